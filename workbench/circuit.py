@@ -1,0 +1,197 @@
+"""A circuit: a set of edges of a graph, with what is known of them.
+
+Set algebra, pruning of dead ends, and the bookkeeping of open destinations. Nothing here computes a
+metric; the evaluator does. Layout of every matrix: [source, destination], as in `Graph`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import WorkbenchError
+from workbench.graph import INPUT, LOGITS, Graph
+
+
+@dataclass(frozen=True)
+class RoleGroup:
+    """Nodes that do one thing together, such as "identify YY"."""
+
+    name: str
+    role: str = ""
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class Circuit:
+    """A set of edges of a graph.
+
+    Attributes:
+        graph: the graph whose edges they are.
+        mask: bool [source, destination], true where the edge is kept.
+        open: destinations that are not yet expanded: their input is the clean residual, as if
+            everything above them were in. An empty set means that the circuit is closed.
+        scores: float32 [source, destination] of whatever found the edges, NaN where unknown; None if there
+            are none at all.
+        groups: named groups of nodes with a role, in order.
+        notes: text by node or edge name; the key "" is the note on the whole circuit.
+        provenance: how it came about (model, task, metric, ablation, seed, versions, commands, evaluation).
+    """
+
+    graph: Graph
+    mask: NDArray[np.bool_]
+    open: frozenset[str] = frozenset()
+    scores: NDArray[np.float32] | None = None
+    groups: tuple[RoleGroup, ...] = ()
+    notes: dict[str, str] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, graph: Graph) -> Circuit:
+        """No edge kept and nothing open: the corrupted run."""
+        return cls(graph, np.zeros((graph.n_sources, graph.n_destinations), dtype=bool))
+
+    @classmethod
+    def full(cls, graph: Graph) -> Circuit:
+        """Every edge kept: the clean run."""
+        return cls(graph, all_edges(graph))
+
+    @classmethod
+    def start(cls, graph: Graph) -> Circuit:
+        """Where stepping backward begins: no edge chosen yet and every destination open."""
+        circuit = cls.empty(graph)
+        circuit.open = frozenset(graph.destinations)
+        return circuit
+
+    @classmethod
+    def from_edges(cls, graph: Graph, edges: Iterable[str]) -> Circuit:
+        """A closed circuit of these edges.
+
+        Raises:
+            WorkbenchError: for an edge that is unknown, impossible or named twice.
+        """
+        circuit = cls.empty(graph)
+        for name in edges:
+            s, d = graph.parse_edge(name)
+            if circuit.mask[s, d]:
+                raise WorkbenchError(f"The edge {name!r} is listed twice; list every edge once.")
+            circuit.mask[s, d] = True
+        return circuit
+
+    def copy(self) -> Circuit:
+        return replace(
+            self,
+            mask=self.mask.copy(),
+            scores=None if self.scores is None else self.scores.copy(),
+            notes=dict(self.notes),
+            provenance=dict(self.provenance),
+        )
+
+    def has(self, edge: str) -> bool:
+        return bool(self.mask[self.graph.parse_edge(edge)])
+
+    def edges(self) -> list[str]:
+        """Names of the kept edges, ordered by destination and then source."""
+        destinations, sources = np.nonzero(self.mask.T)
+        return [self.graph.edge_name(int(s), int(d)) for s, d in zip(sources, destinations, strict=True)]
+
+    @property
+    def n_edges(self) -> int:
+        return int(self.mask.sum())
+
+    def nodes(self) -> list[str]:
+        """Nodes that a kept edge leaves or enters, in the graph's order; the logits are always one."""
+        graph = self.graph
+        touched = {LOGITS}
+        for s in np.flatnonzero(self.mask.any(axis=1)):
+            touched.add(graph.sources[s])
+        for d in np.flatnonzero(self.mask.any(axis=0)):
+            touched.add(graph.node_of(graph.destinations[d]))
+        return [node for node in graph.nodes if node in touched]
+
+    def reached(self) -> set[str]:
+        """Nodes from which a path of kept edges leads to the logits, the logits included."""
+        graph = self.graph
+        reached = {LOGITS}
+        # Sources in reverse order: whatever a node feeds comes later, so one pass is enough.
+        for s in range(graph.n_sources - 1, -1, -1):
+            for d in np.flatnonzero(self.mask[s]):
+                if graph.node_of(graph.destinations[d]) in reached:
+                    reached.add(graph.sources[s])
+                    break
+        return reached
+
+    def open_reached(self) -> list[str]:
+        """Open destinations of nodes that reach the logits: those on which the metric depends."""
+        reached = self.reached()
+        return [d for d in self.graph.destinations if d in self.open and self.graph.node_of(d) in reached]
+
+    @property
+    def is_closed(self) -> bool:
+        """Nothing that matters is open: the metric is the circuit's own."""
+        return not self.open or not self.open_reached()
+
+    @property
+    def reaches_input(self) -> bool:
+        return INPUT in self.reached()
+
+    def pruned(self) -> Circuit:
+        """The same circuit without dead ends, as EAP-IG prunes.
+
+        Until nothing changes: a node stays if it has a kept outgoing edge and a kept incoming edge into
+        any of its inputs (an open input counts as fed); an edge with a missing end is dropped. The input
+        is always fed, the logits always stay.
+        """
+        graph = self.graph
+        pruned = self.copy()
+        mask = pruned.mask
+        while True:
+            before = int(mask.sum())
+            for s, node in enumerate(graph.sources):
+                if node == INPUT:
+                    continue
+                columns = [graph.destination_index(d) for d in graph.destinations_of(node)]
+                fed = mask[:, columns].any() or any(d in self.open for d in graph.destinations_of(node))
+                if not (fed and mask[s].any()):
+                    mask[s] = False
+                    mask[:, columns] = False
+            if int(mask.sum()) == before:
+                return pruned
+
+    def _combined(self, other: Circuit, mask: NDArray[np.bool_]) -> Circuit:
+        if self.graph != other.graph:
+            raise WorkbenchError("These circuits belong to models of different shape; compare like with like.")
+        return Circuit(self.graph, mask, self.open & other.open)
+
+    def __or__(self, other: Circuit) -> Circuit:
+        return self._combined(other, self.mask | other.mask)
+
+    def __and__(self, other: Circuit) -> Circuit:
+        return self._combined(other, self.mask & other.mask)
+
+    def __sub__(self, other: Circuit) -> Circuit:
+        return self._combined(other, self.mask & ~other.mask)
+
+    def __eq__(self, other: object) -> bool:
+        """The same edges of the same graph, with the same destinations open."""
+        if not isinstance(other, Circuit):
+            return NotImplemented
+        return (
+            self.graph == other.graph
+            and self.open == other.open
+            and bool(np.array_equal(self.mask, other.mask))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def all_edges(graph: Graph) -> NDArray[np.bool_]:
+    """bool [source, destination], true where the architecture has an edge."""
+    mask = np.zeros((graph.n_sources, graph.n_destinations), dtype=bool)
+    for d in range(graph.n_destinations):
+        mask[: graph.n_parents(d), d] = True
+    return mask
