@@ -1,0 +1,174 @@
+"""The readouts as they go to a screen or a script: plain frozen values, no torch, nothing computed here.
+
+Tokens are the tokenizer's own text of one token, unescaped: whoever shows one has to escape markup, strip
+control characters and make spaces visible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+RUNS = ("clean", "corrupted")
+"""Whose activations a readout reads: those of the clean or of the corrupted prompts."""
+
+BIASES = "biases"
+"""Row of an `Attribution` for what no node writes: attention output biases and the final norm's bias."""
+
+UNEMBEDDING_BIAS = "unembedding bias"
+"""Row of an `Attribution` for the bias of the unembedding, if the model has one."""
+
+
+@dataclass(frozen=True)
+class TokenValue:
+    """A token of the vocabulary and a number: a centred logit in a lens, a probability in a residual lens."""
+
+    token: str
+    id: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which activation a readout has read.
+
+    Attributes:
+        node: `input`, a head, an MLP or `logits`, by its name in the graph.
+        position: as asked for: from the end if negative, else from the start.
+        pair: the prompt's number, or None for the mean over all pairs.
+        n_pairs: how many pairs were averaged (1 for a single one).
+        run: one of `RUNS`.
+        token: the token at that position, for a single pair; else None.
+    """
+
+    node: str
+    position: int
+    pair: int | None
+    n_pairs: int
+    run: str = "clean"
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class Lens:
+    """What a node writes, as logits.
+
+    Attributes:
+        promoted: the k tokens it raises most, highest first.
+        suppressed: the k tokens it lowers most, lowest first.
+        answers: its mean over the pairs' answers (centred logit); wrong_answers: over the wrong ones.
+            None where the task names none.
+        definition: one sentence, for the screen.
+    """
+
+    place: Place
+    promoted: tuple[TokenValue, ...]
+    suppressed: tuple[TokenValue, ...]
+    answers: float | None
+    wrong_answers: float | None
+    definition: str
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One row of an `Attribution`: a source of the graph, `BIASES` or `UNEMBEDDING_BIAS`."""
+
+    node: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Direct contribution of every node to the logit difference; the rows sum to `total`.
+
+    Attributes:
+        rows: in the order of the graph's sources, then `BIASES` and `UNEMBEDDING_BIAS`.
+        total: the run's logit difference (mean over pairs, or the pair's), as computed from its logits.
+        place: of the whole readout: node `logits`, the last position.
+        definition: one sentence, for the screen.
+    """
+
+    rows: tuple[Contribution, ...]
+    total: float
+    place: Place
+    definition: str
+
+    def value(self, node: str) -> float:
+        """The contribution of one node. Raises KeyError for a name without a row."""
+        for row in self.rows:
+            if row.node == node:
+                return row.value
+        raise KeyError(node)
+
+    def rank(self, node: str) -> int:
+        """Place of a node among all rows by absolute contribution: 1 is the largest."""
+        size = abs(self.value(node))
+        return 1 + sum(abs(row.value) > size for row in self.rows)
+
+    def ranked(self) -> tuple[Contribution, ...]:
+        """The rows by absolute contribution, largest first."""
+        return tuple(sorted(self.rows, key=lambda row: -abs(row.value)))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A node's lens over the task's answer space: the hundred years, the verbs, the names.
+
+    Attributes:
+        labels: the answer space, in the task's order.
+        values: centred logit of each label's token.
+        answers: share of the pairs in which the label is an answer (0 or 1 for a single pair).
+        wrong_answers: share of the pairs in which it is a wrong answer.
+    """
+
+    place: Place
+    labels: tuple[str, ...]
+    values: tuple[float, ...]
+    answers: tuple[float, ...]
+    wrong_answers: tuple[float, ...]
+    definition: str
+
+
+@dataclass(frozen=True, eq=False)
+class Attention:
+    """A head's attention pattern.
+
+    Attributes:
+        tokens: of the prompt; for a mean over pairs the first pair's, where they differ `...`.
+        weights: float32 [query, key]; a row sums to 1 (less for models with attention sinks).
+    """
+
+    place: Place
+    tokens: tuple[str, ...]
+    weights: np.ndarray
+    definition: str
+
+
+@dataclass(frozen=True)
+class ResidualRow:
+    """The lens of the residual stream at one depth.
+
+    Attributes:
+        name: `embeddings`, `layer 0`, ...: after which the residual was read.
+        layer: -1 for the embeddings, else the layer's number.
+        top: the most probable tokens, each with its probability (mean over pairs).
+        logit_difference: mean logit of the answers less that of the wrong answers; None where the task
+            names no answers.
+        metric: the task's own metric of these logits; after the last layer, that of the run.
+    """
+
+    name: str
+    layer: int
+    top: tuple[TokenValue, ...]
+    logit_difference: float | None
+    metric: float | None
+
+
+@dataclass(frozen=True)
+class ResidualLens:
+    """What the model would say if it stopped after each layer: rows from the embeddings on."""
+
+    place: Place
+    rows: tuple[ResidualRow, ...]
+    definition: str
