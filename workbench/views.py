@@ -1,0 +1,180 @@
+"""What a session shows: plain frozen values, free of torch, for screens, the command line and scripts.
+
+Every number is a Python float or int. Effects are in units of the metric: the change of its mean over the
+pairs when the edge is corrupted, so a positive component has a negative effect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+NodeState = Literal["open", "partly", "expanded", "dead", "input"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where the session stands. Always at hand without waiting: it is replaced when a command is done.
+
+    Attributes:
+        model_metric: mean of the metric over the pairs in the clean run of the whole model.
+        corrupted_metric: the same in the corrupted run.
+        circuit_metric: the same in the circuit, with its open destinations reading the clean residual.
+        faithfulness: (circuit - corrupted) / (model - corrupted), a ratio of means; None if the two hardly
+            differ.
+        change: what the last edit did to the faithfulness; None before the first edit.
+        accuracy: fraction of pairs on which the circuit gives the best answer more than the best wrong one.
+        kl: mean over the pairs of KL(model || circuit) at the last position, over the vocabulary, in nats.
+        edges: kept edges, dead ends included, as a circuit file would list them.
+        all_edges: edges of the model's graph.
+        nodes: nodes from which kept edges lead to the logits, the logits included.
+        all_nodes: nodes of the model's graph, the input and the logits included.
+        dead_edges: of the kept edges, those that cannot matter: on no path to the logits that starts at the
+            input or at an open destination.
+        open_destinations: open destinations on which the metric depends.
+        closed: there are none: the faithfulness is the circuit's own.
+        reached_input: kept edges lead from the input to the logits.
+        seconds: what the last command took.
+        message: one line to show: what the last command did, or that the embeddings are reached.
+        revision: grows by one with every change of the circuit's edges.
+    """
+
+    model_metric: float
+    corrupted_metric: float
+    circuit_metric: float
+    faithfulness: float | None
+    change: float | None
+    accuracy: float
+    kl: float
+    edges: int
+    all_edges: int
+    nodes: int
+    all_nodes: int
+    dead_edges: int
+    open_destinations: int
+    closed: bool
+    reached_input: bool
+    seconds: float
+    can_undo: bool
+    can_redo: bool
+    message: str
+    revision: int
+
+
+@dataclass(frozen=True)
+class TreeRow:
+    """One row of the circuit as a tree back from the logits.
+
+    Attributes:
+        name: the node.
+        depth: 0 for the logits.
+        parent: the node that it feeds here; None for the logits.
+        edge: the kept edge from it into the parent; None for the logits.
+        destination: the parent's input that this edge enters; None for the logits.
+        effect: the best effect known of that edge: exact in the full model, else exact along or within the
+            circuit, else the EAP estimate.
+        state: 'open' (none of its inputs is expanded), 'partly' (some are), 'expanded', 'dead' (all are
+            expanded and nothing live feeds it), or 'input'.
+        repeated: the node stands, with what feeds it, further up already; its rows are not listed again.
+        role: the role (or name) of the first group that holds it.
+    """
+
+    name: str
+    depth: int
+    parent: str | None
+    edge: str | None
+    destination: str | None
+    effect: float | None
+    state: NodeState
+    repeated: bool
+    role: str | None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One edge that could feed the chosen node.
+
+    Attributes:
+        kept: it is in the circuit (never so while its destination is open).
+        preview: it would be kept if the destination were expanded now: |score| >= threshold.
+        open: its destination is open.
+        eap: the EAP estimate of its effect.
+        exact: the exact effect in the chosen setting, None until it is computed or when it went stale.
+        score: `exact` if known, else `eap`; the candidates come by falling |score|.
+        drop_cost: what dropping this kept edge now would do to the metric; None until computed or stale.
+        role: the role (or name) of the first group that holds the source.
+    """
+
+    edge: str
+    source: str
+    destination: str
+    kept: bool
+    preview: bool
+    open: bool
+    eap: float
+    exact: float | None
+    score: float
+    drop_cost: float | None
+    role: str | None
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """The task and how it is run.
+
+    Attributes:
+        ablation: what stands outside the circuit ('patching': the corrupted prompt's values).
+        bos: a BOS token is put before every prompt.
+        notes: what the task adapted to the tokenizer.
+        warnings: sentences, with numbers, where the model cannot do the task.
+        answer_labels: labels of the task's answer space, in the order of the curve.
+        dropped: pairs left out because their two prompts differ in token length.
+        model_metric, corrupted_metric, model_accuracy, corrupted_accuracy: means over the pairs.
+    """
+
+    name: str
+    description: str
+    metric: str
+    metric_definition: str
+    n_pairs: int
+    seed: int | None
+    ablation: str
+    bos: bool
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    answer_labels: tuple[str, ...]
+    dropped: int
+    model_metric: float
+    corrupted_metric: float
+    model_accuracy: float
+    corrupted_accuracy: float
+
+
+@dataclass(frozen=True)
+class PromptView:
+    """One pair of prompts, token by token, as the model reads them."""
+
+    clean: list[str]
+    corrupted: list[str]
+    answers: tuple[str, ...]
+    wrong_answers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SessionSummary:
+    """One journal in the list of sessions.
+
+    Attributes:
+        when: time of the last command (of the start if there is none), ISO 8601, UTC.
+        edges: edges kept after the last command.
+        faithfulness: as shown after the last command; None if unknown.
+    """
+
+    path: Path
+    model: str
+    task: str
+    when: str
+    edges: int
+    n_commands: int
+    faithfulness: float | None
