@@ -13,6 +13,9 @@ import numpy as np
 RUNS = ("clean", "corrupted")
 """Whose activations a readout reads: those of the clean or of the corrupted prompts."""
 
+POSITION_EMBEDDING = "position embedding"
+"""Row of an `Attribution` for learned position embeddings, which belong to no node (GPT-2 has them)."""
+
 BIASES = "biases"
 """Row of an `Attribution` for what no node writes: attention output biases and the final norm's bias."""
 
@@ -72,7 +75,7 @@ class Lens:
 
 @dataclass(frozen=True)
 class Contribution:
-    """One row of an `Attribution`: a source of the graph, `BIASES` or `UNEMBEDDING_BIAS`."""
+    """One row of an `Attribution`: a source of the graph, or one of the three constants above."""
 
     node: str
     value: float
@@ -83,7 +86,8 @@ class Attribution:
     """Direct contribution of every node to the logit difference; the rows sum to `total`.
 
     Attributes:
-        rows: in the order of the graph's sources, then `BIASES` and `UNEMBEDDING_BIAS`.
+        rows: in the order of the graph's sources; then, where the model has them, `POSITION_EMBEDDING`,
+            `BIASES` and `UNEMBEDDING_BIAS`.
         total: the run's logit difference (mean over pairs, or the pair's), as computed from its logits.
         place: of the whole readout: node `logits`, the last position.
         definition: one sentence, for the screen.
