@@ -1,0 +1,86 @@
+"""Where a model runs and in which numbers: the one place that names a kind of device."""
+
+from __future__ import annotations
+
+import torch
+
+from workbench.errors import WorkbenchError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+"""The number formats a model may be loaded in, by the name the user gives."""
+
+
+def choose_device(name: str | torch.device | None = None) -> torch.device:
+    """The device of that name; without a name CUDA if there, else MPS, else the CPU.
+
+    Raises:
+        WorkbenchError: the name is no device, or this machine has no such device.
+    """
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise WorkbenchError(
+            f"{name!r} is not a device: say cpu, cuda, cuda:N or mps."
+        ) from error
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise WorkbenchError(
+                f"The device {name} was asked for, but torch sees no CUDA GPU here: "
+                "use --device cpu, or install a torch build with CUDA."
+            )
+        if device.index is not None and device.index >= torch.cuda.device_count():
+            raise WorkbenchError(
+                f"The device {name} was asked for, but there are only "
+                f"{torch.cuda.device_count()} CUDA GPUs, counted from 0."
+            )
+    elif device.type == "mps":
+        if not torch.backends.mps.is_available():
+            raise WorkbenchError("The device mps was asked for, but torch sees no Apple GPU here.")
+    elif device.type != "cpu":
+        raise WorkbenchError(f"{name!r} is not a device of ours: say cpu, cuda, cuda:N or mps.")
+    return device
+
+
+def choose_dtype(name: str | torch.dtype | None = None) -> torch.dtype:
+    """The number format of that name; float32 without a name.
+
+    Raises:
+        WorkbenchError: no such format, or none that a model can be analysed in.
+    """
+    if name is None:
+        return torch.float32
+    if isinstance(name, torch.dtype):
+        name = str(name).removeprefix("torch.")
+    try:
+        return DTYPES[name]
+    except KeyError:
+        raise WorkbenchError(
+            f"{name!r} is not a number format of ours: choose one of {', '.join(DTYPES)}."
+        ) from None
+
+
+def peak_memory_counter(device: torch.device) -> int | None:
+    """Bytes allocated at most on a GPU since `reset_peak_memory`, or None where nothing counts them."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return None
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Start counting the peak anew (GPU only)."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what was asked, so that a clock reads true."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

@@ -1,0 +1,170 @@
+"""Metrics of one forward pass, each with the definition that is shown beside its number.
+
+A metric reads the logits at the last position. It is computed per pair and averaged over pairs, so that
+nothing depends on the size of the batch. Alternatives of a circuit are evaluated together: final residuals
+come in as [pair, alternative, d_model].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from workbench.errors import WorkbenchError
+from workbench.parts import Parts
+from workbench.recording import unembed
+
+DEFINITIONS: dict[str, str] = {
+    "logit_diff": "mean logit of the answers minus mean logit of the wrong answers, last position",
+    "prob_diff": "summed probability of the answers minus that of the wrong answers, last position",
+    "kl": "KL(model || circuit), summed over the vocabulary, in nats, last position",
+    "accuracy": "share of pairs whose best answer has a higher logit than the best wrong answer",
+}
+
+
+def check_metric(name: str) -> str:
+    """The name back, if it is a metric's.
+
+    Raises:
+        WorkbenchError: if it is not.
+    """
+    if name not in DEFINITIONS:
+        raise WorkbenchError(f"There is no metric {name!r}; choose one of: {', '.join(DEFINITIONS)}.")
+    return name
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Which tokens are right and wrong for the pairs of one group, padded into a rectangle.
+
+    Attributes:
+        right, wrong: token ids [pair, slot].
+        right_weight, wrong_weight: [pair, slot], 1 for a real slot and 0 for padding.
+    """
+
+    right: Tensor
+    wrong: Tensor
+    right_weight: Tensor
+    wrong_weight: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        right: Sequence[Sequence[int]],
+        wrong: Sequence[Sequence[int]],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> Answers:
+        def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+            width = max(1, max(len(row) for row in rows))
+            ids = torch.zeros(len(rows), width, dtype=torch.long)
+            weight = torch.zeros(len(rows), width, dtype=dtype)
+            for i, row in enumerate(rows):
+                ids[i, : len(row)] = torch.tensor(row, dtype=torch.long)
+                weight[i, : len(row)] = 1
+            return ids.to(device), weight.to(device)
+
+        right_ids, right_weight = padded(right)
+        wrong_ids, wrong_weight = padded(wrong)
+        return cls(right_ids, wrong_ids, right_weight, wrong_weight)
+
+
+class Metric:
+    """A metric for one group of pairs.
+
+    Args:
+        name: one of `DEFINITIONS`.
+        parts: the model, whose final norm and unembedding turn residuals into logits.
+        answers: right and wrong tokens of the group's pairs.
+        clean_final: [pair, d_model], the clean run's last residual, which `kl` compares with.
+    """
+
+    def __init__(self, name: str, parts: Parts, answers: Answers, clean_final: Tensor) -> None:
+        self.name = check_metric(name)
+        self.parts = parts
+        self.answers = answers
+        with torch.no_grad():
+            self._clean_log_p = unembed(parts, clean_final).float().log_softmax(-1)
+        self._direction, self._offset = self._answer_direction()
+
+    def _answer_direction(self) -> tuple[Tensor, Tensor]:
+        """The logit difference as a linear function of the normed residual: [pair, d_model] and [pair]."""
+        a = self.answers
+
+        def mean_column(ids: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+            share = weight / weight.sum(-1, keepdim=True).clamp(min=1)
+            columns = self.parts.w_u[:, ids]  # [d_model, pair, slot]
+            bias = self.parts.b_u
+            offset = (bias[ids] * share).sum(-1) if bias is not None else share.new_zeros(len(ids))
+            return torch.einsum("dps,ps->pd", columns, share), offset
+
+        right, right_offset = mean_column(a.right, a.right_weight)
+        wrong, wrong_offset = mean_column(a.wrong, a.wrong_weight)
+        return right - wrong, right_offset - wrong_offset
+
+    def of_residual(self, final: Tensor) -> Tensor:
+        """The metric [pair, alternative] of final residuals [pair, alternative, d_model].
+
+        The logit difference needs no logits but the answers', so nothing of the vocabulary's size is
+        computed for it.
+        """
+        if self.name == "logit_diff":
+            normed = self.parts.norm_final(final)
+            return (normed @ self._direction[:, :, None])[..., 0] + self._offset[:, None]
+        return self._of_logits(unembed(self.parts, final))
+
+    def _of_logits(self, logits: Tensor) -> Tensor:
+        if self.name == "logit_diff":
+            return self.logit_difference(logits)
+        if self.name == "prob_diff":
+            log_p = logits.float().log_softmax(-1)
+            return (
+                (_pick(log_p, self.answers.right).exp() * self.answers.right_weight[:, None]).sum(-1)
+                - (_pick(log_p, self.answers.wrong).exp() * self.answers.wrong_weight[:, None]).sum(-1)
+            ).to(logits.dtype)
+        if self.name == "kl":
+            return self.kl(logits)
+        return self.correct(logits)
+
+    def logit_difference(self, logits: Tensor) -> Tensor:
+        """[pair, alternative] of logits [pair, alternative, vocabulary]."""
+
+        def mean(ids: Tensor, weight: Tensor) -> Tensor:
+            return (_pick(logits, ids) * weight[:, None]).sum(-1) / weight.sum(-1)[:, None].clamp(min=1)
+
+        return mean(self.answers.right, self.answers.right_weight) - mean(
+            self.answers.wrong, self.answers.wrong_weight
+        )
+
+    def kl(self, logits: Tensor) -> Tensor:
+        """KL(model || these logits) [pair, alternative], summed over the vocabulary, in nats."""
+        log_q = logits.float().log_softmax(-1)
+        log_p = self._clean_log_p[:, None]
+        return (log_p.exp() * (log_p - log_q)).sum(-1).to(logits.dtype)
+
+    def correct(self, logits: Tensor) -> Tensor:
+        """1 where the best answer's logit beats the best wrong answer's, else 0; [pair, alternative].
+
+        Without wrong answers to beat, the best answer has to be the best of the whole vocabulary.
+        """
+
+        def best(ids: Tensor, weight: Tensor) -> Tensor:
+            return _pick(logits, ids).masked_fill(weight[:, None] == 0, float("-inf")).amax(-1)
+
+        right = best(self.answers.right, self.answers.right_weight)
+        wrong = best(self.answers.wrong, self.answers.wrong_weight)
+        alone = (self.answers.wrong_weight.sum(-1) == 0)[:, None]
+        return torch.where(alone, right >= logits.amax(-1), right > wrong).to(logits.dtype)
+
+    def everything(self, final: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Metric, accuracy and KL, each [pair], of final residuals [pair, d_model]; one product with W_U."""
+        logits = unembed(self.parts, final)[:, None]
+        return self._of_logits(logits)[:, 0], self.correct(logits)[:, 0], self.kl(logits)[:, 0]
+
+
+def _pick(values: Tensor, ids: Tensor) -> Tensor:
+    """Values [pair, alternative, vocabulary] at ids [pair, slot]: [pair, alternative, slot]."""
+    return values.gather(-1, ids[:, None].expand(-1, values.shape[1], -1))

@@ -1,0 +1,150 @@
+"""A model ready for analysis: weights, tokenizer, graph, and the proof that the engine computes it.
+
+`load_model` finds the weights (`modelsource`), reads them (`weights`) and hands them to `Model.from_hf`,
+which wraps them in TransformerLens's bridge, takes the engine's view of the weights (`parts`) and checks
+the engine's logits against the model's own (`selfcheck`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from workbench.device import choose_device, choose_dtype
+from workbench.errors import WorkbenchError
+from workbench.graph import Graph
+from workbench.info import ModelInfo
+
+if TYPE_CHECKING:
+    from workbench.parts import Parts
+    from workbench.selfcheck import SelfCheck
+
+Progress = Callable[[str, float | None], None]
+"""Called with what is being done and the fraction done, or None where that is unknown."""
+
+
+@dataclass
+class Model:
+    """A loaded model.
+
+    Attributes:
+        name: as the user named it.
+        graph: its computational graph.
+        bridge: TransformerLens's TransformerBridge around `hf`.
+        hf: the transformers model, its modules wrapped in place by the bridge.
+        tokenizer: its transformers tokenizer.
+        parts: the engine's view of weights and modules.
+        device, dtype: where it runs and in which numbers.
+        prepend_bos: whether the tokenizer by itself puts a BOS token before a prompt.
+        check: the engine's logits compared with the model's own.
+        info: all of this in plain values.
+    """
+
+    name: str
+    graph: Graph
+    bridge: Any
+    hf: Any
+    tokenizer: Any
+    parts: Parts
+    device: torch.device
+    dtype: torch.dtype
+    prepend_bos: bool
+    check: SelfCheck
+    info: ModelInfo
+
+    @classmethod
+    def from_hf(
+        cls,
+        hf_model: Any,
+        tokenizer: Any,
+        *,
+        name: str = "model",
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        where: str = "memory",
+        progress: Progress | None = None,
+    ) -> Model:
+        """Make a model out of a transformers model and its tokenizer; no file or network is touched.
+
+        The transformers model is taken over: its modules are wrapped in place.
+
+        Args:
+            hf_model: a causal language model of a supported family.
+            tokenizer: its tokenizer.
+            name: what to call it.
+            device: where to run it; None leaves it where it is.
+            dtype: None leaves the numbers as they are.
+            where: where the weights came from, for `ModelInfo`.
+            progress: told what is being done.
+
+        Raises:
+            WorkbenchError: the family is not exact here, the weights are quantised, or the engine's logits
+                differ from the model's own by more than float noise.
+        """
+        from workbench.parts import Parts, require_supported
+        from workbench.selfcheck import self_check
+
+        say = progress or _silent
+        require_supported(hf_model.config)
+        parameter = next(hf_model.parameters())
+        where_to = parameter.device if device is None else choose_device(device)
+        number = parameter.dtype if dtype is None else choose_dtype(dtype)
+        hf_model = hf_model.to(device=where_to, dtype=number).eval().requires_grad_(False)
+        say("Wrapping the model", None)
+        bridge = _bridge(hf_model, tokenizer, name, where_to, number)
+        parts = Parts.from_bridge(bridge, hf_model.config.model_type)
+        say("Checking the engine against the model", None)
+        check = self_check(bridge, parts, tokenizer)
+        bos = tokenizer_prepends_bos(tokenizer)
+        config = hf_model.config
+        info = ModelInfo(
+            name=name,
+            family=config.model_type,
+            layers=parts.graph.n_layers,
+            heads=parts.graph.n_heads,
+            kv_heads=getattr(config, "num_key_value_heads", None) or parts.graph.n_heads,
+            d_model=int(bridge.cfg.d_model),
+            d_head=int(bridge.cfg.d_head),
+            parameters=sum(weight.numel() for weight in hf_model.parameters()),
+            edges=parts.graph.n_edges,
+            vocabulary=int(config.vocab_size),
+            device=str(where_to),
+            dtype=str(number).removeprefix("torch."),
+            check_difference=check.relative,
+            bos=bos,
+            where=where,
+        )
+        return cls(
+            name, parts.graph, bridge, hf_model, tokenizer, parts, where_to, number, bos, check, info
+        )
+
+
+def tokenizer_prepends_bos(tokenizer: Any) -> bool:
+    """Whether the tokenizer, left to itself, puts its BOS token before a prompt."""
+    bos = getattr(tokenizer, "bos_token_id", None)
+    ids = tokenizer("a")["input_ids"]
+    return bos is not None and len(ids) > 0 and ids[0] == bos
+
+
+def _bridge(
+    hf_model: Any, tokenizer: Any, name: str, device: torch.device, dtype: torch.dtype
+) -> Any:
+    """TransformerLens's bridge around a model in memory: raw weights, nothing folded or centred."""
+    from transformer_lens.model_bridge import TransformerBridge
+
+    try:
+        return TransformerBridge.boot_transformers(
+            name, hf_model=hf_model, tokenizer=tokenizer, device=str(device), dtype=dtype
+        )
+    except (ValueError, NotImplementedError, AttributeError) as error:
+        raise WorkbenchError(
+            f"TransformerLens could not wrap {name} (model type {hf_model.config.model_type}): "
+            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}."
+        ) from error
+
+
+def _silent(message: str, fraction: float | None) -> None:
+    """The progress callback of a caller who gave none."""

@@ -1,0 +1,232 @@
+"""What one run wrote: every component's output, and the residual before every stage.
+
+A `Recording` belongs to one group of pairs of equal length. The clean run is recorded at all positions. The
+corrupted run only from the first position on at which any pair's prompts differ: before it the two runs are
+the same, since attention looks only backward. Heads stay as values before W_O, d_head instead of d_model
+wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from workbench.attention import K, Q, V, attend, project_shared, rotate
+from workbench.parts import Layer, Parts
+
+
+@dataclass
+class LayerRecord:
+    """One layer of one run.
+
+    Attributes:
+        attn_in, mlp_in: [pair, position, d_model], the residual that attention and MLP read, before the norm.
+        q: [head, pair, position, d_head]; k, v: [kv_head, pair, position, d_head]; q and k rotated.
+        z: [head, pair, position, d_head], heads' values before W_O.
+        mlp_out: [pair, position, d_model].
+    """
+
+    attn_in: Tensor
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    z: Tensor
+    mlp_in: Tensor
+    mlp_out: Tensor
+
+    def part(self, start: int) -> LayerRecord:
+        """The same from position `start` on; views, no copies."""
+        return LayerRecord(
+            self.attn_in[:, start:],
+            self.q[:, :, start:],
+            self.k[:, :, start:],
+            self.v[:, :, start:],
+            self.z[:, :, start:],
+            self.mlp_in[:, start:],
+            self.mlp_out[:, start:],
+        )
+
+
+@dataclass
+class Run:
+    """One run of a group: `embedding` is what the node `input` wrote, `final` the residual at the end."""
+
+    embedding: Tensor
+    layers: list[LayerRecord]
+    final: Tensor
+
+    def part(self, start: int) -> Run:
+        return Run(self.embedding[:, start:], [r.part(start) for r in self.layers], self.final[:, start:])
+
+
+@dataclass
+class Recording:
+    """Both runs of a group of pairs of equal token length.
+
+    Attributes:
+        whole: the clean run at all positions.
+        clean, corrupted: both runs from position `start` on, the first at which any prompts differ.
+        start: how many leading positions are common to all pairs' two prompts.
+        rotary: cosines and sines [position from `start` on, n_rotary], or None.
+    """
+
+    parts: Parts
+    whole: Run
+    clean: Run
+    corrupted: Run
+    start: int
+    rotary: tuple[Tensor, Tensor] | None
+
+    @property
+    def n_pairs(self) -> int:
+        return int(self.whole.final.shape[0])
+
+    @property
+    def n_positions(self) -> int:
+        """Positions from `start` on."""
+        return int(self.clean.final.shape[1])
+
+    def prefix(self, layer: int) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """Keys (rotated) and values of the common prefix, [kv_head, pair, start, d_head]."""
+        if self.start == 0:
+            return None, None
+        record = self.whole.layers[layer]
+        return record.k[:, :, : self.start], record.v[:, :, : self.start]
+
+
+def record(
+    parts: Parts,
+    clean: Tensor,
+    corrupted: Tensor,
+    start: int,
+    *,
+    tick: Callable[[float], None] | None = None,
+) -> Recording:
+    """Run both prompts of every pair.
+
+    Args:
+        clean, corrupted: tokens [pair, position].
+        start: first position at which any pair's prompts differ.
+        tick: told the fraction done.
+    """
+    step = 1 / (2 * len(parts.layers))
+
+    def half(offset: float) -> Callable[[int], None]:
+        return lambda layer: tick(offset + (layer + 1) * step) if tick is not None else None
+
+    with torch.no_grad():
+        whole = _run(parts, clean, 0, None, half(0.0))
+        other = _run(parts, corrupted[:, start:], start, whole if start else None, half(0.5))
+    positions = torch.arange(start, clean.shape[1])
+    rotary = None if parts.rotary is None else parts.rotary(positions)
+    return Recording(parts, whole, whole.part(start), other, start, rotary)
+
+
+def clean_logits(parts: Parts, tokens: Tensor) -> Tensor:
+    """The engine's logits at the last position, [pair, vocabulary], of tokens [pair, position]."""
+    with torch.no_grad():
+        return unembed(parts, _run(parts, tokens, 0, None, lambda layer: None).final[:, -1])
+
+
+def unembed(parts: Parts, residual: Tensor) -> Tensor:
+    """Logits [..., vocabulary] of a final residual [..., d_model], the final norm included."""
+    logits = parts.norm_final(residual) @ parts.w_u
+    return logits if parts.b_u is None else logits + parts.b_u
+
+
+def embed(parts: Parts, tokens: Tensor, start: int) -> tuple[Tensor, Tensor]:
+    """What `input` writes, and the residual that it begins, both [pair, position, d_model].
+
+    They differ where positions are embedded by a table: that part is the same in both runs and belongs to
+    no source.
+    """
+    embedding = parts.token_embedding(tokens)
+    if parts.position_embedding is None:
+        return embedding, embedding
+    positions = torch.arange(start, start + tokens.shape[1], device=tokens.device)
+    return embedding, embedding + parts.position_embedding(positions)
+
+
+def _run(
+    parts: Parts, tokens: Tensor, start: int, before: Run | None, tick: Callable[[int], None]
+) -> Run:
+    """Run tokens [pair, position] that stand from position `start` on, after the prefix of `before`."""
+    tokens = tokens.to(parts.device)
+    embedding, residual = embed(parts, tokens, start)
+    rotary = None
+    if parts.rotary is not None:
+        rotary = parts.rotary(torch.arange(start, start + tokens.shape[1]))
+    layers = []
+    for index, layer in enumerate(parts.layers):
+        prefix = None
+        if before is not None:
+            prefix = (before.layers[index].k[:, :, :start], before.layers[index].v[:, :, :start])
+        attn_in = residual
+        q, k, v, z = run_heads(layer, attn_in[:, None], rotary, prefix)
+        residual = residual + write_heads(layer, z)[:, 0]
+        mlp_in = attn_in if parts.parallel else residual
+        mlp_out = layer.mlp(layer.norm2(mlp_in))
+        residual = residual + mlp_out
+        layers.append(
+            LayerRecord(attn_in, q[:, :, 0], k[:, :, 0], v[:, :, 0], z[:, :, 0], mlp_in, mlp_out)
+        )
+        tick(index)
+    return Run(embedding, layers, residual)
+
+
+def run_heads(
+    layer: Layer,
+    x: Tensor,
+    rotary: tuple[Tensor, Tensor] | None,
+    prefix: tuple[Tensor, Tensor] | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """All heads of a layer on one residual: the ordinary attention of the model.
+
+    Args:
+        x: [pair, alternative, position, d_model], before the norm.
+        rotary: cosines and sines of these positions.
+        prefix: keys and values [kv_head, pair, prefix, d_head] of the positions before.
+
+    Returns:
+        q [head, ...], k and v [kv_head, ...], z [head, pair, alternative, position, d_head].
+    """
+    attention = layer.attention
+    normed = layer.norm1(x)
+    q, k, v = (project_shared(attention, which, normed, None) for which in (Q, K, V))
+    if rotary is not None:
+        q, k = rotate(q, *rotary), rotate(k, *rotary)
+    prefix_k, prefix_v = (None, None) if prefix is None else prefix
+    if k.shape[0] == q.shape[0]:
+        z = attend(attention, q, k, v, prefix_k, prefix_v)
+    else:
+        of = attention.kv_of
+        z = attend(
+            attention,
+            q,
+            k[of],
+            v[of],
+            None if prefix_k is None else prefix_k[of],
+            None if prefix_v is None else prefix_v[of],
+        )
+    return q, k, v, z
+
+
+def write_heads(layer: Layer, z: Tensor) -> Tensor:
+    """What all heads together, and the output bias, add to the residual.
+
+    Args:
+        z: [head, pair, alternative, position, d_head].
+
+    Returns:
+        [pair, alternative, position, d_model].
+    """
+    attention = layer.attention
+    n, d_head, d_model = attention.w_o.shape
+    flat = z.permute(1, 2, 3, 0, 4).reshape(-1, n * d_head)
+    out = flat @ attention.w_o.reshape(n * d_head, d_model)
+    if attention.b_o is not None:
+        out = out + attention.b_o
+    return out.view(*z.shape[1:4], d_model)
