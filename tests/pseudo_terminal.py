@@ -1,4 +1,4 @@
-"""A program in a real pseudo-terminal: keys go in, what it draws is read off a screen that pyte keeps."""
+"""A program in a real pseudo-terminal: keys go in, what it draws is read off a pyte screen."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ KEYS = {
     "ctrl+z": "\x1a",
 }
 
-# Questions and modes of newer terminals that pyte would print as text: `CSI > 1 u`, `CSI ? 2026 $ p`.
+# Questions and modes of newer terminals that pyte would print as text: `CSI > 1 u` and the like.
 _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=?][0-9;]*(?:u|\$p|q|m)|\x1b_[^\x1b]*\x1b\\")
 _UNFINISHED = re.compile(rb"\x1b(?:\[[0-9;<>=?$]*|_[^\x1b]*\x1b?)?$")
 
@@ -138,7 +138,7 @@ class PseudoTerminal:
         """Wait until a regular expression matches the screen's text (flags: MULTILINE).
 
         Raises:
-            AssertionError: if it does not in so many seconds, or if the program ends; with the screen.
+            AssertionError: with the screen, if it does not in so many seconds or the program ends.
         """
         end = time.monotonic() + seconds
         while True:
@@ -164,7 +164,7 @@ class PseudoTerminal:
             self.read(0.1)
 
     def wait_for_exit(self, seconds: float = 30.0) -> int:
-        """Read on until the program has ended; its exit status (negative: the signal that ended it)."""
+        """Read on until the program has ended; its exit status (negative: a signal)."""
         end = time.monotonic() + seconds
         while self.process.poll() is None:
             if time.monotonic() > end:

@@ -1,7 +1,7 @@
-"""Readouts worked out anew from plain transformers, in float64 and one prompt at a time: slow and obvious.
+"""Readouts worked out anew from plain transformers, in float64, prompt by prompt: slow, plain.
 
-Nothing of ours is imported. What a node writes is caught by forward hooks on the Hugging Face modules; the
-final norm is written out from its formula and checked against the module itself.
+Nothing of ours is imported. What a node writes is caught by forward hooks on the Hugging Face
+modules; the final norm is written out from its formula and checked against the module itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Written:
-    """What one prompt's run wrote, float64, all positions; the head outputs are z W_O without the bias."""
+    """What one prompt's run wrote, in float64; a head's output is z W_O without the bias."""
 
     nodes: dict[str, Tensor]  # name -> [position, d_model]; `input` is the token embedding alone
     position_embedding: Tensor  # [position, d_model], zero where the model has none
@@ -125,7 +125,7 @@ class Reference:
         return written
 
     def _check(self, written: Written) -> None:
-        """The nodes and biases make up the residual, and the frozen norm of it the model's logits."""
+        """Nodes and biases make up the residual, and its frozen norm the model's logits."""
         sources = [x for name, x in written.nodes.items() if name != "logits"]
         rest = written.position_embedding + written.attention_biases
         total = torch.stack(sources).sum(0) + rest
@@ -137,7 +137,7 @@ class Reference:
 
     @torch.no_grad()
     def logits_of(self, x: Tensor, residual: Tensor, *, biases: bool) -> Tensor:
-        """x through the final norm with the scale that `residual` gives it, and the unembedding [vocab]."""
+        """x through the final norm, scaled as `residual` would be, and unembedded: [vocab]."""
         if self.centre:
             x, residual = x - x.mean(), residual - residual.mean()
         normed = x / torch.sqrt((residual**2).mean() + self.eps) * self.final_norm.weight

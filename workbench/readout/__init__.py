@@ -1,1 +1,1 @@
-"""What a component writes, in words: one file a readout. Everything returned is plain (see `views`)."""
+"""What a component writes, in words: one file a readout. All that they return is plain."""

@@ -1,7 +1,7 @@
-"""The readouts as they go to a screen or a script: plain frozen values, no torch, nothing computed here.
+"""The readouts as they go to a screen or a script: plain frozen values, no torch, no computing.
 
-Tokens are the tokenizer's own text of one token, unescaped: whoever shows one has to escape markup, strip
-control characters and make spaces visible.
+Tokens are the tokenizer's own text of one token, unescaped: whoever shows one has to escape markup,
+strip control characters and make spaces visible.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ RUNS = ("clean", "corrupted")
 """Whose activations a readout reads: those of the clean or of the corrupted prompts."""
 
 POSITION_EMBEDDING = "position embedding"
-"""Row of an `Attribution` for learned position embeddings, which belong to no node (GPT-2 has them)."""
+"""Row of an `Attribution` for learned position embeddings, which belong to no node (GPT-2's)."""
 
 BIASES = "biases"
-"""Row of an `Attribution` for what no node writes: attention output biases and the final norm's bias."""
+"""Row of an `Attribution` for the attention output biases and the final norm's bias."""
 
 UNEMBEDDING_BIAS = "unembedding bias"
 """Row of an `Attribution` for the bias of the unembedding, if the model has one."""
@@ -25,7 +25,7 @@ UNEMBEDDING_BIAS = "unembedding bias"
 
 @dataclass(frozen=True)
 class TokenValue:
-    """A token of the vocabulary and a number: a centred logit in a lens, a probability in a residual lens."""
+    """A token of the vocabulary and a number: a centred logit, in a residual lens a probability."""
 
     token: str
     id: int
@@ -60,8 +60,8 @@ class Lens:
     Attributes:
         promoted: the k tokens it raises most, highest first.
         suppressed: the k tokens it lowers most, lowest first.
-        answers: its mean over the pairs' answers (centred logit); wrong_answers: over the wrong ones.
-            None where the task names none.
+        answers: its mean over the pairs' answers (centred logit), None where the task names none.
+        wrong_answers: the same over the wrong answers.
         definition: one sentence, for the screen.
     """
 
@@ -86,9 +86,9 @@ class Attribution:
     """Direct contribution of every node to the logit difference; the rows sum to `total`.
 
     Attributes:
-        rows: in the order of the graph's sources; then, where the model has them, `POSITION_EMBEDDING`,
-            `BIASES` and `UNEMBEDDING_BIAS`.
-        total: the run's logit difference (mean over pairs, or the pair's), as computed from its logits.
+        rows: in the order of the graph's sources; then, where the model has them,
+            `POSITION_EMBEDDING`, `BIASES` and `UNEMBEDDING_BIAS`.
+        total: the run's logit difference (mean over pairs, or the pair's), from its logits.
         place: of the whole readout: node `logits`, the last position.
         definition: one sentence, for the screen.
     """
@@ -157,8 +157,8 @@ class ResidualRow:
         name: `embeddings`, `layer 0`, ...: after which the residual was read.
         layer: -1 for the embeddings, else the layer's number.
         top: the most probable tokens, each with its probability (mean over pairs).
-        logit_difference: mean logit of the answers less that of the wrong answers; None where the task
-            names no answers.
+        logit_difference: mean logit of the answers less that of the wrong answers; None where the
+            task names none.
         metric: the task's own metric of these logits; after the last layer, that of the run.
     """
 
