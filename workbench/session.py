@@ -1,7 +1,7 @@
 """A session: a model, a task's batch, a circuit, and the commands that led to it.
 
-The one interface of screens, of the headless commands and of scripts. Everything it returns is plain.
-Importing this module loads no torch.
+The one interface of screens, of the headless commands and of scripts. Everything it returns is
+plain. Importing this module loads no torch.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ OnChunk = Callable[[dict[str, float], int, int], None]
 class Session:
     """A model, a task, a circuit and its history. All public methods may be called from any thread.
 
-    What only reads (`status`, `tree`, `frontier`, `candidates`, `preview`, `prompts`) never waits for a
-    computation. Commands, sweeps and readouts compute: call them from a worker.
+    What only reads (`status`, `tree`, `frontier`, `candidates`, `preview`, `prompts`) never waits
+    for a computation. Commands, sweeps and readouts compute: call them from a worker.
 
     Attributes:
         model: what is known of the model.
@@ -109,7 +109,9 @@ class Session:
         raise NotImplementedError
 
     def tree(self) -> list[TreeRow]:
-        """The circuit back from the logits, depth first, each node's feeders by falling |effect|."""
+        """The circuit back from the logits, depth first, each node's feeders by falling
+        |effect|.
+        """
         raise NotImplementedError
 
     def frontier(self) -> list[str]:
@@ -128,7 +130,9 @@ class Session:
         raise NotImplementedError
 
     def commands(self) -> list[str]:
-        """One line for each command that led to the circuit, oldest first (undone ones left out)."""
+        """One line for each command that led to the circuit, oldest first (undone ones left
+        out).
+        """
         raise NotImplementedError
 
     # Long computations.
@@ -142,10 +146,12 @@ class Session:
         cancel: Any = None,
         on_chunk: OnChunk | None = None,
     ) -> bool:
-        """Exact effects of all candidates, largest |EAP| first. False if it was stopped before the end.
+        """Exact effects of all candidates, largest |EAP| first. False if it was stopped before the
+        end.
 
-        It stops when `cancel.is_set()`, or when a command changed the circuit and the setting depends on
-        it; what was computed until then stays. `on_chunk(values, done, total)` comes from this thread.
+        It stops when `cancel.is_set()`, or when a command changed the circuit and the setting
+        depends on it; what was computed until then stays. `on_chunk(values, done, total)` comes
+        from this thread.
         """
         raise NotImplementedError
 
@@ -163,7 +169,9 @@ class Session:
         *,
         setting: str = "full",
     ) -> Status:
-        """Close those of the node's inputs that are open, keeping `keep` (None: the previewed edges)."""
+        """Close those of the node's inputs that are open, keeping `keep` (None: the previewed
+        edges).
+        """
         raise NotImplementedError
 
     def toggle(self, edge: str, *, setting: str = "full") -> Status:

@@ -1,7 +1,8 @@
-"""What a session shows: plain frozen values, free of torch, for screens, the command line and scripts.
+"""What a session shows: plain frozen values, free of torch, for screens, the command line and
+scripts.
 
-Every number is a Python float or int. Effects are in units of the metric: the change of its mean over the
-pairs when the edge is corrupted, so a positive component has a negative effect.
+Every number is a Python float or int. Effects are in units of the metric: the change of its mean
+over the pairs when the edge is corrupted, so a positive component has a negative effect.
 """
 
 from __future__ import annotations
@@ -15,23 +16,27 @@ NodeState = Literal["open", "partly", "expanded", "dead", "input"]
 
 @dataclass(frozen=True)
 class Status:
-    """Where the session stands. Always at hand without waiting: it is replaced when a command is done.
+    """Where the session stands. Always at hand without waiting: it is replaced when a command is
+    done.
 
     Attributes:
         model_metric: mean of the metric over the pairs in the clean run of the whole model.
         corrupted_metric: the same in the corrupted run.
-        circuit_metric: the same in the circuit, with its open destinations reading the clean residual.
-        faithfulness: (circuit - corrupted) / (model - corrupted), a ratio of means; None if the two hardly
-            differ.
+        circuit_metric: the same in the circuit, with its open destinations reading the clean
+            residual.
+        faithfulness: (circuit - corrupted) / (model - corrupted), a ratio of means; None if the two
+            hardly differ.
         change: what the last edit did to the faithfulness; None before the first edit.
-        accuracy: fraction of pairs on which the circuit gives the best answer more than the best wrong one.
-        kl: mean over the pairs of KL(model || circuit) at the last position, over the vocabulary, in nats.
+        accuracy: fraction of pairs on which the circuit gives the best answer more than the best
+            wrong one.
+        kl: mean over the pairs of KL(model || circuit) at the last position, over the vocabulary,
+            in nats.
         edges: kept edges, dead ends included, as a circuit file would list them.
         all_edges: edges of the model's graph.
         nodes: nodes from which kept edges lead to the logits, the logits included.
         all_nodes: nodes of the model's graph, the input and the logits included.
-        dead_edges: of the kept edges, those that cannot matter: on no path to the logits that starts at the
-            input or at an open destination.
+        dead_edges: of the kept edges, those that cannot matter: on no path to the logits that
+            starts at the input or at an open destination.
         open_destinations: open destinations on which the metric depends.
         closed: there are none: the faithfulness is the circuit's own.
         reached_input: kept edges lead from the input to the logits.
@@ -72,11 +77,12 @@ class TreeRow:
         parent: the node that it feeds here; None for the logits.
         edge: the kept edge from it into the parent; None for the logits.
         destination: the parent's input that this edge enters; None for the logits.
-        effect: the best effect known of that edge: exact in the full model, else exact along or within the
-            circuit, else the EAP estimate.
-        state: 'open' (none of its inputs is expanded), 'partly' (some are), 'expanded', 'dead' (all are
-            expanded and nothing live feeds it), or 'input'.
-        repeated: the node stands, with what feeds it, further up already; its rows are not listed again.
+        effect: the best effect known of that edge: exact in the full model, else exact along or
+            within the circuit, else the EAP estimate.
+        state: 'open' (none of its inputs is expanded), 'partly' (some are), 'expanded', 'dead' (all
+            are expanded and nothing live feeds it), or 'input'.
+        repeated: the node stands, with what feeds it, further up already; its rows are not listed
+            again.
         role: the role (or name) of the first group that holds it.
     """
 
@@ -100,9 +106,11 @@ class Candidate:
         preview: it would be kept if the destination were expanded now: |score| >= threshold.
         open: its destination is open.
         eap: the EAP estimate of its effect.
-        exact: the exact effect in the chosen setting, None until it is computed or when it went stale.
+        exact: the exact effect in the chosen setting, None until it is computed or when it went
+            stale.
         score: `exact` if known, else `eap`; the candidates come by falling |score|.
-        drop_cost: what dropping this kept edge now would do to the metric; None until computed or stale.
+        drop_cost: what dropping this kept edge now would do to the metric; None until computed or
+            stale.
         role: the role (or name) of the first group that holds the source.
     """
 

@@ -1,0 +1,273 @@
+"""The commands of a session: small frozen values that say what was asked and what it changed.
+
+What was asked is there for people to read; the `change` is what is applied, taken back and
+replayed. `Undo` and `Redo` are commands of their own, so that the journal tells everything that
+happened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import Any, ClassVar
+
+from workbench.errors import WorkbenchError
+from workbench.state import Change, string, strings
+
+NO_CHANGE = Change()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Base of all commands.
+
+    Attributes:
+        kind: its name in the journal and in circuit files.
+        change: what it did; empty for `Undo` and `Redo`, whose change follows from what came
+            before.
+    """
+
+    kind: ClassVar[str]
+    change: Change = NO_CHANGE
+
+    def describe(self) -> str:
+        """One line for the status and the history."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: the kind, what was asked, and the change if there is one."""
+        asked = {
+            field.name: list(value)
+            if isinstance(value := getattr(self, field.name), tuple)
+            else value
+            for field in fields(self)
+            if field.name != "change"
+        }
+        change = {"change": self.change.to_json()} if self.change else {}
+        return {"command": self.kind, **asked, **change}
+
+    @staticmethod
+    def from_json(value: Any) -> Command:
+        """The command that `to_json` gave these values for.
+
+        Raises:
+            WorkbenchError: if it is no command, one of an unknown kind, or has other fields.
+        """
+        if not isinstance(value, dict) or value.get("command") not in KINDS:
+            raise WorkbenchError(
+                f"There is no command in {str(value)[:60]!r}; a newer version may have written it."
+            )
+        cls = KINDS[value["command"]]
+        known = {field.name: field for field in fields(cls)}
+        arguments: dict[str, Any] = {}
+        try:
+            for name, item in value.items():
+                if name == "command":
+                    continue
+                if name not in known:
+                    raise WorkbenchError(f"The command {cls.kind} has no field {name!r}.")
+                arguments[name] = _READERS[str(known[name].type)](item)
+            missing = [n for n, f in known.items() if n not in arguments and f.default is MISSING]
+            if missing:
+                raise WorkbenchError(f"The command {cls.kind} lacks its field {missing[0]!r}.")
+            return cls(**arguments)
+        except (TypeError, ValueError) as error:
+            raise WorkbenchError(f"The command {cls.kind} is not readable: {error}.") from None
+
+
+_READERS = {"str": string, "float": float, "tuple[str, ...]": strings, "Change": Change.from_json}
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _into(node: str, inputs: str) -> str:
+    return node if ".h" not in node or inputs == "qkv" else f"{node}<{inputs}>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expand(Command):
+    kind = "expand"
+    node: str
+    inputs: str
+    setting: str
+
+    def describe(self) -> str:
+        where = _into(self.node, self.inputs)
+        return f"Expanded {where}: {counted(len(self.change.added), 'edge')} kept."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toggle(Command):
+    kind = "toggle"
+    edge: str
+    setting: str
+
+    def describe(self) -> str:
+        if self.change.closed:
+            kept = counted(len(self.change.added), "edge")
+            return f"Expanded {self.change.closed[0]} with {self.edge} switched: {kept} kept."
+        return f"{'Kept' if self.edge in self.change.added else 'Dropped'} {self.edge}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepAbove(Command):
+    kind = "keep-above"
+    node: str
+    inputs: str
+    setting: str
+    threshold: float
+
+    def describe(self) -> str:
+        where, change = _into(self.node, self.inputs), self.change
+        return (
+            f"Kept what reaches {self.threshold:.3g} into {where}: "
+            f"{len(change.added):,} added, {len(change.removed):,} dropped."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropAll(Command):
+    kind = "drop-all"
+    node: str
+    inputs: str
+
+    def describe(self) -> str:
+        return f"Dropped all edges into {_into(self.node, self.inputs)}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepAll(Command):
+    kind = "keep-all"
+    node: str
+    inputs: str
+
+    def describe(self) -> str:
+        return f"Kept all edges into {_into(self.node, self.inputs)}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToggleNode(Command):
+    kind = "toggle-node"
+    node: str
+
+    def describe(self) -> str:
+        if self.change.removed:
+            return f"Dropped {self.node} with {counted(len(self.change.removed), 'edge')}."
+        return f"Restored {self.node} with {counted(len(self.change.added), 'edge')}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reopen(Command):
+    kind = "reopen"
+    node: str
+    inputs: str
+
+    def describe(self) -> str:
+        dropped = counted(len(self.change.removed), "edge")
+        return f"Reopened {_into(self.node, self.inputs)}: {dropped} forgotten."
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetThreshold(Command):
+    kind = "threshold"
+    value: float
+
+    def describe(self) -> str:
+        return f"Threshold {self.value:.3g}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetGroup(Command):
+    kind = "group"
+    name: str
+    nodes: tuple[str, ...]
+    role: str
+
+    def describe(self) -> str:
+        return f"Group {self.name!r}: {counted(len(self.nodes), 'node')}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveGroup(Command):
+    kind = "remove-group"
+    name: str
+
+    def describe(self) -> str:
+        return f"Removed the group {self.name!r}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note(Command):
+    kind = "note"
+    target: str
+    text: str
+
+    def describe(self) -> str:
+        on = self.target or "the circuit"
+        return f"Noted on {on}." if self.text else f"Removed the note on {on}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load(Command):
+    kind = "load"
+    path: str
+
+    def describe(self) -> str:
+        return f"Loaded {self.path}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clear(Command):
+    kind = "clear"
+
+    def describe(self) -> str:
+        return "Back to the start: everything is open."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undo(Command):
+    kind = "undo"
+
+    def describe(self) -> str:
+        return "Undone"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redo(Command):
+    kind = "redo"
+
+    def describe(self) -> str:
+        return "Redone"
+
+
+_ALL: tuple[type[Command], ...] = (
+    Expand,
+    Toggle,
+    KeepAbove,
+    DropAll,
+    KeepAll,
+    ToggleNode,
+    Reopen,
+    SetThreshold,
+    SetGroup,
+    RemoveGroup,
+    Note,
+    Load,
+    Clear,
+    Undo,
+    Redo,
+)
+KINDS: dict[str, type[Command]] = {command.kind: command for command in _ALL}
+
+
+def joined(first: Command, second: Command) -> Command | None:
+    """Both as one step of undo, or None if they are two.
+
+    Moving the threshold takes many key presses; together they are one step.
+    """
+    if isinstance(first, SetThreshold) and isinstance(second, SetThreshold):
+        before, after = first.change.threshold, second.change.threshold
+        if before and after:
+            return replace(second, change=Change(threshold=(before[0], after[1])))
+    return None

@@ -1,0 +1,271 @@
+"""What commands act on, and the difference between two such states.
+
+A `Change` is what a command stores: enough to apply it, to take it back and to replay it exactly,
+without the effects or the threshold that led to it. Pure Python and numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from workbench.circuit import Circuit, RoleGroup
+from workbench.errors import WorkbenchError
+from workbench.graph import Graph
+
+Shelf = Mapping[str, tuple[str, ...]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that commands can change. Never altered in place, so an old one can be put back.
+
+    Attributes:
+        circuit: edges, open destinations, groups and notes. No kept edge enters an open
+            destination.
+        threshold: in units of the metric.
+        shelf: for a node that was dropped as a whole, the edges that it had.
+    """
+
+    circuit: Circuit
+    threshold: float
+    shelf: Shelf = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, graph: Graph, threshold: float) -> State:
+        return cls(Circuit.start(graph), threshold)
+
+    def with_edges(
+        self,
+        *,
+        keep: Iterable[str] = (),
+        drop: Iterable[str] = (),
+        open: Iterable[str] = (),
+        close: Iterable[str] = (),
+    ) -> State:
+        """With destinations opened (which forgets their edges) and closed, then edges dropped and
+        kept.
+
+        Raises:
+            WorkbenchError: if an edge to keep enters a destination that is open.
+        """
+        circuit = self.circuit.copy()
+        graph = circuit.graph
+        opened = frozenset(open)
+        circuit.open = (circuit.open | opened) - frozenset(close)
+        for destination in opened:
+            circuit.mask[:, graph.destination_index(destination)] = False
+        for edge in drop:
+            circuit.mask[graph.parse_edge(edge)] = False
+        for edge in keep:
+            s, d = graph.parse_edge(edge)
+            if graph.destinations[d] in circuit.open:
+                raise WorkbenchError(
+                    f"{edge} cannot be kept while {graph.destinations[d]} is open; expand it."
+                )
+            circuit.mask[s, d] = True
+        return replace(self, circuit=circuit)
+
+    def with_words(
+        self, groups: tuple[RoleGroup, ...] | None = None, notes: Mapping[str, str] | None = None
+    ) -> State:
+        """With other groups or notes (None: the same ones)."""
+        circuit = replace(
+            self.circuit,
+            groups=self.circuit.groups if groups is None else groups,
+            notes=dict(self.circuit.notes if notes is None else notes),
+        )
+        return replace(self, circuit=circuit)
+
+
+@dataclass(frozen=True)
+class Change:
+    """The difference between two states; what was before stands beside what is after.
+
+    Attributes:
+        added, removed: edges.
+        opened, closed: destinations.
+        groups: all groups before and after, None if they are the same.
+        notes: (target, before, after) of each note that differs; None for no note.
+        threshold: before and after, None if it is the same.
+        shelf: (node, before, after) of each entry that differs; None for no entry.
+    """
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    groups: tuple[tuple[RoleGroup, ...], tuple[RoleGroup, ...]] | None = None
+    notes: tuple[tuple[str, str | None, str | None], ...] = ()
+    threshold: tuple[float, float] | None = None
+    shelf: tuple[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None], ...] = ()
+
+    @classmethod
+    def between(cls, before: State, after: State) -> Change:
+        old, new = before.circuit, after.circuit
+        if old.graph != new.graph:
+            raise WorkbenchError(
+                "These circuits belong to models of different shape; compare like with like."
+            )
+        order = old.graph.destination_index
+        return cls(
+            added=_names(old.graph, new.mask & ~old.mask),
+            removed=_names(old.graph, old.mask & ~new.mask),
+            opened=tuple(sorted(new.open - old.open, key=order)),
+            closed=tuple(sorted(old.open - new.open, key=order)),
+            groups=None if old.groups == new.groups else (old.groups, new.groups),
+            notes=_differences(old.notes, new.notes),
+            threshold=None
+            if before.threshold == after.threshold
+            else (before.threshold, after.threshold),
+            shelf=_differences(before.shelf, after.shelf),
+        )
+
+    def __bool__(self) -> bool:
+        return self != Change()
+
+    @property
+    def edits_circuit(self) -> bool:
+        """It changes edges or what is open, and so the metric."""
+        return bool(self.added or self.removed or self.opened or self.closed)
+
+    def inverse(self) -> Change:
+        return Change(
+            added=self.removed,
+            removed=self.added,
+            opened=self.closed,
+            closed=self.opened,
+            groups=None if self.groups is None else (self.groups[1], self.groups[0]),
+            notes=tuple((target, after, before) for target, before, after in self.notes),
+            threshold=None if self.threshold is None else (self.threshold[1], self.threshold[0]),
+            shelf=tuple((node, after, before) for node, before, after in self.shelf),
+        )
+
+    def apply(self, state: State) -> State:
+        """The state after this change.
+
+        Raises:
+            WorkbenchError: if the change does not fit, such as an edge added that is there already:
+                what is replayed is not what was recorded.
+        """
+        circuit = state.circuit.copy()
+        graph = circuit.graph
+        for edges, kept_before in ((self.removed, True), (self.added, False)):
+            for edge in edges:
+                where = graph.parse_edge(edge)
+                if circuit.mask[where] != kept_before:
+                    raise WorkbenchError(
+                        f"{edge} is {'not kept' if kept_before else 'kept already'}."
+                    )
+                circuit.mask[where] = not kept_before
+        opened, closed = frozenset(self.opened), frozenset(self.closed)
+        for destination in opened | closed:
+            graph.destination_index(destination)
+        if opened & circuit.open or not closed <= circuit.open:
+            raise WorkbenchError("Other destinations are open than were then.")
+        circuit.open = (circuit.open | opened) - closed
+        if self.groups is not None:
+            circuit.groups = self.groups[1]
+        _update(circuit.notes, self.notes)
+        shelf = dict(state.shelf)
+        _update(shelf, self.shelf)
+        return State(
+            circuit, state.threshold if self.threshold is None else self.threshold[1], shelf
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; what is empty is left out."""
+        groups = self.groups and [[group_to_json(group) for group in side] for side in self.groups]
+        everything = {
+            "added": list(self.added),
+            "removed": list(self.removed),
+            "opened": list(self.opened),
+            "closed": list(self.closed),
+            "groups": groups,
+            "notes": [list(item) for item in self.notes],
+            "threshold": self.threshold and list(self.threshold),
+            "shelf": [
+                [node, before and list(before), after and list(after)]
+                for node, before, after in self.shelf
+            ],
+        }
+        return {name: value for name, value in everything.items() if value}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Change:
+        """Raises WorkbenchError where it is not what `to_json` gives."""
+        try:
+            unknown = set(value) - set(cls.__dataclass_fields__)
+            if unknown:
+                raise WorkbenchError(f"A change has no field {sorted(unknown)[0]!r}.")
+            groups, threshold = value.get("groups"), value.get("threshold")
+            return cls(
+                **{
+                    name: strings(value.get(name, ()))
+                    for name in ("added", "removed", "opened", "closed")
+                },
+                groups=groups and (_groups(groups[0]), _groups(groups[1])),
+                notes=tuple(
+                    (string(t), _maybe(string, b), _maybe(string, a))
+                    for t, b, a in value.get("notes", ())
+                ),
+                threshold=threshold and (float(threshold[0]), float(threshold[1])),
+                shelf=tuple(
+                    (string(n), _maybe(strings, b), _maybe(strings, a))
+                    for n, b, a in value.get("shelf", ())
+                ),
+            )
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+            raise WorkbenchError(f"This is not the record of a change: {error}.") from None
+
+
+def group_to_json(group: RoleGroup) -> dict[str, Any]:
+    return {"name": group.name, "role": group.role, "nodes": list(group.nodes)}
+
+
+def string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text expected, not {value!r}")
+    return value
+
+
+def strings(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise TypeError(f"a list of texts expected, not {value!r}")
+    return tuple(string(item) for item in value)
+
+
+def _groups(value: Any) -> tuple[RoleGroup, ...]:
+    return tuple(
+        RoleGroup(string(g["name"]), string(g["role"]), strings(g["nodes"])) for g in value
+    )
+
+
+def _maybe(read: Callable[[Any], T], value: Any) -> T | None:
+    return None if value is None else read(value)
+
+
+def _names(graph: Graph, mask: Any) -> tuple[str, ...]:
+    destinations, sources = np.nonzero(mask.T)
+    return tuple(
+        graph.edge_name(int(s), int(d)) for s, d in zip(sources, destinations, strict=True)
+    )
+
+
+def _differences(
+    before: Mapping[str, T], after: Mapping[str, T]
+) -> tuple[tuple[str, T | None, T | None], ...]:
+    names = [*before, *(name for name in after if name not in before)]
+    return tuple((n, before.get(n), after.get(n)) for n in names if before.get(n) != after.get(n))
+
+
+def _update(target: dict[str, T], items: Iterable[tuple[str, T | None, T | None]]) -> None:
+    for name, _, after in items:
+        if after is None:
+            target.pop(name, None)
+        else:
+            target[name] = after
