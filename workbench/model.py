@@ -7,6 +7,7 @@ the engine's logits against the model's own (`selfcheck`).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -84,32 +85,34 @@ class Model:
             WorkbenchError: the family is not exact here, the weights are quantised, or the engine's logits
                 differ from the model's own by more than float noise.
         """
-        from workbench.parts import Parts, require_supported
+        from workbench.family import require_supported
+        from workbench.parts import Parts
         from workbench.selfcheck import self_check
 
         say = progress or _silent
-        require_supported(hf_model.config)
+        require_supported(hf_model.config, name)
         parameter = next(hf_model.parameters())
         where_to = parameter.device if device is None else choose_device(device)
         number = parameter.dtype if dtype is None else choose_dtype(dtype)
         hf_model = hf_model.to(device=where_to, dtype=number).eval().requires_grad_(False)
         say("Wrapping the model", None)
-        bridge = _bridge(hf_model, tokenizer, name, where_to, number)
-        parts = Parts.from_bridge(bridge, hf_model.config.model_type)
+        bridge = _bridge(hf_model, tokenizer, name)
+        parts = Parts.from_bridge(bridge)
+        graph = parts.graph()
         say("Checking the engine against the model", None)
-        check = self_check(bridge, parts, tokenizer)
+        check = self_check(bridge, parts, tokenizer, name)
         bos = tokenizer_prepends_bos(tokenizer)
         config = hf_model.config
         info = ModelInfo(
             name=name,
             family=config.model_type,
-            layers=parts.graph.n_layers,
-            heads=parts.graph.n_heads,
-            kv_heads=getattr(config, "num_key_value_heads", None) or parts.graph.n_heads,
+            layers=graph.n_layers,
+            heads=graph.n_heads,
+            kv_heads=getattr(config, "num_key_value_heads", None) or graph.n_heads,
             d_model=int(bridge.cfg.d_model),
             d_head=int(bridge.cfg.d_head),
             parameters=sum(weight.numel() for weight in hf_model.parameters()),
-            edges=parts.graph.n_edges,
+            edges=graph.n_edges,
             vocabulary=int(config.vocab_size),
             device=str(where_to),
             dtype=str(number).removeprefix("torch."),
@@ -118,7 +121,7 @@ class Model:
             where=where,
         )
         return cls(
-            name, parts.graph, bridge, hf_model, tokenizer, parts, where_to, number, bos, check, info
+            name, graph, bridge, hf_model, tokenizer, parts, where_to, number, bos, check, info
         )
 
 
@@ -129,21 +132,32 @@ def tokenizer_prepends_bos(tokenizer: Any) -> bool:
     return bos is not None and len(ids) > 0 and ids[0] == bos
 
 
-def _bridge(
-    hf_model: Any, tokenizer: Any, name: str, device: torch.device, dtype: torch.dtype
-) -> Any:
-    """TransformerLens's bridge around a model in memory: raw weights, nothing folded or centred."""
-    from transformer_lens.model_bridge import TransformerBridge
+def _bridge(hf_model: Any, tokenizer: Any, name: str) -> Any:
+    """TransformerLens's bridge around a model in memory: raw weights, nothing folded or centred.
 
+    Not `boot_transformers`: handed a tokenizer that prepends no BOS, that one loads another that does, from
+    the hub if need be.
+    """
+    from transformer_lens.model_bridge.sources import build_bridge_from_module
+
+    # The fused kernels give no scores and round differently; the bridge's hooks need the plain one.
+    hf_model.set_attn_implementation("eager")
+    config = copy.deepcopy(hf_model.config)
+    if getattr(config, "pad_token_id", None) is None:
+        end = getattr(config, "eos_token_id", None)
+        config.pad_token_id = end[0] if isinstance(end, list) and end else end
     try:
-        return TransformerBridge.boot_transformers(
-            name, hf_model=hf_model, tokenizer=tokenizer, device=str(device), dtype=dtype
+        bridge = build_bridge_from_module(
+            hf_model, type(hf_model).__name__, hf_config=config, model_name=name
         )
-    except (ValueError, NotImplementedError, AttributeError) as error:
+    except (ValueError, NotImplementedError, AttributeError, KeyError) as error:
         raise WorkbenchError(
-            f"TransformerLens could not wrap {name} (model type {hf_model.config.model_type}): "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}."
+            f"TransformerLens could not wrap {name} (a {type(hf_model).__name__}): {error}."
         ) from error
+    bridge.tokenizer = tokenizer
+    bridge.cfg.tokenizer_prepends_bos = tokenizer_prepends_bos(tokenizer)
+    bridge.cfg.default_prepend_bos = bridge.cfg.tokenizer_prepends_bos
+    return bridge
 
 
 def _silent(message: str, fraction: float | None) -> None:

@@ -1,0 +1,130 @@
+"""The proof on loading: the engine's logits beside the model's own, on two built-in prompts.
+
+The two prompts share their first tokens, as a task's clean and corrupted prompts do, so that the engine's
+short cut for a common prefix is tried as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.errors import WorkbenchError
+from workbench.parts import Parts
+from workbench.recording import Recording, record, unembed
+
+PROMPT = "When Mary and John went to the store, John gave a drink to"
+
+N_SHARED = 4
+"""Tokens that the two prompts have in common."""
+
+MAX_TOKENS = 24
+"""Long enough for attention to matter at every layer, short enough to take no time."""
+
+# Largest difference allowed, relative to the scale of the logits. Rounding grows through some tens of
+# layers to about ten (float32: up to a thousand) times the spacing of the numbers near 1.
+TOLERANCES = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """How far the engine is from the model.
+
+    Attributes:
+        difference: largest absolute difference of any logit.
+        scale: standard deviation of the model's logits.
+        tolerance: the largest `relative` that passes as float noise in this dtype.
+    """
+
+    difference: float
+    scale: float
+    tolerance: float
+
+    @property
+    def relative(self) -> float:
+        """The difference in units of the logits' scale."""
+        return self.difference / self.scale if self.scale > 0 else self.difference
+
+    @property
+    def passed(self) -> bool:
+        return self.relative <= self.tolerance
+
+
+def check_prompts(tokenizer: Any, vocabulary: int, longest: int) -> Tensor:
+    """Two prompts [2, position] that share their first tokens: a sentence, and ids from all over.
+
+    Args:
+        tokenizer: encodes the sentence.
+        vocabulary: number of tokens the model knows.
+        longest: number of positions the model has.
+    """
+    ids = [i for i in tokenizer(PROMPT)["input_ids"] if i < vocabulary][: min(MAX_TOKENS, longest)]
+    if len(ids) < 2:
+        ids = [1 % vocabulary, 0]
+    other = list(ids)
+    shared = min(N_SHARED, len(ids) - 1)
+    for position in range(shared, len(ids)):
+        other[position] = (7919 * position + 13) % vocabulary
+    return torch.tensor([ids, other])
+
+
+def self_check(bridge: Any, parts: Parts, tokenizer: Any, name: str = "this model") -> SelfCheck:
+    """Compare the engine's logits with the bridge's, all positions of two prompts.
+
+    Raises:
+        WorkbenchError: they differ by more than float noise; the message names the first layer after which
+            the residuals do.
+    """
+    longest = int(getattr(bridge.cfg, "n_ctx", None) or MAX_TOKENS)
+    tokens = check_prompts(tokenizer, parts.w_u.shape[1], longest).to(parts.device)
+    shared = min(N_SHARED, tokens.shape[1] - 1)
+    with torch.no_grad():
+        expected = bridge(tokens).float()
+        recording = record(parts, tokens[:1], tokens[1:], shared)
+        clean = unembed(parts, recording.whole.final).float()
+        corrupted = unembed(parts, recording.corrupted.final).float()
+    difference = max(
+        (clean - expected[:1]).abs().max().item(),
+        (corrupted - expected[1:, shared:]).abs().max().item(),
+    )
+    check = SelfCheck(difference, expected.std().item(), TOLERANCES.get(parts.dtype, 1e-4))
+    # A NaN is never within the tolerance.
+    if not check.passed:
+        raise WorkbenchError(
+            f"The engine does not reproduce {name}: the logits differ by {check.relative:.1e} of their "
+            f"scale ({check.tolerance:.0e} is allowed), first {_first_difference(bridge, recording, tokens, check)}; "
+            "please report the model, it cannot be analysed."
+        )
+    return check
+
+
+def _first_difference(bridge: Any, recording: Recording, tokens: Tensor, check: SelfCheck) -> str:
+    """Where the engine's residual leaves the model's: the first layer whose output differs."""
+    n_layers = len(recording.parts.layers)
+    seen: dict[int, Tensor] = {}
+
+    def keep(layer: int) -> Any:
+        def hook(value: Tensor, hook: Any) -> None:
+            seen[layer] = value.detach()
+
+        return hook
+
+    with torch.no_grad():
+        bridge.run_with_hooks(
+            tokens, fwd_hooks=[(f"blocks.{layer}.hook_in", keep(layer)) for layer in range(n_layers)]
+        )
+    runs = ((recording.whole, slice(0, 1), 0), (recording.corrupted, slice(1, 2), recording.start))
+    for layer in range(n_layers):
+        theirs = seen.get(layer)
+        if theirs is None:
+            continue
+        scale = theirs.float().std().item()
+        for run, row, start in runs:
+            ours = run.layers[layer].attn_in.float()
+            gap = (ours - theirs[row, start:].float()).abs().max().item()
+            if not gap <= check.tolerance * scale:
+                return "in the embeddings" if layer == 0 else f"in layer {layer - 1}"
+    return f"in layer {n_layers - 1} or the final norm"
