@@ -1,0 +1,38 @@
+"""OpenRequest: what `workbench open` was asked for, before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class OpenRequest:
+    """A session to start, in plain values.
+
+    Attributes:
+        model: hub id, folder, `.gguf` file or short name.
+        task: name of a built-in task or path of a task file.
+        pairs: how many pairs to generate or take; None: the task's own default, or the whole file.
+        seed: of the generator.
+        metric: name of a metric; None: the task's own.
+        device, dtype, revision: as `load_model` takes them; None: the defaults.
+        bos: whether a BOS token is prepended; None: as the tokenizer does by itself.
+        mismatch: what becomes of pairs whose prompts differ in token length.
+        circuit: a circuit file to begin with.
+        ablation: what takes the place of an edge that is not in the circuit.
+    """
+
+    model: str
+    task: str
+    pairs: int | None = None
+    seed: int = 0
+    metric: str | None = None
+    device: str | None = None
+    dtype: str | None = None
+    revision: str | None = None
+    bos: bool | None = None
+    mismatch: Literal["refuse", "drop"] = "refuse"
+    circuit: Path | None = None
+    ablation: str = "patching"
