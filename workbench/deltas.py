@@ -1,0 +1,172 @@
+"""Sums over sources: the one piece of arithmetic that an edge is.
+
+A `Deltas` holds, for some of the sources, what each adds beyond a background, and sums any choice of them
+for several destinations at once, as one matrix product. Values are [pair, alternative, position, d_model],
+kept once for all positions and once for the last alone, since the later half of a circuit is only needed
+there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.plan import ALL, LAST
+
+# Below this many summands a column is cheaper summed anew than by extending an earlier sum.
+_CARRY_FROM = 24
+
+
+class Deltas:
+    """What sources add beyond the background.
+
+    Args:
+        n_sources: how many sources there are at all.
+        shape: (pairs, alternatives, positions, d_model).
+        capacity: how many sources to make room for at first, (at all positions, at the last).
+        like: gives device and dtype.
+    """
+
+    def __init__(
+        self, n_sources: int, shape: tuple[int, int, int, int], capacity: tuple[int, int], like: Tensor
+    ) -> None:
+        self.shape = shape
+        self._like = like
+        self._banks = {
+            ALL: _Bank(n_sources, shape, capacity[0], like),
+            LAST: _Bank(n_sources, (shape[0], shape[1], 1, shape[3]), capacity[1], like),
+        }
+
+    def put(self, source: int, value: Tensor, level: int) -> None:
+        """Set what a source adds, [pair, alternative, position (one if level is LAST), d_model]."""
+        if level == ALL:
+            self._banks[ALL].put(source, value)
+        self._banks[LAST].put(source, value[:, :, -1:])
+
+    def drop(self, source: int) -> None:
+        for bank in self._banks.values():
+            bank.drop(source)
+
+    def get(self, source: int, level: int) -> Tensor:
+        """[pair, alternative, position or 1, d_model]; a view."""
+        return self._banks[level].get(source)
+
+    def sum(self, columns: NDArray[np.bool_], level: int) -> Tensor | None:
+        """Sum of the chosen sources for each of several destinations.
+
+        Args:
+            columns: bool [destination, source], the first so many sources; only sources that were put.
+
+        Returns:
+            [destination, pair, alternative, position or 1, d_model], or None if nothing is chosen.
+        """
+        return self._banks[level].sum(columns)
+
+
+class _Bank:
+    """Slots of one shape in one growing buffer, so that a sum is one product."""
+
+    def __init__(self, n_sources: int, shape: tuple[int, ...], capacity: int, like: Tensor) -> None:
+        self._shape = shape
+        self._slot = np.full(n_sources, -1, dtype=np.int64)
+        self._free: list[int] = []
+        self._used = 0
+        # Zeros, not garbage: a dense product multiplies unused slots by zero, and 0 x NaN is NaN.
+        self._buffer = like.new_zeros((capacity, *shape))
+
+    def put(self, source: int, value: Tensor) -> None:
+        slot = int(self._slot[source])
+        if slot < 0:
+            slot = self._new_slot()
+            self._slot[source] = slot
+        self._buffer[slot].copy_(value)
+
+    def _new_slot(self) -> int:
+        if self._free:
+            return self._free.pop()
+        if self._used == len(self._buffer):
+            grown = self._buffer.new_zeros((self._used + max(8, self._used // 4), *self._shape))
+            grown[: self._used] = self._buffer
+            self._buffer = grown
+        self._used += 1
+        return self._used - 1
+
+    def drop(self, source: int) -> None:
+        slot = int(self._slot[source])
+        if slot >= 0:
+            self._slot[source] = -1
+            self._free.append(slot)
+
+    def get(self, source: int) -> Tensor:
+        slot = int(self._slot[source])
+        assert slot >= 0, source
+        return self._buffer[slot]
+
+    def sum(self, columns: NDArray[np.bool_]) -> Tensor | None:
+        chosen = np.flatnonzero(columns.any(axis=0))
+        if not chosen.size:
+            return None
+        slots = self._slot[chosen]
+        assert (slots >= 0).all()
+        n = len(columns)
+        if n == 1 and chosen.size <= 4:
+            total = self._buffer[slots[0]]
+            for slot in slots[1:]:
+                total = total + self._buffer[slot]
+            return total[None]
+        if 2 * chosen.size > self._used:
+            weights = np.zeros((n, self._used), dtype=bool)
+            weights[:, slots] = columns[:, chosen]
+            terms = self._buffer[: self._used]
+        else:
+            weights = columns[:, chosen]
+            terms = self._buffer[torch.from_numpy(slots).to(self._buffer.device)]
+        left = torch.from_numpy(weights).to(self._buffer.device, self._buffer.dtype)
+        return (left @ terms.reshape(len(terms), -1)).view(n, *self._shape)
+
+
+class Carry:
+    """Sums of an earlier stage, to be extended instead of summed anew.
+
+    Where a circuit keeps every edge of a region, all its destinations read one running residual; then a
+    stage's sum is the former stage's plus what was written in between.
+    """
+
+    def __init__(self, deltas: Deltas) -> None:
+        self._deltas = deltas
+        self._sums: dict[int, dict[bytes, Tensor]] = {ALL: {}, LAST: {}}
+        self._parents = {ALL: 0, LAST: 0}
+
+    def sum(self, columns: NDArray[np.bool_], level: int) -> Tensor | None:
+        """As `Deltas.sum`; `columns` [destination, source] have to come in the order of the stages."""
+        known, before = self._sums[level], self._parents[level]
+        pieces: list[Tensor | None] = []
+        keep: dict[bytes, Tensor] = {}
+        fresh: list[int] = []
+        for i, column in enumerate(columns):
+            earlier = known.get(column[:before].tobytes()) if column.sum() >= _CARRY_FROM else None
+            if earlier is None:
+                fresh.append(i)
+                pieces.append(None)
+                continue
+            rest = column.copy()
+            rest[:before] = False
+            added = self._deltas.sum(rest[None], level)
+            pieces.append(earlier if added is None else earlier + added[0])
+        if fresh:
+            total = self._deltas.sum(columns[fresh], level)
+            if total is None and len(fresh) == len(columns):
+                return None
+            for at, i in enumerate(fresh):
+                # A column without live sources adds nothing.
+                pieces[i] = None if total is None else total[at]
+        for column, piece in zip(columns, pieces, strict=True):
+            if piece is not None and column.sum() >= _CARRY_FROM and len(keep) < 4:
+                keep[column.tobytes()] = piece
+        self._sums[level], self._parents[level] = keep, columns.shape[1]
+        if len(fresh) == len(columns):
+            return total
+        template = next(p for p in pieces if p is not None)
+        return torch.stack([torch.zeros_like(template) if p is None else p for p in pieces])

@@ -1,0 +1,86 @@
+"""Computing single nodes of a layer, for several heads and alternatives at once.
+
+Levels (`plan.LAST`, `plan.ALL`) say at which positions a value is wanted; everything here counts positions
+from the first one on at which the prompts differ.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from workbench.attention import K, Q, V, attend, project_each, project_shared, rotate
+from workbench.plan import LAST
+from workbench.recording import LayerRecord, Recording
+
+
+def at(value: Tensor, level: int) -> Tensor:
+    """The last position alone where that is all that is wanted; positions are the next to last axis."""
+    return value[..., -1:, :] if level == LAST else value
+
+
+def rotated(recording: Recording, which: int, projected: Tensor) -> Tensor:
+    """q or k [..., position, d_head] turned by their positions, the last ones; v unchanged."""
+    if which == V or recording.rotary is None:
+        return projected
+    cos, sin = recording.rotary
+    n = projected.shape[-2]
+    return rotate(projected, cos[-n:], sin[-n:])
+
+
+def project(
+    recording: Recording, layer: int, which: int, heads: list[int], normed: Tensor, shared: bool
+) -> Tensor:
+    """q, k or v of some heads, rotated: [head, pair, alternative, position, d_head].
+
+    Args:
+        normed: after the norm; [pair, alternative, position, d_model] if all heads share their input, else
+            with a leading [head].
+    """
+    attention = recording.parts.layers[layer].attention
+    if shared:
+        every = len(heads) == attention.w_q.shape[0] == attention.w_k.shape[0]
+        projected = project_shared(attention, which, normed, None if every else heads)
+    else:
+        projected = project_each(attention, which, normed, heads)
+    return rotated(recording, which, projected)
+
+
+def recorded(recording: Recording, record: LayerRecord, which: int, head: int, level: int) -> Tensor:
+    """A recorded run's q, k or v of a query head, [pair, 1, position, d_head]."""
+    if which == Q:
+        value = record.q[head]
+    else:
+        of = int(recording.parts.layers[0].attention.kv_of[head])
+        value = (record.k if which == K else record.v)[of]
+    return at(value, level)[:, None]
+
+
+def head_values(
+    recording: Recording, layer: int, heads: list[int], q: Tensor, k: Tensor, v: Tensor
+) -> Tensor:
+    """Values before W_O, [head, pair, alternative, query, d_head]; q may be of the last position alone."""
+    attention = recording.parts.layers[layer].attention
+    prefix_k, prefix_v = recording.prefix(layer)
+    if prefix_k is not None and prefix_v is not None:
+        of = attention.kv_of[heads]
+        prefix_k, prefix_v = prefix_k[of], prefix_v[of]
+    return attend(attention, q, k, v, prefix_k, prefix_v)
+
+
+def write(recording: Recording, layer: int, heads: list[int], z: Tensor) -> Tensor:
+    """What each head writes for values (or differences of values) z: z W_O, without the bias.
+
+    Args:
+        z: [head, pair, alternative, position, d_head].
+
+    Returns:
+        [head, pair, alternative, position, d_model].
+    """
+    w_o = recording.parts.layers[layer].attention.w_o
+    if len(heads) == 1:
+        out = z[0].reshape(-1, z.shape[-1]) @ w_o[heads[0]]
+    else:
+        whole = heads == list(range(len(w_o)))
+        out = torch.bmm(z.reshape(len(heads), -1, z.shape[-1]), w_o if whole else w_o[heads])
+    return out.view(*z.shape[:-1], w_o.shape[-1])

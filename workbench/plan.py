@@ -1,0 +1,130 @@
+"""What of a circuit has to be computed, and at which positions.
+
+Two facts, both read off the mask alone: which nodes are *live* (something clean reaches them, so their
+output differs from the corrupted run's), and at which positions a node's output is *needed* for the metric.
+The metric reads the last position; a query or an MLP reads its own position; keys and values are read at
+every position. So a node that reaches the logits only through MLPs and queries is needed at the last
+position alone, which is where most of a circuit's later half lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.graph import Graph
+
+NOWHERE, LAST, ALL = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Destinations that read the residual at one moment: a layer's q, k and v, its MLP, or the logits.
+
+    Attributes:
+        kind: "heads", "mlp" or "logits".
+        columns: the destinations' columns.
+        parents: how many sources, the first so many, wrote before it.
+    """
+
+    kind: str
+    layer: int
+    columns: slice
+    parents: int
+
+
+def stages(graph: Graph) -> list[Stage]:
+    """All stages in the order in which the model computes them."""
+    out = []
+    for layer in range(graph.n_layers):
+        first, mlp = graph.head_destination(layer, 0, 0), graph.mlp_destination(layer)
+        out.append(Stage("heads", layer, slice(first, mlp), graph.n_parents(first)))
+        out.append(Stage("mlp", layer, slice(mlp, mlp + 1), graph.n_parents(mlp)))
+    last = graph.logits_destination
+    out.append(Stage("logits", graph.n_layers, slice(last, last + 1), graph.n_sources))
+    return out
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which sources are live, and where sources and destinations are needed.
+
+    Attributes:
+        live: bool [source].
+        need: uint8 [source], NOWHERE, LAST or ALL.
+        need_in: uint8 [destination]: the positions at which its input is needed; an open destination's input
+            is recorded, so it needs nothing from its parents.
+    """
+
+    live: NDArray[np.bool_]
+    need: NDArray[np.uint8]
+    need_in: NDArray[np.uint8]
+
+
+def make_plan(
+    graph: Graph,
+    mask: NDArray[np.bool_],
+    is_open: NDArray[np.bool_],
+    demand: Mapping[int, int] | None = None,
+) -> Plan:
+    """The plan of a circuit.
+
+    Args:
+        mask: bool [source, destination]; the columns of open destinations are ignored.
+        is_open: bool [destination].
+        demand: positions at which further sources are wanted, whether or not the metric needs them.
+    """
+    return Plan(_live(graph, mask, is_open), *_needs(graph, mask, is_open, demand or {}))
+
+
+def _live(graph: Graph, mask: NDArray[np.bool_], is_open: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    n_heads = graph.n_heads
+    live = np.zeros(graph.n_sources, dtype=bool)
+    live[0] = True
+    for stage in stages(graph)[:-1]:
+        before = live[: stage.parents]
+        fed = is_open[stage.columns] | mask[: stage.parents, stage.columns][before].any(axis=0)
+        if stage.kind == "heads":
+            first = graph.head_source(stage.layer, 0)
+            live[first : first + n_heads] = fed.reshape(3, n_heads).any(axis=0)
+        else:
+            live[graph.mlp_source(stage.layer)] = fed[0]
+    return live
+
+
+def _needs(
+    graph: Graph, mask: NDArray[np.bool_], is_open: NDArray[np.bool_], demand: Mapping[int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    n_heads = graph.n_heads
+    need = np.zeros(graph.n_sources, dtype=np.uint8)
+    need_in = np.zeros(graph.n_destinations, dtype=np.uint8)
+    for source, level in demand.items():
+        need[source] = level
+    need_in[graph.logits_destination] = LAST
+    need_in[is_open] = NOWHERE
+
+    def gather(first: int, last: int, after: int) -> NDArray[np.uint8]:
+        wanted = need_in[after:]
+        asked = np.flatnonzero(wanted)
+        if asked.size:
+            here = (mask[first:last, after:][:, asked] * wanted[asked]).max(axis=1)
+            np.maximum(need[first:last], here.astype(np.uint8), out=need[first:last])
+        return need[first:last]
+
+    for layer in range(graph.n_layers - 1, -1, -1):
+        mlp = graph.mlp_source(layer)
+        column = graph.mlp_destination(layer)
+        need_in[column] = gather(mlp, mlp + 1, column + 1)[0]
+        if is_open[column]:
+            need_in[column] = NOWHERE
+        head = graph.head_source(layer, 0)
+        heads = gather(head, head + n_heads, column)
+        first = graph.head_destination(layer, 0, 0)
+        keys = np.where(heads > NOWHERE, ALL, NOWHERE)
+        need_in[first : first + 3 * n_heads] = np.concatenate((heads, keys, keys))
+        here = slice(first, first + 3 * n_heads)
+        need_in[here][is_open[here]] = NOWHERE
+    return need, need_in

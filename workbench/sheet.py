@@ -1,0 +1,307 @@
+"""The value of a circuit for one group of pairs, kept like a spreadsheet.
+
+Cells are what each source adds beyond the corrupted run (D_s = z_s - z'_s) and the q, k and v of the kept
+heads. The input of a destination d is never kept but summed when it is wanted,
+
+    x_d = r'_stage(d) + sum of D_s over the kept edges s -> d,
+
+so that no error builds up from edit to edit. An update visits the stages in order of depth and computes
+only what is live, needed for the metric, and changed: everything else stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.attention import K, Q
+from workbench.deltas import Carry, Deltas
+from workbench.graph import Graph
+from workbench.nodes import at, head_values, project, recorded, write
+from workbench.plan import ALL, LAST, NOWHERE, Plan, Stage, make_plan, stages
+from workbench.recording import Recording
+
+
+class Sheet:
+    """A circuit's cells for one group.
+
+    Attributes:
+        mask: bool [source, destination], the kept edges; columns of open destinations are empty.
+        is_open: bool [destination].
+        final: the last residual at the last position, [pair, d_model].
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        recording: Recording,
+        mask: NDArray[np.bool_],
+        is_open: NDArray[np.bool_],
+    ) -> None:
+        self.graph = graph
+        self.recording = recording
+        self.mask = np.zeros_like(mask)
+        self.is_open = np.zeros_like(is_open)
+        self.final = recording.corrupted.final[:, -1]
+        self._stages = stages(graph)
+        self._level = np.zeros(graph.n_sources, dtype=np.uint8)
+        self._heads_in: dict[int, Tensor] = {}  # destination -> q, k or v [pair, 1, position, d_head]
+        self._z: dict[int, Tensor] = {}  # head source -> [pair, 1, position, d_head]
+        plan = make_plan(graph, mask, is_open)
+        wanted = plan.live & (plan.need > NOWHERE)
+        pairs, positions = recording.n_pairs, recording.n_positions
+        self.deltas = Deltas(
+            graph.n_sources,
+            (pairs, 1, positions, recording.parts.d_model),
+            (1 + int((plan.need[wanted] == ALL).sum()), 1 + int(wanted.sum())),
+            recording.clean.final,
+        )
+        with torch.no_grad():
+            self.deltas.put(
+                0, (recording.clean.embedding - recording.corrupted.embedding)[:, None], ALL
+            )
+        self._level[0] = ALL
+        self.update(mask, is_open)
+
+    def update(
+        self,
+        mask: NDArray[np.bool_],
+        is_open: NDArray[np.bool_],
+        demand: Mapping[int, int] | None = None,
+    ) -> None:
+        """Bring every needed cell up to a new circuit.
+
+        Args:
+            mask, is_open: the new circuit.
+            demand: source -> level; sources to be computed although the metric does not need them.
+        """
+        edited = (mask != self.mask).any(axis=0) | (is_open != self.is_open)
+        plan = make_plan(self.graph, mask, is_open, demand)
+        before = self.mask, self.is_open
+        self.mask, self.is_open = mask.copy(), is_open.copy()
+        try:
+            with torch.no_grad():
+                self._recompute(plan, edited)
+        except BaseException:
+            # Some cells may already be of the new circuit. Forget them all rather than mix two circuits.
+            self.mask, self.is_open = before
+            self._level[1:] = NOWHERE
+            self._heads_in.clear()
+            raise
+
+    def _recompute(self, plan: Plan, edited: NDArray[np.bool_]) -> None:
+        graph = self.graph
+        changed = np.zeros(graph.n_sources, dtype=bool)
+        carry = Carry(self.deltas)
+        for stage in self._stages:
+            parents, columns = slice(0, stage.parents), stage.columns
+            dirty = edited[columns].copy()
+            if changed[parents].any():
+                touched = self.mask[parents, columns][changed[parents]].any(axis=0)
+                dirty |= touched & ~self.is_open[columns]
+            if stage.kind == "heads":
+                self._heads(stage, plan, dirty, changed, carry)
+            elif stage.kind == "mlp":
+                self._mlp(stage, plan, bool(dirty[0]), changed, carry)
+            elif dirty[0]:
+                self.final = self.inputs(np.array([columns.start]), LAST, carry)[0][:, 0, 0]
+
+    def _outdated(self, source: int, plan: Plan, dirty: bool, changed: NDArray[np.bool_]) -> bool:
+        """Whether a source has to be computed now; forgets it if it is out of date and not needed."""
+        wanted = int(plan.need[source]) if plan.live[source] else NOWHERE
+        if not dirty and self._level[source] >= wanted:
+            return False
+        changed[source] = True
+        if wanted == NOWHERE:
+            self.deltas.drop(source)
+            self._level[source] = NOWHERE
+            self._z.pop(source, None)
+        return wanted > NOWHERE
+
+    def _heads(
+        self,
+        stage: Stage,
+        plan: Plan,
+        dirty: NDArray[np.bool_],
+        changed: NDArray[np.bool_],
+        carry: Carry,
+    ) -> None:
+        graph, layer, n_heads = self.graph, stage.layer, self.graph.n_heads
+        by_head = dirty.reshape(3, n_heads).any(axis=0)
+        for column in np.flatnonzero(dirty):
+            self._heads_in.pop(stage.columns.start + int(column), None)
+        todo: dict[int, list[int]] = {LAST: [], ALL: []}
+        for head in range(n_heads):
+            source = graph.head_source(layer, head)
+            if self._outdated(source, plan, bool(by_head[head]), changed):
+                todo[int(plan.need[source])].append(head)
+        if not (todo[LAST] or todo[ALL]):
+            return
+        self._project(stage, plan, todo, carry)
+        for level, heads in todo.items():
+            if heads:
+                self._write_heads(layer, heads, level)
+
+    def _project(
+        self, stage: Stage, plan: Plan, todo: dict[int, list[int]], carry: Carry
+    ) -> None:
+        """Compute the missing q, k and v of the heads to be computed."""
+        layer, graph = stage.layer, self.graph
+        missing: dict[int, list[tuple[int, int]]] = {LAST: [], ALL: []}  # level -> (which, head)
+        for level, heads in todo.items():
+            for head in heads:
+                for which in range(3):
+                    column = graph.head_destination(layer, which, head)
+                    asked = level if which == Q else ALL
+                    if not self._is_computed(column, stage.parents, plan):
+                        self._heads_in.pop(column, None)
+                        continue
+                    known = self._heads_in.get(column)
+                    rows = 1 if asked == LAST else self.recording.n_positions
+                    if known is None or known.shape[2] < rows:
+                        missing[asked].append((which, head))
+        norm = self.recording.parts.layers[layer].norm1
+        for level, entries in missing.items():
+            if not entries:
+                continue
+            columns = np.array([graph.head_destination(layer, w, h) for w, h in entries])
+            x, index = self.unique_inputs(columns, level, carry)
+            normed = norm(x)
+            for which in range(3):
+                mine = [i for i, (w, _) in enumerate(entries) if w == which]
+                if not mine:
+                    continue
+                heads = [entries[i][1] for i in mine]
+                rows = index[mine]
+                shared = bool((rows == rows[0]).all())
+                value = project(
+                    self.recording,
+                    layer,
+                    which,
+                    heads,
+                    normed[int(rows[0])] if shared else normed[torch.from_numpy(rows)],
+                    shared,
+                )
+                for at_, i in enumerate(mine):
+                    self._heads_in[int(columns[i])] = value[at_]
+
+    def _is_computed(self, column: int, parents: int, plan: Plan) -> bool:
+        """Whether a destination's input is neither the clean nor the corrupted run's own."""
+        return not self.is_open[column] and bool(
+            (self.mask[:parents, column] & plan.live[:parents]).any()
+        )
+
+    def head_input(self, layer: int, which: int, head: int, level: int) -> Tensor:
+        """q, k or v of a head as the circuit has it, [pair, 1, position, d_head].
+
+        The head has to be up to date at this level (`update`'s plan or demand).
+        """
+        column = self.graph.head_destination(layer, which, head)
+        if column in self._heads_in:
+            return at(self._heads_in[column], level)
+        run = self.recording.clean if self.is_open[column] else self.recording.corrupted
+        return recorded(self.recording, run.layers[layer], which, head, level)
+
+    def _write_heads(self, layer: int, heads: list[int], level: int) -> None:
+        recording, graph = self.recording, self.graph
+        corrupted = at(recording.corrupted.layers[layer].z[heads], level)[:, :, None]
+        clean = [
+            all(self.is_open[graph.head_destination(layer, which, head)] for which in range(3))
+            for head in heads
+        ]
+        if all(clean):
+            z = at(recording.clean.layers[layer].z[heads], level)[:, :, None]
+        else:
+            q, k, v = (
+                torch.stack(
+                    [self.head_input(layer, which, h, level if which == Q else ALL) for h in heads]
+                )
+                for which in range(3)
+            )
+            z = head_values(recording, layer, heads, q, k, v)
+        added = write(recording, layer, heads, z - corrupted)
+        for i, head in enumerate(heads):
+            source = graph.head_source(layer, head)
+            self._z[source] = z[i]
+            self.deltas.put(source, added[i], level)
+            self._level[source] = level
+
+    def _mlp(
+        self, stage: Stage, plan: Plan, dirty: bool, changed: NDArray[np.bool_], carry: Carry
+    ) -> None:
+        source = self.graph.mlp_source(stage.layer)
+        if not self._outdated(source, plan, dirty, changed):
+            return
+        level, recording = int(plan.need[source]), self.recording
+        if self.is_open[stage.columns.start]:
+            out = at(recording.clean.layers[stage.layer].mlp_out, level)[:, None]
+        else:
+            layer = recording.parts.layers[stage.layer]
+            x = self.inputs(np.array([stage.columns.start]), level, carry)[0]
+            out = layer.mlp(layer.norm2(x[:, 0]))[:, None]
+        corrupted = at(recording.corrupted.layers[stage.layer].mlp_out, level)[:, None]
+        self.deltas.put(source, out - corrupted, level)
+        self._level[source] = level
+
+    def inputs(self, columns: NDArray[np.int64], level: int, carry: Carry | None = None) -> Tensor:
+        """Inputs of destinations of one stage, [destination, pair, 1, position or 1, d_model].
+
+        An open destination's input is the clean residual; otherwise the corrupted residual plus what the
+        kept sources add, which have to be up to date at this level.
+        """
+        unique, index = self.unique_inputs(columns, level, carry)
+        return unique[torch.from_numpy(index)] if len(columns) > 1 else unique
+
+    def unique_inputs(
+        self, columns: NDArray[np.int64], level: int, carry: Carry | None = None
+    ) -> tuple[Tensor, NDArray[np.int64]]:
+        """As `inputs`, without repetition: the different inputs, and for each destination which it is."""
+        clean, corrupted = self._residuals(int(columns[0]), level)
+        parents = self.graph.n_parents(int(columns[0]))
+        live = self._level[:parents] >= level
+        chosen = (self.mask[:parents, columns] & live[:, None]).T
+        keys: dict[tuple[bool, bytes], int] = {}
+        index = np.empty(len(columns), dtype=np.int64)
+        for i, column in enumerate(columns):
+            key = (bool(self.is_open[column]), chosen[i].tobytes())
+            index[i] = keys.setdefault(key, len(keys))
+        firsts = [int(np.flatnonzero(index == i)[0]) for i in range(len(keys))]
+        is_open = np.array([key[0] for key in keys])
+        total = (carry or self.deltas).sum(chosen[firsts], level)
+        shape = (len(keys), *corrupted.shape)
+        x = corrupted.expand(shape) if total is None else corrupted + total
+        if is_open.any():
+            x = x.clone()
+            x[torch.from_numpy(is_open)] = clean
+        return x, index
+
+    def _residuals(self, column: int, level: int) -> tuple[Tensor, Tensor]:
+        """Clean and corrupted residual that a destination reads, [pair, 1, position or 1, d_model]."""
+        return residuals(self.graph, self.recording, column, level)
+
+    def head_value(self, source: int, level: int) -> Tensor:
+        """A head's value before W_O as the circuit has it, [pair, 1, position, d_head]."""
+        return at(self._z[source], level)
+
+    def delta(self, source: int, level: int) -> Tensor | None:
+        """What a source adds, [pair, 1, position or 1, d_model]; None if nothing clean reaches it."""
+        return self.deltas.get(source, level) if self._level[source] >= level else None
+
+    def is_current(self, source: int, level: int) -> bool:
+        return bool(self._level[source] >= level)
+
+
+def residuals(graph: Graph, recording: Recording, column: int, level: int) -> tuple[Tensor, Tensor]:
+    """Clean and corrupted residual that a destination reads, [pair, 1, position or 1, d_model]."""
+    if column == graph.logits_destination:
+        clean, corrupted = recording.clean.final, recording.corrupted.final
+    else:
+        layer, offset = divmod(column, 3 * graph.n_heads + 1)
+        name = "mlp_in" if offset == 3 * graph.n_heads else "attn_in"
+        clean = getattr(recording.clean.layers[layer], name)
+        corrupted = getattr(recording.corrupted.layers[layer], name)
+    return at(clean, level)[:, None], at(corrupted, level)[:, None]
