@@ -42,7 +42,7 @@ PEOPLE = (
     ("friend", "friends"), ("guest", "guests"), ("pilot", "pilots"), ("judge", "judges"),
     ("officer", "officers"), ("actor", "actors"),
 )  # fmt: skip
-PEOPLE_PREPOSITIONS = ("near", "behind", "beside", "with", "by", "above")
+PEOPLE_PREPOSITIONS = ("near", "behind", "beside", "with", "by")
 
 # Verbs of the present tense (and "was"), third person singular beside the plural.
 VERBS = (

@@ -1,0 +1,61 @@
+"""Drawing distinct combinations from a space too large to list."""
+
+import random
+from collections.abc import Callable, Iterator
+
+from tasks.pair import Pair
+from tasks.task import TaskError
+
+
+def shuffled(size: int, rng: random.Random) -> Iterator[int]:
+    """The numbers 0 .. size-1 in random order, each once, in memory of what was drawn so far.
+
+    A Fisher-Yates shuffle whose array exists only where it was touched; more draws of the same
+    seed begin with the same numbers.
+    """
+    moved: dict[int, int] = {}
+    for position in range(size):
+        drawn = rng.randrange(position, size)
+        yield moved.get(drawn, drawn)
+        moved[drawn] = moved.pop(position, position)
+
+
+def digits(number: int, *radices: int) -> tuple[int, ...]:
+    """`number` in the mixed radix, last digit fastest: a choice from each of several lists."""
+    places = []
+    for radix in reversed(radices):
+        number, digit = divmod(number, radix)
+        places.append(digit)
+    return tuple(reversed(places))
+
+
+def draw_pairs(
+    task: str, n_pairs: int, seed: int, variants: tuple[tuple[int, Callable[[int], Pair]], ...]
+) -> tuple[Pair, ...]:
+    """`n_pairs` distinct pairs, the variants (size, pair of a number) taking turns.
+
+    Taking turns balances what the variants stand for (singular and plural, ABBA and BABA).
+
+    Raises:
+        TaskError: fewer than one pair asked for, or more than there are.
+    """
+    if n_pairs < 1:
+        raise TaskError(f"{task} needs at least one pair, not {n_pairs}.")
+    total = sum(size for size, _ in variants)
+    if n_pairs > total:
+        raise TaskError(
+            f"{task} has {total:,} distinct pairs with this tokenizer, not {n_pairs:,}: "
+            "ask for fewer."
+        )
+    streams = [
+        map(make, shuffled(size, random.Random(f"{task} {seed} {number}")))
+        for number, (size, make) in enumerate(variants)
+    ]
+    pairs: list[Pair] = []
+    while True:  # ends: together the streams hold at least n_pairs
+        for stream in streams:
+            if len(pairs) == n_pairs:
+                return tuple(pairs)
+            pair = next(stream, None)
+            if pair is not None:
+                pairs.append(pair)

@@ -1,0 +1,196 @@
+"""What each command makes of a state. Pure functions: they compute no metric and write nothing down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from workbench.circuit import Circuit, RoleGroup
+from workbench.effects import Matrix
+from workbench.errors import WorkbenchError
+from workbench.graph import HEAD_INPUTS, INPUT, LOGITS, Graph
+from workbench.state import State
+
+
+def destinations(graph: Graph, node: str, inputs: str = "qkv") -> tuple[str, ...]:
+    """These inputs of a node; `inputs` are letters of "qkv" and matter for heads only.
+
+    Raises:
+        WorkbenchError: for an unknown node or letter.
+    """
+    if not inputs or not set(inputs) <= set(HEAD_INPUTS):
+        raise WorkbenchError(f"A head's inputs are named by letters of 'qkv', not {inputs!r}.")
+    names = graph.destinations_of(node)
+    return tuple(name for name in names if len(names) == 1 or name[-2] in inputs)
+
+
+def _some_destinations(state: State, node: str, inputs: str) -> tuple[str, ...]:
+    if node == INPUT:
+        raise WorkbenchError("Nothing feeds the input embedding; choose another node.")
+    return destinations(state.circuit.graph, node, inputs)
+
+
+def previewed(state: State, destination: str, score: Matrix) -> list[str]:
+    """Edges into a destination that its expansion would keep: |score| >= threshold."""
+    graph = state.circuit.graph
+    d = graph.destination_index(destination)
+    column = score[: graph.n_parents(d), d]
+    return [graph.edge_name(int(s), d) for s in np.flatnonzero(np.abs(column) >= state.threshold)]
+
+
+def kept_into(state: State, destination: str) -> list[str]:
+    graph = state.circuit.graph
+    d = graph.destination_index(destination)
+    return [graph.edge_name(int(s), d) for s in np.flatnonzero(state.circuit.mask[:, d])]
+
+
+def _all_into(graph: Graph, destination: str) -> list[str]:
+    d = graph.destination_index(destination)
+    return [graph.edge_name(s, d) for s in range(graph.n_parents(d))]
+
+
+def _replace_into(state: State, into: Iterable[str], keep: Iterable[str]) -> State:
+    """Close these destinations, and make `keep` exactly their kept edges."""
+    into = tuple(into)
+    dropped = [edge for destination in into for edge in kept_into(state, destination)]
+    return state.with_edges(close=into, drop=dropped, keep=keep)
+
+
+def expand(
+    state: State, node: str, inputs: str, keep: Sequence[str] | None, score: Matrix
+) -> State:
+    """Close those of the inputs that are open; the others stay as they are."""
+    wanted = _some_destinations(state, node, inputs)
+    into = [d for d in wanted if d in state.circuit.open]
+    if keep is None:
+        edges = [edge for d in into for edge in previewed(state, d, score)]
+    else:
+        for edge in keep:
+            state.circuit.graph.parse_edge(edge)
+            if edge.partition("->")[2] not in wanted:
+                raise WorkbenchError(f"{edge} does not enter {', '.join(wanted)}; keep edges that do.")
+        edges = [edge for edge in keep if edge.partition("->")[2] in into]
+    return _replace_into(state, into, edges)
+
+
+def toggle(state: State, edge: str, score: Matrix) -> State:
+    """Keep or drop one edge; an open destination is first closed with its preview."""
+    state.circuit.graph.parse_edge(edge)
+    destination = edge.partition("->")[2]
+    if destination in state.circuit.open:
+        state = _replace_into(state, [destination], previewed(state, destination, score))
+    if state.circuit.has(edge):
+        return state.with_edges(drop=[edge])
+    return state.with_edges(keep=[edge])
+
+
+def keep_above(state: State, node: str, inputs: str, score: Matrix) -> State:
+    into = _some_destinations(state, node, inputs)
+    return _replace_into(state, into, [edge for d in into for edge in previewed(state, d, score)])
+
+
+def drop_all(state: State, node: str, inputs: str) -> State:
+    return _replace_into(state, _some_destinations(state, node, inputs), [])
+
+
+def keep_all(state: State, node: str, inputs: str) -> State:
+    into = _some_destinations(state, node, inputs)
+    graph = state.circuit.graph
+    return _replace_into(state, into, [edge for d in into for edge in _all_into(graph, d)])
+
+
+def toggle_node(state: State, node: str) -> State:
+    """Drop every kept edge out of and into a node; the next time restore those that still can be.
+
+    Raises:
+        WorkbenchError: for the logits, for a node without kept edges that was not dropped, and if all
+            that it fed has been reopened since.
+    """
+    if node == LOGITS:
+        raise WorkbenchError("The logits are what the circuit is for; they cannot be dropped.")
+    circuit = state.circuit
+    graph = circuit.graph
+    s = graph.source_index(node)
+    out_of = [graph.edge_name(s, int(d)) for d in np.flatnonzero(circuit.mask[s])]
+    into = [edge for d in graph.destinations_of(node) for edge in kept_into(state, d)]
+    shelf = dict(state.shelf)
+    if out_of or into:
+        shelf[node] = (*out_of, *into)
+        dropped = state.with_edges(drop=shelf[node])
+        return State(dropped.circuit, state.threshold, shelf)
+    if node not in shelf:
+        raise WorkbenchError(f"{node} has no edges in the circuit; keep an edge out of it first.")
+    edges = [edge for edge in shelf.pop(node) if edge.partition("->")[2] not in circuit.open]
+    if not edges:
+        raise WorkbenchError(f"What {node} fed has been reopened; expand that again to choose it there.")
+    restored = state.with_edges(keep=edges)
+    return State(restored.circuit, state.threshold, shelf)
+
+
+def reopen(state: State, node: str, inputs: str) -> State:
+    return state.with_edges(open=_some_destinations(state, node, inputs))
+
+
+def set_threshold(state: State, value: float) -> State:
+    if not (np.isfinite(value) and value >= 0):
+        raise WorkbenchError(f"A threshold is a number from 0 up, not {value}.")
+    return State(state.circuit, float(value), state.shelf)
+
+
+def set_group(state: State, name: str, nodes: Sequence[str], role: str) -> State:
+    """Make or replace a group, in place; its nodes leave the groups where they were."""
+    if not name.strip():
+        raise WorkbenchError("A group needs a name.")
+    graph = state.circuit.graph
+    for node in nodes:
+        if not graph.has_node(node):
+            graph.source_index(node)  # raises the sentence for unknown nodes
+    group = RoleGroup(name, role, tuple(dict.fromkeys(nodes)))
+    others = [
+        other
+        if other.name == name
+        else RoleGroup(other.name, other.role, tuple(n for n in other.nodes if n not in group.nodes))
+        for other in state.circuit.groups
+    ]
+    names = [other.name for other in others]
+    groups = [group if other.name == name else other for other in others]
+    return state.with_words(groups=tuple(groups if name in names else [*groups, group]))
+
+
+def remove_group(state: State, name: str) -> State:
+    groups = tuple(group for group in state.circuit.groups if group.name != name)
+    if len(groups) == len(state.circuit.groups):
+        raise WorkbenchError(f"There is no group {name!r}.")
+    return state.with_words(groups=groups)
+
+
+def note(state: State, target: str, text: str) -> State:
+    graph = state.circuit.graph
+    if "->" in target:
+        graph.parse_edge(target)
+    elif target and not graph.has_node(target):
+        graph.source_index(target)
+    notes = {name: old for name, old in state.circuit.notes.items() if name != target}
+    if text:
+        notes[target] = text
+    return state.with_words(notes=notes)
+
+
+def load(state: State, circuit: Circuit) -> State:
+    """Take another circuit's edges, and its groups and notes where it has any."""
+    if circuit.graph != state.circuit.graph:
+        raise WorkbenchError("This circuit belongs to a model of another shape; open that model for it.")
+    new = circuit.copy()
+    new.scores, new.provenance = None, {}
+    new.groups = circuit.groups or state.circuit.groups
+    new.notes = dict(circuit.notes or state.circuit.notes)
+    for destination in new.open:
+        new.mask[:, state.circuit.graph.destination_index(destination)] = False
+    return State(new, state.threshold)
+
+
+def clear(state: State) -> State:
+    start = Circuit.start(state.circuit.graph)
+    start.groups, start.notes = state.circuit.groups, dict(state.circuit.notes)
+    return State(start, state.threshold)

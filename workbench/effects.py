@@ -1,0 +1,84 @@
+"""What is known of the edges' effects: EAP estimates, exact values, and what dropping would cost.
+
+An exact value in the full model never goes stale; one along or within the circuit belongs to the
+circuit in which it was computed. Every matrix is float32 [source, destination], NaN where nothing
+is known, in
+units of the metric: the change of its mean over the pairs when the edge is corrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import WorkbenchError
+from workbench.graph import Graph
+
+SETTINGS = ("full", "along", "within")
+LASTING = "full"
+"""The setting whose values do not depend on the circuit."""
+
+DROP = "drop"
+"""Among the kinds of values, the cost of dropping a kept edge now."""
+
+Matrix = NDArray[np.float32]
+
+
+def check_setting(setting: str) -> str:
+    if setting not in SETTINGS:
+        raise WorkbenchError(f"There is no setting {setting!r}; choose one of: {', '.join(SETTINGS)}.")
+    return setting
+
+
+class Effects:
+    """The values known of every edge. Reading is safe while another thread adds values.
+
+    Attributes:
+        eap: the estimates for all edges.
+        version: grows whenever a value is added or goes stale.
+    """
+
+    def __init__(self, graph: Graph, eap: Matrix) -> None:
+        self.graph = graph
+        self.eap = eap
+        self.version = 0
+        self._known: dict[str, Matrix] = {kind: self._nothing() for kind in (*SETTINGS, DROP)}
+
+    def _nothing(self) -> Matrix:
+        return np.full(self.eap.shape, np.nan, dtype=np.float32)
+
+    def exact(self, kind: str) -> Matrix:
+        """Exact values of one of `SETTINGS`, or `DROP`."""
+        return self._known[kind]
+
+    def put(self, kind: str, edges: Sequence[str], values: Sequence[float]) -> None:
+        matrix = self._known[kind]
+        for edge, value in zip(edges, values, strict=True):
+            matrix[self.graph.parse_edge(edge)] = value
+        self.version += 1
+
+    def circuit_changed(self) -> None:
+        """Forget what belongs to the circuit as it was. Whoever still reads keeps the old
+        matrices.
+        """
+        for kind in self._known:
+            if kind != LASTING:
+                self._known[kind] = self._nothing()
+        self.version += 1
+
+    def score(self, setting: str) -> Matrix:
+        """Exact values in a setting where they are known, EAP elsewhere."""
+        exact = self._known[setting]
+        return np.where(np.isnan(exact), self.eap, exact)
+
+    def best(self) -> Matrix:
+        """The most telling value of every edge: in the full model, else along, else within, else
+        EAP.
+        """
+        best = self.eap
+        for setting in reversed(SETTINGS):
+            exact = self._known[setting]
+            best = np.where(np.isnan(exact), best, exact)
+        return best

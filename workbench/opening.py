@@ -1,0 +1,237 @@
+"""Opening a session: from a model and a task to an engine, and to and from the header of its journal.
+
+Importing this module loads no torch.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tasks.pair import Pair
+from tasks.task import Task
+from workbench.engine import Engine, told
+from workbench.errors import WorkbenchError
+from workbench.faithfulness import faithfulness, means_too_close
+from workbench.graph import Graph
+from workbench.progress import Progress
+from workbench.state import string, strings
+from workbench.views import TaskInfo
+
+if TYPE_CHECKING:
+    from workbench.evaluator import Evaluation
+    from workbench.model import Model
+
+PACKAGES = ("circuit-workbench", "torch", "transformers", "transformer-lens", "numpy")
+"""Whose versions are written down with every result."""
+
+THRESHOLD_SHARE = 0.02
+"""The first threshold, as a share of what corrupting the prompts does to the metric."""
+
+LOW_ACCURACY = 0.6
+"""Below it the model is warned of: guessing between an answer and a wrong one gives 0.5."""
+
+SMALL_SHARE = 0.1
+"""A difference between clean and corrupted metric below this share of the larger is called small."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a session was asked to begin: with the task, all that is needed to begin it again.
+
+    Attributes:
+        model: what `load_model` takes: a name, or the whole path of what lies locally.
+        revision, dtype, device: as asked for; None for the default.
+        bos, mismatch, ablation: as `Session.start` takes them.
+        seed: of whatever is random in the session.
+    """
+
+    model: str
+    revision: str | None = None
+    dtype: str | None = None
+    device: str | None = None
+    bos: bool | None = None
+    mismatch: str = "refuse"
+    ablation: str = "patching"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An engine that is ready, and what to say of it."""
+
+    engine: Engine
+    settings: Settings
+    task: Task
+    info: TaskInfo
+    eap: Any
+
+
+def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> Opened:
+    """Tokenise the task, record both runs and estimate the effects of all edges.
+
+    Raises:
+        WorkbenchError: for prompts or answers that the tokenizer does not suit, an unknown metric or
+            ablation, or too little memory.
+    """
+    from workbench.batch import make_batch
+    from workbench.evaluator import Workspace
+    from workbench.metrics import DEFINITIONS
+
+    say("Reading the prompts", None)
+    with told():
+        batch = make_batch(
+            task,
+            model.tokenizer,
+            prepend_bos=settings.bos,
+            device=model.device,
+            mismatch=settings.mismatch,
+        )
+        workspace = Workspace(
+            model, batch, metric=task.metric, ablation=settings.ablation, progress=say
+        )
+    engine = Engine(model, batch, workspace)
+    say("Estimating the effects of all edges", None)
+    eap = engine.eap()
+    clean, corrupted = workspace.clean, workspace.corrupted
+    info = TaskInfo(
+        name=task.name,
+        description=task.description,
+        metric=task.metric,
+        metric_definition=DEFINITIONS[task.metric],
+        n_pairs=batch.n_pairs,
+        seed=task.seed,
+        ablation=settings.ablation,
+        bos=batch.prepend_bos,
+        notes=task.notes,
+        warnings=task_warnings(task.metric, clean, corrupted),
+        answer_labels=task.answer_space,
+        dropped=batch.dropped,
+        model_metric=clean.metric,
+        corrupted_metric=corrupted.metric,
+        model_accuracy=clean.accuracy,
+        corrupted_accuracy=corrupted.accuracy,
+    )
+    return Opened(engine, settings, task, info, eap)
+
+
+def task_warnings(metric: str, clean: Evaluation, corrupted: Evaluation) -> tuple[str, ...]:
+    """What speaks against looking for a circuit of this model on this task: sentences with numbers."""
+    warnings = []
+    n_pairs = len(clean.per_pair)
+    if clean.accuracy < LOW_ACCURACY:
+        warnings.append(
+            f"The model hardly does this task: it is right on {round(clean.accuracy * n_pairs)} of "
+            f"{n_pairs} pairs ({clean.accuracy:.0%}), and guessing gives 50%."
+        )
+    both = f"{metric} {clean.metric:.3g} on the clean prompts, {corrupted.metric:.3g} on the corrupted"
+    gain = clean.metric - corrupted.metric
+    if metric == "kl":  # a distance: small is good
+        gain = -gain
+    elif clean.metric <= 0:
+        warnings.append(f"The model prefers the wrong answers: {both}.")
+    if means_too_close(clean.metric, corrupted.metric):
+        warnings.append(f"Corrupting the prompts changes nothing, so there is no faithfulness: {both}.")
+    elif gain < 0:
+        warnings.append(f"The corrupted prompts do better than the clean ones: {both}.")
+    elif gain < SMALL_SHARE * max(abs(clean.metric), abs(corrupted.metric)):
+        warnings.append(
+            f"Corrupting the prompts changes little, so the faithfulness, a share of it, is noisy: {both}."
+        )
+    return tuple(warnings)
+
+
+def first_threshold(info: TaskInfo) -> float:
+    """A share of what corrupting does to the metric, to two digits, in units of the metric."""
+    if means_too_close(info.model_metric, info.corrupted_metric):
+        return THRESHOLD_SHARE
+    return float(f"{THRESHOLD_SHARE * abs(info.model_metric - info.corrupted_metric):.1e}")
+
+
+def versions() -> dict[str, str | None]:
+    """Of Python and the packages that numbers depend on; None where one is not installed."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def header(opened: Opened, threshold: float) -> dict[str, Any]:
+    """The first line of the journal: plain values."""
+    graph, info = opened.engine.model.graph, opened.info
+    return {
+        "created": now(),
+        "settings": asdict(opened.settings),
+        "graph": asdict(graph),
+        "task": asdict(opened.task),
+        "metric": info.metric,
+        "bos": info.bos,
+        "threshold": threshold,
+        "model_metric": info.model_metric,
+        "corrupted_metric": info.corrupted_metric,
+        "versions": versions(),
+    }
+
+
+@dataclass(frozen=True)
+class Header:
+    """What `header` wrote, read back."""
+
+    settings: Settings
+    graph: Graph
+    task: Task
+    threshold: float
+    model_metric: float
+    corrupted_metric: float
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Header:
+        """Raises WorkbenchError if something in it is missing or of the wrong kind."""
+        try:
+            return cls(
+                Settings(**value["settings"]),
+                Graph(**value["graph"]),
+                _task(value["task"]),
+                float(value["threshold"]),
+                float(value["model_metric"]),
+                float(value["corrupted_metric"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise WorkbenchError(
+                f"The journal's first line lacks what a session begins with: {error}."
+            ) from None
+
+    def differs(self, info: TaskInfo) -> str:
+        """A sentence if the model's metric is not what it was, else nothing."""
+        was, now = self.model_metric - self.corrupted_metric, info.model_metric - info.corrupted_metric
+        if abs(was - now) <= 1e-3 * max(abs(was), abs(now)):
+            return ""
+        return (
+            f"The model's metric was {self.model_metric:.4g} and is {info.model_metric:.4g} now: its "
+            "weights, or the software, are not the same."
+        )
+
+
+def _task(value: dict[str, Any]) -> Task:
+    pairs = tuple(
+        Pair(
+            string(pair["clean"]),
+            string(pair["corrupted"]),
+            strings(pair["answers"]),
+            strings(pair["wrong_answers"]),
+        )
+        for pair in value["pairs"]
+    )
+    fields = {**value, "pairs": pairs}
+    fields |= {name: strings(value[name]) for name in ("answer_space", "notes")}
+    return Task(**fields)

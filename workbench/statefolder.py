@@ -1,0 +1,32 @@
+"""Where sessions are kept: the user's state folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+OVERRIDE = "WORKBENCH_STATE"
+"""Environment variable that names another state folder."""
+
+
+def state_folder() -> Path:
+    """The folder for what outlives a session; it need not exist yet."""
+    if override := os.environ.get(OVERRIDE):
+        return Path(override)
+    from platformdirs import user_state_path
+
+    return user_state_path("circuit-workbench", appauthor=False)
+
+
+def sessions_folder() -> Path:
+    return state_folder() / "sessions"
+
+
+def new_journal_path(model: str, task: str) -> Path:
+    """A name that no other session has: time, model, task and four random letters."""
+    when = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    words = [re.sub(r"[^A-Za-z0-9.-]+", "-", Path(word).stem)[:30].strip("-.") for word in (model, task)]
+    return sessions_folder() / ("-".join([when, *filter(None, words), secrets.token_hex(2)]) + ".jsonl")

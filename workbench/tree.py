@@ -1,0 +1,120 @@
+"""The circuit as a tree back from the logits, and its frontier."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.circuit import Circuit, RoleGroup
+from workbench.graph import INPUT, LOGITS
+from workbench.views import NodeState, TreeRow
+
+
+def roles(groups: tuple[RoleGroup, ...]) -> dict[str, str]:
+    """For each grouped node the role, or else the name, of the first group that holds it."""
+    found: dict[str, str] = {}
+    for group in groups:
+        for node in group.nodes:
+            found.setdefault(node, group.role or group.name)
+    return found
+
+
+def live_nodes(circuit: Circuit) -> set[str]:
+    """Sources that write something of their own: the input, and whatever is open or fed by a live
+    one.
+    """
+    graph = circuit.graph
+    live = np.zeros(graph.n_sources, dtype=bool)
+    # Sources in order: whatever feeds a node comes before it, so one pass is enough.
+    for s, node in enumerate(graph.sources):
+        into = graph.destinations_of(node)
+        live[s] = node == INPUT or any(
+            d in circuit.open or bool((circuit.mask[:, graph.destination_index(d)] & live).any()) for d in into
+        )
+    nodes = {graph.sources[s] for s in np.flatnonzero(live)}
+    if LOGITS in circuit.open or (circuit.mask[:, graph.logits_destination] & live).any():
+        nodes.add(LOGITS)
+    return nodes
+
+
+def dead_edges(circuit: Circuit, live: set[str], reached: set[str]) -> int:
+    """How many kept edges cannot matter: nothing live writes them, or they do not lead to the
+    logits.
+    """
+    graph = circuit.graph
+    writes = np.array([source in live for source in graph.sources])
+    read = np.array([graph.node_of(d) in reached for d in graph.destinations])
+    return circuit.n_edges - int(circuit.mask[writes][:, read].sum())
+
+
+def node_state(circuit: Circuit, node: str, live: set[str]) -> NodeState:
+    if node == INPUT:
+        return "input"
+    inputs = circuit.graph.destinations_of(node)
+    n_open = sum(d in circuit.open for d in inputs)
+    if n_open:
+        return "open" if n_open == len(inputs) else "partly"
+    return "expanded" if node in live else "dead"
+
+
+def tree(circuit: Circuit, effects: NDArray[np.float32]) -> list[TreeRow]:
+    """Rows depth first from the logits, the edges into each node by falling |effect|.
+
+    A node that feeds several others is followed where it stands first; its later rows are marked
+    repeated.
+
+    Args:
+        effects: [source, destination], for the order and the `effect` of the rows.
+    """
+    graph, role_of, live = circuit.graph, roles(circuit.groups), live_nodes(circuit)
+    states = {node: node_state(circuit, node, live) for node in graph.nodes}
+    rows = [TreeRow(LOGITS, 0, None, None, None, None, states[LOGITS], False, role_of.get(LOGITS))]
+    seen = {LOGITS}
+    # What is still to be listed, the next one last: (source, destination, depth).
+    stack = _feeders(circuit, effects, LOGITS, 1)
+    while stack:
+        s, d, depth = stack.pop()
+        node, destination = graph.sources[s], graph.destinations[d]
+        rows.append(
+            TreeRow(
+                name=node,
+                depth=depth,
+                parent=graph.node_of(destination),
+                edge=graph.edge_name(s, d),
+                destination=destination,
+                effect=float(effects[s, d]),
+                state=states[node],
+                repeated=node in seen,
+                role=role_of.get(node),
+            )
+        )
+        if node not in seen:
+            seen.add(node)
+            stack += _feeders(circuit, effects, node, depth + 1)
+    return rows
+
+
+def _feeders(
+    circuit: Circuit, effects: NDArray[np.float32], node: str, depth: int
+) -> list[tuple[int, int, int]]:
+    """Kept edges into a node, the largest |effect| last, with the depth of their rows."""
+    graph = circuit.graph
+    found = []
+    for destination in graph.destinations_of(node):
+        d = graph.destination_index(destination)
+        found += [(int(s), d, depth) for s in np.flatnonzero(circuit.mask[:, d])]
+    return sorted(found, key=lambda edge: (abs(effects[edge[0], edge[1]]), -edge[1], -edge[0]))
+
+
+def frontier(circuit: Circuit, effects: NDArray[np.float32]) -> list[str]:
+    """Nodes that reach the logits and have an open input; the largest |effect| they have first."""
+    graph = circuit.graph
+    found: dict[str, float] = {}
+    for destination in circuit.open_reached():
+        node = graph.node_of(destination)
+        if node not in found:
+            s = graph.source_index(node) if node != LOGITS else None
+            found[node] = (
+                float("inf") if s is None else float(np.abs(effects[s][circuit.mask[s]]).max(initial=0.0))
+            )
+    return sorted(found, key=lambda node: -found[node])

@@ -1,0 +1,51 @@
+"""Turns: one computation at a time, and what a person waits for goes before what runs in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition
+
+
+class Turns:
+    """A lock with two ranks.
+
+    A plain lock is not fair: a sweep that lets go of it between two chunks would nearly always have it
+    again before a waiting command wakes up. Here a chunk waits as long as any command does.
+    """
+
+    def __init__(self) -> None:
+        self._condition = Condition()
+        self._busy = False
+        self._commands_waiting = 0
+
+    @contextmanager
+    def command(self) -> Iterator[None]:
+        """Hold the turn for what a person has asked for; waits for one chunk at most."""
+        with self._condition:
+            self._commands_waiting += 1
+            try:
+                self._condition.wait_for(lambda: not self._busy)
+                self._busy = True
+            finally:
+                self._commands_waiting -= 1
+        try:
+            yield
+        finally:
+            self._end()
+
+    @contextmanager
+    def chunk(self) -> Iterator[None]:
+        """Hold the turn for one piece of long work, when no command wants it."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._busy and not self._commands_waiting)
+            self._busy = True
+        try:
+            yield
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        with self._condition:
+            self._busy = False
+            self._condition.notify_all()
