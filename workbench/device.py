@@ -25,9 +25,7 @@ def choose_device(name: str | torch.device | None = None) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise WorkbenchError(
-            f"{name!r} is not a device: say cpu, cuda, cuda:N or mps."
-        ) from error
+        raise WorkbenchError(f"{name!r} is not a device: say cpu, cuda, cuda:N or mps.") from error
     if device.type == "cuda":
         if not torch.cuda.is_available():
             raise WorkbenchError(
@@ -66,7 +64,9 @@ def choose_dtype(name: str | torch.dtype | None = None) -> torch.dtype:
 
 
 def peak_memory_counter(device: torch.device) -> int | None:
-    """Bytes allocated at most on a GPU since `reset_peak_memory`, or None where nothing counts them."""
+    """Bytes allocated at most on a GPU since `reset_peak_memory`, or None where nothing counts
+    them.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return None

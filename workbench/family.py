@@ -6,18 +6,22 @@ from typing import Any
 
 from workbench.errors import WorkbenchError
 
-# transformers' model_type -> what researchers call it. A family is here once tests hold the engine to it.
+# transformers' model_type -> what researchers call it. A family is here once tests hold the engine
+# to it.
 SUPPORTED_FAMILIES: dict[str, str] = {
     "gpt2": "GPT-2",
     "llama": "Llama-like (Llama 2 and 3, SmolLM 1 and 2, TinyLlama)",
     "gpt_neox": "GPT-NeoX (Pythia)",
 }
 
-ENCODERS = frozenset(
-    "albert bert camembert convbert deberta deberta-v2 distilbert electra ernie esm flaubert funnel "
-    "ibert layoutlm longformer mobilebert modernbert mpnet nystromformer rembert roberta "
-    "roberta-prelayernorm roformer squeezebert xlm-roberta xlm-roberta-xl xmod".split()
-)
+# fmt: off
+ENCODERS = frozenset({
+    "albert", "bert", "camembert", "convbert", "deberta", "deberta-v2", "distilbert", "electra",
+    "ernie", "esm", "flaubert", "funnel", "ibert", "layoutlm", "longformer", "mobilebert",
+    "modernbert", "mpnet", "nystromformer", "rembert", "roberta", "roberta-prelayernorm",
+    "roformer", "squeezebert", "xlm-roberta", "xlm-roberta-xl", "xmod",
+})
+# fmt: on
 """Model types that fill in masked tokens: no next token, so no logits to work back from."""
 
 
@@ -35,8 +39,8 @@ def require_supported(config: Any, name: str = "The model") -> None:
         )
     if family in ENCODERS:
         raise WorkbenchError(
-            f"{name} is an encoder model ({family}), which predicts no next token; the workbench takes "
-            "decoder-only language models."
+            f"{name} is an encoder model ({family}), which predicts no next token; the workbench "
+            "takes decoder-only language models."
         )
     if family not in SUPPORTED_FAMILIES:
         raise WorkbenchError(

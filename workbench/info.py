@@ -18,8 +18,8 @@ class ModelInfo:
         edges: number of edges of its computational graph.
         vocabulary: number of logits.
         device, dtype: where it runs and in which numbers (`cpu`, `float32`).
-        check_difference: largest difference of the engine's logits from the model's own in the self-check
-            on loading, relative to the scale of the logits.
+        check_difference: largest difference of the engine's logits from the model's own in the
+            self-check on loading, relative to the scale of the logits.
         bos: whether the tokenizer by itself puts a BOS token before a prompt.
         where: where the weights came from: a folder, a file, or `hub`.
     """

@@ -1,14 +1,13 @@
 """A model ready for analysis: weights, tokenizer, graph, and the proof that the engine computes it.
 
-`load_model` finds the weights (`modelsource`), reads them (`weights`) and hands them to `Model.from_hf`,
-which wraps them in TransformerLens's bridge, takes the engine's view of the weights (`parts`) and checks
-the engine's logits against the model's own (`selfcheck`).
+`load_model` finds the weights (`modelsource`), reads them (`weights`) and hands them to
+`Model.from_hf`, which wraps them in TransformerLens's bridge, takes the engine's view of the
+weights (`parts`) and checks the engine's logits against the model's own (`selfcheck`).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +17,13 @@ from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
 from workbench.info import ModelInfo
+from workbench.modelsource import find_model
+from workbench.progress import Progress, silent
+from workbench.weights import first_line, memory_errors, read_folder
 
 if TYPE_CHECKING:
     from workbench.parts import Parts
     from workbench.selfcheck import SelfCheck
-
-Progress = Callable[[str, float | None], None]
-"""Called with what is being done and the fraction done, or None where that is unknown."""
 
 
 @dataclass
@@ -68,7 +67,8 @@ class Model:
         where: str = "memory",
         progress: Progress | None = None,
     ) -> Model:
-        """Make a model out of a transformers model and its tokenizer; no file or network is touched.
+        """Make a model out of a transformers model and its tokenizer; no file or network is
+        touched.
 
         The transformers model is taken over: its modules are wrapped in place.
 
@@ -82,19 +82,20 @@ class Model:
             progress: told what is being done.
 
         Raises:
-            WorkbenchError: the family is not exact here, the weights are quantised, or the engine's logits
-                differ from the model's own by more than float noise.
+            WorkbenchError: the family is not exact here, the weights are quantised, or the engine's
+                logits differ from the model's own by more than float noise.
         """
         from workbench.family import require_supported
         from workbench.parts import Parts
         from workbench.selfcheck import self_check
 
-        say = progress or _silent
+        say = progress or silent
         require_supported(hf_model.config, name)
         parameter = next(hf_model.parameters())
         where_to = parameter.device if device is None else choose_device(device)
         number = parameter.dtype if dtype is None else choose_dtype(dtype)
-        hf_model = hf_model.to(device=where_to, dtype=number).eval().requires_grad_(False)
+        with memory_errors(name):
+            hf_model = hf_model.to(device=where_to, dtype=number).eval().requires_grad_(False)
         say("Wrapping the model", None)
         bridge = _bridge(hf_model, tokenizer, name)
         parts = Parts.from_bridge(bridge)
@@ -125,6 +126,55 @@ class Model:
         )
 
 
+def load_model(
+    name: str,
+    *,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    revision: str | None = None,
+    progress: Progress | None = None,
+) -> Model:
+    """Find, read and check a model.
+
+    Args:
+        name: a short name (`smollm2`), a folder in transformers' format, a `.gguf` file, or a hub
+            id (`gpt2`). What is on this machine is read without a look at the network.
+        device: `cpu`, `cuda`, `cuda:1`, `mps`; None: the best that is there.
+        dtype: `float32` (the default), `bfloat16` or `float16`.
+        revision: branch, tag or commit of a hub model.
+        progress: called with what is being done and the fraction done (None: unknown).
+
+    Raises:
+        WorkbenchError: for every way in which this can fail that is not a defect of ours.
+    """
+    say = progress or silent
+    source = find_model(name)
+    if revision is not None and source.kind != "hub":
+        raise WorkbenchError(f"Only models of the hub have revisions; {name} is local.")
+    chosen_device, chosen_dtype = choose_device(device), choose_dtype(dtype)
+    say("Starting", None)
+    path = source.path
+    if path is None:
+        from workbench.modelhub import hub_folder
+
+        path = hub_folder(name, revision, say)
+    if source.kind == "gguf":
+        from workbench.gguffile import read_gguf
+
+        hf_model, tokenizer = read_gguf(path, name, chosen_dtype, say)
+    else:
+        hf_model, tokenizer = read_folder(path, name, chosen_dtype, say)
+    return Model.from_hf(
+        hf_model,
+        tokenizer,
+        name=name,
+        device=chosen_device,
+        dtype=chosen_dtype,
+        where="hub" if source.kind == "hub" else str(path),
+        progress=say,
+    )
+
+
 def tokenizer_prepends_bos(tokenizer: Any) -> bool:
     """Whether the tokenizer, left to itself, puts its BOS token before a prompt."""
     bos = getattr(tokenizer, "bos_token_id", None)
@@ -135,8 +185,8 @@ def tokenizer_prepends_bos(tokenizer: Any) -> bool:
 def _bridge(hf_model: Any, tokenizer: Any, name: str) -> Any:
     """TransformerLens's bridge around a model in memory: raw weights, nothing folded or centred.
 
-    Not `boot_transformers`: handed a tokenizer that prepends no BOS, that one loads another that does, from
-    the hub if need be.
+    Not `boot_transformers`: handed a tokenizer that prepends no BOS, that one loads another that
+    does, from the hub if need be.
     """
     from transformer_lens.model_bridge.sources import build_bridge_from_module
 
@@ -152,13 +202,10 @@ def _bridge(hf_model: Any, tokenizer: Any, name: str) -> Any:
         )
     except (ValueError, NotImplementedError, AttributeError, KeyError) as error:
         raise WorkbenchError(
-            f"TransformerLens could not wrap {name} (a {type(hf_model).__name__}): {error}."
+            f"TransformerLens could not wrap {name} (a {type(hf_model).__name__}): "
+            f"{first_line(error)}."
         ) from error
     bridge.tokenizer = tokenizer
     bridge.cfg.tokenizer_prepends_bos = tokenizer_prepends_bos(tokenizer)
     bridge.cfg.default_prepend_bos = bridge.cfg.tokenizer_prepends_bos
     return bridge
-
-
-def _silent(message: str, fraction: float | None) -> None:
-    """The progress callback of a caller who gave none."""

@@ -1,7 +1,7 @@
 """The proof on loading: the engine's logits beside the model's own, on two built-in prompts.
 
-The two prompts share their first tokens, as a task's clean and corrupted prompts do, so that the engine's
-short cut for a common prefix is tried as well.
+The two prompts share their first tokens, as a task's clean and corrupted prompts do, so that the
+engine's short cut for a common prefix is tried as well.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ N_SHARED = 4
 MAX_TOKENS = 24
 """Long enough for attention to matter at every layer, short enough to take no time."""
 
-# Largest difference allowed, relative to the scale of the logits. Rounding grows through some tens of
-# layers to about ten (float32: up to a thousand) times the spacing of the numbers near 1.
+# Largest difference allowed, relative to the scale of the logits. Rounding grows through some tens
+# of layers to about ten (float32: up to a thousand) times the spacing of the numbers near 1.
 TOLERANCES = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 
@@ -75,8 +75,8 @@ def self_check(bridge: Any, parts: Parts, tokenizer: Any, name: str = "this mode
     """Compare the engine's logits with the bridge's, all positions of two prompts.
 
     Raises:
-        WorkbenchError: they differ by more than float noise; the message names the first layer after which
-            the residuals do.
+        WorkbenchError: they differ by more than float noise; the message names the first layer
+            after which the residuals do.
     """
     longest = int(getattr(bridge.cfg, "n_ctx", None) or MAX_TOKENS)
     tokens = check_prompts(tokenizer, parts.w_u.shape[1], longest).to(parts.device)
@@ -114,7 +114,8 @@ def _first_difference(bridge: Any, recording: Recording, tokens: Tensor, check: 
 
     with torch.no_grad():
         bridge.run_with_hooks(
-            tokens, fwd_hooks=[(f"blocks.{layer}.hook_in", keep(layer)) for layer in range(n_layers)]
+            tokens,
+            fwd_hooks=[(f"blocks.{layer}.hook_in", keep(layer)) for layer in range(n_layers)],
         )
     runs = ((recording.whole, slice(0, 1), 0), (recording.corrupted, slice(1, 2), recording.start))
     for layer in range(n_layers):

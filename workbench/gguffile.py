@@ -1,0 +1,148 @@
+"""GGUF files: looked at, converted once by transformers, then kept in the cache as plain weights."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workbench.errors import WorkbenchError
+from workbench.family import SUPPORTED_FAMILIES
+from workbench.modelcache import CacheEntry
+from workbench.progress import Progress
+from workbench.quiet import quiet_transformers
+from workbench.weights import first_line, memory_errors, read_folder
+
+MAGIC = b"GGUF"
+
+# GGUF's names of architectures that transformers can convert and the engine computes -> model_type.
+ARCHITECTURES = {"llama": "llama", "gpt2": "gpt2"}
+
+
+def read_gguf(path: Path, name: str, dtype: torch.dtype, say: Progress) -> tuple[Any, Any]:
+    """The transformers model and tokenizer of a GGUF file, dequantised; the cache is used and
+    filled.
+
+    Args:
+        path: the file.
+        name: what to call the model in messages.
+        dtype: numbers to hold the weights in; the conversion itself is in float32.
+        say: told how far it is.
+
+    Raises:
+        WorkbenchError: the file is damaged, or of a family that is not exact here.
+    """
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(len(MAGIC))
+        if magic != MAGIC:
+            raise WorkbenchError(f"{path} is not a GGUF file; fetch it again.")
+        entry = CacheEntry.of(path, say)
+    except OSError as error:
+        raise WorkbenchError(f"{path} cannot be read ({error.strerror}).") from error
+    if entry.is_whole():
+        try:
+            return read_folder(entry.folder, name, dtype, say)
+        except WorkbenchError:
+            say("The converted model is damaged, converting again", None)
+    check_gguf(path, name, say)
+    model, tokenizer = _convert(path, name, say)
+
+    def write(folder: Path) -> None:
+        with quiet_transformers(say):
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+
+    say("Writing the converted weights", None)
+    entry.store(write, sum(w.numel() * w.element_size() for w in model.parameters()))
+    return model.to(dtype), tokenizer
+
+
+def check_gguf(path: Path, name: str, say: Progress) -> None:
+    """Look at a GGUF file before converting it.
+
+    Raises:
+        WorkbenchError: it is truncated or corrupt, or the conversion would not be exact.
+    """
+    from gguf import GGUFReader
+
+    say("Reading the GGUF file's head", None)
+    try:
+        reader = GGUFReader(path)
+        architecture = str(reader.fields["general.architecture"].contents())
+        end = max((int(t.data_offset) + int(t.n_bytes) for t in reader.tensors), default=0)
+        names = {tensor.name for tensor in reader.tensors}
+        scaling = reader.fields.get(f"{architecture}.rope.scaling.type")
+        scaled = scaling is not None and str(scaling.contents()) != "none"
+    except Exception as error:
+        # The reader fails in many ways on a cut or altered file, none of them its own exception.
+        raise WorkbenchError(
+            f"{path} is truncated or corrupt ({first_line(error)}); fetch it again."
+        ) from error
+    if not names or end > path.stat().st_size:
+        raise WorkbenchError(f"{path} is truncated: its last weights are missing; fetch it again.")
+    if architecture not in ARCHITECTURES:
+        raise WorkbenchError(
+            f"{name} is a GGUF file of the family {architecture!r}, which is not exact in the "
+            f"workbench yet; as GGUF it takes {' and '.join(ARCHITECTURES)}, in transformers' format "
+            f"{', '.join(SUPPORTED_FAMILIES)}."
+        )
+    if scaled or "rope_freqs.weight" in names:
+        raise WorkbenchError(
+            f"{name} scales its rotary positions, which transformers does not read from GGUF "
+            "files, so that every number would be wrong; load the model in transformers' format instead."
+        )
+
+
+def _convert(path: Path, name: str, say: Progress) -> tuple[Any, Any]:
+    """Model (float32) and tokenizer of a GGUF file, free of any trace of quantisation."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    say("Converting the GGUF tokenizer", None)
+    with quiet_transformers(say), memory_errors(name):
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(
+                str(path.parent), gguf_file=path.name, local_files_only=True
+            )
+            say("Converting the GGUF weights", None)
+            model, report = AutoModelForCausalLM.from_pretrained(
+                str(path.parent),
+                gguf_file=path.name,
+                dtype=torch.float32,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+        except (torch.OutOfMemoryError, MemoryError):
+            raise
+        except Exception as error:
+            raise WorkbenchError(
+                f"{path} cannot be converted ({first_line(error)}); fetch it again, or load the "
+                "model in transformers' format."
+            ) from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise WorkbenchError(f"{path} is not whole: {missing[0]} is missing; fetch it again.")
+    return _plain(model), tokenizer
+
+
+def _plain(model: Any) -> Any:
+    """The same weights in a model of the same class that never was quantised.
+
+    What transformers dequantised it still counts as quantised and would not save. The new model
+    takes the old one's tensors, so nothing is held twice.
+    """
+    config = copy.deepcopy(model.config)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    with torch.device("meta"):
+        plain = type(model)(config)
+    plain.load_state_dict(model.state_dict(), strict=True, assign=True)
+    modules = dict(plain.named_modules())
+    for full_name, buffer in model.named_buffers():  # rotary frequencies are in no state dict
+        owner, _, leaf = full_name.rpartition(".")
+        modules[owner]._buffers[leaf] = buffer
+    plain.tie_weights()
+    plain.generation_config = copy.deepcopy(model.generation_config)
+    return plain.eval()

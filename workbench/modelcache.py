@@ -1,0 +1,155 @@
+"""Converted models, kept in the user's cache folder so that the second start takes seconds.
+
+An entry is a folder in transformers' format, named after the content of the file that it was made
+from. It is written beside its place and renamed into it, so that it is whole or not there, and a
+stamp in it says how long each of its files has to be. Two processes may convert the same file at
+once: the first to finish puts its entry in place, the second drops its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.progress import Progress
+
+LAYOUT = 1
+"""Raised whenever what stands in an entry changes, so that old entries are made anew."""
+
+STAMP = "converted.json"
+OVERRIDE = "WORKBENCH_CACHE"
+"""Environment variable that names another cache folder."""
+
+ABANDONED = 24 * 3600
+"""Seconds after which a half-written entry belongs to a process that died."""
+
+CHUNK = 1 << 24
+SPARE = 1.05
+"""How much more room than the weights themselves an entry needs: tokenizer, configuration."""
+
+
+def cache_folder() -> Path:
+    """The folder for converted models; it need not exist yet."""
+    if override := os.environ.get(OVERRIDE):
+        return Path(override) / "models"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("circuit-workbench", appauthor=False) / "models"
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """The place of one converted model; it may be empty.
+
+    Attributes:
+        folder: where it lies or would lie.
+        made_from: the file.
+    """
+
+    folder: Path
+    made_from: Path
+
+    @classmethod
+    def of(cls, file: Path, say: Progress) -> CacheEntry:
+        """The entry of a file, by its content: a file that was moved or touched keeps its entry.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        digest = hashlib.blake2b(digest_size=12)
+        size, done = file.stat().st_size, 0
+        with file.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+                done += len(chunk)
+                say("Looking for the converted model", done / size)
+        name = f"{file.stem[:60]}-{digest.hexdigest()}-{LAYOUT}"
+        return cls(cache_folder() / name, file)
+
+    def is_whole(self) -> bool:
+        """Whether every file of the entry is there in its full length."""
+        try:
+            stamp = json.loads((self.folder / STAMP).read_text(encoding="utf-8"))
+            sizes = stamp["files"]
+            return bool(sizes) and all(
+                (self.folder / file).stat().st_size == size for file, size in sizes.items()
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return False
+
+    def store(self, write: Callable[[Path], None], size: int) -> bool:
+        """Fill the entry; a damaged one is replaced. Failing to is a warning, not an error.
+
+        Args:
+            write: writes the model into the folder that it is given.
+            size: roughly how many bytes that will be.
+
+        Returns:
+            Whether the entry is in place.
+        """
+        part: Path | None = None
+        try:
+            parent = self.folder.parent
+            parent.mkdir(parents=True, exist_ok=True)
+            _sweep(parent)
+            if shutil.disk_usage(parent).free < size * SPARE:
+                raise OSError(f"{size / 2**30:.1f} GiB of room are needed")
+            part = Path(tempfile.mkdtemp(prefix=".part-", dir=parent))
+            write(part)
+            files = {file.name: file.stat().st_size for file in part.iterdir() if file.is_file()}
+            stamp = {"made_from": self.made_from.name, "layout": LAYOUT, "files": files}
+            (part / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+            self._put_in_place(part)
+            return True
+        except Exception as error:
+            # Whatever goes wrong here (no right to write, a full disk, a writer's own exception),
+            # the model itself is in memory and well.
+            warnings.warn(
+                f"The converted model could not be kept in {self.folder.parent} ({error}); "
+                "the next start will convert it again.",
+                stacklevel=2,
+            )
+            return False
+        finally:
+            if part is not None:
+                shutil.rmtree(part, ignore_errors=True)
+
+    def _put_in_place(self, part: Path) -> None:
+        part.chmod(0o755)  # mkdtemp makes it private
+        for _ in range(2):
+            try:
+                part.rename(self.folder)
+                return
+            except OSError:
+                if self.is_whole():
+                    return  # another process was first
+                if not self.folder.exists():
+                    raise
+                self.discard()
+        raise OSError(f"{self.folder} is in the way")
+
+    def discard(self) -> None:
+        """Take a damaged entry away, in one step for other processes."""
+        away = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder.parent))
+        try:
+            self.folder.rename(away / "damaged")
+        finally:
+            shutil.rmtree(away, ignore_errors=True)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what processes that died left half-written."""
+    for path in parent.glob(".part-*"):
+        try:
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            continue

@@ -1,0 +1,92 @@
+"""Transformers' progress bars and warnings, turned into our progress callback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from workbench.progress import Progress
+
+# A bar of several thousand weights need not redraw a screen several thousand times.
+STEP = 0.01
+
+# What transformers writes beside its bars, in our words.
+MESSAGES = {
+    "Loading weights": "Reading weights",
+    "Writing model shards": "Writing the converted weights",
+    "Converting and de-quantizing GGUF tensors...": "Converting the GGUF weights",
+}
+
+
+class ReportingBar:
+    """Stands in for a tqdm bar: counts, and tells the callback instead of drawing.
+
+    Attributes:
+        n: how many are done; total: of how many, None if unknown.
+    """
+
+    def __init__(self, say: Progress, message: str, iterable: Any = None, total: Any = None):
+        self._say, self._message, self._iterable = say, message, iterable
+        if total is None and hasattr(iterable, "__len__"):
+            total = len(iterable)
+        self.total: float | None = total or None
+        self.n: float = 0
+        self._told = -1.0
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._iterable:
+            yield item
+            self.update()
+
+    def update(self, n: float | None = 1) -> None:
+        self.n += n or 0
+        fraction = None if self.total is None else min(1.0, self.n / self.total)
+        if fraction is None or fraction >= self._told + STEP or fraction == 1.0:
+            self._told = fraction or 0.0
+            self._say(self._message, fraction)
+
+    def __enter__(self) -> ReportingBar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        """Whatever else a bar can do (`set_description`, `close`, ...) does nothing."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *args, **kwargs: None
+
+
+@contextmanager
+def quiet_transformers(say: Progress) -> Iterator[None]:
+    """While it lasts, transformers prints nothing; its bars report to `say`."""
+    from transformers import modeling_gguf_pytorch_utils as gguf_loader
+    from transformers.utils import logging
+
+    def bar(iterable: Any = None, *args: Any, **kwargs: Any) -> ReportingBar:
+        described = str(kwargs.get("desc") or "Reading weights")
+        return ReportingBar(say, MESSAGES.get(described, described), iterable, kwargs.get("total"))
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    hook = getattr(logging, "set_tqdm_hook", None)
+    if hook is None:  # older transformers have no hook: their bars are only silenced
+        shown = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+    else:
+        previous = hook(lambda factory, args, kwargs: bar(*args, **kwargs))
+    # The GGUF reader has its own bar, which no hook reaches.
+    gguf_bar = getattr(gguf_loader, "tqdm", None)
+    gguf_loader.tqdm = bar
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if hook is not None:
+            hook(previous)
+        elif shown:
+            logging.enable_progress_bar()
+        if gguf_bar is not None:
+            gguf_loader.tqdm = gguf_bar

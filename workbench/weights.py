@@ -1,0 +1,179 @@
+"""Reading a model out of a folder in transformers' format, with a sentence for each way it can be
+broken.
+
+Nothing here touches the network, and no code from the folder is ever run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from workbench.errors import WorkbenchError
+from workbench.family import require_supported
+from workbench.progress import Progress
+from workbench.quiet import quiet_transformers
+
+# Any one of these is the heart of a tokenizer.
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
+
+
+def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> tuple[Any, Any]:
+    """The transformers model and tokenizer that lie in a folder.
+
+    Args:
+        folder: holds config.json, weights and tokenizer.
+        name: what to call the model in messages.
+        dtype: numbers to read the weights into.
+        say: told how far it is.
+
+    Raises:
+        WorkbenchError: the folder is no model of a supported family, or its files are incomplete or
+            damaged.
+    """
+    require_supported(read_config(folder, name), name)
+    if not any((folder / file).is_file() for file in TOKENIZER_FILES):
+        raise WorkbenchError(
+            f"{name} has no tokenizer: none of {', '.join(TOKENIZER_FILES)} lies in {folder}."
+        )
+    check_weights(folder, name)
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    say("Reading the tokenizer", None)
+    with quiet_transformers(say):
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        except Exception as error:
+            raise WorkbenchError(
+                f"The tokenizer of {name} cannot be read ({first_line(error)}); fetch its "
+                "files again."
+            ) from error
+        say("Reading weights", None)
+        with memory_errors(name):
+            try:
+                model, report = AutoModelForCausalLM.from_pretrained(
+                    str(folder), dtype=dtype, local_files_only=True, output_loading_info=True
+                )
+            except (torch.OutOfMemoryError, MemoryError):
+                raise
+            except Exception as error:
+                if is_memory_error(error):
+                    raise
+                raise WorkbenchError(
+                    f"The weights of {name} cannot be read ({first_line(error)}); fetch them again."
+                ) from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise WorkbenchError(
+            f"The weights of {name} are not whole: {len(missing)} of them are not in the files, "
+            f"{missing[0]} for one."
+        )
+    return model, tokenizer
+
+
+def read_config(folder: Path, name: str) -> SimpleNamespace:
+    """config.json as attributes.
+
+    Raises:
+        WorkbenchError: it is missing or is not a model's configuration.
+    """
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WorkbenchError(f"{name} is no model: {folder} holds no config.json.") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise WorkbenchError(f"{path} cannot be read ({first_line(error)}).") from error
+    if not isinstance(config, dict) or "model_type" not in config:
+        raise WorkbenchError(f"{name} is no model: its config.json names no model_type.")
+    return SimpleNamespace(**config)
+
+
+def weight_files(folder: Path, name: str) -> list[Path]:
+    """The files that hold the weights, safetensors if there are any.
+
+    Raises:
+        WorkbenchError: there are none, or some that an index names are missing.
+    """
+    for stem, suffix in (("model", "safetensors"), ("pytorch_model", "bin")):
+        index = folder / f"{stem}.{suffix}.index.json"
+        if index.is_file():
+            try:
+                shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+                files = [folder / shard for shard in sorted(shards)]
+            except (ValueError, KeyError, AttributeError, TypeError) as error:
+                raise WorkbenchError(
+                    f"{index} is damaged ({first_line(error)}); fetch it again."
+                ) from error
+            missing = [file.name for file in files if not file.is_file()]
+            if missing:
+                raise WorkbenchError(
+                    f"{name} is not whole: {len(missing)} of {len(files)} weights files are "
+                    f"missing, {missing[0]} for one."
+                )
+            return files
+        single = folder / f"{stem}.{suffix}"
+        if single.is_file():
+            return [single]
+    raise WorkbenchError(
+        f"{name} has no weights: {folder} holds neither model.safetensors nor pytorch_model.bin."
+    )
+
+
+def check_weights(folder: Path, name: str) -> None:
+    """Look at the head of every safetensors file: a truncated download is said before it is read.
+
+    Raises:
+        WorkbenchError: a file is truncated or is no safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    for file in weight_files(folder, name):
+        if file.suffix != ".safetensors":
+            continue
+        try:
+            with safe_open(str(file), framework="pt"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise WorkbenchError(
+                f"{file} is truncated or corrupt ({first_line(error)}); fetch it again."
+            ) from error
+
+
+@contextmanager
+def memory_errors(name: str) -> Iterator[None]:
+    """Turn running out of memory, on either side of the bus, into a sentence."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _too_big(name) from error
+    except RuntimeError as error:
+        if not is_memory_error(error):
+            raise
+        raise _too_big(name) from error
+
+
+def is_memory_error(error: BaseException) -> bool:
+    """Whether torch means that it ran out of memory; on a CPU it raises a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and "alloc" in str(error) and "memory" in str(error)
+    )
+
+
+def _too_big(name: str) -> WorkbenchError:
+    return WorkbenchError(
+        f"{name} does not fit into memory: take --dtype bfloat16, another device or "
+        "a smaller model."
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message, without its full stop, or its class's name."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".")[:200] if lines else type(error).__name__
