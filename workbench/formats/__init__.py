@@ -1,0 +1,116 @@
+"""Circuit files: ours ("circuit") and EAP-IG's ("eap-ig"), told apart by what is in them.
+
+pydantic and networkx are imported when a file is read or written and not before, since the first
+screen should not wait for them.
+"""
+
+from __future__ import annotations
+
+import os
+
+from workbench.circuit import Circuit
+from workbench.errors import WorkbenchError
+from workbench.formats.reading import read_json, shown_path
+from workbench.formats.writing import write_whole
+from workbench.graph import Graph
+
+FORMATS = ("circuit", "eap-ig")
+
+__all__ = ["FORMATS", "convert", "load_circuit", "losses", "save_circuit"]
+
+
+def load_circuit(path: str | os.PathLike[str], graph: Graph | None = None) -> Circuit:
+    """Read a circuit file of ours or of EAP-IG.
+
+    Args:
+        graph: the graph of the model it is to be used with; None takes the shape from the file.
+
+    Raises:
+        WorkbenchError: one sentence on what is wrong with the file, or that it is of another model.
+    """
+    from workbench.formats import circuit_json, eap_ig
+
+    document = read_json(path)
+    value = document.value
+    try:
+        if circuit_json.matches(value):
+            circuit = circuit_json.from_json(value, strict=document.strict)
+        elif eap_ig.matches(value):
+            circuit = eap_ig.from_json(value)
+        else:
+            raise WorkbenchError("It is JSON, but no circuit file of Circuit Workbench or EAP-IG.")
+        if graph is not None and circuit.graph != graph:
+            raise WorkbenchError(
+                f"It is a circuit of another model, one with {_shape(circuit.graph)}, while "
+                f"this one has {_shape(graph)}."
+            )
+    except WorkbenchError as error:
+        raise WorkbenchError(f"{document.shown} cannot be used: {_lower(str(error))}") from None
+    except MemoryError:
+        raise WorkbenchError(f"There is not enough memory to read {document.shown}.") from None
+    return circuit
+
+
+def save_circuit(circuit: Circuit, path: str | os.PathLike[str], format: str = "circuit") -> None:
+    """Write a circuit file, whole or not at all. `losses` says what a format leaves out.
+
+    Args:
+        format: "circuit" (ours, with everything known) or "eap-ig".
+
+    Raises:
+        WorkbenchError: it could not be written; whatever stood there before is as it was.
+    """
+    from workbench.formats import circuit_json, eap_ig
+
+    _check_format(format)
+    try:
+        module = circuit_json if format == "circuit" else eap_ig
+        text = module.to_text(circuit)
+    except WorkbenchError as error:
+        raise WorkbenchError(f"{shown_path(path)} was not written: {_lower(str(error))}") from None
+    write_whole(path, text)
+
+
+def convert(
+    in_path: str | os.PathLike[str], out_path: str | os.PathLike[str], format: str = "circuit"
+) -> tuple[str, ...]:
+    """Read a circuit file of either format and write it in this one; returns its `losses`.
+
+    Raises:
+        WorkbenchError: the one could not be read or the other not be written.
+    """
+    _check_format(format)
+    circuit = load_circuit(in_path)
+    save_circuit(circuit, out_path, format)
+    return losses(circuit, format)
+
+
+def losses(circuit: Circuit, format: str) -> tuple[str, ...]:
+    """One sentence on each thing that this format cannot hold of this circuit."""
+    _check_format(format)
+    if format == "circuit":
+        return ()
+    lost = []
+    n_open = len(circuit.open_reached())
+    if n_open:
+        lost.append(
+            f"EAP-IG's format knows no open destinations: the {n_open} of this circuit have only "
+            "their kept edges there, so that it scores differently."
+        )
+    if circuit.groups or circuit.notes:
+        lost.append("EAP-IG's format has no place for groups and notes.")
+    return tuple(lost)
+
+
+def _check_format(format: str) -> None:
+    if format not in FORMATS:
+        raise WorkbenchError(f"There is no format {format!r}: choose {' or '.join(FORMATS)}.")
+
+
+def _shape(graph: Graph) -> str:
+    parallel = ", attention and MLP in parallel" if graph.parallel else ""
+    return f"{graph.n_layers} layers of {graph.n_heads} heads{parallel}"
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

@@ -1,0 +1,131 @@
+"""What stands in a circuit file of ours, as pydantic models: the JSON Schema is generated from
+these.
+
+The version counts up with any change that an older Circuit Workbench would not understand, a new
+field
+included, since unknown fields are refused: a misspelt one would otherwise be lost without a word.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+FORMAT = "circuit-workbench"
+VERSION = 1
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Score = Finite | Literal["Infinity", "-Infinity"] | None
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Open(BaseModel):
+    """Further fields are welcome: they are kept."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
+
+
+class GraphShape(Strict):
+    """The architecture as far as its edges depend on it."""
+
+    n_layers: int = Field(ge=1)
+    n_heads: int = Field(ge=1, description="query heads per layer")
+    parallel: bool = Field(
+        default=False, description="attention and MLP of a layer read the same residual (GPT-NeoX)"
+    )
+
+
+class Described(Open):
+    """A thing by its name, with whatever else is known of it."""
+
+    name: str
+
+
+class Evaluation(Open):
+    """What the circuit was measured to do, with every edge outside it corrupted."""
+
+    clean: Finite | None = Field(default=None, description="mean metric of the whole model")
+    corrupted: Finite | None = Field(
+        default=None, description="mean metric on the corrupted prompts"
+    )
+    circuit: Finite | None = Field(default=None, description="mean metric of the circuit")
+    faithfulness: Finite | None = Field(
+        default=None, description="(circuit - corrupted) / (clean - corrupted)"
+    )
+    accuracy: Finite | None = Field(default=None, description="of the circuit, from 0 to 1")
+    kl: Finite | None = Field(
+        default=None, description="KL(model || circuit) summed over the vocabulary, mean over pairs"
+    )
+    edges: int | None = None
+    nodes: int | None = None
+
+
+class RoleGroupEntry(Strict):
+    name: str
+    role: str = ""
+    nodes: list[str] = []
+
+
+class CircuitFile(Strict):
+    """A circuit of Circuit Workbench: a set of edges of a transformer's computational graph.
+
+    Nodes are named input, a9.h1, m10 and logits; edges input->a9.h1<q>, a9.h1->m10, m10->logits.
+    """
+
+    model_config = ConfigDict(title="Circuit Workbench circuit")
+
+    format: Literal["circuit-workbench"]
+    version: Literal[1]
+    model: str | Described | None = None
+    graph: GraphShape
+    task: str | Described | None = None
+    metric: str | Described | None = None
+    ablation: str | Described | None = None
+    seed: int | None = None
+    versions: dict[str, str | None] = Field(
+        default={}, description="of the software that made it, by package"
+    )
+    evaluation: Evaluation | None = None
+    open: list[str] = Field(
+        default=[],
+        description="destinations not yet expanded, which read the clean residual; none: closed",
+    )
+    groups: list[RoleGroupEntry] = []
+    notes: dict[str, str] = Field(
+        default={}, description='by name of a node or an edge; "" is the note on the whole circuit'
+    )
+    commands: list[JsonValue] = Field(default=[], description="the steps that led here, in order")
+    edges: dict[str, Score] = Field(
+        description="the kept edges with their scores, null where there is none"
+    )
+    dropped: dict[str, Score] = Field(default={}, description="scores of edges that are not kept")
+    other: dict[str, JsonValue] = Field(
+        default={},
+        description='whatever else is known; a number that JSON lacks is {"$number": "NaN"}',
+    )
+
+
+# Fields that are a circuit's provenance, under the same names.
+PROVENANCE = (
+    "model",
+    "task",
+    "metric",
+    "ablation",
+    "seed",
+    "versions",
+    "evaluation",
+    "commands",
+)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a circuit file; docs/circuit.schema.json holds it."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **CircuitFile.model_json_schema(),
+    }

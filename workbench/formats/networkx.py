@@ -1,0 +1,62 @@
+"""A circuit as a networkx graph, for scripts: drawing, path finding, writing GraphML."""
+
+from __future__ import annotations
+
+import math
+
+import networkx as nx
+
+from workbench.circuit import Circuit
+from workbench.graph import INPUT, LOGITS, Graph
+
+
+def to_networkx(circuit: Circuit) -> nx.MultiDiGraph[str]:
+    """The kept edges and the nodes that they touch, in the graph's order; the logits are always
+    one.
+
+    A multigraph, since one source may feed a head by its q, its k and its v: the key of an edge
+        is its destination. `nx.DiGraph(...)` of the result merges them. Every value is a str, int,
+        float or bool, as writers of graph files need.
+
+    Node attributes: `layer` (-1 for the input, the number of layers for the logits), `kind`
+        (input, head, mlp or logits), `group` and `role` of the groups it is in, `note`, and `open`,
+        whether an input of it is not yet expanded. Edge attributes: `name` (`m0->a9.h1<v>`),
+        `destination` (`a9.h1<v>`), `input` (q, k or v; empty where a node has one input only),
+        `note`, and `score`, absent where there is none.
+    """
+    graph = circuit.graph
+    drawn: nx.MultiDiGraph[str] = nx.MultiDiGraph(
+        n_layers=graph.n_layers, n_heads=graph.n_heads, parallel=graph.parallel
+    )
+    for node in circuit.nodes():
+        groups = [group for group in circuit.groups if node in group.nodes]
+        drawn.add_node(
+            node,
+            layer=graph.layer_of(node),
+            kind=kind_of(graph, node),
+            group=", ".join(group.name for group in groups),
+            role=", ".join(group.role for group in groups if group.role),
+            note=circuit.notes.get(node, ""),
+            open=any(d in circuit.open for d in graph.destinations_of(node)),
+        )
+    for name in circuit.edges():
+        source, destination = graph.parse_edge(name)
+        reader = graph.destinations[destination]
+        node, _, letter = reader.partition("<")
+        attributes: dict[str, str | float] = {
+            "name": name,
+            "destination": reader,
+            "input": letter.rstrip(">"),
+            "note": circuit.notes.get(name, ""),
+        }
+        if circuit.scores is not None and not math.isnan(circuit.scores[source, destination]):
+            attributes["score"] = float(circuit.scores[source, destination])
+        drawn.add_edge(graph.sources[source], node, key=reader, **attributes)
+    return drawn
+
+
+def kind_of(graph: Graph, node: str) -> str:
+    """input, head, mlp or logits."""
+    if node in (INPUT, LOGITS):
+        return node
+    return "head" if graph.is_head(node) else "mlp"

@@ -1,0 +1,98 @@
+"""A file that is written whole or not at all.
+
+The text goes to a new file in the same folder, reaches the disk, and only then takes the name:
+    a full disk, a lost connection or Ctrl-C leave whatever stood there before as it was.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from workbench.errors import WorkbenchError
+from workbench.formats.reading import MAX_BYTES, shown_path
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your disk quota is used up",
+    errno.EACCES: "you may not write there",
+    errno.EPERM: "you may not write there",
+    errno.EROFS: "the disk is read-only",
+    errno.ENOENT: "its folder does not exist",
+    errno.ENOTDIR: "part of the path is not a folder",
+    errno.EISDIR: "it is a folder",
+    errno.ENAMETOOLONG: "the name is too long",
+}
+
+
+def write_whole(path: str | os.PathLike[str], text: str) -> None:
+    """Write an ASCII text under this path, replacing a file of that name only when all is on the
+    disk.
+
+    A path that is no ordinary file (a pipe, /dev/stdout) is written to directly.
+
+    Raises:
+        WorkbenchError: it could not be written, or is larger than we would read; nothing has
+            changed.
+    """
+    shown = shown_path(path)
+    if len(text) > MAX_BYTES:
+        raise WorkbenchError(
+            f"{shown} would have {len(text) / 1e6:,.0f} MB, and files are read only up to "
+            f"{MAX_BYTES / 1e6:,.0f} MB; leave out the scores."
+        )
+    try:
+        data = text.encode("ascii")
+        # A link is followed, so that the file it leads to is replaced and not the link.
+        target = Path(os.path.realpath(Path(path).expanduser()))
+        mode = _mode(target)
+        if mode is not None and stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "")
+        if mode is not None and not stat.S_ISREG(mode):
+            with open(target, "wb") as file:
+                file.write(data)
+            return
+        _replace(target, data, None if mode is None else stat.S_IMODE(mode))
+    except (OSError, ValueError, RuntimeError) as error:
+        code = error.errno if isinstance(error, OSError) else None
+        why = _REASONS.get(code or 0) or (
+            os.strerror(code) if code else "it is not a possible path"
+        )
+        raise WorkbenchError(f"{shown} was not written: {why}; nothing was changed.") from None
+
+
+def _replace(target: Path, data: bytes, permissions: int | None) -> None:
+    temporary = target.parent / f".workbench-{secrets.token_hex(8)}.tmp"
+    # Made like any new file, so that the user's umask applies; never an existing one.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if permissions is not None:
+            os.chmod(temporary, permissions)
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    # The new name reaches the disk with its folder; where a folder cannot be synced, the system
+    # does it in its own time, and the file is whole either way.
+    with suppress(OSError):
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _mode(target: Path) -> int | None:
+    try:
+        return os.stat(target).st_mode
+    except FileNotFoundError:
+        return None
