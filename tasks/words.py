@@ -59,7 +59,7 @@ NAMES = (
     "Mary", "John", "James", "Robert", "Michael", "David", "William", "Richard", "Joseph",
     "Thomas", "Charles", "Daniel", "Matthew", "Anthony", "Mark", "Paul", "Steven", "Andrew",
     "Kevin", "Brian", "George", "Edward", "Peter", "Henry", "Adam", "Jack", "Simon", "Martin",
-    "Patrick", "Alex", "Sam", "Tom", "Jim", "Bob", "Frank", "Ryan", "Eric", "Scott", "Jason",
+    "Patrick", "Alex", "Sam", "Dan", "Tom", "Jim", "Bob", "Frank", "Ryan", "Eric", "Scott", "Jason",
     "Sarah", "Laura", "Anna", "Emma", "Alice", "Emily", "Rachel", "Susan", "Linda", "Karen",
     "Lisa", "Nancy", "Helen", "Julia", "Kate", "Jane", "Maria", "Rose", "Claire", "Amy",
     "Jessica", "Elizabeth", "Rebecca", "Victoria", "Louise",

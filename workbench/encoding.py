@@ -1,0 +1,134 @@
+"""Encoding: a model's tokenizer, with the decision on the BOS token, for prompts and answers.
+
+Special tokens that are typed in a text (`<|im_start|>`) are read as such.  The tokenizer's own
+default decides whether a BOS token is put before a prompt; a prompt that begins with one gets no
+second.  A token is shown as the text it stands for, its leading space included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from tasks.tokens import single_token
+from workbench.errors import WorkbenchError
+
+# Any text will do that a template puts its special tokens around.
+PROBE = "a"
+# What SentencePiece writes for a space.
+SPACE_MARK = "▁"
+# Tokens of a prompt that an error message shows at most.
+SHOWN_TOKENS = 60
+
+
+def default_prefix(tokenizer: Any) -> tuple[int, ...]:
+    """The ids that `tokenizer(text)` puts before a text by itself: a BOS token, or nothing."""
+    plain = tokenizer(PROBE, add_special_tokens=False)["input_ids"]
+    whole = tokenizer(PROBE)["input_ids"]
+    for start in range(len(whole) - len(plain) + 1):
+        if whole[start : start + len(plain)] == plain:
+            return tuple(whole[:start])
+    return ()
+
+
+class Encoding:
+    """How the texts of one batch become tokens.
+
+    Attributes:
+        tokenizer: a Hugging Face tokenizer.
+        prefix: the ids put before a prompt that does not begin with them; empty for none.
+    """
+
+    def __init__(self, tokenizer: Any, prepend_bos: bool | None = None) -> None:
+        """`prepend_bos`: None for the tokenizer's default.
+
+        Raises:
+            WorkbenchError: a BOS is asked for and the tokenizer has none.
+        """
+        self.tokenizer = tokenizer
+        self.prefix = () if prepend_bos is False else default_prefix(tokenizer)
+        if prepend_bos and not self.prefix:
+            if tokenizer.bos_token_id is None:
+                raise WorkbenchError(
+                    "This tokenizer has no BOS token to prepend: leave that to the tokenizer."
+                )
+            self.prefix = (tokenizer.bos_token_id,)
+        self._pieces: dict[int, str] = {}
+        self._answers: dict[tuple[str, str], int | None] = {}
+
+    @cached_property
+    def max_length(self) -> int | None:
+        """The longest prompt by the tokenizer's settings; None if they set no limit."""
+        limit = getattr(self.tokenizer, "model_max_length", None)
+        return limit if isinstance(limit, int) and limit < 10**9 else None  # 1e30 is "no limit"
+
+    def prompts(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each prompt, with the prefix unless the prompt begins with it."""
+        made = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return [self._prefixed(list(ids)) for ids in made]
+
+    def _prefixed(self, ids: list[int]) -> list[int]:
+        size = len(self.prefix)
+        return ids if tuple(ids[:size]) == self.prefix else [*self.prefix, *ids]
+
+    def answers(self, prompt: str, texts: Sequence[str]) -> list[int | None]:
+        """The one token that each text is after `prompt`; None where it is several or unknown."""
+        # Tokenizers cut at spaces, so that the prompt's last words decide; a task repeats them.
+        tail = last_words(prompt)
+        unseen = [text for text in texts if (tail, text) not in self._answers]
+        for text, token in zip(unseen, self._after(prompt, unseen), strict=True):
+            self._answers[tail, text] = token
+        return [self._answers[tail, text] for text in texts]
+
+    def _after(self, prompt: str, texts: list[str]) -> Iterator[int | None]:
+        before = self._plain([prompt])[0]
+        size, unknown = len(before), self.tokenizer.unk_token_id
+        # Together, since one call is much faster than one for each answer.
+        together = self._plain([prompt + text for text in texts]) if texts else []
+        for text, ids in zip(texts, together, strict=True):
+            if len(ids) == size + 1 and ids[:size] == before and ids[-1] != unknown:
+                yield ids[-1]
+            else:
+                yield single_token(self.tokenizer, prompt, text)
+
+    def _plain(self, texts: list[str]) -> list[list[int]]:
+        made: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        return made
+
+    def alone(self, text: str) -> list[str]:
+        """The tokens of a text by itself, for a message."""
+        return self.pieces(self._plain([text])[0])
+
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        """The text of each token, special tokens by their name."""
+        return [self._piece(token) for token in ids]
+
+    def _piece(self, token: int) -> str:
+        if token not in self._pieces:
+            raw = self.tokenizer.convert_ids_to_tokens(token)
+            text: str = self.tokenizer.decode([token], clean_up_tokenization_spaces=False)
+            if isinstance(raw, str) and raw.startswith(SPACE_MARK) and not text.startswith(" "):
+                text = f" {text}"  # SentencePiece drops the space of a first token
+            self._pieces[token] = text
+        return self._pieces[token]
+
+
+def last_words(prompt: str) -> str:
+    """The last two words of a prompt, with the spaces between and after them."""
+    head = prompt.rsplit(maxsplit=2)[0] if len(prompt.split(maxsplit=2)) == 3 else ""
+    return prompt[len(head) :]
+
+
+def shown(pieces: Sequence[str]) -> str:
+    """Tokens for a message: parted by bars, characters that a terminal would obey written out."""
+    text = "|".join(visible(piece) for piece in pieces[:SHOWN_TOKENS])
+    return text if len(pieces) <= SHOWN_TOKENS else f"{text}|… ({len(pieces)} tokens)"
+
+
+def visible(text: str) -> str:
+    """The text with control and formatting characters escaped: a line break as \\n."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
