@@ -60,7 +60,7 @@ class Lens:
     Attributes:
         promoted: the k tokens it raises most, highest first.
         suppressed: the k tokens it lowers most, lowest first.
-        answers: its mean over the pairs' answers (centred logit), None where the task names none.
+        answers: its mean over the pairs' answers (centred logit).
         wrong_answers: the same over the wrong answers.
         definition: one sentence, for the screen.
     """
@@ -68,8 +68,8 @@ class Lens:
     place: Place
     promoted: tuple[TokenValue, ...]
     suppressed: tuple[TokenValue, ...]
-    answers: float | None
-    wrong_answers: float | None
+    answers: float
+    wrong_answers: float
     definition: str
 
 
@@ -157,16 +157,15 @@ class ResidualRow:
         name: `embeddings`, `layer 0`, ...: after which the residual was read.
         layer: -1 for the embeddings, else the layer's number.
         top: the most probable tokens, each with its probability (mean over pairs).
-        logit_difference: mean logit of the answers less that of the wrong answers; None where the
-            task names none.
+        logit_difference: mean logit of the answers less that of the wrong answers.
         metric: the task's own metric of these logits; after the last layer, that of the run.
     """
 
     name: str
     layer: int
     top: tuple[TokenValue, ...]
-    logit_difference: float | None
-    metric: float | None
+    logit_difference: float
+    metric: float
 
 
 @dataclass(frozen=True)

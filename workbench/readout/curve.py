@@ -1,0 +1,58 @@
+"""A node's logit lens over the task's answer space: the hundred years, the verbs, the names.
+
+The same numbers as in `logit_lens`, picked at the answers and put in their natural order, so that
+shapes show: a head that spikes at the year that it attends to, an MLP that raises all the years
+above it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.errors import WorkbenchError
+from workbench.readout.logit_lens import definition, frozen_outputs, node_logits
+from workbench.readout.selection import Selection, place_of, select
+from workbench.readout.views import Curve
+
+if TYPE_CHECKING:
+    from workbench.workspace import Workspace
+
+
+def curve(
+    workspace: Workspace,
+    node: str,
+    *,
+    position: int = -1,
+    pair: int | None = None,
+    run: str = "clean",
+) -> Curve:
+    """The lens of a node at every label of the task's answer space.
+
+    Args:
+        workspace: model, batch and recorded runs.
+        node, position, pair, run: as for `logit_lens.lens`.
+
+    Raises: WorkbenchError: if there is no such node, pair, position or run, or if the task has no
+        answer space.
+    """
+    answer_tokens = workspace.batch.answer_tokens
+    if not answer_tokens:
+        raise WorkbenchError("The task has no answer space, so there is no curve over it to draw.")
+    selections = select(workspace, position=position, pair=pair, run=run)
+    place = place_of(workspace, node, position, pair, run)
+    logits = node_logits(workspace, frozen_outputs(workspace, selections, node), node)
+    ids = [token for _, token in answer_tokens]
+    return Curve(
+        place=place,
+        labels=tuple(label for label, _ in answer_tokens),
+        values=tuple((logits - logits.mean())[ids].tolist()),
+        answers=_shares(selections, ids, side=0),
+        wrong_answers=_shares(selections, ids, side=1),
+        definition=definition(workspace, node),
+    )
+
+
+def _shares(selections: list[Selection], ids: list[int], *, side: int) -> tuple[float, ...]:
+    """In which share of the pairs each token is an answer (side 0) or a wrong answer (side 1)."""
+    rows = [set(row) for selection in selections for row in selection.answers()[side]]
+    return tuple(sum(token in row for row in rows) / len(rows) for token in ids)

@@ -1,0 +1,113 @@
+"""Direct logit attribution: how much of the logit difference each component writes itself.
+
+With u = mean W_U[:, answers] - mean W_U[:, wrong answers] of a pair, a node that wrote x at the
+last position contributes
+
+    norm(x; frozen scale) . u ,
+
+the final norm being linear once its scale is held at the run's own (see `final_norm`). The
+contributions of all nodes, of the position embedding, of the attention output and final-norm
+biases and of the unembedding bias sum exactly to the run's logit difference. It is the *direct*
+effect: what later components make of the node's output is theirs (Elhage et al. 2021; McGrath et
+al. 2023 for direct and total effects).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from workbench.graph import LOGITS
+from workbench.readout.final_norm import FrozenNorm
+from workbench.readout.selection import Selection, mean_columns, place_of, select
+from workbench.readout.views import (
+    BIASES,
+    POSITION_EMBEDDING,
+    UNEMBEDDING_BIAS,
+    Attribution,
+    Contribution,
+)
+from workbench.recording import unembed
+
+if TYPE_CHECKING:
+    from workbench.workspace import Workspace
+
+DEFINITION = (
+    "Mean logit of the answers minus mean logit of the wrong answers that each node writes "
+    "directly, at the last position, through the final norm with the run's scale (frozen); "
+    "the rows sum to the run's logit difference."
+)
+
+
+def attribution(
+    workspace: Workspace, *, pair: int | None = None, run: str = "clean"
+) -> Attribution:
+    """The contribution of every source of the graph to the logit difference.
+
+    Args:
+        workspace: model, batch and recorded runs.
+        pair: a pair's number, or None for the mean over all pairs.
+        run: `clean` or `corrupted`; the corrupted run's contributions sum to the corrupted metric.
+
+    Raises:
+        WorkbenchError: if there is no such pair or run.
+    """
+    selections = select(workspace, pair=pair, run=run)
+    n_pairs = sum(len(s.rows) for s in selections)
+    sums = [_contributions(s) for s in selections]
+    rows = {name: sum(float(s[name].sum()) for s in sums) / n_pairs for name in sums[0]}
+    total = sum(float(_logit_difference(s).sum()) for s in selections) / n_pairs
+    return Attribution(
+        rows=tuple(Contribution(name, value) for name, value in rows.items()),
+        total=total,
+        place=place_of(workspace, LOGITS, -1, pair, run),
+        definition=DEFINITION,
+    )
+
+
+def _contributions(selection: Selection) -> dict[str, Tensor]:
+    """Every row's contribution [pair], for the pairs of one group, in the rows' order."""
+    parts = selection.parts
+    norm = FrozenNorm.of(parts.norm_final)
+    scale = norm.scale(selection.output(LOGITS))
+    right, wrong = selection.answers()
+    direction = mean_columns(parts.w_u, right) - mean_columns(parts.w_u, wrong)
+    # Weighting and centring are moved from what is written onto the direction that reads it.
+    reading = norm.centre(direction * norm.weight) * scale
+
+    def read(x: Tensor) -> Tensor:
+        return (x.float() * reading).sum(-1)
+
+    rows = {"input": read(selection.output("input"))}
+    biases = torch.zeros_like(reading)
+    for index, layer in enumerate(parts.layers):
+        attention = layer.attention
+        by_head = torch.einsum("hem,pm->hpe", attention.w_o.float(), reading)
+        values = (selection.heads(index).float() * by_head).sum(-1)
+        rows |= {f"a{index}.h{head}": value for head, value in enumerate(values)}
+        rows[f"m{index}"] = read(selection.output(f"m{index}"))
+        if attention.b_o is not None:
+            biases = biases + attention.b_o.float()
+    if parts.position_embedding is not None:
+        rows[POSITION_EMBEDDING] = read(selection.residual(0) - selection.output("input"))
+    if norm.bias is not None or any(layer.attention.b_o is not None for layer in parts.layers):
+        own = 0.0 if norm.bias is None else direction @ norm.bias
+        rows[BIASES] = read(biases) + own
+    # TransformerLens gives an unembedding without a bias a zero one: no row for that.
+    if parts.b_u is not None and bool(parts.b_u.any()):
+        b_u = parts.b_u[None]
+        rows[UNEMBEDDING_BIAS] = (mean_columns(b_u, right) - mean_columns(b_u, wrong))[:, 0]
+    return rows
+
+
+def _logit_difference(selection: Selection) -> Tensor:
+    """The logit difference [pair] from the run's own logits, nothing frozen or taken apart."""
+    logits = unembed(selection.parts, selection.output(LOGITS)).float()
+    right, wrong = selection.answers()
+
+    def mean(ids: list[tuple[int, ...]]) -> Tensor:
+        return torch.stack([row[list(i)].mean() for row, i in zip(logits, ids, strict=True)])
+
+    return mean(right) - mean(wrong)

@@ -1,0 +1,129 @@
+"""The logit lens of one component: which tokens what it writes promotes and suppresses.
+
+For a node's output x and the run's final residual r, at one position,
+
+    lens(x) = centre_vocab( norm(x; scale of r) W_U ),
+
+where the final norm keeps the scale that it has in the run (frozen, since the node alone would be
+scaled up to the size of the whole stream) and the mean over the vocabulary is taken off, which no
+probability depends on, so that the sign says promoted or suppressed. All nodes' lenses and the
+biases' sum to the lens of `logits`: the model's own logits, centred. After nostalgebraist (2020),
+"interpreting GPT: the logit lens"; per component as in Elhage et al. (2021), "A Mathematical
+Framework for Transformer Circuits".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from workbench.graph import INPUT, LOGITS
+from workbench.readout.final_norm import FrozenNorm
+from workbench.readout.selection import (
+    Selection,
+    check_k,
+    mean_columns,
+    place_of,
+    select,
+    token_values,
+)
+from workbench.readout.views import Lens
+
+if TYPE_CHECKING:
+    from workbench.workspace import Workspace
+
+
+def lens(
+    workspace: Workspace,
+    node: str,
+    *,
+    position: int = -1,
+    pair: int | None = None,
+    k: int = 10,
+    run: str = "clean",
+) -> Lens:
+    """What a node promotes and suppresses most.
+
+    Args:
+        workspace: model, batch and recorded runs.
+        node: a source of the graph, or `logits` for the final residual with all biases.
+        position: from the end of each prompt if negative, else from its start.
+        pair: a pair's number, or None for the mean over all pairs.
+        k: how many tokens on each side.
+        run: `clean` or `corrupted`.
+
+    Raises:
+        WorkbenchError: if there is no such node, pair, position or run, or k < 1.
+    """
+    check_k(k)
+    selections = select(workspace, position=position, pair=pair, run=run)
+    place = place_of(workspace, node, position, pair, run)
+    normed = frozen_outputs(workspace, selections, node)
+    raw = node_logits(workspace, normed, node)
+    mean = float(raw.mean())
+    right, wrong = _answer_means(workspace, selections, normed, node)
+    return Lens(
+        place=place,
+        promoted=token_values(workspace, raw - mean, k, largest=True),
+        suppressed=token_values(workspace, raw - mean, k, largest=False),
+        answers=right - mean,
+        wrong_answers=wrong - mean,
+        definition=definition(workspace, node),
+    )
+
+
+def frozen_outputs(workspace: Workspace, selections: list[Selection], node: str) -> list[Tensor]:
+    """A node's outputs through the final norm with the run's own scale, [pair, d_model] each.
+
+    Of `logits`, the norm's bias is part of it.
+    """
+    norm = FrozenNorm.of(workspace.model.parts.norm_final)
+    normed = []
+    for selection in selections:
+        x = norm.centre(selection.output(node)) * norm.scale(selection.output(LOGITS)) * norm.weight
+        normed.append(x + norm.bias if node == LOGITS and norm.bias is not None else x)
+    return normed
+
+
+def node_logits(workspace: Workspace, normed: list[Tensor], node: str) -> Tensor:
+    """Logits [vocabulary], not yet centred, float32: the mean over the pairs of `frozen_outputs`.
+
+    The mean is taken before the unembedding, which is linear: one product of one vector.
+    """
+    parts = workspace.model.parts
+    mean = torch.cat(normed).mean(0)
+    logits = (mean.to(parts.w_u.dtype) @ parts.w_u).float()
+    return logits + parts.b_u.float() if node == LOGITS and parts.b_u is not None else logits
+
+
+def definition(workspace: Workspace, node: str) -> str:
+    """What the numbers of a node's lens are, in one sentence."""
+    if node == LOGITS:
+        return "The run's logits, less their mean over the vocabulary."
+    what = "token embedding" if node == INPUT else "output"
+    if workspace.model.graph.is_head(node):
+        what = "output (z W_O, without the bias)"
+    return (
+        f"The node's {what} through the final norm with the run's scale (frozen) and the "
+        "unembedding, in logits, less their mean over the vocabulary."
+    )
+
+
+def _answer_means(
+    workspace: Workspace, selections: list[Selection], normed: list[Tensor], node: str
+) -> tuple[float, float]:
+    """Mean logit, not yet centred, of the pairs' answers and of their wrong answers."""
+    parts = workspace.model.parts
+    answers = [selection.answers() for selection in selections]
+    means = []
+    for side in (0, 1):
+        values = []
+        for both, x in zip(answers, normed, strict=True):
+            value = (mean_columns(parts.w_u, both[side]) * x).sum(-1)
+            if node == LOGITS and parts.b_u is not None:
+                value = value + mean_columns(parts.b_u[None], both[side])[:, 0]
+            values.append(value)
+        means.append(float(torch.cat(values).mean()))
+    return means[0], means[1]

@@ -1,0 +1,98 @@
+"""The logit lens of the residual stream: what the model would say if it stopped after each layer.
+
+Here the final norm is applied as it is, with the scale that the residual of that depth gives it, so
+that the last row is the model's own prediction (nostalgebraist 2020).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from workbench.graph import LOGITS
+from workbench.metrics import Answers, Metric
+from workbench.readout.selection import Selection, check_k, place_of, select, token_values
+from workbench.readout.views import ResidualLens, ResidualRow
+from workbench.recording import unembed
+
+if TYPE_CHECKING:
+    from workbench.workspace import Workspace
+
+DEFINITION = (
+    "The residual stream at each depth through the final norm (with the scale it has there) and "
+    "the unembedding, as probabilities; for several prompts their mean."
+)
+EMBEDDINGS = "embeddings"
+
+MAX_LOGITS = 2**24
+"""Logits at once, 64 MiB in float32: several layers together are faster, all might not fit."""
+
+
+def residual_lens(
+    workspace: Workspace,
+    *,
+    position: int = -1,
+    pair: int | None = None,
+    k: int = 5,
+    run: str = "clean",
+) -> ResidualLens:
+    """Most probable tokens, logit difference and metric: of the embeddings, and after every layer.
+
+    Args: workspace: model, batch and recorded runs. position: from the end of each prompt if
+        negative, else from its start. The answers are those of
+            the prompt's end, wherever the residual is read.
+        pair: a pair's number, or None for the mean over all pairs.
+        k: how many tokens a row.
+        run: `clean` or `corrupted`.
+
+    Raises:
+        WorkbenchError: if there is no such pair, position or run, or k < 1.
+    """
+    check_k(k)
+    selections = select(workspace, position=position, pair=pair, run=run)
+    place = place_of(workspace, LOGITS, position, pair, run)
+    metrics = [_metric(workspace, selection) for selection in selections]
+    n_pairs = sum(len(selection.rows) for selection in selections)
+    widest = max(len(selection.rows) for selection in selections)
+    at_once = max(1, MAX_LOGITS // (widest * workspace.model.parts.w_u.shape[1]))
+    n_depths = workspace.model.graph.n_layers + 1
+    rows: list[ResidualRow] = []
+    for first in range(0, n_depths, at_once):
+        depths = range(first, min(first + at_once, n_depths))
+        reads = [_read(s, m, depths) for s, m in zip(selections, metrics, strict=True)]
+        probabilities, values, differences = (
+            torch.stack(sums).sum(0) / n_pairs for sums in zip(*reads, strict=True)
+        )
+        for i, depth in enumerate(depths):
+            rows.append(
+                ResidualRow(
+                    name=f"layer {depth - 1}" if depth else EMBEDDINGS,
+                    layer=depth - 1,
+                    top=token_values(workspace, probabilities[i], k, largest=True),
+                    logit_difference=float(differences[i]),
+                    metric=float(values[i]),
+                )
+            )
+    return ResidualLens(place=place, rows=tuple(rows), definition=DEFINITION)
+
+
+@torch.no_grad()
+def _read(selection: Selection, metric: Metric, depths: range) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums over pairs: probabilities [depth, vocabulary], metric and logit difference [depth]."""
+    residual = torch.stack([selection.residual(depth) for depth in depths], dim=1)
+    logits = unembed(selection.parts, residual)
+    differences = metric.logit_difference(logits).float().sum(0)
+    values = differences
+    if metric.name != "logit_diff":
+        values = metric.of_residual(residual).float().sum(0)
+    return logits.float().softmax(-1).sum(0), values, differences
+
+
+def _metric(workspace: Workspace, selection: Selection) -> Metric:
+    """The task's metric of the selected pairs; `kl` compares with the clean run there."""
+    parts = selection.parts
+    answers = Answers.of(*selection.answers(), parts.device, parts.dtype)
+    clean = selection.of_run("clean").output(LOGITS)
+    return Metric(workspace.metric_name, parts, answers, clean)
