@@ -33,7 +33,6 @@ class Deltas:
         self, n_sources: int, shape: tuple[int, int, int, int], capacity: tuple[int, int], like: Tensor
     ) -> None:
         self.shape = shape
-        self._like = like
         self._banks = {
             ALL: _Bank(n_sources, shape, capacity[0], like),
             LAST: _Bank(n_sources, (shape[0], shape[1], 1, shape[3]), capacity[1], like),
@@ -52,6 +51,9 @@ class Deltas:
     def get(self, source: int, level: int) -> Tensor:
         """[pair, alternative, position or 1, d_model]; a view."""
         return self._banks[level].get(source)
+
+    def tensors(self) -> list[Tensor]:
+        return [bank.buffer for bank in self._banks.values()]
 
     def sum(self, columns: NDArray[np.bool_], level: int) -> Tensor | None:
         """Sum of the chosen sources for each of several destinations.
@@ -74,22 +76,22 @@ class _Bank:
         self._free: list[int] = []
         self._used = 0
         # Zeros, not garbage: a dense product multiplies unused slots by zero, and 0 x NaN is NaN.
-        self._buffer = like.new_zeros((capacity, *shape))
+        self.buffer = like.new_zeros((capacity, *shape))
 
     def put(self, source: int, value: Tensor) -> None:
         slot = int(self._slot[source])
         if slot < 0:
             slot = self._new_slot()
             self._slot[source] = slot
-        self._buffer[slot].copy_(value)
+        self.buffer[slot].copy_(value)
 
     def _new_slot(self) -> int:
         if self._free:
             return self._free.pop()
-        if self._used == len(self._buffer):
-            grown = self._buffer.new_zeros((self._used + max(8, self._used // 4), *self._shape))
-            grown[: self._used] = self._buffer
-            self._buffer = grown
+        if self._used == len(self.buffer):
+            grown = self.buffer.new_zeros((self._used + max(8, self._used // 4), *self._shape))
+            grown[: self._used] = self.buffer
+            self.buffer = grown
         self._used += 1
         return self._used - 1
 
@@ -102,7 +104,7 @@ class _Bank:
     def get(self, source: int) -> Tensor:
         slot = int(self._slot[source])
         assert slot >= 0, source
-        return self._buffer[slot]
+        return self.buffer[slot]
 
     def sum(self, columns: NDArray[np.bool_]) -> Tensor | None:
         chosen = np.flatnonzero(columns.any(axis=0))
@@ -112,18 +114,18 @@ class _Bank:
         assert (slots >= 0).all()
         n = len(columns)
         if n == 1 and chosen.size <= 4:
-            total = self._buffer[slots[0]]
+            total = self.buffer[slots[0]]
             for slot in slots[1:]:
-                total = total + self._buffer[slot]
+                total = total + self.buffer[slot]
             return total[None]
         if 2 * chosen.size > self._used:
             weights = np.zeros((n, self._used), dtype=bool)
             weights[:, slots] = columns[:, chosen]
-            terms = self._buffer[: self._used]
+            terms = self.buffer[: self._used]
         else:
             weights = columns[:, chosen]
-            terms = self._buffer[torch.from_numpy(slots).to(self._buffer.device)]
-        left = torch.from_numpy(weights).to(self._buffer.device, self._buffer.dtype)
+            terms = self.buffer[torch.from_numpy(slots).to(self.buffer.device)]
+        left = torch.from_numpy(weights).to(self.buffer.device, self.buffer.dtype)
         return (left @ terms.reshape(len(terms), -1)).view(n, *self._shape)
 
 

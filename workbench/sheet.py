@@ -11,7 +11,7 @@ only what is live, needed for the metric, and changed: everything else stays as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -284,15 +284,30 @@ class Sheet:
         return residuals(self.graph, self.recording, column, level)
 
     def head_value(self, source: int, level: int) -> Tensor:
-        """A head's value before W_O as the circuit has it, [pair, 1, position, d_head]."""
-        return at(self._z[source], level)
+        """A head's value before W_O as the circuit has it, [pair, 1, position or 1, d_head]."""
+        if source in self._z:
+            return at(self._z[source], level)
+        layer, head = divmod(source - 1, self.graph.n_heads + 1)
+        return at(self.recording.corrupted.layers[layer].z[head], level)[:, None]
+
+    def mlp_value(self, layer: int, level: int) -> Tensor:
+        """An MLP's output as the circuit has it, [pair, 1, position or 1, d_model]."""
+        corrupted = at(self.recording.corrupted.layers[layer].mlp_out, level)[:, None]
+        delta = self.delta(self.graph.mlp_source(layer), level)
+        return corrupted if delta is None else corrupted + delta
+
+    def final_residual(self) -> Tensor:
+        return self.final
 
     def delta(self, source: int, level: int) -> Tensor | None:
         """What a source adds, [pair, 1, position or 1, d_model]; None if nothing clean reaches it."""
         return self.deltas.get(source, level) if self._level[source] >= level else None
 
-    def is_current(self, source: int, level: int) -> bool:
-        return bool(self._level[source] >= level)
+    def tensors(self) -> Iterator[Tensor]:
+        """All that the sheet holds of its own."""
+        yield from self.deltas.tensors()
+        yield from self._heads_in.values()
+        yield from self._z.values()
 
 
 def residuals(graph: Graph, recording: Recording, column: int, level: int) -> tuple[Tensor, Tensor]:

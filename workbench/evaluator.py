@@ -1,0 +1,233 @@
+"""The exact value of a circuit, edit by edit.
+
+One primitive serves everything interactive or exact: `what_if`, the metric of K alternative edits,
+evaluated as a batch; and `commit`, which makes an edit. Effects in the whole model and along the circuit
+are the same pass from another base (`patching.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from workbench.circuit import Circuit
+from workbench.errors import WorkbenchError
+from workbench.plan import ALL, LAST, NOWHERE, Plan, make_plan
+from workbench.sheet import Sheet
+from workbench.spread import Base, Change, Reach, Spread
+from workbench.workspace import Evaluation, Workspace
+
+# What one batch of alternatives may take beside the recordings and the circuit's own cells, in bytes.
+WHAT_IF_BYTES = 400 * 2**20
+# An MLP's hidden layer, its gate and their product, in units of d_model: what most architectures have.
+_MLP_WIDTH = 12
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of a circuit: destinations opened and closed, then edges toggled.
+
+    Opening a destination drops the edges into it, for its input is then the clean residual.
+    """
+
+    toggle: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    close: tuple[str, ...] = ()
+
+
+class Evaluator:
+    """A circuit and its exact value on a workspace's pairs.
+
+    Args:
+        workspace: recorded runs and metric.
+        circuit: where to begin; it is copied.
+    """
+
+    def __init__(self, workspace: Workspace, circuit: Circuit) -> None:
+        if circuit.graph != workspace.graph:
+            raise WorkbenchError(
+                "The circuit belongs to another model: it has "
+                f"{circuit.graph.n_layers} layers of {circuit.graph.n_heads} heads, "
+                f"this model {workspace.graph.n_layers} of {workspace.graph.n_heads}."
+            )
+        self.workspace = workspace
+        self.graph = workspace.graph
+        self._circuit = circuit.copy()
+        mask, is_open = self._arrays(self._circuit)
+        self.sheets = [Sheet(self.graph, r, mask, is_open) for r in workspace.recordings]
+        self._value: Evaluation | None = None
+
+    @property
+    def circuit(self) -> Circuit:
+        """The circuit as it stands; change it by `commit` only."""
+        return self._circuit
+
+    def _arrays(self, circuit: Circuit) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        is_open = np.zeros(self.graph.n_destinations, dtype=bool)
+        for name in circuit.open:
+            is_open[self.graph.destination_index(name)] = True
+        mask = circuit.mask.copy()
+        mask[:, is_open] = False
+        return mask, is_open
+
+    def value(self) -> Evaluation:
+        """What the circuit scores, everything outside it corrupted."""
+        if self._value is None:
+            self._value = Evaluation(self.workspace, [sheet.final for sheet in self.sheets])
+        return self._value
+
+    def commit(self, edit: Edit) -> Evaluation:
+        """Make an edit and return what the circuit now scores.
+
+        The cost is that of the nodes between the edit and the logits inside the circuit. If it fails (out
+        of memory, say) the circuit is as it was.
+        """
+        return self.become(self.edited(edit))
+
+    def become(self, circuit: Circuit) -> Evaluation:
+        """Replace the circuit by another one; only what differs is computed."""
+        mask, is_open = self._arrays(circuit)
+        old = self._arrays(self._circuit)
+        done: list[Sheet] = []
+        try:
+            for sheet in self.sheets:
+                done.append(sheet)
+                sheet.update(mask, is_open)
+        except BaseException:
+            for sheet in done[:-1]:
+                sheet.update(*old)
+            raise
+        self._circuit = circuit
+        self._value = None
+        return self.value()
+
+    def edited(self, edit: Edit) -> Circuit:
+        """The circuit after an edit, without making it."""
+        circuit = self._circuit.copy()
+        circuit.open = (circuit.open | set(edit.open)) - set(edit.close)
+        for name in edit.open:
+            circuit.mask[:, self.graph.destination_index(name)] = False
+        for name in edit.toggle:
+            s, d = self.graph.parse_edge(name)
+            if self.graph.destinations[d] in circuit.open:
+                raise WorkbenchError(
+                    f"{self.graph.destinations[d]} is still open; expand it before choosing its edges."
+                )
+            circuit.mask[s, d] ^= True
+        return circuit
+
+    def what_if(self, edits: Sequence[Edit]) -> NDArray[np.float64]:
+        """The metric after each of several alternative edits of the circuit as it stands.
+
+        Returns:
+            [edit, pair], pairs in the task's order.
+        """
+        changes = [self._change(edit) for edit in edits]
+        out = np.empty((len(edits), self.workspace.n_pairs))
+        for which, values in self.evaluate(changes):
+            out[which] = values
+        return out
+
+    def _change(self, edit: Edit) -> Change:
+        mask, is_open = self._circuit.mask, self._circuit.open
+        edges: list[tuple[int, int, int]] = []
+        opened = tuple(self.graph.destination_index(n) for n in edit.open if n not in is_open)
+        closed = tuple(self.graph.destination_index(n) for n in edit.close if n in is_open)
+        for name in edit.toggle:
+            s, d = self.graph.parse_edge(name)
+            if (self.graph.destinations[d] in is_open and d not in closed) or d in opened:
+                raise WorkbenchError(
+                    f"{self.graph.destinations[d]} is open; expand it before choosing its edges."
+                )
+            edges.append((s, d, -1 if mask[s, d] else 1))
+        return Change(tuple(edges), opened, closed)
+
+    def evaluate(
+        self, changes: Sequence[Change]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """The metric of alternatives of the circuit, batch by batch, deepest destinations first.
+
+        Yields:
+            Which alternatives, and their metric [alternative, pair].
+        """
+        mask, is_open = self._arrays(self._circuit)
+        plan, demand = self._wider_plan(mask, is_open, changes)
+        for sheet in self.sheets:
+            sheet.update(mask, is_open, demand)
+        yield from self.run(self.sheets, plan, changes)
+
+    def _wider_plan(
+        self, mask: NDArray[np.bool_], is_open: NDArray[np.bool_], changes: Sequence[Change]
+    ) -> tuple[Plan, Mapping[int, int]]:
+        """Where values are needed if every alternative's edges are there, and what that asks of the sheet."""
+        wider, wider_open = mask.copy(), is_open.copy()
+        for change in changes:
+            for source, column, _ in change.edges:
+                wider[source, column] = True
+            wider_open[list(change.closed)] = False
+        plan = make_plan(self.graph, wider, wider_open)
+        demand = {int(s): int(plan.need[s]) for s in np.flatnonzero(plan.need > NOWHERE)}
+        return plan, demand
+
+    def run(
+        self, bases: Sequence[Base], plan: Plan, changes: Sequence[Change]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Metric of alternatives of any base (one per group), in batches that fit the memory."""
+        order = sorted(range(len(changes)), key=lambda k: -max(changes[k].columns(), default=0))
+        batches = list(self._batches(bases, plan, changes, order))
+        for batch in batches:
+            chosen = [changes[k] for k in batch]
+            values = []
+            for base, metric in zip(bases, self.workspace.metrics, strict=True):
+                with torch.no_grad():
+                    values.append(metric.of_residual(Spread(base, plan, chosen).final()))
+            yield np.array(batch), self.workspace.in_order(values).T
+
+    def _batches(
+        self,
+        bases: Sequence[Base],
+        plan: Plan,
+        changes: Sequence[Change],
+        order: Sequence[int],
+    ) -> Iterator[list[int]]:
+        """Runs of alternatives in this order, each as long as memory allows."""
+        if not changes:
+            return
+        reach = Reach(self.graph, bases[0].mask, plan, changes)
+        room = WHAT_IF_BYTES // self._row_bytes()
+        batch: list[int] = []
+        union = np.zeros(self.graph.n_sources, dtype=bool)
+        tail = reach.tail < len(reach.stages) - 1
+        width = max(
+            int(reach.destinations[stage.columns].any(axis=1).sum()) for stage in reach.stages
+        )
+        for k in order:
+            joined = union | reach.sources[:, k]
+            level_all = int((plan.need[joined] == ALL).sum()) + (3 * _MLP_WIDTH // 2 if tail else 0)
+            cost = level_all + 0.2 * int((plan.need[joined] == LAST).sum()) + _MLP_WIDTH + 3 * width
+            if batch and cost * (len(batch) + 1) > room:
+                yield batch
+                batch, joined = [], reach.sources[:, k].copy()
+            batch.append(k)
+            union = joined
+        yield batch
+
+    def _row_bytes(self) -> int:
+        """Bytes of one value at all positions that differ, of the largest group: [pair, position, d_model]."""
+        parts = self.workspace.parts
+        element = torch.empty((), dtype=parts.dtype).element_size()
+        return max(
+            r.n_pairs * r.n_positions * parts.d_model * element for r in self.workspace.recordings
+        )
+
+    def memory(self) -> int:
+        """Bytes held by the circuit's own cells, over all groups."""
+        return sum(
+            tensor.element_size() * tensor.nelement()
+            for sheet in self.sheets
+            for tensor in sheet.tensors()
+        )

@@ -1,0 +1,164 @@
+"""Effects of edges and nodes: what patching them does to the metric.
+
+An effect is the change of the mean metric when the edge carries what its source writes on the corrupted
+prompt. It depends on what surrounds the edge, so there are three settings, and a number is never shown
+without its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.circuit import all_edges
+from workbench.errors import WorkbenchError
+from workbench.evaluator import Edit, Evaluator
+from workbench.graph import LOGITS
+from workbench.plan import make_plan
+from workbench.spread import Change, CleanBase
+
+FULL, ALONG, WITHIN = "full", "along", "within"
+SETTINGS = (FULL, ALONG, WITHIN)
+DEFINITIONS: dict[str, str] = {
+    FULL: "in the full model: corrupt this edge alone, s(E) = L(x | do(E = e')) - L(x)",
+    ALONG: "along the circuit: corrupt this edge and let it spread through kept edges only",
+    WITHIN: "within the circuit: everything outside corrupted, the circuit without the edge minus with it",
+}
+# A caller may want to answer a key between two batches, so a batch should not take longer than this.
+_BATCH_SECONDS = 0.15
+_FIRST_BATCH = 8
+
+
+class Stop(Protocol):
+    """What a `threading.Event` offers."""
+
+    def is_set(self) -> bool: ...
+
+
+def check_setting(setting: str) -> str:
+    if setting not in SETTINGS:
+        raise WorkbenchError(f"There is no setting {setting!r}; choose one of: {', '.join(SETTINGS)}.")
+    return setting
+
+
+def edge_effects(
+    evaluator: Evaluator,
+    edges: Sequence[str],
+    setting: str = FULL,
+    *,
+    cancel: Stop | None = None,
+) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
+    """Exact effects of edges, batch by batch in the order given.
+
+    Args:
+        evaluator: holds the circuit that "along" and "within" refer to.
+        edges: names.
+        setting: one of `SETTINGS`; `DEFINITIONS` says what each means.
+        cancel: checked between batches.
+
+    Yields:
+        Names of a batch of edges, and the change of the mean metric that corrupting each one makes.
+    """
+    check_setting(setting)
+    graph = evaluator.graph
+    pairs = [graph.parse_edge(name) for name in edges]
+    if setting == WITHIN:
+        yield from _within(evaluator, edges, cancel)
+        return
+    if setting == FULL:
+        mask = all_edges(graph)
+    else:
+        mask = evaluator.circuit.mask.copy()
+        for name in evaluator.circuit.open:
+            mask[:, graph.destination_index(name)] = False
+    plan = make_plan(graph, mask, np.zeros(graph.n_destinations, dtype=bool))
+    bases = [CleanBase(graph, r, mask) for r in evaluator.workspace.recordings]
+    clean = evaluator.workspace.clean.metric
+    for start, stop in _batches(len(edges), cancel):
+        changes = [Change(((s, d, -1),)) for s, d in pairs[start:stop]]
+        effects = np.empty(len(changes))
+        for which, values in evaluator.run(bases, plan, changes):
+            effects[which] = values.mean(axis=1) - clean
+        yield list(edges[start:stop]), effects
+
+
+def _within(
+    evaluator: Evaluator, edges: Sequence[str], cancel: Stop | None
+) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
+    """m(C without e) - m(C with e), whichever of the two the circuit is now."""
+    circuit = evaluator.circuit
+    here = evaluator.value().metric
+    for start, stop in _batches(len(edges), cancel):
+        names = list(edges[start:stop])
+        effects = np.empty(len(names))
+        is_open = [name.partition("->")[2] in circuit.open for name in names]
+        # Into an open destination every edge is as if kept: dropping one closes it on all the others.
+        edits = [
+            _all_but(evaluator, name) if opened else Edit(toggle=(name,))
+            for name, opened in zip(names, is_open, strict=True)
+        ]
+        metric = evaluator.what_if(edits).mean(axis=1)
+        for i, (name, opened) in enumerate(zip(names, is_open, strict=True)):
+            kept = opened or circuit.has(name)
+            effects[i] = metric[i] - here if kept else here - metric[i]
+        yield names, effects
+
+
+def _all_but(evaluator: Evaluator, edge: str) -> Edit:
+    graph = evaluator.graph
+    source, d = graph.parse_edge(edge)
+    others = tuple(graph.edge_name(s, d) for s in range(graph.n_parents(d)) if s != source)
+    return Edit(close=(graph.destinations[d],), toggle=others)
+
+
+def drop_costs(
+    evaluator: Evaluator, edges: Sequence[str], *, cancel: Stop | None = None
+) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
+    """What dropping each kept edge now would change the circuit's mean metric by; the setting is "within"."""
+    yield from edge_effects(evaluator, edges, WITHIN, cancel=cancel)
+
+
+def node_effects(
+    evaluator: Evaluator, nodes: Sequence[str], *, cancel: Stop | None = None
+) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
+    """Activation patching in the full model: corrupt all that a node writes, for every reader at once.
+
+    Yields:
+        Names of a batch of nodes, and the change of the mean metric.
+    """
+    graph = evaluator.graph
+    if LOGITS in nodes:
+        raise WorkbenchError("The logits write nothing that could be patched; choose another node.")
+    mask = all_edges(graph)
+    plan = make_plan(graph, mask, np.zeros(graph.n_destinations, dtype=bool))
+    bases = [CleanBase(graph, r, mask) for r in evaluator.workspace.recordings]
+    clean = evaluator.workspace.clean.metric
+    for start, stop in _batches(len(nodes), cancel):
+        changes = []
+        for name in nodes[start:stop]:
+            source = graph.source_index(name)
+            readers = np.flatnonzero(mask[source])
+            changes.append(Change(tuple((source, int(d), -1) for d in readers)))
+        effects = np.empty(len(changes))
+        for which, values in evaluator.run(bases, plan, changes):
+            effects[which] = values.mean(axis=1) - clean
+        yield list(nodes[start:stop]), effects
+
+
+def _batches(n: int, cancel: Stop | None) -> Iterator[tuple[int, int]]:
+    """Ranges that cover n items, each about as long as `_BATCH_SECONDS` by what the last one took."""
+    start, size = 0, _FIRST_BATCH
+    while start < n:
+        if cancel is not None and cancel.is_set():
+            return
+        stop = min(n, start + size)
+        began = time.perf_counter()
+        yield start, stop
+        took = max(time.perf_counter() - began, 1e-4)
+        # At most fourfold at a time: the next edges may reach further than these did.
+        size = max(1, int(size * min(4.0, max(0.25, _BATCH_SECONDS / took))))
+        start = stop

@@ -1,0 +1,441 @@
+"""Many alternatives at once: how changes at some inputs spread to the metric.
+
+One pass evaluates K alternatives of a base as a batch. Each alternative changes the input of some
+destinations; what follows from that is computed for the nodes it reaches, and only for the alternatives
+that reach them, while everything untouched is shared. The base is a circuit's `Sheet` (what if this edge
+were dropped?) or the clean run itself (`CleanBase`: what does corrupting this edge do to the model?).
+
+Where from some stage on every edge is kept, the inputs of a layer are one residual, so the rest is run as
+the model's ordinary layers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.attention import K, Q, V
+from workbench.deltas import Carry, Deltas
+from workbench.graph import Graph
+from workbench.nodes import at, head_values, project, recorded, write
+from workbench.plan import ALL, LAST, NOWHERE, Plan, Stage, stages
+from workbench.recording import Recording, run_heads, write_heads
+from workbench.sheet import residuals
+
+
+@dataclass(frozen=True)
+class Change:
+    """One alternative: edges whose source's difference is added to or taken from a destination's input.
+
+    Attributes:
+        edges: (source, destination, sign): sign +1 adds what the source adds in this alternative, -1 takes it.
+        opened, closed: destinations that become open, or closed and empty before `edges` are added.
+    """
+
+    edges: tuple[tuple[int, int, int], ...]
+    opened: tuple[int, ...] = ()
+    closed: tuple[int, ...] = ()
+
+    def columns(self) -> set[int]:
+        return {d for _, d, _ in self.edges} | set(self.opened) | set(self.closed)
+
+
+class Base(Protocol):
+    """What the alternatives depart from."""
+
+    graph: Graph
+    recording: Recording
+    mask: NDArray[np.bool_]
+    is_open: NDArray[np.bool_]
+
+    def unique_inputs(
+        self, columns: NDArray[np.int64], level: int
+    ) -> tuple[Tensor, NDArray[np.int64]]: ...
+
+    def head_input(self, layer: int, which: int, head: int, level: int) -> Tensor: ...
+
+    def head_value(self, source: int, level: int) -> Tensor: ...
+
+    def mlp_value(self, layer: int, level: int) -> Tensor: ...
+
+    def delta(self, source: int, level: int) -> Tensor | None: ...
+
+    def final_residual(self) -> Tensor: ...
+
+
+class CleanBase:
+    """The clean run as a base; changes spread along the edges of `mask` only.
+
+    With every edge in the mask this is the definition of an edge's effect, s(E) = L(x | do(E = e')) - L(x);
+    with a circuit's edges it is path patching along the circuit.
+    """
+
+    def __init__(self, graph: Graph, recording: Recording, mask: NDArray[np.bool_]) -> None:
+        self.graph = graph
+        self.recording = recording
+        self.mask = mask
+        self.is_open = np.zeros(graph.n_destinations, dtype=bool)
+
+    def unique_inputs(
+        self, columns: NDArray[np.int64], level: int
+    ) -> tuple[Tensor, NDArray[np.int64]]:
+        clean, _ = residuals(self.graph, self.recording, int(columns[0]), level)
+        return clean[None], np.zeros(len(columns), dtype=np.int64)
+
+    def head_input(self, layer: int, which: int, head: int, level: int) -> Tensor:
+        return recorded(self.recording, self.recording.clean.layers[layer], which, head, level)
+
+    def head_value(self, source: int, level: int) -> Tensor:
+        layer, head = divmod(source - 1, self.graph.n_heads + 1)
+        return at(self.recording.clean.layers[layer].z[head], level)[:, None]
+
+    def mlp_value(self, layer: int, level: int) -> Tensor:
+        return at(self.recording.clean.layers[layer].mlp_out, level)[:, None]
+
+    def delta(self, source: int, level: int) -> Tensor:
+        return clean_delta(self.graph, self.recording, source, level)
+
+    def final_residual(self) -> Tensor:
+        return self.recording.clean.final[:, -1]
+
+
+def clean_delta(graph: Graph, recording: Recording, source: int, level: int) -> Tensor:
+    """z_s - z'_s of the clean and corrupted run, [pair, 1, position or 1, d_model]."""
+    if source == 0:
+        return at(recording.clean.embedding - recording.corrupted.embedding, level)[:, None]
+    layer, offset = divmod(source - 1, graph.n_heads + 1)
+    clean, corrupted = recording.clean.layers[layer], recording.corrupted.layers[layer]
+    if offset == graph.n_heads:
+        return (at(clean.mlp_out, level) - at(corrupted.mlp_out, level))[:, None]
+    z = (at(clean.z[offset], level) - at(corrupted.z[offset], level))[None, :, None]
+    return write(recording, layer, [offset], z)[0]
+
+
+class Reach:
+    """Which sources and destinations alternatives touch; read off the mask, before anything is computed.
+
+    Attributes:
+        sources: bool [source, alternative].
+        destinations: bool [destination, alternative].
+        tail: index of the first stage from which on every edge is kept and no alternative interferes; the
+            number of stages if there is none.
+    """
+
+    def __init__(
+        self, graph: Graph, mask: NDArray[np.bool_], plan: Plan, changes: Sequence[Change]
+    ) -> None:
+        self.stages = stages(graph)
+        self.tail = _full_tail(graph, self.stages, mask, changes)
+        n = len(changes)
+        self.sources = np.zeros((graph.n_sources, n), dtype=bool)
+        self.destinations = np.zeros((graph.n_destinations, n), dtype=bool)
+        for k, change in enumerate(changes):
+            for column in change.columns():
+                self.destinations[column, k] = plan.need_in[column] > NOWHERE
+        wanted = plan.need > NOWHERE
+        for stage in self.stages[: self.tail + 1]:
+            touched = self.destinations[stage.columns]
+            above = np.flatnonzero(self.sources[: stage.parents].any(axis=1))
+            if above.size:
+                edges = mask[above, stage.columns].astype(np.float32)
+                spread = (edges.T @ self.sources[above].astype(np.float32)) > 0
+                spread &= (plan.need_in[stage.columns] > NOWHERE)[:, None]
+                touched |= spread
+            if stage.kind == "heads":
+                first = graph.head_source(stage.layer, 0)
+                here = slice(first, first + graph.n_heads)
+                heads = touched.reshape(3, graph.n_heads, n).any(axis=0)
+                self.sources[here] = heads & wanted[here, None]
+            elif stage.kind == "mlp":
+                source = graph.mlp_source(stage.layer)
+                self.sources[source] = touched[0] & wanted[source]
+
+
+def _full_tail(
+    graph: Graph, all_stages: list[Stage], mask: NDArray[np.bool_], changes: Sequence[Change]
+) -> int:
+    last_changed = max((c for change in changes for c in change.columns()), default=-1)
+    tail = len(all_stages)
+    for i in range(len(all_stages) - 1, -1, -1):
+        stage = all_stages[i]
+        if stage.columns.start <= last_changed or not mask[: stage.parents, stage.columns].all():
+            break
+        # In a parallel block the MLP's input lacks what the layer's heads wrote: no place to start from.
+        if not (graph.parallel and stage.kind == "mlp"):
+            tail = i
+    return tail
+
+
+class Spread:
+    """One batch of alternatives through one group of pairs.
+
+    Args:
+        base: what they depart from; up to date wherever `plan` needs it.
+        plan: where values are needed, for the base's mask and every edge that an alternative adds.
+        changes: the alternatives.
+    """
+
+    def __init__(self, base: Base, plan: Plan, changes: Sequence[Change]) -> None:
+        self.base = base
+        self.graph = base.graph
+        self.recording = base.recording
+        self.plan = plan
+        self.changes = changes
+        self.reach = Reach(base.graph, base.mask, plan, changes)
+        self._n = len(changes)
+        reached = self.reach.sources.any(axis=1)
+        recording = self.recording
+        self.deltas = Deltas(
+            self.graph.n_sources,
+            (recording.n_pairs, self._n, recording.n_positions, recording.parts.d_model),
+            (int((plan.need[reached] == ALL).sum()), int(reached.sum())),
+            recording.clean.final,
+        )
+        self._carry = Carry(self.deltas)
+        self._have = np.zeros(self.graph.n_sources, dtype=bool)
+        self._edges: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        self._override: dict[int, dict[int, bool]] = defaultdict(dict)
+        for k, change in enumerate(changes):
+            for source, column, sign in change.edges:
+                self._edges[column].append((k, source, sign))
+            for column in change.opened:
+                self._override[column][k] = True
+            for column in change.closed:
+                self._override[column][k] = False
+
+    def final(self) -> Tensor:
+        """The last residual at the last position, [pair, alternative, d_model]."""
+        with torch.no_grad():
+            for i, stage in enumerate(self.reach.stages):
+                if i == self.reach.tail:
+                    return self._ordinary(i)
+                if not self.reach.destinations[stage.columns].any():
+                    continue
+                if stage.kind == "heads":
+                    self._heads(stage)
+                elif stage.kind == "mlp":
+                    self._mlp(stage)
+                else:
+                    return self._logits(stage)
+            return self._unchanged()
+
+    def _unchanged(self) -> Tensor:
+        base = self.base.final_residual()
+        return base[:, None].expand(-1, self._n, -1)
+
+    def _logits(self, stage: Stage) -> Tensor:
+        column = stage.columns.start
+        which = np.flatnonzero(self.reach.destinations[column])
+        x = self._inputs([column], LAST, which)[0][0][:, :, 0]
+        if len(which) == self._n:
+            return x
+        final = self._unchanged().clone()
+        final[:, torch.from_numpy(which)] = x
+        return final
+
+    def _ordinary(self, index: int) -> Tensor:
+        """From this stage on the model's own layers, on one residual per alternative."""
+        recording, parts = self.recording, self.recording.parts
+        stage = self.reach.stages[index]
+        last_layer = len(parts.layers) - 1
+        at_end = stage.kind == "logits" or (stage.kind == "mlp" and stage.layer == last_layer)
+        level = LAST if at_end else ALL
+        column = stage.columns.start
+        touched = np.flatnonzero(self.reach.destinations[column])
+        if not touched.size:
+            return self._unchanged()
+        x = self._inputs([column], level, touched)[0][0]
+        for layer_index in range(stage.layer, len(parts.layers)):
+            layer = parts.layers[layer_index]
+            mlp_in = x
+            if not (layer_index == stage.layer and stage.kind == "mlp"):
+                prefix_k, prefix_v = recording.prefix(layer_index)
+                prefix = None if prefix_k is None or prefix_v is None else (prefix_k, prefix_v)
+                z = run_heads(layer, x, recording.rotary, prefix)[3]
+                x = x + write_heads(layer, z)
+                if not parts.parallel:
+                    mlp_in = x
+            if layer_index == last_layer:
+                x, mlp_in = x[:, :, -1:], mlp_in[:, :, -1:]
+            x = x + _mlp_rows(layer, mlp_in)
+        x = x[:, :, -1]
+        if len(touched) == self._n:
+            return x
+        final = self._unchanged().clone()
+        final[:, torch.from_numpy(touched)] = x
+        return final
+
+    def _heads(self, stage: Stage) -> None:
+        graph, layer, n_heads = self.graph, stage.layer, self.graph.n_heads
+        touched = self.reach.destinations[stage.columns].reshape(3, n_heads, self._n)
+        batches: dict[tuple[bytes, bool, bool, int], list[int]] = defaultdict(list)
+        for head in range(n_heads):
+            source = graph.head_source(layer, head)
+            which = self.reach.sources[source]
+            if which.any():
+                by_key, by_value = (bool(touched[i, head].any()) for i in (K, V))
+                key = (which.tobytes(), by_key, by_value, int(self.plan.need[source]))
+                batches[key].append(head)
+        for (key_bytes, _, _, level), heads in batches.items():
+            which = np.flatnonzero(np.frombuffer(key_bytes, dtype=bool))
+            self._head_batch(layer, heads, touched, which, level)
+
+    def _head_batch(
+        self,
+        layer: int,
+        heads: list[int],
+        touched: NDArray[np.bool_],
+        which: NDArray[np.int64],
+        level: int,
+    ) -> None:
+        """Heads that the same alternatives reach, through the same of key and value, at one level."""
+        graph, recording = self.graph, self.recording
+        columns = {
+            level_: [
+                (i, head)
+                for i in range(3)
+                for head in heads
+                if touched[i, head].any() and (level if i == Q else ALL) == level_
+            ]
+            for level_ in {level, ALL}
+        }
+        new: dict[tuple[int, int], Tensor] = {}
+        for level_, entries in columns.items():
+            if not entries:
+                continue
+            indices = [graph.head_destination(layer, i, head) for i, head in entries]
+            x, index = self._inputs(indices, level_, which)
+            normed = recording.parts.layers[layer].norm1(x)
+            for i in range(3):
+                mine = [j for j, (i_, _) in enumerate(entries) if i_ == i]
+                if not mine:
+                    continue
+                rows = index[mine]
+                shared = bool((rows == rows[0]).all())
+                value = project(
+                    recording,
+                    layer,
+                    i,
+                    [entries[j][1] for j in mine],
+                    normed[int(rows[0])] if shared else normed[torch.from_numpy(rows)],
+                    shared,
+                )
+                for at_, j in enumerate(mine):
+                    new[entries[j]] = value[at_]
+        q, k, v = (
+            self._stacked(layer, heads, i, new, len(which), level if i == Q else ALL)
+            for i in range(3)
+        )
+        if q.shape[2] == 1 and len(which) > 1:
+            q = q.expand(-1, -1, len(which), -1, -1)
+        z = head_values(recording, layer, heads, q, k, v)
+        base = torch.stack(
+            [self.base.head_value(graph.head_source(layer, head), level) for head in heads]
+        )
+        added = write(recording, layer, heads, z - base)
+        for at_, head in enumerate(heads):
+            self._put(graph.head_source(layer, head), added[at_], which, level)
+
+    def _stacked(
+        self,
+        layer: int,
+        heads: list[int],
+        i: int,
+        new: dict[tuple[int, int], Tensor],
+        n: int,
+        level: int,
+    ) -> Tensor:
+        """q, k or v [head, pair, alternative or 1, position, d_head], the base's where untouched."""
+        values = [
+            new[i, head] if (i, head) in new else self.base.head_input(layer, i, head, level)
+            for head in heads
+        ]
+        if any((i, head) in new for head in heads):
+            values = [value.expand(-1, n, -1, -1) for value in values]
+        return torch.stack(values)
+
+    def _mlp(self, stage: Stage) -> None:
+        source, column = self.graph.mlp_source(stage.layer), stage.columns.start
+        which = np.flatnonzero(self.reach.sources[source])
+        if not which.size:
+            return
+        level = int(self.plan.need[source])
+        layer = self.recording.parts.layers[stage.layer]
+        x = self._inputs([column], level, which)[0][0]
+        added = _mlp_rows(layer, x) - self.base.mlp_value(stage.layer, level)
+        self._put(source, added, which, level)
+
+    def _put(self, source: int, added: Tensor, which: NDArray[np.int64], level: int) -> None:
+        """Keep what a source adds to the base in the alternatives that reach it; zero in the others."""
+        if len(which) < self._n:
+            whole = added.new_zeros(added.shape[0], self._n, *added.shape[2:])
+            whole[:, torch.from_numpy(which)] = added
+            added = whole
+        self.deltas.put(source, added, level)
+        self._have[source] = True
+
+    def _inputs(
+        self, columns: list[int], level: int, which: NDArray[np.int64]
+    ) -> tuple[Tensor, NDArray[np.int64]]:
+        """The different inputs of destinations of one stage in some alternatives, and which is whose.
+
+        Returns:
+            [different input, pair, alternative, position or 1, d_model], and [destination].
+        """
+        array = np.array(columns)
+        base, base_index = self.base.unique_inputs(array, level)
+        parents = self.graph.n_parents(columns[0])
+        chosen = (self.base.mask[:parents, array] & self._have[:parents, None]).T
+        keys: dict[tuple[int, bytes, int], int] = {}
+        index = np.empty(len(columns), dtype=np.int64)
+        for i, column in enumerate(columns):
+            own = column if column in self._edges or column in self._override else -1
+            key = (int(base_index[i]), chosen[i].tobytes(), own)
+            index[i] = keys.setdefault(key, len(keys))
+        firsts = [int(np.flatnonzero(index == i)[0]) for i in range(len(keys))]
+        total = self._carry.sum(chosen[firsts], level)
+        x = base[torch.from_numpy(base_index[firsts])]
+        picked = None if len(which) == self._n else torch.from_numpy(which)
+        if total is None:
+            x = x.expand(-1, -1, len(which), -1, -1)
+        else:
+            x = x + (total if picked is None else total[:, :, picked])
+        own_columns = [(i, columns[first]) for i, first in enumerate(firsts)]
+        own_columns = [(i, c) for i, c in own_columns if c in self._edges or c in self._override]
+        if own_columns:
+            x = x.contiguous() if total is not None else x.clone()
+            for i, column in own_columns:
+                self._change(x[i], column, level, which)
+        return x, index
+
+    def _change(self, x: Tensor, column: int, level: int, which: NDArray[np.int64]) -> None:
+        """Apply the alternatives' own changes to the input of a destination, in place."""
+        place = {int(k): j for j, k in enumerate(which)}
+        clean, corrupted = residuals(self.graph, self.recording, column, level)
+        for k, opened in self._override.get(column, {}).items():
+            if k in place:
+                x[:, place[k]] = (clean if opened else corrupted)[:, 0]
+        cached: dict[int, Tensor | None] = {}
+        for k, source, sign in self._edges.get(column, ()):
+            if k not in place:
+                continue
+            if source not in cached:
+                cached[source] = self.base.delta(source, level)
+            delta = cached[source]
+            if delta is not None:
+                x[:, place[k]].add_(delta[:, 0], alpha=sign)
+            if self.reach.sources[source, k]:
+                x[:, place[k]].add_(self.deltas.get(source, level)[:, k], alpha=sign)
+
+
+def _mlp_rows(layer: object, x: Tensor) -> Tensor:
+    """The MLP of [pair, alternative, position, d_model], which modules take as [batch, position, d_model]."""
+    out: Tensor = layer.mlp(layer.norm2(x.reshape(-1, *x.shape[-2:])))  # type: ignore[attr-defined]
+    return out.view(x.shape)

@@ -1,0 +1,160 @@
+"""A model and a batch, run once: everything that evaluations of circuits share.
+
+The clean and the corrupted run of every group of pairs are recorded here, and the metric that reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.errors import WorkbenchError
+from workbench.metrics import Answers, Metric, check_metric
+from workbench.recording import Recording, record
+
+if TYPE_CHECKING:
+    from workbench.batch import Batch
+    from workbench.graph import Graph
+    from workbench.model import Model
+    from workbench.parts import Parts
+
+# What writes in place of a component that is not in the circuit.
+ABLATIONS: dict[str, str] = {
+    "patching": "a dropped edge carries what its source writes on the corrupted prompt",
+}
+
+
+class Evaluation:
+    """What a run, or a circuit, scores.
+
+    Accuracy and KL need the logits of the whole vocabulary, which the metric may not: they are computed
+    when they are first asked for.
+
+    Attributes:
+        metric: mean over pairs.
+        per_pair: [pair], in the task's order.
+    """
+
+    def __init__(self, workspace: Workspace, finals: Sequence[Tensor]) -> None:
+        """`finals`: each group's last residual at the last position, [pair, d_model]."""
+        self._workspace = workspace
+        self._finals = list(finals)
+        self.per_pair: tuple[float, ...] = tuple(
+            float(x)
+            for x in workspace.in_order(
+                [
+                    metric.of_residual(final[:, None])[:, 0]
+                    for metric, final in zip(workspace.metrics, finals, strict=True)
+                ]
+            )
+        )
+        self.metric: float = float(np.mean(self.per_pair))
+
+    @cached_property
+    def _whole(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        with torch.no_grad():
+            results = [
+                metric.everything(final)
+                for metric, final in zip(self._workspace.metrics, self._finals, strict=True)
+            ]
+        in_order = self._workspace.in_order
+        return in_order([r[1] for r in results]), in_order([r[2] for r in results])
+
+    @property
+    def accuracy(self) -> float:
+        """Share of pairs whose best answer has a higher logit than the best wrong answer."""
+        return float(self._whole[0].mean())
+
+    @property
+    def kl(self) -> float:
+        """Mean over pairs of KL(model || this), summed over the vocabulary, in nats, last position."""
+        return float(self._whole[1].mean())
+
+    @property
+    def correct_per_pair(self) -> tuple[bool, ...]:
+        return tuple(bool(x) for x in self._whole[0])
+
+
+class Workspace:
+    """Both runs of a batch, and its metric.
+
+    Args:
+        model: the model; only its parts and graph are used.
+        batch: tokens of every pair, grouped by length.
+        metric: a name of `metrics.DEFINITIONS`.
+        ablation: a name of `ABLATIONS`.
+        progress: told the fraction done.
+
+    Attributes:
+        recordings: one per group of `batch`.
+        metrics: one per group.
+        clean, corrupted: how the two runs score.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        batch: Batch,
+        metric: str = "logit_diff",
+        ablation: str = "patching",
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        if ablation not in ABLATIONS:
+            raise WorkbenchError(
+                f"There is no ablation {ablation!r}; choose one of: {', '.join(ABLATIONS)}."
+            )
+        self.model = model
+        self.batch = batch
+        self.metric_name = check_metric(metric)
+        self.ablation = ablation
+        self.parts: Parts = model.parts
+        self.graph: Graph = model.graph
+        self.recordings: list[Recording] = []
+        self.metrics: list[Metric] = []
+        self.n_pairs = sum(len(group.indices) for group in batch.groups)
+        done = 0
+        for group in batch.groups:
+            share, offset = len(group.indices) / self.n_pairs, done / self.n_pairs
+
+            def tick(fraction: float, share: float = share, offset: float = offset) -> None:
+                if progress is not None:
+                    progress(offset + share * fraction)
+
+            recording = record(
+                self.parts, group.clean, group.corrupted, group.first_difference, tick=tick
+            )
+            self.recordings.append(recording)
+            answers = Answers.of(
+                group.answers, group.wrong_answers, self.parts.device, self.parts.dtype
+            )
+            with torch.no_grad():
+                self.metrics.append(
+                    Metric(metric, self.parts, answers, recording.clean.final[:, -1])
+                )
+            done += len(group.indices)
+        self._order = np.argsort(np.concatenate([group.indices for group in batch.groups]))
+        with torch.no_grad():
+            self.clean = Evaluation(self, [r.clean.final[:, -1] for r in self.recordings])
+            self.corrupted = Evaluation(self, [r.corrupted.final[:, -1] for r in self.recordings])
+
+    def in_order(self, by_group: Sequence[Tensor]) -> NDArray[np.float64]:
+        """Values of all pairs in the task's order, from each group's [pair, ...]."""
+        values = torch.cat(list(by_group)).double().cpu().numpy()
+        return np.asarray(values[self._order], dtype=np.float64)
+
+    def faithfulness(self, metric: float) -> float | None:
+        """(m - m(corrupted)) / (m(clean) - m(corrupted)), a ratio of means (Hanna et al. 2024, 2403.17806).
+
+        None where the model does not tell clean from corrupted prompts, so that the ratio means nothing.
+        """
+        span = self.clean.metric - self.corrupted.metric
+        scale = max(abs(self.clean.metric), abs(self.corrupted.metric), 1e-6)
+        if abs(span) < 1e-5 * scale:
+            return None
+        return (metric - self.corrupted.metric) / span
