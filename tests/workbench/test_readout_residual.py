@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import torch
 from transformer_lens.model_bridge.sources import build_bridge_from_module
@@ -58,7 +61,15 @@ def test_rows_do_not_depend_on_how_many_layers_are_read_at_once(
     workspace = case("neox", "prob_diff").workspace
     together = residual_lens(workspace)
     monkeypatch.setattr(residual, "MAX_LOGITS", 1)
-    apart = residual_lens(workspace)
+    turns = []
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        turns.append("taken")
+        yield
+
+    apart = residual_lens(workspace, turn=turn)
+    assert len(turns) == 3
     for one, other in zip(together.rows, apart.rows, strict=True):
         assert [t.id for t in one.top] == [t.id for t in other.top]
         assert one.metric == pytest.approx(other.metric, abs=1e-6)

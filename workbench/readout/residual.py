@@ -6,6 +6,8 @@ that the last row is the model's own prediction (nostalgebraist 2020).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,8 +28,8 @@ DEFINITION = (
 )
 EMBEDDINGS = "embeddings"
 
-MAX_LOGITS = 2**24
-"""Logits at once, 64 MiB in float32: several layers together are faster, all might not fit."""
+MAX_LOGITS = 2**22
+"""Logits in one chunk, 16 MiB in float32: all layers of one prompt together, a few of many prompts."""
 
 
 def residual_lens(
@@ -37,6 +39,7 @@ def residual_lens(
     pair: int | None = None,
     k: int = 5,
     run: str = "clean",
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> ResidualLens:
     """Most probable tokens, logit difference and metric: of the embeddings, and after every layer.
 
@@ -46,6 +49,7 @@ def residual_lens(
         pair: a pair's number, or None for the mean over all pairs.
         k: how many tokens a row.
         run: `clean` or `corrupted`.
+        turn: entered for each chunk, since over many prompts this takes as long as running them.
 
     Raises:
         WorkbenchError: if there is no such pair, position or run, or k < 1.
@@ -61,7 +65,8 @@ def residual_lens(
     rows: list[ResidualRow] = []
     for first in range(0, n_depths, at_once):
         depths = range(first, min(first + at_once, n_depths))
-        reads = [_read(s, m, depths) for s, m in zip(selections, metrics, strict=True)]
+        with turn():
+            reads = [_read(s, m, depths) for s, m in zip(selections, metrics, strict=True)]
         probabilities, values, differences = (
             torch.stack(sums).sum(0) / n_pairs for sums in zip(*reads, strict=True)
         )
