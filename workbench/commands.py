@@ -7,6 +7,7 @@ happened.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, ClassVar
 
@@ -74,7 +75,12 @@ class Command:
             raise WorkbenchError(f"The command {cls.kind} is not readable: {error}.") from None
 
 
-_READERS = {"str": string, "float": float, "tuple[str, ...]": strings, "Change": Change.from_json}
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "str": string,
+    "float": float,
+    "tuple[str, ...]": strings,
+    "Change": Change.from_json,
+}
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,4 +1,6 @@
-"""What each command makes of a state. Pure functions: they compute no metric and write nothing down."""
+"""What each command makes of a state. Pure functions: they compute no metric and write nothing
+down.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ def expand(
         for edge in keep:
             state.circuit.graph.parse_edge(edge)
             if edge.partition("->")[2] not in wanted:
-                raise WorkbenchError(f"{edge} does not enter {', '.join(wanted)}; keep edges that do.")
+                raise WorkbenchError(
+                    f"{edge} does not enter {', '.join(wanted)}; keep edges that do."
+                )
         edges = [edge for edge in keep if edge.partition("->")[2] in into]
     return _replace_into(state, into, edges)
 
@@ -104,8 +108,8 @@ def toggle_node(state: State, node: str) -> State:
     """Drop every kept edge out of and into a node; the next time restore those that still can be.
 
     Raises:
-        WorkbenchError: for the logits, for a node without kept edges that was not dropped, and if all
-            that it fed has been reopened since.
+        WorkbenchError: for the logits, for a node without kept edges that was not dropped, and if
+            all that it fed has been reopened since.
     """
     if node == LOGITS:
         raise WorkbenchError("The logits are what the circuit is for; they cannot be dropped.")
@@ -123,7 +127,9 @@ def toggle_node(state: State, node: str) -> State:
         raise WorkbenchError(f"{node} has no edges in the circuit; keep an edge out of it first.")
     edges = [edge for edge in shelf.pop(node) if edge.partition("->")[2] not in circuit.open]
     if not edges:
-        raise WorkbenchError(f"What {node} fed has been reopened; expand that again to choose it there.")
+        raise WorkbenchError(
+            f"What {node} fed has been reopened; expand that again to choose it there."
+        )
     restored = state.with_edges(keep=edges)
     return State(restored.circuit, state.threshold, shelf)
 
@@ -150,7 +156,9 @@ def set_group(state: State, name: str, nodes: Sequence[str], role: str) -> State
     others = [
         other
         if other.name == name
-        else RoleGroup(other.name, other.role, tuple(n for n in other.nodes if n not in group.nodes))
+        else RoleGroup(
+            other.name, other.role, tuple(n for n in other.nodes if n not in group.nodes)
+        )
         for other in state.circuit.groups
     ]
     names = [other.name for other in others]
@@ -180,7 +188,9 @@ def note(state: State, target: str, text: str) -> State:
 def load(state: State, circuit: Circuit) -> State:
     """Take another circuit's edges, and its groups and notes where it has any."""
     if circuit.graph != state.circuit.graph:
-        raise WorkbenchError("This circuit belongs to a model of another shape; open that model for it.")
+        raise WorkbenchError(
+            "This circuit belongs to a model of another shape; open that model for it."
+        )
     new = circuit.copy()
     new.scores, new.provenance = None, {}
     new.groups = circuit.groups or state.circuit.groups

@@ -28,7 +28,9 @@ Matrix = NDArray[np.float32]
 
 def check_setting(setting: str) -> str:
     if setting not in SETTINGS:
-        raise WorkbenchError(f"There is no setting {setting!r}; choose one of: {', '.join(SETTINGS)}.")
+        raise WorkbenchError(
+            f"There is no setting {setting!r}; choose one of: {', '.join(SETTINGS)}."
+        )
     return setting
 
 
@@ -52,6 +54,11 @@ class Effects:
     def exact(self, kind: str) -> Matrix:
         """Exact values of one of `SETTINGS`, or `DROP`."""
         return self._known[kind]
+
+    def unknown(self, kind: str, edges: Sequence[str]) -> list[str]:
+        """Those of the edges that have no exact value of this kind yet, in order."""
+        matrix = self._known[kind]
+        return [edge for edge in edges if np.isnan(matrix[self.graph.parse_edge(edge)])]
 
     def put(self, kind: str, edges: Sequence[str], values: Sequence[float]) -> None:
         matrix = self._known[kind]

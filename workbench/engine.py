@@ -1,28 +1,31 @@
 """The computing half of a session: the recorded runs and the evaluator of the present circuit.
 
-It knows no history and no journal. Whatever goes wrong in it becomes one sentence, and leaves it able to
-evaluate any circuit again. Importing this module loads no torch.
+It knows no history and no journal. Whatever goes wrong in it becomes one sentence, and leaves it
+able to evaluate any circuit again. Importing this module loads no torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.circuit import Circuit
 from workbench.effects import DROP, Matrix
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.state import Change
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from workbench.batch import Batch
     from workbench.evaluator import Evaluation, Evaluator, Workspace
     from workbench.model import Model
 
-_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+_NO_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+)
 
 
 @contextmanager
@@ -35,8 +38,8 @@ def told() -> Iterator[None]:
     except Exception as error:
         if _is_lack_of_memory(error):
             raise WorkbenchError(
-                "There is not enough memory for this, and the session is as before; try fewer pairs, or "
-                "close other programs."
+                "There is not enough memory for this, and the session is as before; try fewer "
+                "pairs, or close other programs."
             ) from error
         said = str(error).strip().splitlines()
         raise WorkbenchError(
@@ -54,6 +57,16 @@ def _is_lack_of_memory(error: Exception) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Scores:
+    """What a circuit does, in plain numbers; see `views.Status`."""
+
+    metric: float
+    faithfulness: float | None
+    accuracy: float
+    kl: float
+
+
 class Engine:
     """Both runs of the whole batch, and an evaluator that follows the session's circuit.
 
@@ -68,61 +81,62 @@ class Engine:
         # None after a failure: the evaluator is then built anew from the session's circuit.
         self._evaluator: Evaluator | None = None
 
-    def evaluator(self, circuit: Circuit) -> Evaluator:
-        """The evaluator, at this circuit, which has to be the one that it was moved to last."""
+    def _at(self, circuit: Circuit) -> Evaluator:
+        """The evaluator, at this circuit: the one that it was moved to last."""
         from workbench.evaluator import Evaluator
 
         if self._evaluator is None:
-            with told():
-                self._evaluator = Evaluator(self.workspace, _bare(circuit))
+            self._evaluator = Evaluator(self.workspace, circuit)
         return self._evaluator
 
-    def evaluate(self, circuit: Circuit) -> Evaluation:
-        """Evaluate a circuit from nothing, and follow it from now on."""
+    def _scores(self, evaluation: Evaluation) -> Scores:
+        return Scores(
+            evaluation.metric,
+            self.workspace.faithfulness(evaluation.metric),
+            evaluation.accuracy,
+            evaluation.kl,
+        )
+
+    def evaluate(self, circuit: Circuit) -> Scores:
+        """What a circuit scores, from nothing; the engine is at this circuit from now on."""
         self.forget()
         with told():
-            return self.evaluator(circuit).value()
+            return self._scores(self._at(circuit).value())
 
-    def move(self, before: Circuit, change: Change) -> Evaluation:
-        """Go from one circuit to the next.
+    def move(self, before: Circuit, after: Circuit) -> Scores:
+        """Go from one circuit, at which the engine is, to another: what that scores.
 
         Raises:
-            WorkbenchError: if that fails; the engine is then at no circuit, and `evaluator` goes back.
+            WorkbenchError: if that fails; the engine is then at no circuit and can go back to any.
         """
-        from workbench.evaluator import Edit
-
-        edit = Edit(
-            toggle=(*change.added, *change.removed), open=change.opened, close=change.closed
-        )
         try:
             with told():
-                return self.evaluator(before).commit(edit)
+                return self._scores(self._at(before).become(after))
         except BaseException:
             self.forget()
             raise
 
     def forget(self) -> None:
-        """Be at no circuit."""
+        """Be at no circuit: the cells are let go of and built anew when they are wanted."""
         self._evaluator = None
 
     def effects(
         self, circuit: Circuit, edges: list[str], kind: str, cancel: Any
-    ) -> Iterator[tuple[list[str], np.ndarray[Any, Any]]]:
-        """Exact values in chunks: of one of the settings, or what dropping each kept edge would cost."""
+    ) -> Generator[tuple[list[str], list[float]], None, None]:
+        """Exact values in chunks: of one of the settings, or what dropping each kept edge would
+        cost.
+        """
         from workbench.patching import drop_costs, edge_effects
 
-        evaluator = self.evaluator(circuit)
         with told():
+            evaluator = self._at(circuit)
             if kind == DROP:
-                yield from drop_costs(evaluator, edges, cancel=cancel)
+                chunks = drop_costs(evaluator, edges, cancel=cancel)
             else:
-                yield from edge_effects(evaluator, edges, kind, cancel=cancel)
+                chunks = edge_effects(evaluator, edges, kind, cancel=cancel)
+            for names, values in chunks:
+                yield names, [float(value) for value in values]
 
     def eap(self) -> Matrix:
         with told():
             return self.workspace.eap()
-
-
-def _bare(circuit: Circuit) -> Circuit:
-    """A circuit of the evaluator's own: it changes what it is given."""
-    return Circuit(circuit.graph, circuit.mask.copy(), circuit.open)

@@ -74,11 +74,13 @@ def read(path: Path) -> Reading:
     for number, value in enumerate(values, start=1):
         if value is None:
             raise WorkbenchError(
-                f"Line {number} of the journal {path} is broken; cut the file before it to resume what "
-                "came earlier."
+                f"Line {number} of the journal {path} is broken; cut the file before it to resume "
+                "what came earlier."
             )
     if not values or KEY not in (values[0] or {}):
-        raise WorkbenchError(f"{path} is not the journal of a session: it has no whole first line of one.")
+        raise WorkbenchError(
+            f"{path} is not the journal of a session: it has no whole first line of one."
+        )
     header, *entries = [value for value in values if value is not None]
     if not isinstance(header[KEY], int) or header[KEY] > VERSION:
         raise WorkbenchError(
@@ -125,7 +127,9 @@ class Journal:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
-                raise WorkbenchError(f"There is a file {path} already; resume it or name another journal.")
+                raise WorkbenchError(
+                    f"There is a file {path} already; resume it or name another journal."
+                )
             try:
                 with draft.open("wb") as file:
                     file.write(line)
@@ -175,7 +179,7 @@ class Journal:
                 if error.errno in _TAKEN:
                     os.close(descriptor)
                     raise WorkbenchError(
-                        f"The session {path} is open elsewhere; close it there first, or start a new one."
+                        f"The session {path} is open elsewhere; close it there, or start a new one."
                     ) from None
                 # Otherwise this file system knows no locks: go on without one.
         return cls(path, descriptor, length)
@@ -193,7 +197,8 @@ class Journal:
         try:
             if os.fstat(descriptor).st_nlink == 0:
                 raise WorkbenchError(
-                    f"The journal {self.path} was deleted; export the circuit and start a new session."
+                    f"The journal {self.path} was deleted; export the circuit and start a new "
+                    "session."
                 )
             # Also what an earlier, failed append left behind and could not remove.
             self._cut()
@@ -209,6 +214,12 @@ class Journal:
                 raise _unwritable(self.path, error) from None
             raise
         self.length += len(line)
+
+    def take_back(self, length: int) -> None:
+        """Remove what was appended since the journal was this long; of no effect if nothing was."""
+        self.length = length
+        with contextlib.suppress(OSError):
+            self._cut()  # if it cannot be cut now, the next append does it
 
     def _cut(self) -> None:
         """Remove whatever stands after the last whole line."""
@@ -242,6 +253,6 @@ def _reason(error: OSError) -> str:
 
 def _unwritable(path: Path, error: OSError) -> WorkbenchError:
     return WorkbenchError(
-        f"The journal {path} cannot be written: {_reason(error)}; make room, or name another folder in "
-        f"{OVERRIDE}."
+        f"The journal {path} cannot be written: {_reason(error)}; make room, or name another "
+        f"folder in {OVERRIDE}."
     )

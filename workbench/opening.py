@@ -1,4 +1,5 @@
-"""Opening a session: from a model and a task to an engine, and to and from the header of its journal.
+"""Opening a session: from a model and a task to an engine, and to and from the header of its
+journal.
 
 Importing this module loads no torch.
 """
@@ -7,15 +8,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.pair import Pair
 from tasks.task import Task
 from workbench.engine import Engine, told
 from workbench.errors import WorkbenchError
-from workbench.faithfulness import faithfulness, means_too_close
 from workbench.graph import Graph
 from workbench.progress import Progress
 from workbench.state import string, strings
@@ -35,7 +35,9 @@ LOW_ACCURACY = 0.6
 """Below it the model is warned of: guessing between an answer and a wrong one gives 0.5."""
 
 SMALL_SHARE = 0.1
-"""A difference between clean and corrupted metric below this share of the larger is called small."""
+"""A difference between clean and corrupted metric below this share of the larger is called
+small.
+"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Settings:
     dtype: str | None = None
     device: str | None = None
     bos: bool | None = None
-    mismatch: str = "refuse"
+    mismatch: Literal["refuse", "drop"] = "refuse"
     ablation: str = "patching"
     seed: int = 0
 
@@ -74,8 +76,8 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
     """Tokenise the task, record both runs and estimate the effects of all edges.
 
     Raises:
-        WorkbenchError: for prompts or answers that the tokenizer does not suit, an unknown metric or
-            ablation, or too little memory.
+        WorkbenchError: for prompts or answers that the tokenizer does not suit, an unknown metric
+            or ablation, or too little memory.
     """
     from workbench.batch import make_batch
     from workbench.evaluator import Workspace
@@ -91,12 +93,19 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
             mismatch=settings.mismatch,
         )
         workspace = Workspace(
-            model, batch, metric=task.metric, ablation=settings.ablation, progress=say
+            model,
+            batch,
+            metric=task.metric,
+            ablation=settings.ablation,
+            progress=lambda fraction: say("Running the prompts", fraction),
         )
     engine = Engine(model, batch, workspace)
     say("Estimating the effects of all edges", None)
     eap = engine.eap()
     clean, corrupted = workspace.clean, workspace.corrupted
+    with told():
+        measurable = workspace.faithfulness(clean.metric) is not None
+        warnings = task_warnings(task.metric, clean, corrupted, measurable=measurable)
     info = TaskInfo(
         name=task.name,
         description=task.description,
@@ -107,7 +116,7 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
         ablation=settings.ablation,
         bos=batch.prepend_bos,
         notes=task.notes,
-        warnings=task_warnings(task.metric, clean, corrupted),
+        warnings=warnings,
         answer_labels=task.answer_space,
         dropped=batch.dropped,
         model_metric=clean.metric,
@@ -118,8 +127,17 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
     return Opened(engine, settings, task, info, eap)
 
 
-def task_warnings(metric: str, clean: Evaluation, corrupted: Evaluation) -> tuple[str, ...]:
-    """What speaks against looking for a circuit of this model on this task: sentences with numbers."""
+def task_warnings(
+    metric: str, clean: Evaluation, corrupted: Evaluation, *, measurable: bool
+) -> tuple[str, ...]:
+    """What speaks against looking for a circuit of this model on this task.
+
+    Args:
+        measurable: the two runs' metrics differ enough for a faithfulness to be given.
+
+    Returns:
+        Sentences with numbers.
+    """
     warnings = []
     n_pairs = len(clean.per_pair)
     if clean.accuracy < LOW_ACCURACY:
@@ -127,28 +145,32 @@ def task_warnings(metric: str, clean: Evaluation, corrupted: Evaluation) -> tupl
             f"The model hardly does this task: it is right on {round(clean.accuracy * n_pairs)} of "
             f"{n_pairs} pairs ({clean.accuracy:.0%}), and guessing gives 50%."
         )
-    both = f"{metric} {clean.metric:.3g} on the clean prompts, {corrupted.metric:.3g} on the corrupted"
+    both = (
+        f"{metric} {clean.metric:.3g} on the clean prompts, {corrupted.metric:.3g} on the corrupted"
+    )
     gain = clean.metric - corrupted.metric
     if metric == "kl":  # a distance: small is good
         gain = -gain
     elif clean.metric <= 0:
         warnings.append(f"The model prefers the wrong answers: {both}.")
-    if means_too_close(clean.metric, corrupted.metric):
-        warnings.append(f"Corrupting the prompts changes nothing, so there is no faithfulness: {both}.")
+    if not measurable:
+        warnings.append(
+            f"Corrupting the prompts changes nothing, so there is no faithfulness: {both}."
+        )
     elif gain < 0:
         warnings.append(f"The corrupted prompts do better than the clean ones: {both}.")
     elif gain < SMALL_SHARE * max(abs(clean.metric), abs(corrupted.metric)):
         warnings.append(
-            f"Corrupting the prompts changes little, so the faithfulness, a share of it, is noisy: {both}."
+            "Corrupting the prompts changes little, so the faithfulness, a share of it, is noisy: "
+            f"{both}."
         )
     return tuple(warnings)
 
 
 def first_threshold(info: TaskInfo) -> float:
     """A share of what corrupting does to the metric, to two digits, in units of the metric."""
-    if means_too_close(info.model_metric, info.corrupted_metric):
-        return THRESHOLD_SHARE
-    return float(f"{THRESHOLD_SHARE * abs(info.model_metric - info.corrupted_metric):.1e}")
+    difference = abs(info.model_metric - info.corrupted_metric)
+    return float(f"{THRESHOLD_SHARE * (difference or 1):.1e}")
 
 
 def versions() -> dict[str, str | None]:
@@ -213,12 +235,13 @@ class Header:
 
     def differs(self, info: TaskInfo) -> str:
         """A sentence if the model's metric is not what it was, else nothing."""
-        was, now = self.model_metric - self.corrupted_metric, info.model_metric - info.corrupted_metric
-        if abs(was - now) <= 1e-3 * max(abs(was), abs(now)):
+        was = self.model_metric - self.corrupted_metric
+        is_now = info.model_metric - info.corrupted_metric
+        if abs(was - is_now) <= 1e-3 * max(abs(was), abs(is_now)):
             return ""
         return (
-            f"The model's metric was {self.model_metric:.4g} and is {info.model_metric:.4g} now: its "
-            "weights, or the software, are not the same."
+            f"The model's metric was {self.model_metric:.4g} and is {info.model_metric:.4g} now: "
+            "its weights, or the software, are not the same."
         )
 
 

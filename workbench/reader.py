@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """What components write, in words. All methods return the plain values of `workbench.readout.views`.
+    """What components write, in words. All methods return the plain values of
+    `workbench.readout.views`.
 
-    `position` counts from the end of the prompt if negative; `pair` None is the mean over all pairs; `run`
-    is 'clean' or 'corrupted'. All raise WorkbenchError for what does not exist.
+    `position` counts from the end of the prompt if negative; `pair` None is the mean over all
+    pairs; `run` is 'clean' or 'corrupted'. All raise WorkbenchError for what does not exist.
     """
 
     def __init__(self, engine: Engine, turns: Turns) -> None:
@@ -23,7 +24,12 @@ class Reader:
         self._turns = turns
 
     def lens(
-        self, node: str, position: int = -1, pair: int | None = None, k: int = 10, run: str = "clean"
+        self,
+        node: str,
+        position: int = -1,
+        pair: int | None = None,
+        k: int = 10,
+        run: str = "clean",
     ) -> Lens:
         """The tokens that a node promotes and suppresses most."""
         from workbench.readout.logit_lens import lens

@@ -1,45 +1,80 @@
 """A session: a model, a task's batch, a circuit, and the commands that led to it.
 
 The one interface of screens, of the headless commands and of scripts. Everything it returns is
-plain. Importing this module loads no torch.
+plain. What a command makes of the circuit stands in `edits`, what it is and how it is undone in
+`commands` and `history`, how it is kept in `journal`, what it does to the metric in `engine`.
+Importing this module loads no torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.views import Candidate, PromptView, SessionSummary, Status, TaskInfo, TreeRow
+from workbench import commands as kinds
+from workbench import edits
+from workbench.commands import Command
+from workbench.desk import Desk, OnChunk, Seen
+from workbench.effects import Matrix, check_setting
+from workbench.export import export
+from workbench.history import History
+from workbench.journal import Journal
+from workbench.opening import Opened, Settings, now
+from workbench.progress import Progress
+from workbench.sessions import list_sessions
+from workbench.state import Change, State
+from workbench.survey import difference, evaluated, first_status, milestone
+from workbench.views import Status
 
 if TYPE_CHECKING:
     from tasks.task import Task
-    from workbench.circuit import Circuit
-    from workbench.graph import Graph
-    from workbench.info import ModelInfo
     from workbench.model import Model
 
-Progress = Callable[[str, float | None], None]
-OnChunk = Callable[[dict[str, float], int, int], None]
+__all__ = ["OnChunk", "Session", "list_sessions"]
 
 
-class Session:
+class Session(Desk):
     """A model, a task, a circuit and its history. All public methods may be called from any thread.
 
-    What only reads (`status`, `tree`, `frontier`, `candidates`, `preview`, `prompts`) never waits
-    for a computation. Commands, sweeps and readouts compute: call them from a worker.
+    `Session.start`, `Session.build` and `Session.resume` make one. What it shows and measures is
+    documented in `Desk`; here are the commands. Each is applied, evaluated and on the disk before
+    its status is returned; if any of that fails it raises WorkbenchError, and the session is as
+    before. A command that would change nothing says so in the status and is not written down. A
+    command waits for one chunk of a sweep at most; call it from a worker all the same.
 
     Attributes:
-        model: what is known of the model.
-        task: the task, with warnings if the model cannot do it.
-        readouts: `lens`, `attribution`, `curve`, `attention` and `residual` of a node.
         path: the journal.
     """
 
-    model: ModelInfo
-    task: TaskInfo
-    path: Path
-    readouts: Any
+    def __init__(
+        self,
+        opened: Opened,
+        journal: Journal,
+        history: History,
+        *,
+        n_entries: int = 0,
+        change: float | None = None,
+        message: str = "",
+    ) -> None:
+        """For `workbench.beginning`, which knows what belongs together.
+
+        Args:
+            n_entries: how many entries the journal has.
+            change: what the last edit did to the faithfulness, if it is known.
+            message: for the status.
+        """
+        started = perf_counter()
+        scores = opened.engine.evaluate(history.state.circuit)
+        status = first_status(opened.info, history, scores)
+        status = replace(status, change=change, message=message, seconds=perf_counter() - started)
+        super().__init__(opened, Seen(history.state, status))
+        self.path = journal.path
+        self._journal = journal
+        self._history = history
+        self._n_entries = n_entries
 
     @classmethod
     def start(
@@ -54,14 +89,35 @@ class Session:
         dtype: str | None = None,
         revision: str | None = None,
         bos: bool | None = None,
-        mismatch: str = "refuse",
+        mismatch: Literal["refuse", "drop"] = "refuse",
         ablation: str = "patching",
         journal: Path | None = None,
         circuit: Path | None = None,
         progress: Progress | None = None,
     ) -> Session:
-        """Load a model and a task and begin."""
-        raise NotImplementedError
+        """Load a model and a task and begin.
+
+        Args:
+            model_name: hub id, folder, .gguf file or short name.
+            task_name: a built-in task, or the path of a task file.
+            pairs: how many pairs to make; None: all that a file has.
+            seed: of the generator.
+            metric: None for the task's own.
+            device, dtype, revision: as `load_model` takes them.
+            bos: whether a BOS token is prepended; None: as the tokenizer does by itself.
+            mismatch: 'refuse' or 'drop' pairs whose two prompts differ in token length.
+            ablation: what stands outside the circuit.
+            journal: where to keep it; None: a new file in the user's state folder.
+            circuit: a circuit file to begin with.
+            progress: told what is being done and the fraction done.
+
+        Raises:
+            WorkbenchError: for anything that does not load, fit or exist.
+        """
+        from workbench import beginning
+
+        settings = Settings(model_name, revision, dtype, device, bos, mismatch, ablation, seed)
+        return beginning.start(settings, task_name, pairs, metric, journal, circuit, progress)
 
     @classmethod
     def build(
@@ -70,96 +126,55 @@ class Session:
         task: Task,
         *,
         seed: int = 0,
+        metric: str | None = None,
         bos: bool | None = None,
-        mismatch: str = "refuse",
+        mismatch: Literal["refuse", "drop"] = "refuse",
         ablation: str = "patching",
         journal: Path | None = None,
         circuit: Path | None = None,
         progress: Progress | None = None,
     ) -> Session:
-        """Begin with a model and a task that are loaded already."""
-        raise NotImplementedError
+        """Begin with a model and a task that are loaded already; otherwise as `start`."""
+        from workbench import beginning
+
+        info = model.info
+        settings = Settings(info.name, None, info.dtype, None, bos, mismatch, ablation, seed)
+        return beginning.build(settings, model, task, metric, journal, circuit, progress)
 
     @classmethod
-    def resume(cls, journal: Path, *, progress: Progress | None = None) -> Session:
-        """Load what a journal names and go on where it ends."""
-        raise NotImplementedError
+    def resume(
+        cls,
+        journal: Path,
+        *,
+        device: str | None = None,
+        model: Model | None = None,
+        progress: Progress | None = None,
+    ) -> Session:
+        """Load what a journal names and go on where it ends.
+
+        Args:
+            device: another device than the one asked for then.
+            model: the same model, if it is loaded already.
+
+        Raises:
+            WorkbenchError: if the journal is broken or held by another session, or as for `start`.
+        """
+        from workbench import beginning
+
+        return beginning.resume(journal, device=device, model=model, progress=progress)
 
     def close(self) -> None:
-        """Let go of the journal, so that another process may resume it."""
-        raise NotImplementedError
+        """Let go of the journal, so that another process may resume it. Further commands fail."""
+        with self._turns.command():
+            self._journal.close()
 
-    # What it shows; these never wait.
+    def __enter__(self) -> Session:
+        return self
 
-    @property
-    def graph(self) -> Graph:
-        raise NotImplementedError
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-    @property
-    def circuit(self) -> Circuit:
-        """A copy of the circuit, with groups, notes and EAP scores."""
-        raise NotImplementedError
-
-    @property
-    def threshold(self) -> float:
-        """In units of the metric: an edge whose |score| is at least that is kept on expanding."""
-        raise NotImplementedError
-
-    def status(self) -> Status:
-        raise NotImplementedError
-
-    def tree(self) -> list[TreeRow]:
-        """The circuit back from the logits, depth first, each node's feeders by falling
-        |effect|.
-        """
-        raise NotImplementedError
-
-    def frontier(self) -> list[str]:
-        """Nodes that are kept but not, or not wholly, expanded; the most promising first."""
-        raise NotImplementedError
-
-    def candidates(self, node: str, inputs: str = "qkv", setting: str = "full") -> list[Candidate]:
-        """All edges into these inputs of a node, by falling |score|. Empty for the input."""
-        raise NotImplementedError
-
-    def preview(self, node: str, inputs: str = "qkv", setting: str = "full") -> int:
-        """How many of the candidates would be kept at the threshold."""
-        raise NotImplementedError
-
-    def prompts(self, index: int) -> PromptView:
-        raise NotImplementedError
-
-    def commands(self) -> list[str]:
-        """One line for each command that led to the circuit, oldest first (undone ones left
-        out).
-        """
-        raise NotImplementedError
-
-    # Long computations.
-
-    def sweep(
-        self,
-        node: str,
-        inputs: str = "qkv",
-        setting: str = "full",
-        *,
-        cancel: Any = None,
-        on_chunk: OnChunk | None = None,
-    ) -> bool:
-        """Exact effects of all candidates, largest |EAP| first. False if it was stopped before the
-        end.
-
-        It stops when `cancel.is_set()`, or when a command changed the circuit and the setting
-        depends on it; what was computed until then stays. `on_chunk(values, done, total)` comes
-        from this thread.
-        """
-        raise NotImplementedError
-
-    def drop_costs(self, *, cancel: Any = None, on_chunk: OnChunk | None = None) -> bool:
-        """What each kept edge would cost if it were dropped now. Stops as `sweep` does."""
-        raise NotImplementedError
-
-    # Commands: each is applied, evaluated and journalled before its status is returned.
+    # Commands on edges.
 
     def expand(
         self,
@@ -171,64 +186,204 @@ class Session:
     ) -> Status:
         """Close those of the node's inputs that are open, keeping `keep` (None: the previewed
         edges).
+
+        Inputs that are closed already stay as they are.
         """
-        raise NotImplementedError
+        return self._do(
+            lambda state: edits.expand(state, node, inputs, keep, self._score(setting)),
+            lambda change: kinds.Expand(node=node, inputs=inputs, setting=setting, change=change),
+            f"{node} is expanded already.",
+        )
 
     def toggle(self, edge: str, *, setting: str = "full") -> Status:
         """Keep or drop one edge; an open destination is first closed with its preview."""
-        raise NotImplementedError
+        return self._do(
+            lambda state: edits.toggle(state, edge, self._score(setting)),
+            lambda change: kinds.Toggle(edge=edge, setting=setting, change=change),
+        )
 
     def keep_above(self, node: str, inputs: str = "qkv", setting: str = "full") -> Status:
-        """Set the kept edges into these inputs to exactly the preview."""
-        raise NotImplementedError
+        """Close these inputs and make their kept edges exactly the preview."""
+        return self._do(
+            lambda state: edits.keep_above(state, node, inputs, self._score(setting)),
+            lambda change: kinds.KeepAbove(
+                node=node, inputs=inputs, setting=setting, threshold=self.threshold, change=change
+            ),
+        )
 
     def drop_all(self, node: str, inputs: str = "qkv") -> Status:
-        raise NotImplementedError
+        """Close these inputs and drop every edge into them."""
+        return self._do(
+            lambda state: edits.drop_all(state, node, inputs),
+            lambda change: kinds.DropAll(node=node, inputs=inputs, change=change),
+        )
 
     def keep_all(self, node: str, inputs: str = "qkv") -> Status:
-        raise NotImplementedError
+        """Close these inputs and keep every edge into them."""
+        return self._do(
+            lambda state: edits.keep_all(state, node, inputs),
+            lambda change: kinds.KeepAll(node=node, inputs=inputs, change=change),
+        )
 
     def toggle_node(self, node: str) -> Status:
         """Drop every kept edge out of and into a node; a second time restores them."""
-        raise NotImplementedError
+        return self._do(
+            lambda state: edits.toggle_node(state, node),
+            lambda change: kinds.ToggleNode(node=node, change=change),
+        )
 
     def reopen(self, node: str, inputs: str = "qkv") -> Status:
         """Make these inputs of the node open again and forget their kept edges."""
-        raise NotImplementedError
-
-    def set_threshold(self, value: float) -> Status:
-        raise NotImplementedError
-
-    def set_group(self, name: str, nodes: Sequence[str], role: str = "") -> Status:
-        """Make or replace a group; a node is in one group at most."""
-        raise NotImplementedError
-
-    def remove_group(self, name: str) -> Status:
-        raise NotImplementedError
-
-    def note(self, target: str, text: str) -> Status:
-        """Write a note on a node, an edge or ("") the whole circuit; an empty text removes it."""
-        raise NotImplementedError
-
-    def load(self, path: Path) -> Status:
-        """Replace the circuit by one from a file, closed, unless the file says what is open."""
-        raise NotImplementedError
+        return self._do(
+            lambda state: edits.reopen(state, node, inputs),
+            lambda change: kinds.Reopen(node=node, inputs=inputs, change=change),
+            f"{node} is open already.",
+        )
 
     def clear(self) -> Status:
         """Back to everything open; groups and notes stay."""
-        raise NotImplementedError
+        return self._do(edits.clear, lambda change: kinds.Clear(change=change))
+
+    def load(self, path: Path) -> Status:
+        """Replace the circuit by one from a file of ours or of EAP-IG.
+
+        It is closed, unless the file says what is open. Groups and notes come with it if it has
+        any. Its
+        scores are not taken over: the session has its own.
+        """
+        from workbench.formats import load_circuit
+
+        circuit = load_circuit(path, self.graph)
+        return self._do(
+            lambda state: edits.load(state, circuit),
+            lambda change: kinds.Load(path=str(path), change=change),
+            f"The circuit in {path} is this one.",
+        )
+
+    # Commands on what is shown and said.
+
+    def set_threshold(self, value: float) -> Status:
+        """What |score| an edge needs to be kept on expanding, in units of the metric."""
+        return self._do(
+            lambda state: edits.set_threshold(state, value),
+            lambda change: kinds.SetThreshold(value=float(value), change=change),
+        )
+
+    def set_group(self, name: str, nodes: Sequence[str], role: str = "") -> Status:
+        """Make or replace a group of nodes; they leave the groups that they were in."""
+        return self._do(
+            lambda state: edits.set_group(state, name, nodes, role),
+            lambda change: kinds.SetGroup(name=name, nodes=tuple(nodes), role=role, change=change),
+        )
+
+    def remove_group(self, name: str) -> Status:
+        return self._do(
+            lambda state: edits.remove_group(state, name),
+            lambda change: kinds.RemoveGroup(name=name, change=change),
+        )
+
+    def note(self, target: str, text: str) -> Status:
+        """Write a note on a node, an edge or ("") the whole circuit; an empty text removes it."""
+        return self._do(
+            lambda state: edits.note(state, target, text),
+            lambda change: kinds.Note(target=target, text=text, change=change),
+        )
+
+    # Back and forth.
 
     def undo(self) -> Status:
-        raise NotImplementedError
+        """Take back the last command; a run of threshold moves is one."""
+        with self._turns.command():
+            return self._carry_out(kinds.Undo(), perf_counter())
 
     def redo(self) -> Status:
-        raise NotImplementedError
+        """Bring back what was undone last."""
+        with self._turns.command():
+            return self._carry_out(kinds.Redo(), perf_counter())
 
-    def export(self, path: Path, format: str = "circuit") -> None:
-        """Write the circuit file: format 'circuit' (ours, with provenance) or 'eap-ig'."""
-        raise NotImplementedError
+    def commands(self) -> list[str]:
+        """One line for each command that led to the circuit, oldest first, without undone ones."""
+        return [command.describe() for command in list(self._history.done)]
 
+    def export(self, path: Path, format: str = "circuit") -> tuple[str, ...]:
+        """Write a circuit file: 'circuit' (ours, with all that is known) or 'eap-ig'.
 
-def list_sessions() -> list[SessionSummary]:
-    """The journals in the state folder, the latest first; what cannot be read is left out."""
-    raise NotImplementedError
+        Returns:
+            One sentence on each thing that the format cannot hold.
+        """
+        with self._turns.command():
+            return export(path, format, self._seen, self._opened, self._history.done)
+
+    # How a command is carried out.
+
+    def _score(self, setting: str) -> Matrix:
+        return self._effects.score(check_setting(setting))
+
+    def _do(
+        self,
+        edit: Callable[[State], State],
+        command: Callable[[Change], Command],
+        idle: str = "Nothing to change.",
+    ) -> Status:
+        """Carry out the command that makes of the state what `edit` does; `idle`: what if
+        nothing.
+        """
+        with self._turns.command():
+            started = perf_counter()
+            before = self._history.state
+            change = Change.between(before, edit(before))
+            if not change:
+                return self._show(replace(self._seen.status, message=idle, seconds=0.0))
+            return self._carry_out(command(change), started)
+
+    def _carry_out(self, command: Command, started: float) -> Status:
+        """Apply, evaluate, write down, show; in this order, and back again if anything fails."""
+        before = self._history.state
+        change, after = self._history.effect(command)
+        message = self._history.describe(command)
+        status = self._seen.status
+        mark = self._journal.length
+        try:
+            if change.edits_circuit:
+                scores = self._engine.move(before.circuit, after.circuit)
+                status = evaluated(status, after.circuit, scores)
+                status = replace(
+                    status,
+                    change=difference(status.faithfulness, self._seen.status.faithfulness),
+                    revision=status.revision + 1,
+                )
+            self._journal.append(self._entry(command, status))
+        except BaseException:
+            # Ctrl-C included, even one that comes when the entry is written already.
+            self._journal.take_back(mark)
+            if change.edits_circuit:
+                self._engine.forget()
+            raise
+        self._n_entries += 1
+        self._history.record(command, after)
+        if change.edits_circuit:
+            self._effects.circuit_changed()
+        return self._show(
+            replace(
+                status,
+                message=milestone(self._seen.status, status) or message,
+                seconds=perf_counter() - started,
+                can_undo=bool(self._history.done),
+                can_redo=bool(self._history.undone),
+            )
+        )
+
+    def _entry(self, command: Command, status: Status) -> dict[str, Any]:
+        """A line of the journal; beside the command stands what a list of sessions shows."""
+        return {
+            "n": self._n_entries + 1,
+            "at": now(),
+            "edges": status.edges,
+            "faithfulness": status.faithfulness,
+            "change": status.change,
+            "step": command.to_json(),
+        }
+
+    def _show(self, status: Status) -> Status:
+        self._seen = Seen(self._history.state, status)
+        return status

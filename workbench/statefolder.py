@@ -28,5 +28,9 @@ def sessions_folder() -> Path:
 def new_journal_path(model: str, task: str) -> Path:
     """A name that no other session has: time, model, task and four random letters."""
     when = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    words = [re.sub(r"[^A-Za-z0-9.-]+", "-", Path(word).stem)[:30].strip("-.") for word in (model, task)]
-    return sessions_folder() / ("-".join([when, *filter(None, words), secrets.token_hex(2)]) + ".jsonl")
+    words = [
+        re.sub(r"[^A-Za-z0-9.-]+", "-", Path(word).stem)[:30].strip("-.") for word in (model, task)
+    ]
+    return sessions_folder() / (
+        "-".join([when, *filter(None, words), secrets.token_hex(2)]) + ".jsonl"
+    )

@@ -29,7 +29,8 @@ def live_nodes(circuit: Circuit) -> set[str]:
     for s, node in enumerate(graph.sources):
         into = graph.destinations_of(node)
         live[s] = node == INPUT or any(
-            d in circuit.open or bool((circuit.mask[:, graph.destination_index(d)] & live).any()) for d in into
+            d in circuit.open or bool((circuit.mask[:, graph.destination_index(d)] & live).any())
+            for d in into
         )
     nodes = {graph.sources[s] for s in np.flatnonzero(live)}
     if LOGITS in circuit.open or (circuit.mask[:, graph.logits_destination] & live).any():
@@ -115,6 +116,8 @@ def frontier(circuit: Circuit, effects: NDArray[np.float32]) -> list[str]:
         if node not in found:
             s = graph.source_index(node) if node != LOGITS else None
             found[node] = (
-                float("inf") if s is None else float(np.abs(effects[s][circuit.mask[s]]).max(initial=0.0))
+                float("inf")
+                if s is None
+                else float(np.abs(effects[s][circuit.mask[s]]).max(initial=0.0))
             )
     return sorted(found, key=lambda node: -found[node])

@@ -1,4 +1,6 @@
-"""Turns: one computation at a time, and what a person waits for goes before what runs in the background."""
+"""Turns: one computation at a time, and what a person waits for goes before what runs in the
+background.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,8 @@ from threading import Condition
 class Turns:
     """A lock with two ranks.
 
-    A plain lock is not fair: a sweep that lets go of it between two chunks would nearly always have it
-    again before a waiting command wakes up. Here a chunk waits as long as any command does.
+    A plain lock is not fair: a sweep that lets go of it between two chunks would nearly always have
+    it again before a waiting command wakes up. Here a chunk waits as long as any command does.
     """
 
     def __init__(self) -> None:

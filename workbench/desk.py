@@ -1,0 +1,197 @@
+"""A desk: a circuit at work, to be looked at and measured from any thread, but not changed.
+
+The read-only half of a `Session`: what it shows, and the long computations. Importing this module
+loads no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from workbench import edits
+from workbench.circuit import Circuit
+from workbench.effects import DROP, LASTING, Effects, check_setting
+from workbench.errors import Cancelled, WorkbenchError
+from workbench.graph import Graph
+from workbench.opening import Opened
+from workbench.reader import Reader
+from workbench.state import State
+from workbench.tree import frontier, roles, tree
+from workbench.turns import Turns
+from workbench.views import Candidate, PromptView, Status, TreeRow
+
+OnChunk = Callable[[dict[str, float], int, int], None]
+"""Told the values just computed by edge, how many are done and how many there are."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What can be read without waiting: replaced as a whole when a command is done."""
+
+    state: State
+    status: Status
+
+
+class Desk:
+    """What a session shows and measures. All public methods may be called from any thread.
+
+    What only reads (`status`, `tree`, `frontier`, `candidates`, `preview`, `prompts`) never waits
+    for a computation. `sweep`, `drop_costs` and the readouts compute: call them from a worker.
+
+    Attributes:
+        model: what is known of the model.
+        task: the task, with warnings if the model cannot do it.
+        readouts: `lens`, `attribution`, `curve`, `attention` and `residual`.
+    """
+
+    def __init__(self, opened: Opened, seen: Seen) -> None:
+        self.model = opened.engine.model.info
+        self.task = opened.info
+        self._opened = opened
+        self._engine = opened.engine
+        self._seen = seen
+        self._turns = Turns()
+        self._effects = Effects(seen.state.circuit.graph, opened.eap)
+        self.readouts = Reader(self._engine, self._turns)
+
+    # What it shows; none of this waits.
+
+    @property
+    def graph(self) -> Graph:
+        return self._seen.state.circuit.graph
+
+    @property
+    def circuit(self) -> Circuit:
+        """A copy of the circuit, with groups, notes and EAP scores."""
+        circuit = self._seen.state.circuit.copy()
+        circuit.scores = self._effects.eap.copy()
+        return circuit
+
+    @property
+    def threshold(self) -> float:
+        """In units of the metric: an edge whose |score| is at least that is kept on expanding."""
+        return self._seen.state.threshold
+
+    def status(self) -> Status:
+        return self._seen.status
+
+    def tree(self) -> list[TreeRow]:
+        """The circuit back from the logits, depth first, each node's feeders by falling
+        |effect|.
+        """
+        return tree(self._seen.state.circuit, self._effects.best())
+
+    def frontier(self) -> list[str]:
+        """Nodes that are kept but not, or not wholly, expanded; the most promising first."""
+        return frontier(self._seen.state.circuit, self._effects.best())
+
+    def candidates(self, node: str, inputs: str = "qkv", setting: str = "full") -> list[Candidate]:
+        """All edges into these inputs of a node, by falling |score|. Empty for the input."""
+        state, graph, effects = self._seen.state, self.graph, self._effects
+        exact, drop = effects.exact(check_setting(setting)), effects.exact(DROP)
+        role_of = roles(state.circuit.groups)
+        found = []
+        for destination in edits.destinations(graph, node, inputs):
+            d = graph.destination_index(destination)
+            for s in range(graph.n_parents(d)):
+                eap, value, cost = float(effects.eap[s, d]), float(exact[s, d]), float(drop[s, d])
+                score = eap if value != value else value
+                found.append(
+                    Candidate(
+                        edge=graph.edge_name(s, d),
+                        source=graph.sources[s],
+                        destination=destination,
+                        kept=bool(state.circuit.mask[s, d]),
+                        preview=abs(score) >= state.threshold,
+                        open=destination in state.circuit.open,
+                        eap=eap,
+                        exact=None if value != value else value,
+                        score=score,
+                        drop_cost=None if cost != cost else cost,
+                        role=role_of.get(graph.sources[s]),
+                    )
+                )
+        return sorted(found, key=lambda candidate: -abs(candidate.score))
+
+    def preview(self, node: str, inputs: str = "qkv", setting: str = "full") -> int:
+        """How many of the candidates would be kept at the threshold."""
+        state, score = self._seen.state, self._effects.score(check_setting(setting))
+        into = edits.destinations(self.graph, node, inputs)
+        return sum(len(edits.previewed(state, destination, score)) for destination in into)
+
+    def prompts(self, index: int) -> PromptView:
+        """A pair of prompts, token by token. Raises WorkbenchError if there is none of this
+        index.
+        """
+        batch = self._engine.batch
+        if not 0 <= index < batch.n_pairs:
+            raise WorkbenchError(
+                f"There is no pair {index}: they are counted 0 to {batch.n_pairs - 1}."
+            )
+        clean, corrupted = batch.tokens(index)
+        pair = batch.task.pairs[index]
+        return PromptView(list(clean), list(corrupted), pair.answers, pair.wrong_answers)
+
+    # Long computations.
+
+    def sweep(
+        self,
+        node: str,
+        inputs: str = "qkv",
+        setting: str = "full",
+        *,
+        cancel: Any = None,
+        on_chunk: OnChunk | None = None,
+    ) -> bool:
+        """Exact effects of all candidates, largest |EAP| first; what is known is not computed
+        again.
+
+        Args:
+            cancel: stops it when `cancel.is_set()`, as does a command that changed the circuit if
+                the setting depends on that. What was computed until then stays.
+            on_chunk: called from this thread after each chunk; it may call the session.
+
+        Returns:
+            Whether all candidates have exact values now.
+
+        Raises:
+            WorkbenchError: for an unknown node, input or setting, or if a computation failed.
+        """
+        check_setting(setting)
+        edges = [candidate.edge for candidate in self._by_eap(node, inputs)]
+        return self._compute(edges, setting, cancel, on_chunk)
+
+    def drop_costs(self, *, cancel: Any = None, on_chunk: OnChunk | None = None) -> bool:
+        """What each kept edge would cost if it were dropped now. Arguments and result as
+        `sweep`.
+        """
+        return self._compute(self._seen.state.circuit.edges(), DROP, cancel, on_chunk)
+
+    def _by_eap(self, node: str, inputs: str) -> list[Candidate]:
+        return sorted(self.candidates(node, inputs), key=lambda candidate: -abs(candidate.eap))
+
+    def _compute(self, edges: list[str], kind: str, cancel: Any, on_chunk: OnChunk | None) -> bool:
+        """Exact values of these edges, of one of the settings or `DROP`; see `sweep`."""
+        with self._turns.chunk():
+            seen = self._seen
+            missing = self._effects.unknown(kind, edges)
+            chunks = self._engine.effects(seen.state.circuit, missing, kind, cancel)
+        done = len(edges) - len(missing)
+        try:
+            while done < len(edges):
+                with self._turns.chunk():
+                    stale = kind != LASTING and self._seen.status.revision != seen.status.revision
+                    if stale or (cancel is not None and cancel.is_set()):
+                        return False
+                    names, values = next(chunks)
+                    self._effects.put(kind, names, values)
+                done += len(names)
+                if on_chunk is not None:
+                    on_chunk(dict(zip(names, values, strict=True)), done, len(edges))
+        except (Cancelled, StopIteration):
+            return False
+        finally:
+            chunks.close()
+        return True

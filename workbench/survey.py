@@ -1,0 +1,78 @@
+"""The status of a session: what the bottom line of the screen shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from workbench.circuit import Circuit
+from workbench.engine import Scores
+from workbench.graph import INPUT
+from workbench.history import History
+from workbench.tree import dead_edges, live_nodes
+from workbench.views import Status, TaskInfo
+
+
+def first_status(task: TaskInfo, history: History, scores: Scores) -> Status:
+    """The status of a session that was just begun or resumed."""
+    circuit = history.state.circuit
+    graph = circuit.graph
+    blank = Status(
+        model_metric=task.model_metric,
+        corrupted_metric=task.corrupted_metric,
+        circuit_metric=0.0,
+        faithfulness=None,
+        change=None,
+        accuracy=0.0,
+        kl=0.0,
+        edges=0,
+        all_edges=graph.n_edges,
+        nodes=0,
+        all_nodes=len(graph.nodes),
+        dead_edges=0,
+        open_destinations=0,
+        closed=False,
+        reached_input=False,
+        seconds=0.0,
+        can_undo=bool(history.done),
+        can_redo=bool(history.undone),
+        message="",
+        revision=0,
+    )
+    return evaluated(blank, circuit, scores)
+
+
+def evaluated(before: Status, circuit: Circuit, scores: Scores) -> Status:
+    """`before`, brought up to date with a circuit and what it does; the message is left alone."""
+    reached = circuit.reached()
+    live = live_nodes(circuit)
+    n_open = len(circuit.open_reached())
+    return replace(
+        before,
+        circuit_metric=scores.metric,
+        faithfulness=scores.faithfulness,
+        accuracy=scores.accuracy,
+        kl=scores.kl,
+        edges=circuit.n_edges,
+        nodes=len(reached),
+        dead_edges=dead_edges(circuit, live, reached),
+        open_destinations=n_open,
+        closed=n_open == 0,
+        reached_input=INPUT in reached,
+    )
+
+
+def difference(after: float | None, before: float | None) -> float | None:
+    return None if after is None or before is None else after - before
+
+
+def milestone(before: Status, after: Status) -> str:
+    """A sentence if the last edit closed the circuit, else nothing."""
+    if not after.closed or (before.closed and before.reached_input == after.reached_input):
+        return ""
+    if not after.reached_input:
+        return "Nothing is open and no path comes from the embeddings: this is the corrupted run."
+    share = "unknown" if after.faithfulness is None else f"{after.faithfulness:.2f}"
+    return (
+        f"Reached the embeddings: {after.edges:,} edges, {after.nodes:,} nodes, "
+        f"faithfulness {share}."
+    )
