@@ -1,0 +1,94 @@
+"""What is read for the readouts: the five views, a wish for one of them, and how it is computed.
+
+Plain values; the only call into a session that computes is `read`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.readout.views import Attention, Attribution, Curve, Lens, ResidualLens
+
+if TYPE_CHECKING:
+    from workbench.session import Session
+
+TOKENS = 10
+"""Tokens on each side of a logit lens."""
+TOKENS_OF_RESIDUAL = 4
+"""Tokens after each layer; a narrow panel shows fewer."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look at a component: its names from long to short, and what it depends on."""
+
+    key: str
+    names: tuple[str, str, str]
+    by_node: bool = True
+    by_position: bool = True
+
+
+VIEWS = (
+    View("lens", ("Logit lens", "Lens", "Lens")),
+    View(
+        "attribution",
+        ("Direct logit attribution", "Direct", "Direct"),
+        by_node=False,
+        by_position=False,
+    ),
+    View("curve", ("Answer curve", "Curve", "Curve")),
+    View("attention", ("Attention", "Attention", "Attn"), by_position=False),
+    View("residual", ("Residual lens", "Residual", "Resid"), by_node=False),
+)
+
+Readout = Lens | Attribution | Curve | Attention | ResidualLens
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be read: everything that the result depends on, and nothing else."""
+
+    view: str
+    node: str | None
+    position: int | None
+    pair: int | None
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What the selectors need to know of all prompts.
+
+    Attributes:
+        shortest: tokens of the shortest prompt.
+        shared: tokens that all prompts have at the same place from the end, by negative position.
+    """
+
+    shortest: int
+    shared: dict[int, str]
+
+    @classmethod
+    def of(cls, session: Session) -> Prompts:
+        prompts = [session.prompts(i).clean for i in range(session.task.n_pairs)]
+        shortest = min(len(prompt) for prompt in prompts)
+        shared = {}
+        for position in range(-1, -shortest - 1, -1):
+            tokens = {prompt[position] for prompt in prompts}
+            if len(tokens) == 1:
+                shared[position] = tokens.pop()
+        return cls(shortest, shared)
+
+
+def read(session: Session, wish: Wish) -> Readout:
+    """Compute a wish. For a thread."""
+    readouts, node, pair = session.readouts, wish.node or "", wish.pair
+    position = -1 if wish.position is None else wish.position
+    if wish.view == "attribution":
+        return readouts.attribution(pair=pair)
+    if wish.view == "residual":
+        return readouts.residual(position=position, pair=pair, k=TOKENS_OF_RESIDUAL)
+    if wish.view == "attention":
+        return readouts.attention(node, pair=pair)
+    if wish.view == "curve":
+        return readouts.curve(node, position=position, pair=pair)
+    return readouts.lens(node, position=position, pair=pair, k=TOKENS)

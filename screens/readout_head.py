@@ -1,0 +1,70 @@
+"""The head of the readouts: their views as tabs, and the selectors of position and prompt.
+
+Each key stands beside what it moves, so that nothing has to be looked up; each can be clicked.
+"""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from screens.reading import VIEWS
+from screens.readout_text import QUIET, lines, link
+
+
+def draw_head(
+    view: int, place: str | None, pair: int | None, n_pairs: int, pending: bool, width: int
+) -> Content:
+    """Two or three lines of `width` cells.
+
+    Args:
+        view: index of the chosen view.
+        place: the position in words; None where the view has but one.
+        pair: the chosen prompt; None for the mean over `n_pairs`.
+        pending: newer values are being computed.
+    """
+    return lines([_tabs(view, width), *_selectors(place, pair, n_pairs, pending, width)])
+
+
+def _tabs(view: int, width: int) -> Content:
+    """The views' names, as long as there is room for; brackets mark the chosen one."""
+    for names in zip(*(one.names for one in VIEWS), strict=True):
+        if sum(map(len, names)) + len(names) + 1 <= width:
+            break
+    tabs = Content()
+    for i, name in enumerate(names):
+        before = "[" if i == view else "]" if i == view + 1 else " "
+        style = link("view", i, "bold reverse" if i == view else "")
+        tabs += Content.assemble((before, "bold"), (name, style))
+    return tabs + Content.styled("]" if view == len(VIEWS) - 1 else " ", "bold")
+
+
+def _selectors(
+    place: str | None, pair: int | None, n_pairs: int, pending: bool, width: int
+) -> list[Content]:
+    if place is None:
+        position = Content.assemble(("position ", QUIET), "−1 (fixed)")
+    else:
+        position = Content.assemble(
+            ("position ", QUIET),
+            ("[,]", link("position", -1, "bold")),
+            f" {place} ",
+            ("[.]", link("position", 1, "bold")),
+        )
+    prompt = Content.assemble(
+        ("prompt   ", QUIET),
+        ("[<]", link("pair", -1, "bold")),
+        f" mean of {n_pairs} " if pair is None else f" {pair} of 0–{n_pairs - 1} ",
+        ("[>]", link("pair", 1, "bold")),
+    )
+    if pair is not None:
+        prompt += Content.assemble("  ", ("[0] mean", link("mean", None, "bold")))
+    one_line = position.cell_length + 3 + prompt.cell_length <= width
+    last = position.extend_right(3) + prompt if one_line else prompt
+    rows = [last] if one_line else [position, last]
+    if pending:
+        room = width - last.cell_length - 1
+        word = "computing …"
+        # Where there is no room for the word, an ellipsis stands for it.
+        waiting = Content.styled(word if len(word) <= room else "…", "bold")
+        rows[-1] = last.extend_right(max(1, room + 1 - waiting.cell_length)) + waiting
+    return rows

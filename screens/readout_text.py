@@ -1,0 +1,340 @@
+"""Readouts as aligned text: one function a view, from the plain values to lines of a given width.
+
+Nothing here knows a widget or computes a number. Every drawing begins with what was read (from the
+values' own `place`, so that it is true even while newer values are on their way) and ends with the
+definition of its numbers. Signs are told by the number's sign and the bar's direction, never by
+colour alone. Parts that can be clicked carry meta data: ``{"readout": (action, argument)}``.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.style import Style
+
+from screens.numbers import MINUS, bar, digits_for, plain, signed
+from screens.tokens import fit, show_token
+from workbench.readout.views import (
+    Attribution,
+    Curve,
+    Lens,
+    Place,
+    ResidualLens,
+    TokenValue,
+)
+
+ANSWER = "✓"
+WRONG_ANSWER = "✗"
+POINTER = "▸"
+QUIET = "dim"
+HEADING = "bold"
+MOST_TOKEN = 14
+"""Cells of the longest token where several stand on a line."""
+WIDE = 72
+"""Cells from which two tables stand side by side."""
+MOST_BAR = 32
+"""Cells of the longest bar; longer ones are harder to compare, not easier."""
+
+Line = Content
+Marker = Callable[[str], str]
+
+
+def lines(parts: Iterable[Content]) -> Content:
+    """The parts, one below the other."""
+    return Content("\n").join(list(parts))
+
+
+def quiet(text: str, width: int) -> list[Content]:
+    """A sentence in the background, wrapped between words."""
+    return [Content.styled(line, QUIET) for line in textwrap.wrap(text, max(width, 10))] or [
+        Content()
+    ]
+
+
+def link(action: str, argument: object, style: str = "") -> Style:
+    """A style that makes text clickable."""
+    meta = Style.from_meta({"readout": (action, argument)})
+    return Style.parse(style) + meta if style else meta
+
+
+def where(place: Place, with_position: bool = True) -> str:
+    """Which activation was read: 'at −1 ·to, prompt 3'."""
+    prompt = f"mean of {place.n_pairs}" if place.pair is None else f"prompt {place.pair}"
+    if not with_position:
+        return prompt
+    return f"at {index(place.position)}{token_of(place)}, {prompt}"
+
+
+def digits_of(largest: float) -> int:
+    """Digits behind the point of a column of logits: two, or more where all are small."""
+    return 2 if largest >= 1 else max(2, digits_for(largest) - 1)
+
+
+def token_of(place: Place) -> str:
+    return "" if place.token is None else " " + show_token(place.token, 12)
+
+
+def index(position: int) -> str:
+    return str(position).replace("-", MINUS)
+
+
+def ray(value: float, largest: float, width: int) -> str:
+    """A bar from the left edge, in half cells; something is seen of every value that is not 0."""
+    if largest <= 0 or width <= 0:
+        return ""
+    halves = min(2 * width, max(1 if value else 0, round(abs(value) / largest * 2 * width)))
+    return "█" * (halves // 2) + "▌" * (halves % 2)
+
+
+def draw_lens(lens: Lens, width: int, mark: Marker) -> Content:
+    """Tokens promoted and suppressed; `mark` says of a token whether it is an answer."""
+    values = [*lens.promoted, *lens.suppressed]
+    largest = max((abs(value.value) for value in values), default=0.0)
+    digits = digits_of(largest)
+    two = width >= WIDE
+    column = (width - 2) // 2 if two else width
+    promoted = _tokens("raises most", lens.promoted, column, largest, digits, mark)
+    suppressed = _tokens("lowers most", lens.suppressed, column, largest, digits, mark)
+    parts = [Content.styled(f"{lens.place.node} {where(lens.place)}", HEADING)]
+    if two:
+        parts += _beside(promoted, suppressed, column)
+    else:
+        parts += [*promoted, Content(), *suppressed]
+    parts += [Content(), *_answers(lens.answers, lens.wrong_answers, digits, width)]
+    return lines([*parts, *quiet(lens.definition, width)])
+
+
+def _tokens(
+    title: str,
+    values: Sequence[TokenValue],
+    width: int,
+    largest: float,
+    digits: int,
+    mark: Marker,
+) -> list[Content]:
+    number = max([len("logit"), *(len(signed(value.value, digits)) for value in values)])
+    name = min(18, max(8, width - number - 13))
+    head = f"{fit(title, name + 2)} {'logit':>{number}}"
+    rows = [Content.styled(fit(head, width), QUIET)]
+    for value in values:
+        room = min(MOST_BAR, width - name - number - 4)
+        rows.append(
+            Content.assemble(
+                (mark(value.token) + " ", "bold"),
+                fit(show_token(value.token, name), name),
+                f" {signed(value.value, digits):>{number}} ",
+                (ray(value.value, largest, room), _tint(value.value)),
+            )
+        )
+    return rows
+
+
+def _answers(
+    answers: float | None, wrong_answers: float | None, digits: int, width: int
+) -> list[Content]:
+    """The means over answers and wrong answers, and what the marks mean."""
+    if answers is None and wrong_answers is None:
+        return []
+    rows = []
+
+    def row(words: str, value: float) -> None:
+        rows.append(Content(f"{words:<22} {signed(value, digits):>8}"))
+
+    if answers is not None:
+        row(f"{ANSWER} answers, mean", answers)
+    if wrong_answers is not None:
+        row(f"{WRONG_ANSWER} wrong answers, mean", wrong_answers)
+    if answers is not None and wrong_answers is not None:
+        row("  difference", answers - wrong_answers)
+    return [*rows, Content()]
+
+
+def _beside(left: Sequence[Content], right: Sequence[Content], column: int) -> list[Content]:
+    rows = []
+    for i in range(max(len(left), len(right))):
+        first = left[i] if i < len(left) else Content()
+        second = right[i] if i < len(right) else Content()
+        rows.append(first.extend_right(max(0, column - first.cell_length) + 2) + second)
+    return rows
+
+
+def draw_attribution(attribution: Attribution, node: str | None, width: int) -> Content:
+    """The node's own share, then all nodes by size."""
+    place = attribution.place
+    ranked = attribution.ranked()
+    digits = digits_of(max((abs(row.value) for row in ranked), default=0.0))
+    parts = [Content.styled(f"Logit difference, {where(place, False)}", HEADING)]
+    parts.append(Content(f"whole run {signed(attribution.total, digits)}, the sum of all rows"))
+    own = next((row for row in ranked if row.node == node), None)
+    if own is None:
+        chosen = f"{node} writes nothing into it itself" if node else "no component is chosen"
+        parts.append(Content(chosen))
+    else:
+        rank = attribution.rank(own.node)
+        share = f"{100 * own.value / attribution.total:.0f}%" if attribution.total else ""
+        text = f"{own.node} writes {signed(own.value, digits)}"
+        text += f" ({share.replace('-', MINUS)})" if share else ""
+        parts.append(Content.assemble((text, "bold"), f", {_ordinal(rank)} of {len(ranked)}"))
+    parts.append(Content())
+    number = max([len("direct"), *(len(signed(row.value, digits)) for row in ranked)])
+    name = max([len("component"), *(len(row.node) for row in ranked)])
+    rank_width = len(str(len(ranked)))
+    half = min(MOST_BAR // 2, (width - rank_width - name - number - 6) // 2)
+    head = f"{'':{rank_width + 2}}{fit('component', name)} {'direct':>{number}}"
+    parts.append(Content.styled(fit(head, width), QUIET))
+    largest = max((abs(row.value) for row in ranked), default=0.0)
+    for place_in_list, row in enumerate(ranked, 1):
+        here = row is own
+        style = link("node", row.node, "bold reverse" if here else "")
+        parts.append(
+            Content.assemble(
+                f"{place_in_list:>{rank_width}}{POINTER if here else ' '} ",
+                (fit(row.node, name), style),
+                f" {signed(row.value, digits):>{number}} ",
+                (bar(row.value, largest, half) if half > 0 else "", _tint(row.value)),
+            )
+        )
+    return lines([*parts, Content(), *quiet(attribution.definition, width)])
+
+
+def draw_curve_rows(curve: Curve, width: int) -> Content:
+    """The answer space as bars by falling value: for words, which have no scale to plot them on."""
+    digits = digits_of(max((abs(value) for value in curve.values), default=0.0))
+    parts = curve_heading(curve, width)
+    number = max([len("logit"), *(len(signed(value, digits)) for value in curve.values)])
+    longest = max((cell_len(show_token(label)) for label in curve.labels), default=8)
+    name = min(18, longest, max(8, width - number - 13))
+    half = min(MOST_BAR // 2, (width - name - number - 5) // 2)
+    head = f"  {fit('label', name)} {'logit':>{number}}"
+    parts.append(Content.styled(fit(head, width), QUIET))
+    largest = max((abs(value) for value in curve.values), default=0.0)
+    order = sorted(range(len(curve.labels)), key=lambda i: -curve.values[i])
+    for i in order:
+        parts.append(
+            Content.assemble(
+                (_share_mark(curve.answers[i], curve.wrong_answers[i]) + " ", "bold"),
+                fit(show_token(curve.labels[i], name), name),
+                f" {signed(curve.values[i], digits):>{number}} ",
+                (bar(curve.values[i], largest, half) if half > 0 else "", _tint(curve.values[i])),
+            )
+        )
+    words = "Sorted by logit, highest first. " + curve.definition
+    return lines([*parts, Content(), *quiet(words, width)])
+
+
+def curve_heading(curve: Curve, width: int) -> list[Content]:
+    """What was read, and the means over answers and wrong answers."""
+    digits = digits_of(max((abs(value) for value in curve.values), default=0.0))
+    parts = [Content.styled(f"{curve.place.node} {where(curve.place)}", HEADING)]
+    means = []
+    for mark, shares in ((ANSWER, curve.answers), (WRONG_ANSWER, curve.wrong_answers)):
+        total = sum(shares)
+        if total:
+            mean = sum(v * s for v, s in zip(curve.values, shares, strict=True)) / total
+            words = "answers" if mark == ANSWER else "wrong"
+            means.append(f"{mark} {words} {signed(mean, digits)}")
+    return [*parts, Content("  ".join(means))]
+
+
+def _share_mark(answer: float, wrong: float) -> str:
+    """Which of the two a label is, in more of the prompts; blank if it is neither."""
+    if answer == wrong:
+        return " "
+    return ANSWER if answer > wrong else WRONG_ANSWER
+
+
+def draw_residual(residual: ResidualLens, width: int) -> Content:
+    """One row a depth: the logit difference so far, and what the model would say there."""
+    rows = residual.rows
+    known = [row.logit_difference for row in rows if row.logit_difference is not None]
+    largest = max((abs(value) for value in known), default=0.0)
+    digits = digits_of(largest)
+    parts = [Content.styled(f"Residual stream {where(residual.place)}", HEADING)]
+    roomy = width >= 60
+    depth = max(len("embeddings"), *(len(row.name) for row in rows)) if roomy else len("embed")
+    number = max([len("diff"), *(len(signed(value, digits)) for value in known)]) if known else 0
+    half = 0 if not known else 8 if roomy else 3
+    bars = 2 * half + 2 if known else 0
+    head = fit("after" if roomy else "layer", depth)
+    if known:
+        head = fit(f"{head} {'diff':>{number}}", depth + number + bars + 2)
+    head += " most likely" if not known else "most likely"
+    parts.append(Content.styled(fit(head, width), QUIET))
+    shown = [[show_token(value.token, MOST_TOKEN) for value in row.top] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
+    for row in rows:
+        name = row.name if roomy else _short_depth(row.layer)
+        text = fit(name, depth)
+        tint = ""
+        if known:
+            value = row.logit_difference
+            text += f" {signed(value, digits):>{number}} "
+            tint = "" if value is None else bar(value, largest, half)
+        room = width - len(text) - len(tint) - 1
+        parts.append(
+            Content.assemble(
+                text,
+                (tint, _tint(row.logit_difference or 0.0)),
+                " ",
+                *_says(row.top, widths, room),
+            )
+        )
+    parts.append(Content())
+    if known:
+        sentence = "diff: mean logit of the answers less that of the wrong answers."
+        parts += quiet(sentence, width)
+    return lines([*parts, *quiet(residual.definition, width)])
+
+
+def _short_depth(layer: int) -> str:
+    return "embed" if layer < 0 else str(layer).rjust(5)
+
+
+def _says(
+    top: Sequence[TokenValue], widths: Sequence[int], room: int
+) -> list[str | tuple[str, str]]:
+    """As many of the top tokens as fit, each in its column and with its probability."""
+    parts: list[str | tuple[str, str]] = []
+    for value, width in zip(top, widths, strict=False):
+        if width + 6 > room and parts:
+            break
+        token = fit(show_token(value.token, MOST_TOKEN), max(3, min(width, room - 5)))
+        parts += [token, (f" {percent(value.value):>4} ", QUIET)]
+        room -= width + 6
+    return parts
+
+
+def percent(probability: float) -> str:
+    """A probability in at most four cells."""
+    if probability < 0.0095:
+        return "<1%"
+    return f"{100 * probability:.0f}%"
+
+
+def _tint(value: float) -> str:
+    """A colour that repeats what the sign says already."""
+    return "$text-warning" if value < 0 else "$text-primary"
+
+
+def _ordinal(number: int) -> str:
+    if number % 100 in (11, 12, 13):
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+
+
+def marker(answers: Collection[str], wrong_answers: Collection[str]) -> Marker:
+    """Marks the tokens that are answers or wrong answers."""
+
+    def mark(token: str) -> str:
+        if token in answers:
+            return ANSWER
+        return WRONG_ANSWER if token in wrong_answers else " "
+
+    return mark
+
+
+def format_weight(weight: float) -> str:
+    return plain(weight, 3)
