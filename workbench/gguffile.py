@@ -10,10 +10,11 @@ import torch
 
 from workbench.errors import WorkbenchError
 from workbench.family import SUPPORTED_FAMILIES
+from workbench.memory import is_memory_error, memory_errors
 from workbench.modelcache import CacheEntry
 from workbench.progress import Progress
 from workbench.quiet import quiet_transformers
-from workbench.weights import first_line, memory_errors, read_folder
+from workbench.weights import first_line, read_folder, too_big
 
 MAGIC = b"GGUF"
 
@@ -102,7 +103,7 @@ def _convert(path: Path, name: str, say: Progress) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     say("Converting the GGUF tokenizer", None)
-    with quiet_transformers(say), memory_errors(name):
+    with quiet_transformers(say), memory_errors(too_big(name)):
         try:
             tokenizer = AutoTokenizer.from_pretrained(
                 str(path.parent), gguf_file=path.name, local_files_only=True
@@ -115,9 +116,9 @@ def _convert(path: Path, name: str, say: Progress) -> tuple[Any, Any]:
                 local_files_only=True,
                 output_loading_info=True,
             )
-        except (torch.OutOfMemoryError, MemoryError):
-            raise
         except Exception as error:
+            if is_memory_error(error):
+                raise
             raise WorkbenchError(
                 f"{path} cannot be converted ({first_line(error)}); fetch it again, or load the "
                 "model in transformers' format."

@@ -17,9 +17,10 @@ from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
 from workbench.info import ModelInfo
+from workbench.memory import memory_errors
 from workbench.modelsource import find_model
 from workbench.progress import Progress, silent
-from workbench.weights import first_line, memory_errors, read_folder
+from workbench.weights import first_line, read_folder, too_big
 
 if TYPE_CHECKING:
     from workbench.parts import Parts
@@ -94,7 +95,7 @@ class Model:
         parameter = next(hf_model.parameters())
         where_to = parameter.device if device is None else choose_device(device)
         number = parameter.dtype if dtype is None else choose_dtype(dtype)
-        with memory_errors(name):
+        with memory_errors(too_big(name)):
             hf_model = hf_model.to(device=where_to, dtype=number).eval().requires_grad_(False)
         say("Wrapping the model", None)
         bridge = _bridge(hf_model, tokenizer, name)

@@ -7,8 +7,6 @@ Nothing here touches the network, and no code from the folder is ever run.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +15,7 @@ import torch
 
 from workbench.errors import WorkbenchError
 from workbench.family import require_supported
+from workbench.memory import is_memory_error, memory_errors
 from workbench.progress import Progress
 from workbench.quiet import quiet_transformers
 
@@ -55,13 +54,11 @@ def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> t
                 "files again."
             ) from error
         say("Reading weights", None)
-        with memory_errors(name):
+        with memory_errors(too_big(name)):
             try:
                 model, report = AutoModelForCausalLM.from_pretrained(
                     str(folder), dtype=dtype, local_files_only=True, output_loading_info=True
                 )
-            except (torch.OutOfMemoryError, MemoryError):
-                raise
             except Exception as error:
                 if is_memory_error(error):
                     raise
@@ -146,31 +143,9 @@ def check_weights(folder: Path, name: str) -> None:
             ) from error
 
 
-@contextmanager
-def memory_errors(name: str) -> Iterator[None]:
-    """Turn running out of memory, on either side of the bus, into a sentence."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _too_big(name) from error
-    except RuntimeError as error:
-        if not is_memory_error(error):
-            raise
-        raise _too_big(name) from error
-
-
-def is_memory_error(error: BaseException) -> bool:
-    """Whether torch means that it ran out of memory; on a CPU it raises a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "alloc" in str(error) and "memory" in str(error)
-    )
-
-
-def _too_big(name: str) -> WorkbenchError:
-    return WorkbenchError(
-        f"{name} does not fit into memory: take --dtype bfloat16, another device or "
-        "a smaller model."
-    )
+def too_big(name: str) -> str:
+    """What to say of a model that does not fit into memory."""
+    return f"{name} does not fit into memory: take the dtype bfloat16, another device or a smaller model."
 
 
 def first_line(error: BaseException) -> str:

@@ -1,0 +1,80 @@
+"""Circuit Workbench: circuit analysis of transformer language models, by hand.
+
+The names below are all that a script needs; each is loaded when it is first used, so that importing
+this package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.pair import Pair
+    from tasks.task import Task
+    from workbench.circuit import Circuit
+    from workbench.errors import WorkbenchError
+    from workbench.evaluation import CircuitScore, evaluate, load_task
+    from workbench.evaluator import Edit, Evaluator
+    from workbench.formats import load_circuit, save_circuit
+    from workbench.formats.networkx import to_networkx
+    from workbench.graph import Graph
+    from workbench.model import Model, load_model
+    from workbench.session import Session
+    from workbench.workspace import Workspace
+
+__version__ = "0.1.0"
+
+# Public name -> where it is defined. No name may be that of a module in this package: importing the
+# module would put itself in the name's place.
+_HOMES = {
+    "Circuit": "workbench.circuit",
+    "CircuitScore": "workbench.evaluation",
+    "Edit": "workbench.evaluator",
+    "Evaluator": "workbench.evaluator",
+    "Graph": "workbench.graph",
+    "Model": "workbench.model",
+    "Pair": "tasks.pair",
+    "Session": "workbench.session",
+    "Task": "tasks.task",
+    "WorkbenchError": "workbench.errors",
+    "Workspace": "workbench.workspace",
+    "evaluate": "workbench.evaluation",
+    "load_circuit": "workbench.formats",
+    "load_model": "workbench.model",
+    "load_task": "workbench.evaluation",
+    "save_circuit": "workbench.formats",
+    "to_networkx": "workbench.formats.networkx",
+}
+
+__all__ = [
+    "Circuit",
+    "CircuitScore",
+    "Edit",
+    "Evaluator",
+    "Graph",
+    "Model",
+    "Pair",
+    "Session",
+    "Task",
+    "WorkbenchError",
+    "Workspace",
+    "evaluate",
+    "load_circuit",
+    "load_model",
+    "load_task",
+    "save_circuit",
+    "to_networkx",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]

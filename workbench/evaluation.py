@@ -1,0 +1,196 @@
+"""evaluate: what a circuit scores on a task, in one call, for scripts and the command line."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from tasks.task import Task
+from workbench.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from workbench.circuit import Circuit
+    from workbench.model import Model
+
+NO_MEMORY = "There is not enough memory for so many pairs at once: take fewer, or a smaller dtype."
+
+
+@dataclass(frozen=True)
+class CircuitScore:
+    """What a circuit scores, beside the model that it is a part of.
+
+    Attributes:
+        clean, corrupted, circuit: mean of the metric over the pairs in the clean run, in the
+            corrupted run, and in the circuit with everything outside it corrupted.
+        faithfulness: (circuit - corrupted) / (clean - corrupted); None where the model does not
+            tell clean from corrupted prompts.
+        edges, nodes: kept edges; nodes from which they lead to the logits, the logits included.
+        all_edges, all_nodes: of the whole model.
+        closed: nothing that the metric depends on is left open.
+        accuracy: share of pairs on which the circuit puts the best answer above the best wrong one.
+        clean_accuracy: the same in the clean run.
+        kl: mean over pairs of KL(model || circuit) at the last position, summed over the
+            vocabulary, in nats.
+        pairs, dropped: pairs used; pairs left out for their unequal lengths.
+        metric, metric_definition, ablation: what was measured and how.
+        bos: whether a BOS token stood before the prompts.
+        model, task, device, dtype: on what.
+        check_difference: of the engine's logits from the model's own, relative to their scale.
+        circuit_per_pair, clean_per_pair, corrupted_per_pair: the metric of each pair.
+    """
+
+    clean: float
+    corrupted: float
+    circuit: float
+    faithfulness: float | None
+    edges: int
+    nodes: int
+    all_edges: int
+    all_nodes: int
+    closed: bool
+    accuracy: float
+    clean_accuracy: float
+    kl: float
+    pairs: int
+    dropped: int
+    metric: str
+    metric_definition: str
+    ablation: str
+    bos: bool
+    model: str
+    task: str
+    device: str
+    dtype: str
+    check_difference: float
+    circuit_per_pair: tuple[float, ...]
+    clean_per_pair: tuple[float, ...]
+    corrupted_per_pair: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values under the attributes' names."""
+        return asdict(self)
+
+
+def evaluate(
+    model: Model,
+    task: Task | str | os.PathLike[str],
+    circuit: Circuit | str | os.PathLike[str],
+    *,
+    pairs: int | None = None,
+    seed: int = 0,
+    metric: str | None = None,
+    bos: bool | None = None,
+    mismatch: str = "refuse",
+    ablation: str = "patching",
+    progress: Progress | None = None,
+) -> CircuitScore:
+    """Score a circuit exactly, with everything outside it corrupted.
+
+    Args:
+        model: from `load_model`.
+        task: from `load_task`, or the name or file to load it from.
+        circuit: from `load_circuit`, or the file to load it from.
+        pairs, seed: as for `load_task`; used only where `task` is a name or a file.
+        metric: None for the task's own.
+        bos: whether a BOS token is put before the prompts; None: as the tokenizer does by itself.
+        mismatch: 'refuse' or 'drop' pairs whose two prompts differ in token length.
+        ablation: what takes the place of an edge that is not in the circuit.
+        progress: told what is being done and the fraction done.
+
+    Raises:
+        WorkbenchError: the circuit is another model's, or the task does not suit the tokenizer.
+    """
+    from workbench.batch import make_batch
+    from workbench.evaluator import Evaluator
+    from workbench.formats import load_circuit
+    from workbench.memory import memory_errors
+    from workbench.metrics import DEFINITIONS
+    from workbench.workspace import Workspace
+
+    say = progress or silent
+    if isinstance(circuit, str | os.PathLike):
+        circuit = load_circuit(circuit, model.graph)
+    if isinstance(task, str | os.PathLike):
+        task = load_task(task, model, pairs=pairs, seed=seed, metric=metric)
+    with memory_errors(NO_MEMORY):
+        batch = make_batch(
+            task, model.tokenizer, prepend_bos=bos, device=model.device, mismatch=mismatch
+        )
+        name = metric or task.metric
+        workspace = Workspace(
+            model,
+            batch,
+            metric=name,
+            ablation=ablation,
+            progress=lambda fraction: say("Recording both runs", fraction),
+        )
+        say("Evaluating the circuit", None)
+        value = Evaluator(workspace, circuit).value()
+        clean, corrupted = workspace.clean, workspace.corrupted
+        return CircuitScore(
+            clean=clean.metric,
+            corrupted=corrupted.metric,
+            circuit=value.metric,
+            faithfulness=workspace.faithfulness(value.metric),
+            edges=circuit.n_edges,
+            nodes=len(circuit.reached()),
+            all_edges=circuit.graph.n_edges,
+            all_nodes=len(circuit.graph.nodes),
+            closed=circuit.is_closed,
+            accuracy=value.accuracy,
+            clean_accuracy=clean.accuracy,
+            kl=value.kl,
+            pairs=batch.n_pairs,
+            dropped=batch.dropped,
+            metric=name,
+            metric_definition=DEFINITIONS[name],
+            ablation=ablation,
+            bos=batch.prepend_bos,
+            model=model.name,
+            task=task.name,
+            device=model.info.device,
+            dtype=model.info.dtype,
+            check_difference=model.info.check_difference,
+            circuit_per_pair=value.per_pair,
+            clean_per_pair=clean.per_pair,
+            corrupted_per_pair=corrupted.per_pair,
+        )
+
+
+def load_task(
+    name: str | os.PathLike[str],
+    model: Model,
+    *,
+    pairs: int | None = None,
+    seed: int = 0,
+    metric: str | None = None,
+) -> Task:
+    """A built-in task made for a model's tokenizer, or a task file.
+
+    Args:
+        name: `greater-than`, `subject-verb-agreement`, `ioi`, or the path of a task file.
+        model: whose tokenizer decides which answers are single tokens.
+        pairs: how many; None: 32 of a built-in task, all of a file.
+        seed: of the generator.
+        metric: None for the task's own.
+
+    Raises:
+        WorkbenchError: no such task, or a file that is none.
+    """
+    from workbench.taskfile import resolve_task
+
+    return resolve_task(os.fspath(name), model.tokenizer, pairs=pairs, seed=seed, metric=metric)
+
+
+def require_task(name: str) -> None:
+    """Say what is wrong with a task before a model is loaded for it.
+
+    Raises:
+        WorkbenchError: there is no task of that name, and no file, or the file cannot be used.
+    """
+    from tasks import TASKS
+    from workbench.taskfile import read_task
+
+    if name.strip().lower().replace("_", "-") not in TASKS:
+        read_task(name)
