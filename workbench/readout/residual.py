@@ -29,7 +29,7 @@ DEFINITION = (
 EMBEDDINGS = "embeddings"
 
 MAX_LOGITS = 2**22
-"""Logits in one chunk, 16 MiB in float32: all layers of one prompt together, a few of many prompts."""
+"""Logits in one chunk, 16 MiB in float32: every layer of one prompt, a few of many prompts."""
 
 
 def residual_lens(
