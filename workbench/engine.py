@@ -6,7 +6,7 @@ able to evaluate any circuit again. Importing this module loads no torch.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -137,6 +137,9 @@ class Engine:
             for names, values in chunks:
                 yield names, [float(value) for value in values]
 
-    def eap(self) -> Matrix:
+    def eap(self, tick: Callable[[float], None]) -> Matrix:
+        """Estimates for all edges; `tick` is told the fraction done."""
+        from workbench.discovery.eap import eap
+
         with told():
-            return self.workspace.eap()
+            return eap(self.workspace, progress=tick)

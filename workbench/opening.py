@@ -39,6 +39,11 @@ SMALL_SHARE = 0.1
 small.
 """
 
+NO_ESTIMATES = (
+    "EAP estimates are zero for this metric, which has no slope at the clean run: "
+    "compute exact effects."
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -100,8 +105,7 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
             progress=lambda fraction: say("Running the prompts", fraction),
         )
     engine = Engine(model, batch, workspace)
-    say("Estimating the effects of all edges", None)
-    eap = engine.eap()
+    eap = engine.eap(lambda fraction: say("Estimating the effects of all edges", fraction))
     clean, corrupted = workspace.clean, workspace.corrupted
     with told():
         measurable = workspace.faithfulness(clean.metric) is not None
@@ -115,7 +119,7 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
         seed=task.seed,
         ablation=settings.ablation,
         bos=batch.prepend_bos,
-        notes=task.notes,
+        notes=task.notes if eap.any() else (*task.notes, NO_ESTIMATES),
         warnings=warnings,
         answer_labels=task.answer_space,
         dropped=batch.dropped,

@@ -66,5 +66,12 @@ class Reader:
         """The lens of the residual stream at the embeddings and after every layer."""
         from workbench.readout.residual import residual_lens
 
-        with self._turns.chunk(), told():
-            return residual_lens(self._workspace, position=position, pair=pair, k=k, run=run)
+        with told():
+            return residual_lens(
+                self._workspace,
+                position=position,
+                pair=pair,
+                k=k,
+                run=run,
+                turn=self._turns.chunk,
+            )

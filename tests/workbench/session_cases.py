@@ -1,0 +1,59 @@
+"""Sessions on tiny random models, for the tests of sessions and of what they are made of."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from tasks import make_task
+from tasks.task import Task
+from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
+from workbench.circuit import Circuit
+from workbench.evaluator import Evaluator
+from workbench.model import Model
+from workbench.session import Session
+from workbench.views import Status
+
+FAMILIES = {
+    "gpt2": lambda: tiny_gpt2(layers=3, heads=2),
+    "llama": lambda: tiny_llama(layers=2, heads=4, n_kv_heads=2),
+    "neox": lambda: tiny_neox(layers=2, heads=2),
+}
+
+
+@cache
+def tiny(family: str = "gpt2") -> tuple[Model, Task]:
+    hf, tokenizer = FAMILIES[family]()
+    model = Model.from_hf(hf, tokenizer, name=f"tiny {family}")
+    return model, make_task("ioi", tokenizer, 6, 0)
+
+
+def new_session(folder: Path, family: str = "gpt2", name: str = "journal.jsonl") -> Session:
+    model, task = tiny(family)
+    return Session.build(model, task, journal=folder / name)
+
+
+def fresh_metric(session: Session, circuit: Circuit | None = None) -> float:
+    """The circuit's metric by an evaluator that has seen no edit."""
+    circuit = session.circuit if circuit is None else circuit
+    return Evaluator(session._engine.workspace, circuit).value().metric
+
+
+def expand_all(session: Session, limit: int = 1000) -> Status:
+    """Step backward until nothing is open."""
+    while (frontier := session.frontier()) and limit:
+        session.expand(frontier[0])
+        limit -= 1
+    return session.status()
+
+
+def same(one: Session, other: Session) -> bool:
+    """Circuit, words and threshold agree."""
+    a, b = one.circuit, other.circuit
+    return (
+        a == b
+        and a.groups == b.groups
+        and a.notes == b.notes
+        and one.threshold == other.threshold
+        and one._history.state.shelf == other._history.state.shelf
+    )
