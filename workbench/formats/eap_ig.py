@@ -31,7 +31,8 @@ from workbench.graph import INPUT, LOGITS, Graph
 
 KEY = "eap_ig"  # in a circuit's provenance
 SECTIONS = ("cfg", "nodes", "edges")
-EDGE_KEYS = ("score", "in_graph")
+# Keys of an edge's entry, in one of the orders that are ordinary.
+EdgeKeys = list[Literal["score", "in_graph"]]
 
 
 class Layout(BaseModel):
@@ -57,7 +58,7 @@ class Layout(BaseModel):
     kept: str | None = None
     sections: list[str] = list(SECTIONS)
     further: dict[str, Any] = {}
-    edge_keys: list[str] = list(EDGE_KEYS)
+    edge_keys: EdgeKeys = ["score", "in_graph"]
     order: list[str] | None = None
     entries: dict[str, dict[str, Any]] = {}
     unscored: Literal["0.0", "NaN", "null"] = "0.0"
@@ -196,12 +197,12 @@ def _score_kind(entry: dict[str, Any]) -> str:
     return "null" if score is None else "number" if score == score else "NaN"
 
 
-def _edge_keys(edges: dict[str, dict[str, Any]]) -> list[str]:
+def _edge_keys(edges: dict[str, dict[str, Any]]) -> EdgeKeys:
     """Keys of an ordinary entry: those of the first that has a score, if it has no others."""
-    for entry in edges.values():
-        if "score" in entry:
-            return list(entry) if entry.keys() == set(EDGE_KEYS) else list(EDGE_KEYS)
-    return ["in_graph"] if edges else list(EDGE_KEYS)
+    first = next((list(entry) for entry in edges.values() if "score" in entry), None)
+    if first is None and edges:
+        return ["in_graph"]
+    return ["in_graph", "score"] if first == ["in_graph", "score"] else ["score", "in_graph"]
 
 
 def _is_ordinary(entry: dict[str, Any], layout: Layout) -> bool:
@@ -228,13 +229,11 @@ def _layout(circuit: Circuit) -> Layout:
     if stored is not None:
         try:
             layout = Layout.model_validate(stored)
-            same_graph = _graph(layout.cfg) == graph
-            _check_nodes(graph, layout.nodes)
-            _columns(layout.entries)
+            if _graph(layout.cfg) == graph:
+                _check_layout(graph, layout)
+                return layout
         except (ValidationError, WorkbenchError):
             raise _damaged() from None
-        if same_graph:
-            return layout
     model = circuit.provenance.get("model")
     width = model.get("d_model", 0) if isinstance(model, dict) else 0
     cfg = {
@@ -244,6 +243,17 @@ def _layout(circuit: Circuit) -> Layout:
         "d_model": width,
     }
     return Layout(cfg=cfg, nodes={node: {"in_graph": True} for node in graph.nodes})
+
+
+def _check_layout(graph: Graph, layout: Layout) -> None:
+    """What `from_json` guarantees and a file of ours, changed by hand, may not."""
+    _check_nodes(graph, layout.nodes)
+    _columns(layout.entries)
+    order = layout.order or []
+    edge_indices(graph, order)
+    doubled = len(set(order)) < len(order) or len(set(layout.sections)) < len(layout.sections)
+    if doubled or not {"cfg", "edges"} <= set(layout.sections):
+        raise _damaged()
 
 
 def _damaged() -> WorkbenchError:

@@ -68,7 +68,8 @@ def write_whole(path: str | os.PathLike[str], text: str) -> None:
 def _replace(target: Path, data: bytes, permissions: int | None) -> None:
     temporary = target.parent / f".workbench-{secrets.token_hex(8)}.tmp"
     # Made like any new file, so that the user's umask applies; never an existing one.
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    handle = os.open(temporary, flags, 0o666)
     try:
         with open(handle, "wb") as file:
             file.write(data)
