@@ -181,16 +181,3 @@ def load_task(
     from workbench.taskfile import resolve_task
 
     return resolve_task(os.fspath(name), model.tokenizer, pairs=pairs, seed=seed, metric=metric)
-
-
-def require_task(name: str) -> None:
-    """Say what is wrong with a task before a model is loaded for it.
-
-    Raises:
-        WorkbenchError: there is no task of that name, and no file, or the file cannot be used.
-    """
-    from tasks import TASKS
-    from workbench.taskfile import read_task
-
-    if name.strip().lower().replace("_", "-") not in TASKS:
-        read_task(name)

@@ -145,7 +145,9 @@ def check_weights(folder: Path, name: str) -> None:
 
 def too_big(name: str) -> str:
     """What to say of a model that does not fit into memory."""
-    return f"{name} does not fit into memory: take the dtype bfloat16, another device or a smaller model."
+    return (
+        f"{name} does not fit into memory: take dtype bfloat16, another device, or a smaller model."
+    )
 
 
 def first_line(error: BaseException) -> str:

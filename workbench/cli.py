@@ -1,0 +1,352 @@
+"""The command line: `workbench` and its subcommands.
+
+Nothing heavy is imported before a command needs it, so that `--help` and the app's first frame wait
+for neither torch nor Textual. This is the one module that knows both the engine and the app.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from workbench import console, output
+from workbench.errors import WorkbenchError
+from workbench.request import OpenRequest
+
+app = typer.Typer(
+    name="workbench",
+    help="Circuit analysis of transformer language models, by hand, in the terminal.",
+    epilog="Without a command it asks for model and task on screen.",
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Pairs = Annotated[
+    int | None,
+    typer.Option(min=1, help="How many pairs. [default: 32 of a built-in task, all of a file]"),
+]
+Seed = Annotated[int, typer.Option(help="Seed of the task's generator.")]
+Metric = Annotated[
+    str | None,
+    typer.Option(help="logit_diff, prob_diff, kl or accuracy. [default: the task's own]"),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(help="cpu, cuda, cuda:N or mps. [default: the best there is]"),
+]
+Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16. [default: float32]")]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a model of the hub.")]
+Bos = Annotated[
+    bool | None,
+    typer.Option("--bos/--no-bos", help="BOS before the prompts. [default: the tokenizer's own]"),
+]
+Mismatch = Annotated[
+    Literal["refuse", "drop"],
+    typer.Option(help="What becomes of pairs whose prompts differ in token length."),
+]
+Ablation = Annotated[str, typer.Option(help="What takes the place of an edge left out.")]
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A hub id, a folder, a .gguf file, or a short name (smollm2)."
+    ),
+]
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A built-in task, or a task file.")]
+CircuitPath = Annotated[Path, typer.Argument(metavar="CIRCUIT", help="A circuit file.")]
+
+
+@app.callback(invoke_without_command=True)
+def setup(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Circuit analysis of transformer language models, by hand, in the terminal."""
+    if version:
+        from workbench import __version__
+
+        print(__version__)
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        _show(None, None)
+
+
+@app.command("open")
+def open_(
+    model: ModelName,
+    task: Annotated[str, typer.Option(help="A built-in task, or a task file.")],
+    pairs: Pairs = None,
+    seed: Seed = 0,
+    metric: Metric = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    revision: Revision = None,
+    bos: Bos = None,
+    mismatch: Mismatch = "refuse",
+    circuit: Annotated[Path | None, typer.Option(help="A circuit file to begin with.")] = None,
+    ablation: Ablation = "patching",
+) -> None:
+    """Open a model and a task in the app."""
+    from workbench.modelsource import find_model
+    from workbench.precheck import check_circuit, check_task
+
+    find_model(model)
+    check_task(task)
+    if circuit is not None:
+        check_circuit(circuit)
+    _show(
+        OpenRequest(
+            model=model,
+            task=task,
+            pairs=pairs,
+            seed=seed,
+            metric=metric,
+            device=device,
+            dtype=dtype,
+            revision=revision,
+            bos=bos,
+            mismatch=mismatch,
+            circuit=circuit,
+            ablation=ablation,
+        ),
+        None,
+    )
+
+
+@app.command()
+def resume(
+    session: Annotated[
+        str | None,
+        typer.Argument(help="Its journal, or the beginning of its name. [default: the latest]"),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the sessions instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Go on with a session where it was, also after a crash or a dropped connection."""
+    from workbench.sessions import list_sessions
+
+    if list_:
+        sessions = list_sessions()
+        if as_json:
+            output.as_json([vars(s) | {"path": str(s.path)} for s in sessions])
+            return
+        for s in sessions:
+            share = "" if s.faithfulness is None else f"  faithfulness {s.faithfulness:.3f}"
+            output.line(f"{s.path.stem}  {s.when}  {s.model}  {s.task}  {s.edges} edges{share}")
+        if not sessions:
+            console.say("There are no sessions yet.")
+        return
+    from workbench.precheck import find_session
+
+    _show(None, find_session(session))
+
+
+@app.command()
+def evaluate(
+    model: ModelName,
+    task: TaskName,
+    circuit: CircuitPath,
+    pairs: Pairs = None,
+    seed: Seed = 0,
+    metric: Metric = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    revision: Revision = None,
+    bos: Bos = None,
+    mismatch: Mismatch = "refuse",
+    ablation: Ablation = "patching",
+    as_json: Json = False,
+) -> None:
+    """Score a circuit: everything outside it corrupted."""
+    from workbench.modelsource import find_model
+    from workbench.precheck import check_task, warn_of_other_model
+
+    # What costs nothing to find out comes before what takes seconds.
+    find_model(model)
+    check_task(task)
+    from workbench.formats import load_circuit
+
+    loaded = load_circuit(circuit)
+    warn_of_other_model(loaded, model)
+    with console.ProgressLine() as progress:
+        progress("Starting", None)
+        from workbench.evaluation import evaluate as score_of
+        from workbench.model import load_model
+
+        made = load_model(model, device=device, dtype=dtype, revision=revision, progress=progress)
+        score = score_of(
+            made,
+            task,
+            loaded,
+            pairs=pairs,
+            seed=seed,
+            metric=metric,
+            bos=bos,
+            mismatch=mismatch,
+            ablation=ablation,
+            progress=progress,
+        )
+    if as_json:
+        output.as_json(score.to_json())
+    else:
+        output.as_text(score)
+
+
+@app.command()
+def tasks(as_json: Json = False) -> None:
+    """List the built-in tasks."""
+    from tasks import TASKS
+
+    if as_json:
+        output.as_json(
+            [
+                {
+                    "name": task.name,
+                    "metric": task.metric,
+                    "description": task.description,
+                    "example": vars(task.example),
+                }
+                for task in TASKS.values()
+            ]
+        )
+        return
+    for task in TASKS.values():
+        output.line(f"{task.name}  ({task.metric})")
+        output.line(f"  {task.description}")
+        output.line(f"  clean:     {task.example.clean}")
+        output.line(f"  corrupted: {task.example.corrupted}")
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the models that are on this machine, and the families that are exact."""
+    from workbench.family import SUPPORTED_FAMILIES
+    from workbench.knownmodels import converted_models, known_models
+
+    known, converted = known_models(), converted_models()
+    if as_json:
+        output.as_json(
+            {
+                "models": [vars(model) for model in known],
+                "converted": converted,
+                "families": SUPPORTED_FAMILIES,
+            }
+        )
+        return
+    for model in known:
+        output.line(f"{model.name}  ({model.kind})  {model.note}")
+    for name in converted:
+        output.line(f"{name}  (converted, in the cache)")
+    output.line(
+        "Besides these: a hub id (gpt2, EleutherAI/pythia-160m), a folder in transformers' format, "
+        "or a .gguf file, of these families:"
+    )
+    for family, description in SUPPORTED_FAMILIES.items():
+        output.line(f"  {family}: {description}")
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A circuit file.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Where to write it.")],
+    format_: Annotated[
+        Literal["circuit", "eap-ig"], typer.Option("--format", help="The format to write.")
+    ] = "circuit",
+    as_json: Json = False,
+) -> None:
+    """Write a circuit file in the other format."""
+    from workbench.formats import convert as convert_file
+
+    lost = convert_file(source, target, format_)
+    for sentence in lost:
+        console.say(f"workbench: warning: {sentence}")
+    if as_json:
+        output.as_json({"written": str(target), "format": format_, "lost": list(lost)})
+    else:
+        output.line(str(target))
+
+
+@app.command()
+def bench(
+    model: ModelName,
+    task: Annotated[str, typer.Option(help="A built-in task, or a task file.")] = "ioi",
+    pairs: Annotated[int, typer.Option(min=1, help="How many pairs.")] = 32,
+    seed: Seed = 0,
+    device: Device = None,
+    dtype: Dtype = None,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="How often each item is timed; medians are reported.")
+    ] = 5,
+    app_: Annotated[
+        bool, typer.Option("--app", help="Measure the app: first paint, keys during a sweep.")
+    ] = False,
+    long: Annotated[
+        bool, typer.Option("--long", help="Also toggle 10,000 times: drift and memory.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure speed and memory, as ratios to one plain forward pass of the same batch."""
+    from workbench.modelsource import find_model
+    from workbench.precheck import check_task
+
+    find_model(model)
+    check_task(task)
+    with console.ProgressLine() as progress:
+        from workbench.bench import measure
+
+        figures = measure(
+            model,
+            task,
+            pairs=pairs,
+            seed=seed,
+            device=device,
+            dtype=dtype,
+            rounds=rounds,
+            app=app_,
+            long=long,
+            progress=progress,
+        )
+    if as_json:
+        output.as_json(figures.to_json())
+    else:
+        for line in figures.lines():
+            output.line(line)
+
+
+def _show(request: OpenRequest | None, resuming: Path | None) -> None:
+    """Run the app."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise WorkbenchError(
+            "The app needs a terminal; without one use `workbench evaluate MODEL TASK CIRCUIT`, "
+            "`tasks`, `models`, `convert` or `bench`."
+        )
+    from screens.app import WorkbenchApp
+
+    WorkbenchApp(request, resuming).run()
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+
+    def command() -> int:
+        # Not typer's standalone mode: that ends Ctrl-C and defects in ways of its own.
+        try:
+            code = typer.main.get_command(app)(args, standalone_mode=False)
+        except typer.Abort:
+            raise KeyboardInterrupt from None
+        except USAGE_ERRORS as error:
+            error.show(sys.stderr)
+            return console.EXIT_USER
+        return code if isinstance(code, int) else 0
+
+    with console.our_warnings():
+        return console.run(command)
+
+
+# A wrong flag or argument. Typer carries its own copy of click, or older ones need click itself:
+# the class is had by way of one that typer has always exported.
+USAGE_ERRORS = typer.BadParameter.__mro__[2]

@@ -1,0 +1,149 @@
+"""What the headless commands write to stderr, and the exit codes they end with.
+
+stdout carries a command's result and nothing else, so that it can be piped.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from workbench.errors import Cancelled, WorkbenchError
+from workbench.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+EXIT_DEFECT = 1
+EXIT_USER = 2
+EXIT_INTERRUPTED = 130
+"""What a shell reports of a program that Ctrl-C ended."""
+
+
+def say(text: str) -> None:
+    """One line on stderr; control characters in it, from a file's name say, are shown, not sent."""
+    with suppress(OSError, ValueError):
+        print(printable(text), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Text of one line, with what a terminal would obey escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def run(command: Callable[[], int]) -> int:
+    """Run a command and turn every way in which it can end into an exit code and at most one line.
+
+    Args:
+        command: returns its own exit code.
+    """
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code
+    except WorkbenchError as error:
+        say(f"workbench: {error}")
+        return EXIT_USER
+    except (KeyboardInterrupt, Cancelled):
+        say("workbench: interrupted; nothing was written.")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has what it wanted (`| head`). What is left in the buffer goes nowhere, else
+        # Python would complain of it while it exits.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        say(
+            f"workbench: it failed with {type(error).__name__}: {_first_line(error)}; this is a "
+            f"defect of the workbench, please report it with {_write_log(error)}."
+        )
+        return EXIT_DEFECT
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else "no message"
+
+
+def _write_log(error: BaseException) -> str:
+    """Write the traceback where the user can find it, and say where that is."""
+    from workbench.statefolder import state_folder
+
+    text = "".join(traceback.format_exception(error))
+    name = f"failure-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    try:
+        path = Path(state_folder() / "logs" / name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{' '.join(sys.argv)}\n\n{text}", encoding="utf-8")
+    except OSError:
+        sys.stderr.write(text)
+        return "the traceback above"
+    return str(path)
+
+
+class ProgressLine:
+    """Progress on stderr: one live line on a terminal, otherwise a line for each new step."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        console = Console(stderr=True)
+        self._live = console.is_terminal
+        self._last = ""
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            console=console,
+            transient=True,
+            disable=not self._live,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self._report
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def _report(self, message: str, fraction: float | None) -> None:
+        if not self._live:
+            if message != self._last:
+                say(f"{message} …")
+            self._last = message
+            return
+        total = None if fraction is None else 1.0
+        shown = printable(message)
+        if self._task is None:
+            self._task = self._bar.add_task(shown, total=total, completed=fraction or 0.0)
+        else:
+            self._bar.update(self._task, description=shown, total=total, completed=fraction or 0.0)
+
+
+@contextmanager
+def our_warnings() -> Iterator[None]:
+    """Print our own warnings as one line each, and those of other packages not at all."""
+
+    def show(message: Warning | str, *rest: object) -> None:
+        say(f"workbench: warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("always", category=UserWarning, module=r"workbench\.")
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,57 @@
+"""Results on stdout: as lines for people, as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from workbench.console import printable
+
+if TYPE_CHECKING:
+    from workbench.evaluation import CircuitScore
+
+
+def as_text(score: CircuitScore) -> None:
+    """A circuit's score for people."""
+    share = "none: the metric is the same on clean and corrupted prompts"
+    if score.faithfulness is not None:
+        share = f"{score.faithfulness:.4f}"
+    state = "closed" if score.closed else "open: some destinations read the clean residual"
+    line(
+        f"model         {score.model} on {score.device}, {score.dtype}; its logits are met to "
+        f"{score.check_difference:.1e} of their scale"
+    )
+    line(
+        f"task          {score.task}, {score.pairs} pairs"
+        + (f" ({score.dropped} dropped)" if score.dropped else "")
+    )
+    line(f"metric        {score.metric}: {score.metric_definition}")
+    line(f"clean         {score.clean:.6g}   accuracy {score.clean_accuracy:.3f}")
+    line(f"corrupted     {score.corrupted:.6g}")
+    line(f"circuit       {score.circuit:.6g}   accuracy {score.accuracy:.3f}, KL {score.kl:.4g}")
+    line(f"faithfulness  {share}")
+    line(f"edges         {score.edges:,} of {score.all_edges:,}")
+    line(f"nodes         {score.nodes:,} of {score.all_nodes:,}")
+    line(f"circuit is    {state}")
+
+
+def line(text: str) -> None:
+    """One line of plain text; what a terminal would obey in it is escaped."""
+    print(printable(text))
+
+
+def as_json(value: Any) -> None:
+    """Strict JSON: numbers that are not finite become null."""
+    print(json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _strict(value: Any) -> Any:
+    """The same with null for numbers that JSON does not have."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return value
