@@ -1,0 +1,139 @@
+"""WorkbenchApp: opens a session, or asks which, and shows it on the bench.
+
+The first frame is painted before anything heavy is imported: the session's module, and torch behind it,
+come in with the thread that loads.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import events
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from screens.too_small import fit_screen
+from workbench.request import OpenRequest
+
+if TYPE_CHECKING:
+    from workbench.session import Session
+
+LOG_BYTES = 1_000_000
+
+
+class WorkbenchApp(App[None]):
+    """The app.
+
+    Attributes:
+        request: what to open at the start; None: ask.
+        resuming: the journal of the session to go on with; None: begin one.
+        session: a session that is open already, made by a script.
+    """
+
+    TITLE = "Circuit Workbench"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "quit", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        open_request: OpenRequest | None = None,
+        resume: Path | None = None,
+        session: Session | None = None,
+    ) -> None:
+        super().__init__()
+        self.animation_level = "none"  # each frame of an animation is a repaint over the line
+        self.request = open_request
+        self.resuming = resume
+        self.session = session
+
+    def on_mount(self) -> None:
+        self.screen_change_signal.subscribe(self, self._fit)
+        if self.session is not None:
+            self.show_bench(self.session)
+        elif self.resuming is not None:
+            self.resume_session(self.resuming)
+        elif self.request is not None:
+            self.open_session(self.request)
+        else:
+            self.show_setup()
+        self.call_after_refresh(self._log_to_file)
+
+    # Screens.
+
+    def show_setup(self, request: OpenRequest | None = None, complaint: str = "") -> None:
+        """Ask what to open; `complaint` says why the last try failed."""
+        from screens.setup import Setup
+
+        self._show(Setup(request or self.request, complaint))
+
+    def open_session(self, request: OpenRequest) -> None:
+        """Load what is asked for, then show it."""
+        from screens.loading import Loading, begin
+
+        self.request = request
+        title = f"{request.model} · {request.task}"
+        self._show(Loading(title, lambda say: begin(request, say)))
+
+    def resume_session(self, path: Path) -> None:
+        """Load the model and task of a journal and go on where it ends."""
+        from screens.loading import Loading, go_on
+
+        self._show(Loading(f"Session {path.stem}", lambda say: go_on(path, say)))
+
+    def show_bench(self, session: Session) -> None:
+        from screens.bench import Bench
+
+        self._show(Bench(session))
+
+    def _show(self, screen: Screen[Any]) -> None:
+        """Make this the only screen above the empty one beneath."""
+        if len(self.screen_stack) > 1:
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
+
+    # The size of the terminal.
+
+    def on_resize(self, event: events.Resize) -> None:
+        for screen in self.screen_stack:
+            fit_screen(screen, event.size.width, event.size.height)
+
+    def _fit(self, screen: Screen[Any]) -> None:
+        fit_screen(screen, self.size.width, self.size.height)
+
+    # Commands.
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        yield from self._actions(screen)
+        for command in super().get_system_commands(screen):
+            if command.title in ("Theme", "Screenshot", "Quit"):
+                yield command
+
+    def _actions(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        for title, sentence, call in getattr(screen, "palette_commands", list)():
+            yield SystemCommand(title, sentence, call)
+
+    # The log.
+
+    def _log_to_file(self) -> None:
+        """Unexpected errors go to a file: the screen has no room for a traceback."""
+        from workbench.statefolder import state_folder
+
+        try:
+            folder = state_folder()
+            folder.mkdir(parents=True, exist_ok=True)
+            handler = logging.handlers.RotatingFileHandler(
+                folder / "workbench.log", maxBytes=LOG_BYTES, backupCount=1, delay=True
+            )
+        except OSError:
+            return  # an unwritable folder costs the log, not the app
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        logging.getLogger("workbench").addHandler(handler)

@@ -1,0 +1,111 @@
+"""Background: calls of the session away from the screen, in order, none lost, none blocking the exit.
+
+Threads are daemons, unlike those of Textual's thread workers: leaving must not wait for a model that
+is being loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from textual.message_pump import MessagePump
+
+from workbench.errors import Cancelled, WorkbenchError
+
+log = logging.getLogger("workbench.screens")
+
+T = TypeVar("T")
+
+
+def sentence(error: BaseException) -> str:
+    """What to tell the user of an error: our own sentences as they are, anything else as unexpected."""
+    if isinstance(error, WorkbenchError):
+        return str(error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return "There is not enough memory for this; the session is as before. Try fewer pairs."
+    said = str(error).strip().splitlines()
+    return f"Unexpected: {type(error).__name__}{': ' + said[0] if said else ''}. The log has the details."
+
+
+class Job(Generic[T]):
+    """One call in a thread.
+
+    Attributes:
+        work: what to call there.
+        done: called with the result, in the message loop of the receiver.
+        failed: called with the exception, likewise. `Cancelled` is an exception too.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self.work = work
+        self.done = done
+        self.failed = failed
+
+
+class Background:
+    """One daemon thread that runs jobs in the order in which they were put.
+
+    Make it where an event loop runs. Results are delivered through the receiver's message queue, in
+    order, and dropped when the receiver is gone.
+    """
+
+    def __init__(self, receiver: MessagePump, name: str) -> None:
+        self._receiver = receiver
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Jobs put whose result was not delivered yet."""
+        return self._waiting
+
+    def put(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._waiting += 1
+        self._jobs.put(Job(work, done, failed))
+
+    def deliver(self, call: Callable[[], None]) -> None:
+        """Run a call in the receiver's message loop. From any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._receiver.call_later, call)
+        except RuntimeError:
+            log.debug("a result came after the app had ended")
+
+    def stop(self) -> None:
+        """Take no more jobs; what runs is not waited for."""
+        self._jobs.put(None)
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                result = job.work()
+            except BaseException as error:  # an out-of-memory error is no Exception everywhere
+                if not isinstance(error, WorkbenchError | Cancelled):
+                    log.exception("a computation failed")
+                self._finish(job.failed, error)
+            else:
+                self._finish(job.done, result)
+
+    def _finish(self, callback: Callable[[Any], None], value: Any) -> None:
+        def call() -> None:
+            self._waiting -= 1
+            callback(value)
+
+        self.deliver(call)

@@ -1,0 +1,322 @@
+"""The bench: the circuit as a tree, the edges into the chosen node, readouts, and the status bar.
+
+It shows a session and hears keys and clicks. What computes goes through its `SessionRunner`; what the
+keys do stands in `BenchActions`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widget import Widget
+
+from screens.bench_actions import BenchActions
+from screens.candidates import Candidates
+from screens.circuit_tree import CircuitTree
+from screens.edges_panel import EdgesPanel
+from screens.frontier import Frontier
+from screens.key_bar import KeyBar
+from screens.keys import ACTIONS, BY_NAME, FOOTERS
+from screens.numbers import count, plain, signed
+from screens.panel_tabs import PanelTabs
+from screens.rows import Rows
+from screens.runner import SessionRunner, View
+from screens.status_bar import StatusBar
+from workbench.views import Candidate, Status, TreeRow
+
+if TYPE_CHECKING:
+    from screens.readouts import Readouts
+    from workbench.session import Session
+
+PANELS = ("circuit", "candidates", "readouts")
+SETTLE = 0.12
+"""Seconds the cursor rests before what depends on it is looked up: held arrow keys stay smooth."""
+STATES = {
+    "open": "open: reads the clean residual",
+    "partly": "partly expanded",
+    "expanded": "expanded: reads its kept edges",
+    "dead": "dead: nothing live feeds it",
+    "input": "the embeddings: nothing feeds them",
+}
+
+
+class Bench(BenchActions):
+    """The main screen.
+
+    Attributes:
+        session: what is shown.
+        runner: runs its commands and sweeps.
+        view: the chosen node, which of its inputs, and the setting of the exact effects.
+    """
+
+    CSS_PATH = Path(__file__).with_name("bench.tcss")
+    AUTO_FOCUS = "#tree"
+    HORIZONTAL_BREAKPOINTS = [
+        (0, "-narrow"),
+        (100, "-mid"),
+        (140, "-wide"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in ACTIONS]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.view = View("logits")
+        self.visited: list[str] = []
+        self.threshold = session.threshold
+        self._last = session.status()
+        self._settling: Timer | None = None
+        self._read: str | None = None
+
+    def compose(self) -> ComposeResult:
+        from screens.readouts import Readouts
+
+        yield PanelTabs(id="tabs")
+        with Horizontal(id="panels"):
+            with Vertical(id="circuit", classes="panel"):
+                yield CircuitTree(id="tree")
+                yield Frontier(id="frontier", markup=False)
+            yield EdgesPanel(id="candidates", classes="panel")
+            yield Readouts(id="readouts", classes="panel")
+        yield StatusBar(self.session.model, self.session.task, self._last, id="status")
+        yield KeyBar(BY_NAME["help"], id="keys")
+
+    def on_mount(self) -> None:
+        self.runner = SessionRunner(
+            self.session, self, done=self.command_done, failed=self.failed, progress=self.look
+        )
+        self.table.order = self.session.graph.source_index
+        self.show_panel("circuit")
+        self.refresh_all(anew=True)
+        self._read_component()
+        for warning in self.session.task.warnings:
+            self.notify(warning, title="Warning", severity="warning", timeout=20, markup=False)
+
+    def on_unmount(self) -> None:
+        self.runner.stop()
+        self.session.close()
+
+    # Widgets.
+
+    @property
+    def tree_rows(self) -> CircuitTree:
+        return self.query_one("#tree", CircuitTree)
+
+    @property
+    def edges(self) -> EdgesPanel:
+        return self.query_one("#candidates", EdgesPanel)
+
+    @property
+    def table(self) -> Candidates:
+        return self.edges.table
+
+    @property
+    def readouts(self) -> Readouts:
+        from screens.readouts import Readouts
+
+        return self.query_one("#readouts", Readouts)
+
+    # Showing.
+
+    def refresh_all(self, *, anew: bool = False) -> None:
+        """Show the session as it stands now; `anew`: the view changed, so sort the table again."""
+        status = self.session.status()
+        self.query_one("#status", StatusBar).update(status, pending=self.runner.busy)
+        self.tree_rows.show_tree(self.session.tree())
+        self.tree_rows.choose(self.view.node)
+        self.query_one("#frontier", Frontier).show_nodes(
+            self.session.frontier(), closed=status.closed
+        )
+        self.threshold = self.session.threshold
+        self.look(anew=anew)
+
+    def look(self, anew: bool = False) -> None:
+        """Show the edges as they stand now, and compute what is not known of them."""
+        edges = self.view.candidates(self.session)
+        table = self.table
+        if not anew:
+            self.runner.look_at(self.view, edges)
+        sweep = self.runner.sweep
+        was_sweeping = table.sweeping
+        table.sweeping = sweep is not None and sweep.what == "exact"
+        table.costing = sweep is not None and sweep.what == "drop costs"
+        table.show_edges(edges, anew=anew)
+        if was_sweeping and not table.sweeping:
+            table.resort()  # once, at the end: rows do not jump while they are read
+        if anew:
+            self._settle()
+        self.describe()
+
+    def describe(self) -> None:
+        """Bring titles, headings and the footer up to date."""
+        status = self.session.status()
+        row = self.row_of(self.view.node)
+        state = STATES[row.state] if row is not None else "not in the circuit"
+        self.table.nothing = (
+            "The embeddings: nothing feeds them." if self.view.node == "input" else "No edges."
+        )
+        self.edges.describe(
+            self.view,
+            state=state,
+            metric=self.session.task.metric,
+            threshold=self.threshold,
+            sweep=self.runner.sweep,
+            stopped=self.runner.stopped,
+        )
+        titles = {
+            "circuit": f"Circuit: {count(status.edges)} edges",
+            "candidates": f"Edges into {self.view.node}",
+            "readouts": f"Readouts{f' of {self._read}' if self._read else ''}",
+        }
+        for number, panel in enumerate(PANELS, 1):
+            self.query_one(f"#{panel}").border_title = f"{number} {titles[panel]}"
+        self.query_one("#tabs", PanelTabs).update(titles, self.panel)
+        self.query_one("#keys", KeyBar).offer([BY_NAME[name] for name in FOOTERS[self.panel]])
+
+    def row_of(self, node: str) -> TreeRow | None:
+        rows = [row for row in self.tree_rows.all if row.name == node]
+        return next((row for row in rows if not row.repeated), rows[0] if rows else None)
+
+    # Choosing.
+
+    def choose(self, node: str, *, remember: bool = True) -> None:
+        """Show the candidate edges into a node."""
+        if node == self.view.node:
+            return
+        if remember:
+            self.visited.append(self.view.node)
+            del self.visited[:-200]
+        self.change_view(View(node, "qkv", self.view.setting, self.view.costs))
+        self.tree_rows.go_to(node)
+
+    def change_view(self, view: View) -> None:
+        other_node = view.node != self.view.node
+        self.runner.leave()
+        self.view = view
+        table = self.table
+        table.costs_shown = view.costs
+        table.sweeping = table.costing = False
+        self.tree_rows.choose(view.node)
+        if other_node and table.filter:
+            table.filter = type(table.filter)("")
+        if other_node:
+            table.clear()
+        self.look(anew=True)
+
+    def _settle(self) -> None:
+        """After a moment without another move: start the sweep and the readouts."""
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self.set_timer(SETTLE, self._settled)
+
+    def _settled(self) -> None:
+        self._settling = None
+        row = self.tree_rows.highlighted
+        if self.panel == "circuit" and row is not None and row.name != self.view.node:
+            self.choose(row.name)
+            return
+        self.look()
+        self._read_component()
+
+    def _read_component(self) -> None:
+        """Let the readouts show the component under the cursor."""
+        node = self.view.node
+        edge = self.table.highlighted
+        if self.panel == "candidates" and edge is not None:
+            node = edge.source
+        if node != self._read:
+            self._read = node
+            self.readouts.show(self.session, node)
+            self.describe()
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is computed, queued or waited for."""
+        return self._settling is None and self.runner.idle
+
+    def on_rows_highlighted(self, event: Rows.Highlighted) -> None:
+        self._settle()
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        self.action_go_in()
+
+    def on_candidates_marked(self, event: Candidates.Marked) -> None:
+        self.toggle(event.row)
+
+    def on_candidates_sorted(self) -> None:
+        self.describe()
+
+    # Commands coming back.
+
+    def toggle(self, edge: Candidate) -> None:
+        """Keep or drop an edge; the mark changes at once, the numbers when they are computed."""
+        table = self.table
+        table.in_flight[edge.edge] = not table.in_flight.get(
+            edge.edge, edge.kept or (edge.open and edge.preview)
+        )
+        if edge in table.rows:
+            table.redraw(table.rows.index(edge))
+        setting = self.view.setting
+        self.command(lambda: self.session.toggle(edge.edge, setting=setting))
+
+    def command_done(self, status: Status) -> None:
+        if self.runner.busy:
+            self.query_one("#status", StatusBar).update(status, pending=True)
+        else:
+            self._caught_up()
+        self._announce(status)
+        self._last = status
+
+    def failed(self, sentence: str) -> None:
+        self.notify(sentence, severity="error", timeout=10, markup=False)
+        if not self.runner.busy:
+            self._caught_up()
+
+    def _caught_up(self) -> None:
+        self.table.in_flight.clear()
+        self.table.refresh()
+        self.refresh_all()
+
+    def _announce(self, status: Status) -> None:
+        """Say it when the circuit first reaches the embeddings, and when nothing is open any more."""
+        if not status.edges:
+            return
+        closes = status.closed and not self._last.closed and status.reached_input
+        if not closes and not (status.reached_input and not self._last.reached_input):
+            return
+        faithfulness = "undefined" if status.faithfulness is None else plain(status.faithfulness, 3)
+        words = (
+            f"{count(status.edges)} of {count(status.all_edges)} edges and {count(status.nodes)} of "
+            f"{count(status.all_nodes)} nodes carry {self.session.task.metric} "
+            f"{signed(status.circuit_metric, 3)} of the model's {signed(status.model_metric, 3)}: "
+            f"faithfulness {faithfulness}. "
+        )
+        if status.closed:
+            words += "Nothing is open: this is the circuit's own number. o exports it."
+        else:
+            still = count(status.open_destinations)
+            words += f"{still} inputs are still open; . goes to the next node to expand."
+        title = "The circuit is closed" if closes else "The embeddings are reached"
+        self.notify(words, title=title, timeout=15, markup=False)
+
+    # Panels.
+
+    def show_panel(self, panel: str) -> None:
+        self.panel = panel
+        for name in PANELS:
+            self.set_class(name == panel, f"-show-{name}")
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        widget: Widget | None = event.widget
+        while widget is not None and widget.id not in PANELS:
+            widget = widget.parent if isinstance(widget.parent, Widget) else None
+        if widget is not None and widget.id and widget.id != self.panel:
+            self.show_panel(widget.id)
+            self._settle()
+            self.describe()

@@ -1,0 +1,152 @@
+"""Loading: what is being done while a session opens, how far it is, and a way out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widgets import Static
+
+from screens.background import Background, sentence
+from screens.numbers import seconds, shorten
+from screens.one_line import one_line
+from workbench.errors import Cancelled
+from workbench.request import OpenRequest
+
+if TYPE_CHECKING:
+    from workbench.session import Session
+
+Progress = Callable[[str, float | None], None]
+TICK = 1.0  # seconds between two looks at the clock
+KEPT = 8  # steps listed
+BAR = 30
+
+
+def begin(request: OpenRequest, say: Progress) -> Session:
+    """Start the session that is asked for. In a thread: this imports torch."""
+    say("Importing torch and transformers", None)
+    from workbench.session import Session
+
+    return Session.start(
+        request.model,
+        request.task,
+        pairs=request.pairs,
+        seed=request.seed,
+        metric=request.metric,
+        device=request.device,
+        dtype=request.dtype,
+        revision=request.revision,
+        bos=request.bos,
+        mismatch=request.mismatch,
+        ablation=request.ablation,
+        circuit=request.circuit,
+        progress=say,
+    )
+
+
+def go_on(path: Path, say: Progress) -> Session:
+    """Resume the session of a journal. In a thread: this imports torch."""
+    say("Importing torch and transformers", None)
+    from workbench.session import Session
+
+    return Session.resume(path, progress=say)
+
+
+class Loading(Screen[None]):
+    """Runs `opening` in a thread. Cancelling leaves at once; the thread ends at its next step."""
+
+    CSS_PATH = Path(__file__).with_name("loading.tcss")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,c", "cancel", "cancel", show=False),
+        Binding("q", "app.quit", "quit", show=False),
+    ]
+
+    def __init__(self, title: str, opening: Callable[[Progress], Session]) -> None:
+        super().__init__()
+        self.heading = title
+        self.opening = opening
+        self.steps: list[tuple[str, float]] = []  # what, and when it began
+        self.fraction: float | None = None
+        self._cancelled = threading.Event()
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static(Text(shorten(one_line(self.heading), 70)), id="title")
+            yield Static(id="steps")
+            yield Static(Text("esc or c: cancel · q: quit"), id="keys")
+
+    def on_mount(self) -> None:
+        self.thread = Background(self, "loading")
+        self.set_interval(TICK, self._draw)
+        self.thread.put(self._open, self._opened, self._failed)
+        self._draw()
+
+    def on_unmount(self) -> None:
+        self._cancelled.set()
+        self.thread.stop()
+
+    def _open(self) -> Session:
+        session = self.opening(self._say)
+        if self._cancelled.is_set():  # nobody waits for it any more
+            session.close()
+            raise Cancelled("loading was cancelled")
+        return session
+
+    def _say(self, what: str, fraction: float | None) -> None:
+        """From the loading thread."""
+        if self._cancelled.is_set():
+            raise Cancelled("loading was cancelled")
+        self.thread.deliver(lambda: self._told(what, fraction))
+
+    def _told(self, what: str, fraction: float | None) -> None:
+        if not self.steps or self.steps[-1][0] != what:
+            self.steps.append((what, monotonic()))
+            del self.steps[:-KEPT]
+        self.fraction = fraction
+        self._draw()
+
+    def _draw(self) -> None:
+        text = Text()
+        now = monotonic()
+        for i, (what, began) in enumerate(self.steps):
+            last = i == len(self.steps) - 1
+            ended = now if last else self.steps[i + 1][1]
+            if i:
+                text.append("\n")
+            text.append("▸ " if last else "  ", "bold" if last else "dim")
+            text.append(f"{shorten(one_line(what), 52):<53}", "bold" if last else "dim")
+            took = seconds(ended - began) if not last or ended - began >= 1 else ""
+            text.append(took.rjust(8), "dim")
+        if self.fraction is not None:
+            full = round(self.fraction * BAR)
+            text.append(f"\n  {'█' * full}{'░' * (BAR - full)} {100 * self.fraction:3.0f}%")
+        self.query_one("#steps", Static).update(text)
+
+    def _opened(self, session: Session) -> None:
+        from screens.app import WorkbenchApp
+
+        if self._cancelled.is_set() or not isinstance(self.app, WorkbenchApp):
+            session.close()
+            return
+        self.app.show_bench(session)
+
+    def _failed(self, error: BaseException) -> None:
+        from screens.app import WorkbenchApp
+
+        if not self._cancelled.is_set() and isinstance(self.app, WorkbenchApp):
+            self.app.show_setup(complaint=sentence(error))
+
+    def action_cancel(self) -> None:
+        from screens.app import WorkbenchApp
+
+        self._cancelled.set()
+        if isinstance(self.app, WorkbenchApp):
+            self.app.show_setup(complaint="Loading was cancelled.")

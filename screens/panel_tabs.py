@@ -1,0 +1,51 @@
+"""One line that names the panels where they do not stand side by side; each name can be clicked."""
+
+from __future__ import annotations
+
+from rich.style import Style
+from rich.text import Text
+from textual.strip import Strip
+from textual.widget import Widget
+
+from screens.numbers import shorten
+
+
+class PanelTabs(Widget):
+    """Number and title of each panel; the shown one in brackets."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES = {"panel-tabs--shown"}
+    DEFAULT_CSS = """
+    PanelTabs {
+        height: 1;
+        background: $panel;
+        color: $text-muted;
+        & > .panel-tabs--shown { color: $foreground; text-style: bold; background: $primary 40%; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._titles: dict[str, str] = {}
+        self._shown = ""
+
+    def update(self, titles: dict[str, str], shown: str) -> None:
+        """Titles by panel, and which panel is shown."""
+        if (titles, shown) != (self._titles, self._shown):
+            self._titles, self._shown = dict(titles), shown
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        room = width // max(1, len(self._titles)) - 6
+        text = Text()
+        for number, (panel, title) in enumerate(self._titles.items(), 1):
+            label = f"{number} {shorten(title, room)}"
+            shown = panel == self._shown
+            style = Style(meta={"@click": f"screen.panel('{panel}')"})
+            if shown:
+                style += self.get_component_rich_style("panel-tabs--shown")
+            text.append(f"[{label}]" if shown else f" {label} ", style)
+            text.append(" ")
+        strip = Strip(text.render(self.app.console, end="")).adjust_cell_length(width)
+        return strip.apply_style(self.rich_style)

@@ -1,0 +1,306 @@
+"""Setup: which model, which task, how many pairs; or a former session to go on with.
+
+Lists, sessions and prompts are looked up in threads: the first frame waits for none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Button, Input, Static
+
+from screens.background import Background, sentence
+from screens.choice import Choice
+from screens.key_bar import KeyBar
+from screens.keys import Action
+from screens.lookups import Known, look_up
+from screens.name_list import NameList, NameSuggester
+from screens.numbers import count
+from screens.one_line import one_line
+from screens.rows import Rows
+from screens.session_list import SessionList
+from workbench.errors import WorkbenchError
+from workbench.request import OpenRequest
+
+if TYPE_CHECKING:
+    from workbench.preview import TaskPreview
+
+METRICS = ("logit_diff", "prob_diff", "kl", "accuracy")
+ABLATIONS = (("patching", "patching: the corrupted prompt's values"),)
+SETTLE = 0.4
+"""Seconds without another key before the prompts are looked up."""
+DEFAULT_PAIRS = 32
+
+GROUP = "Setup"
+OPEN = Action("open", "ctrl+o", "^o", "open", "Load the model and open the bench.", GROUP)
+NEXT = Action("app.focus_next", "tab", "tab", "next field", "Go to the next field.", GROUP)
+PAIR = Action("pair(1)", "ctrl+right", "^→", "next prompt", "Show the next pair of prompts.", GROUP)
+QUIT = Action("app.quit", "ctrl+q", "^q", "quit", "Leave.", GROUP)
+
+
+class Setup(Screen[None]):
+    """The first screen of a bare `workbench`, and where a failed loading leads back to."""
+
+    CSS_PATH = Path(__file__).with_name("setup.tcss")
+    AUTO_FOCUS = "#model"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        OPEN.binding(),
+        Binding("ctrl+right", "pair(1)", show=False, priority=True),
+        Binding("ctrl+left", "pair(-1)", show=False, priority=True),
+        Binding("f1", "help", show=False),
+    ]
+
+    def __init__(self, request: OpenRequest | None = None, complaint: str = "") -> None:
+        super().__init__()
+        self.request = request or OpenRequest("", "", pairs=DEFAULT_PAIRS)
+        self.complaint = complaint
+        self.preview: TaskPreview | None = None
+        self.pair = 0
+        self.known = Known()
+        self._settling: Timer | None = None
+        self._asked = 0
+
+    def compose(self) -> ComposeResult:
+        asked = self.request
+        yield Static(Text("Circuit Workbench"), id="name")
+        with Horizontal(id="what"):
+            with Vertical(id="model-box", classes="field"):
+                suggester = NameSuggester(lambda: self.known.models)
+                hint = "hub id, folder, .gguf file or short name"
+                yield Input(asked.model, id="model", placeholder=hint, suggester=suggester)
+                yield NameList(id="models")
+            with Vertical(id="task-box", classes="field"):
+                suggester = NameSuggester(lambda: self.known.tasks)
+                hint = "a task below, or a .jsonl, .json or .csv file"
+                yield Input(asked.task, id="task", placeholder=hint, suggester=suggester)
+                yield NameList(id="tasks")
+        with Horizontal(id="how"):
+            yield Static(Text("Pairs "), classes="label")
+            pairs = "" if asked.pairs is None else str(asked.pairs)
+            yield Input(pairs, id="pairs", placeholder="all", type="integer", max_length=6)
+            yield Static(Text("Seed "), classes="label")
+            yield Input(str(asked.seed), id="seed", type="integer", max_length=9)
+            metrics = [("", "task's own"), *((name, name) for name in METRICS)]
+            yield Choice("Metric", metrics, asked.metric or "", id="metric")
+            bos = {None: "", True: "yes", False: "no"}[asked.bos]
+            options = [("", "tokenizer's"), ("yes", "yes"), ("no", "no")]
+            yield Choice("BOS", options, bos, id="bos")
+        with Horizontal(id="how-else"):
+            yield Choice("Ablation", ABLATIONS, asked.ablation, id="ablation")
+            unequal = [("refuse", "refuse"), ("drop", "drop")]
+            yield Choice("Unequal lengths", unequal, asked.mismatch, id="mismatch")
+            yield Button("Open", id="open", variant="primary", compact=True)
+        yield Static(Text(self.complaint), id="complaint")
+        with VerticalScroll(id="prompts", can_focus=False):
+            yield Static(id="prompts-text")
+        yield SessionList(id="sessions")
+        yield KeyBar(QUIT, id="keys")
+
+    def on_mount(self) -> None:
+        for entry in self.query(Input):
+            entry.cursor_blink = False
+        self.query_one("#model-box").border_title = "Model"
+        self.query_one("#task-box").border_title = "Task"
+        self.query_one("#prompts").border_title = "Prompts"
+        self.query_one("#sessions").border_title = "Go on with a former session"
+        self.query_one("#keys", KeyBar).offer((OPEN, NEXT, PAIR))
+        self.query_one("#complaint").display = bool(self.complaint)
+        self.looking = Background(self, "setup")
+        self.call_after_refresh(
+            self.looking.put,
+            look_up,
+            self._looked_up,
+            lambda error: self._complain(sentence(error)),
+        )
+        self._later()
+
+    def on_unmount(self) -> None:
+        self.looking.stop()
+
+    # Lists.
+
+    def _looked_up(self, known: Known) -> None:
+        self.known = known
+        self.query_one("#models", NameList).show(known.models)
+        self.query_one("#tasks", NameList).show(known.tasks)
+        sessions = self.query_one("#sessions", SessionList)
+        sessions.show(known.sessions)
+        sessions.display = bool(known.sessions)
+        model, task = self.query_one("#model", Input), self.query_one("#task", Input)
+        if not model.value and known.models:
+            model.value = known.models[0][0]
+        if not task.value and known.tasks:
+            task.value = known.tasks[0][0]
+
+    def on_rows_highlighted(self, event: Rows.Highlighted) -> None:
+        if isinstance(event.rows, NameList) and event.rows.has_focus and event.row is not None:
+            self._take(event.rows, event.row[0])
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        if isinstance(event.rows, SessionList):
+            self._resume(event.row.path)
+        elif isinstance(event.rows, NameList):
+            self._take(event.rows, event.row[0])
+
+    def _take(self, names: NameList, name: str) -> None:
+        entry = self.query_one("#model" if names.id == "models" else "#task", Input)
+        entry.value = name
+        entry.cursor_position = len(name)
+
+    def on_name_list_clicked(self, event: NameList.Clicked) -> None:
+        self._take(event.names, event.name)
+
+    def _resume(self, path: Path) -> None:
+        from screens.app import WorkbenchApp
+
+        if isinstance(self.app, WorkbenchApp):
+            self.app.resume_session(path)
+
+    # What is asked for.
+
+    def asked(self) -> OpenRequest:
+        """What the fields say. Raises WorkbenchError if they say nothing that can be opened."""
+        model = self.query_one("#model", Input).value.strip()
+        task = self.query_one("#task", Input).value.strip()
+        if not model:
+            raise WorkbenchError("Choose a model: type a name, or take one of the list.")
+        if not task:
+            raise WorkbenchError("Choose a task: type a file's name, or take one of the list.")
+        pairs, seed = self.query_one("#pairs", Input).value, self.query_one("#seed", Input).value
+        try:
+            n_pairs = int(pairs) if pairs.strip() else None
+            n_seed = int(seed) if seed.strip() else 0
+        except ValueError:
+            raise WorkbenchError("Pairs and seed are whole numbers.") from None
+        if n_pairs is not None and n_pairs < 1:
+            raise WorkbenchError("There has to be at least one pair.")
+        bos = {"": None, "yes": True, "no": False}[self.query_one("#bos", Choice).value]
+        mismatch = self.query_one("#mismatch", Choice).value
+        return replace(
+            self.request,
+            model=model,
+            task=task,
+            pairs=n_pairs,
+            seed=n_seed,
+            metric=self.query_one("#metric", Choice).value or None,
+            bos=bos,
+            mismatch="drop" if mismatch == "drop" else "refuse",
+            ablation=self.query_one("#ablation", Choice).value,
+        )
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#open")
+    def action_open(self) -> None:
+        from screens.app import WorkbenchApp
+
+        try:
+            request = self.asked()
+        except WorkbenchError as error:
+            self._complain(str(error))
+            return
+        if isinstance(self.app, WorkbenchApp):
+            self.app.open_session(request)
+
+    def _complain(self, said: str) -> None:
+        line = self.query_one("#complaint", Static)
+        line.update(Text(said))
+        line.display = bool(said)
+
+    # Prompts.
+
+    @on(Input.Changed)
+    @on(Choice.Changed)
+    def _later(self) -> None:
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self.set_timer(SETTLE, self._look_at_prompts)
+
+    def _look_at_prompts(self) -> None:
+        self._settling = None
+        try:
+            request = self.asked()
+        except WorkbenchError as error:
+            self._show_prompts(None, str(error))
+            return
+        self._asked += 1
+        asked = self._asked
+
+        def work() -> Any:
+            from workbench.preview import preview_task
+
+            if asked != self._asked:
+                return None
+            return preview_task(
+                request.model,
+                request.task,
+                pairs=request.pairs,
+                seed=request.seed,
+                metric=request.metric,
+                bos=request.bos,
+                revision=request.revision,
+            )
+
+        def done(preview: TaskPreview | None) -> None:
+            if asked == self._asked:
+                self._show_prompts(preview, "")
+
+        def failed(error: BaseException) -> None:
+            if asked == self._asked:
+                self._show_prompts(None, sentence(error))
+
+        self.looking.put(work, done, failed)
+
+    def _show_prompts(self, preview: TaskPreview | None, said: str) -> None:
+        self.preview = preview
+        self.pair = 0
+        self._said = said
+        self._draw_prompts()
+
+    def action_pair(self, by: int) -> None:
+        if self.preview is not None and self.preview.pairs:
+            self.pair = (self.pair + by) % len(self.preview.pairs)
+            self._draw_prompts()
+
+    def on_resize(self) -> None:
+        if self.preview is not None:
+            self.call_after_refresh(self._draw_prompts)
+
+    def _draw_prompts(self) -> None:
+        from screens.prompt_view import draw_pair
+
+        view, box = self.query_one("#prompts-text", Static), self.query_one("#prompts")
+        preview = self.preview
+        if preview is None:
+            box.border_title = "Prompts"
+            view.update(Text(self._said))
+            return
+        of = f" of {count(preview.n_pairs)}" if preview.n_pairs else ""
+        box.border_title = f"Prompts: pair {self.pair + 1}{of} · metric {preview.metric}"
+        text = draw_pair(preview.pairs[self.pair], max(40, view.size.width))
+        notes = [one_line(preview.description), *map(one_line, preview.notes)]
+        if preview.unequal:
+            notes.insert(0, f"{preview.unequal} pairs have prompts of different token length: "
+                            "they are refused, or dropped if you say so.")  # fmt: skip
+        for note in notes:
+            text.append("\n" + note, "dim")
+        view.update(text)
+
+    def action_help(self) -> None:
+        from screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen("setup"))
+
+    def palette_commands(self) -> list[tuple[str, str, Any]]:
+        return [(f"Open ({OPEN.shown})", OPEN.help, self.action_open)] + [
+            (f"{PAIR.label.capitalize()} ({PAIR.shown})", PAIR.help, partial(self.action_pair, 1))
+        ]

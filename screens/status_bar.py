@@ -1,0 +1,170 @@
+"""The status bar: where the session stands, always on the screen."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.strip import Strip
+from textual.widget import Widget
+
+from screens.numbers import PENDING, count, digits_for, percent, plain, seconds, shorten, signed
+from screens.one_line import one_line
+from workbench.info import ModelInfo
+from workbench.views import Status, TaskInfo
+
+WIDE = 130  # columns from which two lines hold everything
+
+
+class StatusBar(Widget):
+    """Model, task, metric, faithfulness and size of the circuit; three lines, or two where it is wide.
+
+    Attributes:
+        pending: edits are under way: what they will change is shown dim.
+    """
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES = {"status-bar--label", "status-bar--strong", "status-bar--open"}
+    DEFAULT_CSS = """
+    StatusBar {
+        height: 3;
+        background: $panel;
+        color: $foreground;
+        & > .status-bar--label { color: $text-muted; }
+        & > .status-bar--strong { text-style: bold; }
+        & > .status-bar--open { color: $text-warning; text-style: bold; }
+    }
+    """
+
+    def __init__(self, model: ModelInfo, task: TaskInfo, status: Status, *, id: str | None = None):
+        super().__init__(id=id)
+        self.model_info = model
+        self.task_info = task
+        self.status = status
+        self.pending = False
+
+    def update(self, status: Status | None = None, *, pending: bool) -> None:
+        if status is not None:
+            self.status = status
+        self.pending = pending
+        self.refresh()
+
+    def on_resize(self) -> None:
+        self.styles.height = 2 if self.size.width >= WIDE else 3
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        lines = self._wide(width) if width >= WIDE else self._narrow(width)
+        text = lines[y] if y < len(lines) else Text()
+        strip = Strip(text.render(self.app.console, end="")).adjust_cell_length(width)
+        return strip.apply_style(self.rich_style)
+
+    # Pieces.
+
+    def _item(self, label: str, value: str, *, moving: bool = False, style: str = "") -> Text:
+        text = Text()
+        if label:
+            text.append(label + " ", self.get_component_rich_style("status-bar--label"))
+        if moving and self.pending:
+            text.append(value + PENDING, "dim")
+        else:
+            text.append(
+                value, self.get_component_rich_style(f"status-bar--{style}") if style else ""
+            )
+        return text
+
+    def _who(self, width: int, extra: bool) -> Text:
+        """Model, task and how it is run, the model's name shortened to what room there is."""
+        task = self.task_info
+        rest = f" · {one_line(task.name)} · {task.n_pairs} pairs"
+        if extra:
+            seed = "" if task.seed is None else f" · seed {task.seed}"
+            rest += f"{seed} · {task.ablation} · {'BOS' if task.bos else 'no BOS'}"
+        model = shorten(one_line(self.model_info.name), max(8, width - len(rest)))
+        return Text.assemble((model, self.get_component_rich_style("status-bar--strong")), rest)
+
+    def _openness(self) -> Text:
+        status = self.status
+        if status.closed:
+            return self._item("", "CLOSED", moving=True, style="strong")
+        inputs = "input" if status.open_destinations == 1 else "inputs"
+        return self._item(
+            "", f"OPEN: {count(status.open_destinations)} {inputs}", moving=True, style="open"
+        )
+
+    def _metrics(self) -> list[Text]:
+        status = self.status
+        values = (status.model_metric, status.corrupted_metric, status.circuit_metric)
+        digits = min(4, digits_for(max(abs(v) for v in values)))
+        digits = 3 if digits > 3 and max(abs(v) for v in values) >= 1 else digits
+        return [
+            self._item(f"{self.task_info.metric}: model", signed(values[0], digits)),
+            self._item("corrupted", signed(values[1], digits)),
+            self._item("circuit", signed(values[2], digits), moving=True, style="strong"),
+        ]
+
+    def _faithfulness(self) -> Text:
+        status = self.status
+        if status.faithfulness is None:
+            return self._item("faithfulness", "undefined", moving=True, style="strong")
+        text = self._item(
+            "faithfulness", plain(status.faithfulness, 4), moving=True, style="strong"
+        )
+        if status.change is not None and not self.pending:
+            text.append(f" ({signed(status.change, 4)})")
+        return text
+
+    def _rest(self, of: str) -> list[Text]:
+        status = self.status
+        return [
+            self._item("edges", f"{count(status.edges)}{of}{count(status.all_edges)}", moving=True),
+            self._item("nodes", f"{count(status.nodes)}{of}{count(status.all_nodes)}", moving=True),
+            self._item("", seconds(status.seconds), moving=True),
+        ]
+
+    def _agreement(self) -> list[Text]:
+        status = self.status
+        return [
+            self._item("accuracy", percent(status.accuracy), moving=True),
+            self._item("KL", plain(status.kl, 4), moving=True),
+        ]
+
+    # Lines.
+
+    def _narrow(self, width: int) -> list[Text]:
+        right = self._openness()
+        agreement = self._agreement()
+        return [
+            _ends(self._who(width - right.cell_len - 2, extra=width > 100), right, width),
+            _spread(self._metrics() + agreement[:1], width),
+            _spread([self._faithfulness(), agreement[1], *self._rest("/")], width),
+        ]
+
+    def _wide(self, width: int) -> list[Text]:
+        rest = self._rest(" of ")
+        metrics = _joined([*self._metrics(), *self._agreement()], "   ")
+        room = width - metrics.cell_len - 4
+        head = _ends(self._who(room, extra=True), metrics, width)
+        tail = _joined([self._openness(), *rest], "   ")
+        message = one_line(self.status.message)
+        left = self._faithfulness()
+        space = width - left.cell_len - tail.cell_len - 6
+        if message and space > 12:
+            left.append(
+                "   " + shorten(message, space), self.get_component_rich_style("status-bar--label")
+            )
+        return [head, _ends(left, tail, width)]
+
+
+def _joined(items: list[Text], gap: str) -> Text:
+    return Text(gap).join(items)
+
+
+def _spread(items: list[Text], width: int) -> Text:
+    """Items with two blanks between, or one where two do not fit."""
+    text = _joined(items, "  ")
+    return text if text.cell_len <= width - 1 else _joined(items, " ")
+
+
+def _ends(left: Text, right: Text, width: int) -> Text:
+    """One at the left end, one at the right, a blank beside each edge of the screen."""
+    gap = width - left.cell_len - right.cell_len - 1
+    return Text.assemble(left, " " * max(1, gap), right)

@@ -1,0 +1,175 @@
+"""A task's prompts, token by token, before the model is loaded: from its tokenizer file alone.
+
+Importing and running this loads neither torch nor transformers, so that it answers while one types. What
+the model really reads is what `Session.prompts` says; the two agree where `tokenizer.json` is what
+transformers reads, and that is so for every model that we convert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks import TASKS, Pair, Task, TaskError
+from workbench.encoding import Encoding
+from workbench.errors import WorkbenchError
+from workbench.modelcache import CacheEntry
+from workbench.modelsource import find_model
+from workbench.progress import silent
+from workbench.views import PromptView
+
+TOKENIZER_FILE = "tokenizer.json"
+
+
+@dataclass(frozen=True)
+class TaskPreview:
+    """What a task looks like to a model.
+
+    Attributes:
+        description: one sentence.
+        metric: the metric that will be used.
+        n_pairs: how many pairs there will be; 0 where they cannot be made without the tokenizer.
+        pairs: the first of them, in tokens, or in words where the tokenizer is not known.
+        tokenised: the model's tokenizer is here.
+        notes: what to know.
+        unequal: how many pairs have prompts of different token length.
+    """
+
+    description: str
+    metric: str
+    n_pairs: int
+    pairs: tuple[PromptView, ...]
+    tokenised: bool
+    notes: tuple[str, ...]
+    unequal: int
+
+
+def preview_task(
+    model: str,
+    task: str,
+    *,
+    pairs: int | None = None,
+    seed: int = 0,
+    metric: str | None = None,
+    bos: bool | None = None,
+    revision: str | None = None,
+    at_most: int = 100,
+) -> TaskPreview:
+    """The first pairs of a task as the model's tokenizer reads them.
+
+    Args:
+        model, task, pairs, seed, metric, bos, revision: as `Session.start` takes them.
+        at_most: how many pairs to show in tokens.
+
+    Raises:
+        WorkbenchError: the model or task is not to be found, or the task cannot be made so.
+    """
+    tokenizer = find_tokenizer(model, revision)
+    made, notes = _make(task, tokenizer, pairs, seed, metric)
+    if tokenizer is None:
+        notes += (f"Shown in words: the tokenizer of {model} is not on this machine yet.",)
+        shown = tuple(_words(pair) for pair in made.pairs[:at_most])
+        n_pairs = 0 if task in TASKS else len(made.pairs)
+        return TaskPreview(made.description, made.metric, n_pairs, shown, False, notes, 0)
+    encoding = Encoding(tokenizer, bos)
+    clean = encoding.prompts([pair.clean for pair in made.pairs])
+    corrupted = encoding.prompts([pair.corrupted for pair in made.pairs])
+    both = list(zip(made.pairs, clean, corrupted, strict=True))
+    shown = tuple(
+        PromptView(encoding.pieces(a), encoding.pieces(b), pair.answers, pair.wrong_answers)
+        for pair, a, b in both[:at_most]
+    )
+    unequal = sum(len(a) != len(b) for _, a, b in both)
+    return TaskPreview(made.description, made.metric, len(both), shown, True, notes, unequal)
+
+
+def find_tokenizer(model: str, revision: str | None = None) -> Any | None:
+    """A light tokenizer of a model that lies on this machine; None if it has no tokenizer file here.
+
+    Raises:
+        WorkbenchError: there is no such model.
+    """
+    source = find_model(model)
+    file: Path | None = None
+    try:
+        if source.kind == "hub":
+            from huggingface_hub import try_to_load_from_cache
+
+            found = try_to_load_from_cache(model, TOKENIZER_FILE, revision=revision)
+            file = Path(found) if isinstance(found, str) else None
+        elif source.kind == "gguf" and source.path is not None:
+            file = CacheEntry.of(source.path, silent).folder / TOKENIZER_FILE
+        elif source.path is not None:
+            file = source.path / TOKENIZER_FILE
+        if file is None or not file.is_file():
+            return None
+        return FileTokenizer(file)
+    except OSError as error:
+        raise WorkbenchError(
+            f"The tokenizer of {model} cannot be read: {error.strerror}."
+        ) from error
+
+
+class FileTokenizer:
+    """What tasks and `Encoding` ask of a transformers tokenizer, from `tokenizer.json` alone."""
+
+    def __init__(self, file: Path) -> None:
+        from tokenizers import Tokenizer
+
+        try:
+            self._tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises bare Exception
+            raise WorkbenchError(f"{file} is no tokenizer file: {error}.") from error
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        unknown = getattr(self._tokenizer.model, "unk_token", None)
+        self.unk_token = unknown
+        self.unk_token_id = None if unknown is None else self._tokenizer.token_to_id(unknown)
+        first = self.encode("a", add_special_tokens=True)[:1]
+        plain = self.encode("a", add_special_tokens=False)[:1]
+        self.bos_token_id = first[0] if first != plain else None
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
+
+    def __call__(
+        self, texts: str | Sequence[str], *, add_special_tokens: bool = True
+    ) -> dict[str, Any]:
+        if isinstance(texts, str):
+            return {"input_ids": self.encode(texts, add_special_tokens=add_special_tokens)}
+        made = self._tokenizer.encode_batch(list(texts), add_special_tokens=add_special_tokens)
+        return {"input_ids": [list(encoding.ids) for encoding in made]}
+
+    def decode(self, ids: Sequence[int], **_: Any) -> str:
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
+
+    def convert_ids_to_tokens(self, token: int) -> str | None:
+        text = self._tokenizer.id_to_token(token)
+        return None if text is None else str(text)
+
+
+def _make(
+    task: str, tokenizer: Any | None, pairs: int | None, seed: int, metric: str | None
+) -> tuple[Task, tuple[str, ...]]:
+    """The task and its notes; a built-in one without a tokenizer is its example."""
+    from workbench.taskfile import resolve_task
+
+    if tokenizer is None and task in TASKS:
+        built_in = TASKS[task]
+        made = Task(task, (built_in.example,), metric or built_in.metric, built_in.description)
+        return made, ("An example of the prompts.",)
+    try:
+        made = resolve_task(task, tokenizer, pairs=pairs, seed=seed, metric=metric)
+    except TaskError as error:
+        raise WorkbenchError(str(error)) from None
+    return made, made.notes
+
+
+def _words(pair: Pair) -> PromptView:
+    def cut(text: str) -> list[str]:
+        words = text.split(" ")
+        return [words[0], *(" " + word for word in words[1:])]
+
+    return PromptView(cut(pair.clean), cut(pair.corrupted), pair.answers, pair.wrong_answers)
