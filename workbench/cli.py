@@ -338,8 +338,10 @@ def main(args: list[str] | None = None) -> int:
             code = typer.main.get_command(app)(args, standalone_mode=False)
         except typer.Abort:
             raise KeyboardInterrupt from None
-        except USAGE_ERRORS as error:
-            error.show(sys.stderr)
+        except Exception as error:
+            if not isinstance(error, USAGE_ERROR):
+                raise
+            error.show(sys.stderr)  # type: ignore[attr-defined]
             return console.EXIT_USER
         return code if isinstance(code, int) else 0
 
@@ -349,4 +351,4 @@ def main(args: list[str] | None = None) -> int:
 
 # A wrong flag or argument. Typer carries its own copy of click, or older ones need click itself:
 # the class is had by way of one that typer has always exported.
-USAGE_ERRORS = typer.BadParameter.__mro__[2]
+USAGE_ERROR = typer.BadParameter.__mro__[2]

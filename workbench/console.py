@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.progress import Progress
@@ -128,18 +128,18 @@ class ProgressLine:
             self._last = message
             return
         total = None if fraction is None else 1.0
-        shown = printable(message)
         if self._task is None:
-            self._task = self._bar.add_task(shown, total=total, completed=fraction or 0.0)
-        else:
-            self._bar.update(self._task, description=shown, total=total, completed=fraction or 0.0)
+            self._task = self._bar.add_task("")
+        self._bar.update(
+            self._task, description=printable(message), total=total, completed=fraction or 0.0
+        )
 
 
 @contextmanager
 def our_warnings() -> Iterator[None]:
     """Print our own warnings as one line each, and those of other packages not at all."""
 
-    def show(message: Warning | str, *rest: object) -> None:
+    def show(message: Warning | str, *rest: Any, **named: Any) -> None:
         say(f"workbench: warning: {message}")
 
     with warnings.catch_warnings():
