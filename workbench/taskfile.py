@@ -36,7 +36,9 @@ MAX_BYTES = 100 * 2**20
 MAX_LINE = 2**20
 # More labels than this make no curve; the answer space is then left empty.
 MAX_ANSWER_SPACE = 200
+# Characters of a value and of a path that a message shows.
 SHOWN_VALUE = 60
+SHOWN_PATH = 200
 
 
 def resolve_task(
@@ -77,7 +79,9 @@ def read_task(path: str | Path, *, metric: str | None = None) -> Task:
         WorkbenchError: the file cannot be read, or a pair in it is not one; names the line (of
             AutoCircuit's dataset the prompt) and the field.
     """
-    path = Path(path).expanduser()
+    path = Path(path)
+    with contextlib.suppress(RuntimeError):  # ~nobody: then there is no such file either
+        path = path.expanduser()
     text = _text(path)
     pairs, notes = _parse(path, text)
     if not pairs:
@@ -114,16 +118,16 @@ def _limited(task: Task, pairs: int | None) -> Task:
 def _text(path: Path) -> str:
     try:
         if path.is_dir():
-            raise WorkbenchError(f"{path} is a folder: name a task file in it.")
+            raise WorkbenchError(f"{_place(path)} is a folder: name a task file in it.")
         if not path.exists():
             raise WorkbenchError(_no_such(path))
         if not path.is_file():
-            raise WorkbenchError(f"{path} is not an ordinary file.")
+            raise WorkbenchError(f"{_place(path)} is not an ordinary file.")
         if path.stat().st_size > MAX_BYTES:
             raise WorkbenchError(f"{_name(path)} is larger than {MAX_BYTES >> 20} MiB: split it.")
         raw = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        raise WorkbenchError(f"{visible(str(path))} cannot be read: {_reason(error)}.") from error
+        raise WorkbenchError(f"{_place(path)} cannot be read: {_reason(error)}.") from error
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -137,7 +141,7 @@ def _no_such(path: Path) -> str:
     close = difflib.get_close_matches(str(path), TASKS, n=1)
     hint = f", did you mean {close[0]}" if close else ""
     return (
-        f"There is no task or task file {visible(str(path))!r}{hint}: the tasks are "
+        f"There is no task or task file {_place(path)}{hint}: the tasks are "
         f"{_listed(tuple(TASKS))}."
     )
 
@@ -167,6 +171,12 @@ def _count(records: list[Any]) -> Iterator[tuple[int, Any]]:
 
 def _name(path: Path) -> str:
     return visible(path.name)
+
+
+def _place(path: Path) -> str:
+    """A path for a message; of a very long one the end."""
+    text = visible(str(path))
+    return text if len(text) <= SHOWN_PATH else f"…{text[-SHOWN_PATH:]}"
 
 
 def _whole_json(path: Path, text: str) -> Any:
