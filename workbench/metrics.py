@@ -7,6 +7,7 @@ come in as [pair, alternative, d_model].
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -89,6 +90,17 @@ class Metric:
         with torch.no_grad():
             self._clean_log_p = unembed(parts, clean_final).float().log_softmax(-1)
         self._direction, self._offset = self._answer_direction()
+
+    def part(self, pairs: slice) -> Metric:
+        """The metric of some of the pairs."""
+        part = copy.copy(self)
+        a = self.answers
+        part.answers = Answers(
+            a.right[pairs], a.wrong[pairs], a.right_weight[pairs], a.wrong_weight[pairs]
+        )
+        part._clean_log_p = self._clean_log_p[pairs]
+        part._direction, part._offset = self._direction[pairs], self._offset[pairs]
+        return part
 
     def _answer_direction(self) -> tuple[Tensor, Tensor]:
         """The logit difference as a linear function of the normed residual: [pair, d_model] and [pair]."""

@@ -143,6 +143,16 @@ class Workspace:
             self.clean = Evaluation(self, [r.clean.final[:, -1] for r in self.recordings])
             self.corrupted = Evaluation(self, [r.corrupted.final[:, -1] for r in self.recordings])
 
+    @cached_property
+    def _eap(self) -> NDArray[np.float32]:
+        from workbench.discovery.eap import eap
+
+        return eap(self)
+
+    def eap(self) -> NDArray[np.float32]:
+        """EAP estimate of every edge's effect, [source, destination]; computed once (`discovery/eap.py`)."""
+        return self._eap
+
     def in_order(self, by_group: Sequence[Tensor]) -> NDArray[np.float64]:
         """Values of all pairs in the task's order, from each group's [pair, ...]."""
         values = torch.cat(list(by_group)).double().cpu().numpy()
