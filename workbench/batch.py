@@ -163,9 +163,9 @@ def _unequal(unequal: list[_Row], n_pairs: int, encoding: Encoding, mismatch: st
     first = unequal[0]
     more = f" (as do {len(unequal) - 1} of the other pairs)" if len(unequal) > 1 else ""
     advice = (
-        "no pair is left when such pairs are dropped"
+        "mend them, since no pair is left when such are dropped"
         if mismatch == "drop" or len(unequal) == n_pairs
-        else "mend it, or have such pairs dropped"
+        else "mend it, or have such pairs dropped (--mismatch drop)"
     )
     return (
         f"The prompts of pair {first.number} differ in token length{more}, {len(first.clean)} and "
