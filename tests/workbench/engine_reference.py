@@ -106,6 +106,17 @@ class Reference:
 
         return self._run(self.clean, patch, {})
 
+    def nudged(self, edge: str, share: float) -> Tensor:
+        """Logits of the clean run with one edge moved by a share of the way to its corrupted value."""
+        source, _, destination = edge.partition("->")
+
+        def patch(d: str, x: Tensor, writes: dict[str, Tensor]) -> Tensor:
+            if d == destination:
+                x = x + share * (self.corrupted_writes[source] - self.clean_writes[source])
+            return x
+
+        return self._run(self.clean, patch, {})
+
     def _run(
         self,
         tokens: Tensor,

@@ -8,15 +8,18 @@ included, since unknown fields are refused: a misspelt one would otherwise be lo
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue
 
 FORMAT = "circuit-workbench"
 VERSION = 1
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Score = Finite | Literal["Infinity", "-Infinity"] | None
+Item = TypeVar("Item")
+# One wrong item is enough: a report on each of ten million takes all the memory there is.
+Items = Annotated[list[Item], FailFast()]
 
 
 class Strict(BaseModel):
@@ -68,7 +71,7 @@ class Evaluation(Open):
 class RoleGroupEntry(Strict):
     name: str
     role: str = ""
-    nodes: list[str] = []
+    nodes: Items[str] = []
 
 
 class CircuitFile(Strict):
@@ -87,19 +90,19 @@ class CircuitFile(Strict):
     metric: str | Described | None = None
     ablation: str | Described | None = None
     seed: int | None = None
-    versions: dict[str, str | None] = Field(
+    versions: dict[str, str] = Field(
         default={}, description="of the software that made it, by package"
     )
     evaluation: Evaluation | None = None
-    open: list[str] = Field(
+    open: Items[str] = Field(
         default=[],
         description="destinations not yet expanded, which read the clean residual; none: closed",
     )
-    groups: list[RoleGroupEntry] = []
+    groups: Items[RoleGroupEntry] = []
     notes: dict[str, str] = Field(
         default={}, description='by name of a node or an edge; "" is the note on the whole circuit'
     )
-    commands: list[JsonValue] = Field(default=[], description="the steps that led here, in order")
+    commands: Items[JsonValue] = Field(default=[], description="the steps that led here, in order")
     edges: dict[str, Score] = Field(
         description="the kept edges with their scores, null where there is none"
     )

@@ -25,6 +25,8 @@ from workbench.formats.edges import edge_indices, edge_names, graph_of_shape, re
 
 # A field longer than this is written over several lines, one item each.
 LINE = 100
+FLOAT32_END = 2**128
+INFINITE = ("Infinity", "-Infinity")
 # How a number that JSON lacks stands in `other`: {"$number": "NaN"}.
 NUMBER = "$number"
 
@@ -187,23 +189,46 @@ def _refuse_twice(what: str, names: list[str] | tuple[str, ...]) -> None:
 
 
 def _validated(value: dict[str, Any]) -> CircuitFile:
+    _check_plain(value)
     try:
         return CircuitFile.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-    place = [str(part) for part in first["loc"]]
-    if place[:1] in (["edges"], ["dropped"]) and len(place) > 1:
-        raise WorkbenchError(
-            f"The score of the edge {_short(place[1])} is {_short_value(first['input'])}: a score "
-            "is a finite number, or null where there is none."
-        )
-    field = _short(".".join(place))
+    field = _short(".".join(str(part) for part in first["loc"]))
     if first["type"] == "missing":
         raise WorkbenchError(f"Its field {field} is missing.")
     if first["type"] == "extra_forbidden":
         raise WorkbenchError(f"Its field {field} is unknown: correct or remove it.")
     message = first["msg"][:1].lower() + first["msg"][1:]
     raise WorkbenchError(f"Its field {field} is wrong: {message}.")
+
+
+def _check_plain(value: dict[str, Any]) -> None:
+    """Find the first fault in the long mappings; pydantic would report every one."""
+    for key in value:
+        if key not in CircuitFile.model_fields:
+            raise WorkbenchError(f"Its field {_short(key)} is unknown: correct or remove it.")
+    for key in ("edges", "dropped"):
+        scores = value.get(key)
+        for name, score in scores.items() if isinstance(scores, dict) else ():
+            if not _is_score(score):
+                raise WorkbenchError(
+                    f"The score of the edge {_short(name)} is {_short_value(score)}: a score is a "
+                    "finite number, or null where there is none."
+                )
+    for key in ("notes", "versions"):
+        texts = value.get(key)
+        for name, text in texts.items() if isinstance(texts, dict) else ():
+            if not isinstance(text, str):
+                raise WorkbenchError(f"Its field {_short(f'{key}.{name}')} is wrong: not a text.")
+
+
+def _is_score(value: Any) -> bool:
+    if type(value) is float:
+        return math.isfinite(value)
+    if type(value) is int:
+        return -FLOAT32_END < value < FLOAT32_END
+    return value is None or value in INFINITE
 
 
 def _short(text: str) -> str:

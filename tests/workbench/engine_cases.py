@@ -1,0 +1,101 @@
+"""Tiny models, pairs and references for the engine's tests, made once per test run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
+from tests.workbench.engine_reference import Reference
+from workbench.batch import Group
+from workbench.circuit import Circuit, all_edges
+from workbench.graph import Graph
+from workbench.model import Model
+from workbench.workspace import Workspace
+
+N_PAIRS, N_POSITIONS = 4, 7
+MAKERS = {
+    "gpt2": lambda: tiny_gpt2(layers=3),
+    "llama": lambda: tiny_llama(layers=3),
+    "neox": lambda: tiny_neox(layers=3),
+    "neox-sequential": lambda: tiny_neox(layers=2, parallel=False),
+}
+FAMILIES = tuple(MAKERS)
+
+
+@dataclass
+class Case:
+    """A model with two groups of random pairs of different length, and the reference for each group."""
+
+    model: Model
+    workspace: Workspace
+    references: list[Reference]
+    answers: list[tuple[tuple[int, ...], ...]]
+    wrong: list[tuple[tuple[int, ...], ...]]
+
+    @property
+    def graph(self) -> Graph:
+        return self.workspace.graph
+
+    def metric(self, logits: list[Tensor]) -> NDArray[np.float64]:
+        """Logit difference [pair] in the task's order, from each group's logits [pair, vocabulary]."""
+        values = np.empty(self.workspace.n_pairs)
+        for group, right, wrong, rows in zip(
+            self.workspace.batch.groups, self.answers, self.wrong, logits, strict=True
+        ):
+            for i, place in enumerate(group.indices):
+                values[place] = float(
+                    rows[i, list(right[i])].mean() - rows[i, list(wrong[i])].mean()
+                )
+        return values
+
+    def circuit_metric(self, edges: set[str], opened: Any = ()) -> NDArray[np.float64]:
+        return self.metric([r.circuit(edges, opened) for r in self.references])
+
+
+@cache
+def case(family: str, start: int = 2) -> Case:
+    """The prompts of a pair differ from position `start` on."""
+    hf, tokenizer = MAKERS[family]()
+    generator = torch.Generator().manual_seed(7)
+    groups, references, answers, wrong = [], [], [], []
+    places = [(0, 2, 3), (1, 4)]
+    for length, indices in zip((N_POSITIONS, N_POSITIONS - 2), places, strict=True):
+        n, words = len(indices), len(tokenizer)
+        clean = torch.randint(2, words, (n, length), generator=generator)
+        corrupted = clean.clone()
+        corrupted[:, start] = (clean[:, start] + 1 - 2) % (words - 2) + 2
+        corrupted[::2, -2] = torch.randint(2, words, (len(clean[::2]),), generator=generator)
+        right = tuple((3 + i, 5 + i) for i in range(n))
+        bad = tuple((9 + i,) for i in range(n))
+        groups.append(Group(indices, clean, corrupted, right, bad, start))
+        references.append(Reference(hf, clean, corrupted))
+        answers.append(right)
+        wrong.append(bad)
+    model = Model.from_hf(hf, tokenizer, name=family, device="cpu")
+    workspace = Workspace(model, SimpleNamespace(groups=tuple(groups)))  # type: ignore[arg-type]
+    return Case(model, workspace, references, answers, wrong)
+
+
+def random_circuit(graph: Graph, density: float, seed: int, share_open: float = 0.0) -> Circuit:
+    """Every edge kept with this probability, every destination open with that one."""
+    rng = np.random.default_rng(seed)
+    circuit = Circuit.empty(graph)
+    circuit.mask = all_edges(graph) & (rng.random(circuit.mask.shape) < density)
+    circuit.open = frozenset(d for d in graph.destinations if rng.random() < share_open)
+    for name in circuit.open:
+        circuit.mask[:, graph.destination_index(name)] = False
+    return circuit
+
+
+def some_edges(graph: Graph, n: int, seed: int, without: frozenset[str] = frozenset()) -> list[str]:
+    """Different random edges, none into the destinations `without`."""
+    edges = [e for e in graph.edges() if e.partition("->")[2] not in without]
+    return [str(e) for e in np.random.default_rng(seed).choice(edges, n, replace=False)]

@@ -1,0 +1,190 @@
+"""The evaluator against the reference on the bridge's hooks, and against its own laws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.workbench.engine_cases import FAMILIES, case, random_circuit, some_edges
+from workbench.circuit import Circuit
+from workbench.errors import WorkbenchError
+from workbench.evaluator import Edit, Evaluator
+from workbench.graph import Graph
+
+CLOSE = {"rtol": 0, "atol": 2e-5}
+families = pytest.mark.parametrize("family", FAMILIES)
+
+
+@families
+def test_all_edges_is_the_clean_run_and_none_the_corrupted(family: str) -> None:
+    c = case(family)
+    clean = c.metric([r.clean_logits for r in c.references])
+    corrupted = c.metric([r.corrupted_logits for r in c.references])
+    assert abs(clean - corrupted).max() > 0.05, "the case has to tell the runs apart"
+    np.testing.assert_allclose(c.workspace.clean.per_pair, clean, **CLOSE)
+    np.testing.assert_allclose(c.workspace.corrupted.per_pair, corrupted, **CLOSE)
+    for circuit, expected in (
+        (Circuit.full(c.graph), clean),
+        (Circuit.empty(c.graph), corrupted),
+        (Circuit.start(c.graph), clean),
+    ):
+        value = Evaluator(c.workspace, circuit).value()
+        np.testing.assert_allclose(value.per_pair, expected, **CLOSE)
+
+
+@families
+@pytest.mark.parametrize("density", [0.05, 0.3, 0.7, 0.97])
+@pytest.mark.parametrize("share_open", [0.0, 0.2])
+def test_random_circuits_equal_the_reference(family: str, density: float, share_open: float) -> None:
+    c = case(family)
+    circuit = random_circuit(c.graph, density, seed=int(100 * density), share_open=share_open)
+    value = Evaluator(c.workspace, circuit).value()
+    expected = c.circuit_metric(set(circuit.edges()), circuit.open)
+    np.testing.assert_allclose(value.per_pair, expected, **CLOSE)
+
+
+@families
+def test_prompts_that_differ_from_the_first_position_on(family: str) -> None:
+    c = case(family, start=0)
+    circuit = random_circuit(c.graph, 0.4, seed=5)
+    value = Evaluator(c.workspace, circuit).value()
+    np.testing.assert_allclose(value.per_pair, c.circuit_metric(set(circuit.edges())), **CLOSE)
+
+
+@families
+@pytest.mark.parametrize("density", [0.1, 0.6])
+def test_what_if_equals_the_reference_and_the_committed_edit(family: str, density: float) -> None:
+    c = case(family)
+    circuit = random_circuit(c.graph, density, seed=3, share_open=0.15)
+    edges = some_edges(c.graph, 10, seed=4, without=circuit.open)
+    kept = set(circuit.edges())
+    edits = [Edit(toggle=(e,)) for e in edges] + [Edit(toggle=tuple(edges[:4]))]
+    evaluator = Evaluator(c.workspace, circuit)
+    metrics = evaluator.what_if(edits)
+    for edit, metric in zip(edits, metrics, strict=True):
+        expected = c.circuit_metric(kept ^ set(edit.toggle), circuit.open)
+        np.testing.assert_allclose(metric, expected, **CLOSE)
+        committed = Evaluator(c.workspace, circuit).commit(edit)
+        np.testing.assert_allclose(committed.per_pair, expected, **CLOSE)
+    # Asking changes nothing.
+    np.testing.assert_allclose(
+        evaluator.value().per_pair, c.circuit_metric(kept, circuit.open), **CLOSE
+    )
+
+
+@families
+def test_opening_and_closing_destinations(family: str) -> None:
+    c = case(family)
+    circuit = random_circuit(c.graph, 0.3, seed=8, share_open=0.5)
+    opened = sorted(circuit.open)
+    closing = opened[-1]
+    d = c.graph.destination_index(closing)
+    chosen = tuple(c.graph.edge_name(s, d) for s in range(0, c.graph.n_parents(d), 2))
+    opening = next(n for n in reversed(c.graph.destinations) if n not in circuit.open)
+    edits = [Edit(close=(closing,), toggle=chosen), Edit(close=(closing,)), Edit(open=(opening,))]
+    kept = set(circuit.edges())
+    without = {e for e in kept if e.partition("->")[2] != opening}
+    expected = [
+        c.circuit_metric(kept | set(chosen), circuit.open - {closing}),
+        c.circuit_metric(kept, circuit.open - {closing}),
+        c.circuit_metric(without, circuit.open | {opening}),
+    ]
+    metrics = Evaluator(c.workspace, circuit).what_if(edits)
+    for edit, metric, wanted in zip(edits, metrics, expected, strict=True):
+        np.testing.assert_allclose(metric, wanted, **CLOSE)
+        committed = Evaluator(c.workspace, circuit).commit(edit)
+        np.testing.assert_allclose(committed.per_pair, wanted, **CLOSE)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_edits_in_any_order_end_at_the_same_value(data: st.DataObject) -> None:
+    """Whatever was edited before, and whatever was asked in between, a circuit has one value."""
+    c = case(data.draw(st.sampled_from(FAMILIES)))
+    graph = c.graph
+    seed = data.draw(st.integers(0, 1000))
+    circuit = random_circuit(graph, data.draw(st.sampled_from([0.02, 0.2, 0.8])), seed, 0.1)
+    evaluator = Evaluator(c.workspace, circuit)
+    before = evaluator.value().per_pair
+    done: list[Edit] = []
+    for _ in range(data.draw(st.integers(1, 8))):
+        circuit = evaluator.circuit
+        closed = [d for d in graph.destinations if d not in circuit.open]
+        action = data.draw(st.sampled_from(["toggle", "close", "ask"]))
+        if action == "close" and circuit.open:
+            edit = Edit(close=(data.draw(st.sampled_from(sorted(circuit.open))),))
+        else:
+            into = graph.destination_index(data.draw(st.sampled_from(closed)))
+            source = data.draw(st.integers(0, graph.n_parents(into) - 1))
+            edit = Edit(toggle=(graph.edge_name(source, into),))
+        if action == "ask":
+            asked = evaluator.what_if([edit])[0]
+            fresh = Evaluator(c.workspace, evaluator.edited(edit)).value()
+            np.testing.assert_allclose(asked, fresh.per_pair, **CLOSE)
+            continue
+        evaluator.commit(edit)
+        done.append(edit)
+    fresh = Evaluator(c.workspace, evaluator.circuit).value()
+    np.testing.assert_allclose(evaluator.value().per_pair, fresh.per_pair, **CLOSE)
+    for edit in reversed(done):
+        evaluator.commit(Edit(toggle=edit.toggle, open=edit.close))
+    np.testing.assert_allclose(evaluator.value().per_pair, before, **CLOSE)
+
+
+def test_a_thousand_toggles_leave_no_error_and_take_no_memory() -> None:
+    c = case("llama")
+    evaluator = Evaluator(c.workspace, random_circuit(c.graph, 0.2, seed=1))
+    edges = some_edges(c.graph, 60, seed=2)
+    for edge in edges:
+        evaluator.commit(Edit(toggle=(edge,)))
+    held = evaluator.memory()
+    rng = np.random.default_rng(0)
+    for edge in rng.choice(edges, 1000):
+        evaluator.commit(Edit(toggle=(str(edge),)))
+    fresh = Evaluator(c.workspace, evaluator.circuit).value()
+    np.testing.assert_allclose(evaluator.value().per_pair, fresh.per_pair, rtol=0, atol=1e-6)
+    assert evaluator.memory() <= 1.5 * held
+
+
+def test_a_failed_commit_leaves_the_circuit_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    c = case("gpt2")
+    circuit = random_circuit(c.graph, 0.5, seed=1)
+    evaluator = Evaluator(c.workspace, circuit)
+    before = evaluator.value().per_pair
+    edge = next(e for e in circuit.edges() if e.endswith("->m1"))
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("workbench.sheet.Sheet._mlp", fail)
+        with pytest.raises(MemoryError):
+            evaluator.commit(Edit(toggle=(edge,)))
+    assert evaluator.circuit == circuit
+    np.testing.assert_allclose(evaluator.value().per_pair, before, **CLOSE)
+    after = evaluator.commit(Edit(toggle=(edge,)))
+    np.testing.assert_allclose(
+        after.per_pair, c.circuit_metric(set(circuit.edges()) - {edge}), **CLOSE
+    )
+
+
+def test_refusals_are_sentences() -> None:
+    c = case("gpt2")
+    evaluator = Evaluator(c.workspace, Circuit.start(c.graph))
+    with pytest.raises(WorkbenchError, match="expand it"):
+        evaluator.commit(Edit(toggle=("m0->logits",)))
+    with pytest.raises(WorkbenchError, match="expand it"):
+        evaluator.what_if([Edit(toggle=("m0->logits",))])
+    with pytest.raises(WorkbenchError, match="another model"):
+        Evaluator(c.workspace, Circuit.empty(Graph(9, 9)))
+
+
+def test_small_batches_give_the_same_as_one_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    c = case("neox")
+    evaluator = Evaluator(c.workspace, random_circuit(c.graph, 0.4, seed=2))
+    edits = [Edit(toggle=(e,)) for e in some_edges(c.graph, 20, seed=6)]
+    together = evaluator.what_if(edits)
+    monkeypatch.setattr("workbench.evaluator.WHAT_IF_BYTES", 1)
+    np.testing.assert_allclose(evaluator.what_if(edits), together, **CLOSE)
