@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ def read_gguf(path: Path, name: str, dtype: torch.dtype, say: Progress) -> tuple
             return read_folder(entry.folder, name, dtype, say)
         except WorkbenchError:
             say("The converted model is damaged, converting again", None)
+            with suppress(OSError):  # in a folder that cannot be written it stays
+                entry.discard()
     check_gguf(path, name, say)
     model, tokenizer = _convert(path, name, say)
 
