@@ -80,11 +80,16 @@ def _begin(
             circuit_path, model.graph
         )  # a file that is no use should not cost the wait below
     opened = open_engine(model, task, settings, say)
-    threshold = first_threshold(opened.info)
     path = journal_path or new_journal_path(settings.model, task.name)
+    return begin(opened, path, circuit_path)
+
+
+def begin(opened: Opened, path: Path, circuit_path: Path | None = None) -> Session:
+    """A new session on an engine that is ready, with a journal at `path`."""
+    threshold = first_threshold(opened.info)
     journal = Journal.create(path, header(opened, threshold))
     try:
-        history = History(State.start(model.graph, threshold))
+        history = History(State.start(opened.engine.model.graph, threshold))
         message = "Everything is open: this is the whole model. Expand the logits to begin."
         session = Session(opened, journal, history, message=message)
         if circuit_path is not None:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from workbench.circuit import Circuit
 from workbench.effects import DROP, Matrix
 from workbench.errors import Cancelled, WorkbenchError
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from workbench.batch import Batch
     from workbench.evaluator import Evaluation, Evaluator, Workspace
     from workbench.model import Model
+
+STEPS = ("accuracy",)
+"""Metrics that change in steps: their slope, and so every EAP estimate, is zero."""
 
 _NO_MEMORY = (
     "out of memory",
@@ -135,11 +140,15 @@ class Engine:
             else:
                 chunks = edge_effects(evaluator, edges, kind, cancel=cancel)
             for names, values in chunks:
-                yield names, [float(value) for value in values]
+                # Rounded as they are kept, so that all who show one show the same.
+                yield names, [float(np.float32(value)) for value in values]
 
     def eap(self, tick: Callable[[float], None]) -> Matrix:
         """Estimates for all edges; `tick` is told the fraction done."""
         from workbench.discovery.eap import eap
 
+        if self.workspace.metric_name in STEPS:
+            graph = self.model.graph
+            return np.zeros((graph.n_sources, graph.n_destinations), dtype=np.float32)
         with told():
             return eap(self.workspace, progress=tick)

@@ -10,7 +10,10 @@ import importlib.metadata
 import platform
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from tasks.pair import Pair
 from tasks.task import Task
@@ -38,6 +41,9 @@ SMALL_SHARE = 0.1
 """A difference between clean and corrupted metric below this share of the larger is called
 small.
 """
+
+NEGLIGIBLE = 1e-4
+"""A share of what corrupting does to the metric below which an estimate is rounding."""
 
 NO_ESTIMATES = (
     "EAP estimates are zero for this metric, which has no slope at the clean run: "
@@ -110,6 +116,8 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
     with told():
         measurable = workspace.faithfulness(clean.metric) is not None
         warnings = task_warnings(task.metric, clean, corrupted, measurable=measurable)
+    # Where the slope is zero, rounding leaves estimates that are next to nothing.
+    sloped = bool(np.abs(eap).max() > NEGLIGIBLE * abs(clean.metric - corrupted.metric))
     info = TaskInfo(
         name=task.name,
         description=task.description,
@@ -119,7 +127,7 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
         seed=task.seed,
         ablation=settings.ablation,
         bos=batch.prepend_bos,
-        notes=task.notes if eap.any() else (*task.notes, NO_ESTIMATES),
+        notes=task.notes if sloped else (*task.notes, NO_ESTIMATES),
         warnings=warnings,
         answer_labels=task.answer_space,
         dropped=batch.dropped,
@@ -177,15 +185,18 @@ def first_threshold(info: TaskInfo) -> float:
     return float(f"{THRESHOLD_SHARE * (difference or 1):.1e}")
 
 
-def versions() -> dict[str, str | None]:
-    """Of Python and the packages that numbers depend on; None where one is not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = None
-    return found
+def versions() -> dict[str, str]:
+    """Of Python and those of the packages that are installed and numbers depend on."""
+    found = {name: version for name in PACKAGES if (version := _version(name)) is not None}
+    return {"python": platform.python_version(), **found}
+
+
+@cache
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def now() -> str:

@@ -168,6 +168,9 @@ class Change:
         if opened & circuit.open or not closed <= circuit.open:
             raise WorkbenchError("Other destinations are open than were then.")
         circuit.open = (circuit.open | opened) - closed
+        entered = {edge.partition("->")[2] for edge in self.added} & circuit.open
+        if entered or any(circuit.mask[:, graph.destination_index(d)].any() for d in opened):
+            raise WorkbenchError("An edge would be kept that enters an open destination.")
         if self.groups is not None:
             circuit.groups = self.groups[1]
         _update(circuit.notes, self.notes)

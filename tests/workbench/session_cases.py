@@ -8,9 +8,12 @@ from pathlib import Path
 from tasks import make_task
 from tasks.task import Task
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
+from workbench.beginning import begin
 from workbench.circuit import Circuit
 from workbench.evaluator import Evaluator
 from workbench.model import Model
+from workbench.opening import Opened, Settings, open_engine
+from workbench.progress import silent
 from workbench.session import Session
 from workbench.views import Status
 
@@ -29,8 +32,14 @@ def tiny(family: str = "gpt2") -> tuple[Model, Task]:
 
 
 def new_session(folder: Path, family: str = "gpt2", name: str = "journal.jsonl") -> Session:
+    """A session at its start. Sessions of a family share their recorded runs, which none alters."""
+    return begin(ready(family), folder / name)
+
+
+@cache
+def ready(family: str = "gpt2") -> Opened:
     model, task = tiny(family)
-    return Session.build(model, task, journal=folder / name)
+    return open_engine(model, task, Settings(model.name), silent)
 
 
 def fresh_metric(session: Session, circuit: Circuit | None = None) -> float:
