@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from screens.numbers import MINUS
+from screens.readout_text import ANSWER, WRONG_ANSWER
 from workbench.readout.views import Curve
 
 LEAST_FOR_A_PLOT = 17
@@ -19,13 +20,13 @@ def has_scale(curve: Curve) -> bool:
     )
 
 
-ANSWER_BAND = "●"
-WRONG_BAND = "x"
-BAND_LEGEND = f"Below the curve: {ANSWER_BAND}\u00a0answers, {WRONG_BAND}\u00a0wrong\u00a0answers"
+NARROW = 60
+"""Cells below which every other label is left out."""
 
 
-def plot_curve(plt: Any, curve: Curve) -> None:
-    """Draw the curve into a Plotext figure, and below it a band that says which labels are answers.
+def plot_curve(plt: Any, curve: Curve, width: int) -> None:
+    """Draw the curve into a Plotext figure of `width` cells, and below it a band that says which
+    labels are answers.
 
     For the mean over prompts a label counts as what it is in more of them. The band's marks differ
     in shape, since colour may not be seen.
@@ -38,12 +39,13 @@ def plot_curve(plt: Any, curve: Curve) -> None:
     plt.plot(xs, list(curve.values), marker="braille", color="blue+")
     shares = list(zip(xs, curve.answers, curve.wrong_answers, strict=True))
     for marker, color, members in (
-        (ANSWER_BAND, "green+", [x for x, right, wrong in shares if right > wrong]),
-        (WRONG_BAND, "orange+", [x for x, right, wrong in shares if wrong > right]),
+        (ANSWER, "green+", [x for x, right, wrong in shares if right > wrong]),
+        (WRONG_ANSWER, "orange+", [x for x, right, wrong in shares if wrong > right]),
     ):
         if members:
             plt.scatter(members, [below] * len(members), marker=marker, color=color)
-    ticks = [x for x in range(min(xs), max(xs) + 1) if x % 10 == 0]
+    step = 20 if width < NARROW else 10
+    ticks = [x for x in range(min(xs), max(xs) + 1) if x % step == 0]
     plt.xticks(ticks, [f"{x:02d}" for x in ticks])
     heights = round_ticks(low, high)
     plt.yticks(heights, [f"{y:g}".replace("-", MINUS) for y in heights])

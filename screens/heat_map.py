@@ -28,10 +28,9 @@ def shade(weight: float) -> str:
 
 
 def legend() -> str:
-    """What the shades mean; the blanks that do not break keep a shade and its number together."""
-    return "Shades: " + ", ".join(
-        f"{sign}\u00a0≥{100 * least:.0f}%" for least, sign in reversed(SHADES)
-    )
+    """What the shades mean."""
+    words = [f"{sign}≥{100 * least:.0f}%" for least, sign in reversed(SHADES)]
+    return "shade: " + " ".join(words)
 
 
 def draw_attention(attention: Attention, position: int, width: int) -> Content:

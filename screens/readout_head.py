@@ -10,6 +10,9 @@ from textual.content import Content
 from screens.reading import VIEWS
 from screens.readout_text import QUIET, lines, link
 
+PLACE = 36
+"""Cells of the position where both selectors stand on one line: enough for the longest token."""
+
 
 def draw_head(
     view: int, place: str | None, pair: int | None, n_pairs: int, pending: bool, width: int
@@ -41,25 +44,23 @@ def _tabs(view: int, width: int) -> Content:
 def _selectors(
     place: str | None, pair: int | None, n_pairs: int, pending: bool, width: int
 ) -> list[Content]:
+    # The keys stand before what they move, so that they stay under the mouse when it changes.
+    back, on = link("position", -1, "bold"), link("position", 1, "bold")
+    position = Content.assemble(("position ", QUIET), ("[,]", back), ("[.]", on), f" {place}")
     if place is None:
         position = Content.assemble(("position ", QUIET), "−1 (fixed)")
+    before, after = link("pair", -1, "bold"), link("pair", 1, "bold")
+    prompt = Content.assemble(("prompt   ", QUIET), ("[<]", before), ("[>]", after))
+    if pair is None:
+        prompt += Content(f" mean of {n_pairs}")
     else:
-        position = Content.assemble(
-            ("position ", QUIET),
-            ("[,]", link("position", -1, "bold")),
-            f" {place} ",
-            ("[.]", link("position", 1, "bold")),
+        prompt += Content.assemble(
+            f" {pair} of 0–{n_pairs - 1}   ", ("[0] mean", link("mean", None, "bold"))
         )
-    prompt = Content.assemble(
-        ("prompt   ", QUIET),
-        ("[<]", link("pair", -1, "bold")),
-        f" mean of {n_pairs} " if pair is None else f" {pair} of 0–{n_pairs - 1} ",
-        ("[>]", link("pair", 1, "bold")),
+    one_line = width >= PLACE + 40
+    last = (
+        position.extend_right(max(0, PLACE - position.cell_length)) + prompt if one_line else prompt
     )
-    if pair is not None:
-        prompt += Content.assemble("  ", ("[0] mean", link("mean", None, "bold")))
-    one_line = position.cell_length + 3 + prompt.cell_length <= width
-    last = position.extend_right(3) + prompt if one_line else prompt
     rows = [last] if one_line else [position, last]
     if pending:
         room = width - last.cell_length - 1

@@ -15,9 +15,11 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.style import Style
 
-from screens.numbers import MINUS, bar, digits_for, plain, signed
+from screens.numbers import MINUS, bar, digits_for, signed
 from screens.tokens import fit, show_token
 from workbench.readout.views import (
+    POSITION_EMBEDDING,
+    UNEMBEDDING_BIAS,
     Attribution,
     Curve,
     Lens,
@@ -31,6 +33,8 @@ WRONG_ANSWER = "✗"
 POINTER = "▸"
 QUIET = "dim"
 HEADING = "bold"
+SHORT = {POSITION_EMBEDDING: "positions", UNEMBEDDING_BIAS: "unembed bias"}
+"""Names that would leave no room for the bars in a narrow panel."""
 MOST_TOKEN = 14
 """Cells of the longest token where several stand on a line."""
 WIDE = 72
@@ -103,7 +107,7 @@ def draw_lens(lens: Lens, width: int, mark: Marker) -> Content:
         parts += _beside(promoted, suppressed, column)
     else:
         parts += [*promoted, Content(), *suppressed]
-    parts += [Content(), *_answers(lens.answers, lens.wrong_answers, digits, width)]
+    parts += [Content(), *_answers(lens.answers, lens.wrong_answers, digits), Content()]
     return lines([*parts, *quiet(lens.definition, width)])
 
 
@@ -132,24 +136,14 @@ def _tokens(
     return rows
 
 
-def _answers(
-    answers: float | None, wrong_answers: float | None, digits: int, width: int
-) -> list[Content]:
-    """The means over answers and wrong answers, and what the marks mean."""
-    if answers is None and wrong_answers is None:
-        return []
-    rows = []
-
-    def row(words: str, value: float) -> None:
-        rows.append(Content(f"{words:<22} {signed(value, digits):>8}"))
-
-    if answers is not None:
-        row(f"{ANSWER} answers, mean", answers)
-    if wrong_answers is not None:
-        row(f"{WRONG_ANSWER} wrong answers, mean", wrong_answers)
-    if answers is not None and wrong_answers is not None:
-        row("  difference", answers - wrong_answers)
-    return [*rows, Content()]
+def _answers(answers: float, wrong_answers: float, digits: int) -> list[Content]:
+    """The means over answers and wrong answers; the rows say what the marks mean, too."""
+    rows = (
+        (f"{ANSWER} answers, mean", answers),
+        (f"{WRONG_ANSWER} wrong answers, mean", wrong_answers),
+        ("  difference", answers - wrong_answers),
+    )
+    return [Content(f"{words:<22} {signed(value, digits):>8}") for words, value in rows]
 
 
 def _beside(left: Sequence[Content], right: Sequence[Content], column: int) -> list[Content]:
@@ -167,7 +161,7 @@ def draw_attribution(attribution: Attribution, node: str | None, width: int) -> 
     ranked = attribution.ranked()
     digits = digits_of(max((abs(row.value) for row in ranked), default=0.0))
     parts = [Content.styled(f"Logit difference, {where(place, False)}", HEADING)]
-    parts.append(Content(f"whole run {signed(attribution.total, digits)}, the sum of all rows"))
+    parts.append(Content(f"whole run {signed(attribution.total, digits)}, sum of all rows"))
     own = next((row for row in ranked if row.node == node), None)
     if own is None:
         chosen = f"{node} writes nothing into it itself" if node else "no component is chosen"
@@ -180,19 +174,20 @@ def draw_attribution(attribution: Attribution, node: str | None, width: int) -> 
         parts.append(Content.assemble((text, "bold"), f", {_ordinal(rank)} of {len(ranked)}"))
     parts.append(Content())
     number = max([len("direct"), *(len(signed(row.value, digits)) for row in ranked)])
-    name = max([len("component"), *(len(row.node) for row in ranked)])
+    names = [row.node if width >= 60 else SHORT.get(row.node, row.node) for row in ranked]
+    name = max(len("component"), *map(len, names))
     rank_width = len(str(len(ranked)))
     half = min(MOST_BAR // 2, (width - rank_width - name - number - 6) // 2)
     head = f"{'':{rank_width + 2}}{fit('component', name)} {'direct':>{number}}"
     parts.append(Content.styled(fit(head, width), QUIET))
     largest = max((abs(row.value) for row in ranked), default=0.0)
-    for place_in_list, row in enumerate(ranked, 1):
+    for place_in_list, (row, shown) in enumerate(zip(ranked, names, strict=True), 1):
         here = row is own
         style = link("node", row.node, "bold reverse" if here else "")
         parts.append(
             Content.assemble(
                 f"{place_in_list:>{rank_width}}{POINTER if here else ' '} ",
-                (fit(row.node, name), style),
+                (fit(shown, name), style),
                 f" {signed(row.value, digits):>{number}} ",
                 (bar(row.value, largest, half) if half > 0 else "", _tint(row.value)),
             )
@@ -249,44 +244,32 @@ def _share_mark(answer: float, wrong: float) -> str:
 def draw_residual(residual: ResidualLens, width: int) -> Content:
     """One row a depth: the logit difference so far, and what the model would say there."""
     rows = residual.rows
-    known = [row.logit_difference for row in rows if row.logit_difference is not None]
-    largest = max((abs(value) for value in known), default=0.0)
+    largest = max((abs(row.logit_difference) for row in rows), default=0.0)
     digits = digits_of(largest)
-    parts = [Content.styled(f"Residual stream {where(residual.place)}", HEADING)]
     roomy = width >= 60
     depth = max(len("embeddings"), *(len(row.name) for row in rows)) if roomy else len("embed")
-    number = max([len("diff"), *(len(signed(value, digits)) for value in known)]) if known else 0
-    half = 0 if not known else 8 if roomy else 3
-    bars = 2 * half + 2 if known else 0
-    head = fit("after" if roomy else "layer", depth)
-    if known:
-        head = fit(f"{head} {'diff':>{number}}", depth + number + bars + 2)
-    head += " most likely" if not known else "most likely"
-    parts.append(Content.styled(fit(head, width), QUIET))
+    number = max(len("diff"), *(len(signed(row.logit_difference, digits)) for row in rows))
+    half = 8 if roomy else 3
+    room = width - depth - number - 2 * half - 5
+    head = fit("after" if roomy else "layer", depth) + f" {'diff':>{number}}"
+    head = fit(head, width - room - 1) + "most likely"
+    heading = Content.styled(fit(f"Residual stream {where(residual.place)}", width), HEADING)
+    parts = [heading, Content.styled(fit(head, width), QUIET)]
     shown = [[show_token(value.token, MOST_TOKEN) for value in row.top] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
     for row in rows:
         name = row.name if roomy else _short_depth(row.layer)
-        text = fit(name, depth)
-        tint = ""
-        if known:
-            value = row.logit_difference
-            text += f" {signed(value, digits):>{number}} "
-            tint = "" if value is None else bar(value, largest, half)
-        room = width - len(text) - len(tint) - 1
+        value = row.logit_difference
         parts.append(
             Content.assemble(
-                text,
-                (tint, _tint(row.logit_difference or 0.0)),
+                f"{fit(name, depth)} {signed(value, digits):>{number}} ",
+                (bar(value, largest, half), _tint(value)),
                 " ",
                 *_says(row.top, widths, room),
             )
         )
-    parts.append(Content())
-    if known:
-        sentence = "diff: mean logit of the answers less that of the wrong answers."
-        parts += quiet(sentence, width)
-    return lines([*parts, *quiet(residual.definition, width)])
+    sentence = "diff: mean logit of the answers less that of the wrong answers."
+    return lines([*parts, Content(), *quiet(sentence, width), *quiet(residual.definition, width)])
 
 
 def _short_depth(layer: int) -> str:
@@ -299,7 +282,7 @@ def _says(
     """As many of the top tokens as fit, each in its column and with its probability."""
     parts: list[str | tuple[str, str]] = []
     for value, width in zip(top, widths, strict=False):
-        if width + 6 > room and parts:
+        if width + 5 > room and parts:
             break
         token = fit(show_token(value.token, MOST_TOKEN), max(3, min(width, room - 5)))
         parts += [token, (f" {percent(value.value):>4} ", QUIET)]
@@ -334,7 +317,3 @@ def marker(answers: Collection[str], wrong_answers: Collection[str]) -> Marker:
         return WRONG_ANSWER if token in wrong_answers else " "
 
     return mark
-
-
-def format_weight(weight: float) -> str:
-    return plain(weight, 3)

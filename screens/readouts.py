@@ -23,7 +23,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from screens.background import Background, sentence
-from screens.curve_plot import BAND_LEGEND, has_scale, plot_curve
+from screens.curve_plot import has_scale, plot_curve
 from screens.heat_map import draw_attention
 from screens.reading import VIEWS, Prompts, Readout, View, Wish, read
 from screens.readout_head import draw_head
@@ -52,6 +52,8 @@ DEBOUNCE = 0.08
 """
 PATIENCE = 0.3
 """Seconds after which older values make way for the word that newer ones are being computed."""
+LOOK_AGAIN = 0.25
+"""Seconds between looks whether hidden readouts with something to compute have come into sight."""
 REMEMBERED = 256
 """Results kept, so that going back and forth is instant."""
 
@@ -133,6 +135,7 @@ task is judged.
         yield Static(id="readout-head")
         with ScrollableContainer(id="readout-body", can_focus=False):
             yield Static(id="readout-text")
+            yield Static(id="readout-note")
 
     def on_mount(self) -> None:
         self._background = Background(self, "readouts")
@@ -191,13 +194,12 @@ task is judged.
         self._draw_head()
         if known is not None:
             self._show(known)
-        elif self._visible:
+        elif self.is_on_screen:
             self._debounce = self.set_timer(DEBOUNCE, self._compute)
             self._patience = self.set_timer(PATIENCE, self._make_way)
-
-    @property
-    def _visible(self) -> bool:
-        return bool(self.size)
+        else:
+            # What cannot be seen is not computed. Not every way to come into sight sends a `Show`.
+            self._debounce = self.set_timer(LOOK_AGAIN, self._want)
 
     def on_show(self) -> None:
         self._want()
@@ -250,8 +252,12 @@ task is judged.
 
     # Drawing.
 
+    @property
+    def _body(self) -> ScrollableContainer:
+        return self.query_one("#readout-body", ScrollableContainer)
+
     def _width(self) -> int:
-        body = self.query_one("#readout-body", ScrollableContainer)
+        body = self._body
         # One cell is left for the scrollbar, whether it shows or not: lines must not jump.
         return max(20, (body.size.width or self.size.width) - 1)
 
@@ -288,19 +294,21 @@ task is judged.
         self._shown = result
         width = self._width()
         text = self.query_one("#readout-text", Static)
+        note = self.query_one("#readout-note", Static)
         plotted = isinstance(result, Curve) and has_scale(result)
-        self.query_one("#readout-body").set_class(isinstance(result, Attention), "-map")
+        self._body.set_class(isinstance(result, Attention), "-map")
         if plotted:
             assert isinstance(result, Curve)
-            words = f"{result.definition} {BAND_LEGEND}."
-            text.update(lines([*curve_heading(result, width), *quiet(words, width)]))
-            self._show_plot(result)
+            text.update(lines(curve_heading(result, width)))
+            note.update(lines([Content(), *quiet(result.definition, width)]))
+            self._show_plot(result, width)
         else:
             text.update(self._text(result, width))
+        note.display = plotted
         if self._plot is not None:
             self._plot.display = plotted
         if other_kind:
-            self.query_one("#readout-body", ScrollableContainer).scroll_home(animate=False)
+            self._body.scroll_home(animate=False)
 
     def _text(self, result: Readout | str, width: int) -> Content:
         if isinstance(result, str):
@@ -322,14 +330,14 @@ task is judged.
         prompt = self.session.prompts(lens.place.pair)
         return marker(prompt.answers, prompt.wrong_answers)
 
-    def _show_plot(self, curve: Curve) -> None:
+    def _show_plot(self, curve: Curve, width: int) -> None:
         if self._plot is None:
             # Plotext is needed for this view only, and slow to import: not before the first paint.
             from textual_plotext import PlotextPlot
 
             self._plot = PlotextPlot()
-            self.query_one("#readout-body", ScrollableContainer).mount(self._plot)
-        plot_curve(self._plot.plt, curve)
+            self._body.mount(self._plot, before="#readout-note")
+        plot_curve(self._plot.plt, curve, width)
         self._plot.refresh()
 
     # Keys and mouse.
@@ -378,8 +386,7 @@ task is judged.
         self._want()
 
     def action_scroll(self, where: str) -> None:
-        body = self.query_one("#readout-body", ScrollableContainer)
-        getattr(body, f"scroll_{where}")(animate=False)
+        getattr(self._body, f"scroll_{where}")(animate=False)
 
     def on_click(self, event: events.Click) -> None:
         action, argument = event.style.meta.get("readout", (None, None))
