@@ -152,6 +152,14 @@ def test_scores_read_back_to_the_last_bit(tmp_path: Path) -> None:
     assert same_scores(load_circuit(tmp_path / "c.json"), circuit)
 
 
+def test_scores_where_there_is_no_edge_are_left_out() -> None:
+    """A score matrix may hold zeros there."""
+    circuit = Circuit.from_edges(Graph(1, 1), ["m0->logits"])
+    circuit.scores = np.zeros(circuit.mask.shape, dtype=np.float32)
+    value = json.loads(to_text(circuit))
+    assert sorted([*value["edges"], *value["dropped"]]) == sorted(circuit.graph.edges())
+
+
 def test_numpy_values_and_tuples_become_json() -> None:
     circuit = Circuit.empty(Graph(1, 1))
     circuit.provenance = {

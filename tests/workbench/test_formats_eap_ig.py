@@ -204,3 +204,22 @@ def test_a_file_of_gpt2s_size_is_read_and_written_at_once(tmp_path: Path) -> Non
     assert (tmp_path / "out.json").read_text() == text
     # What we know of such a file besides its edges is little.
     assert circuit.provenance["eap_ig"].keys() == {"cfg", "nodes", "kept"}
+
+
+@pytest.mark.parametrize("keys", [["in_graph", "score"], ["in_graph"]])
+def test_what_all_entries_have_in_common_is_kept_once(keys: list[str]) -> None:
+    value = json.loads(GOLDEN[0].read_text())
+    for name, entry in value["edges"].items():
+        value["edges"][name] = {key: entry[key] for key in keys}
+    circuit = eap_ig.from_json(value)
+    assert circuit.provenance["eap_ig"]["edge_keys"] == keys
+    assert "entries" not in circuit.provenance["eap_ig"]
+    assert (circuit.scores is None) == ("score" not in keys)
+    assert eap_ig.to_text(circuit) == json.dumps(value)
+
+
+def test_a_node_with_an_open_input_counts_as_fed() -> None:
+    circuit = Circuit.from_edges(Graph(1, 2), ["a0.h0->logits", "a0.h1->logits"])
+    circuit.open = frozenset({"a0.h1<k>"})
+    nodes = json.loads(eap_ig.to_text(circuit))["nodes"]
+    assert not nodes["a0.h0"]["in_graph"] and nodes["a0.h1"]["in_graph"]
