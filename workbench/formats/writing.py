@@ -22,6 +22,7 @@ _REASONS = {
     errno.EACCES: "you may not write there",
     errno.EPERM: "you may not write there",
     errno.EROFS: "the disk is read-only",
+    errno.EFBIG: "it is larger than files may be there",
     errno.ENOENT: "its folder does not exist",
     errno.ENOTDIR: "part of the path is not a folder",
     errno.EISDIR: "it is a folder",
