@@ -8,16 +8,33 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from workbench import console, output
 from workbench.errors import WorkbenchError
 from workbench.request import OpenRequest
 
+
+class Carried(BaseException):
+    """Carries an exception past typer, which has its own ways with Ctrl-C and closed pipes."""
+
+
+class Commands(TyperGroup):
+    """All commands; what one of them raises comes out as it is."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, EOFError, OSError) as error:
+            raise Carried from error
+
+
 app = typer.Typer(
     name="workbench",
+    cls=Commands,
     help="Circuit analysis of transformer language models, by hand, in the terminal.",
     epilog="Without a command it asks for model and task on screen.",
     add_completion=True,
@@ -319,7 +336,7 @@ def bench(
 
 def _show(request: OpenRequest | None, resuming: Path | None) -> None:
     """Run the app."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not console.is_terminal():
         raise WorkbenchError(
             "The app needs a terminal; without one use `workbench evaluate MODEL TASK CIRCUIT`, "
             "`tasks`, `models`, `convert` or `bench`."
@@ -333,11 +350,11 @@ def main(args: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
 
     def command() -> int:
-        # Not typer's standalone mode: that ends Ctrl-C and defects in ways of its own.
+        # Not typer's standalone mode: that ends defects in a way of its own.
         try:
             code = typer.main.get_command(app)(args, standalone_mode=False)
-        except typer.Abort:
-            raise KeyboardInterrupt from None
+        except Carried as carried:
+            raise carried.__cause__ or KeyboardInterrupt from None
         except Exception as error:
             if not isinstance(error, USAGE_ERROR):
                 raise

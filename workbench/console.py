@@ -34,6 +34,11 @@ def say(text: str) -> None:
         print(printable(text), file=sys.stderr, flush=True)
 
 
+def is_terminal() -> bool:
+    """Whether somebody sits at both ends: the app can be shown, and keys come in."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def printable(text: str) -> str:
     """Text of one line, with what a terminal would obey escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
