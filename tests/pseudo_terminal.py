@@ -10,6 +10,7 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Mapping, Sequence
@@ -37,11 +38,19 @@ KEYS = {
     "ctrl+p": "\x10",
     "ctrl+q": "\x11",
     "ctrl+r": "\x12",
+    "ctrl+u": "\x15",
     "ctrl+z": "\x1a",
 }
 
 # Questions and modes of newer terminals that pyte would print as text: `CSI > 1 u` and the like.
 _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=?][0-9;]*(?:u|\$p|q|m)|\x1b_[^\x1b]*\x1b\\")
+# Makes the terminal on standard input the program's controlling one, as a login does, and becomes
+# the program: without it neither a hang-up nor a change of size would reach it.
+_TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios;"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "os.execvp(sys.argv[1], sys.argv[1:])"
+)
 _UNFINISHED = re.compile(rb"\x1b(?:\[[0-9;<>=?$]*|_[^\x1b]*\x1b?)?$")
 
 
@@ -70,15 +79,15 @@ class PseudoTerminal:
         self._pending = b""
         self.output = b""
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self._set_size(rows, columns)
         self.process = subprocess.Popen(
-            list(command),
+            [sys.executable, "-I", "-c", _TAKE_TERMINAL, *command],
             stdin=slave,
             stdout=slave,
             stderr=slave,
             cwd=cwd,
             env={**env, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
-            start_new_session=True,  # its own process group, and not the test runner's terminal
+            start_new_session=True,
         )
         os.close(slave)
 
@@ -88,7 +97,25 @@ class PseudoTerminal:
     def __exit__(self, *exc: object) -> None:
         if self.process.poll() is None:
             self.kill()
-        os.close(self._master)
+        self._close()
+
+    def _close(self) -> None:
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
+
+    def _set_size(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Change the terminal's size, as when its window is dragged."""
+        self._screen.resize(rows, columns)
+        self._set_size(rows, columns)
+
+    def hang_up(self, seconds: float = 30.0) -> int:
+        """Take the terminal away, as when a connection drops; the program's exit status."""
+        self._close()
+        return self.process.wait(timeout=seconds)
 
     def kill(self) -> None:
         """`kill -9`, and wait until it is dead."""
@@ -102,8 +129,9 @@ class PseudoTerminal:
             self.read(0.05)
 
     def type(self, text: str) -> None:
-        """Type a text, character by character."""
-        self.press(*text)
+        """Type a text at once, as pasting it does."""
+        os.write(self._master, text.encode())
+        self.read(0.05)
 
     def read(self, seconds: float) -> None:
         """Let the program draw for so long, and less if it ends."""
