@@ -1,9 +1,9 @@
 """Attention, head by head and input by input: projections, rotation by position, and the pattern.
 
-Every function takes several alternatives at once. Layouts: x is [..., pair, alternative, position, d_model];
-q, k, v and z are [head, pair, alternative, position, d_head]. All positions here are those from the first
-one on at which any clean and corrupted prompt differ; what the shared prefix contributes, its keys and
-values, comes in as [kv_head, pair, prefix, d_head].
+Every function takes several alternatives at once. Layouts: x is [..., pair, alternative, position,
+d_model]; q, k, v and z are [head, pair, alternative, position, d_head]. All positions here are
+those from the first one on at which any clean and corrupted prompt differ; what the shared prefix
+contributes, its keys and values, comes in as [kv_head, pair, prefix, d_head].
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return turned if passed.shape[-1] == 0 else torch.cat((turned, passed), dim=-1)
 
 
-def project_shared(attention: Attention, which: int, normed: Tensor, heads: list[int] | None) -> Tensor:
+def project_shared(
+    attention: Attention, which: int, normed: Tensor, heads: list[int] | None
+) -> Tensor:
     """q, k or v (before rotation) of heads that all read the same input.
 
     Args:
@@ -127,7 +129,8 @@ def _per_alternative(left: Tensor, right: Tensor) -> Tensor:
     n, pairs, alternatives, a, b = left.shape
     if right.shape[2] == 1:
         out = torch.bmm(
-            left.reshape(n * pairs, alternatives * a, b), right.reshape(n * pairs, b, right.shape[-1])
+            left.reshape(n * pairs, alternatives * a, b),
+            right.reshape(n * pairs, b, right.shape[-1]),
         )
     else:
         out = torch.bmm(left.reshape(-1, a, b), right.reshape(-1, b, right.shape[-1]))

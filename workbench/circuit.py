@@ -35,11 +35,12 @@ class Circuit:
         mask: bool [source, destination], true where the edge is kept.
         open: destinations that are not yet expanded: their input is the clean residual, as if
             everything above them were in. An empty set means that the circuit is closed.
-        scores: float32 [source, destination] of whatever found the edges, NaN where unknown; None if there
-            are none at all.
+        scores: float32 [source, destination] of whatever found the edges, NaN where unknown; None
+            if there are none at all.
         groups: named groups of nodes with a role, in order.
         notes: text by node or edge name; the key "" is the note on the whole circuit.
-        provenance: how it came about (model, task, metric, ablation, seed, versions, commands, evaluation).
+        provenance: how it came about (model, task, metric, ablation, seed, versions, commands,
+            evaluation).
     """
 
     graph: Graph
@@ -97,14 +98,16 @@ class Circuit:
     def edges(self) -> list[str]:
         """Names of the kept edges, ordered by destination and then source."""
         destinations, sources = np.nonzero(self.mask.T)
-        return [self.graph.edge_name(int(s), int(d)) for s, d in zip(sources, destinations, strict=True)]
+        return [
+            self.graph.edge_name(int(s), int(d)) for s, d in zip(sources, destinations, strict=True)
+        ]
 
     @property
     def n_edges(self) -> int:
         return int(self.mask.sum())
 
     def nodes(self) -> list[str]:
-        """Nodes that a kept edge leaves or enters, in the graph's order; the logits are always one."""
+        """Nodes that a kept edge leaves or enters, in the graph's order, and the logits."""
         graph = self.graph
         touched = {LOGITS}
         for s in np.flatnonzero(self.mask.any(axis=1)):
@@ -128,7 +131,11 @@ class Circuit:
     def open_reached(self) -> list[str]:
         """Open destinations of nodes that reach the logits: those on which the metric depends."""
         reached = self.reached()
-        return [d for d in self.graph.destinations if d in self.open and self.graph.node_of(d) in reached]
+        return [
+            d
+            for d in self.graph.destinations
+            if d in self.open and self.graph.node_of(d) in reached
+        ]
 
     @property
     def is_closed(self) -> bool:
@@ -142,9 +149,9 @@ class Circuit:
     def pruned(self) -> Circuit:
         """The same circuit without dead ends, as EAP-IG prunes.
 
-        Until nothing changes: a node stays if it has a kept outgoing edge and a kept incoming edge into
-        any of its inputs (an open input counts as fed); an edge with a missing end is dropped. The input
-        is always fed, the logits always stay.
+        Until nothing changes: a node stays if it has a kept outgoing edge and a kept incoming edge
+        into any of its inputs (an open input counts as fed); an edge with a missing end is dropped.
+        The input is always fed, the logits always stay.
         """
         graph = self.graph
         pruned = self.copy()
@@ -155,7 +162,9 @@ class Circuit:
                 if node == INPUT:
                     continue
                 columns = [graph.destination_index(d) for d in graph.destinations_of(node)]
-                fed = mask[:, columns].any() or any(d in self.open for d in graph.destinations_of(node))
+                fed = mask[:, columns].any() or any(
+                    d in self.open for d in graph.destinations_of(node)
+                )
                 if not (fed and mask[s].any()):
                     mask[s] = False
                     mask[:, columns] = False
@@ -164,7 +173,9 @@ class Circuit:
 
     def _combined(self, other: Circuit, mask: NDArray[np.bool_]) -> Circuit:
         if self.graph != other.graph:
-            raise WorkbenchError("These circuits belong to models of different shape; compare like with like.")
+            raise WorkbenchError(
+                "These circuits belong to models of different shape; compare like with like."
+            )
         return Circuit(self.graph, mask, self.open & other.open)
 
     def __or__(self, other: Circuit) -> Circuit:

@@ -1,9 +1,9 @@
 """Sums over sources: the one piece of arithmetic that an edge is.
 
-A `Deltas` holds, for some of the sources, what each adds beyond a background, and sums any choice of them
-for several destinations at once, as one matrix product. Values are [pair, alternative, position, d_model],
-kept once for all positions and once for the last alone, since the later half of a circuit is only needed
-there.
+A `Deltas` holds, for some of the sources, what each adds beyond a background, and sums any choice
+of them for several destinations at once, as one matrix product. Values are [pair, alternative,
+position, d_model], kept once for all positions and once for the last alone, since the later half of
+a circuit is only needed there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ class Deltas:
     """
 
     def __init__(
-        self, n_sources: int, shape: tuple[int, int, int, int], capacity: tuple[int, int], like: Tensor
+        self,
+        n_sources: int,
+        shape: tuple[int, int, int, int],
+        capacity: tuple[int, int],
+        like: Tensor,
     ) -> None:
         self.shape = shape
         self._banks = {
@@ -59,7 +63,8 @@ class Deltas:
         """Sum of the chosen sources for each of several destinations.
 
         Args:
-            columns: bool [destination, source], the first so many sources; only sources that were put.
+            columns: bool [destination, source], the first so many sources; only sources that were
+                put.
 
         Returns:
             [destination, pair, alternative, position or 1, d_model], or None if nothing is chosen.
@@ -132,8 +137,8 @@ class _Bank:
 class Carry:
     """Sums of an earlier stage, to be extended instead of summed anew.
 
-    Where a circuit keeps every edge of a region, all its destinations read one running residual; then a
-    stage's sum is the former stage's plus what was written in between.
+    Where a circuit keeps every edge of a region, all its destinations read one running residual;
+    then a stage's sum is the former stage's plus what was written in between.
     """
 
     def __init__(self, deltas: Deltas) -> None:
@@ -142,7 +147,7 @@ class Carry:
         self._parents = {ALL: 0, LAST: 0}
 
     def sum(self, columns: NDArray[np.bool_], level: int) -> Tensor | None:
-        """As `Deltas.sum`; `columns` [destination, source] have to come in the order of the stages."""
+        """As `Deltas.sum`; `columns` [destination, source] must come in the order of the stages."""
         known, before = self._sums[level], self._parents[level]
         pieces: list[Tensor | None] = []
         keep: dict[bytes, Tensor] = {}

@@ -1,8 +1,8 @@
 """The exact value of a circuit, edit by edit.
 
 One primitive serves everything interactive or exact: `what_if`, the metric of K alternative edits,
-evaluated as a batch; and `commit`, which makes an edit. Effects in the whole model and along the circuit
-are the same pass from another base (`patching.py`).
+evaluated as a batch; and `commit`, which makes an edit. Effects in the whole model and along the
+circuit are the same pass from another base (`patching.py`).
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from workbench.sheet import Sheet
 from workbench.spread import Base, Change, Reach, Spread
 from workbench.workspace import Evaluation, Workspace
 
-# What one batch of alternatives may take beside the recordings and the circuit's own cells, in bytes.
+# What one batch of alternatives may take beside the recordings and the circuit's own cells, in
+# bytes.
 WHAT_IF_BYTES = 400 * 2**20
-# An MLP's hidden layer, its gate and their product, in units of d_model: what most architectures have.
+# An MLP's hidden layer, its gate and their product, in units of d_model: what most architectures
+# have.
 _MLP_WIDTH = 12
 
 
@@ -83,8 +85,8 @@ class Evaluator:
     def commit(self, edit: Edit) -> Evaluation:
         """Make an edit and return what the circuit now scores.
 
-        The cost is that of the nodes between the edit and the logits inside the circuit. If it fails (out
-        of memory, say) the circuit is as it was.
+        The cost is that of the nodes between the edit and the logits inside the circuit. If it
+        fails (out of memory, say) the circuit is as it was.
         """
         return self.become(self.edited(edit))
 
@@ -115,7 +117,8 @@ class Evaluator:
             s, d = self.graph.parse_edge(name)
             if self.graph.destinations[d] in circuit.open:
                 raise WorkbenchError(
-                    f"{self.graph.destinations[d]} is still open; expand it before choosing its edges."
+                    f"{self.graph.destinations[d]} is still open; "
+                    "expand it before choosing its edges."
                 )
             circuit.mask[s, d] ^= True
         return circuit
@@ -163,7 +166,9 @@ class Evaluator:
     def _wider_plan(
         self, mask: NDArray[np.bool_], is_open: NDArray[np.bool_], changes: Sequence[Change]
     ) -> tuple[Plan, Mapping[int, int]]:
-        """Where values are needed if every alternative's edges are there, and what that asks of the sheet."""
+        """Where values are needed if every alternative's edges are there, and what that asks of the
+        sheet.
+        """
         wider, wider_open = mask.copy(), is_open.copy()
         for change in changes:
             for source, column, _ in change.edges:
@@ -217,7 +222,9 @@ class Evaluator:
         yield batch
 
     def _row_bytes(self) -> int:
-        """Bytes of one value at all positions that differ, of the largest group: [pair, position, d_model]."""
+        """Bytes of one value at all positions that differ, of the largest group: [pair, position,
+        d_model].
+        """
         parts = self.workspace.parts
         element = torch.empty((), dtype=parts.dtype).element_size()
         return max(

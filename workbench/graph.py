@@ -1,7 +1,8 @@
 """The computational graph of an architecture: nodes, destinations and edges by name and by index.
 
-Pure Python: no weights, no torch. Names are those of EAP-IG (``input``, ``a9.h1``, ``m10``, ``logits``,
-``m0->a9.h1<v>``), and so is the (source, destination) layout of every score matrix in the project.
+Pure Python: no weights, no torch. Names are those of EAP-IG (``input``, ``a9.h1``, ``m10``,
+``logits``, ``m0->a9.h1<v>``), and so is the (source, destination) layout of every score matrix in
+the project.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ class Graph:
     """Every possible edge of a decoder-only transformer.
 
     Sources, in the order in which they write: ``input``, then for each layer its heads and its MLP.
-    Destinations, a node's inputs, in EAP-IG's column order: for each layer the q of every head, the k of
-    every head, the v of every head and the MLP; ``logits`` last. The sources that may feed a destination
-    are always a prefix of the sources (`n_parents`). With grouped-query attention every query head keeps
-    its own q, k and v, as if the heads were not grouped.
+    Destinations, a node's inputs, in EAP-IG's column order: for each layer the q of every head, the
+    k of every head, the v of every head and the MLP; ``logits`` last. The sources that may feed a
+    destination are always a prefix of the sources (`n_parents`). With grouped-query attention every
+    query head keeps its own q, k and v, as if the heads were not grouped.
 
     Attributes:
         n_layers: number of layers.
         n_heads: query heads per layer.
-        parallel: attention and MLP read the same residual (GPT-NeoX), so that a head does not feed the
-            MLP of its own layer.
+        parallel: attention and MLP read the same residual (GPT-NeoX), so that a head does not feed
+            the MLP of its own layer.
     """
 
     n_layers: int
@@ -41,7 +42,8 @@ class Graph:
     def __post_init__(self) -> None:
         if self.n_layers < 1 or self.n_heads < 1:
             raise WorkbenchError(
-                f"A graph needs at least one layer and one head, not {self.n_layers} and {self.n_heads}."
+                "A graph needs at least one layer and one head, "
+                f"not {self.n_layers} and {self.n_heads}."
             )
 
     @cached_property
@@ -152,7 +154,9 @@ class Graph:
         return node in self._source_indices and ".h" in node
 
     def destinations_of(self, node: str) -> tuple[str, ...]:
-        """The inputs of a node: three for a head, one for an MLP and the logits, none for the input."""
+        """The inputs of a node: three for a head, one for an MLP and the logits, none for the
+        input.
+        """
         if node == INPUT:
             return ()
         if node == LOGITS:
@@ -185,16 +189,18 @@ class Graph:
         destination = self.destination_index(destination_name)
         if source >= self.n_parents(destination):
             raise WorkbenchError(
-                f"The edge {name!r} is impossible: {source_name} writes after {destination_name} has read."
+                f"The edge {name!r} is impossible: "
+                f"{source_name} writes after {destination_name} has read."
             )
         return source, destination
 
     def edges(self) -> Iterator[str]:
         """All edges in the order in which EAP-IG's files list them.
 
-        For each layer: for each source so far, for each head its q, k and v; then each source into the
-        MLP (after the layer's own heads joined the sources; where the block is parallel, the MLP's edge
-        follows at once the head edges of the same source). At the end each source into the logits.
+        For each layer: for each source so far, for each head its q, k and v; then each source into
+        the MLP (after the layer's own heads joined the sources; where the block is parallel, the
+        MLP's edge follows at once the head edges of the same source). At the end each source into
+        the logits.
         """
         for layer in range(self.n_layers):
             mlp = self.mlp_destination(layer)

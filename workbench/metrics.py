@@ -1,8 +1,8 @@
 """Metrics of one forward pass, each with the definition that is shown beside its number.
 
-A metric reads the logits at the last position. It is computed per pair and averaged over pairs, so that
-nothing depends on the size of the batch. Alternatives of a circuit are evaluated together: final residuals
-come in as [pair, alternative, d_model].
+A metric reads the logits at the last position. It is computed per pair and averaged over pairs, so
+that nothing depends on the size of the batch. Alternatives of a circuit are evaluated together:
+final residuals come in as [pair, alternative, d_model].
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def check_metric(name: str) -> str:
         WorkbenchError: if it is not.
     """
     if name not in DEFINITIONS:
-        raise WorkbenchError(f"There is no metric {name!r}; choose one of: {', '.join(DEFINITIONS)}.")
+        raise WorkbenchError(
+            f"There is no metric {name!r}; choose one of: {', '.join(DEFINITIONS)}."
+        )
     return name
 
 
@@ -103,7 +105,9 @@ class Metric:
         return part
 
     def _answer_direction(self) -> tuple[Tensor, Tensor]:
-        """The logit difference as a linear function of the normed residual: [pair, d_model] and [pair]."""
+        """The logit difference as a linear function of the normed residual: [pair, d_model] and
+        [pair].
+        """
         a = self.answers
 
         def mean_column(ids: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,8 +124,8 @@ class Metric:
     def of_residual(self, final: Tensor) -> Tensor:
         """The metric [pair, alternative] of final residuals [pair, alternative, d_model].
 
-        The logit difference needs no logits but the answers', so nothing of the vocabulary's size is
-        computed for it.
+        The logit difference needs no logits but the answers', so nothing of the vocabulary's size
+        is computed for it.
         """
         if self.name == "logit_diff":
             normed = self.parts.norm_final(final)
@@ -134,8 +138,12 @@ class Metric:
         if self.name == "prob_diff":
             log_p = logits.float().log_softmax(-1)
             return (
-                (_pick(log_p, self.answers.right).exp() * self.answers.right_weight[:, None]).sum(-1)
-                - (_pick(log_p, self.answers.wrong).exp() * self.answers.wrong_weight[:, None]).sum(-1)
+                (_pick(log_p, self.answers.right).exp() * self.answers.right_weight[:, None]).sum(
+                    -1
+                )
+                - (_pick(log_p, self.answers.wrong).exp() * self.answers.wrong_weight[:, None]).sum(
+                    -1
+                )
             ).to(logits.dtype)
         if self.name == "kl":
             return self.kl(logits)
@@ -145,7 +153,9 @@ class Metric:
         """[pair, alternative] of logits [pair, alternative, vocabulary]."""
 
         def mean(ids: Tensor, weight: Tensor) -> Tensor:
-            return (_pick(logits, ids) * weight[:, None]).sum(-1) / weight.sum(-1)[:, None].clamp(min=1)
+            return (_pick(logits, ids) * weight[:, None]).sum(-1) / weight.sum(-1)[:, None].clamp(
+                min=1
+            )
 
         return mean(self.answers.right, self.answers.right_weight) - mean(
             self.answers.wrong, self.answers.wrong_weight
@@ -158,7 +168,8 @@ class Metric:
         return (log_p.exp() * (log_p - log_q)).sum(-1).to(logits.dtype)
 
     def correct(self, logits: Tensor) -> Tensor:
-        """1 where the best answer's logit beats the best wrong answer's, else 0; [pair, alternative].
+        """1 where the best answer's logit beats the best wrong answer's, else 0; [pair,
+        alternative].
 
         Without wrong answers to beat, the best answer has to be the best of the whole vocabulary.
         """
@@ -172,7 +183,9 @@ class Metric:
         return torch.where(alone, right >= logits.amax(-1), right > wrong).to(logits.dtype)
 
     def everything(self, final: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Metric, accuracy and KL, each [pair], of final residuals [pair, d_model]; one product with W_U."""
+        """Metric, accuracy and KL, each [pair], of final residuals [pair, d_model]; one product
+        with W_U.
+        """
         logits = unembed(self.parts, final)[:, None]
         return self._of_logits(logits)[:, 0], self.correct(logits)[:, 0], self.kl(logits)[:, 0]
 

@@ -1,12 +1,14 @@
 """Computing single nodes of a layer, for several heads and alternatives at once.
 
-Levels (`plan.LAST`, `plan.ALL`) say at which positions a value is wanted; everything here counts positions
-from the first one on at which the prompts differ.
+Levels (`plan.LAST`, `plan.ALL`) say at which positions a value is wanted; everything here counts
+positions from the first one on at which the prompts differ.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.attention import K, Q, V, attend, project_each, project_shared, rotate
@@ -15,7 +17,9 @@ from workbench.recording import LayerRecord, Recording
 
 
 def at(value: Tensor, level: int) -> Tensor:
-    """The last position alone where that is all that is wanted; positions are the next to last axis."""
+    """The last position alone where that is all that is wanted; positions are the next to last
+    axis.
+    """
     return value[..., -1:, :] if level == LAST else value
 
 
@@ -34,8 +38,8 @@ def project(
     """q, k or v of some heads, rotated: [head, pair, alternative, position, d_head].
 
     Args:
-        normed: after the norm; [pair, alternative, position, d_model] if all heads share their input, else
-            with a leading [head].
+        normed: after the norm; [pair, alternative, position, d_model] if all heads share their
+            input, else with a leading [head].
     """
     attention = recording.parts.layers[layer].attention
     if shared:
@@ -46,7 +50,36 @@ def project(
     return rotated(recording, which, projected)
 
 
-def recorded(recording: Recording, record: LayerRecord, which: int, head: int, level: int) -> Tensor:
+def project_entries(
+    recording: Recording,
+    layer: int,
+    entries: list[tuple[int, int]],
+    normed: Tensor,
+    index: NDArray[np.int64],
+) -> list[Tensor]:
+    """q, k or v of each (which, head), rotated, [pair, alternative, position, d_head].
+
+    Args:
+        normed: the different inputs after the norm, [input, pair, alternative, position, d_model].
+        index: [entry], which of the inputs it reads.
+    """
+    out: dict[int, Tensor] = {}
+    for which in (Q, K, V):
+        mine = [i for i, (w, _) in enumerate(entries) if w == which]
+        if not mine:
+            continue
+        heads = [entries[i][1] for i in mine]
+        rows = index[mine]
+        shared = bool((rows == rows[0]).all())
+        own = normed[int(rows[0])] if shared else normed[torch.from_numpy(rows)]
+        value = project(recording, layer, which, heads, own, shared)
+        out.update({i: value[place] for place, i in enumerate(mine)})
+    return [out[i] for i in range(len(entries))]
+
+
+def recorded(
+    recording: Recording, record: LayerRecord, which: int, head: int, level: int
+) -> Tensor:
     """A recorded run's q, k or v of a query head, [pair, 1, position, d_head]."""
     if which == Q:
         value = record.q[head]
@@ -59,7 +92,9 @@ def recorded(recording: Recording, record: LayerRecord, which: int, head: int, l
 def head_values(
     recording: Recording, layer: int, heads: list[int], q: Tensor, k: Tensor, v: Tensor
 ) -> Tensor:
-    """Values before W_O, [head, pair, alternative, query, d_head]; q may be of the last position alone."""
+    """Values before W_O, [head, pair, alternative, query, d_head]; q may be of the last position
+    alone.
+    """
     attention = recording.parts.layers[layer].attention
     prefix_k, prefix_v = recording.prefix(layer)
     if prefix_k is not None and prefix_v is not None:

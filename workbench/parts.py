@@ -1,9 +1,9 @@
 """The weights and modules that the engine computes with, taken from a TransformerBridge.
 
-`Parts` is a view: no weight is copied. Norms and MLPs are the model's own modules with the bridge's hook
-wrappers taken off, so that whatever an architecture does inside them is done exactly; attention is the
-engine's own, because it has to be computed head by head and input by input. What differs between the
-families is recorded here as data; how it is computed stands in `attention.py`.
+`Parts` is a view: no weight is copied. Norms and MLPs are the model's own modules with the bridge's
+hook wrappers taken off, so that whatever an architecture does inside them is done exactly;
+attention is the engine's own, because it has to be computed head by head and input by input. What
+differs between the families is recorded here as data; how it is computed stands in `attention.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from transformer_lens.model_bridge.generalized_components.base import Generalize
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
 
-# transformers' model_type -> what researchers call it. A family is here once tests hold the engine to it.
+# transformers' model_type -> what researchers call it. A family is here once tests hold the engine
+# to it.
 SUPPORTED_FAMILIES: dict[str, str] = {
     "gpt2": "GPT-2",
     "llama": "Llama-like (Llama 2 and 3, SmolLM 1 and 2, TinyLlama)",
@@ -34,8 +35,10 @@ class Attention:
     """One layer's attention weights.
 
     Attributes:
-        w_q: [head, d_model, d_head]; w_k, w_v: [kv_head, d_model, d_head]; w_o: [head, d_head, d_model].
-        b_q: [head, d_head]; b_k, b_v: [kv_head, d_head]; b_o: [d_model]; None where there is no bias.
+        w_q: [head, d_model, d_head]; w_k, w_v: [kv_head, d_model, d_head]; w_o: [head, d_head,
+            d_model].
+        b_q: [head, d_head]; b_k, b_v: [kv_head, d_head]; b_o: [d_model]; None where there is no
+            bias.
         kv_of: [head], the key-value head that each query head reads.
         scale: factor on the scores.
         n_rotary: how many of a head's dimensions are rotated by position, 0 for none.
@@ -78,8 +81,8 @@ class Parts:
     Attributes:
         layers: the blocks.
         token_embedding: maps tokens to what the node `input` writes, [..., d_model].
-        position_embedding: maps positions to [..., d_model], or None. It is the same in the clean and the
-            corrupted run, so it belongs to no source, like the output biases.
+        position_embedding: maps positions to [..., d_model], or None. It is the same in the clean
+            and the corrupted run, so it belongs to no source, like the output biases.
         norm_final: the norm before the unembedding.
         w_u: [d_model, vocabulary]; b_u: [vocabulary] or None.
         rotary: maps (positions, dtype) to the cosines and sines [position, n_rotary], or None.
@@ -143,7 +146,9 @@ class Parts:
         return cls(
             layers=tuple(_layer(block, n_rotary) for block in bridge.blocks),
             token_embedding=_unwrapped(bridge.embed),
-            position_embedding=_unwrapped(bridge.pos_embed) if hasattr(bridge, "pos_embed") else None,
+            position_embedding=_unwrapped(bridge.pos_embed)
+            if hasattr(bridge, "pos_embed")
+            else None,
             norm_final=_unwrapped(bridge.ln_final),
             w_u=bridge.W_U.detach(),
             b_u=_unembedding_bias(bridge),
@@ -211,12 +216,14 @@ def _unembedding_bias(bridge: TransformerBridge) -> Tensor | None:
 def _unwrapped(module: nn.Module) -> nn.Module:
     """The model's own module, sharing its weights, without the bridge's wrappers at any depth.
 
-    The hot loops call it thousands of times; the wrappers' hooks would cost more than small products do.
+    The hot loops call it thousands of times; the wrappers' hooks would cost more than small
+    products do.
     """
     while isinstance(module, GeneralizedComponent):
         module = module.original_component
     clone = copy.copy(module)
     clone.__dict__["_modules"] = {
-        name: None if child is None else _unwrapped(child) for name, child in module._modules.items()
+        name: None if child is None else _unwrapped(child)
+        for name, child in module._modules.items()
     }
     return clone

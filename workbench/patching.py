@@ -1,8 +1,8 @@
 """Effects of edges and nodes: what patching them does to the metric.
 
-An effect is the change of the mean metric when the edge carries what its source writes on the corrupted
-prompt. It depends on what surrounds the edge, so there are three settings, and a number is never shown
-without its own.
+An effect is the change of the mean metric when the edge carries what its source writes on the
+corrupted prompt. It depends on what surrounds the edge, so there are three settings, and a number
+is never shown without its own.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ SETTINGS = (FULL, ALONG, WITHIN)
 DEFINITIONS: dict[str, str] = {
     FULL: "in the full model: corrupt this edge alone, s(E) = L(x | do(E = e')) - L(x)",
     ALONG: "along the circuit: corrupt this edge and let it spread through kept edges only",
-    WITHIN: "within the circuit: everything outside corrupted, the circuit without the edge minus with it",
+    WITHIN: "within the circuit, all else corrupted: the circuit without the edge minus with it",
 }
-# A caller may want to answer a key between two batches, so a batch should not take longer than this.
+# A caller may want to answer a key between two batches, so a batch should not take longer than
+# this.
 _BATCH_SECONDS = 0.15
 _FIRST_BATCH = 8
 
@@ -41,7 +42,9 @@ class Stop(Protocol):
 
 def check_setting(setting: str) -> str:
     if setting not in SETTINGS:
-        raise WorkbenchError(f"There is no setting {setting!r}; choose one of: {', '.join(SETTINGS)}.")
+        raise WorkbenchError(
+            f"There is no setting {setting!r}; choose one of: {', '.join(SETTINGS)}."
+        )
     return setting
 
 
@@ -96,7 +99,8 @@ def _within(
         names = list(edges[start:stop])
         effects = np.empty(len(names))
         is_open = [name.partition("->")[2] in circuit.open for name in names]
-        # Into an open destination every edge is as if kept: dropping one closes it on all the others.
+        # Into an open destination every edge is as if kept: dropping one closes it on all the
+        # others.
         edits = [
             _all_but(evaluator, name) if opened else Edit(toggle=(name,))
             for name, opened in zip(names, is_open, strict=True)
@@ -118,14 +122,17 @@ def _all_but(evaluator: Evaluator, edge: str) -> Edit:
 def drop_costs(
     evaluator: Evaluator, edges: Sequence[str], *, cancel: Stop | None = None
 ) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
-    """What dropping each kept edge now would change the circuit's mean metric by; the setting is "within"."""
+    """What dropping each kept edge now would change the circuit's mean metric by; the setting is
+    "within".
+    """
     yield from edge_effects(evaluator, edges, WITHIN, cancel=cancel)
 
 
 def node_effects(
     evaluator: Evaluator, nodes: Sequence[str], *, cancel: Stop | None = None
 ) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
-    """Activation patching in the full model: corrupt all that a node writes, for every reader at once.
+    """Activation patching in the full model: corrupt all that a node writes, for every reader at
+    once.
 
     Yields:
         Names of a batch of nodes, and the change of the mean metric.
@@ -150,7 +157,7 @@ def node_effects(
 
 
 def _batches(n: int, cancel: Stop | None) -> Iterator[tuple[int, int]]:
-    """Ranges that cover n items, each about as long as `_BATCH_SECONDS` by what the last one took."""
+    """Ranges that cover n items, each about as long as `_BATCH_SECONDS`, going by the last one."""
     start, size = 0, _FIRST_BATCH
     while start < n:
         if cancel is not None and cancel.is_set():

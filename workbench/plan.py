@@ -1,10 +1,10 @@
 """What of a circuit has to be computed, and at which positions.
 
-Two facts, both read off the mask alone: which nodes are *live* (something clean reaches them, so their
-output differs from the corrupted run's), and at which positions a node's output is *needed* for the metric.
-The metric reads the last position; a query or an MLP reads its own position; keys and values are read at
-every position. So a node that reaches the logits only through MLPs and queries is needed at the last
-position alone, which is where most of a circuit's later half lies.
+Two facts, both read off the mask alone: which nodes are *live* (something clean reaches them, so
+their output differs from the corrupted run's), and at which positions a node's output is *needed*
+for the metric. The metric reads the last position; a query or an MLP reads its own position; keys
+and values are read at every position. So a node that reaches the logits only through MLPs and
+queries is needed at the last position alone, which is where most of a circuit's later half lies.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ NOWHERE, LAST, ALL = 0, 1, 2
 
 @dataclass(frozen=True)
 class Stage:
-    """Destinations that read the residual at one moment: a layer's q, k and v, its MLP, or the logits.
+    """Destinations that read the residual at one moment: a layer's q, k and v, its MLP, or the
+    logits.
 
     Attributes:
         kind: "heads", "mlp" or "logits".
@@ -55,8 +56,8 @@ class Plan:
     Attributes:
         live: bool [source].
         need: uint8 [source], NOWHERE, LAST or ALL.
-        need_in: uint8 [destination]: the positions at which its input is needed; an open destination's input
-            is recorded, so it needs nothing from its parents.
+        need_in: uint8 [destination]: the positions at which its input is needed; an open
+            destination's input is recorded, so it needs nothing from its parents.
     """
 
     live: NDArray[np.bool_]

@@ -1,9 +1,9 @@
 """What one run wrote: every component's output, and the residual before every stage.
 
-A `Recording` belongs to one group of pairs of equal length. The clean run is recorded at all positions. The
-corrupted run only from the first position on at which any pair's prompts differ: before it the two runs are
-the same, since attention looks only backward. Heads stay as values before W_O, d_head instead of d_model
-wide.
+A `Recording` belongs to one group of pairs of equal length. The clean run is recorded at all
+positions. The corrupted run only from the first position on at which any pair's prompts differ:
+before it the two runs are the same, since attention looks only backward. Heads stay as values
+before W_O, d_head instead of d_model wide.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class LayerRecord:
     """One layer of one run.
 
     Attributes:
-        attn_in, mlp_in: [pair, position, d_model], the residual that attention and MLP read, before the norm.
+        attn_in, mlp_in: [pair, position, d_model], the residual that attention and MLP read, before
+            the norm.
         q: [head, pair, position, d_head]; k, v: [kv_head, pair, position, d_head]; q and k rotated.
         z: [head, pair, position, d_head], heads' values before W_O.
         mlp_out: [pair, position, d_model].
@@ -52,14 +53,18 @@ class LayerRecord:
 
 @dataclass
 class Run:
-    """One run of a group: `embedding` is what the node `input` wrote, `final` the residual at the end."""
+    """One run of a group: `embedding` is what the node `input` wrote, `final` the residual at the
+    end.
+    """
 
     embedding: Tensor
     layers: list[LayerRecord]
     final: Tensor
 
     def part(self, start: int) -> Run:
-        return Run(self.embedding[:, start:], [r.part(start) for r in self.layers], self.final[:, start:])
+        return Run(
+            self.embedding[:, start:], [r.part(start) for r in self.layers], self.final[:, start:]
+        )
 
 
 @dataclass
@@ -140,8 +145,8 @@ def unembed(parts: Parts, residual: Tensor) -> Tensor:
 def embed(parts: Parts, tokens: Tensor, start: int) -> tuple[Tensor, Tensor]:
     """What `input` writes, and the residual that it begins, both [pair, position, d_model].
 
-    They differ where positions are embedded by a table: that part is the same in both runs and belongs to
-    no source.
+    They differ where positions are embedded by a table: that part is the same in both runs and
+    belongs to no source.
     """
     embedding = parts.token_embedding(tokens)
     if parts.position_embedding is None:
@@ -153,7 +158,9 @@ def embed(parts: Parts, tokens: Tensor, start: int) -> tuple[Tensor, Tensor]:
 def _run(
     parts: Parts, tokens: Tensor, start: int, before: Run | None, tick: Callable[[int], None]
 ) -> Run:
-    """Run tokens [pair, position] that stand from position `start` on, after the prefix of `before`."""
+    """Run tokens [pair, position] that stand from position `start` on, after the prefix of
+    `before`.
+    """
     tokens = tokens.to(parts.device)
     embedding, residual = embed(parts, tokens, start)
     rotary = None

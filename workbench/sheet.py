@@ -1,11 +1,12 @@
 """The value of a circuit for one group of pairs, kept like a spreadsheet.
 
-Cells are what each source adds beyond the corrupted run (D_s = z_s - z'_s) and the q, k and v of the kept
-heads. The input of a destination d is never kept but summed when it is wanted,
+Cells are what each source adds beyond the corrupted run (D_s = z_s - z'_s) and the q, k and v of
+the kept heads. The input of a destination d is never kept but summed when it is wanted,
 
     x_d = r'_stage(d) + sum of D_s over the kept edges s -> d,
 
-so that no error builds up from edit to edit. An update visits the stages in order of depth and computes
+so that no error builds up from edit to edit. An update visits the stages in order of depth and
+computes
 only what is live, needed for the metric, and changed: everything else stays as it was.
 """
 
@@ -18,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.attention import K, Q
+from workbench.attention import Q
 from workbench.deltas import Carry, Deltas
 from workbench.graph import Graph
-from workbench.nodes import at, head_values, project, recorded, write
+from workbench.nodes import at, head_values, project_entries, recorded, write
 from workbench.plan import ALL, LAST, NOWHERE, Plan, Stage, make_plan, stages
 from workbench.recording import Recording
 
@@ -49,7 +50,9 @@ class Sheet:
         self.final = recording.corrupted.final[:, -1]
         self._stages = stages(graph)
         self._level = np.zeros(graph.n_sources, dtype=np.uint8)
-        self._heads_in: dict[int, Tensor] = {}  # destination -> q, k or v [pair, 1, position, d_head]
+        self._heads_in: dict[
+            int, Tensor
+        ] = {}  # destination -> q, k or v [pair, 1, position, d_head]
         self._z: dict[int, Tensor] = {}  # head source -> [pair, 1, position, d_head]
         plan = make_plan(graph, mask, is_open)
         wanted = plan.live & (plan.need > NOWHERE)
@@ -87,7 +90,8 @@ class Sheet:
             with torch.no_grad():
                 self._recompute(plan, edited)
         except BaseException:
-            # Some cells may already be of the new circuit. Forget them all rather than mix two circuits.
+            # Some cells may already be of the new circuit. Forget them all rather than mix two
+            # circuits.
             self.mask, self.is_open = before
             self._level[1:] = NOWHERE
             self._heads_in.clear()
@@ -111,7 +115,7 @@ class Sheet:
                 self.final = self.inputs(np.array([columns.start]), LAST, carry)[0][:, 0, 0]
 
     def _outdated(self, source: int, plan: Plan, dirty: bool, changed: NDArray[np.bool_]) -> bool:
-        """Whether a source has to be computed now; forgets it if it is out of date and not needed."""
+        """Whether to compute a source now; forgets it if it is out of date and not needed."""
         wanted = int(plan.need[source]) if plan.live[source] else NOWHERE
         if not dirty and self._level[source] >= wanted:
             return False
@@ -131,7 +135,7 @@ class Sheet:
         carry: Carry,
     ) -> None:
         graph, layer, n_heads = self.graph, stage.layer, self.graph.n_heads
-        by_head = dirty.reshape(3, n_heads).any(axis=0)
+        by_head = np.any(dirty.reshape(3, n_heads), axis=0)
         for column in np.flatnonzero(dirty):
             self._heads_in.pop(stage.columns.start + int(column), None)
         todo: dict[int, list[int]] = {LAST: [], ALL: []}
@@ -146,9 +150,7 @@ class Sheet:
             if heads:
                 self._write_heads(layer, heads, level)
 
-    def _project(
-        self, stage: Stage, plan: Plan, todo: dict[int, list[int]], carry: Carry
-    ) -> None:
+    def _project(self, stage: Stage, plan: Plan, todo: dict[int, list[int]], carry: Carry) -> None:
         """Compute the missing q, k and v of the heads to be computed."""
         layer, graph = stage.layer, self.graph
         missing: dict[int, list[tuple[int, int]]] = {LAST: [], ALL: []}  # level -> (which, head)
@@ -168,26 +170,12 @@ class Sheet:
         for level, entries in missing.items():
             if not entries:
                 continue
-            columns = np.array([graph.head_destination(layer, w, h) for w, h in entries])
+            columns = np.array([graph.head_destination(layer, *entry) for entry in entries])
             x, index = self.unique_inputs(columns, level, carry)
             normed = norm(x)
-            for which in range(3):
-                mine = [i for i, (w, _) in enumerate(entries) if w == which]
-                if not mine:
-                    continue
-                heads = [entries[i][1] for i in mine]
-                rows = index[mine]
-                shared = bool((rows == rows[0]).all())
-                value = project(
-                    self.recording,
-                    layer,
-                    which,
-                    heads,
-                    normed[int(rows[0])] if shared else normed[torch.from_numpy(rows)],
-                    shared,
-                )
-                for at_, i in enumerate(mine):
-                    self._heads_in[int(columns[i])] = value[at_]
+            projected = project_entries(self.recording, layer, entries, normed, index)
+            for column, value in zip(columns, projected, strict=True):
+                self._heads_in[int(column)] = value
 
     def _is_computed(self, column: int, parents: int, plan: Plan) -> bool:
         """Whether a destination's input is neither the clean nor the corrupted run's own."""
@@ -250,8 +238,8 @@ class Sheet:
     def inputs(self, columns: NDArray[np.int64], level: int, carry: Carry | None = None) -> Tensor:
         """Inputs of destinations of one stage, [destination, pair, 1, position or 1, d_model].
 
-        An open destination's input is the clean residual; otherwise the corrupted residual plus what the
-        kept sources add, which have to be up to date at this level.
+        An open destination's input is the clean residual; otherwise the corrupted residual plus
+        what the kept sources add, which have to be up to date at this level.
         """
         unique, index = self.unique_inputs(columns, level, carry)
         return unique[torch.from_numpy(index)] if len(columns) > 1 else unique
@@ -259,7 +247,9 @@ class Sheet:
     def unique_inputs(
         self, columns: NDArray[np.int64], level: int, carry: Carry | None = None
     ) -> tuple[Tensor, NDArray[np.int64]]:
-        """As `inputs`, without repetition: the different inputs, and for each destination which it is."""
+        """As `inputs`, without repetition: the different inputs, and for each destination which it
+        is.
+        """
         clean, corrupted = self._residuals(int(columns[0]), level)
         parents = self.graph.n_parents(int(columns[0]))
         live = self._level[:parents] >= level
@@ -280,7 +270,7 @@ class Sheet:
         return x, index
 
     def _residuals(self, column: int, level: int) -> tuple[Tensor, Tensor]:
-        """Clean and corrupted residual that a destination reads, [pair, 1, position or 1, d_model]."""
+        """Clean and corrupted residual that a destination reads."""
         return residuals(self.graph, self.recording, column, level)
 
     def head_value(self, source: int, level: int) -> Tensor:
@@ -300,7 +290,7 @@ class Sheet:
         return self.final
 
     def delta(self, source: int, level: int) -> Tensor | None:
-        """What a source adds, [pair, 1, position or 1, d_model]; None if nothing clean reaches it."""
+        """What a source adds, [pair, 1, position or 1, d_model]; None if it is nothing."""
         return self.deltas.get(source, level) if self._level[source] >= level else None
 
     def tensors(self) -> Iterator[Tensor]:

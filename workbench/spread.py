@@ -1,12 +1,13 @@
 """Many alternatives at once: how changes at some inputs spread to the metric.
 
 One pass evaluates K alternatives of a base as a batch. Each alternative changes the input of some
-destinations; what follows from that is computed for the nodes it reaches, and only for the alternatives
-that reach them, while everything untouched is shared. The base is a circuit's `Sheet` (what if this edge
-were dropped?) or the clean run itself (`CleanBase`: what does corrupting this edge do to the model?).
+destinations; what follows from that is computed for the nodes it reaches, and only for the
+alternatives that reach them, while everything untouched is shared. The base is a circuit's `Sheet`
+(what if this edge were dropped?) or the clean run itself (`CleanBase`: what does corrupting this
+edge do to the model?).
 
-Where from some stage on every edge is kept, the inputs of a layer are one residual, so the rest is run as
-the model's ordinary layers.
+Where from some stage on every edge is kept, the inputs of a layer are one residual, so the rest is
+run as the model's ordinary layers.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch import Tensor
 from workbench.attention import K, Q, V
 from workbench.deltas import Carry, Deltas
 from workbench.graph import Graph
-from workbench.nodes import at, head_values, project, recorded, write
+from workbench.nodes import at, head_values, project_entries, recorded, write
 from workbench.plan import ALL, LAST, NOWHERE, Plan, Stage, stages
 from workbench.recording import Recording, run_heads, write_heads
 from workbench.sheet import residuals
@@ -32,10 +33,12 @@ from workbench.sheet import residuals
 
 @dataclass(frozen=True)
 class Change:
-    """One alternative: edges whose source's difference is added to or taken from a destination's input.
+    """One alternative: edges whose source's difference is added to or taken from a destination's
+    input.
 
     Attributes:
-        edges: (source, destination, sign): sign +1 adds what the source adds in this alternative, -1 takes it.
+        edges: (source, destination, sign): sign +1 adds what the source adds in this alternative,
+            -1 takes it.
         opened, closed: destinations that become open, or closed and empty before `edges` are added.
     """
 
@@ -73,8 +76,8 @@ class Base(Protocol):
 class CleanBase:
     """The clean run as a base; changes spread along the edges of `mask` only.
 
-    With every edge in the mask this is the definition of an edge's effect, s(E) = L(x | do(E = e')) - L(x);
-    with a circuit's edges it is path patching along the circuit.
+    With every edge in the mask this is the definition of an edge's effect, s(E) = L(x | do(E = e'))
+    - L(x); with a circuit's edges it is path patching along the circuit.
     """
 
     def __init__(self, graph: Graph, recording: Recording, mask: NDArray[np.bool_]) -> None:
@@ -119,13 +122,14 @@ def clean_delta(graph: Graph, recording: Recording, source: int, level: int) -> 
 
 
 class Reach:
-    """Which sources and destinations alternatives touch; read off the mask, before anything is computed.
+    """Which sources and destinations alternatives touch; read off the mask, before anything is
+    computed.
 
     Attributes:
         sources: bool [source, alternative].
         destinations: bool [destination, alternative].
-        tail: index of the first stage from which on every edge is kept and no alternative interferes; the
-            number of stages if there is none.
+        tail: index of the first stage from which on every edge is kept and no alternative
+            interferes; the number of stages if there is none.
     """
 
     def __init__(
@@ -167,7 +171,8 @@ def _full_tail(
         stage = all_stages[i]
         if stage.columns.start <= last_changed or not mask[: stage.parents, stage.columns].all():
             break
-        # In a parallel block the MLP's input lacks what the layer's heads wrote: no place to start from.
+        # In a parallel block the MLP's input lacks what the layer's heads wrote: no place to start
+        # from.
         if not (graph.parallel and stage.kind == "mlp"):
             tail = i
     return tail
@@ -295,7 +300,7 @@ class Spread:
         which: NDArray[np.int64],
         level: int,
     ) -> None:
-        """Heads that the same alternatives reach, through the same of key and value, at one level."""
+        """Heads that the same alternatives reach, through the same inputs, at one level."""
         graph, recording = self.graph, self.recording
         columns = {
             level_: [
@@ -313,22 +318,8 @@ class Spread:
             indices = [graph.head_destination(layer, i, head) for i, head in entries]
             x, index = self._inputs(indices, level_, which)
             normed = recording.parts.layers[layer].norm1(x)
-            for i in range(3):
-                mine = [j for j, (i_, _) in enumerate(entries) if i_ == i]
-                if not mine:
-                    continue
-                rows = index[mine]
-                shared = bool((rows == rows[0]).all())
-                value = project(
-                    recording,
-                    layer,
-                    i,
-                    [entries[j][1] for j in mine],
-                    normed[int(rows[0])] if shared else normed[torch.from_numpy(rows)],
-                    shared,
-                )
-                for at_, j in enumerate(mine):
-                    new[entries[j]] = value[at_]
+            projected = project_entries(recording, layer, entries, normed, index)
+            new.update(zip(entries, projected, strict=True))
         q, k, v = (
             self._stacked(layer, heads, i, new, len(which), level if i == Q else ALL)
             for i in range(3)
@@ -352,7 +343,7 @@ class Spread:
         n: int,
         level: int,
     ) -> Tensor:
-        """q, k or v [head, pair, alternative or 1, position, d_head], the base's where untouched."""
+        """q, k or v, [head, pair, alternative or 1, ...]; the base's where untouched."""
         values = [
             new[i, head] if (i, head) in new else self.base.head_input(layer, i, head, level)
             for head in heads
@@ -373,7 +364,9 @@ class Spread:
         self._put(source, added, which, level)
 
     def _put(self, source: int, added: Tensor, which: NDArray[np.int64], level: int) -> None:
-        """Keep what a source adds to the base in the alternatives that reach it; zero in the others."""
+        """Keep what a source adds to the base in the alternatives that reach it; zero in the
+        others.
+        """
         if len(which) < self._n:
             whole = added.new_zeros(added.shape[0], self._n, *added.shape[2:])
             whole[:, torch.from_numpy(which)] = added
@@ -384,7 +377,8 @@ class Spread:
     def _inputs(
         self, columns: list[int], level: int, which: NDArray[np.int64]
     ) -> tuple[Tensor, NDArray[np.int64]]:
-        """The different inputs of destinations of one stage in some alternatives, and which is whose.
+        """The different inputs of destinations of one stage in some alternatives, and which is
+        whose.
 
         Returns:
             [different input, pair, alternative, position or 1, d_model], and [destination].
@@ -436,6 +430,8 @@ class Spread:
 
 
 def _mlp_rows(layer: object, x: Tensor) -> Tensor:
-    """The MLP of [pair, alternative, position, d_model], which modules take as [batch, position, d_model]."""
+    """The MLP of [pair, alternative, position, d_model], which modules take as [batch, position,
+    d_model].
+    """
     out: Tensor = layer.mlp(layer.norm2(x.reshape(-1, *x.shape[-2:])))  # type: ignore[attr-defined]
     return out.view(x.shape)

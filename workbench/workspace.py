@@ -1,6 +1,7 @@
 """A model and a batch, run once: everything that evaluations of circuits share.
 
-The clean and the corrupted run of every group of pairs are recorded here, and the metric that reads them.
+The clean and the corrupted run of every group of pairs are recorded here, and the metric that reads
+them.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ ABLATIONS: dict[str, str] = {
 class Evaluation:
     """What a run, or a circuit, scores.
 
-    Accuracy and KL need the logits of the whole vocabulary, which the metric may not: they are computed
-    when they are first asked for.
+    Accuracy and KL need the logits of the whole vocabulary, which the metric may not: they are
+    computed when they are first asked for.
 
     Attributes:
         metric: mean over pairs.
@@ -73,7 +74,7 @@ class Evaluation:
 
     @property
     def kl(self) -> float:
-        """Mean over pairs of KL(model || this), summed over the vocabulary, in nats, last position."""
+        """Mean over pairs of KL(model || this), summed over the vocabulary, in nats."""
         return float(self._whole[1].mean())
 
     @property
@@ -150,7 +151,9 @@ class Workspace:
         return eap(self)
 
     def eap(self) -> NDArray[np.float32]:
-        """EAP estimate of every edge's effect, [source, destination]; computed once (`discovery/eap.py`)."""
+        """EAP estimate of every edge's effect, [source, destination]; computed once
+        (`discovery/eap.py`).
+        """
         return self._eap
 
     def in_order(self, by_group: Sequence[Tensor]) -> NDArray[np.float64]:
@@ -159,9 +162,11 @@ class Workspace:
         return np.asarray(values[self._order], dtype=np.float64)
 
     def faithfulness(self, metric: float) -> float | None:
-        """(m - m(corrupted)) / (m(clean) - m(corrupted)), a ratio of means (Hanna et al. 2024, 2403.17806).
+        """(m - m(corrupted)) / (m(clean) - m(corrupted)), a ratio of means (Hanna et al. 2024,
+        2403.17806).
 
-        None where the model does not tell clean from corrupted prompts, so that the ratio means nothing.
+        None where the model does not tell clean from corrupted prompts, so that the ratio means
+        nothing.
         """
         span = self.clean.metric - self.corrupted.metric
         scale = max(abs(self.clean.metric), abs(self.corrupted.metric), 1e-6)

@@ -32,7 +32,9 @@ FAMILIES = tuple(MAKERS)
 
 @dataclass
 class Case:
-    """A model with two groups of random pairs of different length, and the reference for each group."""
+    """A model with two groups of random pairs of different length, and the reference for each
+    group.
+    """
 
     model: Model
     workspace: Workspace
@@ -45,7 +47,7 @@ class Case:
         return self.workspace.graph
 
     def metric(self, logits: list[Tensor]) -> NDArray[np.float64]:
-        """Logit difference [pair] in the task's order, from each group's logits [pair, vocabulary]."""
+        """Logit difference [pair] in the task's order, from each group's [pair, vocabulary]."""
         values = np.empty(self.workspace.n_pairs)
         for group, right, wrong, rows in zip(
             self.workspace.batch.groups, self.answers, self.wrong, logits, strict=True
@@ -65,7 +67,9 @@ def case(family: str, start: int = 2) -> Case:
     """The prompts of a pair differ from position `start` on."""
     hf, tokenizer = MAKERS[family]()
     generator = torch.Generator().manual_seed(7)
-    groups, references, answers, wrong = [], [], [], []
+    groups, references = [], []
+    answers: list[tuple[tuple[int, ...], ...]] = []
+    wrong: list[tuple[tuple[int, ...], ...]] = []
     places = [(0, 2, 3), (1, 4)]
     for length, indices in zip((N_POSITIONS, N_POSITIONS - 2), places, strict=True):
         n, words = len(indices), len(tokenizer)

@@ -1,8 +1,8 @@
 """A slow, obvious circuit evaluation on the bridge's own hooks; it shares no code with the engine.
 
-Every destination's input is the residual that the hook delivers, minus what each source outside the circuit
-wrote in this run, plus what it wrote in the corrupted run. Grouped-query models are first turned into
-models with a key-value head for every query head, with the same outputs.
+Every destination's input is the residual that the hook delivers, minus what each source outside the
+circuit wrote in this run, plus what it wrote in the corrupted run. Grouped-query models are first
+turned into models with a key-value head for every query head, with the same outputs.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class Reference:
         return before
 
     def circuit(self, edges: Collection[str], opened: Collection[str] = ()) -> Tensor:
-        """Logits [pair, vocabulary] at the last position with every edge outside the circuit corrupted.
+        """Logits [pair, vocabulary] at the last position with every edge outside the circuit
+        corrupted.
 
         An open destination's input is the clean run's.
         """
@@ -93,7 +94,9 @@ class Reference:
         return self._run(self.clean, patch, {})
 
     def along(self, edge: str, kept: Collection[str]) -> Tensor:
-        """Logits with one edge corrupted in the clean run, the change spreading along kept edges only."""
+        """Logits with one edge corrupted in the clean run, the change spreading along kept edges
+        only.
+        """
         source, _, destination = edge.partition("->")
 
         def patch(d: str, x: Tensor, writes: dict[str, Tensor]) -> Tensor:
@@ -107,7 +110,7 @@ class Reference:
         return self._run(self.clean, patch, {})
 
     def nudged(self, edge: str, share: float) -> Tensor:
-        """Logits of the clean run with one edge moved by a share of the way to its corrupted value."""
+        """Logits of the clean run with one edge moved a share of the way to its corrupted value."""
         source, _, destination = edge.partition("->")
 
         def patch(d: str, x: Tensor, writes: dict[str, Tensor]) -> Tensor:
@@ -123,7 +126,9 @@ class Reference:
         patch: Callable[[str, Tensor, dict[str, Tensor]], Tensor],
         writes: dict[str, Tensor],
     ) -> Tensor:
-        """One forward pass; `patch` sees every destination's input [pair, position, d_model] in turn."""
+        """One forward pass; `patch` sees every destination's input [pair, position, d_model] in
+        turn.
+        """
 
         def wrote_embedding(value: Tensor, hook: Any) -> None:
             writes["input"] = value.clone()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,8 +15,11 @@ from workbench.errors import WorkbenchError
 from workbench.evaluator import Edit, Evaluator
 from workbench.graph import Graph
 
-CLOSE = {"rtol": 0, "atol": 2e-5}
 families = pytest.mark.parametrize("family", FAMILIES)
+
+
+def assert_close(actual: Any, expected: Any) -> None:
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=2e-5)
 
 
 @families
@@ -23,26 +28,28 @@ def test_all_edges_is_the_clean_run_and_none_the_corrupted(family: str) -> None:
     clean = c.metric([r.clean_logits for r in c.references])
     corrupted = c.metric([r.corrupted_logits for r in c.references])
     assert abs(clean - corrupted).max() > 0.05, "the case has to tell the runs apart"
-    np.testing.assert_allclose(c.workspace.clean.per_pair, clean, **CLOSE)
-    np.testing.assert_allclose(c.workspace.corrupted.per_pair, corrupted, **CLOSE)
+    assert_close(c.workspace.clean.per_pair, clean)
+    assert_close(c.workspace.corrupted.per_pair, corrupted)
     for circuit, expected in (
         (Circuit.full(c.graph), clean),
         (Circuit.empty(c.graph), corrupted),
         (Circuit.start(c.graph), clean),
     ):
         value = Evaluator(c.workspace, circuit).value()
-        np.testing.assert_allclose(value.per_pair, expected, **CLOSE)
+        assert_close(value.per_pair, expected)
 
 
 @families
 @pytest.mark.parametrize("density", [0.05, 0.3, 0.7, 0.97])
 @pytest.mark.parametrize("share_open", [0.0, 0.2])
-def test_random_circuits_equal_the_reference(family: str, density: float, share_open: float) -> None:
+def test_random_circuits_equal_the_reference(
+    family: str, density: float, share_open: float
+) -> None:
     c = case(family)
     circuit = random_circuit(c.graph, density, seed=int(100 * density), share_open=share_open)
     value = Evaluator(c.workspace, circuit).value()
     expected = c.circuit_metric(set(circuit.edges()), circuit.open)
-    np.testing.assert_allclose(value.per_pair, expected, **CLOSE)
+    assert_close(value.per_pair, expected)
 
 
 @families
@@ -50,7 +57,7 @@ def test_prompts_that_differ_from_the_first_position_on(family: str) -> None:
     c = case(family, start=0)
     circuit = random_circuit(c.graph, 0.4, seed=5)
     value = Evaluator(c.workspace, circuit).value()
-    np.testing.assert_allclose(value.per_pair, c.circuit_metric(set(circuit.edges())), **CLOSE)
+    assert_close(value.per_pair, c.circuit_metric(set(circuit.edges())))
 
 
 @families
@@ -65,13 +72,11 @@ def test_what_if_equals_the_reference_and_the_committed_edit(family: str, densit
     metrics = evaluator.what_if(edits)
     for edit, metric in zip(edits, metrics, strict=True):
         expected = c.circuit_metric(kept ^ set(edit.toggle), circuit.open)
-        np.testing.assert_allclose(metric, expected, **CLOSE)
+        assert_close(metric, expected)
         committed = Evaluator(c.workspace, circuit).commit(edit)
-        np.testing.assert_allclose(committed.per_pair, expected, **CLOSE)
+        assert_close(committed.per_pair, expected)
     # Asking changes nothing.
-    np.testing.assert_allclose(
-        evaluator.value().per_pair, c.circuit_metric(kept, circuit.open), **CLOSE
-    )
+    assert_close(evaluator.value().per_pair, c.circuit_metric(kept, circuit.open))
 
 
 @families
@@ -93,9 +98,9 @@ def test_opening_and_closing_destinations(family: str) -> None:
     ]
     metrics = Evaluator(c.workspace, circuit).what_if(edits)
     for edit, metric, wanted in zip(edits, metrics, expected, strict=True):
-        np.testing.assert_allclose(metric, wanted, **CLOSE)
+        assert_close(metric, wanted)
         committed = Evaluator(c.workspace, circuit).commit(edit)
-        np.testing.assert_allclose(committed.per_pair, wanted, **CLOSE)
+        assert_close(committed.per_pair, wanted)
 
 
 @settings(max_examples=25, deadline=None)
@@ -122,15 +127,15 @@ def test_edits_in_any_order_end_at_the_same_value(data: st.DataObject) -> None:
         if action == "ask":
             asked = evaluator.what_if([edit])[0]
             fresh = Evaluator(c.workspace, evaluator.edited(edit)).value()
-            np.testing.assert_allclose(asked, fresh.per_pair, **CLOSE)
+            assert_close(asked, fresh.per_pair)
             continue
         evaluator.commit(edit)
         done.append(edit)
     fresh = Evaluator(c.workspace, evaluator.circuit).value()
-    np.testing.assert_allclose(evaluator.value().per_pair, fresh.per_pair, **CLOSE)
+    assert_close(evaluator.value().per_pair, fresh.per_pair)
     for edit in reversed(done):
         evaluator.commit(Edit(toggle=edit.toggle, open=edit.close))
-    np.testing.assert_allclose(evaluator.value().per_pair, before, **CLOSE)
+    assert_close(evaluator.value().per_pair, before)
 
 
 def test_a_thousand_toggles_leave_no_error_and_take_no_memory() -> None:
@@ -163,11 +168,9 @@ def test_a_failed_commit_leaves_the_circuit_as_it_was(monkeypatch: pytest.Monkey
         with pytest.raises(MemoryError):
             evaluator.commit(Edit(toggle=(edge,)))
     assert evaluator.circuit == circuit
-    np.testing.assert_allclose(evaluator.value().per_pair, before, **CLOSE)
+    assert_close(evaluator.value().per_pair, before)
     after = evaluator.commit(Edit(toggle=(edge,)))
-    np.testing.assert_allclose(
-        after.per_pair, c.circuit_metric(set(circuit.edges()) - {edge}), **CLOSE
-    )
+    assert_close(after.per_pair, c.circuit_metric(set(circuit.edges()) - {edge}))
 
 
 def test_refusals_are_sentences() -> None:
@@ -187,4 +190,4 @@ def test_small_batches_give_the_same_as_one_large(monkeypatch: pytest.MonkeyPatc
     edits = [Edit(toggle=(e,)) for e in some_edges(c.graph, 20, seed=6)]
     together = evaluator.what_if(edits)
     monkeypatch.setattr("workbench.evaluator.WHAT_IF_BYTES", 1)
-    np.testing.assert_allclose(evaluator.what_if(edits), together, **CLOSE)
+    assert_close(evaluator.what_if(edits), together)

@@ -1,8 +1,8 @@
 """IOI on SmolLM2-135M against numbers from an independent implementation.
 
-The numbers were computed with EAP-IG 2.0 on TransformerLens 2.18 from the same weights, float32 on CPU:
-`ioi_smollm2.jsonl` are the pairs, `ioi_smollm2.json` metrics of runs, single patched edges and circuits,
-`ioi_smollm2_eap.npz` the attribution of every edge to the loss, minus the metric.
+The numbers were computed with EAP-IG 2.0 on TransformerLens 2.18 from the same weights, float32 on
+CPU: `ioi_smollm2.jsonl` are the pairs, `ioi_smollm2.json` metrics of runs, single patched edges and
+circuits, `ioi_smollm2_eap.npz` the attribution of every edge to the loss, minus the metric.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
 """Edge attribution patching: an estimate of every edge's effect, from one backward pass.
 
-s(E) = (e' - e) . dL/de at the clean run (Syed et al. 2023, 2310.10348), where L is the mean metric over
-pairs: the first-order change of the metric when the edge is corrupted, so that an edge the task needs has
-a negative score. Summed over positions and the residual's dimensions, averaged over pairs: scores do not
-depend on the size of the batch.
+s(E) = (e' - e) . dL/de at the clean run (Syed et al. 2023, 2310.10348), where L is the mean metric
+over
+pairs: the first-order change of the metric when the edge is corrupted, so that an edge the task
+needs has a negative score. Summed over positions and the residual's dimensions, averaged over
+pairs: scores do not depend on the size of the batch.
 
-At the clean run all inputs of a layer are the same residual, so nothing needs a copy per head: gradients are
-taken at the outputs of the projections, brought back through W and the one Jacobian of the norm, and all of
-a stage's destinations are scored against all earlier sources by one matrix product.
+At the clean run all inputs of a layer are the same residual, so nothing needs a copy per head:
+gradients are taken at the outputs of the projections, brought back through W and the one Jacobian
+of the norm, and all of a stage's destinations are scored against all earlier sources by one matrix
+product.
 """
 
 from __future__ import annotations
@@ -83,7 +85,7 @@ def _score_slice(recording: Recording, metric: Metric, pairs: slice, total: Tens
         added = at_logits.new_empty(n_sources, n, positions, d_model)
         added[0] = recording.corrupted.embedding[pairs] - recording.clean.embedding[pairs]
         written = 1
-        for index, layer in enumerate(parts.layers):
+        for index in range(len(parts.layers)):
             clean, corrupted = recording.clean.layers[index], recording.corrupted.layers[index]
             column = index * (3 * n_heads + 1)
             into = _through_norm(recording, index, gradients[index].projected, pairs)
@@ -109,10 +111,11 @@ def _score(added: Tensor, gradient: Tensor, out: Tensor) -> None:
 def _through_norm(
     recording: Recording, index: int, projected: list[Tensor], pairs: slice
 ) -> Tensor:
-    """Gradients at the inputs of a layer's heads, [q then k then v of each head, pair, position, d_model].
+    """Gradients at the inputs of a layer's heads, [q then k then v of each head, pair, position,
+    d_model].
 
-    From the gradients of the projections' outputs through W, then through the norm's Jacobian at the one
-    residual that all of them read.
+    From the gradients of the projections' outputs through W, then through the norm's Jacobian at
+    the one residual that all of them read.
     """
     layer = recording.parts.layers[index]
     attention = layer.attention
@@ -136,11 +139,12 @@ def _backward(
 ) -> tuple[list[_Gradients], Tensor]:
     """Gradients of the metric, summed over the pairs, at the clean run.
 
-    The forward pass is anew, at the positions that differ only: before them the two runs are the same, so
-    an edge carries no difference there.
+    The forward pass is anew, at the positions that differ only: before them the two runs are the
+    same, so an edge carries no difference there.
 
     Returns:
-        Each layer's gradients, and that of the last residual at the last position [pair, 1, d_model].
+        Each layer's gradients, and that of the last residual at the last position [pair, 1,
+        d_model].
     """
     parts = recording.parts
     record = recording.clean
@@ -189,6 +193,5 @@ def _heads(
 
 
 def _of_slice(metric: Metric, pairs: slice, final: Tensor, n: int) -> Tensor:
-    """The metric [pair, 1] of the last residuals [pair, 1, d_model] of some of the group's n pairs."""
+    """The metric [pair, 1] of the last residuals [pair, 1, d_model] of some of n pairs."""
     return (metric if pairs == slice(0, n) else metric.part(pairs)).of_residual(final)
-
