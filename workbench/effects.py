@@ -39,13 +39,13 @@ class Effects:
 
     Attributes:
         eap: the estimates for all edges.
-        version: grows whenever a value is added or goes stale.
     """
 
     def __init__(self, graph: Graph, eap: Matrix) -> None:
         self.graph = graph
         self.eap = eap
-        self.version = 0
+        # The kinds with values that the next edit makes stale.
+        self._stale: set[str] = set()
         self._known: dict[str, Matrix] = {kind: self._nothing() for kind in (*SETTINGS, DROP)}
 
     def _nothing(self) -> Matrix:
@@ -64,16 +64,16 @@ class Effects:
         matrix = self._known[kind]
         for edge, value in zip(edges, values, strict=True):
             matrix[self.graph.parse_edge(edge)] = value
-        self.version += 1
+        if kind != LASTING:
+            self._stale.add(kind)
 
     def circuit_changed(self) -> None:
         """Forget what belongs to the circuit as it was. Whoever still reads keeps the old
         matrices.
         """
-        for kind in self._known:
-            if kind != LASTING:
-                self._known[kind] = self._nothing()
-        self.version += 1
+        for kind in self._stale:
+            self._known[kind] = self._nothing()
+        self._stale.clear()
 
     def score(self, setting: str) -> Matrix:
         """Exact values in a setting where they are known, EAP elsewhere."""

@@ -45,7 +45,7 @@ def evaluated(before: Status, circuit: Circuit, scores: Scores) -> Status:
     """`before`, brought up to date with a circuit and what it does; the message is left alone."""
     reached = circuit.reached()
     live = live_nodes(circuit)
-    n_open = len(circuit.open_reached())
+    n_open = sum(circuit.graph.node_of(destination) in reached for destination in circuit.open)
     return replace(
         before,
         circuit_metric=scores.metric,

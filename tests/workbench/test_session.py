@@ -19,6 +19,7 @@ from tests.workbench.session_cases import (
 from workbench.circuit import Circuit, RoleGroup
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
+from workbench.readout.logit_lens import lens
 from workbench.session import Session
 
 
@@ -359,6 +360,30 @@ def test_words_do_not_touch_the_numbers(session: Session) -> None:
         before.change,
         before.circuit_metric,
     )
+
+
+def test_readouts_are_those_of_the_session_s_prompts(session: Session) -> None:
+    workspace = session._engine.workspace
+    read = session.readouts
+    assert read.lens("m1", k=3) == lens(workspace, "m1", k=3)
+    assert len(read.lens("m1", -2, 0, 5).promoted) == 5
+    total = read.attribution().total
+    assert total == pytest.approx(session.status().model_metric, abs=1e-4)
+    assert read.attribution(pair=1).place.pair == 1
+    assert read.curve("m1").labels == session.task.answer_labels
+    assert read.attention("a1.h0", 2).tokens == tuple(session.prompts(2).clean)
+    assert len(read.residual(pair=0).rows) == session.graph.n_layers + 1
+    for wrong in (
+        lambda: read.lens("m9"),
+        lambda: read.lens("m1", position=99),
+        lambda: read.attention("m1"),
+        lambda: read.attribution(pair=77),
+        lambda: read.curve("m1", run="other"),
+        lambda: read.residual(k=0),
+    ):
+        with pytest.raises(WorkbenchError):
+            wrong()
+    assert session.expand("logits").edges > 0  # every turn was given back
 
 
 def test_importing_the_session_loads_no_torch() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.workbench.session_cases import (
+    FAMILIES,
     expand_all,
     new_session,
     tiny,
@@ -19,7 +21,7 @@ from workbench.errors import WorkbenchError
 from workbench.formats import load_circuit, save_circuit
 from workbench.graph import Graph
 from workbench.journal import read
-from workbench.session import Session
+from workbench.session import Session, list_sessions
 
 
 @pytest.fixture
@@ -86,6 +88,39 @@ def test_a_circuit_of_another_model_is_refused_before_anything_is_begun(tmp_path
     with pytest.raises(WorkbenchError, match="another model"):
         Session.build(model, task, journal=tmp_path / "2.jsonl", circuit=tmp_path / "other.json")
     assert not (tmp_path / "2.jsonl").exists()
+
+
+def test_a_session_is_started_from_files_and_resumed_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "state"))
+    hf, tokenizer = FAMILIES["neox"]()
+    hf.save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    pairs = tiny("neox")[1].pairs
+    (tmp_path / "task.jsonl").write_text("\n".join(json.dumps(asdict(pair)) for pair in pairs))
+    monkeypatch.chdir(tmp_path)
+    said: list[str] = []
+    session = Session.start(
+        "model",
+        "task.jsonl",
+        pairs=None,
+        metric="prob_diff",
+        device="cpu",
+        progress=lambda message, fraction: said.append(message),
+    )
+    assert {"Running the prompts", "Estimating the effects of all edges"} <= set(said)
+    assert session.task.n_pairs == len(pairs) and session.task.metric == "prob_diff"
+    session.expand("logits")
+    session.close()
+    (tmp_path / "task.jsonl").unlink()  # the journal has the prompts
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with Session.resume(list_sessions()[0].path) as resumed:
+        assert resumed.circuit == session.circuit
+        assert resumed.task == session.task
+        metric = session.status().circuit_metric
+        assert resumed.status().circuit_metric == pytest.approx(metric, abs=1e-6)
 
 
 def test_every_command_is_one_line_of_the_journal(session: Session) -> None:
