@@ -1,1 +1,1 @@
-"""The terminal app: screens and widgets. They talk to a `workbench.session.Session`; none imports torch."""
+"""The terminal app: screens and widgets over a `workbench.session.Session`. None imports torch."""

@@ -1,7 +1,7 @@
 """WorkbenchApp: opens a session, or asks which, and shows it on the bench.
 
-The first frame is painted before anything heavy is imported: the session's module, and torch behind it,
-come in with the thread that loads.
+The first frame is painted before anything heavy is imported: the session's module, and torch behind
+it, come in with the thread that loads.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import logging
 import logging.handlers
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from screens.background import leave_without_waiting
+from screens.one_line import one_line
 from screens.too_small import fit_screen
 from workbench.request import OpenRequest
 
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
     from workbench.session import Session
 
 LOG_BYTES = 1_000_000
+
+
+@runtime_checkable
+class Leaving(Protocol):
+    """A screen that has something to finish before the app may end."""
+
+    def leave(self) -> None: ...
 
 
 class WorkbenchApp(App[None]):
@@ -54,6 +63,13 @@ class WorkbenchApp(App[None]):
         self.resuming = resume
         self.session = session
 
+    def run(self, *args: Any, **kwargs: Any) -> None:
+        """Run the app; the process can end right after it, whatever still computes."""
+        try:
+            super().run(*args, **kwargs)
+        finally:
+            leave_without_waiting(self.return_code or 0)
+
     def on_mount(self) -> None:
         self.screen_change_signal.subscribe(self, self._fit)
         if self.session is not None:
@@ -79,14 +95,14 @@ class WorkbenchApp(App[None]):
         from screens.loading import Loading, begin
 
         self.request = request
-        title = f"{request.model} · {request.task}"
+        title = f"{one_line(request.model)} · {one_line(request.task)}"
         self._show(Loading(title, lambda say: begin(request, say)))
 
     def resume_session(self, path: Path) -> None:
         """Load the model and task of a journal and go on where it ends."""
         from screens.loading import Loading, go_on
 
-        self._show(Loading(f"Session {path.stem}", lambda say: go_on(path, say)))
+        self._show(Loading(f"Session {one_line(path.stem)}", lambda say: go_on(path, say)))
 
     def show_bench(self, session: Session) -> None:
         from screens.bench import Bench
@@ -99,6 +115,11 @@ class WorkbenchApp(App[None]):
             self.switch_screen(screen)
         else:
             self.push_screen(screen)
+
+    async def action_quit(self) -> None:
+        """Leave, after what was asked for already is done; a second time at once."""
+        leave = next((s.leave for s in self.screen_stack if isinstance(s, Leaving)), self.exit)
+        leave()
 
     # The size of the terminal.
 

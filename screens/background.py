@@ -1,15 +1,19 @@
-"""Background: calls of the session away from the screen, in order, none lost, none blocking the exit.
+"""Background: calls of the session away from the screen, in order, none lost, none to wait for.
 
-Threads are daemons, unlike those of Textual's thread workers: leaving must not wait for a model that
-is being loaded.
+Threads are daemons, unlike those of Textual's thread workers: leaving must not wait for a model
+that is being loaded.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
+import os
 import queue
+import sys
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -21,15 +25,36 @@ log = logging.getLogger("workbench.screens")
 
 T = TypeVar("T")
 
+_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+
+def leave_without_waiting(code: int) -> None:
+    """Let the interpreter end at once, with this exit code, if a thread still computes.
+
+    A thread that comes back from native code into an interpreter that is being taken apart would
+    abort the process with a message on the user's terminal.
+    """
+    if not any(thread.is_alive() for thread in _threads):
+        return
+
+    def end() -> None:
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        os._exit(code)
+
+    atexit.register(end)
+
 
 def sentence(error: BaseException) -> str:
-    """What to tell the user of an error: our own sentences as they are, anything else as unexpected."""
+    """What to tell the user of an error: our own sentence as it is, anything else as unexpected."""
     if isinstance(error, WorkbenchError):
         return str(error)
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "There is not enough memory for this; the session is as before. Try fewer pairs."
-    said = str(error).strip().splitlines()
-    return f"Unexpected: {type(error).__name__}{': ' + said[0] if said else ''}. The log has the details."
+    said = [type(error).__name__, *str(error).strip().splitlines()[:1]]
+    return f"Unexpected: {': '.join(said)}. The log has the details."
 
 
 class Job(Generic[T]):
@@ -65,6 +90,7 @@ class Background:
         self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._waiting = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        _threads.add(self._thread)
         self._thread.start()
 
     @property

@@ -1,13 +1,14 @@
 """The bench: the circuit as a tree, the edges into the chosen node, readouts, and the status bar.
 
-It shows a session and hears keys and clicks. What computes goes through its `SessionRunner`; what the
-keys do stands in `BenchActions`.
+It shows a session and hears keys and clicks. What computes goes through its `SessionRunner`; what
+the keys do stands in `BenchActions`.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -57,7 +58,7 @@ class Bench(BenchActions):
 
     CSS_PATH = Path(__file__).with_name("bench.tcss")
     AUTO_FOCUS = "#tree"
-    HORIZONTAL_BREAKPOINTS = [
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - the base class declares it
         (0, "-narrow"),
         (100, "-mid"),
         (140, "-wide"),
@@ -73,6 +74,7 @@ class Bench(BenchActions):
         self._last = session.status()
         self._settling: Timer | None = None
         self._read: str | None = None
+        self._leaving = False
 
     def compose(self) -> ComposeResult:
         from screens.readouts import Readouts
@@ -99,8 +101,24 @@ class Bench(BenchActions):
             self.notify(warning, title="Warning", severity="warning", timeout=20, markup=False)
 
     def on_unmount(self) -> None:
-        self.runner.stop()
-        self.session.close()
+        self.runner.stop(self.session.close)
+
+    def leave(self) -> None:
+        """End the app once all commands that wait are done; the second time at once."""
+        if self._leaving or not self.runner.busy:
+            self.app.exit()
+            return
+        self._leaving = True
+        self.runner.cancel()
+        self.runner.other(lambda: None, self.app.exit)
+        self.notify("Finishing what was asked for; q again leaves at once.", timeout=30)
+
+    def palette_commands(self) -> list[tuple[str, str, Any]]:
+        """Every action, for the command palette."""
+        return [
+            (action.in_palette, action.help, partial(self.run_action, action.call))
+            for action in ACTIONS
+        ]
 
     # Widgets.
 
@@ -284,17 +302,19 @@ class Bench(BenchActions):
         self.refresh_all()
 
     def _announce(self, status: Status) -> None:
-        """Say it when the circuit first reaches the embeddings, and when nothing is open any more."""
+        """Say it when the circuit reaches the embeddings, and when nothing is open any more."""
         if not status.edges:
             return
         closes = status.closed and not self._last.closed and status.reached_input
         if not closes and not (status.reached_input and not self._last.reached_input):
             return
         faithfulness = "undefined" if status.faithfulness is None else plain(status.faithfulness, 3)
+        edges = f"{count(status.edges)} of {count(status.all_edges)} edges"
+        nodes = f"{count(status.nodes)} of {count(status.all_nodes)} nodes"
+        metric = self.session.task.metric
+        circuit, model = signed(status.circuit_metric, 3), signed(status.model_metric, 3)
         words = (
-            f"{count(status.edges)} of {count(status.all_edges)} edges and {count(status.nodes)} of "
-            f"{count(status.all_nodes)} nodes carry {self.session.task.metric} "
-            f"{signed(status.circuit_metric, 3)} of the model's {signed(status.model_metric, 3)}: "
+            f"{edges} and {nodes} carry {metric} {circuit} of the model's {model}: "
             f"faithfulness {faithfulness}. "
         )
         if status.closed:

@@ -51,6 +51,7 @@ class BenchActions(Screen[None]):
         def describe(self) -> None: ...
         def show_panel(self, panel: str) -> None: ...
         def row_of(self, node: str) -> TreeRow | None: ...
+        def leave(self) -> None: ...
 
     def command(self, call: Callable[[], Status]) -> None:
         """Queue a command of the session; the numbers that it will change look so from now on."""
@@ -82,10 +83,8 @@ class BenchActions(Screen[None]):
         self.choose(node)
 
     def action_expand(self) -> None:
-        node, inputs, setting = self.node(), self.view.inputs, self.view.setting
-        if node != self.view.node:
-            inputs = "qkv"
-        self.command(lambda: self.session.expand(node, inputs, setting=setting))
+        view = self.chosen()
+        self.command(lambda: self.session.expand(view.node, view.inputs, setting=view.setting))
 
     def action_next_frontier(self) -> None:
         nodes = self.session.frontier()
@@ -110,9 +109,14 @@ class BenchActions(Screen[None]):
         self.app.push_screen(Jump(self.session.graph.nodes, words), go)
 
     def node(self) -> str:
-        """The chosen node: in the tree the one under the cursor, even before the table has followed."""
+        """The chosen node; in the tree the one under the cursor, before the table has followed."""
         row = self.tree_rows.highlighted
         return row.name if self.panel == "circuit" and row is not None else self.view.node
+
+    def chosen(self) -> View:
+        """What a command on the chosen node is about."""
+        node = self.node()
+        return self.view if node == self.view.node else replace(self.view, node=node, inputs="qkv")
 
     # Editing.
 
@@ -129,14 +133,16 @@ class BenchActions(Screen[None]):
             self.command(partial(self.session.toggle, row.edge, setting=self.view.setting))
 
     def action_keep_above(self) -> None:
-        view = self.view
+        view = self.chosen()
         self.command(lambda: self.session.keep_above(view.node, view.inputs, view.setting))
 
     def action_drop_all(self) -> None:
-        self.command(partial(self.session.drop_all, self.view.node, self.view.inputs))
+        view = self.chosen()
+        self.command(partial(self.session.drop_all, view.node, view.inputs))
 
     def action_keep_all(self) -> None:
-        self.command(partial(self.session.keep_all, self.view.node, self.view.inputs))
+        view = self.chosen()
+        self.command(partial(self.session.keep_all, view.node, view.inputs))
 
     def action_toggle_node(self) -> None:
         edge = self.table.highlighted
@@ -144,7 +150,8 @@ class BenchActions(Screen[None]):
         self.command(partial(self.session.toggle_node, node))
 
     def action_reopen(self) -> None:
-        self.command(partial(self.session.reopen, self.view.node, self.view.inputs))
+        view = self.chosen()
+        self.command(partial(self.session.reopen, view.node, view.inputs))
 
     def action_undo(self) -> None:
         self.command(self.session.undo)
@@ -310,7 +317,7 @@ class BenchActions(Screen[None]):
             self.app.show_setup()
 
     def action_quit(self) -> None:
-        self.app.exit()
+        self.leave()
 
 
 def _next(choices: tuple[str, ...], now: str) -> str:

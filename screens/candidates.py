@@ -1,7 +1,7 @@
-"""The table of candidate edges into the chosen node: kept or not, estimate, exact effect, drop cost.
+"""The table of candidate edges into the chosen node: kept or not, estimate, exact effect, cost.
 
-Owns order, filter, columns and marks. It knows no session: `Bench` hands it `Candidate`s and hears what
-the user clicked.
+Owns order, filter, columns and marks. It knows no session: `Bench` hands it `Candidate`s and hears
+what the user clicked.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class Candidates(Rows[Candidate]):
         self.sort_by(columns[(here + 1) % len(columns)])
 
     def set_filter(self, words: str) -> None:
-        """Show only matching edges. Raises ValueError with a sentence if the words make no sense."""
+        """Show only matching edges. Raises ValueError with a sentence if the words say nothing."""
         self.filter = EdgeFilter(words)
         self.resort()
 

@@ -1,4 +1,4 @@
-"""The circuit as a tree, back from the logits: each node's kept edges, and what is still to be expanded."""
+"""The circuit as a tree, back from the logits: kept edges, and what is still to be expanded."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class CircuitTree(Rows[TreeRow]):
         self.show(shown, to=to)
 
     def go_to(self, node: str) -> bool:
-        """Put the cursor on a node, on the row that lists what feeds it; False if it is not here."""
+        """Put the cursor on a node, where what feeds it is listed; False if it is not here."""
         rows = [r for r in self.all if r.name == node]
         if not rows:
             return False

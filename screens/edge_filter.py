@@ -6,7 +6,7 @@ import re
 
 from workbench.views import Candidate
 
-HELP = "a9  a9.h1  m3  heads  mlps  kept  dropped  preview  q  k  v  >0.05  a word of a role; -word: without"
+HELP = "a9  a9.h1  m3  heads  mlps  kept  dropped  preview  q  k  v  >0.05  role words; -word: not"
 
 
 class EdgeFilter:

@@ -1,4 +1,4 @@
-"""The middle panel: which edges these are and what their numbers mean, the table, the filter's input."""
+"""The middle panel: which edges these are, what their numbers mean, the table, the filter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETTINGS = {
     "along": ("along the circuit", "Δ {metric}, passed on by kept edges only"),
     "within": ("within the circuit", "Δ {metric}, all outside it corrupted too"),
 }
-"""Settings of the exact effects, in the order in which the key goes through them: name and definition."""
+"""Settings of the exact effects, in the order of the key: name and definition."""
 
 
 INPUTS = ("qkv", "q", "k", "v")
@@ -69,20 +69,16 @@ class EdgesPanel(Vertical):
         if view.node.startswith("a"):
             for name in INPUTS:
                 shown, chosen = name.replace("qkv", "q+k+v"), name == view.inputs
-                style = Style(
-                    bold=chosen, dim=not chosen, meta={"@click": f"screen.inputs('{name}')"}
-                )
+                style = _link(f"screen.inputs('{name}')", chosen)
                 text.append(f" [{shown}]" if chosen else f"  {shown} ", style)
         text.append("  " + state, "dim")
         name, definition = SETTINGS[view.setting]
         text.append("\n")
-        text.append(name, Style(bold=True, meta={"@click": "screen.setting()"}))
+        text.append(name, _link("screen.setting()"))
         text.append(": " + definition.format(metric=metric), "dim")
         above = sum(c.preview for c in table.all)
         text.append("\nthreshold ", "dim")
-        text.append(
-            f"{threshold:.3g}", Style(bold=True, meta={"@click": "screen.threshold_exactly()"})
-        )
+        text.append(f"{threshold:.3g}", _link("screen.threshold_exactly()"))
         text.append(f" reached by {count(above)} of {count(len(table.all))}")
         text.append("   " + self._progress(sweep, stopped))
         if table.filter:
@@ -141,3 +137,7 @@ class EdgesPanel(Vertical):
                 self.table.set_filter("")
                 self.post_message(Candidates.Sorted())
                 self.close_filter()
+
+
+def _link(action: str, strong: bool = True) -> Style:
+    return Style(bold=strong, dim=not strong, meta={"@click": action})

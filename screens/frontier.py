@@ -26,11 +26,7 @@ class Frontier(Static):
 
     def show_nodes(self, nodes: Sequence[str], *, closed: bool) -> None:
         if not nodes:
-            words = (
-                "nothing: the circuit is closed"
-                if closed
-                else "nothing: what is open is fed by nothing kept"
-            )
+            words = "nothing: the circuit is closed" if closed else "nothing that is kept"
             self.update(Text(f"◌ to expand: {words}."))
             return
         text = Text(f"◌ to expand ({len(nodes)}): ")

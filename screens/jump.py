@@ -21,7 +21,7 @@ SHOWN = 50  # matches listed: more are not read, and a list of thousands takes t
 
 
 def matching(typed: str, nodes: Sequence[str]) -> list[str]:
-    """Nodes that fit what was typed: those that begin with it first, then those that hold its letters.
+    """Nodes that fit what was typed: those that begin with it, then those that hold its letters.
 
     `9.1` finds a9.h1: letters may be left out, their order may not change.
     """

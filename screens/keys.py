@@ -1,4 +1,4 @@
-"""Every action of the bench, once: its keys, its word in the footer, its sentence in help and palette."""
+"""Every action of the bench, once: its keys, its word in the footer, its sentence in the help."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ class Action:
     """One thing the user can do.
 
     Attributes:
-        name: the method `action_<name>` of the bench.
+        name: the method `action_<name>` of the bench, with an argument where it takes one.
         keys: Textual's names of its keys, comma separated.
         shown: how the keys are written for people.
         label: one or two words, for the footer.
         help: one sentence, for the help screen and the command palette.
         group: heading in the help screen.
+        title: its name in the command palette, if the label says too little there.
     """
 
     name: str
@@ -26,6 +27,12 @@ class Action:
     label: str
     help: str
     group: str
+    title: str = ""
+
+    @property
+    def in_palette(self) -> str:
+        """Its name in the command palette, with its key."""
+        return f"{self.title or self.label.capitalize()} ({self.shown})"
 
     @property
     def call(self) -> str:
@@ -43,62 +50,88 @@ FILES = "Session and files"
 
 ACTIONS = (
     Action("go_in", "enter", "⏎", "go in",
-           "Go into the highlighted node: show the candidate edges into it.", STEP),
-    Action("go_back", "backspace", "⌫", "back", "Go back to the node looked at before.", STEP),
+           "Go into the highlighted node: show the candidate edges into it.",
+           STEP, "Go into the node"),
+    Action("go_back", "backspace", "⌫", "back",
+           "Go back to the node looked at before.", STEP, "Go back"),
     Action("expand", "e", "e", "expand",
-           "Expand the chosen node: close its inputs and keep the previewed edges (◌).", STEP),
+           "Expand the chosen node: close its inputs and keep the previewed edges (◌).",
+           STEP, "Expand the node"),
     Action("next_frontier", "full_stop", ".", "next open",
-           "Go to the most promising node that is kept but not yet expanded.", STEP),
-    Action("jump", "slash", "/", "jump", "Jump to a node by typing its name.", STEP),
-    Action("keep_or_drop", "space", "space", "keep/drop", "Keep or drop the highlighted edge.", EDIT),
+           "Go to the most promising node that is kept but not yet expanded.",
+           STEP, "Next node to expand"),
+    Action("jump", "slash", "/", "jump",
+           "Jump to a node by typing its name.", STEP, "Jump to a node"),
+    Action("keep_or_drop", "space", "space", "keep/drop",
+           "Keep or drop the highlighted edge.", EDIT, "Keep or drop the edge"),
     Action("keep_above", "a", "a", "apply",
-           "Keep exactly the edges whose effect is at least the threshold.", EDIT),
+           "Keep exactly the edges whose effect reaches the threshold.",
+           EDIT, "Keep all above the threshold"),
     Action("threshold_down", "left_square_bracket", "[ ]", "threshold",
-           "Lower the threshold ([) or raise it (]); the preview follows.", EDIT),
+           "Lower the threshold ([) or raise it (]); the preview follows.",
+           EDIT, "Lower the threshold"),
     Action("threshold_up", "right_square_bracket", "]", "threshold",
-           "Raise the threshold; the preview follows.", EDIT),
-    Action("threshold_exactly", "t", "t", "type threshold", "Type the threshold exactly.", EDIT),
-    Action("drop_all", "x", "x", "drop all", "Drop all edges into the chosen node's inputs.", EDIT),
-    Action("keep_all", "A", "A", "keep all", "Keep all edges into the chosen node's inputs.", EDIT),
+           "Raise the threshold; the preview follows.", EDIT, "Raise the threshold"),
+    Action("threshold_exactly", "t", "t", "type threshold",
+           "Type the threshold exactly.", EDIT, "Type the threshold"),
+    Action("drop_all", "x", "x", "drop all",
+           "Drop all edges into the chosen node's inputs.", EDIT, "Drop all edges"),
+    Action("keep_all", "A", "A", "keep all",
+           "Keep all edges into the chosen node's inputs.", EDIT, "Keep all edges"),
     Action("toggle_node", "n", "n", "node",
-           "Drop all edges of the highlighted node; once more restores them.", EDIT),
+           "Drop all edges of the highlighted node; once more restores them.",
+           EDIT, "Drop or restore a whole node"),
     Action("reopen", "r", "r", "reopen",
-           "Reopen the chosen node's inputs: they read the clean residual again.", EDIT),
+           "Reopen the chosen node's inputs: they read the clean residual again.",
+           EDIT, "Reopen the node"),
     Action("undo", "u", "u", "undo", "Undo the last command.", EDIT),
     Action("redo", "U,ctrl+r", "U", "redo", "Redo the command that was undone last.", EDIT),
     Action("clear", "X", "X", "start over",
            "Start over: only the logits, open (undo brings the circuit back).", EDIT),
-    Action("inputs", "i", "i", "inputs", "Show the edges into q, into k, into v, or into all.", VIEW),
+    Action("inputs", "i", "i", "inputs",
+           "Show the edges into q, into k, into v, or into all.", VIEW, "Inputs q, k, v or all"),
     Action("setting", "m", "m", "setting",
-           "Exact effects in the full model, along the circuit, or within the circuit.", VIEW),
+           "Exact effects in the full model, along the circuit, or within the circuit.",
+           VIEW, "Setting of the exact effects"),
     Action("drop_costs", "d", "d", "drop cost",
-           "Show what each kept edge would cost if it were dropped now.", VIEW),
-    Action("sort", "s", "s", "sort", "Sort by the next column; click a heading to choose one.", VIEW),
-    Action("filter", "f", "f", "filter", "Show only the edges that match some words.", VIEW),
-    Action("cancel", "c", "c", "cancel", "Cancel the running computation, or start it again.", VIEW),
-    Action("panel('circuit')", "1", "1", "circuit", "Go to the circuit.", VIEW),
-    Action("panel('candidates')", "2", "2", "edges", "Go to the candidate edges.", VIEW),
-    Action("panel('readouts')", "3", "3", "readouts", "Go to the readouts.", VIEW),
-    Action("prompts", "p", "p", "prompts", "Show the task's prompts token by token.", VIEW),
-    Action("graph", "g", "g", "graph", "Draw the circuit by layers and group its nodes.", VIEW),
-    Action("export", "o", "o", "export", "Write the circuit to a file: ours or EAP-IG's.", FILES),
-    Action("load", "L", "L", "load circuit", "Replace the circuit by one from a file.", FILES),
-    Action("note", "N", "N", "note", "Write a note on the highlighted node.", FILES),
+           "Show what each kept edge would cost if it were dropped now.", VIEW, "Drop costs"),
+    Action("sort", "s", "s", "sort",
+           "Sort by the next column; click a heading to choose one.", VIEW, "Sort"),
+    Action("filter", "f", "f", "filter",
+           "Show only the edges that match some words.", VIEW, "Filter"),
+    Action("cancel", "c", "c", "cancel",
+           "Cancel the running computation, or start it again.", VIEW, "Cancel or go on computing"),
+    Action("panel('circuit')", "1", "1", "circuit", "Go to the circuit.", VIEW, "Panel: circuit"),
+    Action("panel('candidates')", "2", "2", "edges",
+           "Go to the candidate edges.", VIEW, "Panel: candidate edges"),
+    Action("panel('readouts')", "3", "3", "readouts",
+           "Go to the readouts.", VIEW, "Panel: readouts"),
+    Action("prompts", "p", "p", "prompts",
+           "Show the task's prompts token by token.", VIEW, "Prompts of the task"),
+    Action("graph", "g", "g", "graph",
+           "Draw the circuit by layers and group its nodes.", VIEW, "Graph by layers"),
+    Action("export", "o", "o", "export",
+           "Write the circuit to a file: ours or EAP-IG's.", FILES, "Export the circuit"),
+    Action("load", "L", "L", "load", "Replace the circuit by one from a file.",
+           FILES, "Load a circuit"),
+    Action("note", "N", "N", "note",
+           "Write a note on the highlighted node or edge.", FILES, "Write a note"),
     Action("history", "H", "H", "history", "List the commands that led here.", FILES),
     Action("new_session", "ctrl+n", "^n", "new session",
            "Choose another model or task; this session stays saved.", FILES),
-    Action("help", "question_mark,f1", "?", "help", "Explain the panel that has the focus.", FILES),
+    Action("help", "question_mark,f1", "?", "help",
+           "Explain the panel that has the focus.", FILES, "Help on this panel"),
     Action("quit", "q", "q", "quit", "Leave; the session is saved always.", FILES),
 )  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
 
 FOOTERS = {
-    "circuit": ("go_in", "expand", "keep_or_drop", "toggle_node", "undo", "next_frontier", "jump", "graph",
-                "note", "export", "redo", "go_back", "load", "history", "quit"),
-    "candidates": ("go_in", "keep_or_drop", "expand", "threshold_down", "keep_above", "undo", "inputs",
-                   "setting", "sort", "filter", "drop_costs", "cancel", "go_back", "next_frontier",
-                   "jump", "drop_all", "redo", "export", "graph", "quit"),
+    "circuit": ("go_in", "expand", "keep_or_drop", "toggle_node", "undo", "next_frontier", "jump",
+                "graph", "note", "export", "redo", "go_back", "load", "history", "quit"),
+    "candidates": ("go_in", "keep_or_drop", "expand", "threshold_down", "keep_above", "undo",
+                   "inputs", "setting", "sort", "filter", "drop_costs", "cancel", "go_back",
+                   "next_frontier", "jump", "drop_all", "redo", "export", "graph", "quit"),
     "readouts": ("jump", "undo", "graph", "export", "quit"),
 }  # fmt: skip
 """What the footer offers by panel, the most needed first: what does not fit is left to the help."""

@@ -79,7 +79,7 @@ class Loading(Screen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
-            yield Static(Text(shorten(one_line(self.heading), 70)), id="title")
+            yield Static(Text(shorten(self.heading, 66)), id="title")
             yield Static(id="steps")
             yield Static(Text("esc or c: cancel · q: quit"), id="keys")
 

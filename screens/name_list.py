@@ -15,6 +15,7 @@ from screens.rows import POINTER, Rows
 from screens.tokens import fit
 
 Name = tuple[str, str]
+WORDS = 24  # cells below which the words beside a name say too little to be shown
 
 
 class NameList(Rows[Name]):
@@ -32,8 +33,10 @@ class NameList(Rows[Name]):
     def line(self, row: Name, width: int, under_cursor: bool) -> Text:
         name = one_line(row[0])
         text = Text(f"{POINTER} " if under_cursor and self.has_focus else "  ")
-        text.append(fit(name, min(max(24, len(name)), width - 3)) + " ")
-        text.append(fit(one_line(row[1]), max(0, width - text.cell_len)), "dim")
+        widest = min(max(len(name) for name, _ in self.rows), width - 3)
+        text.append(fit(name, widest) + "  ")
+        if width - text.cell_len >= WORDS:
+            text.append(fit(one_line(row[1]), width - text.cell_len), "dim")
         return text
 
     def clicked(self, row: Name | None, x: int) -> bool:

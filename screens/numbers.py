@@ -1,4 +1,4 @@
-"""Numbers as text of a known width: signs that line up, as many digits as the column needs, bars."""
+"""Numbers as text: signs that line up, as many digits as a column needs, bars."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PENDING = "…"  # follows a number that is being recomputed
 
 
 def digits_for(largest: float) -> int:
-    """Digits behind the point for a column whose largest number is this: at least three significant."""
+    """Digits behind the point for a column with this largest number: three significant or more."""
     for digits, least in ((2, 1000.0), (3, 10.0), (4, 0.1), (5, 0.01)):
         if largest >= least:
             return digits
@@ -64,7 +64,7 @@ def seconds(value: float) -> str:
 
 
 def bar(value: float, largest: float, half: int, *, estimate: bool = False) -> str:
-    """A bar of 2 * half + 1 cells: left of the axis for negative values, right of it for positive ones.
+    """A bar of 2 * half + 1 cells: left of the axis if negative, right of it if positive.
 
     Full blocks show exact values, shaded ones estimates, so that the two differ without colour.
     """

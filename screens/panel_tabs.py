@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
@@ -14,7 +16,7 @@ class PanelTabs(Widget):
     """Number and title of each panel; the shown one in brackets."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES = {"panel-tabs--shown"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"panel-tabs--shown"}
     DEFAULT_CSS = """
     PanelTabs {
         height: 1;

@@ -27,7 +27,7 @@ ANSWERS_SHOWN = 8
 
 
 def draw_pair(pair: PromptView, width: int) -> Text:
-    """Both prompts in columns of tokens, wrapped at `width`; a caret stands below where they differ."""
+    """Both prompts in columns of tokens, wrapped at `width`; carets stand where they differ."""
     columns = [
         (
             show_token(clean) if clean is not None else "",
@@ -108,10 +108,9 @@ class PromptsDialog(Dialog[None]):
         task = self.session.task
         lines = [one_line(task.description)]
         lines.append(f"Metric {task.metric}: {task.metric_definition}.")
-        lines.append(
-            f"The model: {task.metric} {signed(task.model_metric)}, accuracy {percent(task.model_accuracy)}; "
-            f"on the corrupted prompts {signed(task.corrupted_metric)}, {percent(task.corrupted_accuracy)}."
-        )
+        clean = f"{signed(task.model_metric)}, accuracy {percent(task.model_accuracy)}"
+        other = f"{signed(task.corrupted_metric)}, {percent(task.corrupted_accuracy)}"
+        lines.append(f"The model: {task.metric} {clean}; on the corrupted prompts {other}.")
         lines.append(
             "A BOS token stands before every prompt." if task.bos else "No BOS token is prepended."
         )

@@ -1,7 +1,7 @@
 """Rows: a list of any length of which only the lines on the screen are ever drawn.
 
-Owns the cursor, scrolling and clicks; what a line says is the subclass's (`line`, `heading`). Rows are
-known by a key, so the cursor stays on its row when the list is sorted, filtered or replaced.
+Owns the cursor, scrolling and clicks; what a line says is the subclass's (`line`, `heading`). Rows
+are known by a key, so the cursor stays on its row when the list is sorted, filtered or replaced.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ POINTER = "▸"  # marks the cursor's row without colour
 class Rows(ScrollView, Generic[Row], can_focus=True):
     """A scrollable list with a cursor and, if the subclass has one, a heading that stays in place.
 
-    A subclass gives `key`, `line` and, with `HEADING = 1`, `heading`; it hears of clicks in `clicked`.
+    A subclass gives `key`, `line` and, with `HEADING = 1`, `heading`; `clicked` hears of clicks.
     """
 
     ALLOW_SELECT = False
@@ -90,7 +90,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         return ""
 
     def clicked(self, row: Row | None, x: int) -> bool:
-        """A click at column x of a row, or of the heading (None). True: nothing else is to happen."""
+        """A click at column x of a row, or of the heading (None). True: it was dealt with."""
         return False
 
     # Rows and cursor.
@@ -100,7 +100,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         return self.rows[self.index] if 0 <= self.index < len(self.rows) else None
 
     def show(self, rows: Sequence[Row], *, to: str | None = None) -> None:
-        """Replace all rows. The cursor goes to the row `to`, else stays on its key, else on its place."""
+        """Replace all rows. The cursor goes to `to`, else stays on its key, else on its place."""
         before = self.highlighted
         wanted = to if to is not None else before and self.key(before)
         offset = self.index - self.scroll_offset.y

@@ -1,8 +1,8 @@
-"""SessionRunner: a session's commands in order and its sweeps beside them, both away from the screen.
+"""SessionRunner: a session's commands in order and its sweeps beside them, away from the screen.
 
-Commands go through one queue, so that keys pressed faster than they are computed are neither lost nor
-swapped. A sweep belongs to a `View`; when the view changes, the sweep is cancelled and what it still
-delivers is dropped.
+Commands go through one queue, so that keys pressed faster than they are computed are neither lost
+nor swapped. A sweep belongs to a `View`; when the view changes, the sweep is cancelled and what it
+still delivers is dropped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """What the candidates panel shows: the edges into some inputs of a node, exact in some setting."""
+    """What the candidates panel shows: edges into some inputs of a node, exact in some setting."""
 
     node: str
     inputs: str = "qkv"
@@ -62,8 +62,8 @@ class SessionRunner:
     Attributes:
         session: the session.
         sweep: what is being computed beside the commands, if anything is.
-        stopped: the user cancelled the sweep of the present view, or it failed: it is not restarted by
-            itself.
+        stopped: the user cancelled the sweep of the present view, or it failed: it is not started
+            again by itself.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class SessionRunner:
         failed: Callable[[str], None],
         progress: Callable[[], None],
     ) -> None:
-        """`done` after each command, `failed` with a sentence, `progress` when a sweep moved or ended."""
+        """`done` after each command, `failed` with a sentence, `progress` when a sweep moved."""
         self.session = session
         self.sweep: Sweep | None = None
         self.stopped = False
@@ -95,9 +95,10 @@ class SessionRunner:
     def idle(self) -> bool:
         return not self.busy and self._sweeps.waiting == 0
 
-    def stop(self) -> None:
-        """Cancel what runs and take nothing more."""
+    def stop(self, last: Callable[[], None]) -> None:
+        """Cancel the sweep, take nothing more, and call `last` after the commands that wait."""
         self._let_go()
+        self._commands.put(last, lambda _: None, lambda _: None)
         self._commands.stop()
         self._sweeps.stop()
 
@@ -107,7 +108,7 @@ class SessionRunner:
         """Run a command of the session after those that wait already."""
         self._commands.put(call, self._done, lambda error: self._failed(sentence(error)))
 
-    def other(self, call: Callable[[], None], done: Callable[[], None]) -> None:
+    def other(self, call: Callable[[], object], done: Callable[[], None]) -> None:
         """Run something else in its turn among the commands, such as an export."""
         self._commands.put(call, lambda _: done(), lambda error: self._failed(sentence(error)))
 

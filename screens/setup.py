@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from workbench.preview import TaskPreview
 
 METRICS = ("logit_diff", "prob_diff", "kl", "accuracy")
-ABLATIONS = (("patching", "patching: the corrupted prompt's values"),)
+ABLATIONS = (("patching", "patching"),)
 SETTLE = 0.4
 """Seconds without another key before the prompts are looked up."""
 DEFAULT_PAIRS = 32
@@ -101,7 +101,7 @@ class Setup(Screen[None]):
             yield Choice("Unequal lengths", unequal, asked.mismatch, id="mismatch")
             yield Button("Open", id="open", variant="primary", compact=True)
         yield Static(Text(self.complaint), id="complaint")
-        with VerticalScroll(id="prompts", can_focus=False):
+        with VerticalScroll(id="prompts"):
             yield Static(id="prompts-text")
         yield SessionList(id="sessions")
         yield KeyBar(QUIT, id="keys")
@@ -286,13 +286,22 @@ class Setup(Screen[None]):
             return
         of = f" of {count(preview.n_pairs)}" if preview.n_pairs else ""
         box.border_title = f"Prompts: pair {self.pair + 1}{of} · metric {preview.metric}"
-        text = draw_pair(preview.pairs[self.pair], max(40, view.size.width))
         notes = [one_line(preview.description), *map(one_line, preview.notes)]
         if preview.unequal:
             notes.insert(0, f"{preview.unequal} pairs have prompts of different token length: "
                             "they are refused, or dropped if you say so.")  # fmt: skip
+        width = max(40, view.size.width)
+        text = draw_pair(preview.pairs[self.pair], width)
         for note in notes:
             text.append("\n" + note, "dim")
+        # Where there is room, the pairs after it.
+        room = box.size.height - text.plain.count("\n") - 1
+        for index in range(self.pair + 1, len(preview.pairs)):
+            more = draw_pair(preview.pairs[index], width)
+            room -= more.plain.count("\n") + 3
+            if room < 0:
+                break
+            text.append(f"\n\npair {index + 1}\n", "dim").append_text(more)
         view.update(text)
 
     def action_help(self) -> None:
@@ -301,6 +310,8 @@ class Setup(Screen[None]):
         self.app.push_screen(HelpScreen("setup"))
 
     def palette_commands(self) -> list[tuple[str, str, Any]]:
-        return [(f"Open ({OPEN.shown})", OPEN.help, self.action_open)] + [
-            (f"{PAIR.label.capitalize()} ({PAIR.shown})", PAIR.help, partial(self.action_pair, 1))
+        turn = partial(self.action_pair, 1)
+        return [
+            (f"Open ({OPEN.shown})", OPEN.help, self.action_open),
+            (f"{PAIR.label.capitalize()} ({PAIR.shown})", PAIR.help, turn),
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rich.text import Text
 from textual.strip import Strip
 from textual.widget import Widget
@@ -15,14 +17,18 @@ WIDE = 130  # columns from which two lines hold everything
 
 
 class StatusBar(Widget):
-    """Model, task, metric, faithfulness and size of the circuit; three lines, or two where it is wide.
+    """Model, task, metric, faithfulness and size of the circuit: three lines, or two wide ones.
 
     Attributes:
         pending: edits are under way: what they will change is shown dim.
     """
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES = {"status-bar--label", "status-bar--strong", "status-bar--open"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "status-bar--label",
+        "status-bar--strong",
+        "status-bar--open",
+    }
     DEFAULT_CSS = """
     StatusBar {
         height: 3;

@@ -1,8 +1,8 @@
 """A task's prompts, token by token, before the model is loaded: from its tokenizer file alone.
 
-Importing and running this loads neither torch nor transformers, so that it answers while one types. What
-the model really reads is what `Session.prompts` says; the two agree where `tokenizer.json` is what
-transformers reads, and that is so for every model that we convert.
+Importing and running this loads neither torch nor transformers, so that it answers while one types.
+What the model really reads is what `Session.prompts` says; the two agree where `tokenizer.json` is
+what transformers reads, and that is so for every model that we convert.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from tasks import TASKS, Pair, Task, TaskError
+from tasks import TASKS, Pair, Task, TaskError, Tokenizer
 from workbench.encoding import Encoding
 from workbench.errors import WorkbenchError
 from workbench.modelcache import CacheEntry
@@ -86,7 +86,7 @@ def preview_task(
 
 
 def find_tokenizer(model: str, revision: str | None = None) -> Any | None:
-    """A light tokenizer of a model that lies on this machine; None if it has no tokenizer file here.
+    """A light tokenizer of a model that lies on this machine; None if its file is not here.
 
     Raises:
         WorkbenchError: there is no such model.
@@ -161,7 +161,8 @@ def _make(
         made = Task(task, (built_in.example,), metric or built_in.metric, built_in.description)
         return made, ("An example of the prompts.",)
     try:
-        made = resolve_task(task, tokenizer, pairs=pairs, seed=seed, metric=metric)
+        # A file needs no tokenizer.
+        made = resolve_task(task, cast(Tokenizer, tokenizer), pairs=pairs, seed=seed, metric=metric)
     except TaskError as error:
         raise WorkbenchError(str(error)) from None
     return made, made.notes
