@@ -45,13 +45,19 @@ class Shown:
 
 @dataclass(frozen=True)
 class Place:
-    """A folder with a model and a task, and an environment in which nothing else is known."""
+    """A folder with a model and a task, and an environment in which nothing else is known.
+
+    Attributes:
+        clean, corrupted: the model's logit differences, mean over the pairs.
+        likeliest: the token with the highest mean logit after the clean prompts, as it is shown.
+    """
 
     folder: Path
     command: str
     env: dict[str, str]
     clean: float
     corrupted: float
+    likeliest: str
 
     @property
     def model(self) -> Path:
@@ -90,10 +96,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     hf, tokenizer = tiny_llama(layers=2, heads=2, n_kv_heads=1)
     hf.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
-    pairs = [make_pair(hf, tokenizer, *prompts) for prompts in PROMPTS]
+    logits = last_logits(hf, tokenizer)
+    pairs = [make_pair(tokenizer, *both) for both in zip(PROMPTS, logits, strict=True)]
     lines = (json.dumps(pair) for pair, *_ in pairs)
     (folder / "task.jsonl").write_text("".join(f"{line}\n" for line in lines))
     clean, corrupted = (sum(pair[i] for pair in pairs) / len(pairs) for i in (1, 2))
+    best = int(logits[:, 0].mean(0).argmax())
+    likeliest = tokenizer.convert_ids_to_tokens(best).replace(" ", "·")
     kept = {
         key: os.environ[key] for key in ("PATH", "LANG", "LD_LIBRARY_PATH") if key in os.environ
     }
@@ -103,28 +112,30 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",
     }
-    return Place(folder, str(command), env, clean, corrupted)
+    return Place(folder, str(command), env, clean, corrupted, likeliest)
+
+
+@torch.no_grad()
+def last_logits(hf: Any, tokenizer: Any) -> torch.Tensor:
+    """The model's own logits after each pair's two prompts, [pair, 2, vocabulary]."""
+    ids = [[tokenizer(text, return_tensors="pt")["input_ids"] for text in both] for both in PROMPTS]
+    return torch.stack([torch.stack([hf(i).logits[0, -1] for i in both]) for both in ids])
 
 
 def make_pair(
-    hf: Any, tokenizer: Any, clean: str, corrupted: str
+    tokenizer: Any, prompts: tuple[str, str], logits: torch.Tensor
 ) -> tuple[dict[str, Any], float, float]:
     """A line of the task file, and the logit differences of its two prompts.
 
     So that a random model does the task, the answer is the word that it likes better after the
     clean prompt, and the wrong answer the word that it likes better after the corrupted one.
     """
-    with torch.no_grad():
-        logits = [
-            hf(torch.tensor([tokenizer(text)["input_ids"]])).logits[0, -1]
-            for text in (clean, corrupted)
-        ]
     words = {t: i for t, i in tokenizer.get_vocab().items() if re.fullmatch(r" [a-z]{3,}", t)}
     likes = {text: float(logits[0][i] - logits[1][i]) for text, i in words.items()}
     right, wrong = max(likes, key=likes.__getitem__), min(likes, key=likes.__getitem__)
     line = {
-        "clean": clean,
-        "corrupted": corrupted,
+        "clean": prompts[0],
+        "corrupted": prompts[1],
         "answers": [right],
         "wrong_answers": [wrong],
     }
@@ -194,6 +205,7 @@ def test_from_the_logits_to_a_script(place: Place) -> None:
         assert start.circuit == start.model
         assert start.model == pytest.approx(place.clean, abs=1e-3)
         assert start.corrupted == pytest.approx(place.corrupted, abs=1e-3)
+        terminal.wait_for(rf"raises most .*\n.*{re.escape(place.likeliest)} +\+")
 
         terminal.press("e")
         expanded = message(terminal, "Expanded logits")
@@ -227,7 +239,7 @@ def test_from_the_logits_to_a_script(place: Place) -> None:
         export(terminal, graph, eap_ig=True)
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
-        assert terminal.output.rstrip().endswith(b"\x1b[?25h") or b"\x1b[?1049l" in terminal.output
+        assert b"\x1b[?1049l" in terminal.output  # the terminal as it was before
 
     in_script = place.run(sys.executable, "-c", SCRIPT, place.model, place.task, circuit)
     headless = place.run(place.command, "evaluate", place.model, place.task, graph, "--json")
