@@ -1,0 +1,208 @@
+"""What the graph screen draws of a circuit: its nodes by layer, its links, its groups.
+
+Pure values, taken from the session once for each state of the circuit; nothing here knows a widget.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from workbench.circuit import RoleGroup
+
+if TYPE_CHECKING:
+    from workbench.session import Session
+
+UNREACHED = "unreached"
+"""State of a node from which no path of kept edges leads to the logits."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """All kept edges from one node into another.
+
+    Attributes:
+        inputs: which of the destination's inputs they enter, as 'qk'; empty for an MLP or the
+        logits. n_edges: how many they are. effect: the largest known effect among them, by size;
+        None if none is known.
+    """
+
+    source: str
+    destination: str
+    inputs: str
+    n_edges: int
+    effect: float | None
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """All kept edges between two members of the group view."""
+
+    source: str
+    destination: str
+    n_edges: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A circuit to be drawn.
+
+    Attributes:
+        n_layers: of the model.
+        layer: layer by node, in the graph's order: -1 the input, `n_layers` the logits.
+        state: as in a `TreeRow`, or `UNREACHED`.
+        links: by source and then destination in the graph's order.
+        groups: those of the circuit, with the nodes that are drawn.
+    """
+
+    n_layers: int
+    layer: dict[str, int]
+    state: dict[str, str]
+    links: tuple[Link, ...]
+    groups: tuple[RoleGroup, ...]
+
+    @classmethod
+    def of(cls, session: Session) -> Picture:
+        circuit, graph = session.circuit, session.graph
+        state: dict[str, str] = {}
+        effect: dict[str, float] = {}
+        for row in session.tree():
+            state.setdefault(row.name, row.state)
+            if row.edge is not None and row.effect is not None:
+                effect[row.edge] = row.effect
+        grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for edge in circuit.edges():
+            source, _, destination = edge.partition("->")
+            grouped[source, graph.node_of(destination)].append(edge)
+        order = {node: i for i, node in enumerate(graph.nodes)}
+        links = [
+            _link(source, destination, edges, effect)
+            for (source, destination), edges in grouped.items()
+        ]
+        links.sort(key=lambda link: (order[link.source], order[link.destination]))
+        nodes = circuit.nodes()
+        return cls(
+            n_layers=graph.n_layers,
+            layer={node: graph.layer_of(node) for node in nodes},
+            state={node: state.get(node, UNREACHED) for node in nodes},
+            links=tuple(links),
+            groups=circuit.groups,
+        )
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        return tuple(self.layer)
+
+    @cached_property
+    def feeds(self) -> dict[str, tuple[Link, ...]]:
+        """The links out of each node, largest effect first."""
+        return self._by(self.links, "source")
+
+    @cached_property
+    def fed_by(self) -> dict[str, tuple[Link, ...]]:
+        """The links into each node, largest effect first."""
+        return self._by(self.links, "destination")
+
+    def _by(self, links: Iterable[Link], end: str) -> dict[str, tuple[Link, ...]]:
+        found: dict[str, list[Link]] = {node: [] for node in self.layer}
+        for link in links:
+            found[getattr(link, end)].append(link)
+        return {
+            node: tuple(sorted(some, key=lambda link: -abs(link.effect or 0.0)))
+            for node, some in found.items()
+        }
+
+    @cached_property
+    def group_of(self) -> dict[str, int]:
+        """Index of the group that holds a node; nodes without a group are left out."""
+        return {node: i for i, group in enumerate(self.groups) for node in group.nodes}
+
+    def paths_to_logits(self, node: str) -> set[str]:
+        """The node and every node on a path of kept edges from it to the logits."""
+        return self._reach(node, "feeds", "destination")
+
+    def _reach(self, node: str, table: str, end: str) -> set[str]:
+        seen, waiting = {node}, [node]
+        while waiting:
+            for link in getattr(self, table).get(waiting.pop(), ()):
+                other = getattr(link, end)
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
+        return seen
+
+    def members(self) -> tuple[Member, ...]:
+        """What the group view draws, from the logits down: every group, the input, the logits, and
+        what is in no group as one."""
+        members = [
+            Member(str(i), group.name, group.role, tuple(n for n in group.nodes if n in self.layer))
+            for i, group in enumerate(self.groups)
+        ]
+        loose = [node for node in self.layer if node not in self.group_of]
+        singles = [node for node in loose if node == "input" or self.layer[node] == self.n_layers]
+        members += [Member(node, node, "", (node,)) for node in singles]
+        rest = tuple(node for node in loose if node not in singles)
+        if rest:
+            members.append(Member("rest", "ungrouped", "", rest))
+        members.sort(key=lambda member: -self._depth(member))
+        return tuple(members)
+
+    def _depth(self, member: Member) -> float:
+        layers = [self.layer[node] for node in member.nodes]
+        # A group whose nodes are not in the circuit stands just above the input.
+        return sum(layers) / len(layers) if layers else -0.5
+
+    def bundles(self, members: Collection[Member]) -> tuple[Bundle, ...]:
+        """How many kept edges lead from one member into another; those within one are left out."""
+        home = {node: member.key for member in members for node in member.nodes}
+        counts: dict[tuple[str, str], int] = defaultdict(int)
+        for link in self.links:
+            ends = home[link.source], home[link.destination]
+            if ends[0] != ends[1]:
+                counts[ends] += link.n_edges
+        return tuple(Bundle(s, d, n) for (s, d), n in counts.items())
+
+    def within(self, member: Member) -> int:
+        """How many kept edges run between a member's own nodes."""
+        nodes = set(member.nodes)
+        return sum(
+            link.n_edges
+            for link in self.links
+            if link.source in nodes and link.destination in nodes
+        )
+
+
+@dataclass(frozen=True)
+class Member:
+    """One box of the group view.
+
+    Attributes:
+        key: a group's number; the name of a single node; or 'rest' for all that is in no group.
+        nodes: those that are in the circuit.
+    """
+
+    key: str
+    name: str
+    role: str
+    nodes: tuple[str, ...]
+
+
+def letter(index: int) -> str:
+    """A short name of a group: A to Z, then a to z, then its number."""
+    if index < 26:
+        return chr(ord("A") + index)
+    return chr(ord("a") + index - 26) if index < 52 else str(index + 1)
+
+
+def _link(source: str, destination: str, edges: list[str], effect: dict[str, float]) -> Link:
+    known = [effect[edge] for edge in edges if edge in effect]
+    return Link(
+        source=source,
+        destination=destination,
+        inputs="".join(w for w in "qkv" if any(edge.endswith(f"<{w}>") for edge in edges)),
+        n_edges=len(edges),
+        effect=max(known, key=abs) if known else None,
+    )

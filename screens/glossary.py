@@ -1,0 +1,92 @@
+"""What each number and mark on the screen means. One entry a term, each a sentence or two."""
+
+from __future__ import annotations
+
+from screens.candidates import LEGEND as EDGE_MARKS
+from screens.circuit_tree import LEGEND as TREE_MARKS
+from screens.edges_panel import SETTINGS
+
+NUMBERS = (
+    ("metric", "A number for how well the task is done, the mean over the prompts. {definition}"),
+    (
+        "model, corrupted, circuit",
+        "The metric of the whole model on the clean prompts, of the whole model on the corrupted "
+        "prompts, and of the circuit: kept edges carry clean values, all others corrupted ones.",
+    ),
+    (
+        "faithfulness",
+        "(circuit − corrupted) / (model − corrupted) of the mean metrics: 1 is as good as the "
+        "model, 0 as bad as the corrupted run; it can lie outside of that. Undefined where "
+        "model and corrupted run hardly differ.",
+    ),
+    ("change", "What the last edit did to the faithfulness."),
+    (
+        "open, closed",
+        "An input that is not yet expanded is open: it reads the clean residual, as if everything "
+        "above it were kept. While any is open, the faithfulness says what the steps so far left "
+        "out. When none is, the circuit is closed and the number is its own.",
+    ),
+    (
+        "accuracy",
+        "Share of the prompts on which the best answer has a higher logit than the best wrong "
+        "answer, in the circuit.",
+    ),
+    (
+        "KL",
+        "Kullback-Leibler divergence from the model's next-token distribution to the circuit's, in "
+        "nats, summed over the vocabulary, at the last position, the mean over the prompts.",
+    ),
+    (
+        "effect of an edge",
+        "What happens to the metric when the edge carries what its source writes on the corrupted "
+        "prompt. An edge that helps has a negative effect.",
+    ),
+    (
+        "EAP",
+        "Edge attribution patching: the estimate (corrupted − clean) · gradient of every edge at "
+        "once, from two forward passes and one backward pass. An estimate, drawn hatched; it is "
+        "wrong where the metric is not linear.",
+    ),
+    ("exact", "The effect by really patching the edge, in one of three settings:"),
+    *((f"  {name}", f"{words}.") for name, words in SETTINGS.values()),
+    (
+        "drop cost",
+        "What the metric would change by if this kept edge alone were dropped from the circuit as "
+        "it stands now.",
+    ),
+    (
+        "threshold",
+        "Least size of an edge's effect, in units of the metric, to be kept when its node is "
+        "expanded; the exact effect counts where it is known, else the estimate.",
+    ),
+    (
+        "logit lens",
+        "What a component writes, through the final norm with the scale of the run and the "
+        "unembedding: how much it raises or lowers each token's logit, less the mean over the "
+        "vocabulary.",
+    ),
+    (
+        "direct logit attribution",
+        "How much of the difference between answers and wrong answers a component writes itself. "
+        "Later components may undo or amplify it, so it differs from the effect of its edges.",
+    ),
+)
+MARKS = {
+    "in the circuit": TREE_MARKS,
+    "among the edges": EDGE_MARKS,
+    "in tokens": {
+        "·": "a space",
+        "⏎ ⇥": "a line feed, a tab",
+        "␛": "and its like: control characters",
+        "‹200b›": "the code of a character that cannot be seen",
+        "∅": "no text at all",
+        "…": "the rest was cut off",
+    },
+}
+
+
+def numbers(metric: str, definition: str) -> list[tuple[str, str]]:
+    """Terms and definitions for a session with this metric."""
+    said = f"{metric}: {definition}." if metric else ""
+    name = metric or "metric"
+    return [(t, w.format(definition=said, metric=name).strip()) for t, w in NUMBERS]

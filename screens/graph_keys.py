@@ -1,0 +1,34 @@
+"""Every action of the graph screen, once: its keys, its word in the footer, its sentence in the help."""
+
+from __future__ import annotations
+
+from screens.keys import Action
+
+DRAWING = "The drawing"
+GROUPS = "Groups"
+
+ACTIONS = (
+    Action("go_in", "enter", "⏎", "to the bench",
+           "Go to this node on the bench; in the list, to the node at the link's other end.", DRAWING),
+    Action("focus_paths", "f", "f", "paths only",
+           "Draw only the paths from this node to the logits; once more draws all.", DRAWING),
+    Action("jump", "slash", "/", "jump", "Jump to a node by typing its name.", DRAWING),
+    Action("links", "tab", "tab", "links", "Go to the list of the node's links, and back.", DRAWING),
+    Action("pick", "space", "space", "pick", "Pick this node for a group, or let it go.", GROUPS),
+    Action("pick_none", "c", "c", "pick none", "Let all picked nodes go.", GROUPS),
+    Action("assign", "r", "r", "group and role",
+           "Put the picked nodes (or this one) into a group and say its role.", GROUPS),
+    Action("groups", "v", "v", "groups",
+           "Draw groups with their role instead of single nodes, and back.", GROUPS),
+    Action("dissolve", "x", "x", "dissolve",
+           "Remove the group under the cursor; its nodes stay in the circuit.", GROUPS),
+    Action("undo", "u", "u", "undo", "Undo the last command.", GROUPS),
+    Action("redo", "U,ctrl+r", "U", "redo", "Redo the command that was undone last.", GROUPS),
+    Action("leave", "q", "esc", "back", "Back to the bench.", DRAWING),
+    Action("help", "question_mark,f1", "?", "help", "Explain this screen.", DRAWING),
+)  # fmt: skip
+
+BY_NAME = {action.name: action for action in ACTIONS}
+FOOTER = ("leave", "pick", "assign", "groups", "focus_paths", "links", "jump", "dissolve", "undo",
+          "pick_none", "go_in")  # fmt: skip
+"""What the footer offers, the most needed first."""

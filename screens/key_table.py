@@ -1,0 +1,93 @@
+"""The keys that act now, read from the bindings themselves, so that no list can go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from textual.app import App
+from textual.binding import ActiveBinding
+from textual.keys import format_key
+from textual.screen import Screen
+
+from screens import graph_keys, keys
+
+HERE = "This panel"
+SCREEN = "This screen"
+EVERYWHERE = "Everywhere"
+SIGNS = {
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "enter": "⏎",
+    "space": "space",
+    "escape": "esc",
+    "backspace": "⌫",
+    "delete": "del",
+    "tab": "tab",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "home": "Home",
+    "end": "End",
+}
+MODIFIERS = {"ctrl": "^", "shift": "⇧", "alt": "alt-", "super": "super-"}
+
+_ACTIONS = {(action.name, action.label): action for action in (*keys.ACTIONS, *graph_keys.ACTIONS)}
+
+
+@dataclass(frozen=True)
+class KeyRow:
+    """One thing that keys do now.
+
+    Attributes:
+        section: under which heading it stands.
+        keys: as people write them, those that really reach it.
+        does: a sentence, or a few words.
+    """
+
+    section: str
+    keys: tuple[str, ...]
+    does: str
+
+
+def key_table(bindings: Mapping[str, ActiveBinding]) -> list[KeyRow]:
+    """Rows in the order of the sections: the panel's own, the screen's by subject, the app's.
+
+    Args:
+        bindings: `Screen.active_bindings`: what each key does, nearest to the focus first.
+    """
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for key, active in bindings.items():
+        # The key of one make of terminals only would puzzle all others.
+        if active.binding.description and active.enabled and "super+" not in key:
+            grouped.setdefault(_meaning(active), []).append(written(key))
+    rows = [KeyRow(section, tuple(its), does) for (section, does), its in grouped.items()]
+    order = [HERE, *dict.fromkeys(row.section for row in rows), SCREEN, EVERYWHERE]
+    last = {section: i for i, section in enumerate(order)}
+    last[HERE] = -1
+    return sorted(rows, key=lambda row: last[row.section])
+
+
+def written(key: str) -> str:
+    """A key by Textual's name as people write it: 'ctrl+b' is ^b, 'full_stop' is a point."""
+    *modifiers, plain = key.split("+") if key != "+" else [key]
+    sign = SIGNS.get(plain) or (plain if len(plain) == 1 else format_key(plain))
+    return "".join(MODIFIERS.get(m, f"{m}-") for m in modifiers) + sign
+
+
+def _meaning(active: ActiveBinding) -> tuple[str, str]:
+    """Under which heading a key stands, and what it does."""
+    action, description = active.binding.action, active.binding.description
+    if isinstance(active.node, Screen):
+        if (known := _ACTIONS.get((action, description))) is not None:
+            return known.group, known.help
+        # Moving between widgets and copying: Textual gives these to every screen.
+        its_own = not action.startswith(("app.", "screen.copy"))
+        return SCREEN if its_own else EVERYWHERE, _sentence(active.tooltip or description)
+    section = EVERYWHERE if isinstance(active.node, App) else HERE
+    return section, _sentence(active.tooltip or description)
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
