@@ -203,7 +203,7 @@ def test_a_torn_line_that_could_not_be_removed_is_removed_later(
     write = os.write
 
     def short(descriptor: int, data: Any) -> int:
-        write(descriptor, bytes(data)[:7])
+        write(descriptor, bytes(data)[:60])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def no_truncate(*_: Any) -> None:
@@ -213,8 +213,8 @@ def test_a_torn_line_that_could_not_be_removed_is_removed_later(
         patch.setattr(os, "write", short)
         patch.setattr(os, "ftruncate", no_truncate)
         with pytest.raises(WorkbenchError, match="no space left"):
-            journal.append({"n": 4})
-    assert path.read_bytes() == before + b'{"n":4}'[:7]
+            journal.append({"n": 4, "text": "longer than what comes next" * 5})
+    assert len(path.read_bytes()) == len(before) + 60
     assert read(path).entries == entries(3)
     journal.append({"n": 4})
     assert path.read_bytes() == before + b'{"n":4}\n'

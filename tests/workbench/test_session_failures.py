@@ -16,6 +16,7 @@ from workbench import sheet
 from workbench.engine import told
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.evaluator import Evaluator
+from workbench.journal import Journal
 from workbench.metrics import Metric
 from workbench.opening import task_warnings
 from workbench.session import Session
@@ -150,14 +151,26 @@ def test_ctrl_c_while_a_command_computes(session: Session, monkeypatch: pytest.M
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    before = session.circuit
-    for place in ((Evaluator, "become"), (os, "fsync")):
+    append = Journal.append
+
+    def interrupted_after(journal: Journal, entry: dict[str, Any]) -> None:
+        append(journal, entry)
+        raise KeyboardInterrupt
+
+    before, size = session.circuit, session.path.stat().st_size
+    places = [
+        (Evaluator, "become", interrupted),
+        (os, "fsync", interrupted),
+        (Journal, "append", interrupted_after),
+    ]
+    for place in places:
         with monkeypatch.context() as patch:
-            patch.setattr(*place, interrupted)
+            patch.setattr(*place)
             with pytest.raises(KeyboardInterrupt):
                 session.toggle("m1->logits")
-        assert session.circuit == before
+        assert session.circuit == before and session.path.stat().st_size == size
         works(session)
+        size = session.path.stat().st_size
 
 
 def test_a_closed_session_takes_no_commands(session: Session) -> None:
