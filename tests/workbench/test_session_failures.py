@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.workbench.session_cases import FAMILIES, fresh_metric, new_session, tiny
-from workbench import sheet
+from tests.workbench.session_cases import FAMILIES, expand_all, fresh_metric, new_session, tiny
+from workbench.deltas import Deltas
 from workbench.engine import told
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.evaluator import Evaluator
@@ -79,19 +79,20 @@ def test_too_little_memory_in_the_middle_of_an_edit(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine's cells are half updated; the next command starts from sound ones."""
+    expand_all(session)
     calls = 0
-    project = sheet.project
+    put = Deltas.put
 
-    def fails_later(*args: Any, **kwargs: Any) -> Any:
+    def fails_later(*args: Any) -> None:
         nonlocal calls
         calls += 1
         if calls > 2:
             raise MemoryError
-        return project(*args, **kwargs)
+        put(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sheet, "project", fails_later)
-        unchanged(session, lambda: session.keep_all("a2.h0"), "not enough memory")
+        patch.setattr(Deltas, "put", fails_later)
+        unchanged(session, lambda: session.toggle_node("m0"), "not enough memory")
     assert calls > 2
     works(session)
 
