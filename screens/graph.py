@@ -23,7 +23,7 @@ from screens.circuit_map import Map
 from screens.circuit_picture import Member, Picture, letter
 from screens.circuit_tree import LEGEND, MARKS
 from screens.drawing import Drawing
-from screens.graph_keys import ACTIONS, BY_NAME, FOOTER
+from screens.graph_keys import ACTIONS, BY_NAME, FOOTERS
 from screens.group_map import draw_groups
 from screens.grouping import put_into_group
 from screens.key_bar import KeyBar
@@ -86,7 +86,6 @@ class GraphScreen(Screen[str | None]):
     def on_mount(self) -> None:
         self._background = Background(self, "graph")
         self.set_interval(LOOK_AGAIN, self._look)
-        self.query_one(KeyBar).offer([BY_NAME[name] for name in FOOTER])
         if self.node not in self.picture.layer:
             self.node = "logits"
         self.map.cursor = self.node
@@ -160,6 +159,8 @@ class GraphScreen(Screen[str | None]):
             )
         if self.picked:
             parts.insert(0, f"{count(len(self.picked))} picked")
+        footer = FOOTERS["groups" if self.by_group else "nodes"]
+        self.query_one(KeyBar).offer([BY_NAME[name] for name in footer])
         view = "Groups" if self.by_group else "Graph"
         self.query_one("#graph-title", Static).update(Text(f"{view}  " + " · ".join(parts)))
         self.query_one("#about", Static).update(self._about())

@@ -1,4 +1,4 @@
-"""Every action of the graph screen, once: its keys, its word in the footer, its sentence in the help."""
+"""Every action of the graph screen, once: its keys, its word in the footer, its sentence."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ GROUPS = "Groups"
 
 ACTIONS = (
     Action("go_in", "enter", "⏎", "to the bench",
-           "Go to this node on the bench; in the list, to the node at the link's other end.", DRAWING),
+           "Go to this node on the bench; in the list, to the other end of the link.", DRAWING),
     Action("focus_paths", "f", "f", "paths only",
            "Draw only the paths from this node to the logits; once more draws all.", DRAWING),
     Action("jump", "slash", "/", "jump", "Jump to a node by typing its name.", DRAWING),
-    Action("links", "tab", "tab", "links", "Go to the list of the node's links, and back.", DRAWING),
+    Action("links", "tab", "tab", "links", "Go to the list of links, and back.", DRAWING),
     Action("pick", "space", "space", "pick", "Pick this node for a group, or let it go.", GROUPS),
     Action("pick_none", "c", "c", "pick none", "Let all picked nodes go.", GROUPS),
     Action("assign", "r", "r", "group and role",
@@ -29,6 +29,9 @@ ACTIONS = (
 )  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
-FOOTER = ("leave", "pick", "assign", "groups", "focus_paths", "links", "jump", "dissolve", "undo",
-          "pick_none", "go_in")  # fmt: skip
-"""What the footer offers, the most needed first."""
+FOOTERS = {
+    "nodes": ("leave", "pick", "assign", "groups", "focus_paths", "links", "jump", "dissolve",
+              "undo", "pick_none", "go_in"),
+    "groups": ("leave", "assign", "groups", "dissolve", "undo", "redo", "jump"),
+}  # fmt: skip
+"""What the footer offers by view, the most needed first."""

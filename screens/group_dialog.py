@@ -80,7 +80,9 @@ class GroupDialog(Dialog[Answer]):
             words = "A new group."
         else:
             others = len([node for node in known.nodes if node not in self.nodes])
-            words = f"Joins {others} other{'' if others == 1 else 's'} in that group."
+            words = f"Joins {others} other node{'' if others == 1 else 's'} in this group."
+            if set(self.nodes) <= set(known.nodes):
+                words = "In this group already: only the role is set."
         self.query_one(".hint", Static).update(Text(words))
 
     def _values(self) -> Answer:

@@ -25,7 +25,7 @@ GUTTER = 8
 FRAME = tuple("─│┌┐└┘")
 CURSOR_FRAME = tuple("━┃┏┓┗┛")
 PLAIN = Style(color="default", bold=False)
-MOST_WIDTH = 78
+MOST_WIDTH = 100
 MOST_NODE_LINES = 3
 
 

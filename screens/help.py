@@ -124,7 +124,8 @@ def help_text(
 
 def _entry(term: str, words: str, column: int, width: int) -> list[Text]:
     """A term in bold and, in a column of its own, what it means."""
-    lines = textwrap.wrap(words, max(16, width - column - 2)) or [""]
+    column = min(column, width // 3)
+    lines = textwrap.wrap(words, width - column - 2) or [""]
     if cell_len(term) > column:
         rows = [Text(term, "bold")]
     else:

@@ -72,6 +72,8 @@ def key_table(bindings: Mapping[str, ActiveBinding]) -> list[KeyRow]:
 def written(key: str) -> str:
     """A key by Textual's name as people write it: 'ctrl+b' is ^b, 'full_stop' is a point."""
     *modifiers, plain = key.split("+") if key != "+" else [key]
+    if plain[:1] == "f" and plain[1:].isdecimal():
+        plain = plain.upper()
     sign = SIGNS.get(plain) or (plain if len(plain) == 1 else format_key(plain))
     return "".join(MODIFIERS.get(m, f"{m}-") for m in modifiers) + sign
 

@@ -24,6 +24,7 @@ CURSOR = "▸"
 PICKED = "+"
 NO_PATH = "?"
 """State mark of a node from which nothing reaches the logits."""
+SKIPPED = "⋮"
 GUTTER = 3
 LABEL = 3
 GAP = 1
@@ -84,14 +85,15 @@ def draw_layers(
     marks = trunk(near, next((one.line for one in cells if one.node == cursor), None))
     lines = [Text(no_wrap=True) for _ in labels]
     spots = []
-    for i, (line, name) in enumerate(zip(lines, labels, strict=True)):
-        line.append(marks.get(i, ""), ink("near"))
-        line.append(" " * (GUTTER - len(marks.get(i, ""))))
-        line.append(name if name.startswith("⋮") else f"{name:>{LABEL - 1}} ", ink("quiet"))
+    for y, name in enumerate(labels):
+        lines[y].append(f"{marks.get(y, ''):<{GUTTER}}", ink("near"))
+        label = name if name.startswith(SKIPPED) else f"{name:>{LABEL - 1}} "
+        lines[y].append(label, ink("quiet"))
     for one in cells:
-        line = lines[one.line]
-        line.append(" " * (one.x - line.cell_len))
-        line.append_text(_node(picture, one.node, cursor, feeds, fed_by, picked, widest, ink))
+        lines[one.line].append(" " * (one.x - lines[one.line].cell_len))
+        lines[one.line].append_text(
+            _node(picture, one.node, cursor, feeds, fed_by, picked, widest, ink)
+        )
         spots.append(Spot(one.node, one.x, one.line, cell - GAP))
     return lines, spots
 
@@ -111,8 +113,8 @@ def _places(nodes: list[str], columns: int) -> list[tuple[int, int, str]]:
 def _skipped(first: int, last: int) -> str:
     """Layers, from the higher to the lower, of which no node is drawn."""
     if first == last:
-        return f"⋮ layer {first}: no nodes"
-    return f"⋮ layers {first} to {last}: no nodes"
+        return f"{SKIPPED} layer {first}: no nodes"
+    return f"{SKIPPED} layers {first} to {last}: no nodes"
 
 
 def trunk(near: Mapping[int, str], here: int | None) -> dict[int, str]:

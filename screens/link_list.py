@@ -42,13 +42,22 @@ exact one if it was computed, else its estimate (EAP).
 """
     MOST_BAR = 10
 
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._node: str | None = None
+        self._largest = 0.0
+        self._digits = 4
+
     def show_links(self, picture: Picture, node: str | None) -> None:
         rows = [LinkRow(link, link.destination, True) for link in picture.feeds.get(node or "", ())]
         rows += [LinkRow(link, link.source, False) for link in picture.fed_by.get(node or "", ())]
         effects = [abs(row.link.effect) for row in rows if row.link.effect is not None]
         self._largest = max(effects, default=0.0)
         self._digits = digits_for(self._largest)
-        self.show(rows)
+        # Another node's list begins at its top; the same node's keeps its place.
+        other = node != self._node
+        self._node = node
+        self.show(rows, to=self.key(rows[0]) if rows and other else None)
 
     def key(self, row: LinkRow) -> str:
         return f"{FEEDS if row.out else FED_BY}{row.other}"
