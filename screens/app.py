@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from workbench.session import Session
 
 LOG_BYTES = 1_000_000
+LEAVING_KEYS = ("q", "ctrl+q")
 
 
 @runtime_checkable
@@ -121,11 +122,21 @@ class WorkbenchApp(App[None]):
         leave = next((s.leave for s in self.screen_stack if isinstance(s, Leaving)), self.exit)
         leave()
 
+    def action_clear_notifications(self) -> None:
+        self.clear_notifications()
+
     # The size of the terminal.
 
     def on_resize(self, event: events.Resize) -> None:
         for screen in self.screen_stack:
             fit_screen(screen, event.size.width, event.size.height)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Nothing is typed blindly: what cannot be seen hears no key but those that leave."""
+        if isinstance(event, events.Key | events.Paste) and self.screen.has_class("-too-small"):
+            if not isinstance(event, events.Key) or event.key not in LEAVING_KEYS:
+                return
+        await super().on_event(event)
 
     def _fit(self, screen: Screen[Any]) -> None:
         fit_screen(screen, self.size.width, self.size.height)

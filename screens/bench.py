@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
@@ -63,7 +63,10 @@ class Bench(BenchActions):
         (100, "-mid"),
         (140, "-wide"),
     ]
-    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in ACTIONS]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(action.binding() for action in ACTIONS),
+        Binding("escape", "app.clear_notifications", show=False),
+    ]
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -75,6 +78,7 @@ class Bench(BenchActions):
         self._settling: Timer | None = None
         self._read: str | None = None
         self._leaving = False
+        self._follow = False  # the tree's cursor moved: show the node that it came to
 
     def compose(self) -> ComposeResult:
         from screens.readouts import Readouts
@@ -215,6 +219,7 @@ class Bench(BenchActions):
 
     def change_view(self, view: View) -> None:
         other_node = view.node != self.view.node
+        self._follow = False
         self.runner.leave()
         self.view = view
         table = self.table
@@ -236,7 +241,8 @@ class Bench(BenchActions):
     def _settled(self) -> None:
         self._settling = None
         row = self.tree_rows.highlighted
-        if self.panel == "circuit" and row is not None and row.name != self.view.node:
+        follow, self._follow = self._follow, False
+        if follow and row is not None and row.name != self.view.node:
             self.choose(row.name)
             return
         self.look()
@@ -259,6 +265,8 @@ class Bench(BenchActions):
         return self._settling is None and self.runner.idle
 
     def on_rows_highlighted(self, event: Rows.Highlighted) -> None:
+        if event.rows is self.tree_rows and self.panel == "circuit":
+            self._follow = True
         self._settle()
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:

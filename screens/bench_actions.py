@@ -100,6 +100,8 @@ class BenchActions(Screen[None]):
         def go(node: str | None) -> None:
             if node is not None:
                 self.choose(node)
+                if self.row_of(node) is None:
+                    self.action_panel("candidates")  # it is in no row of the tree
 
         known = {row.name: row.state for row in self.tree_rows.all if not row.repeated}
         roles = {row.name: row.role for row in self.tree_rows.all if row.role}

@@ -16,8 +16,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.suggester import Suggester
-from textual.widgets import Button, Input, RadioButton, RadioSet, Static
+from textual.widgets import Button, Input, Static
 
+from screens.choice import Choice
 from screens.paths import PathSuggester
 
 Answer = TypeVar("Answer")
@@ -135,8 +136,8 @@ class Reading(Dialog[None]):
 
 
 FORMATS = {
-    "circuit": "circuit.json: ours, with scores, groups, notes, evaluation and commands",
-    "eap-ig": "EAP-IG's graph JSON, as EAP-IG, MIB and their scripts read it",
+    "circuit": "ours: with scores, groups, notes, commands",
+    "eap-ig": "EAP-IG's graph JSON, as EAP-IG and MIB read it",
 }
 
 
@@ -151,11 +152,9 @@ class Export(Dialog[tuple[Path, str]]):
         with Vertical(classes="box"):
             yield Static(Text("Export the circuit to"), classes="title")
             yield Input(self.proposed, suggester=PathSuggester(), select_on_focus=False)
-            with RadioSet(compact=True):
-                for i, sentence in enumerate(FORMATS.values()):
-                    yield RadioButton(sentence, value=i == 0, compact=True)
+            yield Choice("Format", list(FORMATS.items()), id="format")
             yield Static(classes="error")
-            keys = "enter write · tab format · space choose · → complete · esc cancel"
+            keys = "enter write · tab, space choose the format · → complete · esc cancel"
             yield Static(Text(keys), classes="keys")
 
     def on_mount(self) -> None:
@@ -171,7 +170,7 @@ class Export(Dialog[tuple[Path, str]]):
             self.complain("Type a file name.")
             return
         path = Path(event.value.strip()).expanduser()
-        answer = (path, list(FORMATS)[max(0, self.query_one(RadioSet).pressed_index)])
+        answer = (path, self.query_one("#format", Choice).value)
         try:
             if path.is_dir():
                 self.complain("That is a folder; add a file name.")

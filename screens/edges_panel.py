@@ -17,7 +17,7 @@ from screens.one_line import one_line
 from screens.runner import Sweep, View
 
 SETTINGS = {
-    "full": ("in the full model", "Δ {metric} if this edge alone is corrupted"),
+    "full": ("in the full model", "Δ {metric} if only this edge is corrupted"),
     "along": ("along the circuit", "Δ {metric}, passed on by kept edges only"),
     "within": ("within the circuit", "Δ {metric}, all outside it corrupted too"),
 }
@@ -79,7 +79,7 @@ class EdgesPanel(Vertical):
         above = sum(c.preview for c in table.all)
         text.append("\nthreshold ", "dim")
         text.append(f"{threshold:.3g}", _link("screen.threshold_exactly()"))
-        text.append(f" reached by {count(above)} of {count(len(table.all))}")
+        text.append(f": {count(above)} of {count(len(table.all))} pass")
         text.append("   " + self._progress(sweep, stopped))
         if table.filter:
             text.append(
@@ -91,13 +91,13 @@ class EdgesPanel(Vertical):
         known = sum(c.exact is not None for c in self.table.all)
         total = len(self.table.all)
         if sweep is not None and sweep.what == "exact":
-            return f"exact {count(known)}/{count(total)}… (c cancels)"
+            return f"exact {count(known)}/{count(total)}… (c stops)"
         if sweep is not None:
             progress = f" {count(sweep.done)}/{count(sweep.total)}" if sweep.total else ""
-            return f"drop costs{progress}… (c cancels)"
+            return f"drop costs{progress}… (c stops)"
         if known == total:
             return f"exact: all {count(total)}" if total else ""
-        return f"exact {count(known)}/{count(total)}{', stopped: c goes on' if stopped else ''}"
+        return f"exact {count(known)}/{count(total)}{' (c goes on)' if stopped else ''}"
 
     # The filter's input.
 

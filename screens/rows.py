@@ -225,6 +225,8 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         index = offset.y - self.HEADING + self.scroll_offset.y
         if index >= len(self.rows):
             return
+        if index == self.index:  # a click chooses, even where the cursor stands already
+            self.post_message(self.Highlighted(self, self.rows[index]))
         self.move_to(index)
         if not self.clicked(self.rows[index], offset.x) and event.chain > 1:
             self.post_message(self.Chosen(self, self.rows[index]))

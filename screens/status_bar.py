@@ -77,14 +77,18 @@ class StatusBar(Widget):
             )
         return text
 
-    def _who(self, width: int, extra: bool) -> Text:
-        """Model, task and how it is run, the model's name shortened to what room there is."""
+    def _who(self, width: int) -> Text:
+        """Model, task and how it is run: as much of it as there is room for."""
         task = self.task_info
-        rest = f" · {one_line(task.name)} · {task.n_pairs} pairs"
-        if extra:
-            seed = "" if task.seed is None else f" · seed {task.seed}"
-            rest += f"{seed} · {task.ablation} · {'BOS' if task.bos else 'no BOS'}"
-        model = shorten(one_line(self.model_info.name), max(8, width - len(rest)))
+        always = [one_line(task.name), f"{task.n_pairs} pairs"]
+        always += ["warnings: p"] if task.warnings else []
+        more = [] if task.seed is None else [f"seed {task.seed}"]
+        more += [task.ablation, "BOS" if task.bos else "no BOS"]
+        model = one_line(self.model_info.name)
+        while more and len(" · ".join([model, *always, *more])) > width:
+            more.pop()
+        rest = "".join(f" · {part}" for part in [*always, *more])
+        model = shorten(model, max(8, width - len(rest)))
         return Text.assemble((model, self.get_component_rich_style("status-bar--strong")), rest)
 
     def _openness(self) -> Text:
@@ -139,7 +143,7 @@ class StatusBar(Widget):
         right = self._openness()
         agreement = self._agreement()
         return [
-            _ends(self._who(width - right.cell_len - 2, extra=width > 100), right, width),
+            _ends(self._who(width - right.cell_len - 2), right, width),
             _spread(self._metrics() + agreement[:1], width),
             _spread([self._faithfulness(), agreement[1], *self._rest("/")], width),
         ]
@@ -148,7 +152,7 @@ class StatusBar(Widget):
         rest = self._rest(" of ")
         metrics = _joined([*self._metrics(), *self._agreement()], "   ")
         room = width - metrics.cell_len - 4
-        head = _ends(self._who(room, extra=True), metrics, width)
+        head = _ends(self._who(room), metrics, width)
         tail = _joined([self._openness(), *rest], "   ")
         message = one_line(self.status.message)
         left = self._faithfulness()

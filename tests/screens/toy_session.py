@@ -1,0 +1,204 @@
+"""A real `Session` whose engine is arithmetic: the same numbers everywhere, at any pace wanted.
+
+The metric of a circuit is the model's, less the weight of every edge that is left out of a closed
+destination. So every effect is known, nothing depends on a machine's rounding, and a test may hold
+up or break a computation. What the numbers of a real engine look like is the business of the tests
+on tiny models.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+
+from tasks import Pair, Task
+from workbench.beginning import begin
+from workbench.circuit import Circuit
+from workbench.effects import Matrix
+from workbench.engine import Engine, Scores
+from workbench.graph import Graph
+from workbench.info import ModelInfo
+from workbench.opening import Opened, Settings
+from workbench.readout.views import Lens, Place, TokenValue
+from workbench.session import Session
+from workbench.views import TaskInfo
+
+CLEAN, CORRUPTED = 3.2135, -2.8719
+PAIRS = (
+    Pair(
+        "When Mary and John went to the store, John gave a drink to",
+        "When Mary and John went to the store, Paul gave a drink to",
+        (" Mary",),
+        (" John",),
+    ),
+    Pair(
+        "When [b]Tom[/b] and \x1b[31mAnn went to the café, Ann gave a \t🍎 to",
+        "When [b]Tom[/b] and \x1b[31mAnn went to the café, Eve gave a \t🍎 to",
+        (" [b]Tom[/b]",),
+        (" Ann",),
+    ),
+)
+CHUNK = 20
+
+
+def weights(graph: Graph) -> Matrix:
+    """Made-up importance of every edge: a few large ones, most small, of both signs."""
+    s, d = np.meshgrid(
+        np.arange(graph.n_sources), np.arange(graph.n_destinations), indexing="ij"
+    )
+    spread = ((s * 7919 + d * 104_729 + s * d * 31) % 1009) / 1009 - 0.42
+    late = 0.4 + 0.6 * s / graph.n_sources
+    return np.float32(np.round(spread**5 * 24 * late, 4))
+
+
+class ToyEngine:
+    """The engine's interface over `weights`.
+
+    Attributes:
+        gate: while it is clear, whatever computes waits.
+        failure: raised by the next computation, once.
+        computed: kinds of the sweeps' chunks, in order; `moves`: circuits moved to.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.model = SimpleNamespace(graph=graph, info=model_info(graph))
+        self.batch = SimpleNamespace(
+            n_pairs=len(PAIRS),
+            tokens=lambda i: (PAIRS[i].clean.split(" "), PAIRS[i].corrupted.split(" ")),
+            task=SimpleNamespace(pairs=PAIRS),
+        )
+        self.workspace = None
+        self.weights = weights(graph)
+        self.gate = threading.Event()
+        self.gate.set()
+        self.failure: BaseException | None = None
+        self.computed: list[str] = []
+        self.moves = 0
+
+    def _wait(self) -> None:
+        assert self.gate.wait(20), "the test never opened the gate"
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+
+    def _score(self, circuit: Circuit) -> Scores:
+        graph = circuit.graph
+        closed = [d not in circuit.open for d in graph.destinations]
+        reach = np.arange(graph.n_sources)[:, None] < [
+            graph.n_parents(d) for d in range(graph.n_destinations)
+        ]
+        # What feeds nothing that is kept does not matter, and the logits are always wanted.
+        wanted = {graph.n_destinations - 1}
+        for d in range(graph.n_destinations - 1, -1, -1):
+            if d in wanted and closed[d]:
+                for s in np.flatnonzero(circuit.mask[:, d]):
+                    node = graph.sources[int(s)]
+                    wanted |= {graph.destination_index(x) for x in graph.destinations_of(node)}
+        column = np.array([c and d in wanted for d, c in enumerate(closed)])
+        missing = float((self.weights * (reach & ~circuit.mask) * column).sum())
+        metric = CLEAN - missing
+        share = (metric - CORRUPTED) / (CLEAN - CORRUPTED)
+        return Scores(metric, share, 1.0 if share > 0.5 else 0.5, abs(missing) / 8)
+
+    def evaluate(self, circuit: Circuit) -> Scores:
+        return self._score(circuit)
+
+    def move(self, before: Circuit, after: Circuit) -> Scores:
+        self._wait()
+        self.moves += 1
+        return self._score(after)
+
+    def forget(self) -> None:
+        pass
+
+    def effects(
+        self, circuit: Circuit, edges: list[str], kind: str, cancel: Any
+    ) -> Generator[tuple[list[str], list[float]], None, None]:
+        for start in range(0, len(edges), CHUNK):
+            self._wait()
+            if cancel is not None and cancel.is_set():
+                return
+            names = edges[start : start + CHUNK]
+            self.computed.append(kind)
+            where = [circuit.graph.parse_edge(name) for name in names]
+            factor = {"full": 1.0, "along": 0.5, "within": 0.25, "drop": 2.0}[kind]
+            yield names, [float(np.float32(-factor * self.weights[at])) for at in where]
+
+    def eap(self, tick: Any) -> Matrix:
+        s, d = np.indices(self.weights.shape)
+        return np.float32(-self.weights * (1 + 0.125 * ((s + d) % 3 - 1)))
+
+
+def model_info(graph: Graph) -> ModelInfo:
+    return ModelInfo(
+        name="toy",
+        family="gpt2",
+        layers=graph.n_layers,
+        heads=graph.n_heads,
+        kv_heads=graph.n_heads,
+        d_model=768,
+        d_head=64,
+        parameters=124_439_808,
+        edges=graph.n_edges,
+        vocabulary=50_257,
+        device="cpu",
+        dtype="float32",
+        check_difference=1e-7,
+        bos=False,
+        where="memory",
+    )
+
+
+class ToyReadouts:
+    """A lens for every node; the other readouts do not exist."""
+
+    def lens(
+        self,
+        node: str,
+        position: int = -1,
+        pair: int | None = None,
+        k: int = 10,
+        run: str = "clean",
+    ) -> Lens:
+        tokens = (" Mary", " John", "[b]", "\n", " the", "", "é", " to")
+        values = [TokenValue(token, i, 2.5 - 0.25 * i) for i, token in enumerate(tokens)]
+        lowered = tuple(replace(v, value=-v.value) for v in values)
+        place = Place(node, position, pair, 1 if pair is not None else len(PAIRS), run)
+        return Lens(place, tuple(values), lowered, 1.25, -0.5, "A made-up lens of the node")
+
+
+def toy_session(
+    folder: Path, *, layers: int = 12, heads: int = 12, warnings: tuple[str, ...] = ()
+) -> tuple[Session, ToyEngine]:
+    """A session at its start and the engine below it."""
+    graph = Graph(layers, heads)
+    engine = ToyEngine(graph)
+    task = Task("ioi", PAIRS, "logit_diff", "Of two names the one that is not repeated.", seed=0)
+    info = TaskInfo(
+        name="ioi",
+        description=task.description,
+        metric="logit_diff",
+        metric_definition="mean logit of the answers minus that of the wrong answers",
+        n_pairs=len(PAIRS),
+        seed=0,
+        ablation="patching",
+        bos=False,
+        notes=("A note on the task.",),
+        warnings=warnings,
+        answer_labels=(),
+        dropped=0,
+        model_metric=CLEAN,
+        corrupted_metric=CORRUPTED,
+        model_accuracy=1.0,
+        corrupted_accuracy=0.5,
+    )
+    opened = Opened(cast(Engine, engine), Settings("toy"), task, info, engine.eap(None))
+    session = begin(opened, folder / "toy.jsonl")
+    session.readouts = cast(Any, ToyReadouts())
+    return session, engine
