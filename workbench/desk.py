@@ -12,11 +12,12 @@ from typing import Any
 
 from workbench import edits
 from workbench.circuit import Circuit
-from workbench.effects import DROP, LASTING, Effects, check_setting
+from workbench.effects import DROP, LASTING, Effects
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.graph import Graph
 from workbench.opening import Opened
 from workbench.reader import Reader
+from workbench.settings import check_setting
 from workbench.state import State
 from workbench.tree import frontier, roles, tree
 from workbench.turns import Turns

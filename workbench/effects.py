@@ -2,8 +2,7 @@
 
 An exact value in the full model never goes stale; one along or within the circuit belongs to the
 circuit in which it was computed. Every matrix is float32 [source, destination], NaN where nothing
-is known, in
-units of the metric: the change of its mean over the pairs when the edge is corrupted.
+is known, in units of the metric: the change of its mean over the pairs when the edge is corrupted.
 """
 
 from __future__ import annotations
@@ -13,25 +12,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import WorkbenchError
 from workbench.graph import Graph
+from workbench.settings import FULL, SETTINGS
 
-SETTINGS = ("full", "along", "within")
-LASTING = "full"
+LASTING = FULL
 """The setting whose values do not depend on the circuit."""
 
 DROP = "drop"
 """Among the kinds of values, the cost of dropping a kept edge now."""
 
 Matrix = NDArray[np.float32]
-
-
-def check_setting(setting: str) -> str:
-    if setting not in SETTINGS:
-        raise WorkbenchError(
-            f"There is no setting {setting!r}; choose one of: {', '.join(SETTINGS)}."
-        )
-    return setting
 
 
 class Effects:

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from workbench.evaluator import Evaluation, Evaluator, Workspace
     from workbench.model import Model
 
-STEPS = ("accuracy",)
-"""Metrics that change in steps: their slope, and so every EAP estimate, is zero."""
-
 _NO_MEMORY = (
     "out of memory",
     "not enough memory",
@@ -146,6 +143,7 @@ class Engine:
     def eap(self, tick: Callable[[float], None]) -> Matrix:
         """Estimates for all edges; `tick` is told the fraction done."""
         from workbench.discovery.eap import eap
+        from workbench.metrics import STEPS
 
         if self.workspace.metric_name in STEPS:
             graph = self.model.graph

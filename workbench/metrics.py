@@ -25,6 +25,9 @@ DEFINITIONS: dict[str, str] = {
     "accuracy": "share of pairs whose best answer has a higher logit than the best wrong answer",
 }
 
+# Metrics that change in steps: their slope is zero wherever there is one.
+STEPS = ("accuracy",)
+
 
 def check_metric(name: str) -> str:
     """The name back, if it is a metric's.

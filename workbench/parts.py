@@ -210,7 +210,7 @@ def _rotary(bridge: TransformerBridge) -> Callable[[Tensor], tuple[Tensor, Tenso
 def _unembedding_bias(bridge: TransformerBridge) -> Tensor | None:
     """The unembedding's bias, None where the model has none (the bridge then makes up zeros)."""
     bias = getattr(_unwrapped(bridge.unembed), "bias", None)
-    return None if bias is None else bias.detach()
+    return None if bias is None or not bias.any() else bias.detach()
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:

@@ -19,15 +19,9 @@ from workbench.errors import WorkbenchError
 from workbench.evaluator import Edit, Evaluator
 from workbench.graph import LOGITS
 from workbench.plan import make_plan
+from workbench.settings import FULL, WITHIN, check_setting
 from workbench.spread import Change, CleanBase
 
-FULL, ALONG, WITHIN = "full", "along", "within"
-SETTINGS = (FULL, ALONG, WITHIN)
-DEFINITIONS: dict[str, str] = {
-    FULL: "in the full model: corrupt this edge alone, s(E) = L(x | do(E = e')) - L(x)",
-    ALONG: "along the circuit: corrupt this edge and let it spread through kept edges only",
-    WITHIN: "within the circuit, all else corrupted: the circuit without the edge minus with it",
-}
 # A caller may want to answer a key between two batches, so a batch should not take longer than
 # this.
 _BATCH_SECONDS = 0.15
@@ -38,14 +32,6 @@ class Stop(Protocol):
     """What a `threading.Event` offers."""
 
     def is_set(self) -> bool: ...
-
-
-def check_setting(setting: str) -> str:
-    if setting not in SETTINGS:
-        raise WorkbenchError(
-            f"There is no setting {setting!r}; choose one of: {', '.join(SETTINGS)}."
-        )
-    return setting
 
 
 def edge_effects(
@@ -60,7 +46,7 @@ def edge_effects(
     Args:
         evaluator: holds the circuit that "along" and "within" refer to.
         edges: names.
-        setting: one of `SETTINGS`; `DEFINITIONS` says what each means.
+        setting: one of `settings.SETTINGS`, where `DEFINITIONS` says what each means.
         cancel: checked between batches.
 
     Yields:
@@ -81,11 +67,13 @@ def edge_effects(
     plan = make_plan(graph, mask, np.zeros(graph.n_destinations, dtype=bool))
     bases = [CleanBase(graph, r, mask) for r in evaluator.workspace.recordings]
     clean = evaluator.workspace.clean.metric
-    for start, stop in _batches(len(edges), cancel):
+    batches = _Batches(len(edges), cancel)
+    for start, stop in batches:
         changes = [Change(((s, d, -1),)) for s, d in pairs[start:stop]]
         effects = np.empty(len(changes))
         for which, values in evaluator.run(bases, plan, changes):
             effects[which] = values.mean(axis=1) - clean
+        batches.done()
         yield list(edges[start:stop]), effects
 
 
@@ -95,7 +83,8 @@ def _within(
     """m(C without e) - m(C with e), whichever of the two the circuit is now."""
     circuit = evaluator.circuit
     here = evaluator.value().metric
-    for start, stop in _batches(len(edges), cancel):
+    batches = _Batches(len(edges), cancel)
+    for start, stop in batches:
         names = list(edges[start:stop])
         effects = np.empty(len(names))
         is_open = [name.partition("->")[2] in circuit.open for name in names]
@@ -109,6 +98,7 @@ def _within(
         for i, (name, opened) in enumerate(zip(names, is_open, strict=True)):
             kept = opened or circuit.has(name)
             effects[i] = metric[i] - here if kept else here - metric[i]
+        batches.done()
         yield names, effects
 
 
@@ -144,7 +134,8 @@ def node_effects(
     plan = make_plan(graph, mask, np.zeros(graph.n_destinations, dtype=bool))
     bases = [CleanBase(graph, r, mask) for r in evaluator.workspace.recordings]
     clean = evaluator.workspace.clean.metric
-    for start, stop in _batches(len(nodes), cancel):
+    batches = _Batches(len(nodes), cancel)
+    for start, stop in batches:
         changes = []
         for name in nodes[start:stop]:
             source = graph.source_index(name)
@@ -153,19 +144,30 @@ def node_effects(
         effects = np.empty(len(changes))
         for which, values in evaluator.run(bases, plan, changes):
             effects[which] = values.mean(axis=1) - clean
+        batches.done()
         yield list(nodes[start:stop]), effects
 
 
-def _batches(n: int, cancel: Stop | None) -> Iterator[tuple[int, int]]:
-    """Ranges that cover n items, each about as long as `_BATCH_SECONDS`, going by the last one."""
-    start, size = 0, _FIRST_BATCH
-    while start < n:
-        if cancel is not None and cancel.is_set():
-            return
-        stop = min(n, start + size)
-        began = time.perf_counter()
-        yield start, stop
-        took = max(time.perf_counter() - began, 1e-4)
+class _Batches:
+    """Ranges that cover n items, each taking about `_BATCH_SECONDS`, going by the last one.
+
+    What the caller does between two batches does not count: call `done` when a batch is computed.
+    """
+
+    def __init__(self, n: int, cancel: Stop | None) -> None:
+        self._n, self._cancel = n, cancel
+        self._size = _FIRST_BATCH
+        self._began = 0.0
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        start = 0
+        while start < self._n and not (self._cancel is not None and self._cancel.is_set()):
+            stop = min(self._n, start + self._size)
+            self._began = time.perf_counter()
+            yield start, stop
+            start = stop
+
+    def done(self) -> None:
+        took = max(time.perf_counter() - self._began, 1e-4)
         # At most fourfold at a time: the next edges may reach further than these did.
-        size = max(1, int(size * min(4.0, max(0.25, _BATCH_SECONDS / took))))
-        start = stop
+        self._size = max(1, int(self._size * min(4.0, max(0.25, _BATCH_SECONDS / took))))

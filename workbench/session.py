@@ -18,13 +18,14 @@ from workbench import commands as kinds
 from workbench import edits
 from workbench.commands import Command
 from workbench.desk import Desk, OnChunk, Seen
-from workbench.effects import Matrix, check_setting
+from workbench.effects import Matrix
 from workbench.export import export
 from workbench.history import History
 from workbench.journal import Journal
 from workbench.opening import Opened, Settings, now
 from workbench.progress import Progress
 from workbench.sessions import list_sessions
+from workbench.settings import check_setting
 from workbench.state import Change, State
 from workbench.survey import difference, evaluated, first_status, milestone
 from workbench.views import Status

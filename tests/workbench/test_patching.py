@@ -11,7 +11,8 @@ from tests.workbench.engine_cases import FAMILIES, Case, case, random_circuit, s
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
-from workbench.patching import SETTINGS, drop_costs, edge_effects, node_effects
+from workbench.patching import drop_costs, edge_effects, node_effects
+from workbench.settings import SETTINGS
 
 families = pytest.mark.parametrize("family", FAMILIES)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.workbench.session_cases import expand_all, new_session
-from workbench import effects, patching
 from workbench.evaluator import Evaluator
 from workbench.patching import edge_effects
 from workbench.session import Session
+from workbench.settings import SETTINGS
 from workbench.turns import Turns
 
 
@@ -37,11 +37,7 @@ def reference(session: Session, node: str, setting: str) -> dict[str, float]:
     }
 
 
-def test_the_settings_are_those_of_the_engine() -> None:
-    assert effects.SETTINGS == patching.SETTINGS
-
-
-@pytest.mark.parametrize("setting", effects.SETTINGS)
+@pytest.mark.parametrize("setting", SETTINGS)
 def test_a_sweep_computes_the_exact_values(session: Session, setting: str) -> None:
     session.expand("logits")
     session.expand("a2.h0", "qv")
@@ -83,11 +79,11 @@ def test_candidates_come_by_falling_score_and_preview_follows_it(session: Sessio
 
 def test_full_values_last_and_the_others_go_stale(session: Session) -> None:
     session.expand("logits")
-    for setting in effects.SETTINGS:
+    for setting in SETTINGS:
         session.sweep("m2", setting=setting)
     session.drop_costs()
     session.note("m0", "words change nothing")
-    assert all(None not in exact(session, "m2", s).values() for s in effects.SETTINGS)
+    assert all(None not in exact(session, "m2", s).values() for s in SETTINGS)
     session.toggle("m1->logits")
     assert None not in exact(session, "m2", "full").values()
     assert set(exact(session, "m2", "along").values()) == {None}

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.attention import K, Q, V, attend, project_shared, rotate
-from workbench.errors import Cancelled
-from workbench.metrics import Metric
+from workbench.errors import Cancelled, WorkbenchError
+from workbench.metrics import STEPS, Metric
 from workbench.nodes import write
 from workbench.patching import Stop
 from workbench.recording import Recording, write_heads
@@ -44,7 +44,13 @@ def eap(
 
     Raises:
         Cancelled: if `cancel` was set.
+        WorkbenchError: if the metric changes in steps, so that its slope says nothing.
     """
+    if workspace.metric_name in STEPS:
+        raise WorkbenchError(
+            f"EAP follows a metric's slope, and {workspace.metric_name} changes in steps; "
+            "choose another metric for estimates."
+        )
     graph = workspace.graph
     total = torch.zeros(
         graph.n_sources, graph.n_destinations, dtype=torch.float32, device=workspace.parts.device
