@@ -93,7 +93,9 @@ class Metric:
         self.parts = parts
         self.answers = answers
         with torch.no_grad():
-            self._clean_log_p = unembed(parts, clean_final).float().log_softmax(-1)
+            clean_log_p = unembed(parts, clean_final).float().log_softmax(-1)
+            self._clean_p = clean_log_p.exp()
+            self._negative_entropy = (self._clean_p * clean_log_p).sum(-1)
         self._direction, self._offset = self._answer_direction()
 
     def part(self, pairs: slice) -> Metric:
@@ -103,7 +105,8 @@ class Metric:
         part.answers = Answers(
             a.right[pairs], a.wrong[pairs], a.right_weight[pairs], a.wrong_weight[pairs]
         )
-        part._clean_log_p = self._clean_log_p[pairs]
+        part._clean_p = self._clean_p[pairs]
+        part._negative_entropy = self._negative_entropy[pairs]
         part._direction, part._offset = self._direction[pairs], self._offset[pairs]
         return part
 
@@ -166,9 +169,12 @@ class Metric:
 
     def kl(self, logits: Tensor) -> Tensor:
         """KL(model || these logits) [pair, alternative], summed over the vocabulary, in nats."""
-        log_q = logits.float().log_softmax(-1)
-        log_p = self._clean_log_p[:, None]
-        return (log_p.exp() * (log_p - log_q)).sum(-1).to(logits.dtype)
+        # sum p log q = sum p logits - logsumexp: one pass over the vocabulary less than by log q.
+        logits = logits.float()
+        cross = torch.einsum("pv,pav->pa", self._clean_p, logits) - logits.logsumexp(-1)
+        # The difference of two large numbers may come out a rounding error below zero.
+        kl = (self._negative_entropy[:, None] - cross).clamp(min=0)
+        return kl.to(self.parts.dtype)
 
     def correct(self, logits: Tensor) -> Tensor:
         """1 where the best answer's logit beats the best wrong answer's, else 0; [pair,
