@@ -32,6 +32,7 @@ those of the circuit's tree.
         "map--frontier",
         "map--box",
         "map--plain",
+        "map--title",
     }
     DEFAULT_CSS = """
     Map {
@@ -42,6 +43,7 @@ those of the circuit's tree.
         & > .map--frontier { color: $text-warning; }
         & > .map--box { color: $primary; }
         & > .map--plain { color: $foreground; }
+        & > .map--title { color: $foreground; text-style: bold; }
     }
     """
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,8 @@ class Picture:
         layer: layer by node, in the graph's order: -1 the input, `n_layers` the logits.
         state: as in a `TreeRow`, or `UNREACHED`.
         links: by source and then destination in the graph's order.
-        groups: those of the circuit, with the nodes that are drawn.
+        groups: those of the circuit; a group may hold nodes that no edge touches.
+        notes: by node or edge name.
     """
 
     n_layers: int
@@ -63,6 +64,7 @@ class Picture:
     state: dict[str, str]
     links: tuple[Link, ...]
     groups: tuple[RoleGroup, ...]
+    notes: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, session: Session) -> Picture:
@@ -90,6 +92,7 @@ class Picture:
             state={node: state.get(node, UNREACHED) for node in nodes},
             links=tuple(links),
             groups=circuit.groups,
+            notes=circuit.notes,
         )
 
     @property

@@ -171,10 +171,12 @@ class GraphScreen(Screen[str | None]):
         """The node under the cursor: its state, its group and role, its note."""
         state = self.picture.state.get(self.node, "")
         words = [STATES.get(MARKS.get(state, ""), "no path to the logits")]
+        if state == "open":
+            words = ["open: reads the clean residual"]
         links = len(self.picture.feeds[self.node]), len(self.picture.fed_by[self.node])
         if self.node != "logits":
             words.append(f"feeds {links[0]}")
-        if self.node != "input":
+        if self.node != "input" and state != "open":
             words.append(f"fed by {links[1]}")
         text = Text.assemble((self.node, "bold"), " ", ", ".join(words))
         group = self.picture.group_of.get(self.node)
@@ -182,7 +184,7 @@ class GraphScreen(Screen[str | None]):
             named = self.picture.groups[group]
             role = f": {one_line(named.role)}" if named.role else ""
             text.append(f"\n{letter(group)} {one_line(named.name)}{role}")
-        note = self.session.circuit.notes.get(self.node)
+        note = self.picture.notes.get(self.node)
         if note:
             text.append(f"\nnote: {one_line(note)}")
         return text

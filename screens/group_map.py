@@ -10,7 +10,6 @@ import textwrap
 from collections.abc import Sequence
 
 from rich.cells import cell_len
-from rich.style import Style
 from rich.text import Text
 
 from screens.circuit_picture import Bundle, Member, Picture, letter
@@ -22,9 +21,8 @@ from screens.rows import POINTER
 from screens.tokens import fit
 
 GUTTER = 8
-FRAME = tuple("─│┌┐└┘")
-CURSOR_FRAME = tuple("━┃┏┓┗┛")
-PLAIN = Style(color="default", bold=False)
+LIGHT, HEAVY = tuple("─│┌┐└┘"), tuple("━┃┏┓┗┛")
+"""A box's line, its side, its corners from the top left."""
 MOST_WIDTH = 100
 MOST_NODE_LINES = 3
 
@@ -56,8 +54,7 @@ def draw_groups(
     spots: list[Spot] = []
     for member, top, body in boxes:
         under_cursor = member.key == cursor
-        frame, style = (CURSOR_FRAME, ink("near")) if under_cursor else (FRAME, ink("box"))
-        for i, row in enumerate(_box(titles[member.key], body, room, frame, style, under_cursor)):
+        for i, row in enumerate(_box(titles[member.key], body, room, under_cursor, ink)):
             line = Text(no_wrap=True)
             line.append(fit(marks.get(top + i, ""), GUTTER), ink("near"))
             lines.append(line.append_text(row))
@@ -65,23 +62,17 @@ def draw_groups(
     return lines, spots
 
 
-def _box(
-    title: str,
-    body: Sequence[str],
-    width: int,
-    frame: Sequence[str],
-    style: Style,
-    under_cursor: bool,
-) -> list[Text]:
-    """Lines of a box. Of `frame` the first sign is its line, then its side, then the corners."""
-    line, side, *corners = frame
+def _box(title: str, body: Sequence[str], width: int, under_cursor: bool, ink: Ink) -> list[Text]:
+    """Lines of a box; heavy where the cursor is."""
+    line, side, *corners = HEAVY if under_cursor else LIGHT
+    style, plain = ink("near" if under_cursor else "box"), ink("plain")
     name = f"{POINTER if under_cursor else ' '}{title} "
     name = fit(name, min(width - 3, cell_len(name)))
-    rows = [Text(f"{corners[0]}{line}", style)]
-    rows[0].append(name, Style(bold=True)).append(line * (width - 3 - cell_len(name)) + corners[1])
+    head = Text(no_wrap=True).append(corners[0] + line, style).append(name, ink("title"))
+    rows = [head.append(line * (width - 3 - cell_len(name)) + corners[1], style)]
     for words in body:
-        row = Text(f"{side} ", style)
-        rows.append(row.append(fit(words, width - 4), PLAIN).append(f" {side}"))
+        row = Text(no_wrap=True).append(f"{side} ", style).append(fit(words, width - 4), plain)
+        rows.append(row.append(f" {side}", style))
     return [*rows, Text(corners[2] + line * (width - 2) + corners[3], style)]
 
 

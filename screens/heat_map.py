@@ -17,7 +17,8 @@ from workbench.readout.views import Attention
 
 SHADES = ((0.75, "█"), (0.5, "▓"), (0.25, "▒"), (0.1, "░"), (0.02, "·"))
 """Least weight, shade; a smaller weight is left blank."""
-FUTURE = " "
+ELSEWHERE = "..."
+"""Stands for a token that is not the same in all averaged prompts."""
 MOST_BAR = 24
 BESIDE = 34
 """Cells that the list of one row needs to stand beside the map."""
@@ -27,10 +28,10 @@ def shade(weight: float) -> str:
     return next((sign for least, sign in SHADES if weight >= least), " ")
 
 
-def legend() -> str:
-    """What the shades mean."""
+def legend(elsewhere: bool = False) -> str:
+    """What the shades mean, and `...` where some prompts' tokens differ."""
     words = [f"{sign}≥{100 * least:.0f}%" for least, sign in reversed(SHADES)]
-    return "shade: " + " ".join(words)
+    return "shade: " + " ".join(words) + (f", {ELSEWHERE} tokens differ" if elsewhere else "")
 
 
 def draw_attention(attention: Attention, position: int, width: int) -> Content:
@@ -43,7 +44,8 @@ def draw_attention(attention: Attention, position: int, width: int) -> Content:
     map_width = label + 6 + 2 * n
     cell = 2 if map_width <= width else 1
     map_width = label + 6 + cell * n
-    heat = [*_map(attention, query, label, cell), *quiet(legend(), min(width, max(map_width, 36)))]
+    words = legend(attention.place.pair is None and ELSEWHERE in attention.tokens)
+    heat = [*_map(attention, query, label, cell), *quiet(words, min(width, max(map_width, 36)))]
     heading = Content.styled(f"{attention.place.node}, {where(attention.place, False)}", HEADING)
     if map_width + 2 + BESIDE <= width:
         row = _row(attention, query, width - map_width - 2)
