@@ -29,6 +29,7 @@ from screens.numbers import count
 from screens.one_line import one_line
 from screens.rows import Rows
 from screens.session_list import SessionList
+from workbench import settings
 from workbench.errors import WorkbenchError
 from workbench.request import OpenRequest
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from workbench.preview import TaskPreview
 
 METRICS = ("logit_diff", "prob_diff", "kl", "accuracy")
-ABLATIONS = (("patching", "patching"),)
+ABLATIONS = tuple((name, name) for name in settings.ABLATIONS)
 SETTLE = 0.4
 """Seconds without another key before the prompts are looked up."""
 DEFAULT_PAIRS = 32

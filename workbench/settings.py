@@ -1,4 +1,8 @@
-"""The settings in which an edge's effect is measured; no number is shown without its own."""
+"""What a number depends on beside circuit and metric; none is shown without naming it.
+
+The settings in which an edge's effect is measured, and the ablations: what an edge carries that is
+not in the circuit.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,27 @@ DEFINITIONS: dict[str, str] = {
     ALONG: "along the circuit: corrupt this edge and let it spread through kept edges only",
     WITHIN: "within the circuit, all else corrupted: the circuit without the edge minus with it",
 }
+
+PATCHING, ZERO, MEAN = "patching", "zero", "mean"
+ABLATIONS: dict[str, str] = {
+    PATCHING: "a dropped edge carries what its source writes on the corrupted prompt",
+    ZERO: "a dropped edge carries nothing: its source counts as writing zero",
+    MEAN: "a dropped edge carries its source's mean over the clean prompts of this length, "
+    "position by position",
+}
+
+
+def check_ablation(ablation: str) -> str:
+    """The ablation back, if it is one.
+
+    Raises:
+        WorkbenchError: if it is not.
+    """
+    if ablation not in ABLATIONS:
+        raise WorkbenchError(
+            f"There is no ablation {ablation!r}; choose one of: {', '.join(ABLATIONS)}."
+        )
+    return ablation
 
 
 def check_setting(setting: str) -> str:

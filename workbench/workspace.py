@@ -15,20 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.errors import WorkbenchError
+from workbench.ablation import record_ablated
 from workbench.metrics import Answers, Metric, check_metric
 from workbench.recording import Recording, record
+from workbench.settings import PATCHING, check_ablation
 
 if TYPE_CHECKING:
     from workbench.batch import Batch
     from workbench.graph import Graph
     from workbench.model import Model
     from workbench.parts import Parts
-
-# What writes in place of a component that is not in the circuit.
-ABLATIONS: dict[str, str] = {
-    "patching": "a dropped edge carries what its source writes on the corrupted prompt",
-}
 
 
 class Evaluation:
@@ -89,7 +85,7 @@ class Workspace:
         model: the model; only its parts and graph are used.
         batch: tokens of every pair, grouped by length.
         metric: a name of `metrics.DEFINITIONS`.
-        ablation: a name of `ABLATIONS`.
+        ablation: a name of `settings.ABLATIONS`.
         progress: told the fraction done.
 
     Attributes:
@@ -106,14 +102,10 @@ class Workspace:
         ablation: str = "patching",
         progress: Callable[[float], None] | None = None,
     ) -> None:
-        if ablation not in ABLATIONS:
-            raise WorkbenchError(
-                f"There is no ablation {ablation!r}; choose one of: {', '.join(ABLATIONS)}."
-            )
         self.model = model
         self.batch = batch
         self.metric_name = check_metric(metric)
-        self.ablation = ablation
+        self.ablation = check_ablation(ablation)
         self.parts: Parts = model.parts
         self.graph: Graph = model.graph
         self.recordings: list[Recording] = []
@@ -130,6 +122,8 @@ class Workspace:
             recording = record(
                 self.parts, group.clean, group.corrupted, group.first_difference, tick=tick
             )
+            if ablation != PATCHING:
+                recording = record_ablated(self.parts, recording, group.clean, ablation)
             self.recordings.append(recording)
             answers = Answers.of(
                 group.answers, group.wrong_answers, self.parts.device, self.parts.dtype

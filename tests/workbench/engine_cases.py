@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
@@ -86,6 +87,24 @@ def case(family: str, start: int = 2) -> Case:
     model = Model.from_hf(hf, tokenizer, name=family, device="cpu")
     workspace = Workspace(model, SimpleNamespace(groups=tuple(groups)))  # type: ignore[arg-type]
     return Case(model, workspace, references, answers, wrong)
+
+
+@cache
+def ablated_case(family: str, ablation: str) -> Case:
+    """The same pairs, every dropped edge carrying a constant; the reference likewise."""
+    plain = case(family)
+    workspace = Workspace(plain.model, plain.workspace.batch, ablation=ablation)
+    references = []
+    for reference in plain.references:
+        other = copy.copy(reference)
+        other.corrupted_writes = {
+            name: torch.zeros_like(value)
+            if ablation == "zero"
+            else value.mean(0, keepdim=True).expand_as(value)
+            for name, value in reference.clean_writes.items()
+        }
+        references.append(other)
+    return Case(plain.model, workspace, references, plain.answers, plain.wrong)
 
 
 def random_circuit(graph: Graph, density: float, seed: int, share_open: float = 0.0) -> Circuit:

@@ -9,17 +9,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.workbench.engine_cases import FAMILIES, case, random_circuit, some_edges
+from tests.workbench.engine_cases import (
+    FAMILIES,
+    ablated_case,
+    case,
+    random_circuit,
+    some_edges,
+)
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Edit, Evaluator
 from workbench.graph import Graph
+from workbench.patching import edge_effects
 
 families = pytest.mark.parametrize("family", FAMILIES)
 
 
-def assert_close(actual: Any, expected: Any) -> None:
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=2e-5)
+def assert_close(actual: Any, expected: Any, atol: float = 2e-5) -> None:
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
 
 
 @families
@@ -50,6 +57,33 @@ def test_random_circuits_equal_the_reference(
     value = Evaluator(c.workspace, circuit).value()
     expected = c.circuit_metric(set(circuit.edges()), circuit.open)
     assert_close(value.per_pair, expected)
+
+
+@families
+@pytest.mark.parametrize("ablation", ["zero", "mean"])
+def test_circuits_with_constants_outside(family: str, ablation: str) -> None:
+    c = ablated_case(family, ablation)
+    full = Evaluator(c.workspace, Circuit.full(c.graph)).value()
+    assert_close(full.per_pair, c.workspace.clean.per_pair)
+    empty = Evaluator(c.workspace, Circuit.empty(c.graph)).value()
+    assert_close(empty.per_pair, c.circuit_metric(set()))
+    assert_close(c.workspace.corrupted.per_pair, empty.per_pair)
+    # Where something clean reaches every node of the circuit, the two ways to say it are one.
+    # With zeros the residual is small, and the norm makes much of its rounding.
+    noise = 3e-4 if ablation == "zero" else 2e-5
+    circuit = random_circuit(c.graph, 0.4, seed=6).pruned()
+    evaluator = Evaluator(c.workspace, circuit)
+    kept = set(circuit.edges())
+    assert_close(evaluator.value().per_pair, c.circuit_metric(kept), noise)
+    edges = [e for e in circuit.edges() if e.endswith("->logits")][:3]
+    metrics = evaluator.what_if([Edit(toggle=(e,)) for e in edges])
+    for edge, metric in zip(edges, metrics, strict=True):
+        assert_close(metric, c.circuit_metric(kept - {edge}), noise)
+    (_, effects), *_ = edge_effects(evaluator, ["m0->logits", "a0.h1->m1"], "full")
+    every = set(c.graph.edges())
+    for edge, effect in zip(["m0->logits", "a0.h1->m1"], effects, strict=True):
+        expected = c.circuit_metric(every - {edge}).mean() - c.workspace.clean.metric
+        assert effect == pytest.approx(expected, abs=noise)
 
 
 @families

@@ -1,0 +1,54 @@
+"""Runs that never happened: what takes the place of a component that is not in the circuit.
+
+With patching that is the corrupted run, which is recorded. With zero and mean ablation every source
+writes a constant instead, and the residual that a destination reads when nothing is kept is the sum
+of those constants and of what belongs to no source (positions, output biases). A node that nothing
+clean reaches writes the constant, whatever it would compute from the others' constants.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from workbench.parts import Parts
+from workbench.recording import LayerRecord, Recording, Run, embed, run_heads, write_heads
+from workbench.settings import MEAN, ZERO
+
+
+def record_ablated(parts: Parts, recording: Recording, tokens: Tensor, kind: str) -> Recording:
+    """A recording whose other run is that of constants.
+
+    Args:
+        recording: of the same pairs; only its clean run is used.
+        tokens: the clean prompts [pair, position].
+        kind: ZERO, or MEAN: what the source writes at this position, averaged over the group's
+            clean prompts.
+    """
+
+    def constant(value: Tensor, pair_axis: int) -> Tensor:
+        if kind == ZERO:
+            return torch.zeros_like(value)
+        assert kind == MEAN, kind
+        return value.mean(pair_axis, keepdim=True).expand_as(value)
+
+    whole = recording.whole
+    with torch.no_grad():
+        embedding, start = embed(parts, tokens.to(parts.device), 0)
+        positions = start - embedding
+        written = constant(whole.embedding, 0)
+        residual = written + positions
+        rotary = None if parts.rotary is None else parts.rotary(torch.arange(tokens.shape[1]))
+        layers = []
+        for layer, clean in zip(parts.layers, whole.layers, strict=True):
+            attn_in = residual
+            q, k, v, _ = run_heads(layer, attn_in[:, None], rotary, None)
+            z = constant(clean.z, 1)
+            residual = residual + write_heads(layer, z[:, :, None])[:, 0]
+            mlp_in = attn_in if parts.parallel else residual
+            mlp_out = constant(clean.mlp_out, 0)
+            residual = residual + mlp_out
+            layers.append(
+                LayerRecord(attn_in, q[:, :, 0], k[:, :, 0], v[:, :, 0], z, mlp_in, mlp_out)
+            )
+    return Recording(parts, whole, whole, Run(written, layers, residual), 0, rotary)
