@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from workbench.memory import is_memory_error, memory_errors
 from workbench.modelcache import CacheEntry
 from workbench.progress import Progress
 from workbench.quiet import quiet_transformers
-from workbench.weights import first_line, read_folder, too_big
+from workbench.weights import first_line, read_folder, sharing_weights, too_big
 
 MAGIC = b"GGUF"
 
@@ -129,25 +128,4 @@ def _convert(path: Path, name: str, say: Progress) -> tuple[Any, Any]:
     missing = sorted(report["missing_keys"])
     if missing:
         raise WorkbenchError(f"{path} is not whole: {missing[0]} is missing; fetch it again.")
-    return _plain(model), tokenizer
-
-
-def _plain(model: Any) -> Any:
-    """The same weights in a model of the same class that never was quantised.
-
-    What transformers dequantised it still counts as quantised and would not save. The new model
-    takes the old one's tensors, so nothing is held twice.
-    """
-    config = copy.deepcopy(model.config)
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    with torch.device("meta"):
-        plain = type(model)(config)
-    plain.load_state_dict(model.state_dict(), strict=True, assign=True)
-    modules = dict(plain.named_modules())
-    for full_name, buffer in model.named_buffers():  # rotary frequencies are in no state dict
-        owner, _, leaf = full_name.rpartition(".")
-        modules[owner]._buffers[leaf] = buffer
-    plain.tie_weights()
-    plain.generation_config = copy.deepcopy(model.generation_config)
-    return plain.eval()
+    return sharing_weights(model), tokenizer

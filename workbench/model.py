@@ -149,6 +149,25 @@ def load_model(
         WorkbenchError: for every way in which this can fail that is not a defect of ours.
     """
     say = progress or silent
+    hf_model, tokenizer, where = read_model(
+        name, device=device, dtype=dtype, revision=revision, progress=say
+    )
+    return Model.from_hf(hf_model, tokenizer, name=name, where=where, progress=say)
+
+
+def read_model(
+    name: str,
+    *,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    revision: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Any, Any, str]:
+    """The transformers model, on its device, its tokenizer, and where they came from.
+
+    Args and errors are those of `load_model`.
+    """
+    say = progress or silent
     source = find_model(name)
     if revision is not None and source.kind != "hub":
         raise WorkbenchError(f"Only models of the hub have revisions; {name} is local.")
@@ -165,15 +184,10 @@ def load_model(
         hf_model, tokenizer = read_gguf(path, name, chosen_dtype, say)
     else:
         hf_model, tokenizer = read_folder(path, name, chosen_dtype, say)
-    return Model.from_hf(
-        hf_model,
-        tokenizer,
-        name=name,
-        device=chosen_device,
-        dtype=chosen_dtype,
-        where="hub" if source.kind == "hub" else str(path),
-        progress=say,
-    )
+    say("Moving the weights to the device", None)
+    with memory_errors(too_big(name)):
+        hf_model = hf_model.to(device=chosen_device, dtype=chosen_dtype)
+    return hf_model, tokenizer, "hub" if source.kind == "hub" else str(path)
 
 
 def tokenizer_prepends_bos(tokenizer: Any) -> bool:

@@ -6,6 +6,7 @@ Nothing here touches the network, and no code from the folder is ever run.
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -148,6 +149,27 @@ def too_big(name: str) -> str:
     return (
         f"{name} does not fit into memory: take dtype bfloat16, another device, or a smaller model."
     )
+
+
+def sharing_weights(model: Any) -> Any:
+    """Another transformers model of the same class with the same tensors: nothing is held twice.
+
+    What transformers dequantised it still counts as quantised and would not save, and a model that
+    was wrapped runs slower than a plain one; this one never was either.
+    """
+    config = copy.deepcopy(model.config)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    with torch.device("meta"):
+        other = type(model)(config)
+    other.load_state_dict(model.state_dict(), strict=True, assign=True)
+    modules = dict(other.named_modules())
+    for full_name, buffer in model.named_buffers():  # rotary frequencies are in no state dict
+        owner, _, leaf = full_name.rpartition(".")
+        modules[owner]._buffers[leaf] = buffer
+    other.tie_weights()
+    other.generation_config = copy.deepcopy(model.generation_config)
+    return other.eval().requires_grad_(False)
 
 
 def first_line(error: BaseException) -> str:
