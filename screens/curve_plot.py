@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from screens.numbers import MINUS
-from screens.readout_text import ANSWER, WRONG_ANSWER
+from screens.readout_text import ANSWER, WRONG_ANSWER, is_scale
 from workbench.readout.views import Curve
 
 LEAST_FOR_A_PLOT = 17
@@ -15,9 +15,7 @@ LEAST_FOR_A_PLOT = 17
 
 def has_scale(curve: Curve) -> bool:
     """The labels are numbers, and enough of them to plot."""
-    return len(curve.labels) >= LEAST_FOR_A_PLOT and all(
-        label.strip().isdecimal() for label in curve.labels
-    )
+    return len(curve.labels) >= LEAST_FOR_A_PLOT and is_scale(curve)
 
 
 NARROW = 60

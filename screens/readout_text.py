@@ -196,41 +196,61 @@ def draw_attribution(attribution: Attribution, node: str | None, width: int) -> 
 
 
 def draw_curve_rows(curve: Curve, width: int) -> Content:
-    """The answer space as bars by falling value: for words, which have no scale to plot them on."""
-    digits = digits_of(max((abs(value) for value in curve.values), default=0.0))
-    parts = curve_heading(curve, width)
-    number = max([len("logit"), *(len(signed(value, digits)) for value in curve.values)])
-    longest = max((cell_len(show_token(label)) for label in curve.labels), default=8)
-    name = min(18, longest, max(8, width - number - 13))
-    half = min(MOST_BAR // 2, (width - name - number - 5) // 2)
-    head = f"  {fit('label', name)} {'logit':>{number}}"
-    parts.append(Content.styled(fit(head, width), QUIET))
+    """The answer space as bars: numbers in their order, which is the curve; words by falling value."""
     largest = max((abs(value) for value in curve.values), default=0.0)
-    order = sorted(range(len(curve.labels)), key=lambda i: -curve.values[i])
+    digits = digits_of(largest)
+    number = max([len("logit"), *(len(signed(value, digits)) for value in curve.values)])
+    longest = max(len("label"), *(cell_len(show_token(label)) for label in curve.labels))
+    name = min(18, longest, max(8, width - number - 13))
+    head = f"  {fit('label', name)} {'logit':>{number}}"
+    parts = [*curve_heading(curve), Content.styled(fit(head, width), QUIET)]
+    order = list(range(len(curve.labels)))
+    words = "In the task's order. "
+    if not is_scale(curve):
+        order.sort(key=lambda i: -curve.values[i])
+        words = "Sorted by logit, highest first. "
+    room = width - name - number - 4
+    half = min(MOST_BAR // 2, (room - 1) // 2)
+    # An axis in the middle is wasted where all values lie on one side of it.
+    one_sided = min(curve.values, default=0.0) >= 0
     for i in order:
+        value = curve.values[i]
+        drawn = bar(value, largest, half)
+        if one_sided:
+            drawn = ray(value, largest, min(MOST_BAR, room))
         parts.append(
             Content.assemble(
                 (_share_mark(curve.answers[i], curve.wrong_answers[i]) + " ", "bold"),
                 fit(show_token(curve.labels[i], name), name),
-                f" {signed(curve.values[i], digits):>{number}} ",
-                (bar(curve.values[i], largest, half) if half > 0 else "", _tint(curve.values[i])),
+                f" {signed(value, digits):>{number}} ",
+                (drawn, _tint(value)),
             )
         )
-    words = "Sorted by logit, highest first. " + curve.definition
-    return lines([*parts, Content(), *quiet(words, width)])
+    return lines([*parts, Content(), *quiet(words + curve.definition, width)])
 
 
-def curve_heading(curve: Curve, width: int) -> list[Content]:
-    """What was read, and the means over answers and wrong answers."""
-    digits = digits_of(max((abs(value) for value in curve.values), default=0.0))
+def is_scale(curve: Curve) -> bool:
+    """The labels are numbers, so that their order means something."""
+    return all(label.strip().isdecimal() for label in curve.labels)
+
+
+def curve_heading(curve: Curve) -> list[Content]:
+    """What was read; the means over answers and wrong answers, if all prompts have the same."""
     parts = [Content.styled(f"{curve.place.node} {where(curve.place)}", HEADING)]
+    shares = (*curve.answers, *curve.wrong_answers)
+    if any(0 < share < 1 for share in shares):
+        # A mean over labels would mix what is right in one prompt and wrong in another.
+        words = f"{ANSWER} {WRONG_ANSWER} right or wrong in most prompts"
+        return [*parts, Content(words)]
+    digits = digits_of(max((abs(value) for value in curve.values), default=0.0))
     means = []
-    for mark, shares in ((ANSWER, curve.answers), (WRONG_ANSWER, curve.wrong_answers)):
-        total = sum(shares)
-        if total:
-            mean = sum(v * s for v, s in zip(curve.values, shares, strict=True)) / total
-            words = "answers" if mark == ANSWER else "wrong"
-            means.append(f"{mark} {words} {signed(mean, digits)}")
+    for words, members in (
+        (f"{ANSWER} answers", curve.answers),
+        (f"{WRONG_ANSWER} wrong", curve.wrong_answers),
+    ):
+        if total := sum(members):
+            mean = sum(v * s for v, s in zip(curve.values, members, strict=True)) / total
+            means.append(f"{words} {signed(mean, digits)}")
     return [*parts, Content("  ".join(means))]
 
 

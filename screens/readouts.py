@@ -299,7 +299,7 @@ task is judged.
         self._body.set_class(isinstance(result, Attention), "-map")
         if plotted:
             assert isinstance(result, Curve)
-            text.update(lines(curve_heading(result, width)))
+            text.update(lines(curve_heading(result)))
             note.update(lines([Content(), *quiet(result.definition, width)]))
             self._show_plot(result, width)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,6 +140,27 @@ def test_a_curve_without_scale_is_sorted() -> None:
     assert [row.split()[1] for row in rows[3:7]] == ["·c", "·b", "·d", "·a"]
     assert rows[4].startswith("✓ ·b")
     assert rows[3].startswith("✗ ·c")
+
+
+def test_a_short_scale_keeps_its_order() -> None:
+    rows = rows_of(draw_curve_rows(curve(tuple("0123456789")), 40))
+    assert [row.split()[1] for row in rows[3:13]] == list("0123456789")
+
+
+def test_bars_begin_at_the_left_where_no_value_is_negative() -> None:
+    shown = replace(curve((" a", " b")), values=(2.0, 4.0))
+    rows = rows_of(draw_curve_rows(shown, 80))
+    assert "+4.00 ████" in rows[3]
+    assert "│" not in rows[3]
+
+
+def test_no_mean_over_answers_that_differ_between_prompts() -> None:
+    alike = replace(curve((" a", " b", " c")), values=(1.0, 2.0, 5.0))
+    assert rows_of(draw_curve_rows(alike, 80))[1] == "✓ answers +2.00  ✗ wrong +3.00"
+    mixed = replace(alike, answers=(0.5, 0.75, 0.0), wrong_answers=(0.5, 0.25, 1.0))
+    rows = rows_of(draw_curve_rows(mixed, 80))
+    assert "+2.00" not in rows[1]
+    assert [row[0] for row in rows[3:6]] == ["✗", "✓", " "]
 
 
 @pytest.mark.parametrize(

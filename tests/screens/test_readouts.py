@@ -356,7 +356,7 @@ async def test_the_plot_is_imported_when_it_is_needed(tmp_path: Path) -> None:
         readouts.action_view(2)
         await settled(pilot)
         assert app.query_one("PlotextPlot").display
-        assert "✓ answers" in text_of(app)
+        assert "✓ ✗ right or wrong in most prompts" in text_of(app)
         readouts.action_view(-2)
         await settled(pilot)
         assert not app.query_one("PlotextPlot").display
