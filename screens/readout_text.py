@@ -196,7 +196,7 @@ def draw_attribution(attribution: Attribution, node: str | None, width: int) -> 
 
 
 def draw_curve_rows(curve: Curve, width: int) -> Content:
-    """The answer space as bars: numbers in their order, which is the curve; words by falling value."""
+    """The answer space as bars: numbers in their order, words by falling value."""
     largest = max((abs(value) for value in curve.values), default=0.0)
     digits = digits_of(largest)
     number = max([len("logit"), *(len(signed(value, digits)) for value in curve.values)])

@@ -177,8 +177,7 @@ task is judged.
         if view.key == "attention":
             if node is None or ".h" not in node:
                 return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
-            pair = self.pair
-            return Wish(view.key, node, None, pair)
+            return Wish(view.key, node, None, self.pair)
         return Wish(view.key, node, self.position if view.by_position else None, self.pair)
 
     def _want(self) -> None:
@@ -353,11 +352,7 @@ task is judged.
     def action_position(self, by: int) -> None:
         if self.session is None or (not self.view.by_position and self.view.key != "attention"):
             return
-        if self.pair is not None:
-            longest = len(self.session.prompts(self.pair).clean)
-        else:
-            longest = self._prompts.shortest if self._prompts is not None else 1
-        position = max(-longest, min(-1, self.position + by))
+        position = max(-self._longest(), min(-1, self.position + by))
         if position != self.position:
             self.position = position
             self._want()
@@ -378,12 +373,14 @@ task is judged.
         if self.session is None or pair == self.pair:
             return
         self.pair = pair
-        if pair is not None:
-            longest = len(self.session.prompts(pair).clean)
-        else:
-            longest = self._prompts.shortest if self._prompts is not None else 1
-        self.position = max(-longest, self.position)
+        self.position = max(-self._longest(), self.position)
         self._want()
+
+    def _longest(self) -> int:
+        """Positions that can be chosen: those of the prompt, or of every prompt."""
+        if self.session is not None and self.pair is not None:
+            return len(self.session.prompts(self.pair).clean)
+        return self._prompts.shortest if self._prompts is not None else 1
 
     def action_scroll(self, where: str) -> None:
         getattr(self._body, f"scroll_{where}")(animate=False)
