@@ -174,10 +174,8 @@ task is judged.
         node = self.node if view.by_node else None
         if view.by_node and node is None:
             return "Choose a component to read what it writes."
-        if view.key == "attention":
-            if node is None or ".h" not in node:
-                return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
-            return Wish(view.key, node, None, self.pair)
+        if view.key == "attention" and ".h" not in (node or ""):
+            return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
         return Wish(view.key, node, self.position if view.by_position else None, self.pair)
 
     def _want(self) -> None:

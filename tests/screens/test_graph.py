@@ -341,3 +341,16 @@ def test_snapshot(snap_compare: Any, session: Session, view: str, size: tuple[in
         await pilot.pause()
 
     assert snap_compare(Opened(session), terminal_size=size, run_before=run)
+
+
+@pytest.mark.parametrize("size", [(20, 5), (40, 12), (300, 90)])
+async def test_any_size_of_the_terminal_will_do(session: Session, size: tuple[int, int]) -> None:
+    session.set_group("late", ["a2.h1"], "answer")
+    app = Opened(session)
+    async with app.run_test(size=size) as pilot:
+        for key in ("down", "v", "down", "v", "f", "tab", "tab", "question_mark", "escape"):
+            await pilot.press(key)
+            await pilot.pause()
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert "a2.h1" in text_of(app)
