@@ -123,12 +123,13 @@ class SessionRunner:
         if self.stopped or self.busy:
             return None
         revision = self.session.status().revision
-        if any(edge.exact is None for edge in edges):
-            sweep = Sweep(view, "exact", threading.Event(), revision, total=len(edges))
-            if sweep.computes not in self._computed:
-                return self._start(sweep)
+        # Costs first: there are few kept edges, and somebody has just asked for them.
         if view.costs and any(edge.kept and edge.drop_cost is None for edge in edges):
             sweep = Sweep(view, "drop costs", threading.Event(), revision)
+            if sweep.computes not in self._computed:
+                return self._start(sweep)
+        if any(edge.exact is None for edge in edges):
+            sweep = Sweep(view, "exact", threading.Event(), revision, total=len(edges))
             if sweep.computes not in self._computed:
                 return self._start(sweep)
         return None
