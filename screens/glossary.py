@@ -71,6 +71,22 @@ NUMBERS = (
         "Later components may undo or amplify it, so it differs from the effect of its edges.",
     ),
 )
+PANELS = {
+    "circuit": """\
+The circuit as a tree, back from the logits: below each node stand the sources of its kept edges,
+the largest effect first. The number is the effect of the edge into the node above. Letters before a
+node say which input of a head the edge enters: q, k or v.
+
+Go to a node that is still open and expand it: its inputs are then made of the edges that pass the
+threshold, and the faithfulness shows what was left out.
+""",
+    "candidates": """\
+All edges that could feed the chosen node. The estimate (EAP) of every edge is there at once; exact
+effects follow, the most promising first. A full bar is exact, a hatched one an estimate. To the
+left of the axis, corrupting the edge lowers the metric: the edge helps.
+""",
+}
+"""What panels are for whose widgets do not say so themselves."""
 MARKS = {
     "in the circuit": TREE_MARKS,
     "among the edges": EDGE_MARKS,

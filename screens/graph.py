@@ -57,6 +57,7 @@ class GraphScreen(Screen[str | None]):
         (0, "-narrow"),
         (120, "-wide"),
     ]
+    ACTIONS = ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [
         *(action.binding() for action in ACTIONS),
         Binding("escape", "leave", "Back to the bench", show=False),

@@ -20,7 +20,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from screens.glossary import MARKS, numbers
+from screens.glossary import MARKS, PANELS, numbers
 from screens.key_table import KeyRow, key_table
 from screens.tokens import fit
 
@@ -44,7 +44,7 @@ class HelpScreen(ModalScreen[None]):
     ]
 
     def __init__(self, panel: str = "") -> None:
-        """`panel` names it in the title."""
+        """`panel` is the name of the focused one, for the title."""
         super().__init__()
         self.panel = panel
 
@@ -65,7 +65,8 @@ class HelpScreen(ModalScreen[None]):
     def _write(self) -> None:
         width = max(LEAST_WIDTH, self.query_one("#help-body").scrollable_content_region.width - 1)
         terms = _numbers(self._below)
-        text = help_text(explanations(self._below), self._keys, terms, width)
+        paragraphs = explanations(self._below) or [PANELS.get(self.panel, "")]
+        text = help_text(paragraphs, self._keys, terms, width)
         self.query_one("#help-text", Static).update(text)
 
     def action_leave(self) -> None:
@@ -103,7 +104,7 @@ def help_text(
     """All of the help at this width: explanations, keys by section, numbers, marks."""
     parts: list[Text] = []
     for text in paragraphs:
-        parts += [*_prose(text, width), Text()]
+        parts += [*_prose(text, width), Text()] if text else []
     column = min(MOST_COLUMN, max((cell_len(" ".join(row.keys)) for row in rows), default=0))
     section = ""
     for row in rows:

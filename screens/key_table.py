@@ -10,7 +10,7 @@ from textual.binding import ActiveBinding
 from textual.keys import format_key
 from textual.screen import Screen
 
-from screens import graph_keys, keys
+from screens import keys
 
 HERE = "This panel"
 SCREEN = "This screen"
@@ -32,8 +32,6 @@ SIGNS = {
     "end": "End",
 }
 MODIFIERS = {"ctrl": "^", "shift": "⇧", "alt": "alt-", "super": "super-"}
-
-_ACTIONS = {(action.name, action.label): action for action in (*keys.ACTIONS, *graph_keys.ACTIONS)}
 
 
 @dataclass(frozen=True)
@@ -82,8 +80,10 @@ def _meaning(active: ActiveBinding) -> tuple[str, str]:
     """Under which heading a key stands, and what it does."""
     action, description = active.binding.action, active.binding.description
     if isinstance(active.node, Screen):
-        if (known := _ACTIONS.get((action, description))) is not None:
-            return known.group, known.help
+        # A screen may say of its actions more than a binding can: what subject they belong to.
+        for known in getattr(active.node, "ACTIONS", keys.ACTIONS):
+            if (known.name, known.label) == (action, description):
+                return known.group, known.help
         # Moving between widgets and copying: Textual gives these to every screen.
         its_own = not action.startswith(("app.", "screen.copy"))
         return SCREEN if its_own else EVERYWHERE, _sentence(active.tooltip or description)

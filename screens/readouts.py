@@ -94,7 +94,6 @@ task is judged.
     ]
     DEFAULT_CSS = """
     Readouts {
-        layout: vertical;
         & > #readout-head { height: auto; }
         & > #readout-body {
             height: 1fr;
@@ -191,12 +190,9 @@ task is judged.
         self._draw_head()
         if known is not None:
             self._show(known)
-        elif self.is_on_screen:
+        else:
             self._debounce = self.set_timer(DEBOUNCE, self._compute)
             self._patience = self.set_timer(PATIENCE, self._make_way)
-        else:
-            # What cannot be seen is not computed. Not every way to come into sight sends a `Show`.
-            self._debounce = self.set_timer(LOOK_AGAIN, self._want)
 
     def on_show(self) -> None:
         self._want()
@@ -205,6 +201,10 @@ task is judged.
         """Start to compute the wish, unless something is being computed: then it is next."""
         wish, session, background = self.wish(), self.session, self._background
         if isinstance(wish, str) or session is None or background is None:
+            return
+        if not self.is_on_screen:
+            # What cannot be seen is not computed. Not every way to come into sight sends a `Show`.
+            self._debounce = self.set_timer(LOOK_AGAIN, self._compute)
             return
         if self._computing is not None or wish in self._results:
             return
@@ -243,7 +243,7 @@ task is judged.
 
     def _make_way(self) -> None:
         """Older values have stood long enough."""
-        if self.pending:
+        if self.pending and self.is_on_screen:
             name = self.view.names[0].lower()
             self._show(f"Computing the {name}{f' of {self.node}' if self.view.by_node else ''} …")
 

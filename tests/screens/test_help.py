@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from screens import graph_keys, keys
 from screens.circuit_tree import LEGEND
 from screens.edges_panel import SETTINGS
 from screens.glossary import numbers
@@ -206,3 +207,29 @@ def test_snapshot(snap_compare: Any, tmp_path: Path, size: tuple[int, int]) -> N
         await pilot.pause()
 
     assert snap_compare(Ours(), terminal_size=size, run_before=run)
+
+
+async def test_a_panel_that_says_nothing_of_itself_is_explained_by_its_name() -> None:
+    class Silent(App[None]):
+        def on_mount(self) -> None:
+            self.push_screen(HelpScreen("candidates"))
+
+    app = Silent()
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        assert shown(app).startswith("All edges that could feed the chosen node.")
+
+
+async def test_actions_of_one_name_are_those_of_the_screen_below(tmp_path: Path) -> None:
+    class Ours(App[None]):
+        def on_mount(self) -> None:
+            self.push_screen(GraphScreen(tiny_session(tmp_path)))
+
+    app = Ours()
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        sections = {row.keys[0]: row.section for row in key_table(app.screen.active_bindings)}
+    assert sections["u"] == graph_keys.GROUPS
+    assert sections["/"] == graph_keys.DRAWING
+    bench = {action.name: action.group for action in keys.ACTIONS}
+    assert bench["undo"] != graph_keys.GROUPS
