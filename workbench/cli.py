@@ -1,7 +1,7 @@
 """The command line: `workbench` and its subcommands.
 
 Nothing heavy is imported before a command needs it, so that `--help` and the app's first frame wait
-for neither torch nor Textual. This is the one module that knows both the engine and the app.
+for neither torch nor Textual.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import typer
 from typer.core import TyperGroup
 
 from workbench import console, output
-from workbench.errors import WorkbenchError
 from workbench.request import OpenRequest
 
 
@@ -89,7 +88,9 @@ def setup(
         print(__version__)
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        _show(None, None)
+        from workbench.launch import show
+
+        raise typer.Exit(show())
 
 
 @app.command("open")
@@ -106,7 +107,7 @@ def open_(
     mismatch: Mismatch = "refuse",
     circuit: Annotated[Path | None, typer.Option(help="A circuit file to begin with.")] = None,
     ablation: Ablation = "patching",
-) -> None:
+) -> int:
     """Open a model and a task in the app."""
     from workbench.modelsource import find_model
     from workbench.precheck import check_circuit, check_task
@@ -115,7 +116,9 @@ def open_(
     check_task(task)
     if circuit is not None:
         check_circuit(circuit)
-    _show(
+    from workbench.launch import show
+
+    return show(
         OpenRequest(
             model=model,
             task=task,
@@ -129,8 +132,7 @@ def open_(
             mismatch=mismatch,
             circuit=circuit,
             ablation=ablation,
-        ),
-        None,
+        )
     )
 
 
@@ -142,7 +144,7 @@ def resume(
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the sessions instead.")] = False,
     as_json: Json = False,
-) -> None:
+) -> int:
     """Go on with a session where it was, also after a crash or a dropped connection."""
     from workbench.sessions import list_sessions
 
@@ -150,16 +152,17 @@ def resume(
         sessions = list_sessions()
         if as_json:
             output.as_json([vars(s) | {"path": str(s.path)} for s in sessions])
-            return
+            return 0
         for s in sessions:
             share = "" if s.faithfulness is None else f"  faithfulness {s.faithfulness:.3f}"
             output.line(f"{s.path.stem}  {s.when}  {s.model}  {s.task}  {s.edges} edges{share}")
         if not sessions:
             console.say("There are no sessions yet.")
-        return
+        return 0
+    from workbench.launch import show
     from workbench.precheck import find_session
 
-    _show(None, find_session(session))
+    return show(resuming=find_session(session))
 
 
 @app.command()
@@ -332,18 +335,6 @@ def bench(
     else:
         for line in figures.lines():
             output.line(line)
-
-
-def _show(request: OpenRequest | None, resuming: Path | None) -> None:
-    """Run the app."""
-    if not console.is_terminal():
-        raise WorkbenchError(
-            "The app needs a terminal; without one use `workbench evaluate MODEL TASK CIRCUIT`, "
-            "`tasks`, `models`, `convert` or `bench`."
-        )
-    from screens.app import WorkbenchApp
-
-    WorkbenchApp(request, resuming).run()
 
 
 def main(args: list[str] | None = None) -> int:

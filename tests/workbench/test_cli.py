@@ -17,6 +17,7 @@ import pytest
 from tasks.pair import Pair
 from tests.tiny import tiny_gpt2, tiny_llama
 from workbench import cli, console, evaluation
+from workbench.__main__ import main as entry_point
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
@@ -393,6 +394,8 @@ class FakeApp:
     def __init__(self, open_request: Any = None, resume: Any = None) -> None:
         FakeApp.shown = (open_request, resume)
 
+    return_code = 0
+
     def run(self) -> None:
         pass
 
@@ -433,6 +436,10 @@ def test_open_hands_every_flag_to_the_app(run: Run, model: Path, circuit: Path) 
 
 
 @pytest.mark.usefixtures("terminal")
-def test_bare_workbench_opens_setup(run: Run) -> None:
+def test_bare_workbench_opens_setup(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run()[0] == 0
+    assert FakeApp.shown == (None, None)
+    FakeApp.shown = None
+    monkeypatch.setattr(sys, "argv", ["workbench"])
+    assert entry_point() == 0
     assert FakeApp.shown == (None, None)

@@ -1,0 +1,31 @@
+"""Starts the app. This is the one module here that knows the screens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench import console
+from workbench.errors import WorkbenchError
+from workbench.request import OpenRequest
+
+
+def show(request: OpenRequest | None = None, resuming: Path | None = None) -> int:
+    """Run the app until the user leaves it.
+
+    Args:
+        request: what to open; None: ask on screen.
+        resuming: the journal of a session to go on with.
+
+    Raises:
+        WorkbenchError: there is no terminal to show it in.
+    """
+    if not console.is_terminal():
+        raise WorkbenchError(
+            "The app needs a terminal; without one use `workbench evaluate MODEL TASK CIRCUIT`, "
+            "`tasks`, `models`, `convert` or `bench`."
+        )
+    from screens.app import WorkbenchApp
+
+    app = WorkbenchApp(request, resuming)
+    app.run()
+    return app.return_code or 0
