@@ -63,15 +63,17 @@ class WorkbenchApp(App[None]):
         self.request = open_request
         self.resuming = resume
         self.session = session
+        self._log_handler: logging.Handler | None = None
 
-    def run(self, *args: Any, **kwargs: Any) -> None:
+    def run(self, *args: Any, **kwargs: Any) -> Any:
         """Run the app; the process can end right after it, whatever still computes."""
         try:
-            super().run(*args, **kwargs)
+            return super().run(*args, **kwargs)
         finally:
             leave_without_waiting(self.return_code or 0)
 
     def on_mount(self) -> None:
+        self._log_to_file()
         self.screen_change_signal.subscribe(self, self._fit)
         if self.session is not None:
             self.show_bench(self.session)
@@ -81,7 +83,6 @@ class WorkbenchApp(App[None]):
             self.open_session(self.request)
         else:
             self.show_setup()
-        self.call_after_refresh(self._log_to_file)
 
     # Screens.
 
@@ -133,9 +134,10 @@ class WorkbenchApp(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Nothing is typed blindly: what cannot be seen hears no key but those that leave."""
-        if isinstance(event, events.Key | events.Paste) and self.screen.has_class("-too-small"):
-            if not isinstance(event, events.Key) or event.key not in LEAVING_KEYS:
-                return
+        typed = isinstance(event, events.Key | events.Paste)
+        leaving = isinstance(event, events.Key) and event.key in LEAVING_KEYS
+        if typed and not leaving and self.screen.has_class("-too-small"):
+            return
         await super().on_event(event)
 
     def _fit(self, screen: Screen[Any]) -> None:
@@ -169,3 +171,9 @@ class WorkbenchApp(App[None]):
             return  # an unwritable folder costs the log, not the app
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
         logging.getLogger("workbench").addHandler(handler)
+        self._log_handler = handler
+
+    def on_unmount(self) -> None:
+        if self._log_handler is not None:
+            logging.getLogger("workbench").removeHandler(self._log_handler)
+            self._log_handler.close()

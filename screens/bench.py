@@ -331,7 +331,7 @@ class Bench(BenchActions):
             still = count(status.open_destinations)
             words += f"{still} inputs are still open; . goes to the next node to expand."
         title = "The circuit is closed" if closes else "The embeddings are reached"
-        self.notify(words, title=title, timeout=15, markup=False)
+        self.notify(words, title=title, timeout=15 if closes else 8, markup=False)
 
     # Panels.
 

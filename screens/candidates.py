@@ -186,7 +186,9 @@ class Candidates(Rows[Candidate]):
         number = 5 + self._digits + (1 if self._digits < 3 else 0)
         wanted += [("eap", max(10, number + 2)), ("exact", max(10, number + 2))]
         spare = width - 2 - sum(w for _, w in wanted) - (11 if self.costs_shown else 0)
-        half = max(0, min(MOST_BAR, (spare - 4 - (10 if self._has_roles else 0)) // 2))
+        half = max(
+            0, min(MOST_BAR, (spare - 4 - (10 if self._has_roles and spare >= 24 else 0)) // 2)
+        )
         if half >= 2:
             wanted.append(("effect", 2 * half + 3))
             spare -= 2 * half + 3

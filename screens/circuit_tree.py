@@ -25,6 +25,7 @@ LEGEND = {
     "▹": "folded: what feeds it is hidden",
 }
 REPEATED, FOLDED = "↑", "▹"
+WIDEST = 60  # cells from a name to its number at most: the eye has to cross them
 DEEPEST = 8  # levels drawn as guides; deeper rows say their depth instead
 
 
@@ -94,11 +95,12 @@ class CircuitTree(Rows[TreeRow]):
         return row.edge or row.name
 
     def heading(self, width: int) -> Text:
-        return Text(fit(" back from the logits", width - 8) + " effect ")
+        return Text(fit(" back from the logits", min(width, WIDEST) - 8) + " effect ")
 
     def line(self, row: TreeRow, width: int, under_cursor: bool) -> Text:
         frontier = row.state in ("open", "partly") and not row.repeated
         style = self.ink("circuit-tree--frontier") if frontier else ""
+        width = min(width, WIDEST)
         text = Text(POINTER if under_cursor else " ")
         text.append(self._guides.get(self.key(row), ""), self.ink("circuit-tree--guide"))
         if row.destination and row.destination.endswith(">"):

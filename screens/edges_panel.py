@@ -65,7 +65,8 @@ class EdgesPanel(Vertical):
     ) -> None:
         """Say what the table shows. `state` is a sentence on the node: open, expanded, not kept."""
         table = self.table
-        text = Text(view.node, "bold")
+        text = Text()
+        text.append(view.node, "bold")
         if view.node.startswith("a"):
             for name in INPUTS:
                 shown, chosen = name.replace("qkv", "q+k+v"), name == view.inputs

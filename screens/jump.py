@@ -21,15 +21,20 @@ SHOWN = 50  # matches listed: more are not read, and a list of thousands takes t
 
 
 def matching(typed: str, nodes: Sequence[str]) -> list[str]:
-    """Nodes that fit what was typed: those that begin with it, then those that hold its letters.
+    """Nodes that fit what was typed: those that begin with it, that hold it, that hold its letters.
 
     `9.1` finds a9.h1: letters may be left out, their order may not change.
     """
     typed = typed.strip().lower()
-    begin = [node for node in nodes if node.startswith(typed)]
-    within = [node for node in nodes if not node.startswith(typed) and _in_order(typed, node)]
-    within.sort(key=len)
-    return [n for n in begin if n == typed] + [n for n in begin if n != typed] + within
+    fitting = [node for node in nodes if _in_order(typed, node)]
+    # Stable: within a rank the order of the nodes stays.
+    return sorted(fitting, key=lambda node: _rank(typed, node))
+
+
+def _rank(typed: str, node: str) -> tuple[bool, int]:
+    """What is it itself, then what holds it, the earlier the better, then the rest."""
+    at = node.find(typed)
+    return (node != typed, at if at >= 0 else len(node))
 
 
 def _in_order(typed: str, node: str) -> bool:

@@ -40,7 +40,8 @@ METRICS = ("logit_diff", "prob_diff", "kl", "accuracy")
 ABLATIONS = tuple((name, name) for name in settings.ABLATIONS)
 SETTLE = 0.4
 """Seconds without another key before the prompts are looked up."""
-DEFAULT_PAIRS = 32
+DEFAULT_PAIRS = "32/all"
+"""What no number of pairs means: of a built-in task so many, of a file all."""
 
 GROUP = "Setup"
 OPEN = Action("open", "ctrl+o", "^o", "open", "Load the model and open the bench.", GROUP)
@@ -63,7 +64,7 @@ class Setup(Screen[None]):
 
     def __init__(self, request: OpenRequest | None = None, complaint: str = "") -> None:
         super().__init__()
-        self.request = request or OpenRequest("", "", pairs=DEFAULT_PAIRS)
+        self.request = request or OpenRequest("", "")
         self.complaint = complaint
         self.preview: TaskPreview | None = None
         self.pair = 0
@@ -88,7 +89,7 @@ class Setup(Screen[None]):
         with Horizontal(id="how"):
             yield Static(Text("Pairs "), classes="label")
             pairs = "" if asked.pairs is None else str(asked.pairs)
-            yield Input(pairs, id="pairs", placeholder="all", type="integer", max_length=6)
+            yield Input(pairs, id="pairs", placeholder=DEFAULT_PAIRS, type="integer", max_length=6)
             yield Static(Text("Seed "), classes="label")
             yield Input(str(asked.seed), id="seed", type="integer", max_length=9)
             metrics = [("", "task's own"), *((name, name) for name in METRICS)]
@@ -127,6 +128,11 @@ class Setup(Screen[None]):
 
     def on_unmount(self) -> None:
         self.looking.stop()
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is looked up or waited for."""
+        return self._settling is None and self.looking.waiting == 0
 
     # Lists.
 

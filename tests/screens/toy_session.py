@@ -49,9 +49,7 @@ CHUNK = 20
 
 def weights(graph: Graph) -> Matrix:
     """Made-up importance of every edge: a few large ones, most small, of both signs."""
-    s, d = np.meshgrid(
-        np.arange(graph.n_sources), np.arange(graph.n_destinations), indexing="ij"
-    )
+    s, d = np.meshgrid(np.arange(graph.n_sources), np.arange(graph.n_destinations), indexing="ij")
     spread = ((s * 7919 + d * 104_729 + s * d * 31) % 1009) / 1009 - 0.42
     late = 0.4 + 0.6 * s / graph.n_sources
     return np.float32(np.round(spread**5 * 24 * late, 4))

@@ -1,0 +1,80 @@
+"""What the screens look like at 80x24 and 160x48. The numbers are a toy's, the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from screens import lookups
+from screens.app import WorkbenchApp
+from screens.lookups import Known
+from screens.setup import Setup
+from tests.screens.test_bench import settled
+from tests.screens.tiny_sessions import until
+from tests.screens.toy_session import toy_session
+from workbench.request import OpenRequest
+from workbench.views import SessionSummary
+
+SIZES = [(80, 24), (160, 48)]
+STEPS = {
+    "start": (),
+    "circuit": ("e",),
+    "edges": ("e", "2", "j", "j", "enter", "e"),
+    "head": ("e", "2", "j", "enter", "i", "d"),
+    "jump": ("e", "slash", "1", "0"),
+    "export": ("e", "o"),
+    "prompts": ("p", "right"),
+    "filter": ("2", "f", "h", "e", "a", "d", "s"),
+    "readouts": ("3",),
+}
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing on the screen depends on the clock or the machine."""
+    monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "state"))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("screens.status_bar.seconds", lambda value: "12 ms")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", STEPS)
+def test_bench(snap_compare: Any, tmp_path: Path, name: str, size: tuple[int, int]) -> None:
+    session, _ = toy_session(tmp_path)
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await settled(pilot)
+        for key in STEPS[name]:
+            await pilot.press(key)
+            await settled(pilot)
+
+    app = WorkbenchApp(session=session)
+    assert snap_compare(app, terminal_size=size, run_before=run)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_setup(snap_compare: Any, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
+    from tasks import TASKS
+
+    when = "2026-11-21T15:33:20"
+    known = Known(
+        models=(("toy", "recent"), ("smollm2", "SmolLM2, 30 layers of 9 heads"), ("gpt2", "GPT-2")),
+        tasks=tuple((name, built_in.description) for name, built_in in TASKS.items()),
+        sessions=(
+            SessionSummary(Path("a"), "toy", "ioi", when, 41, 17, 0.97),
+            SessionSummary(Path("b"), "/models/pythia-160m", "greater-than", when, 1203, 4, None),
+        ),
+    )
+    monkeypatch.setattr("screens.setup.look_up", lambda: known)
+    assert lookups.look_up is not None
+
+    async def run(pilot: Pilot[Any]) -> None:
+        setup = pilot.app.screen
+        assert isinstance(setup, Setup)
+        setup.request = OpenRequest("no/model", "ioi")
+        await until(pilot, lambda: setup.preview is not None and setup.quiet)
+
+    assert snap_compare(WorkbenchApp(), terminal_size=size, run_before=run)
