@@ -1,0 +1,412 @@
+"""The figures that the workbench is held to, measured on any model and task.
+
+All times are multiples of F, one plain forward pass by transformers of the same batch in the same
+run; B is one backward pass without gradients of parameters.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from workbench.batch import Batch, make_batch
+from workbench.circuit import Circuit, all_edges
+from workbench.discovery.eap import eap
+from workbench.errors import WorkbenchError
+from workbench.evaluation import NO_MEMORY, load_task
+from workbench.evaluator import Edit, Evaluator
+from workbench.figures import Figure, Figures
+from workbench.graph import LOGITS, Graph
+from workbench.memory import memory_errors
+from workbench.model import Model, read_model
+from workbench.opening import versions
+from workbench.patching import edge_effects
+from workbench.progress import Progress, silent
+from workbench.settings import ALONG, FULL
+from workbench.stopwatch import Stopwatch, peak_memory, resident
+from workbench.weights import sharing_weights
+from workbench.workspace import Workspace
+
+SMALL, LARGE = 200, 1000
+"""Edges of the two circuits that are toggled in."""
+
+TOGGLES = 50
+"""Kept edges, and as many dropped ones, that are toggled in each circuit."""
+
+FORWARD_EVERY = 10
+"""Toggles between two plain forward passes."""
+
+LONG = 10_000
+"""Toggles of the long run."""
+
+
+@dataclass
+class Bench:
+    """What is measured on.
+
+    Attributes:
+        model: loaded, with `watch`'s plain model sharing its weights.
+        batch: the task's pairs.
+        workspace: both runs, recorded.
+        scores: EAP's, [source, destination].
+        circuits: of about `SMALL` and `LARGE` edges.
+        watch: the stopwatch.
+    """
+
+    model: Model
+    batch: Batch
+    workspace: Workspace
+    scores: NDArray[np.float32]
+    circuits: dict[int, Circuit]
+    watch: Stopwatch
+
+
+def measure(
+    name: str,
+    task: str = "ioi",
+    *,
+    pairs: int = 32,
+    seed: int = 0,
+    device: str | None = None,
+    dtype: str | None = None,
+    rounds: int = 5,
+    app: bool = False,
+    long: bool = False,
+    progress: Progress | None = None,
+) -> Figures:
+    """Measure everything.
+
+    Args:
+        name: as for `load_model`.
+        task, pairs, seed: as for `load_task`.
+        device, dtype: as for `load_model`.
+        rounds: how often each item is timed.
+        app: also the app's first paint and its answer to keys during a sweep.
+        long: also 10,000 toggles: drift and memory.
+        progress: told what is being measured.
+
+    Raises:
+        WorkbenchError: the model or task cannot be loaded, or there is too little memory.
+    """
+    say = progress or silent
+    hf_model, tokenizer, where = read_model(name, device=device, dtype=dtype, progress=say)
+    plain = sharing_weights(hf_model)
+    model = Model.from_hf(hf_model, tokenizer, name=name, where=where, progress=say)
+    made = load_task(task, model, pairs=pairs, seed=seed)
+    batch = make_batch(made, tokenizer, device=model.device)
+    watch = Stopwatch(plain, batch, model.device)
+    figures = Figures(_about(model, batch, made.metric))
+    with memory_errors(NO_MEMORY):
+        say("Measuring memory", None)
+        with peak_memory(model.device) as peak:
+            bench = _once(model, batch, watch, seed)
+        for work in (bench.watch.forward, bench.watch.backward):
+            work()  # the first one is slower
+        items: list[tuple[str, Callable[[], Sequence[Figure]]]] = [
+            ("toggles", lambda: _toggles(bench, seed)),
+            ("evaluations", lambda: _evaluations(bench, rounds, seed)),
+            ("EAP", lambda: _eap(bench, rounds)),
+            ("effects into the logits", lambda: _into_logits(bench, rounds)),
+            ("effects into one head", lambda: _into_heads(bench)),
+        ]
+        for number, (what, item) in enumerate(items):
+            say(f"Measuring {what}", number / len(items))
+            for figure in item():
+                figures.add(figure)
+        figures.add(
+            Figure(
+                "peak memory of all this above the loaded model",
+                peak.bytes / 2**20,
+                "MiB",
+                aim=2048,
+                note="recording, EAP, circuits, toggles and effects, once each",
+            )
+        )
+        if long:
+            for figure in _long(bench, seed, say):
+                figures.add(figure)
+    forward, backward = watch.forward_seconds, watch.backward_seconds
+    figures.figures[:0] = [
+        Figure.of("F, one plain forward pass of the batch", forward, "s", percentile=True),
+        Figure.of("B, one backward pass without parameter gradients", backward, "s"),
+    ]
+    if app:
+        from workbench.benchapp import measure_app
+
+        node = f"a{model.graph.n_layers // 2}.h0"
+        for figure in measure_app(name, task, pairs, node, rounds, device, say):
+            figures.add(figure)
+    return figures
+
+
+def _about(model: Model, batch: Batch, metric: str) -> dict[str, object]:
+    info = model.info
+    return {
+        "model": f"{info.name} ({info.family}, {info.layers} layers of {info.heads} heads)",
+        "parameters": info.parameters,
+        "edges": info.edges,
+        "device": info.device,
+        "dtype": info.dtype,
+        "task": f"{batch.task.name}, {batch.n_pairs} pairs of "
+        f"{', '.join(str(group.length) for group in batch.groups)} tokens, {metric}",
+        "threads": f"{torch.get_num_threads()} of {os.cpu_count()} cores",
+        "versions": ", ".join(f"{package} {version}" for package, version in versions().items()),
+    }
+
+
+def _once(model: Model, batch: Batch, watch: Stopwatch, seed: int) -> Bench:
+    """Everything once: it is what the memory is measured of, and what the timings start from."""
+    workspace = Workspace(model, batch, metric="logit_diff")
+    scores = eap(workspace)
+    circuits = {n: top_circuit(model.graph, scores, n) for n in (SMALL, LARGE)}
+    bench = Bench(model, batch, workspace, scores, circuits, watch)
+    for circuit in (*circuits.values(), Circuit.full(model.graph), random_half(model.graph, seed)):
+        Evaluator(workspace, circuit).value()
+    for circuit in circuits.values():
+        evaluator = Evaluator(workspace, circuit)
+        for edge in toggled_edges(circuit, random.Random(seed), 5):
+            evaluator.commit(Edit(toggle=(edge,)))
+    evaluator = Evaluator(workspace, circuits[SMALL])
+    _run_effects(evaluator, _edges_into(model.graph, LOGITS), FULL)
+    for _, edges in _heads(circuits[SMALL])[-1:]:
+        _run_effects(evaluator, edges, ALONG)
+    return bench
+
+
+def top_circuit(graph: Graph, scores: NDArray[np.float32], n_edges: int) -> Circuit:
+    """The edges of largest |score|, dead ends pruned, as many as make the circuit come nearest to
+    `n_edges` from below, or the first that has any edge.
+    """
+    real = np.flatnonzero(all_edges(graph))
+    order = real[np.argsort(-np.abs(scores.reshape(-1)[real]), kind="stable")]
+
+    def made(n: int) -> Circuit:
+        mask = np.zeros(scores.size, dtype=bool)
+        mask[order[:n]] = True
+        return Circuit(graph, mask.reshape(scores.shape)).pruned()
+
+    low, high = 1, len(order)
+    while low < high:  # the largest n that gives at most n_edges
+        middle = (low + high + 1) // 2
+        if made(middle).n_edges <= n_edges:
+            low = middle
+        else:
+            high = middle - 1
+    circuit = made(low)
+    if circuit.n_edges == 0:
+        circuit = made(min(low + 1, len(order)))
+    if circuit.n_edges == 0:
+        raise WorkbenchError(f"EAP finds no circuit of about {n_edges} edges in this model.")
+    return circuit
+
+
+def random_half(graph: Graph, seed: int) -> Circuit:
+    """A circuit of half of all edges."""
+    real = all_edges(graph)
+    return Circuit(graph, real & (np.random.default_rng(seed).random(real.shape) < 0.5))
+
+
+def toggled_edges(circuit: Circuit, generator: random.Random, n: int) -> list[str]:
+    """n random kept and n random dropped edges of a circuit, mixed."""
+    graph = circuit.graph
+
+    def some(mask: NDArray[np.bool_]) -> list[str]:
+        places = np.argwhere(mask)
+        chosen = generator.sample(range(len(places)), min(n, len(places)))
+        return [graph.edge_name(int(s), int(d)) for s, d in places[chosen]]
+
+    edges = some(circuit.mask) + some(all_edges(graph) & ~circuit.mask)
+    generator.shuffle(edges)
+    return edges
+
+
+def among_its_nodes(circuit: Circuit) -> NDArray[np.bool_]:
+    """Dropped edges between two nodes of a circuit: those that somebody would really toggle."""
+    graph, nodes = circuit.graph, set(circuit.nodes())
+    sources = np.array([name in nodes for name in graph.sources])
+    destinations = np.array([graph.node_of(name) in nodes for name in graph.destinations])
+    return all_edges(graph) & ~circuit.mask & sources[:, None] & destinations[None, :]
+
+
+def _toggles(bench: Bench, seed: int) -> list[Figure]:
+    figures = []
+    for n, aim, aim_p90 in ((SMALL, 0.06, 0.25), (LARGE, 0.18, None)):
+        circuit = bench.circuits[n]
+        generator = random.Random(seed)
+        edges = toggled_edges(circuit, generator, TOGGLES)
+        label = f"toggling an edge in a circuit of {circuit.n_edges} edges"
+        ratios, seconds = _toggle_times(bench, circuit, edges)
+        figures.append(
+            Figure.of(
+                label,
+                ratios,
+                "F",
+                percentile=True,
+                aim=aim,
+                aim_p90=aim_p90,
+                seconds=seconds,
+                note="random kept and dropped edges, exact metric included",
+            )
+        )
+        places = np.argwhere(among_its_nodes(circuit))
+        chosen = generator.sample(range(len(places)), min(TOGGLES, len(places)))
+        inside = [circuit.graph.edge_name(int(s), int(d)) for s, d in places[chosen]]
+        if inside:
+            ratios, seconds = _toggle_times(bench, circuit, inside)
+            figures.append(
+                Figure.of(
+                    "  only dropped edges between its own nodes",
+                    ratios,
+                    "F",
+                    percentile=True,
+                    seconds=seconds,
+                )
+            )
+    return figures
+
+
+def _toggle_times(
+    bench: Bench, circuit: Circuit, edges: Sequence[str]
+) -> tuple[list[float], list[float]]:
+    """Each toggle's time in F and in seconds; each is taken back before the next."""
+    evaluator = Evaluator(bench.workspace, circuit)
+    evaluator.value()
+    ratios, times = [], []
+    forward = bench.watch.forward()
+    for number, edge in enumerate(edges):
+        if number % FORWARD_EVERY == 0:
+            forward = (bench.watch.forward() + bench.watch.forward()) / 2
+        edit = Edit(toggle=(edge,))
+        taken = bench.watch.seconds(partial(evaluator.commit, edit))
+        ratios.append(taken / forward)
+        times.append(taken)
+        evaluator.commit(edit)
+    return ratios, times
+
+
+def _evaluations(bench: Bench, rounds: int, seed: int) -> list[Figure]:
+    graph = bench.model.graph
+    small, large = bench.circuits[SMALL], bench.circuits[LARGE]
+    figures = []
+    for label, circuit, aim in (
+        (f"{small.n_edges} edges", small, 0.5),
+        (f"{large.n_edges} edges", large, 0.8),
+        ("all edges", Circuit.full(graph), 1.3),
+        ("a random half of all edges", random_half(graph, seed), 3.0),
+    ):
+        ratios, seconds = bench.watch.ratios(partial(_value, bench.workspace, circuit), rounds)
+        name = f"evaluating from nothing: {label}"
+        figures.append(Figure.of(name, ratios, "F", aim=aim, seconds=seconds))
+    return figures
+
+
+def _value(workspace: Workspace, circuit: Circuit) -> float:
+    return Evaluator(workspace, circuit).value().metric
+
+
+def _eap(bench: Bench, rounds: int) -> list[Figure]:
+    watch = bench.watch
+
+    def unit() -> float:
+        return watch.forward() + watch.forward() + watch.backward()
+
+    def everything() -> None:
+        eap(Workspace(bench.model, bench.batch, metric="logit_diff"))
+
+    ratios, seconds = watch.ratios(everything, rounds, unit=unit)
+    return [
+        Figure.of(
+            "EAP for all edges",
+            ratios,
+            "2F+B",
+            aim=1.5,
+            seconds=seconds,
+            note="both runs recorded anew",
+        )
+    ]
+
+
+def _into_logits(bench: Bench, rounds: int) -> list[Figure]:
+    edges = _edges_into(bench.model.graph, LOGITS)
+    evaluator = Evaluator(bench.workspace, bench.circuits[SMALL])
+    ratios, seconds = bench.watch.ratios(partial(_run_effects, evaluator, edges, FULL), rounds)
+    name = f"exact effects of all {len(edges)} edges into the logits, in all"
+    return [Figure.of(name, ratios, "F", aim=0.5, seconds=seconds)]
+
+
+def _into_heads(bench: Bench) -> list[Figure]:
+    """An early, a middle and a late head, once each: that is some thousand edges."""
+    circuit = bench.circuits[SMALL]
+    evaluator = Evaluator(bench.workspace, circuit)
+    ratios, times, notes = [], [], []
+    for head, edges in _heads(circuit):
+        ratio, seconds = bench.watch.ratios(partial(_run_effects, evaluator, edges, ALONG), 1)
+        ratios.append(ratio[0] / len(edges))
+        times.append(seconds[0] / len(edges))
+        notes.append(f"{head}: {len(edges)} edges")
+    if not ratios:
+        return []
+    name = "exact effects along the circuit into q, k, v of a head, an edge"
+    return [Figure.of(name, ratios, "F", aim=0.05, seconds=times, note=", ".join(notes))]
+
+
+def _heads(circuit: Circuit) -> list[tuple[str, list[str]]]:
+    """The first, the middle and the last head of a circuit past layer 0, with all edges into it."""
+    graph = circuit.graph
+    heads = [node for node in circuit.nodes() if ".h" in node and graph.layer_of(node) > 0]
+    chosen = dict.fromkeys(heads[place] for place in (0, len(heads) // 2, -1)) if heads else {}
+    return [(head, _edges_into(graph, head)) for head in chosen]
+
+
+def _edges_into(graph: Graph, node: str) -> list[str]:
+    return [
+        graph.edge_name(source, graph.destination_index(destination))
+        for destination in graph.destinations_of(node)
+        for source in range(graph.n_parents(graph.destination_index(destination)))
+    ]
+
+
+def _run_effects(evaluator: Evaluator, edges: Sequence[str], setting: str) -> None:
+    for _ in edge_effects(evaluator, edges, setting):
+        pass
+
+
+def _long(bench: Bench, seed: int, say: Progress) -> list[Figure]:
+    """Thousands of toggles in one evaluator: does it forget, does it grow?"""
+    circuit = bench.circuits[SMALL]
+    generator = random.Random(seed)
+    evaluator = Evaluator(bench.workspace, circuit)
+    edges = toggled_edges(circuit, generator, LONG // 20)
+    inside = np.argwhere(among_its_nodes(circuit))
+    edges += [circuit.graph.edge_name(int(s), int(d)) for s, d in inside]
+    early = 0
+    for number in range(LONG):
+        evaluator.commit(Edit(toggle=(generator.choice(edges),)))
+        if number == LONG // 10:
+            early = resident()
+        if number % 100 == 0:
+            say(f"Toggling {LONG:,} times", number / LONG)
+    late = resident()
+    kept = evaluator.value().metric
+    fresh = Evaluator(bench.workspace, evaluator.circuit).value().metric
+    return [
+        Figure(
+            f"metric after {LONG:,} toggles, off a fresh evaluation by",
+            abs(kept - fresh),
+            "",
+            aim=1e-4,
+        ),
+        Figure(
+            f"memory grown between the {LONG // 10:,}th and the last of them",
+            (late - early) / 2**20,
+            "MiB",
+            aim=16.0,
+        ),
+    ]
