@@ -6,8 +6,6 @@ it, come in with the thread that loads.
 
 from __future__ import annotations
 
-import logging
-import logging.handlers
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -18,6 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from screens.background import leave_without_waiting
+from screens.error_log import ErrorLog
 from screens.one_line import one_line
 from screens.too_small import fit_screen
 from workbench.request import OpenRequest
@@ -25,7 +24,6 @@ from workbench.request import OpenRequest
 if TYPE_CHECKING:
     from workbench.session import Session
 
-LOG_BYTES = 1_000_000
 LEAVING_KEYS = ("q", "ctrl+q")
 
 
@@ -63,7 +61,7 @@ class WorkbenchApp(App[None]):
         self.request = open_request
         self.resuming = resume
         self.session = session
-        self._log_handler: logging.Handler | None = None
+        self.error_log = ErrorLog()
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Run the app; the process can end right after it, whatever still computes."""
@@ -73,7 +71,6 @@ class WorkbenchApp(App[None]):
             leave_without_waiting(self.return_code or 0)
 
     def on_mount(self) -> None:
-        self._log_to_file()
         self.screen_change_signal.subscribe(self, self._fit)
         if self.session is not None:
             self.show_bench(self.session)
@@ -83,6 +80,7 @@ class WorkbenchApp(App[None]):
             self.open_session(self.request)
         else:
             self.show_setup()
+        self.call_after_refresh(self.error_log.open)
 
     # Screens.
 
@@ -113,6 +111,8 @@ class WorkbenchApp(App[None]):
 
     def _show(self, screen: Screen[Any]) -> None:
         """Make this the only screen above the empty one beneath."""
+        while len(self.screen_stack) > 2:  # a dialog over what is replaced
+            self.pop_screen()
         if len(self.screen_stack) > 1:
             self.switch_screen(screen)
         else:
@@ -155,25 +155,5 @@ class WorkbenchApp(App[None]):
         for title, sentence, call in getattr(screen, "palette_commands", list)():
             yield SystemCommand(title, sentence, call)
 
-    # The log.
-
-    def _log_to_file(self) -> None:
-        """Unexpected errors go to a file: the screen has no room for a traceback."""
-        from workbench.statefolder import state_folder
-
-        try:
-            folder = state_folder()
-            folder.mkdir(parents=True, exist_ok=True)
-            handler = logging.handlers.RotatingFileHandler(
-                folder / "workbench.log", maxBytes=LOG_BYTES, backupCount=1, delay=True
-            )
-        except OSError:
-            return  # an unwritable folder costs the log, not the app
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-        logging.getLogger("workbench").addHandler(handler)
-        self._log_handler = handler
-
     def on_unmount(self) -> None:
-        if self._log_handler is not None:
-            logging.getLogger("workbench").removeHandler(self._log_handler)
-            self._log_handler.close()
+        self.error_log.close()

@@ -86,14 +86,19 @@ class Loading(Screen[None]):
     def on_mount(self) -> None:
         self.thread = Background(self, "loading")
         self.set_interval(TICK, self._draw)
-        self.thread.put(self._open, self._opened, self._failed)
         self._draw()
+        # Importing torch would keep the first frame waiting.
+        self.call_after_refresh(self.thread.put, self._open, self._opened, self._failed)
 
     def on_unmount(self) -> None:
         self._cancelled.set()
         self.thread.stop()
 
     def _open(self) -> Session:
+        from screens.app import WorkbenchApp
+
+        if isinstance(self.app, WorkbenchApp):
+            self.app.error_log.open()
         session = self.opening(self._say)
         if self._cancelled.is_set():  # nobody waits for it any more
             session.close()
