@@ -272,6 +272,9 @@ class Bench(BenchActions):
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         self.action_go_in()
 
+    def on_readouts_node_chosen(self, event: Readouts.NodeChosen) -> None:
+        self.choose(event.node)
+
     def on_candidates_marked(self, event: Candidates.Marked) -> None:
         self.toggle(event.row)
 

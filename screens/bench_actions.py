@@ -45,6 +45,7 @@ class BenchActions(Screen[None]):
         @property
         def table(self) -> Candidates: ...
         def choose(self, node: str, *, remember: bool = True) -> None: ...
+        def refresh_all(self, *, anew: bool = False) -> None: ...
         def change_view(self, view: View) -> None: ...
         def toggle(self, edge: Candidate) -> None: ...
         def look(self, anew: bool = False) -> None: ...
@@ -245,7 +246,13 @@ class BenchActions(Screen[None]):
     def action_graph(self) -> None:
         from screens.graph import GraphScreen
 
-        self.app.push_screen(GraphScreen(self.session))
+        def back(node: str | None) -> None:
+            # Groups and history may have changed there.
+            self.refresh_all()
+            if node is not None:
+                self.choose(node)
+
+        self.app.push_screen(GraphScreen(self.session, self.node()), back)
 
     def action_help(self) -> None:
         from screens.help import HelpScreen

@@ -14,7 +14,9 @@ from screens.app import WorkbenchApp
 from screens.bench import Bench
 from screens.circuit_tree import CircuitTree
 from screens.dialogs import Ask, Confirm, Export
+from screens.graph import GraphScreen
 from screens.jump import Jump
+from screens.readouts import Readouts
 from screens.status_bar import StatusBar
 from tests.screens.tiny_sessions import tiny_session, until
 from tests.screens.toy_session import ToyEngine, toy_session
@@ -632,3 +634,27 @@ async def test_leaving_finishes_what_was_asked_for(toy: tuple[Session, ToyEngine
         engine.gate.set()
         await until(pilot, lambda: bool(session.status().edges))
     assert len(session.commands()) == 1
+
+
+async def test_the_graph_answers_with_a_node_and_its_groups_show(
+    toy: tuple[Session, ToyEngine],
+) -> None:
+    session, _ = toy
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=WIDE) as pilot:
+        bench = await settled(pilot)
+        await pilot.press("e")
+        bench = await settled(pilot)
+        await pilot.press("g", "down")
+        graph = app.screen
+        assert isinstance(graph, GraphScreen) and graph.node != "logits"
+        wanted = graph.node
+        session.set_group("movers", [wanted], "move names")
+        await pilot.press("enter")
+        bench = await settled(pilot)
+        assert app.screen is bench and bench.view.node == wanted
+        assert any(row.role for row in bench.tree_rows.all if row.name == wanted)
+        await pilot.press("g", "escape")
+        assert bench_of(app).view.node == wanted
+        bench.on_readouts_node_chosen(Readouts.NodeChosen("m0"))
+        assert bench.view.node == "m0"
