@@ -49,7 +49,7 @@ def test_everything_is_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     names = " | ".join(figure.name for figure in figures.figures)
     for part in (
         "one plain forward pass", "one backward pass", "toggling an edge", "from nothing",
-        "all edges", "random half", "EAP", "into the logits", "into q, k, v", "peak memory",
+        "all edges", "random half", "EAP", "into the logits", "along the circuit into a", "peak memory",
         "200 toggles", "memory grown",
     ):  # fmt: skip
         assert part in names
