@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -27,7 +28,7 @@ from screens.keys import ACTIONS, BY_NAME, FOOTERS
 from screens.numbers import count, plain, signed
 from screens.panel_tabs import PanelTabs
 from screens.rows import Rows
-from screens.runner import SessionRunner, View
+from screens.runner import SessionRunner, Sweep, View
 from screens.status_bar import StatusBar
 from workbench.views import Candidate, Status, TreeRow
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 PANELS = ("circuit", "candidates", "readouts")
 SETTLE = 0.12
 """Seconds the cursor rests before what depends on it is looked up: held arrow keys stay smooth."""
+READABLE = 0.1
+"""Seconds between two looks at a sweep under way."""
 STATES = {
     "open": "open: reads the clean residual",
     "partly": "partly expanded",
@@ -78,6 +81,9 @@ class Bench(BenchActions):
         self._settling: Timer | None = None
         self._read: str | None = None
         self._leaving = False
+        self._sweep: Sweep | None = None  # whose values came into the table last
+        self._looked = 0.0
+        self._look_later = False
         self._follow = False  # the tree's cursor moved: show the node that it came to
 
     def compose(self) -> ComposeResult:
@@ -95,7 +101,7 @@ class Bench(BenchActions):
 
     def on_mount(self) -> None:
         self.runner = SessionRunner(
-            self.session, self, done=self.command_done, failed=self.failed, progress=self.look
+            self.session, self, done=self.command_done, failed=self.failed, progress=self._moved
         )
         self.table.order = self.session.graph.source_index
         self.show_panel("circuit")
@@ -156,24 +162,43 @@ class Bench(BenchActions):
             self.session.frontier(), closed=status.closed
         )
         self.threshold = self.session.threshold
+        self._settle()
         self.look(anew=anew)
 
     def look(self, anew: bool = False) -> None:
-        """Show the edges as they stand now, and compute what is not known of them."""
+        """Show the edges as they stand now; once the cursor rests, compute what is not known."""
+        self._looked = monotonic()
         edges = self.view.candidates(self.session)
         table = self.table
-        if not anew:
+        coming = self._settling is not None
+        if not coming:
             self.runner.look_at(self.view, edges)
         sweep = self.runner.sweep
-        was_sweeping = table.sweeping
-        table.sweeping = sweep is not None and sweep.what == "exact"
-        table.costing = sweep is not None and sweep.what == "drop costs"
+        wanted = coming and not self.runner.stopped
+        table.sweeping = wanted or (sweep is not None and sweep.what == "exact")
+        table.costing = wanted or (sweep is not None and sweep.what == "drop costs")
         table.show_edges(edges, anew=anew)
-        if was_sweeping and not table.sweeping:
+        if self._sweep is not None and self._sweep is not sweep:
             table.resort()  # once, at the end: rows do not jump while they are read
-        if anew:
-            self._settle()
+        self._sweep = sweep if sweep is not None and sweep.what == "exact" else None
         self.describe()
+
+    def _moved(self) -> None:
+        """A sweep moved on: show it, but not more often than can be read."""
+        if self.runner.sweep is None or monotonic() - self._looked >= READABLE:
+            self.look()
+        elif not self._look_later:
+            self._look_later = True
+            self.set_timer(READABLE, self._look_again)
+
+    def _look_again(self) -> None:
+        self._look_later = False
+        self.look()
+
+    def on_screen_resume(self) -> None:
+        """Back from another screen, on which groups or the circuit may have changed."""
+        if self.is_mounted and not self.runner.busy:
+            self.refresh_all()
 
     def describe(self) -> None:
         """Bring titles, headings and the footer up to date."""
@@ -228,8 +253,10 @@ class Bench(BenchActions):
         self.tree_rows.choose(view.node)
         if other_node and table.filter:
             table.filter = type(table.filter)("")
+        self._sweep = None
         if other_node:
             table.clear()
+        self._settle()
         self.look(anew=True)
 
     def _settle(self) -> None:
@@ -262,7 +289,7 @@ class Bench(BenchActions):
     @property
     def quiet(self) -> bool:
         """Nothing is computed, queued or waited for."""
-        return self._settling is None and self.runner.idle
+        return self._settling is None and not self._look_later and self.runner.idle
 
     def on_rows_highlighted(self, event: Rows.Highlighted) -> None:
         if event.rows is self.tree_rows and self.panel == "circuit":

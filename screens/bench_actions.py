@@ -21,6 +21,7 @@ from screens.status_bar import StatusBar
 from workbench.views import Candidate, Status, TreeRow
 
 if TYPE_CHECKING:
+    from screens.readouts import Readouts
     from workbench.session import Session
 
 STEP = 10 ** (1 / 8)
@@ -40,6 +41,8 @@ class BenchActions(Screen[None]):
 
         @property
         def tree_rows(self) -> CircuitTree: ...
+        @property
+        def readouts(self) -> Readouts: ...
         @property
         def edges(self) -> EdgesPanel: ...
         @property
@@ -242,6 +245,14 @@ class BenchActions(Screen[None]):
             widget = next((w for w in widget.query("*") if w.focusable), widget)
         widget.focus()
         self.describe()
+
+    def action_readout(self, what: str) -> None:
+        """What a click on a key of the readouts does."""
+        readouts = self.readouts
+        if what == "mean":
+            readouts.action_mean()
+        else:
+            getattr(readouts, f"action_{what}")(1)
 
     def action_graph(self) -> None:
         from screens.graph import GraphScreen

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
+from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from screens.edge_filter import EdgeFilter
@@ -70,6 +71,10 @@ class Candidates(Rows[Candidate]):
     """
 
     HEADING = 1
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right,l", "screen.go_in", "Go into the node", key_display="→ l", show=False),
+        Binding("left,h", "screen.go_back", "Go back", key_display="← h", show=False),
+    ]
 
     class Marked(Message):
         """The mark of a row was clicked."""

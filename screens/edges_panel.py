@@ -17,9 +17,9 @@ from screens.one_line import one_line
 from screens.runner import Sweep, View
 
 SETTINGS = {
-    "full": ("in the full model", "Δ {metric} if only this edge is corrupted"),
-    "along": ("along the circuit", "Δ {metric}, passed on by kept edges only"),
-    "within": ("within the circuit", "Δ {metric}, all outside it corrupted too"),
+    "full": ("in the full model", "Δ {metric} when the edge is corrupted"),
+    "along": ("along the circuit", "Δ {metric}, passed on by kept edges"),
+    "within": ("within the circuit", "Δ {metric}, the rest corrupted too"),
 }
 """Settings of the exact effects, in the order of the key: name and definition."""
 
@@ -32,7 +32,8 @@ class EdgesPanel(Vertical):
 
     DEFAULT_CSS = """
     EdgesPanel {
-        & > #about { height: auto; padding: 0 1; }
+        & > #about { height: 3; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        &.-filtered > #about { height: 4; }
         & > #edges { height: 1fr; }
         & > #filter { display: none; border: none; height: 1; padding: 0 1; background: $boost; }
         &.-filtering > #filter { display: block; }
@@ -84,9 +85,10 @@ class EdgesPanel(Vertical):
         text.append("   " + self._progress(sweep, stopped))
         if table.filter:
             text.append(
-                f"   filter: {one_line(table.filter.words)} ({count(len(table.rows))})", "bold"
+                f"\nfilter: {one_line(table.filter.words)} ({count(len(table.rows))})", "bold"
             )
-        self.query_one("#about", Static).update(text)
+        self.set_class(bool(table.filter), "-filtered")
+        self.query_one("#about", Static).update(text, layout=False)
 
     def _progress(self, sweep: Sweep | None, stopped: bool) -> str:
         known = sum(c.exact is not None for c in self.table.all)

@@ -35,4 +35,6 @@ class Frontier(Static):
             text.append(" ")
         if len(nodes) > SHOWN:
             text.append("…")
+        if nodes == ["logits"]:
+            text.append("\ne keeps the edges into them that pass the threshold.")
         self.update(text)

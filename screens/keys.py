@@ -124,7 +124,18 @@ ACTIONS = (
     Action("quit", "q", "q", "quit", "Leave; the session is saved always.", FILES),
 )  # fmt: skip
 
-BY_NAME = {action.name: action for action in ACTIONS}
+READOUTS = "Readouts"
+READOUT_ACTIONS = (
+    Action("readout('view')", "right", "← →", "view", "Show the next readout.", READOUTS),
+    Action("readout('position')", "full_stop", ", .", "position",
+           "Read one token further on.", READOUTS),
+    Action("readout('pair')", "greater_than_sign", "< >", "prompt",
+           "Read the next prompt.", READOUTS),
+    Action("readout('mean')", "0", "0", "mean", "Read the mean over all prompts.", READOUTS),
+)  # fmt: skip
+"""Keys of the readouts that the footer offers; the readouts bind them themselves."""
+
+BY_NAME = {action.name: action for action in (*ACTIONS, *READOUT_ACTIONS)}
 
 FOOTERS = {
     "circuit": ("go_in", "expand", "keep_or_drop", "toggle_node", "undo", "next_frontier", "jump",
@@ -132,6 +143,7 @@ FOOTERS = {
     "candidates": ("go_in", "keep_or_drop", "expand", "threshold_down", "keep_above", "undo",
                    "inputs", "setting", "sort", "filter", "drop_costs", "cancel", "go_back",
                    "next_frontier", "jump", "drop_all", "redo", "export", "graph", "quit"),
-    "readouts": ("jump", "undo", "graph", "export", "quit"),
+    "readouts": (*(action.name for action in READOUT_ACTIONS), "jump", "undo", "graph", "export",
+                 "redo", "prompts", "quit"),
 }  # fmt: skip
 """What the footer offers by panel, the most needed first: what does not fit is left to the help."""

@@ -13,6 +13,7 @@ from screens.one_line import one_line
 from workbench.info import ModelInfo
 from workbench.views import Status, TaskInfo
 
+LEAST_MESSAGE = 14  # cells below which a message would be no more than its ends
 WIDE = 130  # columns from which two lines hold everything
 
 
@@ -77,13 +78,14 @@ class StatusBar(Widget):
             )
         return text
 
-    def _who(self, width: int) -> Text:
-        """Model, task and how it is run: as much of it as there is room for."""
+    def _who(self, width: int, *, brief: bool = False) -> Text:
+        """Model, task and how it is run: as much of it as there is room for, or is asked for."""
         task = self.task_info
         always = [one_line(task.name), f"{task.n_pairs} pairs"]
         always += ["warnings: p"] if task.warnings else []
         more = [] if task.seed is None else [f"seed {task.seed}"]
         more += [task.ablation, "BOS" if task.bos else "no BOS"]
+        more = [] if brief else more
         model = one_line(self.model_info.name)
         while more and len(" · ".join([model, *always, *more])) > width:
             more.pop()
@@ -137,13 +139,21 @@ class StatusBar(Widget):
             self._item("KL", plain(status.kl, 4), moving=True),
         ]
 
+    def _append_message(self, text: Text, width: int) -> None:
+        said = shorten(one_line(self.status.message), width)
+        text.append("   " + said, self.get_component_rich_style("status-bar--label"))
+
     # Lines.
 
     def _narrow(self, width: int) -> list[Text]:
         right = self._openness()
         agreement = self._agreement()
+        who = self._who(width - right.cell_len - 2, brief=bool(self.status.message))
+        space = width - who.cell_len - right.cell_len - 6
+        if space >= LEAST_MESSAGE:
+            self._append_message(who, space)
         return [
-            _ends(self._who(width - right.cell_len - 2), right, width),
+            _ends(who, right, width),
             _spread(self._metrics() + agreement[:1], width),
             _spread([self._faithfulness(), agreement[1], *self._rest("/")], width),
         ]
@@ -154,13 +164,10 @@ class StatusBar(Widget):
         room = width - metrics.cell_len - 4
         head = _ends(self._who(room), metrics, width)
         tail = _joined([self._openness(), *rest], "   ")
-        message = one_line(self.status.message)
         left = self._faithfulness()
         space = width - left.cell_len - tail.cell_len - 6
-        if message and space > 12:
-            left.append(
-                "   " + shorten(message, space), self.get_component_rich_style("status-bar--label")
-            )
+        if space >= LEAST_MESSAGE:
+            self._append_message(left, space)
         return [head, _ends(left, tail, width)]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -16,6 +18,7 @@ from screens.circuit_tree import CircuitTree
 from screens.dialogs import Ask, Confirm, Export
 from screens.graph import GraphScreen
 from screens.jump import Jump
+from screens.keys import ACTIONS, BY_NAME, FOOTERS
 from screens.readouts import Readouts
 from screens.status_bar import StatusBar
 from tests.screens.tiny_sessions import tiny_session, until
@@ -220,7 +223,7 @@ async def test_a_sweep_of_a_node_that_was_left_shows_nothing(
         await settled(pilot)
         engine.gate.clear()
         await pilot.press("j")
-        await until(pilot, lambda: bench.table.sweeping)
+        await until(pilot, lambda: bench.view.node != "logits" and bench.runner.sweep is not None)
         left = bench.view.node
         sweep = bench.runner.sweep
         assert sweep is not None and left != "logits"
@@ -658,3 +661,114 @@ async def test_the_graph_answers_with_a_node_and_its_groups_show(
         assert bench_of(app).view.node == wanted
         bench.on_readouts_node_chosen(Readouts.NodeChosen("m0"))
         assert bench.view.node == "m0"
+
+
+async def test_the_palette_knows_every_action_and_runs_it(toy: tuple[Session, ToyEngine]) -> None:
+    session, _ = toy
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=WIDE) as pilot:
+        bench = await settled(pilot)
+        listed = {command.title for command in app.get_system_commands(bench)}
+        assert listed >= {action.in_palette for action in ACTIONS}
+        await pilot.press("ctrl+p", *"expand")
+        found = app.screen.query_one(CommandList)
+        await until(pilot, lambda: found.option_count == 2)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is bench and bool(session.status().edges))
+        await settled(pilot)
+
+
+def test_every_action_is_bound_once_and_does_something() -> None:
+    keys = [key for action in ACTIONS for key in action.keys.split(",")]
+    assert len(keys) == len(set(keys))
+    for action in ACTIONS:
+        assert hasattr(Bench, f"action_{action.name.split('(')[0]}"), action
+    offered = {name for names in FOOTERS.values() for name in names}
+    assert offered <= set(BY_NAME)
+
+
+async def test_the_footer_fits_whole_keys_and_always_leads_to_the_help(
+    toy: tuple[Session, ToyEngine],
+) -> None:
+    session, _ = toy
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=NARROW) as pilot:
+        await settled(pilot)
+        for key in "123":
+            await pilot.press(key)
+            await settled(pilot)
+            for width in (60, 80, 133):
+                await pilot.resize_terminal(width, 24)
+                await pilot.pause()
+                footer = screen_text(app).splitlines()[-1]
+                assert footer.rstrip().endswith("? help")
+                shown = {action.label for action in BY_NAME.values()}
+                for item in re.split(r"  +", footer.strip()):
+                    assert any(item.endswith(label) for label in shown), f"{item!r} is cut off"
+
+
+async def test_the_status_bar_shows_everything_at_both_sizes(
+    toy: tuple[Session, ToyEngine],
+) -> None:
+    session, _ = toy
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("e")
+        await settled(pilot)
+        status = session.status()
+        assert status.faithfulness is not None and status.change is not None
+        for size in (NARROW, WIDE, (100, 30), (130, 30)):
+            await pilot.resize_terminal(*size)
+            await settled(pilot)
+            text = screen_text(app)
+            for words in (
+                "toy · ioi · 2 pairs",
+                "logit_diff: model +3.213",
+                "corrupted −2.872",
+                "circuit +3.032",
+                f"faithfulness {status.faithfulness:.4f} (−0.0298)",
+                f"OPEN: {status.open_destinations} inputs",
+                "accuracy 100.0%",
+                "KL 0.0227",
+                "32,491",
+                f"nodes {status.nodes}",
+                " ms",
+            ):
+                assert words in text, (size, words)
+
+
+async def test_the_filter_narrows_and_escape_widens(toy: tuple[Session, ToyEngine]) -> None:
+    session, _ = toy
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=NARROW) as pilot:
+        bench = await settled(pilot)
+        await pilot.press("f", *"mlps", "enter")
+        assert {row.source[0] for row in bench.table.rows} == {"m"}
+        assert bench.focused is bench.table
+        assert "filter: mlps (12)" in screen_text(app)
+        await pilot.press("space")
+        await settled(pilot)
+        assert {row.source[0] for row in bench.table.rows} == {"m"}
+        await pilot.press("escape")
+        assert len(bench.table.rows) == 157
+        assert "filter" not in screen_text(app)
+
+
+async def test_back_from_the_graph_the_bench_is_as_the_session(
+    toy: tuple[Session, ToyEngine],
+) -> None:
+    session, _ = toy
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=WIDE) as pilot:
+        bench = await settled(pilot)
+        await pilot.press("e")
+        await settled(pilot)
+        await pilot.press("g")
+        await until(pilot, lambda: app.screen is not bench)
+        name = session.tree()[1].name
+        session.set_group("movers", [name], "move the [b]name[/b]")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is bench)
+        await settled(pilot)
+        assert "move the [b]" in screen_text(app)
