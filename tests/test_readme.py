@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from screens.keys import ACTIONS
+from workbench.taskfile import read_task
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -58,3 +61,32 @@ def test_every_command_is_one() -> None:
     shown = set(re.findall(r"^workbench (\w+)", "\n".join(blocks("bash")), re.MULTILINE))
     assert shown <= known
     assert shown >= {"evaluate", "bench", "convert"}
+
+
+def test_the_task_line_is_a_task(tmp_path: Path) -> None:
+    (line,) = blocks("json")
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(line, encoding="utf-8")
+    assert read_task(path).pairs[0].answers == (" Mary",)
+
+
+def test_the_keys_are_bound() -> None:
+    table = README[README.index("| key |") : README.index("The estimates of all edges")]
+    named = {
+        key
+        for row in table.splitlines()[2:]
+        if row.startswith("|")
+        for key in re.findall(r"`([^`]+)`", row.split("|")[1])
+    }
+    names = {"[": "left_square_bracket", "]": "right_square_bracket", "/": "slash"}
+    names |= {"?": "question_mark"}
+    bound = {key.strip() for action in ACTIONS for key in action.binding().key.split(",")}
+    missing = {k for k in named - {"j", "k"} if names.get(k, k) not in bound}
+    assert not missing, (missing, sorted(bound))
+
+
+def test_its_pictures_exist() -> None:
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    assert pictures
+    for picture in pictures:
+        assert (ROOT / picture).is_file(), picture
