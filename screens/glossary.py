@@ -42,6 +42,12 @@ NUMBERS = (
         "prompt. An edge that helps has a negative effect.",
     ),
     (
+        "ablation",
+        "What a dropped edge carries. Patching: what its source writes on the corrupted prompt. "
+        "Zero: nothing. Mean: its source's mean over the clean prompts. With these two, "
+        "corrupted means everything ablated so.",
+    ),
+    (
         "EAP",
         "Edge attribution patching: the estimate (corrupted − clean) · gradient of every edge at "
         "once, from two forward passes and one backward pass. An estimate, drawn hatched; it is "
