@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 
 from screens import lookups
 from screens.app import WorkbenchApp
+from screens.bench import Bench
 from screens.lookups import Known
 from screens.setup import Setup
 from tests.screens.test_bench import settled
@@ -38,6 +39,7 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "state"))
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr("screens.status_bar.seconds", lambda value: "12 ms")
+    monkeypatch.setattr(Bench, "notify", lambda self, *_, **__: None)  # it goes after seconds
 
 
 @pytest.mark.parametrize("size", SIZES)
