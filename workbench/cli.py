@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from workbench import console, output
 from workbench.request import OpenRequest
+from workbench.settings import ABLATIONS, check_ablation
 
 
 class Carried(BaseException):
@@ -65,7 +66,9 @@ Mismatch = Annotated[
     Literal["refuse", "drop"],
     typer.Option(help="What becomes of pairs whose prompts differ in token length."),
 ]
-Ablation = Annotated[str, typer.Option(help="What takes the place of an edge left out.")]
+Ablation = Annotated[
+    str, typer.Option(help=f"What an edge left out carries: {', '.join(ABLATIONS)}.")
+]
 ModelName = Annotated[
     str,
     typer.Argument(
@@ -114,6 +117,7 @@ def open_(
 
     find_model(model)
     check_task(task)
+    check_ablation(ablation)
     if circuit is not None:
         check_circuit(circuit)
     from workbench.launch import show
@@ -188,6 +192,7 @@ def evaluate(
     # What costs nothing to find out comes before what takes seconds.
     find_model(model)
     check_task(task)
+    check_ablation(ablation)
     from workbench.formats import load_circuit
 
     loaded = load_circuit(circuit)

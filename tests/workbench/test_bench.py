@@ -47,11 +47,21 @@ def test_everything_is_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         progress=lambda m, f: told.append(m),
     )
     names = " | ".join(figure.name for figure in figures.figures)
-    for part in (
-        "one plain forward pass", "one backward pass", "toggling an edge", "from nothing",
-        "all edges", "random half", "EAP", "into the logits", "along the circuit into a", "peak memory",
-        "200 toggles", "memory grown",
-    ):  # fmt: skip
+    parts = (
+        "one plain forward pass",
+        "one backward pass",
+        "toggling an edge",
+        "from nothing",
+        "all edges",
+        "random half",
+        "EAP",
+        "into the logits",
+        "along the circuit into a",
+        "peak memory",
+        "200 toggles",
+        "memory grown",
+    )
+    for part in parts:
         assert part in names
     for figure in figures.figures:
         assert math.isfinite(figure.value), figure

@@ -215,6 +215,7 @@ def test_convert(run: Run, circuit: Path, tmp_path: Path) -> None:
         (["open", "no/such/model", "--task", "ioi"], "There is no model"),
         (["open", "{model}", "--task", "no-task"], "There is no task"),
         (["open", "{model}", "--task", "ioi", "--circuit", "{task}"], "pairs.jsonl"),
+        (["open", "{model}", "--task", "ioi", "--ablation", "mean2"], "'mean2'"),
         (["open", "{model}", "--task", "ioi"], "needs a terminal"),
         ([], "needs a terminal"),
         (["resume"], "no session"),
