@@ -29,6 +29,10 @@ def digits(number: int, *radices: int) -> tuple[int, ...]:
     return tuple(reversed(places))
 
 
+# More than anybody runs at once; a slip of the finger should not fill the memory.
+MOST_PAIRS = 100_000
+
+
 def draw_pairs(
     task: str, n_pairs: int, seed: int, variants: tuple[tuple[int, Callable[[int], Pair]], ...]
 ) -> tuple[Pair, ...]:
@@ -37,7 +41,7 @@ def draw_pairs(
     Taking turns balances what the variants stand for (singular and plural, ABBA and BABA).
 
     Raises:
-        TaskError: fewer than one pair asked for, or more than there are.
+        TaskError: fewer than one pair asked for, more than there are, or than `MOST_PAIRS`.
     """
     if n_pairs < 1:
         raise TaskError(f"{task} needs at least one pair, not {n_pairs}.")
@@ -46,6 +50,10 @@ def draw_pairs(
         raise TaskError(
             f"{task} has {total:,} distinct pairs with this tokenizer, not {n_pairs:,}: "
             "ask for fewer."
+        )
+    if n_pairs > MOST_PAIRS:
+        raise TaskError(
+            f"{task} makes at most {MOST_PAIRS:,} pairs at once, not {n_pairs:,}: ask for fewer."
         )
     streams = [
         map(make, shuffled(size, random.Random(f"{task} {seed} {number}")))

@@ -107,3 +107,8 @@ def test_tasks_loads_nothing_of_ours_and_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_slip_of_the_finger_does_not_fill_the_memory() -> None:
+    with pytest.raises(TaskError, match="at most 100,000 pairs"):
+        make_task("ioi", tiny_tokenizer(), 10**7)
