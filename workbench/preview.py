@@ -7,6 +7,7 @@ what transformers reads, and that is so for every model that we convert.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from workbench.progress import silent
 from workbench.views import PromptView
 
 TOKENIZER_FILE = "tokenizer.json"
+SETTINGS_FILE = "tokenizer_config.json"
+"""Lies beside the tokenizer's file and names its special tokens."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,9 @@ def preview_task(
         WorkbenchError: the model or task is not to be found, or the task cannot be made so.
     """
     tokenizer = find_tokenizer(model, revision)
-    made, notes = _make(task, tokenizer, pairs, seed, metric)
+    # More pairs of a seed begin with the same pairs, so only those that are shown are made.
+    fewer = pairs if pairs is None or task not in TASKS else min(pairs, at_most)
+    made, notes = _make(task, tokenizer, fewer, seed, metric)
     if tokenizer is None:
         notes += (f"Shown in words: the tokenizer of {model} is not on this machine yet.",)
         shown = tuple(_words(pair) for pair in made.pairs[:at_most])
@@ -82,7 +87,8 @@ def preview_task(
         for pair, a, b in both[:at_most]
     )
     unequal = sum(len(a) != len(b) for _, a, b in both)
-    return TaskPreview(made.description, made.metric, len(both), shown, True, notes, unequal)
+    n_pairs = pairs if pairs is not None and task in TASKS else len(both)
+    return TaskPreview(made.description, made.metric, n_pairs, shown, True, notes, unequal)
 
 
 def find_tokenizer(model: str, revision: str | None = None) -> Any | None:
@@ -127,9 +133,8 @@ class FileTokenizer:
         unknown = getattr(self._tokenizer.model, "unk_token", None)
         self.unk_token = unknown
         self.unk_token_id = None if unknown is None else self._tokenizer.token_to_id(unknown)
-        first = self.encode("a", add_special_tokens=True)[:1]
-        plain = self.encode("a", add_special_tokens=False)[:1]
-        self.bos_token_id = first[0] if first != plain else None
+        bos = _named_token(file.with_name(SETTINGS_FILE), "bos_token")
+        self.bos_token_id = None if bos is None else self._tokenizer.token_to_id(bos)
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
@@ -148,6 +153,16 @@ class FileTokenizer:
     def convert_ids_to_tokens(self, token: int) -> str | None:
         text = self._tokenizer.id_to_token(token)
         return None if text is None else str(text)
+
+
+def _named_token(file: Path, name: str) -> str | None:
+    """A special token's text; None if the file does not name it."""
+    try:
+        value = json.loads(file.read_text(encoding="utf-8")).get(name)
+    except (OSError, ValueError, AttributeError):
+        return None
+    value = value.get("content") if isinstance(value, dict) else value
+    return value if isinstance(value, str) else None
 
 
 def _make(
