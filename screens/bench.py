@@ -30,6 +30,7 @@ from screens.panel_tabs import PanelTabs
 from screens.rows import Rows
 from screens.runner import SessionRunner, Sweep, View
 from screens.status_bar import StatusBar
+from screens.tree_layout import TreeLayout
 from workbench.views import Candidate, Status, TreeRow
 
 if TYPE_CHECKING:
@@ -156,14 +157,21 @@ class Bench(BenchActions):
         """Show the session as it stands now; `anew`: the view changed, so sort the table again."""
         status = self.session.status()
         self.query_one("#status", StatusBar).update(status, pending=self.runner.busy)
-        self.tree_rows.show_tree(self.session.tree())
-        self.tree_rows.choose(self.view.node)
+        self.runner.read_tree(self.show_tree)
         self.query_one("#frontier", Frontier).show_nodes(
             self.session.frontier(), closed=status.closed
         )
         self.threshold = self.session.threshold
         self._settle()
         self.look(anew=anew)
+
+    def show_tree(self, layout: TreeLayout) -> None:
+        """Show the circuit; the cursor stays with the chosen node unless it is being moved."""
+        self.tree_rows.show_tree(layout)
+        self.tree_rows.choose(self.view.node)
+        if not self._follow:
+            self.tree_rows.go_to(self.view.node)
+        self.describe()
 
     def look(self, anew: bool = False) -> None:
         """Show the edges as they stand now; once the cursor rests, compute what is not known."""
@@ -180,6 +188,7 @@ class Bench(BenchActions):
         table.show_edges(edges, anew=anew)
         if self._sweep is not None and self._sweep is not sweep:
             table.resort()  # once, at the end: rows do not jump while they are read
+            self.runner.read_tree(self.show_tree)  # which orders by what is known best
         self._sweep = sweep if sweep is not None and sweep.what == "exact" else None
         self.describe()
 
@@ -227,8 +236,7 @@ class Bench(BenchActions):
         self.query_one("#keys", KeyBar).offer([BY_NAME[name] for name in FOOTERS[self.panel]])
 
     def row_of(self, node: str) -> TreeRow | None:
-        rows = [row for row in self.tree_rows.all if row.name == node]
-        return next((row for row in rows if not row.repeated), rows[0] if rows else None)
+        return self.tree_rows.laid_out.find(node)
 
     # Choosing.
 

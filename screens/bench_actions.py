@@ -107,11 +107,9 @@ class BenchActions(Screen[None]):
                 if self.row_of(node) is None:
                     self.action_panel("candidates")  # it is in no row of the tree
 
-        known = {row.name: row.state for row in self.tree_rows.all if not row.repeated}
-        roles = {row.name: row.role for row in self.tree_rows.all if row.role}
-        words = {
-            name: " ".join(filter(None, (state, roles.get(name)))) for name, state in known.items()
-        }
+        tree = self.tree_rows.laid_out
+        known = {node: tree.rows[at] for node, at in tree.home.items()}
+        words = {n: " ".join(filter(None, (row.state, row.role))) for n, row in known.items()}
         self.app.push_screen(Jump(self.session.graph.nodes, words), go)
 
     def node(self) -> str:
@@ -233,8 +231,8 @@ class BenchActions(Screen[None]):
         self.edges.ask_filter()
 
     def action_cancel(self) -> None:
-        if not self.runner.cancel():
-            self.runner.stopped = False
+        coming = self.table.sweeping and any(edge.exact is None for edge in self.table.all)
+        self.runner.stopped = self.runner.cancel() or coming
         self.look()
 
     def action_panel(self, panel: str) -> None:

@@ -93,7 +93,7 @@ class EdgesPanel(Vertical):
     def _progress(self, sweep: Sweep | None, stopped: bool) -> str:
         known = sum(c.exact is not None for c in self.table.all)
         total = len(self.table.all)
-        if sweep is not None and sweep.what == "exact":
+        if self.table.sweeping and known < total:
             return f"exact {count(known)}/{count(total)}… (c stops)"
         if sweep is not None:
             progress = f" {count(sweep.done)}/{count(sweep.total)}" if sweep.total else ""

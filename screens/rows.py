@@ -106,10 +106,12 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         offset = self.index - self.scroll_offset.y
         self.rows = list(rows)
         self.index = max(0, min(self.index, len(self.rows) - 1))
-        for i, row in enumerate(self.rows):
-            if self.key(row) == wanted:
-                self.index = i
-                break
+        here = self.highlighted
+        if here is not None and self.key(here) != wanted:
+            for i, row in enumerate(self.rows):
+                if self.key(row) == wanted:
+                    self.index = i
+                    break
         self._fit()
         # The cursor keeps its height on the screen while rows come and go around it.
         self.scroll_to(y=max(0, self.index - max(0, offset)), animate=False, immediate=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from textual.message_pump import MessagePump
 
 from screens.background import Background, sentence
+from screens.tree_layout import TreeLayout
 from workbench.errors import Cancelled
 from workbench.views import Candidate, Status
 
@@ -81,6 +82,8 @@ class SessionRunner:
         self.stopped = False
         self._commands = Background(receiver, "commands")
         self._sweeps = Background(receiver, "sweeps")
+        self._reads = Background(receiver, "reads")
+        self._read_once_more = False
         self._done = done
         self._failed = failed
         self._progress = progress
@@ -93,7 +96,7 @@ class SessionRunner:
 
     @property
     def idle(self) -> bool:
-        return not self.busy and self._sweeps.waiting == 0
+        return not any(thread.waiting for thread in (self._commands, self._sweeps, self._reads))
 
     def stop(self, last: Callable[[], None]) -> None:
         """Cancel the sweep, take nothing more, and call `last` after the commands that wait."""
@@ -101,6 +104,7 @@ class SessionRunner:
         self._commands.put(last, lambda _: None, lambda _: None)
         self._commands.stop()
         self._sweeps.stop()
+        self._reads.stop()
 
     # Commands.
 
@@ -111,6 +115,25 @@ class SessionRunner:
     def other(self, call: Callable[[], object], done: Callable[[], None]) -> None:
         """Run something else in its turn among the commands, such as an export."""
         self._commands.put(call, lambda _: done(), lambda error: self._failed(sentence(error)))
+
+    def read_tree(self, show: Callable[[TreeLayout], None]) -> None:
+        """Lay out the tree as it stands then. Asked for while one is laid out: once more after."""
+        if self._reads.waiting:
+            self._read_once_more = True
+            return
+        session = self.session
+
+        def done(layout: TreeLayout) -> None:
+            again, self._read_once_more = self._read_once_more, False
+            if again:
+                self.read_tree(show)
+            else:
+                show(layout)
+
+        def work() -> TreeLayout:
+            return TreeLayout.of(session.tree())
+
+        self._reads.put(work, done, lambda error: self._failed(sentence(error)))
 
     # Sweeps.
 

@@ -656,7 +656,7 @@ async def test_the_graph_answers_with_a_node_and_its_groups_show(
         await pilot.press("enter")
         bench = await settled(pilot)
         assert app.screen is bench and bench.view.node == wanted
-        assert any(row.role for row in bench.tree_rows.all if row.name == wanted)
+        assert any(row.role for row in bench.tree_rows.laid_out.rows if row.name == wanted)
         await pilot.press("g", "escape")
         assert bench_of(app).view.node == wanted
         bench.on_readouts_node_chosen(Readouts.NodeChosen("m0"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from screens.circuit_tree import DEEPEST, CircuitTree
+from screens.circuit_tree import CircuitTree
+from screens.tree_layout import DEEPEST, TreeLayout
 from tests.screens.tiny_sessions import Host
 from workbench.views import TreeRow
 
@@ -42,7 +43,7 @@ async def test_guides_marks_and_effects() -> None:
     app = Host(CircuitTree)
     async with app.run_test(size=(40, 20)):
         tree = app.query_one(CircuitTree)
-        tree.show_tree(ROWS)
+        tree.show_tree(TreeLayout.of(ROWS))
         text = lines(tree)
         assert [line.split("  ")[0].rstrip() for line in text] == [
             " ● logits",
@@ -62,14 +63,14 @@ async def test_folding_hides_what_feeds_a_node() -> None:
     async with app.run_test(size=(40, 20)) as pilot:
         tree = app.query_one(CircuitTree)
         tree.focus()
-        tree.show_tree(ROWS)
+        tree.show_tree(TreeLayout.of(ROWS))
         tree.move_to(2)
         await pilot.press("h")
         assert tree.highlighted == ROWS[1], "first to the parent"
         await pilot.press("left")
         assert [r.name for r in tree.rows] == ["logits", "m1", "a1.h0", "a0.h0", "m0"]
         assert "▹" in lines(tree)[1]
-        tree.show_tree([*ROWS, row("input", 1, "logits", "input")])
+        tree.show_tree(TreeLayout.of([*ROWS, row("input", 1, "logits", "input")]))
         assert len(tree.rows) == 6, "it stays folded"
         await pilot.press("l")
         assert len(tree.rows) == 8
@@ -82,7 +83,7 @@ async def test_going_to_a_node_unfolds_what_hides_it() -> None:
     app = Host(CircuitTree)
     async with app.run_test(size=(40, 20)):
         tree = app.query_one(CircuitTree)
-        tree.show_tree(ROWS)
+        tree.show_tree(TreeLayout.of(ROWS))
         tree.move_to(1)
         tree.action_fold()
         assert tree.go_to("a0.h0")
@@ -99,7 +100,7 @@ async def test_a_deep_circuit_keeps_its_names_on_the_screen() -> None:
     app = Host(CircuitTree)
     async with app.run_test(size=(36, 80)):
         tree = app.query_one(CircuitTree)
-        tree.show_tree(chain)
+        tree.show_tree(TreeLayout.of(chain))
         for shown, line in zip(tree.rows, lines(tree, 36), strict=True):
             assert shown.name in line
             assert len(line) <= 36
@@ -110,9 +111,9 @@ async def test_the_cursor_survives_the_loss_of_its_row() -> None:
     app = Host(CircuitTree)
     async with app.run_test(size=(40, 20)):
         tree = app.query_one(CircuitTree)
-        tree.show_tree(ROWS)
+        tree.show_tree(TreeLayout.of(ROWS))
         tree.move_to(6)
-        tree.show_tree(ROWS[:3])
+        tree.show_tree(TreeLayout.of(ROWS[:3]))
         assert tree.highlighted == ROWS[2]
-        tree.show_tree([])
+        tree.show_tree(TreeLayout.of([]))
         assert tree.highlighted is None
