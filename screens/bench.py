@@ -108,8 +108,10 @@ class Bench(BenchActions):
         self.show_panel("circuit")
         self.refresh_all(anew=True)
         self._read_component()
-        for warning in self.session.task.warnings:
-            self.notify(warning, title="Warning", severity="warning", timeout=20, markup=False)
+        if warnings := self.session.task.warnings:
+            more = f" p shows all {len(warnings)} warnings." if len(warnings) > 1 else ""
+            said = warnings[0] + more
+            self.notify(said, title="Warning", severity="warning", timeout=12, markup=False)
 
     def on_unmount(self) -> None:
         self.runner.stop(self.session.close)

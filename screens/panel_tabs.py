@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 from textual.widget import Widget
-
-from screens.numbers import shorten
 
 
 class PanelTabs(Widget):
@@ -39,10 +38,12 @@ class PanelTabs(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        room = width // max(1, len(self._titles)) - 6
+        titles = self._titles
+        if sum(len(title) + 5 for title in titles.values()) > width:
+            titles = {panel: re.split(r"[\W]", title)[0] for panel, title in titles.items()}
         text = Text()
-        for number, (panel, title) in enumerate(self._titles.items(), 1):
-            label = f"{number} {shorten(title, room)}"
+        for number, (panel, title) in enumerate(titles.items(), 1):
+            label = f"{number} {title}"
             shown = panel == self._shown
             style = Style(meta={"@click": f"screen.panel('{panel}')"})
             if shown:

@@ -14,11 +14,12 @@ from workbench.info import ModelInfo
 from workbench.views import Status, TaskInfo
 
 LEAST_MESSAGE = 14  # cells below which a message would be no more than its ends
+NARROW = 79  # columns from which three lines hold everything
 WIDE = 130  # columns from which two lines hold everything
 
 
 class StatusBar(Widget):
-    """Model, task, metric, faithfulness and size of the circuit: three lines, or two wide ones.
+    """Model, task, metric, faithfulness and size of the circuit, in two to four lines.
 
     Attributes:
         pending: edits are under way: what they will change is shown dim.
@@ -55,7 +56,8 @@ class StatusBar(Widget):
         self.refresh()
 
     def on_resize(self) -> None:
-        self.styles.height = 2 if self.size.width >= WIDE else 3
+        width = self.size.width
+        self.styles.height = 2 if width >= WIDE else 3 if width >= NARROW else 4
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -152,6 +154,13 @@ class StatusBar(Widget):
         space = width - who.cell_len - right.cell_len - 6
         if space >= LEAST_MESSAGE:
             self._append_message(who, space)
+        if width < NARROW:
+            return [
+                _ends(who, right, width),
+                _spread(self._metrics(), width),
+                _spread([self._faithfulness(), agreement[1]], width),
+                _spread([*self._rest("/"), agreement[0]], width),
+            ]
         return [
             _ends(who, right, width),
             _spread(self._metrics() + agreement[:1], width),

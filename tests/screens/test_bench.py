@@ -718,7 +718,7 @@ async def test_the_status_bar_shows_everything_at_both_sizes(
         await settled(pilot)
         status = session.status()
         assert status.faithfulness is not None and status.change is not None
-        for size in (NARROW, WIDE, (100, 30), (130, 30)):
+        for size in (NARROW, WIDE, (100, 30), (130, 30), (60, 16)):
             await pilot.resize_terminal(*size)
             await settled(pilot)
             text = screen_text(app)
