@@ -22,8 +22,9 @@ from workbench.spread import Base, Change, Reach, Spread
 from workbench.workspace import Evaluation, Workspace
 
 # What one batch of alternatives may take beside the recordings and the circuit's own cells, in
-# bytes.
-WHAT_IF_BYTES = 400 * 2**20
+# bytes. On a CPU larger batches are no faster.
+WHAT_IF_BYTES = {"cpu": 100 * 2**20}
+WHAT_IF_BYTES_ELSEWHERE = 2**30
 # An MLP's hidden layer, its gate and their product, in units of d_model: what most architectures
 # have.
 _MLP_WIDTH = 12
@@ -203,7 +204,8 @@ class Evaluator:
         if not changes:
             return
         reach = Reach(self.graph, bases[0].mask, plan, changes)
-        room = WHAT_IF_BYTES // self._row_bytes()
+        device = self.workspace.parts.device.type
+        room = WHAT_IF_BYTES.get(device, WHAT_IF_BYTES_ELSEWHERE) // self._row_bytes()
         batch: list[int] = []
         union = np.zeros(self.graph.n_sources, dtype=bool)
         tail = reach.tail < len(reach.stages) - 1
@@ -213,7 +215,9 @@ class Evaluator:
         for k in order:
             joined = union | reach.sources[:, k]
             level_all = int((plan.need[joined] == ALL).sum()) + (3 * _MLP_WIDTH // 2 if tail else 0)
-            cost = level_all + 0.2 * int((plan.need[joined] == LAST).sum()) + _MLP_WIDTH + 3 * width
+            cost = level_all + 0.2 * int((plan.need[joined] == LAST).sum()) + 1
+            if joined.any() or tail:  # else the logits alone are computed
+                cost += _MLP_WIDTH + 3 * width
             if batch and cost * (len(batch) + 1) > room:
                 yield batch
                 batch, joined = [], reach.sources[:, k].copy()

@@ -19,15 +19,8 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
 from workbench.errors import WorkbenchError
+from workbench.family import SUPPORTED_FAMILIES
 from workbench.graph import Graph
-
-# transformers' model_type -> what researchers call it. A family is here once tests hold the engine
-# to it.
-SUPPORTED_FAMILIES: dict[str, str] = {
-    "gpt2": "GPT-2",
-    "llama": "Llama-like (Llama 2 and 3, SmolLM 1 and 2, TinyLlama)",
-    "gpt_neox": "GPT-NeoX (Pythia)",
-}
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,13 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
-from workbench import family, modelsource, parts
+from workbench import modelsource
 from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
 from workbench.model import Model, load_model
@@ -263,12 +262,6 @@ def test_families_that_are_not_exact(folder: Path, config: dict[str, Any], part:
     (folder / "evil.py").write_text("raise SystemExit('the code of a folder was run')")
     (folder / "config.json").write_text(json.dumps(config))
     assert part in refusal(folder)
-
-
-def test_families_are_said_once() -> None:
-    assert parts.SUPPORTED_FAMILIES == family.SUPPORTED_FAMILIES
-    with pytest.raises(WorkbenchError, match="opt"):
-        family.require_supported(SimpleNamespace(model_type="opt"))
 
 
 def test_revisions_are_the_hubs(folder: Path) -> None:
