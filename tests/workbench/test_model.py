@@ -7,13 +7,14 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
-from workbench import modelsource
+from workbench import family, modelsource
 from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
 from workbench.model import Model, load_model
@@ -318,3 +319,8 @@ def test_a_short_name_is_found_without_importing_its_package(
     monkeypatch.syspath_prepend(tmp_path)
     short = ShortName("carrier_of_weights", "carrier", "*.gguf", "")
     assert short.weights() == package / "w.gguf"
+
+
+def test_a_family_that_is_not_exact_is_refused_by_its_name() -> None:
+    with pytest.raises(WorkbenchError, match="opt"):
+        family.require_supported(SimpleNamespace(model_type="opt"))
