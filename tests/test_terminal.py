@@ -166,7 +166,12 @@ def expand_everything(terminal: PseudoTerminal) -> Shown:
         if not state.open:
             return state
         terminal.press(".")
-        node = terminal.wait_for(r"Edges into (\S+) (?:.*\n)+?.*\b\1 .*\bopen: ")[1]
+        # The screen may have been read while a frame was on its way, its top newer than its end:
+        # then the circuit turns out to be closed already.
+        found = terminal.wait_for(r"Edges into (\S+) (?:.*\n)+?.*\b\1 .*\bopen: |\bCLOSED\b")
+        if found[1] is None:
+            return shown(terminal)
+        node = found[1]
         terminal.press("e")
         terminal.wait_for(rf"\b{re.escape(node)} .*\bexpanded: ")
         state = shown(terminal)
