@@ -250,7 +250,7 @@ class Sheet:
         """As `inputs`, without repetition: the different inputs, and for each destination which it
         is.
         """
-        clean, corrupted = self._residuals(int(columns[0]), level)
+        clean, corrupted = residuals(self.graph, self.recording, int(columns[0]), level)
         parents = self.graph.n_parents(int(columns[0]))
         live = self._level[:parents] >= level
         chosen = (self.mask[:parents, columns] & live[:, None]).T
@@ -268,10 +268,6 @@ class Sheet:
             x = x.clone()
             x[torch.from_numpy(is_open)] = clean
         return x, index
-
-    def _residuals(self, column: int, level: int) -> tuple[Tensor, Tensor]:
-        """Clean and corrupted residual that a destination reads."""
-        return residuals(self.graph, self.recording, column, level)
 
     def head_value(self, source: int, level: int) -> Tensor:
         """A head's value before W_O as the circuit has it, [pair, 1, position or 1, d_head]."""
