@@ -36,8 +36,7 @@ def look_up() -> Known:
         if len(models) < RECENT:
             models.setdefault(session.model, f"recent: {session.task}, {session.when[:10]}")
     for name, short in SHORT_NAMES.items():
-        here = "" if short.weights() is not None else "not installed: "
-        models[name] = here + short.description
+        models[name] = short.note
     for name, words in SUGGESTED:
         models.setdefault(name, words)
     tasks = tuple((name, built_in.description) for name, built_in in TASKS.items())

@@ -6,7 +6,7 @@ One file a task.  A task is text; the tokenizer is asked only which words are si
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tasks import greater_than, ioi, subject_verb_agreement
+from tasks import greater_than, induction, ioi, subject_verb_agreement
 from tasks.pair import Pair
 from tasks.task import Task, TaskError
 from tasks.tokens import Tokenizer
@@ -41,7 +41,7 @@ TASKS: dict[str, BuiltIn] = {
     module.NAME: BuiltIn(
         module.NAME, module.METRIC, module.DESCRIPTION, module.EXAMPLE, module.make
     )
-    for module in (greater_than, subject_verb_agreement, ioi)
+    for module in (greater_than, subject_verb_agreement, ioi, induction)
 }
 
 

@@ -34,9 +34,7 @@ def known_models() -> list[KnownModel]:
     """Short names, models of earlier sessions, then downloads from the hub; each name once."""
     found: dict[str, KnownModel] = {}
     for name, short in SHORT_NAMES.items():
-        ready = short.weights() is not None
-        note = short.description if ready else f"not installed: {short.install_command}"
-        found[name] = KnownModel(name, "short name", ready, note)
+        found[name] = KnownModel(name, "short name", short.ready, short.note)
     downloads = {model.name: model for model in _downloads()}
     for session in list_sessions():
         name = session.model

