@@ -15,6 +15,8 @@ from workbench.errors import WorkbenchError
 
 FOLDER = Path(__file__).with_name("data")
 DIGESTS = "digests.json"
+CIRCUIT = "circuit.json"
+"""The true circuit, in the folder of a model that has one."""
 REINSTALL = "install the workbench again (pip install --force-reinstall --no-deps)"
 
 

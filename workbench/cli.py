@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from workbench import console, output
+from workbench.pocket.command import app as pocket
 from workbench.request import OpenRequest
 from workbench.settings import ABLATIONS, check_ablation
 
@@ -72,7 +73,7 @@ Ablation = Annotated[
 ModelName = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="A hub id, a folder, a .gguf file, or a short name (smollm2)."
+        metavar="MODEL", help="A hub id, a folder, a .gguf file, or a short name (pocket, smollm2)."
     ),
 ]
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A built-in task, or a task file.")]
@@ -244,6 +245,9 @@ def tasks(as_json: Json = False) -> None:
         output.line(f"  {task.description}")
         output.line(f"  clean:     {task.example.clean}")
         output.line(f"  corrupted: {task.example.corrupted}")
+
+
+app.add_typer(pocket, name="pocket")
 
 
 @app.command()

@@ -7,6 +7,7 @@ in the loss, so that the capacity goes into what can be known.  No torch.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def repeats(rng: random.Random) -> Sentence:
     """A list of different words, and a run of it again."""
     while True:
         listed = rng.sample(LISTED, rng.randrange(4, 12))
-        follow = zip(listed, listed[1:], strict=False)
+        follow = itertools.pairwise(listed)
         if not any(held_out("induction", singular(a), singular(b)) for a, b in follow):
             break
     start = rng.randrange(len(listed) - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ import torch
 from workbench.pocket.grammar import documents
 from workbench.pocket.vocabulary import BEGIN, tokens
 from workbench.progress import Progress, silent
+
+REPORTED = 50
+"""Steps between two reports of progress."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ def train(recipe: Recipe, progress: Progress | None = None) -> Any:
         lr=recipe.peak,
         betas=(0.9, 0.98),
     )
+    began = time.monotonic()
     for step in range(recipe.steps):
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate(step)
@@ -104,8 +109,9 @@ def train(recipe: Recipe, progress: Progress | None = None) -> Any:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        if step % 20 == 0:
-            say(f"Training, loss {loss.item():.3f}", step / recipe.steps)
+        if (step + 1) % REPORTED == 0:
+            left = (time.monotonic() - began) * (recipe.steps / (step + 1) - 1) / 60
+            say(f"Training, loss {loss.item():.2f}, {left:.0f} min left", (step + 1) / recipe.steps)
     return model.eval()
 
 

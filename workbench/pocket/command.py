@@ -1,0 +1,59 @@
+"""`workbench pocket`: making the pocket model again, and asking one what it can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workbench import console, output
+
+if TYPE_CHECKING:
+    from workbench.pocket.examination import Result
+
+app = typer.Typer(help="Train the pocket model again, or examine one on held-out prompts.")
+
+
+@app.command()
+def train(
+    folder: Annotated[Path, typer.Argument(help="A new folder for model, tokenizer and card.")],
+    seed: Annotated[int, typer.Option(help="Of the weights and the sentences.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Fewer for a trial. [default: the recipe's]")
+    ] = None,
+) -> int:
+    """Train it from nothing, which takes well under an hour on two cores, and examine it."""
+    from workbench.pocket.making import make_pocket
+
+    with console.ProgressLine() as progress:
+        results = make_pocket(folder, seed=seed, steps=steps, progress=progress)
+    return _show(results)
+
+
+@app.command()
+def examine(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A pocket model.")] = "pocket",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> int:
+    """Ask it the tasks in combinations of words that training never made."""
+    from workbench.modelsource import find_model
+
+    find_model(model)
+    with console.ProgressLine() as progress:
+        from workbench.model import load_model
+        from workbench.pocket.examination import examine as results_of
+
+        results = results_of(load_model(model, progress=progress), progress=progress)
+    if as_json:
+        output.as_json([vars(result) | {"passed": result.passed} for result in results])
+        return 0
+    return _show(results)
+
+
+def _show(results: list[Result]) -> int:
+    from workbench.pocket.examination import as_table
+
+    for line in as_table(results).splitlines():
+        output.line(line)
+    return 0
