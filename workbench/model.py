@@ -97,6 +97,8 @@ class Model:
         number = parameter.dtype if dtype is None else choose_dtype(dtype)
         with memory_errors(too_big(name)):
             hf_model = hf_model.to(device=where_to, dtype=number).eval().requires_grad_(False)
+        # Before the bridge, which adds copies of the weights that it splits.
+        n_parameters = sum(weight.numel() for weight in hf_model.parameters())
         say("Wrapping the model", None)
         bridge = _bridge(hf_model, tokenizer, name)
         parts = Parts.from_bridge(bridge)
@@ -113,7 +115,7 @@ class Model:
             kv_heads=getattr(config, "num_key_value_heads", None) or graph.n_heads,
             d_model=int(bridge.cfg.d_model),
             d_head=int(bridge.cfg.d_head),
-            parameters=sum(weight.numel() for weight in hf_model.parameters()),
+            parameters=n_parameters,
             edges=graph.n_edges,
             vocabulary=int(config.vocab_size),
             device=str(where_to),
