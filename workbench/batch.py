@@ -66,6 +66,27 @@ class Batch:
     answer_tokens: tuple[tuple[str, int], ...]
     encoding: Encoding = field(repr=False)
 
+    @property
+    def unknown(self) -> str:
+        """A sentence on prompts with words that the tokenizer reads as unknown; empty if none."""
+        tokenizer = self.encoding.tokenizer
+        unk = tokenizer.unk_token_id
+        # GPT-2 names its end of text as unknown token too, and knows every text.
+        if unk is None or unk in (tokenizer.bos_token_id, getattr(tokenizer, "eos_token_id", None)):
+            return ""
+        found = sorted(
+            index
+            for group in self.groups
+            for row, index in enumerate(group.indices)
+            if (group.clean[row] == unk).any() or (group.corrupted[row] == unk).any()
+        )
+        if not found:
+            return ""
+        return (
+            f"The tokenizer does not know every word: {len(found)} of {self.n_pairs} pairs hold "
+            f"one that is read as {tokenizer.unk_token}, pair {found[0] + 1} for one."
+        )
+
     def locate(self, index: int) -> tuple[Group, int]:
         """The group of a pair and its row in it.
 

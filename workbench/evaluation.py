@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +118,8 @@ def evaluate(
         batch = make_batch(
             task, model.tokenizer, prepend_bos=bos, device=model.device, mismatch=mismatch
         )
+        if batch.unknown:
+            warnings.warn(batch.unknown, stacklevel=2)
         name = metric or task.metric
         workspace = Workspace(
             model,

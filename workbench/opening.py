@@ -116,6 +116,8 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
     with told():
         measurable = workspace.faithfulness(clean.metric) is not None
         warnings = task_warnings(task.metric, clean, corrupted, measurable=measurable)
+    if batch.unknown:
+        warnings = (batch.unknown, *warnings)
     # Where the slope is zero, rounding leaves estimates that are next to nothing.
     sloped = bool(np.abs(eap).max() > NEGLIGIBLE * abs(clean.metric - corrupted.metric))
     info = TaskInfo(

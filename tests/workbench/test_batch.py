@@ -209,6 +209,22 @@ def test_no_pairs_and_an_unknown_way_with_mismatches() -> None:
     assert "'pad'" in refused(KEYS, mismatch="pad")
 
 
+def test_unknown_words_are_counted_and_known_ones_are_not() -> None:
+    strange = replace(KEYS, clean="The zebras on the table")
+    batch = make_batch(task(MARY, KEYS, strange), TINY)
+    assert batch.unknown == (
+        "The tokenizer does not know every word: 1 of 3 pairs hold one that is read as <unk>, "
+        "pair 3 for one."
+    )
+    assert not make_batch(task(MARY, KEYS), TINY).unknown
+    # GPT-2's unknown token is its end of text, which it reads when it is typed.
+    whole = byte_level(["The keys on the table"])
+    end = "<|endoftext|>"
+    whole.add_special_tokens({"eos_token": end, "unk_token": end})
+    typed = Pair("<|endoftext|>The keys", "<|endoftext|>The table", (" on",), (" the",))
+    assert not make_batch(task(typed), whole).unknown
+
+
 def test_half_a_surrogate_pair_is_refused_before_the_tokenizer_fails() -> None:
     assert "\\ud83d" in refused(replace(KEYS, clean="The \ud83d on the table"))
     assert "pair 1" in refused(replace(KEYS, answers=("\ud83d",))).lower()
