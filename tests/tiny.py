@@ -38,7 +38,7 @@ def vocabulary(digits: str = "pairs") -> list[str]:
     """Every token of the built-in tasks, special tokens first."""
     lists = (value for name, value in vars(words).items() if name.isupper())
     flat = [word for value in lists for entry in value for word in _forms(entry)]
-    flat += ["The", "the", "lasted", "from", "year", "to", "and", "went", "a"]
+    flat += ["The", "the", "lasted", "from", "year", "to", "and", "went", "a", "List"]
     widths = {"pairs": (1, 2), "single": (1,), "three": (1, 2, 3)}[digits]
     numbers = [f"{n:0{width}d}" for width in widths for n in range(10**width)]
     numbers += [f" {n:02d}" for n in range(100)] if digits == "pairs" else []

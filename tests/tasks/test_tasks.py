@@ -18,7 +18,7 @@ def texts(task: Task) -> list[str]:
 
 
 def test_the_names_are_those_of_the_command_line() -> None:
-    assert list(TASKS) == ["greater-than", "subject-verb-agreement", "ioi"]
+    assert list(TASKS) == ["greater-than", "subject-verb-agreement", "ioi", "induction"]
     assert all(name == task.name for name, task in TASKS.items())
 
 
@@ -75,7 +75,7 @@ def test_the_example_is_of_the_kind_that_is_made(name: str) -> None:
     assert TASKS[name].metric == make_task(name, tokenizer, 1).metric
 
 
-@pytest.mark.parametrize("name", ["greater-than", "subject-verb-agreement"])  # ioi: billions
+@pytest.mark.parametrize("name", ["greater-than", "subject-verb-agreement"])  # others: billions
 def test_all_pairs_there_are_can_be_had_but_not_one_more(name: str) -> None:
     tokenizer = TOKENIZERS["single"]
     with pytest.raises(TaskError, match="distinct pairs") as refused:
@@ -95,7 +95,7 @@ def test_a_tokenizer_without_the_words_is_refused_in_a_sentence(name: str) -> No
 
 
 def test_an_unknown_task_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(TaskError, match="greater-than, subject-verb-agreement, ioi"):
+    with pytest.raises(TaskError, match="greater-than, subject-verb-agreement, ioi, induction"):
         make_task("colours", TOKENIZERS["pairs"])
 
 

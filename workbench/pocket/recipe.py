@@ -37,7 +37,7 @@ class Recipe:
     d_model: int = 128
     length: int = 64
     batch: int = 64
-    steps: int = 6000
+    steps: int = 3000
     peak: float = 2e-3
     last: float = 2e-5
     warm: int = 200
