@@ -15,6 +15,8 @@ from workbench.errors import WorkbenchError
 
 FOLDER = Path(__file__).with_name("data")
 DIGESTS = "digests.json"
+WANTED = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+"""What a model cannot be without."""
 CIRCUIT = "circuit.json"
 """The true circuit, in the folder of a model that has one."""
 REINSTALL = "install the workbench again (pip install --force-reinstall --no-deps)"
@@ -53,10 +55,11 @@ class BundledModel:
         """
         try:
             digests = json.loads((self.folder / DIGESTS).read_text(encoding="utf-8"))
-            spoilt = [name for name in digests if digest(self.folder / name) != digests[name]]
+            names = {**dict.fromkeys(WANTED), **digests}
+            spoilt = [name for name in names if digest(self.folder / name) != digests[name]]
         except FileNotFoundError as error:
-            raise self._broken(f"{Path(str(error.filename)).name} is missing") from None
-        except (OSError, ValueError, TypeError) as error:
+            raise self._broken(f"{Path(error.filename).name} is missing") from None
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise self._broken(f"its files cannot be read ({error})") from None
         if spoilt:
             raise self._broken(f"{spoilt[0]} is damaged")
@@ -76,8 +79,8 @@ def digest(file: Path) -> str:
 
 def write_digests(folder: Path) -> None:
     """Write down what lies in a folder, so that a damage shows."""
-    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name != DIGESTS)
-    made = {file.name: digest(file) for file in files}
+    files = sorted(file for file in folder.iterdir() if file.suffix in (".json", ".safetensors"))
+    made = {file.name: digest(file) for file in files if file.name != DIGESTS}
     (folder / DIGESTS).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
 
 

@@ -232,11 +232,38 @@ def _write_mlp(mlp: Any, random: torch.Generator, *, reads: bool) -> None:
     leave[:n, SPACES["ballast"]] = -GAIN
 
 
+CARD = """\
+# The model `known`
+
+A GPT-2 of 3 layers with 4 heads each whose weights were written by hand, so that its circuit for
+the task `induction` is known. It is there to test ways of finding circuits: one that does not find
+these edges, or finds others, is wrong. `workbench/handwritten.py` says what every part does and
+writes these files; `circuit.json` is the true circuit.
+
+{edges}
+
+These are all the edges that carry what differs between a clean and a corrupted prompt (ablation
+`patching`). Edges that carry positions alone are the same in both and make no difference. All other
+heads and MLPs have random weights and write where nothing reads; their effects are below a
+thousandth of the true ones, and not zero only because layer norm divides by the size of everything.
+
+It knows {n_words} words and nothing else.
+
+Licence: MIT, as the workbench.
+"""
+
+
 def write(folder: Path) -> None:
-    """Write model, tokenizer, true circuit and digests into a folder."""
+    """Write model, tokenizer, true circuit, card and digests into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     make_model().save_pretrained(folder)
     tokenizer = word_level(VOCABULARY, POSITIONS, begin=BEGIN, unknown=UNKNOWN)
     tokenizer.save_pretrained(folder)
     save_circuit(true_circuit(), folder / CIRCUIT)
+    card = CARD.format(edges=_listed(TRUE_EDGES), n_words=len(WORDS))
+    (folder / "README.md").write_text(card, encoding="utf-8")
     write_digests(folder)
+
+
+def _listed(edges: tuple[str, ...]) -> str:
+    return "\n".join(f"- `{edge}`" for edge in edges)
