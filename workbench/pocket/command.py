@@ -56,4 +56,9 @@ def _show(results: list[Result]) -> int:
 
     for line in as_table(results).splitlines():
         output.line(line)
-    return 0
+    failed = [result.task for result in results if not result.passed]
+    if failed:
+        console.say(
+            f"workbench: it is not as good as a pocket model has to be on {', '.join(failed)}."
+        )
+    return 1 if failed else 0

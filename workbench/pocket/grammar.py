@@ -91,12 +91,12 @@ def repeats(rng: random.Random) -> Sentence:
     """A list of different words, and a run of it again."""
     while True:
         listed = rng.sample(LISTED, rng.randrange(4, 12))
-        follow = itertools.pairwise(listed)
+        start = rng.randrange(len(listed) - 1)
+        run = listed[start : start + rng.randrange(2, len(listed) - start + 1)]
+        follow = itertools.pairwise([*listed, *run])
         if not any(held_out("induction", singular(a), singular(b)) for a, b in follow):
             break
-    start = rng.randrange(len(listed) - 1)
-    run = listed[start : start + rng.randrange(2, len(listed) - start + 1)]
-    said = [("List", FREE), (":", FREE), *((word, FREE) for word in listed), (run[0], FREE)]
+    said = [("List", FREE), (":", FREE), *((word, FREE) for word in [*listed, run[0]])]
     return [*said, *((word, DECIDED) for word in run[1:]), (".", FREE)]
 
 
