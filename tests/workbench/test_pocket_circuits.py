@@ -1,4 +1,4 @@
-"""Circuits found in trained weights, on real prompts, against the reference on the bridge's hooks."""
+"""Circuits found in trained weights, on real prompts, against the reference on bridge hooks."""
 
 from __future__ import annotations
 
