@@ -70,11 +70,11 @@ async def test_defaults_are_there_to_be_opened(opened: list[OpenRequest]) -> Non
     async with WorkbenchApp().run_test(size=(80, 24)) as pilot:
         setup = await settled(pilot)
         names = [name for name, _ in setup.query_one("#models", NameList).rows]
-        assert names[0] == "smollm2" and "gpt2" in names
+        assert names[0] == "pocket" and {"smollm2", "known", "gpt2"} <= set(names)
         tasks = [name for name, _ in setup.query_one("#tasks", NameList).rows]
-        assert tasks == ["greater-than", "subject-verb-agreement", "ioi"]
+        assert tasks == ["greater-than", "subject-verb-agreement", "ioi", "induction"]
         await pilot.press("enter")
-        assert opened == [OpenRequest("smollm2", "greater-than")]
+        assert opened == [OpenRequest("pocket", "greater-than")]
 
 
 async def test_every_field_goes_into_the_request(opened: list[OpenRequest], model: Path) -> None:

@@ -156,11 +156,12 @@ def test_built_in_tasks_take_pairs_and_seed(run: Run, model: Path, circuit: Path
 def test_lists(run: Run) -> None:
     code, out, _ = run("tasks", "--json")
     assert code == 0
-    assert [t["name"] for t in json.loads(out)] == ["greater-than", "subject-verb-agreement", "ioi"]
+    names = ["greater-than", "subject-verb-agreement", "ioi", "induction"]
+    assert [t["name"] for t in json.loads(out)] == names
     code, out, _ = run("models", "--json")
     assert code == 0
     listed = json.loads(out)
-    assert "smollm2" in {m["name"] for m in listed["models"]}
+    assert {"pocket", "known", "smollm2"} <= {m["name"] for m in listed["models"]}
     assert set(listed["families"]) == {"gpt2", "llama", "gpt_neox"}
     for command in ("tasks", "models"):
         code, out, err = run(command)
