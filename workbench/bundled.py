@@ -29,12 +29,28 @@ class BundledModel:
         name: what it is called.
         description: for lists.
         folder: where it lies.
+        circuit_of: the task for which its true circuit is known and lies beside the weights, in our
+            own format; None if it is not known.
     """
 
-    def __init__(self, name: str, description: str, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        folder: Path | None = None,
+        *,
+        circuit_of: str | None = None,
+    ) -> None:
         self.name = name
         self.description = description
         self.folder = folder or FOLDER / name
+        self.circuit_of = circuit_of
+
+    @property
+    def circuit(self) -> Path | None:
+        """The file with its true circuit; None if that is not known or not there."""
+        path = self.folder / CIRCUIT
+        return path if self.circuit_of is not None and path.is_file() else None
 
     @property
     def ready(self) -> bool:
@@ -88,5 +104,7 @@ POCKET = BundledModel(
     "pocket", "4 layers of 4 heads, trained on the built-in tasks; comes with the workbench"
 )
 KNOWN = BundledModel(
-    "known", "3 layers written by hand, whose circuit for induction is known; comes along"
+    "known",
+    "3 layers written by hand, whose circuit for induction is known; comes along",
+    circuit_of="induction",
 )
