@@ -300,6 +300,39 @@ def convert(
 
 
 @app.command()
+def compare(
+    circuit: CircuitPath,
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="REFERENCE",
+            help="A circuit file, or a model that brings its true circuit along (known).",
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Compare a circuit with a reference: which edges are missing, which are extra."""
+    from workbench.comparison import compare as compared
+    from workbench.formats import load_circuit
+    from workbench.reference import find_reference
+
+    path = find_reference(reference)
+    mine = load_circuit(circuit)
+    comparison = compared(mine, load_circuit(path, mine.graph))
+    if as_json:
+        output.as_json(
+            {
+                "circuit": str(circuit),
+                "reference": str(path),
+                "edges": comparison.edges.to_json(),
+                "nodes": comparison.nodes.to_json(),
+            }
+        )
+    else:
+        output.comparison_as_text(comparison)
+
+
+@app.command()
 def bench(
     model: ModelName,
     task: Annotated[str, typer.Option(help="A built-in task, or a task file.")] = "ioi",

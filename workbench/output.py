@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.console import printable
 
 if TYPE_CHECKING:
+    from workbench.comparison import Comparison, Overlap
     from workbench.evaluation import CircuitScore
 
 
@@ -34,6 +35,33 @@ def as_text(score: CircuitScore) -> None:
     line(f"edges         {score.edges:,} of {score.all_edges:,}")
     line(f"nodes         {score.nodes:,} of {score.all_nodes:,}")
     line(f"circuit is    {state}")
+
+
+def comparison_as_text(comparison: Comparison) -> None:
+    """A circuit against a reference, for people: the numbers, then the edges that differ."""
+    for what, overlap in (("edges", comparison.edges), ("nodes", comparison.nodes)):
+        line(f"{what:<12}{_counts(overlap)}")
+        shares = (overlap.recall, overlap.precision, overlap.jaccard)
+        words = ("undefined" if share is None else f"{share:.4f}" for share in shares)
+        line("            recall {}, precision {}, Jaccard {}".format(*words))
+    for title, edges in (
+        ("missing: in the reference, not in the circuit", comparison.edges.missing),
+        ("extra: in the circuit, not in the reference", comparison.edges.extra),
+        ("undecided: into an input that the other leaves open", comparison.edges.undecided),
+    ):
+        if edges:
+            line("")
+            line(title)
+            for edge in edges:
+                line(f"  {edge}")
+
+
+def _counts(overlap: Overlap) -> str:
+    text = (
+        f"{len(overlap.both):,} of the reference's {overlap.n_reference:,}; "
+        f"{len(overlap.missing):,} missing, {len(overlap.extra):,} extra"
+    )
+    return text + (f", {len(overlap.undecided):,} undecided" if overlap.undecided else "")
 
 
 def line(text: str) -> None:

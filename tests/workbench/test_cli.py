@@ -384,7 +384,7 @@ def test_version_and_help(run: Run) -> None:
         pytest.skip("the distribution is not installed here")
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("open", "resume", "evaluate", "tasks", "models", "convert", "bench"):
+    for command in ("open", "resume", "evaluate", "tasks", "models", "convert", "compare", "bench"):
         assert command in out
 
 
