@@ -13,6 +13,7 @@ from workbench.journal import Journal, Reading
 from workbench.modelsource import SHORT_NAMES, find_model
 from workbench.opening import Header, Opened, Settings, first_threshold, header, open_engine
 from workbench.progress import Progress, silent
+from workbench.reference import truth
 from workbench.session import Session
 from workbench.state import State
 from workbench.statefolder import new_journal_path
@@ -91,6 +92,8 @@ def begin(opened: Opened, path: Path, circuit_path: Path | None = None) -> Sessi
     try:
         history = History(State.start(opened.engine.model.graph, threshold))
         message = "Everything is open: this is the whole model. Expand the logits to begin."
+        if truth(opened.settings.model, opened.info.name) is not None:
+            message = "Everything is open: expand the logits. The true circuit comes along."
         session = Session(opened, journal, history, message=message)
         if circuit_path is not None:
             session.load(circuit_path)

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, ClassVar
 
+from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
+from workbench.graph import Graph
+from workbench.reference import Reference
 from workbench.state import Change, string, strings
 
 NO_CHANGE = Change()
@@ -232,6 +235,39 @@ class Clear(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetReference(Command):
+    """Compare with a circuit; the journal holds the circuit itself, as its file may change.
+
+    This and `RemoveReference` only say what is shown beside the circuit: they have no change and
+    are no steps of undo.
+    """
+
+    kind = "reference"
+    path: str
+    edges: tuple[str, ...]
+    open: tuple[str, ...]
+
+    def reference(self, graph: Graph) -> Reference:
+        """Raises WorkbenchError for a name that is not one of the graph's."""
+        circuit = Circuit.from_edges(graph, self.edges)
+        for destination in self.open:
+            graph.destination_index(destination)
+        circuit.open = frozenset(self.open)
+        return Reference(self.path, circuit)
+
+    def describe(self) -> str:
+        return f"Compared with the {counted(len(self.edges), 'edge')} of {self.path}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveReference(Command):
+    kind = "remove-reference"
+
+    def describe(self) -> str:
+        return "The comparison is off."
+
+
+@dataclass(frozen=True, kw_only=True)
 class Undo(Command):
     kind = "undo"
 
@@ -261,6 +297,8 @@ _ALL: tuple[type[Command], ...] = (
     Note,
     Load,
     Clear,
+    SetReference,
+    RemoveReference,
     Undo,
     Redo,
 )

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from workbench import edits
 from workbench.circuit import Circuit
+from workbench.comparison import Comparison, compare
 from workbench.effects import DROP, LASTING, Effects
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.graph import Graph
 from workbench.opening import Opened
 from workbench.reader import Reader
+from workbench.reference import Reference, truth
 from workbench.settings import check_setting
 from workbench.state import State
 from workbench.tree import frontier, roles, tree
@@ -33,6 +37,12 @@ class Seen:
 
     state: State
     status: Status
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """The circuit against the reference; None if there is no reference."""
+        reference = self.state.reference
+        return None if reference is None else compare(self.state.circuit, reference.circuit)
 
 
 class Desk:
@@ -78,11 +88,31 @@ class Desk:
     def status(self) -> Status:
         return self._seen.status
 
-    def tree(self) -> list[TreeRow]:
+    @property
+    def reference(self) -> Reference | None:
+        """The circuit that this one is compared with, if it is compared with any."""
+        return self._seen.state.reference
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """What the circuit and the reference share; None if there is no reference."""
+        return self._seen.comparison
+
+    @property
+    def truth(self) -> Path | None:
+        """The file with the model's true circuit for this task, if the model brings it along."""
+        return truth(self._opened.settings.model, self.task.name)
+
+    def tree(self, *, missing: bool = False) -> list[TreeRow]:
         """The circuit back from the logits, depth first, each node's feeders by falling
         |effect|.
+
+        Args:
+            missing: also list, as rows of the state 'missing', the edges into the listed nodes that
+                only the reference has.
         """
-        return tree(self._seen.state.circuit, self._effects.best())
+        seen = self._seen
+        return tree(seen.state.circuit, self._effects.best(), seen.comparison, missing=missing)
 
     def frontier(self) -> list[str]:
         """Nodes that are kept but not, or not wholly, expanded; the most promising first."""
@@ -91,6 +121,8 @@ class Desk:
     def candidates(self, node: str, inputs: str = "qkv", setting: str = "full") -> list[Candidate]:
         """All edges into these inputs of a node, by falling |score|. Empty for the input."""
         state, graph, effects = self._seen.state, self.graph, self._effects
+        comparison = self._seen.comparison
+        standing = comparison.edges.standing if comparison is not None else {}
         exact, drop = effects.exact(check_setting(setting)), effects.exact(DROP)
         role_of = roles(state.circuit.groups)
         found = []
@@ -99,9 +131,10 @@ class Desk:
             for s in range(graph.n_parents(d)):
                 eap, value, cost = float(effects.eap[s, d]), float(exact[s, d]), float(drop[s, d])
                 score = eap if value != value else value
+                edge = graph.edge_name(s, d)
                 found.append(
                     Candidate(
-                        edge=graph.edge_name(s, d),
+                        edge=edge,
                         source=graph.sources[s],
                         destination=destination,
                         kept=bool(state.circuit.mask[s, d]),
@@ -112,6 +145,7 @@ class Desk:
                         score=score,
                         drop_cost=None if cost != cost else cost,
                         role=role_of.get(graph.sources[s]),
+                        reference=standing.get(edge),
                     )
                 )
         return sorted(found, key=lambda candidate: -abs(candidate.score))

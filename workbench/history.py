@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from workbench.commands import Command, Redo, Undo, joined
+from dataclasses import replace
+
+from workbench.commands import Command, Redo, RemoveReference, SetReference, Undo, joined
 from workbench.errors import WorkbenchError
 from workbench.state import Change, State
 
@@ -33,6 +35,11 @@ class History:
                 state.
         """
         change = command.change
+        if isinstance(command, SetReference):
+            reference = command.reference(self.state.circuit.graph)
+            return change, replace(self.state, reference=reference)
+        if isinstance(command, RemoveReference):
+            return change, replace(self.state, reference=None)
         if isinstance(command, Undo):
             change = self._last(self.done, "undo").change.inverse()
         elif isinstance(command, Redo):
@@ -58,7 +65,7 @@ class History:
             self.undone.append(self.done.pop())
         elif isinstance(command, Redo):
             self.done.append(self.undone.pop())
-        else:
+        elif not isinstance(command, SetReference | RemoveReference):
             self.undone.clear()
             both = joined(self.done[-1], command) if self.done else None
             if both is None:

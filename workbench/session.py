@@ -290,6 +290,30 @@ class Session(Desk):
             lambda change: kinds.Note(target=target, text=text, change=change),
         )
 
+    # What the circuit is compared with. No steps of undo: the circuit stays as it is.
+
+    def set_reference(self, path: Path) -> Status:
+        """Compare the circuit with one from a file of ours or of EAP-IG, from now on.
+
+        The file's circuit is kept with the session, whatever becomes of the file.
+        """
+        from workbench.formats import load_circuit
+
+        circuit = load_circuit(path, self.graph)
+        opened = tuple(d for d in self.graph.destinations if d in circuit.open)
+        edges = tuple(circuit.edges())
+        with self._turns.command():
+            command = kinds.SetReference(path=str(path), edges=edges, open=opened)
+            return self._carry_out(command, perf_counter())
+
+    def remove_reference(self) -> Status:
+        """Compare the circuit with nothing any more."""
+        with self._turns.command():
+            if self.reference is None:
+                idle = "The circuit is not compared with any."
+                return self._show(replace(self._seen.status, message=idle, seconds=0.0))
+            return self._carry_out(kinds.RemoveReference(), perf_counter())
+
     # Back and forth.
 
     def undo(self) -> Status:
@@ -386,5 +410,7 @@ class Session(Desk):
         }
 
     def _show(self, status: Status) -> Status:
-        self._seen = Seen(self._history.state, status)
+        seen = Seen(self._history.state, status)
+        _ = seen.comparison  # made here, so that no screen waits for it
+        self._seen = seen
         return status

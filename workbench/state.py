@@ -15,6 +15,7 @@ import numpy as np
 from workbench.circuit import Circuit, RoleGroup
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
+from workbench.reference import Reference
 
 Shelf = Mapping[str, tuple[str, ...]]
 T = TypeVar("T")
@@ -29,11 +30,14 @@ class State:
             destination.
         threshold: in units of the metric.
         shelf: for a node that was dropped as a whole, the edges that it had.
+        reference: what the circuit is compared with, if anything is. No part of a `Change`: it is
+            set aside of undo and redo.
     """
 
     circuit: Circuit
     threshold: float
     shelf: Shelf = field(default_factory=dict)
+    reference: Reference | None = None
 
     @classmethod
     def start(cls, graph: Graph, threshold: float) -> State:
@@ -176,9 +180,8 @@ class Change:
         _update(circuit.notes, self.notes)
         shelf = dict(state.shelf)
         _update(shelf, self.shelf)
-        return State(
-            circuit, state.threshold if self.threshold is None else self.threshold[1], shelf
-        )
+        threshold = state.threshold if self.threshold is None else self.threshold[1]
+        return replace(state, circuit=circuit, threshold=threshold, shelf=shelf)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is empty is left out."""

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuit import Circuit, RoleGroup
-from workbench.graph import INPUT, LOGITS
+from workbench.comparison import Comparison
+from workbench.graph import INPUT, LOGITS, Graph
 from workbench.views import NodeState, TreeRow
 
 
@@ -58,7 +59,13 @@ def node_state(circuit: Circuit, node: str, live: set[str]) -> NodeState:
     return "expanded" if node in live else "dead"
 
 
-def tree(circuit: Circuit, effects: NDArray[np.float32]) -> list[TreeRow]:
+def tree(
+    circuit: Circuit,
+    effects: NDArray[np.float32],
+    comparison: Comparison | None = None,
+    *,
+    missing: bool = False,
+) -> list[TreeRow]:
     """Rows depth first from the logits, the edges into each node by falling |effect|.
 
     A node that feeds several others is followed where it stands first; its later rows are marked
@@ -66,44 +73,69 @@ def tree(circuit: Circuit, effects: NDArray[np.float32]) -> list[TreeRow]:
 
     Args:
         effects: [source, destination], for the order and the `effect` of the rows.
+        comparison: of the circuit with a reference, for the rows to say where they stand in it.
+        missing: also list the edges into these nodes that only the reference has; what feeds them
+            is not listed.
     """
     graph, role_of, live = circuit.graph, roles(circuit.groups), live_nodes(circuit)
     states = {node: node_state(circuit, node, live) for node in graph.nodes}
-    rows = [TreeRow(LOGITS, 0, None, None, None, None, states[LOGITS], False, role_of.get(LOGITS))]
+    edge_standing = comparison.edges.standing if comparison is not None else {}
+    node_standing = comparison.nodes.standing if comparison is not None else {}
+    listed = circuit.mask
+    if missing and comparison is not None:
+        listed = listed.copy()
+        for edge in comparison.edges.missing:
+            listed[graph.parse_edge(edge)] = True
+    rows = [
+        TreeRow(
+            name=LOGITS,
+            depth=0,
+            parent=None,
+            edge=None,
+            destination=None,
+            effect=None,
+            state=states[LOGITS],
+            repeated=False,
+            role=role_of.get(LOGITS),
+            node_reference=node_standing.get(LOGITS),
+        )
+    ]
     seen = {LOGITS}
     # What is still to be listed, the next one last: (source, destination, depth).
-    stack = _feeders(circuit, effects, LOGITS, 1)
+    stack = _feeders(graph, listed, effects, LOGITS, 1)
     while stack:
         s, d, depth = stack.pop()
         node, destination = graph.sources[s], graph.destinations[d]
+        edge, kept = graph.edge_name(s, d), bool(circuit.mask[s, d])
         rows.append(
             TreeRow(
                 name=node,
                 depth=depth,
                 parent=graph.node_of(destination),
-                edge=graph.edge_name(s, d),
+                edge=edge,
                 destination=destination,
                 effect=float(effects[s, d]),
-                state=states[node],
-                repeated=node in seen,
+                state=states[node] if kept else "missing",
+                repeated=kept and node in seen,
                 role=role_of.get(node),
+                reference=edge_standing.get(edge),
+                node_reference=node_standing.get(node),
             )
         )
-        if node not in seen:
+        if kept and node not in seen:
             seen.add(node)
-            stack += _feeders(circuit, effects, node, depth + 1)
+            stack += _feeders(graph, listed, effects, node, depth + 1)
     return rows
 
 
 def _feeders(
-    circuit: Circuit, effects: NDArray[np.float32], node: str, depth: int
+    graph: Graph, listed: NDArray[np.bool_], effects: NDArray[np.float32], node: str, depth: int
 ) -> list[tuple[int, int, int]]:
-    """Kept edges into a node, the largest |effect| last, with the depth of their rows."""
-    graph = circuit.graph
+    """Listed edges into a node, the largest |effect| last, with the depth of their rows."""
     found = []
     for destination in graph.destinations_of(node):
         d = graph.destination_index(destination)
-        found += [(int(s), d, depth) for s in np.flatnonzero(circuit.mask[:, d])]
+        found += [(int(s), d, depth) for s in np.flatnonzero(listed[:, d])]
     return sorted(found, key=lambda edge: (abs(effects[edge[0], edge[1]]), -edge[1], -edge[0]))
 
 

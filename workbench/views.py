@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-NodeState = Literal["open", "partly", "expanded", "dead", "input"]
+from workbench.comparison import Standing
+
+NodeState = Literal["open", "partly", "expanded", "dead", "input", "missing"]
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,13 @@ class TreeRow:
         effect: the best effect known of that edge: exact in the full model, else exact along or
             within the circuit, else the EAP estimate.
         state: 'open' (none of its inputs is expanded), 'partly' (some are), 'expanded', 'dead' (all
-            are expanded and nothing live feeds it), or 'input'.
+            are expanded and nothing live feeds it), or 'input'; 'missing': the edge is not kept and
+            only the reference has it.
         repeated: the node stands, with what feeds it, further up already; its rows are not listed
             again.
         role: the role (or name) of the first group that holds it.
+        reference, node_reference: where the edge and the node stand in the comparison with the
+            reference; None if there is none.
     """
 
     name: str
@@ -95,6 +100,8 @@ class TreeRow:
     state: NodeState
     repeated: bool
     role: str | None
+    reference: Standing | None = None
+    node_reference: Standing | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,8 @@ class Candidate:
         drop_cost: what dropping this kept edge now would do to the metric; None until computed or
             stale.
         role: the role (or name) of the first group that holds the source.
+        reference: where the edge stands in the comparison with the reference; None if there is no
+            reference, or if neither has the edge.
     """
 
     edge: str
@@ -125,6 +134,7 @@ class Candidate:
     score: float
     drop_cost: float | None
     role: str | None
+    reference: Standing | None = None
 
 
 @dataclass(frozen=True)
