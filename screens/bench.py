@@ -112,6 +112,9 @@ class Bench(BenchActions):
             more = f" p shows all {len(warnings)} warnings." if len(warnings) > 1 else ""
             said = warnings[0] + more
             self.notify(said, title="Warning", severity="warning", timeout=12, markup=False)
+        if self.session.truth is not None and not self.session.commands():
+            said = "The model's true circuit comes along: C compares yours with it."
+            self.notify(said, timeout=12, markup=False)
 
     def on_unmount(self) -> None:
         self.runner.stop(self.session.close)
@@ -158,7 +161,11 @@ class Bench(BenchActions):
     def refresh_all(self, *, anew: bool = False) -> None:
         """Show the session as it stands now; `anew`: the view changed, so sort the table again."""
         status = self.session.status()
-        self.query_one("#status", StatusBar).update(status, pending=self.runner.busy)
+        bar = self.query_one("#status", StatusBar)
+        bar.update(status, pending=self.runner.busy)
+        reference = self.session.reference
+        bar.show_comparison(self.session.comparison, reference.name if reference else "")
+        self.table.compare(reference is not None)
         self.runner.read_tree(self.show_tree)
         self.query_one("#frontier", Frontier).show_nodes(
             self.session.frontier(), closed=status.closed
@@ -235,7 +242,9 @@ class Bench(BenchActions):
         for number, panel in enumerate(PANELS, 1):
             self.query_one(f"#{panel}").border_title = f"{number} {titles[panel]}"
         self.query_one("#tabs", PanelTabs).update(titles, self.panel)
-        self.query_one("#keys", KeyBar).offer([BY_NAME[name] for name in FOOTERS[self.panel]])
+        first, *others = FOOTERS[self.panel]
+        names = [first, *(["compare"] if self.session.reference is not None else []), *others]
+        self.query_one("#keys", KeyBar).offer([BY_NAME[name] for name in names])
 
     def row_of(self, node: str) -> TreeRow | None:
         return self.tree_rows.laid_out.find(node)

@@ -278,6 +278,52 @@ class BenchActions(Screen[None]):
 
     # Session and files.
 
+    def action_compare(self) -> None:
+        """List where circuit and reference differ; without a reference, ask for one."""
+        from screens.differences import OFF, OTHER, Differences
+
+        def go(answer: str | None) -> None:
+            if answer == OFF:
+                self.command(self.session.remove_reference)
+            elif answer == OTHER:
+                self.ask_reference()
+            elif answer is not None:
+                self.go_to_edge(answer)
+
+        if self.session.reference is None:
+            self.ask_reference()
+        else:
+            self.app.push_screen(Differences(self.session), go)
+
+    def ask_reference(self) -> None:
+        from screens.dialogs import Ask
+        from screens.paths import PathSuggester
+        from workbench.reference import find_reference
+
+        def compare(text: str | None) -> None:
+            if text and text.strip():
+                name = text.strip()
+                self.command(lambda: self.session.set_reference(find_reference(name)))
+
+        reference, value = self.session.reference, ""
+        hint = "A circuit.json of ours or EAP-IG's graph JSON."
+        if reference is not None:
+            value = reference.path
+        elif self.session.truth is not None:
+            value = self.session.model.name
+            hint = f"{one_line(value)}: the true circuit of this model. Or name a circuit file."
+        dialog = Ask("Compare the circuit with", value, hint=hint, suggester=PathSuggester())
+        self.app.push_screen(dialog, compare)
+
+    def go_to_edge(self, edge: str) -> None:
+        """Show the table in which an edge stands, with the cursor on it."""
+        self.choose(self.session.graph.node_of(edge.partition("->")[2]))
+        if all(row.edge != edge for row in self.table.rows):  # another input, or filtered away
+            self.table.set_filter("")
+            self.change_view(replace(self.view, inputs="qkv"))
+        self.action_panel("candidates")
+        self.table.move_to_key(edge)
+
     def action_prompts(self) -> None:
         from screens.prompt_view import PromptsDialog
 

@@ -18,6 +18,7 @@ from screens.edge_filter import EdgeFilter
 from screens.numbers import ABSENT, PENDING, bar, digits_for, signed
 from screens.one_line import one_line
 from screens.rows import POINTER, Rows
+from screens.standing import SIGNS
 from screens.tokens import fit
 from workbench.views import Candidate
 
@@ -30,6 +31,7 @@ LEGEND = {
 
 TITLES = {
     "kept": "",
+    "reference": "ref",
     "source": "source",
     "input": "in",
     "eap": "EAP est.",
@@ -39,8 +41,9 @@ TITLES = {
     "role": "role",
 }
 MOST_BAR = 14  # cells of a bar on either side of the axis
-SORTS = ("effect", "eap", "exact", "source", "kept", "drop")
+SORTS = ("effect", "eap", "exact", "source", "kept", "reference", "drop")
 """Columns to sort by, in the order in which the key goes through them."""
+DIFFERING = {"both": 0, "undecided": 1, "extra": 2, "missing": 3}
 
 
 def sort_key(column: str, order: Callable[[str], int]) -> Callable[[Candidate], tuple[Any, ...]]:
@@ -52,6 +55,7 @@ def sort_key(column: str, order: Callable[[str], int]) -> Callable[[Candidate], 
         "source": lambda c: (order(c.source), c.destination),
         "input": lambda c: (-ord((c.destination[-2:-1] or "q")[0]), _size(c.score)),
         "kept": lambda c: (c.kept, c.preview, _size(c.score)),
+        "reference": lambda c: (DIFFERING.get(c.reference or "", -1), _size(c.score)),
         "drop": lambda c: (_size(c.drop_cost), _size(c.score)),
         "role": lambda c: (bool(c.role), c.role or "", _size(c.score)),
     }
@@ -67,6 +71,7 @@ class Candidates(Rows[Candidate]):
 
     sweeping: edges whose exact value is being computed: a value known before is shown dim.
     costing: drop costs are being computed.
+    comparing: there is a reference: a column says where each edge stands.
     in_flight: edges whose keeping or dropping is under way, with the mark that they will have.
     """
 
@@ -86,10 +91,15 @@ class Candidates(Rows[Candidate]):
     class Sorted(Message):
         """The order changed."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"candidates--kept", "candidates--estimate"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "candidates--kept",
+        "candidates--estimate",
+        "candidates--differs",
+    }
     DEFAULT_CSS = """
     Candidates > .candidates--kept { color: $text-success; }
     Candidates > .candidates--estimate { color: $text-muted; }
+    Candidates > .candidates--differs { color: $text-accent; text-style: bold; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -101,6 +111,7 @@ class Candidates(Rows[Candidate]):
         self.costs_shown = False
         self.sweeping = False
         self.costing = False
+        self.comparing = False
         self.in_flight: dict[str, bool] = {}
         self.order: Callable[[str], int] = lambda name: 0
         self.nothing = "No edges."
@@ -143,8 +154,17 @@ class Candidates(Rows[Candidate]):
         self.resort()
         self.post_message(self.Sorted())
 
+    def compare(self, on: bool) -> None:
+        """Have a column for where the edges stand beside a reference, or none."""
+        if on != self.comparing:
+            self.comparing = on
+            if not on and self.sort == "reference":
+                self.sort_by("effect")
+            self.refresh()
+
     def next_sort(self) -> None:
-        columns = [c for c in SORTS if c != "drop" or self.costs_shown]
+        absent = {"drop": not self.costs_shown, "reference": not self.comparing}
+        columns = [c for c in SORTS if not absent.get(c)]
         here = columns.index(self.sort) if self.sort in columns else -1
         self.sort_by(columns[(here + 1) % len(columns)])
 
@@ -185,7 +205,7 @@ class Candidates(Rows[Candidate]):
 
     def columns(self, width: int) -> list[tuple[str, int, int]]:
         """Columns with their first cell and width, as many as there is room for."""
-        wanted = [("kept", 2), ("source", 8)]
+        wanted = [("kept", 2), *([("reference", 5)] if self.comparing else []), ("source", 8)]
         if self._has_inputs:
             wanted.append(("input", 3))
         number = 5 + self._digits + (1 if self._digits < 3 else 0)
@@ -219,7 +239,7 @@ class Candidates(Rows[Candidate]):
                 text.append(f"  {left:>{half}}0{'+' + arrow:<{half}}")
             elif name == "kept":
                 text.append(arrow.ljust(cells))
-            elif name in ("source", "input"):
+            elif name in ("source", "input", "reference"):
                 text.append(fit(title + arrow, cells))
             elif name == "role":
                 text.append(fit("  " + title + arrow, cells))
@@ -241,6 +261,10 @@ class Candidates(Rows[Candidate]):
                 else:
                     mark = KEPT if row.kept else PREVIEWED if row.preview else DROPPED
                     text.append(mark.ljust(cells), kept_style)
+            elif name == "reference":
+                sign = SIGNS[row.reference] if row.reference else ""
+                differs = row.reference in ("missing", "extra")
+                text.append(sign.ljust(cells), self.ink("candidates--differs") if differs else "")
             elif name == "source":
                 text.append(fit(row.source, cells), kept_style)
             elif name == "input":

@@ -10,11 +10,13 @@ from textual.binding import Binding, BindingType
 from screens.numbers import signed
 from screens.one_line import one_line
 from screens.rows import POINTER, Rows
+from screens.standing import node_sign, node_words
 from screens.tokens import fit
 from screens.tree_layout import TreeLayout, key_of
 from workbench.views import TreeRow
 
 MARKS = {"open": "◌", "partly": "◐", "expanded": "●", "dead": "✗", "input": "■"}
+NOT_KEPT = "○"  # as in the table of edges
 LEGEND = {
     "◌": "open: kept but not expanded; its inputs still read the clean residual",
     "◐": "partly expanded: some of its q, k and v are still open",
@@ -36,10 +38,15 @@ class CircuitTree(Rows[TreeRow]):
         Binding("left,h", "fold", "fold or go to the parent", show=False),
         Binding("right,l", "unfold", "unfold", show=False),
     ]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"circuit-tree--frontier", "circuit-tree--guide"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "circuit-tree--frontier",
+        "circuit-tree--guide",
+        "circuit-tree--differs",
+    }
     DEFAULT_CSS = """
     CircuitTree > .circuit-tree--frontier { color: $text-warning; }
     CircuitTree > .circuit-tree--guide { color: $text-muted; }
+    CircuitTree > .circuit-tree--differs { color: $text-accent; text-style: bold; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -88,12 +95,14 @@ class CircuitTree(Rows[TreeRow]):
     def line(self, row: TreeRow, width: int, under_cursor: bool) -> Text:
         frontier = row.state in ("open", "partly") and not row.repeated
         style = self.ink("circuit-tree--frontier") if frontier else ""
+        if row.state == "missing":
+            style = self.ink("circuit-tree--guide")
         width = min(width, WIDEST)
         text = Text(POINTER if under_cursor else " ")
         text.append(self.laid_out.guide(row), self.ink("circuit-tree--guide"))
         if row.destination and row.destination.endswith(">"):
             text.append(row.destination[-2:-1] + " ", self.ink("circuit-tree--guide"))
-        text.append(MARKS[row.state] + " ", style)
+        text.append(MARKS.get(row.state, NOT_KEPT) + " ", style)
         text.append(row.name, style)
         if row.name == self.chosen:
             text.stylize("underline", len(text) - len(row.name))
@@ -101,10 +110,15 @@ class CircuitTree(Rows[TreeRow]):
             text.append(" " + REPEATED, self.ink("circuit-tree--guide"))
         elif self.key(row) in self.folded:
             text.append(" " + FOLDED)
+        if sign := node_sign(row.reference, row.node_reference):
+            text.append(" " + sign, self.ink("circuit-tree--differs"))
         number = "" if row.effect is None else signed(row.effect, self.laid_out.digits)
         room = width - text.cell_len - 12
-        if row.role and room > 3:
-            text.append(" " + fit(one_line(row.role), room), self.ink("circuit-tree--guide"))
+        words = " ".join(
+            filter(None, (node_words(row.reference, row.node_reference), one_line(row.role or "")))
+        )
+        if words and room > 3:
+            text.append(" " + fit(words, room), self.ink("circuit-tree--guide"))
         gap = width - text.cell_len - len(number) - 1
         text.append(" " * max(1, gap) + number)
         return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from screens.candidates import LEGEND as EDGE_MARKS
 from screens.circuit_tree import LEGEND as TREE_MARKS
 from screens.edges_panel import SETTINGS
+from screens.standing import LEGEND as REFERENCE_MARKS
 
 NUMBERS = (
     ("metric", "A number for how well the task is done, the mean over the prompts. {definition}"),
@@ -66,6 +67,17 @@ NUMBERS = (
         "expanded; the exact effect counts where it is known, else the estimate.",
     ),
     (
+        "reference",
+        "A circuit that yours is compared with (C): how many of its edges you keep, how many are "
+        "missing, and how many of yours are extra. An edge of the reference into an input that is "
+        "still open is undecided: an open input reads the clean residual and has no edges yet.",
+    ),
+    (
+        "recall, precision, Jaccard",
+        "Edges in both circuits, as a share of the reference's, of your circuit's, and of those in "
+        "either. What is undecided counts as not kept.",
+    ),
+    (
         "logit lens",
         "What a component writes, through the final norm with the scale of the run and the "
         "unembedding: how much it raises or lowers each token's logit, less the mean over the "
@@ -96,6 +108,7 @@ left of the axis, corrupting the edge lowers the metric: the edge helps.
 MARKS = {
     "in the circuit": TREE_MARKS,
     "among the edges": EDGE_MARKS,
+    "beside a reference": REFERENCE_MARKS,
     "in tokens": {
         "·": "a space",
         "⏎ ⇥": "a line feed, a tab",

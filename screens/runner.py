@@ -131,7 +131,7 @@ class SessionRunner:
                 show(layout)
 
         def work() -> TreeLayout:
-            return TreeLayout.of(session.tree())
+            return TreeLayout.of(session.tree(missing=True))
 
         self._reads.put(work, done, lambda error: self._failed(sentence(error)))
 

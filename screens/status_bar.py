@@ -10,6 +10,8 @@ from textual.widget import Widget
 
 from screens.numbers import PENDING, count, digits_for, percent, plain, seconds, shorten, signed
 from screens.one_line import one_line
+from screens.standing import counted, shares
+from workbench.comparison import Comparison
 from workbench.info import ModelInfo
 from workbench.views import Status, TaskInfo
 
@@ -21,7 +23,10 @@ WIDE = 130  # columns from which two lines hold everything
 class StatusBar(Widget):
     """Model, task, metric, faithfulness and size of the circuit, in two to four lines.
 
+    While the circuit is compared with a reference, one more line says how they agree.
+
     Attributes:
+        comparison: of the circuit with its reference; None if there is none.
         pending: edits are under way: what they will change is shown dim.
     """
 
@@ -48,6 +53,8 @@ class StatusBar(Widget):
         self.task_info = task
         self.status = status
         self.pending = False
+        self.comparison: Comparison | None = None
+        self._reference_name = ""
 
     def update(self, status: Status | None = None, *, pending: bool) -> None:
         if status is not None:
@@ -55,13 +62,22 @@ class StatusBar(Widget):
         self.pending = pending
         self.refresh()
 
+    def show_comparison(self, comparison: Comparison | None, name: str) -> None:
+        """Say how the circuit agrees with the reference of this name; None: nothing of it."""
+        self.comparison, self._reference_name = comparison, name
+        self.on_resize()
+        self.refresh()
+
     def on_resize(self) -> None:
         width = self.size.width
-        self.styles.height = 2 if width >= WIDE else 3 if width >= NARROW else 4
+        lines = 2 if width >= WIDE else 3 if width >= NARROW else 4
+        self.styles.height = lines + (self.comparison is not None)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         lines = self._wide(width) if width >= WIDE else self._narrow(width)
+        if self.comparison is not None:
+            lines.append(self._beside(self.comparison, width))
         text = lines[y] if y < len(lines) else Text()
         strip = Strip(text.render(self.app.console, end="")).adjust_cell_length(width)
         return strip.apply_style(self.rich_style)
@@ -144,6 +160,18 @@ class StatusBar(Widget):
     def _append_message(self, text: Text, width: int) -> None:
         said = shorten(one_line(self.status.message), width)
         text.append("   " + said, self.get_component_rich_style("status-bar--label"))
+
+    def _beside(self, comparison: Comparison, width: int) -> Text:
+        """Edges kept of the reference's, what differs, and as many further numbers as fit."""
+        edges, nodes = comparison.edges, comparison.nodes
+        text = self._item("reference", counted(edges), moving=True, style="strong")
+        further = [self._item(name, value, moving=True) for name, value in shares(edges)]
+        further.append(self._item("nodes", counted(nodes), moving=True))
+        further.append(self._item("from", one_line(self._reference_name)))
+        for item in further:
+            if text.cell_len + 2 + item.cell_len < width:
+                text.append("  ").append_text(item)
+        return text
 
     # Lines.
 

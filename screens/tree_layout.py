@@ -22,7 +22,8 @@ class TreeLayout:
     """Attributes:
     rows: as the session gives them: depth first.
     index: place of a row by its key.
-    home: place of the row, by node, under which what feeds the node is listed.
+    home: place of the row, by node, under which what feeds the node is listed; a missing edge's
+        row is nobody's.
     above: place of each row's parent, -1 for the first.
     last: whether a row is the last child of its parent.
     digits: behind the point of the effects.
@@ -45,7 +46,7 @@ class TreeLayout:
         largest = 0.0
         for i, row in enumerate(rows):
             index[key_of(row)] = i
-            if not row.repeated or row.name not in home:
+            if row.state != "missing" and (not row.repeated or row.name not in home):
                 home[row.name] = i
             if len(path) > row.depth:
                 last[path[row.depth]] = False

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
-from workbench.reference import Reference
+from workbench.reference import Reference, shown
 from workbench.state import Change, string, strings
 
 NO_CHANGE = Change()
@@ -256,7 +256,7 @@ class SetReference(Command):
         return Reference(self.path, circuit)
 
     def describe(self) -> str:
-        return f"Compared with the {counted(len(self.edges), 'edge')} of {self.path}."
+        return f"Compared with the {counted(len(self.edges), 'edge')} of {shown(self.path)}."
 
 
 @dataclass(frozen=True, kw_only=True)

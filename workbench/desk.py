@@ -6,7 +6,7 @@ loads no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -149,6 +149,11 @@ class Desk:
                     )
                 )
         return sorted(found, key=lambda candidate: -abs(candidate.score))
+
+    def effects_of(self, edges: Sequence[str]) -> list[float]:
+        """The best effect known of each edge, as the tree has it."""
+        best = self._effects.best()
+        return [float(best[self.graph.parse_edge(edge)]) for edge in edges]
 
     def preview(self, node: str, inputs: str = "qkv", setting: str = "full") -> int:
         """How many of the candidates would be kept at the threshold."""

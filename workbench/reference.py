@@ -26,8 +26,12 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """Folder and file name: circuit files are often called alike."""
-        return "/".join(Path(self.path).parts[-2:])
+        return shown(self.path)
+
+
+def shown(path: str) -> str:
+    """A circuit file as it is called in a sentence: with its folder, as many are called alike."""
+    return "/".join(Path(path).parts[-2:])
 
 
 def truth(model: str, task: str) -> Path | None:

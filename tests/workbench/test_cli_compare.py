@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from workbench import cli
-from workbench.bundled import KNOWN, BundledModel, write_digests
+from workbench.bundled import KNOWN, WANTED, BundledModel, write_digests
 from workbench.circuit import Circuit
 from workbench.formats import load_circuit, save_circuit
 from workbench.graph import Graph
@@ -49,9 +49,11 @@ def reference(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: Path) -> BundledModel:
-    """A bundled model that has a true circuit and nothing else."""
+    """A bundled model whose true circuit is there, with nothing in its other files."""
     folder = tmp_path / "known"
     folder.mkdir()
+    for name in WANTED:
+        (folder / name).touch()
     (folder / "circuit.json").write_bytes(reference.read_bytes())
     write_digests(folder)
     model = BundledModel("known", "for tests", folder, circuit_of="induction")
