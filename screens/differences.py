@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 OFF, OTHER = "off", "other"
 """Answers of `Differences` that are no edges: compare with nothing, with another circuit."""
 LISTED: tuple[Standing, ...] = ("missing", "extra", "undecided")
+MOST = 500  # edges of each kind that are listed: more are not read, and take time to list
 NAME = 20  # cells of the names of edges, if none is longer
 
 
@@ -96,7 +97,7 @@ class Differences(Dialog[str]):
         edges = [
             (edge, standing)
             for standing in LISTED
-            for edge in reversed(getattr(comparison.edges, standing))
+            for edge in reversed(getattr(comparison.edges, standing)[-MOST:])
         ]
         effects = session.effects_of([edge for edge, _ in edges])
         self.differences = [
@@ -109,6 +110,10 @@ class Differences(Dialog[str]):
             yield Static(Text(title), classes="title")
             yield Static(_numbers(self.comparison), classes="numbers")
             yield DifferenceList(self.differences)
+            if any(len(getattr(self.comparison.edges, kind)) > MOST for kind in LISTED):
+                yield Static(
+                    Text(f"Of each kind the {count(MOST)} nearest the logits."), classes="hint"
+                )
             keys = "enter go to the edge · x turn off · L another circuit · esc close"
             yield Static(Text(keys), classes="keys")
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tasks.pair import Pair
     from tasks.task import Task
     from workbench.circuit import Circuit
+    from workbench.comparison import Comparison, compare
     from workbench.errors import WorkbenchError
     from workbench.evaluation import CircuitScore, evaluate, load_task
     from workbench.evaluator import Edit, Evaluator
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Circuit": "workbench.circuit",
     "CircuitScore": "workbench.evaluation",
+    "Comparison": "workbench.comparison",
     "Edit": "workbench.evaluator",
     "Evaluator": "workbench.evaluator",
     "Graph": "workbench.graph",
@@ -39,6 +41,7 @@ _HOMES = {
     "Task": "tasks.task",
     "WorkbenchError": "workbench.errors",
     "Workspace": "workbench.workspace",
+    "compare": "workbench.comparison",
     "evaluate": "workbench.evaluation",
     "load_circuit": "workbench.formats",
     "load_model": "workbench.model",
@@ -50,6 +53,7 @@ _HOMES = {
 __all__ = [
     "Circuit",
     "CircuitScore",
+    "Comparison",
     "Edit",
     "Evaluator",
     "Graph",
@@ -59,6 +63,7 @@ __all__ = [
     "Task",
     "WorkbenchError",
     "Workspace",
+    "compare",
     "evaluate",
     "load_circuit",
     "load_model",

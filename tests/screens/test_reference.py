@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from screens.app import WorkbenchApp
 from screens.bench import Bench
@@ -222,6 +222,26 @@ async def test_the_truth_that_comes_along_is_told_and_offered(
     async with app.run_test(size=NARROW) as pilot:
         await settled(pilot)
         assert "C compares yours" not in told(app), "told at the start only"
+
+
+async def test_of_a_long_list_the_end_is_left_out(
+    session: Session, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("screens.differences.MOST", 2)
+    session.set_reference(file)
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=NARROW) as pilot:
+        await settled(pilot)
+        await pilot.press("C")
+        await until(pilot, lambda: isinstance(app.screen, Differences))
+        rows = app.screen.query_one(DifferenceList).rows
+        assert [row.edge for row in rows if row.standing == "extra"] == [
+            "a2.h3->logits", "input->logits",
+        ]  # fmt: skip
+        assert (
+            str(app.screen.query_one(".hint", Static).content)
+            == "Of each kind the 2 nearest the logits."
+        )
 
 
 def test_every_standing_has_a_sign_and_words() -> None:
