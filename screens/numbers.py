@@ -7,6 +7,7 @@ import math
 MINUS = "−"
 ABSENT = "·"  # stands where a number is not known
 PENDING = "…"  # follows a number that is being recomputed
+LEAST_SHOWN = 5e-7  # what is smaller reads 0.000000, so no bar should make it look like something
 
 
 def digits_for(largest: float) -> int:
@@ -68,7 +69,8 @@ def bar(value: float, largest: float, half: int, *, estimate: bool = False) -> s
 
     Full blocks show exact values, shaded ones estimates, so that the two differ without colour.
     """
-    fraction = 0.0 if not largest or math.isnan(value) else min(1.0, abs(value) / largest)
+    nothing = largest < LEAST_SHOWN or math.isnan(value)
+    fraction = 0.0 if nothing else min(1.0, abs(value) / largest)
     if estimate:
         full, rest = round(fraction * half), 0
         block = "▒"

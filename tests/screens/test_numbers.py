@@ -58,6 +58,8 @@ def test_an_estimate_and_an_exact_value_differ_without_colour() -> None:
 
 def test_nothing_to_compare_with_is_no_bar() -> None:
     assert not bar(0.0, 0.0, 5).replace("│", "").strip()
+    assert not bar(1e-7, 2e-7, 5).replace("│", "").strip(), "rounding is nothing"
+    assert bar(1e-6, 2e-6, 5).replace("│", "").strip()
 
 
 def test_durations_and_shares() -> None:
