@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -41,6 +41,7 @@ class WorkbenchApp(App[None]):
         request: what to open at the start; None: ask.
         resuming: the journal of the session to go on with; None: begin one.
         session: a session that is open already, made by a script.
+        tutorial: take the tutorial: 'go on' where it was left, or 'restart'.
     """
 
     TITLE = "Circuit Workbench"
@@ -55,12 +56,14 @@ class WorkbenchApp(App[None]):
         open_request: OpenRequest | None = None,
         resume: Path | None = None,
         session: Session | None = None,
+        tutorial: Literal["go on", "restart"] | None = None,
     ) -> None:
         super().__init__()
         self.animation_level = "none"  # each frame of an animation is a repaint over the line
         self.request = open_request
         self.resuming = resume
         self.session = session
+        self.tutorial = tutorial
         self.error_log = ErrorLog()
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
@@ -74,6 +77,8 @@ class WorkbenchApp(App[None]):
         self.screen_change_signal.subscribe(self, self._fit)
         if self.session is not None:
             self.show_bench(self.session)
+        elif self.tutorial is not None:
+            self.open_tutorial(restart=self.tutorial == "restart")
         elif self.resuming is not None:
             self.resume_session(self.resuming)
         elif self.request is not None:
@@ -103,6 +108,14 @@ class WorkbenchApp(App[None]):
         from screens.loading import Loading, go_on
 
         self._show(Loading(f"Session {one_line(path.stem)}", lambda say: go_on(path, say)))
+
+    def open_tutorial(self, *, restart: bool = False) -> None:
+        """Go on with the tutorial where it was left; `restart`: begin it anew."""
+        from screens.loading import Loading
+        from screens.tutorial import Opening
+
+        opening = Opening(restart=restart)
+        self._show(Loading("Tutorial", opening.open, lambda _: self._show(opening.bench())))
 
     def show_bench(self, session: Session) -> None:
         from screens.bench import Bench

@@ -21,6 +21,7 @@ from screens.status_bar import StatusBar
 from workbench.views import Candidate, Status, TreeRow
 
 if TYPE_CHECKING:
+    from screens.graph import GraphScreen
     from screens.readouts import Readouts
     from workbench.session import Session
 
@@ -253,15 +254,18 @@ class BenchActions(Screen[None]):
             getattr(readouts, f"action_{what}")(1)
 
     def action_graph(self) -> None:
-        from screens.graph import GraphScreen
-
         def back(node: str | None) -> None:
             # Groups and history may have changed there.
             self.refresh_all()
             if node is not None:
                 self.choose(node)
 
-        self.app.push_screen(GraphScreen(self.session, self.node()), back)
+        self.app.push_screen(self.graph_screen(), back)
+
+    def graph_screen(self) -> GraphScreen:
+        from screens.graph import GraphScreen
+
+        return GraphScreen(self.session, self.node())
 
     def action_help(self) -> None:
         from screens.help import HelpScreen

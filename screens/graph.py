@@ -27,6 +27,7 @@ from screens.graph_keys import ACTIONS, BY_NAME, FOOTERS
 from screens.group_map import draw_groups
 from screens.grouping import put_into_group
 from screens.key_bar import KeyBar
+from screens.keys import Action
 from screens.layer_map import FED_BY, FEEDS, PICKED, draw_layers
 from screens.link_list import LinkList
 from screens.numbers import count, plain
@@ -57,7 +58,7 @@ class GraphScreen(Screen[str | None]):
         (0, "-narrow"),
         (120, "-wide"),
     ]
-    ACTIONS = ACTIONS
+    ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [
         *(action.binding() for action in ACTIONS),
         Binding("escape", "leave", "Back to the bench", show=False),

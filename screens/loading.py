@@ -69,8 +69,15 @@ class Loading(Screen[None]):
         Binding("q", "app.quit", "quit", show=False),
     ]
 
-    def __init__(self, title: str, opening: Callable[[Progress], Session]) -> None:
+    def __init__(
+        self,
+        title: str,
+        opening: Callable[[Progress], Session],
+        show: Callable[[Session], None] | None = None,
+    ) -> None:
+        """`show`: what shows the session once it is open; None: the bench."""
         super().__init__()
+        self.show = show
         self.heading = title
         self.opening = opening
         self.steps: list[tuple[str, float]] = []  # what, and when it began
@@ -141,7 +148,7 @@ class Loading(Screen[None]):
         if self._cancelled.is_set() or not isinstance(self.app, WorkbenchApp):
             session.close()
             return
-        self.app.show_bench(session)
+        (self.show or self.app.show_bench)(session)
 
     def _failed(self, error: BaseException) -> None:
         from screens.app import WorkbenchApp

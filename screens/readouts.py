@@ -147,6 +147,12 @@ task is judged.
     # What is looked at.
 
     @property
+    def result(self) -> Readout | None:
+        """What is shown of the present wish; None while it is computed, or if there is none."""
+        shown = self._shown
+        return None if self.pending or isinstance(shown, str) else shown
+
+    @property
     def view(self) -> View:
         return VIEWS[self._view]
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -47,6 +48,9 @@ GROUP = "Setup"
 OPEN = Action("open", "ctrl+o", "^o", "open", "Load the model and open the bench.", GROUP)
 NEXT = Action("app.focus_next", "tab", "tab", "next field", "Go to the next field.", GROUP)
 PAIR = Action("pair(1)", "ctrl+right", "^→", "next prompt", "Show the next pair of prompts.", GROUP)
+TUTORIAL = Action(
+    "tutorial", "ctrl+t", "^t", "tutorial", "Take the tutorial: ten minutes, step by step.", GROUP
+)
 QUIT = Action("app.quit", "ctrl+q", "^q", "quit", "Leave.", GROUP)
 
 
@@ -57,6 +61,7 @@ class Setup(Screen[None]):
     AUTO_FOCUS = "#model"
     BINDINGS: ClassVar[list[BindingType]] = [
         OPEN.binding(),
+        TUTORIAL.binding(),
         Binding("ctrl+right", "pair(1)", show=False, priority=True),
         Binding("ctrl+left", "pair(-1)", show=False, priority=True),
         Binding("f1", "help", show=False),
@@ -74,7 +79,11 @@ class Setup(Screen[None]):
 
     def compose(self) -> ComposeResult:
         asked = self.request
-        yield Static(Text("Circuit Workbench"), id="name")
+        with Horizontal(id="title"):
+            yield Static(Text("Circuit Workbench"), id="name")
+            click = Style(meta={"@click": f"screen.{TUTORIAL.call}"}, underline=True)
+            link = Text.assemble("New here? ", (f"Tutorial ({TUTORIAL.shown})", click))
+            yield Static(link, id="new-here")
         with Horizontal(id="what"):
             with Vertical(id="model-box", classes="field"):
                 suggester = NameSuggester(lambda: self.known.models)
@@ -115,7 +124,7 @@ class Setup(Screen[None]):
         self.query_one("#task-box").border_title = "Task"
         self.query_one("#prompts").border_title = "Prompts"
         self.query_one("#sessions").border_title = "Go on with a former session"
-        self.query_one("#keys", KeyBar).offer((OPEN, NEXT, PAIR))
+        self.query_one("#keys", KeyBar).offer((OPEN, NEXT, PAIR, TUTORIAL))
         self.query_one("#complaint").display = bool(self.complaint)
         self.looking = Background(self, "setup")
         self.call_after_refresh(
@@ -217,6 +226,12 @@ class Setup(Screen[None]):
             return
         if isinstance(self.app, WorkbenchApp):
             self.app.open_session(request)
+
+    def action_tutorial(self) -> None:
+        from screens.app import WorkbenchApp
+
+        if isinstance(self.app, WorkbenchApp):
+            self.app.open_tutorial()
 
     def _complain(self, said: str) -> None:
         line = self.query_one("#complaint", Static)
@@ -320,5 +335,10 @@ class Setup(Screen[None]):
         turn = partial(self.action_pair, 1)
         return [
             (f"Open ({OPEN.shown})", OPEN.help, self.action_open),
+            (
+                f"{TUTORIAL.label.capitalize()} ({TUTORIAL.shown})",
+                TUTORIAL.help,
+                self.action_tutorial,
+            ),
             (f"{PAIR.label.capitalize()} ({PAIR.shown})", PAIR.help, turn),
         ]

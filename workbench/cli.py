@@ -142,6 +142,16 @@ def open_(
 
 
 @app.command()
+def tutorial(
+    restart: Annotated[bool, typer.Option("--restart", help="Begin it anew.")] = False,
+) -> int:
+    """Learn the workbench in ten minutes, in the app; go on where you left it."""
+    from workbench.launch import show
+
+    return show(tutorial="restart" if restart else "go on")
+
+
+@app.command()
 def resume(
     session: Annotated[
         str | None,

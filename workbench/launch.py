@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from workbench import console
 from workbench.errors import WorkbenchError
 from workbench.request import OpenRequest
 
 
-def show(request: OpenRequest | None = None, resuming: Path | None = None) -> int:
+def show(
+    request: OpenRequest | None = None,
+    resuming: Path | None = None,
+    tutorial: Literal["go on", "restart"] | None = None,
+) -> int:
     """Run the app until the user leaves it.
 
     Args:
         request: what to open; None: ask on screen.
         resuming: the journal of a session to go on with.
+        tutorial: take the tutorial, where it was left or from its start.
 
     Raises:
         WorkbenchError: there is no terminal to show it in.
@@ -26,6 +32,6 @@ def show(request: OpenRequest | None = None, resuming: Path | None = None) -> in
         )
     from screens.app import WorkbenchApp
 
-    app = WorkbenchApp(request, resuming)
+    app = WorkbenchApp(request, resuming, tutorial=tutorial)
     app.run()
     return app.return_code or 0

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from workbench import commands as kinds
 from workbench import edits
 from workbench.commands import Command
+from workbench.deed import Deed
 from workbench.desk import Desk, OnChunk, Seen
 from workbench.effects import Matrix
 from workbench.export import export
@@ -48,6 +49,8 @@ class Session(Desk):
 
     Attributes:
         path: the journal.
+        deeds: the commands carried out since it was opened, oldest first, undo and redo among them.
+        exported: the files written since it was opened.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class Session(Desk):
         status = replace(status, change=change, message=message, seconds=perf_counter() - started)
         super().__init__(opened, Seen(history.state, status))
         self.path = journal.path
+        self.deeds: list[Deed] = []
+        self.exported: list[Path] = []
         self._journal = journal
         self._history = history
         self._n_entries = n_entries
@@ -337,7 +342,9 @@ class Session(Desk):
             One sentence on each thing that the format cannot hold.
         """
         with self._turns.command():
-            return export(path, format, self._seen, self._opened, self._history.done)
+            lost = export(path, format, self._seen, self._opened, self._history.done)
+            self.exported.append(path)
+            return lost
 
     # How a command is carried out.
 
@@ -386,6 +393,7 @@ class Session(Desk):
             raise
         self._n_entries += 1
         self._history.record(command, after)
+        self.deeds.append(Deed(command, change, self._seen.status, status))
         if change.edits_circuit:
             self._effects.circuit_changed()
         return self._show(

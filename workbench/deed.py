@@ -1,0 +1,25 @@
+"""Deed: a command that was carried out, what it changed and what that did to the metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workbench.commands import Command
+from workbench.state import Change
+from workbench.views import Status
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One command of a session.
+
+    Attributes:
+        command: what was asked for; an undo or a redo, too.
+        change: what it changed; of an undo, the inverse of what it took back.
+        before, after: the status at either side of it.
+    """
+
+    command: Command
+    change: Change
+    before: Status
+    after: Status

@@ -1,0 +1,85 @@
+"""Opening the tutorial's session: the one that it was left in, or a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import WorkbenchError
+from workbench.progress import Progress as Say
+from workbench.progress import silent
+from workbench.tutorial.progress import Progress, read_progress
+from workbench.tutorial.tour import Tour
+
+if TYPE_CHECKING:
+    from workbench.graph import Graph
+    from workbench.session import Session
+
+MODEL, TASK = "pocket", "greater-than"
+
+
+@dataclass(frozen=True)
+class TakenUp:
+    """A session and the tutorial in it.
+
+    Attributes:
+        said: a sentence if the tutorial begins anew though it had been begun; else nothing.
+    """
+
+    session: Session
+    tour: Tour
+    said: str = ""
+
+
+def take_up(*, restart: bool = False, progress: Say = silent) -> TakenUp:
+    """Go on with the tutorial where it was left, or begin it.
+
+    Args:
+        restart: begin it in any case.
+        progress: told what is being done.
+
+    Raises:
+        WorkbenchError: the model cannot be loaded, or the session is open elsewhere.
+    """
+    from workbench.model import load_model
+    from workbench.session import Session
+
+    said = ""
+    model = load_model(MODEL, progress=progress)
+    try:
+        kept = None if restart else read_progress()
+        if kept is not None:
+            check_journal(Path(kept.journal), model.graph)
+    except WorkbenchError as error:
+        kept = None
+        said = f"The tutorial begins anew: {str(error).rstrip('.')}."
+    if kept is not None:
+        session = Session.resume(Path(kept.journal), model=model, progress=progress)
+        return TakenUp(session, tour_of(kept))
+    from workbench.taskfile import resolve_task
+
+    task = resolve_task(TASK, model.tokenizer, pairs=None, seed=0, metric=None)
+    return TakenUp(Session.build(model, task, progress=progress), Tour(), said)
+
+
+def tour_of(kept: Progress) -> Tour:
+    """The tutorial where it was left."""
+    return Tour(at=kept.at, remark=kept.remark)
+
+
+def check_journal(path: Path, graph: Graph) -> None:
+    """Refuse a journal that cannot be gone on with.
+
+    Raises:
+        WorkbenchError: it is gone or damaged, or it belongs to a model of another shape.
+    """
+    from workbench.beginning import replayed
+    from workbench.journal import read
+    from workbench.opening import Header
+
+    reading = read(path)
+    began = Header.from_json(reading.header)
+    if began.graph != graph:
+        raise WorkbenchError(f"the model {MODEL} has another shape than when {path} was written")
+    replayed(began, reading, path)

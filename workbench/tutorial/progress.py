@@ -1,0 +1,86 @@
+"""Progress: how far the tutorial is, in a small file of the state folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from workbench.errors import WorkbenchError
+from workbench.statefolder import state_folder
+from workbench.tutorial.steps import STEPS
+
+NAME = "tutorial.json"
+FINISHED = "finished"
+"""In place of a step's key: the tutorial was taken to its end."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the tutorial stands.
+
+    Attributes:
+        journal: of the session that it is taken in.
+        step: key of the present step, or `FINISHED`.
+        remark: what was said of the step when it was done; None while it is not.
+    """
+
+    journal: str
+    step: str
+    remark: str | None = None
+
+    @property
+    def at(self) -> int:
+        """Index of the present step."""
+        return next(i for i, step in enumerate(STEPS) if step.key == self.step)
+
+
+def progress_path() -> Path:
+    return state_folder() / NAME
+
+
+def read_progress() -> Progress | None:
+    """What was kept; None if there is nothing, or the tutorial was finished.
+
+    Raises:
+        WorkbenchError: the file cannot be read, or does not say where the tutorial stands.
+    """
+    path = progress_path()
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError):
+        raise WorkbenchError(f"{path} is damaged") from None
+    known = {FINISHED, *(step.key for step in STEPS)}
+    try:
+        progress = Progress(**value)
+    except TypeError:
+        raise WorkbenchError(f"{path} is damaged") from None
+    remark = progress.remark
+    if (
+        not isinstance(progress.journal, str)
+        or progress.step not in known
+        or not (remark is None or isinstance(remark, str))
+    ):
+        raise WorkbenchError(f"{path} does not say which step is on")
+    return None if progress.step == FINISHED else progress
+
+
+def write_progress(progress: Progress) -> None:
+    """Keep it; there is never half a file.
+
+    Raises:
+        WorkbenchError: it cannot be written.
+    """
+    path = progress_path()
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(asdict(progress)) + "\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise WorkbenchError(
+            f"The tutorial's place cannot be kept in {path}: {(error.strerror or '').lower()}."
+        ) from None
