@@ -124,7 +124,7 @@ class GuidedBench(Guided, Bench):
 
     def watch_user(self) -> None:
         """See what the user does now, and say what the tutorial makes of it."""
-        if self.over or not self.is_mounted:
+        if self.over or self not in self.app.screen_stack:
             return
         self.tour.observe(self.moment())
         self.show_tutorial()

@@ -51,6 +51,7 @@ class TutorialPanel(Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._tour: Tour | None = None
+        self._folded: bool | None = None
         self._drawn: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -60,7 +61,7 @@ class TutorialPanel(Vertical):
 
     def show(self, tour: Tour, *, folded: bool | None) -> None:
         """Show the tutorial as it stands; `folded` None: if there is little room."""
-        self._tour = tour
+        self._tour, self._folded = tour, folded
         if folded is None:
             folded = self.app.size.height < LEAST_ROWS
         drawn = (tour.at, tour.remark, tour.ask, folded, self.size.width)
@@ -75,6 +76,8 @@ class TutorialPanel(Vertical):
 
     def on_resize(self) -> None:
         self.set_class(self.size.width >= WIDE, "-wide")
+        if self._tour is not None:
+            self.show(self._tour, folded=self._folded)
 
     def _ask(self, tour: Tour) -> Text:
         """What is to be done, or what was said of it."""
@@ -83,14 +86,14 @@ class TutorialPanel(Vertical):
         return Text(f"{DONE} {one_line(tour.remark)}")
 
     def _head(self, tour: Tour, folded: bool) -> Text:
-        """Number and title on the left, keys on the right; folded, what to do between them."""
+        """Number and title, or folded what to do, on the left; keys on the right."""
         keys = self._keys(tour, folded)
         mark = f" {DONE}" if tour.remark is not None else ""
-        left = Text.assemble(
-            f"Tutorial {tour.at + 1}/{len(tour.steps)}{mark} ", (tour.step.title, "bold")
-        )
+        number = f"{tour.at + 1}/{len(tour.steps)}"
         if folded:
-            left.append("  ").append_text(self._ask(tour))
+            left = Text(f"{number} ").append_text(self._ask(tour))
+        else:
+            left = Text.assemble(f"Tutorial {number}{mark} ", (tour.step.title, "bold"))
         room = max(1, self.size.width - keys.cell_len - 2)
         left.truncate(room, overflow="ellipsis")
         return Text.assemble(left, " " * (room + 2 - left.cell_len), keys)
@@ -99,12 +102,14 @@ class TutorialPanel(Vertical):
         """Keys with what they do now; each can be clicked."""
         done = tour.remark is not None
         words = {
-            "tutorial_next": "end" if tour.last else "next step" if done else "skip",
+            "tutorial_next": "end" if tour.last else "next" if done else "skip",
             "tutorial_fold": "unfold" if folded else "fold",
         }
         text = Text()
         for action in TUTORIAL_ACTIONS:
-            if action.name == "tutorial_back" and not tour.at:
+            if action.name == "tutorial_back" and (folded or not tour.at):
+                continue
+            if action.name == "tutorial_menu" and folded:
                 continue
             click = Style(meta={"@click": f"screen.{action.call}"})
             wanted = action.name == "tutorial_next" and (done or tour.last)

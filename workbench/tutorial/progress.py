@@ -53,7 +53,7 @@ def read_progress() -> Progress | None:
         return None
     except (OSError, ValueError, RecursionError):
         raise WorkbenchError(f"{path} is damaged") from None
-    known = {FINISHED, *(step.key for step in STEPS)}
+    known = [FINISHED, *(step.key for step in STEPS)]
     try:
         progress = Progress(**value)
     except TypeError:

@@ -180,12 +180,17 @@ def _threshold_moved(seen: Observation) -> str | None:
 # The next node.
 
 
+def _from_readouts(now: Moment) -> str:
+    """The readouts have a use of their own for the key of the next open node."""
+    return "2 leaves the readouts. " if now.look.panel == "readouts" else ""
+
+
 def _ask_next(seen: Observation) -> str:
     now = seen.now
     if not now.frontier:
         return "No open node is kept: u undoes the last step, or keep an edge with space."
     if now.look.node not in now.frontier or now.look.node == "logits":
-        return "Press . to go to the most promising open node."
+        return f"{_from_readouts(now)}Press . to go to the most promising open node."
     return f"{now.look.node} is open. When “exact: all” is shown above the edges, press e."
 
 
@@ -226,6 +231,9 @@ def _inputs_chosen(seen: Observation) -> str | None:
 
 
 def _ask_setting(seen: Observation) -> str:
+    if not _kept(seen.now):
+        node = next((row.parent for row in seen.now.rows if row.parent), "logits")
+        return f"Go to a node with kept edges: /, type {node}, enter. There press m."
     return "Press m, and watch the column “exact” and the words above the edges (panel 2)."
 
 
@@ -325,7 +333,8 @@ def _ask_close(seen: Observation) -> str:
     if now.status.closed:
         return "It is closed already. u opens the node expanded last, e closes it. Or y goes on."
     still = counted(len(now.frontier), "node")
-    return f"Still open: {still}. Press . and e by turns, e when “exact: all” is shown."
+    by_turns = "Press . and e by turns, e when “exact: all” is shown (panel 2)."
+    return f"{_from_readouts(now)}Still open: {still}. {by_turns}"
 
 
 def _circuit_closed(seen: Observation) -> str | None:
@@ -337,7 +346,7 @@ def _circuit_closed(seen: Observation) -> str | None:
     return (
         f"{status.edges:,} of {status.all_edges:,} edges carry {seen.now.metric} "
         f"{shown(status.circuit_metric)} of the model's {shown(status.model_metric)}: faithfulness "
-        f"{shown(status.faithfulness)}. Good enough? [ or ], then again, tells."
+        f"{shown(status.faithfulness)}. Another threshold would give another circuit."
     )
 
 
@@ -353,6 +362,8 @@ def _ask_costs(seen: Observation) -> str:
         return "Press d: what each kept edge would cost if it were dropped now (panel 2)."
     if not _costs_shown(seen):
         return "The costs are shown already: d hides them and shows them again."
+    if not _kept(seen.now):
+        return f"No edge into {seen.now.look.node} is kept. 1, then go to an expanded node (●)."
     if seen.now.look.panel != "candidates":
         return "2: find a kept edge (●) with a small drop cost there, and drop it with space."
     return "Find a kept edge (●) with a small drop cost, here or at another node; space drops it."
@@ -395,7 +406,7 @@ STEPS = (
     ),
     Step(
         "circuit",
-        "The circuit, back from the logits",
+        "Back from the logits",
         "Which parts do that? Nodes are attention heads (a0.h1) and MLPs (m2); an edge says that "
         "one reads what another wrote. A circuit is some of the edges. You find it backward from "
         "the logits, the model's output. Faithfulness: the share of the metric that it keeps.",
@@ -466,7 +477,7 @@ STEPS = (
     ),
     Step(
         "lens",
-        "What a node writes: the logit lens",
+        "The logit lens",
         "The logit lens multiplies what a node writes by the unembedding, the last matrix of the "
         "model: which tokens does it raise? Over the hundred years that is a curve. A late MLP "
         "may raise all years above the first one, a head the first year itself.",
@@ -501,7 +512,7 @@ STEPS = (
     ),
     Step(
         "export",
-        "A file for papers and scripts",
+        "A file to keep",
         "The file holds edges, scores, groups with roles, and the commands that led to them. "
         "`workbench evaluate` scores it anew, load_circuit reads it in a script, and EAP-IG's "
         "format is there for other tools.",
