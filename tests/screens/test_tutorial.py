@@ -101,7 +101,7 @@ async def test_the_whole_tutorial_by_its_keys(size: tuple[int, int]) -> None:
     async with app.run_test(size=size) as pilot:
         user = await Guided.of(pilot)
         session = user.bench.session
-        session.set_threshold(0.0)  # of random weights: every edge passes
+        session.set_threshold(1e-12)  # of random weights: every edge passes
         for step in STEPS[:1]:
             assert step.title in user.text() and step.text in user.text()
         await user.press("p", "right", "escape")
@@ -118,7 +118,7 @@ async def test_the_whole_tutorial_by_its_keys(size: tuple[int, int]) -> None:
         assert "back at" in await user.done("toggle")
         await user.press("left_square_bracket")
         await user.done("threshold")
-        session.set_threshold(0.0)
+        session.set_threshold(1e-12)
         await user.press("full_stop")
         assert user.tour.remark is None
         await user.press("e")
@@ -127,8 +127,11 @@ async def test_the_whole_tutorial_by_its_keys(size: tuple[int, int]) -> None:
         assert "query" in await user.done("inputs")
         await user.press("slash", "l", "o", "g", "enter", "m")
         assert "along the circuit" in await user.done("setting")
-        await user.press("m", "m", "slash", "m", "2", "enter", "3", "right", "right")
-        assert "m2" in await user.done("lens")
+        await user.press("m", "m", "slash", "m", "2", "enter", "1")
+        node = user.bench.readouts.node or ""
+        assert f"readouts of {node}" in user.tour.ask
+        await user.press("3", "right", "right")
+        assert node in await user.done("lens")
         await user.press("g")
         assert isinstance(app.screen, GuidedGraph)
         assert "space picks it" in user.text()

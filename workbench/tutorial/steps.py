@@ -254,11 +254,13 @@ def _setting_chosen(seen: Observation) -> str | None:
 
 def _ask_lens(seen: Observation) -> str:
     look = seen.now.look
-    mlp = seen.now.some("m")
     if look.panel != "readouts" or not _writes(look.read):
-        if _writes(look.node):
-            return f"Press 3: the readouts of {look.node}."
-        return f"Press /, type {mlp}, enter; then 3 for its readouts."
+        if look.panel != "readouts" and _writes(look.read):
+            return f"Press 3: the readouts of {look.read}."
+        mlp = seen.now.some("m")
+        if any(row.name == mlp for row in seen.now.rows):
+            return f"1, then j and k to a node such as {mlp}; then 3 for its readouts."
+        return f"2, then j and k to an edge from a node such as {mlp}; then 3 for its readouts."
     if look.readout != "curve":
         return "This is one readout. → goes to the next: on to the answer curve."
     if look in seen.looks:
