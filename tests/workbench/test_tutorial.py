@@ -398,3 +398,14 @@ def test_deeds_tell_undo_and_redo_and_files(session: Session, tmp_path: Path) ->
     with pytest.raises(WorkbenchError):
         session.export(tmp_path / "no folder" / "circuit.json")
     assert len(session.exported) == 1
+
+
+@pytest.mark.parametrize(("flags", "asked"), [([], "go on"), (["--restart"], "restart")])
+def test_the_command(monkeypatch: pytest.MonkeyPatch, flags: list[str], asked: str) -> None:
+    from workbench import launch
+    from workbench.cli import main
+
+    shown: list[str] = []
+    monkeypatch.setattr(launch, "show", lambda tutorial: shown.append(tutorial) or 0)
+    assert main(["tutorial", *flags]) == 0
+    assert shown == [asked]
