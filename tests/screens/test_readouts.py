@@ -12,6 +12,8 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from screens import readouts as module
+from screens.numbers import signed
+from screens.readout_text import digits_of
 from screens.readouts import Readouts
 from tests.screens.tiny_sessions import Host, tiny_session, until
 from workbench.errors import WorkbenchError
@@ -53,7 +55,8 @@ async def test_each_view_shows_the_numbers_of_the_session(session: Session) -> N
         await settled(pilot)
         lens = session.readouts.lens("a1.h0")
         assert "a1.h0 at −1, mean of 4" in text_of(app)
-        assert f"{lens.promoted[0].value:+.3f}".replace("-", "−") in text_of(app)
+        largest = max(abs(token.value) for token in (*lens.promoted, *lens.suppressed))
+        assert signed(lens.promoted[0].value, digits_of(largest)) in text_of(app)
         assert lens.definition.split(" through ")[0] in text_of(app)
 
         await pilot.press("right")

@@ -392,9 +392,11 @@ class FakeApp:
     """Stands in for the app: notes what it was asked to show."""
 
     shown: tuple[Any, Any] | None = None
+    tutorial: Any = None
 
-    def __init__(self, open_request: Any = None, resume: Any = None) -> None:
+    def __init__(self, open_request: Any = None, resume: Any = None, tutorial: Any = None) -> None:
         FakeApp.shown = (open_request, resume)
+        FakeApp.tutorial = tutorial
 
     return_code = 0
 
@@ -435,6 +437,14 @@ def test_open_hands_every_flag_to_the_app(run: Run, model: Path, circuit: Path) 
         "circuit": circuit,
         "ablation": "patching",
     }
+
+
+@pytest.mark.usefixtures("terminal")
+def test_tutorial_is_gone_on_with_or_begun_anew(run: Run) -> None:
+    assert run("tutorial")[0] == 0
+    assert (FakeApp.shown, FakeApp.tutorial) == ((None, None), "go on")
+    assert run("tutorial", "--restart")[0] == 0
+    assert FakeApp.tutorial == "restart"
 
 
 @pytest.mark.usefixtures("terminal")
