@@ -38,11 +38,11 @@ def record_ablated(parts: Parts, recording: Recording, tokens: Tensor, kind: str
         positions = start - embedding
         written = constant(whole.embedding, 0)
         residual = written + positions
-        rotary = None if parts.rotary is None else parts.rotary(torch.arange(tokens.shape[1]))
+        rotary = parts.rotations(torch.arange(tokens.shape[1]))
         layers = []
-        for layer, clean in zip(parts.layers, whole.layers, strict=True):
+        for layer, clean, turn in zip(parts.layers, whole.layers, rotary, strict=True):
             attn_in = residual
-            q, k, v, _ = run_heads(layer, attn_in[:, None], rotary, None)
+            q, k, v, _ = run_heads(layer, attn_in[:, None], turn, None)
             z = constant(clean.z, 1)
             residual = residual + write_heads(layer, z[:, :, None])[:, 0]
             mlp_in = attn_in if parts.parallel else residual

@@ -11,23 +11,28 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.parts import Attention
+from workbench.parts import Attention, Rotation
 
 Q, K, V = 0, 1, 2
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding (Su et al. 2021, 2104.09864), halves rotated against each other.
+def rotate(x: Tensor, cos: Tensor, sin: Tensor, interleaved: bool = False) -> Tensor:
+    """Rotary position embedding (Su et al. 2021, 2104.09864).
 
     Args:
         x: [..., position, d_head].
-        cos, sin: [position, n_rotary]; dimensions past n_rotary pass through (GPT-NeoX).
+        cos, sin: [position, n_rotary]; dimensions past n_rotary pass through (GPT-NeoX). They may
+            be in float32 where x is not; then the products are too.
+        interleaved: neighbouring dimensions are rotated against each other, not the two halves.
     """
     n_rotary = cos.shape[-1]
     turned, passed = x[..., :n_rotary], x[..., n_rotary:]
-    half = n_rotary // 2
-    crossed = torch.cat((-turned[..., half:], turned[..., :half]), dim=-1)
-    turned = turned * cos + crossed * sin
+    if interleaved:
+        crossed = torch.stack((-turned[..., 1::2], turned[..., ::2]), dim=-1).flatten(-2)
+    else:
+        half = n_rotary // 2
+        crossed = torch.cat((-turned[..., half:], turned[..., :half]), dim=-1)
+    turned = (turned * cos + crossed * sin).to(x.dtype)
     return turned if passed.shape[-1] == 0 else torch.cat((turned, passed), dim=-1)
 
 
@@ -79,6 +84,30 @@ def project_each(attention: Attention, which: int, normed: Tensor, heads: list[i
     return out.view(*normed.shape[:-1], weight.shape[-1])
 
 
+def finish(
+    attention: Attention,
+    which: int,
+    projected: Tensor,
+    heads: list[int] | None,
+    rotation: Rotation | None,
+) -> Tensor:
+    """q, k or v as the scores and the pattern take them: clipped, normed, rotated, as the family
+    has it.
+
+    Args:
+        projected: [head, ..., position, d_head].
+        heads: query heads, or None for every head of the weight.
+        rotation: of these positions, or None.
+    """
+    step = attention.steps[which]
+    if step is not None:
+        own = None if heads is None else _weight_heads(attention, which, heads)
+        projected = step(projected, own)
+    if which == V or rotation is None:
+        return projected
+    return rotate(projected, *rotation, attention.interleaved)
+
+
 def _weight_heads(attention: Attention, which: int, heads: list[int]) -> list[int]:
     if which == Q or attention.w_k.shape[0] == attention.w_q.shape[0]:
         return heads
@@ -106,22 +135,45 @@ def attend(
     """
     n, pairs, alternatives, queries, d_head = q.shape
     positions = k.shape[3]
+    prefix = 0 if prefix_k is None else prefix_k.shape[2]
+    windowed = attention.window is not None and prefix + positions > attention.window
     q = q * attention.scale
-    scores = _per_alternative(q, k.transpose(-1, -2))
-    future = torch.ones(queries, positions, dtype=torch.bool, device=q.device)
-    future = future.triu(positions - queries + 1)
-    scores = scores.masked_fill(future, float("-inf"))
+    if attention.upcast:
+        q, k = q.float(), k.float()
+        prefix_k = None if prefix_k is None else prefix_k.float()
+    scores = capped(attention, _per_alternative(q, k.transpose(-1, -2)))
+    hidden = hidden_keys(attention, queries, positions + (prefix if windowed else 0), q.device)
+    scores = scores.masked_fill(hidden[:, -positions:], float("-inf"))
     if prefix_k is None or prefix_v is None:
-        return _per_alternative(scores.softmax(-1), v)
-    prefix = prefix_k.shape[2]
+        return _per_alternative(scores.softmax(-1).to(v.dtype), v)
     # All alternatives see the same prefix, so they can be rows of one product.
     rows = q.reshape(n * pairs, alternatives * queries, d_head)
     early = torch.bmm(rows, prefix_k.reshape(n * pairs, prefix, d_head).transpose(1, 2))
-    early = early.view(n, pairs, alternatives, queries, prefix)
-    pattern = torch.cat((early, scores), dim=-1).softmax(-1)
+    early = capped(attention, early.view(n, pairs, alternatives, queries, prefix))
+    if windowed:
+        early = early.masked_fill(hidden[:, :prefix], float("-inf"))
+    pattern = torch.cat((early, scores), dim=-1).softmax(-1).to(v.dtype)
     early = pattern[..., :prefix].reshape(n * pairs, alternatives * queries, prefix)
     out = torch.bmm(early, prefix_v.reshape(n * pairs, prefix, d_head)).view(q.shape)
     return out + _per_alternative(pattern[..., prefix:], v)
+
+
+def capped(attention: Attention, scores: Tensor) -> Tensor:
+    """Scores, softly kept below the cap if there is one."""
+    cap = attention.softcap
+    return scores if cap is None else (scores / cap).tanh() * cap
+
+
+def hidden_keys(attention: Attention, queries: int, keys: int, device: torch.device) -> Tensor:
+    """bool [query, key], true where a query may not look; the queries are the last of the keys.
+
+    That is ahead of itself, and beyond the window.
+    """
+    everywhere = torch.ones(queries, keys, dtype=torch.bool, device=device)
+    hidden = everywhere.triu(keys - queries + 1)
+    if attention.window is not None and keys > attention.window:
+        hidden |= everywhere.tril(keys - queries - attention.window)
+    return hidden
 
 
 def _per_alternative(left: Tensor, right: Tensor) -> Tensor:

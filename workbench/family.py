@@ -1,4 +1,4 @@
-"""Which model families are exact here, and a sentence for those that are not."""
+"""Which model families are exact here, and a sentence for those that are not. No torch."""
 
 from __future__ import annotations
 
@@ -21,34 +21,105 @@ ENCODERS = frozenset({
     "modernbert", "mpnet", "nystromformer", "rembert", "roberta", "roberta-prelayernorm",
     "roformer", "squeezebert", "xlm-roberta", "xlm-roberta-xl", "xmod",
 })
-# fmt: on
 """Model types that fill in masked tokens: no next token, so no logits to work back from."""
+
+RECURRENT = frozenset({
+    "bamba", "falcon_h1", "falcon_mamba", "granitemoehybrid", "jamba", "kimi_linear", "lfm2",
+    "mamba", "mamba2", "nemotron_h", "qwen3_next", "recurrent_gemma", "rwkv", "xlstm", "zamba",
+    "zamba2",
+})
+"""Model types some or all of whose layers carry a state along instead of attending."""
+
+VISION = frozenset({
+    "blip", "blip-2", "clip", "fuyu", "gemma3", "gemma3n", "idefics", "idefics2", "idefics3",
+    "internvl", "kosmos-2", "llama4", "llava", "llava_next", "llava_onevision", "mistral3",
+    "mllama", "paligemma", "phi3_v", "pixtral", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "siglip", "smolvlm",
+    "vit",
+})
+"""Model types that read images."""
+
+ALIBI = frozenset({"bloom", "mpt"})
+"""Model types that add distances to their scores instead of embedding positions."""
+# fmt: on
 
 
 def require_supported(config: Any, name: str = "The model") -> None:
     """Accept the transformers configuration of a model that the engine computes exactly.
 
+    Args:
+        config: has config.json's entries as attributes; what is left out there may be missing.
+
     Raises:
-        WorkbenchError: it is an encoder or encoder-decoder, quantised, or of another family.
+        WorkbenchError: it is of no supported family, of a variant that is not exact, or quantised.
     """
     family = str(getattr(config, "model_type", "") or "unknown")
-    if getattr(config, "is_encoder_decoder", False):
-        raise WorkbenchError(
-            f"{name} is an encoder-decoder model ({family}); the workbench takes decoder-only "
-            "language models."
-        )
-    if family in ENCODERS:
-        raise WorkbenchError(
-            f"{name} is an encoder model ({family}), which predicts no next token; the workbench "
-            "takes decoder-only language models."
-        )
-    if family not in SUPPORTED_FAMILIES:
-        raise WorkbenchError(
-            f"{name} is of the family {family!r}, which is not exact in the workbench yet; "
-            f"the families that are: {', '.join(SUPPORTED_FAMILIES)}."
-        )
+    reason = _other_kind(config, family) or _variant(config, family)
+    if reason is not None:
+        raise WorkbenchError(f"{name} {reason}")
     if getattr(config, "quantization_config", None) is not None:
         raise WorkbenchError(
             f"{name} has quantised weights, which the engine cannot split by head; "
             "load the unquantised model, or a GGUF file, which is converted."
         )
+
+
+def _other_kind(config: Any, family: str) -> str | None:
+    """Why a family is not exact here; None if it is."""
+    if family in SUPPORTED_FAMILIES:
+        return None
+    if getattr(config, "is_encoder_decoder", False):
+        return (
+            f"is an encoder-decoder model ({family}); the workbench takes decoder-only "
+            "language models."
+        )
+    if family in ENCODERS:
+        return (
+            f"is an encoder model ({family}), which predicts no next token; the workbench "
+            "takes decoder-only language models."
+        )
+    if family in RECURRENT:
+        return (
+            f"is a state-space or recurrent model ({family}); its layers carry a state along "
+            "instead of attending, and the engine's edges would need one of their own for that."
+        )
+    if family == "gemma3":
+        return (
+            "is a multimodal Gemma 3; save its text model by itself (a Gemma3ForCausalLM, whose "
+            "model_type is gemma3_text) and load that."
+        )
+    if family in VISION or getattr(config, "vision_config", None) is not None:
+        return (
+            f"is a vision-language model ({family}); the workbench takes language models, so save "
+            "its language model by itself and load that."
+        )
+    if family in ALIBI:
+        return (
+            f"is of the family {family!r}, which adds ALiBi's distances to its scores; the engine "
+            "would need that in its attention."
+        )
+    return (
+        f"is of the family {family!r}, which is not exact in the workbench yet; "
+        f"the families that are: {', '.join(SUPPORTED_FAMILIES)}."
+    )
+
+
+def _variant(config: Any, family: str) -> str | None:
+    """Why a variant of an exact family is not; None if it is. Others are found with the weights."""
+    if family == "falcon" and getattr(config, "alibi", False):
+        return (
+            "is a Falcon that adds ALiBi's distances to its scores; the engine would need that in "
+            "its attention."
+        )
+    if family == "opt" and not getattr(config, "do_layer_norm_before", True):
+        return (
+            "is an OPT that normalises after each block (as opt-350m does); its residual is no sum "
+            "of what components write, so it has no edges to patch."
+        )
+    heads = getattr(config, "num_attention_heads", None)
+    kv_heads = getattr(config, "num_key_value_heads", None)
+    if heads and kv_heads and heads % kv_heads:
+        return (
+            f"has {heads} query heads that do not divide evenly among {kv_heads} key-value heads; "
+            "check its configuration."
+        )
+    return None

@@ -125,15 +125,16 @@ class Metric:
 
         right, right_offset = mean_column(a.right, a.right_weight)
         wrong, wrong_offset = mean_column(a.wrong, a.wrong_weight)
-        return right - wrong, right_offset - wrong_offset
+        scale = self.parts.logit_scale
+        return (right - wrong) * scale, (right_offset - wrong_offset) * scale
 
     def of_residual(self, final: Tensor) -> Tensor:
         """The metric [pair, alternative] of final residuals [pair, alternative, d_model].
 
         The logit difference needs no logits but the answers', so nothing of the vocabulary's size
-        is computed for it.
+        is computed for it, unless the logits are capped and so not linear.
         """
-        if self.name == "logit_diff":
+        if self.name == "logit_diff" and self.parts.logit_cap is None:
             normed = self.parts.norm_final(final)
             return (normed @ self._direction[:, :, None])[..., 0] + self._offset[:, None]
         return self._of_logits(unembed(self.parts, final))

@@ -1,14 +1,15 @@
 """A model ready for analysis: weights, tokenizer, graph, and the proof that the engine computes it.
 
 `load_model` finds the weights (`modelsource`), reads them (`weights`) and hands them to
-`Model.from_hf`, which wraps them in TransformerLens's bridge, takes the engine's view of the
-weights (`parts`) and checks the engine's logits against the model's own (`selfcheck`).
+`Model.from_hf`, which takes the engine's view of them (`parts`) and checks the engine's logits
+against the model's own (`selfcheck`).
 """
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -34,8 +35,7 @@ class Model:
     Attributes:
         name: as the user named it.
         graph: its computational graph.
-        bridge: TransformerLens's TransformerBridge around `hf`.
-        hf: the transformers model, its modules wrapped in place by the bridge.
+        hf: the transformers model.
         tokenizer: its transformers tokenizer.
         parts: the engine's view of weights and modules.
         device, dtype: where it runs and in which numbers.
@@ -46,7 +46,6 @@ class Model:
 
     name: str
     graph: Graph
-    bridge: Any
     hf: Any
     tokenizer: Any
     parts: Parts
@@ -71,7 +70,7 @@ class Model:
         """Make a model out of a transformers model and its tokenizer; no file or network is
         touched.
 
-        The transformers model is taken over: its modules are wrapped in place.
+        The transformers model is taken over: its attention is made the plain one.
 
         Args:
             hf_model: a causal language model of a supported family.
@@ -97,36 +96,42 @@ class Model:
         number = parameter.dtype if dtype is None else choose_dtype(dtype)
         with memory_errors(too_big(name)):
             hf_model = hf_model.to(device=where_to, dtype=number).eval().requires_grad_(False)
-        # Before the bridge, which adds copies of the weights that it splits.
-        n_parameters = sum(weight.numel() for weight in hf_model.parameters())
-        say("Wrapping the model", None)
-        bridge = _bridge(hf_model, tokenizer, name)
-        parts = Parts.from_bridge(bridge)
+        # The fused kernels give no scores and round differently.
+        hf_model.config._attn_implementation = "eager"
+        parts = Parts.from_hf(hf_model)
         graph = parts.graph()
         say("Checking the engine against the model", None)
-        check = self_check(bridge, parts, tokenizer, name)
+        check = self_check(hf_model, parts, tokenizer, name)
         bos = tokenizer_prepends_bos(tokenizer)
-        config = hf_model.config
         info = ModelInfo(
             name=name,
-            family=config.model_type,
+            family=hf_model.config.model_type,
             layers=graph.n_layers,
             heads=graph.n_heads,
-            kv_heads=getattr(config, "num_key_value_heads", None) or graph.n_heads,
-            d_model=int(bridge.cfg.d_model),
-            d_head=int(bridge.cfg.d_head),
-            parameters=n_parameters,
+            kv_heads=parts.n_kv_heads,
+            d_model=parts.d_model,
+            d_head=parts.d_head,
+            parameters=sum(weight.numel() for weight in hf_model.parameters()),
             edges=graph.n_edges,
-            vocabulary=int(config.vocab_size),
+            vocabulary=int(parts.w_u.shape[1]),
             device=str(where_to),
             dtype=str(number).removeprefix("torch."),
             check_difference=check.relative,
             bos=bos,
             where=where,
         )
-        return cls(
-            name, graph, bridge, hf_model, tokenizer, parts, where_to, number, bos, check, info
-        )
+        return cls(name, graph, hf_model, tokenizer, parts, where_to, number, bos, check, info)
+
+    @cached_property
+    def bridge(self) -> Any:
+        """TransformerLens's TransformerBridge around `hf`, made when it is first asked for.
+
+        It wraps the modules of `hf` in place. The workbench itself has no need of it.
+
+        Raises:
+            WorkbenchError: TransformerLens cannot wrap the model.
+        """
+        return _bridge(self.hf, self.tokenizer, self.name)
 
 
 def load_model(
@@ -207,8 +212,6 @@ def _bridge(hf_model: Any, tokenizer: Any, name: str) -> Any:
     """
     from transformer_lens.model_bridge.sources import build_bridge_from_module
 
-    # The fused kernels give no scores and round differently; the bridge's hooks need the plain one.
-    hf_model.set_attn_implementation("eager")
     config = copy.deepcopy(hf_model.config)
     if getattr(config, "pad_token_id", None) is None:
         end = getattr(config, "eos_token_id", None)

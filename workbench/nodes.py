@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.attention import K, Q, V, attend, project_each, project_shared, rotate
+from workbench.attention import K, Q, V, attend, finish, project_each, project_shared
 from workbench.plan import LAST
 from workbench.recording import LayerRecord, Recording
 
@@ -23,19 +23,21 @@ def at(value: Tensor, level: int) -> Tensor:
     return value[..., -1:, :] if level == LAST else value
 
 
-def rotated(recording: Recording, which: int, projected: Tensor) -> Tensor:
-    """q or k [..., position, d_head] turned by their positions, the last ones; v unchanged."""
-    if which == V or recording.rotary is None:
-        return projected
-    cos, sin = recording.rotary
-    n = projected.shape[-2]
-    return rotate(projected, cos[-n:], sin[-n:])
+def finished(
+    recording: Recording, layer: int, which: int, projected: Tensor, heads: list[int] | None
+) -> Tensor:
+    """q, k or v [head, ..., position, d_head] of the last positions, as attention takes them."""
+    rotation = recording.rotary[layer]
+    if rotation is not None and which != V:
+        n = projected.shape[-2]
+        rotation = rotation[0][-n:], rotation[1][-n:]
+    return finish(recording.parts.layers[layer].attention, which, projected, heads, rotation)
 
 
 def project(
     recording: Recording, layer: int, which: int, heads: list[int], normed: Tensor, shared: bool
 ) -> Tensor:
-    """q, k or v of some heads, rotated: [head, pair, alternative, position, d_head].
+    """q, k or v of some heads, ready for attention: [head, pair, alternative, position, d_head].
 
     Args:
         normed: after the norm; [pair, alternative, position, d_model] if all heads share their
@@ -47,7 +49,7 @@ def project(
         projected = project_shared(attention, which, normed, None if every else heads)
     else:
         projected = project_each(attention, which, normed, heads)
-    return rotated(recording, which, projected)
+    return finished(recording, layer, which, projected, heads)
 
 
 def project_entries(
@@ -57,7 +59,7 @@ def project_entries(
     normed: Tensor,
     index: NDArray[np.int64],
 ) -> list[Tensor]:
-    """q, k or v of each (which, head), rotated, [pair, alternative, position, d_head].
+    """q, k or v of each (which, head), ready for attention, [pair, alternative, position, d_head].
 
     Args:
         normed: the different inputs after the norm, [input, pair, alternative, position, d_model].
@@ -112,10 +114,13 @@ def write(recording: Recording, layer: int, heads: list[int], z: Tensor) -> Tens
     Returns:
         [head, pair, alternative, position, d_model].
     """
-    w_o = recording.parts.layers[layer].attention.w_o
+    attention = recording.parts.layers[layer].attention
+    w_o = attention.w_o
     if len(heads) == 1:
         out = z[0].reshape(-1, z.shape[-1]) @ w_o[heads[0]]
     else:
         whole = heads == list(range(len(w_o)))
         out = torch.bmm(z.reshape(len(heads), -1, z.shape[-1]), w_o if whole else w_o[heads])
+    if attention.multiplier != 1:
+        out = out * attention.multiplier
     return out.view(*z.shape[:-1], w_o.shape[-1])

@@ -1,31 +1,36 @@
-"""The weights and modules that the engine computes with, taken from a TransformerBridge.
+"""The weights and modules that the engine computes with, taken from a transformers model.
 
-`Parts` is a view: no weight is copied. Norms and MLPs are the model's own modules with the bridge's
-hook wrappers taken off, so that whatever an architecture does inside them is done exactly;
-attention is the engine's own, because it has to be computed head by head and input by input. What
-differs between the families is recorded here as data; how it is computed stands in `attention.py`.
+`Parts` is a view: norms, MLPs, experts and rotary modules are the model's own and are called as
+they are, so that whatever an architecture does inside them is done exactly; attention is the
+engine's own, because it has to be computed head by head and input by input. What differs between
+the families is recorded here as data, which the adapters in `families` fill in; how it is computed
+stands in `attention.py`.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from transformer_lens.model_bridge import TransformerBridge
-from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
-from workbench.errors import WorkbenchError
-from workbench.family import SUPPORTED_FAMILIES
 from workbench.graph import Graph
+
+Rotation: TypeAlias = tuple[Tensor, Tensor]
+"""Cosines and sines [position, n_rotary] of some positions."""
+
+Rotary: TypeAlias = Callable[[Tensor], Rotation]
+"""Maps positions [position] to their rotation."""
+
+Step: TypeAlias = Callable[[Tensor, list[int] | None], Tensor]
+"""What is done to projections [head, ..., d_head] of some heads of the weight (None: all)."""
 
 
 @dataclass(frozen=True)
 class Attention:
-    """One layer's attention weights.
+    """One layer's attention weights, and how they are used.
 
     Attributes:
         w_q: [head, d_model, d_head]; w_k, w_v: [kv_head, d_model, d_head]; w_o: [head, d_head,
@@ -34,7 +39,15 @@ class Attention:
             bias.
         kv_of: [head], the key-value head that each query head reads.
         scale: factor on the scores.
-        n_rotary: how many of a head's dimensions are rotated by position, 0 for none.
+        window: how many positions a query sees, itself included; None for all before it.
+        softcap: c, if a score s is replaced by c tanh(s / c) (Gemma 2); else None.
+        upcast: scores are computed in float32 whatever the numbers are (GPT-Neo, GPT-J).
+        rotary: rotation of q and k by position; None where there is none.
+        interleaved: a head's neighbouring dimensions are rotated against each other (GPT-J,
+            Cohere), not its two halves.
+        steps: what happens to q, k and v between projection and rotation, a norm of each head's
+            values (Qwen3) or clipping (OLMo); None each where nothing does.
+        multiplier: factor on all that the layer's attention writes, the bias too (Granite).
     """
 
     w_q: Tensor
@@ -47,7 +60,13 @@ class Attention:
     b_o: Tensor | None
     kv_of: Tensor
     scale: float
-    n_rotary: int
+    window: int | None = None
+    softcap: float | None = None
+    upcast: bool = False
+    rotary: Rotary | None = None
+    interleaved: bool = False
+    steps: tuple[Step | None, Step | None, Step | None] = (None, None, None)
+    multiplier: float = 1.0
 
     def weight(self, which: int) -> Tensor:
         """[head or kv_head, d_model, d_head] of q (0), k (1) or v (2)."""
@@ -59,12 +78,22 @@ class Attention:
 
 @dataclass(frozen=True)
 class Layer:
-    """One block: two norms, attention, MLP. `mlp` maps [..., d_model] to [..., d_model]."""
+    """One block: norms, attention, MLP.
+
+    Attributes:
+        norm1, norm2: before attention and before the MLP; the same module where they share one.
+        mlp: maps [..., d_model] to what the MLP (or all experts together) writes, [..., d_model].
+        post_attention: a norm of what all heads together write, the bias too, before it reaches the
+            residual (Gemma 2); None where there is none.
+        post_mlp: the same of what the MLP writes.
+    """
 
     norm1: nn.Module
     attention: Attention
     norm2: nn.Module
     mlp: nn.Module
+    post_attention: nn.Module | None = None
+    post_mlp: nn.Module | None = None
 
 
 @dataclass(frozen=True)
@@ -78,8 +107,9 @@ class Parts:
             and the corrupted run, so it belongs to no source, like the output biases.
         norm_final: the norm before the unembedding.
         w_u: [d_model, vocabulary]; b_u: [vocabulary] or None.
-        rotary: maps (positions, dtype) to the cosines and sines [position, n_rotary], or None.
         parallel: attention and MLP read the same residual.
+        logit_scale: factor on the unembedding's output, the bias too (Cohere, Granite).
+        logit_cap: c, if a logit x is at last replaced by c tanh(x / c) (Gemma 2); else None.
     """
 
     layers: tuple[Layer, ...]
@@ -88,8 +118,9 @@ class Parts:
     norm_final: nn.Module
     w_u: Tensor
     b_u: Tensor | None
-    rotary: Callable[[Tensor], tuple[Tensor, Tensor]] | None
     parallel: bool
+    logit_scale: float = 1.0
+    logit_cap: float | None = None
 
     @property
     def n_heads(self) -> int:
@@ -115,108 +146,40 @@ class Parts:
     def dtype(self) -> torch.dtype:
         return self.w_u.dtype
 
+    @property
+    def window(self) -> int | None:
+        """The longest window of any layer; None if no layer has one."""
+        windows = [layer.attention.window for layer in self.layers]
+        return max((w for w in windows if w is not None), default=None)
+
     def graph(self) -> Graph:
         return Graph(len(self.layers), self.n_heads, self.parallel)
 
+    def rotations(self, positions: Tensor) -> tuple[Rotation | None, ...]:
+        """Every layer's rotation of these positions; layers of one kind share theirs."""
+        known: dict[int, Rotation] = {}
+        rotations: list[Rotation | None] = []
+        for layer in self.layers:
+            rotary = layer.attention.rotary
+            if rotary is None:
+                rotations.append(None)
+                continue
+            if id(rotary) not in known:
+                known[id(rotary)] = rotary(positions)
+            rotations.append(known[id(rotary)])
+        return tuple(rotations)
+
     @classmethod
-    def from_bridge(cls, bridge: TransformerBridge) -> Parts:
-        """The parts of a booted bridge.
+    def from_hf(cls, hf_model: Any) -> Parts:
+        """The parts of a transformers model for causal language modelling.
+
+        A model that a bridge has wrapped in place gives the same parts as one that is plain, and
+        wrapping it later changes nothing here.
 
         Raises:
-            WorkbenchError: if the family is not one that the engine reproduces exactly.
+            WorkbenchError: if the family or this variant of it is not one that the engine
+                reproduces exactly.
         """
-        config = bridge.original_model.config
-        family = getattr(config, "model_type", "unknown")
-        if family not in SUPPORTED_FAMILIES:
-            raise WorkbenchError(
-                f"Models of the family {family!r} are not exact in the workbench yet; "
-                f"use one of: {', '.join(SUPPORTED_FAMILIES)}."
-            )
-        rotary = _rotary(bridge)
-        n_rotary = 0
-        if rotary is not None:
-            n_rotary = int(rotary(torch.zeros(1, dtype=torch.long))[0].shape[-1])
-        return cls(
-            layers=tuple(_layer(block, n_rotary) for block in bridge.blocks),
-            token_embedding=_unwrapped(bridge.embed),
-            position_embedding=_unwrapped(bridge.pos_embed)
-            if hasattr(bridge, "pos_embed")
-            else None,
-            norm_final=_unwrapped(bridge.ln_final),
-            w_u=bridge.W_U.detach(),
-            b_u=_unembedding_bias(bridge),
-            rotary=rotary,
-            parallel=bool(bridge.cfg.parallel_attn_mlp),
-        )
+        from workbench.families import parts_of
 
-
-def _layer(block: Any, n_rotary: int) -> Layer:
-    attn = block.attn
-    w_q, w_k = attn.W_Q.detach(), attn.W_K.detach()
-    n_heads, n_kv = w_q.shape[0], w_k.shape[0]
-    if n_heads % n_kv:
-        raise WorkbenchError(
-            f"{n_heads} query heads do not divide evenly among {n_kv} key-value heads; "
-            "check the model's configuration."
-        )
-
-    def bias(name: str) -> Tensor | None:
-        value = getattr(attn, name)
-        return None if value is None else value.detach()
-
-    return Layer(
-        norm1=_unwrapped(block.ln1),
-        attention=Attention(
-            w_q=w_q,
-            w_k=w_k,
-            w_v=attn.W_V.detach(),
-            w_o=attn.W_O.detach(),
-            b_q=bias("b_Q"),
-            b_k=bias("b_K"),
-            b_v=bias("b_V"),
-            b_o=bias("b_O"),
-            kv_of=torch.arange(n_heads, device=w_q.device) // (n_heads // n_kv),
-            scale=float(attn.original_component.scaling),
-            n_rotary=n_rotary,
-        ),
-        norm2=_unwrapped(block.ln2),
-        mlp=_unwrapped(block.mlp),
-    )
-
-
-def _rotary(bridge: TransformerBridge) -> Callable[[Tensor], tuple[Tensor, Tensor]] | None:
-    if not hasattr(bridge, "rotary_emb"):
-        return None
-    module = _unwrapped(bridge.rotary_emb)
-    w_u = bridge.W_U
-
-    def rotary(positions: Tensor) -> tuple[Tensor, Tensor]:
-        # The module reads only dtype and device of its first argument.
-        like = torch.zeros(1, dtype=w_u.dtype, device=w_u.device)
-        with torch.no_grad():
-            cos, sin = module(like, positions.to(w_u.device)[None])
-        return cos[0], sin[0]
-
-    return rotary
-
-
-def _unembedding_bias(bridge: TransformerBridge) -> Tensor | None:
-    """The unembedding's bias, None where the model has none (the bridge then makes up zeros)."""
-    bias = getattr(_unwrapped(bridge.unembed), "bias", None)
-    return None if bias is None or not bias.any() else bias.detach()
-
-
-def _unwrapped(module: nn.Module) -> nn.Module:
-    """The model's own module, sharing its weights, without the bridge's wrappers at any depth.
-
-    The hot loops call it thousands of times; the wrappers' hooks would cost more than small
-    products do.
-    """
-    while isinstance(module, GeneralizedComponent):
-        module = module.original_component
-    clone = copy.copy(module)
-    clone.__dict__["_modules"] = {
-        name: None if child is None else _unwrapped(child)
-        for name, child in module._modules.items()
-    }
-    return clone
+        return parts_of(hf_model)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.attention import K, Q, V, attend, project_shared, rotate
-from workbench.parts import Layer, Parts
+from workbench.attention import K, Q, V, attend, finish, project_shared
+from workbench.parts import Layer, Parts, Rotation
 
 
 @dataclass
@@ -75,7 +75,7 @@ class Recording:
         whole: the clean run at all positions.
         clean, corrupted: both runs from position `start` on, the first at which any prompts differ.
         start: how many leading positions are common to all pairs' two prompts.
-        rotary: cosines and sines [position from `start` on, n_rotary], or None.
+        rotary: each layer's rotation of the positions from `start` on, or None.
     """
 
     parts: Parts
@@ -83,7 +83,7 @@ class Recording:
     clean: Run
     corrupted: Run
     start: int
-    rotary: tuple[Tensor, Tensor] | None
+    rotary: tuple[Rotation | None, ...]
 
     @property
     def n_pairs(self) -> int:
@@ -125,8 +125,7 @@ def record(
     with torch.no_grad():
         whole = _run(parts, clean, 0, None, half(0.0))
         other = _run(parts, corrupted[:, start:], start, whole if start else None, half(0.5))
-    positions = torch.arange(start, clean.shape[1])
-    rotary = None if parts.rotary is None else parts.rotary(positions)
+    rotary = parts.rotations(torch.arange(start, clean.shape[1]))
     return Recording(parts, whole, whole.part(start), other, start, rotary)
 
 
@@ -138,8 +137,17 @@ def clean_logits(parts: Parts, tokens: Tensor) -> Tensor:
 
 def unembed(parts: Parts, residual: Tensor) -> Tensor:
     """Logits [..., vocabulary] of a final residual [..., d_model], the final norm included."""
+    logits = uncapped_logits(parts, residual)
+    cap = parts.logit_cap
+    return logits if cap is None else (logits / cap).tanh() * cap
+
+
+def uncapped_logits(parts: Parts, residual: Tensor) -> Tensor:
+    """As `unembed`, before the soft cap if there is one: linear in the final norm's output."""
     logits = parts.norm_final(residual) @ parts.w_u
-    return logits if parts.b_u is None else logits + parts.b_u
+    if parts.b_u is not None:
+        logits = logits + parts.b_u
+    return logits if parts.logit_scale == 1 else logits * parts.logit_scale
 
 
 def embed(parts: Parts, tokens: Tensor, start: int) -> tuple[Tensor, Tensor]:
@@ -163,16 +171,14 @@ def _run(
     """
     tokens = tokens.to(parts.device)
     embedding, residual = embed(parts, tokens, start)
-    rotary = None
-    if parts.rotary is not None:
-        rotary = parts.rotary(torch.arange(start, start + tokens.shape[1]))
+    rotary = parts.rotations(torch.arange(start, start + tokens.shape[1]))
     layers = []
     for index, layer in enumerate(parts.layers):
         prefix = None
         if before is not None:
             prefix = (before.layers[index].k[:, :, :start], before.layers[index].v[:, :, :start])
         attn_in = residual
-        q, k, v, z = run_heads(layer, attn_in[:, None], rotary, prefix)
+        q, k, v, z = run_heads(layer, attn_in[:, None], rotary[index], prefix)
         residual = residual + write_heads(layer, z)[:, 0]
         mlp_in = attn_in if parts.parallel else residual
         mlp_out = layer.mlp(layer.norm2(mlp_in))
@@ -187,14 +193,14 @@ def _run(
 def run_heads(
     layer: Layer,
     x: Tensor,
-    rotary: tuple[Tensor, Tensor] | None,
+    rotary: Rotation | None,
     prefix: tuple[Tensor, Tensor] | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """All heads of a layer on one residual: the ordinary attention of the model.
 
     Args:
         x: [pair, alternative, position, d_model], before the norm.
-        rotary: cosines and sines of these positions.
+        rotary: the layer's rotation of these positions.
         prefix: keys and values [kv_head, pair, prefix, d_head] of the positions before.
 
     Returns:
@@ -202,9 +208,10 @@ def run_heads(
     """
     attention = layer.attention
     normed = layer.norm1(x)
-    q, k, v = (project_shared(attention, which, normed, None) for which in (Q, K, V))
-    if rotary is not None:
-        q, k = rotate(q, *rotary), rotate(k, *rotary)
+    q, k, v = (
+        finish(attention, which, project_shared(attention, which, normed, None), None, rotary)
+        for which in (Q, K, V)
+    )
     prefix_k, prefix_v = (None, None) if prefix is None else prefix
     if k.shape[0] == q.shape[0]:
         z = attend(attention, q, k, v, prefix_k, prefix_v)
@@ -236,4 +243,6 @@ def write_heads(layer: Layer, z: Tensor) -> Tensor:
     out = flat @ attention.w_o.reshape(n * d_head, d_model)
     if attention.b_o is not None:
         out = out + attention.b_o
+    if attention.multiplier != 1:
+        out = out * attention.multiplier
     return out.view(*z.shape[1:4], d_model)

@@ -1,7 +1,8 @@
 """The proof on loading: the engine's logits beside the model's own, on two built-in prompts.
 
 The two prompts share their first tokens, as a task's clean and corrupted prompts do, so that the
-engine's short cut for a common prefix is tried as well.
+engine's short cut for a common prefix is tried as well. Where the model has a sliding window they
+are longer than it, if that takes no time.
 """
 
 from __future__ import annotations
@@ -23,6 +24,13 @@ N_SHARED = 4
 
 MAX_TOKENS = 24
 """Long enough for attention to matter at every layer, short enough to take no time."""
+
+BEYOND_WINDOW = 8
+"""How much longer than a sliding window the prompts are."""
+
+AFFORDABLE = {"cpu": 3 * 10**10}
+AFFORDABLE_ELSEWHERE = 10**13
+"""Weights times tokens of a prompt that are worth running for a window: about a second's work."""
 
 # Largest difference allowed, relative to the scale of the logits. In the short formats it is some
 # twenty spacings of the numbers near 1: measured, a model's logits move by up to ten of them when
@@ -55,15 +63,21 @@ class SelfCheck:
         return self.relative <= self.tolerance
 
 
-def check_prompts(tokenizer: Any, vocabulary: int, longest: int) -> Tensor:
+def check_prompts(
+    tokenizer: Any, vocabulary: int, longest: int, wanted: int = MAX_TOKENS
+) -> Tensor:
     """Two prompts [2, position] that share their first tokens: a sentence, and ids from all over.
 
     Args:
         tokenizer: encodes the sentence.
         vocabulary: number of tokens the model knows.
         longest: number of positions the model has.
+        wanted: how long they may be; beyond `MAX_TOKENS` the sentence is said again and again.
     """
-    ids = [i for i in tokenizer(PROMPT)["input_ids"] if i < vocabulary][: min(MAX_TOKENS, longest)]
+    ids = [i for i in tokenizer(PROMPT)["input_ids"] if i < vocabulary]
+    if wanted > MAX_TOKENS and ids:
+        ids = ids * (wanted // len(ids) + 1)
+    ids = ids[: min(wanted, longest)]
     if len(ids) < 2:
         ids = [1 % vocabulary, 0]
     other = list(ids)
@@ -73,18 +87,19 @@ def check_prompts(tokenizer: Any, vocabulary: int, longest: int) -> Tensor:
     return torch.tensor([ids, other])
 
 
-def self_check(bridge: Any, parts: Parts, tokenizer: Any, name: str = "this model") -> SelfCheck:
-    """Compare the engine's logits with the bridge's, all positions of two prompts.
+def self_check(hf_model: Any, parts: Parts, tokenizer: Any, name: str = "this model") -> SelfCheck:
+    """Compare the engine's logits with the model's own, all positions of two prompts.
 
     Raises:
         WorkbenchError: they differ by more than float noise; the message names the first layer
             after which the residuals do.
     """
-    longest = int(getattr(bridge.cfg, "n_ctx", None) or MAX_TOKENS)
-    tokens = check_prompts(tokenizer, parts.w_u.shape[1], longest).to(parts.device)
+    longest = int(getattr(hf_model.config, "max_position_embeddings", None) or MAX_TOKENS)
+    wanted = max(MAX_TOKENS, _beyond_window(hf_model, parts))
+    tokens = check_prompts(tokenizer, parts.w_u.shape[1], longest, wanted).to(parts.device)
     shared = min(N_SHARED, tokens.shape[1] - 1)
     with torch.no_grad():
-        expected = bridge(tokens).float()
+        expected = hf_model(tokens, use_cache=False).logits.float()
         recording = record(parts, tokens[:1], tokens[1:], shared)
         clean = unembed(parts, recording.whole.final).float()
         corrupted = unembed(parts, recording.corrupted.final).float()
@@ -93,7 +108,7 @@ def self_check(bridge: Any, parts: Parts, tokenizer: Any, name: str = "this mode
     check = SelfCheck(difference, expected.std().item(), TOLERANCES.get(parts.dtype, 1e-4))
     # A NaN is never within the tolerance.
     if not check.passed:
-        where = _first_difference(bridge, recording, tokens, check)
+        where = _first_difference(hf_model, recording, tokens, check)
         raise WorkbenchError(
             f"The engine does not reproduce {name}: the logits differ by {check.relative:.1e} of "
             f"their scale ({check.tolerance:.0e} is allowed), first {where}; the model cannot be "
@@ -102,29 +117,35 @@ def self_check(bridge: Any, parts: Parts, tokenizer: Any, name: str = "this mode
     return check
 
 
+def _beyond_window(hf_model: Any, parts: Parts) -> int:
+    """A length beyond every window; 0 if there is none or running it would take long."""
+    if parts.window is None:
+        return 0
+    length = parts.window + BEYOND_WINDOW
+    weights = sum(weight.numel() for weight in hf_model.parameters())
+    affordable = AFFORDABLE.get(parts.device.type, AFFORDABLE_ELSEWHERE)
+    return length if length * weights <= affordable else 0
+
+
 def _largest(difference: Tensor) -> float:
     """The largest root mean square over the last axis; NaN if there is one."""
     return difference.pow(2).mean(-1).sqrt().max().item()
 
 
-def _first_difference(bridge: Any, recording: Recording, tokens: Tensor, check: SelfCheck) -> str:
+def _first_difference(hf_model: Any, recording: Recording, tokens: Tensor, check: SelfCheck) -> str:
     """Where the engine's residual leaves the model's: the first layer whose output differs."""
-    n_layers = len(recording.parts.layers)
-    theirs: dict[str, Tensor] = {}
-
-    def keep(value: Tensor, hook: Any) -> None:
-        theirs[hook.name] = value.detach().float()
-
-    points = [f"blocks.{layer}.hook_in" for layer in range(n_layers)]
-    points.append(f"blocks.{n_layers - 1}.hook_out")
+    parts, n_layers = recording.parts, len(recording.parts.layers)
     with torch.no_grad():
-        bridge.run_with_hooks(tokens, fwd_hooks=[(point, keep) for point in points])
+        out = hf_model(tokens, use_cache=False, output_hidden_states=True)
+    # Before every layer, and after the final norm.
+    theirs = out.hidden_states
     runs = ((recording.whole, slice(0, 1), 0), (recording.corrupted, slice(1, 2), recording.start))
-    for index, point in enumerate(points):
-        scale = theirs[point].std().item()
+    for index in range(n_layers + 1):
+        scale = theirs[index].float().std().item()
         for run, row, start in runs:
-            ours = run.final if index == n_layers else run.layers[index].attn_in
-            gap = _largest(ours.float() - theirs[point][row, start:])
+            last = index == n_layers
+            ours = parts.norm_final(run.final) if last else run.layers[index].attn_in
+            gap = _largest(ours.float() - theirs[index][row, start:].float())
             if not gap <= check.tolerance * scale:
                 return "in the embeddings" if index == 0 else f"in layer {index - 1}"
     return "in the final norm or the unembedding"

@@ -263,7 +263,7 @@ class Spread:
             if not (layer_index == stage.layer and stage.kind == "mlp"):
                 prefix_k, prefix_v = recording.prefix(layer_index)
                 prefix = None if prefix_k is None or prefix_v is None else (prefix_k, prefix_v)
-                z = run_heads(layer, x, recording.rotary, prefix)[3]
+                z = run_heads(layer, x, recording.rotary[layer_index], prefix)[3]
                 x = x + write_heads(layer, z)
                 if not parts.parallel:
                     mlp_in = x

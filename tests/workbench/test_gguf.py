@@ -74,7 +74,7 @@ def test_weights_are_the_files_dequantised(file: Path) -> None:
         expected = gguf.dequantize(
             tensors[f"blk.1.{theirs}.weight"].data, gguf.GGMLQuantizationType.Q8_0
         )
-        weights = dict(model.bridge.original_model.state_dict())
+        weights = dict(model.hf.state_dict())
         found = next(v for k, v in weights.items() if "layers.1." in k and f"{ours}" in k)
         np.testing.assert_array_equal(found.numpy(), expected)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from transformers.models.cohere.modeling_cohere import CohereLayerNorm
 from transformers.models.gemma.modeling_gemma import GemmaRMSNorm
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
+from transformers.models.olmo.modeling_olmo import OlmoLayerNorm
 
 from workbench.errors import WorkbenchError
 from workbench.readout.final_norm import FrozenNorm
@@ -22,7 +24,15 @@ def random_weights(norm: nn.Module) -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    "norm", [nn.LayerNorm(D, eps=0.3), nn.LayerNorm(D, bias=False), LlamaRMSNorm(D, eps=0.3)]
+    "norm",
+    [
+        nn.LayerNorm(D, eps=0.3),
+        nn.LayerNorm(D, bias=False),
+        LlamaRMSNorm(D, eps=0.3),
+        GemmaRMSNorm(D),  # multiplies by 1 + weight
+        CohereLayerNorm(D, eps=0.3),
+        OlmoLayerNorm(D),  # without weights
+    ],
 )
 def test_pieces_make_the_norm_and_are_linear(norm: nn.Module) -> None:
     frozen = FrozenNorm.of(random_weights(norm))
@@ -34,9 +44,12 @@ def test_pieces_make_the_norm_and_are_linear(norm: nn.Module) -> None:
 
 
 def test_a_variant_is_refused() -> None:
-    """Gemma multiplies by 1 + weight."""
+    class Squared(LlamaRMSNorm):  # type: ignore[misc]
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) ** 2  # type: ignore[no-any-return]
+
     with pytest.raises(WorkbenchError, match="does more"):
-        FrozenNorm.of(random_weights(GemmaRMSNorm(D)))
+        FrozenNorm.of(random_weights(Squared(D)))
 
 
 def test_what_is_no_norm_is_refused() -> None:

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.attention import K, Q, V, attend, project_shared, rotate
+from workbench.attention import K, Q, V, attend, finish, project_shared
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.metrics import STEPS, Metric
 from workbench.nodes import write
@@ -180,7 +180,7 @@ def _backward(
 def _heads(
     recording: Recording, index: int, normed: Tensor, pairs: slice
 ) -> tuple[list[Tensor], Tensor]:
-    """The heads' projections before rotation, one per query head, and their values z."""
+    """The heads' projections, one per query head, before norm and rotation, and their values z."""
     attention = recording.parts.layers[index].attention
     of = attention.kv_of
     grouped = attention.w_k.shape[0] != attention.w_q.shape[0]
@@ -189,9 +189,11 @@ def _heads(
         value = project_shared(attention, which, normed, None)
         # Every query head has its own key and value here: its own destination, its own gradient.
         projected.append(value[of] if grouped and which != Q else value)
-    q, k, v = projected
-    if recording.rotary is not None:
-        q, k = rotate(q, *recording.rotary), rotate(k, *recording.rotary)
+    every, rotation = list(range(len(of))), recording.rotary[index]
+    q, k, v = (
+        finish(attention, which, value, every, rotation)
+        for which, value in zip((Q, K, V), projected, strict=True)
+    )
     prefix_k, prefix_v = recording.prefix(index)
     if prefix_k is not None and prefix_v is not None:
         prefix_k, prefix_v = prefix_k[of][:, pairs], prefix_v[of][:, pairs]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.attention import capped, hidden_keys
 from workbench.errors import WorkbenchError
 from workbench.readout.selection import Selection, parse_node, place_of, select
 from workbench.readout.views import Attention
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 DEFINITION = (
     "How much each position (row) attends to each position up to itself (column): softmax of the "
-    "scaled products of query and key; a row sums to 1."
+    "scaled products of query and key, within the layer's window if it has one; a row sums to 1."
 )
 ELSEWHERE = "..."
 """Stands for a token that is not the same in all of the averaged prompts."""
@@ -71,8 +72,8 @@ def _weights(selection: Selection, layer: int, head: int) -> Tensor:
         q = torch.cat((q[:, :start], other.q[head][selection.rows]), dim=1)
         k = torch.cat((k[:, :start], other.k[kv_head][selection.rows]), dim=1)
     scores = (q.float() * attention.scale) @ k.float().transpose(-1, -2)
-    future = torch.ones_like(scores[0], dtype=torch.bool).triu(1)
-    return scores.masked_fill(future, float("-inf")).softmax(-1)
+    hidden = hidden_keys(attention, scores.shape[1], scores.shape[2], scores.device)
+    return capped(attention, scores).masked_fill(hidden, float("-inf")).softmax(-1)
 
 
 def _tokens(workspace: Workspace, selection: Selection, run: str) -> tuple[str, ...]:

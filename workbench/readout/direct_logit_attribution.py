@@ -5,7 +5,9 @@ last position contributes
 
     norm(x; frozen scale) . u ,
 
-the final norm being linear once its scale is held at the run's own (see `final_norm`). The
+the final norm being linear once its scale is held at the run's own (see `final_norm`), times the
+factor that some families put on their logits. Where logits are softly capped at last (Gemma 2), it
+is the difference of the logits before the cap that is attributed, since the cap is not linear. The
 contributions of all nodes, of the position embedding, of the attention output and final-norm
 biases and of the unembedding bias sum exactly to the run's logit difference. It is the *direct*
 effect: what later components make of the node's output is theirs (Elhage et al. 2021; McGrath et
@@ -29,7 +31,7 @@ from workbench.readout.views import (
     Attribution,
     Contribution,
 )
-from workbench.recording import unembed
+from workbench.recording import uncapped_logits
 
 if TYPE_CHECKING:
     from workbench.workspace import Workspace
@@ -39,6 +41,7 @@ DEFINITION = (
     "directly, at the last position, through the final norm with the run's scale (frozen); "
     "the rows sum to the run's logit difference."
 )
+UNCAPPED = " Logits are those before the model's soft cap."
 
 
 def attribution(
@@ -58,12 +61,13 @@ def attribution(
     n_pairs = sum(len(s.rows) for s in selections)
     sums = [_contributions(s) for s in selections]
     rows = {name: sum(float(s[name].sum()) for s in sums) / n_pairs for name in sums[0]}
+    capped = workspace.model.parts.logit_cap is not None
     total = sum(float(_logit_difference(s).sum()) for s in selections) / n_pairs
     return Attribution(
         rows=tuple(Contribution(name, value) for name, value in rows.items()),
         total=total,
         place=place_of(workspace, LOGITS, -1, pair, run),
-        definition=DEFINITION,
+        definition=DEFINITION + (UNCAPPED if capped else ""),
     )
 
 
@@ -74,6 +78,7 @@ def _contributions(selection: Selection) -> dict[str, Tensor]:
     scale = norm.scale(selection.output(LOGITS))
     right, wrong = selection.answers()
     direction = mean_columns(parts.w_u, right) - mean_columns(parts.w_u, wrong)
+    direction = direction * parts.logit_scale
     # Weighting and centring are moved from what is written onto the direction that reads it.
     reading = norm.centre(direction * norm.weight) * scale
 
@@ -85,26 +90,25 @@ def _contributions(selection: Selection) -> dict[str, Tensor]:
     for index, layer in enumerate(parts.layers):
         attention = layer.attention
         by_head = torch.einsum("hem,pm->hpe", attention.w_o.float(), reading)
-        values = (selection.heads(index).float() * by_head).sum(-1)
+        values = (selection.heads(index).float() * by_head).sum(-1) * attention.multiplier
         rows |= {f"a{index}.h{head}": value for head, value in enumerate(values)}
         rows[f"m{index}"] = read(selection.output(f"m{index}"))
         if attention.b_o is not None:
-            biases = biases + attention.b_o.float()
+            biases = biases + attention.b_o.float() * attention.multiplier
     if parts.position_embedding is not None:
         rows[POSITION_EMBEDDING] = read(selection.residual(0) - selection.output("input"))
     if norm.bias is not None or any(layer.attention.b_o is not None for layer in parts.layers):
         own = 0.0 if norm.bias is None else direction @ norm.bias
         rows[BIASES] = read(biases) + own
-    # TransformerLens gives an unembedding without a bias a zero one: no row for that.
-    if parts.b_u is not None and bool(parts.b_u.any()):
-        b_u = parts.b_u[None]
+    if parts.b_u is not None:
+        b_u = parts.b_u[None] * parts.logit_scale
         rows[UNEMBEDDING_BIAS] = (mean_columns(b_u, right) - mean_columns(b_u, wrong))[:, 0]
     return rows
 
 
 def _logit_difference(selection: Selection) -> Tensor:
     """The logit difference [pair] from the run's own logits, nothing frozen or taken apart."""
-    logits = unembed(selection.parts, selection.output(LOGITS)).float()
+    logits = uncapped_logits(selection.parts, selection.output(LOGITS)).float()
     right, wrong = selection.answers()
 
     def mean(ids: list[tuple[int, ...]]) -> Tensor:

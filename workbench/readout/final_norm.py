@@ -3,17 +3,25 @@
 A norm is linear once its scale is held at the value of a run's residual r [..., d_model]:
 LayerNorm(x) = (x - mean(x)) / sqrt(var(r) + eps) * weight + bias, and RMSNorm(x) = x /
 sqrt(mean(r^2) + eps) * weight. What each node writes can then be read on its own, and the parts
-sum to the whole.
+sum to the whole. Modules spell this differently: some multiply by 1 + w (Gemma), some have no
+weight (OLMo 1), and whether they centre is not to be seen from outside; so each formula is tried,
+and the one that the module computes is taken.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor, nn
 
 from workbench.errors import WorkbenchError
+
+# Of a norm that does not tell: OLMo 1 has it written into its formula.
+USUAL_EPS = 1e-5
+# Half precision in the module leaves a hundredth; a wrong formula is off by a multiple.
+TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class FrozenNorm:
 
     Attributes:
         centred: it subtracts the mean (LayerNorm).
-        weight: [d_model]; bias: [d_model] or None.
+        weight: [d_model], or one number; bias: [d_model] or None.
         eps: added to the variance or mean square.
     """
 
@@ -38,37 +46,46 @@ class FrozenNorm:
         Raises:
             WorkbenchError: if it is neither, or does more than the formulas above.
         """
-        weight = getattr(norm, "weight", None)
+        own: Tensor | None = getattr(norm, "weight", None)
         eps = getattr(norm, "variance_epsilon", getattr(norm, "eps", None))
-        if not isinstance(weight, Tensor) or eps is None:
+        shape = tuple(getattr(norm, "normalized_shape", ()) if own is None else own.shape)
+        if len(shape) != 1 or (eps is None and own is not None):
             raise WorkbenchError(
                 f"The final norm ({type(norm).__name__}) is neither a LayerNorm nor an RMSNorm; "
                 "readouts through it would not be exact."
             )
         bias = getattr(norm, "bias", None)
-        frozen = cls(
-            centred=isinstance(norm, nn.LayerNorm),
-            weight=weight.detach().float(),
-            bias=bias.detach().float() if isinstance(bias, Tensor) else None,
-            eps=float(eps),
-        )
-        frozen._check(norm)
-        return frozen
-
-    def _check(self, norm: nn.Module) -> None:
-        """Hold the formula to the module on one vector, so that a variant is not misread."""
-        weight = self.weight
-        probe = torch.linspace(-1.0, 2.0, weight.shape[0], device=weight.device)
-        with torch.no_grad():
-            theirs = norm(probe.to(next(norm.parameters()).dtype)[None, None])[0, 0].float()
-        ours = self.centre(probe) * self.scale(probe) * weight
-        ours = ours if self.bias is None else ours + self.bias
-        # Half precision in the module leaves a hundredth; a wrong formula is off by a multiple.
-        if float((ours - theirs).abs().max()) > 0.05 * float(theirs.abs().max()):
+        weights = [torch.ones(())]
+        if own is not None:
+            weights = [own.detach().float(), 1 + own.detach().float()]
+        candidates = [
+            cls(
+                centred=centred,
+                weight=weight,
+                bias=bias.detach().float() if isinstance(bias, Tensor) else None,
+                eps=USUAL_EPS if eps is None else float(eps),
+            )
+            for centred, weight in product((False, True), weights)
+        ]
+        errors = [frozen._error(norm, shape[0]) for frozen in candidates]
+        least = min(errors)
+        if not least <= TOLERANCE:
             raise WorkbenchError(
                 f"The final norm ({type(norm).__name__}) does more than a LayerNorm or RMSNorm; "
                 "readouts through it would not be exact."
             )
+        return candidates[errors.index(least)]
+
+    def _error(self, norm: nn.Module, d_model: int) -> float:
+        """How far the formula is from the module on two vectors, a small one because of eps."""
+        like = next(norm.parameters(), torch.ones(()))
+        ramp = torch.linspace(-1.0, 2.0, d_model, device=like.device)
+        probes = torch.stack((ramp, 3e-3 * ramp))
+        with torch.no_grad():
+            theirs = norm(probes.to(like.dtype)[None])[0].float()
+        ours = self.centre(probes) * self.scale(probes) * self.weight
+        ours = ours if self.bias is None else ours + self.bias
+        return float((ours - theirs).abs().max() / theirs.abs().max())
 
     def centre(self, x: Tensor) -> Tensor:
         """x [..., d_model] less its mean over d_model if this is a LayerNorm; in float32."""

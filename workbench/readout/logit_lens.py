@@ -7,9 +7,11 @@ For a node's output x and the run's final residual r, at one position,
 where the final norm keeps the scale that it has in the run (frozen, since the node alone would be
 scaled up to the size of the whole stream) and the mean over the vocabulary is taken off, which no
 probability depends on, so that the sign says promoted or suppressed. All nodes' lenses and the
-biases' sum to the lens of `logits`: the model's own logits, centred. After nostalgebraist (2020),
-"interpreting GPT: the logit lens"; per component as in Elhage et al. (2021), "A Mathematical
-Framework for Transformer Circuits".
+biases' sum to the lens of `logits`: the model's own logits, centred. A factor on the logits
+(Cohere, Granite) is included; where they are softly capped at last (Gemma 2), these are the logits
+before the cap, which no sum survives. After nostalgebraist (2020), "interpreting GPT: the logit
+lens"; per component as in Elhage et al. (2021), "A Mathematical Framework for Transformer
+Circuits".
 """
 
 from __future__ import annotations
@@ -95,19 +97,22 @@ def node_logits(workspace: Workspace, normed: list[Tensor], node: str) -> Tensor
     parts = workspace.model.parts
     mean = torch.cat(normed).mean(0)
     logits = (mean.to(parts.w_u.dtype) @ parts.w_u).float()
-    return logits + parts.b_u.float() if node == LOGITS and parts.b_u is not None else logits
+    if node == LOGITS and parts.b_u is not None:
+        logits = logits + parts.b_u.float()
+    return logits * parts.logit_scale
 
 
 def definition(workspace: Workspace, node: str) -> str:
     """What the numbers of a node's lens are, in one sentence."""
+    before = ", before the soft cap" if workspace.model.parts.logit_cap is not None else ""
     if node == LOGITS:
-        return "The run's logits, less their mean over the vocabulary."
+        return f"The run's logits{before}, less their mean over the vocabulary."
     what = "token embedding" if node == INPUT else "output"
     if workspace.model.graph.is_head(node):
         what = "output (z W_O, without the bias)"
     return (
         f"The node's {what} through the final norm with the run's scale (frozen) and the "
-        "unembedding, in logits, less their mean over the vocabulary."
+        f"unembedding, in logits{before}, less their mean over the vocabulary."
     )
 
 
@@ -124,6 +129,6 @@ def _answer_means(
             value = (mean_columns(parts.w_u, both[side]) * x).sum(-1)
             if node == LOGITS and parts.b_u is not None:
                 value = value + mean_columns(parts.b_u[None], both[side])[:, 0]
-            values.append(value)
+            values.append(value * parts.logit_scale)
         means.append(float(torch.cat(values).mean()))
     return means[0], means[1]

@@ -69,7 +69,8 @@ class Selection:
         if head is None:
             return run.layers[layer].mlp_out[self.rows, at]
         z = run.layers[layer].z[head][self.rows, at]
-        return z @ self.parts.layers[layer].attention.w_o[head]
+        attention = self.parts.layers[layer].attention
+        return z @ attention.w_o[head] * attention.multiplier
 
     def heads(self, layer: int) -> Tensor:
         """Values before W_O of all heads of a layer, [head, pair, d_head]."""

@@ -1,0 +1,73 @@
+"""The families: how a transformers model of each is taken apart.
+
+An adapter is a function from the model, its modules unwrapped, to `Parts`. It says where things are
+and how they are used; it computes nothing. That the result is the model is proven twice: in the
+tests, on tiny models with unusual shapes, and on loading, on the model itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from workbench.errors import WorkbenchError
+from workbench.families.fused import falcon, gpt_neox, phi3
+from workbench.families.gemma import gemma, gemma2, gemma3_text
+from workbench.families.gpt2_like import gpt2, gpt_neo, gptj, opt
+from workbench.families.llama_like import (
+    granite,
+    llama,
+    mistral,
+    olmo,
+    qwen2,
+    qwen2_moe,
+    qwen3,
+    qwen3_moe,
+    smollm3,
+)
+from workbench.families.modules import plain
+from workbench.families.parallel import cohere, phi, stablelm
+from workbench.parts import Parts
+
+ADAPTERS: dict[str, Callable[[Any], Parts]] = {
+    "cohere": cohere,
+    "falcon": falcon,
+    "gemma": gemma,
+    "gemma2": gemma2,
+    "gemma3_text": gemma3_text,
+    "gpt2": gpt2,
+    "gpt_neo": gpt_neo,
+    "gpt_neox": gpt_neox,
+    "gptj": gptj,
+    "granite": granite,
+    "llama": llama,
+    "mistral": mistral,
+    "mixtral": mistral,
+    "olmo": olmo,
+    "opt": opt,
+    "phi": phi,
+    "phi3": phi3,
+    "qwen2": qwen2,
+    "qwen2_moe": qwen2_moe,
+    "qwen3": qwen3,
+    "qwen3_moe": qwen3_moe,
+    "smollm3": smollm3,
+    "stablelm": stablelm,
+}
+"""transformers' model_type -> adapter. `family.SUPPORTED_FAMILIES` says which are exact."""
+
+
+def parts_of(hf_model: Any) -> Parts:
+    """The parts of a transformers model.
+
+    Raises:
+        WorkbenchError: no adapter knows the family, or this variant of it.
+    """
+    hf = plain(hf_model)
+    family = hf.config.model_type
+    if family not in ADAPTERS:
+        raise WorkbenchError(
+            f"Models of the family {family!r} are unknown to the engine; an adapter in "
+            "workbench/families would be needed."
+        )
+    return ADAPTERS[family](hf)

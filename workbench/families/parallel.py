@@ -1,0 +1,87 @@
+"""Phi 1 and 2, StableLM and Cohere: separate projections, attention and MLP side by side."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from workbench.families.building import build, linear_attention
+from workbench.families.modules import module_rotary, norm_of_each, shared_norm
+from workbench.parts import Layer, Parts
+
+
+def phi(hf: Any) -> Parts:
+    """Phi 1, 1.5 and 2: one norm, biases everywhere, part of each head rotated."""
+    core = hf.model
+    rotary = module_rotary(core.rotary_emb, hf.lm_head.weight)
+
+    def layer(block: Any) -> Layer:
+        attn = block.self_attn
+        steps = (
+            (shared_norm(attn.q_layernorm), shared_norm(attn.k_layernorm), None)
+            if attn.qk_layernorm
+            else (None, None, None)
+        )
+        attention = linear_attention(attn, attn.dense, rotary=rotary, steps=steps)
+        return Layer(block.input_layernorm, attention, block.input_layernorm, block.mlp)
+
+    return build(hf, map(layer, core.layers), core.final_layernorm, parallel=True)
+
+
+def stablelm(hf: Any) -> Parts:
+    """StableLM: parallel with one norm, or not; part of each head rotated; each head may have norms
+    of its own for query and key.
+    """
+    core = hf.model
+    rotary = module_rotary(core.rotary_emb, hf.lm_head.weight)
+    parallel = hf.config.use_parallel_residual
+
+    def layer(block: Any) -> Layer:
+        attn = block.self_attn
+        steps = (
+            (norm_of_each(attn.q_layernorm.norms), norm_of_each(attn.k_layernorm.norms), None)
+            if attn.qk_layernorm
+            else (None, None, None)
+        )
+        attention = linear_attention(attn, attn.o_proj, rotary=rotary, steps=steps)
+        norm = block.input_layernorm
+        return Layer(
+            norm, attention, norm if parallel else block.post_attention_layernorm, block.mlp
+        )
+
+    return build(hf, map(layer, core.layers), core.norm, parallel=parallel)
+
+
+def cohere(hf: Any) -> Parts:
+    """Cohere (Command R): one norm, neighbouring dimensions rotated, in float32; scaled logits."""
+    core = hf.model
+    rotary = module_rotary(core.rotary_emb, hf.lm_head.weight, dtype=torch.float32)
+
+    def layer(block: Any) -> Layer:
+        attn = block.self_attn
+        steps = (
+            (norm_of_each(_by_head(attn.q_norm)), norm_of_each(_by_head(attn.k_norm)), None)
+            if attn.use_qk_norm
+            else (None, None, None)
+        )
+        attention = linear_attention(
+            attn, attn.o_proj, rotary=rotary, interleaved=True, steps=steps
+        )
+        return Layer(block.input_layernorm, attention, block.input_layernorm, block.mlp)
+
+    return build(hf, map(layer, core.layers), core.norm, parallel=True, logit_scale=hf.logit_scale)
+
+
+def _by_head(norm: nn.Module) -> list[nn.Module]:
+    """A norm whose weight is [head, d_head] as one norm for each head; the weights are views."""
+
+    def of_head(weight: torch.Tensor) -> nn.Module:
+        own = copy.copy(norm)
+        own.__dict__["_parameters"] = {"weight": weight}
+        return own
+
+    weights: Any = norm.weight
+    return [of_head(weight) for weight in weights.detach()]
