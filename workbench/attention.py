@@ -55,9 +55,8 @@ def project_shared(
         bias = None if bias is None else bias[index]
     n, d_model, d_head = weight.shape
     flat = weight.permute(1, 0, 2).reshape(d_model, n * d_head)
-    out = normed.reshape(-1, d_model) @ flat
-    if bias is not None:
-        out = out + bias.reshape(-1)
+    rows = normed.reshape(-1, d_model)
+    out = rows @ flat if bias is None else torch.addmm(bias.reshape(-1), rows, flat)
     return out.view(*normed.shape[:-1], n, d_head).permute(3, 0, 1, 2, 4)
 
 
@@ -137,11 +136,14 @@ def attend(
     positions = k.shape[3]
     prefix = 0 if prefix_k is None else prefix_k.shape[2]
     windowed = attention.window is not None and prefix + positions > attention.window
-    q = q * attention.scale
     if attention.upcast:
         q, k = q.float(), k.float()
         prefix_k = None if prefix_k is None else prefix_k.float()
-    scores = capped(attention, _per_alternative(q, k.transpose(-1, -2)))
+    # In short formats rounded as the models do it: the product first, then its scale.
+    short = q.dtype != torch.float32
+    q = q if short else q * attention.scale
+    scores = _per_alternative(q, k.transpose(-1, -2))
+    scores = capped(attention, scores * attention.scale if short else scores)
     hidden = hidden_keys(attention, queries, positions + (prefix if windowed else 0), q.device)
     scores = scores.masked_fill(hidden[:, -positions:], float("-inf"))
     if prefix_k is None or prefix_v is None:
@@ -149,7 +151,8 @@ def attend(
     # All alternatives see the same prefix, so they can be rows of one product.
     rows = q.reshape(n * pairs, alternatives * queries, d_head)
     early = torch.bmm(rows, prefix_k.reshape(n * pairs, prefix, d_head).transpose(1, 2))
-    early = capped(attention, early.view(n, pairs, alternatives, queries, prefix))
+    early = early.view(n, pairs, alternatives, queries, prefix)
+    early = capped(attention, early * attention.scale if short else early)
     if windowed:
         early = early.masked_fill(hidden[:, :prefix], float("-inf"))
     pattern = torch.cat((early, scores), dim=-1).softmax(-1).to(v.dtype)

@@ -12,6 +12,24 @@ SUPPORTED_FAMILIES: dict[str, str] = {
     "gpt2": "GPT-2",
     "llama": "Llama-like (Llama 2 and 3, SmolLM 1 and 2, TinyLlama)",
     "gpt_neox": "GPT-NeoX (Pythia)",
+    "gpt_neo": "GPT-Neo",
+    "gptj": "GPT-J",
+    "opt": "OPT, Galactica",
+    "mistral": "Mistral",
+    "mixtral": "Mixtral",
+    "qwen2": "Qwen 2 and 2.5",
+    "qwen2_moe": "Qwen 1.5 and 2 MoE",
+    "qwen3": "Qwen 3",
+    "qwen3_moe": "Qwen 3 MoE",
+    "gemma": "Gemma 1",
+    "phi": "Phi 1, 1.5 and 2",
+    "phi3": "Phi 3 and 4",
+    "olmo": "OLMo 1",
+    "falcon": "Falcon",
+    "stablelm": "StableLM",
+    "smollm3": "SmolLM 3",
+    "granite": "Granite 3",
+    "cohere": "Command R (Cohere)",
 }
 
 # fmt: off
@@ -33,8 +51,8 @@ RECURRENT = frozenset({
 VISION = frozenset({
     "blip", "blip-2", "clip", "fuyu", "gemma3", "gemma3n", "idefics", "idefics2", "idefics3",
     "internvl", "kosmos-2", "llama4", "llava", "llava_next", "llava_onevision", "mistral3",
-    "mllama", "paligemma", "phi3_v", "pixtral", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "siglip", "smolvlm",
-    "vit",
+    "mllama", "paligemma", "phi3_v", "pixtral", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "siglip",
+    "smolvlm", "vit",
 })
 """Model types that read images."""
 

@@ -83,6 +83,7 @@ class Layer:
     Attributes:
         norm1, norm2: before attention and before the MLP; the same module where they share one.
         mlp: maps [..., d_model] to what the MLP (or all experts together) writes, [..., d_model].
+        routed: the MLP is a layer of experts, of which every token takes some.
         post_attention: a norm of what all heads together write, the bias too, before it reaches the
             residual (Gemma 2); None where there is none.
         post_mlp: the same of what the MLP writes.
@@ -92,6 +93,7 @@ class Layer:
     attention: Attention
     norm2: nn.Module
     mlp: nn.Module
+    routed: bool = False
     post_attention: nn.Module | None = None
     post_mlp: nn.Module | None = None
 

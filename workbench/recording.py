@@ -240,9 +240,8 @@ def write_heads(layer: Layer, z: Tensor) -> Tensor:
     attention = layer.attention
     n, d_head, d_model = attention.w_o.shape
     flat = z.permute(1, 2, 3, 0, 4).reshape(-1, n * d_head)
-    out = flat @ attention.w_o.reshape(n * d_head, d_model)
-    if attention.b_o is not None:
-        out = out + attention.b_o
+    w_o = attention.w_o.reshape(n * d_head, d_model)
+    out = flat @ w_o if attention.b_o is None else torch.addmm(attention.b_o, flat, w_o)
     if attention.multiplier != 1:
         out = out * attention.multiplier
     return out.view(*z.shape[1:4], d_model)

@@ -44,7 +44,8 @@ class SelfCheck:
 
     Attributes:
         difference: root mean square, over the vocabulary, of the difference of the logits, at the
-            position where it is largest.
+            position where it is largest; with experts and in short numbers at the middle one, for
+            there a rounding error may send a token to another of two nearly tied experts.
         scale: standard deviation of the model's logits.
         tolerance: the largest `relative` that passes as float noise in this dtype.
     """
@@ -103,8 +104,9 @@ def self_check(hf_model: Any, parts: Parts, tokenizer: Any, name: str = "this mo
         recording = record(parts, tokens[:1], tokens[1:], shared)
         clean = unembed(parts, recording.whole.final).float()
         corrupted = unembed(parts, recording.corrupted.final).float()
-    gaps = torch.cat([clean - expected[:1], corrupted - expected[1:, shared:]], dim=1)
-    difference = _largest(gaps)
+    tied = parts.dtype != torch.float32 and any(layer.routed for layer in parts.layers)
+    gaps = clean - expected[:1], corrupted - expected[1:, shared:]
+    difference = max((_middle if tied else _largest)(gap) for gap in gaps)
     check = SelfCheck(difference, expected.std().item(), TOLERANCES.get(parts.dtype, 1e-4))
     # A NaN is never within the tolerance.
     if not check.passed:
@@ -130,6 +132,11 @@ def _beyond_window(hf_model: Any, parts: Parts) -> int:
 def _largest(difference: Tensor) -> float:
     """The largest root mean square over the last axis; NaN if there is one."""
     return difference.pow(2).mean(-1).sqrt().max().item()
+
+
+def _middle(difference: Tensor) -> float:
+    """The median root mean square over the last axis; NaN if there is one."""
+    return difference.pow(2).mean(-1).sqrt().median().item()
 
 
 def _first_difference(hf_model: Any, recording: Recording, tokens: Tensor, check: SelfCheck) -> str:

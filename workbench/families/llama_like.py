@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from torch import nn
-
 from workbench.errors import WorkbenchError
 from workbench.families.building import build, linear_attention
 from workbench.families.modules import Experts, Scaled, clipped, module_rotary, shared_norm
@@ -37,17 +35,14 @@ def llama(hf: Any, more: More = nothing, **whole: Any) -> Parts:
     def layer(index: int, block: Any) -> Layer:
         attn = block.self_attn
         attention = linear_attention(attn, attn.o_proj, **{"rotary": rotary, **more(index, attn)})
-        return Layer(
-            block.input_layernorm, attention, block.post_attention_layernorm, mlp_of(block.mlp)
-        )
+        norms = block.input_layernorm, block.post_attention_layernorm
+        # A layer of experts is routed anew whenever it is computed.
+        routed = hasattr(block.mlp, "experts")
+        mlp = Experts(block.mlp) if routed else block.mlp
+        return Layer(norms[0], attention, norms[1], mlp, routed)
 
     layers = [layer(index, block) for index, block in enumerate(core.layers)]
     return build(hf, layers, core.norm, **whole)
-
-
-def mlp_of(module: nn.Module) -> nn.Module:
-    """A block's MLP, or its whole layer of experts, routed anew whenever it is computed."""
-    return Experts(module) if hasattr(module, "experts") else module
 
 
 def window_of(config: Any, index: int) -> int | None:
@@ -122,8 +117,5 @@ def granite(hf: Any) -> Parts:
         token_embedding=Scaled(hf.model.embed_tokens, config.embedding_multiplier),
         logit_scale=1 / config.logits_scaling,
     )
-    layers = (
-        Layer(layer.norm1, layer.attention, layer.norm2, Scaled(layer.mlp, factor))
-        for layer in parts.layers
-    )
+    layers = (replace(layer, mlp=Scaled(layer.mlp, factor)) for layer in parts.layers)
     return replace(parts, layers=tuple(layers))
