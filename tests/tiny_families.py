@@ -35,6 +35,8 @@ YARN = {
     "factor": 4.0,
     "original_max_position_embeddings": 8,
 }
+# With d_head 8 four dimensions are rotated: of two, halves and neighbours are the same.
+WIDE = 32
 PARTIAL = {"rope_type": "default", "rope_theta": 100.0, "partial_rotary_factor": 0.5}
 
 
@@ -63,6 +65,7 @@ DROPPED = object()
 def randomised(model: PreTrainedModel) -> PreTrainedModel:
     """In eval mode, with seeded weights: matrices N(0, GAIN²/d_model), norms near one."""
     generator = torch.Generator().manual_seed(1)
+    width = model.config.hidden_size
     one_plus = model.config.model_type.startswith("gemma")  # whose norms multiply by 1 + weight
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -71,7 +74,7 @@ def randomised(model: PreTrainedModel) -> PreTrainedModel:
             if is_norm:
                 parameter.copy_(0.2 * noise + (0 if one_plus else 1))
             elif parameter.dim() > 1:
-                parameter.copy_(GAIN * noise / D_MODEL**0.5)
+                parameter.copy_(GAIN * noise / width**0.5)
             else:
                 parameter.copy_(0.2 * noise)
     return model.eval().requires_grad_(False)
@@ -112,8 +115,8 @@ def gpt_neo() -> Made:
 
 
 def gptj() -> Made:
-    """Two of four dimensions of each head rotated; a bias on the unembedding."""
-    return made(hf.GPTJForCausalLM, hf.GPTJConfig, n_inner=24, rotary_dim=2)
+    """Half of each head rotated; a bias on the unembedding."""
+    return made(hf.GPTJForCausalLM, hf.GPTJConfig, hidden_size=WIDE, n_inner=24, rotary_dim=4)
 
 
 def gpt_neox() -> Made:
@@ -124,6 +127,7 @@ def gpt_neox() -> Made:
         use_parallel_residual=True,
         attention_bias=False,
         rope_parameters=PARTIAL,
+        hidden_size=WIDE,
     )
 
 
@@ -133,6 +137,7 @@ def gpt_neox_sequential() -> Made:
         hf.GPTNeoXConfig,
         use_parallel_residual=False,
         rope_parameters=PARTIAL,
+        hidden_size=WIDE,
         tie_word_embeddings=True,
     )
 
@@ -302,19 +307,24 @@ def phi() -> Made:
         num_key_value_heads=2,
         qk_layernorm=True,
         rope_parameters=PARTIAL,
+        hidden_size=WIDE,
     )
 
 
 def phi3() -> Made:
-    """Longrope with the long factors, since prompts are longer than the original context."""
+    """Longrope, with the long factors since prompts are longer than the original context; half of
+    each head rotated.
+    """
     return made(
         hf.Phi3ForCausalLM,
         hf.Phi3Config,
         num_key_value_heads=2,
+        hidden_size=WIDE,
         sliding_window=WINDOW + 1,
         original_max_position_embeddings=4,
         rope_parameters={
             "rope_type": "longrope",
+            "partial_rotary_factor": 0.5,
             "rope_theta": 100.0,
             "short_factor": [1.0, 1.5],
             "long_factor": [1.2, 3.0],
@@ -338,6 +348,13 @@ def falcon_new() -> Made:
     queries.
     """
     return _falcon(new_decoder_architecture=True, num_kv_heads=2, bias=True)
+
+
+def falcon_one_norm() -> Made:
+    """As Falcon 2."""
+    return _falcon(
+        new_decoder_architecture=True, num_ln_in_parallel_attn=1, num_kv_heads=2, bias=False
+    )
 
 
 def falcon_sequential() -> Made:
@@ -364,6 +381,7 @@ def stablelm() -> Made:
         use_parallel_residual=True,
         qk_layernorm=True,
         rope_parameters=PARTIAL,
+        hidden_size=WIDE,
     )
 
 
@@ -374,6 +392,7 @@ def stablelm_sequential() -> Made:
         num_key_value_heads=1,
         use_qkv_bias=True,
         rope_parameters=PARTIAL,
+        hidden_size=WIDE,
         tie_word_embeddings=True,
     )
 
@@ -443,6 +462,7 @@ MAKERS: dict[str, Callable[[], Made]] = {
     "olmo": olmo,
     "falcon": falcon,
     "falcon new": falcon_new,
+    "falcon one norm": falcon_one_norm,
     "falcon sequential": falcon_sequential,
     "stablelm": stablelm,
     "stablelm sequential": stablelm_sequential,

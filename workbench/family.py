@@ -28,7 +28,7 @@ SUPPORTED_FAMILIES: dict[str, str] = {
     "falcon": "Falcon",
     "stablelm": "StableLM",
     "smollm3": "SmolLM 3",
-    "granite": "Granite 3",
+    "granite": "Granite",
     "cohere": "Command R (Cohere)",
 }
 

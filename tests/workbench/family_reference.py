@@ -107,7 +107,8 @@ def names_of(model: PreTrainedModel) -> Names:
             fused=_by_group,
         )
     if kind == "falcon":
-        two_norms = config.new_decoder_architecture
+        two_norms = config.new_decoder_architecture and config.num_ln_in_parallel_attn == 2
+        one_norm = is_parallel(model) and not two_norms
         together = config.multi_query and not config.new_decoder_architecture
         return Names(
             blocks="transformer.h",
@@ -116,7 +117,7 @@ def names_of(model: PreTrainedModel) -> Names:
             attention="self_attention",
             norm2="ln_mlp"
             if two_norms
-            else ("input_layernorm" if config.parallel_attn else "post_attention_layernorm"),
+            else ("input_layernorm" if one_norm else "post_attention_layernorm"),
             projections=("query_key_value",),
             out="dense",
             fused=_one_after_the_other if together else _by_group,
@@ -174,6 +175,7 @@ class FamilyReference:
         self.clean, self.corrupted = clean, corrupted
         with torch.no_grad():
             self._arguments = self._attention_arguments(clean)
+            self._starts = {id(t): self._before_the_blocks(t) for t in (clean, corrupted)}
         self.corrupted_writes: dict[str, Tensor] = {}
         self.clean_writes: dict[str, Tensor] = {}
         self.clean_inputs: dict[str, Tensor] = {}
@@ -251,7 +253,7 @@ class FamilyReference:
             return x
 
         with torch.no_grad():
-            writes["input"] = self._before_the_blocks(tokens)
+            writes["input"] = self._starts[id(tokens)]
             for layer in range(self.n_layers):
                 for head in range(self.n_heads):
                     q, k, v = (read(f"a{layer}.h{head}<{w}>", layer, False) for w in "qkv")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tiny_families import MAKERS
+from tests.workbench import family_reference
 from tests.workbench.engine_cases import Case, random_circuit, some_edges
-from tests.workbench.family_cases import CASES, family_case, model_of, usual_case
-from tests.workbench.family_reference import FamilyReference
+from tests.workbench.family_cases import CASES, family_case, usual_case
 from workbench.circuit import Circuit
 from workbench.evaluator import Edit, Evaluator
 from workbench.model import Model
 from workbench.patching import edge_effects
-from workbench.recording import record, unembed
+from workbench.recording import unembed
 from workbench.settings import SETTINGS
 
 cases = pytest.mark.parametrize("name", CASES)
@@ -47,7 +50,7 @@ def test_both_runs_are_the_models(name: str) -> None:
 
 
 @cases
-@pytest.mark.parametrize("density", [0.1, 0.6, 0.95])
+@pytest.mark.parametrize("density", [0.1, 0.7])
 def test_circuits_equal_the_reference(name: str, density: float) -> None:
     c = usual_case(name)
     for share_open in (0.0, 0.25):
@@ -61,7 +64,7 @@ def test_circuits_equal_the_reference(name: str, density: float) -> None:
 def test_what_if_and_commit_equal_the_reference(name: str) -> None:
     c = usual_case(name)
     circuit = random_circuit(c.graph, 0.4, seed=3, share_open=0.15)
-    edges = some_edges(c.graph, 4, seed=4, without=circuit.open)
+    edges = some_edges(c.graph, 3, seed=4, without=circuit.open)
     kept = set(circuit.edges())
     edits = [*(Edit(toggle=(e,)) for e in edges), Edit(toggle=tuple(edges))]
     evaluator = Evaluator(c.workspace, circuit)
@@ -76,7 +79,7 @@ def test_what_if_and_commit_equal_the_reference(name: str) -> None:
 def test_effects_equal_the_reference(name: str, setting: str) -> None:
     c = usual_case(name)
     circuit = random_circuit(c.graph, 0.3, seed=9)
-    edges = some_edges(c.graph, 3, seed=10)
+    edges = some_edges(c.graph, 2, seed=10)
     found: dict[str, float] = {}
     for names, effects in edge_effects(Evaluator(c.workspace, circuit), edges, setting):
         found.update(zip(names, effects, strict=True))
@@ -143,15 +146,16 @@ def test_short_numbers_are_within_their_tolerance(name: str) -> None:
 
 
 def test_the_reference_is_not_the_engine() -> None:
-    """It tells circuits apart that differ in one edge, and finds a wrong model."""
+    """It imports nothing of it, and tells circuits apart that differ in one edge."""
+    assert "workbench" not in {name.split(".")[0] for name in _imported(family_reference)}
     c = usual_case("llama")
     reference = c.references[0]
-    every = set(c.graph.edges())
-    logits = reference.circuit(every - {"input->a1.h0<v>"})
+    logits = reference.circuit(set(c.graph.edges()) - {"input->a1.h0<v>"})
     assert (logits - reference.clean_logits).abs().max() > 1e-3
-    tokens = c.workspace.batch.groups[0].clean
-    model = model_of("llama")
-    with torch.no_grad():
-        assert isinstance(FamilyReference(model.hf, tokens, tokens).clean_logits, torch.Tensor)
-    parts = model.parts
-    assert record(parts, tokens, tokens, 0).whole.final.shape[0] == len(tokens)
+
+
+def _imported(module: ModuleType) -> list[str]:
+    tree = ast.parse(inspect.getsource(module))
+    froms = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    plain = [n.name for node in ast.walk(tree) if isinstance(node, ast.Import) for n in node.names]
+    return [*froms, *plain]

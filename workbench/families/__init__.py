@@ -70,4 +70,8 @@ def parts_of(hf_model: Any) -> Parts:
             f"Models of the family {family!r} are unknown to the engine; an adapter in "
             "workbench/families would be needed."
         )
+    if hf.get_output_embeddings() is None:
+        raise WorkbenchError(
+            f"A {type(hf).__name__} has no unembedding; load it as a causal language model."
+        )
     return ADAPTERS[family](hf)

@@ -98,10 +98,6 @@ def build(
         token_embedding: None for the model's own module.
     """
     unembedding = hf.get_output_embeddings()
-    if unembedding is None:
-        raise WorkbenchError(
-            f"A {type(hf).__name__} has no unembedding; load it as a causal language model."
-        )
     bias = getattr(unembedding, "bias", None)
     return Parts(
         layers=tuple(layers),

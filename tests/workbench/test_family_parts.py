@@ -1,0 +1,235 @@
+"""The parts of each family: that everything in them matters, that nothing wraps them, and which
+variants are refused.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import transformers as hf
+from torch import Tensor, nn
+
+from tests.tiny import tiny_gpt2, tiny_llama, tiny_tokenizer
+from tests.tiny_families import DROPPED, MAKERS, POST_NORM, made
+from tests.workbench.family_cases import CASES, model_of
+from workbench.errors import WorkbenchError
+from workbench.families import ADAPTERS
+from workbench.family import SUPPORTED_FAMILIES, require_supported
+from workbench.model import Model
+from workbench.parts import Attention, Layer, Parts
+from workbench.recording import clean_logits, embed, run_heads, unembed, write_heads
+
+cases = pytest.mark.parametrize("name", CASES)
+TOKENS = torch.randint(2, 900, (2, 9), generator=torch.Generator().manual_seed(3))
+# What an `Attention` may have, and what stands for not having it.
+FEATURES: dict[str, Any] = {
+    "b_q": None,
+    "b_k": None,
+    "b_v": None,
+    "b_o": None,
+    "window": None,
+    "rotary": None,
+    "steps": (None, None, None),
+    "multiplier": 1.0,
+}
+
+
+def test_every_family_is_tested() -> None:
+    """And the cases of `MAKERS` are no others."""
+    assert {name.split()[0] for name in CASES} == set(SUPPORTED_FAMILIES) <= set(ADAPTERS)
+    for name in CASES:
+        assert model_of(name).info.family == name.split()[0]
+
+
+@cases
+def test_whatever_a_family_has_matters(name: str) -> None:
+    """Without it the logits are others: the tests would see a mistake in it."""
+    parts = model_of(name).parts
+    usual = clean_logits(parts, TOKENS)
+
+    def differs(other: Parts) -> bool:
+        return bool((clean_logits(other, TOKENS) - usual).abs().max() > 1e-2)
+
+    def without(feature: str, value: Any) -> Parts:
+        layers = (
+            replace(layer, attention=replace(layer.attention, **{feature: value}))
+            for layer in parts.layers
+        )
+        return replace(parts, layers=tuple(layers))
+
+    for feature, nothing in FEATURES.items():
+        has = any(_has(layer.attention, feature, nothing) for layer in parts.layers)
+        # A bias of unrotated keys adds the same to all of a query's scores.
+        if has and not (feature == "b_k" and parts.layers[0].attention.rotary is None):
+            assert differs(without(feature, nothing)), feature
+    if parts.layers[0].attention.rotary is not None:
+        interleaved = parts.layers[0].attention.interleaved
+        assert differs(without("interleaved", not interleaved))
+    if parts.logit_scale != 1:
+        assert differs(replace(parts, logit_scale=1.0))
+    if parts.b_u is not None:
+        assert differs(replace(parts, b_u=None))
+
+
+def _has(attention: Attention, feature: str, nothing: Any) -> bool:
+    value = getattr(attention, feature)
+    return value is not nothing if nothing is None else value != nothing
+
+
+@pytest.mark.parametrize("name", POST_NORM)
+def test_gemma_2_and_3_are_exact_with_their_post_norms_applied(name: str) -> None:
+    """Windows, soft caps, both rotations and normed queries, as the engine computes attention."""
+    model, _ = POST_NORM[name]()
+    model.config._attn_implementation = "eager"
+    parts = Parts.from_hf(model)
+    with torch.no_grad():
+        x = embed(parts, TOKENS, 0)[1][:, None]
+        rotations = parts.rotations(torch.arange(TOKENS.shape[1]))
+        for layer, rotation in zip(parts.layers, rotations, strict=True):
+            z = run_heads(layer, x, rotation, None)[3]
+            x = x + called(layer.post_attention, write_heads(layer, z))
+            x = x + called(layer.post_mlp, layer.mlp(layer.norm2(x)))
+        logits = unembed(parts, x[:, 0])
+        torch.testing.assert_close(logits, model(TOKENS, use_cache=False).logits)
+        bare = replace(parts, logit_cap=None)
+        if name == "gemma2":
+            assert (unembed(bare, x[:, 0]) - logits).abs().max() > 0.1
+
+
+def called(norm: nn.Module | None, x: Tensor) -> Tensor:
+    assert norm is not None
+    out: Tensor = norm(x)
+    return out
+
+
+@pytest.mark.parametrize("make", [tiny_gpt2, tiny_llama, MAKERS["phi3"], MAKERS["qwen3"]])
+def test_the_bridge_comes_late_and_changes_nothing(make: Any) -> None:
+    model = Model.from_hf(*make(), name="tiny")
+    usual = clean_logits(model.parts, TOKENS)
+    assert model.bridge is model.bridge
+    torch.testing.assert_close(model.bridge(TOKENS)[:, -1], usual, rtol=1e-4, atol=1e-4)
+    assert torch.equal(clean_logits(model.parts, TOKENS), usual)
+    again = Parts.from_hf(model.hf)  # its modules are wrapped by now
+    assert torch.equal(clean_logits(again, TOKENS), usual)
+    for parts in (model.parts, again):
+        for layer in parts.layers:
+            for module in modules_of(layer):
+                assert not hasattr(module, "original_component")
+
+
+def modules_of(layer: Layer) -> list[nn.Module]:
+    return [m for part in (layer.norm1, layer.norm2, layer.mlp) for m in part.modules()]
+
+
+def test_loading_and_analysing_takes_no_transformer_lens() -> None:
+    code = (
+        "import sys\n"
+        "from tests.tiny import tiny_llama\n"
+        "from workbench.model import Model\n"
+        "model = Model.from_hf(*tiny_llama())\n"
+        "import workbench.evaluator, workbench.discovery.eap, workbench.patching\n"
+        "assert model.check.passed\n"
+        "print('transformer_lens' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.stdout.strip() == "False", result.stderr
+
+
+def test_weights_are_views() -> None:
+    """Also of fused projections, unless they come head by head."""
+    for name in ("gpt2", "llama", "phi3", "falcon", "mixtral", "granite"):
+        model = model_of(name)
+        known = {p.untyped_storage().data_ptr() for p in model.hf.parameters()}
+        for layer in model.parts.layers:
+            a = layer.attention
+            for weight in (a.w_q, a.w_k, a.w_v, a.w_o, a.b_q, a.b_k, a.b_v, a.b_o):
+                assert weight is None or weight.untyped_storage().data_ptr() in known
+        assert model.parts.w_u.untyped_storage().data_ptr() in known
+
+
+@pytest.mark.parametrize(
+    ("make", "part"),
+    [
+        (
+            lambda: made(
+                hf.OPTForCausalLM,
+                hf.OPTConfig,
+                ffn_dim=24,
+                word_embed_proj_dim=16,
+                do_layer_norm_before=False,
+            ),
+            "normalises after each block",
+        ),
+        (
+            lambda: made(hf.OPTForCausalLM, hf.OPTConfig, ffn_dim=24, word_embed_proj_dim=8),
+            "projects its embeddings",
+        ),
+        (
+            lambda: made(
+                hf.FalconForCausalLM, hf.FalconConfig, alibi=True, intermediate_size=DROPPED
+            ),
+            "ALiBi",
+        ),
+        (
+            lambda: made(hf.GPT2LMHeadModel, hf.GPT2Config, add_cross_attention=True),
+            "cross-attention",
+        ),
+        (
+            lambda: made(hf.LlamaForCausalLM, hf.LlamaConfig, num_key_value_heads=3, head_dim=4),
+            "do not divide evenly",
+        ),
+        (lambda: made(hf.BloomForCausalLM, hf.BloomConfig, n_layer=2, n_head=4), "ALiBi"),
+        (
+            lambda: (hf.GPT2Model(hf.GPT2Config(n_embd=8, n_head=2, n_layer=1)), tiny_tokenizer()),
+            "no unembedding",
+        ),
+    ],
+)
+def test_variants_that_are_not_exact(make: Any, part: str) -> None:
+    with pytest.raises(WorkbenchError, match=part) as caught:
+        Model.from_hf(*make(), name="It")
+    message = str(caught.value)
+    assert message.endswith(".") and "\n" not in message
+
+
+def test_attention_of_an_unknown_kind_is_refused() -> None:
+    model, tokenizer = MAKERS["qwen2"]()
+    model.config.layer_types = ["full_attention", "chunked_attention", "full_attention"]
+    with pytest.raises(WorkbenchError, match="chunked_attention"):
+        Model.from_hf(model, tokenizer)
+
+
+def test_gemma_that_attends_forward_is_refused() -> None:
+    model, tokenizer = MAKERS["gemma"]()
+    model.config.use_bidirectional_attention = True
+    with pytest.raises(WorkbenchError, match="forward as well as backward"):
+        Model.from_hf(model, tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("entries", "part"),
+    [
+        ({"model_type": "falcon", "alibi": True}, "ALiBi"),
+        ({"model_type": "opt", "do_layer_norm_before": False}, "after each block"),
+        (
+            {"model_type": "llama", "num_attention_heads": 9, "num_key_value_heads": 2},
+            "9 query heads that do not divide evenly among 2",
+        ),
+    ],
+)
+def test_variants_are_refused_before_weights_are_read(entries: dict[str, Any], part: str) -> None:
+    with pytest.raises(WorkbenchError, match=part):
+        require_supported(SimpleNamespace(**entries), "It")
+
+
+def test_configurations_that_leave_everything_out_are_accepted() -> None:
+    for family in SUPPORTED_FAMILIES:
+        require_supported(SimpleNamespace(model_type=family))

@@ -1,0 +1,128 @@
+"""Readouts of every family against transformers' own logits and attention patterns."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tasks.task import Task
+from tests.tiny_families import POST_NORM
+from tests.workbench.family_cases import CASES, model_of
+from tests.workbench.readout_cases import PAIRS
+from workbench.batch import make_batch
+from workbench.metrics import DEFINITIONS, Answers, Metric
+from workbench.parts import Parts
+from workbench.readout.attention import pattern
+from workbench.readout.direct_logit_attribution import attribution
+from workbench.readout.final_norm import FrozenNorm
+from workbench.readout.logit_lens import lens
+from workbench.readout.residual import residual_lens
+from workbench.recording import uncapped_logits, unembed
+from workbench.workspace import Workspace
+
+cases = pytest.mark.parametrize("name", CASES)
+PAIR = 1
+
+
+@cache
+def workspace_of(name: str, metric: str = "logit_diff") -> Workspace:
+    model = model_of(name)
+    task = Task(name="readouts", pairs=PAIRS, metric=metric, description="Pairs of two lengths.")
+    return Workspace(model, make_batch(task, model.tokenizer), metric)
+
+
+def prompt_of(workspace: Workspace, run: str) -> Tensor:
+    """The tokens of `PAIR`, [1, position]."""
+    group, row = workspace.batch.locate(PAIR)
+    return (group.clean if run == "clean" else group.corrupted)[row : row + 1]
+
+
+def logits_of(workspace: Workspace, run: str) -> Tensor:
+    """The model's own, at the last position, [vocabulary]."""
+    with torch.no_grad():
+        tokens = prompt_of(workspace, run)
+        return workspace.model.hf(tokens, use_cache=False).logits[0, -1]
+
+
+def difference(workspace: Workspace, logits: Tensor) -> float:
+    group, row = workspace.batch.locate(PAIR)
+    right, wrong = list(group.answers[row]), list(group.wrong_answers[row])
+    return float(logits[right].mean() - logits[wrong].mean())
+
+
+@cases
+@pytest.mark.parametrize("run", ["clean", "corrupted"])
+def test_attributions_sum_to_the_models_logit_difference(name: str, run: str) -> None:
+    workspace = workspace_of(name)
+    found = attribution(workspace, pair=PAIR, run=run)
+    expected = difference(workspace, logits_of(workspace, run))
+    assert found.total == pytest.approx(expected, abs=3e-5)
+    assert sum(row.value for row in found.rows) == pytest.approx(expected, abs=1e-4)
+
+
+@cases
+def test_the_lens_of_the_logits_is_the_models_logits(name: str) -> None:
+    workspace = workspace_of(name)
+    for run in ("clean", "corrupted"):
+        logits = logits_of(workspace, run)
+        centred = logits - logits.mean()
+        found = lens(workspace, "logits", pair=PAIR, k=5, run=run)
+        values = [token.value for token in found.promoted]
+        np.testing.assert_allclose(values, centred.topk(5).values, rtol=0, atol=1e-4)
+        assert found.answers - found.wrong_answers == pytest.approx(
+            difference(workspace, logits), abs=1e-4
+        )
+        last = residual_lens(workspace, pair=PAIR, run=run).rows[-1]
+        assert last.top[0].value == pytest.approx(float(logits.softmax(-1).max()), abs=1e-4)
+        assert last.logit_difference == pytest.approx(difference(workspace, logits), abs=1e-4)
+
+
+@cases
+def test_attention_patterns_are_the_models(name: str) -> None:
+    workspace = workspace_of(name)
+    graph = workspace.model.graph
+    for run in ("clean", "corrupted"):
+        with torch.no_grad():
+            tokens = prompt_of(workspace, run)
+            theirs = workspace.model.hf(tokens, use_cache=False, output_attentions=True).attentions
+        for layer in range(graph.n_layers):
+            for head in range(graph.n_heads):
+                ours = pattern(workspace, f"a{layer}.h{head}", pair=PAIR, run=run).weights
+                np.testing.assert_allclose(ours, theirs[layer][0, head], rtol=0, atol=1e-5)
+
+
+@cases
+@pytest.mark.parametrize("metric", DEFINITIONS)
+def test_metrics_are_those_of_the_models_logits(name: str, metric: str) -> None:
+    workspace = workspace_of(name, metric)
+    clean, corrupted = (logits_of(workspace, run).log_softmax(-1) for run in ("clean", "corrupted"))
+    group, row = workspace.batch.locate(PAIR)
+    right, wrong = list(group.answers[row]), list(group.wrong_answers[row])
+    expected = {
+        "logit_diff": corrupted[right].mean() - corrupted[wrong].mean(),
+        "prob_diff": corrupted[right].exp().sum() - corrupted[wrong].exp().sum(),
+        "kl": (clean.exp() * (clean - corrupted)).sum(),
+        "accuracy": corrupted[right].max() > corrupted[wrong].max(),
+    }[metric]
+    assert workspace.corrupted.per_pair[PAIR] == pytest.approx(float(expected), abs=5e-5)
+
+
+def test_a_soft_cap_on_the_logits_is_in_the_metric_and_not_in_the_attribution() -> None:
+    """The metric is of the model's logits; their sum is split where it is one, before the cap."""
+
+    model, _ = POST_NORM["gemma2"]()
+    parts = Parts.from_hf(model)
+    residual = torch.randn(2, 1, 16, generator=torch.Generator().manual_seed(0))
+    answers = Answers.of([(3,), (5, 6)], [(4,), (7,)], parts.device, parts.dtype)
+    metric = Metric("logit_diff", parts, answers, residual[:, 0])
+    logits = unembed(parts, residual)
+    assert logits.abs().max() <= parts.logit_cap
+    expected = [logits[0, 0, 3] - logits[0, 0, 4], logits[1, 0, 5:7].mean() - logits[1, 0, 7]]
+    torch.testing.assert_close(metric.of_residual(residual)[:, 0], torch.stack(expected))
+    norm = FrozenNorm.of(parts.norm_final)
+    linear = norm.centre(residual) * norm.scale(residual) * norm.weight @ parts.w_u
+    torch.testing.assert_close(linear, uncapped_logits(parts, residual), rtol=1e-4, atol=1e-4)
