@@ -134,7 +134,7 @@ def _variant(config: Any, family: str) -> str | None:
             "of what components write, so it has no edges to patch."
         )
     heads = getattr(config, "num_attention_heads", None)
-    kv_heads = getattr(config, "num_key_value_heads", None)
+    kv_heads = getattr(config, "num_key_value_heads", None) or getattr(config, "num_kv_heads", None)
     if heads and kv_heads and heads % kv_heads:
         return (
             f"has {heads} query heads that do not divide evenly among {kv_heads} key-value heads; "

@@ -24,6 +24,7 @@ from workbench.family import SUPPORTED_FAMILIES, require_supported
 from workbench.model import Model
 from workbench.parts import Attention, Layer, Parts
 from workbench.recording import clean_logits, embed, run_heads, unembed, write_heads
+from workbench.selfcheck import MAX_TOKENS, self_check
 
 cases = pytest.mark.parametrize("name", CASES)
 TOKENS = torch.randint(2, 900, (2, 9), generator=torch.Generator().manual_seed(3))
@@ -200,6 +201,39 @@ def test_variants_that_are_not_exact(make: Any, part: str) -> None:
     assert message.endswith(".") and "\n" not in message
 
 
+def test_heads_that_do_not_divide_evenly_have_no_parts() -> None:
+    model, _ = made(hf.LlamaForCausalLM, hf.LlamaConfig, num_key_value_heads=3, head_dim=4)
+    with pytest.raises(WorkbenchError, match="4 query heads do not divide evenly among 3"):
+        Parts.from_hf(model)
+
+
+def test_the_self_check_looks_beyond_a_window() -> None:
+    """Which is longer than its usual prompts."""
+    window = MAX_TOKENS + 6
+    model = Model.from_hf(
+        *made(hf.MistralForCausalLM, hf.MistralConfig, num_key_value_heads=2, sliding_window=window)
+    )
+    wider = tuple(
+        replace(layer, attention=replace(layer.attention, window=window + 1))
+        for layer in model.parts.layers
+    )
+    wrong = replace(model.parts, layers=wider)
+    with pytest.raises(WorkbenchError, match="does not reproduce"):
+        self_check(model.hf, wrong, model.tokenizer)
+    model.hf.config.max_position_embeddings = window  # no room to see it
+    assert self_check(model.hf, wrong, model.tokenizer).passed
+
+
+@cases
+def test_the_self_check_names_the_layer(name: str) -> None:
+    model = model_of(name)
+    layers = list(model.parts.layers)
+    attention = layers[1].attention
+    layers[1] = replace(layers[1], attention=replace(attention, w_o=attention.w_o * 1.05))
+    with pytest.raises(WorkbenchError, match="first in layer 1;"):
+        self_check(model.hf, replace(model.parts, layers=tuple(layers)), model.tokenizer)
+
+
 def test_attention_of_an_unknown_kind_is_refused() -> None:
     model, tokenizer = MAKERS["qwen2"]()
     model.config.layer_types = ["full_attention", "chunked_attention", "full_attention"]
@@ -223,6 +257,7 @@ def test_gemma_that_attends_forward_is_refused() -> None:
             {"model_type": "llama", "num_attention_heads": 9, "num_key_value_heads": 2},
             "9 query heads that do not divide evenly among 2",
         ),
+        ({"model_type": "falcon", "num_attention_heads": 9, "num_kv_heads": 2}, "divide evenly"),
     ],
 )
 def test_variants_are_refused_before_weights_are_read(entries: dict[str, Any], part: str) -> None:
