@@ -18,7 +18,7 @@ from workbench.weights import first_line, read_folder, sharing_weights, too_big
 
 MAGIC = b"GGUF"
 
-# GGUF's names of architectures that transformers can convert and the engine computes -> model_type.
+# GGUF's names of architectures -> model_type; only those whose conversion is tested.
 ARCHITECTURES = {"llama": "llama", "gpt2": "gpt2"}
 
 
@@ -88,8 +88,8 @@ def check_gguf(path: Path, name: str, say: Progress) -> None:
         raise WorkbenchError(f"{path} is truncated: its last weights are missing; fetch it again.")
     if architecture not in ARCHITECTURES:
         raise WorkbenchError(
-            f"{name} is a GGUF file of the family {architecture!r}, which is not exact in the "
-            f"workbench yet; as GGUF it takes {' and '.join(ARCHITECTURES)}, in "
+            f"{name} is a GGUF file of the family {architecture!r}, whose conversion is "
+            f"not tested yet; as GGUF the workbench takes {' and '.join(ARCHITECTURES)}, in "
             f"transformers' format {', '.join(SUPPORTED_FAMILIES)}."
         )
     if scaled or "rope_freqs.weight" in names:

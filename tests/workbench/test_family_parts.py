@@ -124,6 +124,15 @@ def test_the_bridge_comes_late_and_changes_nothing(make: Any) -> None:
                 assert not hasattr(module, "original_component")
 
 
+@pytest.mark.parametrize("name", ["phi", "falcon new"])
+def test_what_transformer_lens_cannot_wrap_is_exact_all_the_same(name: str) -> None:
+    model = Model.from_hf(*MAKERS[name](), name="tiny")
+    usual = clean_logits(model.parts, TOKENS)
+    with pytest.raises(WorkbenchError, match="TransformerLens could not wrap tiny"):
+        _ = model.bridge
+    assert torch.equal(clean_logits(model.parts, TOKENS), usual)
+
+
 def modules_of(layer: Layer) -> list[nn.Module]:
     return [m for part in (layer.norm1, layer.norm2, layer.mlp) for m in part.modules()]
 
