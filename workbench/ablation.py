@@ -44,11 +44,12 @@ def record_ablated(parts: Parts, recording: Recording, tokens: Tensor, kind: str
             attn_in = residual
             q, k, v, _ = run_heads(layer, attn_in[:, None], turn, None)
             z = constant(clean.z, 1)
-            residual = residual + write_heads(layer, z[:, :, None])[:, 0]
+            attn_sum = write_heads(layer, z[:, :, None])[:, 0]
+            residual = residual + layer.after_attention(attn_sum)
             mlp_in = attn_in if parts.parallel else residual
             mlp_out = constant(clean.mlp_out, 0)
             residual = residual + mlp_out
-            layers.append(
-                LayerRecord(attn_in, q[:, :, 0], k[:, :, 0], v[:, :, 0], z, mlp_in, mlp_out)
-            )
+            heads = (q[:, :, 0], k[:, :, 0], v[:, :, 0], z)
+            kept = None if layer.post_attention is None else attn_sum
+            layers.append(LayerRecord(attn_in, *heads, mlp_in, mlp_out, kept))
     return Recording(parts, whole, whole, Run(written, layers, residual), 0, rotary)

@@ -85,8 +85,8 @@ class Layer:
         mlp: maps [..., d_model] to what the MLP (or all experts together) writes, [..., d_model].
         routed: the MLP is a layer of experts, of which every token takes some.
         post_attention: a norm of what all heads together write, the bias too, before it reaches the
-            residual (Gemma 2); None where there is none.
-        post_mlp: the same of what the MLP writes.
+            residual (Gemma 2, see `postnorm`); None where there is none.
+        post_mlp: the same of what the MLP writes; it belongs to its node's output.
     """
 
     norm1: nn.Module
@@ -96,6 +96,15 @@ class Layer:
     routed: bool = False
     post_attention: nn.Module | None = None
     post_mlp: nn.Module | None = None
+
+    def after_attention(self, summed: Tensor) -> Tensor:
+        """What attention adds to the residual when its heads and output bias write this sum."""
+        return summed if self.post_attention is None else self.post_attention(summed)
+
+    def run_mlp(self, residual: Tensor) -> Tensor:
+        """What the MLP writes, [..., d_model], when it reads this residual."""
+        out: Tensor = self.mlp(self.norm2(residual))
+        return out if self.post_mlp is None else self.post_mlp(out)
 
 
 @dataclass(frozen=True)

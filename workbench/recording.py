@@ -28,6 +28,8 @@ class LayerRecord:
         q: [head, pair, position, d_head]; k, v: [kv_head, pair, position, d_head]; q and k rotated.
         z: [head, pair, position, d_head], heads' values before W_O.
         mlp_out: [pair, position, d_model].
+        attn_sum: [pair, position, d_model], what the heads and the output bias write together, kept
+            only where a norm stands between that and the residual.
     """
 
     attn_in: Tensor
@@ -37,6 +39,7 @@ class LayerRecord:
     z: Tensor
     mlp_in: Tensor
     mlp_out: Tensor
+    attn_sum: Tensor | None = None
 
     def part(self, start: int) -> LayerRecord:
         """The same from position `start` on; views, no copies."""
@@ -48,6 +51,7 @@ class LayerRecord:
             self.z[:, :, start:],
             self.mlp_in[:, start:],
             self.mlp_out[:, start:],
+            None if self.attn_sum is None else self.attn_sum[:, start:],
         )
 
 
@@ -179,13 +183,14 @@ def _run(
             prefix = (before.layers[index].k[:, :, :start], before.layers[index].v[:, :, :start])
         attn_in = residual
         q, k, v, z = run_heads(layer, attn_in[:, None], rotary[index], prefix)
-        residual = residual + write_heads(layer, z)[:, 0]
+        attn_sum = write_heads(layer, z)[:, 0]
+        residual = residual + layer.after_attention(attn_sum)
         mlp_in = attn_in if parts.parallel else residual
-        mlp_out = layer.mlp(layer.norm2(mlp_in))
+        mlp_out = layer.run_mlp(mlp_in)
         residual = residual + mlp_out
-        layers.append(
-            LayerRecord(attn_in, q[:, :, 0], k[:, :, 0], v[:, :, 0], z[:, :, 0], mlp_in, mlp_out)
-        )
+        heads = (q[:, :, 0], k[:, :, 0], v[:, :, 0], z[:, :, 0])
+        kept = None if layer.post_attention is None else attn_sum
+        layers.append(LayerRecord(attn_in, *heads, mlp_in, mlp_out, kept))
         tick(index)
     return Run(embedding, layers, residual)
 
@@ -229,7 +234,7 @@ def run_heads(
 
 
 def write_heads(layer: Layer, z: Tensor) -> Tensor:
-    """What all heads together, and the output bias, add to the residual.
+    """What all heads together, and the output bias, write; before a norm that follows it.
 
     Args:
         z: [head, pair, alternative, position, d_head].

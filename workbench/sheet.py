@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.attention import Q
-from workbench.deltas import Carry, Deltas
+from workbench.deltas import Carry
 from workbench.graph import Graph
 from workbench.nodes import at, head_values, project_entries, recorded, write
 from workbench.plan import ALL, LAST, NOWHERE, Plan, Stage, make_plan, stages
+from workbench.postnorm import heads_of, summed, sums_over_sources
 from workbench.recording import Recording
 
 
@@ -57,11 +58,11 @@ class Sheet:
         plan = make_plan(graph, mask, is_open)
         wanted = plan.live & (plan.need > NOWHERE)
         pairs, positions = recording.n_pairs, recording.n_positions
-        self.deltas = Deltas(
-            graph.n_sources,
+        self.deltas = sums_over_sources(
+            graph,
+            recording,
             (pairs, 1, positions, recording.parts.d_model),
             (1 + int((plan.need[wanted] == ALL).sum()), 1 + int(wanted.sum())),
-            recording.clean.final,
         )
         with torch.no_grad():
             self.deltas.put(
@@ -230,7 +231,7 @@ class Sheet:
         else:
             layer = recording.parts.layers[stage.layer]
             x = self.inputs(np.array([stage.columns.start]), level, carry)[0]
-            out = layer.mlp(layer.norm2(x[:, 0]))[:, None]
+            out = layer.run_mlp(x[:, 0])[:, None]
         corrupted = at(recording.corrupted.layers[stage.layer].mlp_out, level)[:, None]
         self.deltas.put(source, out - corrupted, level)
         self._level[source] = level
@@ -281,6 +282,19 @@ class Sheet:
         corrupted = at(self.recording.corrupted.layers[layer].mlp_out, level)[:, None]
         delta = self.delta(self.graph.mlp_source(layer), level)
         return corrupted if delta is None else corrupted + delta
+
+    def attention_sum(self, layer: int, column: int, level: int) -> Tensor:
+        """What a destination sees of a layer's heads before the norm that follows them.
+
+        Returns:
+            [pair, 1, position or 1, d_model], the output bias included.
+        """
+        run = self.recording.clean if self.is_open[column] else self.recording.corrupted
+        total = summed(run, layer, level)
+        for head in heads_of(self.graph, layer):
+            if self.mask[head, column] and (delta := self.delta(head, level)) is not None:
+                total = total + delta
+        return total
 
     def final_residual(self) -> Tensor:
         return self.final

@@ -26,7 +26,9 @@ from workbench.attention import K, Q, V
 from workbench.deltas import Carry, Deltas
 from workbench.graph import Graph
 from workbench.nodes import at, head_values, project_entries, recorded, write
+from workbench.parts import Layer
 from workbench.plan import ALL, LAST, NOWHERE, Plan, Stage, stages
+from workbench.postnorm import has_post_norms, heads_of, summed
 from workbench.recording import Recording, run_heads, write_heads
 from workbench.sheet import residuals
 
@@ -70,6 +72,8 @@ class Base(Protocol):
 
     def delta(self, source: int, level: int) -> Tensor | None: ...
 
+    def attention_sum(self, layer: int, column: int, level: int) -> Tensor: ...
+
     def final_residual(self) -> Tensor: ...
 
 
@@ -104,6 +108,9 @@ class CleanBase:
 
     def delta(self, source: int, level: int) -> Tensor:
         return clean_delta(self.graph, self.recording, source, level)
+
+    def attention_sum(self, layer: int, column: int, level: int) -> Tensor:
+        return summed(self.recording.clean, layer, level)
 
     def final_residual(self) -> Tensor:
         return self.recording.clean.final[:, -1]
@@ -205,6 +212,7 @@ class Spread:
         )
         self._carry = Carry(self.deltas)
         self._have = np.zeros(self.graph.n_sources, dtype=bool)
+        self._behind_norms = _behind_norms(self.graph, recording)
         self._edges: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
         self._override: dict[int, dict[int, bool]] = defaultdict(dict)
         for k, change in enumerate(changes):
@@ -264,7 +272,7 @@ class Spread:
                 prefix_k, prefix_v = recording.prefix(layer_index)
                 prefix = None if prefix_k is None or prefix_v is None else (prefix_k, prefix_v)
                 z = run_heads(layer, x, recording.rotary[layer_index], prefix)[3]
-                x = x + write_heads(layer, z)
+                x = x + layer.after_attention(write_heads(layer, z))
                 if not parts.parallel:
                     mlp_in = x
             if layer_index == last_layer:
@@ -394,7 +402,10 @@ class Spread:
             key = (int(base_index[i]), chosen[i].tobytes(), own)
             index[i] = keys.setdefault(key, len(keys))
         firsts = [int(np.flatnonzero(index == i)[0]) for i in range(len(keys))]
-        total = self._carry.sum(chosen[firsts], level)
+        direct = chosen[firsts]
+        if self._behind_norms is not None:
+            direct = direct & ~self._behind_norms[:parents]
+        total = self._carry.sum(direct, level)
         x = base[torch.from_numpy(base_index[firsts])]
         picked = None if len(which) == self._n else torch.from_numpy(which)
         if total is None:
@@ -407,6 +418,11 @@ class Spread:
             x = x.contiguous() if total is not None else x.clone()
             for i, column in own_columns:
                 self._change(x[i], column, level, which)
+        if self._behind_norms is not None:
+            if not own_columns:
+                x = x.clone()
+            for i, first in enumerate(firsts):
+                self._add_views(x[i], columns[first], chosen[first], level, which)
         return x, index
 
     def _change(self, x: Tensor, column: int, level: int, which: NDArray[np.int64]) -> None:
@@ -418,7 +434,7 @@ class Spread:
                 x[:, place[k]] = (clean if opened else corrupted)[:, 0]
         cached: dict[int, Tensor | None] = {}
         for k, source, sign in self._edges.get(column, ()):
-            if k not in place:
+            if k not in place or self._is_behind_norm(source):
                 continue
             if source not in cached:
                 cached[source] = self.base.delta(source, level)
@@ -428,10 +444,67 @@ class Spread:
             if self.reach.sources[source, k]:
                 x[:, place[k]].add_(self.deltas.get(source, level)[:, k], alpha=sign)
 
+    def _is_behind_norm(self, source: int) -> bool:
+        return self._behind_norms is not None and bool(self._behind_norms[source])
 
-def _mlp_rows(layer: object, x: Tensor) -> Tensor:
+    def _add_views(
+        self,
+        x: Tensor,
+        column: int,
+        chosen: NDArray[np.bool_],
+        level: int,
+        which: NDArray[np.int64],
+    ) -> None:
+        """Add what becomes of a destination's views of the layers with a norm after their heads, in
+        place.
+
+        Args:
+            x: its input [pair, alternative, position or 1, d_model], all else being in it.
+            chosen: bool [source], of which sources the alternatives' own values reach it.
+        """
+        graph, recording = self.graph, self.recording
+        place = {int(k): j for j, k in enumerate(which)}
+        for index, layer in enumerate(recording.parts.layers):
+            heads = heads_of(graph, index)
+            if heads.start >= len(chosen):
+                break
+            if layer.post_attention is None:
+                continue
+            own = [e for e in self._edges.get(column, ()) if e[0] in place and e[1] in heads]
+            reached = np.zeros_like(chosen)
+            reached[heads.start : heads.stop] = chosen[heads.start : heads.stop]
+            if not own and not reached.any():
+                continue
+            before = self.base.attention_sum(index, column, level)
+            before = before.repeat(1, len(which), 1, 1)
+            after = before.clone()
+            added = self.deltas.sum(reached[None], level)
+            if added is not None:
+                after += added[0][:, torch.from_numpy(which)]
+            for k, opened in self._override.get(column, {}).items():
+                if k in place:
+                    run = recording.clean if opened else recording.corrupted
+                    before[:, place[k]] = after[:, place[k]] = summed(run, index, level)[:, 0]
+            for k, source, sign in own:
+                if (delta := self.base.delta(source, level)) is not None:
+                    after[:, place[k]].add_(delta[:, 0], alpha=sign)
+                if self.reach.sources[source, k]:
+                    after[:, place[k]].add_(self.deltas.get(source, level)[:, k], alpha=sign)
+            x += layer.after_attention(after) - layer.after_attention(before)
+
+
+def _behind_norms(graph: Graph, recording: Recording) -> NDArray[np.bool_] | None:
+    """Bool [source], the heads that reach the residual through a norm; None if none does."""
+    if not has_post_norms(recording):
+        return None
+    behind = np.zeros(graph.n_sources, dtype=bool)
+    for index, layer in enumerate(recording.parts.layers):
+        behind[list(heads_of(graph, index))] = layer.post_attention is not None
+    return behind
+
+
+def _mlp_rows(layer: Layer, x: Tensor) -> Tensor:
     """The MLP of [pair, alternative, position, d_model], which modules take as [batch, position,
     d_model].
     """
-    out: Tensor = layer.mlp(layer.norm2(x.reshape(-1, *x.shape[-2:])))  # type: ignore[attr-defined]
-    return out.view(x.shape)
+    return layer.run_mlp(x.reshape(-1, *x.shape[-2:])).view(x.shape)

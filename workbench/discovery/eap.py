@@ -98,13 +98,27 @@ def _score_slice(recording: Recording, metric: Metric, pairs: slice, total: Tens
             _score(added[:written], into, total[:written, column : column + 3 * n_heads])
             z = corrupted.z[:, pairs] - clean.z[:, pairs]
             heads = slice(written, written + n_heads)
-            added[heads] = write(recording, index, list(range(n_heads)), z[:, :, None])[:, :, 0]
+            written_by = write(recording, index, list(range(n_heads)), z[:, :, None])[:, :, 0]
+            added[heads] = _to_residual(recording, index, written_by, pairs)
             seen = written if parts.parallel else written + n_heads
             mlp = column + 3 * n_heads
             _score(added[:seen], gradients[index].mlp_in[None], total[:seen, mlp : mlp + 1])
             added[written + n_heads] = corrupted.mlp_out[pairs] - clean.mlp_out[pairs]
             written += n_heads + 1
         _score(added[:, :, -1:], at_logits[None], total[:, -1:])
+
+
+def _to_residual(recording: Recording, index: int, added: Tensor, pairs: slice) -> Tensor:
+    """To first order, what differences of a layer's heads [head, pair, position, d_model] make in
+    the residual: the same, or the Jacobian of the norm that follows them, times them.
+    """
+    norm = recording.parts.layers[index].post_attention
+    summed = recording.clean.layers[index].attn_sum
+    if norm is None or summed is None:
+        return added
+    here = summed[pairs].expand_as(added).clone()
+    changed: Tensor = torch.func.jvp(norm, (here,), (added,))[1]
+    return changed
 
 
 def _score(added: Tensor, gradient: Tensor, out: Tensor) -> None:
@@ -161,11 +175,11 @@ def _backward(
         for index, layer in enumerate(parts.layers):
             projected, z = _heads(recording, index, layer.norm1(x), pairs)
             taps.append(projected)
-            attn_out = write_heads(layer, z)
+            attn_out = layer.after_attention(write_heads(layer, z))
             # A copy of its own for the MLP, so that its gradient is the MLP's alone.
             mlp_in = x * 1 if parts.parallel else x + attn_out
             mlp_taps.append(mlp_in)
-            x = x + attn_out + layer.mlp(layer.norm2(mlp_in[:, 0]))[:, None]
+            x = x + attn_out + layer.run_mlp(mlp_in[:, 0])[:, None]
         final = x[:, :, -1]
         values = _of_slice(metric, pairs, final, recording.n_pairs)
         flat = [tensor for projected in taps for tensor in projected]
