@@ -48,6 +48,10 @@ def project_shared(
     Returns:
         [head, pair, alternative, position, d_head].
     """
+    if attention.joint[which] is not None:
+        out = project_jointly(attention, which, normed)
+        chosen = out if heads is None else out[..., _weight_heads(attention, which, heads), :]
+        return chosen.permute(3, 0, 1, 2, 4)
     weight, bias = attention.weight(which), attention.bias(which)
     if heads is not None:
         index = _weight_heads(attention, which, heads)
@@ -70,9 +74,12 @@ def project_each(attention: Attention, which: int, normed: Tensor, heads: list[i
     Returns:
         [head, pair, alternative, position, d_head].
     """
+    index = _weight_heads(attention, which, heads)
+    if attention.joint[which] is not None:
+        every = project_jointly(attention, which, normed)
+        return torch.stack([every[i, ..., head, :] for i, head in enumerate(index)])
     weight, bias = attention.weight(which), attention.bias(which)
     n, d_model = normed.shape[0], normed.shape[-1]
-    index = _weight_heads(attention, which, heads)
     if n == 1:
         out = (normed.reshape(-1, d_model) @ weight[index[0]])[None]
     else:
@@ -81,6 +88,21 @@ def project_each(attention: Attention, which: int, normed: Tensor, heads: list[i
     if bias is not None:
         out = out + bias[index][:, None, :]
     return out.view(*normed.shape[:-1], weight.shape[-1])
+
+
+def project_jointly(attention: Attention, which: int, normed: Tensor) -> Tensor:
+    """q or k of all heads of the weight, normed together, where the family does that.
+
+    Args:
+        normed: [..., d_model].
+
+    Returns:
+        [..., head, d_head].
+    """
+    weight, joint = attention.weight(which), attention.joint[which]
+    assert joint is not None
+    flat = normed @ weight.permute(1, 0, 2).reshape(weight.shape[1], -1)
+    return joint(flat).unflatten(-1, (weight.shape[0], weight.shape[2]))
 
 
 def finish(

@@ -47,6 +47,8 @@ class Attention:
             Cohere), not its two halves.
         steps: what happens to q, k and v between projection and rotation, a norm of each head's
             values (Qwen3) or clipping (OLMo); None each where nothing does.
+        joint: norms over the queries of all heads together and over all keys (OLMo 2), None each
+            where there is none. A head's query is then what it is when all heads read its input.
         multiplier: factor on all that the layer's attention writes, the bias too (Granite).
     """
 
@@ -66,6 +68,7 @@ class Attention:
     rotary: Rotary | None = None
     interleaved: bool = False
     steps: tuple[Step | None, Step | None, Step | None] = (None, None, None)
+    joint: tuple[nn.Module | None, nn.Module | None, None] = (None, None, None)
     multiplier: float = 1.0
 
     def weight(self, which: int) -> Tensor:

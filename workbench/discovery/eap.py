@@ -142,6 +142,9 @@ def _through_norm(
     pieces = []
     for which, gradient in zip((Q, K, V), projected, strict=True):
         weight = attention.weight(which)
+        if attention.joint[which] is not None:
+            pieces.append(_through_joint_norm(recording, index, which, gradient, pairs))
+            continue
         if len(weight) != len(gradient):
             weight = weight[attention.kv_of]
         flat = gradient.reshape(len(gradient), -1, gradient.shape[-1])
@@ -152,6 +155,28 @@ def _through_norm(
         x = x.expand(len(normed_gradient), *x.shape).requires_grad_()
         (out,) = torch.autograd.grad(layer.norm1(x), x, normed_gradient)
     return out
+
+
+def _through_joint_norm(
+    recording: Recording, index: int, which: int, gradient: Tensor, pairs: slice
+) -> Tensor:
+    """Gradients at the normed input of each head's query or key, [head, pair * position, d_model],
+    where a norm over all heads stands between that and the head's own.
+    """
+    layer = recording.parts.layers[index]
+    attention, joint = layer.attention, layer.attention.joint[which]
+    assert joint is not None
+    weight = attention.weight(which)
+    flat = weight.permute(1, 0, 2).reshape(weight.shape[1], -1)
+    own = attention.kv_of if len(weight) != len(gradient) else torch.arange(len(gradient))
+    with torch.enable_grad():
+        y = (layer.norm1(recording.clean.layers[index].attn_in[pairs]) @ flat).detach()
+        y = y.expand(len(gradient), *y.shape).requires_grad_()
+        above = y.new_zeros(y.shape).unflatten(-1, (weight.shape[0], weight.shape[2]))
+        for head, place in enumerate(own.tolist()):
+            above[head, ..., place, :] = gradient[head]
+        (below,) = torch.autograd.grad(joint(y), y, above.flatten(-2))
+    return (below @ flat.T).flatten(1, 2)
 
 
 def _backward(

@@ -97,6 +97,26 @@ def olmo(hf: Any) -> Parts:
     return llama(hf, lambda index, attn: {"steps": steps})
 
 
+def olmo2(hf: Any) -> Parts:
+    """OLMo 2: no norms before attention and MLP but after them, and joint norms of q and k."""
+    core = hf.model
+    rotary = module_rotary(core.rotary_emb, hf.lm_head.weight)
+
+    def layer(block: Any) -> Layer:
+        attn = block.self_attn
+        joint = (attn.q_norm, attn.k_norm, None)
+        return Layer(
+            norm1=nn.Identity(),
+            attention=linear_attention(attn, attn.o_proj, rotary=rotary, joint=joint),
+            norm2=nn.Identity(),
+            mlp=block.mlp,
+            post_attention=block.post_attention_layernorm,
+            post_mlp=block.post_feedforward_layernorm,
+        )
+
+    return build(hf, [layer(block) for block in core.layers], core.norm)
+
+
 def smollm3(hf: Any) -> Parts:
     """SmolLM3: some layers do not rotate."""
 
