@@ -86,20 +86,28 @@ def _contributions(selection: Selection) -> dict[str, Tensor]:
         return (x.float() * reading).sum(-1)
 
     rows = {"input": read(selection.output("input"))}
-    biases = torch.zeros_like(reading)
+    biases = torch.zeros_like(reading[:, 0])
+    biased = norm.bias is not None
     for index, layer in enumerate(parts.layers):
         attention = layer.attention
-        by_head = torch.einsum("hem,pm->hpe", attention.w_o.float(), reading)
+        of_heads, after = reading, selection.after_attention(index)
+        if after is not None:  # what reads a head through the norm that follows it
+            norm_after, scale_after = after
+            of_heads = norm_after.centre(reading * norm_after.weight) * scale_after
+            if norm_after.bias is not None:
+                biases, biased = biases + reading @ norm_after.bias, True
+        by_head = torch.einsum("hem,pm->hpe", attention.w_o.float(), of_heads)
         values = (selection.heads(index).float() * by_head).sum(-1) * attention.multiplier
         rows |= {f"a{index}.h{head}": value for head, value in enumerate(values)}
         rows[f"m{index}"] = read(selection.output(f"m{index}"))
         if attention.b_o is not None:
-            biases = biases + attention.b_o.float() * attention.multiplier
+            bias = attention.b_o.float() * attention.multiplier
+            biases, biased = biases + of_heads @ bias, True
     if parts.position_embedding is not None:
         rows[POSITION_EMBEDDING] = read(selection.residual(0) - selection.output("input"))
-    if norm.bias is not None or any(layer.attention.b_o is not None for layer in parts.layers):
+    if biased:
         own = 0.0 if norm.bias is None else direction @ norm.bias
-        rows[BIASES] = read(biases) + own
+        rows[BIASES] = biases + own
     if parts.b_u is not None:
         b_u = parts.b_u[None] * parts.logit_scale
         rows[UNEMBEDDING_BIAS] = (mean_columns(b_u, right) - mean_columns(b_u, wrong))[:, 0]

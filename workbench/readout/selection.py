@@ -10,6 +10,7 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.graph import INPUT, LOGITS
+from workbench.readout.final_norm import FrozenNorm
 from workbench.readout.views import RUNS, Place, TokenValue
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Selection:
         """What a node wrote, [pair, d_model]; for `logits`, the final residual.
 
         A head writes z W_O, without the bias; an MLP its whole output; `input` the token embedding.
+        Where a norm follows a layer's heads, what a head writes has gone through it with its scale
+        held at the run's own, so that the heads' (and the bias's) sum is what attention added.
         """
         run, at = self._run()
         if node == INPUT:
@@ -70,7 +73,25 @@ class Selection:
             return run.layers[layer].mlp_out[self.rows, at]
         z = run.layers[layer].z[head][self.rows, at]
         attention = self.parts.layers[layer].attention
-        return z @ attention.w_o[head] * attention.multiplier
+        written = z @ attention.w_o[head] * attention.multiplier
+        after = self.after_attention(layer)
+        if after is None:
+            return written
+        norm, scale = after
+        return (norm.centre(written) * scale * norm.weight).to(written.dtype)
+
+    def after_attention(self, layer: int) -> tuple[FrozenNorm, Tensor] | None:
+        """The norm that follows a layer's heads and its scale [pair, 1] in this run; None if none
+        does.
+        """
+        module = self.parts.layers[layer].post_attention
+        if module is None:
+            return None
+        run, at = self._run()
+        summed = run.layers[layer].attn_sum
+        assert summed is not None, layer
+        norm = FrozenNorm.of(module)
+        return norm, norm.scale(summed[self.rows, at])
 
     def heads(self, layer: int) -> Tensor:
         """Values before W_O of all heads of a layer, [head, pair, d_head]."""
