@@ -338,6 +338,11 @@ def olmo() -> Made:
     return made(hf.OlmoForCausalLM, hf.OlmoConfig, num_key_value_heads=2, clip_qkv=1.5)
 
 
+def olmo2() -> Made:
+    """No norms before attention and MLP but after them; one over all queries, one over all keys."""
+    return made(hf.Olmo2ForCausalLM, hf.Olmo2Config, num_key_value_heads=2)
+
+
 def falcon() -> Made:
     """As the small one: parallel, one key-value head."""
     return _falcon(multi_query=True, parallel_attn=True, bias=False)
@@ -457,9 +462,12 @@ MAKERS: dict[str, Callable[[], Made]] = {
     "qwen3": qwen3,
     "qwen3_moe": qwen3_moe,
     "gemma": gemma,
+    "gemma2": gemma2,
+    "gemma3_text": gemma3_text,
     "phi": phi,
     "phi3": phi3,
     "olmo": olmo,
+    "olmo2": olmo2,
     "falcon": falcon,
     "falcon new": falcon_new,
     "falcon one norm": falcon_one_norm,
@@ -472,6 +480,3 @@ MAKERS: dict[str, Callable[[], Made]] = {
     "cohere plain": cohere_plain,
 }
 """Case -> maker; a case's first word is the model_type."""
-
-POST_NORM: dict[str, Callable[[], Made]] = {"gemma2": gemma2, "gemma3_text": gemma3_text}
-"""The same of families with norms after attention and MLP."""

@@ -34,7 +34,8 @@ class Names:
 
     Attributes:
         blocks, final_norm: from the model.
-        norm1, attention, norm2, mlp: from a block; mlp may be several modules, one after the other.
+        norm1, attention, norm2, mlp: from a block; a norm may be missing, and mlp may be several
+            modules, one after the other.
         projections: from the attention, of q, k and v, or of all in one.
         out: the output projection, from the attention.
         fused: of a projection of all in one, which of q (0), k (1) and v (2) each of its outputs
@@ -44,9 +45,9 @@ class Names:
 
     blocks: str = "model.layers"
     final_norm: str = "model.norm"
-    norm1: str = "input_layernorm"
+    norm1: str | None = "input_layernorm"
     attention: str = "self_attn"
-    norm2: str = "post_attention_layernorm"
+    norm2: str | None = "post_attention_layernorm"
     mlp: tuple[str, ...] = ("mlp",)
     projections: tuple[str, ...] = ("q_proj", "k_proj", "v_proj")
     out: str = "o_proj"
@@ -130,6 +131,8 @@ def names_of(model: PreTrainedModel) -> Names:
         return Names(norm2="input_layernorm")
     if kind in ("gemma2", "gemma3_text"):
         return _GEMMA
+    if kind == "olmo2":
+        return _changed(_GEMMA, norm1=None, norm2=None)
     return Names()
 
 
@@ -265,6 +268,10 @@ class FamilyReference:
     def _module(self, layer: int, path: str) -> nn.Module:
         return self.blocks[layer].get_submodule(path)
 
+    def _normed(self, layer: int, path: str | None, x: Tensor) -> Tensor:
+        normed: Tensor = x if path is None else self._module(layer, path)(x)
+        return normed
+
     def _attention(self, layer: int) -> nn.Module:
         return self._module(layer, self.names.attention)
 
@@ -298,8 +305,7 @@ class FamilyReference:
     def _head(self, layer: int, head: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """What one head writes, given the residuals that it reads q, k and v from."""
         attention = self._attention(layer)
-        norm = self._module(layer, self.names.norm1)
-        normed = [norm(x) for x in (q, k, v)]
+        normed = [self._normed(layer, self.names.norm1, x) for x in (q, k, v)]
         projections = [attention.get_submodule(name) for name in self.names.projections]
         if len(projections) == 3:
             put_out = [p(x) for p, x in zip(projections, normed, strict=True)]
@@ -333,17 +339,13 @@ class FamilyReference:
         out = self._attention(layer).get_submodule(self.names.out)
         width = out.weight.numel() // heads.shape[-1]  # type: ignore[operator, union-attr]
         whole = heads + out(heads.new_zeros(*heads.shape[:-1], width))
-        if self.names.post_attention is not None:
-            whole = self._module(layer, self.names.post_attention)(whole)
-        return whole * self.multiplier
+        return self._normed(layer, self.names.post_attention, whole) * self.multiplier
 
     def _mlp(self, layer: int, x: Tensor) -> Tensor:
-        x = self._module(layer, self.names.norm2)(x)
+        x = self._normed(layer, self.names.norm2, x)
         for name in self.names.mlp:
             x = self._module(layer, name)(x)
-        if self.names.post_mlp is not None:
-            x = self._module(layer, self.names.post_mlp)(x)
-        return x * self.multiplier
+        return self._normed(layer, self.names.post_mlp, x) * self.multiplier
 
     def _logits(self, tokens: Tensor, residual: Tensor) -> Tensor:
         norm = self.model.get_submodule(self.names.final_norm)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from torch import nn
+
 from workbench.errors import WorkbenchError
 from workbench.families.building import build, linear_attention
 from workbench.families.modules import Experts, Scaled, clipped, module_rotary, shared_norm
