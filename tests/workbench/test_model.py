@@ -258,7 +258,7 @@ def test_a_broken_tokenizer(folder: Path) -> None:
         ({"model_type": "gemma3"}, "save its text model"),
         ({"model_type": "new", "vision_config": {}}, "vision-language"),
         ({"model_type": "bloom"}, "ALiBi"),
-        ({"model_type": "gemma2"}, "gpt2, llama, gpt_neox"),
+        ({"model_type": "glm4"}, "gpt2, llama, gpt_neox"),
         ({"model_type": "llama", "quantization_config": {"bits": 4}}, "quantised"),
         ({"model_type": "own", "auto_map": {"AutoModel": "evil.Model"}}, "not exact"),
     ],
