@@ -94,7 +94,7 @@ class _Bank:
         if self._free:
             return self._free.pop()
         if self._used == len(self.buffer):
-            grown = self.buffer.new_zeros((self._used + max(8, self._used // 4), *self._shape))
+            grown = self.buffer.new_zeros((grown_size(self._used), *self._shape))
             grown[: self._used] = self.buffer
             self.buffer = grown
         self._used += 1
@@ -132,6 +132,13 @@ class _Bank:
             terms = self.buffer[torch.from_numpy(slots).to(self.buffer.device)]
         left = torch.from_numpy(weights).to(self.buffer.device, self.buffer.dtype)
         return (left @ terms.reshape(len(terms), -1)).view(n, *self._shape)
+
+
+def grown_size(used: int) -> int:
+    """How many sources there is room for after growing, when so many are in it and one more
+    comes.
+    """
+    return used + max(8, used // 4)
 
 
 class Carry:

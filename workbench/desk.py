@@ -17,6 +17,7 @@ from workbench.circuit import Circuit
 from workbench.comparison import Comparison, compare
 from workbench.effects import DROP, LASTING, Effects
 from workbench.errors import Cancelled, WorkbenchError
+from workbench.footprint import Footprint
 from workbench.graph import Graph
 from workbench.opening import Opened
 from workbench.reader import Reader
@@ -173,6 +174,10 @@ class Desk:
         clean, corrupted = batch.tokens(index)
         pair = batch.task.pairs[index]
         return PromptView(list(clean), list(corrupted), pair.answers, pair.wrong_answers)
+
+    def footprint(self) -> Footprint:
+        """The memory that the task's pairs take in this model, predicted."""
+        return self._engine.footprint
 
     # Long computations.
 

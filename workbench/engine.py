@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,10 +17,12 @@ import numpy as np
 from workbench.circuit import Circuit
 from workbench.effects import DROP, Matrix
 from workbench.errors import Cancelled, WorkbenchError
+from workbench.settings import PATCHING
 
 if TYPE_CHECKING:
     from workbench.batch import Batch
     from workbench.evaluator import Evaluation, Evaluator, Workspace
+    from workbench.footprint import Footprint
     from workbench.model import Model
 
 _NO_MEMORY = (
@@ -117,6 +120,19 @@ class Engine:
         except BaseException:
             self.forget()
             raise
+
+    @cached_property
+    def footprint(self) -> Footprint:
+        """The memory that the batch takes, predicted; in bytes."""
+        from workbench.footprint import Shape, predict
+
+        # An ablated run is recorded at all positions.
+        patching = self.workspace.ablation == PATCHING
+        shapes = [
+            Shape(len(group.indices), group.length, group.first_difference if patching else 0)
+            for group in self.batch.groups
+        ]
+        return predict(self.model.parts, shapes, self.workspace.metric_name)
 
     def forget(self) -> None:
         """Be at no circuit: the cells are let go of and built anew when they are wanted."""

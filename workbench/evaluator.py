@@ -30,6 +30,23 @@ WHAT_IF_BYTES_ELSEWHERE = 2**30
 _MLP_WIDTH = 12
 
 
+def what_if_bytes(device_type: str) -> int:
+    """What one batch of alternatives may take on such a device, in bytes."""
+    return WHAT_IF_BYTES.get(device_type, WHAT_IF_BYTES_ELSEWHERE)
+
+
+def alternative_rows(at_all: int, at_last: int, width: int, *, tail: bool) -> float:
+    """What one alternative takes, in values [pair, position, d_model].
+
+    Args:
+        at_all, at_last: how many sources it reaches that are needed at all positions, at the last.
+        width: most destinations of one stage that it reaches.
+        tail: its last layers are run as the model's own.
+    """
+    rows = at_all + 0.2 * at_last + 1 + _MLP_WIDTH + 3 * width
+    return rows + (3 * _MLP_WIDTH // 2 if tail else 0)
+
+
 @dataclass(frozen=True)
 class Edit:
     """A change of a circuit: destinations opened and closed, then edges toggled.
@@ -204,8 +221,7 @@ class Evaluator:
         if not changes:
             return
         reach = Reach(self.graph, bases[0].mask, plan, changes)
-        device = self.workspace.parts.device.type
-        room = WHAT_IF_BYTES.get(device, WHAT_IF_BYTES_ELSEWHERE) // self._row_bytes()
+        room = what_if_bytes(self.workspace.parts.device.type) // self._row_bytes()
         batch: list[int] = []
         union = np.zeros(self.graph.n_sources, dtype=bool)
         tail = reach.tail < len(reach.stages) - 1
@@ -214,10 +230,12 @@ class Evaluator:
         )
         for k in order:
             joined = union | reach.sources[:, k]
-            level_all = int((plan.need[joined] == ALL).sum()) + (3 * _MLP_WIDTH // 2 if tail else 0)
-            cost = level_all + 0.2 * int((plan.need[joined] == LAST).sum()) + 1
-            if joined.any() or tail:  # else the logits alone are computed
-                cost += _MLP_WIDTH + 3 * width
+            # Without either the logits alone are computed.
+            cost = 1.0
+            if joined.any() or tail:
+                need = plan.need[joined]
+                at_all, at_last = int((need == ALL).sum()), int((need == LAST).sum())
+                cost = alternative_rows(at_all, at_last, width, tail=tail)
             if batch and cost * (len(batch) + 1) > room:
                 yield batch
                 batch, joined = [], reach.sources[:, k].copy()

@@ -16,8 +16,9 @@ import torch
 
 from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
+from workbench.footprint import Footprint, Shape, predict
 from workbench.graph import Graph
-from workbench.info import ModelInfo
+from workbench.info import ModelInfo, SelfCheck
 from workbench.memory import memory_errors
 from workbench.modelsource import find_model
 from workbench.progress import Progress, silent
@@ -25,7 +26,6 @@ from workbench.weights import first_line, read_folder, too_big
 
 if TYPE_CHECKING:
     from workbench.parts import Parts
-    from workbench.selfcheck import SelfCheck
 
 
 @dataclass
@@ -85,6 +85,7 @@ class Model:
             WorkbenchError: the family is not exact here, the weights are quantised, or the engine's
                 logits differ from the model's own by more than float noise.
         """
+        from workbench.architecture import architecture_of, weight_bytes
         from workbench.family import require_supported
         from workbench.parts import Parts
         from workbench.selfcheck import self_check
@@ -112,15 +113,39 @@ class Model:
             d_model=parts.d_model,
             d_head=parts.d_head,
             parameters=sum(weight.numel() for weight in hf_model.parameters()),
+            weight_bytes=weight_bytes(hf_model, parts),
+            nodes=len(graph.nodes),
             edges=graph.n_edges,
             vocabulary=int(parts.w_u.shape[1]),
             device=str(where_to),
             dtype=str(number).removeprefix("torch."),
-            check_difference=check.relative,
+            architecture=architecture_of(hf_model, parts),
+            check=check,
             bos=bos,
             where=where,
         )
         return cls(name, graph, hf_model, tokenizer, parts, where_to, number, bos, check, info)
+
+    def footprint(
+        self, pairs: int, tokens: int, start: int = 0, metric: str = "logit_diff"
+    ) -> Footprint:
+        """The memory that a batch will take.
+
+        Args:
+            pairs: how many.
+            tokens: length of every prompt.
+            start: the first position at which any pair's prompts differ; 0 is the worst case.
+            metric: one of `metrics.DEFINITIONS`.
+
+        Raises:
+            WorkbenchError: the model has no embedding for so many positions.
+        """
+        context = self.info.architecture.context
+        if self.parts.position_embedding is not None and context is not None and tokens > context:
+            raise WorkbenchError(
+                f"{self.name} has {context:,} positions, which are too few for {tokens:,} tokens."
+            )
+        return predict(self.parts, [Shape(pairs, tokens, start)], metric)
 
     @cached_property
     def bridge(self) -> Any:

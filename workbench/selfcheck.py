@@ -7,13 +7,13 @@ are longer than it, if that takes no time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
+from workbench.info import SelfCheck
 from workbench.parts import Parts
 from workbench.recording import Recording, record, unembed
 
@@ -38,30 +38,10 @@ AFFORDABLE_ELSEWHERE = 10**13
 TOLERANCES = {torch.float32: 1e-4, torch.float16: 3e-2, torch.bfloat16: 1.5e-1}
 
 
-@dataclass(frozen=True)
-class SelfCheck:
-    """How far the engine is from the model.
-
-    Attributes:
-        difference: root mean square, over the vocabulary, of the difference of the logits, at the
-            position where it is largest; with experts and in short numbers at the middle one, for
-            there a rounding error may send a token to another of two nearly tied experts.
-        scale: standard deviation of the model's logits.
-        tolerance: the largest `relative` that passes as float noise in this dtype.
-    """
-
-    difference: float
-    scale: float
-    tolerance: float
-
-    @property
-    def relative(self) -> float:
-        """The difference in units of the logits' scale."""
-        return self.difference / self.scale if self.scale > 0 else self.difference
-
-    @property
-    def passed(self) -> bool:
-        return self.relative <= self.tolerance
+PASSES = 2
+"""Forward passes that the check takes: the model's own on both prompts together; and the engine's
+on the clean prompt, then on the other from its first own token on.
+"""
 
 
 def check_prompts(
@@ -106,8 +86,14 @@ def self_check(hf_model: Any, parts: Parts, tokenizer: Any, name: str = "this mo
         corrupted = unembed(parts, recording.corrupted.final).float()
     tied = parts.dtype != torch.float32 and any(layer.routed for layer in parts.layers)
     gaps = clean - expected[:1], corrupted - expected[1:, shared:]
-    difference = max((_middle if tied else _largest)(gap) for gap in gaps)
-    check = SelfCheck(difference, expected.std().item(), TOLERANCES.get(parts.dtype, 1e-4))
+    check = SelfCheck(
+        difference=max((_middle if tied else _largest)(gap) for gap in gaps),
+        scale=expected.std().item(),
+        tolerance=TOLERANCES.get(parts.dtype, 1e-4),
+        prompts=tokens.shape[0],
+        tokens=tokens.shape[1],
+        passes=PASSES,
+    )
     # A NaN is never within the tolerance.
     if not check.passed:
         where = _first_difference(hf_model, recording, tokens, check)

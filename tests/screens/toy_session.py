@@ -22,8 +22,9 @@ from workbench.beginning import begin
 from workbench.circuit import Circuit
 from workbench.effects import Matrix
 from workbench.engine import Engine, Scores
+from workbench.footprint import Footprint, Shape
 from workbench.graph import Graph
-from workbench.info import ModelInfo
+from workbench.info import Architecture, ModelInfo, SelfCheck
 from workbench.opening import Opened, Settings
 from workbench.readout.views import Lens, Place, TokenValue
 from workbench.session import Session
@@ -128,6 +129,12 @@ class ToyEngine:
             factor = {"full": 1.0, "along": 0.5, "within": 0.25, "drop": 2.0}[kind]
             yield names, [float(np.float32(-factor * self.weights[at])) for at in where]
 
+    @property
+    def footprint(self) -> Footprint:
+        mib = 2**20
+        shapes = (Shape(1, 15, 9), Shape(1, 17, 11))
+        return Footprint(shapes, "logit_diff", 40 * mib, mib // 2, 60 * mib, 160 * mib, 512 * mib)
+
     def eap(self, tick: Any) -> Matrix:
         s, d = np.indices(self.weights.shape)
         return np.float32(-self.weights * (1 + 0.125 * ((s + d) % 3 - 1)))
@@ -143,11 +150,25 @@ def model_info(graph: Graph) -> ModelInfo:
         d_model=768,
         d_head=64,
         parameters=124_439_808,
+        weight_bytes=4 * 124_439_808,
+        nodes=len(graph.nodes),
         edges=graph.n_edges,
         vocabulary=50_257,
         device="cpu",
         dtype="float32",
-        check_difference=1e-7,
+        architecture=Architecture(
+            norm="LayerNorm before attention and MLP",
+            positions="learned",
+            context=1024,
+            windows="",
+            window=None,
+            projections="",
+            caps="",
+            blocks="attention, then the MLP",
+            experts="",
+            tied=True,
+        ),
+        check=SelfCheck(1e-7, 1.0, 1e-4, prompts=2, tokens=15, passes=2),
         bos=False,
         where="memory",
     )

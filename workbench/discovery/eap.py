@@ -24,6 +24,7 @@ from torch import Tensor
 
 from workbench.attention import K, Q, V, attend, finish, project_shared
 from workbench.errors import Cancelled, WorkbenchError
+from workbench.graph import Graph
 from workbench.metrics import STEPS, Metric
 from workbench.nodes import write
 from workbench.patching import Stop
@@ -59,7 +60,7 @@ def eap(
     for recording, metric in zip(workspace.recordings, workspace.metrics, strict=True):
         element = recording.clean.final.element_size()
         per_pair = recording.n_positions * recording.parts.d_model * element
-        room = max(1, SLICE_BYTES // (per_pair * (graph.n_sources + 8 * graph.n_heads)))
+        room = pairs_at_once(graph, per_pair)
         for start in range(0, recording.n_pairs, room):
             if cancel is not None and cancel.is_set():
                 raise Cancelled
@@ -70,6 +71,13 @@ def eap(
                 progress(done / workspace.n_pairs)
     scores = (total / workspace.n_pairs).cpu().numpy()
     return np.asarray(scores, dtype=np.float32)
+
+
+def pairs_at_once(graph: Graph, per_pair: int) -> int:
+    """How many pairs make one slice, if one pair's value [position, d_model] takes so many
+    bytes.
+    """
+    return max(1, SLICE_BYTES // (per_pair * (graph.n_sources + 8 * graph.n_heads)))
 
 
 @dataclass

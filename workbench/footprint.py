@@ -1,0 +1,199 @@
+"""Footprint: the memory that a batch will take, predicted from the shapes of what is allocated.
+
+What is kept (both runs, a circuit's cells) is counted tensor by tensor. What exists for a moment
+(a batch of what-ifs, a slice of EAP) is what the engine allows itself, times what it was measured
+to take of that; the measures are the constants here. Importing this module loads no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workbench.graph import Graph
+    from workbench.parts import Parts
+
+FLOAT32 = 4
+"""Bytes of a number in which probabilities are computed, whatever the model's numbers are."""
+
+WHAT_IF_EXCESS = 1.6
+"""Measured: a batch of what-ifs takes up to 1.5 times what it is cut to."""
+
+VOCABULARY_COPIES = 2
+"""Logits and log-probabilities of a metric that needs the whole vocabulary."""
+
+# EAP, in values [pair, position, d_model] for each of a layer's q, k and v: the input of the norm,
+# its gradient, and what the norm holds in between; in float32 if it is made of single operations.
+# Measured: 7 of torch's own LayerNorm, 12 of an RMSNorm.
+_LAYER_NORM = 7
+_NORM_KEPT, _NORM_FLOAT32 = 3, 9
+# And for each layer while gradients are taken: residuals, norms, projections, the MLP. Measured:
+# 27 at most in float32, 34 in bfloat16.
+_LAYER_KEPT, _LAYER_FLOAT32 = 20, 8
+# Scores, pattern and their gradients, in values [head, query, key].
+_PATTERNS = 3
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Pairs of one token length.
+
+    Attributes:
+        pairs: how many.
+        tokens: length of every prompt.
+        start: the first position at which any pair's prompts differ; 0 is the worst case.
+    """
+
+    pairs: int
+    tokens: int
+    start: int = 0
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Predicted memory beyond the model's weights, in bytes.
+
+    Attributes:
+        shapes: the batch, by length.
+        metric: the metric that it is for; some need the logits of the whole vocabulary.
+        runs: the clean and the corrupted run, as recorded.
+        probabilities: the clean run's next-token distribution, kept for the metric.
+        circuit: the cells of a circuit, if every edge is kept: the most they can take.
+        what_if: one batch of alternatives.
+        eap: the estimate of all edges' effects, while it is computed.
+    """
+
+    shapes: tuple[Shape, ...]
+    metric: str
+    runs: int
+    probabilities: int
+    circuit: int
+    what_if: int
+    eap: int
+
+    @property
+    def peak(self) -> int:
+        """The largest sum at one time: EAP is over before there is a circuit."""
+        kept = self.runs + self.probabilities
+        return kept + max(self.eap, self.circuit + self.what_if)
+
+
+def predict(parts: Parts, shapes: Sequence[Shape], metric: str = "logit_diff") -> Footprint:
+    """The memory that a batch of pairs will take."""
+    graph = parts.graph()
+    needed = _needed(graph)
+    return Footprint(
+        shapes=tuple(shapes),
+        metric=metric,
+        runs=sum(_runs(parts, shape) for shape in shapes),
+        probabilities=sum(_logits(parts, shape) for shape in shapes),
+        circuit=sum(_circuit(parts, graph, shape, needed) for shape in shapes),
+        # One group of pairs after the other.
+        what_if=max(_what_if(parts, graph, shape, needed, metric) for shape in shapes),
+        eap=max(_eap(parts, graph, shape) for shape in shapes),
+    )
+
+
+def _row(parts: Parts, shape: Shape) -> int:
+    """Bytes of one value [pair, position, d_model] at the positions that differ."""
+    return shape.pairs * (shape.tokens - shape.start) * parts.d_model * parts.dtype.itemsize
+
+
+def _runs(parts: Parts, shape: Shape) -> int:
+    """Both runs' tensors (`recording.LayerRecord`) and the rotations."""
+    d_model, heads = parts.d_model, (parts.n_heads + parts.n_kv_heads) * parts.d_head
+    # The embedding is also the first residual, unless positions are added to it.
+    width = d_model if parts.position_embedding is None else 2 * d_model
+    for layer in parts.layers:
+        # What the MLP wrote and the residual after it; in between, the one that the MLP reads.
+        residuals = 2 if parts.parallel else 3
+        width += (residuals + (layer.post_attention is not None)) * d_model + 2 * heads
+    positions = shape.tokens + shape.tokens - shape.start
+    return shape.pairs * positions * width * parts.dtype.itemsize + _rotations(parts, shape)
+
+
+def _rotations(parts: Parts, shape: Shape) -> int:
+    import torch
+
+    rotations = parts.rotations(torch.arange(1))
+    one = {id(r): sum(t.nbytes for t in r) for r in rotations if r is not None}
+    return sum(one.values()) * (shape.tokens - shape.start)
+
+
+def _logits(parts: Parts, shape: Shape) -> int:
+    """Bytes of a number for each token of the vocabulary, [pair, vocabulary]."""
+    return int(shape.pairs * parts.w_u.shape[1] * FLOAT32)
+
+
+def _circuit(parts: Parts, graph: Graph, shape: Shape, needed: tuple[int, int]) -> int:
+    """The cells of `sheet.Sheet`: what sources add, with the room that growing leaves; q, k, v and
+    z of every head.
+    """
+    at_all, at_last = needed
+    row = _row(parts, shape)
+    last = row // (shape.tokens - shape.start)
+    # A head of the last layer is read at the last position only, by way of its query.
+    early, late = (graph.n_layers - 1) * graph.n_heads, graph.n_heads
+    of_heads = (4 * early + 2 * late) * row + 2 * late * last
+    return (
+        _room(at_all) * row
+        + _room(at_all + at_last) * last
+        + of_heads * parts.d_head // parts.d_model
+    )
+
+
+def _needed(graph: Graph) -> tuple[int, int]:
+    """With every edge kept, how many sources are needed at all positions, and how many at the last
+    alone.
+    """
+    import numpy as np
+
+    from workbench.circuit import all_edges
+    from workbench.plan import ALL, LAST, make_plan
+
+    plan = make_plan(graph, all_edges(graph), np.zeros(graph.n_destinations, dtype=bool))
+    return int((plan.need == ALL).sum()), int((plan.need == LAST).sum())
+
+
+def _room(n: int) -> int:
+    """Most sources that there is room for while no more than n are in it."""
+    from workbench.deltas import grown_size
+
+    return max(n + 1, grown_size(n - 1))
+
+
+def _what_if(parts: Parts, graph: Graph, shape: Shape, needed: tuple[int, int], metric: str) -> int:
+    """Batches are cut to a budget, but hold one alternative at least and all edges at most."""
+    from workbench.evaluator import alternative_rows, what_if_bytes
+
+    row, budget = _row(parts, shape), what_if_bytes(parts.device.type)
+    one = alternative_rows(*needed, 3 * graph.n_heads, tail=True) * row
+    together = WHAT_IF_EXCESS * min(max(budget, one), graph.n_edges * one)
+    if metric == "logit_diff" and parts.logit_cap is None:
+        return int(together)
+    # Edges into the logits cost next to nothing before the logits, so that many fit in.
+    alternatives = max(1, min(graph.n_sources, budget // row))
+    logits = VOCABULARY_COPIES * _logits(parts, shape)
+    return int(max(together, alternatives * (row + logits)))
+
+
+def _eap(parts: Parts, graph: Graph, shape: Shape) -> int:
+    """The larger of the two halves: taking the gradients, and scoring all sources by them."""
+    from torch import nn
+
+    from workbench.discovery.eap import pairs_at_once
+
+    row = _row(parts, shape)
+    share = min(1.0, pairs_at_once(graph, row // shape.pairs) / shape.pairs)
+    upcast = FLOAT32 / parts.dtype.itemsize
+    n_layers, n_heads = graph.n_layers, graph.n_heads
+    # Of each layer's q, k, v and MLP input; a second time where they are put together.
+    gradients = 2 * n_layers * (3 * n_heads * parts.d_head / parts.d_model + 1)
+    one_piece = all(isinstance(layer.norm1, nn.LayerNorm | nn.Identity) for layer in parts.layers)
+    per_destination = _LAYER_NORM if one_piece else _NORM_KEPT + _NORM_FLOAT32 * upcast
+    scoring = graph.n_sources + gradients + 3 * n_heads * per_destination
+    pattern = n_heads * shape.tokens / parts.d_model * upcast
+    per_layer = _LAYER_KEPT + _LAYER_FLOAT32 * upcast + _PATTERNS * pattern
+    return int(share * row * max(scoring, n_layers * per_layer))
