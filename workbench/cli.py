@@ -261,8 +261,38 @@ app.add_typer(pocket, name="pocket")
 
 
 @app.command()
-def models(as_json: Json = False) -> None:
-    """List the models that are on this machine, and the families that are exact."""
+def models(
+    check: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Load this model and say what is found."),
+    ] = None,
+    pairs: Annotated[
+        int, typer.Option(min=1, help="With --check: pairs of the batch whose memory is predicted.")
+    ] = 32,
+    tokens: Annotated[
+        int, typer.Option(min=1, help="With --check: tokens of each of its prompts.")
+    ] = 16,
+    device: Device = None,
+    dtype: Dtype = None,
+    revision: Revision = None,
+    as_json: Json = False,
+) -> None:
+    """List the models on this machine and the families that are exact, or check one model."""
+    if check is not None:
+        with console.ProgressLine() as progress:
+            progress("Starting", None)
+            from workbench.model import load_model
+            from workbench.modelreport import to_json
+
+            made = load_model(
+                check, device=device, dtype=dtype, revision=revision, progress=progress
+            )
+            footprint = made.footprint(pairs, tokens)
+        if as_json:
+            output.as_json(to_json(made.info, footprint))
+        else:
+            output.as_model(made.info, footprint)
+        return
     from workbench.family import SUPPORTED_FAMILIES
     from workbench.knownmodels import converted_models, known_models
 

@@ -18,22 +18,21 @@ if TYPE_CHECKING:
 FLOAT32 = 4
 """Bytes of a number in which probabilities are computed, whatever the model's numbers are."""
 
-WHAT_IF_EXCESS = 1.6
-"""Measured: a batch of what-ifs takes up to 1.5 times what it is cut to."""
+WHAT_IF_EXCESS = 1.5
+"""Measured: a batch of what-ifs takes up to 1.4 times what it is cut to."""
 
 VOCABULARY_COPIES = 2
 """Logits and log-probabilities of a metric that needs the whole vocabulary."""
 
 # EAP, in values [pair, position, d_model] for each of a layer's q, k and v: the input of the norm,
 # its gradient, and what the norm holds in between; in float32 if it is made of single operations.
-# Measured: 7 of torch's own LayerNorm, 12 of an RMSNorm.
-_LAYER_NORM = 7
-_NORM_KEPT, _NORM_FLOAT32 = 3, 9
+# Measured: up to 6 with torch's own LayerNorm; with others up to 11 in float32, 17 in bfloat16.
+_LAYER_NORM = 6
+_NORM_KEPT, _NORM_FLOAT32 = 5, 6
 # And for each layer while gradients are taken: residuals, norms, projections, the MLP. Measured:
-# 27 at most in float32, 34 in bfloat16.
-_LAYER_KEPT, _LAYER_FLOAT32 = 20, 8
-# Scores, pattern and their gradients, in values [head, query, key].
-_PATTERNS = 3
+# up to 27 in float32, 34 in bfloat16; with two values [head, query, key] for scores and pattern.
+_LAYER_KEPT, _LAYER_FLOAT32 = 20, 7
+_PATTERNS = 2
 
 
 @dataclass(frozen=True)
@@ -189,11 +188,11 @@ def _eap(parts: Parts, graph: Graph, shape: Shape) -> int:
     share = min(1.0, pairs_at_once(graph, row // shape.pairs) / shape.pairs)
     upcast = FLOAT32 / parts.dtype.itemsize
     n_layers, n_heads = graph.n_layers, graph.n_heads
-    # Of each layer's q, k, v and MLP input; a second time where they are put together.
-    gradients = 2 * n_layers * (3 * n_heads * parts.d_head / parts.d_model + 1)
+    # Of each layer's q, k and v, and of its MLP's input.
+    gradients = n_layers * (3 * n_heads * parts.d_head / parts.d_model + 1)
     one_piece = all(isinstance(layer.norm1, nn.LayerNorm | nn.Identity) for layer in parts.layers)
     per_destination = _LAYER_NORM if one_piece else _NORM_KEPT + _NORM_FLOAT32 * upcast
     scoring = graph.n_sources + gradients + 3 * n_heads * per_destination
-    pattern = n_heads * shape.tokens / parts.d_model * upcast
-    per_layer = _LAYER_KEPT + _LAYER_FLOAT32 * upcast + _PATTERNS * pattern
+    patterns = _PATTERNS * n_heads * shape.tokens / parts.d_model
+    per_layer = _LAYER_KEPT + _LAYER_FLOAT32 * upcast + patterns
     return int(share * row * max(scoring, n_layers * per_layer))

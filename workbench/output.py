@@ -7,10 +7,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from workbench.console import printable
+from workbench.modelreport import facts, memory_facts
 
 if TYPE_CHECKING:
     from workbench.comparison import Comparison, Overlap
     from workbench.evaluation import CircuitScore
+    from workbench.footprint import Footprint
+    from workbench.info import ModelInfo
 
 
 def as_text(score: CircuitScore) -> None:
@@ -62,6 +65,12 @@ def _counts(overlap: Overlap) -> str:
         f"{len(overlap.missing):,} missing, {len(overlap.extra):,} extra"
     )
     return text + (f", {len(overlap.undecided):,} undecided" if overlap.undecided else "")
+
+
+def as_model(info: ModelInfo, footprint: Footprint) -> None:
+    """What was found of a model, and what a batch will take, for people."""
+    for label, words in [*facts(info), *memory_facts(footprint)]:
+        line(f"{label:<14}{words}")
 
 
 def line(text: str) -> None:
