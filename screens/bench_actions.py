@@ -333,6 +333,11 @@ class BenchActions(Screen[None]):
 
         self.app.push_screen(PromptsDialog(self.session))
 
+    def action_model(self) -> None:
+        from screens.model_panel import ModelPanel
+
+        self.app.push_screen(ModelPanel(self.session))
+
     def action_export(self) -> None:
         from screens.dialogs import Export
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 from textual.widget import Widget
@@ -109,7 +110,8 @@ class StatusBar(Widget):
             more.pop()
         rest = "".join(f" · {part}" for part in [*always, *more])
         model = shorten(model, max(8, width - len(rest)))
-        return Text.assemble((model, self.get_component_rich_style("status-bar--strong")), rest)
+        strong = self.get_component_rich_style("status-bar--strong")
+        return Text.assemble((model, strong + Style(meta={"@click": "screen.model()"})), rest)
 
     def _openness(self) -> Text:
         status = self.status

@@ -28,6 +28,7 @@ STEPS = {
     "jump": ("e", "slash", "1", "0"),
     "export": ("e", "o"),
     "prompts": ("p", "right"),
+    "model": ("M",),
     "filter": ("2", "f", "h", "e", "a", "d", "s"),
     "readouts": ("3",),
 }
