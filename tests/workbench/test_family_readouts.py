@@ -91,8 +91,10 @@ def test_attention_patterns_are_the_models(name: str) -> None:
             theirs = workspace.model.hf(tokens, use_cache=False, output_attentions=True).attentions
         for layer in range(graph.n_layers):
             for head in range(graph.n_heads):
-                ours = pattern(workspace, f"a{layer}.h{head}", pair=PAIR, run=run).weights
-                np.testing.assert_allclose(ours, theirs[layer][0, head], rtol=0, atol=1e-5)
+                ours = pattern(workspace, f"a{layer}.h{head}", pair=PAIR, run=run)
+                np.testing.assert_allclose(ours.weights, theirs[layer][0, head], rtol=0, atol=1e-5)
+                window = workspace.model.parts.layers[layer].attention.window
+                assert ("positions only" in ours.definition) == (window is not None)
 
 
 @cases

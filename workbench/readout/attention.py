@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DEFINITION = (
     "How much each position (row) attends to each position up to itself (column): softmax of the "
-    "scaled products of query and key, within the layer's window if it has one; a row sums to 1."
+    "scaled products of query and key; a row sums to 1."
 )
 ELSEWHERE = "..."
 """Stands for a token that is not the same in all of the averaged prompts."""
@@ -50,12 +50,14 @@ def pattern(
     (selection,) = selections
     layer, index = parse_node(head)
     assert index is not None
+    window = selection.recording.parts.layers[layer].attention.window
+    limit = "" if window is None else f" This layer sees the last {window} positions only."
     weights = _weights(selection, layer, index).mean(0)
     return Attention(
         place=place,
         tokens=_tokens(workspace, selection, run),
         weights=weights.cpu().numpy().astype(np.float32),
-        definition=DEFINITION,
+        definition=DEFINITION + limit,
     )
 
 
