@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from tests.workbench.family_cases import CASES, model_of
 from workbench.family import SUPPORTED_FAMILIES
@@ -46,6 +47,8 @@ here is an upper bound, rounded up. *Some* means: in some layers or in some of t
   heads and MLPs write.
 - In a parallel block the MLP reads what attention reads, so there are no edges from a layer's heads
   to its own MLP.
+- Where a norm follows a layer's heads (Gemma 2 and 3, OLMo 2), they reach a destination through it
+  together: [post-norm.md](post-norm.md).
 - A layer of experts is one node. Which experts a token takes is computed anew from whatever the
   node reads, so a patched edge may send it to others.
 - A query sees as many positions back as its layer's window has, also where only the positions after
@@ -131,11 +134,19 @@ def _some(what: str, found: list[bool]) -> list[str]:
 
 
 def _blocks(every: list[Parts]) -> str:
-    norms = {FrozenNorm.of(layer.norm1).centred for parts in every for layer in parts.layers}
-    words = ["LayerNorm" if norms == {True} else "RMSNorm"]
+    layers = [layer for parts in every for layer in parts.layers]
+    norms = [n for layer in layers for n in (layer.norm1, layer.post_attention) if _is_norm(n)]
+    words = ["LayerNorm" if {FrozenNorm.of(n).centred for n in norms} == {True} else "RMSNorm"]
+    if any(layer.post_attention is not None for layer in layers):
+        before = any(_is_norm(layer.norm1) for layer in layers)
+        words[0] += " before and after" if before else " after"
     words += _some("parallel", [parts.parallel for parts in every])
     words += _some("one norm", [p.layers[0].norm1 is p.layers[0].norm2 for p in every])
     return ", ".join(words)
+
+
+def _is_norm(module: nn.Module | None) -> bool:
+    return module is not None and not isinstance(module, nn.Identity)
 
 
 def _positions(every: list[Parts]) -> str:
@@ -160,9 +171,11 @@ def _attention(every: list[Parts]) -> str:
     attentions = _attentions(every)
     words = _some("grouped", [len(a.w_k) < len(a.w_q) for a in attentions])
     words += _some("window", [a.window is not None for a in attentions])
+    words += _some("capped", [a.softcap is not None for a in attentions])
     words += _some("unscaled", [a.scale == 1 for a in attentions])
     q_or_v = [(a.steps[0] is not None, a.steps[2] is not None) for a in attentions]
     words += _some("q, k normed", [q and not v for q, v in q_or_v])
+    words += _some("q, k normed over all heads", [a.joint[0] is not None for a in attentions])
     words += _some("q, k, v clipped", [v for _, v in q_or_v])
     words += _some("biases", [a.b_q is not None for a in attentions])
     return ", ".join(words)

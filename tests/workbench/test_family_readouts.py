@@ -10,17 +10,16 @@ import torch
 from torch import Tensor
 
 from tasks.task import Task
-from tests.tiny_families import POST_NORM
 from tests.workbench.family_cases import CASES, model_of
 from tests.workbench.readout_cases import PAIRS
 from workbench.batch import make_batch
 from workbench.metrics import DEFINITIONS, Answers, Metric
-from workbench.parts import Parts
 from workbench.readout.attention import pattern
 from workbench.readout.direct_logit_attribution import attribution
 from workbench.readout.final_norm import FrozenNorm
 from workbench.readout.logit_lens import lens
 from workbench.readout.residual import residual_lens
+from workbench.readout.selection import select
 from workbench.recording import uncapped_logits, unembed
 from workbench.workspace import Workspace
 
@@ -54,12 +53,18 @@ def difference(workspace: Workspace, logits: Tensor) -> float:
     return float(logits[right].mean() - logits[wrong].mean())
 
 
+def uncapped(workspace: Workspace, logits: Tensor) -> Tensor:
+    """Logits before the model's soft cap, if it has one."""
+    cap = workspace.parts.logit_cap
+    return logits if cap is None else cap * torch.atanh(logits.double() / cap)
+
+
 @cases
 @pytest.mark.parametrize("run", ["clean", "corrupted"])
 def test_attributions_sum_to_the_models_logit_difference(name: str, run: str) -> None:
     workspace = workspace_of(name)
     found = attribution(workspace, pair=PAIR, run=run)
-    expected = difference(workspace, logits_of(workspace, run))
+    expected = difference(workspace, uncapped(workspace, logits_of(workspace, run)))
     assert found.total == pytest.approx(expected, abs=3e-5)
     assert sum(row.value for row in found.rows) == pytest.approx(expected, abs=1e-4)
 
@@ -69,12 +74,13 @@ def test_the_lens_of_the_logits_is_the_models_logits(name: str) -> None:
     workspace = workspace_of(name)
     for run in ("clean", "corrupted"):
         logits = logits_of(workspace, run)
-        centred = logits - logits.mean()
+        plain = uncapped(workspace, logits)
+        centred = plain - plain.mean()
         found = lens(workspace, "logits", pair=PAIR, k=5, run=run)
         values = [token.value for token in found.promoted]
         np.testing.assert_allclose(values, centred.topk(5).values, rtol=0, atol=1e-4)
         assert found.answers - found.wrong_answers == pytest.approx(
-            difference(workspace, logits), abs=1e-4
+            difference(workspace, plain), abs=1e-4
         )
         last = residual_lens(workspace, pair=PAIR, run=run).rows[-1]
         assert last.top[0].value == pytest.approx(float(logits.softmax(-1).max()), abs=1e-4)
@@ -113,11 +119,23 @@ def test_metrics_are_those_of_the_models_logits(name: str, metric: str) -> None:
     assert workspace.corrupted.per_pair[PAIR] == pytest.approx(float(expected), abs=5e-5)
 
 
+@pytest.mark.parametrize("name", ["gemma2", "gemma3_text", "olmo2"])
+def test_heads_before_a_norm_add_up_to_what_attention_adds(name: str) -> None:
+    workspace = workspace_of(name)
+    for selection in select(workspace):
+        for layer, part in enumerate(workspace.parts.layers):
+            assert part.post_attention is not None and part.attention.b_o is None
+            heads = [selection.output(f"a{layer}.h{h}") for h in range(workspace.parts.n_heads)]
+            record = selection.recording.whole.layers[layer]
+            added = (record.mlp_in - record.attn_in)[selection.rows, selection.position]
+            torch.testing.assert_close(sum(heads), added, rtol=1e-4, atol=1e-5)
+            assert heads[0].abs().max() > 1e-3
+
+
 def test_a_soft_cap_on_the_logits_is_in_the_metric_and_not_in_the_attribution() -> None:
     """The metric is of the model's logits; their sum is split where it is one, before the cap."""
 
-    model, _ = POST_NORM["gemma2"]()
-    parts = Parts.from_hf(model)
+    parts = model_of("gemma2").parts
     residual = torch.randn(2, 1, 16, generator=torch.Generator().manual_seed(0))
     answers = Answers.of([(3,), (5, 6)], [(4,), (7,)], parts.device, parts.dtype)
     metric = Metric("logit_diff", parts, answers, residual[:, 0])
