@@ -166,6 +166,7 @@ def _room(n: int) -> int:
 def _what_if(parts: Parts, graph: Graph, shape: Shape, needed: tuple[int, int], metric: str) -> int:
     """Batches are cut to a budget, but hold one alternative at least and all edges at most."""
     from workbench.evaluator import alternative_rows, what_if_bytes
+    from workbench.metrics import LOGIT_BYTES
 
     row, budget = _row(parts, shape), what_if_bytes(parts.device.type)
     one = alternative_rows(*needed, 3 * graph.n_heads, tail=True) * row
@@ -174,8 +175,9 @@ def _what_if(parts: Parts, graph: Graph, shape: Shape, needed: tuple[int, int], 
         return int(together)
     # Edges into the logits cost next to nothing before the logits, so that many fit in.
     alternatives = max(1, min(graph.n_sources, budget // row))
-    logits = VOCABULARY_COPIES * _logits(parts, shape)
-    return int(max(together, alternatives * (row + logits)))
+    of_one = _logits(parts, shape)
+    logits = VOCABULARY_COPIES * max(of_one, min(LOGIT_BYTES, alternatives * of_one))
+    return int(max(together, alternatives * row + logits))
 
 
 def _eap(parts: Parts, graph: Graph, shape: Shape) -> int:

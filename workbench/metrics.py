@@ -25,6 +25,9 @@ DEFINITIONS: dict[str, str] = {
     "accuracy": "share of pairs whose best answer has a higher logit than the best wrong answer",
 }
 
+LOGIT_BYTES = 128 * 2**20
+"""What the logits of alternatives may take at once, in float32; one alternative has to fit."""
+
 # Metrics that change in steps: their slope is zero wherever there is one.
 STEPS = ("accuracy",)
 
@@ -132,12 +135,17 @@ class Metric:
         """The metric [pair, alternative] of final residuals [pair, alternative, d_model].
 
         The logit difference needs no logits but the answers', so nothing of the vocabulary's size
-        is computed for it, unless the logits are capped and so not linear.
+        is computed for it, unless the logits are capped and so not linear. Otherwise alternatives
+        follow one another where their logits together would be too large.
         """
         if self.name == "logit_diff" and self.parts.logit_cap is None:
             normed = self.parts.norm_final(final)
             return (normed @ self._direction[:, :, None])[..., 0] + self._offset[:, None]
-        return self._of_logits(unembed(self.parts, final))
+        at_once = max(1, LOGIT_BYTES // (4 * final.shape[0] * self.parts.w_u.shape[1]))
+        pieces = [
+            self._of_logits(unembed(self.parts, piece)) for piece in final.split(at_once, dim=1)
+        ]
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
 
     def _of_logits(self, logits: Tensor) -> Tensor:
         if self.name == "logit_diff":

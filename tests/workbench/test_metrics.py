@@ -87,3 +87,19 @@ def test_an_unknown_metric_is_refused() -> None:
     answers = Answers.of(RIGHT[:1], WRONG[:1], parts.device, parts.dtype)
     with pytest.raises(WorkbenchError, match="choose one of: logit_diff, prob_diff"):
         Metric("perplexity", parts, answers, torch.zeros(1, parts.d_model))
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_many_alternatives_are_measured_a_few_at_a_time(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = case("llama").workspace
+    clean = workspace.recordings[0].clean.final[:, -1]
+    answers = workspace.metrics[0].answers
+    metric = Metric(name, workspace.parts, answers, clean)
+    finals = clean[:, None] + torch.randn(1, 7, 1, generator=torch.Generator().manual_seed(0))
+    together = metric.of_residual(finals)
+    one = 4 * len(clean) * workspace.parts.w_u.shape[1]
+    for n in (0, 1, 3):
+        monkeypatch.setattr("workbench.metrics.LOGIT_BYTES", n * one)
+        torch.testing.assert_close(metric.of_residual(finals), together)
