@@ -144,23 +144,18 @@ def _circuit(parts: Parts, graph: Graph, shape: Shape, needed: tuple[int, int]) 
 
 
 def _needed(graph: Graph) -> tuple[int, int]:
-    """With every edge kept, how many sources are needed at all positions, and how many at the last
-    alone.
+    """With every edge kept, how many sources beside the input are needed at all positions, being
+    read as keys and values, and how many at the last alone: those of the last layer.
     """
-    import numpy as np
-
-    from workbench.circuit import all_edges
-    from workbench.plan import ALL, LAST, make_plan
-
-    plan = make_plan(graph, all_edges(graph), np.zeros(graph.n_destinations, dtype=bool))
-    return int((plan.need == ALL).sum()), int((plan.need == LAST).sum())
+    of_layer = graph.n_heads + 1
+    return (graph.n_layers - 1) * of_layer, of_layer
 
 
 def _room(n: int) -> int:
-    """Most sources that there is room for while no more than n are in it."""
+    """Most sources that there is room for while no more than n and the input are in it."""
     from workbench.deltas import grown_size
 
-    return max(n + 1, grown_size(n - 1))
+    return max(n + 1, grown_size(n))
 
 
 def _what_if(parts: Parts, graph: Graph, shape: Shape, needed: tuple[int, int], metric: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,11 +15,13 @@ from torch import Tensor
 from tests.workbench.unusual_models import MODELS
 from workbench.architecture import storage_bytes
 from workbench.batch import Group
-from workbench.circuit import Circuit
+from workbench.circuit import Circuit, all_edges
 from workbench.evaluator import Evaluator
-from workbench.footprint import Footprint, Shape, predict
+from workbench.footprint import Footprint, Shape, _needed, predict
+from workbench.graph import Graph
 from workbench.metrics import DEFINITIONS
 from workbench.parts import Parts
+from workbench.plan import ALL, LAST, make_plan
 from workbench.recording import Recording
 from workbench.workspace import Workspace
 
@@ -79,6 +82,14 @@ def test_prediction_and_tensors(name: str, dtype: torch.dtype) -> None:
         assert predicted.runs == pytest.approx(runs, rel=0.01)
         most = most_cells(made)
         assert most <= predicted.circuit <= 1.5 * most
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+@pytest.mark.parametrize("layers", [1, 2, 5])
+def test_where_sources_are_needed_is_what_the_plan_says(layers: int, parallel: bool) -> None:
+    graph = Graph(layers, 3, parallel)
+    plan = make_plan(graph, all_edges(graph), np.zeros(graph.n_destinations, dtype=bool))
+    assert _needed(graph) == ((plan.need == ALL).sum(), (plan.need == LAST).sum())
 
 
 def test_the_worst_case_is_prompts_that_differ_from_the_first_token_on() -> None:
