@@ -50,7 +50,7 @@ def check_facts(check: SelfCheck, window: int | None) -> list[Fact]:
     """
     untried = window is not None and check.tokens <= window
     run = f"{check.passes} forward passes of {check.prompts} prompts of {check.tokens:,} tokens"
-    allowed = f"{check.tolerance:.0e} is allowed"
+    allowed = f"{check.tolerance:.2g} is allowed"
     said = [
         ("self-check", "passed" if check.passed else "failed"),
         ("", f"logits differ by {check.relative:.1e} of their scale; {allowed}"),
