@@ -53,7 +53,7 @@ def check_facts(check: SelfCheck, window: int | None) -> list[Fact]:
     allowed = f"{check.tolerance:.2g} is allowed"
     said = [
         ("self-check", "passed" if check.passed else "failed"),
-        ("", f"logits differ by {check.relative:.1e} of their scale; {allowed}"),
+        ("", f"logits off by {check.relative:.1e} of their scale; {allowed}"),
         ("", run),
     ]
     return [*said, ("", "no prompt was longer than the windows")] if untried else said
