@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.plan import ALL, LAST, NOWHERE, Plan, make_plan
+from workbench.reach import Change, Reach
 from workbench.sheet import Sheet
-from workbench.spread import Base, Change, Reach, Spread
+from workbench.spread import Base, Spread
 from workbench.workspace import Evaluation, Workspace
 
 # What one batch of alternatives may take beside the recordings and the circuit's own cells, in

@@ -19,8 +19,9 @@ from workbench.errors import WorkbenchError
 from workbench.evaluator import Edit, Evaluator
 from workbench.graph import LOGITS
 from workbench.plan import make_plan
+from workbench.reach import Change
 from workbench.settings import FULL, WITHIN, check_setting
-from workbench.spread import Change, CleanBase
+from workbench.spread import CleanBase
 
 # A caller may want to answer a key between two batches, so a batch should not take longer than
 # this.

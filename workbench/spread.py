@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -27,29 +26,11 @@ from workbench.deltas import Carry, Deltas
 from workbench.graph import Graph
 from workbench.nodes import at, head_values, project_entries, recorded, write
 from workbench.parts import Layer
-from workbench.plan import ALL, LAST, NOWHERE, Plan, Stage, stages
+from workbench.plan import ALL, LAST, Plan, Stage
 from workbench.postnorm import has_post_norms, heads_of, summed
+from workbench.reach import Change, Reach
 from workbench.recording import Recording, run_heads, write_heads
 from workbench.sheet import residuals
-
-
-@dataclass(frozen=True)
-class Change:
-    """One alternative: edges whose source's difference is added to or taken from a destination's
-    input.
-
-    Attributes:
-        edges: (source, destination, sign): sign +1 adds what the source adds in this alternative,
-            -1 takes it.
-        opened, closed: destinations that become open, or closed and empty before `edges` are added.
-    """
-
-    edges: tuple[tuple[int, int, int], ...]
-    opened: tuple[int, ...] = ()
-    closed: tuple[int, ...] = ()
-
-    def columns(self) -> set[int]:
-        return {d for _, d, _ in self.edges} | set(self.opened) | set(self.closed)
 
 
 class Base(Protocol):
@@ -126,63 +107,6 @@ def clean_delta(graph: Graph, recording: Recording, source: int, level: int) -> 
         return (at(clean.mlp_out, level) - at(corrupted.mlp_out, level))[:, None]
     z = (at(clean.z[offset], level) - at(corrupted.z[offset], level))[None, :, None]
     return write(recording, layer, [offset], z)[0]
-
-
-class Reach:
-    """Which sources and destinations alternatives touch; read off the mask, before anything is
-    computed.
-
-    Attributes:
-        sources: bool [source, alternative].
-        destinations: bool [destination, alternative].
-        tail: index of the first stage from which on every edge is kept and no alternative
-            interferes; the number of stages if there is none.
-    """
-
-    def __init__(
-        self, graph: Graph, mask: NDArray[np.bool_], plan: Plan, changes: Sequence[Change]
-    ) -> None:
-        self.stages = stages(graph)
-        self.tail = _full_tail(graph, self.stages, mask, changes)
-        n = len(changes)
-        self.sources = np.zeros((graph.n_sources, n), dtype=bool)
-        self.destinations = np.zeros((graph.n_destinations, n), dtype=bool)
-        for k, change in enumerate(changes):
-            for column in change.columns():
-                self.destinations[column, k] = plan.need_in[column] > NOWHERE
-        wanted = plan.need > NOWHERE
-        for stage in self.stages[: self.tail + 1]:
-            touched = self.destinations[stage.columns]
-            above = np.flatnonzero(self.sources[: stage.parents].any(axis=1))
-            if above.size:
-                edges = mask[above, stage.columns].astype(np.float32)
-                spread = (edges.T @ self.sources[above].astype(np.float32)) > 0
-                spread &= (plan.need_in[stage.columns] > NOWHERE)[:, None]
-                touched |= spread
-            if stage.kind == "heads":
-                first = graph.head_source(stage.layer, 0)
-                here = slice(first, first + graph.n_heads)
-                heads = touched.reshape(3, graph.n_heads, n).any(axis=0)
-                self.sources[here] = heads & wanted[here, None]
-            elif stage.kind == "mlp":
-                source = graph.mlp_source(stage.layer)
-                self.sources[source] = touched[0] & wanted[source]
-
-
-def _full_tail(
-    graph: Graph, all_stages: list[Stage], mask: NDArray[np.bool_], changes: Sequence[Change]
-) -> int:
-    last_changed = max((c for change in changes for c in change.columns()), default=-1)
-    tail = len(all_stages)
-    for i in range(len(all_stages) - 1, -1, -1):
-        stage = all_stages[i]
-        if stage.columns.start <= last_changed or not mask[: stage.parents, stage.columns].all():
-            break
-        # In a parallel block the MLP's input lacks what the layer's heads wrote: no place to start
-        # from.
-        if not (graph.parallel and stage.kind == "mlp"):
-            tail = i
-    return tail
 
 
 class Spread:

@@ -1,0 +1,88 @@
+"""What alternatives of a circuit touch: read off the mask, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.graph import Graph
+from workbench.plan import NOWHERE, Plan, Stage, stages
+
+
+@dataclass(frozen=True)
+class Change:
+    """One alternative: edges whose source's difference is added to or taken from a destination's
+    input.
+
+    Attributes:
+        edges: (source, destination, sign): sign +1 adds what the source adds in this alternative,
+            -1 takes it.
+        opened, closed: destinations that become open, or closed and empty before `edges` are added.
+    """
+
+    edges: tuple[tuple[int, int, int], ...]
+    opened: tuple[int, ...] = ()
+    closed: tuple[int, ...] = ()
+
+    def columns(self) -> set[int]:
+        return {d for _, d, _ in self.edges} | set(self.opened) | set(self.closed)
+
+
+class Reach:
+    """Which sources and destinations alternatives touch; read off the mask, before anything is
+    computed.
+
+    Attributes:
+        sources: bool [source, alternative].
+        destinations: bool [destination, alternative].
+        tail: index of the first stage from which on every edge is kept and no alternative
+            interferes; the number of stages if there is none.
+    """
+
+    def __init__(
+        self, graph: Graph, mask: NDArray[np.bool_], plan: Plan, changes: Sequence[Change]
+    ) -> None:
+        self.stages = stages(graph)
+        self.tail = _full_tail(graph, self.stages, mask, changes)
+        n = len(changes)
+        self.sources = np.zeros((graph.n_sources, n), dtype=bool)
+        self.destinations = np.zeros((graph.n_destinations, n), dtype=bool)
+        for k, change in enumerate(changes):
+            for column in change.columns():
+                self.destinations[column, k] = plan.need_in[column] > NOWHERE
+        wanted = plan.need > NOWHERE
+        for stage in self.stages[: self.tail + 1]:
+            touched = self.destinations[stage.columns]
+            above = np.flatnonzero(self.sources[: stage.parents].any(axis=1))
+            if above.size:
+                edges = mask[above, stage.columns].astype(np.float32)
+                spread = (edges.T @ self.sources[above].astype(np.float32)) > 0
+                spread &= (plan.need_in[stage.columns] > NOWHERE)[:, None]
+                touched |= spread
+            if stage.kind == "heads":
+                first = graph.head_source(stage.layer, 0)
+                here = slice(first, first + graph.n_heads)
+                heads = touched.reshape(3, graph.n_heads, n).any(axis=0)
+                self.sources[here] = heads & wanted[here, None]
+            elif stage.kind == "mlp":
+                source = graph.mlp_source(stage.layer)
+                self.sources[source] = touched[0] & wanted[source]
+
+
+def _full_tail(
+    graph: Graph, all_stages: list[Stage], mask: NDArray[np.bool_], changes: Sequence[Change]
+) -> int:
+    last_changed = max((c for change in changes for c in change.columns()), default=-1)
+    tail = len(all_stages)
+    for i in range(len(all_stages) - 1, -1, -1):
+        stage = all_stages[i]
+        if stage.columns.start <= last_changed or not mask[: stage.parents, stage.columns].all():
+            break
+        # In a parallel block the MLP's input lacks what the layer's heads wrote: no place to start
+        # from.
+        if not (graph.parallel and stage.kind == "mlp"):
+            tail = i
+    return tail
