@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from workbench import console, output
+from workbench.errors import WorkbenchError
 from workbench.pocket.command import app as pocket
 from workbench.request import OpenRequest
 from workbench.settings import ABLATIONS, check_ablation
@@ -293,6 +294,8 @@ def models(
         else:
             output.as_model(made.info, footprint)
         return
+    if device or dtype or revision:
+        raise WorkbenchError("--device, --dtype and --revision go with --check MODEL.")
     from workbench.family import SUPPORTED_FAMILIES
     from workbench.knownmodels import converted_models, known_models
 

@@ -99,7 +99,7 @@ def self_check(hf_model: Any, parts: Parts, tokenizer: Any, name: str = "this mo
         where = _first_difference(hf_model, recording, tokens, check)
         raise WorkbenchError(
             f"The engine does not reproduce {name}: the logits differ by {check.relative:.1e} of "
-            f"their scale ({check.tolerance:.0e} is allowed), first {where}; the model cannot be "
+            f"their scale ({check.tolerance:.2g} is allowed), first {where}; the model cannot be "
             "analysed, please report it."
         )
     return check

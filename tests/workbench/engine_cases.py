@@ -107,6 +107,18 @@ def ablated_case(family: str, ablation: str) -> Case:
     return Case(plain.model, workspace, references, plain.answers, plain.wrong)
 
 
+def expected_effect(c: Case, circuit: Circuit, edge: str, setting: str) -> float:
+    """An edge's effect in a setting, by the references."""
+    every, kept = set(c.graph.edges()), set(circuit.edges())
+    clean = c.workspace.clean.metric
+    if setting == "full":
+        return float(c.circuit_metric(every - {edge}).mean()) - clean
+    if setting == "along":
+        return float(c.metric([r.along(edge, kept) for r in c.references]).mean()) - clean
+    without, with_it = c.circuit_metric(kept - {edge}), c.circuit_metric(kept | {edge})
+    return float(without.mean() - with_it.mean())
+
+
 def random_circuit(graph: Graph, density: float, seed: int, share_open: float = 0.0) -> Circuit:
     """Every edge kept with this probability, every destination open with that one."""
     rng = np.random.default_rng(seed)

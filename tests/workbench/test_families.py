@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from tests.tiny_families import MAKERS
 from tests.workbench import family_reference
-from tests.workbench.engine_cases import Case, random_circuit, some_edges
+from tests.workbench.engine_cases import Case, expected_effect, random_circuit, some_edges
 from tests.workbench.family_cases import CASES, family_case, usual_case
-from workbench.circuit import Circuit
 from workbench.evaluator import Edit, Evaluator
 from workbench.model import Model
 from workbench.patching import edge_effects
@@ -85,19 +84,9 @@ def test_effects_equal_the_reference(name: str, setting: str) -> None:
     found: dict[str, float] = {}
     for names, effects in edge_effects(Evaluator(c.workspace, circuit), edges, setting):
         found.update(zip(names, effects, strict=True))
-    assert_close([found[e] for e in edges], [effect(c, circuit, e, setting) for e in edges])
-
-
-def effect(c: Case, circuit: Circuit, edge: str, setting: str) -> float:
-    """The reference's effect of an edge."""
-    every, kept = set(c.graph.edges()), set(circuit.edges())
-    clean = c.workspace.clean.metric
-    if setting == "full":
-        return float(c.circuit_metric(every - {edge}).mean()) - clean
-    if setting == "along":
-        return float(c.metric([r.along(edge, kept) for r in c.references]).mean()) - clean
-    without, with_it = c.circuit_metric(kept - {edge}), c.circuit_metric(kept | {edge})
-    return float(without.mean() - with_it.mean())
+    assert_close(
+        [found[e] for e in edges], [expected_effect(c, circuit, e, setting) for e in edges]
+    )
 
 
 @cases
@@ -148,7 +137,9 @@ def test_short_numbers_are_within_their_tolerance(name: str) -> None:
 
 
 @pytest.mark.parametrize("ablation", ["zero", "mean"])
-@pytest.mark.parametrize("name", ["cohere", "granite", "phi3", "qwen3_moe", "smollm3"])
+@pytest.mark.parametrize(
+    "name", ["cohere", "gemma2", "granite", "olmo2", "phi3", "qwen3_moe", "smollm3"]
+)
 def test_circuits_with_constants_outside(name: str, ablation: str) -> None:
     """Where something clean reaches every node of the circuit, the reference says it the same."""
     c = usual_case(name)

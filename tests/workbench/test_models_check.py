@@ -180,3 +180,10 @@ def test_phrases_that_are_empty_are_left_out() -> None:
     said = dict(facts(info))
     assert set(said) - set(labels) == {"windows", "q, k, v", "soft caps", "experts"}
     assert said["q, k, v"] == "clipped to ±8"
+
+
+def test_what_goes_with_check_is_not_ignored_without_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["models", "--dtype", "bfloat16"]) == 2
+    assert "go with --check" in capsys.readouterr().err

@@ -7,7 +7,13 @@ import threading
 import numpy as np
 import pytest
 
-from tests.workbench.engine_cases import FAMILIES, Case, case, random_circuit, some_edges
+from tests.workbench.engine_cases import (
+    FAMILIES,
+    case,
+    expected_effect,
+    random_circuit,
+    some_edges,
+)
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
@@ -15,17 +21,6 @@ from workbench.patching import drop_costs, edge_effects, node_effects
 from workbench.settings import SETTINGS
 
 families = pytest.mark.parametrize("family", FAMILIES)
-
-
-def expected_effect(c: Case, circuit: Circuit, edge: str, setting: str) -> float:
-    every, kept = set(c.graph.edges()), set(circuit.edges())
-    clean = c.workspace.clean.metric
-    if setting == "full":
-        return float(c.circuit_metric(every - {edge}).mean()) - clean
-    if setting == "along":
-        return float(c.metric([r.along(edge, kept) for r in c.references]).mean()) - clean
-    without, with_it = c.circuit_metric(kept - {edge}), c.circuit_metric(kept | {edge})
-    return float(without.mean() - with_it.mean())
 
 
 @families
