@@ -201,6 +201,7 @@ def read_model(
     """
     say = progress or silent
     source = find_model(name)
+    source.check()
     if revision is not None and source.kind != "hub":
         raise WorkbenchError(f"Only models of the hub have revisions; {name} is local.")
     chosen_device, chosen_dtype = choose_device(device), choose_dtype(dtype)

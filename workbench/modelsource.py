@@ -81,11 +81,19 @@ class ModelSource:
         name: as the user gave it.
         kind: a `folder` in transformers' format, a `gguf` file, or the `hub`.
         path: the folder or file; None on the hub.
+        bundled: the model of ours that lies there, whose files are to be checked before they are
+            read.
     """
 
     name: str
     kind: Literal["folder", "gguf", "hub"]
     path: Path | None = None
+    bundled: BundledModel | None = None
+
+    def check(self) -> None:
+        """Raises WorkbenchError if it is a model of ours and a file of it is damaged."""
+        if self.bundled is not None:
+            _ = self.bundled.checked_folder
 
 
 def find_model(name: str) -> ModelSource:
@@ -93,12 +101,12 @@ def find_model(name: str) -> ModelSource:
 
     Raises:
         WorkbenchError: nothing lies there and it cannot be a hub id, what lies there is no model,
-            or a model of ours is damaged.
+            or a file of a model of ours is missing.
     """
     if name in SHORT_NAMES:
         short = SHORT_NAMES[name]
         if isinstance(short, BundledModel):
-            return ModelSource(name, "folder", short.checked_folder)
+            return ModelSource(name, "folder", short.present_folder, short)
         weights = short.weights()
         if weights is None:
             raise WorkbenchError(

@@ -7,7 +7,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from workbench.console import printable
-from workbench.modelreport import facts, memory_facts
 
 if TYPE_CHECKING:
     from workbench.comparison import Comparison, Overlap
@@ -69,6 +68,8 @@ def _counts(overlap: Overlap) -> str:
 
 def as_model(info: ModelInfo, footprint: Footprint) -> None:
     """What was found of a model, and what a batch will take, for people."""
+    from workbench.modelreport import facts, memory_facts
+
     for label, words in [*facts(info), *memory_facts(footprint)]:
         line(f"{label:<14}{words}")
 

@@ -98,6 +98,7 @@ def find_tokenizer(model: str, revision: str | None = None) -> Any | None:
         WorkbenchError: there is no such model.
     """
     source = find_model(model)
+    source.check()
     file: Path | None = None
     try:
         if source.kind == "hub":

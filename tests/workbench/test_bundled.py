@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,30 @@ def test_no_folder_at_all(tmp_path: Path) -> None:
     model = BundledModel("known", "", tmp_path / "nowhere")
     complaint(model)
     assert not model.ready and model.note.startswith("missing: install")
+
+
+def test_a_missing_file_is_said_before_anything_is_read(tmp_path: Path) -> None:
+    model = copied(tmp_path)
+    assert model.present_folder == model.folder
+    (model.folder / "config.json").write_text("{}")
+    assert model.present_folder == model.folder, "what is damaged is found when it is read"
+    (model.folder / "tokenizer.json").unlink()
+    with pytest.raises(WorkbenchError, match=r"tokenizer\.json is missing"):
+        _ = model.present_folder
+
+
+@pytest.mark.parametrize("spoil", [lambda file: file.unlink(), lambda file: file.write_text("{}")])
+def test_loading_and_preview_say_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], object]
+) -> None:
+    from workbench.preview import preview_task
+
+    model = copied(tmp_path)
+    spoil(model.folder / "tokenizer.json")
+    monkeypatch.setitem(SHORT_NAMES, "known", model)
+    for use in (lambda: load_model("known"), lambda: preview_task("known", "induction")):
+        with pytest.raises(WorkbenchError, match="install the workbench again"):
+            use()
 
 
 def test_the_command_line_says_it_in_one_sentence(
