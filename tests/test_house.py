@@ -69,10 +69,11 @@ def test_what_is_light_loads_neither_torch_nor_textual(statement: str) -> None:
     assert not loaded_by(statement) & {*HEAVY, "textual"}
 
 
-def test_the_app_loads_no_torch() -> None:
-    loaded = loaded_by("import screens.app")
+@pytest.mark.parametrize("first", ["setup", "loading"])
+def test_what_the_first_frame_needs_is_little(first: str) -> None:
+    loaded = loaded_by(f"import workbench.cli, screens.app, screens.{first}")
     assert "textual" in loaded
-    assert not loaded & {*HEAVY, "pydantic", "networkx"}
+    assert not loaded & {*HEAVY, "numpy", "pydantic", "networkx"}
 
 
 def test_the_engine_loads_no_textual() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,9 @@ from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.formats.edges import edge_names
 from workbench.graph import LOGITS
+from workbench.views import Standing
 
 Mask = NDArray[np.bool_]
-Standing = Literal["both", "missing", "extra", "undecided"]
 STANDINGS: tuple[Standing, ...] = get_args(Standing)
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from workbench.comparison import Standing
-
 NodeState = Literal["open", "partly", "expanded", "dead", "input", "missing"]
+Standing = Literal["both", "missing", "extra", "undecided"]
+"""Where an edge or node stands between a circuit and a reference; see `comparison`."""
 
 
 @dataclass(frozen=True)
