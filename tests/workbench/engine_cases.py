@@ -92,7 +92,11 @@ def case(family: str, start: int = 2) -> Case:
 @cache
 def ablated_case(family: str, ablation: str) -> Case:
     """The same pairs, every dropped edge carrying a constant; the reference likewise."""
-    plain = case(family)
+    return ablated(case(family), ablation)
+
+
+def ablated(plain: Case, ablation: str) -> Case:
+    """A case with constants in place of the corrupted run."""
     workspace = Workspace(plain.model, plain.workspace.batch, ablation=ablation)
     references = []
     for reference in plain.references:

@@ -133,7 +133,6 @@ def test_bad_input_is_one_sentence(
     assert err.count("\n") == 1
 
 
-@pytest.mark.skipif(KNOWN.circuit is None, reason="the model's true circuit is not here")
 def test_the_truth_that_comes_along_is_a_closed_circuit(run: Run) -> None:
     assert KNOWN.circuit is not None
     truth = load_circuit(KNOWN.circuit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 import inspect
 from types import ModuleType
 from typing import Any
@@ -16,14 +15,13 @@ from hypothesis import strategies as st
 
 from tests.tiny_families import MAKERS
 from tests.workbench import family_reference
-from tests.workbench.engine_cases import Case, expected_effect, random_circuit, some_edges
+from tests.workbench.engine_cases import ablated, expected_effect, random_circuit, some_edges
 from tests.workbench.family_cases import CASES, family_case, usual_case
 from workbench.evaluator import Edit, Evaluator
 from workbench.model import Model
 from workbench.patching import edge_effects
 from workbench.recording import unembed
 from workbench.settings import SETTINGS
-from workbench.workspace import Workspace
 
 cases = pytest.mark.parametrize("name", CASES)
 
@@ -143,22 +141,11 @@ def test_short_numbers_are_within_their_tolerance(name: str) -> None:
 def test_circuits_with_constants_outside(name: str, ablation: str) -> None:
     """Where something clean reaches every node of the circuit, the reference says it the same."""
     c = usual_case(name)
-    workspace = Workspace(c.model, c.workspace.batch, ablation=ablation)
-    references = []
-    for reference in c.references:
-        other = copy.copy(reference)
-        other.corrupted_writes = {
-            source: torch.zeros_like(value)
-            if ablation == "zero"
-            else value.mean(0, keepdim=True).expand_as(value)
-            for source, value in reference.clean_writes.items()
-        }
-        references.append(other)
-    ablated = Case(c.model, workspace, references, c.answers, c.wrong)
+    constant = ablated(c, ablation)
     circuit = random_circuit(c.graph, 0.5, seed=6).pruned()
-    value = Evaluator(workspace, circuit).value()
+    value = Evaluator(constant.workspace, circuit).value()
     # With zeros the residual is small, and the norm makes much of its rounding.
-    assert_close(value.per_pair, ablated.circuit_metric(set(circuit.edges())), 3e-4)
+    assert_close(value.per_pair, constant.circuit_metric(set(circuit.edges())), 3e-4)
 
 
 def test_the_reference_is_not_the_engine() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -33,13 +34,7 @@ def gemma2(hf: Any) -> Parts:
         )
         for index, block in enumerate(core.layers)
     )
-    return build(
-        hf,
-        layers,
-        core.norm,
-        token_embedding=_embedding(hf),
-        logit_cap=config.final_logit_softcapping,
-    )
+    return _whole(hf, layers)
 
 
 def gemma3_text(hf: Any) -> Parts:
@@ -60,13 +55,14 @@ def gemma3_text(hf: Any) -> Parts:
         )
         for index, block in enumerate(core.layers)
     )
-    return build(
-        hf,
-        layers,
-        core.norm,
-        token_embedding=_embedding(hf),
-        logit_cap=config.final_logit_softcapping,
-    )
+    return _whole(hf, layers)
+
+
+def _whole(hf: Any, layers: Iterable[Layer]) -> Parts:
+    """Gemma 2 or 3 around its layers."""
+    cap = hf.config.final_logit_softcapping
+    embedding = _embedding(hf)
+    return build(hf, layers, hf.model.norm, token_embedding=embedding, logit_cap=cap)
 
 
 def _post_normed(block: Any, **more: Any) -> Layer:
