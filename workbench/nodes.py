@@ -45,7 +45,8 @@ def project(
     """
     attention = recording.parts.layers[layer].attention
     if shared:
-        every = len(heads) == attention.w_q.shape[0] == attention.w_k.shape[0]
+        # In their order: heads come grouped by where they are needed.
+        every = heads == list(range(len(attention.w_q))) and len(attention.w_k) == len(heads)
         projected = project_shared(attention, which, normed, None if every else heads)
     else:
         projected = project_each(attention, which, normed, heads)

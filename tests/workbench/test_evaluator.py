@@ -137,6 +137,25 @@ def test_opening_and_closing_destinations(family: str) -> None:
         assert_close(committed.per_pair, wanted)
 
 
+@families
+def test_heads_that_share_an_input_and_are_needed_at_different_positions(family: str) -> None:
+    """The later head at the last position alone, the earlier one everywhere."""
+    c = case(family)
+    edges = {f"input->a0.h{head}<{which}>" for head in (0, 1) for which in "qkv"}
+    edges |= {"a0.h1->logits", "a0.h0->a1.h0<v>", "a1.h0->logits"}
+    value = Evaluator(c.workspace, Circuit.from_edges(c.graph, sorted(edges))).value()
+    assert_close(value.per_pair, c.circuit_metric(edges))
+
+
+@families
+def test_many_random_circuits_equal_the_reference(family: str) -> None:
+    c = case(family)
+    for seed in range(40):
+        circuit = random_circuit(c.graph, (0.1, 0.2, 0.5)[seed % 3], 1000 + seed, seed % 2 / 10)
+        value = Evaluator(c.workspace, circuit).value()
+        assert_close(value.per_pair, c.circuit_metric(set(circuit.edges()), circuit.open), 5e-5)
+
+
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_edits_in_any_order_end_at_the_same_value(data: st.DataObject) -> None:
