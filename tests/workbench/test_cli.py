@@ -357,7 +357,9 @@ def test_ctrl_c_while_a_model_is_read(model: Path, circuit: Path) -> None:
     time.sleep(0.5)  # into the import of torch
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    # Python ends by the signal itself if that came within an `exec` of a text, as in making a
+    # dataclass, whoever handled it; a shell reports 130 of both.
+    assert process.returncode in (130, -signal.SIGINT), err
     assert out == ""
     assert "Traceback" not in err
     assert the_sentence(err) == "workbench: interrupted; nothing was written."
