@@ -170,7 +170,7 @@ def load_model(
     """Find, read and check a model.
 
     Args:
-        name: a short name (`smollm2`), a folder in transformers' format, a `.gguf` file, or a hub
+        name: a short name (`pocket`), a folder in transformers' format, a `.gguf` file, or a hub
             id (`gpt2`). What is on this machine is read without a look at the network.
         device: `cpu`, `cuda`, `cuda:1`, `mps`; None: the best that is there.
         dtype: `float32` (the default), `bfloat16` or `float16`.
