@@ -55,7 +55,9 @@ def gpt_neo(hf: Any) -> Parts:
 def gptj(hf: Any) -> Parts:
     """GPT-J: parallel, one norm, part of each head rotated, neighbours against each other."""
     core = hf.transformer
-    table = core.h[0].attn.embed_positions
+    # Sines and cosines of every position. Releases differ in where they keep the one table.
+    owner = core.rotary_emb if hasattr(core, "rotary_emb") else core.h[0].attn
+    table = owner.embed_positions
     like = hf.lm_head.weight
 
     def rotary(positions: Tensor) -> Rotation:
