@@ -81,7 +81,7 @@ def case(family: str, start: int = 2) -> Case:
         right = tuple((3 + i, 5 + i) for i in range(n))
         bad = tuple((9 + i,) for i in range(n))
         groups.append(Group(indices, clean, corrupted, right, bad, start))
-        references.append(Reference(hf, clean, corrupted))
+        references.append(Reference(in_float64(hf), clean, corrupted))
         answers.append(right)
         wrong.append(bad)
     model = Model.from_hf(hf, tokenizer, name=family, device="cpu")
@@ -114,6 +114,19 @@ def ablated(plain: Case, ablation: str) -> Case:
         }
         references.append(other)
     return Case(plain.model, workspace, references, plain.answers, plain.wrong)
+
+
+def in_float64(model: Any) -> Any:
+    """A copy of a transformers model in float64, for references.
+
+    A reference makes a destination's input of the whole residual less what is not kept. In float32
+    that leaves the rounding of the whole residual, and where little is kept (with zero ablation,
+    nothing but the kept sources' own writes) the norm makes much of it.
+    """
+    copied = copy.deepcopy(model).double()
+    # The faster ways to compute experts know no float64.
+    copied.set_experts_implementation("eager")
+    return copied
 
 
 def stand_in(

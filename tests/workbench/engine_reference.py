@@ -32,7 +32,7 @@ def ungrouped(model: PreTrainedModel) -> PreTrainedModel:
             split = value.reshape(n_kv, -1, *value.shape[1:])
             repeated = split.repeat_interleave(n_heads // n_kv, dim=0)
             state[name] = repeated.reshape(-1, *value.shape[1:])
-    out = type(model)(config)
+    out = type(model)(config).to(model.dtype)
     out.load_state_dict(state)
     return out.eval().requires_grad_(False)
 

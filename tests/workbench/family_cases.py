@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import torch
 
 from tests.tiny_families import MAKERS
-from tests.workbench.engine_cases import Case
+from tests.workbench.engine_cases import Case, in_float64
 from tests.workbench.family_reference import FamilyReference
 from workbench.batch import Group
 from workbench.model import Model
@@ -47,7 +47,7 @@ def case_of(model: Model, seed: int, groups: tuple = GROUPS) -> Case:
         right = tuple((3 + i, 5 + i) for i in range(n))
         bad = tuple((9 + i,) for i in range(n))
         made.append(Group(indices, clean, corrupted, right, bad, start))
-        references.append(FamilyReference(model.hf, clean, corrupted))
+        references.append(FamilyReference(in_float64(model.hf), clean, corrupted))
         answers.append(right)
         wrong.append(bad)
     workspace = Workspace(model, SimpleNamespace(groups=tuple(made)))  # type: ignore[arg-type]

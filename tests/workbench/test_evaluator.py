@@ -16,6 +16,7 @@ from tests.workbench.engine_cases import (
     random_circuit,
     some_edges,
 )
+from tests.workbench.rounding import Rounding
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Edit, Evaluator
@@ -69,21 +70,34 @@ def test_circuits_with_constants_outside(family: str, ablation: str) -> None:
     assert_close(empty.per_pair, c.circuit_metric(set()))
     assert_close(c.workspace.corrupted.per_pair, empty.per_pair)
     # Where something clean reaches every node of the circuit, the two ways to say it are one.
-    # With zeros the residual is small, and the norm makes much of its rounding.
-    noise = 3e-4 if ablation == "zero" else 2e-5
+    rounding = Rounding(case(family), ablation)
     circuit = random_circuit(c.graph, 0.4, seed=6).pruned()
     evaluator = Evaluator(c.workspace, circuit)
     kept = set(circuit.edges())
-    assert_close(evaluator.value().per_pair, c.circuit_metric(kept), noise)
+    assert_close(evaluator.value().per_pair, c.circuit_metric(kept), rounding.allowed(kept))
     edges = [e for e in circuit.edges() if e.endswith("->logits")][:3]
     metrics = evaluator.what_if([Edit(toggle=(e,)) for e in edges])
     for edge, metric in zip(edges, metrics, strict=True):
-        assert_close(metric, c.circuit_metric(kept - {edge}), noise)
+        without = kept - {edge}
+        assert_close(metric, c.circuit_metric(without), rounding.allowed(without))
     (_, effects), *_ = edge_effects(evaluator, ["m0->logits", "a0.h1->m1"], "full")
     every = set(c.graph.edges())
     for edge, effect in zip(["m0->logits", "a0.h1->m1"], effects, strict=True):
         expected = c.circuit_metric(every - {edge}).mean() - c.workspace.clean.metric
-        assert effect == pytest.approx(expected, abs=noise)
+        assert effect == pytest.approx(expected, abs=rounding.allowed(every - {edge}))
+
+
+@families
+def test_no_wrong_number_passes_for_rounding(family: str) -> None:
+    """What is allowed under zero ablation is far below what leaving out an edge does."""
+    c = ablated_case(family, "zero")
+    kept = set(random_circuit(c.graph, 0.4, seed=6).pruned().edges())
+    allowed = Rounding(case(family), "zero").allowed(kept)
+    value = c.circuit_metric(kept)
+    effects = [np.abs(c.circuit_metric(kept - {edge}) - value).max() for edge in sorted(kept)]
+    assert allowed < 1e-4 * np.abs(value).max()
+    # Some edges carry what is zero in both runs.
+    assert allowed < 0.01 * np.median([effect for effect in effects if effect > 1e-9])
 
 
 @families
