@@ -158,8 +158,8 @@ def prepare(
         batch = make_batch(
             task, model.tokenizer, prepend_bos=bos, device=model.device, mismatch=mismatch
         )
-        if batch.unknown:
-            warnings.warn(batch.unknown, stacklevel=3)
+        for warning in (*model.info.notes, *filter(None, [batch.unknown])):
+            warnings.warn(warning, stacklevel=3)
         workspace = Workspace(
             model,
             batch,

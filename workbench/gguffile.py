@@ -14,6 +14,7 @@ from workbench.memory import is_memory_error, memory_errors
 from workbench.modelcache import CacheEntry
 from workbench.progress import Progress
 from workbench.quiet import quiet_transformers
+from workbench.transformers_access import tokenizer_of, weights_of
 from workbench.weights import first_line, read_folder, sharing_weights, too_big
 
 MAGIC = b"GGUF"
@@ -102,24 +103,14 @@ def check_gguf(path: Path, name: str, say: Progress) -> None:
 
 def _convert(path: Path, name: str, say: Progress) -> tuple[Any, Any]:
     """Model (float32) and tokenizer of a GGUF file, free of any trace of quantisation."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     say("Converting the GGUF tokenizer", None)
     with quiet_transformers(say), memory_errors(too_big(name)):
         try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                str(path.parent), gguf_file=path.name, local_files_only=True
-            )
+            tokenizer = tokenizer_of(path.parent, name, gguf_file=path.name)
             say("Converting the GGUF weights", None)
-            model, report = AutoModelForCausalLM.from_pretrained(
-                str(path.parent),
-                gguf_file=path.name,
-                dtype=torch.float32,
-                local_files_only=True,
-                output_loading_info=True,
-            )
+            model, report = weights_of(path.parent, torch.float32, gguf_file=path.name)
         except Exception as error:
-            if is_memory_error(error):
+            if is_memory_error(error) or isinstance(error, WorkbenchError):
                 raise
             raise WorkbenchError(
                 f"{path} cannot be converted ({first_line(error)}); fetch it again, or load the "

@@ -84,6 +84,7 @@ class ModelInfo:
         check: the engine's logits compared with the model's own on loading.
         bos: whether the tokenizer by itself puts a BOS token before a prompt.
         where: where the weights came from: a folder, a file, `hub` or `memory`.
+        notes: sentences on what was left out when it was read.
     """
 
     name: str
@@ -104,6 +105,7 @@ class ModelInfo:
     check: SelfCheck
     bos: bool
     where: str
+    notes: tuple[str, ...] = ()
 
     @property
     def check_difference(self) -> float:

@@ -86,9 +86,11 @@ class Model:
                 logits differ from the model's own by more than float noise.
         """
         from workbench.architecture import architecture_of, weight_bytes
+        from workbench.families.fit import known_parts
         from workbench.family import require_supported
         from workbench.parts import Parts
         from workbench.selfcheck import self_check
+        from workbench.transformers_access import reading_notes, with_plain_attention
 
         say = progress or silent
         require_supported(hf_model.config, name)
@@ -97,12 +99,14 @@ class Model:
         number = parameter.dtype if dtype is None else choose_dtype(dtype)
         with memory_errors(too_big(name)):
             hf_model = hf_model.to(device=where_to, dtype=number).eval().requires_grad_(False)
-        # The fused kernels give no scores and round differently.
-        hf_model.config._attn_implementation = "eager"
+        with known_parts(name, hf_model.config.model_type):
+            with_plain_attention(hf_model)
         parts = Parts.from_hf(hf_model)
         graph = parts.graph()
         say("Checking the engine against the model", None)
-        check = self_check(hf_model, parts, tokenizer, name)
+        with known_parts(name, hf_model.config.model_type):
+            check = self_check(hf_model, parts, tokenizer, name)
+            architecture = architecture_of(hf_model, parts)
         bos = tokenizer_prepends_bos(tokenizer)
         info = ModelInfo(
             name=name,
@@ -119,10 +123,11 @@ class Model:
             vocabulary=int(parts.w_u.shape[1]),
             device=str(where_to),
             dtype=str(number).removeprefix("torch."),
-            architecture=architecture_of(hf_model, parts),
+            architecture=architecture,
             check=check,
             bos=bos,
             where=where,
+            notes=reading_notes(hf_model.config, name),
         )
         return cls(name, graph, hf_model, tokenizer, parts, where_to, number, bos, check, info)
 

@@ -39,6 +39,7 @@ def facts(info: ModelInfo) -> list[Fact]:
         ("parameters", f"{info.parameters:,}, in {size(info.weight_bytes)}"),
         ("graph", f"{info.nodes:,} nodes, {info.edges:,} edges"),
     ]
+    found += [("note", note) for note in info.notes]
     return [fact for fact in found if fact[1]] + check_facts(info.check, built.window)
 
 

@@ -52,6 +52,6 @@ def with_neurons(layer: Layer) -> tuple[Layer, Neurons] | None:
         return None
     owner, _, leaf = maps[-1].rpartition(".")
     parent = mlp.get_submodule(owner)
-    neurons = Neurons(parent._modules[leaf])
-    parent._modules[leaf] = neurons
+    neurons = Neurons(parent.get_submodule(leaf))
+    parent.add_module(leaf, neurons)
     return replace(layer, mlp=mlp), neurons

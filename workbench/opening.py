@@ -124,6 +124,7 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
         warnings = task_warnings(task.metric, clean, corrupted, measurable=measurable)
     if batch.unknown:
         warnings = (batch.unknown, *warnings)
+    warnings = (*model.info.notes, *warnings)
     if workspace.unmatched:
         warnings = (
             *warnings,

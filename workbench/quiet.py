@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from workbench.progress import Progress
+from workbench.transformers_access import silent_transformers
 
 # A bar of several thousand weights need not redraw a screen several thousand times.
 STEP = 0.01
@@ -62,31 +63,10 @@ class ReportingBar:
 @contextmanager
 def quiet_transformers(say: Progress) -> Iterator[None]:
     """While it lasts, transformers prints nothing; its bars report to `say`."""
-    from transformers import modeling_gguf_pytorch_utils as gguf_loader
-    from transformers.utils import logging
 
     def bar(iterable: Any = None, *args: Any, **kwargs: Any) -> ReportingBar:
         described = str(kwargs.get("desc") or "Reading weights")
         return ReportingBar(say, MESSAGES.get(described, described), iterable, kwargs.get("total"))
 
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    hook = getattr(logging, "set_tqdm_hook", None)
-    if hook is None:  # older transformers have no hook: their bars are only silenced
-        shown = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-    else:
-        previous = hook(lambda factory, args, kwargs: bar(*args, **kwargs))
-    # The GGUF reader has its own bar, which no hook reaches.
-    gguf_bar = getattr(gguf_loader, "tqdm", None)
-    gguf_loader.tqdm = bar
-    try:
+    with silent_transformers(bar):
         yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if hook is not None:
-            hook(previous)
-        elif shown:
-            logging.enable_progress_bar()
-        if gguf_bar is not None:
-            gguf_loader.tqdm = gguf_bar

@@ -19,6 +19,11 @@ from workbench.family import require_supported
 from workbench.memory import is_memory_error, memory_errors
 from workbench.progress import Progress
 from workbench.quiet import quiet_transformers
+from workbench.torch_modules import set_buffer
+from workbench.transformers_access import require_no_kernels, tokenizer_of, weights_of
+
+ADAPTER_CONFIG = "adapter_config.json"
+"""Lies beside the weights of an adapter, as peft saves one."""
 
 # Any one of these is the heart of a tokenizer.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
@@ -37,18 +42,26 @@ def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> t
         WorkbenchError: the folder is no model of a supported family, or its files are incomplete or
             damaged.
     """
-    require_supported(read_config(folder, name), name)
+    if (folder / ADAPTER_CONFIG).is_file():
+        # With peft installed, transformers would load the model that this file names instead.
+        raise WorkbenchError(
+            f"{name} holds an adapter ({ADAPTER_CONFIG}), not a whole model: merge it into its "
+            "base model, save that, and load the result."
+        )
+    config = read_config(folder, name)
+    require_supported(config, name)
+    require_no_kernels(config, name)
     if not any((folder / file).is_file() for file in TOKENIZER_FILES):
         raise WorkbenchError(
             f"{name} has no tokenizer: none of {', '.join(TOKENIZER_FILES)} lies in {folder}."
         )
     check_weights(folder, name)
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     say("Reading the tokenizer", None)
     with quiet_transformers(say):
         try:
-            tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+            tokenizer = tokenizer_of(folder, name)
+        except WorkbenchError:
+            raise
         except Exception as error:
             raise WorkbenchError(
                 f"The tokenizer of {name} cannot be read ({first_line(error)}); fetch its "
@@ -57,9 +70,7 @@ def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> t
         say("Reading weights", None)
         with memory_errors(too_big(name)):
             try:
-                model, report = AutoModelForCausalLM.from_pretrained(
-                    str(folder), dtype=dtype, local_files_only=True, output_loading_info=True
-                )
+                model, report = weights_of(folder, dtype)
             except Exception as error:
                 if is_memory_error(error):
                     raise
@@ -163,10 +174,8 @@ def sharing_weights(model: Any) -> Any:
     with torch.device("meta"):
         other = type(model)(config)
     other.load_state_dict(model.state_dict(), strict=True, assign=True)
-    modules = dict(other.named_modules())
     for full_name, buffer in model.named_buffers():  # rotary frequencies are in no state dict
-        owner, _, leaf = full_name.rpartition(".")
-        modules[owner]._buffers[leaf] = buffer
+        set_buffer(other, full_name, buffer)
     other.tie_weights()
     other.generation_config = copy.deepcopy(model.generation_config)
     return other.eval().requires_grad_(False)

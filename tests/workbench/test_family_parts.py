@@ -19,7 +19,7 @@ from tests.tiny import tiny_gpt2, tiny_llama, tiny_tokenizer
 from tests.tiny_families import DROPPED, MAKERS, made
 from tests.workbench.family_cases import CASES, model_of
 from workbench.errors import WorkbenchError
-from workbench.families import ADAPTERS
+from workbench.families import ADAPTERS, parts_of
 from workbench.family import SUPPORTED_FAMILIES, require_supported
 from workbench.model import Model
 from workbench.parts import Attention, Layer, Parts
@@ -261,3 +261,55 @@ def test_variants_are_refused_before_weights_are_read(entries: dict[str, Any], p
 def test_configurations_that_leave_everything_out_are_accepted() -> None:
     for family in SUPPORTED_FAMILIES:
         require_supported(SimpleNamespace(model_type=family))
+
+
+@cases
+def test_a_model_without_a_part_is_refused_by_name(name: str) -> None:
+    """As if a release of transformers had moved or renamed any one of what an adapter may read."""
+    model, _ = MAKERS[name]()
+    refused = 0
+    for owner, table, key in [*_attributes(model), *_settings(model)]:
+        value = table.pop(key)
+        try:
+            parts_of(model)
+        except WorkbenchError as error:
+            refused += 1
+            assert type(model).__name__ in str(error) or "workbench" in str(error)
+            assert "\n" not in str(error)
+        except Exception as error:
+            pytest.fail(f"without {key} of a {owner}: {type(error).__name__}: {error}")
+        finally:
+            table[key] = value
+    assert refused >= 3
+    parts_of(model)
+
+
+def _attributes(model: nn.Module) -> list[tuple[str, dict[str, Any], str]]:
+    """Whatever the modules of the model and of its first layer have of their own."""
+    found = []
+    for path, module in model.named_modules():
+        if ".1." in path or ".2." in path:
+            continue
+        tables = vars(module), module._modules, module._parameters, module._buffers
+        for table in tables:
+            for key in table:
+                if not key.startswith("_") and key not in ("training", "config"):
+                    found.append((type(module).__name__, table, key))
+    return found
+
+
+def _settings(model: Any) -> list[tuple[str, dict[str, Any], str]]:
+    """The entries of the model's configuration."""
+    settings = vars(model.config)
+    return [("configuration", settings, key) for key in settings if not key.startswith("_")]
+
+
+def test_gptj_keeps_its_table_of_positions_where_the_installed_transformers_does() -> None:
+    model, tokenizer = MAKERS["gptj"]()
+    assert Model.from_hf(model, tokenizer).check.passed
+    model, tokenizer = MAKERS["gptj"]()
+    for module in model.modules():
+        if hasattr(module, "embed_positions"):
+            del module.embed_positions
+    with pytest.raises(WorkbenchError, match=r"GPTJForCausalLM.*embed_positions.*transformers"):
+        Model.from_hf(model, tokenizer)

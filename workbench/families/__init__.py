@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from workbench.errors import WorkbenchError
+from workbench.families.fit import known_parts
 from workbench.families.fused import falcon, gpt_neox, phi3
 from workbench.families.gemma import gemma, gemma2, gemma3_text
 from workbench.families.gpt2_like import gpt2, gpt_neo, gptj, opt
@@ -72,8 +73,9 @@ def parts_of(hf_model: Any) -> Parts:
             f"Models of the family {family!r} are unknown to the engine; an adapter in "
             "workbench/families would be needed."
         )
-    if hf.get_output_embeddings() is None:
-        raise WorkbenchError(
-            f"A {type(hf).__name__} has no unembedding; load it as a causal language model."
-        )
-    return ADAPTERS[family](hf)
+    with known_parts(f"This {type(hf).__name__}", family):
+        if hf.get_output_embeddings() is None:
+            raise WorkbenchError(
+                f"A {type(hf).__name__} has no unembedding; load it as a causal language model."
+            )
+        return ADAPTERS[family](hf)

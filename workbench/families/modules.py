@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.parts import Rotary, Rotation, Step
+from workbench.torch_modules import children, with_children
 
 
 def plain(module: Any) -> Any:
@@ -22,11 +22,10 @@ def plain(module: Any) -> Any:
     """
     while hasattr(module, "original_component"):
         module = module.original_component
-    clone = copy.copy(module)
-    clone.__dict__["_modules"] = {
-        name: None if child is None else plain(child) for name, child in module._modules.items()
+    own = {
+        name: None if child is None else plain(child) for name, child in children(module).items()
     }
-    return clone
+    return with_children(module, own)
 
 
 class Scaled(nn.Module):

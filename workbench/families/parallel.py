@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import nn
 from workbench.families.building import build, linear_attention
 from workbench.families.modules import module_rotary, norm_of_each, shared_norm
 from workbench.parts import Layer, Parts
+from workbench.torch_modules import with_weight
 
 
 def phi(hf: Any) -> Parts:
@@ -78,10 +78,5 @@ def cohere(hf: Any) -> Parts:
 def _by_head(norm: nn.Module) -> list[nn.Module]:
     """A norm whose weight is [head, d_head] as one norm for each head; the weights are views."""
 
-    def of_head(weight: torch.Tensor) -> nn.Module:
-        own = copy.copy(norm)
-        own.__dict__["_parameters"] = {"weight": weight}
-        return own
-
     weights: Any = norm.weight
-    return [of_head(weight) for weight in weights.detach()]
+    return [with_weight(norm, weight) for weight in weights.detach()]

@@ -1,0 +1,166 @@
+"""All that the workbench asks of transformers beside its models' modules.
+
+Every model and tokenizer is read here, so that what must not happen is said in one place: code that
+comes with a model is never run and never asked about, nothing is fetched, pickles are read as plain
+tensors only, and neither kernels nor adapters named in a model's files are loaded.
+
+What transformers promises nobody, and we use all the same, stands here too, and is checked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workbench.errors import WorkbenchError
+from workbench.installed import admitted, version_of
+
+CODE_KEY = "auto_map"
+"""Entry of a configuration that names classes in Python files beside it."""
+
+TOKENIZER_CONFIG = "tokenizer_config.json"
+
+IMPLEMENTATION_KEYS = ("attn_implementation", "experts_implementation")
+"""Entries of a configuration that say how it is computed; a leading underscore is transformers'."""
+
+QUOTED = 60
+"""Characters of a file's content that a sentence quotes."""
+
+# What no file of a model may change.
+SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+SAFE_WEIGHTS: dict[str, Any] = {
+    **SAFE,
+    "weights_only": True,
+    # What the engine is compared with; see `with_plain_attention`.
+    "attn_implementation": "eager",
+}
+
+
+def tokenizer_of(folder: Path, name: str, **where: Any) -> Any:
+    """A folder's tokenizer.
+
+    Args:
+        folder: holds its files.
+        name: what to call the model.
+        where: `gguf_file` for one within such a file.
+
+    Raises:
+        WorkbenchError: the tokenizer is code that comes with the model.
+    """
+    from transformers import AutoTokenizer
+
+    code = _tokenizer_code(folder)
+    if code is not None:
+        raise WorkbenchError(
+            f"The tokenizer of {name} is code that comes with the model ({code}), which is never "
+            "run; save it with a tokenizer of transformers' own and load that."
+        )
+    return AutoTokenizer.from_pretrained(str(folder), **SAFE, **where)
+
+
+def weights_of(folder: Path, dtype: torch.dtype, **where: Any) -> tuple[Any, dict[str, Any]]:
+    """A folder's causal language model, and transformers' report on the reading.
+
+    Args:
+        folder: holds configuration and weights.
+        dtype: numbers to read into.
+        where: `gguf_file` for a model within such a file.
+    """
+    from transformers import AutoModelForCausalLM
+
+    model, report = AutoModelForCausalLM.from_pretrained(
+        str(folder), dtype=dtype, output_loading_info=True, **SAFE_WEIGHTS, **where
+    )
+    return model, report
+
+
+def require_no_kernels(config: Any, name: str) -> None:
+    """Refuse a configuration that names kernels: transformers would fetch and run them.
+
+    Args:
+        config: config.json's entries as attributes.
+
+    Raises:
+        WorkbenchError: it names some.
+    """
+    for key, value in vars(config).items():
+        # A repository's name, as it may stand in place of one of transformers' own ways.
+        if key.lstrip("_") in IMPLEMENTATION_KEYS and "/" in str(value):
+            raise WorkbenchError(
+                f"The configuration of {name} names kernels to be fetched and run "
+                f"({_quoted(value)}), which is never done; remove {key} from its config.json."
+            )
+
+
+def reading_notes(config: Any, name: str) -> tuple[str, ...]:
+    """What to know of how a model was read: that its own code was passed over."""
+    named = getattr(config, CODE_KEY, None)
+    if not isinstance(named, dict) or not named:
+        return ()
+    return (
+        f"{name} brings code of its own ({_quoted(next(iter(named.values())))}), which is never "
+        f"run: it is computed as transformers' own {config.model_type}.",
+    )
+
+
+def with_plain_attention(model: Any) -> None:
+    """Make a model compute attention step by step: fused kernels give no scores, and round
+    differently.
+    """
+    model.set_attn_implementation("eager")
+
+
+@contextmanager
+def silent_transformers(bar: Callable[..., Any]) -> Iterator[None]:
+    """While it lasts, transformers logs errors only, and its progress bars are made by `bar`.
+
+    Args:
+        bar: called as tqdm is.
+
+    Raises:
+        WorkbenchError: this release shows its bars in a way that was not tried.
+    """
+    from transformers import modeling_gguf_pytorch_utils as gguf_loader
+    from transformers.utils import logging
+
+    # The GGUF reader has a bar of its own, which no hook reaches.
+    if not hasattr(logging, "set_tqdm_hook") or not hasattr(gguf_loader, "tqdm"):
+        raise WorkbenchError(
+            f"transformers {version_of('transformers')} shows its progress in a way that the "
+            f"workbench does not know; install a release that was tried "
+            f"({admitted('transformers')})."
+        )
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    hook = logging.set_tqdm_hook(lambda factory, args, kwargs: bar(*args, **kwargs))
+    gguf_bar, gguf_loader.tqdm = gguf_loader.tqdm, bar
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        logging.set_tqdm_hook(hook)
+        gguf_loader.tqdm = gguf_bar
+
+
+def _tokenizer_code(folder: Path) -> str | None:
+    """The class, and with it the file, that a tokenizer's configuration wants to have run."""
+    try:
+        config = json.loads((folder / TOKENIZER_CONFIG).read_text(encoding="utf-8"))
+        named = config.get(CODE_KEY)
+        if isinstance(named, dict):
+            named = named.get("AutoTokenizer")
+    except (OSError, ValueError, AttributeError):
+        return None  # transformers says what is wrong with it
+    return _quoted(named) if named else None
+
+
+def _quoted(named: Any) -> str:
+    """A class that a configuration names: its first name where there are several, shortened."""
+    if isinstance(named, list | tuple):
+        named = next((item for item in named if item), "")
+    return str(named)[:QUOTED]
