@@ -54,7 +54,7 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "There is not enough memory for this; the session is as before. Try fewer pairs."
     said = [type(error).__name__, *str(error).strip().splitlines()[:1]]
-    return f"Unexpected: {': '.join(said)}. The log has the details."
+    return f"Unexpected: {': '.join(said)}. `workbench report` says what to report."
 
 
 class Job(Generic[T]):

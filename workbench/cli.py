@@ -36,6 +36,7 @@ from workbench.discovery.clusters_command import clusters
 from workbench.discovery.command import discover
 from workbench.errors import WorkbenchError
 from workbench.pocket.command import app as pocket
+from workbench.reportcommand import report
 from workbench.request import OpenRequest
 from workbench.settings import check_ablation, check_means
 
@@ -254,6 +255,7 @@ app.command()(discover)
 app.command()(clusters)
 app.command()(assess)
 app.command()(bench)
+app.command()(report)
 app.add_typer(pocket, name="pocket")
 
 

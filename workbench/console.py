@@ -68,9 +68,12 @@ def run(command: Callable[[], int]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        from workbench.installed import in_one_line
+
         say(
             f"workbench: it failed with {type(error).__name__}: {_first_line(error)}; this is a "
-            f"defect of the workbench, please report it with {_write_log(error)}."
+            f"defect of the workbench ({in_one_line()}), please report it with what "
+            f"`workbench report` prints and {_write_log(error)}."
         )
         return EXIT_DEFECT
 
@@ -89,7 +92,8 @@ def _write_log(error: BaseException) -> str:
     try:
         path = Path(state_folder() / "logs" / name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{' '.join(sys.argv)}\n\n{text}", encoding="utf-8")
+        # The kind stands first, for `workbench report`, which quotes no message.
+        path.write_text(f"{type(error).__name__}\n{' '.join(sys.argv)}\n\n{text}", encoding="utf-8")
     except OSError:
         sys.stderr.write(text)
         return "the traceback above"

@@ -45,6 +45,17 @@ def choose_device(name: str | torch.device | None = None) -> torch.device:
     return device
 
 
+def devices() -> list[str]:
+    """What there is to compute on, each with its name."""
+    found = ["cpu"]
+    if torch.cuda.is_available():
+        names = (torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+        found += [f"cuda:{i} {name} (CUDA {torch.version.cuda})" for i, name in enumerate(names)]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return found
+
+
 def choose_dtype(name: str | torch.dtype | None = None) -> torch.dtype:
     """The number format of that name; float32 without a name.
 

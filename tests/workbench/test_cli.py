@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -470,3 +471,44 @@ def test_bare_workbench_opens_setup(run: Run, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "argv", ["workbench"])
     assert entry_point() == 0
     assert FakeApp.shown == (None, None)
+
+
+def test_a_report_has_what_is_needed_and_nothing_of_what_is_studied(
+    run: Run, monkeypatch: pytest.MonkeyPatch, state: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(state))
+    secret = "When Mary and John went to the bar"
+
+    def fail() -> None:
+        raise ZeroDivisionError(f"{secret} {tmp_path}\nValueError: {secret}")
+
+    monkeypatch.setattr("workbench.knownmodels.known_models", fail)
+    _, _, err = run("models")
+    assert f"transformers {version('transformers')}" in err
+    assert "`workbench report`" in err
+    (state / "sessions").mkdir()
+    (state / "sessions" / "ioi.jsonl").write_text(secret)
+    code, out, err = run("report")
+    assert (code, err) == (0, "")
+    for part in ("circuit-workbench", "torch: ", "python: ", "ZeroDivisionError", "~/sessions/ioi"):
+        assert part in out
+    assert "workbench/cli" in out
+    code, out_json, _ = run("report", "--json")
+    found = json.loads(out_json)
+    assert set(found) == {"versions", "platform", "terminal", "session", "failure"}
+    assert found["failure"]["kind"] == "ZeroDivisionError"
+    for text in (out, out_json):
+        assert "Mary" not in text
+        assert str(tmp_path) not in text
+        assert str(Path(__file__).parents[2]) not in text
+
+
+def test_a_report_names_no_folder_outside_the_home_folder(
+    run: Run, state: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (state / "sessions").mkdir(parents=True)
+    (state / "sessions" / "ioi.jsonl").write_text("{}")
+    _, out, _ = run("report", "--json")
+    assert json.loads(out)["session"]["journal"] == "outside the home folder"
+    assert str(tmp_path) not in out
