@@ -9,7 +9,6 @@ import signal
 # processes. Before anything imports torch, and for the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A shell that starts something in the background lets it ignore Ctrl-C, and what it starts likewise;
-# some tests press it.
+# A shell that starts something in the background lets it ignore Ctrl-C; some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

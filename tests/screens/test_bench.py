@@ -26,6 +26,8 @@ from tests.screens.toy_session import ToyEngine, toy_session
 from workbench.formats import load_circuit
 from workbench.session import Session
 
+pytestmark = pytest.mark.dependencies
+
 WIDE = (160, 48)
 NARROW = (80, 24)
 

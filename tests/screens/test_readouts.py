@@ -20,6 +20,8 @@ from workbench.errors import WorkbenchError
 from workbench.readout.views import Lens, Place, TokenValue
 from workbench.session import Session
 
+pytestmark = pytest.mark.dependencies
+
 NARROW = "Readouts { width: 40; border: round; }"
 
 

@@ -27,6 +27,8 @@ from workbench.errors import WorkbenchError
 from workbench.metrics import DEFINITIONS
 from workbench.request import OpenRequest
 
+pytestmark = pytest.mark.dependencies
+
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

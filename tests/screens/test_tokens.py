@@ -11,6 +11,8 @@ from rich.text import Text
 
 from screens.tokens import EMPTY, fit, show_token, show_tokens
 
+pytestmark = pytest.mark.dependencies
+
 GUARD = "\u2800"
 
 

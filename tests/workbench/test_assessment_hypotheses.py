@@ -30,6 +30,8 @@ from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES, true_circuit
 from workbench.work import finish
 
+pytestmark = pytest.mark.dependencies
+
 
 def binomial(counts: range, n: int, p: float) -> float:
     return sum(comb(n, k) * p**k * (1 - p) ** (n - k) for k in counts)

@@ -29,6 +29,8 @@ from workbench.assessment.plots import plots_of, with_own_names
 from workbench.assessment.report import report
 from workbench.assessment.results_faithfulness import Estimate
 
+pytestmark = pytest.mark.dependencies
+
 GOLDEN = Path(__file__).parent.parent / "golden" / "assessment.md"
 VOID = {"meta", "br", "hr", "img"}
 

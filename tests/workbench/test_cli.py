@@ -25,6 +25,8 @@ from workbench.family import SUPPORTED_FAMILIES
 from workbench.formats import save_circuit
 from workbench.graph import Graph
 
+pytestmark = pytest.mark.dependencies
+
 GRAPH = Graph(2, 2)
 SCORE_KEYS = {"clean", "corrupted", "circuit", "faithfulness", "edges", "nodes"}
 ROOT = Path(__file__).resolve().parents[2]

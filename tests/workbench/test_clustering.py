@@ -20,6 +20,8 @@ from workbench.discovery.clustering import (
 from workbench.errors import WorkbenchError
 from workbench.work import finish
 
+pytestmark = pytest.mark.dependencies
+
 both = pytest.mark.parametrize("algorithm", ["k-means", "average-linkage"])
 
 

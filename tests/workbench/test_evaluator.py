@@ -23,6 +23,8 @@ from workbench.evaluator import Edit, Evaluator
 from workbench.graph import Graph
 from workbench.patching import edge_effects
 
+pytestmark = pytest.mark.dependencies
+
 families = pytest.mark.parametrize("family", FAMILIES)
 
 

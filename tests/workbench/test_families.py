@@ -24,6 +24,8 @@ from workbench.patching import edge_effects
 from workbench.recording import unembed
 from workbench.settings import SETTINGS
 
+pytestmark = pytest.mark.dependencies
+
 cases = pytest.mark.parametrize("name", CASES)
 
 

@@ -26,6 +26,8 @@ from workbench.parts import Attention, Layer, Parts
 from workbench.recording import clean_logits
 from workbench.selfcheck import MAX_TOKENS, self_check
 
+pytestmark = pytest.mark.dependencies
+
 cases = pytest.mark.parametrize("name", CASES)
 TOKENS = torch.randint(2, 900, (2, 9), generator=torch.Generator().manual_seed(3))
 # What an `Attention` may have, and what stands for not having it.

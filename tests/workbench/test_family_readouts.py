@@ -23,6 +23,8 @@ from workbench.readout.selection import select
 from workbench.recording import uncapped_logits, unembed
 from workbench.workspace import Workspace
 
+pytestmark = pytest.mark.dependencies
+
 cases = pytest.mark.parametrize("name", CASES)
 PAIR = 1
 

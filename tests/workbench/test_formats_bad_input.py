@@ -18,6 +18,8 @@ from workbench.formats.circuit_json import to_text
 from workbench.formats.reading import MAX_BYTES
 from workbench.graph import Graph
 
+pytestmark = pytest.mark.dependencies
+
 GOLDEN = Path(__file__).parent.parent / "golden" / "formats"
 OURS = (GOLDEN / "circuit.json").read_text()
 THEIRS = (GOLDEN / "eap_ig.json").read_text()

@@ -20,6 +20,8 @@ from workbench.formats.circuit_file import schema
 from workbench.formats.circuit_json import from_json, to_text
 from workbench.graph import Graph
 
+pytestmark = pytest.mark.dependencies
+
 ROOT = Path(__file__).parent.parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "formats" / "circuit.json"
 SCHEMA = ROOT / "docs" / "circuit.schema.json"

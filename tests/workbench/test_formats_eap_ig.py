@@ -17,6 +17,8 @@ from workbench.formats import circuit_json, convert, eap_ig, load_circuit, losse
 from workbench.formats.edges import eap_ig_order, edge_names
 from workbench.graph import Graph
 
+pytestmark = pytest.mark.dependencies
+
 # Written by EAP-IG 2.0.0 itself: random scores, the best edges, dead ends pruned by its own code.
 THEIRS = Path(__file__).parent.parent / "golden" / "formats"
 GOLDEN = [THEIRS / "eap_ig.json", THEIRS / "eap_ig_parallel.json"]

@@ -14,6 +14,8 @@ from workbench.circuit import Circuit, RoleGroup
 from workbench.formats.networkx import to_networkx
 from workbench.graph import Graph
 
+pytestmark = pytest.mark.dependencies
+
 
 def example() -> Circuit:
     circuit = Circuit.from_edges(

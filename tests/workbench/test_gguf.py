@@ -22,6 +22,8 @@ from workbench.errors import WorkbenchError
 from workbench.model import Model, load_model
 from workbench.modelcache import STAMP, CacheEntry
 
+pytestmark = pytest.mark.dependencies
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -17,6 +17,8 @@ import pytest
 
 from tests.tiny import tiny_gpt2
 
+pytestmark = pytest.mark.dependencies
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -22,6 +22,8 @@ from workbench.modelsource import PackagedModel, find_model
 from workbench.recording import record
 from workbench.selfcheck import check_prompts, self_check
 
+pytestmark = pytest.mark.dependencies
+
 MAKERS = {
     "gpt2": tiny_gpt2,
     "llama": tiny_llama,

@@ -18,6 +18,8 @@ from tests.tiny import tiny_llama
 from workbench.errors import WorkbenchError
 from workbench.model import Model, load_model
 
+pytestmark = pytest.mark.dependencies
+
 CODE = """
 import pathlib
 pathlib.Path({mark!r}).write_text("ran")
