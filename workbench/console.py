@@ -122,7 +122,8 @@ class ProgressLine:
         self._task: TaskID | None = None
 
     def __enter__(self) -> Progress:
-        self._bar.start()
+        if self._live:  # some releases of rich end a bar that shows nothing with an empty line
+            self._bar.start()
         return self._report
 
     def __exit__(
@@ -131,7 +132,8 @@ class ProgressLine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        if self._live:
+            self._bar.stop()
 
     def _report(self, message: str, fraction: float | None) -> None:
         if message != self._last:
