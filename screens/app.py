@@ -17,7 +17,7 @@ from textual.screen import Screen
 
 from screens.background import leave_without_waiting
 from screens.error_log import ErrorLog
-from screens.one_line import one_line
+from screens.tokens import one_line
 from screens.too_small import fit_screen
 from workbench.request import OpenRequest
 

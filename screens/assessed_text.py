@@ -12,8 +12,7 @@ from typing import Any
 from rich.text import Text
 
 from screens.numbers import ABSENT, bar, count, digits_for, percent, plain, signed
-from screens.one_line import one_line
-from screens.tokens import fit, show_token
+from screens.tokens import fit, one_line, show_token
 from workbench.assessment.chance import Chance
 from workbench.assessment.completeness import Completeness
 from workbench.assessment.hypotheses import Hypotheses

@@ -25,9 +25,9 @@ from screens.background import Background, sentence
 from screens.key_bar import KeyBar
 from screens.keys import Action
 from screens.numbers import count, plain
-from screens.one_line import one_line
 from screens.part_list import PartList, PartRow
 from screens.rows import Rows
+from screens.tokens import one_line
 from workbench.assessment.parts import PARTS, Part
 from workbench.errors import Cancelled, WorkbenchError
 

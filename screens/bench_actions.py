@@ -15,9 +15,9 @@ from screens.candidates import TITLES, Candidates
 from screens.circuit_tree import CircuitTree
 from screens.edges_panel import INPUTS, SETTINGS, EdgesPanel
 from screens.numbers import digits_for, plain
-from screens.one_line import one_line
 from screens.runner import SessionRunner, View
 from screens.status_bar import StatusBar
+from screens.tokens import one_line
 from workbench.views import Candidate, Status, TreeRow
 
 if TYPE_CHECKING:

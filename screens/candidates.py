@@ -16,10 +16,9 @@ from textual.message import Message
 
 from screens.edge_filter import EdgeFilter
 from screens.numbers import ABSENT, PENDING, bar, digits_for, signed
-from screens.one_line import one_line
 from screens.rows import POINTER, Rows
 from screens.standing import SIGNS
-from screens.tokens import fit
+from screens.tokens import fit, one_line
 from workbench.views import Candidate
 
 KEPT, PREVIEWED, DROPPED = "●", "◌", "○"

@@ -8,10 +8,9 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 
 from screens.numbers import signed
-from screens.one_line import one_line
 from screens.rows import POINTER, Rows
 from screens.standing import node_sign, node_words
-from screens.tokens import fit
+from screens.tokens import fit, one_line
 from screens.tree_layout import TreeLayout, key_of
 from workbench.views import TreeRow
 

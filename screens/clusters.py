@@ -27,10 +27,10 @@ from screens.clusters_text import VIEWS, describe, number_words
 from screens.key_bar import KeyBar
 from screens.keys import Action
 from screens.numbers import PENDING, count, seconds
-from screens.one_line import one_line
 from screens.panel_tabs import PanelTabs
 from screens.request_fields import Refused
 from screens.rows import Rows
+from screens.tokens import one_line
 from workbench.errors import Cancelled
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from textual.widgets import Input, Static
 from screens.candidates import Candidates
 from screens.edge_filter import HELP
 from screens.numbers import count
-from screens.one_line import one_line
 from screens.runner import Sweep, View
+from screens.tokens import one_line
 
 SETTINGS = {
     "full": ("in the full model", "Δ {metric} when the edge is corrupted"),

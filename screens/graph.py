@@ -31,8 +31,8 @@ from screens.keys import Action
 from screens.layer_map import FED_BY, FEEDS, PICKED, draw_layers
 from screens.link_list import LinkList
 from screens.numbers import count, plain
-from screens.one_line import one_line
 from screens.rows import Rows
+from screens.tokens import one_line
 from workbench.views import Status
 
 if TYPE_CHECKING:

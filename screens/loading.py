@@ -17,7 +17,7 @@ from textual.widgets import Static
 
 from screens.background import Background, sentence
 from screens.numbers import seconds, shorten
-from screens.one_line import one_line
+from screens.tokens import one_line
 from workbench.errors import Cancelled
 from workbench.request import OpenRequest
 

@@ -27,9 +27,9 @@ from screens.keys import Action
 from screens.lookups import Known, look_up
 from screens.name_list import NameList, NameSuggester
 from screens.numbers import count
-from screens.one_line import one_line
 from screens.rows import Rows
 from screens.session_list import SessionList
+from screens.tokens import one_line
 from workbench import settings
 from workbench.errors import WorkbenchError
 from workbench.request import OpenRequest
