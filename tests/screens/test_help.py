@@ -16,12 +16,11 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from screens import graph_keys, keys
-from screens.circuit_tree import LEGEND
-from screens.edges_panel import SETTINGS
 from screens.glossary import numbers
 from screens.graph import GraphScreen
 from screens.help import HelpScreen, help_text
 from screens.key_table import EVERYWHERE, HERE, SCREEN, KeyRow, key_table, written
+from screens.marks import SETTINGS, TREE_LEGEND
 from screens.readouts import Readouts
 from tests.screens.tiny_sessions import tiny_session
 
@@ -111,7 +110,7 @@ async def test_the_help_explains_panel_screen_and_numbers() -> None:
         assert "prob_diff: this less that." in text.replace("\n", " ").replace("  ", "")
         for words, _ in SETTINGS.values():
             assert words in text
-        for mark in LEGEND:
+        for mark in TREE_LEGEND:
             assert f"\n{mark} " in text
         for key in ("escape", "question_mark"):
             await pilot.press(key)
