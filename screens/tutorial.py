@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from screens import graph_keys, keys
 from screens.bench import Bench
 from screens.graph import GraphScreen
+from screens.keys import Action
 from screens.prompt_view import PromptsDialog
 from screens.tutorial_dialog import LEAVE, RESTART, TutorialDialog
 from screens.tutorial_keys import TUTORIAL_ACTIONS
@@ -88,7 +88,7 @@ class GuidedBench(Guided, Bench):
         folded: the user folded the panel or unfolded it; None: as there is room.
     """
 
-    ACTIONS: ClassVar[tuple[keys.Action, ...]] = (*keys.ACTIONS, *TUTORIAL_ACTIONS)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*Bench.ACTIONS, *TUTORIAL_ACTIONS)
     BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in TUTORIAL_ACTIONS]
 
     def __init__(self, session: Session, tour: Tour, said: str = "") -> None:
@@ -233,7 +233,7 @@ class GuidedBench(Guided, Bench):
 class GuidedGraph(Guided, GraphScreen):
     """The graph with the tutorial."""
 
-    ACTIONS: ClassVar[tuple[keys.Action, ...]] = (*graph_keys.ACTIONS, *TUTORIAL_ACTIONS)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*GraphScreen.ACTIONS, *TUTORIAL_ACTIONS)
     BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in TUTORIAL_ACTIONS]
 
     def __init__(self, bench: GuidedBench) -> None:

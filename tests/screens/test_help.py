@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from screens import graph_keys, keys
+from screens import bench_keys, graph_keys
 from screens.glossary import numbers
 from screens.graph import GraphScreen
 from screens.help import HelpScreen, help_text
@@ -230,5 +230,5 @@ async def test_actions_of_one_name_are_those_of_the_screen_below(tmp_path: Path)
         sections = {row.keys[0]: row.section for row in key_table(app.screen.active_bindings)}
     assert sections["u"] == graph_keys.GROUPS
     assert sections["/"] == graph_keys.DRAWING
-    bench = {action.name: action.group for action in keys.ACTIONS}
+    bench = {action.name: action.group for action in bench_keys.ACTIONS}
     assert bench["undo"] != graph_keys.GROUPS
