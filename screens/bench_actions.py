@@ -14,6 +14,7 @@ from textual.screen import Screen
 from screens.candidates import TITLES, Candidates
 from screens.circuit_tree import CircuitTree
 from screens.edges_panel import INPUTS, EdgesPanel
+from screens.navigation import ShowSetup
 from screens.numbers import digits_for, plain
 from screens.runner import SessionRunner, View
 from screens.status_bar import StatusBar
@@ -411,10 +412,7 @@ class BenchActions(Screen[None]):
         self.app.push_screen(Ask(f"Note on {target}", now, hint=hint), write)
 
     def action_new_session(self) -> None:
-        from screens.app import WorkbenchApp
-
-        if isinstance(self.app, WorkbenchApp):
-            self.app.show_setup()
+        self.post_message(ShowSetup())
 
     def action_quit(self) -> None:
         self.leave()

@@ -16,6 +16,7 @@ from textual.binding import BindingType
 from screens.bench import Bench
 from screens.graph import GraphScreen
 from screens.keys import Action
+from screens.navigation import OpenTutorial
 from screens.prompt_view import PromptsDialog
 from screens.tutorial_dialog import LEAVE, RESTART, TutorialDialog
 from screens.tutorial_keys import TUTORIAL_ACTIONS
@@ -211,10 +212,7 @@ class GuidedBench(Guided, Bench):
         self.app.push_screen(TutorialDialog(), go)
 
     def _restart(self) -> None:
-        from screens.app import WorkbenchApp
-
-        if isinstance(self.app, WorkbenchApp):
-            self.app.open_tutorial(restart=True)
+        self.post_message(OpenTutorial(restart=True))
 
     def _end(self, said: str) -> None:
         self.over = True
