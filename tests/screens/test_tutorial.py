@@ -245,7 +245,7 @@ async def test_what_does_not_load_is_a_sentence_on_setup(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("way", ["key", "title", "footer"])
 async def test_setup_offers_it(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     opened: list[bool] = []
-    monkeypatch.setattr(WorkbenchApp, "open_tutorial", lambda self: opened.append(True))
+    monkeypatch.setattr(WorkbenchApp, "open_tutorial", lambda self, *, restart: opened.append(True))
     app = WorkbenchApp()
     async with app.run_test(size=NARROW) as pilot:
         await until(pilot, lambda: isinstance(app.screen, Setup))
