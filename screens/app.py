@@ -6,7 +6,7 @@ it, come in with the thread that loads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -17,11 +17,13 @@ from textual.screen import Screen
 
 from screens.background import leave_without_waiting
 from screens.error_log import ErrorLog
-from screens.one_line import one_line
+from screens.navigation import OpenSession, OpenTutorial, ResumeSession, ShowBench, ShowSetup
+from screens.tokens import one_line
 from screens.too_small import fit_screen
 from workbench.request import OpenRequest
 
 if TYPE_CHECKING:
+    from screens.loading import Progress
     from workbench.session import Session
 
 LEAVING_KEYS = ("q", "ctrl+q")
@@ -97,30 +99,44 @@ class WorkbenchApp(App[None]):
 
     def open_session(self, request: OpenRequest) -> None:
         """Load what is asked for, then show it."""
-        from screens.loading import Loading, begin
+        from screens.loading import begin
 
         self.request = request
         title = f"{one_line(request.model)} · {one_line(request.task)}"
-        self._show(Loading(title, lambda say: begin(request, say)))
+        self._load(title, lambda say: begin(request, say))
 
     def resume_session(self, path: Path) -> None:
         """Load the model and task of a journal and go on where it ends."""
-        from screens.loading import Loading, go_on
+        from screens.loading import go_on
 
-        self._show(Loading(f"Session {one_line(path.stem)}", lambda say: go_on(path, say)))
+        self._load(f"Session {one_line(path.stem)}", lambda say: go_on(path, say))
 
     def open_tutorial(self, *, restart: bool = False) -> None:
         """Go on with the tutorial where it was left; `restart`: begin it anew."""
-        from screens.loading import Loading
         from screens.tutorial import Opening
 
         opening = Opening(restart=restart)
-        self._show(Loading("Tutorial", opening.open, lambda _: self._show(opening.bench())))
+        self._load("Tutorial", opening.open, lambda _: self._show(opening.bench()))
 
     def show_bench(self, session: Session) -> None:
         from screens.bench import Bench
 
         self._show(Bench(session))
+
+    def _load(
+        self,
+        title: str,
+        opening: Callable[[Progress], Session],
+        show: Callable[[Session], None] | None = None,
+    ) -> None:
+        """Run `opening` in a thread behind the screen that says how far it is."""
+        from screens.loading import Loading
+
+        def logged(say: Progress) -> Session:
+            self.error_log.open()  # what goes wrong while loading belongs into it too
+            return opening(say)
+
+        self._show(Loading(title, logged, show))
 
     def _show(self, screen: Screen[Any]) -> None:
         """Make this the only screen above the empty one beneath."""
@@ -130,6 +146,25 @@ class WorkbenchApp(App[None]):
             self.switch_screen(screen)
         else:
             self.push_screen(screen)
+
+    # What screens ask for.
+
+    def on_open_session(self, event: OpenSession) -> None:
+        self.open_session(event.request)
+
+    def on_resume_session(self, event: ResumeSession) -> None:
+        self.resume_session(event.path)
+
+    def on_open_tutorial(self, event: OpenTutorial) -> None:
+        self.open_tutorial(restart=event.restart)
+
+    def on_show_setup(self, event: ShowSetup) -> None:
+        self.show_setup(event.request, event.complaint)
+
+    def on_show_bench(self, event: ShowBench) -> None:
+        self.show_bench(event.session)
+
+    # Leaving.
 
     async def action_quit(self) -> None:
         """Leave, after what was asked for already is done; a second time at once."""

@@ -5,15 +5,14 @@ Nothing here knows a widget or computes a number that the result does not have.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rich.text import Text
 
 from screens.numbers import ABSENT, bar, count, digits_for, percent, plain, signed
-from screens.one_line import one_line
-from screens.tokens import fit, show_token
+from screens.prose import heading, number, prose
+from screens.tokens import fit, one_line, show_token
 from workbench.assessment.chance import Chance
 from workbench.assessment.completeness import Completeness
 from workbench.assessment.hypotheses import Hypotheses
@@ -25,11 +24,7 @@ from workbench.assessment.stability import Stability
 
 PICTURE = Text()
 """Among the lines, where the picture stands."""
-LABEL = 20
-"""Cells of the names of numbers."""
 MOST_BAR = 16
-MOST_TEXT = 100
-"""Cells of the longest line of prose."""
 SHOWN = 200
 """Rows of a table at most; the report has them all."""
 
@@ -45,23 +40,6 @@ def describe(name: str, result: Any, width: int) -> tuple[Text, Text]:
         else:
             lines.append(line)
     return Text("\n").join(above), Text("\n").join(below)
-
-
-def prose(text: str, width: int, style: str = "") -> list[Text]:
-    """A sentence, wrapped."""
-    return [Text(line, style) for line in textwrap.wrap(text, max(20, min(width, MOST_TEXT)))]
-
-
-def number(label: str, value: str, words: str = "", width: int = 80) -> Text:
-    """One line: a name, a number, and what it means if there is room."""
-    text = Text.assemble((fit(label, LABEL), "dim"), (value, "bold"))
-    if words and len(text.plain) + 2 + len(words) <= width:
-        text.append("  " + words, "dim")
-    return text
-
-
-def heading(text: str) -> Text:
-    return Text(text, "bold underline")
 
 
 def _estimate(estimate: Estimate, digits: int) -> str:

@@ -19,15 +19,16 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from screens.assessed_plot import plot
-from screens.assessed_text import describe, prose, summary
+from screens.assessed_text import describe, summary
 from screens.assessment_keys import ACTIONS, BY_NAME, FOOTER
 from screens.background import Background, sentence
 from screens.key_bar import KeyBar
 from screens.keys import Action
 from screens.numbers import count, plain
-from screens.one_line import one_line
 from screens.part_list import PartList, PartRow
+from screens.prose import prose
 from screens.rows import Rows
+from screens.tokens import one_line
 from workbench.assessment.parts import PARTS, Part
 from workbench.errors import Cancelled, WorkbenchError
 

@@ -18,6 +18,7 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
+from screens.bench_keys import ACTIONS, BY_NAME, FOOTERS
 from screens.candidates import Candidates
 from screens.circuit_tree import CircuitTree
 from screens.discoverer import DiscoveryLine
@@ -25,7 +26,7 @@ from screens.discovery_actions import DiscoveryActions
 from screens.edges_panel import EdgesPanel
 from screens.frontier import Frontier
 from screens.key_bar import KeyBar
-from screens.keys import ACTIONS, BY_NAME, FOOTERS
+from screens.keys import Action
 from screens.numbers import count, plain, signed
 from screens.panel_tabs import PanelTabs
 from screens.proposal_strip import ProposalStrip
@@ -70,6 +71,7 @@ class Bench(DiscoveryActions):
         (100, "-mid"),
         (140, "-wide"),
     ]
+    ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [
         *(action.binding() for action in ACTIONS),
         Binding("escape", "app.clear_notifications", show=False),

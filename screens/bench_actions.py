@@ -13,11 +13,13 @@ from textual.screen import Screen
 
 from screens.candidates import TITLES, Candidates
 from screens.circuit_tree import CircuitTree
-from screens.edges_panel import INPUTS, SETTINGS, EdgesPanel
+from screens.edges_panel import INPUTS, EdgesPanel
+from screens.navigation import ShowSetup
 from screens.numbers import digits_for, plain
-from screens.one_line import one_line
 from screens.runner import SessionRunner, View
 from screens.status_bar import StatusBar
+from screens.tokens import one_line
+from workbench.settings import SETTINGS
 from workbench.views import Candidate, Status, TreeRow
 
 if TYPE_CHECKING:
@@ -220,7 +222,7 @@ class BenchActions(Screen[None]):
         self.change_view(replace(self.view, inputs=chosen or _next(INPUTS, self.view.inputs)))
 
     def action_setting(self) -> None:
-        self.change_view(replace(self.view, setting=_next(tuple(SETTINGS), self.view.setting)))
+        self.change_view(replace(self.view, setting=_next(SETTINGS, self.view.setting)))
 
     def action_drop_costs(self) -> None:
         self.change_view(replace(self.view, costs=not self.view.costs))
@@ -410,10 +412,7 @@ class BenchActions(Screen[None]):
         self.app.push_screen(Ask(f"Note on {target}", now, hint=hint), write)
 
     def action_new_session(self) -> None:
-        from screens.app import WorkbenchApp
-
-        if isinstance(self.app, WorkbenchApp):
-            self.app.show_setup()
+        self.post_message(ShowSetup())
 
     def action_quit(self) -> None:
         self.leave()

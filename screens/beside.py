@@ -21,9 +21,8 @@ from screens.edge_table import LETTERS, EdgeTable
 from screens.key_bar import KeyBar
 from screens.keys import Action
 from screens.numbers import PENDING, count, percent, plain
-from screens.one_line import one_line
 from screens.rows import Rows
-from screens.tokens import fit
+from screens.tokens import fit, one_line
 from workbench.rack import MOST, EdgeRow, Place
 
 if TYPE_CHECKING:

@@ -15,21 +15,12 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from screens.edge_filter import EdgeFilter
+from screens.marks import DROPPED, KEPT, PREVIEWED, PROPOSED
 from screens.numbers import ABSENT, PENDING, bar, digits_for, signed
-from screens.one_line import one_line
 from screens.rows import POINTER, Rows
 from screens.standing import SIGNS
-from screens.tokens import fit
+from screens.tokens import fit, one_line
 from workbench.views import Candidate
-
-KEPT, PREVIEWED, DROPPED = "●", "◌", "○"
-PROPOSED = "◇"
-LEGEND = {
-    KEPT: "kept: the edge is in the circuit",
-    PREVIEWED: "would be kept at this threshold",
-    DROPPED: "not kept: the edge is corrupted",
-    f"{DROPPED}{PROPOSED} {KEPT}{PROPOSED}": "a discovery proposes to keep it, or to drop it",
-}
 
 TITLES = {
     "kept": "",

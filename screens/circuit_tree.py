@@ -7,26 +7,14 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
+from screens.marks import FOLDED, MARKS, NOT_KEPT, REPEATED
 from screens.numbers import signed
-from screens.one_line import one_line
 from screens.rows import POINTER, Rows
 from screens.standing import node_sign, node_words
-from screens.tokens import fit
+from screens.tokens import fit, one_line
 from screens.tree_layout import TreeLayout, key_of
 from workbench.views import TreeRow
 
-MARKS = {"open": "◌", "partly": "◐", "expanded": "●", "dead": "✗", "input": "■"}
-NOT_KEPT = "○"  # as in the table of edges
-LEGEND = {
-    "◌": "open: kept but not expanded; its inputs still read the clean residual",
-    "◐": "partly expanded: some of its q, k and v are still open",
-    "●": "expanded: its inputs are made of its kept edges",
-    "✗": "dead: nothing live feeds it any more, so it does nothing",
-    "■": "the embeddings",
-    "↑": "stands further up already, with what feeds it",
-    "▹": "folded: what feeds it is hidden",
-}
-REPEATED, FOLDED = "↑", "▹"
 WIDEST = 60  # cells from a name to its number at most: the eye has to cross them
 
 

@@ -18,7 +18,6 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Button, Input, Static
 
-from screens.assessed_text import prose
 from screens.background import Background, sentence
 from screens.cluster_list import ClusterList, ClusterRow, cluster_rows
 from screens.cluster_settings import ClusterSettings
@@ -27,10 +26,11 @@ from screens.clusters_text import VIEWS, describe, number_words
 from screens.key_bar import KeyBar
 from screens.keys import Action
 from screens.numbers import PENDING, count, seconds
-from screens.one_line import one_line
 from screens.panel_tabs import PanelTabs
+from screens.prose import prose
 from screens.request_fields import Refused
 from screens.rows import Rows
+from screens.tokens import one_line
 from workbench.errors import Cancelled
 
 if TYPE_CHECKING:

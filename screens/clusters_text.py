@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from screens.assessed_text import heading, prose
 from screens.numbers import ABSENT, MINUS, plain
-from screens.one_line import one_line
-from screens.tokens import fit, show_token
+from screens.prose import heading, prose
+from screens.tokens import fit, one_line, show_token
 
 if TYPE_CHECKING:
     from workbench.clusterer import Clustered

@@ -13,10 +13,9 @@ from textual.widgets import Static
 
 from screens.dialogs import Dialog
 from screens.numbers import count, digits_for, shorten, signed
-from screens.one_line import one_line
 from screens.rows import POINTER, Rows
 from screens.standing import MEANING, SIGNS, shares
-from screens.tokens import fit
+from screens.tokens import fit, one_line
 from workbench.comparison import Comparison
 from workbench.views import Standing
 

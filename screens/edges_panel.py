@@ -12,17 +12,10 @@ from textual.widgets import Input, Static
 
 from screens.candidates import Candidates
 from screens.edge_filter import HELP
+from screens.marks import SETTINGS
 from screens.numbers import count
-from screens.one_line import one_line
 from screens.runner import Sweep, View
-
-SETTINGS = {
-    "full": ("in the full model", "Δ {metric} when the edge is corrupted"),
-    "along": ("along the circuit", "Δ {metric}, passed on by kept edges"),
-    "within": ("within the circuit", "Δ {metric}, the rest corrupted too"),
-}
-"""Settings of the exact effects, in the order of the key: name and definition."""
-
+from screens.tokens import one_line
 
 INPUTS = ("qkv", "q", "k", "v")
 

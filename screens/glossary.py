@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from screens.candidates import LEGEND as EDGE_MARKS
-from screens.circuit_tree import LEGEND as TREE_MARKS
-from screens.edges_panel import SETTINGS
+from screens.marks import EDGE_LEGEND, SETTINGS, TREE_LEGEND
 from screens.standing import LEGEND as REFERENCE_MARKS
 
 NUMBERS = (
@@ -127,8 +125,8 @@ left of the axis, corrupting the edge lowers the metric: the edge helps.
 }
 """What panels are for whose widgets do not say so themselves."""
 MARKS = {
-    "in the circuit": TREE_MARKS,
-    "among the edges": EDGE_MARKS,
+    "in the circuit": TREE_LEGEND,
+    "among the edges": EDGE_LEGEND,
     "beside a reference": REFERENCE_MARKS,
     "in tokens": {
         "·": "a space",

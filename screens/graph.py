@@ -21,7 +21,6 @@ from textual.widgets import Static
 from screens.background import Background, sentence
 from screens.circuit_map import Map
 from screens.circuit_picture import Member, Picture, letter
-from screens.circuit_tree import LEGEND, MARKS
 from screens.drawing import Drawing
 from screens.graph_keys import ACTIONS, BY_NAME, FOOTERS
 from screens.group_map import draw_groups
@@ -30,9 +29,10 @@ from screens.key_bar import KeyBar
 from screens.keys import Action
 from screens.layer_map import FED_BY, FEEDS, PICKED, draw_layers
 from screens.link_list import LinkList
+from screens.marks import MARKS, TREE_LEGEND
 from screens.numbers import count, plain
-from screens.one_line import one_line
 from screens.rows import Rows
+from screens.tokens import one_line
 from workbench.views import Status
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN = 0.5
 """Seconds between looks whether a command that was under way has changed the circuit."""
-STATES = {mark: words.split(":")[0] for mark, words in LEGEND.items()}
+STATES = {mark: words.split(":")[0] for mark, words in TREE_LEGEND.items()}
 
 
 class GraphScreen(Screen[str | None]):

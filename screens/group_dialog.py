@@ -12,7 +12,7 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
 from screens.dialogs import Dialog
-from screens.one_line import one_line
+from screens.tokens import one_line
 from workbench.circuit import RoleGroup
 
 Answer = tuple[str, str]

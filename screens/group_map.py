@@ -16,9 +16,8 @@ from screens.circuit_picture import Bundle, Member, Picture, letter
 from screens.drawing import Spot
 from screens.layer_map import FED_BY, FEEDS, Ink, trunk
 from screens.numbers import count
-from screens.one_line import one_line
 from screens.rows import POINTER
-from screens.tokens import fit
+from screens.tokens import fit, one_line
 
 GUTTER = 8
 LIGHT, HEAVY = tuple("─│┌┐└┘"), tuple("━┃┏┓┗┛")

@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from screens.one_line import one_line
+from screens.tokens import one_line
 
 SHOWN = 50  # matches listed: more are not read, and a list of thousands takes time to build
 

@@ -10,8 +10,6 @@ from textual.binding import ActiveBinding
 from textual.keys import format_key
 from textual.screen import Screen
 
-from screens import keys
-
 HERE = "This panel"
 SCREEN = "This screen"
 EVERYWHERE = "Everywhere"
@@ -81,7 +79,7 @@ def _meaning(active: ActiveBinding) -> tuple[str, str]:
     action, description = active.binding.action, active.binding.description
     if isinstance(active.node, Screen):
         # A screen may say of its actions more than a binding can: what subject they belong to.
-        for known in getattr(active.node, "ACTIONS", keys.ACTIONS):
+        for known in getattr(active.node, "ACTIONS", ()):
             if (known.name, known.label) == (action, description):
                 return known.group, known.help
         # Moving between widgets and copying: Textual gives these to every screen.

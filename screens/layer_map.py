@@ -15,8 +15,8 @@ from rich.style import Style
 from rich.text import Text
 
 from screens.circuit_picture import UNREACHED, Picture, letter
-from screens.circuit_tree import MARKS
 from screens.drawing import Spot
+from screens.marks import MARKS
 
 FEEDS = "▲"
 FED_BY = "▼"

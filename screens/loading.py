@@ -16,8 +16,9 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from screens.background import Background, sentence
+from screens.navigation import ShowBench, ShowSetup
 from screens.numbers import seconds, shorten
-from screens.one_line import one_line
+from screens.tokens import one_line
 from workbench.errors import Cancelled
 from workbench.request import OpenRequest
 
@@ -103,10 +104,6 @@ class Loading(Screen[None]):
         self.thread.stop()
 
     def _open(self) -> Session:
-        from screens.app import WorkbenchApp
-
-        if isinstance(self.app, WorkbenchApp):
-            self.app.error_log.open()
         session = self.opening(self._say)
         if self._cancelled.is_set():  # nobody waits for it any more
             session.close()
@@ -144,22 +141,17 @@ class Loading(Screen[None]):
         self.query_one("#steps", Static).update(text)
 
     def _opened(self, session: Session) -> None:
-        from screens.app import WorkbenchApp
-
-        if self._cancelled.is_set() or not isinstance(self.app, WorkbenchApp):
+        if self._cancelled.is_set():
             session.close()
-            return
-        (self.show or self.app.show_bench)(session)
+        elif self.show is not None:
+            self.show(session)
+        elif not self.post_message(ShowBench(session)):  # this screen is being taken away
+            session.close()
 
     def _failed(self, error: BaseException) -> None:
-        from screens.app import WorkbenchApp
-
-        if not self._cancelled.is_set() and isinstance(self.app, WorkbenchApp):
-            self.app.show_setup(complaint=sentence(error))
+        if not self._cancelled.is_set():
+            self.post_message(ShowSetup(complaint=sentence(error)))
 
     def action_cancel(self) -> None:
-        from screens.app import WorkbenchApp
-
         self._cancelled.set()
-        if isinstance(self.app, WorkbenchApp):
-            self.app.show_setup(complaint="Loading was cancelled.")
+        self.post_message(ShowSetup(complaint="Loading was cancelled."))

@@ -13,7 +13,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from screens.dialogs import Dialog
-from screens.one_line import one_line
+from screens.tokens import one_line
 from workbench.modelreport import Fact, facts, memory_facts
 
 if TYPE_CHECKING:

@@ -9,10 +9,9 @@ from rich.text import Text
 from textual.message import Message
 from textual.suggester import Suggester
 
-from screens.one_line import one_line
 from screens.paths import PathSuggester
 from screens.rows import POINTER, Rows
-from screens.tokens import fit
+from screens.tokens import fit, one_line
 
 Name = tuple[str, str]
 WORDS = 24  # cells below which the words beside a name say too little to be shown

@@ -15,8 +15,7 @@ from textual.widgets import Static
 
 from screens.dialogs import Dialog
 from screens.numbers import percent, signed
-from screens.one_line import one_line
-from screens.tokens import fit, show_token
+from screens.tokens import fit, one_line, show_token
 
 if TYPE_CHECKING:
     from workbench.session import Session

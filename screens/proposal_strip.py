@@ -14,8 +14,8 @@ from textual.binding import Binding, BindingType
 from textual.strip import Strip
 from textual.widget import Widget
 
-from screens.keys import PROPOSAL_ACTIONS
 from screens.numbers import PENDING, count, digits_for, plain, signed
+from screens.proposal_keys import PROPOSAL_ACTIONS
 from workbench.proposal import Proposed
 
 LONGEST = len("accepting: faithfulness 1.0000 → 1.0000 (+0.0000)")

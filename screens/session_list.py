@@ -9,9 +9,8 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 
 from screens.numbers import ABSENT, count, plain, shorten
-from screens.one_line import one_line
 from screens.rows import POINTER, Rows
-from screens.tokens import fit
+from screens.tokens import fit, one_line
 from workbench.views import SessionSummary
 
 

@@ -26,10 +26,11 @@ from screens.key_bar import KeyBar
 from screens.keys import Action
 from screens.lookups import Known, look_up
 from screens.name_list import NameList, NameSuggester
+from screens.navigation import OpenSession, OpenTutorial, ResumeSession
 from screens.numbers import count
-from screens.one_line import one_line
 from screens.rows import Rows
 from screens.session_list import SessionList
+from screens.tokens import one_line
 from workbench import settings
 from workbench.errors import WorkbenchError
 from workbench.request import OpenRequest
@@ -182,10 +183,7 @@ class Setup(Screen[None]):
         self._take(event.names, event.name)
 
     def _resume(self, path: Path) -> None:
-        from screens.app import WorkbenchApp
-
-        if isinstance(self.app, WorkbenchApp):
-            self.app.resume_session(path)
+        self.post_message(ResumeSession(path))
 
     # What is asked for.
 
@@ -225,21 +223,15 @@ class Setup(Screen[None]):
     @on(Input.Submitted)
     @on(Button.Pressed, "#open")
     def action_open(self) -> None:
-        from screens.app import WorkbenchApp
-
         try:
             request = self.asked()
         except WorkbenchError as error:
             self._complain(str(error))
             return
-        if isinstance(self.app, WorkbenchApp):
-            self.app.open_session(request)
+        self.post_message(OpenSession(request))
 
     def action_tutorial(self) -> None:
-        from screens.app import WorkbenchApp
-
-        if isinstance(self.app, WorkbenchApp):
-            self.app.open_tutorial()
+        self.post_message(OpenTutorial())
 
     def _complain(self, said: str) -> None:
         line = self.query_one("#complaint", Static)

@@ -62,6 +62,14 @@ def show_tokens(tokens: Iterable[str], width: int = WIDTH) -> list[str]:
     return [show_token(token, width) for token in tokens]
 
 
+def one_line(text: str, width: int = 200) -> str:
+    """Text with single spaces between words and every character visible: no markup, no controls.
+
+    For words that came from a file: roles, names, notes, paths.
+    """
+    return " ".join(show_token(word, width) for word in text.split(" ") if word.strip())
+
+
 def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
     """Text padded, or cut with an ellipsis, to exactly `width` cells. For text that is already
     harmless.

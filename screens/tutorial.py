@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from screens import graph_keys, keys
 from screens.bench import Bench
 from screens.graph import GraphScreen
+from screens.keys import Action
+from screens.navigation import OpenTutorial
 from screens.prompt_view import PromptsDialog
 from screens.tutorial_dialog import LEAVE, RESTART, TutorialDialog
 from screens.tutorial_keys import TUTORIAL_ACTIONS
@@ -88,7 +89,7 @@ class GuidedBench(Guided, Bench):
         folded: the user folded the panel or unfolded it; None: as there is room.
     """
 
-    ACTIONS: ClassVar[tuple[keys.Action, ...]] = (*keys.ACTIONS, *TUTORIAL_ACTIONS)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*Bench.ACTIONS, *TUTORIAL_ACTIONS)
     BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in TUTORIAL_ACTIONS]
 
     def __init__(self, session: Session, tour: Tour, said: str = "") -> None:
@@ -211,10 +212,7 @@ class GuidedBench(Guided, Bench):
         self.app.push_screen(TutorialDialog(), go)
 
     def _restart(self) -> None:
-        from screens.app import WorkbenchApp
-
-        if isinstance(self.app, WorkbenchApp):
-            self.app.open_tutorial(restart=True)
+        self.post_message(OpenTutorial(restart=True))
 
     def _end(self, said: str) -> None:
         self.over = True
@@ -233,7 +231,7 @@ class GuidedBench(Guided, Bench):
 class GuidedGraph(Guided, GraphScreen):
     """The graph with the tutorial."""
 
-    ACTIONS: ClassVar[tuple[keys.Action, ...]] = (*graph_keys.ACTIONS, *TUTORIAL_ACTIONS)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*GraphScreen.ACTIONS, *TUTORIAL_ACTIONS)
     BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in TUTORIAL_ACTIONS]
 
     def __init__(self, bench: GuidedBench) -> None:

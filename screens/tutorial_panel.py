@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from screens.one_line import one_line
+from screens.tokens import one_line
 from screens.tutorial_keys import TUTORIAL_ACTIONS
 
 if TYPE_CHECKING:

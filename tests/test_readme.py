@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from screens.keys import ACTIONS
+from screens.bench_keys import ACTIONS
 from workbench.assessment.parts import PARTS
 from workbench.discovery.method import METHODS
 from workbench.taskfile import read_task

@@ -14,11 +14,11 @@ from textual.widgets import Input, Static
 
 from screens.app import WorkbenchApp
 from screens.bench import Bench
+from screens.bench_keys import ACTIONS, BY_NAME, FOOTERS
 from screens.circuit_tree import CircuitTree
 from screens.dialogs import Ask, Confirm, Export
 from screens.graph import GraphScreen
 from screens.jump import Jump
-from screens.keys import ACTIONS, BY_NAME, FOOTERS
 from screens.readouts import Readouts
 from screens.status_bar import StatusBar
 from tests.screens.tiny_sessions import tiny_session, until

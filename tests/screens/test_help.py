@@ -15,13 +15,12 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from screens import graph_keys, keys
-from screens.circuit_tree import LEGEND
-from screens.edges_panel import SETTINGS
+from screens import bench_keys, graph_keys
 from screens.glossary import numbers
 from screens.graph import GraphScreen
 from screens.help import HelpScreen, help_text
 from screens.key_table import EVERYWHERE, HERE, SCREEN, KeyRow, key_table, written
+from screens.marks import SETTINGS, TREE_LEGEND
 from screens.readouts import Readouts
 from tests.screens.tiny_sessions import tiny_session
 
@@ -111,7 +110,7 @@ async def test_the_help_explains_panel_screen_and_numbers() -> None:
         assert "prob_diff: this less that." in text.replace("\n", " ").replace("  ", "")
         for words, _ in SETTINGS.values():
             assert words in text
-        for mark in LEGEND:
+        for mark in TREE_LEGEND:
             assert f"\n{mark} " in text
         for key in ("escape", "question_mark"):
             await pilot.press(key)
@@ -231,5 +230,5 @@ async def test_actions_of_one_name_are_those_of_the_screen_below(tmp_path: Path)
         sections = {row.keys[0]: row.section for row in key_table(app.screen.active_bindings)}
     assert sections["u"] == graph_keys.GROUPS
     assert sections["/"] == graph_keys.DRAWING
-    bench = {action.name: action.group for action in keys.ACTIONS}
+    bench = {action.name: action.group for action in bench_keys.ACTIONS}
     assert bench["undo"] != graph_keys.GROUPS

@@ -9,7 +9,7 @@ from textual.containers import VerticalScroll
 
 from screens.app import WorkbenchApp
 from screens.bench import Bench
-from screens.keys import BY_NAME
+from screens.bench_keys import BY_NAME
 from screens.model_panel import LABEL, ModelPanel, draw_facts
 from screens.status_bar import StatusBar
 from tests.screens.test_bench import screen_text, settled

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from screens.numbers import bar, digits_for, percent, plain, seconds, shorten, signed
-from screens.one_line import one_line
+from screens.tokens import one_line
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 import workbench.model
-from screens import graph_keys, keys
+from screens import bench_keys, graph_keys
 from screens.app import WorkbenchApp
 from screens.bench import Bench
 from screens.graph import GraphScreen
@@ -245,7 +245,7 @@ async def test_what_does_not_load_is_a_sentence_on_setup(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("way", ["key", "title", "footer"])
 async def test_setup_offers_it(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     opened: list[bool] = []
-    monkeypatch.setattr(WorkbenchApp, "open_tutorial", lambda self: opened.append(True))
+    monkeypatch.setattr(WorkbenchApp, "open_tutorial", lambda self, *, restart: opened.append(True))
     app = WorkbenchApp()
     async with app.run_test(size=NARROW) as pilot:
         await until(pilot, lambda: isinstance(app.screen, Setup))
@@ -292,7 +292,7 @@ async def test_every_key_that_the_panel_shows_works_by_key_and_by_mouse(tmp_path
 
 def test_its_keys_are_nobody_elses() -> None:
     mine = {key for action in TUTORIAL_ACTIONS for key in action.keys.split(",")}
-    for action in (*keys.ACTIONS, *keys.READOUT_ACTIONS, *graph_keys.ACTIONS):
+    for action in (*bench_keys.ACTIONS, *bench_keys.READOUT_ACTIONS, *graph_keys.ACTIONS):
         assert not mine & set(action.keys.split(",")), action.name
 
 
