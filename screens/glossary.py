@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screens.marks import EDGE_LEGEND, SETTINGS, TREE_LEGEND
 from screens.standing import LEGEND as REFERENCE_MARKS
+from workbench.settings import ABLATIONS
 
 NUMBERS = (
     ("metric", "A number for how well the task is done, the mean over the prompts. {definition}"),
@@ -42,10 +43,9 @@ NUMBERS = (
     ),
     (
         "ablation",
-        "What a dropped edge carries. Patching: what its source writes on the corrupted prompt. "
-        "Zero: nothing. Mean: its source's mean over the clean prompts. With these two, "
-        "corrupted means everything ablated so.",
+        "What a dropped edge carries. With all but patching, corrupted means everything ablated so.",
     ),
+    *((f"  {name}", f"{words}.") for name, words in ABLATIONS.items()),
     (
         "EAP",
         "Edge attribution patching: the estimate (corrupted − clean) · gradient of every edge at "

@@ -24,7 +24,6 @@ from screens.circuit_picture import Member, Picture, letter
 from screens.drawing import Drawing
 from screens.graph_keys import ACTIONS, BY_NAME, FOOTERS
 from screens.group_map import draw_groups
-from screens.grouping import put_into_group
 from screens.key_bar import KeyBar
 from screens.keys import Action
 from screens.layer_map import FED_BY, FEEDS, PICKED, draw_layers
@@ -318,7 +317,7 @@ class GraphScreen(Screen[str | None]):
 
         def assign(answer: tuple[str, str] | None) -> None:
             if answer is not None:
-                self._command(lambda: put_into_group(self.session, nodes, *answer))
+                self._command(lambda: self.session.move_to_group(nodes, *answer))
                 self.picked.clear()
 
         self.app.push_screen(GroupDialog(nodes, self.picture.groups), assign)

@@ -19,14 +19,16 @@ def key_of(row: TreeRow) -> str:
 
 @dataclass(frozen=True)
 class TreeLayout:
-    """Attributes:
-    rows: as the session gives them: depth first.
-    index: place of a row by its key.
-    home: place of the row, by node, under which what feeds the node is listed; a missing edge's
-        row is nobody's.
-    above: place of each row's parent, -1 for the first.
-    last: whether a row is the last child of its parent.
-    digits: behind the point of the effects.
+    """The rows of the tree and how they hang together.
+
+    Attributes:
+        rows: as the session gives them: depth first.
+        index: place of a row by its key.
+        home: place of the row, by node, under which what feeds the node is listed; a missing
+            edge's row is nobody's.
+        above: place of each row's parent, -1 for the first.
+        last: whether a row is the last child of its parent.
+        digits: behind the point of the effects.
     """
 
     rows: tuple[TreeRow, ...] = ()

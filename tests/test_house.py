@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import workbench
 ROOT = Path(__file__).resolve().parents[1]
 MAX_LINES = 450
 ROOMS = ("workbench", "screens", "tasks")
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 HEAVY = ("torch", "transformers", "transformer_lens", "huggingface_hub", "datasets", "wandb")
 
 
@@ -112,6 +115,22 @@ def test_cuda_is_written_in_one_place() -> None:
         if re.search(r"""["']cuda|\.cuda\b""", path.read_text(encoding="utf-8"))
     ]
     assert named == ["workbench/device.py"]
+
+
+def test_docstrings_are_wrapped_whole() -> None:
+    """An indented line follows a heading of the docstring or an indented line, nothing else."""
+    headings = re.compile(r"(Args|Attributes|Raises|Returns|Yields):$")
+    broken = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for room in (*ROOMS, "tests")
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, DOCUMENTED)
+        for above, line in pairwise((ast.get_docstring(node) or "").splitlines())
+        if (line.startswith("    ") and line.strip())
+        and (above and not above.startswith(" ") and not headings.match(above))
+    ]
+    assert not broken
 
 
 def test_files_are_short() -> None:

@@ -198,6 +198,18 @@ class SetGroup(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MoveToGroup(Command):
+    kind = "move-to-group"
+    nodes: tuple[str, ...]
+    name: str
+    role: str
+
+    def describe(self) -> str:
+        moved = counted(len(self.nodes), "node")
+        return f"Moved {moved} into {self.name!r}." if self.name else f"Took {moved} out of groups."
+
+
+@dataclass(frozen=True, kw_only=True)
 class RemoveGroup(Command):
     kind = "remove-group"
     name: str
@@ -319,6 +331,7 @@ _ALL: tuple[type[Command], ...] = (
     Reopen,
     SetThreshold,
     SetGroup,
+    MoveToGroup,
     RemoveGroup,
     Note,
     Load,

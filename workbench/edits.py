@@ -166,6 +166,26 @@ def set_group(state: State, name: str, nodes: Sequence[str], role: str) -> State
     return state.with_words(groups=tuple(groups if name in names else [*groups, group]))
 
 
+def move_to_group(state: State, nodes: Sequence[str], name: str, role: str) -> State:
+    """Move nodes into the group of that name, made if there is none; no name takes them out of
+    theirs. A group that loses its last node goes.
+    """
+    if name.strip():
+        old = next((group.nodes for group in state.circuit.groups if group.name == name), ())
+        state = set_group(state, name, (*old, *nodes), role)
+    moved = set(nodes)
+    groups = []
+    for group in state.circuit.groups:
+        rest = group.nodes if group.name == name else _without(group.nodes, moved)
+        if rest:
+            groups.append(RoleGroup(group.name, group.role, rest))
+    return state.with_words(groups=tuple(groups))
+
+
+def _without(nodes: Sequence[str], moved: set[str]) -> tuple[str, ...]:
+    return tuple(node for node in nodes if node not in moved)
+
+
 def remove_group(state: State, name: str) -> State:
     groups = tuple(group for group in state.circuit.groups if group.name != name)
     if len(groups) == len(state.circuit.groups):

@@ -27,8 +27,7 @@ def show(
     """
     if not console.is_terminal():
         raise WorkbenchError(
-            "The app needs a terminal; without one use `workbench evaluate MODEL TASK CIRCUIT`, "
-            "`tasks`, `models`, `convert` or `bench`."
+            "The app needs a terminal; `workbench --help` lists the commands that need none."
         )
     from screens.app import WorkbenchApp
 

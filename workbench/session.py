@@ -291,6 +291,18 @@ class Session(Discovering):
             lambda change: kinds.SetGroup(name=name, nodes=tuple(nodes), role=role, change=change),
         )
 
+    def move_to_group(self, nodes: Sequence[str], name: str, role: str = "") -> Status:
+        """Move nodes into a group, made if there is none; without a name, out of their groups.
+
+        One command, so that one undo takes back all of it: groups that lose their last node go.
+        """
+        return self._do(
+            lambda state: edits.move_to_group(state, nodes, name, role),
+            lambda change: kinds.MoveToGroup(
+                nodes=tuple(nodes), name=name, role=role, change=change
+            ),
+        )
+
     def remove_group(self, name: str) -> Status:
         return self._do(
             lambda state: edits.remove_group(state, name),

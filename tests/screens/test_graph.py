@@ -12,7 +12,6 @@ from textual.widgets import Input, Static
 
 from screens.circuit_map import Map
 from screens.graph import GraphScreen
-from screens.grouping import put_into_group
 from screens.link_list import LinkList
 from tests.screens.tiny_sessions import tiny_session, until
 from workbench.session import Session
@@ -290,21 +289,6 @@ async def test_a_refused_command_is_a_message(
         await until(pilot, lambda: len(app._notifications) > 0)
         assert any(n.severity == "error" for n in app._notifications)
         assert "m1" in text_of(app)
-
-
-def test_moving_between_groups_leaves_no_empty_ones(session: Session) -> None:
-    session.set_group("one", ["m1"], "first")
-    session.set_group("two", ["a2.h1", "a0.h0"], "second")
-    put_into_group(session, ("m1", "a2.h1"), "three", "third")
-    groups = {group.name: group for group in session.circuit.groups}
-    assert set(groups) == {"two", "three"}
-    assert groups["two"].nodes == ("a0.h0",)
-    assert groups["two"].role == "second"
-    put_into_group(session, ("a0.h0", "a2.h1"), "", "")
-    groups = {group.name: group for group in session.circuit.groups}
-    assert set(groups) == {"three"}
-    assert groups["three"].nodes == ("m1",)
-    assert groups["three"].role == "third"
 
 
 async def test_a_circuit_of_three_hundred_nodes(tmp_path: Path) -> None:

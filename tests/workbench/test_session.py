@@ -393,3 +393,22 @@ def test_importing_the_session_loads_no_torch() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_moving_between_groups_is_one_step_and_leaves_no_empty_ones(session: Session) -> None:
+    session.set_group("one", ["m1"], "first")
+    session.set_group("two", ["a1.h1", "a0.h0"], "second")
+    before = session.circuit.groups
+    session.move_to_group(["m1", "a1.h1"], "three", "third")
+    groups = {group.name: group for group in session.circuit.groups}
+    assert set(groups) == {"two", "three"}
+    assert groups["two"].nodes == ("a0.h0",)
+    assert groups["two"].role == "second"
+    session.undo()
+    assert session.circuit.groups == before
+    session.redo()
+    session.move_to_group(["a0.h0", "a1.h1"], "")
+    groups = {group.name: group for group in session.circuit.groups}
+    assert set(groups) == {"three"}
+    assert groups["three"].nodes == ("m1",)
+    assert groups["three"].role == "third"

@@ -8,9 +8,8 @@ its `Layout` in the circuit's provenance under "eap_ig", also through a file of 
 again on writing.
 
 What a circuit of ours lacks is written so that their loader accepts it: a score that is not
-    known as 0.0, a width that is not known as 0. Neuron flags are carried along and do not change
-    what the circuit computes here. Open destinations, groups and notes have no place in this
-    format.
+known as 0.0, a width that is not known as 0. Neuron flags are carried along and do not change what
+the circuit computes here. Open destinations, groups and notes have no place in this format.
 """
 
 from __future__ import annotations

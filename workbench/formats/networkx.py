@@ -15,14 +15,14 @@ def to_networkx(circuit: Circuit) -> nx.MultiDiGraph[str]:
     one.
 
     A multigraph, since one source may feed a head by its q, its k and its v: the key of an edge
-        is its destination. `nx.DiGraph(...)` of the result merges them. Every value is a str, int,
-        float or bool, as writers of graph files need.
+    is its destination. `nx.DiGraph(...)` of the result merges them. Every value is a str, int,
+    float or bool, as writers of graph files need.
 
     Node attributes: `layer` (-1 for the input, the number of layers for the logits), `kind`
-        (input, head, mlp or logits), `group` and `role` of the groups it is in, `note`, and `open`,
-        whether an input of it is not yet expanded. Edge attributes: `name` (`m0->a9.h1<v>`),
-        `destination` (`a9.h1<v>`), `input` (q, k or v; empty where a node has one input only),
-        `note`, and `score`, absent where there is none.
+    (input, head, mlp or logits), `group` and `role` of the groups it is in, `note`, and `open`,
+    whether an input of it is not yet expanded. Edge attributes: `name` (`m0->a9.h1<v>`),
+    `destination` (`a9.h1<v>`), `input` (q, k or v; empty where a node has one input only),
+    `note`, and `score`, absent where there is none.
     """
     graph = circuit.graph
     drawn: nx.MultiDiGraph[str] = nx.MultiDiGraph(

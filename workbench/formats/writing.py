@@ -1,7 +1,7 @@
 """A file that is written whole or not at all.
 
-The text goes to a new file in the same folder, reaches the disk, and only then takes the name:
-    a full disk, a lost connection or Ctrl-C leave whatever stood there before as it was.
+The text goes to a new file in the same folder, reaches the disk, and only then takes the name: a
+full disk, a lost connection or Ctrl-C leave whatever stood there before as it was.
 """
 
 from __future__ import annotations

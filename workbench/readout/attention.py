@@ -29,12 +29,15 @@ def pattern(
 ) -> Attention:
     """A head's attention pattern.
 
-    Args: workspace: model, batch and recorded runs. head: a head's name. pair: a pair's number,
-        or None for the mean over all pairs, if their prompts are equally long. run: `clean` or
-        `corrupted`.
+    Args:
+        workspace: model, batch and recorded runs.
+        head: a head's name.
+        pair: a pair's number, or None for the mean over all pairs, if their prompts are equally
+            long.
+        run: `clean` or `corrupted`.
 
-    Raises: WorkbenchError: if there is no such head, pair or run, or if prompts of several
-        lengths are to be
+    Raises:
+        WorkbenchError: there is no such head, pair or run, or prompts of several lengths are to be
             averaged.
     """
     place = place_of(workspace, head, -1, pair, run)

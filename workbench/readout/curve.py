@@ -32,8 +32,9 @@ def curve(
         workspace: model, batch and recorded runs.
         node, position, pair, run: as for `logit_lens.lens`.
 
-    Raises: WorkbenchError: if there is no such node, pair, position or run, or if the task has no
-        answer space.
+    Raises:
+        WorkbenchError: there is no such node, pair, position or run, or the task has no answer
+            space.
     """
     answer_tokens = workspace.batch.answer_tokens
     if not answer_tokens:

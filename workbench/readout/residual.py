@@ -43,9 +43,10 @@ def residual_lens(
 ) -> ResidualLens:
     """Most probable tokens, logit difference and metric: of the embeddings, and after every layer.
 
-    Args: workspace: model, batch and recorded runs. position: from the end of each prompt if
-        negative, else from its start. The answers are those of
-            the prompt's end, wherever the residual is read.
+    Args:
+        workspace: model, batch and recorded runs.
+        position: from the end of each prompt if negative, else from its start. The answers are
+            those of the prompt's end, wherever the residual is read.
         pair: a pair's number, or None for the mean over all pairs.
         k: how many tokens a row.
         run: `clean` or `corrupted`.
