@@ -43,7 +43,8 @@ NUMBERS = (
     ),
     (
         "ablation",
-        "What a dropped edge carries. With all but patching, corrupted means everything ablated so.",
+        "What a dropped edge carries. With all but patching, corrupted "
+        "means everything ablated so.",
     ),
     *((f"  {name}", f"{words}.") for name, words in ABLATIONS.items()),
     (
