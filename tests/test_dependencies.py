@@ -7,13 +7,12 @@ import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
+from tests.paths import ROOT
 from workbench import installed
 
-ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 BOUNDED = re.compile(r"([\w.-]+)>=[\d.]+,<[\d.]+$")
 

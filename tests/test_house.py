@@ -7,13 +7,12 @@ import re
 import subprocess
 import sys
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 import workbench
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 MAX_LINES = 450
 ROOMS = ("workbench", "screens", "tasks")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from screens.bench_keys import ACTIONS
+from tests.paths import ROOT
 from workbench.assessment.parts import PARTS
 from workbench.discovery.method import METHODS
 from workbench.taskfile import read_task
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 
 import torch
 from torch import nn
 
+from tests.paths import ROOT
 from tests.workbench.family_cases import CASES, model_of
 from workbench.family import SUPPORTED_FAMILIES
 from workbench.model import Model
 from workbench.parts import Attention, Parts
 from workbench.readout.final_norm import FrozenNorm
 
-FILE = Path(__file__).resolve().parents[2] / "docs" / "families.md"
+FILE = ROOT / "docs" / "families.md"
 
 TEXT = """\
 # Families

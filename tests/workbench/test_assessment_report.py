@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import GOLDEN
 from tests.test_house import HEAVY, loaded_by
 from tests.workbench import assessment_values as values
 from workbench import Assessment, WorkbenchError, write_report
@@ -31,7 +32,7 @@ from workbench.assessment.results_faithfulness import Estimate
 
 pytestmark = pytest.mark.dependencies
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "assessment.md"
+PAGE = GOLDEN / "assessment.md"
 VOID = {"meta", "br", "hr", "img"}
 
 
@@ -80,11 +81,11 @@ def page() -> str:
 
 
 def test_the_markdown_is_the_golden_file() -> None:
-    """Written anew with GOLDEN=write; look at the difference before it is kept."""
+    """Written anew with PAGE=write; look at the difference before it is kept."""
     made = to_markdown(report(values.an_assessment()), "report_files")
-    if os.environ.get("GOLDEN") == "write":
-        GOLDEN.write_text(made, encoding="utf-8")
-    assert made == GOLDEN.read_text(encoding="utf-8")
+    if os.environ.get("PAGE") == "write":
+        PAGE.write_text(made, encoding="utf-8")
+    assert made == PAGE.read_text(encoding="utf-8")
 
 
 def test_the_page_is_well_formed_and_needs_and_runs_nothing(page: str) -> None:

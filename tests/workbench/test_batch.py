@@ -1,12 +1,12 @@
 """Batch: tokens of a task's pairs; what cannot be patched or scored is refused."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
 from tasks import TASKS, Pair, Task, make_task
+from tests.paths import REFERENCE
 from tests.small_tokenizers import byte_level, sentence_piece
 from tests.tiny import BOS, tiny_tokenizer
 from workbench.batch import make_batch
@@ -14,7 +14,7 @@ from workbench.encoding import Encoding, default_prefix, last_words, shown, visi
 from workbench.errors import WorkbenchError
 from workbench.taskfile import read_task
 
-REFERENCE = Path(__file__).parents[1] / "reference" / "ioi_smollm2.jsonl"
+PROMPTS = REFERENCE / "ioi_smollm2.jsonl"
 TINY = tiny_tokenizer()
 WITH_BOS = tiny_tokenizer(add_bos=True)
 KEYS = Pair("The keys on the table", "The key on the table", (" are", " were"), (" is",))
@@ -98,7 +98,7 @@ def test_a_pair_that_is_not_there() -> None:
 
 def test_the_reference_pairs() -> None:
     """32 pairs of 15 tokens, the typed special token among them, that differ in one name."""
-    batch = make_batch(read_task(REFERENCE), TINY)
+    batch = make_batch(read_task(PROMPTS), TINY)
     (group,) = batch.groups
     assert tuple(group.clean.shape) == (32, 15)
     assert set(group.clean[:, 0].tolist()) == {TINY.bos_token_id}

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tasks.pair import Pair
+from tests.paths import ROOT
 from tests.tiny import tiny_gpt2, tiny_llama
 from workbench import cli, console, evaluation
 from workbench.__main__ import main as entry_point
@@ -29,7 +30,6 @@ pytestmark = pytest.mark.dependencies
 
 GRAPH = Graph(2, 2)
 SCORE_KEYS = {"clean", "corrupted", "circuit", "faithfulness", "edges", "nodes"}
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -502,7 +502,7 @@ def test_a_report_has_what_is_needed_and_nothing_of_what_is_studied(
     for text in (out, out_json):
         assert "Mary" not in text
         assert str(tmp_path) not in text
-        assert str(Path(__file__).parents[2]) not in text
+        assert str(ROOT) not in text
 
 
 def test_a_report_names_no_folder_outside_the_home_folder(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.paths import GOLDEN
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.formats import convert, load_circuit, save_circuit
@@ -20,9 +21,9 @@ from workbench.graph import Graph
 
 pytestmark = pytest.mark.dependencies
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "formats"
-OURS = (GOLDEN / "circuit.json").read_text()
-THEIRS = (GOLDEN / "eap_ig.json").read_text()
+FILES = GOLDEN / "formats"
+OURS = (FILES / "circuit.json").read_text()
+THEIRS = (FILES / "eap_ig.json").read_text()
 
 
 def refusal(path: str | os.PathLike[str], graph: Graph | None = None) -> str:
@@ -68,7 +69,7 @@ def test_no_circuit_file(case: str, tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_is_no_harm(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_bytes(b"\xef\xbb\xbf" + OURS.encode())
-    assert load_circuit(tmp_path / "c.json") == load_circuit(GOLDEN / "circuit.json")
+    assert load_circuit(tmp_path / "c.json") == load_circuit(FILES / "circuit.json")
 
 
 def test_no_file(tmp_path: Path) -> None:
@@ -227,15 +228,15 @@ def test_a_field_listed_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["circuit.json", "eap_ig.json"])
 @pytest.mark.parametrize("graph", [Graph(2, 3), Graph(12, 12), Graph(2, 2, parallel=True)])
 def test_another_model(name: str, graph: Graph) -> None:
-    sentence = refusal(GOLDEN / name, graph)
+    sentence = refusal(FILES / name, graph)
     assert "another model" in sentence and "2 layers of 2 heads" in sentence
     assert f"{graph.n_layers} layers of {graph.n_heads} heads" in sentence
     assert ("in parallel" in sentence) == graph.parallel
 
 
 def test_a_circuit_of_the_model_is_taken() -> None:
-    assert load_circuit(GOLDEN / "circuit.json", Graph(2, 2)).graph == Graph(2, 2)
-    parallel = load_circuit(GOLDEN / "eap_ig_parallel.json", Graph(2, 2, parallel=True))
+    assert load_circuit(FILES / "circuit.json", Graph(2, 2)).graph == Graph(2, 2)
+    parallel = load_circuit(FILES / "eap_ig_parallel.json", Graph(2, 2, parallel=True))
     assert parallel.graph.parallel
 
 
@@ -243,7 +244,7 @@ def test_an_unknown_format_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(WorkbenchError, match="choose circuit or eap-ig"):
         save_circuit(Circuit.empty(Graph(1, 1)), tmp_path / "c", "dot")
     with pytest.raises(WorkbenchError, match="choose circuit or eap-ig"):
-        convert(GOLDEN / "circuit.json", tmp_path / "c", "json")
+        convert(FILES / "circuit.json", tmp_path / "c", "json")
     assert not list(tmp_path.iterdir())
 
 
@@ -266,7 +267,7 @@ DAMAGE: dict[str, Any] = {
 
 @pytest.mark.parametrize("case", DAMAGE)
 def test_damaged_provenance_is_not_written(case: str, tmp_path: Path) -> None:
-    circuit = load_circuit(GOLDEN / "eap_ig.json")
+    circuit = load_circuit(FILES / "eap_ig.json")
     damage = DAMAGE[case]
     whole = isinstance(damage, dict) and damage and "cfg" not in damage
     circuit.provenance["eap_ig"] = circuit.provenance["eap_ig"] | damage if whole else damage
@@ -276,4 +277,4 @@ def test_damaged_provenance_is_not_written(case: str, tmp_path: Path) -> None:
 
 
 def test_the_golden_file_of_ours_is_what_these_cases_change() -> None:
-    assert to_text(load_circuit(GOLDEN / "circuit.json")) == OURS
+    assert to_text(load_circuit(FILES / "circuit.json")) == OURS

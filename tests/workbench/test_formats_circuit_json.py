@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from tests.paths import GOLDEN, ROOT
 from tests.workbench.circuits import circuits, same_scores, same_value
 from workbench.circuit import Circuit, RoleGroup
 from workbench.errors import WorkbenchError
@@ -22,8 +23,7 @@ from workbench.graph import Graph
 
 pytestmark = pytest.mark.dependencies
 
-ROOT = Path(__file__).parent.parent.parent
-GOLDEN = ROOT / "tests" / "golden" / "formats" / "circuit.json"
+OURS = GOLDEN / "formats" / "circuit.json"
 SCHEMA = ROOT / "docs" / "circuit.schema.json"
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 
@@ -74,20 +74,20 @@ def example() -> Circuit:
 
 
 def test_golden() -> None:
-    assert to_text(example()) == GOLDEN.read_text()
+    assert to_text(example()) == OURS.read_text()
 
 
 def test_what_the_golden_file_holds() -> None:
-    original, circuit = example(), load_circuit(GOLDEN)
+    original, circuit = example(), load_circuit(OURS)
     assert circuit == original and same_scores(circuit, original)
     assert circuit.groups == original.groups and circuit.notes == original.notes
     original.provenance["evaluation"]["faithfulness"] = None  # a number that JSON lacks
     assert same_value(circuit.provenance, original.provenance)
-    assert to_text(circuit) == GOLDEN.read_text()
+    assert to_text(circuit) == OURS.read_text()
 
 
 def test_the_file_is_harmless_in_a_terminal() -> None:
-    text = GOLDEN.read_bytes()
+    text = OURS.read_bytes()
     assert all(byte == 10 or 32 <= byte < 127 for byte in text)
 
 
@@ -111,7 +111,7 @@ def test_the_schema_in_docs_is_the_one_of_the_models() -> None:
 
 
 def test_the_schema_refuses_what_we_refuse() -> None:
-    value = json.loads(GOLDEN.read_text())
+    value = json.loads(OURS.read_text())
     VALIDATOR.validate(value)
     for change in (
         {"version": 2},

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from tests.paths import GOLDEN
 from tests.workbench.circuits import deviant_eap_ig_files, eap_ig_edges, eap_ig_files
 from workbench.circuit import Circuit, RoleGroup
 from workbench.formats import circuit_json, convert, eap_ig, load_circuit, losses, save_circuit
@@ -20,7 +21,7 @@ from workbench.graph import Graph
 pytestmark = pytest.mark.dependencies
 
 # Written by EAP-IG 2.0.0 itself: random scores, the best edges, dead ends pruned by its own code.
-THEIRS = Path(__file__).parent.parent / "golden" / "formats"
+THEIRS = GOLDEN / "formats"
 GOLDEN = [THEIRS / "eap_ig.json", THEIRS / "eap_ig_parallel.json"]
 
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
+from tests.paths import ROOT
 from tests.tiny import tiny_gpt2
 
 pytestmark = pytest.mark.dependencies
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Hub(ThreadingHTTPServer):

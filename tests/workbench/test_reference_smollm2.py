@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.paths import REFERENCE
 from workbench.batch import make_batch
 from workbench.circuit import Circuit
 from workbench.evaluator import Edit, Evaluator
@@ -23,7 +23,6 @@ from workbench.patching import edge_effects
 from workbench.taskfile import read_task
 from workbench.workspace import Workspace
 
-HERE = Path(__file__).parent.parent / "reference"
 pytestmark = [
     pytest.mark.smollm2,
     pytest.mark.skipif(
@@ -36,13 +35,15 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def workspace() -> Workspace:
     model = load_model("smollm2", device="cpu", dtype="float32")
-    batch = make_batch(read_task(HERE / "ioi_smollm2.jsonl", metric="logit_diff"), model.tokenizer)
+    batch = make_batch(
+        read_task(REFERENCE / "ioi_smollm2.jsonl", metric="logit_diff"), model.tokenizer
+    )
     return Workspace(model, batch)
 
 
 @pytest.fixture(scope="module")
 def numbers() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((HERE / "ioi_smollm2.json").read_text())
+    loaded: dict[str, Any] = json.loads((REFERENCE / "ioi_smollm2.json").read_text())
     return loaded
 
 
@@ -86,7 +87,7 @@ def test_single_edges_patched_in_the_full_model(
 
 
 def test_eap_of_every_edge(workspace: Workspace) -> None:
-    given = np.load(HERE / "ioi_smollm2_eap.npz")
+    given = np.load(REFERENCE / "ioi_smollm2_eap.npz")
     graph = workspace.graph
     rows = [graph.source_index(str(name)) for name in given["source"]]
     columns = [graph.destination_index(str(name)) for name in given["destination"]]

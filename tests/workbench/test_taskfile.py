@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks import Pair, Task
+from tests.paths import REFERENCE
 from tests.tiny import tiny_tokenizer
 from workbench import taskfile
 from workbench.errors import WorkbenchError
 from workbench.taskfile import read_task, resolve_task
 
-REFERENCE = Path(__file__).parents[1] / "reference" / "ioi_smollm2.jsonl"
+PROMPTS = REFERENCE / "ioi_smollm2.jsonl"
 TINY = tiny_tokenizer()
 KEYS = {
     "clean": "The keys, on the table",
@@ -130,7 +131,7 @@ def test_too_many_answers_are_no_answer_space(tmp_path: Path) -> None:
 
 
 def test_the_reference_pairs() -> None:
-    task = read_task(REFERENCE)
+    task = read_task(PROMPTS)
     assert len(task.pairs) == 32
     assert task.pairs[0].clean.startswith("<|im_start|>When Brian and Rachel")
     assert task.pairs[0].answers == (" Brian",)
@@ -345,7 +346,7 @@ def test_a_name_that_is_nothing_is_answered_with_the_nearest_task() -> None:
 def test_reading_a_file_does_not_load_torch() -> None:
     code = (
         "import sys; from workbench.taskfile import read_task; "
-        f"read_task({str(REFERENCE)!r}); print('torch' in sys.modules)"
+        f"read_task({str(PROMPTS)!r}); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.paths import ROOT
 from tests.tiny import tiny_llama
 from workbench.errors import WorkbenchError
 from workbench.model import Model, load_model
@@ -191,11 +192,10 @@ def test_the_command_says_one_sentence_and_reads_no_answer(
 
 def test_transformers_is_asked_in_one_place() -> None:
     """Whatever reads a model or a tokenizer goes through what says no to code."""
-    root = Path(__file__).resolve().parents[2]
     reading = [
-        str(path.relative_to(root))
+        str(path.relative_to(ROOT))
         for room in ("workbench", "screens", "tasks")
-        for path in sorted((root / room).rglob("*.py"))
+        for path in sorted((ROOT / room).rglob("*.py"))
         if ".from_pretrained(" in path.read_text(encoding="utf-8")
     ]
     assert reading == ["workbench/transformers_access.py"]
