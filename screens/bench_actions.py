@@ -18,7 +18,8 @@ from screens.numbers import digits_for, plain
 from screens.one_line import one_line
 from screens.runner import SessionRunner, View
 from screens.status_bar import StatusBar
-from workbench.views import Candidate, Status, TreeRow
+from workbench.tree import TreeRow
+from workbench.views import Candidate, Status
 
 if TYPE_CHECKING:
     from screens.graph import GraphScreen
@@ -324,7 +325,7 @@ class BenchActions(Screen[None]):
     def ask_reference(self) -> None:
         from screens.dialogs import Ask
         from screens.paths import PathSuggester
-        from workbench.reference import find_reference
+        from workbench.bundled_circuits import find_reference
 
         def compare(text: str | None) -> None:
             if text and text.strip():

@@ -27,7 +27,7 @@ from screens.tokens import fit
 from workbench.rack import MOST, EdgeRow, Place
 
 if TYPE_CHECKING:
-    from workbench.assessment.overlap import Overlap, Shared
+    from workbench.assessment.results_overlap import Overlap, Shared
     from workbench.session import Session
 
 FILTERS = ("all", "differing", "shared")

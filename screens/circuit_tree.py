@@ -13,7 +13,7 @@ from screens.rows import POINTER, Rows
 from screens.standing import node_sign, node_words
 from screens.tokens import fit
 from screens.tree_layout import TreeLayout, key_of
-from workbench.views import TreeRow
+from workbench.tree import TreeRow
 
 MARKS = {"open": "◌", "partly": "◐", "expanded": "●", "dead": "✗", "input": "■"}
 NOT_KEPT = "○"  # as in the table of edges

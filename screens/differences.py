@@ -17,8 +17,7 @@ from screens.one_line import one_line
 from screens.rows import POINTER, Rows
 from screens.standing import MEANING, SIGNS, shares
 from screens.tokens import fit
-from workbench.comparison import Comparison
-from workbench.views import Standing
+from workbench.comparison import Comparison, Standing
 
 if TYPE_CHECKING:
     from workbench.session import Session

@@ -19,8 +19,8 @@ from screens.one_line import one_line
 from screens.tokens import fit, show_token
 
 if TYPE_CHECKING:
+    from workbench.preview import PromptView
     from workbench.session import Session
-    from workbench.views import PromptView
 
 LABEL = 10  # cells of "corrupted "
 ANSWERS_SHOWN = 8

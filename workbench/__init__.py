@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from workbench.comparison import Comparison, compare
     from workbench.discovery.run import Discovery, discover
     from workbench.errors import WorkbenchError
-    from workbench.evaluation import CircuitScore, evaluate, load_task
+    from workbench.evaluation import load_task
     from workbench.evaluator import Edit, Evaluator
     from workbench.formats import load_circuit, save_circuit
     from workbench.formats.networkx import to_networkx
     from workbench.graph import Graph
     from workbench.model import Model, load_model
+    from workbench.score import CircuitScore, evaluate
     from workbench.session import Session
     from workbench.workspace import Workspace
 
@@ -35,7 +36,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Assessment": "workbench.assessment.results_assessment",
     "Circuit": "workbench.circuit",
-    "CircuitScore": "workbench.evaluation",
+    "CircuitScore": "workbench.score",
     "Comparison": "workbench.comparison",
     "Discovery": "workbench.discovery.run",
     "Edit": "workbench.evaluator",
@@ -50,7 +51,7 @@ _HOMES = {
     "assess": "workbench.assessment.assess",
     "compare": "workbench.comparison",
     "discover": "workbench.discovery.run",
-    "evaluate": "workbench.evaluation",
+    "evaluate": "workbench.score",
     "load_circuit": "workbench.formats",
     "load_model": "workbench.model",
     "load_task": "workbench.evaluation",

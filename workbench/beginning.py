@@ -6,14 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.bundled_circuits import truth
 from workbench.commands import Command
 from workbench.errors import WorkbenchError
+from workbench.header import Header, first_threshold, header
 from workbench.history import History
 from workbench.journal import Journal, Reading
 from workbench.modelsource import SHORT_NAMES, find_model
-from workbench.opening import Header, Opened, Settings, first_threshold, header, open_engine
+from workbench.opening import Opened, open_engine
 from workbench.progress import Progress, silent
-from workbench.reference import truth
+from workbench.request import Settings
 from workbench.session import Session
 from workbench.state import State
 from workbench.statefolder import new_journal_path

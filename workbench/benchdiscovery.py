@@ -17,7 +17,7 @@ from workbench.batch import Batch
 from workbench.bench import SMALL, prepared, top_circuit
 from workbench.discovery import acdc, acdc_sequential, eap, eap_ig
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.discovery.scoring import streamed_scores
 from workbench.evaluation import NO_MEMORY, prepare
 from workbench.figures import Figure, Figures

@@ -202,8 +202,8 @@ def evaluate(
     warn_of_other_model(loaded, model)
     with console.ProgressLine() as progress:
         progress("Starting", None)
-        from workbench.evaluation import evaluate as score_of
         from workbench.model import load_model
+        from workbench.score import evaluate as score_of
 
         made = load_model(model, device=device, dtype=dtype, revision=revision, progress=progress)
         score = score_of(
@@ -351,9 +351,9 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare a circuit with a reference: which edges are missing, which are extra."""
+    from workbench.bundled_circuits import find_reference
     from workbench.comparison import compare as compared
     from workbench.formats import load_circuit
-    from workbench.reference import find_reference
 
     path = find_reference(reference)
     mine = load_circuit(circuit)

@@ -24,7 +24,8 @@ from workbench.commands import Command
 from workbench.desk import Desk
 from workbench.discovery.asking import check
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Method, Options, find_method
+from workbench.discovery.method import Method, find_method
+from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection, select
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.held import Held

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.family import SUPPORTED_FAMILIES
-from workbench.modelcache import STAMP, cache_folder
+from workbench.modelcache import STAMP
 from workbench.modelsource import SHORT_NAMES
 from workbench.sessions import list_sessions
+from workbench.statefolder import cache_folder
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from workbench.budget import Shape
 from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
-from workbench.footprint import Footprint, Shape, predict
+from workbench.footprint import Footprint, predict
 from workbench.graph import Graph
 from workbench.info import ModelInfo, SelfCheck
 from workbench.memory import memory_errors

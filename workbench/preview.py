@@ -19,7 +19,6 @@ from workbench.errors import WorkbenchError
 from workbench.modelcache import CacheEntry
 from workbench.modelsource import find_model
 from workbench.progress import silent
-from workbench.views import PromptView
 
 TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILE = "tokenizer_config.json"
@@ -190,3 +189,13 @@ def _words(pair: Pair) -> PromptView:
         return [words[0], *(" " + word for word in words[1:])]
 
     return PromptView(cut(pair.clean), cut(pair.corrupted), pair.answers, pair.wrong_answers)
+
+
+@dataclass(frozen=True)
+class PromptView:
+    """One pair of prompts, token by token, as the model reads them."""
+
+    clean: list[str]
+    corrupted: list[str]
+    answers: tuple[str, ...]
+    wrong_answers: tuple[str, ...]

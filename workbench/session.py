@@ -20,14 +20,16 @@ from workbench.commands import Command
 from workbench.deed import Deed
 from workbench.desk import OnChunk, Seen
 from workbench.discovering import Discovering
+from workbench.effect_settings import check_setting
 from workbench.effects import Matrix
 from workbench.export import export
 from workbench.history import History
 from workbench.journal import Journal
-from workbench.opening import Opened, Settings, now
+from workbench.opening import Opened
 from workbench.progress import Progress
+from workbench.provenance import now
+from workbench.request import Settings
 from workbench.sessions import list_sessions
-from workbench.settings import check_setting
 from workbench.state import Change, State
 from workbench.survey import difference, evaluated, first_status, milestone
 from workbench.views import Status

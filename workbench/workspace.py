@@ -18,7 +18,8 @@ from torch import Tensor
 
 from workbench.ablation import record_ablated
 from workbench.means import Means, means_over
-from workbench.metrics import Answers, Metric, check_metric
+from workbench.metrics import Answers, Metric
+from workbench.metrics_catalogue import check_metric
 from workbench.recording import Recording, record
 from workbench.settings import MEANS, PATCHING, check_ablation
 
@@ -180,7 +181,7 @@ class Workspace:
 
     @cached_property
     def _eap(self) -> NDArray[np.float32]:
-        from workbench.discovery.eap import eap
+        from workbench.discovery.estimates import eap
 
         return eap(self)
 

@@ -20,7 +20,8 @@ from workbench.assessment.results_curve import Curve, Curves
 from workbench.assessment.settings import Settings
 from workbench.circuit import Circuit, all_edges
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import METHODS, Method, Options
+from workbench.discovery.method import METHODS, Method
+from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
 from workbench.work import Work, finish

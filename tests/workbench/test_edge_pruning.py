@@ -15,7 +15,8 @@ from workbench.circuit import Circuit, all_edges
 from workbench.discovery import edge_pruning
 from workbench.discovery.edge_pruning import Gates, find
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options, find_method
+from workbench.discovery.method import find_method
+from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES

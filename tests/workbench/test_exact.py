@@ -10,7 +10,8 @@ from workbench.batch import make_batch
 from workbench.circuit import all_edges
 from workbench.discovery import exact
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options, find_method
+from workbench.discovery.method import find_method
+from workbench.discovery.options import Options
 from workbench.evaluation import load_task
 from workbench.handwritten import TRUE_EDGES
 from workbench.model import load_model

@@ -17,11 +17,11 @@ from tests.tiny_families import MAKERS
 from tests.workbench import family_reference
 from tests.workbench.engine_cases import ablated, expected_effect, random_circuit, some_edges
 from tests.workbench.family_cases import CASES, family_case, usual_case
+from workbench.effect_settings import SETTINGS
 from workbench.evaluator import Edit, Evaluator
+from workbench.forward import unembed
 from workbench.model import Model
 from workbench.patching import edge_effects
-from workbench.recording import unembed
-from workbench.settings import SETTINGS
 
 cases = pytest.mark.parametrize("name", CASES)
 

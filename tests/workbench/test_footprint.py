@@ -15,11 +15,12 @@ from torch import Tensor
 from tests.workbench.unusual_models import MODELS
 from workbench.architecture import storage_bytes
 from workbench.batch import Group
+from workbench.budget import Shape
 from workbench.circuit import Circuit, all_edges
 from workbench.evaluator import Evaluator
-from workbench.footprint import Footprint, Shape, _needed, predict
+from workbench.footprint import Footprint, _needed, predict
 from workbench.graph import Graph
-from workbench.metrics import DEFINITIONS
+from workbench.metrics_catalogue import DEFINITIONS
 from workbench.parts import Parts
 from workbench.plan import ALL, LAST, make_plan
 from workbench.recording import Recording

@@ -15,7 +15,7 @@ from tests.tiny_families import MAKERS
 from tests.workbench.engine_cases import ablated_case, case, random_circuit
 from tests.workbench.family_cases import CASES, usual_case
 from workbench.circuit import Circuit, all_edges
-from workbench.discovery.eap import eap
+from workbench.discovery.estimates import eap
 from workbench.discovery.masked import MaskedRun, of_pairs
 from workbench.evaluator import Evaluator
 from workbench.graph import Graph

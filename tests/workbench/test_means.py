@@ -19,10 +19,10 @@ from tests.workbench.session_cases import FAMILIES, tiny
 from workbench.batch import Batch, make_batch
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
-from workbench.evaluation import evaluate
+from workbench.evaluation import means_batch
 from workbench.evaluator import Evaluator
-from workbench.means import means_batch
 from workbench.model import Model
+from workbench.score import evaluate
 from workbench.session import Session
 from workbench.settings import MEANS
 from workbench.workspace import Workspace

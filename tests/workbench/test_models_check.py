@@ -11,7 +11,8 @@ import pytest
 from tests.tiny import tiny_gpt2, tiny_llama
 from tests.workbench.unusual_models import MODELS
 from workbench import cli
-from workbench.footprint import Shape, predict
+from workbench.budget import Shape
+from workbench.footprint import predict
 from workbench.info import Architecture, SelfCheck
 from workbench.model import Model, load_model
 from workbench.modelreport import check_facts, facts, memory_facts, size

@@ -15,10 +15,10 @@ from tests.workbench.engine_cases import (
     some_edges,
 )
 from workbench.circuit import Circuit
+from workbench.effect_settings import SETTINGS
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
 from workbench.patching import drop_costs, edge_effects, node_effects
-from workbench.settings import SETTINGS
 
 families = pytest.mark.parametrize("family", FAMILIES)
 
@@ -114,7 +114,7 @@ def test_eap_is_the_gradient_times_the_difference(family: str) -> None:
 
 
 def test_eap_does_not_depend_on_how_pairs_are_sliced(monkeypatch: pytest.MonkeyPatch) -> None:
-    from workbench.discovery.eap import eap
+    from workbench.discovery.estimates import eap
 
     c = case("llama")
     monkeypatch.setattr("workbench.discovery.slices.SLICE_BYTES", {"cpu": 1})

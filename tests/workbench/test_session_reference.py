@@ -10,13 +10,13 @@ import pytest
 
 from tests.workbench.session_cases import expand_all, new_session, tiny
 from workbench.bundled import BundledModel
+from workbench.bundled_circuits import truth
 from workbench.circuit import Circuit
 from workbench.comparison import compare
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
 from workbench.graph import Graph
 from workbench.modelsource import SHORT_NAMES
-from workbench.reference import truth
 from workbench.session import Session
 
 GRAPH = Graph(3, 2)

@@ -11,8 +11,8 @@ import pytest
 from tests.workbench.session_cases import expand_all, fresh_metric, new_session, ready, same, tiny
 from workbench.beginning import replayed
 from workbench.errors import WorkbenchError
+from workbench.header import Header
 from workbench.journal import KEY, read
-from workbench.opening import Header
 from workbench.session import Session, list_sessions
 from workbench.state import State
 

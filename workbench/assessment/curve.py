@@ -26,11 +26,12 @@ from workbench.assessment.settings import Settings
 from workbench.circuit import Circuit
 from workbench.discovery.asking import check
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options, find_method
+from workbench.discovery.method import find_method
+from workbench.discovery.options import Options
 from workbench.discovery.selection import How, Selection, select
 from workbench.evaluator import Evaluator
 from workbench.formats.edges import real_edges
-from workbench.metrics import STEPS
+from workbench.metrics_catalogue import STEPS
 from workbench.work import Work, part
 from workbench.workspace import Workspace
 

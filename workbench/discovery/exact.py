@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.circuit import Circuit, all_edges
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.evaluator import Evaluator
 from workbench.patching import edge_effects
 from workbench.plan import stages

@@ -18,11 +18,11 @@ import numpy as np
 from workbench.circuit import Circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.lazy import Edges, Ranking
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude, number
 from workbench.discovery.selection import Selection, select
 from workbench.evaluator import Edit, Evaluator
-from workbench.metrics import STEPS
+from workbench.metrics_catalogue import STEPS
 from workbench.work import Work
 from workbench.workspace import Workspace
 

@@ -13,14 +13,16 @@ from tasks.task import Task
 from workbench.discovery.asking import asked_for, check
 from workbench.discovery.findings import Findings
 from workbench.discovery.keeping import save_findings
-from workbench.discovery.method import Method, Options, find_method
+from workbench.discovery.method import Method, find_method
+from workbench.discovery.options import Options
 from workbench.discovery.selection import Selected, Selection, select
 from workbench.errors import Cancelled
-from workbench.evaluation import NO_MEMORY, CircuitScore, prepare, score
+from workbench.evaluation import NO_MEMORY, prepare
 from workbench.formats import losses, save_circuit
-from workbench.opening import NEGLIGIBLE, now
+from workbench.metrics_catalogue import NEGLIGIBLE
 from workbench.progress import Progress, silent
-from workbench.provenance import origin
+from workbench.provenance import now, origin
+from workbench.score import CircuitScore, score
 from workbench.work import Stop, Work, finish
 
 if TYPE_CHECKING:

@@ -75,8 +75,8 @@ def check_journal(path: Path, graph: Graph) -> None:
         WorkbenchError: it is gone or damaged, or it belongs to a model of another shape.
     """
     from workbench.beginning import replayed
+    from workbench.header import Header
     from workbench.journal import read
-    from workbench.opening import Header
 
     reading = read(path)
     began = Header.from_json(reading.header)

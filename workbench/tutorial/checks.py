@@ -8,9 +8,10 @@ so that the steps hold for whatever weights come with the workbench.
 from __future__ import annotations
 
 from workbench.deed import Deed
-from workbench.settings import FULL
+from workbench.effect_settings import FULL
+from workbench.text import counted
 from workbench.tutorial.moment import Moment, Observation
-from workbench.tutorial.step import counted, shown
+from workbench.tutorial.step import shown
 
 SETTINGS = {
     "full": "in the full model",
