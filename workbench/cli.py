@@ -278,13 +278,14 @@ def models(
     if check is not None:
         with console.ProgressLine() as progress:
             progress("Starting", None)
+            from workbench.footprint import of_model
             from workbench.model import load_model
             from workbench.modelreport import to_json
 
             made = load_model(
                 check, device=device, dtype=dtype, revision=revision, progress=progress
             )
-            footprint = made.footprint(pairs, tokens)
+            footprint = of_model(made, pairs, tokens)
         if as_json:
             output.as_json(to_json(made.info, footprint))
         else:

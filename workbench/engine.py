@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from workbench.discovery.options import Options
     from workbench.evaluator import Evaluator
     from workbench.footprint import Footprint
-    from workbench.held import Held
     from workbench.model import Model
     from workbench.workspace import Evaluation, Workspace
 
@@ -152,22 +151,13 @@ class Engine:
         with told():
             yield from method.find()(self.workspace, findings, options)
 
-    def found_circuit(self, held: Held) -> Circuit:
-        """The circuit of a result with its scores and all that is known of how it was found."""
-        from workbench.discovery.run import conclude
-
-        with told():
-            return conclude(
-                self.workspace, held.found, held.options, held.selection, held.seconds
-            ).circuit
-
     def eap(self, tick: Callable[[float], None]) -> Matrix:
         """Estimates for all edges; `tick` is told the fraction done."""
-        from workbench.discovery.estimates import eap
+        from workbench.discovery.estimates import estimates
         from workbench.metrics_catalogue import STEPS
 
         if self.workspace.metric_name in STEPS:
             graph = self.model.graph
             return np.zeros((graph.n_sources, graph.n_destinations), dtype=np.float32)
         with told():
-            return eap(self.workspace, progress=tick)
+            return estimates(self.workspace, progress=tick)

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.budget import FLOAT32, Shape, runs_bytes
+from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.graph import Graph
+    from workbench.model import Model
     from workbench.parts import Parts
 
 
@@ -68,6 +70,28 @@ def predict(parts: Parts, shapes: Sequence[Shape], metric: str = "logit_diff") -
         what_if=max(_what_if(parts, graph, shape, needed, metric) for shape in shapes),
         eap=max(_eap(parts, shape) for shape in shapes),
     )
+
+
+def of_model(
+    model: Model, pairs: int, tokens: int, start: int = 0, metric: str = "logit_diff"
+) -> Footprint:
+    """The memory that a batch of a model will take.
+
+    Args:
+        pairs: how many.
+        tokens: length of every prompt.
+        start: the first position at which any pair's prompts differ; 0 is the worst case.
+        metric: one of `metrics_catalogue.DEFINITIONS`.
+
+    Raises:
+        WorkbenchError: the model has no embedding for so many positions.
+    """
+    parts, context = model.parts, model.info.architecture.context
+    if parts.position_embedding is not None and context is not None and tokens > context:
+        raise WorkbenchError(
+            f"{model.name} has {context:,} positions, which are too few for {tokens:,} tokens."
+        )
+    return predict(parts, [Shape(pairs, tokens, start)], metric)
 
 
 def _row(parts: Parts, shape: Shape) -> int:

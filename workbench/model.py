@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from workbench.budget import Shape
 from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
-from workbench.footprint import Footprint, predict
 from workbench.graph import Graph
 from workbench.info import ModelInfo, SelfCheck
 from workbench.memory import memory_errors
@@ -87,8 +85,8 @@ class Model:
                 logits differ from the model's own by more than float noise.
         """
         from workbench.architecture import architecture_of, weight_bytes
+        from workbench.families import parts_of
         from workbench.family import require_supported
-        from workbench.parts import Parts
         from workbench.selfcheck import self_check
 
         say = progress or silent
@@ -100,7 +98,7 @@ class Model:
             hf_model = hf_model.to(device=where_to, dtype=number).eval().requires_grad_(False)
         # The fused kernels give no scores and round differently.
         hf_model.config._attn_implementation = "eager"
-        parts = Parts.from_hf(hf_model)
+        parts = parts_of(hf_model)
         graph = parts.graph()
         say("Checking the engine against the model", None)
         check = self_check(hf_model, parts, tokenizer, name)
@@ -126,27 +124,6 @@ class Model:
             where=where,
         )
         return cls(name, graph, hf_model, tokenizer, parts, where_to, number, bos, check, info)
-
-    def footprint(
-        self, pairs: int, tokens: int, start: int = 0, metric: str = "logit_diff"
-    ) -> Footprint:
-        """The memory that a batch will take.
-
-        Args:
-            pairs: how many.
-            tokens: length of every prompt.
-            start: the first position at which any pair's prompts differ; 0 is the worst case.
-            metric: one of `metrics.DEFINITIONS`.
-
-        Raises:
-            WorkbenchError: the model has no embedding for so many positions.
-        """
-        context = self.info.architecture.context
-        if self.parts.position_embedding is not None and context is not None and tokens > context:
-            raise WorkbenchError(
-                f"{self.name} has {context:,} positions, which are too few for {tokens:,} tokens."
-            )
-        return predict(self.parts, [Shape(pairs, tokens, start)], metric)
 
     @cached_property
     def bridge(self) -> Any:

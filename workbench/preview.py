@@ -62,7 +62,7 @@ def preview_task(
     """The first pairs of a task as the model's tokenizer reads them.
 
     Args:
-        model, task, pairs, seed, metric, bos, revision: as `Session.start` takes them.
+        model, task, pairs, seed, metric, bos, revision: as `start_session` takes them.
         at_most: how many pairs to show in tokens.
 
     Raises:

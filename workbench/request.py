@@ -47,7 +47,7 @@ class Settings:
     Attributes:
         model: what `load_model` takes: a name, or the whole path of what lies locally.
         revision, dtype, device: as asked for; None for the default.
-        bos, mismatch, ablation: as `Session.start` takes them.
+        bos, mismatch, ablation: as `start_session` takes them.
         seed: of whatever is random in the session.
         means: the task or file over whose prompts means are taken; None for the task's own.
     """

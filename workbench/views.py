@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from workbench.comparison import Standing
+if TYPE_CHECKING:
+    from workbench.comparison import Standing
 
 
 @dataclass(frozen=True)

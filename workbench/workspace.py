@@ -173,28 +173,10 @@ class Workspace:
         if metric == self.metric_name:
             return self
         other = copy.copy(self)
-        other.__dict__.pop("_eap", None)  # an estimate of this metric's effects
         other.metric_name = check_metric(metric)
         other.metrics = [one.named(metric) for one in self.metrics]
         other._score_both_runs()
         return other
-
-    @cached_property
-    def _eap(self) -> NDArray[np.float32]:
-        from workbench.discovery.estimates import eap
-
-        return eap(self)
-
-    def eap(self) -> NDArray[np.float32]:
-        """EAP estimate of every edge's effect, [source, destination]; computed once
-        (`discovery/eap.py`).
-        """
-        return self._eap
-
-    @property
-    def has_eap(self) -> bool:
-        """Whether `eap` is computed already."""
-        return "_eap" in self.__dict__
 
     def in_order(self, by_group: Sequence[Tensor]) -> NDArray[np.float64]:
         """Values of all pairs in the task's order, from each group's [pair, ...]."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.circuit import Circuit
+from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.lazy import Edges, Ranking
 from workbench.discovery.options import Options
@@ -79,9 +80,9 @@ def _start(workspace: Workspace, n: int, findings: Findings) -> Circuit:
         return Circuit.full(graph)
     name = workspace.metric_name
     scored = workspace.with_metric("logit_diff") if name in (*STEPS, "kl") else workspace
-    estimates = Findings.of(graph, "eap", scored.metric_name)
-    estimates.edges = scored.eap()
-    start = select(estimates, Selection("top", n, fill=True)).circuit
+    found = Findings.of(graph, "eap", scored.metric_name)
+    found.edges = estimates(scored)
+    start = select(found, Selection("top", n, fill=True)).circuit
     findings.remarks.append(
         f"It began with the {start.n_edges:,} edges of largest |EAP| without dead ends."
     )

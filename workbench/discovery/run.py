@@ -214,7 +214,7 @@ def discover(
         try:
             return finish(work, lambda fraction: say(f"Running {method}", fraction), cancel)
         except Cancelled:
-            if not _has_results(findings):
+            if not findings.has_results(find_method(method).kind):
                 raise
         seconds = time.perf_counter() - began
         return conclude(workspace, findings, options, selection, seconds)
@@ -276,15 +276,6 @@ def conclude(
         circuit.scores = findings.edges.copy()
         circuit.provenance["scores"] = f"{method.name}: {method.unit or SCORES}"
     return found
-
-
-def _has_results(findings: Findings) -> bool:
-    """Whether there is anything that a circuit could be selected from."""
-    kind = find_method(findings.method).kind
-    if kind in ("search", "learned"):
-        return findings.kept is not None
-    scores = findings.nodes if kind == "nodes" else findings.edges
-    return scores is not None and not np.isnan(scores).all()
 
 
 def _remarks(findings: Findings, selected: Selected, value: CircuitScore) -> list[str]:
