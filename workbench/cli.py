@@ -294,9 +294,10 @@ def models(
     if device or dtype or revision:
         raise WorkbenchError("--device, --dtype and --revision go with --check MODEL.")
     from workbench.family import SUPPORTED_FAMILIES
-    from workbench.knownmodels import converted_models, known_models
+    from workbench.knownmodels import converted_models
+    from workbench.sessions import models_to_offer
 
-    known, converted = known_models(), converted_models()
+    known, converted = models_to_offer(), converted_models()
     if as_json:
         output.as_json(
             {

@@ -11,6 +11,12 @@ DEFINITIONS: dict[str, str] = {
     ALONG: "along the circuit: corrupt this edge and let it spread through kept edges only",
     WITHIN: "within the circuit, all else corrupted: the circuit without the edge minus with it",
 }
+NAMES: dict[str, str] = {
+    FULL: "in the full model",
+    ALONG: "along the circuit",
+    WITHIN: "within the circuit",
+}
+"""The settings as they are called in a sentence."""
 
 
 def check_setting(setting: str) -> str:

@@ -289,7 +289,7 @@ def test_a_defect_is_one_sentence_and_a_log(
     def fail() -> None:
         raise ZeroDivisionError("by\nzero")
 
-    monkeypatch.setattr("workbench.knownmodels.known_models", fail)
+    monkeypatch.setattr("workbench.sessions.models_to_offer", fail)
     code, out, err = run("models")
     assert (code, out) == (1, "")
     assert the_sentence(err).count("ZeroDivisionError") == 1
@@ -302,7 +302,7 @@ def test_a_defect_whose_log_cannot_be_written_shows_the_traceback(
     run: Run, monkeypatch: pytest.MonkeyPatch, state: Path
 ) -> None:
     state.write_text("in the way")
-    monkeypatch.setattr("workbench.knownmodels.known_models", lambda: 1 / 0)
+    monkeypatch.setattr("workbench.sessions.models_to_offer", lambda: 1 / 0)
     code, _, err = run("models")
     assert code == 1
     assert "Traceback" in err
