@@ -25,7 +25,6 @@ from workbench.graph import LOGITS
 Standing = Literal["both", "missing", "extra", "undecided"]
 """Where an edge or node stands between a circuit and a reference; see `comparison`."""
 
-
 Mask = NDArray[np.bool_]
 STANDINGS: tuple[Standing, ...] = get_args(Standing)
 

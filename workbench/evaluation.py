@@ -23,10 +23,8 @@ SMALL_SHARE = 0.1
 small.
 """
 
-
 DATA_PAIRS = 128
 """Prompts made of a built-in task whose means are asked for."""
-
 
 NO_MEMORY = "There is not enough memory for so many pairs at once: take fewer, or a smaller dtype."
 
@@ -113,7 +111,6 @@ def means_batch(
         return None
     from tasks import TASKS
     from workbench.batch import make_batch
-    from workbench.evaluation import load_task
 
     check_means(source, ablation)
     built_in = source.strip().lower().replace("_", "-") in TASKS

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from workbench.model import Model
     from workbench.parts import Parts
 
-
 WHAT_IF_EXCESS = 1.5
 """Measured: a batch of what-ifs takes up to 1.4 times what it is cut to."""
 

@@ -22,7 +22,6 @@ from workbench.settings import MEAN, MEANS, POSITIONAL_MEAN
 if TYPE_CHECKING:
     from workbench.batch import Batch
 
-
 ROWS_AT_ONCE = 512
 """Tokens of a data set that are run at once."""
 

@@ -1,4 +1,4 @@
-"""Metrics of one forward pass, each with the definition that is shown beside its number.
+"""Metrics of one forward pass, computed; `metrics_catalogue` has their names and definitions.
 
 A metric reads the logits at the last position. It is computed per pair and averaged over pairs, so
 that nothing depends on the size of the batch. Alternatives of a circuit are evaluated together:
@@ -62,7 +62,7 @@ class Metric:
     """A metric for one group of pairs.
 
     Args:
-        name: one of `DEFINITIONS`.
+        name: one of `metrics_catalogue.DEFINITIONS`.
         parts: the model, whose final norm and unembedding turn residuals into logits.
         answers: right and wrong tokens of the group's pairs.
         clean_final: [pair, d_model], the clean run's last residual, which `kl` compares with.

@@ -22,7 +22,6 @@ from workbench.views import TaskInfo
 if TYPE_CHECKING:
     from workbench.model import Model
 
-
 NO_ESTIMATES = (
     "EAP estimates are zero for this metric, which has no slope at the clean run: "
     "compute exact effects."

@@ -43,7 +43,7 @@ def edge_effects(
     Args:
         evaluator: holds the circuit that "along" and "within" refer to.
         edges: names.
-        setting: one of `settings.SETTINGS`, where `DEFINITIONS` says what each means.
+        setting: one of `effect_settings.SETTINGS`, where `DEFINITIONS` says what each means.
         cancel: checked between batches.
 
     Yields:

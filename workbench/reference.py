@@ -1,7 +1,4 @@
-"""A reference: the circuit that a session's own is compared with, and where it was found. No torch.
-
-The models of ours whose true circuit is known bring it along.
-"""
+"""A reference: the circuit that a session compares its own with, and its file. No torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenRequest: what `workbench open` was asked for, before anything is loaded."""
+"""What a session was asked for: `OpenRequest` before anything is loaded, `Settings` as kept."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from pathlib import Path
 CACHE_VARIABLE = "WORKBENCH_CACHE"
 """Environment variable that names another cache folder."""
 
-
 STATE_VARIABLE = "WORKBENCH_STATE"
 """Environment variable that names another state folder."""
 

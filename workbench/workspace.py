@@ -87,7 +87,7 @@ class Workspace:
     Args:
         model: the model; only its parts and graph are used.
         batch: tokens of every pair, grouped by length.
-        metric: a name of `metrics.DEFINITIONS`.
+        metric: a name of `metrics_catalogue.DEFINITIONS`.
         ablation: a name of `settings.ABLATIONS`.
         progress: told the fraction done.
         means: over whose clean prompts a mean ablation's means are taken; None: over the batch's

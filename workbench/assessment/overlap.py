@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from workbench.circuit import Circuit
     from workbench.workspace import Workspace
 
-
 MOST = 4
 """Circuits that are compared at once."""
 

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
     PairScores: TypeAlias = Callable[[Workspace, str, Options], Work[NDArray[np.float32]]]
 
-
 OFTEN = 0.5
 """An edge outside the circuit is named if it is found in this share of the resamples."""
 
