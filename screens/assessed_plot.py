@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from workbench.assessment.chance import Chance
-from workbench.assessment.completeness import Completeness
-from workbench.assessment.minimality import Minimality
+from workbench.assessment.results_chance import Chance
+from workbench.assessment.results_completeness import Completeness
 from workbench.assessment.results_curve import Curves
 from workbench.assessment.results_directions import Directions
 from workbench.assessment.results_faithfulness import Faithfulness
-from workbench.assessment.stability import Stability
+from workbench.assessment.results_minimality import Minimality
+from workbench.assessment.results_stability import Stability
 
 BINS = 24
 

@@ -35,7 +35,8 @@ from screens.runner import SessionRunner, Sweep, View
 from screens.status_bar import StatusBar
 from screens.tree_layout import TreeLayout
 from workbench.discovery.method import METHODS
-from workbench.views import Candidate, Status, TreeRow
+from workbench.tree import TreeRow
+from workbench.views import Candidate, Status
 
 if TYPE_CHECKING:
     from screens.readouts import Readouts

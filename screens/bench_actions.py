@@ -19,8 +19,9 @@ from screens.numbers import digits_for, plain
 from screens.runner import SessionRunner, View
 from screens.status_bar import StatusBar
 from screens.tokens import one_line
-from workbench.settings import SETTINGS
-from workbench.views import Candidate, Status, TreeRow
+from workbench.effect_settings import SETTINGS
+from workbench.tree import TreeRow
+from workbench.views import Candidate, Status
 
 if TYPE_CHECKING:
     from screens.graph import GraphScreen
@@ -326,7 +327,7 @@ class BenchActions(Screen[None]):
     def ask_reference(self) -> None:
         from screens.dialogs import Ask
         from screens.paths import PathSuggester
-        from workbench.reference import find_reference
+        from workbench.bundled_circuits import find_reference
 
         def compare(text: str | None) -> None:
             if text and text.strip():

@@ -34,9 +34,9 @@ BAR = 30
 def begin(request: OpenRequest, say: Progress) -> Session:
     """Start the session that is asked for. In a thread: this imports torch."""
     say("Importing torch and transformers", None)
-    from workbench.session import Session
+    from workbench.beginning import start_session
 
-    return Session.start(
+    return start_session(
         request.model,
         request.task,
         pairs=request.pairs,
@@ -57,9 +57,9 @@ def begin(request: OpenRequest, say: Progress) -> Session:
 def go_on(path: Path, say: Progress) -> Session:
     """Resume the session of a journal. In a thread: this imports torch."""
     say("Importing torch and transformers", None)
-    from workbench.session import Session
+    from workbench.beginning import resume_session
 
-    return Session.resume(path, progress=say)
+    return resume_session(path, progress=say)
 
 
 class Loading(Screen[None]):

@@ -28,7 +28,7 @@ def look_up() -> Known:
     """What is known on this machine; what cannot be read is left out."""
     from tasks import TASKS
     from workbench.modelsource import SHORT_NAMES
-    from workbench.session import list_sessions
+    from workbench.sessions import list_sessions
 
     sessions = tuple(list_sessions())
     models: dict[str, str] = {}

@@ -18,8 +18,8 @@ from screens.numbers import percent, signed
 from screens.tokens import fit, one_line, show_token
 
 if TYPE_CHECKING:
+    from workbench.preview import PromptView
     from workbench.session import Session
-    from workbench.views import PromptView
 
 LABEL = 10  # cells of "corrupted "
 ANSWERS_SHOWN = 8

@@ -33,12 +33,12 @@ from screens.session_list import SessionList
 from screens.tokens import one_line
 from workbench import settings
 from workbench.errors import WorkbenchError
+from workbench.metrics_catalogue import DEFINITIONS
 from workbench.request import OpenRequest
 
 if TYPE_CHECKING:
     from workbench.preview import TaskPreview
 
-METRICS = ("logit_diff", "prob_diff", "kl", "accuracy")
 ABLATIONS = tuple((name, name) for name in settings.ABLATIONS)
 SETTLE = 0.4
 """Seconds without another key before the prompts are looked up."""
@@ -102,7 +102,7 @@ class Setup(Screen[None]):
             yield Input(pairs, id="pairs", placeholder=DEFAULT_PAIRS, type="integer", max_length=6)
             yield Static(Text("Seed "), classes="label")
             yield Input(str(asked.seed), id="seed", type="integer", max_length=9)
-            metrics = [("", "task's own"), *((name, name) for name in METRICS)]
+            metrics = [("", "task's own"), *((name, name) for name in DEFINITIONS)]
             yield Choice("Metric", metrics, asked.metric or "", id="metric")
             bos = {None: "", True: "yes", False: "no"}[asked.bos]
             options = [("", "tokenizer's"), ("yes", "yes"), ("no", "no")]

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from workbench import load_model, load_task
+from workbench.beginning import build_session
 from workbench.model import Model
 from workbench.session import Session
 
@@ -26,4 +27,4 @@ def mixed_session(folder: Path, pairs: int = 4, **options: str) -> Session:
     path.write_text("\n".join(lines) + "\n")
     task = load_task(str(path), pocket(), pairs=None)
     options = {"metric": "logit_diff"} | options
-    return Session.build(pocket(), task, journal=folder / "mixed-journal.jsonl", **options)
+    return build_session(pocket(), task, journal=folder / "mixed-journal.jsonl", **options)

@@ -12,7 +12,8 @@ import pytest
 
 from workbench.circuit import all_edges
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import METHODS, Kind, Method, Options
+from workbench.discovery.method import METHODS, Kind, Method
+from workbench.discovery.options import Options
 from workbench.work import Work
 
 

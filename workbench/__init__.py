@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from workbench.assessment.assess import assess
     from workbench.assessment.report import write_report
     from workbench.assessment.results_assessment import Assessment
+    from workbench.beginning import build_session, resume_session, start_session
     from workbench.circuit import Circuit
     from workbench.comparison import Comparison, compare
     from workbench.discovery.run import Discovery, discover
     from workbench.errors import WorkbenchError
-    from workbench.evaluation import CircuitScore, evaluate, load_task
+    from workbench.evaluation import load_task
     from workbench.evaluator import Edit, Evaluator
     from workbench.formats import load_circuit, save_circuit
     from workbench.formats.networkx import to_networkx
     from workbench.graph import Graph
     from workbench.model import Model, load_model
+    from workbench.score import CircuitScore, evaluate
     from workbench.session import Session
     from workbench.workspace import Workspace
 
@@ -35,7 +37,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Assessment": "workbench.assessment.results_assessment",
     "Circuit": "workbench.circuit",
-    "CircuitScore": "workbench.evaluation",
+    "CircuitScore": "workbench.score",
     "Comparison": "workbench.comparison",
     "Discovery": "workbench.discovery.run",
     "Edit": "workbench.evaluator",
@@ -48,13 +50,16 @@ _HOMES = {
     "WorkbenchError": "workbench.errors",
     "Workspace": "workbench.workspace",
     "assess": "workbench.assessment.assess",
+    "build_session": "workbench.beginning",
     "compare": "workbench.comparison",
     "discover": "workbench.discovery.run",
-    "evaluate": "workbench.evaluation",
+    "evaluate": "workbench.score",
     "load_circuit": "workbench.formats",
     "load_model": "workbench.model",
     "load_task": "workbench.evaluation",
+    "resume_session": "workbench.beginning",
     "save_circuit": "workbench.formats",
+    "start_session": "workbench.beginning",
     "to_networkx": "workbench.formats.networkx",
     "write_report": "workbench.assessment.report",
 }
@@ -75,13 +80,16 @@ __all__ = [
     "WorkbenchError",
     "Workspace",
     "assess",
+    "build_session",
     "compare",
     "discover",
     "evaluate",
     "load_circuit",
     "load_model",
     "load_task",
+    "resume_session",
     "save_circuit",
+    "start_session",
     "to_networkx",
     "write_report",
 ]

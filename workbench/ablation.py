@@ -12,9 +12,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from workbench.forward import embed, run_heads, write_heads
 from workbench.means import Means
 from workbench.parts import Parts
-from workbench.recording import LayerRecord, Recording, Run, embed, run_heads, write_heads
+from workbench.recording import LayerRecord, Recording, Run
 
 
 def record_ablated(

@@ -13,8 +13,9 @@ from workbench.assessment.parts import PARTS, Part, find_parts
 from workbench.assessment.results_assessment import Assessment, CircuitAssessment
 from workbench.assessment.settings import Settings
 from workbench.circuit import Circuit
-from workbench.engine import Engine, told
+from workbench.engine import Engine
 from workbench.errors import WorkbenchError
+from workbench.memory import told
 from workbench.turns import Turns, finish_in_turns
 from workbench.work import Stop
 
@@ -114,8 +115,8 @@ class Assessor:
 
     def _assessment(self, circuit: Circuit, fresh: dict[str, Assessed]) -> Assessment:
         """What was found, in the form that reports are made of."""
-        from workbench.opening import now, task_warnings
-        from workbench.provenance import origin
+        from workbench.evaluation import task_warnings
+        from workbench.provenance import now, origin
 
         workspace = self._engine.workspace
         clean, corrupted = workspace.clean, workspace.corrupted

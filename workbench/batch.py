@@ -16,8 +16,9 @@ from torch import Tensor
 
 from tasks.pair import Pair
 from tasks.task import Task
-from workbench.encoding import Encoding, shown, visible
+from workbench.encoding import Encoding, shown
 from workbench.errors import WorkbenchError
+from workbench.text import printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +177,7 @@ def _check_text(text: object, number: int) -> None:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, which no tokenizer can read
         raise WorkbenchError(
-            f"Pair {number} holds a text that is not valid Unicode: {visible(text)}."
+            f"Pair {number} holds a text that is not valid Unicode: {printable(text)}."
         ) from None
 
 
@@ -239,7 +240,7 @@ def _answers(row: _Row, encoding: Encoding) -> tuple[tuple[int, ...], tuple[int,
         if token is None:
             raise WorkbenchError(_not_one_token(row.number, text, encoding))
         if token in ids:
-            raise WorkbenchError(f"Pair {row.number} has the answer {visible(text)!r} twice.")
+            raise WorkbenchError(f"Pair {row.number} has the answer {printable(text)!r} twice.")
         ids.append(token)
     size = len(row.pair.answers)
     return tuple(ids[:size]), tuple(ids[size:])
@@ -249,7 +250,7 @@ def _not_one_token(number: int, text: str, encoding: Encoding) -> str:
     pieces = encoding.alone(text)
     what = f"is {len(pieces)} tokens" if len(pieces) != 1 else "is not known to the tokenizer"
     return (
-        f"The answer {visible(text)!r} of pair {number} {what} [{shown(pieces)}], and has to be "
+        f"The answer {printable(text)!r} of pair {number} {what} [{shown(pieces)}], and has to be "
         "exactly one."
     )
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from workbench.bundled_circuits import truth
 from workbench.commands import Command
 from workbench.errors import WorkbenchError
+from workbench.header import Header, first_threshold, header
 from workbench.history import History
 from workbench.journal import Journal, Reading
 from workbench.modelsource import SHORT_NAMES, find_model
-from workbench.opening import Header, Opened, Settings, first_threshold, header, open_engine
+from workbench.opening import Opened, open_engine
 from workbench.progress import Progress, silent
-from workbench.reference import truth
+from workbench.request import Settings
 from workbench.session import Session
 from workbench.state import State
 from workbench.statefolder import new_journal_path
@@ -23,23 +25,60 @@ if TYPE_CHECKING:
     from workbench.model import Model
 
 
-def start(
-    settings: Settings,
+def start_session(
+    model_name: str,
     task_name: str,
-    pairs: int | None,
-    metric: str | None,
-    journal: Path | None,
-    circuit: Path | None,
-    progress: Progress | None,
+    *,
+    pairs: int | None = 32,
+    seed: int = 0,
+    metric: str | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    revision: str | None = None,
+    bos: bool | None = None,
+    mismatch: Literal["refuse", "drop"] = "refuse",
+    ablation: str = "patching",
+    means: str | None = None,
+    journal: Path | None = None,
+    circuit: Path | None = None,
+    progress: Progress | None = None,
 ) -> Session:
-    """See `Session.start`."""
+    """Load a model and a task and begin.
+
+    Args:
+        model_name: hub id, folder, .gguf file or short name.
+        task_name: a built-in task, or the path of a task file.
+        pairs: how many pairs to make; None: all that a file has.
+        seed: of the generator.
+        metric: None for the task's own.
+        device, dtype, revision: as `load_model` takes them.
+        bos: whether a BOS token is prepended; None: as the tokenizer does by itself.
+        mismatch: 'refuse' or 'drop' pairs whose two prompts differ in token length.
+        ablation: what stands outside the circuit.
+        means: the task or file over whose clean prompts a mean ablation's means are taken; None:
+            over the task's own.
+        journal: where to keep it; None: a new file in the user's state folder.
+        circuit: a circuit file to begin with.
+        progress: told what is being done and the fraction done.
+
+    Raises:
+        WorkbenchError: for anything that does not load, fit or exist.
+    """
     from workbench.model import load_model
     from workbench.taskfile import resolve_task
 
     _refuse_existing(journal)
     say = progress or silent
-    settings = replace(
-        settings, model=_lasting_name(settings.model), means=_lasting_task(settings.means)
+    settings = Settings(
+        _lasting_name(model_name),
+        revision,
+        dtype,
+        device,
+        bos,
+        mismatch,
+        ablation,
+        seed,
+        _lasting_task(means),
     )
     model = load_model(
         settings.model,
@@ -52,19 +91,26 @@ def start(
     return _begin(settings, model, task, journal, circuit, say)
 
 
-def build(
-    settings: Settings,
+def build_session(
     model: Model,
     task: Task,
-    metric: str | None,
-    journal: Path | None,
-    circuit: Path | None,
-    progress: Progress | None,
+    *,
+    seed: int = 0,
+    metric: str | None = None,
+    bos: bool | None = None,
+    mismatch: Literal["refuse", "drop"] = "refuse",
+    ablation: str = "patching",
+    means: str | None = None,
+    journal: Path | None = None,
+    circuit: Path | None = None,
+    progress: Progress | None = None,
 ) -> Session:
-    """See `Session.build`."""
+    """Begin with a model and a task that are loaded already; otherwise as `start_session`."""
     _refuse_existing(journal)
     if metric is not None:
         task = replace(task, metric=metric)
+    info = model.info
+    settings = Settings(info.name, None, info.dtype, None, bos, mismatch, ablation, seed, means)
     return _begin(settings, model, task, journal, circuit, progress or silent)
 
 
@@ -106,15 +152,28 @@ def begin(opened: Opened, path: Path, circuit_path: Path | None = None) -> Sessi
         raise
 
 
-def resume(
-    path: Path, *, device: str | None, model: Model | None, progress: Progress | None
+def resume_session(
+    journal: Path,
+    *,
+    device: str | None = None,
+    model: Model | None = None,
+    progress: Progress | None = None,
 ) -> Session:
-    """See `Session.resume`."""
+    """Load what a journal names and go on where it ends.
+
+    Args:
+        device: another device than the one asked for then.
+        model: the same model, if it is loaded already.
+
+    Raises:
+        WorkbenchError: if the journal is broken or held by another session, or as for
+            `start_session`.
+    """
     say = progress or silent
-    journal, reading = Journal.open(path)
+    kept, reading = Journal.open(journal)
     try:
         began = Header.from_json(reading.header)
-        history = replayed(began, reading, path)
+        history = replayed(began, reading, journal)
         settings = began.settings
         if model is None:
             from workbench.model import load_model
@@ -133,14 +192,14 @@ def resume(
         opened = open_engine(model, began.task, settings, say)
         return Session(
             opened,
-            journal,
+            kept,
             history,
             n_entries=len(reading.entries),
             change=reading.entries[-1].get("change") if reading.entries else None,
             message=_welcome(began, opened, reading),
         )
     except BaseException:
-        journal.close()
+        kept.close()
         raise
 
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from workbench.batch import Batch, make_batch
 from workbench.circuit import Circuit, all_edges
-from workbench.discovery.eap import eap
+from workbench.discovery.estimates import eap
 from workbench.discovery.findings import Findings
 from workbench.discovery.selection import Selection, select
+from workbench.effect_settings import ALONG, FULL
 from workbench.errors import WorkbenchError
 from workbench.evaluation import NO_MEMORY, load_task
 from workbench.evaluator import Edit, Evaluator
@@ -28,10 +29,9 @@ from workbench.figures import Figure, Figures
 from workbench.graph import LOGITS, Graph
 from workbench.memory import memory_errors
 from workbench.model import Model, read_model
-from workbench.opening import versions
 from workbench.patching import edge_effects
 from workbench.progress import Progress, silent
-from workbench.settings import ALONG, FULL
+from workbench.provenance import versions
 from workbench.stopwatch import Stopwatch, peak_memory, resident
 from workbench.weights import sharing_weights
 from workbench.workspace import Workspace

@@ -16,8 +16,9 @@ from workbench.assessment.settings import Settings
 from workbench.batch import Batch
 from workbench.bench import SMALL, prepared, top_circuit
 from workbench.discovery import acdc, acdc_sequential, eap, eap_ig
+from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.discovery.scoring import streamed_scores
 from workbench.evaluation import NO_MEMORY, prepare
 from workbench.figures import Figure, Figures
@@ -150,7 +151,7 @@ def _gradients(model: Model, batch: Batch, watch: Stopwatch, rounds: int) -> lis
 
 def _assessment(workspace: Workspace, watch: Stopwatch, seed: int, say: Progress) -> list[Figure]:
     say("Measuring the assessment", None)
-    circuit = top_circuit(workspace.graph, workspace.eap(), SMALL)
+    circuit = top_circuit(workspace.graph, estimates(workspace), SMALL)
     settings = Settings(seed=seed)
 
     def whole(assess: Callable[..., Work[object]]) -> tuple[float, float]:

@@ -203,8 +203,8 @@ def evaluate(
     warn_of_other_model(loaded, model)
     with console.ProgressLine() as progress:
         progress("Starting", None)
-        from workbench.evaluation import evaluate as score_of
         from workbench.model import load_model
+        from workbench.score import evaluate as score_of
 
         made = load_model(model, device=device, dtype=dtype, revision=revision, progress=progress)
         score = score_of(
@@ -280,13 +280,14 @@ def models(
     if check is not None:
         with console.ProgressLine() as progress:
             progress("Starting", None)
+            from workbench.footprint import of_model
             from workbench.model import load_model
             from workbench.modelreport import to_json
 
             made = load_model(
                 check, device=device, dtype=dtype, revision=revision, progress=progress
             )
-            footprint = made.footprint(pairs, tokens)
+            footprint = of_model(made, pairs, tokens)
         if as_json:
             output.as_json(to_json(made.info, footprint))
         else:
@@ -295,9 +296,10 @@ def models(
     if device or dtype or revision:
         raise WorkbenchError("--device, --dtype and --revision go with --check MODEL.")
     from workbench.family import SUPPORTED_FAMILIES
-    from workbench.knownmodels import converted_models, known_models
+    from workbench.knownmodels import converted_models
+    from workbench.sessions import models_to_offer
 
-    known, converted = known_models(), converted_models()
+    known, converted = models_to_offer(), converted_models()
     if as_json:
         output.as_json(
             {
@@ -353,9 +355,9 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare a circuit with a reference: which edges are missing, which are extra."""
+    from workbench.bundled_circuits import find_reference
     from workbench.comparison import compare as compared
     from workbench.formats import load_circuit
-    from workbench.reference import find_reference
 
     path = find_reference(reference)
     mine = load_circuit(circuit)

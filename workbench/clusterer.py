@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from workbench.circuit import Circuit
 from workbench.discovery.clustering import Algorithm, Criterion, check_clustering, check_pairs
 from workbench.discovery.method import METHODS, Method
-from workbench.engine import Engine, told
+from workbench.engine import Engine
 from workbench.errors import WorkbenchError
+from workbench.memory import told
 from workbench.turns import Turns, finish_in_turns
 from workbench.work import Stop
 

@@ -14,8 +14,10 @@ from typing import Any, ClassVar
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
+from workbench.json_values import string, strings
 from workbench.reference import Reference, shown
-from workbench.state import Change, string, strings
+from workbench.state import Change
+from workbench.text import counted
 
 NO_CHANGE = Change()
 
@@ -84,10 +86,6 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "tuple[str, ...]": strings,
     "Change": Change.from_json,
 }
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _into(node: str, inputs: str) -> str:

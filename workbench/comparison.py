@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,9 @@ from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.formats.edges import edge_names
 from workbench.graph import LOGITS
-from workbench.views import Standing
+
+Standing = Literal["both", "missing", "extra", "undecided"]
+"""Where an edge or node stands between a circuit and a reference; see `comparison`."""
 
 Mask = NDArray[np.bool_]
 STANDINGS: tuple[Standing, ...] = get_args(Standing)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.progress import Progress
+from workbench.text import printable, time_left
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -38,11 +39,6 @@ def say(text: str) -> None:
 def is_terminal() -> bool:
     """Whether somebody sits at both ends: the app can be shown, and keys come in."""
     return sys.stdin.isatty() and sys.stdout.isatty()
-
-
-def printable(text: str) -> str:
-    """Text of one line, with what a terminal would obey escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def run(command: Callable[[], int]) -> int:
@@ -152,18 +148,6 @@ class ProgressLine:
             completed=fraction or 0.0,
             left=time_left(time.monotonic() - self._began, fraction),
         )
-
-
-def time_left(elapsed: float, fraction: float | None) -> str:
-    """How long work goes on, if it goes on as it did; nothing while that cannot be told."""
-    if not fraction or fraction >= 1 or elapsed < 1:
-        return ""
-    seconds = round(elapsed * (1 - fraction) / fraction)
-    if seconds < 60:
-        return f"{seconds} s left"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60:02d} s left"
-    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min left"
 
 
 @contextmanager

@@ -15,8 +15,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from workbench import commands as kinds
 from workbench import edits
 from workbench.circuit import Circuit
@@ -24,12 +22,14 @@ from workbench.commands import Command
 from workbench.desk import Desk
 from workbench.discovery.asking import check
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Method, Options, find_method
+from workbench.discovery.method import find_method
+from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection, select
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.held import Held
 from workbench.heldfiles import HeldFiles
 from workbench.journal import Journal
+from workbench.memory import told
 from workbench.proposal import Proposed, accepted, proposed
 from workbench.state import Change, State
 from workbench.views import Status
@@ -91,11 +91,11 @@ class Discovering(Desk):
                 method failed before it found anything.
         """
         chosen = find_method(method)
-        told = self.check_discovery(method, options or Options(), selection)
+        options = self.check_discovery(method, options or Options(), selection)
         findings = Findings.of(self.graph, chosen.name, self.task.metric)
         fraction, failure = 0.0, ""
         began = perf_counter()
-        work = self._engine.discovery(chosen, findings, told)
+        work = self._engine.discovery(chosen, findings, options)
         try:
             while not (cancel is not None and cancel.is_set()):
                 with self._turns.chunk():
@@ -105,12 +105,12 @@ class Discovering(Desk):
         except StopIteration:
             fraction = 1.0
         except WorkbenchError as error:
-            if not _any(chosen, findings):
+            if not findings.has_results(chosen.kind):
                 raise
             failure = str(error)
         finally:
             work.close()
-        if not _any(chosen, findings):
+        if not findings.has_results(chosen.kind):
             raise Cancelled
         seconds = perf_counter() - began
         with self._turns.chunk():
@@ -121,7 +121,7 @@ class Discovering(Desk):
             held = Held(
                 number=number,
                 name=f"{method} ({number})" if again else method,
-                options=told,
+                options=options,
                 selection=selection,
                 found=findings,
                 fraction=fraction,
@@ -280,11 +280,14 @@ class Discovering(Desk):
 
     def export_result(self, number: int, path: Path, format: str = "circuit") -> None:
         """Write a result's circuit with its scores and how it was found; formats as `export`."""
+        from workbench.discovery.run import conclude
         from workbench.formats import save_circuit
 
         held = self.find_held(number)
-        with self._turns.chunk():
-            circuit = self._engine.found_circuit(held)
+        with self._turns.chunk(), told():
+            circuit = conclude(
+                self._engine.workspace, held.found, held.options, held.selection, held.seconds
+            ).circuit
         save_circuit(circuit, path, format=format)
         self.exported.append(path)
 
@@ -292,11 +295,3 @@ class Discovering(Desk):
         if self.shown is None:
             raise WorkbenchError("No result is shown; discover a circuit, or choose a result.")
         return self.shown
-
-
-def _any(method: Method, findings: Findings) -> bool:
-    """Something was found, from which a circuit can be chosen."""
-    if method.kind in ("search", "learned"):
-        return findings.kept is not None
-    scores = findings.nodes if method.kind == "nodes" else findings.edges
-    return scores is not None and bool(np.isfinite(scores).any())

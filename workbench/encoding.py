@@ -13,6 +13,7 @@ from typing import Any
 
 from tasks.tokens import single_token
 from workbench.errors import WorkbenchError
+from workbench.text import printable
 
 # Any text will do that a template puts its special tokens around.
 PROBE = "a"
@@ -122,13 +123,5 @@ def last_words(prompt: str) -> str:
 
 def shown(pieces: Sequence[str]) -> str:
     """Tokens for a message: parted by bars, characters that a terminal would obey written out."""
-    text = "|".join(visible(piece) for piece in pieces[:SHOWN_TOKENS])
+    text = "|".join(printable(piece) for piece in pieces[:SHOWN_TOKENS])
     return text if len(pieces) <= SHOWN_TOKENS else f"{text}|… ({len(pieces)} tokens)"
-
-
-def visible(text: str) -> str:
-    """The text with control and formatting characters escaped: a line break as \\n."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )

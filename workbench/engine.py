@@ -6,8 +6,7 @@ able to evaluate any circuit again. Importing this module loads no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,54 +15,19 @@ import numpy as np
 
 from workbench.circuit import Circuit
 from workbench.effects import DROP, Matrix
-from workbench.errors import Cancelled, WorkbenchError
+from workbench.memory import told
 from workbench.settings import PATCHING
 from workbench.work import Work
 
 if TYPE_CHECKING:
     from workbench.batch import Batch
     from workbench.discovery.findings import Findings
-    from workbench.discovery.method import Method, Options
-    from workbench.evaluator import Evaluation, Evaluator, Workspace
+    from workbench.discovery.method import Method
+    from workbench.discovery.options import Options
+    from workbench.evaluator import Evaluator
     from workbench.footprint import Footprint
-    from workbench.held import Held
     from workbench.model import Model
-
-_NO_MEMORY = (
-    "out of memory",
-    "not enough memory",
-    "can't allocate memory",
-    "cannot allocate memory",
-)
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Turn whatever goes wrong inside into a sentence for the user."""
-    try:
-        yield
-    except (WorkbenchError, Cancelled):
-        raise
-    except Exception as error:
-        if _is_lack_of_memory(error):
-            raise WorkbenchError(
-                "There is not enough memory for this, and the session is as before; try fewer "
-                "pairs, or close other programs."
-            ) from error
-        said = str(error).strip().splitlines()
-        raise WorkbenchError(
-            f"The computation failed, and the session is as before; it said: {type(error).__name__}"
-            f"{': ' + said[0] if said else ''}."
-        ) from error
-
-
-def _is_lack_of_memory(error: Exception) -> bool:
-    # torch's class is known by name, since naming it would need torch.
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and any(s in str(error).lower() for s in _NO_MEMORY))
-    )
+    from workbench.workspace import Evaluation, Workspace
 
 
 @dataclass(frozen=True)
@@ -128,7 +92,8 @@ class Engine:
     @cached_property
     def footprint(self) -> Footprint:
         """The memory that the batch takes, predicted; in bytes."""
-        from workbench.footprint import Shape, predict
+        from workbench.budget import Shape
+        from workbench.footprint import predict
 
         # An ablated run is recorded at all positions.
         patching = self.workspace.ablation == PATCHING
@@ -186,22 +151,13 @@ class Engine:
         with told():
             yield from method.find()(self.workspace, findings, options)
 
-    def found_circuit(self, held: Held) -> Circuit:
-        """The circuit of a result with its scores and all that is known of how it was found."""
-        from workbench.discovery.run import conclude
-
-        with told():
-            return conclude(
-                self.workspace, held.found, held.options, held.selection, held.seconds
-            ).circuit
-
     def eap(self, tick: Callable[[float], None]) -> Matrix:
         """Estimates for all edges; `tick` is told the fraction done."""
-        from workbench.discovery.eap import eap
-        from workbench.metrics import STEPS
+        from workbench.discovery.estimates import estimates
+        from workbench.metrics_catalogue import STEPS
 
         if self.workspace.metric_name in STEPS:
             graph = self.model.graph
             return np.zeros((graph.n_sources, graph.n_destinations), dtype=np.float32)
         with told():
-            return eap(self.workspace, progress=tick)
+            return estimates(self.workspace, progress=tick)

@@ -1,132 +1,32 @@
-"""evaluate: what a circuit scores on a task, in one call, for scripts and the command line."""
+"""Preparing a task: its prompts read and run, and what speaks against the model on it. No torch."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tasks.task import Task
 from workbench.progress import Progress, silent
+from workbench.settings import check_means
 
 if TYPE_CHECKING:
-    from workbench.circuit import Circuit
+    from workbench.batch import Batch
     from workbench.model import Model
-    from workbench.workspace import Workspace
+    from workbench.workspace import Evaluation, Workspace
+
+LOW_ACCURACY = 0.6
+"""Below it the model is warned of: guessing between an answer and a wrong one gives 0.5."""
+
+SMALL_SHARE = 0.1
+"""A difference between clean and corrupted metric below this share of the larger is called
+small.
+"""
+
+DATA_PAIRS = 128
+"""Prompts made of a built-in task whose means are asked for."""
 
 NO_MEMORY = "There is not enough memory for so many pairs at once: take fewer, or a smaller dtype."
-
-
-@dataclass(frozen=True)
-class CircuitScore:
-    """What a circuit scores, beside the model that it is a part of.
-
-    Attributes:
-        clean, corrupted, circuit: mean of the metric over the pairs in the clean run, in the
-            corrupted run, and in the circuit with everything outside it corrupted.
-        faithfulness: (circuit - corrupted) / (clean - corrupted); None where the model does not
-            tell clean from corrupted prompts.
-        edges, nodes: kept edges; nodes from which they lead to the logits, the logits included.
-        all_edges, all_nodes: of the whole model.
-        closed: nothing that the metric depends on is left open.
-        accuracy: share of pairs on which the circuit puts the best answer above the best wrong one.
-        clean_accuracy: the same in the clean run.
-        kl: mean over pairs of KL(model || circuit) at the last position, summed over the
-            vocabulary, in nats.
-        pairs, dropped: pairs used; pairs left out for their unequal lengths.
-        metric, metric_definition, ablation: what was measured and how.
-        bos: whether a BOS token stood before the prompts.
-        model, task, device, dtype: on what.
-        check_difference: of the engine's logits from the model's own, relative to their scale.
-        circuit_per_pair, clean_per_pair, corrupted_per_pair: the metric of each pair.
-    """
-
-    clean: float
-    corrupted: float
-    circuit: float
-    faithfulness: float | None
-    edges: int
-    nodes: int
-    all_edges: int
-    all_nodes: int
-    closed: bool
-    accuracy: float
-    clean_accuracy: float
-    kl: float
-    pairs: int
-    dropped: int
-    metric: str
-    metric_definition: str
-    ablation: str
-    bos: bool
-    model: str
-    task: str
-    device: str
-    dtype: str
-    check_difference: float
-    circuit_per_pair: tuple[float, ...]
-    clean_per_pair: tuple[float, ...]
-    corrupted_per_pair: tuple[float, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values under the attributes' names."""
-        return asdict(self)
-
-
-def evaluate(
-    model: Model,
-    task: Task | str | os.PathLike[str],
-    circuit: Circuit | str | os.PathLike[str],
-    *,
-    pairs: int | None = None,
-    seed: int = 0,
-    metric: str | None = None,
-    bos: bool | None = None,
-    mismatch: str = "refuse",
-    ablation: str = "patching",
-    means: str | None = None,
-    progress: Progress | None = None,
-) -> CircuitScore:
-    """Score a circuit exactly, with everything outside it corrupted.
-
-    Args:
-        model: from `load_model`.
-        task: from `load_task`, or the name or file to load it from.
-        circuit: from `load_circuit`, or the file to load it from.
-        pairs, seed: as for `load_task`; used only where `task` is a name or a file.
-        metric: None for the task's own.
-        bos: whether a BOS token is put before the prompts; None: as the tokenizer does by itself.
-        mismatch: 'refuse' or 'drop' pairs whose two prompts differ in token length.
-        ablation: what takes the place of an edge that is not in the circuit.
-        means: the task or file over whose clean prompts a mean ablation's means are taken; None:
-            over those that are evaluated.
-        progress: told what is being done and the fraction done.
-
-    Raises:
-        WorkbenchError: the circuit is another model's, or the task does not suit the tokenizer.
-    """
-    from workbench.formats import load_circuit
-    from workbench.memory import memory_errors
-
-    say = progress or silent
-    if isinstance(circuit, str | os.PathLike):
-        circuit = load_circuit(circuit, model.graph)
-    _, workspace = prepare(
-        model,
-        task,
-        pairs=pairs,
-        seed=seed,
-        metric=metric,
-        bos=bos,
-        mismatch=mismatch,
-        ablation=ablation,
-        means=means,
-        progress=say,
-    )
-    with memory_errors(NO_MEMORY):
-        say("Evaluating the circuit", None)
-        return score(workspace, circuit)
 
 
 def prepare(
@@ -147,7 +47,6 @@ def prepare(
     Arguments and errors as for `evaluate`.
     """
     from workbench.batch import make_batch
-    from workbench.means import means_batch
     from workbench.memory import memory_errors
     from workbench.workspace import Workspace
 
@@ -169,44 +68,6 @@ def prepare(
             progress=lambda fraction: say("Recording both runs", fraction),
         )
     return task, workspace
-
-
-def score(workspace: Workspace, circuit: Circuit) -> CircuitScore:
-    """Score a circuit of a workspace's model, from nothing."""
-    from workbench.evaluator import Evaluator
-    from workbench.metrics import DEFINITIONS
-
-    model, batch = workspace.model, workspace.batch
-    value = Evaluator(workspace, circuit).value()
-    clean, corrupted = workspace.clean, workspace.corrupted
-    return CircuitScore(
-        clean=clean.metric,
-        corrupted=corrupted.metric,
-        circuit=value.metric,
-        faithfulness=workspace.faithfulness(value.metric),
-        edges=circuit.n_edges,
-        nodes=len(circuit.reached()),
-        all_edges=circuit.graph.n_edges,
-        all_nodes=len(circuit.graph.nodes),
-        closed=circuit.is_closed,
-        accuracy=value.accuracy,
-        clean_accuracy=clean.accuracy,
-        kl=value.kl,
-        pairs=batch.n_pairs,
-        dropped=batch.dropped,
-        metric=workspace.metric_name,
-        metric_definition=DEFINITIONS[workspace.metric_name],
-        ablation=workspace.ablation,
-        bos=batch.prepend_bos,
-        model=model.name,
-        task=batch.task.name,
-        device=model.info.device,
-        dtype=model.info.dtype,
-        check_difference=model.info.check_difference,
-        circuit_per_pair=value.per_pair,
-        clean_per_pair=clean.per_pair,
-        corrupted_per_pair=corrupted.per_pair,
-    )
 
 
 def load_task(
@@ -232,3 +93,66 @@ def load_task(
     from workbench.taskfile import resolve_task
 
     return resolve_task(os.fspath(name), model.tokenizer, pairs=pairs, seed=seed, metric=metric)
+
+
+def means_batch(
+    source: str | None, model: Model, ablation: str, *, bos: bool | None = None, seed: int = 0
+) -> Batch | None:
+    """The prompts over which means are taken, if others are asked for than those evaluated.
+
+    Args:
+        source: a built-in task or a task file; None for none.
+        bos: whether a BOS token is put before the prompts, as for the task itself.
+
+    Raises:
+        WorkbenchError: the ablation takes no means, or as for `load_task`.
+    """
+    if source is None:
+        return None
+    from tasks import TASKS
+    from workbench.batch import make_batch
+
+    check_means(source, ablation)
+    built_in = source.strip().lower().replace("_", "-") in TASKS
+    task = load_task(source, model, pairs=DATA_PAIRS if built_in else None, seed=seed)
+    return make_batch(task, model.tokenizer, prepend_bos=bos, device=model.device, mismatch="drop")
+
+
+def task_warnings(
+    metric: str, clean: Evaluation, corrupted: Evaluation, *, measurable: bool
+) -> tuple[str, ...]:
+    """What speaks against looking for a circuit of this model on this task.
+
+    Args:
+        measurable: the two runs' metrics differ enough for a faithfulness to be given.
+
+    Returns:
+        Sentences with numbers.
+    """
+    warnings = []
+    n_pairs = len(clean.per_pair)
+    if clean.accuracy < LOW_ACCURACY:
+        warnings.append(
+            f"The model hardly does this task: it is right on {round(clean.accuracy * n_pairs)} of "
+            f"{n_pairs} pairs ({clean.accuracy:.0%}), and guessing gives 50%."
+        )
+    both = (
+        f"{metric} {clean.metric:.3g} on the clean prompts, {corrupted.metric:.3g} on the corrupted"
+    )
+    gain = clean.metric - corrupted.metric
+    if metric == "kl":  # a distance: small is good
+        gain = -gain
+    elif clean.metric <= 0:
+        warnings.append(f"The model prefers the wrong answers: {both}.")
+    if not measurable:
+        warnings.append(
+            f"Corrupting the prompts changes nothing, so there is no faithfulness: {both}."
+        )
+    elif gain < 0:
+        warnings.append(f"The corrupted prompts do better than the clean ones: {both}.")
+    elif gain < SMALL_SHARE * max(abs(clean.metric), abs(corrupted.metric)):
+        warnings.append(
+            "Corrupting the prompts changes little, so the faithfulness, a share of it, is noisy: "
+            f"{both}."
+        )
+    return tuple(warnings)

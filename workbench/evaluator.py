@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from workbench.budget import alternative_rows, row_bytes, what_if_bytes
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.plan import ALL, LAST, NOWHERE, Plan, make_plan
@@ -21,40 +22,6 @@ from workbench.reach import Change, Reach
 from workbench.sheet import Sheet
 from workbench.spread import Base, Spread
 from workbench.workspace import Evaluation, Workspace
-
-# What one batch of alternatives may take beside the recordings and the circuit's own cells, in
-# bytes. On a CPU larger batches are no faster.
-WHAT_IF_BYTES = {"cpu": 100 * 2**20}
-WHAT_IF_BYTES_ELSEWHERE = 2**30
-# An MLP's hidden layer, its gate and their product, in units of d_model: what most architectures
-# have.
-_MLP_WIDTH = 12
-
-
-def what_if_bytes(device_type: str) -> int:
-    """What one batch of alternatives may take on such a device, in bytes."""
-    return WHAT_IF_BYTES.get(device_type, WHAT_IF_BYTES_ELSEWHERE)
-
-
-def alternative_rows(at_all: int, at_last: int, width: int, *, tail: bool) -> float:
-    """What one alternative takes, in values [pair, position, d_model].
-
-    Args:
-        at_all, at_last: how many sources it reaches that are needed at all positions, at the last.
-        width: most destinations of one stage that it reaches.
-        tail: its last layers are run as the model's own.
-    """
-    rows = at_all + 0.2 * at_last + 1 + _MLP_WIDTH + 3 * width
-    return rows + (3 * _MLP_WIDTH // 2 if tail else 0)
-
-
-def row_bytes(workspace: Workspace) -> int:
-    """Bytes of one value at all positions that differ, of the largest group: [pair, position,
-    d_model].
-    """
-    parts = workspace.parts
-    element = torch.empty((), dtype=parts.dtype).element_size()
-    return max(r.n_pairs * r.n_positions * parts.d_model * element for r in workspace.recordings)
 
 
 @dataclass(frozen=True)

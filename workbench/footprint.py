@@ -11,33 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.budget import FLOAT32, Shape, runs_bytes
+from workbench.errors import WorkbenchError
+
 if TYPE_CHECKING:
     from workbench.graph import Graph
+    from workbench.model import Model
     from workbench.parts import Parts
-
-FLOAT32 = 4
-"""Bytes of a number in which probabilities are computed, whatever the model's numbers are."""
 
 WHAT_IF_EXCESS = 1.5
 """Measured: a batch of what-ifs takes up to 1.4 times what it is cut to."""
 
 VOCABULARY_COPIES = 2
 """Logits and log-probabilities of a metric that needs the whole vocabulary."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Pairs of one token length.
-
-    Attributes:
-        pairs: how many.
-        tokens: length of every prompt.
-        start: the first position at which any pair's prompts differ; 0 is the worst case.
-    """
-
-    pairs: int
-    tokens: int
-    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,30 +71,31 @@ def predict(parts: Parts, shapes: Sequence[Shape], metric: str = "logit_diff") -
     )
 
 
+def of_model(
+    model: Model, pairs: int, tokens: int, start: int = 0, metric: str = "logit_diff"
+) -> Footprint:
+    """The memory that a batch of a model will take.
+
+    Args:
+        pairs: how many.
+        tokens: length of every prompt.
+        start: the first position at which any pair's prompts differ; 0 is the worst case.
+        metric: one of `metrics_catalogue.DEFINITIONS`.
+
+    Raises:
+        WorkbenchError: the model has no embedding for so many positions.
+    """
+    parts, context = model.parts, model.info.architecture.context
+    if parts.position_embedding is not None and context is not None and tokens > context:
+        raise WorkbenchError(
+            f"{model.name} has {context:,} positions, which are too few for {tokens:,} tokens."
+        )
+    return predict(parts, [Shape(pairs, tokens, start)], metric)
+
+
 def _row(parts: Parts, shape: Shape) -> int:
     """Bytes of one value [pair, position, d_model] at the positions that differ."""
     return shape.pairs * (shape.tokens - shape.start) * parts.d_model * parts.dtype.itemsize
-
-
-def runs_bytes(parts: Parts, shape: Shape) -> int:
-    """Both runs' tensors (`recording.LayerRecord`) and the rotations."""
-    d_model, heads = parts.d_model, (parts.n_heads + parts.n_kv_heads) * parts.d_head
-    # The embedding is also the first residual, unless positions are added to it.
-    width = d_model if parts.position_embedding is None else 2 * d_model
-    for layer in parts.layers:
-        # What the MLP wrote and the residual after it; in between, the one that the MLP reads.
-        residuals = 2 if parts.parallel else 3
-        width += (residuals + (layer.post_attention is not None)) * d_model + 2 * heads
-    positions = shape.tokens + shape.tokens - shape.start
-    return shape.pairs * positions * width * parts.dtype.itemsize + _rotations(parts, shape)
-
-
-def _rotations(parts: Parts, shape: Shape) -> int:
-    import torch
-
-    rotations = parts.rotations(torch.arange(1))
-    one = {id(r): sum(t.nbytes for t in r) for r in rotations if r is not None}
-    return sum(one.values()) * (shape.tokens - shape.start)
 
 
 def _logits(parts: Parts, shape: Shape) -> int:
@@ -150,7 +137,7 @@ def _room(n: int) -> int:
 
 def _what_if(parts: Parts, graph: Graph, shape: Shape, needed: tuple[int, int], metric: str) -> int:
     """Batches are cut to a budget, but hold one alternative at least and all edges at most."""
-    from workbench.evaluator import alternative_rows, what_if_bytes
+    from workbench.budget import alternative_rows, what_if_bytes
     from workbench.metrics import LOGIT_BYTES
 
     row, budget = _row(parts, shape), what_if_bytes(parts.device.type)

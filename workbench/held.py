@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from workbench.circuit import Circuit
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.discovery.selection import Selected, Selection
 
 

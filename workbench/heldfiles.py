@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from workbench.discovery.keeping import load_findings, save_findings
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
 from workbench.held import Held
-from workbench.state import strings
+from workbench.json_values import strings
 
 SHOWN = "shown"
 """The file that holds the number of the shown result."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.statefolder import OVERRIDE
+from workbench.statefolder import STATE_VARIABLE
 
 try:
     import fcntl
@@ -259,5 +259,5 @@ def _reason(error: OSError) -> str:
 def _unwritable(path: Path, error: OSError) -> WorkbenchError:
     return WorkbenchError(
         f"The journal {path} cannot be written: {_reason(error)}; make room, or name another "
-        f"folder in {OVERRIDE}."
+        f"folder in {STATE_VARIABLE}."
     )

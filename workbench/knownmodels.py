@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.family import SUPPORTED_FAMILIES
-from workbench.modelcache import STAMP, cache_folder
+from workbench.modelcache import STAMP
 from workbench.modelsource import SHORT_NAMES
-from workbench.sessions import list_sessions
+from workbench.statefolder import cache_folder
 
 
 @dataclass(frozen=True)
@@ -30,24 +30,15 @@ class KnownModel:
     note: str
 
 
-def known_models() -> list[KnownModel]:
-    """Short names, models of earlier sessions, then downloads from the hub; each name once."""
-    found: dict[str, KnownModel] = {}
-    for name, short in SHORT_NAMES.items():
-        found[name] = KnownModel(name, "short name", short.ready, short.note)
-    downloads = {model.name: model for model in _downloads()}
-    for session in list_sessions():
-        name = session.model
-        if name not in found:
-            ready = name in downloads or Path(name).exists()
-            note = f"last used {session.when[:10]}" + ("" if ready else ", not here any more")
-            found[name] = KnownModel(name, "recent", ready, note)
-    for name, model in downloads.items():
-        found.setdefault(name, model)
-    return list(found.values())
+def short_names() -> list[KnownModel]:
+    """The models that have a short name."""
+    return [
+        KnownModel(name, "short name", short.ready, short.note)
+        for name, short in SHORT_NAMES.items()
+    ]
 
 
-def _downloads() -> list[KnownModel]:
+def downloads() -> list[KnownModel]:
     """Models of supported families in the hub's cache folder."""
     found = []
     for repository in sorted(_hub_cache().glob("models--*")):

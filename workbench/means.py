@@ -17,14 +17,10 @@ from torch import Tensor
 from workbench.errors import WorkbenchError
 from workbench.parts import Parts
 from workbench.recording import Run, record_clean
-from workbench.settings import MEAN, MEANS, POSITIONAL_MEAN, check_means
+from workbench.settings import MEAN, MEANS, POSITIONAL_MEAN
 
 if TYPE_CHECKING:
     from workbench.batch import Batch
-    from workbench.model import Model
-
-DATA_PAIRS = 128
-"""Prompts made of a built-in task whose means are asked for."""
 
 ROWS_AT_ONCE = 512
 """Tokens of a data set that are run at once."""
@@ -144,27 +140,3 @@ def means_over(parts: Parts, kind: str, batch: Batch) -> Means:
         for piece in group.clean.split(max(1, ROWS_AT_ONCE // group.length))
     ]
     return Means(parts, kind).over(((t, record_clean(parts, t)) for t in pieces), pieces)
-
-
-def means_batch(
-    source: str | None, model: Model, ablation: str, *, bos: bool | None = None, seed: int = 0
-) -> Batch | None:
-    """The prompts over which means are taken, if others are asked for than those evaluated.
-
-    Args:
-        source: a built-in task or a task file; None for none.
-        bos: whether a BOS token is put before the prompts, as for the task itself.
-
-    Raises:
-        WorkbenchError: the ablation takes no means, or as for `load_task`.
-    """
-    if source is None:
-        return None
-    from tasks import TASKS
-    from workbench.batch import make_batch
-    from workbench.evaluation import load_task
-
-    check_means(source, ablation)
-    built_in = source.strip().lower().replace("_", "-") in TASKS
-    task = load_task(source, model, pairs=DATA_PAIRS if built_in else None, seed=seed)
-    return make_batch(task, model.tokenizer, prepend_bos=bos, device=model.device, mismatch="drop")

@@ -1,13 +1,18 @@
-"""Running out of memory, on either side of the bus, turned into a sentence."""
+"""Failures of a computation as sentences, running out of memory first of all. No torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
+from workbench.errors import Cancelled, WorkbenchError
 
-from workbench.errors import WorkbenchError
+_NO_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+)
 
 
 @contextmanager
@@ -23,6 +28,29 @@ def memory_errors(sentence: str) -> Iterator[None]:
 
 def is_memory_error(error: BaseException) -> bool:
     """Whether torch means that it ran out of memory; on a CPU it raises a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "alloc" in str(error) and "memory" in str(error)
+    # torch's class is known by name, since naming it would need torch.
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and any(s in str(error).lower() for s in _NO_MEMORY))
     )
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn whatever goes wrong inside into a sentence for the user."""
+    try:
+        yield
+    except (WorkbenchError, Cancelled):
+        raise
+    except Exception as error:
+        if is_memory_error(error):
+            raise WorkbenchError(
+                "There is not enough memory for this, and the session is as before; try fewer "
+                "pairs, or close other programs."
+            ) from error
+        said = str(error).strip().splitlines()
+        raise WorkbenchError(
+            f"The computation failed, and the session is as before; it said: {type(error).__name__}"
+            f"{': ' + said[0] if said else ''}."
+        ) from error

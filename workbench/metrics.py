@@ -1,4 +1,4 @@
-"""Metrics of one forward pass, each with the definition that is shown beside its number.
+"""Metrics of one forward pass, computed; `metrics_catalogue` has their names and definitions.
 
 A metric reads the logits at the last position. It is computed per pair and averaged over pairs, so
 that nothing depends on the size of the batch. Alternatives of a circuit are evaluated together:
@@ -14,35 +14,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from workbench.errors import WorkbenchError
+from workbench.forward import unembed
+from workbench.metrics_catalogue import check_metric
 from workbench.parts import Parts
-from workbench.recording import unembed
-
-DEFINITIONS: dict[str, str] = {
-    "logit_diff": "mean logit of the answers minus mean logit of the wrong answers, last position",
-    "prob_diff": "summed probability of the answers minus that of the wrong answers, last position",
-    "kl": "KL(model || circuit), summed over the vocabulary, in nats, last position",
-    "accuracy": "share of pairs whose best answer has a higher logit than the best wrong answer",
-}
 
 LOGIT_BYTES = 128 * 2**20
 """What the logits of alternatives may take at once, in float32; one alternative has to fit."""
-
-# Metrics that change in steps: their slope is zero wherever there is one.
-STEPS = ("accuracy",)
-
-
-def check_metric(name: str) -> str:
-    """The name back, if it is a metric's.
-
-    Raises:
-        WorkbenchError: if it is not.
-    """
-    if name not in DEFINITIONS:
-        raise WorkbenchError(
-            f"There is no metric {name!r}; choose one of: {', '.join(DEFINITIONS)}."
-        )
-    return name
 
 
 @dataclass(frozen=True)
@@ -85,7 +62,7 @@ class Metric:
     """A metric for one group of pairs.
 
     Args:
-        name: one of `DEFINITIONS`.
+        name: one of `metrics_catalogue.DEFINITIONS`.
         parts: the model, whose final norm and unembedding turn residuals into logits.
         answers: right and wrong tokens of the group's pairs.
         clean_final: [pair, d_model], the clean run's last residual, which `kl` compares with.

@@ -16,7 +16,6 @@ import torch
 
 from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
-from workbench.footprint import Footprint, Shape, predict
 from workbench.graph import Graph
 from workbench.info import ModelInfo, SelfCheck
 from workbench.memory import memory_errors
@@ -86,9 +85,9 @@ class Model:
                 logits differ from the model's own by more than float noise.
         """
         from workbench.architecture import architecture_of, weight_bytes
+        from workbench.families import parts_of
         from workbench.families.fit import known_parts
         from workbench.family import require_supported
-        from workbench.parts import Parts
         from workbench.selfcheck import self_check
         from workbench.transformers_access import reading_notes, with_plain_attention
 
@@ -101,7 +100,7 @@ class Model:
             hf_model = hf_model.to(device=where_to, dtype=number).eval().requires_grad_(False)
         with known_parts(name, hf_model.config.model_type):
             with_plain_attention(hf_model)
-        parts = Parts.from_hf(hf_model)
+        parts = parts_of(hf_model)
         graph = parts.graph()
         say("Checking the engine against the model", None)
         with known_parts(name, hf_model.config.model_type):
@@ -130,27 +129,6 @@ class Model:
             notes=reading_notes(hf_model.config, name),
         )
         return cls(name, graph, hf_model, tokenizer, parts, where_to, number, bos, check, info)
-
-    def footprint(
-        self, pairs: int, tokens: int, start: int = 0, metric: str = "logit_diff"
-    ) -> Footprint:
-        """The memory that a batch will take.
-
-        Args:
-            pairs: how many.
-            tokens: length of every prompt.
-            start: the first position at which any pair's prompts differ; 0 is the worst case.
-            metric: one of `metrics.DEFINITIONS`.
-
-        Raises:
-            WorkbenchError: the model has no embedding for so many positions.
-        """
-        context = self.info.architecture.context
-        if self.parts.position_embedding is not None and context is not None and tokens > context:
-            raise WorkbenchError(
-                f"{self.name} has {context:,} positions, which are too few for {tokens:,} tokens."
-            )
-        return predict(self.parts, [Shape(pairs, tokens, start)], metric)
 
     @cached_property
     def bridge(self) -> Any:

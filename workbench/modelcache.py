@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -20,13 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.progress import Progress
+from workbench.statefolder import cache_folder
 
 LAYOUT = 1
 """Raised whenever what stands in an entry changes, so that old entries are made anew."""
 
 STAMP = "converted.json"
-OVERRIDE = "WORKBENCH_CACHE"
-"""Environment variable that names another cache folder."""
 
 ABANDONED = 24 * 3600
 """Seconds after which a half-written entry belongs to a process that died."""
@@ -34,15 +32,6 @@ ABANDONED = 24 * 3600
 CHUNK = 1 << 24
 SPARE = 1.05
 """How much more room than the weights themselves an entry needs: tokenizer, configuration."""
-
-
-def cache_folder() -> Path:
-    """The folder for converted models; it need not exist yet."""
-    if override := os.environ.get(OVERRIDE):
-        return Path(override) / "models"
-    from platformdirs import user_cache_path
-
-    return user_cache_path("circuit-workbench", appauthor=False) / "models"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from workbench.evaluator import alternative_rows, what_if_bytes
+from workbench.budget import alternative_rows, what_if_bytes
 from workbench.graph import Graph
 from workbench.ordinary import ordinary_layers
 from workbench.parts import Rotation

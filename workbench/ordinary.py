@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from workbench.forward import run_heads, write_heads
 from workbench.parts import Layer
-from workbench.recording import Recording, run_heads, write_heads
+from workbench.recording import Recording
 
 
 def ordinary_layers(

@@ -6,13 +6,13 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from workbench.console import printable
+from workbench.text import printable
 
 if TYPE_CHECKING:
     from workbench.comparison import Comparison, Overlap
-    from workbench.evaluation import CircuitScore
     from workbench.footprint import Footprint
     from workbench.info import ModelInfo
+    from workbench.score import CircuitScore
 
 
 def as_text(score: CircuitScore) -> None:

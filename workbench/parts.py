@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -182,18 +182,3 @@ class Parts:
                 known[id(rotary)] = rotary(positions)
             rotations.append(known[id(rotary)])
         return tuple(rotations)
-
-    @classmethod
-    def from_hf(cls, hf_model: Any) -> Parts:
-        """The parts of a transformers model for causal language modelling.
-
-        A model that a bridge has wrapped in place gives the same parts as one that is plain, and
-        wrapping it later changes nothing here.
-
-        Raises:
-            WorkbenchError: if the family or this variant of it is not one that the engine
-                reproduces exactly.
-        """
-        from workbench.families import parts_of
-
-        return parts_of(hf_model)

@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 
 from workbench.circuit import all_edges
+from workbench.effect_settings import FULL, WITHIN, check_setting
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Edit, Evaluator
 from workbench.graph import LOGITS
 from workbench.node_patching import corrupted_finals
 from workbench.plan import make_plan
 from workbench.reach import Change
-from workbench.settings import FULL, WITHIN, check_setting
 from workbench.spread import CleanBase
 from workbench.work import Stop
 
@@ -43,7 +43,7 @@ def edge_effects(
     Args:
         evaluator: holds the circuit that "along" and "within" refer to.
         edges: names.
-        setting: one of `settings.SETTINGS`, where `DEFINITIONS` says what each means.
+        setting: one of `effect_settings.SETTINGS`, where `DEFINITIONS` says what each means.
         cancel: checked between batches.
 
     Yields:

@@ -19,7 +19,6 @@ from workbench.errors import WorkbenchError
 from workbench.modelcache import CacheEntry
 from workbench.modelsource import find_model
 from workbench.progress import silent
-from workbench.views import PromptView
 
 TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILE = "tokenizer_config.json"
@@ -63,7 +62,7 @@ def preview_task(
     """The first pairs of a task as the model's tokenizer reads them.
 
     Args:
-        model, task, pairs, seed, metric, bos, revision: as `Session.start` takes them.
+        model, task, pairs, seed, metric, bos, revision: as `start_session` takes them.
         at_most: how many pairs to show in tokens.
 
     Raises:
@@ -190,3 +189,13 @@ def _words(pair: Pair) -> PromptView:
         return [words[0], *(" " + word for word in words[1:])]
 
     return PromptView(cut(pair.clean), cut(pair.corrupted), pair.answers, pair.wrong_answers)
+
+
+@dataclass(frozen=True)
+class PromptView:
+    """One pair of prompts, token by token, as the model reads them."""
+
+    clean: list[str]
+    corrupted: list[str]
+    answers: tuple[str, ...]
+    wrong_answers: tuple[str, ...]

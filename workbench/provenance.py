@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
+import platform
 from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
-
-from workbench.opening import versions
 
 if TYPE_CHECKING:
     from tasks.task import Task
     from workbench.workspace import Workspace
 
+PACKAGES = ("circuit-workbench", "torch", "transformers", "transformer-lens", "numpy")
+"""Whose versions are written down with every result."""
+
 
 def origin(workspace: Workspace, seed: int) -> dict[str, Any]:
     """Plain values: model, task, metric, ablation, seed and versions of the software."""
-    from workbench.metrics import DEFINITIONS
+    from workbench.metrics_catalogue import DEFINITIONS
 
     model, batch = workspace.model.info, workspace.batch
     task, metric = batch.task, workspace.metric_name
@@ -53,3 +58,21 @@ def origin(workspace: Workspace, seed: int) -> dict[str, Any]:
 def _digest(task: Task) -> str:
     pairs = json.dumps([asdict(pair) for pair in task.pairs], separators=(",", ":"))
     return hashlib.sha256(pairs.encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Of Python and those of the packages that are installed and numbers depend on."""
+    found = {name: version for name in PACKAGES if (version := _version(name)) is not None}
+    return {"python": platform.python_version(), **found}
+
+
+@cache
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.circuit import Circuit
-from workbench.engine import Engine, Scores, told
+from workbench.engine import Engine, Scores
 from workbench.errors import WorkbenchError
+from workbench.memory import told
 from workbench.turns import Turns
 
 if TYPE_CHECKING:
-    from workbench.assessment.overlap import Overlap
+    from workbench.assessment.results_overlap import Overlap
 
 MOST = 4
 """Circuits that stand side by side, the session's own among them."""

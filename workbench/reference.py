@@ -1,17 +1,11 @@
-"""A reference: the circuit that a session's own is compared with, and where it was found. No torch.
-
-The models of ours whose true circuit is known bring it along.
-"""
+"""A reference: the circuit that a session compares its own with, and its file. No torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.bundled import BundledModel
 from workbench.circuit import Circuit
-from workbench.errors import WorkbenchError
-from workbench.modelsource import SHORT_NAMES
 
 
 @dataclass(frozen=True)
@@ -32,33 +26,3 @@ class Reference:
 def shown(path: str) -> str:
     """A circuit file as it is called in a sentence: with its folder, as many are called alike."""
     return "/".join(Path(path).parts[-2:])
-
-
-def truth(model: str, task: str) -> Path | None:
-    """The file with a model's true circuit for a task, if the model brings one along."""
-    short = SHORT_NAMES.get(model)
-    if isinstance(short, BundledModel) and short.circuit_of == task:
-        return short.circuit
-    return None
-
-
-def find_reference(name: str) -> Path:
-    """The circuit file that a name stands for: a model's true circuit, else the file itself.
-
-    Args:
-        name: the short name of a model that brings its true circuit along, or a path.
-
-    Raises:
-        WorkbenchError: a model of that name brings none along, or is damaged.
-    """
-    if name not in SHORT_NAMES:
-        return Path(name).expanduser()
-    short = SHORT_NAMES[name]
-    if not isinstance(short, BundledModel) or short.circuit_of is None:
-        raise WorkbenchError(
-            f"The true circuit of the model {name} is not known; name a circuit file."
-        )
-    short.checked_folder  # noqa: B018 - says so if the file is missing or damaged
-    if short.circuit is None:
-        raise WorkbenchError(f"The model {name} came without its circuit; name a circuit file.")
-    return short.circuit

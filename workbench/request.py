@@ -1,4 +1,4 @@
-"""OpenRequest: what `workbench open` was asked for, before anything is loaded."""
+"""What a session was asked for: `OpenRequest` before anything is loaded, `Settings` as kept."""
 
 from __future__ import annotations
 
@@ -37,4 +37,27 @@ class OpenRequest:
     mismatch: Literal["refuse", "drop"] = "refuse"
     circuit: Path | None = None
     ablation: str = "patching"
+    means: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a session was asked to begin: with the task, all that is needed to begin it again.
+
+    Attributes:
+        model: what `load_model` takes: a name, or the whole path of what lies locally.
+        revision, dtype, device: as asked for; None for the default.
+        bos, mismatch, ablation: as `start_session` takes them.
+        seed: of whatever is random in the session.
+        means: the task or file over whose prompts means are taken; None for the task's own.
+    """
+
+    model: str
+    revision: str | None = None
+    dtype: str | None = None
+    device: str | None = None
+    bos: bool | None = None
+    mismatch: Literal["refuse", "drop"] = "refuse"
+    ablation: str = "patching"
+    seed: int = 0
     means: str | None = None

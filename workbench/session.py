@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from workbench import commands as kinds
 from workbench import edits
@@ -20,34 +20,29 @@ from workbench.commands import Command
 from workbench.deed import Deed
 from workbench.desk import OnChunk, Seen
 from workbench.discovering import Discovering
+from workbench.effect_settings import check_setting
 from workbench.effects import Matrix
 from workbench.export import export
 from workbench.history import History
 from workbench.journal import Journal
-from workbench.opening import Opened, Settings, now
-from workbench.progress import Progress
-from workbench.sessions import list_sessions
-from workbench.settings import check_setting
+from workbench.opening import Opened
+from workbench.provenance import now
 from workbench.state import Change, State
 from workbench.survey import difference, evaluated, first_status, milestone
 from workbench.views import Status
 
-if TYPE_CHECKING:
-    from tasks.task import Task
-    from workbench.model import Model
-
-__all__ = ["OnChunk", "Session", "list_sessions"]
+__all__ = ["OnChunk", "Session"]
 
 
 class Session(Discovering):
     """A model, a task, a circuit and its history. All public methods may be called from any thread.
 
-    `Session.start`, `Session.build` and `Session.resume` make one. What it shows and measures is
-    documented in `Desk`, how it finds circuits in `Discovering`; here are the commands. Each is
-    applied, evaluated and on the disk before its status is returned; if any of that fails it raises
-    WorkbenchError, and the session is as before. A command that would change nothing says so in the
-    status and is not written down. A command waits for one chunk of a sweep at most; call it from a
-    worker all the same.
+    `start_session`, `build_session` and `resume_session` (`beginning`) make one. What it shows and
+    measures is documented in `Desk`, how it finds circuits in `Discovering`; here are the commands.
+    Each is applied, evaluated and on the disk before its status is returned; if any of that fails
+    it raises WorkbenchError, and the session is as before. A command that would change nothing says
+    so in the status and is not written down. A command waits for one chunk of a sweep at most; call
+    it from a worker all the same.
 
     Attributes:
         path: the journal.
@@ -84,99 +79,6 @@ class Session(Discovering):
         self._history = history
         self._n_entries = n_entries
         self._bring_back(journal.path)
-
-    @classmethod
-    def start(
-        cls,
-        model_name: str,
-        task_name: str,
-        *,
-        pairs: int | None = 32,
-        seed: int = 0,
-        metric: str | None = None,
-        device: str | None = None,
-        dtype: str | None = None,
-        revision: str | None = None,
-        bos: bool | None = None,
-        mismatch: Literal["refuse", "drop"] = "refuse",
-        ablation: str = "patching",
-        means: str | None = None,
-        journal: Path | None = None,
-        circuit: Path | None = None,
-        progress: Progress | None = None,
-    ) -> Session:
-        """Load a model and a task and begin.
-
-        Args:
-            model_name: hub id, folder, .gguf file or short name.
-            task_name: a built-in task, or the path of a task file.
-            pairs: how many pairs to make; None: all that a file has.
-            seed: of the generator.
-            metric: None for the task's own.
-            device, dtype, revision: as `load_model` takes them.
-            bos: whether a BOS token is prepended; None: as the tokenizer does by itself.
-            mismatch: 'refuse' or 'drop' pairs whose two prompts differ in token length.
-            ablation: what stands outside the circuit.
-            means: the task or file over whose clean prompts a mean ablation's means are taken;
-                None: over the task's own.
-            journal: where to keep it; None: a new file in the user's state folder.
-            circuit: a circuit file to begin with.
-            progress: told what is being done and the fraction done.
-
-        Raises:
-            WorkbenchError: for anything that does not load, fit or exist.
-        """
-        from workbench import beginning
-
-        settings = Settings(
-            model_name, revision, dtype, device, bos, mismatch, ablation, seed, means
-        )
-        return beginning.start(settings, task_name, pairs, metric, journal, circuit, progress)
-
-    @classmethod
-    def build(
-        cls,
-        model: Model,
-        task: Task,
-        *,
-        seed: int = 0,
-        metric: str | None = None,
-        bos: bool | None = None,
-        mismatch: Literal["refuse", "drop"] = "refuse",
-        ablation: str = "patching",
-        means: str | None = None,
-        journal: Path | None = None,
-        circuit: Path | None = None,
-        progress: Progress | None = None,
-    ) -> Session:
-        """Begin with a model and a task that are loaded already; otherwise as `start`."""
-        from workbench import beginning
-
-        info = model.info
-        settings = Settings(info.name, None, info.dtype, None, bos, mismatch, ablation, seed, means)
-        return beginning.build(settings, model, task, metric, journal, circuit, progress)
-
-    @classmethod
-    def resume(
-        cls,
-        journal: Path,
-        *,
-        device: str | None = None,
-        model: Model | None = None,
-        progress: Progress | None = None,
-    ) -> Session:
-        """Load what a journal names and go on where it ends.
-
-        Args:
-            device: another device than the one asked for then.
-            model: the same model, if it is loaded already.
-
-        Raises:
-            WorkbenchError: if the journal is broken or held by another session, or as for `start`.
-        """
-        from workbench import beginning
-
-        return beginning.resume(journal, device=device, model=model, progress=progress)
 
     def close(self) -> None:
         """Let go of the journal, so that another process may resume it. Further commands fail."""

@@ -1,12 +1,14 @@
-"""The sessions that can be resumed."""
+"""The sessions that can be resumed, and the models that they or this machine know."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.journal import read
+from workbench.knownmodels import KnownModel, downloads, short_names
 from workbench.statefolder import sessions_folder
 from workbench.views import SessionSummary
 
@@ -38,3 +40,29 @@ def summarised(path: Path) -> SessionSummary | None:
         )
     except (WorkbenchError, KeyError, TypeError, ValueError):
         return None
+
+
+def recent_models(ready: Collection[str] = ()) -> list[KnownModel]:
+    """The models of earlier sessions, the latest first, each once.
+
+    Args:
+        ready: names of those that are on this machine under no path.
+    """
+    found: dict[str, KnownModel] = {}
+    for session in list_sessions():
+        name = session.model
+        if name not in found:
+            here = name in ready or Path(name).exists()
+            note = f"last used {session.when[:10]}" + ("" if here else ", not here any more")
+            found[name] = KnownModel(name, "recent", here, note)
+    return list(found.values())
+
+
+def models_to_offer() -> list[KnownModel]:
+    """Short names, models of earlier sessions, then downloads from the hub; each name once."""
+    downloaded = downloads()
+    recent = recent_models({model.name for model in downloaded})
+    found: dict[str, KnownModel] = {}
+    for model in (*short_names(), *recent, *downloaded):
+        found.setdefault(model.name, model)
+    return list(found.values())

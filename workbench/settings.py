@@ -1,20 +1,8 @@
-"""What a number depends on beside circuit and metric; none is shown without naming it.
-
-The settings in which an edge's effect is measured, and the ablations: what an edge carries that is
-not in the circuit.
-"""
+"""The ablations: what an edge carries that is not in the circuit; no number is shown without it."""
 
 from __future__ import annotations
 
 from workbench.errors import WorkbenchError
-
-FULL, ALONG, WITHIN = "full", "along", "within"
-SETTINGS = (FULL, ALONG, WITHIN)
-DEFINITIONS: dict[str, str] = {
-    FULL: "in the full model: corrupt this edge alone, s(E) = L(x | do(E = e')) - L(x)",
-    ALONG: "along the circuit: corrupt this edge and let it spread through kept edges only",
-    WITHIN: "within the circuit, all else corrupted: the circuit without the edge minus with it",
-}
 
 PATCHING, ZERO, MEAN = "patching", "zero", "mean"
 POSITIONAL_MEAN, CONTEXT_MEAN = "positional-mean", "context-mean"
@@ -55,16 +43,3 @@ def check_means(source: str | None, ablation: str) -> None:
             f"The ablation {ablation} takes no means: choose one of "
             f"{', '.join(MEANS)}, or leave out where the means come from."
         )
-
-
-def check_setting(setting: str) -> str:
-    """The setting back, if it is one.
-
-    Raises:
-        WorkbenchError: if it is not.
-    """
-    if setting not in SETTINGS:
-        raise WorkbenchError(
-            f"There is no setting {setting!r}; choose one of: {', '.join(SETTINGS)}."
-        )
-    return setting

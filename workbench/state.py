@@ -15,6 +15,7 @@ import numpy as np
 from workbench.circuit import Circuit, RoleGroup
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
+from workbench.json_values import string, strings
 from workbench.reference import Reference
 
 Shelf = Mapping[str, tuple[str, ...]]
@@ -231,18 +232,6 @@ class Change:
 
 def group_to_json(group: RoleGroup) -> dict[str, Any]:
     return {"name": group.name, "role": group.role, "nodes": list(group.nodes)}
-
-
-def string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"text expected, not {value!r}")
-    return value
-
-
-def strings(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        raise TypeError(f"a list of texts expected, not {value!r}")
-    return tuple(string(item) for item in value)
 
 
 def _groups(value: Any) -> tuple[RoleGroup, ...]:

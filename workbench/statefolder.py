@@ -8,13 +8,16 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-OVERRIDE = "WORKBENCH_STATE"
+CACHE_VARIABLE = "WORKBENCH_CACHE"
+"""Environment variable that names another cache folder."""
+
+STATE_VARIABLE = "WORKBENCH_STATE"
 """Environment variable that names another state folder."""
 
 
 def state_folder() -> Path:
     """The folder for what outlives a session; it need not exist yet."""
-    if override := os.environ.get(OVERRIDE):
+    if override := os.environ.get(STATE_VARIABLE):
         return Path(override)
     from platformdirs import user_state_path
 
@@ -34,3 +37,12 @@ def new_journal_path(model: str, task: str) -> Path:
     return sessions_folder() / (
         "-".join([when, *filter(None, words), secrets.token_hex(2)]) + ".jsonl"
     )
+
+
+def cache_folder() -> Path:
+    """The folder for converted models; it need not exist yet."""
+    if override := os.environ.get(CACHE_VARIABLE):
+        return Path(override) / "models"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("circuit-workbench", appauthor=False) / "models"

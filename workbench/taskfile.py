@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks import TASKS, Pair, Task, TaskError, Tokenizer, make_task
-from workbench.encoding import visible
 from workbench.errors import WorkbenchError
+from workbench.text import printable
 
 DEFAULT_METRIC = "logit_diff"
 DEFAULT_PAIRS = 32
@@ -101,7 +101,7 @@ def read_task(path: str | Path, *, metric: str | None = None) -> Task:
 def _checked(metric: str | None) -> str | None:
     if metric is None:
         return None
-    from workbench.metrics import check_metric  # brings torch, which reading a file does not need
+    from workbench.metrics_catalogue import check_metric
 
     return check_metric(metric)
 
@@ -170,12 +170,12 @@ def _count(records: list[Any]) -> Iterator[tuple[int, Any]]:
 
 
 def _name(path: Path) -> str:
-    return visible(path.name)
+    return printable(path.name)
 
 
 def _place(path: Path) -> str:
     """A path for a message; of a very long one the end."""
-    text = visible(str(path))
+    text = printable(str(path))
     return text if len(text) <= SHOWN_PATH else f"…{text[-SHOWN_PATH:]}"
 
 
@@ -290,7 +290,7 @@ def _pair(record: Any, fields: tuple[str, ...], where: str) -> Pair:
     answers, wrong = (_answers(record[name], name, where) for name in fields[2:])
     counts = Counter(answers + wrong)
     if len(counts) < len(answers) + len(wrong):
-        text = visible(counts.most_common(1)[0][0])
+        text = printable(counts.most_common(1)[0][0])
         raise WorkbenchError(f"{where}: the answer {text!r} is there twice.")
     return Pair(clean, corrupted, answers, wrong)
 
@@ -323,7 +323,7 @@ def _unicode(text: str, name: str, where: str) -> str:
 
 def _value(value: Any) -> str:
     """A value for a message, as JSON, cut short."""
-    text = visible(json.dumps(value, ensure_ascii=True))
+    text = printable(json.dumps(value, ensure_ascii=True))
     return text if len(text) <= SHOWN_VALUE else f"{text[:SHOWN_VALUE]}…"
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuit import Circuit, RoleGroup
-from workbench.comparison import Comparison
+from workbench.comparison import Comparison, Standing
 from workbench.graph import INPUT, LOGITS, Graph
-from workbench.views import NodeState, TreeRow
+
+NodeState = Literal["open", "partly", "expanded", "dead", "input", "missing"]
 
 
 def roles(groups: tuple[RoleGroup, ...]) -> dict[str, str]:
@@ -153,3 +157,38 @@ def frontier(circuit: Circuit, effects: NDArray[np.float32]) -> list[str]:
                 else float(np.abs(effects[s][circuit.mask[s]]).max(initial=0.0))
             )
     return sorted(found, key=lambda node: -found[node])
+
+
+@dataclass(frozen=True)
+class TreeRow:
+    """One row of the circuit as a tree back from the logits.
+
+    Attributes:
+        name: the node.
+        depth: 0 for the logits.
+        parent: the node that it feeds here; None for the logits.
+        edge: the kept edge from it into the parent; None for the logits.
+        destination: the parent's input that this edge enters; None for the logits.
+        effect: the best effect known of that edge: exact in the full model, else exact along or
+            within the circuit, else the EAP estimate.
+        state: 'open' (none of its inputs is expanded), 'partly' (some are), 'expanded', 'dead' (all
+            are expanded and nothing live feeds it), or 'input'; 'missing': the edge is not kept and
+            only the reference has it.
+        repeated: the node stands, with what feeds it, further up already; its rows are not listed
+            again.
+        role: the role (or name) of the first group that holds it.
+        reference, node_reference: where the edge and the node stand in the comparison with the
+            reference; None if there is none.
+    """
+
+    name: str
+    depth: int
+    parent: str | None
+    edge: str | None
+    destination: str | None
+    effect: float | None
+    state: NodeState
+    repeated: bool
+    role: str | None
+    reference: Standing | None = None
+    node_reference: Standing | None = None

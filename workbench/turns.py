@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from threading import Condition
 from typing import TypeVar
 
-from workbench.engine import told
 from workbench.errors import Cancelled
+from workbench.memory import told
 from workbench.work import Stop, Work
 
 T = TypeVar("T")

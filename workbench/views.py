@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
-NodeState = Literal["open", "partly", "expanded", "dead", "input", "missing"]
-Standing = Literal["both", "missing", "extra", "undecided"]
-"""Where an edge or node stands between a circuit and a reference; see `comparison`."""
+if TYPE_CHECKING:
+    from workbench.comparison import Standing
 
 
 @dataclass(frozen=True)
@@ -67,41 +66,6 @@ class Status:
     can_redo: bool
     message: str
     revision: int
-
-
-@dataclass(frozen=True)
-class TreeRow:
-    """One row of the circuit as a tree back from the logits.
-
-    Attributes:
-        name: the node.
-        depth: 0 for the logits.
-        parent: the node that it feeds here; None for the logits.
-        edge: the kept edge from it into the parent; None for the logits.
-        destination: the parent's input that this edge enters; None for the logits.
-        effect: the best effect known of that edge: exact in the full model, else exact along or
-            within the circuit, else the EAP estimate.
-        state: 'open' (none of its inputs is expanded), 'partly' (some are), 'expanded', 'dead' (all
-            are expanded and nothing live feeds it), or 'input'; 'missing': the edge is not kept and
-            only the reference has it.
-        repeated: the node stands, with what feeds it, further up already; its rows are not listed
-            again.
-        role: the role (or name) of the first group that holds it.
-        reference, node_reference: where the edge and the node stand in the comparison with the
-            reference; None if there is none.
-    """
-
-    name: str
-    depth: int
-    parent: str | None
-    edge: str | None
-    destination: str | None
-    effect: float | None
-    state: NodeState
-    repeated: bool
-    role: str | None
-    reference: Standing | None = None
-    node_reference: Standing | None = None
 
 
 @dataclass(frozen=True)
@@ -172,16 +136,6 @@ class TaskInfo:
     corrupted_metric: float
     model_accuracy: float
     corrupted_accuracy: float
-
-
-@dataclass(frozen=True)
-class PromptView:
-    """One pair of prompts, token by token, as the model reads them."""
-
-    clean: list[str]
-    corrupted: list[str]
-    answers: tuple[str, ...]
-    wrong_answers: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from workbench.ablation import record_ablated
 from workbench.means import Means, means_over
-from workbench.metrics import Answers, Metric, check_metric
+from workbench.metrics import Answers, Metric
+from workbench.metrics_catalogue import check_metric
 from workbench.recording import Recording, record
 from workbench.settings import MEANS, PATCHING, check_ablation
 
@@ -86,7 +87,7 @@ class Workspace:
     Args:
         model: the model; only its parts and graph are used.
         batch: tokens of every pair, grouped by length.
-        metric: a name of `metrics.DEFINITIONS`.
+        metric: a name of `metrics_catalogue.DEFINITIONS`.
         ablation: a name of `settings.ABLATIONS`.
         progress: told the fraction done.
         means: over whose clean prompts a mean ablation's means are taken; None: over the batch's
@@ -172,28 +173,10 @@ class Workspace:
         if metric == self.metric_name:
             return self
         other = copy.copy(self)
-        other.__dict__.pop("_eap", None)  # an estimate of this metric's effects
         other.metric_name = check_metric(metric)
         other.metrics = [one.named(metric) for one in self.metrics]
         other._score_both_runs()
         return other
-
-    @cached_property
-    def _eap(self) -> NDArray[np.float32]:
-        from workbench.discovery.eap import eap
-
-        return eap(self)
-
-    def eap(self) -> NDArray[np.float32]:
-        """EAP estimate of every edge's effect, [source, destination]; computed once
-        (`discovery/eap.py`).
-        """
-        return self._eap
-
-    @property
-    def has_eap(self) -> bool:
-        """Whether `eap` is computed already."""
-        return "_eap" in self.__dict__
 
     def in_order(self, by_group: Sequence[Tensor]) -> NDArray[np.float64]:
         """Values of all pairs in the task's order, from each group's [pair, ...]."""

@@ -7,7 +7,7 @@ import pytest
 from screens.circuit_picture import UNREACHED, Link, Member, Picture, letter
 from workbench.circuit import Circuit, RoleGroup
 from workbench.graph import Graph
-from workbench.views import TreeRow
+from workbench.tree import TreeRow
 
 EDGES = (
     "input->m0",

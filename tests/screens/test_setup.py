@@ -19,12 +19,11 @@ from screens.loading import Loading, Progress
 from screens.lookups import Known
 from screens.name_list import NameList
 from screens.session_list import SessionList
-from screens.setup import METRICS, Setup
+from screens.setup import Setup
 from tests.screens.tiny_sessions import until
 from tests.screens.toy_session import toy_session
 from tests.tiny import tiny_tokenizer
 from workbench.errors import WorkbenchError
-from workbench.metrics import DEFINITIONS
 from workbench.request import OpenRequest
 
 pytestmark = pytest.mark.dependencies
@@ -198,10 +197,6 @@ async def test_names_and_paths_are_completed(tmp_path: Path) -> None:
             await until(pilot, lambda entry=entry, whole=whole: entry._suggestion == whole)  # type: ignore[misc]
             await pilot.press("right")
             assert entry.value == whole
-
-
-def test_metrics_offered_are_the_metrics_there_are() -> None:
-    assert set(METRICS) == set(DEFINITIONS)
 
 
 async def test_a_former_session_is_resumed(

@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from tasks import make_task
 from tests.tiny import tiny_gpt2
+from workbench.beginning import build_session
 from workbench.model import Model
 from workbench.session import Session
 
@@ -28,7 +29,7 @@ def tiny_session(
     folder: Path, task: str = "ioi", *, pairs: int = 4, layers: int = 3, heads: int = 2
 ) -> Session:
     model, tokenizer = tiny_model(layers, heads)
-    return Session.build(
+    return build_session(
         model, make_task(task, tokenizer, pairs, 0), journal=folder / f"{task}.jsonl"
     )
 

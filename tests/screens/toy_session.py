@@ -19,16 +19,20 @@ import numpy as np
 
 from tasks import Pair, Task
 from workbench.beginning import begin
+from workbench.budget import Shape
 from workbench.circuit import Circuit
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Method, Options
+from workbench.discovery.method import Method
+from workbench.discovery.options import Options
 from workbench.effects import Matrix
-from workbench.engine import Engine, Scores, told
-from workbench.footprint import Footprint, Shape
+from workbench.engine import Engine, Scores
+from workbench.footprint import Footprint
 from workbench.graph import Graph
 from workbench.info import Architecture, ModelInfo, SelfCheck
-from workbench.opening import Opened, Settings
+from workbench.memory import told
+from workbench.opening import Opened
 from workbench.readout.views import Lens, Place, TokenValue
+from workbench.request import Settings
 from workbench.session import Session
 from workbench.views import TaskInfo
 from workbench.work import Work

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from workbench.assessment.chance import DEFINITIONS, Baseline, Chance
-from workbench.assessment.completeness import Completeness, Gaps, Knockout
-from workbench.assessment.hypotheses import Hypotheses, Test
-from workbench.assessment.minimality import Loss, Minimality
-from workbench.assessment.overlap import Cross, Difference, Overlap, PairOverlap, Shared
 from workbench.assessment.results_assessment import Assessment, CircuitAssessment
+from workbench.assessment.results_chance import DEFINITIONS, Baseline, Chance
+from workbench.assessment.results_completeness import Completeness, Gaps, Knockout
 from workbench.assessment.results_curve import Area, Curve, Curves, Point
 from workbench.assessment.results_directions import Component, Directions
 from workbench.assessment.results_faithfulness import Estimate, Faithfulness, PromptScore
+from workbench.assessment.results_hypotheses import Hypotheses, Test
+from workbench.assessment.results_minimality import Loss, Minimality
+from workbench.assessment.results_overlap import Cross, Difference, Overlap, PairOverlap, Shared
+from workbench.assessment.results_stability import Frequency, Interval, Resampling, Stability
 from workbench.assessment.settings import Settings
-from workbench.assessment.stability import Frequency, Interval, Resampling, Stability
 
 HOSTILE = "</table><script>alert('1 & 2')</script>|`*_$x$\n"
 SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

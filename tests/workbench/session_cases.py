@@ -12,8 +12,9 @@ from workbench.beginning import begin
 from workbench.circuit import Circuit
 from workbench.evaluator import Evaluator
 from workbench.model import Model
-from workbench.opening import Opened, Settings, open_engine
+from workbench.opening import Opened, open_engine
 from workbench.progress import silent
+from workbench.request import Settings
 from workbench.session import Session
 from workbench.views import Status
 

@@ -15,7 +15,8 @@ from workbench.batch import make_batch
 from workbench.circuit import Circuit
 from workbench.discovery import acdc, acdc_sequential, backward
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options, find_method
+from workbench.discovery.method import find_method
+from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.evaluation import load_task
 from workbench.evaluator import Evaluator

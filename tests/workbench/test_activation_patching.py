@@ -11,7 +11,8 @@ import torch
 from tests.workbench.node_cases import LENGTHS, NAMES, STARTS, node_case, workspace_of
 from workbench.circuit import Circuit
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options, find_method
+from workbench.discovery.method import find_method
+from workbench.discovery.options import Options
 from workbench.evaluator import Evaluator
 from workbench.patching import node_effects
 

@@ -12,7 +12,7 @@ from torch import nn
 from tests.tiny import tiny_gpt2
 from tests.workbench.unusual_models import MODELS
 from workbench.architecture import architecture_of, storage_bytes, weight_bytes
-from workbench.parts import Parts
+from workbench.families import parts_of
 
 PLAIN = {
     "context": 64,
@@ -98,14 +98,14 @@ SAID: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", SAID)
 def test_what_is_said_is_so_in_every_dtype(name: str, dtype: torch.dtype) -> None:
     hf = MODELS[name]().to(dtype)
-    assert asdict(architecture_of(hf, Parts.from_hf(hf))) == PLAIN | SAID[name]
+    assert asdict(architecture_of(hf, parts_of(hf))) == PLAIN | SAID[name]
 
 
 def test_layers_that_differ_are_counted() -> None:
     hf = tiny_gpt2(layers=3)[0]
     width = hf.config.n_embd
     hf.transformer.h[1].ln_2 = nn.RMSNorm(width)
-    built = architecture_of(hf, Parts.from_hf(hf))
+    built = architecture_of(hf, parts_of(hf))
     assert built.norm == (
         "LayerNorm before attention and MLP in 2 of 3 layers; "
         "LayerNorm before attention, RMSNorm before MLP in 1 of 3 layers"
@@ -115,17 +115,17 @@ def test_layers_that_differ_are_counted() -> None:
 def test_looking_leaves_random_numbers_alone() -> None:
     hf = tiny_gpt2()[0]
     state = torch.random.get_rng_state()
-    architecture_of(hf, Parts.from_hf(hf))
+    architecture_of(hf, parts_of(hf))
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_weights_that_are_shared_count_once_and_copies_too() -> None:
     tied = tiny_gpt2()[0]
     plain = storage_bytes([*tied.parameters(), *tied.buffers()])
-    assert weight_bytes(tied, Parts.from_hf(tied)) == plain
+    assert weight_bytes(tied, parts_of(tied)) == plain
     # The queries, keys and values of GPT-NeoX come head by head, and are copied once.
     hf = MODELS["gpt_neox"]()
     fused = [block.attention.query_key_value for block in hf.gpt_neox.layers]
     copies = sum(f.weight.nbytes + f.bias.nbytes for f in fused)
     plain = storage_bytes([*hf.parameters(), *hf.buffers()])
-    assert weight_bytes(hf, Parts.from_hf(hf)) == plain + copies
+    assert weight_bytes(hf, parts_of(hf)) == plain + copies

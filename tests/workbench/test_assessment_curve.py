@@ -19,8 +19,10 @@ from workbench.assessment.curve import SHARES, area, assess_part, curve
 from workbench.assessment.results_curve import Curve, Curves
 from workbench.assessment.settings import Settings
 from workbench.circuit import Circuit, all_edges
+from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import METHODS, Method, Options
+from workbench.discovery.method import METHODS, Method
+from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
 from workbench.work import Work, finish
@@ -152,10 +154,10 @@ def known(points: Curve) -> list[float | None]:
 def test_the_circuits_own_scores_are_used_whatever_their_sign_means(sign: int) -> None:
     """EAP-IG's files hold what corruption does to a loss, ours what it does to the metric."""
     c = case("gpt2")
-    estimates = c.workspace.eap()
+    estimated = estimates(c.workspace)
     circuit = Circuit.empty(c.graph)
-    noise = np.random.default_rng(1).normal(size=estimates.shape) * np.abs(estimates).mean() / 5
-    circuit.scores = (sign * (estimates + noise)).astype(np.float32)
+    noise = np.random.default_rng(1).normal(size=estimated.shape) * np.abs(estimated).mean() / 5
+    circuit.scores = (sign * (estimated + noise)).astype(np.float32)
     found = whole(c, circuit)
     findings = replace(scored(c), edges=circuit.scores, needed=-sign)
     assert found.scores == "the circuit's own"
@@ -205,8 +207,8 @@ def test_without_scores_of_its_own_a_method_scores(
 def test_by_default_eap_scores() -> None:
     c = case("gpt2")
     found = whole(c, Circuit.full(c.graph))
-    estimates = np.where(all_edges(c.graph), c.workspace.eap(), np.nan).astype(np.float32)
-    findings = replace(scored(c), edges=estimates)
+    estimated = np.where(all_edges(c.graph), estimates(c.workspace), np.nan).astype(np.float32)
+    findings = replace(scored(c), edges=estimated)
     assert found.scores == "eap"
     for made in found.curves:
         again = finish(curve(c.workspace, findings, absolute=made.absolute))

@@ -19,10 +19,10 @@ from workbench.assessment.hypotheses import (
     MINIMALITY,
     PARTIAL_NECESSITY,
     SUFFICIENCY,
-    Hypotheses,
     assess_part,
 )
 from workbench.assessment.random_circuits import RandomCircuits
+from workbench.assessment.results_hypotheses import Hypotheses
 from workbench.assessment.settings import Settings
 from workbench.assessment.statistics import equivalence_p, holm, hsic_permutations
 from workbench.circuit import Circuit, all_edges

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MODULES = ("minimality", "completeness", "chance", "hypotheses", "stability", "overlap")
+PARTS = ("minimality", "completeness", "chance", "hypotheses", "stability", "overlap")
+MODULES = (*PARTS, *(f"results_{part}" for part in PARTS))
 
 
 def test_the_results_need_neither_numpy_nor_torch() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from tests.workbench.assessment_cases import known_workspace, level_workspace, refused
 from tests.workbench.engine_cases import FAMILIES, ablated_case, case, random_circuit
-from workbench.assessment.minimality import Minimality, assess_part
+from workbench.assessment.minimality import assess_part
+from workbench.assessment.results_minimality import Minimality
 from workbench.assessment.settings import Settings
 from workbench.circuit import Circuit
 from workbench.evaluator import Evaluator
@@ -114,7 +115,7 @@ def test_small_batches_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     c = case("neox")
     circuit = random_circuit(c.graph, 0.3, seed=4)
     together = {loss.name: loss.metric for loss in assess(c.workspace, circuit).edges}
-    monkeypatch.setattr("workbench.evaluator.WHAT_IF_BYTES", {"cpu": 1})
+    monkeypatch.setattr("workbench.budget.WHAT_IF_BYTES", {"cpu": 1})
     alone = {loss.name: loss.metric for loss in assess(c.workspace, circuit).edges}
     np.testing.assert_allclose([alone[n] for n in together], list(together.values()), atol=1e-5)
 

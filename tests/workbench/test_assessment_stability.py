@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from tests.workbench.assessment_cases import case, known, known_workspace, refused
 from workbench import load_task
+from workbench.assessment.results_stability import BOOTSTRAP, REPHRASED
 from workbench.assessment.settings import Settings
-from workbench.assessment.stability import BOOTSTRAP, REPHRASED, assess_part, rephrased
+from workbench.assessment.stability import assess_part, rephrased
 from workbench.batch import make_batch
 from workbench.circuit import Circuit, all_edges
-from workbench.discovery.eap import eap
-from workbench.discovery.method import Options
+from workbench.discovery.estimates import eap
+from workbench.discovery.options import Options
 from workbench.handwritten import TRUE_EDGES, true_circuit
 from workbench.work import Work, finish
 from workbench.workspace import Workspace

@@ -10,9 +10,10 @@ from tests.paths import REFERENCE
 from tests.small_tokenizers import byte_level, sentence_piece
 from tests.tiny import BOS, tiny_tokenizer
 from workbench.batch import make_batch
-from workbench.encoding import Encoding, default_prefix, last_words, shown, visible
+from workbench.encoding import Encoding, default_prefix, last_words, shown
 from workbench.errors import WorkbenchError
 from workbench.taskfile import read_task
+from workbench.text import printable
 
 PROMPTS = REFERENCE / "ioi_smollm2.jsonl"
 TINY = tiny_tokenizer()
@@ -308,7 +309,7 @@ def test_tokens_of_any_text_add_up_to_it() -> None:
 
 
 def test_what_a_terminal_would_obey_is_escaped() -> None:
-    assert visible("a\nb\x1b[31m\u202eé שלום") == "a\\nb\\x1b[31m\\u202eé שלום"
+    assert printable("a\nb\x1b[31m\u202eé שלום") == "a\\nb\\x1b[31m\\u202eé שלום"
     assert shown(["The", " keys"]) == "The| keys"
     long = shown(["x"] * 1000)
     assert len(long) < 200

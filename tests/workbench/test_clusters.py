@@ -14,7 +14,7 @@ from workbench import load_model, load_task
 from workbench.batch import make_batch
 from workbench.circuit import Circuit, all_edges
 from workbench.discovery.clusters import Clusters, find_clusters
-from workbench.discovery.eap import eap
+from workbench.discovery.estimates import eap
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
 from workbench.model import Model

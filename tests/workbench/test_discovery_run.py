@@ -19,7 +19,8 @@ from workbench.circuit import all_edges
 from workbench.discovery.asking import asked_for, check
 from workbench.discovery.findings import Findings
 from workbench.discovery.keeping import load_findings
-from workbench.discovery.method import METHODS, Kind, Options, find_method
+from workbench.discovery.method import METHODS, Kind, find_method
+from workbench.discovery.options import Options
 from workbench.discovery.run import Discovery, conclude, discovery
 from workbench.discovery.selection import Selection, select
 from workbench.errors import Cancelled, WorkbenchError

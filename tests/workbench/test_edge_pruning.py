@@ -14,8 +14,10 @@ from workbench.batch import make_batch
 from workbench.circuit import Circuit, all_edges
 from workbench.discovery import edge_pruning
 from workbench.discovery.edge_pruning import Gates, find
+from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options, find_method
+from workbench.discovery.method import find_method
+from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES
@@ -48,7 +50,7 @@ def test_a_learned_circuit_is_at_least_as_faithful_as_the_best_by_eap() -> None:
     on = workspace("pocket", "greater-than", 8)
     findings = learned(on, edges=50)
     by_eap = Circuit.empty(on.graph)
-    by_eap.mask.reshape(-1)[np.argsort(-np.abs(on.eap()).reshape(-1))[:50]] = True
+    by_eap.mask.reshape(-1)[np.argsort(-np.abs(estimates(on)).reshape(-1))[:50]] = True
     assert findings.kept is not None
     mine = Evaluator(on, Circuit(on.graph, findings.kept)).value()
     other = Evaluator(on, by_eap.pruned()).value()

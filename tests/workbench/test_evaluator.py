@@ -276,5 +276,5 @@ def test_small_batches_give_the_same_as_one_large(monkeypatch: pytest.MonkeyPatc
     evaluator = Evaluator(c.workspace, random_circuit(c.graph, 0.4, seed=2))
     edits = [Edit(toggle=(e,)) for e in some_edges(c.graph, 20, seed=6)]
     together = evaluator.what_if(edits)
-    monkeypatch.setattr("workbench.evaluator.WHAT_IF_BYTES", {"cpu": 1})
+    monkeypatch.setattr("workbench.budget.WHAT_IF_BYTES", {"cpu": 1})
     assert_close(evaluator.what_if(edits), together)

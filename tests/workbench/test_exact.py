@@ -9,8 +9,10 @@ from tests.workbench.engine_cases import FAMILIES, ablated_case, case
 from workbench.batch import make_batch
 from workbench.circuit import all_edges
 from workbench.discovery import exact
+from workbench.discovery.estimates import estimates, known_estimates
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options, find_method
+from workbench.discovery.method import find_method
+from workbench.discovery.options import Options
 from workbench.evaluation import load_task
 from workbench.handwritten import TRUE_EDGES
 from workbench.model import load_model
@@ -68,12 +70,12 @@ def test_the_last_destinations_come_first_or_the_edges_of_largest_eap(
 ) -> None:
     plain = case("gpt2").workspace
     on = Workspace(plain.model, plain.batch)
-    assert not on.has_eap
+    assert known_estimates(on) is None
     width = 3 * on.graph.n_heads + 1
     layers = [column // width for _, column in order(on)]
     assert layers == sorted(layers, reverse=True)
-    size = np.abs(on.eap())
-    assert on.has_eap
+    size = np.abs(estimates(on))
+    assert known_estimates(on) is not None
     monkeypatch.setattr(exact, "_FIRST", 20)
     came = order(on)
     sizes = np.array([size[edge] for edge in came])

@@ -18,11 +18,12 @@ from tests.workbench import family_reference
 from tests.workbench.engine_cases import ablated, expected_effect, random_circuit, some_edges
 from tests.workbench.family_cases import CASES, family_case, usual_case
 from tests.workbench.rounding import Rounding
+from workbench.discovery.estimates import estimates
+from workbench.effect_settings import SETTINGS
 from workbench.evaluator import Edit, Evaluator
+from workbench.forward import unembed
 from workbench.model import Model
 from workbench.patching import edge_effects
-from workbench.recording import unembed
-from workbench.settings import SETTINGS
 
 pytestmark = pytest.mark.dependencies
 
@@ -94,7 +95,7 @@ def test_effects_equal_the_reference(name: str, setting: str) -> None:
 def test_eap_is_the_slope_of_the_reference(name: str) -> None:
     """Central differences: corrupt an edge by a small share, and see what the metric does."""
     c = usual_case(name)
-    scores, share = c.workspace.eap(), 0.01
+    scores, share = estimates(c.workspace), 0.01
     for edge in some_edges(c.graph, 2, seed=12):
         slopes = [
             (reference.nudged(edge, share) - reference.nudged(edge, -share)) / (2 * share)

@@ -100,7 +100,7 @@ def test_the_bridge_comes_late_and_changes_nothing(make: Any) -> None:
     assert model.bridge is model.bridge
     torch.testing.assert_close(model.bridge(TOKENS)[:, -1], usual, rtol=1e-4, atol=1e-4)
     assert torch.equal(clean_logits(model.parts, TOKENS), usual)
-    again = Parts.from_hf(model.hf)  # its modules are wrapped by now
+    again = parts_of(model.hf)  # its modules are wrapped by now
     assert torch.equal(clean_logits(again, TOKENS), usual)
     for parts in (model.parts, again):
         for layer in parts.layers:
@@ -197,7 +197,7 @@ def test_variants_that_are_not_exact(make: Any, part: str) -> None:
 def test_heads_that_do_not_divide_evenly_have_no_parts() -> None:
     model, _ = made(hf.LlamaForCausalLM, hf.LlamaConfig, num_key_value_heads=3, head_dim=4)
     with pytest.raises(WorkbenchError, match="4 query heads do not divide evenly among 3"):
-        Parts.from_hf(model)
+        parts_of(model)
 
 
 def test_the_self_check_looks_beyond_a_window() -> None:

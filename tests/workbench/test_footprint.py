@@ -15,12 +15,13 @@ from torch import Tensor
 from tests.workbench.unusual_models import MODELS
 from workbench.architecture import storage_bytes
 from workbench.batch import Group
+from workbench.budget import Shape
 from workbench.circuit import Circuit, all_edges
 from workbench.evaluator import Evaluator
-from workbench.footprint import Footprint, Shape, _needed, predict
+from workbench.families import parts_of
+from workbench.footprint import Footprint, _needed, predict
 from workbench.graph import Graph
-from workbench.metrics import DEFINITIONS
-from workbench.parts import Parts
+from workbench.metrics_catalogue import DEFINITIONS
 from workbench.plan import ALL, LAST, make_plan
 from workbench.recording import Recording
 from workbench.workspace import Workspace
@@ -45,7 +46,7 @@ def batch(shapes: tuple[Shape, ...], vocabulary: int) -> Any:
 
 
 def workspace(name: str, shapes: tuple[Shape, ...], dtype: torch.dtype) -> Workspace:
-    parts = Parts.from_hf(MODELS[name]().to(dtype))
+    parts = parts_of(MODELS[name]().to(dtype))
     model: Any = SimpleNamespace(parts=parts, graph=parts.graph())
     return Workspace(model, batch(shapes, parts.w_u.shape[1]))
 
@@ -93,7 +94,7 @@ def test_where_sources_are_needed_is_what_the_plan_says(layers: int, parallel: b
 
 
 def test_the_worst_case_is_prompts_that_differ_from_the_first_token_on() -> None:
-    parts = Parts.from_hf(MODELS["llama"]())
+    parts = parts_of(MODELS["llama"]())
     worst, usual = (predict(parts, [Shape(8, 20, start)]) for start in (0, 15))
     for part in ("runs", "circuit", "eap"):
         assert getattr(worst, part) > getattr(usual, part)
@@ -110,7 +111,7 @@ def test_the_peak_is_what_stands_beside_one_another() -> None:
 
 
 def test_metrics_of_the_whole_vocabulary_take_more() -> None:
-    parts = Parts.from_hf(MODELS["llama"]())
+    parts = parts_of(MODELS["llama"]())
     parts = replace(parts, w_u=torch.zeros(parts.d_model, 50_000))
     of = {name: predict(parts, [Shape(64, 60)], name).what_if for name in DEFINITIONS}
     assert of["kl"] == of["prob_diff"] == of["accuracy"] > of["logit_diff"]

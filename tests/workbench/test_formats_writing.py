@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import WorkbenchError
-from workbench.formats import reading, writing
+from workbench.formats import writing
 from workbench.formats.writing import write_whole
+from workbench.text import shown_path
 
 
 def refuse(code: int) -> object:
@@ -133,4 +134,4 @@ def test_nothing_is_written_that_would_not_be_read(
 
 
 def test_names_are_shown_without_control_characters() -> None:
-    assert reading.shown_path("a\x1b[31m\u202eb") == "a?[31m?b"
+    assert shown_path("a\x1b[31m\u202eb") == "a?[31m?b"

@@ -22,7 +22,8 @@ from tests.workbench.family_reference import FamilyReference
 from workbench.batch import Group
 from workbench.circuit import Circuit, all_edges
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import METHODS, Options
+from workbench.discovery.method import METHODS
+from workbench.discovery.options import Options
 from workbench.discovery.per_pair import PER_PAIR, pair_scores
 from workbench.discovery.scoring import streamed_scores
 from workbench.errors import Cancelled, WorkbenchError

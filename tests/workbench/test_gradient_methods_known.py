@@ -8,7 +8,8 @@ import pytest
 from workbench import load_model, load_task
 from workbench.batch import make_batch
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import METHODS, Options
+from workbench.discovery.method import METHODS
+from workbench.discovery.options import Options
 from workbench.discovery.per_pair import PER_PAIR
 from workbench.handwritten import TRUE_EDGES
 from workbench.work import finish

@@ -16,7 +16,8 @@ from workbench.batch import make_batch
 from workbench.circuit import Circuit
 from workbench.discovery import greedy_growth, greedy_pruning, lazy
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options, find_method
+from workbench.discovery.method import find_method
+from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.evaluation import load_task
 from workbench.evaluator import Evaluator

@@ -17,9 +17,10 @@ from workbench.bundled import CIRCUIT, KNOWN
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES, VOCABULARY, WORDS, make_model, write
 from workbench.model import Model
-from workbench.opening import Opened, Settings, open_engine
+from workbench.opening import Opened, open_engine
 from workbench.patching import drop_costs, edge_effects, node_effects
 from workbench.progress import silent
+from workbench.request import Settings
 from workbench.session import Session
 
 ENOUGH = 0.1

@@ -13,7 +13,8 @@ from tests.workbench.family_reference import FamilyReference
 from tests.workbench.node_cases import node_case, workspace_of
 from workbench.circuit import all_edges
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options, find_method
+from workbench.discovery.method import find_method
+from workbench.discovery.options import Options
 from workbench.work import finish
 from workbench.workspace import Workspace
 

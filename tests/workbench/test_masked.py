@@ -15,11 +15,11 @@ from tests.tiny_families import MAKERS
 from tests.workbench.engine_cases import ablated_case, case, random_circuit
 from tests.workbench.family_cases import CASES, usual_case
 from workbench.circuit import Circuit, all_edges
-from workbench.discovery.eap import eap
+from workbench.discovery.estimates import eap
 from workbench.discovery.masked import MaskedRun, of_pairs
 from workbench.evaluator import Evaluator
+from workbench.families import parts_of
 from workbench.graph import Graph
-from workbench.parts import Parts
 from workbench.recording import record
 from workbench.workspace import Workspace
 
@@ -87,7 +87,7 @@ def test_real_masks_equal_the_reference(name: str, shut: float) -> None:
 
 @pytest.mark.parametrize("name", SOME[:-1])  # experts do not compute in float64
 def test_the_gradient_is_that_of_float64_differences(name: str) -> None:
-    parts = Parts.from_hf(copy.deepcopy(MAKERS[name]()[0]).double())
+    parts = parts_of(copy.deepcopy(MAKERS[name]()[0]).double())
     group = usual_case(name).workspace.batch.groups[0]
     recording = record(parts, group.clean, group.corrupted, group.first_difference)
     graph = parts.graph()

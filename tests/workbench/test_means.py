@@ -17,13 +17,13 @@ from tests.workbench.engine_cases import stand_in
 from tests.workbench.engine_reference import Reference
 from tests.workbench.session_cases import FAMILIES, tiny
 from workbench.batch import Batch, make_batch
+from workbench.beginning import build_session, resume_session
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
-from workbench.evaluation import evaluate
+from workbench.evaluation import means_batch
 from workbench.evaluator import Evaluator
-from workbench.means import means_batch
 from workbench.model import Model
-from workbench.session import Session
+from workbench.score import evaluate
 from workbench.settings import MEANS
 from workbench.workspace import Workspace
 
@@ -88,14 +88,14 @@ def test_tokens_without_data_are_counted_and_told(tmp_path: Path) -> None:
     assert whole.unmatched == 0
     path = tmp_path / "one.jsonl"
     path.write_text(as_lines(make_task("ioi", model.tokenizer, 8, 5)))
-    session = Session.build(
+    session = build_session(
         model, task, ablation="context-mean", means=str(path), journal=tmp_path / "journal"
     )
     told = [w for w in session.task.warnings if "positional mean stands in" in w]
     assert len(told) == 1 and f"{workspace.unmatched:,} tokens" in told[0]
     again = session.status().corrupted_metric
     session.close()
-    with Session.resume(tmp_path / "journal", model=model) as resumed:
+    with resume_session(tmp_path / "journal", model=model) as resumed:
         assert resumed.status().corrupted_metric == again
     assert again == pytest.approx(workspace.corrupted.metric, abs=1e-6)
 

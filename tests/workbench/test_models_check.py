@@ -11,7 +11,9 @@ import pytest
 from tests.tiny import tiny_gpt2, tiny_llama
 from tests.workbench.unusual_models import MODELS
 from workbench import cli
-from workbench.footprint import Shape, predict
+from workbench.budget import Shape
+from workbench.families import parts_of
+from workbench.footprint import of_model, predict
 from workbench.info import Architecture, SelfCheck
 from workbench.model import Model, load_model
 from workbench.modelreport import check_facts, facts, memory_facts, size
@@ -65,7 +67,7 @@ def test_json_is_what_a_script_gets(run: Run, folder: Path) -> None:
     assert code == 0, err
     found = json.loads(out)
     model = load_model(str(folder), device="cpu")
-    predicted = model.footprint(32, 16)
+    predicted = of_model(model, 32, 16)
     assert found["memory"]["peak"] == predicted.peak
     assert found["memory"]["runs"] == predicted.runs
     assert found["memory"]["shapes"] == [{"pairs": 32, "tokens": 16, "start": 0}]
@@ -146,9 +148,8 @@ def test_the_check_runs_the_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_batch_of_several_lengths() -> None:
-    from workbench.parts import Parts
 
-    parts = Parts.from_hf(MODELS["gemma2"]())
+    parts = parts_of(MODELS["gemma2"]())
     said = memory_facts(predict(parts, [Shape(1, 15, 9), Shape(2, 17, 11)], "kl"))
     assert said[0][1].endswith("3 pairs of 15 to 17 tokens")
     assert said[1][1] == "that differ from token 10 to 12 on; metric kl"

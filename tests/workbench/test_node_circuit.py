@@ -10,13 +10,15 @@ import pytest
 from workbench import load_model, load_task
 from workbench.circuit import Circuit
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options, find_method
+from workbench.discovery.method import find_method
 from workbench.discovery.node_circuit import best_nodes, node_circuit
+from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
 from workbench.handwritten import TRUE_EDGES
-from workbench.opening import Settings, open_engine
+from workbench.opening import open_engine
 from workbench.progress import silent
+from workbench.request import Settings
 from workbench.work import finish
 from workbench.workspace import Workspace
 

@@ -15,10 +15,11 @@ from tests.workbench.engine_cases import (
     some_edges,
 )
 from workbench.circuit import Circuit
+from workbench.discovery.estimates import estimates
+from workbench.effect_settings import SETTINGS
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
 from workbench.patching import drop_costs, edge_effects, node_effects
-from workbench.settings import SETTINGS
 
 families = pytest.mark.parametrize("family", FAMILIES)
 
@@ -100,7 +101,7 @@ def test_an_unknown_setting_is_refused() -> None:
 def test_eap_is_the_gradient_times_the_difference(family: str) -> None:
     """Central differences: corrupt an edge by a small share, and see what the metric does."""
     c = case(family)
-    scores = c.workspace.eap()
+    scores = estimates(c.workspace)
     assert scores.shape == (c.graph.n_sources, c.graph.n_destinations)
     for edge in some_edges(c.graph, 8, seed=12):
         slopes = []
@@ -114,8 +115,8 @@ def test_eap_is_the_gradient_times_the_difference(family: str) -> None:
 
 
 def test_eap_does_not_depend_on_how_pairs_are_sliced(monkeypatch: pytest.MonkeyPatch) -> None:
-    from workbench.discovery.eap import eap
+    from workbench.discovery.estimates import eap
 
     c = case("llama")
     monkeypatch.setattr("workbench.discovery.slices.SLICE_BYTES", {"cpu": 1})
-    np.testing.assert_allclose(eap(c.workspace), c.workspace.eap(), rtol=2e-6, atol=1e-6)
+    np.testing.assert_allclose(eap(c.workspace), estimates(c.workspace), rtol=2e-6, atol=1e-6)

@@ -17,6 +17,7 @@ import pytest
 from tests.paths import REFERENCE
 from workbench.batch import make_batch
 from workbench.circuit import Circuit
+from workbench.discovery.estimates import estimates
 from workbench.evaluator import Edit, Evaluator
 from workbench.model import load_model
 from workbench.patching import edge_effects
@@ -94,7 +95,7 @@ def test_eap_of_every_edge(workspace: Workspace) -> None:
     expected = np.zeros((graph.n_sources, graph.n_destinations))
     # Theirs is the change of the loss, minus the metric.
     expected[np.ix_(rows, columns)] = -given["scores"]
-    found = workspace.eap()
+    found = estimates(workspace)
     assert np.abs(found - expected).max() < 1e-3 * np.abs(expected).max()
     edges = np.array([graph.parse_edge(name) for name in graph.edges()]).T
     ranks = [x[edges[0], edges[1]].argsort().argsort() for x in (found, expected)]

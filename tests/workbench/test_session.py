@@ -16,6 +16,7 @@ from tests.workbench.session_cases import (
     new_session,
     tiny,
 )
+from workbench.beginning import build_session
 from workbench.circuit import Circuit, RoleGroup
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
@@ -79,7 +80,7 @@ def test_the_task_is_described(session: Session) -> None:
 def test_a_metric_without_slope_says_so(tmp_path: Path, metric: str, session: Session) -> None:
     assert not any("EAP" in note for note in session.task.notes)
     model, task = tiny()
-    with Session.build(model, task, metric=metric, journal=tmp_path / "other.jsonl") as other:
+    with build_session(model, task, metric=metric, journal=tmp_path / "other.jsonl") as other:
         assert any("EAP" in note for note in other.task.notes)
         assert other.task.metric == metric
         assert other.threshold > 0

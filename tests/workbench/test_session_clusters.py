@@ -14,7 +14,7 @@ from tests.cluster_cases import mixed_session, pocket
 from workbench.batch import make_batch
 from workbench.circuit import Circuit, all_edges
 from workbench.clusterer import ClusterRequest
-from workbench.discovery.eap import eap
+from workbench.discovery.estimates import eap
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.formats import load_circuit
 from workbench.session import Session

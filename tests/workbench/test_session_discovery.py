@@ -12,8 +12,9 @@ import pytest
 
 from tests.slow_methods import SlowMethod, give_method
 from tests.workbench.session_cases import fresh_metric, new_session, tiny
+from workbench.beginning import resume_session
 from workbench.circuit import Circuit
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.formats import load_circuit
@@ -329,7 +330,7 @@ def test_all_of_it_is_there_after_a_kill(session: Session, slow: SlowMethod) -> 
     (folder / ".9.json.new").write_text("{")
     (folder / "8.json").write_text('{"name": "torn')
     session._journal.close()
-    with Session.resume(session.path, model=tiny()[0]) as resumed:
+    with resume_session(session.path, model=tiny()[0]) as resumed:
         assert [held.name for held in resumed.held] == ["eap", "slow"]
         for was, now in zip((session.held), resumed.held, strict=True):
             assert now.circuit == was.circuit
@@ -345,7 +346,7 @@ def test_all_of_it_is_there_after_a_kill(session: Session, slow: SlowMethod) -> 
         assert resumed.redo().edges == partial.circuit.n_edges
         resumed.remove_result(1)
         assert resumed.discover("eap", selection=TOP).number == 3
-    with Session.resume(session.path, model=tiny()[0]) as again:
+    with resume_session(session.path, model=tiny()[0]) as again:
         assert [held.name for held in again.held] == ["slow", "eap"]
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from tests.workbench.session_cases import FAMILIES, expand_all, fresh_metric, new_session, tiny
+from workbench.beginning import build_session, resume_session
 from workbench.deltas import Deltas
-from workbench.engine import told
 from workbench.errors import Cancelled, WorkbenchError
+from workbench.evaluation import task_warnings
 from workbench.evaluator import Evaluator
 from workbench.journal import Journal
+from workbench.memory import told
 from workbench.metrics import Metric
-from workbench.opening import task_warnings
 from workbench.session import Session
 
 
@@ -191,7 +192,7 @@ def test_no_memory_to_begin_leaves_no_journal(
         with monkeypatch.context() as patch:
             patch.setattr(*place, fails)
             with pytest.raises(WorkbenchError, match="not enough memory"):
-                Session.build(model, task, journal=tmp_path / "one.jsonl")
+                build_session(model, task, journal=tmp_path / "one.jsonl")
         assert list(tmp_path.iterdir()) == []
 
 
@@ -200,7 +201,7 @@ def test_an_unwritable_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "file"))
     model, task = tiny()
     with pytest.raises(WorkbenchError, match="WORKBENCH_STATE"):
-        Session.build(model, task)
+        build_session(model, task)
 
 
 # Warnings: the model cannot do the task.
@@ -247,10 +248,10 @@ def test_no_faithfulness_where_corrupting_changes_nothing(tmp_path: Path) -> Non
     pair = task.pairs[0]
     turned = replace(pair, clean=pair.corrupted, corrupted=pair.clean)
     idle = replace(task, pairs=(pair, turned))  # both means are over the same two prompts
-    with Session.build(model, idle, journal=tmp_path / "idle.jsonl") as session:
+    with build_session(model, idle, journal=tmp_path / "idle.jsonl") as session:
         assert session.status().faithfulness is None
         assert session.drop_all("logits").change is None
         assert any("changes nothing" in warning for warning in session.task.warnings)
         assert session.threshold > 0
-    with Session.resume(session.path, model=model) as resumed:
+    with resume_session(session.path, model=model) as resumed:
         assert resumed.status().faithfulness is None

@@ -16,12 +16,14 @@ from tests.workbench.session_cases import (
     new_session,
     tiny,
 )
+from workbench.beginning import build_session, resume_session, start_session
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.formats import load_circuit, save_circuit
 from workbench.graph import Graph
 from workbench.journal import read
-from workbench.session import Session, list_sessions
+from workbench.session import Session
+from workbench.sessions import list_sessions
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def test_what_is_exported_can_be_loaded_in_a_new_session(session: Session, tmp_p
     session.note("m0", "mine")
     session.export(tmp_path / "out.json")
     model, task = tiny()
-    with Session.build(
+    with build_session(
         model, task, journal=tmp_path / "2.jsonl", circuit=tmp_path / "out.json"
     ) as other:
         assert other.circuit == session.circuit and other.circuit.notes == {"m0": "mine"}
@@ -86,7 +88,7 @@ def test_a_circuit_of_another_model_is_refused_before_anything_is_begun(tmp_path
     save_circuit(Circuit.full(Graph(1, 1)), tmp_path / "other.json")
     model, task = tiny()
     with pytest.raises(WorkbenchError, match="another model"):
-        Session.build(model, task, journal=tmp_path / "2.jsonl", circuit=tmp_path / "other.json")
+        build_session(model, task, journal=tmp_path / "2.jsonl", circuit=tmp_path / "other.json")
     assert not (tmp_path / "2.jsonl").exists()
 
 
@@ -101,7 +103,7 @@ def test_a_session_is_started_from_files_and_resumed_from_any_folder(
     (tmp_path / "task.jsonl").write_text("\n".join(json.dumps(asdict(pair)) for pair in pairs))
     monkeypatch.chdir(tmp_path)
     said: list[str] = []
-    session = Session.start(
+    session = start_session(
         "model",
         "task.jsonl",
         pairs=None,
@@ -116,7 +118,7 @@ def test_a_session_is_started_from_files_and_resumed_from_any_folder(
     (tmp_path / "task.jsonl").unlink()  # the journal has the prompts
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    with Session.resume(list_sessions()[0].path) as resumed:
+    with resume_session(list_sessions()[0].path) as resumed:
         assert resumed.circuit == session.circuit
         assert resumed.task == session.task
         metric = session.status().circuit_metric

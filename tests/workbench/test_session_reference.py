@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.workbench.session_cases import expand_all, new_session, tiny
+from workbench.beginning import resume_session
 from workbench.bundled import BundledModel
+from workbench.bundled_circuits import truth
 from workbench.circuit import Circuit
 from workbench.comparison import compare
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
 from workbench.graph import Graph
 from workbench.modelsource import SHORT_NAMES
-from workbench.reference import truth
 from workbench.session import Session
 
 GRAPH = Graph(3, 2)
@@ -104,11 +105,11 @@ def test_it_survives_the_end_of_the_session_and_of_its_file(session: Session, fi
     session.close()
     file.unlink()
     comparison = session.comparison
-    with Session.resume(session.path, model=tiny()[0]) as resumed:
+    with resume_session(session.path, model=tiny()[0]) as resumed:
         assert resumed.comparison == comparison is not None
         assert resumed.reference == session.reference
         resumed.remove_reference()
-    with Session.resume(session.path, model=tiny()[0]) as again:
+    with resume_session(session.path, model=tiny()[0]) as again:
         assert again.reference is None
 
 
@@ -118,7 +119,7 @@ def test_a_reference_with_open_inputs_keeps_them(session: Session, tmp_path: Pat
     save_circuit(half, tmp_path / "half.json")
     session.set_reference(tmp_path / "half.json")
     session.close()
-    with Session.resume(session.path, model=tiny()[0]) as resumed:
+    with resume_session(session.path, model=tiny()[0]) as resumed:
         assert resumed.reference is not None and resumed.reference.circuit == half
 
 
@@ -141,7 +142,7 @@ def test_a_broken_entry_is_named_by_its_line(session: Session, file: Path) -> No
     entry["step"]["open"] = ["m9"]
     session.path.write_text("\n".join([lines[0], json.dumps(entry)]) + "\n")
     with pytest.raises(WorkbenchError, match=r"Line 2 .*m9"):
-        Session.resume(session.path, model=tiny()[0])
+        resume_session(session.path, model=tiny()[0])
 
 
 def test_the_truth_is_of_one_task(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:

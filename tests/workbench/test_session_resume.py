@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.workbench.session_cases import expand_all, fresh_metric, new_session, ready, same, tiny
-from workbench.beginning import replayed
+from workbench.beginning import build_session, replayed, resume_session
 from workbench.errors import WorkbenchError
+from workbench.header import Header
 from workbench.journal import KEY, read
-from workbench.opening import Header
-from workbench.session import Session, list_sessions
+from workbench.session import Session
+from workbench.sessions import list_sessions
 from workbench.state import State
 
 
@@ -79,13 +80,13 @@ def test_a_torn_journal_is_resumed_and_goes_on(tmp_path: Path) -> None:
     session.close()
     data = session.path.read_bytes()
     session.path.write_bytes(data[:-10])
-    with Session.resume(session.path, model=tiny()[0]) as resumed:
+    with resume_session(session.path, model=tiny()[0]) as resumed:
         assert agree(resumed._seen.state, states[-2])
         assert "cut off" in resumed.status().message
         assert resumed.status().circuit_metric == pytest.approx(fresh_metric(resumed), abs=1e-5)
         resumed.undo()
         assert agree(resumed._seen.state, states[-1])
-    with Session.resume(session.path, model=tiny()[0]) as again:
+    with resume_session(session.path, model=tiny()[0]) as again:
         assert agree(again._seen.state, states[-1])
         assert "cut off" not in again.status().message
 
@@ -97,7 +98,7 @@ def test_a_resumed_session_is_where_it_was(tmp_path: Path) -> None:
     session.set_group("g", ["m0"])
     session.close()
     before = session.status()
-    with Session.resume(session.path, model=tiny()[0]) as resumed:
+    with resume_session(session.path, model=tiny()[0]) as resumed:
         after = resumed.status()
         assert same(session, resumed)
         assert after.change == before.change
@@ -115,9 +116,9 @@ def test_a_resumed_session_is_where_it_was(tmp_path: Path) -> None:
 def test_a_session_in_use_is_not_resumed(tmp_path: Path) -> None:
     session = new_session(tmp_path)
     with pytest.raises(WorkbenchError, match="open elsewhere"):
-        Session.resume(session.path, model=tiny()[0])
+        resume_session(session.path, model=tiny()[0])
     session.close()
-    Session.resume(session.path, model=tiny()[0]).close()
+    resume_session(session.path, model=tiny()[0]).close()
 
 
 def test_the_header_holds_all_that_the_session_began_with(tmp_path: Path) -> None:
@@ -162,16 +163,16 @@ def test_a_journal_that_does_not_fit_is_refused_and_let_go(
     sound = session.path.read_bytes()
     edited(session.path, line, change)
     with pytest.raises(WorkbenchError, match=says):
-        Session.resume(session.path, model=tiny()[0])
+        resume_session(session.path, model=tiny()[0])
     session.path.write_bytes(sound)
-    Session.resume(session.path, model=tiny()[0]).close()
+    resume_session(session.path, model=tiny()[0]).close()
 
 
 def test_other_weights_are_noticed(tmp_path: Path) -> None:
     session = new_session(tmp_path)
     session.close()
     edited(session.path, 0, lambda v: v.update(model_metric=v["model_metric"] + 1))
-    with Session.resume(session.path, model=tiny()[0]) as resumed:
+    with resume_session(session.path, model=tiny()[0]) as resumed:
         assert "are not the same" in resumed.status().message
 
 
@@ -179,14 +180,14 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
     session = new_session(tmp_path)
     session.close()
     with pytest.raises(WorkbenchError, match="another shape"):
-        Session.resume(session.path, model=tiny("llama")[0])
+        resume_session(session.path, model=tiny("llama")[0])
 
 
 def test_an_existing_file_is_not_made_a_journal(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("mine")
     model, task = tiny()
     with pytest.raises(WorkbenchError, match="already"):
-        Session.build(model, task, journal=tmp_path / "taken")
+        build_session(model, task, journal=tmp_path / "taken")
     assert (tmp_path / "taken").read_text() == "mine"
 
 
@@ -194,9 +195,9 @@ def test_sessions_are_listed_latest_first(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "state"))
     assert list_sessions() == []
     model, task = tiny()
-    first = Session.build(model, task)
+    first = build_session(model, task)
     status = first.expand("logits")
-    second = Session.build(model, task)
+    second = build_session(model, task)
     folder = first.path.parent
     assert folder == tmp_path / "state" / "sessions" and second.path.parent == folder
     (folder / "broken.jsonl").write_text("no\n")

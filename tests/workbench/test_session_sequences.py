@@ -17,6 +17,7 @@ from tests.workbench.session_cases import (
     same,
     tiny,
 )
+from workbench.beginning import resume_session
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
@@ -89,7 +90,7 @@ def test_any_sequence_is_exact_undone_redone_and_resumed(
         assert session.circuit == end
         assert session.status().circuit_metric == pytest.approx(status.circuit_metric, abs=1e-5)
         session.close()
-        with Session.resume(path, model=tiny("llama")[0]) as resumed:
+        with resume_session(path, model=tiny("llama")[0]) as resumed:
             assert same(session, resumed)
             again = resumed.status()
             assert again.circuit_metric == pytest.approx(fresh_metric(session), abs=1e-5)

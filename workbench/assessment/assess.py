@@ -20,12 +20,11 @@ from workbench.assessment.results_assessment import Assessment, CircuitAssessmen
 from workbench.assessment.settings import Settings
 from workbench.circuit import Circuit, all_edges
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.evaluation import NO_MEMORY, prepare
-from workbench.formats.reading import shown_path
+from workbench.evaluation import NO_MEMORY, prepare, task_warnings
 from workbench.graph import Graph
-from workbench.opening import now, task_warnings
 from workbench.progress import Progress, silent
-from workbench.provenance import origin
+from workbench.provenance import now, origin
+from workbench.text import shown_path
 from workbench.work import Stop, Work, finish
 from workbench.work import part as part_of
 

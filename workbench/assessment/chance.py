@@ -7,69 +7,16 @@ edges are left out.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from workbench.assessment.results_chance import DEFINITIONS, SIZE, Baseline, Chance
 from workbench.work import Work, part
 
 if TYPE_CHECKING:
     from workbench.assessment.settings import Settings
     from workbench.circuit import Circuit
     from workbench.workspace import Workspace
-
-SIZE, SHAPE = "size", "shape"
-DEFINITIONS: dict[str, str] = {
-    SIZE: "as many edges, drawn one after the other from all edges, each with a random path from "
-    "the input to it and from it to the logits, so that none is dead",
-    SHAPE: "the circuit with its heads exchanged at random within their layers: the same number of "
-    "edges between any two layers and kinds of input, and into and out of each node",
-}
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """The random circuits of one kind.
-
-    Attributes:
-        kind: "size" or "shape", see `DEFINITIONS`.
-        definition: in words.
-        metrics: mean metric of each random circuit, in the order drawn.
-        faithfulness: of each; None where clean and corrupted score the same.
-        distinct: how many of the circuits differ; few where a shape leaves little choice.
-        p: rank p-value of the circuit's faithfulness, (1 + #{random >= circuit}) / (1 + n); None
-            where there is no faithfulness.
-        p_nearer: the same of the distance from the model, (1 + #{|m(random) - m(M)| <= |m(C) -
-            m(M)|}) / (1 + n).
-    """
-
-    kind: str
-    definition: str
-    metrics: tuple[float, ...]
-    faithfulness: tuple[float, ...] | None
-    distinct: int
-    p: float | None
-    p_nearer: float
-
-
-@dataclass(frozen=True)
-class Chance:
-    """The circuit among random ones.
-
-    Attributes:
-        metric: name of the metric.
-        circuit, faithfulness: of the circuit; faithfulness None where there is none.
-        edges: of every random circuit: the circuit's own that are not dead.
-        baselines: by size and by shape.
-    """
-
-    metric: str
-    circuit: float
-    faithfulness: float | None
-    edges: int
-    baselines: tuple[Baseline, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[Chance]:

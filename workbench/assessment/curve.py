@@ -25,12 +25,14 @@ from workbench.assessment.results_curve import Area, Curve, Curves, Point
 from workbench.assessment.settings import Settings
 from workbench.circuit import Circuit
 from workbench.discovery.asking import check
+from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options, find_method
+from workbench.discovery.method import find_method
+from workbench.discovery.options import Options
 from workbench.discovery.selection import How, Selection, select
 from workbench.evaluator import Evaluator
 from workbench.formats.edges import real_edges
-from workbench.metrics import STEPS
+from workbench.metrics_catalogue import STEPS
 from workbench.work import Work, part
 from workbench.workspace import Workspace
 
@@ -177,7 +179,7 @@ def _sign(workspace: Workspace, scores: NDArray[np.float32]) -> tuple[int, str]:
         return 1, "The scores have no sign, so that signed and absolute are the same."
     needed = 1 if workspace.metric_name == "kl" else -1
     if workspace.metric_name not in (*STEPS, "kl"):
-        estimates = workspace.eap()[real_edges(workspace.graph)]
-        needed = 1 if np.vdot(scores, estimates) < 0 else -1
+        estimated = estimates(workspace)[real_edges(workspace.graph)]
+        needed = 1 if np.vdot(scores, estimated) < 0 else -1
     which = "positive" if needed > 0 else "negative"
     return needed, f"Signed takes the most {which} scores first, as what the task needs most."

@@ -19,8 +19,8 @@ from workbench.assessment.settings import Settings
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
+from workbench.forward import unembed
 from workbench.metrics import LOGIT_BYTES, Metric
-from workbench.recording import unembed
 from workbench.work import Work
 from workbench.workspace import Workspace
 

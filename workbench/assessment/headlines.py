@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from workbench.assessment.chance import Chance
-from workbench.assessment.completeness import Completeness
-from workbench.assessment.hypotheses import Hypotheses
-from workbench.assessment.minimality import Minimality
-from workbench.assessment.overlap import Overlap
+from workbench.assessment.results_chance import Chance
+from workbench.assessment.results_completeness import Completeness
 from workbench.assessment.results_curve import Area, Curves
 from workbench.assessment.results_directions import Directions
 from workbench.assessment.results_faithfulness import Estimate, Faithfulness
-from workbench.assessment.stability import Stability
+from workbench.assessment.results_hypotheses import Hypotheses
+from workbench.assessment.results_minimality import Minimality
+from workbench.assessment.results_overlap import Overlap
+from workbench.assessment.results_stability import Stability
 
 UNDEFINED = "undefined"
 

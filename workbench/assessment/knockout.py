@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.evaluator import alternative_rows, what_if_bytes
+from workbench.budget import alternative_rows, what_if_bytes
+from workbench.forward import run_heads, write_heads
 from workbench.graph import Graph
-from workbench.recording import Recording, run_heads, write_heads
+from workbench.recording import Recording
 from workbench.work import Work
 from workbench.workspace import Workspace
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from workbench.assessment.chance import Chance
-from workbench.assessment.completeness import Completeness
 from workbench.assessment.document import Block, Bullets, Figure, Heading, Paragraph, Table
 from workbench.assessment.headlines import UNDEFINED, estimate, headline, share
-from workbench.assessment.hypotheses import Hypotheses, Test
-from workbench.assessment.minimality import Loss, Minimality
-from workbench.assessment.overlap import Cross, Overlap
 from workbench.assessment.parts import PARTS
 from workbench.assessment.plots import plots_of, with_own_names
+from workbench.assessment.results_chance import Chance
+from workbench.assessment.results_completeness import Completeness
 from workbench.assessment.results_curve import Curves
 from workbench.assessment.results_directions import Component, Directions
 from workbench.assessment.results_faithfulness import Faithfulness
-from workbench.assessment.stability import Stability
+from workbench.assessment.results_hypotheses import Hypotheses, Test
+from workbench.assessment.results_minimality import Loss, Minimality
+from workbench.assessment.results_overlap import Cross, Overlap
+from workbench.assessment.results_stability import Stability
 
 MOST_ROWS = 40
 

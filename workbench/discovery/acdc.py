@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from workbench.circuit import all_edges
 from workbench.discovery.backward import Backward
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph

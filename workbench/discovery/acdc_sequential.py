@@ -8,7 +8,7 @@ from __future__ import annotations
 from workbench.circuit import Circuit
 from workbench.discovery.acdc import prepare, visits
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude
 from workbench.evaluator import Edit, Evaluator
 from workbench.work import Work

@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench.circuit import Circuit
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.discovery.positions import longest
 from workbench.evaluator import Evaluator
 from workbench.patching import node_effects

@@ -6,7 +6,8 @@ import math
 from dataclasses import fields, replace
 from typing import Any, Literal
 
-from workbench.discovery.method import Method, Options, find_method
+from workbench.discovery.method import Method, find_method
+from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError
 from workbench.settings import check_ablation
@@ -147,7 +148,7 @@ def _check_selection(method: Method, selection: Selection | None) -> None:
 
 
 def _check_metric(method: Method, metric: str) -> None:
-    from workbench.metrics import STEPS, check_metric  # brings torch
+    from workbench.metrics_catalogue import STEPS, check_metric
 
     check_metric(metric)
     if method.slopes and metric in STEPS:

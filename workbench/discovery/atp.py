@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options
 from workbench.discovery.node_gradients import (
     Block,
     dot,
@@ -25,6 +24,7 @@ from workbench.discovery.node_gradients import (
     require_slope,
     slices,
 )
+from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
 from workbench.metrics import Metric
 from workbench.recording import Recording

@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options
 from workbench.discovery.node_gradients import (
     Block,
     BlockGradients,
@@ -38,6 +37,7 @@ from workbench.discovery.node_gradients import (
     require_slope,
     slices,
 )
+from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
 from workbench.discovery.qk_fix import HeadInputs
 from workbench.graph import Graph

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.evaluator import alternative_rows, row_bytes, what_if_bytes
+from workbench.budget import alternative_rows, row_bytes, what_if_bytes
 from workbench.plan import ALL, LAST, NOWHERE, Plan, make_plan
 from workbench.postnorm import has_post_norms
 from workbench.reach import Change, Reach, live_in

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients import edge_scores
-from workbench.discovery.method import METHODS, Options
+from workbench.discovery.method import METHODS
+from workbench.discovery.options import Options
 from workbench.discovery.scoring import Scorer, fill_in
 from workbench.discovery.slices import Slice
 from workbench.discovery.tape import Tape

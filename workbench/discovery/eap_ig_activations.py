@@ -24,9 +24,9 @@ from torch import Tensor
 from workbench.discovery.eap_ig import steps_of
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients import edge_scores, gradients
-from workbench.discovery.method import Options
 from workbench.discovery.mlp_slope import mlp_back
 from workbench.discovery.norm_slope import NormSlope
+from workbench.discovery.options import Options
 from workbench.discovery.rules import PLAIN
 from workbench.discovery.scoring import Scorer, fill_in
 from workbench.discovery.slices import Slice, pairs_at_once

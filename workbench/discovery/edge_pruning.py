@@ -28,14 +28,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.budget import what_if_bytes
 from workbench.circuit import Circuit, all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.masked import MaskedRun, of_pairs, pair_bytes
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
-from workbench.evaluator import what_if_bytes
+from workbench.forward import unembed
 from workbench.metrics import Metric
-from workbench.recording import Recording, unembed
+from workbench.recording import Recording
 from workbench.work import Work
 from workbench.workspace import Workspace
 

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuit import Circuit, all_edges
+from workbench.discovery.estimates import known_estimates
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.evaluator import Evaluator
 from workbench.patching import edge_effects
 from workbench.plan import stages
@@ -56,8 +57,9 @@ def _groups(workspace: Workspace) -> Iterator[NDArray[np.int64]]:
     graph = workspace.graph
     edges = np.argwhere(all_edges(graph))
     bounds = [0, len(edges)]
-    if workspace.has_eap:
-        size = np.abs(workspace.eap()[edges[:, 0], edges[:, 1]])
+    estimated = known_estimates(workspace)
+    if estimated is not None:
+        size = np.abs(estimated[edges[:, 0], edges[:, 1]])
         edges = edges[np.argsort(-size, kind="stable")]
         bounds, end = [0], _FIRST
         while bounds[-1] < len(edges):

@@ -63,3 +63,14 @@ class Findings:
     def importance(self) -> NDArray[np.float32]:
         """Edge scores with the sign turned so that what the task needs most is largest."""
         return self.edges if self.needed >= 0 else -self.edges
+
+    def has_results(self, kind: str) -> bool:
+        """Whether there is anything yet that a circuit could be selected from.
+
+        Args:
+            kind: that of the method, one of `method.Kind`.
+        """
+        if kind in ("search", "learned"):
+            return self.kept is not None
+        scores = self.nodes if kind == "nodes" else self.edges
+        return scores is not None and not np.isnan(scores).all()

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients import edge_scores
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.discovery.rules import Rules
 from workbench.discovery.scoring import Scorer, fill_in
 from workbench.discovery.slices import Slice

@@ -24,7 +24,7 @@ import numpy as np
 from workbench.circuit import Circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.lazy import Edges, Ranking
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude, number
 from workbench.evaluator import Edit, Evaluator
 from workbench.graph import LOGITS

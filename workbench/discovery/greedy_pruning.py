@@ -16,13 +16,14 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.circuit import Circuit
+from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.lazy import Edges, Ranking
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude, number
 from workbench.discovery.selection import Selection, select
 from workbench.evaluator import Edit, Evaluator
-from workbench.metrics import STEPS
+from workbench.metrics_catalogue import STEPS
 from workbench.work import Work
 from workbench.workspace import Workspace
 
@@ -79,9 +80,9 @@ def _start(workspace: Workspace, n: int, findings: Findings) -> Circuit:
         return Circuit.full(graph)
     name = workspace.metric_name
     scored = workspace.with_metric("logit_diff") if name in (*STEPS, "kl") else workspace
-    estimates = Findings.of(graph, "eap", scored.metric_name)
-    estimates.edges = scored.eap()
-    start = select(estimates, Selection("top", n, fill=True)).circuit
+    found = Findings.of(graph, "eap", scored.metric_name)
+    found.edges = estimates(scored)
+    start = select(found, Selection("top", n, fill=True)).circuit
     findings.remarks.append(
         f"It began with the {start.n_edges:,} edges of largest |EAP| without dead ends."
     )

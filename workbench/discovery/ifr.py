@@ -26,7 +26,7 @@ from torch import Tensor
 
 from workbench.circuit import all_edges
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.nodes import write
 from workbench.plan import stages
 from workbench.readout.final_norm import FrozenNorm

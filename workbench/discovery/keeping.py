@@ -24,9 +24,9 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.method import METHODS
 from workbench.errors import WorkbenchError
 from workbench.formats.edges import real_edges
-from workbench.formats.reading import shown_path
 from workbench.formats.writing import write_bytes
 from workbench.graph import Graph
+from workbench.text import shown_path
 
 FORMAT = "circuit-workbench-findings"
 VERSION = 1

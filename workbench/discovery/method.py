@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.settings import ABLATIONS, PATCHING
 from workbench.work import Work
@@ -27,28 +28,6 @@ Kind = Literal["edges", "nodes", "search", "learned"]
 """What a method gives: scores of all edges, scores of nodes, or a circuit of its own."""
 
 Find = Callable[["Workspace", "Findings", "Options"], Work[None]]
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a method may be told; each names in `Method.options` those that it heeds.
-
-    Attributes:
-        steps: of integrated gradients, or of learning.
-        threshold: tau of a search, in units of what it measures; the target share of edges kept for
-            a learned mask is `edges`.
-        edges: how many edges a search or a learned mask is to end with.
-        absolute: a search compares |change| with tau, not the change for the worse alone.
-        measure: what a search goes by: 'metric' (the task's) or 'kl'.
-        seed: of whatever is random.
-    """
-
-    steps: int | None = None
-    threshold: float | None = None
-    edges: int | None = None
-    absolute: bool = False
-    measure: Literal["metric", "kl"] = "metric"
-    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.metrics import STEPS, Metric
+from workbench.forward import run_heads, write_heads
+from workbench.metrics import Metric
+from workbench.metrics_catalogue import STEPS
 from workbench.neurons import with_neurons
-from workbench.recording import Recording, run_heads, write_heads
+from workbench.recording import Recording
 from workbench.settings import PATCHING, ZERO
 from workbench.workspace import Workspace
 

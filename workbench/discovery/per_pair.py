@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.circuit import all_edges
-from workbench.discovery.method import Options, find_method
+from workbench.discovery.method import find_method
+from workbench.discovery.options import Options
 from workbench.discovery.scoring import Scorer, each_slice
 from workbench.discovery.slices import Slice, slices
 from workbench.errors import WorkbenchError

@@ -16,7 +16,8 @@ from workbench.discovery.asking import asked_for, check
 from workbench.discovery.clustering import Algorithm, Criterion, check_clustering
 from workbench.discovery.clusters import SPLITS, Clusters, find_clusters
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Method, Options, find_method
+from workbench.discovery.method import Method, find_method
+from workbench.discovery.options import Options
 from workbench.discovery.per_pair import PER_PAIR, pair_scores
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError

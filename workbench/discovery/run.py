@@ -13,14 +13,16 @@ from tasks.task import Task
 from workbench.discovery.asking import asked_for, check
 from workbench.discovery.findings import Findings
 from workbench.discovery.keeping import save_findings
-from workbench.discovery.method import Method, Options, find_method
+from workbench.discovery.method import Method, find_method
+from workbench.discovery.options import Options
 from workbench.discovery.selection import Selected, Selection, select
 from workbench.errors import Cancelled
-from workbench.evaluation import NO_MEMORY, CircuitScore, prepare, score
+from workbench.evaluation import NO_MEMORY, prepare
 from workbench.formats import losses, save_circuit
-from workbench.opening import NEGLIGIBLE, now
+from workbench.metrics_catalogue import NEGLIGIBLE
 from workbench.progress import Progress, silent
-from workbench.provenance import origin
+from workbench.provenance import now, origin
+from workbench.score import CircuitScore, score
 from workbench.work import Stop, Work, finish
 
 if TYPE_CHECKING:
@@ -212,7 +214,7 @@ def discover(
         try:
             return finish(work, lambda fraction: say(f"Running {method}", fraction), cancel)
         except Cancelled:
-            if not _has_results(findings):
+            if not findings.has_results(find_method(method).kind):
                 raise
         seconds = time.perf_counter() - began
         return conclude(workspace, findings, options, selection, seconds)
@@ -274,15 +276,6 @@ def conclude(
         circuit.scores = findings.edges.copy()
         circuit.provenance["scores"] = f"{method.name}: {method.unit or SCORES}"
     return found
-
-
-def _has_results(findings: Findings) -> bool:
-    """Whether there is anything that a circuit could be selected from."""
-    kind = find_method(findings.method).kind
-    if kind in ("search", "learned"):
-        return findings.kept is not None
-    scores = findings.nodes if kind == "nodes" else findings.edges
-    return scores is not None and not np.isnan(scores).all()
 
 
 def _remarks(findings: Findings, selected: Selected, value: CircuitScore) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.circuit import Circuit
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Options
+from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.budget import FLOAT32, Shape, runs_bytes
 from workbench.discovery.norm_slope import NormSlope
 from workbench.discovery.rules import Rules
 from workbench.discovery.tape import Tape
-from workbench.footprint import FLOAT32, Shape, runs_bytes
 from workbench.metrics import Answers, Metric
 from workbench.nodes import write
 from workbench.postnorm import has_post_norms

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from workbench.discovery.mlp_slope import inside_of
+from workbench.forward import run_heads, write_heads
 from workbench.parts import Layer, Parts, Rotation
-from workbench.recording import Recording, Run, run_heads, write_heads
+from workbench.recording import Recording, Run
 
 
 @dataclass

@@ -61,10 +61,14 @@ ADAPTERS: dict[str, Callable[[Any], Parts]] = {
 
 
 def parts_of(hf_model: Any) -> Parts:
-    """The parts of a transformers model.
+    """The parts of a transformers model for causal language modelling.
+
+    A model that a bridge has wrapped in place gives the same parts as one that is plain, and
+    wrapping it later changes nothing here.
 
     Raises:
-        WorkbenchError: no adapter knows the family, or this variant of it.
+        WorkbenchError: if the family or this variant of it is not one that the engine reproduces
+            exactly.
     """
     hf = plain(hf_model)
     family = hf.config.model_type

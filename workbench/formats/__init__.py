@@ -10,9 +10,10 @@ import os
 
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
-from workbench.formats.reading import read_json, shown_path
+from workbench.formats.reading import read_json
 from workbench.formats.writing import write_whole
 from workbench.graph import Graph
+from workbench.text import shown_path
 
 FORMATS = ("circuit", "eap-ig")
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
+from workbench.text import shown_path
 
 # The EAP-IG file of a model of eight billion parameters (1.6 million edges) has 124 MB; it takes
 # about 1 GB and ten seconds to read. Twice that is a file that was not meant for us.
@@ -39,11 +40,6 @@ class Document:
     shown: str
     value: Any
     strict: bool
-
-
-def shown_path(path: str | os.PathLike[str]) -> str:
-    """The path without characters that would disturb a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in os.fspath(path)) or "''"
 
 
 def read_json(path: str | os.PathLike[str]) -> Document:

@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
-from workbench.formats.reading import MAX_BYTES, shown_path
+from workbench.formats.reading import MAX_BYTES
+from workbench.text import shown_path
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.forward import uncapped_logits
 from workbench.graph import LOGITS
 from workbench.readout.final_norm import FrozenNorm
 from workbench.readout.selection import Selection, mean_columns, place_of, select
@@ -31,7 +32,6 @@ from workbench.readout.views import (
     Attribution,
     Contribution,
 )
-from workbench.recording import uncapped_logits
 
 if TYPE_CHECKING:
     from workbench.workspace import Workspace

@@ -42,8 +42,8 @@ def take_up(*, restart: bool = False, progress: Say = silent) -> TakenUp:
     Raises:
         WorkbenchError: the model cannot be loaded, or the session is open elsewhere.
     """
+    from workbench.beginning import build_session, resume_session
     from workbench.model import load_model
-    from workbench.session import Session
 
     said = ""
     model = load_model(MODEL, progress=progress)
@@ -55,12 +55,12 @@ def take_up(*, restart: bool = False, progress: Say = silent) -> TakenUp:
         kept = None
         said = f"The tutorial begins anew: {str(error).rstrip('.')}."
     if kept is not None:
-        session = Session.resume(Path(kept.journal), model=model, progress=progress)
+        session = resume_session(Path(kept.journal), model=model, progress=progress)
         return TakenUp(session, tour_of(kept))
     from workbench.taskfile import resolve_task
 
     task = resolve_task(TASK, model.tokenizer, pairs=None, seed=0, metric=None)
-    return TakenUp(Session.build(model, task, progress=progress), Tour(), said)
+    return TakenUp(build_session(model, task, progress=progress), Tour(), said)
 
 
 def tour_of(kept: Progress) -> Tour:
@@ -75,8 +75,8 @@ def check_journal(path: Path, graph: Graph) -> None:
         WorkbenchError: it is gone or damaged, or it belongs to a model of another shape.
     """
     from workbench.beginning import replayed
+    from workbench.header import Header
     from workbench.journal import read
-    from workbench.opening import Header
 
     reading = read(path)
     began = Header.from_json(reading.header)

@@ -8,15 +8,10 @@ so that the steps hold for whatever weights come with the workbench.
 from __future__ import annotations
 
 from workbench.deed import Deed
-from workbench.settings import FULL
+from workbench.effect_settings import FULL, NAMES
+from workbench.text import counted
 from workbench.tutorial.moment import Moment, Observation
-from workbench.tutorial.step import counted, shown
-
-SETTINGS = {
-    "full": "in the full model",
-    "along": "along the circuit",
-    "within": "within the circuit",
-}
+from workbench.tutorial.step import shown
 
 
 def _change(deed: Deed) -> str:
@@ -242,7 +237,7 @@ def setting_chosen(seen: Observation) -> str | None:
     look = seen.now.look
     if all(other.setting == seen.began.look.setting for other in seen.looks):
         return None
-    words = f"Now {SETTINGS[look.setting]}"
+    words = f"Now {NAMES[look.setting]}"
     edge = seen.now.edge
     if edge is not None and edge.exact is not None:
         words += f": {edge.edge} has {shown(edge.exact, 4)}"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from workbench.circuit import RoleGroup
 from workbench.deed import Deed
 from workbench.readout.views import Curve
-from workbench.views import Candidate, Status, TreeRow
+from workbench.tree import TreeRow
+from workbench.views import Candidate, Status
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,55 @@
+"""Estimates of all edges' effects by edge attribution patching (`eap`), kept for others to use.
+
+Searches begin from them, files' scores are compared with them, a session shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.discovery.eap import find
+from workbench.discovery.findings import Findings
+from workbench.discovery.options import Options
+from workbench.work import Stop, finish
+from workbench.workspace import Workspace
+
+_KEPT: WeakKeyDictionary[Workspace, NDArray[np.float32]] = WeakKeyDictionary()
+
+
+def estimates(
+    workspace: Workspace,
+    *,
+    progress: Callable[[float], None] | None = None,
+    cancel: Stop | None = None,
+) -> NDArray[np.float32]:
+    """As `eap`, computed once for a workspace and kept as long as it lives; not to be altered."""
+    known = _KEPT.get(workspace)
+    if known is None:
+        known = _KEPT[workspace] = eap(workspace, progress=progress, cancel=cancel)
+    return known
+
+
+def known_estimates(workspace: Workspace) -> NDArray[np.float32] | None:
+    """What `estimates` keeps for a workspace; None if that is not computed yet."""
+    return _KEPT.get(workspace)
+
+
+def eap(
+    workspace: Workspace,
+    *,
+    progress: Callable[[float], None] | None = None,
+    cancel: Stop | None = None,
+) -> NDArray[np.float32]:
+    """Estimated effect of every edge, float32 [source, destination]; zero where there is no edge.
+
+    Raises:
+        Cancelled: if `cancel` was set.
+        WorkbenchError: if the metric changes in steps, so that its slope says nothing.
+    """
+    findings = Findings.of(workspace.graph, "eap", workspace.metric_name)
+    finish(find(workspace, findings, Options()), progress, cancel)
+    return np.nan_to_num(findings.edges, nan=0.0)

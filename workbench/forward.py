@@ -1,0 +1,94 @@
+"""The pieces of a forward pass: embedding, the heads of a layer, unembedding."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from workbench.attention import K, Q, V, attend, finish, project_shared
+from workbench.parts import Layer, Parts, Rotation
+
+
+def unembed(parts: Parts, residual: Tensor) -> Tensor:
+    """Logits [..., vocabulary] of a final residual [..., d_model], the final norm included."""
+    logits = uncapped_logits(parts, residual)
+    cap = parts.logit_cap
+    return logits if cap is None else (logits / cap).tanh() * cap
+
+
+def uncapped_logits(parts: Parts, residual: Tensor) -> Tensor:
+    """As `unembed`, before the soft cap if there is one: linear in the final norm's output."""
+    logits = parts.norm_final(residual) @ parts.w_u
+    if parts.b_u is not None:
+        logits = logits + parts.b_u
+    return logits if parts.logit_scale == 1 else logits * parts.logit_scale
+
+
+def embed(parts: Parts, tokens: Tensor, start: int) -> tuple[Tensor, Tensor]:
+    """What `input` writes, and the residual that it begins, both [pair, position, d_model].
+
+    They differ where positions are embedded by a table: that part is the same in both runs and
+    belongs to no source.
+    """
+    embedding = parts.token_embedding(tokens)
+    if parts.position_embedding is None:
+        return embedding, embedding
+    positions = torch.arange(start, start + tokens.shape[1], device=tokens.device)
+    return embedding, embedding + parts.position_embedding(positions)
+
+
+def run_heads(
+    layer: Layer,
+    x: Tensor,
+    rotary: Rotation | None,
+    prefix: tuple[Tensor, Tensor] | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """All heads of a layer on one residual: the ordinary attention of the model.
+
+    Args:
+        x: [pair, alternative, position, d_model], before the norm.
+        rotary: the layer's rotation of these positions.
+        prefix: keys and values [kv_head, pair, prefix, d_head] of the positions before.
+
+    Returns:
+        q [head, ...], k and v [kv_head, ...], z [head, pair, alternative, position, d_head].
+    """
+    attention = layer.attention
+    normed = layer.norm1(x)
+    q, k, v = (
+        finish(attention, which, project_shared(attention, which, normed, None), None, rotary)
+        for which in (Q, K, V)
+    )
+    prefix_k, prefix_v = (None, None) if prefix is None else prefix
+    if k.shape[0] == q.shape[0]:
+        z = attend(attention, q, k, v, prefix_k, prefix_v)
+    else:
+        of = attention.kv_of
+        z = attend(
+            attention,
+            q,
+            k[of],
+            v[of],
+            None if prefix_k is None else prefix_k[of],
+            None if prefix_v is None else prefix_v[of],
+        )
+    return q, k, v, z
+
+
+def write_heads(layer: Layer, z: Tensor) -> Tensor:
+    """What all heads together, and the output bias, write; before a norm that follows it.
+
+    Args:
+        z: [head, pair, alternative, position, d_head].
+
+    Returns:
+        [pair, alternative, position, d_model].
+    """
+    attention = layer.attention
+    n, d_head, d_model = attention.w_o.shape
+    flat = z.permute(1, 2, 3, 0, 4).reshape(-1, n * d_head)
+    w_o = attention.w_o.reshape(n * d_head, d_model)
+    out = flat @ w_o if attention.b_o is None else torch.addmm(attention.b_o, flat, w_o)
+    if attention.multiplier != 1:
+        out = out * attention.multiplier
+    return out.view(*z.shape[1:4], d_model)

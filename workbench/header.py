@@ -1,0 +1,97 @@
+"""The header of a session's journal: what it began with, to and from plain values. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tasks.pair import Pair
+from tasks.task import Task
+from workbench.errors import WorkbenchError
+from workbench.graph import Graph
+from workbench.json_values import string, strings
+from workbench.opening import Opened
+from workbench.provenance import now, versions
+from workbench.request import Settings
+from workbench.views import TaskInfo
+
+THRESHOLD_SHARE = 0.02
+"""The first threshold, as a share of what corrupting the prompts does to the metric."""
+
+
+def first_threshold(info: TaskInfo) -> float:
+    """A share of what corrupting does to the metric, to two digits, in units of the metric."""
+    difference = abs(info.model_metric - info.corrupted_metric)
+    return float(f"{THRESHOLD_SHARE * (difference or 1):.1e}")
+
+
+def header(opened: Opened, threshold: float) -> dict[str, Any]:
+    """The first line of the journal: plain values."""
+    graph, info = opened.engine.model.graph, opened.info
+    return {
+        "created": now(),
+        "settings": asdict(opened.settings),
+        "graph": asdict(graph),
+        "task": asdict(opened.task),
+        "metric": info.metric,
+        "bos": info.bos,
+        "threshold": threshold,
+        "model_metric": info.model_metric,
+        "corrupted_metric": info.corrupted_metric,
+        "versions": versions(),
+    }
+
+
+@dataclass(frozen=True)
+class Header:
+    """What `header` wrote, read back."""
+
+    settings: Settings
+    graph: Graph
+    task: Task
+    threshold: float
+    model_metric: float
+    corrupted_metric: float
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Header:
+        """Raises WorkbenchError if something in it is missing or of the wrong kind."""
+        try:
+            return cls(
+                Settings(**value["settings"]),
+                Graph(**value["graph"]),
+                _task(value["task"]),
+                float(value["threshold"]),
+                float(value["model_metric"]),
+                float(value["corrupted_metric"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise WorkbenchError(
+                f"The journal's first line lacks what a session begins with: {error}."
+            ) from None
+
+    def differs(self, info: TaskInfo) -> str:
+        """A sentence if the model's metric is not what it was, else nothing."""
+        was = self.model_metric - self.corrupted_metric
+        is_now = info.model_metric - info.corrupted_metric
+        if abs(was - is_now) <= 1e-3 * max(abs(was), abs(is_now)):
+            return ""
+        return (
+            f"The model's metric was {self.model_metric:.4g} and is {info.model_metric:.4g} now: "
+            "its weights, or the software, are not the same."
+        )
+
+
+def _task(value: dict[str, Any]) -> Task:
+    pairs = tuple(
+        Pair(
+            string(pair["clean"]),
+            string(pair["corrupted"]),
+            strings(pair["answers"]),
+            strings(pair["wrong_answers"]),
+        )
+        for pair in value["pairs"]
+    )
+    fields = {**value, "pairs": pairs}
+    fields |= {name: strings(value[name]) for name in ("answer_space", "notes")}
+    return Task(**fields)

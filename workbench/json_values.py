@@ -1,0 +1,17 @@
+"""Plain values out of JSON: texts and lists of texts, or a TypeError that says what was there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text expected, not {value!r}")
+    return value
+
+
+def strings(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise TypeError(f"a list of texts expected, not {value!r}")
+    return tuple(string(item) for item in value)

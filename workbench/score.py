@@ -1,0 +1,165 @@
+"""What a circuit scores on a task, in one call, for scripts and the command line."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from tasks.task import Task
+from workbench.evaluation import NO_MEMORY, prepare
+from workbench.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from workbench.circuit import Circuit
+    from workbench.model import Model
+    from workbench.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class CircuitScore:
+    """What a circuit scores, beside the model that it is a part of.
+
+    Attributes:
+        clean, corrupted, circuit: mean of the metric over the pairs in the clean run, in the
+            corrupted run, and in the circuit with everything outside it corrupted.
+        faithfulness: (circuit - corrupted) / (clean - corrupted); None where the model does not
+            tell clean from corrupted prompts.
+        edges, nodes: kept edges; nodes from which they lead to the logits, the logits included.
+        all_edges, all_nodes: of the whole model.
+        closed: nothing that the metric depends on is left open.
+        accuracy: share of pairs on which the circuit puts the best answer above the best wrong one.
+        clean_accuracy: the same in the clean run.
+        kl: mean over pairs of KL(model || circuit) at the last position, summed over the
+            vocabulary, in nats.
+        pairs, dropped: pairs used; pairs left out for their unequal lengths.
+        metric, metric_definition, ablation: what was measured and how.
+        bos: whether a BOS token stood before the prompts.
+        model, task, device, dtype: on what.
+        check_difference: of the engine's logits from the model's own, relative to their scale.
+        circuit_per_pair, clean_per_pair, corrupted_per_pair: the metric of each pair.
+    """
+
+    clean: float
+    corrupted: float
+    circuit: float
+    faithfulness: float | None
+    edges: int
+    nodes: int
+    all_edges: int
+    all_nodes: int
+    closed: bool
+    accuracy: float
+    clean_accuracy: float
+    kl: float
+    pairs: int
+    dropped: int
+    metric: str
+    metric_definition: str
+    ablation: str
+    bos: bool
+    model: str
+    task: str
+    device: str
+    dtype: str
+    check_difference: float
+    circuit_per_pair: tuple[float, ...]
+    clean_per_pair: tuple[float, ...]
+    corrupted_per_pair: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values under the attributes' names."""
+        return asdict(self)
+
+
+def evaluate(
+    model: Model,
+    task: Task | str | os.PathLike[str],
+    circuit: Circuit | str | os.PathLike[str],
+    *,
+    pairs: int | None = None,
+    seed: int = 0,
+    metric: str | None = None,
+    bos: bool | None = None,
+    mismatch: str = "refuse",
+    ablation: str = "patching",
+    means: str | None = None,
+    progress: Progress | None = None,
+) -> CircuitScore:
+    """Score a circuit exactly, with everything outside it corrupted.
+
+    Args:
+        model: from `load_model`.
+        task: from `load_task`, or the name or file to load it from.
+        circuit: from `load_circuit`, or the file to load it from.
+        pairs, seed: as for `load_task`; used only where `task` is a name or a file.
+        metric: None for the task's own.
+        bos: whether a BOS token is put before the prompts; None: as the tokenizer does by itself.
+        mismatch: 'refuse' or 'drop' pairs whose two prompts differ in token length.
+        ablation: what takes the place of an edge that is not in the circuit.
+        means: the task or file over whose clean prompts a mean ablation's means are taken; None:
+            over those that are evaluated.
+        progress: told what is being done and the fraction done.
+
+    Raises:
+        WorkbenchError: the circuit is another model's, or the task does not suit the tokenizer.
+    """
+    from workbench.formats import load_circuit
+    from workbench.memory import memory_errors
+
+    say = progress or silent
+    if isinstance(circuit, str | os.PathLike):
+        circuit = load_circuit(circuit, model.graph)
+    _, workspace = prepare(
+        model,
+        task,
+        pairs=pairs,
+        seed=seed,
+        metric=metric,
+        bos=bos,
+        mismatch=mismatch,
+        ablation=ablation,
+        means=means,
+        progress=say,
+    )
+    with memory_errors(NO_MEMORY):
+        say("Evaluating the circuit", None)
+        return score(workspace, circuit)
+
+
+def score(workspace: Workspace, circuit: Circuit) -> CircuitScore:
+    """Score a circuit of a workspace's model, from nothing."""
+    from workbench.evaluator import Evaluator
+    from workbench.metrics_catalogue import DEFINITIONS
+
+    model, batch = workspace.model, workspace.batch
+    value = Evaluator(workspace, circuit).value()
+    clean, corrupted = workspace.clean, workspace.corrupted
+    return CircuitScore(
+        clean=clean.metric,
+        corrupted=corrupted.metric,
+        circuit=value.metric,
+        faithfulness=workspace.faithfulness(value.metric),
+        edges=circuit.n_edges,
+        nodes=len(circuit.reached()),
+        all_edges=circuit.graph.n_edges,
+        all_nodes=len(circuit.graph.nodes),
+        closed=circuit.is_closed,
+        accuracy=value.accuracy,
+        clean_accuracy=clean.accuracy,
+        kl=value.kl,
+        pairs=batch.n_pairs,
+        dropped=batch.dropped,
+        metric=workspace.metric_name,
+        metric_definition=DEFINITIONS[workspace.metric_name],
+        ablation=workspace.ablation,
+        bos=batch.prepend_bos,
+        model=model.name,
+        task=batch.task.name,
+        device=model.info.device,
+        dtype=model.info.dtype,
+        check_difference=model.info.check_difference,
+        circuit_per_pair=value.per_pair,
+        clean_per_pair=clean.per_pair,
+        corrupted_per_pair=corrupted.per_pair,
+    )

@@ -1,0 +1,32 @@
+"""Text for a terminal: harmless characters, counted nouns, times."""
+
+from __future__ import annotations
+
+import os
+
+
+def printable(text: str) -> str:
+    """Text of one line, with what a terminal would obey escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def time_left(elapsed: float, fraction: float | None) -> str:
+    """How long work goes on, if it goes on as it did; nothing while that cannot be told."""
+    if not fraction or fraction >= 1 or elapsed < 1:
+        return ""
+    seconds = round(elapsed * (1 - fraction) / fraction)
+    if seconds < 60:
+        return f"{seconds} s left"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s left"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min left"
+
+
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """The path without characters that would disturb a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in os.fspath(path)) or "''"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: 1 edge, 2 edges."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
