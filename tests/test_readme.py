@@ -178,3 +178,11 @@ def test_the_engine_page_prints_what_it_says() -> None:
         [float(n) for n in re.findall(number, text)] for text in (result.stdout, said)
     )
     assert printed == pytest.approx(written, abs=2e-4)
+
+
+@pytest.mark.skipif(not (ROOT / "screens" / "base").is_dir(), reason="the files come with the move")
+def test_the_glossary_names_files_that_exist() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    files = re.findall(r"^Defined in `([^`]+)`\.$", glossary, re.MULTILINE)
+    assert len(files) == glossary.count("\n## ") - 1  # the table of the field's terms has none
+    assert not [name for name in files if not (ROOT / name).exists()]
