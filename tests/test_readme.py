@@ -1,4 +1,4 @@
-"""What the README shows works."""
+"""What the README and the pages that it links to show works."""
 
 from __future__ import annotations
 
@@ -16,11 +16,28 @@ from workbench.assessment.parts import PARTS
 from workbench.discovery.method import METHODS
 from workbench.taskfile import read_task
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = ROOT / "README.md"
+# The pages for users: what stood in a longer README before.
+PAGES = (
+    README,
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("models", "tasks", "discovery", "assessment", "commands", "files", "speed")
+    ),
+)
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+# Pages for whoever works on the project, beside those for users.
+EVERY_PAGE = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_script_runs(tmp_path: Path) -> None:
@@ -71,13 +88,13 @@ def test_the_task_line_is_a_task(tmp_path: Path) -> None:
 
 
 def test_every_part_of_an_assessment_is_there() -> None:
-    table = README[README.index("| part |") : README.index("The report has the definition")]
+    table = TEXT[TEXT.index("| part |") : TEXT.index("The report has the definition")]
     rows = re.findall(r"^\| `(\w+)` \| ([^?]*\?)", table, re.MULTILINE)
     assert rows == [(part.name, part.question) for part in PARTS.values()]
 
 
 def test_the_keys_are_bound() -> None:
-    table = README[README.index("| key |") : README.index("The estimates of all edges")]
+    table = TEXT[TEXT.index("| key |") : TEXT.index("The estimates of all edges")]
     named = {
         key
         for row in table.splitlines()[2:]
@@ -92,13 +109,80 @@ def test_the_keys_are_bound() -> None:
 
 
 def test_the_methods_of_discovery_are_in_its_table() -> None:
-    table = README[README.index("| method | gives |") :].split("\n\n")[0]
+    table = TEXT[TEXT.index("| method | gives |") :].split("\n\n")[0]
     rows = [tuple(cell.strip() for cell in row.split("|")[1:-1]) for row in table.splitlines()[2:]]
     assert rows == [(f"`{m.name}`", m.kind, m.title) for m in METHODS.values()]
 
 
 def test_its_pictures_exist() -> None:
-    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    pictures = {
+        page.parent / picture
+        for page in PAGES
+        for picture in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    }
     assert pictures
     for picture in pictures:
-        assert (ROOT / picture).is_file(), picture
+        assert picture.is_file(), picture
+
+
+def test_the_readme_is_short_and_links_to_every_page() -> None:
+    readme = README.read_text(encoding="utf-8")
+    assert readme.count("\n") <= 170
+    for page in PAGES[1:]:
+        assert f"({page.relative_to(ROOT).as_posix()})" in readme, page
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def names_of_the_engine_page() -> bool:
+    """Whether the modules and names are there that docs/engine.md uses."""
+    try:
+        from workbench.engine.alternatives import AlternativeRuns  # noqa: F401
+        from workbench.engine.incremental import IncrementalRun  # noqa: F401
+        from workbench.engine.plan import Positions  # noqa: F401
+        from workbench.engine.reach import Alternative  # noqa: F401
+        from workbench.transformer.forward import unembed  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not names_of_the_engine_page(), reason="the page uses names that come later")
+def test_the_engine_page_prints_what_it_says() -> None:
+    page = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
+    (found,) = re.findall(
+        r"^```python\n(.*?)^```\n\n```\n(.*?)^```", page, re.MULTILINE | re.DOTALL
+    )
+    script, said = found
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    number = r"-?\d+\.\d+"
+    assert re.sub(number, "#", result.stdout).split() == re.sub(number, "#", said).split()
+    printed, written = (
+        [float(n) for n in re.findall(number, text)] for text in (result.stdout, said)
+    )
+    assert printed == pytest.approx(written, abs=2e-4)
+
+
+@pytest.mark.skipif(not (ROOT / "screens" / "base").is_dir(), reason="the files come with the move")
+def test_the_glossary_names_files_that_exist() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    files = re.findall(r"^Defined in `([^`]+)`\.$", glossary, re.MULTILINE)
+    assert len(files) == glossary.count("\n## ") - 1  # the table of the field's terms has none
+    assert not [name for name in files if not (ROOT / name).exists()]
