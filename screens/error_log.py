@@ -19,7 +19,7 @@ class ErrorLog:
         """Begin to write; a second time does nothing. An unwritable folder costs the log only."""
         from logging.handlers import RotatingFileHandler
 
-        from workbench.statefolder import state_folder
+        from workbench.base.folders import state_folder
 
         with self._lock:
             if self._handler is not None:

@@ -11,7 +11,7 @@ import tomllib
 import pytest
 
 from tests.paths import ROOT
-from workbench import installed
+from workbench.base import installed
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 BOUNDED = re.compile(r"([\w.-]+)>=[\d.]+,<[\d.]+$")

@@ -12,12 +12,12 @@ from typing import Any
 from workbench.assessment.parts import PARTS, Part, find_parts
 from workbench.assessment.results_assessment import Assessment, CircuitAssessment
 from workbench.assessment.settings import Settings
+from workbench.base.failures import told
+from workbench.base.work import Stop
 from workbench.circuit import Circuit
 from workbench.engine import Engine
 from workbench.errors import WorkbenchError
-from workbench.memory import told
 from workbench.turns import Turns, finish_in_turns
-from workbench.work import Stop
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from tasks.pair import Pair
 from tasks.task import Task
+from workbench.base.text import printable
 from workbench.encoding import Encoding, shown
 from workbench.errors import WorkbenchError
-from workbench.text import printable
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from workbench.base.folders import new_journal_path
+from workbench.base.progress import Progress, silent
 from workbench.bundled_circuits import truth
 from workbench.commands import Command
 from workbench.errors import WorkbenchError
@@ -14,11 +16,9 @@ from workbench.history import History
 from workbench.journal import Journal, Reading
 from workbench.modelsource import SHORT_NAMES, find_model
 from workbench.opening import Opened, open_engine
-from workbench.progress import Progress, silent
 from workbench.request import Settings
 from workbench.session import Session
 from workbench.state import State
-from workbench.statefolder import new_journal_path
 
 if TYPE_CHECKING:
     from tasks.task import Task

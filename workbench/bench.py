@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from workbench.base.failures import memory_errors
+from workbench.base.progress import Progress, silent
 from workbench.batch import Batch, make_batch
 from workbench.circuit import Circuit, all_edges
 from workbench.discovery.estimates import eap
@@ -27,10 +29,8 @@ from workbench.evaluation import NO_MEMORY, load_task
 from workbench.evaluator import Edit, Evaluator
 from workbench.figures import Figure, Figures
 from workbench.graph import LOGITS, Graph
-from workbench.memory import memory_errors
 from workbench.model import Model, read_model
 from workbench.patching import edge_effects
-from workbench.progress import Progress, silent
 from workbench.provenance import versions
 from workbench.stopwatch import Stopwatch, peak_memory, resident
 from workbench.weights import sharing_weights

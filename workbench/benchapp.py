@@ -17,9 +17,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 
+from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
 from workbench.figures import Figure, quantile
-from workbench.progress import Progress
 
 EMPTY_APP = "from textual.app import App\nApp().run()"
 

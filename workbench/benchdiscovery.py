@@ -13,6 +13,9 @@ import numpy as np
 
 from workbench.assessment import chance, minimality
 from workbench.assessment.settings import Settings
+from workbench.base.failures import memory_errors
+from workbench.base.progress import Progress, silent
+from workbench.base.work import Work, finish
 from workbench.batch import Batch
 from workbench.bench import SMALL, prepared, top_circuit
 from workbench.discovery import acdc, acdc_sequential, eap, eap_ig
@@ -22,11 +25,8 @@ from workbench.discovery.options import Options
 from workbench.discovery.scoring import streamed_scores
 from workbench.evaluation import NO_MEMORY, prepare
 from workbench.figures import Figure, Figures
-from workbench.memory import memory_errors
 from workbench.model import Model, load_model
-from workbench.progress import Progress, silent
 from workbench.stopwatch import Stopwatch, peak_memory
-from workbench.work import Work, finish
 from workbench.workspace import Workspace
 
 STEPS = 5

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from workbench.base.failures import told
+from workbench.base.work import Stop
 from workbench.circuit import Circuit
 from workbench.discovery.clustering import Algorithm, Criterion, check_clustering, check_pairs
 from workbench.discovery.method import METHODS, Method
 from workbench.engine import Engine
 from workbench.errors import WorkbenchError
-from workbench.memory import told
 from workbench.turns import Turns, finish_in_turns
-from workbench.work import Stop
 
 if TYPE_CHECKING:
     from workbench.discovery.clusters import Clusters

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, ClassVar
 
+from workbench.base.json_values import string, strings
+from workbench.base.text import counted
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
-from workbench.json_values import string, strings
 from workbench.reference import Reference, shown
 from workbench.state import Change
-from workbench.text import counted
 
 NO_CHANGE = Change()
 

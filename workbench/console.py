@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from workbench.base.progress import Progress
+from workbench.base.text import printable, time_left
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.progress import Progress
-from workbench.text import printable, time_left
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -64,7 +64,7 @@ def run(command: Callable[[], int]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        from workbench.installed import in_one_line
+        from workbench.base.installed import in_one_line
 
         say(
             f"workbench: it failed with {type(error).__name__}: {_first_line(error)}; this is a "
@@ -81,7 +81,7 @@ def _first_line(error: BaseException) -> str:
 
 def _write_log(error: BaseException) -> str:
     """Write the traceback where the user can find it, and say where that is."""
-    from workbench.statefolder import state_folder
+    from workbench.base.folders import state_folder
 
     text = "".join(traceback.format_exception(error))
     name = f"failure-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"

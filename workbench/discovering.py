@@ -17,6 +17,8 @@ from typing import Any
 
 from workbench import commands as kinds
 from workbench import edits
+from workbench.base.failures import told
+from workbench.base.work import Stop
 from workbench.circuit import Circuit
 from workbench.commands import Command
 from workbench.desk import Desk
@@ -29,11 +31,9 @@ from workbench.errors import Cancelled, WorkbenchError
 from workbench.held import Held
 from workbench.heldfiles import HeldFiles
 from workbench.journal import Journal
-from workbench.memory import told
 from workbench.proposal import Proposed, accepted, proposed
 from workbench.state import Change, State
 from workbench.views import Status
-from workbench.work import Stop
 
 OnPiece = Callable[[float], None]
 """Told the fraction done."""

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Any
 
 from tasks.tokens import single_token
+from workbench.base.text import printable
 from workbench.errors import WorkbenchError
-from workbench.text import printable
 
 # Any text will do that a template puts its special tokens around.
 PROBE = "a"

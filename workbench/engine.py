@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.base.failures import told
+from workbench.base.work import Work
 from workbench.circuit import Circuit
 from workbench.effects import DROP, Matrix
-from workbench.memory import told
 from workbench.settings import PATCHING
-from workbench.work import Work
 
 if TYPE_CHECKING:
     from workbench.batch import Batch

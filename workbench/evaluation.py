@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from tasks.task import Task
-from workbench.progress import Progress, silent
+from workbench.base.progress import Progress, silent
 from workbench.settings import check_means
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def prepare(
 
     Arguments and errors as for `evaluate`.
     """
+    from workbench.base.failures import memory_errors
     from workbench.batch import make_batch
-    from workbench.memory import memory_errors
     from workbench.workspace import Workspace
 
     say = progress or silent

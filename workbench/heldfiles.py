@@ -14,13 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from workbench.base.json_values import strings
 from workbench.discovery.keeping import load_findings, save_findings
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
 from workbench.held import Held
-from workbench.json_values import strings
 
 SHOWN = "shown"
 """The file that holds the number of the shown result."""

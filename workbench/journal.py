@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.base.folders import STATE_VARIABLE
 from workbench.errors import WorkbenchError
-from workbench.statefolder import STATE_VARIABLE
 
 try:
     import fcntl

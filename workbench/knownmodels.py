@@ -7,10 +7,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.base.folders import cache_folder
 from workbench.family import SUPPORTED_FAMILIES
 from workbench.modelcache import STAMP
 from workbench.modelsource import SHORT_NAMES
-from workbench.statefolder import cache_folder
 
 
 @dataclass(frozen=True)

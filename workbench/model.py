@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from workbench.base.failures import memory_errors
+from workbench.base.progress import Progress, silent
 from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
 from workbench.info import ModelInfo, SelfCheck
-from workbench.memory import memory_errors
 from workbench.modelsource import find_model
-from workbench.progress import Progress, silent
 from workbench.weights import first_line, read_folder, too_big
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.progress import Progress
-from workbench.statefolder import cache_folder
+from workbench.base.folders import cache_folder
+from workbench.base.progress import Progress
 
 LAYOUT = 1
 """Raised whenever what stands in an entry changes, so that old entries are made anew."""

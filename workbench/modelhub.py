@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
 from workbench.family import require_supported
-from workbench.progress import Progress
 from workbench.quiet import STEP
 from workbench.weights import TOKENIZER_FILES, first_line, read_config, weight_files
 

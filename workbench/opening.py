@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.task import Task
+from workbench.base.failures import told
+from workbench.base.progress import Progress
 from workbench.engine import Engine
 from workbench.evaluation import task_warnings
-from workbench.memory import told
 from workbench.metrics_catalogue import NEGLIGIBLE
-from workbench.progress import Progress
 from workbench.request import Settings
 from workbench.views import TaskInfo
 

@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from workbench.text import printable
+from workbench.base.text import printable
 
 if TYPE_CHECKING:
     from workbench.comparison import Comparison, Overlap

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from workbench.base.work import Stop
 from workbench.circuit import all_edges
 from workbench.effect_settings import FULL, WITHIN, check_setting
 from workbench.errors import WorkbenchError
@@ -23,7 +24,6 @@ from workbench.node_patching import corrupted_finals
 from workbench.plan import make_plan
 from workbench.reach import Change
 from workbench.spread import CleanBase
-from workbench.work import Stop
 
 # A caller may want to answer a key between two batches, so a batch should not take longer than
 # this.

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from tasks import TASKS, Pair, Task, TaskError, Tokenizer
+from workbench.base.progress import silent
 from workbench.encoding import Encoding
 from workbench.errors import WorkbenchError
 from workbench.modelcache import CacheEntry
 from workbench.modelsource import find_model
-from workbench.progress import silent
 
 TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILE = "tokenizer_config.json"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from workbench.progress import Progress
+from workbench.base.progress import Progress
 from workbench.transformers_access import silent_transformers
 
 # A bar of several thousand weights need not redraw a screen several thousand times.

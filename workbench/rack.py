@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.base.failures import told
 from workbench.circuit import Circuit
 from workbench.engine import Engine, Scores
 from workbench.errors import WorkbenchError
-from workbench.memory import told
 from workbench.turns import Turns
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.base.failures import told
 from workbench.engine import Engine
-from workbench.memory import told
 from workbench.turns import Turns
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any
 
 from workbench import output
 from workbench.arguments import Json
-from workbench.installed import all_versions
+from workbench.base.installed import all_versions
 
 ENVIRONMENT = ("TERM", "COLORTERM", "TERM_PROGRAM", "NO_COLOR", "LANG", "LC_ALL")
 """Variables that explain what a terminal shows."""
@@ -85,7 +85,7 @@ def _devices() -> list[str]:
 
 
 def _latest_journal() -> dict[str, Any]:
-    from workbench.statefolder import sessions_folder
+    from workbench.base.folders import sessions_folder
 
     path = _latest(sessions_folder(), "*.jsonl")
     return {} if path is None else {"journal": shown(path), "bytes": path.stat().st_size}
@@ -93,7 +93,7 @@ def _latest_journal() -> dict[str, Any]:
 
 def _latest_failure() -> dict[str, Any]:
     """Of the newest log: the exception's kind and the places in our code, without messages."""
-    from workbench.statefolder import state_folder
+    from workbench.base.folders import state_folder
 
     path = _latest(state_folder() / "logs", "failure-*.log")
     if path is None:

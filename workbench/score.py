@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tasks.task import Task
+from workbench.base.progress import Progress, silent
 from workbench.evaluation import NO_MEMORY, prepare
-from workbench.progress import Progress, silent
 
 if TYPE_CHECKING:
     from workbench.circuit import Circuit
@@ -104,8 +104,8 @@ def evaluate(
     Raises:
         WorkbenchError: the circuit is another model's, or the task does not suit the tokenizer.
     """
+    from workbench.base.failures import memory_errors
     from workbench.formats import load_circuit
-    from workbench.memory import memory_errors
 
     say = progress or silent
     if isinstance(circuit, str | os.PathLike):

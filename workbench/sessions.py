@@ -6,10 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from workbench.base.folders import sessions_folder
 from workbench.errors import WorkbenchError
 from workbench.journal import read
 from workbench.knownmodels import KnownModel, downloads, short_names
-from workbench.statefolder import sessions_folder
 from workbench.views import SessionSummary
 
 

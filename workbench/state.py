@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from workbench.base.json_values import string, strings
 from workbench.circuit import Circuit, RoleGroup
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
-from workbench.json_values import string, strings
 from workbench.reference import Reference
 
 Shelf = Mapping[str, tuple[str, ...]]

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks import TASKS, Pair, Task, TaskError, Tokenizer, make_task
+from workbench.base.text import printable
 from workbench.errors import WorkbenchError
-from workbench.text import printable
 
 DEFAULT_METRIC = "logit_diff"
 DEFAULT_PAIRS = 32

@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
+from workbench.base.installed import admitted, version_of
 from workbench.errors import WorkbenchError
-from workbench.installed import admitted, version_of
 
 CODE_KEY = "auto_map"
 """Entry of a configuration that names classes in Python files beside it."""

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from threading import Condition
 from typing import TypeVar
 
+from workbench.base.failures import told
+from workbench.base.work import Stop, Work
 from workbench.errors import Cancelled
-from workbench.memory import told
-from workbench.work import Stop, Work
 
 T = TypeVar("T")
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
+from workbench.base.failures import is_memory_error, memory_errors
+from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
 from workbench.family import require_supported
-from workbench.memory import is_memory_error, memory_errors
-from workbench.progress import Progress
 from workbench.quiet import quiet_transformers
 from workbench.torch_modules import set_buffer
 from workbench.transformers_access import require_no_kernels, tokenizer_of, weights_of

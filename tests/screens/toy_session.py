@@ -18,6 +18,8 @@ from typing import Any, cast
 import numpy as np
 
 from tasks import Pair, Task
+from workbench.base.failures import told
+from workbench.base.work import Work
 from workbench.beginning import begin
 from workbench.budget import Shape
 from workbench.circuit import Circuit
@@ -29,13 +31,11 @@ from workbench.engine import Engine, Scores
 from workbench.footprint import Footprint
 from workbench.graph import Graph
 from workbench.info import Architecture, ModelInfo, SelfCheck
-from workbench.memory import told
 from workbench.opening import Opened
 from workbench.readout.views import Lens, Place, TokenValue
 from workbench.request import Settings
 from workbench.session import Session
 from workbench.views import TaskInfo
-from workbench.work import Work
 
 CLEAN, CORRUPTED = 3.2135, -2.8719
 PAIRS = (

@@ -15,11 +15,11 @@ from tests.tiny import tiny_gpt2, tiny_llama
 from tests.workbench.engine_reference import Reference
 from tests.workbench.readout_cases import PAIRS
 from workbench import load_model, load_task
+from workbench.base.work import Work, finish
 from workbench.batch import make_batch
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
 from workbench.model import Model
-from workbench.work import Work, finish
 from workbench.workspace import Workspace
 
 MAKERS = {

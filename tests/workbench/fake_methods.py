@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from workbench.base.work import Work
 from workbench.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import METHODS, Kind, Method
 from workbench.discovery.options import Options
-from workbench.work import Work
 
 PIECES = 4
 

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from tests.workbench.family_cases import model_of
 from tests.workbench.node_reference import NodeReference
+from workbench.base.work import finish
 from workbench.batch import Group
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.graph import Graph
 from workbench.model import Model
-from workbench.work import finish
 from workbench.workspace import Workspace
 
 NAMES = ("gpt2", "llama", "gpt_neox", "gemma2")

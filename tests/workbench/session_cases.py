@@ -8,12 +8,12 @@ from pathlib import Path
 from tasks import make_task
 from tasks.task import Task
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
+from workbench.base.progress import silent
 from workbench.beginning import begin
 from workbench.circuit import Circuit
 from workbench.evaluator import Evaluator
 from workbench.model import Model
 from workbench.opening import Opened, open_engine
-from workbench.progress import silent
 from workbench.request import Settings
 from workbench.session import Session
 from workbench.views import Status

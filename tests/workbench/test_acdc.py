@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tests.workbench.engine_cases import FAMILIES as SMALL_FAMILIES
 from tests.workbench.engine_cases import Case, case
 from tests.workbench.search_cases import FAMILIES, workspace
+from workbench.base.work import finish
 from workbench.batch import make_batch
 from workbench.circuit import Circuit
 from workbench.discovery import acdc, acdc_sequential, backward
@@ -23,7 +24,6 @@ from workbench.evaluator import Evaluator
 from workbench.graph import LOGITS, Graph
 from workbench.handwritten import TRUE_EDGES
 from workbench.model import load_model
-from workbench.work import finish
 from workbench.workspace import Workspace
 
 

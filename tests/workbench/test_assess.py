@@ -21,8 +21,8 @@ from workbench.assessment.parts import PARTS, choose_parts
 from workbench.assessment.report import report
 from workbench.assessment.results_assessment import Assessment
 from workbench.assessment.settings import Settings
+from workbench.base.work import finish
 from workbench.errors import Cancelled
-from workbench.work import finish
 
 QUICK = ("faithfulness", "directions")
 FEW = Settings(resamples=20)

@@ -14,10 +14,10 @@ from workbench.assessment.completeness import STARTS, assess_part
 from workbench.assessment.knockout import model_without
 from workbench.assessment.results_completeness import Completeness
 from workbench.assessment.settings import Settings
+from workbench.base.work import finish
 from workbench.circuit import Circuit, RoleGroup, all_edges
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES, true_circuit
-from workbench.work import finish
 from workbench.workspace import Workspace
 
 

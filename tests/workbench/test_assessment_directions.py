@@ -14,6 +14,7 @@ from tests.workbench.gates import gate_model
 from workbench.assessment.directions import assess_part, gate
 from workbench.assessment.results_directions import GATES, Directions
 from workbench.assessment.settings import Settings
+from workbench.base.work import finish
 from workbench.batch import make_batch
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
@@ -21,7 +22,6 @@ from workbench.evaluation import load_task
 from workbench.graph import Graph
 from workbench.handwritten import TRUE_EDGES, true_circuit
 from workbench.model import load_model
-from workbench.work import finish
 from workbench.workspace import Workspace
 
 

@@ -18,10 +18,10 @@ from workbench.assessment.bootstrap import Bootstrap
 from workbench.assessment.faithfulness import assess_part
 from workbench.assessment.results_faithfulness import Faithfulness
 from workbench.assessment.settings import Settings
+from workbench.base.work import finish
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
-from workbench.work import finish
 
 
 def assessed(c: Case, circuit: Circuit, **told: int) -> Faithfulness:

@@ -25,10 +25,10 @@ from workbench.assessment.random_circuits import RandomCircuits
 from workbench.assessment.results_hypotheses import Hypotheses
 from workbench.assessment.settings import Settings
 from workbench.assessment.statistics import equivalence_p, holm, hsic_permutations
+from workbench.base.work import finish
 from workbench.circuit import Circuit, all_edges
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES, true_circuit
-from workbench.work import finish
 
 pytestmark = pytest.mark.dependencies
 

@@ -12,10 +12,10 @@ from tests.workbench.engine_cases import FAMILIES, ablated_case, case, random_ci
 from workbench.assessment.minimality import assess_part
 from workbench.assessment.results_minimality import Minimality
 from workbench.assessment.settings import Settings
+from workbench.base.work import finish
 from workbench.circuit import Circuit
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES, true_circuit
-from workbench.work import finish
 from workbench.workspace import Workspace
 
 

@@ -12,11 +12,11 @@ from tests.workbench.assessment_cases import case, known_workspace
 from tests.workbench.engine_cases import random_circuit
 from workbench.assessment.overlap import compare_circuits, cross, overlap
 from workbench.assessment.settings import Settings
+from workbench.base.work import finish
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
 from workbench.handwritten import true_circuit
-from workbench.work import finish
 
 GRAPH = Graph(2, 2)
 ONE = ["input->m0", "m0->logits", "input->logits"]

@@ -13,12 +13,12 @@ from workbench import load_task
 from workbench.assessment.results_stability import BOOTSTRAP, REPHRASED
 from workbench.assessment.settings import Settings
 from workbench.assessment.stability import assess_part, rephrased
+from workbench.base.work import Work, finish
 from workbench.batch import make_batch
 from workbench.circuit import Circuit, all_edges
 from workbench.discovery.estimates import eap
 from workbench.discovery.options import Options
 from workbench.handwritten import TRUE_EDGES, true_circuit
-from workbench.work import Work, finish
 from workbench.workspace import Workspace
 
 

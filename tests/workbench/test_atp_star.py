@@ -9,11 +9,11 @@ from torch import Tensor
 
 from tests.tiny import tiny_gpt2
 from tests.workbench.node_cases import LENGTHS, NAMES, NodeCase, case_of, node_case
+from workbench.base.work import finish
 from workbench.discovery.atp_star import OF_HEADS, magnitudes
 from workbench.discovery.findings import Findings
 from workbench.discovery.qk_fix import _Row
 from workbench.model import Model
-from workbench.work import finish
 
 names = pytest.mark.parametrize("name", NAMES)
 

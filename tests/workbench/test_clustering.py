@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from workbench.base.work import finish
 from workbench.discovery.clustering import (
     REFERENCES,
     Algorithm,
@@ -18,7 +19,6 @@ from workbench.discovery.clustering import (
     reduced,
 )
 from workbench.errors import WorkbenchError
-from workbench.work import finish
 
 pytestmark = pytest.mark.dependencies
 

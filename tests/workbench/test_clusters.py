@@ -11,6 +11,7 @@ import pytest
 
 from tasks.task import Task
 from workbench import load_model, load_task
+from workbench.base.work import finish
 from workbench.batch import make_batch
 from workbench.circuit import Circuit, all_edges
 from workbench.discovery.clusters import Clusters, find_clusters
@@ -18,7 +19,6 @@ from workbench.discovery.estimates import eap
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
 from workbench.model import Model
-from workbench.work import finish
 from workbench.workspace import Workspace
 
 N, EDGES = 6, 40

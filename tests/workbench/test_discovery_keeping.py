@@ -206,7 +206,7 @@ def test_a_failed_write_leaves_what_was_there(
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("workbench.formats.writing.os.fsync", full)
+    monkeypatch.setattr("workbench.base.write_file.os.fsync", full)
     with pytest.raises(WorkbenchError, match="disk is full"):
         save_findings(path, findings(), {"first": False})
     assert load_findings(path)[1] == {"first": True}

@@ -15,6 +15,7 @@ import pytest
 from tests.tiny import tiny_gpt2
 from tests.workbench.fake_methods import PIECES, add_method, nodes, scores, search, some_scores
 from workbench import Circuit, Model, discover, evaluate, load_circuit, load_task
+from workbench.base.work import Work, finish
 from workbench.circuit import all_edges
 from workbench.discovery.asking import asked_for, check
 from workbench.discovery.findings import Findings
@@ -25,7 +26,6 @@ from workbench.discovery.run import Discovery, conclude, discovery
 from workbench.discovery.selection import Selection, select
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.evaluation import prepare
-from workbench.work import Work, finish
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import torch
 
 from tests.workbench.engine_cases import case
 from workbench import load_model, load_task
+from workbench.base.work import finish
 from workbench.batch import make_batch
 from workbench.circuit import Circuit, all_edges
 from workbench.discovery import edge_pruning
@@ -21,7 +22,6 @@ from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES
-from workbench.work import finish
 from workbench.workspace import Workspace
 
 

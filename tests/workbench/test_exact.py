@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.workbench.engine_cases import FAMILIES, ablated_case, case
+from workbench.base.work import finish
 from workbench.batch import make_batch
 from workbench.circuit import all_edges
 from workbench.discovery import exact
@@ -16,7 +17,6 @@ from workbench.discovery.options import Options
 from workbench.evaluation import load_task
 from workbench.handwritten import TRUE_EDGES
 from workbench.model import load_model
-from workbench.work import finish
 from workbench.workspace import Workspace
 
 

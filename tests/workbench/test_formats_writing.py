@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from workbench.base import write_file
+from workbench.base.text import shown_path
+from workbench.base.write_file import write_whole
 from workbench.errors import WorkbenchError
-from workbench.formats import writing
-from workbench.formats.writing import write_whole
-from workbench.text import shown_path
 
 
 def refuse(code: int) -> object:
@@ -37,7 +37,7 @@ def test_what_stood_there_stays(
 ) -> None:
     path = tmp_path / "c.json"
     path.write_text("before")
-    monkeypatch.setattr(writing.os, function, refuse(code))
+    monkeypatch.setattr(write_file.os, function, refuse(code))
     with pytest.raises(WorkbenchError) as caught:
         write_whole(path, "after")
     monkeypatch.undo()
@@ -54,7 +54,7 @@ def test_ctrl_c_leaves_what_stood_there(tmp_path: Path, monkeypatch: pytest.Monk
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(writing.os, "fsync", interrupt)
+    monkeypatch.setattr(write_file.os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_whole(path, "after")
     assert path.read_text() == "before" and os.listdir(tmp_path) == ["c.json"]
@@ -68,10 +68,10 @@ def test_the_text_is_on_the_disk_before_the_name_is_taken(
     calls = []
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(
-        writing.os, "fsync", lambda handle: (calls.append(path.read_text()), fsync(handle))
+        write_file.os, "fsync", lambda handle: (calls.append(path.read_text()), fsync(handle))
     )
     monkeypatch.setattr(
-        writing.os, "replace", lambda *names: (calls.append("replace"), replace(*names))
+        write_file.os, "replace", lambda *names: (calls.append("replace"), replace(*names))
     )
     write_whole(path, "after")
     assert calls[:2] == ["before", "replace"] and path.read_text() == "after"
@@ -127,7 +127,7 @@ def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
 def test_nothing_is_written_that_would_not_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "MAX_BYTES", 10)
+    monkeypatch.setattr(write_file, "MAX_BYTES", 10)
     with pytest.raises(WorkbenchError, match="read only up to"):
         write_whole(tmp_path / "c.json", "x" * 11)
     assert not os.listdir(tmp_path)

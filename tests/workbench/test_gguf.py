@@ -17,7 +17,8 @@ import pytest
 import torch
 
 from tests.tinygguf import LAYERS, write_tiny_gguf
-from workbench import gguffile, modelcache, statefolder
+from workbench import gguffile, modelcache
+from workbench.base import folders
 from workbench.errors import WorkbenchError
 from workbench.model import Model, load_model
 from workbench.modelcache import STAMP, CacheEntry
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.dependencies
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(statefolder.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(folders.CACHE_VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache" / "models"
 
 
@@ -148,7 +149,7 @@ def test_a_cache_that_cannot_be_written_only_warns(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a file").write_text("not a folder")
-    monkeypatch.setenv(statefolder.CACHE_VARIABLE, str(tmp_path / "a file"))
+    monkeypatch.setenv(folders.CACHE_VARIABLE, str(tmp_path / "a file"))
     with pytest.warns(UserWarning, match="could not be kept"):
         model = load(file)
     assert model.check.passed

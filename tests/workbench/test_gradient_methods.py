@@ -19,6 +19,7 @@ from tests.workbench.attribution_reference import GIM, PLAIN, RELP, Pass, Slow
 from tests.workbench.engine_cases import FAMILIES, Case, ablated_case, case, some_edges
 from tests.workbench.family_cases import usual_case
 from tests.workbench.family_reference import FamilyReference
+from workbench.base.work import finish
 from workbench.batch import Group
 from workbench.circuit import Circuit, all_edges
 from workbench.discovery.findings import Findings
@@ -29,7 +30,6 @@ from workbench.discovery.scoring import streamed_scores
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.evaluator import Edit, Evaluator
 from workbench.settings import PATCHING
-from workbench.work import finish
 from workbench.workspace import Workspace
 
 methods = pytest.mark.parametrize("method", PER_PAIR)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.workbench.engine_cases import Case, case
 from tests.workbench.search_cases import workspace
+from workbench.base.work import Work, finish
 from workbench.batch import make_batch
 from workbench.circuit import Circuit
 from workbench.discovery import greedy_growth, greedy_pruning, lazy
@@ -23,7 +24,6 @@ from workbench.evaluation import load_task
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES
 from workbench.model import load_model
-from workbench.work import Work, finish
 from workbench.workspace import Workspace
 
 METHODS = {"greedy-growth": greedy_growth, "greedy-pruning": greedy_pruning}

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from workbench import Circuit, evaluate, load_circuit, load_model, load_task
+from workbench.base.progress import silent
 from workbench.beginning import begin
 from workbench.bundled import CIRCUIT, KNOWN
 from workbench.evaluator import Evaluator
@@ -19,7 +20,6 @@ from workbench.handwritten import TRUE_EDGES, VOCABULARY, WORDS, make_model, wri
 from workbench.model import Model
 from workbench.opening import Opened, open_engine
 from workbench.patching import drop_costs, edge_effects, node_effects
-from workbench.progress import silent
 from workbench.request import Settings
 from workbench.session import Session
 

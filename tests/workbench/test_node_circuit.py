@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from workbench import load_model, load_task
+from workbench.base.progress import silent
+from workbench.base.work import finish
 from workbench.circuit import Circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
@@ -17,9 +19,7 @@ from workbench.errors import WorkbenchError
 from workbench.graph import Graph
 from workbench.handwritten import TRUE_EDGES
 from workbench.opening import open_engine
-from workbench.progress import silent
 from workbench.request import Settings
-from workbench.work import finish
 from workbench.workspace import Workspace
 
 GRAPH = Graph(2, 2)  # input a0.h0 a0.h1 m0 a1.h0 a1.h1 m1

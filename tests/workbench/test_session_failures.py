@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from tests.workbench.session_cases import FAMILIES, expand_all, fresh_metric, new_session, tiny
+from workbench.base.failures import told
 from workbench.beginning import build_session, resume_session
 from workbench.deltas import Deltas
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.evaluation import task_warnings
 from workbench.evaluator import Evaluator
 from workbench.journal import Journal
-from workbench.memory import told
 from workbench.metrics import Metric
 from workbench.session import Session
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.work import Work
 from workbench.circuit import Circuit, all_edges
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
@@ -19,7 +20,6 @@ from workbench.graph import Graph
 from workbench.plan import NOWHERE, make_plan
 from workbench.reach import Change
 from workbench.spread import CleanBase
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 Mask = NDArray[np.bool_]

@@ -18,15 +18,15 @@ from workbench.assessment.faithfulness import check_numbers
 from workbench.assessment.parts import Part, choose_parts
 from workbench.assessment.results_assessment import Assessment, CircuitAssessment
 from workbench.assessment.settings import Settings
+from workbench.base.progress import Progress, silent
+from workbench.base.text import shown_path
+from workbench.base.work import Stop, Work, finish
+from workbench.base.work import part as part_of
 from workbench.circuit import Circuit, all_edges
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.evaluation import NO_MEMORY, prepare, task_warnings
 from workbench.graph import Graph
-from workbench.progress import Progress, silent
 from workbench.provenance import now, origin
-from workbench.text import shown_path
-from workbench.work import Stop, Work, finish
-from workbench.work import part as part_of
 
 if TYPE_CHECKING:
     from workbench.model import Model
@@ -81,7 +81,7 @@ def assess(
             does not suit the tokenizer. A part that cannot be done is no error: its sentence stands
             in `CircuitAssessment.failed`.
     """
-    from workbench.memory import memory_errors
+    from workbench.base.failures import memory_errors
 
     say = progress or silent
     given = [circuits] if isinstance(circuits, Circuit | str | os.PathLike) else list(circuits)

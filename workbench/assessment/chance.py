@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.assessment.results_chance import DEFINITIONS, SIZE, Baseline, Chance
-from workbench.work import Work, part
+from workbench.base.work import Work, part
 
 if TYPE_CHECKING:
     from workbench.assessment.settings import Settings

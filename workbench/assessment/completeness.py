@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, get_args
 
 from workbench.assessment.results_completeness import Completeness, Gaps, Kind, Knockout
+from workbench.base.work import Work, part
 from workbench.graph import INPUT, LOGITS
-from workbench.work import Work, part
 
 if TYPE_CHECKING:
     import numpy as np

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from workbench.assessment.results_curve import Area, Curve, Curves, Point
 from workbench.assessment.settings import Settings
+from workbench.base.work import Work, part
 from workbench.circuit import Circuit
 from workbench.discovery.asking import check
 from workbench.discovery.estimates import estimates
@@ -33,7 +34,6 @@ from workbench.discovery.selection import How, Selection, select
 from workbench.evaluator import Evaluator
 from workbench.formats.edges import real_edges
 from workbench.metrics_catalogue import STEPS
-from workbench.work import Work, part
 from workbench.workspace import Workspace
 
 SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

@@ -20,6 +20,7 @@ import torch
 
 from workbench.assessment.results_directions import Component, Directions, Gate
 from workbench.assessment.settings import Settings
+from workbench.base.work import Work, part
 from workbench.circuit import Circuit, all_edges
 from workbench.evaluator import Evaluator
 from workbench.graph import INPUT, LOGITS
@@ -28,7 +29,6 @@ from workbench.plan import make_plan
 from workbench.reach import Change
 from workbench.recording import Recording
 from workbench.spread import CleanBase
-from workbench.work import Work, part
 from workbench.workspace import Workspace
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workbench.text import printable
+from workbench.base.text import printable
 
 
 @dataclass(frozen=True)

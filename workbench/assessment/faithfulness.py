@@ -16,12 +16,12 @@ from torch import Tensor
 from workbench.assessment.bootstrap import Bootstrap
 from workbench.assessment.results_faithfulness import Faithfulness, PromptScore
 from workbench.assessment.settings import Settings
+from workbench.base.work import Work
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
 from workbench.forward import unembed
 from workbench.metrics import LOGIT_BYTES, Metric
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.assessment.results_hypotheses import Hypotheses, Test
-from workbench.work import Work, part
+from workbench.base.work import Work, part
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.work import Work
 from workbench.budget import alternative_rows, what_if_bytes
 from workbench.forward import run_heads, write_heads
 from workbench.graph import Graph
 from workbench.recording import Recording
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 _AT_ONCE = 4

@@ -11,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.assessment.results_minimality import Loss, Minimality
+from workbench.base.work import Work, part
 from workbench.graph import INPUT, LOGITS
-from workbench.work import Work, part
 
 if TYPE_CHECKING:
     from workbench.assessment.settings import Settings

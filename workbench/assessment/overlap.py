@@ -7,8 +7,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from workbench.assessment.results_overlap import Cross, Difference, Overlap, PairOverlap, Shared
+from workbench.base.work import Work
 from workbench.errors import WorkbenchError
-from workbench.work import Work
 
 if TYPE_CHECKING:
     from workbench import comparison

@@ -23,10 +23,10 @@ from workbench.assessment.headlines import estimate, share
 from workbench.assessment.parts import PARTS
 from workbench.assessment.results_assessment import Assessment, CircuitAssessment
 from workbench.assessment.sections import bullets, section
+from workbench.base.text import shown_path
+from workbench.base.write_file import check_target, write_bytes
 from workbench.errors import WorkbenchError
-from workbench.formats.writing import check_target, write_bytes
 from workbench.settings import ABLATIONS
-from workbench.text import shown_path
 
 STOPPED = "The assessment was stopped before its end; the parts that are missing were not done."
 MARKDOWN, HTML = (".md", ".markdown"), (".html", ".htm")

@@ -19,8 +19,8 @@ from workbench.assessment.results_stability import (
     Resampling,
     Stability,
 )
+from workbench.base.work import Work, part
 from workbench.errors import WorkbenchError
-from workbench.work import Work, part
 
 if TYPE_CHECKING:
     import numpy as np

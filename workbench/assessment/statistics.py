@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import binom
 
-from workbench.work import Work
+from workbench.base.work import Work
 
 _AT_ONCE = 100
 """Permutations to a piece of work."""

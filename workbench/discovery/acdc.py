@@ -30,6 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.work import Work
 from workbench.circuit import all_edges
 from workbench.discovery.backward import Backward
 from workbench.discovery.findings import Findings
@@ -38,7 +39,6 @@ from workbench.discovery.searching import conclude
 from workbench.errors import WorkbenchError
 from workbench.graph import Graph
 from workbench.plan import stages
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 # What a batch takes before its first trial, in trials. Measured on a CPU: 1.3 to 2; elsewhere a

@@ -5,13 +5,13 @@ It is what `acdc` has to agree with and is measured against.
 
 from __future__ import annotations
 
+from workbench.base.work import Work
 from workbench.circuit import Circuit
 from workbench.discovery.acdc import prepare, visits
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude
 from workbench.evaluator import Edit, Evaluator
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from workbench.base.work import Work
 from workbench.circuit import Circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.positions import longest
 from workbench.evaluator import Evaluator
 from workbench.patching import node_effects
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.work import Work
 from workbench.discovery.findings import Findings
 from workbench.discovery.node_gradients import (
     Block,
@@ -28,7 +29,6 @@ from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
 from workbench.metrics import Metric
 from workbench.recording import Recording
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 

@@ -27,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.work import Work, part
 from workbench.discovery.findings import Findings
 from workbench.discovery.node_gradients import (
     Block,
@@ -43,7 +44,6 @@ from workbench.discovery.qk_fix import HeadInputs
 from workbench.graph import Graph
 from workbench.metrics import Metric
 from workbench.recording import Recording
-from workbench.work import Work, part
 from workbench.workspace import Workspace
 
 OF_HEADS = ("output", "query", "key", "value")

@@ -14,8 +14,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.work import Work
 from workbench.errors import WorkbenchError
-from workbench.work import Work
 
 Algorithm = Literal["k-means", "average-linkage"]
 Criterion = Literal["silhouette", "elbow", "gap"]

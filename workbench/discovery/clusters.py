@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.work import Work, part
 from workbench.circuit import Circuit, all_edges
 from workbench.comparison import compare
 from workbench.discovery.clustering import (
@@ -32,7 +33,6 @@ from workbench.discovery.clustering import (
 )
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
-from workbench.work import Work, part
 from workbench.workspace import Workspace
 
 Select: TypeAlias = Callable[[NDArray[np.float32]], Circuit]

@@ -105,9 +105,9 @@ def discover(
             "--edges 200 (workbench discover --list shows the methods)."
         )
     # What costs nothing to find out comes before what takes seconds.
+    from workbench.base.write_file import check_target
     from workbench.discovery.asking import asked_for, check
     from workbench.discovery.method import find_method
-    from workbench.formats.writing import check_target
     from workbench.modelsource import find_model
     from workbench.precheck import check_task
 

@@ -16,6 +16,7 @@ from functools import partial
 
 from torch import Tensor
 
+from workbench.base.work import Work
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients import edge_scores
 from workbench.discovery.method import METHODS
@@ -24,7 +25,6 @@ from workbench.discovery.scoring import Scorer, fill_in
 from workbench.discovery.slices import Slice
 from workbench.discovery.tape import Tape
 from workbench.errors import WorkbenchError
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 

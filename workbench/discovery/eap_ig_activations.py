@@ -21,6 +21,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from workbench.base.work import Work
 from workbench.discovery.eap_ig import steps_of
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients import edge_scores, gradients
@@ -31,7 +32,6 @@ from workbench.discovery.rules import PLAIN
 from workbench.discovery.scoring import Scorer, fill_in
 from workbench.discovery.slices import Slice, pairs_at_once
 from workbench.discovery.tape import Tape, run_mlp
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 

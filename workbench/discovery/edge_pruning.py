@@ -28,6 +28,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.work import Work
 from workbench.budget import what_if_bytes
 from workbench.circuit import Circuit, all_edges
 from workbench.discovery.findings import Findings
@@ -37,7 +38,6 @@ from workbench.errors import WorkbenchError
 from workbench.forward import unembed
 from workbench.metrics import Metric
 from workbench.recording import Recording
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 BETA, GAMMA, ZETA = 2 / 3, -0.1, 1.1

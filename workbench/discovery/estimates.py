@@ -11,10 +11,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.work import Stop, finish
 from workbench.discovery.eap import find
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
-from workbench.work import Stop, finish
 from workbench.workspace import Workspace
 
 _KEPT: WeakKeyDictionary[Workspace, NDArray[np.float32]] = WeakKeyDictionary()

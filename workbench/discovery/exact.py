@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.work import Work
 from workbench.circuit import Circuit, all_edges
 from workbench.discovery.estimates import known_estimates
 from workbench.discovery.findings import Findings
@@ -22,7 +23,6 @@ from workbench.discovery.options import Options
 from workbench.evaluator import Evaluator
 from workbench.patching import edge_effects
 from workbench.plan import stages
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 # Edges of largest |EAP| that come first, stage by stage; then so many times as many, and so on.

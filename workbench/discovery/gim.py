@@ -22,13 +22,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workbench.base.work import Work
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients import edge_scores
 from workbench.discovery.options import Options
 from workbench.discovery.rules import Rules
 from workbench.discovery.scoring import Scorer, fill_in
 from workbench.discovery.slices import Slice
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 TEMPERATURE = 2.0

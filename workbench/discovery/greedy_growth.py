@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from workbench.base.work import Work
 from workbench.circuit import Circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.lazy import Edges, Ranking
@@ -28,7 +29,6 @@ from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude, number
 from workbench.evaluator import Edit, Evaluator
 from workbench.graph import LOGITS
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 # Candidates evaluated in one piece.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from workbench.base.work import Work
 from workbench.circuit import Circuit
 from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
@@ -24,7 +25,6 @@ from workbench.discovery.searching import conclude, number
 from workbench.discovery.selection import Selection, select
 from workbench.evaluator import Edit, Evaluator
 from workbench.metrics_catalogue import STEPS
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 START = 4

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.base.work import Work
 from workbench.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
@@ -31,7 +32,6 @@ from workbench.nodes import write
 from workbench.plan import stages
 from workbench.readout.final_norm import FrozenNorm
 from workbench.recording import Recording
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 # What the sources' outputs at one slice of positions may take, in bytes: a fraction of a second.

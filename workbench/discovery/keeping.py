@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.text import shown_path
+from workbench.base.write_file import write_bytes
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import METHODS
 from workbench.errors import WorkbenchError
 from workbench.formats.edges import real_edges
-from workbench.formats.writing import write_bytes
 from workbench.graph import Graph
-from workbench.text import shown_path
 
 FORMAT = "circuit-workbench-findings"
 VERSION = 1

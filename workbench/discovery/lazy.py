@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.work import Work
+from workbench.base.work import Work
 
 # Edges looked at together: those near the best, of which one more or less is cheap in a batch.
 _TOGETHER = 16

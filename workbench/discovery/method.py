@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from workbench.base.work import Work
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.settings import ABLATIONS, PATCHING
-from workbench.work import Work
 
 if TYPE_CHECKING:
     from workbench.discovery.findings import Findings

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.work import Work
 from workbench.circuit import all_edges
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.discovery.scoring import Scorer, each_slice
 from workbench.discovery.slices import Slice, slices
 from workbench.errors import WorkbenchError
-from workbench.work import Work
 from workbench.workspace import Workspace
 
 PER_PAIR = ("eap", "eap-ig", "eap-ig-activations", "clean-corrupted", "gim", "relp")

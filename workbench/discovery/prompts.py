@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.task import Task
+from workbench.base.failures import memory_errors
+from workbench.base.progress import Progress, silent
+from workbench.base.work import Stop, Work, finish, part
 from workbench.circuit import Circuit
 from workbench.discovery.asking import asked_for, check
 from workbench.discovery.clustering import Algorithm, Criterion, check_clustering
@@ -23,11 +26,8 @@ from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
 from workbench.evaluation import NO_MEMORY, prepare
 from workbench.formats import save_circuit
-from workbench.memory import memory_errors
 from workbench.model import Model
-from workbench.progress import Progress, silent
 from workbench.provenance import origin
-from workbench.work import Stop, Work, finish, part
 from workbench.workspace import Workspace
 
 FILE = "cluster-{}.json"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tasks.task import Task
+from workbench.base.progress import Progress, silent
+from workbench.base.work import Stop, Work, finish
 from workbench.discovery.asking import asked_for, check
 from workbench.discovery.findings import Findings
 from workbench.discovery.keeping import save_findings
@@ -20,10 +22,8 @@ from workbench.errors import Cancelled
 from workbench.evaluation import NO_MEMORY, prepare
 from workbench.formats import losses, save_circuit
 from workbench.metrics_catalogue import NEGLIGIBLE
-from workbench.progress import Progress, silent
 from workbench.provenance import now, origin
 from workbench.score import CircuitScore, score
-from workbench.work import Stop, Work, finish
 
 if TYPE_CHECKING:
     from workbench.circuit import Circuit
@@ -186,7 +186,7 @@ def discover(
     )
     # What costs nothing to find out comes before what takes seconds.
     check(find_method(method), options, selection, metric=metric, ablation=ablation)
-    from workbench.memory import memory_errors
+    from workbench.base.failures import memory_errors
 
     say = progress or silent
 

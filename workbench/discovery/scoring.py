@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.work import Work, part
 from workbench.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.mlp_slope import require_insides
@@ -18,7 +19,6 @@ from workbench.discovery.slices import Slice, slices, streamed
 from workbench.errors import WorkbenchError
 from workbench.metrics_catalogue import STEPS, check_metric
 from workbench.settings import PATCHING
-from workbench.work import Work, part
 
 if TYPE_CHECKING:
     from workbench.batch import Batch

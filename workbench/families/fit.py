@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from workbench.base.failures import is_memory_error
+from workbench.base.installed import admitted, version_of
 from workbench.errors import WorkbenchError
-from workbench.installed import admitted, version_of
-from workbench.memory import is_memory_error
 
 # What Python and torch raise where a part is missing, has another type, or another shape.
 NOT_AS_KNOWN = (AttributeError, TypeError, LookupError, ValueError, ArithmeticError, RuntimeError)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 
+from workbench.base.read_json import read_json
+from workbench.base.text import shown_path
+from workbench.base.write_file import write_whole
 from workbench.circuit import Circuit
 from workbench.errors import WorkbenchError
-from workbench.formats.reading import read_json
-from workbench.formats.writing import write_whole
 from workbench.graph import Graph
-from workbench.text import shown_path
 
 FORMATS = ("circuit", "eap-ig")
 

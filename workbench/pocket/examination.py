@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tasks import Task, Tokenizer, make_task
+from workbench.base.progress import Progress, silent
 from workbench.pocket.split import COMBINATIONS, held_out
-from workbench.progress import Progress, silent
 
 if TYPE_CHECKING:
     from workbench.model import Model

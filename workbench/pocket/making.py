@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from workbench.base.progress import Progress, silent
 from workbench.bundled import write_digests
 from workbench.errors import WorkbenchError
 from workbench.pocket.card import write_card
 from workbench.pocket.examination import Result, examine
 from workbench.pocket.recipe import Recipe, train
 from workbench.pocket.vocabulary import make_tokenizer
-from workbench.progress import Progress, silent
 
 
 def make_pocket(

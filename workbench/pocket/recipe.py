@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
+from workbench.base.progress import Progress, silent
 from workbench.pocket.grammar import documents
 from workbench.pocket.vocabulary import BEGIN, tokens
-from workbench.progress import Progress, silent
 
 REPORTED = 50
 """Steps between two reports of progress."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.base.progress import Progress as Say
+from workbench.base.progress import silent
 from workbench.errors import WorkbenchError
-from workbench.progress import Progress as Say
-from workbench.progress import silent
 from workbench.tutorial.progress import Progress, read_progress
 from workbench.tutorial.tour import Tour
 

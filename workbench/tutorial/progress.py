@@ -7,8 +7,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from workbench.base.folders import state_folder
 from workbench.errors import WorkbenchError
-from workbench.statefolder import state_folder
 from workbench.tutorial.steps import STEPS
 
 NAME = "tutorial.json"

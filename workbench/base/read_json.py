@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.base.text import shown_path
 from workbench.errors import WorkbenchError
-from workbench.text import shown_path
 
 # The EAP-IG file of a model of eight billion parameters (1.6 million edges) has 124 MB; it takes
 # about 1 GB and ten seconds to read. Twice that is a file that was not meant for us.

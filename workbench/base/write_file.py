@@ -13,9 +13,9 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from workbench.base.read_json import MAX_BYTES
+from workbench.base.text import shown_path
 from workbench.errors import WorkbenchError
-from workbench.formats.reading import MAX_BYTES
-from workbench.text import shown_path
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
