@@ -34,8 +34,8 @@ from screens.rows import Rows
 from screens.runner import SessionRunner, Sweep, View
 from screens.status_bar import StatusBar
 from screens.tree_layout import TreeLayout
+from workbench.circuits.tree import TreeRow
 from workbench.discovery.method import METHODS
-from workbench.tree import TreeRow
 from workbench.views import Candidate, Status
 
 if TYPE_CHECKING:

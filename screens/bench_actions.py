@@ -19,8 +19,8 @@ from screens.numbers import digits_for, plain
 from screens.runner import SessionRunner, View
 from screens.status_bar import StatusBar
 from screens.tokens import one_line
+from workbench.circuits.tree import TreeRow
 from workbench.effect_settings import SETTINGS
-from workbench.tree import TreeRow
 from workbench.views import Candidate, Status
 
 if TYPE_CHECKING:

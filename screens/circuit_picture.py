@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from workbench.circuit import RoleGroup
+from workbench.circuits.circuit import RoleGroup
 
 if TYPE_CHECKING:
     from workbench.session import Session

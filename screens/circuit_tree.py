@@ -13,7 +13,7 @@ from screens.rows import POINTER, Rows
 from screens.standing import node_sign, node_words
 from screens.tokens import fit, one_line
 from screens.tree_layout import TreeLayout, key_of
-from workbench.tree import TreeRow
+from workbench.circuits.tree import TreeRow
 
 WIDEST = 60  # cells from a name to its number at most: the eye has to cross them
 

@@ -16,7 +16,7 @@ from screens.numbers import count, digits_for, shorten, signed
 from screens.rows import POINTER, Rows
 from screens.standing import MEANING, SIGNS, shares
 from screens.tokens import fit, one_line
-from workbench.comparison import Comparison, Standing
+from workbench.circuits.comparison import Comparison, Standing
 
 if TYPE_CHECKING:
     from workbench.session import Session

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from screens.dialogs import Dialog
 from screens.tokens import one_line
-from workbench.circuit import RoleGroup
+from workbench.circuits.circuit import RoleGroup
 
 Answer = tuple[str, str]
 

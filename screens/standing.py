@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from screens.numbers import count, plain
-from workbench.comparison import Overlap, Standing
+from workbench.circuits.comparison import Overlap, Standing
 
 SIGNS: dict[Standing, str] = {"both": "=", "missing": "−", "extra": "+", "undecided": "?"}
 MEANING: dict[Standing, str] = {

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from screens.numbers import PENDING, count, digits_for, percent, plain, seconds, shorten, signed
 from screens.standing import counted, shares
 from screens.tokens import one_line
-from workbench.comparison import Comparison
+from workbench.circuits.comparison import Comparison
 from workbench.info import ModelInfo
 from workbench.views import Status, TaskInfo
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from screens.numbers import digits_for
-from workbench.tree import TreeRow
+from workbench.circuits.tree import TreeRow
 
 DEEPEST = 8
 """Levels drawn as lines; deeper rows say their depth in front instead."""

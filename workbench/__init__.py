@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from workbench.assessment.report import write_report
     from workbench.assessment.results_assessment import Assessment
     from workbench.beginning import build_session, resume_session, start_session
-    from workbench.circuit import Circuit
-    from workbench.comparison import Comparison, compare
+    from workbench.circuits.circuit import Circuit
+    from workbench.circuits.comparison import Comparison, compare
+    from workbench.circuits.graph import Graph
     from workbench.discovery.run import Discovery, discover
     from workbench.errors import WorkbenchError
     from workbench.evaluation import load_task
     from workbench.evaluator import Edit, Evaluator
     from workbench.formats import load_circuit, save_circuit
     from workbench.formats.networkx import to_networkx
-    from workbench.graph import Graph
     from workbench.model import Model, load_model
     from workbench.score import CircuitScore, evaluate
     from workbench.session import Session
@@ -36,13 +36,13 @@ __version__ = "0.1.0"
 # module would put itself in the name's place.
 _HOMES = {
     "Assessment": "workbench.assessment.results_assessment",
-    "Circuit": "workbench.circuit",
+    "Circuit": "workbench.circuits.circuit",
     "CircuitScore": "workbench.score",
-    "Comparison": "workbench.comparison",
+    "Comparison": "workbench.circuits.comparison",
     "Discovery": "workbench.discovery.run",
     "Edit": "workbench.evaluator",
     "Evaluator": "workbench.evaluator",
-    "Graph": "workbench.graph",
+    "Graph": "workbench.circuits.graph",
     "Model": "workbench.model",
     "Pair": "tasks.pair",
     "Session": "workbench.session",
@@ -51,7 +51,7 @@ _HOMES = {
     "Workspace": "workbench.workspace",
     "assess": "workbench.assessment.assess",
     "build_session": "workbench.beginning",
-    "compare": "workbench.comparison",
+    "compare": "workbench.circuits.comparison",
     "discover": "workbench.discovery.run",
     "evaluate": "workbench.score",
     "load_circuit": "workbench.formats",

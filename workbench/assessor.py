@@ -14,7 +14,7 @@ from workbench.assessment.results_assessment import Assessment, CircuitAssessmen
 from workbench.assessment.settings import Settings
 from workbench.base.failures import told
 from workbench.base.work import Stop
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.engine import Engine
 from workbench.errors import WorkbenchError
 from workbench.turns import Turns, finish_in_turns

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.batch import Batch, make_batch
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.graph import LOGITS, Graph
 from workbench.discovery.estimates import eap
 from workbench.discovery.findings import Findings
 from workbench.discovery.selection import Selection, select
@@ -28,7 +29,6 @@ from workbench.errors import WorkbenchError
 from workbench.evaluation import NO_MEMORY, load_task
 from workbench.evaluator import Edit, Evaluator
 from workbench.figures import Figure, Figures
-from workbench.graph import LOGITS, Graph
 from workbench.model import Model, read_model
 from workbench.patching import edge_effects
 from workbench.provenance import versions

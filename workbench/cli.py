@@ -356,7 +356,7 @@ def compare(
 ) -> None:
     """Compare a circuit with a reference: which edges are missing, which are extra."""
     from workbench.bundled_circuits import find_reference
-    from workbench.comparison import compare as compared
+    from workbench.circuits.comparison import compare as compared
     from workbench.formats import load_circuit
 
     path = find_reference(reference)

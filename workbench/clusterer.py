@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from workbench.base.failures import told
 from workbench.base.work import Stop
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.discovery.clustering import Algorithm, Criterion, check_clustering, check_pairs
 from workbench.discovery.method import METHODS, Method
 from workbench.engine import Engine

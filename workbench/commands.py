@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 from workbench.base.json_values import string, strings
 from workbench.base.text import counted
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 from workbench.reference import Reference, shown
 from workbench.state import Change
 

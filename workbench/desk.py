@@ -16,14 +16,15 @@ from typing import Any
 from workbench import edits
 from workbench.assessor import Assessor
 from workbench.bundled_circuits import truth
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.comparison import Comparison, compare
+from workbench.circuits.graph import Graph
+from workbench.circuits.tree import TreeRow, frontier, roles, tree
 from workbench.clusterer import Clusterer
-from workbench.comparison import Comparison, compare
 from workbench.effect_settings import check_setting
 from workbench.effects import DROP, LASTING, Effects
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.footprint import Footprint
-from workbench.graph import Graph
 from workbench.held import Held
 from workbench.opening import Opened
 from workbench.preview import PromptView
@@ -32,7 +33,6 @@ from workbench.rack import Rack
 from workbench.reader import Reader
 from workbench.reference import Reference
 from workbench.state import State
-from workbench.tree import TreeRow, frontier, roles, tree
 from workbench.turns import Turns
 from workbench.views import Candidate, Status
 

@@ -19,7 +19,7 @@ from workbench import commands as kinds
 from workbench import edits
 from workbench.base.failures import told
 from workbench.base.work import Stop
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.commands import Command
 from workbench.desk import Desk
 from workbench.discovery.asking import check

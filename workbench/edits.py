@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from workbench.circuit import Circuit, RoleGroup
+from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.graph import HEAD_INPUTS, INPUT, LOGITS, Graph
 from workbench.effects import Matrix
 from workbench.errors import WorkbenchError
-from workbench.graph import HEAD_INPUTS, INPUT, LOGITS, Graph
 from workbench.state import State
 
 

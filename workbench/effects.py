@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.circuits.graph import Graph
 from workbench.effect_settings import FULL, SETTINGS
-from workbench.graph import Graph
 
 LASTING = FULL
 """The setting whose values do not depend on the circuit."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from workbench.base.failures import told
 from workbench.base.work import Work
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.effects import DROP, Matrix
 from workbench.settings import PATCHING
 

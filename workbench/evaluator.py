@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from workbench.budget import alternative_rows, row_bytes, what_if_bytes
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.plan import ALL, LAST, NOWHERE, Plan, make_plan
 from workbench.reach import Change, Reach

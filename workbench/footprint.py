@@ -15,7 +15,7 @@ from workbench.budget import FLOAT32, Shape, runs_bytes
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.graph import Graph
+    from workbench.circuits.graph import Graph
     from workbench.model import Model
     from workbench.parts import Parts
 

@@ -8,8 +8,8 @@ from typing import Any
 from tasks.pair import Pair
 from tasks.task import Task
 from workbench.base.json_values import string, strings
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 from workbench.opening import Opened
 from workbench.provenance import now, versions
 from workbench.request import Settings

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selected, Selection

@@ -16,9 +16,9 @@ import torch
 
 from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
+from workbench.circuits.graph import Graph
 from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 from workbench.info import ModelInfo, SelfCheck
 from workbench.modelsource import find_model
 from workbench.weights import first_line, read_folder, too_big

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from workbench.budget import alternative_rows, what_if_bytes
-from workbench.graph import Graph
+from workbench.circuits.graph import Graph
 from workbench.ordinary import ordinary_layers
 from workbench.parts import Rotation
 from workbench.plan import ALL

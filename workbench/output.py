@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.base.text import printable
 
 if TYPE_CHECKING:
-    from workbench.comparison import Comparison, Overlap
+    from workbench.circuits.comparison import Comparison, Overlap
     from workbench.footprint import Footprint
     from workbench.info import ModelInfo
     from workbench.score import CircuitScore

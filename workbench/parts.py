@@ -16,7 +16,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from workbench.graph import Graph
+from workbench.circuits.graph import Graph
 
 Rotation: TypeAlias = tuple[Tensor, Tensor]
 """Cosines and sines [position, n_rotary] of some positions."""

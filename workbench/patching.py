@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 from workbench.base.work import Stop
-from workbench.circuit import all_edges
+from workbench.circuits.circuit import all_edges
+from workbench.circuits.graph import LOGITS
 from workbench.effect_settings import FULL, WITHIN, check_setting
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Edit, Evaluator
-from workbench.graph import LOGITS
 from workbench.node_patching import corrupted_finals
 from workbench.plan import make_plan
 from workbench.reach import Change

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.graph import Graph
+from workbench.circuits.graph import Graph
 
 NOWHERE, LAST, ALL = 0, 1, 2
 

@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.circuits.graph import Graph
 from workbench.deltas import Deltas
-from workbench.graph import Graph
 from workbench.nodes import at
 from workbench.recording import Recording, Run
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.circuit import Circuit
+    from workbench.circuits.circuit import Circuit
 
 
 def check_task(name: str) -> None:

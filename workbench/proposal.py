@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.effects import Matrix
 from workbench.state import State
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.base.failures import told
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.engine import Engine, Scores
 from workbench.errors import WorkbenchError
 from workbench.turns import Turns

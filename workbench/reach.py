@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.graph import Graph
+from workbench.circuits.graph import Graph
 from workbench.plan import NOWHERE, Plan, Stage, stages
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 
 
 @dataclass(frozen=True)

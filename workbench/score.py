@@ -11,7 +11,7 @@ from workbench.base.progress import Progress, silent
 from workbench.evaluation import NO_MEMORY, prepare
 
 if TYPE_CHECKING:
-    from workbench.circuit import Circuit
+    from workbench.circuits.circuit import Circuit
     from workbench.model import Model
     from workbench.workspace import Workspace
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.attention import K, Q, V
+from workbench.circuits.graph import Graph
 from workbench.deltas import Carry, Deltas
-from workbench.graph import Graph
 from workbench.nodes import at, head_values, project_entries, recorded, write
 from workbench.ordinary import mlp_rows, ordinary_layers
 from workbench.plan import ALL, LAST, Plan, Stage

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from workbench.base.json_values import string, strings
-from workbench.circuit import Circuit, RoleGroup
+from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 from workbench.reference import Reference
 
 Shelf = Mapping[str, tuple[str, ...]]

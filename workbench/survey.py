@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import INPUT
+from workbench.circuits.tree import dead_edges, live_nodes
 from workbench.engine import Scores
-from workbench.graph import INPUT
 from workbench.history import History
-from workbench.tree import dead_edges, live_nodes
 from workbench.views import Status, TaskInfo
 
 

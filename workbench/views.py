@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.comparison import Standing
+    from workbench.circuits.comparison import Standing
 
 
 @dataclass(frozen=True)

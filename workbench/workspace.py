@@ -25,7 +25,7 @@ from workbench.settings import MEANS, PATCHING, check_ablation
 
 if TYPE_CHECKING:
     from workbench.batch import Batch
-    from workbench.graph import Graph
+    from workbench.circuits.graph import Graph
     from workbench.model import Model
     from workbench.parts import Parts
 

@@ -23,11 +23,11 @@ from tests.screens.test_bench import screen_text, settled
 from tests.screens.tiny_sessions import tiny_session, until
 from tests.workbench import assessment_values
 from workbench.assessment.parts import PARTS
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.evaluator import Evaluator
 from workbench.formats import save_circuit
-from workbench.graph import Graph
 from workbench.session import Session
 
 SIZES = [(80, 24), (160, 48)]

@@ -17,11 +17,11 @@ from screens.edge_table import KEPT, EdgeTable
 from screens.numbers import plain
 from tests.screens.test_bench import screen_text, settled
 from tests.screens.tiny_sessions import tiny_session, until
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
 from workbench.formats import save_circuit
-from workbench.graph import Graph
 from workbench.rack import MOST, OWN
 from workbench.session import Session
 

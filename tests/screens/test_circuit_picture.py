@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from screens.circuit_picture import UNREACHED, Link, Member, Picture, letter
-from workbench.circuit import Circuit, RoleGroup
-from workbench.graph import Graph
-from workbench.tree import TreeRow
+from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.graph import Graph
+from workbench.circuits.tree import TreeRow
 
 EDGES = (
     "input->m0",

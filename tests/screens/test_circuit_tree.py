@@ -7,7 +7,7 @@ from typing import Literal
 from screens.circuit_tree import CircuitTree
 from screens.tree_layout import DEEPEST, TreeLayout
 from tests.screens.tiny_sessions import Host
-from workbench.tree import TreeRow
+from workbench.circuits.tree import TreeRow
 
 State = Literal["open", "partly", "expanded", "dead", "input"]
 

@@ -25,7 +25,7 @@ from screens.numbers import plain
 from tests.cluster_cases import mixed_session, pocket
 from tests.screens.test_bench import screen_text, settled
 from tests.screens.tiny_sessions import until
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.clusterer import Clustered, ClusterRequest
 from workbench.discovery.clustering import Criteria
 from workbench.discovery.clusters import Cluster, Clusters, Worth

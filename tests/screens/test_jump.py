@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from screens.jump import matching
-from workbench.graph import Graph
+from workbench.circuits.graph import Graph
 
 NODES = Graph(12, 12).nodes
 

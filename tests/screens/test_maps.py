@@ -8,7 +8,7 @@ from rich.style import Style
 from screens.circuit_picture import Link, Picture
 from screens.group_map import draw_groups
 from screens.layer_map import draw_layers, trunk
-from workbench.circuit import RoleGroup
+from workbench.circuits.circuit import RoleGroup
 
 
 def plain(_: str) -> Style:

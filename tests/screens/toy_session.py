@@ -22,14 +22,14 @@ from workbench.base.failures import told
 from workbench.base.work import Work
 from workbench.beginning import begin
 from workbench.budget import Shape
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import Method
 from workbench.discovery.options import Options
 from workbench.effects import Matrix
 from workbench.engine import Engine, Scores
 from workbench.footprint import Footprint
-from workbench.graph import Graph
 from workbench.info import Architecture, ModelInfo, SelfCheck
 from workbench.opening import Opened
 from workbench.readout.views import Lens, Place, TokenValue

@@ -17,8 +17,8 @@ from tests.workbench.readout_cases import PAIRS
 from workbench import load_model, load_task
 from workbench.base.work import Work, finish
 from workbench.batch import make_batch
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 from workbench.model import Model
 from workbench.workspace import Workspace
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from workbench.circuit import Circuit, RoleGroup, all_edges
-from workbench.graph import Graph
+from workbench.circuits.circuit import Circuit, RoleGroup, all_edges
+from workbench.circuits.graph import Graph
 
 shapes = st.builds(Graph, st.integers(1, 3), st.integers(1, 3), st.booleans())
 

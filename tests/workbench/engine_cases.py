@@ -16,8 +16,8 @@ from torch import Tensor
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
 from tests.workbench.engine_reference import Reference
 from workbench.batch import Group
-from workbench.circuit import Circuit, all_edges
-from workbench.graph import Graph
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.graph import Graph
 from workbench.model import Model
 from workbench.workspace import Workspace
 

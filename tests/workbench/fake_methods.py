@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from workbench.base.work import Work
-from workbench.circuit import all_edges
+from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import METHODS, Kind, Method
 from workbench.discovery.options import Options

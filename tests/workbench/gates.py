@@ -15,7 +15,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from tests.tiny import tiny_tokenizer
 from workbench.batch import Group
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.model import Model
 from workbench.workspace import Workspace
 

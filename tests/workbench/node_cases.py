@@ -16,10 +16,10 @@ from tests.workbench.family_cases import model_of
 from tests.workbench.node_reference import NodeReference
 from workbench.base.work import finish
 from workbench.batch import Group
+from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
-from workbench.graph import Graph
 from workbench.model import Model
 from workbench.workspace import Workspace
 

@@ -10,7 +10,7 @@ from tasks.task import Task
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
 from workbench.base.progress import silent
 from workbench.beginning import begin
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.evaluator import Evaluator
 from workbench.model import Model
 from workbench.opening import Opened, open_engine

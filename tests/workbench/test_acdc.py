@@ -13,7 +13,8 @@ from tests.workbench.engine_cases import Case, case
 from tests.workbench.search_cases import FAMILIES, workspace
 from workbench.base.work import finish
 from workbench.batch import make_batch
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import LOGITS, Graph
 from workbench.discovery import acdc, acdc_sequential, backward
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
@@ -21,7 +22,6 @@ from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.evaluation import load_task
 from workbench.evaluator import Evaluator
-from workbench.graph import LOGITS, Graph
 from workbench.handwritten import TRUE_EDGES
 from workbench.model import load_model
 from workbench.workspace import Workspace

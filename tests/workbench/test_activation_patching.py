@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.workbench.node_cases import LENGTHS, NAMES, STARTS, node_case, workspace_of
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options

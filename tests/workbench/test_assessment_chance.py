@@ -15,8 +15,8 @@ from workbench.assessment.random_circuits import RandomCircuits
 from workbench.assessment.results_chance import SHAPE, SIZE
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
-from workbench.circuit import Circuit, all_edges
-from workbench.graph import Graph
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.graph import Graph
 from workbench.handwritten import true_circuit
 
 GRAPHS = [Graph(1, 1), Graph(3, 2), Graph(2, 3, parallel=True), Graph(12, 12)]

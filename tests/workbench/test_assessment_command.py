@@ -15,9 +15,9 @@ from workbench import cli, console
 from workbench.assessment import directions
 from workbench.assessment.parts import PARTS
 from workbench.base.work import Work
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.formats import save_circuit
-from workbench.graph import Graph
 
 GRAPH = Graph(2, 2)
 EDGES = ["input->a0.h1<v>", "a0.h1->m1", "m1->logits", "input->logits"]

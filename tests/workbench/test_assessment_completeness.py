@@ -15,7 +15,7 @@ from workbench.assessment.knockout import model_without
 from workbench.assessment.results_completeness import Completeness
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
-from workbench.circuit import Circuit, RoleGroup, all_edges
+from workbench.circuits.circuit import Circuit, RoleGroup, all_edges
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES, true_circuit
 from workbench.workspace import Workspace

@@ -19,13 +19,13 @@ from workbench.assessment.curve import SHARES, area, assess_part, curve
 from workbench.assessment.results_curve import Curve, Curves
 from workbench.assessment.settings import Settings
 from workbench.base.work import Work, finish
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.graph import Graph
 from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import METHODS, Method
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 from workbench.workspace import Workspace
 
 GRID = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)

@@ -16,10 +16,10 @@ from workbench.assessment.results_directions import GATES, Directions
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
 from workbench.batch import make_batch
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.evaluation import load_task
-from workbench.graph import Graph
 from workbench.handwritten import TRUE_EDGES, true_circuit
 from workbench.model import load_model
 from workbench.workspace import Workspace

@@ -19,9 +19,9 @@ from workbench.assessment.faithfulness import assess_part
 from workbench.assessment.results_faithfulness import Faithfulness
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 
 
 def assessed(c: Case, circuit: Circuit, **told: int) -> Faithfulness:

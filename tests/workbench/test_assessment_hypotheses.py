@@ -26,7 +26,7 @@ from workbench.assessment.results_hypotheses import Hypotheses
 from workbench.assessment.settings import Settings
 from workbench.assessment.statistics import equivalence_p, holm, hsic_permutations
 from workbench.base.work import finish
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES, true_circuit
 

@@ -13,7 +13,7 @@ from workbench.assessment.minimality import assess_part
 from workbench.assessment.results_minimality import Minimality
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES, true_circuit
 from workbench.workspace import Workspace

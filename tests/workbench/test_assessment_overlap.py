@@ -13,9 +13,9 @@ from tests.workbench.engine_cases import random_circuit
 from workbench.assessment.overlap import compare_circuits, cross, overlap
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 from workbench.handwritten import true_circuit
 
 GRAPH = Graph(2, 2)

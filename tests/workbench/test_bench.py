@@ -17,11 +17,11 @@ from tests.tiny import tiny_gpt2, tiny_llama
 from workbench import bench, benchapp
 from workbench.batch import make_batch
 from workbench.benchdiscovery import copies_bytes, measure_discovery
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.evaluation import load_task
 from workbench.figures import Figure, quantile
-from workbench.graph import Graph
 from workbench.model import Model
 from workbench.stopwatch import Stopwatch, peak_memory
 from workbench.weights import sharing_weights

@@ -20,11 +20,11 @@ from tests.paths import ROOT
 from tests.tiny import tiny_gpt2, tiny_llama
 from workbench import cli, console, evaluation
 from workbench.__main__ import main as entry_point
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.family import SUPPORTED_FAMILIES
 from workbench.formats import save_circuit
-from workbench.graph import Graph
 
 pytestmark = pytest.mark.dependencies
 

@@ -10,9 +10,9 @@ import pytest
 
 from workbench import cli
 from workbench.bundled import KNOWN, WANTED, BundledModel, write_digests
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.formats import load_circuit, save_circuit
-from workbench.graph import Graph
 from workbench.modelsource import SHORT_NAMES
 
 GRAPH = Graph(2, 2)

@@ -13,7 +13,7 @@ from tasks.task import Task
 from workbench import load_model, load_task
 from workbench.base.work import finish
 from workbench.batch import make_batch
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.clusters import Clusters, find_clusters
 from workbench.discovery.estimates import eap
 from workbench.errors import WorkbenchError

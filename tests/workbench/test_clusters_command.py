@@ -13,7 +13,7 @@ import pytest
 
 from workbench import load_circuit, load_model, load_task
 from workbench.batch import make_batch
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.cli import main
 from workbench.evaluator import Evaluator
 from workbench.model import Model

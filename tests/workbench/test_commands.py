@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.circuit import Circuit, RoleGroup
+from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.graph import Graph
 from workbench.commands import (
     KINDS,
     Command,
@@ -23,7 +24,6 @@ from workbench.commands import (
     Undo,
 )
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 from workbench.history import History
 from workbench.state import Change, State
 

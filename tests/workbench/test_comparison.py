@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.circuit import Circuit
-from workbench.comparison import STANDINGS, Overlap, compare
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.comparison import STANDINGS, Overlap, compare
+from workbench.circuits.graph import LOGITS, Graph
 from workbench.errors import WorkbenchError
-from workbench.graph import LOGITS, Graph
 
 GRAPH = Graph(2, 2)
 EDGES = list(GRAPH.edges())

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.circuit import all_edges
+from workbench.circuits.circuit import all_edges
+from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.keeping import load_findings, save_findings
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 
 GRAPH = Graph(2, 3)
 

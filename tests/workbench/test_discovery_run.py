@@ -16,7 +16,7 @@ from tests.tiny import tiny_gpt2
 from tests.workbench.fake_methods import PIECES, add_method, nodes, scores, search, some_scores
 from workbench import Circuit, Model, discover, evaluate, load_circuit, load_task
 from workbench.base.work import Work, finish
-from workbench.circuit import all_edges
+from workbench.circuits.circuit import all_edges
 from workbench.discovery.asking import asked_for, check
 from workbench.discovery.findings import Findings
 from workbench.discovery.keeping import load_findings

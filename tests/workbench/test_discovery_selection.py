@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 
 GRAPHS = st.builds(Graph, st.integers(1, 3), st.integers(1, 3), st.booleans())
 # Few values, so that many are equal.

@@ -12,7 +12,7 @@ from tests.workbench.engine_cases import case
 from workbench import load_model, load_task
 from workbench.base.work import finish
 from workbench.batch import make_batch
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery import edge_pruning
 from workbench.discovery.edge_pruning import Gates, find
 from workbench.discovery.estimates import estimates

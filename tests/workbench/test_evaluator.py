@@ -17,10 +17,10 @@ from tests.workbench.engine_cases import (
     some_edges,
 )
 from tests.workbench.rounding import Rounding
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Edit, Evaluator
-from workbench.graph import Graph
 from workbench.patching import edge_effects
 
 pytestmark = pytest.mark.dependencies

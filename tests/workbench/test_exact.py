@@ -8,7 +8,7 @@ import pytest
 from tests.workbench.engine_cases import FAMILIES, ablated_case, case
 from workbench.base.work import finish
 from workbench.batch import make_batch
-from workbench.circuit import all_edges
+from workbench.circuits.circuit import all_edges
 from workbench.discovery import exact
 from workbench.discovery.estimates import estimates, known_estimates
 from workbench.discovery.findings import Findings

@@ -16,11 +16,11 @@ from tests.workbench.unusual_models import MODELS
 from workbench.architecture import storage_bytes
 from workbench.batch import Group
 from workbench.budget import Shape
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.graph import Graph
 from workbench.evaluator import Evaluator
 from workbench.families import parts_of
 from workbench.footprint import Footprint, _needed, predict
-from workbench.graph import Graph
 from workbench.metrics_catalogue import DEFINITIONS
 from workbench.plan import ALL, LAST, make_plan
 from workbench.recording import Recording

@@ -13,11 +13,11 @@ import pytest
 
 from tests.paths import GOLDEN
 from workbench.base.read_json import MAX_BYTES
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.formats import convert, load_circuit, save_circuit
 from workbench.formats.circuit_json import to_text
-from workbench.graph import Graph
 
 pytestmark = pytest.mark.dependencies
 

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 
 from tests.paths import GOLDEN, ROOT
 from tests.workbench.circuits import circuits, same_scores, same_value
-from workbench.circuit import Circuit, RoleGroup
+from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.formats import load_circuit, save_circuit
 from workbench.formats.circuit_file import schema
 from workbench.formats.circuit_json import from_json, to_text
-from workbench.graph import Graph
 
 pytestmark = pytest.mark.dependencies
 

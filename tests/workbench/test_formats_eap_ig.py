@@ -13,10 +13,10 @@ from hypothesis import given, settings
 
 from tests.paths import GOLDEN
 from tests.workbench.circuits import deviant_eap_ig_files, eap_ig_edges, eap_ig_files
-from workbench.circuit import Circuit, RoleGroup
+from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.edge_arrays import eap_ig_order, edge_names
+from workbench.circuits.graph import Graph
 from workbench.formats import circuit_json, convert, eap_ig, load_circuit, losses, save_circuit
-from workbench.formats.edges import eap_ig_order, edge_names
-from workbench.graph import Graph
 
 pytestmark = pytest.mark.dependencies
 

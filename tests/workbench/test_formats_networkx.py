@@ -10,9 +10,9 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from workbench.circuit import Circuit, RoleGroup
+from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.graph import Graph
 from workbench.formats.networkx import to_networkx
-from workbench.graph import Graph
 
 pytestmark = pytest.mark.dependencies
 

@@ -21,7 +21,7 @@ from tests.workbench.family_cases import usual_case
 from tests.workbench.family_reference import FamilyReference
 from workbench.base.work import finish
 from workbench.batch import Group
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import METHODS
 from workbench.discovery.options import Options

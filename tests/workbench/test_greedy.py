@@ -14,7 +14,7 @@ from tests.workbench.engine_cases import Case, case
 from tests.workbench.search_cases import workspace
 from workbench.base.work import Work, finish
 from workbench.batch import make_batch
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.discovery import greedy_growth, greedy_pruning, lazy
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method

@@ -12,7 +12,7 @@ from tests.workbench.family_cases import usual_case
 from tests.workbench.family_reference import FamilyReference
 from tests.workbench.node_cases import node_case, workspace_of
 from workbench.base.work import finish
-from workbench.circuit import all_edges
+from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options

@@ -14,12 +14,12 @@ from torch import Tensor
 from tests.tiny_families import MAKERS
 from tests.workbench.engine_cases import ablated_case, case, random_circuit
 from tests.workbench.family_cases import CASES, usual_case
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.graph import Graph
 from workbench.discovery.estimates import eap
 from workbench.discovery.masked import MaskedRun, of_pairs
 from workbench.evaluator import Evaluator
 from workbench.families import parts_of
-from workbench.graph import Graph
 from workbench.recording import record
 from workbench.workspace import Workspace
 

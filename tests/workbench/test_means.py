@@ -18,7 +18,7 @@ from tests.workbench.engine_reference import Reference
 from tests.workbench.session_cases import FAMILIES, tiny
 from workbench.batch import Batch, make_batch
 from workbench.beginning import build_session, resume_session
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.evaluation import means_batch
 from workbench.evaluator import Evaluator

@@ -10,13 +10,13 @@ import pytest
 from workbench import load_model, load_task
 from workbench.base.progress import silent
 from workbench.base.work import finish
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.node_circuit import best_nodes, node_circuit
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 from workbench.handwritten import TRUE_EDGES
 from workbench.opening import open_engine
 from workbench.request import Settings

@@ -14,7 +14,7 @@ from tests.workbench.engine_cases import (
     random_circuit,
     some_edges,
 )
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.discovery.estimates import estimates
 from workbench.effect_settings import SETTINGS
 from workbench.errors import WorkbenchError

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.circuit import Circuit, all_edges
-from workbench.graph import Graph
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.graph import Graph
 
 
 def without_dead_ends(circuit: Circuit) -> set[str]:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.paths import REFERENCE
 from workbench.batch import make_batch
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.discovery.estimates import estimates
 from workbench.evaluator import Edit, Evaluator
 from workbench.model import load_model

@@ -17,7 +17,7 @@ from tests.workbench.session_cases import (
     tiny,
 )
 from workbench.beginning import build_session
-from workbench.circuit import Circuit, RoleGroup
+from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
 from workbench.readout.logit_lens import lens

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster_cases import mixed_session, pocket
 from workbench.batch import make_batch
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
 from workbench.clusterer import ClusterRequest
 from workbench.discovery.estimates import eap
 from workbench.errors import Cancelled, WorkbenchError

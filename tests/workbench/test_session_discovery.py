@@ -13,7 +13,7 @@ import pytest
 from tests.slow_methods import SlowMethod, give_method
 from tests.workbench.session_cases import fresh_metric, new_session, tiny
 from workbench.beginning import resume_session
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection
 from workbench.errors import Cancelled, WorkbenchError

@@ -17,10 +17,10 @@ from tests.workbench.session_cases import (
     tiny,
 )
 from workbench.beginning import build_session, resume_session, start_session
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.formats import load_circuit, save_circuit
-from workbench.graph import Graph
 from workbench.journal import read
 from workbench.session import Session
 from workbench.sessions import list_sessions

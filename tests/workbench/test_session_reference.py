@@ -12,11 +12,11 @@ from tests.workbench.session_cases import expand_all, new_session, tiny
 from workbench.beginning import resume_session
 from workbench.bundled import BundledModel
 from workbench.bundled_circuits import truth
-from workbench.circuit import Circuit
-from workbench.comparison import compare
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.comparison import compare
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
-from workbench.graph import Graph
 from workbench.modelsource import SHORT_NAMES
 from workbench.session import Session
 

@@ -18,10 +18,10 @@ from tests.workbench.session_cases import (
     tiny,
 )
 from workbench.beginning import resume_session
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
-from workbench.graph import Graph
 from workbench.session import Session
 
 GRAPH = Graph(2, 4)

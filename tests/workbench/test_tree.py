@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.circuit import Circuit, RoleGroup
-from workbench.graph import Graph
-from workbench.tree import dead_edges, frontier, live_nodes, tree
+from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.graph import Graph
+from workbench.circuits.tree import dead_edges, frontier, live_nodes, tree
 
 GRAPH = Graph(2, 2)
 EDGES = list(GRAPH.edges())

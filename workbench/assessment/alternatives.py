@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.base.work import Work
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
-from workbench.graph import Graph
 from workbench.plan import NOWHERE, make_plan
 from workbench.reach import Change
 from workbench.spread import CleanBase

@@ -22,10 +22,10 @@ from workbench.base.progress import Progress, silent
 from workbench.base.text import shown_path
 from workbench.base.work import Stop, Work, finish
 from workbench.base.work import part as part_of
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.graph import Graph
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.evaluation import NO_MEMORY, prepare, task_warnings
-from workbench.graph import Graph
 from workbench.provenance import now, origin
 
 if TYPE_CHECKING:

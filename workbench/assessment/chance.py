@@ -15,7 +15,7 @@ from workbench.base.work import Work, part
 
 if TYPE_CHECKING:
     from workbench.assessment.settings import Settings
-    from workbench.circuit import Circuit
+    from workbench.circuits.circuit import Circuit
     from workbench.workspace import Workspace
 
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, get_args
 
 from workbench.assessment.results_completeness import Completeness, Gaps, Kind, Knockout
 from workbench.base.work import Work, part
-from workbench.graph import INPUT, LOGITS
+from workbench.circuits.graph import INPUT, LOGITS
 
 if TYPE_CHECKING:
     import numpy as np
 
     from workbench.assessment.settings import Settings
-    from workbench.circuit import Circuit
+    from workbench.circuits.circuit import Circuit
     from workbench.evaluator import Evaluator
     from workbench.workspace import Workspace
 

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from workbench.assessment.results_curve import Area, Curve, Curves, Point
 from workbench.assessment.settings import Settings
 from workbench.base.work import Work, part
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.edge_arrays import real_edges
 from workbench.discovery.asking import check
 from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
@@ -32,7 +33,6 @@ from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.discovery.selection import How, Selection, select
 from workbench.evaluator import Evaluator
-from workbench.formats.edges import real_edges
 from workbench.metrics_catalogue import STEPS
 from workbench.workspace import Workspace
 

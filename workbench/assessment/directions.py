@@ -21,9 +21,9 @@ import torch
 from workbench.assessment.results_directions import Component, Directions, Gate
 from workbench.assessment.settings import Settings
 from workbench.base.work import Work, part
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.graph import INPUT, LOGITS
 from workbench.evaluator import Evaluator
-from workbench.graph import INPUT, LOGITS
 from workbench.node_patching import corrupted_finals
 from workbench.plan import make_plan
 from workbench.reach import Change

@@ -17,7 +17,7 @@ from workbench.assessment.bootstrap import Bootstrap
 from workbench.assessment.results_faithfulness import Faithfulness, PromptScore
 from workbench.assessment.settings import Settings
 from workbench.base.work import Work
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
 from workbench.forward import unembed

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from workbench.assessment.alternatives import Mask
     from workbench.assessment.settings import Settings
-    from workbench.circuit import Circuit
+    from workbench.circuits.circuit import Circuit
     from workbench.evaluator import Evaluator
     from workbench.workspace import Workspace
 

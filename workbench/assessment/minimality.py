@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from workbench.assessment.results_minimality import Loss, Minimality
 from workbench.base.work import Work, part
-from workbench.graph import INPUT, LOGITS
+from workbench.circuits.graph import INPUT, LOGITS
 
 if TYPE_CHECKING:
     from workbench.assessment.settings import Settings
-    from workbench.circuit import Circuit
+    from workbench.circuits.circuit import Circuit
     from workbench.workspace import Workspace
 
 

@@ -11,9 +11,9 @@ from workbench.base.work import Work
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench import comparison
     from workbench.assessment.settings import Settings
-    from workbench.circuit import Circuit
+    from workbench.circuits import comparison
+    from workbench.circuits.circuit import Circuit
     from workbench.workspace import Workspace
 
 MOST = 4
@@ -82,7 +82,7 @@ def _names(circuits: Sequence[Circuit]) -> tuple[str, ...]:
 
 
 def _pair(i: int, j: int, first: Circuit, second: Circuit) -> PairOverlap:
-    from workbench.comparison import compare
+    from workbench.circuits.comparison import compare
 
     both = compare(first, second)
     graph = first.graph

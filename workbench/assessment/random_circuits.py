@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.circuit import all_edges
-from workbench.graph import LOGITS, Graph
+from workbench.circuits.circuit import all_edges
+from workbench.circuits.graph import LOGITS, Graph
 
 Mask = NDArray[np.bool_]
 Edge = tuple[int, int]

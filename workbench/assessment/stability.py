@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.assessment.settings import Settings
-    from workbench.circuit import Circuit
+    from workbench.circuits.circuit import Circuit
     from workbench.discovery.options import Options
     from workbench.workspace import Workspace
 
@@ -62,7 +62,7 @@ def assess_part(
     import numpy as np
 
     from workbench.assessment.alternatives import alive
-    from workbench.circuit import all_edges
+    from workbench.circuits.circuit import all_edges
     from workbench.discovery import per_pair
     from workbench.discovery.options import Options
 
@@ -171,7 +171,7 @@ class _Tally:
     def resampling(self, kind: str) -> Resampling:
         import numpy as np
 
-        from workbench.circuit import all_edges
+        from workbench.circuits.circuit import all_edges
 
         graph = self._circuit.graph
         share = np.zeros(self._circuit.mask.shape)

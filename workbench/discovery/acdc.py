@@ -31,13 +31,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.base.work import Work
-from workbench.circuit import all_edges
+from workbench.circuits.circuit import all_edges
+from workbench.circuits.graph import Graph
 from workbench.discovery.backward import Backward
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 from workbench.plan import stages
 from workbench.workspace import Workspace
 

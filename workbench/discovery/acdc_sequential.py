@@ -6,7 +6,7 @@ It is what `acdc` has to agree with and is measured against.
 from __future__ import annotations
 
 from workbench.base.work import Work
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.discovery.acdc import prepare, visits
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.base.work import Work
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.positions import longest

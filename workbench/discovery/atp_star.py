@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.base.work import Work, part
+from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.node_gradients import (
     Block,
@@ -41,7 +42,6 @@ from workbench.discovery.node_gradients import (
 from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
 from workbench.discovery.qk_fix import HeadInputs
-from workbench.graph import Graph
 from workbench.metrics import Metric
 from workbench.recording import Recording
 from workbench.workspace import Workspace

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.base.work import Work, part
-from workbench.circuit import Circuit, all_edges
-from workbench.comparison import compare
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.comparison import compare
 from workbench.discovery.clustering import (
     LARGEST,
     Algorithm,

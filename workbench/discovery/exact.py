@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.base.work import Work
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.estimates import known_estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options

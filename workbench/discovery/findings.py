@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.graph import Graph
+from workbench.circuits.graph import Graph
 
 
 @dataclass

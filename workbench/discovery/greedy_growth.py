@@ -22,13 +22,13 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.base.work import Work
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import LOGITS
 from workbench.discovery.findings import Findings
 from workbench.discovery.lazy import Edges, Ranking
 from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude, number
 from workbench.evaluator import Edit, Evaluator
-from workbench.graph import LOGITS
 from workbench.workspace import Workspace
 
 # Candidates evaluated in one piece.

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.base.work import Work
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.lazy import Edges, Ranking

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from workbench.base.work import Work
-from workbench.circuit import all_edges
+from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.nodes import write

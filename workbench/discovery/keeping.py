@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from workbench.base.text import shown_path
 from workbench.base.write_file import write_bytes
+from workbench.circuits.edge_arrays import real_edges
+from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import METHODS
 from workbench.errors import WorkbenchError
-from workbench.formats.edges import real_edges
-from workbench.graph import Graph
 
 FORMAT = "circuit-workbench-findings"
 VERSION = 1

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.attention import K, Q, V
-from workbench.graph import Graph
+from workbench.circuits.graph import Graph
 from workbench.nodes import at, head_values, project, write
 from workbench.plan import ALL, LAST, NOWHERE, Plan, make_plan, stages
 from workbench.postnorm import heads_of, summed

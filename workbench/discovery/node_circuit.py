@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.circuit import Circuit, all_edges
+from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.graph import INPUT, LOGITS, Graph
 from workbench.errors import WorkbenchError
-from workbench.graph import INPUT, LOGITS, Graph
 
 
 def best_nodes(

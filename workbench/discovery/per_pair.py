@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.base.work import Work
-from workbench.circuit import all_edges
+from workbench.circuits.circuit import all_edges
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.discovery.scoring import Scorer, each_slice

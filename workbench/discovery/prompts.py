@@ -14,7 +14,7 @@ from tasks.task import Task
 from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.base.work import Stop, Work, finish, part
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.discovery.asking import asked_for, check
 from workbench.discovery.clustering import Algorithm, Criterion, check_clustering
 from workbench.discovery.clusters import SPLITS, Clusters, find_clusters

@@ -26,7 +26,7 @@ from workbench.provenance import now, origin
 from workbench.score import CircuitScore, score
 
 if TYPE_CHECKING:
-    from workbench.circuit import Circuit
+    from workbench.circuits.circuit import Circuit
     from workbench.model import Model
     from workbench.workspace import Workspace
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.base.work import Work, part
-from workbench.circuit import all_edges
+from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.mlp_slope import require_insides
 from workbench.discovery.rules import PLAIN, Rules
@@ -22,7 +22,7 @@ from workbench.settings import PATCHING
 
 if TYPE_CHECKING:
     from workbench.batch import Batch
-    from workbench.graph import Graph
+    from workbench.circuits.graph import Graph
     from workbench.model import Model
     from workbench.parts import Parts
     from workbench.workspace import Workspace

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError

@@ -18,13 +18,13 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.edge_arrays import real_edges
+from workbench.circuits.graph import INPUT, LOGITS, Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import METHODS
 from workbench.discovery.node_circuit import best_nodes, node_circuit
 from workbench.errors import WorkbenchError
-from workbench.formats.edges import real_edges
-from workbench.graph import INPUT, LOGITS, Graph
 
 How = Literal["top", "threshold", "greedy"]
 

@@ -11,9 +11,9 @@ import os
 from workbench.base.read_json import read_json
 from workbench.base.text import shown_path
 from workbench.base.write_file import write_whole
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.graph import Graph
 
 FORMATS = ("circuit", "eap-ig")
 

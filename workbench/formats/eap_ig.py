@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.edge_arrays import eap_ig_order, edge_indices, edge_names, graph_of_shape
+from workbench.circuits.graph import INPUT, LOGITS, Graph
 from workbench.errors import WorkbenchError
-from workbench.formats.edges import eap_ig_order, edge_indices, edge_names, graph_of_shape
-from workbench.graph import INPUT, LOGITS, Graph
 
 KEY = "eap_ig"  # in a circuit's provenance
 SECTIONS = ("cfg", "nodes", "edges")

@@ -6,8 +6,8 @@ import math
 
 import networkx as nx
 
-from workbench.circuit import Circuit
-from workbench.graph import INPUT, LOGITS, Graph
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import INPUT, LOGITS, Graph
 
 
 def to_networkx(circuit: Circuit) -> nx.MultiDiGraph[str]:

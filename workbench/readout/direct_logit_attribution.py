@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.circuits.graph import LOGITS
 from workbench.forward import uncapped_logits
-from workbench.graph import LOGITS
 from workbench.readout.final_norm import FrozenNorm
 from workbench.readout.selection import Selection, mean_columns, place_of, select
 from workbench.readout.views import (

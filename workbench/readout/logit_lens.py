@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from workbench.graph import INPUT, LOGITS
+from workbench.circuits.graph import INPUT, LOGITS
 from workbench.readout.final_norm import FrozenNorm
 from workbench.readout.selection import (
     Selection,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.circuits.graph import LOGITS
 from workbench.forward import unembed
-from workbench.graph import LOGITS
 from workbench.metrics import Answers, Metric
 from workbench.readout.selection import Selection, check_k, place_of, select, token_values
 from workbench.readout.views import ResidualLens, ResidualRow

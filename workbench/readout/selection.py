@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.circuits.graph import INPUT, LOGITS
 from workbench.errors import WorkbenchError
-from workbench.graph import INPUT, LOGITS
 from workbench.readout.final_norm import FrozenNorm
 from workbench.readout.views import RUNS, Place, TokenValue
 

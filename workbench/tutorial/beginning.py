@@ -13,7 +13,7 @@ from workbench.tutorial.progress import Progress, read_progress
 from workbench.tutorial.tour import Tour
 
 if TYPE_CHECKING:
-    from workbench.graph import Graph
+    from workbench.circuits.graph import Graph
     from workbench.session import Session
 
 MODEL, TASK = "pocket", "greater-than"

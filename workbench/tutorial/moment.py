@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.circuit import RoleGroup
+from workbench.circuits.circuit import RoleGroup
+from workbench.circuits.tree import TreeRow
 from workbench.deed import Deed
 from workbench.readout.views import Curve
-from workbench.tree import TreeRow
 from workbench.views import Candidate, Status
 
 

@@ -17,10 +17,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.circuit import Circuit
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.edge_arrays import edge_names
+from workbench.circuits.graph import LOGITS
 from workbench.errors import WorkbenchError
-from workbench.formats.edges import edge_names
-from workbench.graph import LOGITS
 
 Standing = Literal["both", "missing", "extra", "undecided"]
 """Where an edge or node stands between a circuit and a reference; see `comparison`."""

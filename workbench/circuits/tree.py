@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.circuit import Circuit, RoleGroup
-from workbench.comparison import Comparison, Standing
-from workbench.graph import INPUT, LOGITS, Graph
+from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.comparison import Comparison, Standing
+from workbench.circuits.graph import INPUT, LOGITS, Graph
 
 NodeState = Literal["open", "partly", "expanded", "dead", "input", "missing"]
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.circuits.graph import INPUT, LOGITS, Graph
 from workbench.errors import WorkbenchError
-from workbench.graph import INPUT, LOGITS, Graph
 
 
 @dataclass(frozen=True)
