@@ -18,8 +18,8 @@ from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.formats import load_circuit, save_circuit
-from workbench.formats.circuit_file import schema
 from workbench.formats.circuit_json import from_json, to_text
+from workbench.formats.circuit_schema import schema
 
 pytestmark = pytest.mark.dependencies
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.edge_arrays import edge_indices, edge_names, graph_of_shape, real_edges
 from workbench.errors import WorkbenchError
-from workbench.formats.circuit_file import FORMAT, PROVENANCE, VERSION, CircuitFile
+from workbench.formats.circuit_schema import FORMAT, PROVENANCE, VERSION, CircuitFile
 
 # A field longer than this is written over several lines, one item each.
 LINE = 100
