@@ -12,10 +12,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.forward import embed, run_heads, write_heads
 from workbench.means import Means
-from workbench.parts import Parts
-from workbench.recording import LayerRecord, Recording, Run
+from workbench.transformer.forward import embed, run_heads, write_heads
+from workbench.transformer.parts import Parts
+from workbench.transformer.recording import LayerRecord, Recording, Run
 
 
 def record_ablated(

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from workbench.families.modules import Experts, Scaled
 from workbench.info import Architecture
-from workbench.parts import Attention, Layer, Parts, Step
+from workbench.transformer.families.modules import Experts, Scaled
+from workbench.transformer.parts import Attention, Layer, Parts, Step
 
 Value = TypeVar("Value", bound=Hashable)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.parts import Parts
+    from workbench.transformer.parts import Parts
     from workbench.workspace import Workspace
 
 # What one batch of alternatives may take beside the recordings and the circuit's own cells, in

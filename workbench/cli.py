@@ -295,9 +295,9 @@ def models(
         return
     if device or dtype or revision:
         raise WorkbenchError("--device, --dtype and --revision go with --check MODEL.")
-    from workbench.family import SUPPORTED_FAMILIES
     from workbench.knownmodels import converted_models
     from workbench.sessions import models_to_offer
+    from workbench.transformer.families.supported import SUPPORTED_FAMILIES
 
     known, converted = models_to_offer(), converted_models()
     if as_json:

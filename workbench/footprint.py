@@ -17,7 +17,7 @@ from workbench.errors import WorkbenchError
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
     from workbench.model import Model
-    from workbench.parts import Parts
+    from workbench.transformer.parts import Parts
 
 WHAT_IF_EXCESS = 1.5
 """Measured: a batch of what-ifs takes up to 1.4 times what it is cut to."""

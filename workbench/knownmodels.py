@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.base.folders import cache_folder
-from workbench.family import SUPPORTED_FAMILIES
 from workbench.modelcache import STAMP
 from workbench.modelsource import SHORT_NAMES
+from workbench.transformer.families.supported import SUPPORTED_FAMILIES
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.parts import Parts
-from workbench.recording import Run, record_clean
 from workbench.settings import MEAN, MEANS, POSITIONAL_MEAN
+from workbench.transformer.parts import Parts
+from workbench.transformer.recording import Run, record_clean
 
 if TYPE_CHECKING:
     from workbench.batch import Batch

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from workbench.forward import unembed
 from workbench.metrics_catalogue import check_metric
-from workbench.parts import Parts
+from workbench.transformer.forward import unembed
+from workbench.transformer.parts import Parts
 
 LOGIT_BYTES = 128 * 2**20
 """What the logits of alternatives may take at once, in float32; one alternative has to fit."""

@@ -24,7 +24,7 @@ from workbench.modelsource import find_model
 from workbench.weights import first_line, read_folder, too_big
 
 if TYPE_CHECKING:
-    from workbench.parts import Parts
+    from workbench.transformer.parts import Parts
 
 
 @dataclass
@@ -85,10 +85,10 @@ class Model:
                 logits differ from the model's own by more than float noise.
         """
         from workbench.architecture import architecture_of, weight_bytes
-        from workbench.families import parts_of
-        from workbench.families.fit import known_parts
-        from workbench.family import require_supported
         from workbench.selfcheck import self_check
+        from workbench.transformer.families import parts_of
+        from workbench.transformer.families.fit import known_parts
+        from workbench.transformer.families.supported import require_supported
         from workbench.transformers_access import reading_notes, with_plain_attention
 
         say = progress or silent

@@ -12,8 +12,8 @@ from typing import Any
 
 from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
-from workbench.family import require_supported
 from workbench.quiet import STEP
+from workbench.transformer.families.supported import require_supported
 from workbench.weights import TOKENIZER_FILES, first_line, read_config, weight_files
 
 # Beside the weights: all that a tokenizer or a configuration can consist of.

@@ -17,10 +17,10 @@ from torch import Tensor
 from workbench.budget import alternative_rows, what_if_bytes
 from workbench.circuits.graph import Graph
 from workbench.ordinary import ordinary_layers
-from workbench.parts import Rotation
 from workbench.plan import ALL
-from workbench.recording import Recording
 from workbench.spread import clean_delta
+from workbench.transformer.parts import Rotation
+from workbench.transformer.recording import Recording
 
 
 def corrupted_finals(

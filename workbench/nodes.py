@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.attention import K, Q, V, attend, finish, project_each, project_shared
 from workbench.plan import LAST
-from workbench.recording import LayerRecord, Recording
+from workbench.transformer.attention import K, Q, V, attend, finish, project_each, project_shared
+from workbench.transformer.recording import LayerRecord, Recording
 
 
 def at(value: Tensor, level: int) -> Tensor:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from workbench.forward import run_heads, write_heads
-from workbench.parts import Layer
-from workbench.recording import Recording
+from workbench.transformer.forward import run_heads, write_heads
+from workbench.transformer.parts import Layer
+from workbench.transformer.recording import Recording
 
 
 def ordinary_layers(

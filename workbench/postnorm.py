@@ -23,7 +23,7 @@ from torch import Tensor
 from workbench.circuits.graph import Graph
 from workbench.deltas import Deltas
 from workbench.nodes import at
-from workbench.recording import Recording, Run
+from workbench.transformer.recording import Recording, Run
 
 
 def has_post_norms(recording: Recording) -> bool:

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.forward import unembed
 from workbench.info import SelfCheck
-from workbench.parts import Parts
-from workbench.recording import Recording, record
+from workbench.transformer.forward import unembed
+from workbench.transformer.parts import Parts
+from workbench.transformer.recording import Recording, record
 
 PROMPT = "When Mary and John went to the store, John gave a drink to"
 

@@ -21,7 +21,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.attention import K, Q, V
 from workbench.circuits.graph import Graph
 from workbench.deltas import Carry, Deltas
 from workbench.nodes import at, head_values, project_entries, recorded, write
@@ -29,8 +28,9 @@ from workbench.ordinary import mlp_rows, ordinary_layers
 from workbench.plan import ALL, LAST, Plan, Stage
 from workbench.postnorm import has_post_norms, heads_of, summed
 from workbench.reach import Change, Reach
-from workbench.recording import Recording
 from workbench.sheet import residuals
+from workbench.transformer.attention import K, Q, V
+from workbench.transformer.recording import Recording
 
 
 class Base(Protocol):

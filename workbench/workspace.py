@@ -20,14 +20,14 @@ from workbench.ablation import record_ablated
 from workbench.means import Means, means_over
 from workbench.metrics import Answers, Metric
 from workbench.metrics_catalogue import check_metric
-from workbench.recording import Recording, record
 from workbench.settings import MEANS, PATCHING, check_ablation
+from workbench.transformer.recording import Recording, record
 
 if TYPE_CHECKING:
     from workbench.batch import Batch
     from workbench.circuits.graph import Graph
     from workbench.model import Model
-    from workbench.parts import Parts
+    from workbench.transformer.parts import Parts
 
 
 class Evaluation:

@@ -14,10 +14,10 @@ from torch import nn
 
 from tests.paths import ROOT
 from tests.workbench.family_cases import CASES, model_of
-from workbench.family import SUPPORTED_FAMILIES
 from workbench.model import Model
-from workbench.parts import Attention, Parts
-from workbench.readout.final_norm import FrozenNorm
+from workbench.transformer.families.supported import SUPPORTED_FAMILIES
+from workbench.transformer.frozen_norm import FrozenNorm
+from workbench.transformer.parts import Attention, Parts
 
 FILE = ROOT / "docs" / "families.md"
 
@@ -65,8 +65,8 @@ table. The message says what would be needed.
 
 ## A new family
 
-An adapter in `workbench/families` says where the weights are and how they are used; a maker in
-`tests/tiny_families.py` gives the tests tiny models in unusual shapes; `Names` in
+An adapter in `workbench/transformer/families` says where the weights are and how they are used; a
+maker in `tests/tiny_families.py` gives the tests tiny models in unusual shapes; `Names` in
 `tests/workbench/family_reference.py` tells the reference where modules are; and a line in
 `SUPPORTED_FAMILIES` lets it in. Then write this file anew.
 """

@@ -23,8 +23,8 @@ from workbench.__main__ import main as entry_point
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.family import SUPPORTED_FAMILIES
 from workbench.formats import save_circuit
+from workbench.transformer.families.supported import SUPPORTED_FAMILIES
 
 pytestmark = pytest.mark.dependencies
 

@@ -19,12 +19,12 @@ from tests.tiny import tiny_gpt2, tiny_llama, tiny_tokenizer
 from tests.tiny_families import DROPPED, MAKERS, made
 from tests.workbench.family_cases import CASES, model_of
 from workbench.errors import WorkbenchError
-from workbench.families import ADAPTERS, parts_of
-from workbench.family import SUPPORTED_FAMILIES, require_supported
 from workbench.model import Model
-from workbench.parts import Attention, Layer, Parts
-from workbench.recording import clean_logits
 from workbench.selfcheck import MAX_TOKENS, self_check
+from workbench.transformer.families import ADAPTERS, parts_of
+from workbench.transformer.families.supported import SUPPORTED_FAMILIES, require_supported
+from workbench.transformer.parts import Attention, Layer, Parts
+from workbench.transformer.recording import clean_logits
 
 pytestmark = pytest.mark.dependencies
 

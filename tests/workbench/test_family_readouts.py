@@ -13,15 +13,15 @@ from tasks.task import Task
 from tests.workbench.family_cases import CASES, model_of
 from tests.workbench.readout_cases import PAIRS
 from workbench.batch import make_batch
-from workbench.forward import uncapped_logits, unembed
 from workbench.metrics import Answers, Metric
 from workbench.metrics_catalogue import DEFINITIONS
 from workbench.readout.attention import pattern
 from workbench.readout.direct_logit_attribution import attribution
-from workbench.readout.final_norm import FrozenNorm
 from workbench.readout.logit_lens import lens
 from workbench.readout.residual import residual_lens
 from workbench.readout.selection import select
+from workbench.transformer.forward import uncapped_logits, unembed
+from workbench.transformer.frozen_norm import FrozenNorm
 from workbench.workspace import Workspace
 
 pytestmark = pytest.mark.dependencies

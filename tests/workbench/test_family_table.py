@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.workbench.family_table import FILE, differences, document, stated_differences
-from workbench.family import SUPPORTED_FAMILIES
+from workbench.transformer.families.supported import SUPPORTED_FAMILIES
 
 
 def test_the_table_is_what_is_tested() -> None:

@@ -19,11 +19,11 @@ from workbench.budget import Shape
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.evaluator import Evaluator
-from workbench.families import parts_of
 from workbench.footprint import Footprint, _needed, predict
 from workbench.metrics_catalogue import DEFINITIONS
 from workbench.plan import ALL, LAST, make_plan
-from workbench.recording import Recording
+from workbench.transformer.families import parts_of
+from workbench.transformer.recording import Recording
 from workbench.workspace import Workspace
 
 NAMES = ("gpt2", "llama", "gpt_neox", "gemma2", "gemma3", "olmo2", "cohere", "qwen2_moe")

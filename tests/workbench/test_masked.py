@@ -19,8 +19,8 @@ from workbench.circuits.graph import Graph
 from workbench.discovery.estimates import eap
 from workbench.discovery.masked import MaskedRun, of_pairs
 from workbench.evaluator import Evaluator
-from workbench.families import parts_of
-from workbench.recording import record
+from workbench.transformer.families import parts_of
+from workbench.transformer.recording import record
 from workbench.workspace import Workspace
 
 # Plain, grouped and parallel, capped with norms after the heads, a norm over all heads' queries,

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from tests.workbench.engine_cases import case
 from workbench.errors import WorkbenchError
-from workbench.forward import unembed
 from workbench.metrics import Answers, Metric
 from workbench.metrics_catalogue import DEFINITIONS
+from workbench.transformer.forward import unembed
 
 RIGHT = [(3, 5, 8), (4,), (7, 9)]
 WRONG = [(10,), (11, 12), (13, 14, 15, 16)]

@@ -14,13 +14,14 @@ import pytest
 import torch
 
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
-from workbench import family, modelsource
+from workbench import modelsource
 from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
 from workbench.model import Model, load_model
 from workbench.modelsource import PackagedModel, find_model
-from workbench.recording import record
 from workbench.selfcheck import check_prompts, self_check
+from workbench.transformer.families import supported
+from workbench.transformer.recording import record
 
 pytestmark = pytest.mark.dependencies
 
@@ -329,4 +330,4 @@ def test_a_short_name_is_found_without_importing_its_package(
 
 def test_a_family_that_is_not_exact_is_refused_by_its_name() -> None:
     with pytest.raises(WorkbenchError, match="codegen"):
-        family.require_supported(SimpleNamespace(model_type="codegen"))
+        supported.require_supported(SimpleNamespace(model_type="codegen"))

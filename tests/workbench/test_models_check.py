@@ -12,11 +12,11 @@ from tests.tiny import tiny_gpt2, tiny_llama
 from tests.workbench.unusual_models import MODELS
 from workbench import cli
 from workbench.budget import Shape
-from workbench.families import parts_of
 from workbench.footprint import of_model, predict
 from workbench.info import Architecture, SelfCheck
 from workbench.model import Model, load_model
 from workbench.modelreport import check_facts, facts, memory_facts, size
+from workbench.transformer.families import parts_of
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -129,7 +129,7 @@ def test_a_window_that_the_check_did_not_reach_is_admitted() -> None:
 
 
 def test_the_check_runs_the_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from workbench import recording
+    from workbench.transformer import recording
 
     hf, tokenizer = tiny_llama()
     calls: list[str] = []

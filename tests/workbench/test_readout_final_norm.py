@@ -11,7 +11,7 @@ from transformers.models.llama.modeling_llama import LlamaRMSNorm
 from transformers.models.olmo.modeling_olmo import OlmoLayerNorm
 
 from workbench.errors import WorkbenchError
-from workbench.readout.final_norm import FrozenNorm
+from workbench.transformer.frozen_norm import FrozenNorm
 
 D = 12
 

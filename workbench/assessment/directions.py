@@ -27,8 +27,8 @@ from workbench.evaluator import Evaluator
 from workbench.node_patching import corrupted_finals
 from workbench.plan import make_plan
 from workbench.reach import Change
-from workbench.recording import Recording
 from workbench.spread import CleanBase
+from workbench.transformer.recording import Recording
 from workbench.workspace import Workspace
 
 

@@ -20,8 +20,8 @@ from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
-from workbench.forward import unembed
 from workbench.metrics import LOGIT_BYTES, Metric
+from workbench.transformer.forward import unembed
 from workbench.workspace import Workspace
 
 

@@ -43,7 +43,7 @@ from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
 from workbench.discovery.qk_fix import HeadInputs
 from workbench.metrics import Metric
-from workbench.recording import Recording
+from workbench.transformer.recording import Recording
 from workbench.workspace import Workspace
 
 OF_HEADS = ("output", "query", "key", "value")

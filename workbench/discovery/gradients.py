@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from workbench.attention import K, Q, V, attend, finish, project_shared, rotate
 from workbench.discovery.mlp_slope import mlp_back
 from workbench.discovery.norm_slope import NormSlope, with_frozen_scale
 from workbench.discovery.rules import PLAIN, Rules
 from workbench.discovery.slices import Slice
 from workbench.discovery.tape import LayerTape, Tape
-from workbench.families.modules import HeadNorms
 from workbench.metrics import Metric
-from workbench.parts import Attention, Layer, Step
+from workbench.transformer.attention import K, Q, V, attend, finish, project_shared, rotate
+from workbench.transformer.families.modules import HeadNorms
+from workbench.transformer.parts import Attention, Layer, Step
 
 
 @dataclass(frozen=True)

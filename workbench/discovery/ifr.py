@@ -30,8 +30,8 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.nodes import write
 from workbench.plan import stages
-from workbench.readout.final_norm import FrozenNorm
-from workbench.recording import Recording
+from workbench.transformer.frozen_norm import FrozenNorm
+from workbench.transformer.recording import Recording
 from workbench.workspace import Workspace
 
 # What the sources' outputs at one slice of positions may take, in bytes: a fraction of a second.

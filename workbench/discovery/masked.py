@@ -24,13 +24,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.attention import K, Q, V
 from workbench.circuits.graph import Graph
 from workbench.nodes import at, head_values, project, write
 from workbench.plan import ALL, LAST, NOWHERE, Plan, make_plan, stages
 from workbench.postnorm import heads_of, summed
-from workbench.recording import LayerRecord, Recording, Run
 from workbench.sheet import residuals
+from workbench.transformer.attention import K, Q, V
+from workbench.transformer.recording import LayerRecord, Recording, Run
 
 # What a run and its gradient take beside D and its gradient, in units of a stage's q, k and v
 # inputs: the inputs, what their norm keeps, the projections, and the gradients of all that.

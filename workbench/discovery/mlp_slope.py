@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from workbench.discovery.norm_slope import NormSlope
 from workbench.discovery.rules import Rules
 from workbench.errors import WorkbenchError
-from workbench.families.modules import Scaled
-from workbench.parts import Layer
+from workbench.transformer.families.modules import Scaled
+from workbench.transformer.parts import Layer
 
 # Names of an MLP's projections in, activation and projection out. With two projections in, or one
 # that puts out both, the first goes through the activation and is multiplied by the second.

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.forward import run_heads, write_heads
 from workbench.metrics import Metric
 from workbench.metrics_catalogue import STEPS
-from workbench.neurons import with_neurons
-from workbench.recording import Recording
 from workbench.settings import PATCHING, ZERO
+from workbench.transformer.forward import run_heads, write_heads
+from workbench.transformer.neurons import with_neurons
+from workbench.transformer.recording import Recording
 from workbench.workspace import Workspace
 
 # What one slice of pairs may take, in bytes.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.recording import Recording
+from workbench.transformer.recording import Recording
 from workbench.workspace import Workspace
 
 

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.attention import attend, capped, hidden_keys
 from workbench.discovery.node_gradients import dot
-from workbench.recording import Recording
+from workbench.transformer.attention import attend, capped, hidden_keys
+from workbench.transformer.recording import Recording
 
 
 @dataclass

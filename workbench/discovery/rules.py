@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.attention import Softmax, plain_softmax
+from workbench.transformer.attention import Softmax, plain_softmax
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.batch import Batch
     from workbench.circuits.graph import Graph
     from workbench.model import Model
-    from workbench.parts import Parts
+    from workbench.transformer.parts import Parts
     from workbench.workspace import Workspace
 
 

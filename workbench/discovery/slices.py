@@ -20,12 +20,12 @@ from workbench.discovery.tape import Tape
 from workbench.metrics import Answers, Metric
 from workbench.nodes import write
 from workbench.postnorm import has_post_norms
-from workbench.recording import Recording, record
+from workbench.transformer.recording import Recording, record
 
 if TYPE_CHECKING:
     from workbench.batch import Batch
     from workbench.model import Model
-    from workbench.parts import Parts
+    from workbench.transformer.parts import Parts
     from workbench.workspace import Workspace
 
 SLICE_BYTES = {"cpu": 96 * 2**20}

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from workbench.discovery.mlp_slope import inside_of
-from workbench.forward import run_heads, write_heads
-from workbench.parts import Layer, Parts, Rotation
-from workbench.recording import Recording, Run
+from workbench.transformer.forward import run_heads, write_heads
+from workbench.transformer.parts import Layer, Parts, Rotation
+from workbench.transformer.recording import Recording, Run
 
 
 @dataclass

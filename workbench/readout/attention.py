@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.attention import capped, hidden_keys
 from workbench.errors import WorkbenchError
 from workbench.readout.selection import Selection, parse_node, place_of, select
 from workbench.readout.views import Attention
+from workbench.transformer.attention import capped, hidden_keys
 
 if TYPE_CHECKING:
     from workbench.workspace import Workspace

@@ -22,8 +22,6 @@ import torch
 from torch import Tensor
 
 from workbench.circuits.graph import LOGITS
-from workbench.forward import uncapped_logits
-from workbench.readout.final_norm import FrozenNorm
 from workbench.readout.selection import Selection, mean_columns, place_of, select
 from workbench.readout.views import (
     BIASES,
@@ -32,6 +30,8 @@ from workbench.readout.views import (
     Attribution,
     Contribution,
 )
+from workbench.transformer.forward import uncapped_logits
+from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
     from workbench.workspace import Workspace

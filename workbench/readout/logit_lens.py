@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 
 from workbench.circuits.graph import INPUT, LOGITS
-from workbench.readout.final_norm import FrozenNorm
 from workbench.readout.selection import (
     Selection,
     check_k,
@@ -32,6 +31,7 @@ from workbench.readout.selection import (
     token_values,
 )
 from workbench.readout.views import Lens
+from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
     from workbench.workspace import Workspace

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from workbench.circuits.graph import LOGITS
-from workbench.forward import unembed
 from workbench.metrics import Answers, Metric
 from workbench.readout.selection import Selection, check_k, place_of, select, token_values
 from workbench.readout.views import ResidualLens, ResidualRow
+from workbench.transformer.forward import unembed
 
 if TYPE_CHECKING:
     from workbench.workspace import Workspace

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from workbench.circuits.graph import INPUT, LOGITS
 from workbench.errors import WorkbenchError
-from workbench.readout.final_norm import FrozenNorm
 from workbench.readout.views import RUNS, Place, TokenValue
+from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
     from workbench.batch import Group
-    from workbench.parts import Parts
-    from workbench.recording import Recording, Run
+    from workbench.transformer.parts import Parts
+    from workbench.transformer.recording import Recording, Run
     from workbench.workspace import Workspace
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from workbench.forward import embed, run_heads, unembed, write_heads
-from workbench.parts import Parts, Rotation
+from workbench.transformer.forward import embed, run_heads, unembed, write_heads
+from workbench.transformer.parts import Parts, Rotation
 
 
 @dataclass

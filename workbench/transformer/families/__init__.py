@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.families.fit import known_parts
-from workbench.families.fused import falcon, gpt_neox, phi3
-from workbench.families.gemma import gemma, gemma2, gemma3_text
-from workbench.families.gpt2_like import gpt2, gpt_neo, gptj, opt
-from workbench.families.llama_like import (
+from workbench.transformer.families.fit import known_parts
+from workbench.transformer.families.fused import falcon, gpt_neox, phi3
+from workbench.transformer.families.gemma import gemma, gemma2, gemma3_text
+from workbench.transformer.families.gpt2_like import gpt2, gpt_neo, gptj, opt
+from workbench.transformer.families.llama_like import (
     granite,
     llama,
     mistral,
@@ -27,9 +27,9 @@ from workbench.families.llama_like import (
     qwen3_moe,
     smollm3,
 )
-from workbench.families.modules import plain
-from workbench.families.parallel import cohere, phi, stablelm
-from workbench.parts import Parts
+from workbench.transformer.families.modules import plain
+from workbench.transformer.families.parallel import cohere, phi, stablelm
+from workbench.transformer.parts import Parts
 
 ADAPTERS: dict[str, Callable[[Any], Parts]] = {
     "cohere": cohere,
@@ -75,7 +75,7 @@ def parts_of(hf_model: Any) -> Parts:
     if family not in ADAPTERS:
         raise WorkbenchError(
             f"Models of the family {family!r} are unknown to the engine; an adapter in "
-            "workbench/families would be needed."
+            "workbench/transformer/families would be needed."
         )
     with known_parts(f"This {type(hf).__name__}", family):
         if hf.get_output_embeddings() is None:

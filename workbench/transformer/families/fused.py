@@ -13,9 +13,16 @@ from typing import Any
 
 from torch import Tensor
 
-from workbench.families.building import Affine, affine, attention_of, build, require, rows
-from workbench.families.modules import module_rotary
-from workbench.parts import Layer, Parts
+from workbench.transformer.families.building import (
+    Affine,
+    affine,
+    attention_of,
+    build,
+    require,
+    rows,
+)
+from workbench.transformer.families.modules import module_rotary
+from workbench.transformer.parts import Layer, Parts
 
 
 def gpt_neox(hf: Any) -> Parts:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.attention import K, Q, V, attend, finish, project_shared
-from workbench.parts import Layer, Parts, Rotation
+from workbench.transformer.attention import K, Q, V, attend, finish, project_shared
+from workbench.transformer.parts import Layer, Parts, Rotation
 
 
 def unembed(parts: Parts, residual: Tensor) -> Tensor:

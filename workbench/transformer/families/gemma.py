@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from workbench.families.building import build, linear_attention, require
-from workbench.families.llama_like import head_norms, llama, window_of
-from workbench.families.modules import Scaled, module_rotary
-from workbench.parts import Layer, Parts
+from workbench.transformer.families.building import build, linear_attention, require
+from workbench.transformer.families.llama_like import head_norms, llama, window_of
+from workbench.transformer.families.modules import Scaled, module_rotary
+from workbench.transformer.parts import Layer, Parts
 
 
 def gemma(hf: Any) -> Parts:

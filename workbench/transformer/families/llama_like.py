@@ -11,9 +11,15 @@ from typing import Any
 from torch import nn
 
 from workbench.errors import WorkbenchError
-from workbench.families.building import build, linear_attention
-from workbench.families.modules import Experts, Scaled, clipped, module_rotary, shared_norm
-from workbench.parts import Layer, Parts
+from workbench.transformer.families.building import build, linear_attention
+from workbench.transformer.families.modules import (
+    Experts,
+    Scaled,
+    clipped,
+    module_rotary,
+    shared_norm,
+)
+from workbench.transformer.parts import Layer, Parts
 
 More = Callable[[int, Any], dict[str, Any]]
 """Of a layer's number and its attention module: what its `Attention` has beyond the usual."""

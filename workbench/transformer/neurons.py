@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from workbench.families.modules import plain
-from workbench.parts import Layer
+from workbench.transformer.families.modules import plain
+from workbench.transformer.parts import Layer
 
 
 class Neurons(nn.Module):

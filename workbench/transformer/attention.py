@@ -14,7 +14,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from workbench.parts import Attention, Rotation
+from workbench.transformer.parts import Attention, Rotation
 
 Q, K, V = 0, 1, 2
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import WorkbenchError
-from workbench.parts import Attention, Layer, Parts
+from workbench.transformer.parts import Attention, Layer, Parts
 
 Affine: TypeAlias = tuple[Tensor, Tensor | None]
 """Weight [out, in] and bias [out] or None, as of an `nn.Linear`."""

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from workbench.families.building import build, linear_attention
-from workbench.families.modules import module_rotary, norm_of_each, shared_norm
-from workbench.parts import Layer, Parts
-from workbench.torch_modules import with_weight
+from workbench.transformer.families.building import build, linear_attention
+from workbench.transformer.families.modules import module_rotary, norm_of_each, shared_norm
+from workbench.transformer.parts import Layer, Parts
+from workbench.transformer.torch_modules import with_weight
 
 
 def phi(hf: Any) -> Parts:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.parts import Rotary, Rotation, Step
-from workbench.torch_modules import children, with_children
+from workbench.transformer.parts import Rotary, Rotation, Step
+from workbench.transformer.torch_modules import children, with_children
 
 
 def plain(module: Any) -> Any:

@@ -8,8 +8,14 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workbench.families.building import attention_of, build, linear_attention, require, rows
-from workbench.parts import Layer, Parts, Rotation
+from workbench.transformer.families.building import (
+    attention_of,
+    build,
+    linear_attention,
+    require,
+    rows,
+)
+from workbench.transformer.parts import Layer, Parts, Rotation
 
 
 def gpt2(hf: Any) -> Parts:
