@@ -327,7 +327,7 @@ class BenchActions(Screen[None]):
     def ask_reference(self) -> None:
         from screens.dialogs import Ask
         from screens.paths import PathSuggester
-        from workbench.bundled_circuits import find_reference
+        from workbench.models.bundled_circuits import find_reference
 
         def compare(text: str | None) -> None:
             if text and text.strip():

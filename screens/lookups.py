@@ -27,7 +27,7 @@ class Known:
 def look_up() -> Known:
     """What is known on this machine; what cannot be read is left out."""
     from tasks import TASKS
-    from workbench.modelsource import SHORT_NAMES
+    from workbench.models.source import SHORT_NAMES
     from workbench.sessions import list_sessions
 
     sessions = tuple(list_sessions())

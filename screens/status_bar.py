@@ -13,7 +13,7 @@ from screens.numbers import PENDING, count, digits_for, percent, plain, seconds,
 from screens.standing import counted, shares
 from screens.tokens import one_line
 from workbench.circuits.comparison import Comparison
-from workbench.info import ModelInfo
+from workbench.models.info import ModelInfo
 from workbench.views import Status, TaskInfo
 
 LEAST_MESSAGE = 14  # cells below which a message would be no more than its ends

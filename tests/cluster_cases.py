@@ -8,7 +8,7 @@ from pathlib import Path
 
 from workbench import load_model, load_task
 from workbench.beginning import build_session
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.session import Session
 
 TASKS = ("greater-than", "ioi")

@@ -81,7 +81,7 @@ def test_what_the_first_frame_needs_is_little(first: str) -> None:
 
 
 def test_the_engine_loads_no_textual() -> None:
-    assert "textual" not in loaded_by("import workbench.model, workbench.evaluation")
+    assert "textual" not in loaded_by("import workbench.models.model, workbench.evaluation")
 
 
 @pytest.mark.parametrize(
@@ -108,14 +108,14 @@ def test_public_names_resolve_and_no_module_hides_one() -> None:
 
 
 def test_cuda_is_written_in_one_place() -> None:
-    """Whatever runs on a GPU asks `workbench.device`."""
+    """Whatever runs on a GPU asks `workbench.models.device`."""
     named = [
         str(path.relative_to(ROOT))
         for room in ROOMS
         for path in sorted((ROOT / room).rglob("*.py"))
         if re.search(r"""["']cuda|\.cuda\b""", path.read_text(encoding="utf-8"))
     ]
-    assert named == ["workbench/device.py"]
+    assert named == ["workbench/models/device.py"]
 
 
 def test_docstrings_are_wrapped_whole() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from workbench.evaluator import Edit, Evaluator
     from workbench.formats import load_circuit, save_circuit
     from workbench.formats.networkx import to_networkx
-    from workbench.model import Model, load_model
+    from workbench.models.model import Model, load_model
     from workbench.score import CircuitScore, evaluate
     from workbench.session import Session
     from workbench.workspace import Workspace
@@ -43,7 +43,7 @@ _HOMES = {
     "Edit": "workbench.evaluator",
     "Evaluator": "workbench.evaluator",
     "Graph": "workbench.circuits.graph",
-    "Model": "workbench.model",
+    "Model": "workbench.models.model",
     "Pair": "tasks.pair",
     "Session": "workbench.session",
     "Task": "tasks.task",
@@ -55,7 +55,7 @@ _HOMES = {
     "discover": "workbench.discovery.run",
     "evaluate": "workbench.score",
     "load_circuit": "workbench.formats",
-    "load_model": "workbench.model",
+    "load_model": "workbench.models.model",
     "load_task": "workbench.evaluation",
     "resume_session": "workbench.beginning",
     "save_circuit": "workbench.formats",

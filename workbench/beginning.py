@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.base.folders import new_journal_path
 from workbench.base.progress import Progress, silent
-from workbench.bundled_circuits import truth
 from workbench.commands import Command
 from workbench.errors import WorkbenchError
 from workbench.header import Header, first_threshold, header
 from workbench.history import History
 from workbench.journal import Journal, Reading
-from workbench.modelsource import SHORT_NAMES, find_model
+from workbench.models.bundled_circuits import truth
+from workbench.models.source import SHORT_NAMES, find_model
 from workbench.opening import Opened, open_engine
 from workbench.request import Settings
 from workbench.session import Session
@@ -22,7 +22,7 @@ from workbench.state import State
 
 if TYPE_CHECKING:
     from tasks.task import Task
-    from workbench.model import Model
+    from workbench.models.model import Model
 
 
 def start_session(
@@ -64,7 +64,7 @@ def start_session(
     Raises:
         WorkbenchError: for anything that does not load, fit or exist.
     """
-    from workbench.model import load_model
+    from workbench.models.model import load_model
     from workbench.taskfile import resolve_task
 
     _refuse_existing(journal)
@@ -176,7 +176,7 @@ def resume_session(
         history = replayed(began, reading, journal)
         settings = began.settings
         if model is None:
-            from workbench.model import load_model
+            from workbench.models.model import load_model
 
             model = load_model(
                 settings.model,

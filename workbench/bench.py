@@ -29,11 +29,11 @@ from workbench.errors import WorkbenchError
 from workbench.evaluation import NO_MEMORY, load_task
 from workbench.evaluator import Edit, Evaluator
 from workbench.figures import Figure, Figures
-from workbench.model import Model, read_model
+from workbench.models.folder import sharing_weights
+from workbench.models.model import Model, read_model
 from workbench.patching import edge_effects
 from workbench.provenance import versions
 from workbench.stopwatch import Stopwatch, peak_memory, resident
-from workbench.weights import sharing_weights
 from workbench.workspace import Workspace
 
 SMALL, LARGE = 200, 1000

@@ -39,7 +39,7 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure speed and memory, as ratios to one plain forward pass of the same batch."""
-    from workbench.modelsource import find_model
+    from workbench.models.source import find_model
     from workbench.precheck import check_task
 
     find_model(model)

@@ -25,7 +25,7 @@ from workbench.discovery.options import Options
 from workbench.discovery.scoring import streamed_scores
 from workbench.evaluation import NO_MEMORY, prepare
 from workbench.figures import Figure, Figures
-from workbench.model import Model, load_model
+from workbench.models.model import Model, load_model
 from workbench.stopwatch import Stopwatch, peak_memory
 from workbench.workspace import Workspace
 

@@ -100,7 +100,7 @@ def open_(
     means: Means = None,
 ) -> int:
     """Open a model and a task in the app."""
-    from workbench.modelsource import find_model
+    from workbench.models.source import find_model
     from workbench.precheck import check_circuit, check_task
 
     find_model(model)
@@ -188,7 +188,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score a circuit: everything outside it corrupted."""
-    from workbench.modelsource import find_model
+    from workbench.models.source import find_model
     from workbench.precheck import check_task, warn_of_other_model
 
     # What costs nothing to find out comes before what takes seconds.
@@ -203,7 +203,7 @@ def evaluate(
     warn_of_other_model(loaded, model)
     with console.ProgressLine() as progress:
         progress("Starting", None)
-        from workbench.model import load_model
+        from workbench.models.model import load_model
         from workbench.score import evaluate as score_of
 
         made = load_model(model, device=device, dtype=dtype, revision=revision, progress=progress)
@@ -281,8 +281,8 @@ def models(
         with console.ProgressLine() as progress:
             progress("Starting", None)
             from workbench.footprint import of_model
-            from workbench.model import load_model
             from workbench.modelreport import to_json
+            from workbench.models.model import load_model
 
             made = load_model(
                 check, device=device, dtype=dtype, revision=revision, progress=progress
@@ -295,7 +295,7 @@ def models(
         return
     if device or dtype or revision:
         raise WorkbenchError("--device, --dtype and --revision go with --check MODEL.")
-    from workbench.knownmodels import converted_models
+    from workbench.models.known import converted_models
     from workbench.sessions import models_to_offer
     from workbench.transformer.families.supported import SUPPORTED_FAMILIES
 
@@ -355,9 +355,9 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare a circuit with a reference: which edges are missing, which are extra."""
-    from workbench.bundled_circuits import find_reference
     from workbench.circuits.comparison import compare as compared
     from workbench.formats import load_circuit
+    from workbench.models.bundled_circuits import find_reference
 
     path = find_reference(reference)
     mine = load_circuit(circuit)

@@ -15,7 +15,6 @@ from typing import Any
 
 from workbench import edits
 from workbench.assessor import Assessor
-from workbench.bundled_circuits import truth
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import Comparison, compare
 from workbench.circuits.graph import Graph
@@ -26,6 +25,7 @@ from workbench.effects import DROP, LASTING, Effects
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.footprint import Footprint
 from workbench.held import Held
+from workbench.models.bundled_circuits import truth
 from workbench.opening import Opened
 from workbench.preview import PromptView
 from workbench.proposal import differing

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workbench.discovery.options import Options
     from workbench.evaluator import Evaluator
     from workbench.footprint import Footprint
-    from workbench.model import Model
+    from workbench.models.model import Model
     from workbench.workspace import Evaluation, Workspace
 
 

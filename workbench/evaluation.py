@@ -12,7 +12,7 @@ from workbench.settings import check_means
 
 if TYPE_CHECKING:
     from workbench.batch import Batch
-    from workbench.model import Model
+    from workbench.models.model import Model
     from workbench.workspace import Evaluation, Workspace
 
 LOW_ACCURACY = 0.6

@@ -16,7 +16,7 @@ from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
-    from workbench.model import Model
+    from workbench.models.model import Model
     from workbench.transformer.parts import Parts
 
 WHAT_IF_EXCESS = 1.5

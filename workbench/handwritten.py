@@ -29,10 +29,10 @@ import torch
 from torch import Tensor
 
 from tasks.words import THINGS
-from workbench.bundled import CIRCUIT, write_digests
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
 from workbench.formats import save_circuit
+from workbench.models.bundled import CIRCUIT, write_digests
 from workbench.pocket.vocabulary import BEGIN, UNKNOWN, word_level
 
 WORDS = tuple(singular for singular, _ in THINGS)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from workbench.footprint import Footprint
-from workbench.info import ModelInfo, SelfCheck
+from workbench.models.info import ModelInfo, SelfCheck
 
 Fact = tuple[str, str]
 """A label, empty where the line belongs to the one above, and what is so."""

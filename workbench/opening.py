@@ -20,7 +20,7 @@ from workbench.request import Settings
 from workbench.views import TaskInfo
 
 if TYPE_CHECKING:
-    from workbench.model import Model
+    from workbench.models.model import Model
 
 NO_ESTIMATES = (
     "EAP estimates are zero for this metric, which has no slope at the clean run: "

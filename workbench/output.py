@@ -11,7 +11,7 @@ from workbench.base.text import printable
 if TYPE_CHECKING:
     from workbench.circuits.comparison import Comparison, Overlap
     from workbench.footprint import Footprint
-    from workbench.info import ModelInfo
+    from workbench.models.info import ModelInfo
     from workbench.score import CircuitScore
 
 

@@ -17,8 +17,8 @@ from tasks import TASKS, Pair, Task, TaskError, Tokenizer
 from workbench.base.progress import silent
 from workbench.encoding import Encoding
 from workbench.errors import WorkbenchError
-from workbench.modelcache import CacheEntry
-from workbench.modelsource import find_model
+from workbench.models.cache import CacheEntry
+from workbench.models.source import find_model
 
 TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILE = "tokenizer_config.json"

@@ -77,7 +77,7 @@ def _memory() -> int | None:
 def _devices() -> list[str]:
     """What there is to compute on; a torch that cannot be imported is said, not raised."""
     try:
-        from workbench.device import devices
+        from workbench.models.device import devices
 
         return devices()
     except Exception as error:  # a broken installation fails in any way

@@ -12,7 +12,7 @@ from workbench.evaluation import NO_MEMORY, prepare
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
-    from workbench.model import Model
+    from workbench.models.model import Model
     from workbench.workspace import Workspace
 
 

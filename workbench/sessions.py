@@ -9,7 +9,7 @@ from typing import Any
 from workbench.base.folders import sessions_folder
 from workbench.errors import WorkbenchError
 from workbench.journal import read
-from workbench.knownmodels import KnownModel, downloads, short_names
+from workbench.models.known import KnownModel, downloads, short_names
 from workbench.views import SessionSummary
 
 

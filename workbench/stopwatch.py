@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from workbench.batch import Batch
-from workbench.device import peak_memory_counter, reset_peak_memory, synchronize
+from workbench.models.device import peak_memory_counter, reset_peak_memory, synchronize
 
 SAMPLE = 0.002
 """Seconds between two looks at the memory, where the system does not keep the peak itself."""

@@ -18,12 +18,12 @@ from screens.status_bar import StatusBar
 from tests.screens.test_bench import row_text, screen_text, settled
 from tests.screens.tiny_sessions import until
 from tests.screens.toy_session import toy_session
-from workbench.bundled import WANTED, BundledModel, write_digests
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import STANDINGS
 from workbench.circuits.graph import Graph
 from workbench.formats import save_circuit
-from workbench.modelsource import SHORT_NAMES
+from workbench.models.bundled import WANTED, BundledModel, write_digests
+from workbench.models.source import SHORT_NAMES
 from workbench.session import Session
 
 NARROW = (80, 24)

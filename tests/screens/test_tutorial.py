@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-import workbench.model
+import workbench.models.model
 from screens import bench_keys, graph_keys
 from screens.app import WorkbenchApp
 from screens.bench import Bench
@@ -38,7 +38,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """A state folder of its own, and a tiny model in the place of the bundled one."""
     monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workbench.model, "load_model", lambda *_, **__: tiny_model()[0])
+    monkeypatch.setattr(workbench.models.model, "load_model", lambda *_, **__: tiny_model()[0])
     yield
 
 
@@ -234,7 +234,7 @@ async def test_what_does_not_load_is_a_sentence_on_setup(monkeypatch: pytest.Mon
     def broken(*_: object, **__: object) -> None:
         raise WorkbenchError("The model pocket is not whole.")
 
-    monkeypatch.setattr(workbench.model, "load_model", broken)
+    monkeypatch.setattr(workbench.models.model, "load_model", broken)
     app = WorkbenchApp(tutorial="go on")
     async with app.run_test(size=NARROW) as pilot:
         await until(pilot, lambda: isinstance(app.screen, Setup), 30)

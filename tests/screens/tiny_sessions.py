@@ -15,7 +15,7 @@ from textual.widget import Widget
 from tasks import make_task
 from tests.tiny import tiny_gpt2
 from workbench.beginning import build_session
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.session import Session
 
 

@@ -30,7 +30,7 @@ from workbench.discovery.options import Options
 from workbench.effects import Matrix
 from workbench.engine import Engine, Scores
 from workbench.footprint import Footprint
-from workbench.info import Architecture, ModelInfo, SelfCheck
+from workbench.models.info import Architecture, ModelInfo, SelfCheck
 from workbench.opening import Opened
 from workbench.readout.views import Lens, Place, TokenValue
 from workbench.request import Settings

@@ -19,7 +19,7 @@ from workbench.base.work import Work, finish
 from workbench.batch import make_batch
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.workspace import Workspace
 
 MAKERS = {

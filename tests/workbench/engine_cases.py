@@ -18,7 +18,7 @@ from tests.workbench.engine_reference import Reference
 from workbench.batch import Group
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.workspace import Workspace
 
 N_PAIRS, N_POSITIONS = 4, 7

@@ -11,7 +11,7 @@ from tests.tiny_families import MAKERS
 from tests.workbench.engine_cases import Case, in_float64
 from tests.workbench.family_reference import FamilyReference
 from workbench.batch import Group
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.workspace import Workspace
 
 CASES = tuple(MAKERS)

@@ -14,7 +14,7 @@ from torch import nn
 
 from tests.paths import ROOT
 from tests.workbench.family_cases import CASES, model_of
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.transformer.families.supported import SUPPORTED_FAMILIES
 from workbench.transformer.frozen_norm import FrozenNorm
 from workbench.transformer.parts import Attention, Parts

@@ -16,7 +16,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from tests.tiny import tiny_tokenizer
 from workbench.batch import Group
 from workbench.circuits.circuit import Circuit
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.workspace import Workspace
 
 CLEAN, CORRUPTED, RIGHT, WRONG = 10, 11, 12, 13

@@ -20,7 +20,7 @@ from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.workspace import Workspace
 
 NAMES = ("gpt2", "llama", "gpt_neox", "gemma2")

@@ -15,7 +15,7 @@ from tasks.task import Task
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
 from tests.workbench.readout_reference import Reference, Written
 from workbench.batch import make_batch
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.workspace import Workspace
 
 

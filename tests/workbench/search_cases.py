@@ -11,7 +11,7 @@ import transformers as hf
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
 from tests.tiny_families import made
 from tests.workbench.family_cases import case_of
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.workspace import Workspace
 
 LAYERS = 4

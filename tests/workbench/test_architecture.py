@@ -11,7 +11,7 @@ from torch import nn
 
 from tests.tiny import tiny_gpt2
 from tests.workbench.unusual_models import MODELS
-from workbench.architecture import architecture_of, storage_bytes, weight_bytes
+from workbench.models.architecture import architecture_of, storage_bytes, weight_bytes
 from workbench.transformer.families import parts_of
 
 PLAIN = {

@@ -156,7 +156,7 @@ def test_what_is_wrong_is_said_before_a_model_is_loaded(
     arguments: list[str],
     sentence: str,
 ) -> None:
-    monkeypatch.setattr("workbench.model.load_model", None)
+    monkeypatch.setattr("workbench.models.model.load_model", None)
     code, out, err = run(model, task, circuit, *arguments)
     assert (code, out) == (2, "")
     (line,) = err.splitlines()

@@ -21,7 +21,7 @@ from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.evaluation import load_task
 from workbench.handwritten import TRUE_EDGES, true_circuit
-from workbench.model import load_model
+from workbench.models.model import load_model
 from workbench.workspace import Workspace
 
 

@@ -13,7 +13,7 @@ from workbench.base.work import finish
 from workbench.discovery.atp_star import OF_HEADS, magnitudes
 from workbench.discovery.findings import Findings
 from workbench.discovery.qk_fix import _Row
-from workbench.model import Model
+from workbench.models.model import Model
 
 names = pytest.mark.parametrize("name", NAMES)
 

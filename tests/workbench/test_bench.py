@@ -22,9 +22,9 @@ from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.evaluation import load_task
 from workbench.figures import Figure, quantile
-from workbench.model import Model
+from workbench.models.folder import sharing_weights
+from workbench.models.model import Model
 from workbench.stopwatch import Stopwatch, peak_memory
-from workbench.weights import sharing_weights
 
 
 @pytest.fixture(scope="module")

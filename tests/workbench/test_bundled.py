@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from workbench import load_model
-from workbench.bundled import KNOWN, POCKET, BundledModel
 from workbench.errors import WorkbenchError
-from workbench.modelsource import SHORT_NAMES, find_model
+from workbench.models.bundled import KNOWN, POCKET, BundledModel
+from workbench.models.source import SHORT_NAMES, find_model
 
 BUNDLED = pytest.mark.parametrize("name", [POCKET.name, KNOWN.name])
 MOST_BYTES = 8 * 2**20

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from workbench import cli
-from workbench.bundled import KNOWN, WANTED, BundledModel, write_digests
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.formats import load_circuit, save_circuit
-from workbench.modelsource import SHORT_NAMES
+from workbench.models.bundled import KNOWN, WANTED, BundledModel, write_digests
+from workbench.models.source import SHORT_NAMES
 
 GRAPH = Graph(2, 2)
 SHARED = ["input->a0.h1<v>", "a0.h1->m1", "m1->logits"]

@@ -18,7 +18,7 @@ from workbench.discovery.clusters import Clusters, find_clusters
 from workbench.discovery.estimates import eap
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.workspace import Workspace
 
 N, EDGES = 6, 40

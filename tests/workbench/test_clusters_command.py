@@ -16,7 +16,7 @@ from workbench.batch import make_batch
 from workbench.circuits.circuit import Circuit
 from workbench.cli import main
 from workbench.evaluator import Evaluator
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.workspace import Workspace
 
 N = 4

@@ -217,7 +217,7 @@ def test_bad_input_is_one_sentence_and_loads_no_model(
     def loaded(*arguments: object, **named: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("workbench.model.load_model", loaded)
+    monkeypatch.setattr("workbench.models.model.load_model", loaded)
     code, out, err = run(*flags)
     assert (code, out) == (2, "")
     if err.startswith("workbench: "):

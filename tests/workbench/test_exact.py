@@ -16,7 +16,7 @@ from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.evaluation import load_task
 from workbench.handwritten import TRUE_EDGES
-from workbench.model import load_model
+from workbench.models.model import load_model
 from workbench.workspace import Workspace
 
 

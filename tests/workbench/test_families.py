@@ -21,7 +21,7 @@ from tests.workbench.rounding import Rounding
 from workbench.discovery.estimates import estimates
 from workbench.effect_settings import SETTINGS
 from workbench.evaluator import Edit, Evaluator
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.patching import edge_effects
 from workbench.transformer.forward import unembed
 

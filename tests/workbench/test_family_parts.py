@@ -19,8 +19,8 @@ from tests.tiny import tiny_gpt2, tiny_llama, tiny_tokenizer
 from tests.tiny_families import DROPPED, MAKERS, made
 from tests.workbench.family_cases import CASES, model_of
 from workbench.errors import WorkbenchError
-from workbench.model import Model
-from workbench.selfcheck import MAX_TOKENS, self_check
+from workbench.models.model import Model
+from workbench.models.self_check import MAX_TOKENS, self_check
 from workbench.transformer.families import ADAPTERS, parts_of
 from workbench.transformer.families.supported import SUPPORTED_FAMILIES, require_supported
 from workbench.transformer.parts import Attention, Layer, Parts
@@ -125,7 +125,7 @@ def test_loading_and_analysing_takes_no_transformer_lens() -> None:
     code = (
         "import sys\n"
         "from tests.tiny import tiny_llama\n"
-        "from workbench.model import Model\n"
+        "from workbench.models.model import Model\n"
         "model = Model.from_hf(*tiny_llama())\n"
         "import workbench.evaluator, workbench.discovery.eap, workbench.patching\n"
         "assert model.check.passed\n"

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from tests.workbench.unusual_models import MODELS
-from workbench.architecture import storage_bytes
 from workbench.batch import Group
 from workbench.budget import Shape
 from workbench.circuits.circuit import Circuit, all_edges
@@ -21,6 +20,7 @@ from workbench.circuits.graph import Graph
 from workbench.evaluator import Evaluator
 from workbench.footprint import Footprint, _needed, predict
 from workbench.metrics_catalogue import DEFINITIONS
+from workbench.models.architecture import storage_bytes
 from workbench.plan import ALL, LAST, make_plan
 from workbench.transformer.families import parts_of
 from workbench.transformer.recording import Recording

@@ -17,11 +17,12 @@ import pytest
 import torch
 
 from tests.tinygguf import LAYERS, write_tiny_gguf
-from workbench import gguffile, modelcache
 from workbench.base import folders
 from workbench.errors import WorkbenchError
-from workbench.model import Model, load_model
-from workbench.modelcache import STAMP, CacheEntry
+from workbench.models import cache as modelcache
+from workbench.models import gguf as gguffile
+from workbench.models.cache import STAMP, CacheEntry
+from workbench.models.model import Model, load_model
 
 pytestmark = pytest.mark.dependencies
 

@@ -23,7 +23,7 @@ from workbench.errors import WorkbenchError
 from workbench.evaluation import load_task
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES
-from workbench.model import load_model
+from workbench.models.model import load_model
 from workbench.workspace import Workspace
 
 METHODS = {"greedy-growth": greedy_growth, "greedy-pruning": greedy_pruning}

@@ -14,10 +14,10 @@ import torch
 from workbench import Circuit, evaluate, load_circuit, load_model, load_task
 from workbench.base.progress import silent
 from workbench.beginning import begin
-from workbench.bundled import CIRCUIT, KNOWN
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES, VOCABULARY, WORDS, make_model, write
-from workbench.model import Model
+from workbench.models.bundled import CIRCUIT, KNOWN
+from workbench.models.model import Model
 from workbench.opening import Opened, open_engine
 from workbench.patching import drop_costs, edge_effects, node_effects
 from workbench.request import Settings

@@ -128,7 +128,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 SCRIPT = """
 import json, sys
 from workbench.errors import WorkbenchError
-from workbench.model import load_model
+from workbench.models.model import load_model
 out = []
 for name, revision in json.loads(sys.argv[1]):
     told = []

@@ -22,7 +22,7 @@ from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.evaluation import means_batch
 from workbench.evaluator import Evaluator
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.score import evaluate
 from workbench.settings import MEANS
 from workbench.workspace import Workspace

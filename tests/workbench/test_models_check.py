@@ -13,9 +13,9 @@ from tests.workbench.unusual_models import MODELS
 from workbench import cli
 from workbench.budget import Shape
 from workbench.footprint import of_model, predict
-from workbench.info import Architecture, SelfCheck
-from workbench.model import Model, load_model
 from workbench.modelreport import check_facts, facts, memory_facts, size
+from workbench.models.info import Architecture, SelfCheck
+from workbench.models.model import Model, load_model
 from workbench.transformer.families import parts_of
 
 Run = Callable[..., tuple[int, str, str]]

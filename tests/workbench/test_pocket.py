@@ -15,9 +15,9 @@ import torch
 
 from tasks import TASKS, make_task, words
 from workbench import load_model
-from workbench.bundled import POCKET, BundledModel
 from workbench.cli import main
-from workbench.model import Model
+from workbench.models.bundled import POCKET, BundledModel
+from workbench.models.model import Model
 from workbench.pocket.examination import REQUIRED, examine, held_out_task
 from workbench.pocket.grammar import DECIDED, FREE, Document, documents
 from workbench.pocket.recipe import Recipe, new_model, train, weighted_loss

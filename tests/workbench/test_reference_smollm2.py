@@ -19,7 +19,7 @@ from workbench.batch import make_batch
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.estimates import estimates
 from workbench.evaluator import Edit, Evaluator
-from workbench.model import load_model
+from workbench.models.model import load_model
 from workbench.patching import edge_effects
 from workbench.taskfile import read_task
 from workbench.workspace import Workspace

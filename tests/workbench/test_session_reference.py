@@ -10,14 +10,14 @@ import pytest
 
 from tests.workbench.session_cases import expand_all, new_session, tiny
 from workbench.beginning import resume_session
-from workbench.bundled import BundledModel
-from workbench.bundled_circuits import truth
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import compare
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
-from workbench.modelsource import SHORT_NAMES
+from workbench.models.bundled import BundledModel
+from workbench.models.bundled_circuits import truth
+from workbench.models.source import SHORT_NAMES
 from workbench.session import Session
 
 GRAPH = Graph(3, 2)

@@ -317,9 +317,9 @@ def test_a_place_that_cannot_be_kept_is_a_sentence(tmp_path: Path) -> None:
 @pytest.fixture
 def pocket(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tiny model in the place of the one that comes with the workbench."""
-    import workbench.model
+    import workbench.models.model
 
-    monkeypatch.setattr(workbench.model, "load_model", lambda *_, **__: tiny_model()[0])
+    monkeypatch.setattr(workbench.models.model, "load_model", lambda *_, **__: tiny_model()[0])
 
 
 def begun() -> Path:
@@ -375,7 +375,7 @@ def test_a_tutorial_that_is_open_elsewhere_is_left_alone(pocket: None) -> None:
 def test_a_model_that_is_missing_is_a_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from workbench.bundled import POCKET
+    from workbench.models.bundled import POCKET
 
     monkeypatch.setattr(POCKET, "folder", tmp_path / "nowhere")
     monkeypatch.delitem(vars(POCKET), "checked_folder", raising=False)

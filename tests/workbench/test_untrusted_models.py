@@ -17,7 +17,7 @@ import torch
 from tests.paths import ROOT
 from tests.tiny import tiny_llama
 from workbench.errors import WorkbenchError
-from workbench.model import Model, load_model
+from workbench.models.model import Model, load_model
 
 pytestmark = pytest.mark.dependencies
 
@@ -198,4 +198,4 @@ def test_transformers_is_asked_in_one_place() -> None:
         for path in sorted((ROOT / room).rglob("*.py"))
         if ".from_pretrained(" in path.read_text(encoding="utf-8")
     ]
-    assert reading == ["workbench/transformers_access.py"]
+    assert reading == ["workbench/models/transformers_access.py"]

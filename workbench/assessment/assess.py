@@ -29,7 +29,7 @@ from workbench.evaluation import NO_MEMORY, prepare, task_warnings
 from workbench.provenance import now, origin
 
 if TYPE_CHECKING:
-    from workbench.model import Model
+    from workbench.models.model import Model
     from workbench.workspace import Workspace
 
 

@@ -93,7 +93,7 @@ def assess(
     # What costs nothing to find out comes before what takes seconds.
     from workbench.assessment.parts import choose_parts
     from workbench.assessment.report import check_report, write_report
-    from workbench.modelsource import find_model
+    from workbench.models.source import find_model
     from workbench.precheck import check_circuit, check_task
 
     wanted = None if parts is None else [name.strip() for name in parts.split(",")]
@@ -115,7 +115,7 @@ def assess(
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.assessment.assess import assess as assess_circuits
-        from workbench.model import load_model
+        from workbench.models.model import load_model
 
         made = load_model(model, device=device, dtype=dtype, revision=revision, progress=progress)
         with first_interrupt() as cancel:

@@ -82,7 +82,7 @@ def clusters(
     as_json: Json = False,
 ) -> None:
     """Cluster prompts by the edges that they need, with a circuit for each cluster."""
-    from workbench.modelsource import find_model
+    from workbench.models.source import find_model
     from workbench.precheck import check_task
 
     # What costs nothing to find out comes before what takes seconds.
@@ -92,7 +92,7 @@ def clusters(
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.discovery.prompts import check_asked, check_folder, cluster_prompts
-        from workbench.model import load_model
+        from workbench.models.model import load_model
 
         check_asked(
             method,

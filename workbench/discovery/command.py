@@ -108,7 +108,7 @@ def discover(
     from workbench.base.write_file import check_target
     from workbench.discovery.asking import asked_for, check
     from workbench.discovery.method import find_method
-    from workbench.modelsource import find_model
+    from workbench.models.source import find_model
     from workbench.precheck import check_task
 
     asked: dict[str, Any] = {
@@ -136,7 +136,7 @@ def discover(
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.discovery.run import discover as found_by
-        from workbench.model import load_model
+        from workbench.models.model import load_model
 
         made = load_model(model, device=device, dtype=dtype, revision=revision, progress=progress)
         with first_interrupt() as cancel:

@@ -26,7 +26,7 @@ from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
 from workbench.evaluation import NO_MEMORY, prepare
 from workbench.formats import save_circuit
-from workbench.model import Model
+from workbench.models.model import Model
 from workbench.provenance import origin
 from workbench.workspace import Workspace
 

@@ -27,7 +27,7 @@ from workbench.score import CircuitScore, score
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
-    from workbench.model import Model
+    from workbench.models.model import Model
     from workbench.workspace import Workspace
 
 SCORES = "the change of the mean metric when the edge is corrupted"

@@ -23,7 +23,7 @@ from workbench.settings import PATCHING
 if TYPE_CHECKING:
     from workbench.batch import Batch
     from workbench.circuits.graph import Graph
-    from workbench.model import Model
+    from workbench.models.model import Model
     from workbench.transformer.parts import Parts
     from workbench.workspace import Workspace
 

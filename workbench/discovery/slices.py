@@ -24,7 +24,7 @@ from workbench.transformer.recording import Recording, record
 
 if TYPE_CHECKING:
     from workbench.batch import Batch
-    from workbench.model import Model
+    from workbench.models.model import Model
     from workbench.transformer.parts import Parts
     from workbench.workspace import Workspace
 

@@ -37,11 +37,11 @@ def examine(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> int:
     """Ask it the tasks in combinations of words that training never made."""
-    from workbench.modelsource import find_model
+    from workbench.models.source import find_model
 
     find_model(model)
     with console.ProgressLine() as progress:
-        from workbench.model import load_model
+        from workbench.models.model import load_model
         from workbench.pocket.examination import examine as results_of
 
         results = results_of(load_model(model, progress=progress), progress=progress)

@@ -10,7 +10,7 @@ from workbench.base.progress import Progress, silent
 from workbench.pocket.split import COMBINATIONS, held_out
 
 if TYPE_CHECKING:
-    from workbench.model import Model
+    from workbench.models.model import Model
 
 DRAWN = 3000
 """Pairs that are drawn of a task, of which about one in five is held out and asked."""

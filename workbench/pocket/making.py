@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from workbench.base.progress import Progress, silent
-from workbench.bundled import write_digests
 from workbench.errors import WorkbenchError
+from workbench.models.bundled import write_digests
 from workbench.pocket.card import write_card
 from workbench.pocket.examination import Result, examine
 from workbench.pocket.recipe import Recipe, train
@@ -31,7 +31,7 @@ def make_pocket(
     Raises:
         WorkbenchError: there is something in the folder, or it cannot be written.
     """
-    from workbench.model import load_model
+    from workbench.models.model import load_model
 
     say = progress or silent
     recipe = replace(Recipe(), seed=seed)

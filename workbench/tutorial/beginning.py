@@ -43,7 +43,7 @@ def take_up(*, restart: bool = False, progress: Say = silent) -> TakenUp:
         WorkbenchError: the model cannot be loaded, or the session is open elsewhere.
     """
     from workbench.beginning import build_session, resume_session
-    from workbench.model import load_model
+    from workbench.models.model import load_model
 
     said = ""
     model = load_model(MODEL, progress=progress)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.info import SelfCheck
+from workbench.models.info import SelfCheck
 from workbench.transformer.forward import unembed
 from workbench.transformer.parts import Parts
 from workbench.transformer.recording import Recording, record

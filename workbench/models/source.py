@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from workbench.bundled import KNOWN, POCKET, BundledModel
 from workbench.errors import WorkbenchError
+from workbench.models.bundled import KNOWN, POCKET, BundledModel
 
 # A hub id: `gpt2` or `owner/name`, in the characters the hub allows.
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from workbench.base.progress import Progress
-from workbench.transformers_access import silent_transformers
+from workbench.models.transformers_access import silent_transformers
 
 # A bar of several thousand weights need not redraw a screen several thousand times.
 STEP = 0.01

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.base.folders import cache_folder
-from workbench.modelcache import STAMP
-from workbench.modelsource import SHORT_NAMES
+from workbench.models.cache import STAMP
+from workbench.models.source import SHORT_NAMES
 from workbench.transformer.families.supported import SUPPORTED_FAMILIES
 
 

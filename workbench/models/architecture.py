@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from workbench.info import Architecture
+from workbench.models.info import Architecture
 from workbench.transformer.families.modules import Experts, Scaled
 from workbench.transformer.parts import Attention, Layer, Parts, Step
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.bundled import BundledModel
 from workbench.errors import WorkbenchError
-from workbench.modelsource import SHORT_NAMES
+from workbench.models.bundled import BundledModel
+from workbench.models.source import SHORT_NAMES
 
 
 def truth(model: str, task: str) -> Path | None:

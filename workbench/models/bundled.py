@@ -12,7 +12,7 @@ from pathlib import Path
 
 from workbench.errors import WorkbenchError
 
-FOLDER = Path(__file__).with_name("data")
+FOLDER = Path(__file__).parents[1] / "data"
 DIGESTS = "digests.json"
 WANTED = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 """What a model cannot be without."""

@@ -12,9 +12,9 @@ from typing import Any
 
 from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
-from workbench.quiet import STEP
+from workbench.models.folder import TOKENIZER_FILES, first_line, read_config, weight_files
+from workbench.models.transformers_progress import STEP
 from workbench.transformer.families.supported import require_supported
-from workbench.weights import TOKENIZER_FILES, first_line, read_config, weight_files
 
 # Beside the weights: all that a tokenizer or a configuration can consist of.
 SMALL_FILES = ("*.json", "tokenizer.model", "*.txt", "*.jinja")

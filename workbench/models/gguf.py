@@ -11,11 +11,11 @@ import torch
 from workbench.base.failures import is_memory_error, memory_errors
 from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
-from workbench.modelcache import CacheEntry
-from workbench.quiet import quiet_transformers
+from workbench.models.cache import CacheEntry
+from workbench.models.folder import first_line, read_folder, sharing_weights, too_big
+from workbench.models.transformers_access import tokenizer_of, weights_of
+from workbench.models.transformers_progress import quiet_transformers
 from workbench.transformer.families.supported import SUPPORTED_FAMILIES
-from workbench.transformers_access import tokenizer_of, weights_of
-from workbench.weights import first_line, read_folder, sharing_weights, too_big
 
 MAGIC = b"GGUF"
 

@@ -17,11 +17,11 @@ import torch
 from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.circuits.graph import Graph
-from workbench.device import choose_device, choose_dtype
 from workbench.errors import WorkbenchError
-from workbench.info import ModelInfo, SelfCheck
-from workbench.modelsource import find_model
-from workbench.weights import first_line, read_folder, too_big
+from workbench.models.device import choose_device, choose_dtype
+from workbench.models.folder import first_line, read_folder, too_big
+from workbench.models.info import ModelInfo, SelfCheck
+from workbench.models.source import find_model
 
 if TYPE_CHECKING:
     from workbench.transformer.parts import Parts
@@ -84,12 +84,12 @@ class Model:
             WorkbenchError: the family is not exact here, the weights are quantised, or the engine's
                 logits differ from the model's own by more than float noise.
         """
-        from workbench.architecture import architecture_of, weight_bytes
-        from workbench.selfcheck import self_check
+        from workbench.models.architecture import architecture_of, weight_bytes
+        from workbench.models.self_check import self_check
+        from workbench.models.transformers_access import reading_notes, with_plain_attention
         from workbench.transformer.families import parts_of
         from workbench.transformer.families.fit import known_parts
         from workbench.transformer.families.supported import require_supported
-        from workbench.transformers_access import reading_notes, with_plain_attention
 
         say = progress or silent
         require_supported(hf_model.config, name)
@@ -191,11 +191,11 @@ def read_model(
     say("Starting", None)
     path = source.path
     if path is None:
-        from workbench.modelhub import hub_folder
+        from workbench.models.hub import hub_folder
 
         path = hub_folder(name, revision, say)
     if source.kind == "gguf":
-        from workbench.gguffile import read_gguf
+        from workbench.models.gguf import read_gguf
 
         hf_model, tokenizer = read_gguf(path, name, chosen_dtype, say)
     else:
