@@ -33,7 +33,7 @@ from screens.session_list import SessionList
 from screens.tokens import one_line
 from workbench import settings
 from workbench.errors import WorkbenchError
-from workbench.metrics_catalogue import DEFINITIONS
+from workbench.metrics.catalogue import DEFINITIONS
 from workbench.request import OpenRequest
 
 if TYPE_CHECKING:

@@ -63,7 +63,7 @@ def test_import_contracts() -> None:
         "import workbench.session",
         "import workbench.cli",
         "import workbench.formats, workbench.journal, workbench.commands",
-        "import workbench.base.failures, workbench.budget, workbench.metrics_catalogue",
+        "import workbench.base.failures, workbench.budget, workbench.metrics.catalogue",
         "import workbench.request, workbench.settings, workbench.provenance, workbench.evaluation",
         "import tasks",
         "from workbench import Circuit, Graph, Session, load_circuit, WorkbenchError",

@@ -154,7 +154,7 @@ class Engine:
     def eap(self, tick: Callable[[float], None]) -> Matrix:
         """Estimates for all edges; `tick` is told the fraction done."""
         from workbench.discovery.estimates import estimates
-        from workbench.metrics_catalogue import STEPS
+        from workbench.metrics.catalogue import STEPS
 
         if self.workspace.metric_name in STEPS:
             graph = self.model.graph

@@ -138,7 +138,7 @@ def _room(n: int) -> int:
 def _what_if(parts: Parts, graph: Graph, shape: Shape, needed: tuple[int, int], metric: str) -> int:
     """Batches are cut to a budget, but hold one alternative at least and all edges at most."""
     from workbench.budget import alternative_rows, what_if_bytes
-    from workbench.metrics import LOGIT_BYTES
+    from workbench.metrics.metric import LOGIT_BYTES
 
     row, budget = _row(parts, shape), what_if_bytes(parts.device.type)
     one = alternative_rows(*needed, 3 * graph.n_heads, tail=True) * row

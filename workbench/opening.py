@@ -15,7 +15,7 @@ from workbench.base.failures import told
 from workbench.base.progress import Progress
 from workbench.engine import Engine
 from workbench.evaluation import task_warnings
-from workbench.metrics_catalogue import NEGLIGIBLE
+from workbench.metrics.catalogue import NEGLIGIBLE
 from workbench.request import Settings
 from workbench.views import TaskInfo
 
@@ -48,7 +48,7 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
     """
     from workbench.batch import make_batch
     from workbench.evaluation import means_batch
-    from workbench.metrics_catalogue import DEFINITIONS
+    from workbench.metrics.catalogue import DEFINITIONS
     from workbench.workspace import Workspace
 
     say("Reading the prompts", None)

@@ -21,7 +21,7 @@ PACKAGES = ("circuit-workbench", "torch", "transformers", "transformer-lens", "n
 
 def origin(workspace: Workspace, seed: int) -> dict[str, Any]:
     """Plain values: model, task, metric, ablation, seed and versions of the software."""
-    from workbench.metrics_catalogue import DEFINITIONS
+    from workbench.metrics.catalogue import DEFINITIONS
 
     model, batch = workspace.model.info, workspace.batch
     task, metric = batch.task, workspace.metric_name

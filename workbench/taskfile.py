@@ -101,7 +101,7 @@ def read_task(path: str | Path, *, metric: str | None = None) -> Task:
 def _checked(metric: str | None) -> str | None:
     if metric is None:
         return None
-    from workbench.metrics_catalogue import check_metric
+    from workbench.metrics.catalogue import check_metric
 
     return check_metric(metric)
 

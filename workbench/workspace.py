@@ -18,8 +18,8 @@ from torch import Tensor
 
 from workbench.ablation import record_ablated
 from workbench.means import Means, means_over
-from workbench.metrics import Answers, Metric
-from workbench.metrics_catalogue import check_metric
+from workbench.metrics.catalogue import check_metric
+from workbench.metrics.metric import Answers, Metric
 from workbench.settings import MEANS, PATCHING, check_ablation
 from workbench.transformer.recording import Recording, record
 

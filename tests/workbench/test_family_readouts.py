@@ -13,8 +13,8 @@ from tasks.task import Task
 from tests.workbench.family_cases import CASES, model_of
 from tests.workbench.readout_cases import PAIRS
 from workbench.batch import make_batch
-from workbench.metrics import Answers, Metric
-from workbench.metrics_catalogue import DEFINITIONS
+from workbench.metrics.catalogue import DEFINITIONS
+from workbench.metrics.metric import Answers, Metric
 from workbench.readout.attention import pattern
 from workbench.readout.direct_logit_attribution import attribution
 from workbench.readout.logit_lens import lens

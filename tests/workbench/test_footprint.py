@@ -19,7 +19,7 @@ from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.evaluator import Evaluator
 from workbench.footprint import Footprint, _needed, predict
-from workbench.metrics_catalogue import DEFINITIONS
+from workbench.metrics.catalogue import DEFINITIONS
 from workbench.models.architecture import storage_bytes
 from workbench.plan import ALL, LAST, make_plan
 from workbench.transformer.families import parts_of

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from tests.workbench.engine_cases import case
 from workbench.errors import WorkbenchError
-from workbench.metrics import Answers, Metric
-from workbench.metrics_catalogue import DEFINITIONS
+from workbench.metrics.catalogue import DEFINITIONS
+from workbench.metrics.metric import Answers, Metric
 from workbench.transformer.forward import unembed
 
 RIGHT = [(3, 5, 8), (4,), (7, 9)]
@@ -102,5 +102,5 @@ def test_many_alternatives_are_measured_a_few_at_a_time(
     together = metric.of_residual(finals)
     one = 4 * len(clean) * workspace.parts.w_u.shape[1]
     for n in (0, 1, 3):
-        monkeypatch.setattr("workbench.metrics.LOGIT_BYTES", n * one)
+        monkeypatch.setattr("workbench.metrics.metric.LOGIT_BYTES", n * one)
         torch.testing.assert_close(metric.of_residual(finals), together)

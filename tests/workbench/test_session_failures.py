@@ -19,7 +19,7 @@ from workbench.errors import Cancelled, WorkbenchError
 from workbench.evaluation import task_warnings
 from workbench.evaluator import Evaluator
 from workbench.journal import Journal
-from workbench.metrics import Metric
+from workbench.metrics.metric import Metric
 from workbench.session import Session
 
 

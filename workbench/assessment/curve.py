@@ -33,7 +33,7 @@ from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.discovery.selection import How, Selection, select
 from workbench.evaluator import Evaluator
-from workbench.metrics_catalogue import STEPS
+from workbench.metrics.catalogue import STEPS
 from workbench.workspace import Workspace
 
 SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

@@ -20,7 +20,7 @@ from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
-from workbench.metrics import LOGIT_BYTES, Metric
+from workbench.metrics.metric import LOGIT_BYTES, Metric
 from workbench.transformer.forward import unembed
 from workbench.workspace import Workspace
 

@@ -148,7 +148,7 @@ def _check_selection(method: Method, selection: Selection | None) -> None:
 
 
 def _check_metric(method: Method, metric: str) -> None:
-    from workbench.metrics_catalogue import STEPS, check_metric
+    from workbench.metrics.catalogue import STEPS, check_metric
 
     check_metric(metric)
     if method.slopes and metric in STEPS:

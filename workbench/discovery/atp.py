@@ -27,7 +27,7 @@ from workbench.discovery.node_gradients import (
 )
 from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
-from workbench.metrics import Metric
+from workbench.metrics.metric import Metric
 from workbench.transformer.recording import Recording
 from workbench.workspace import Workspace
 

@@ -42,7 +42,7 @@ from workbench.discovery.node_gradients import (
 from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
 from workbench.discovery.qk_fix import HeadInputs
-from workbench.metrics import Metric
+from workbench.metrics.metric import Metric
 from workbench.transformer.recording import Recording
 from workbench.workspace import Workspace
 

@@ -35,7 +35,7 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.masked import MaskedRun, of_pairs, pair_bytes
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
-from workbench.metrics import Metric
+from workbench.metrics.metric import Metric
 from workbench.transformer.forward import unembed
 from workbench.transformer.recording import Recording
 from workbench.workspace import Workspace

@@ -19,7 +19,7 @@ from workbench.discovery.norm_slope import NormSlope, with_frozen_scale
 from workbench.discovery.rules import PLAIN, Rules
 from workbench.discovery.slices import Slice
 from workbench.discovery.tape import LayerTape, Tape
-from workbench.metrics import Metric
+from workbench.metrics.metric import Metric
 from workbench.transformer.attention import K, Q, V, attend, finish, project_shared, rotate
 from workbench.transformer.families.modules import HeadNorms
 from workbench.transformer.parts import Attention, Layer, Step

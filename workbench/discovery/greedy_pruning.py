@@ -24,7 +24,7 @@ from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude, number
 from workbench.discovery.selection import Selection, select
 from workbench.evaluator import Edit, Evaluator
-from workbench.metrics_catalogue import STEPS
+from workbench.metrics.catalogue import STEPS
 from workbench.workspace import Workspace
 
 START = 4

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.metrics import Metric
-from workbench.metrics_catalogue import STEPS
+from workbench.metrics.catalogue import STEPS
+from workbench.metrics.metric import Metric
 from workbench.settings import PATCHING, ZERO
 from workbench.transformer.forward import run_heads, write_heads
 from workbench.transformer.neurons import with_neurons

@@ -21,7 +21,7 @@ from workbench.discovery.selection import Selected, Selection, select
 from workbench.errors import Cancelled
 from workbench.evaluation import NO_MEMORY, prepare
 from workbench.formats import losses, save_circuit
-from workbench.metrics_catalogue import NEGLIGIBLE
+from workbench.metrics.catalogue import NEGLIGIBLE
 from workbench.provenance import now, origin
 from workbench.score import CircuitScore, score
 

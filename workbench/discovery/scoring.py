@@ -17,7 +17,7 @@ from workbench.discovery.mlp_slope import require_insides
 from workbench.discovery.rules import PLAIN, Rules
 from workbench.discovery.slices import Slice, slices, streamed
 from workbench.errors import WorkbenchError
-from workbench.metrics_catalogue import STEPS, check_metric
+from workbench.metrics.catalogue import STEPS, check_metric
 from workbench.settings import PATCHING
 
 if TYPE_CHECKING:

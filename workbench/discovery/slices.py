@@ -17,7 +17,7 @@ from workbench.budget import FLOAT32, Shape, runs_bytes
 from workbench.discovery.norm_slope import NormSlope
 from workbench.discovery.rules import Rules
 from workbench.discovery.tape import Tape
-from workbench.metrics import Answers, Metric
+from workbench.metrics.metric import Answers, Metric
 from workbench.nodes import write
 from workbench.postnorm import has_post_norms
 from workbench.transformer.recording import Recording, record

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from workbench.circuits.graph import LOGITS
-from workbench.metrics import Answers, Metric
+from workbench.metrics.metric import Answers, Metric
 from workbench.readout.selection import Selection, check_k, place_of, select, token_values
 from workbench.readout.views import ResidualLens, ResidualRow
 from workbench.transformer.forward import unembed

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from workbench.metrics_catalogue import check_metric
+from workbench.metrics.catalogue import check_metric
 from workbench.transformer.forward import unembed
 from workbench.transformer.parts import Parts
 
