@@ -18,7 +18,7 @@ from screens.numbers import percent, signed
 from screens.tokens import fit, one_line, show_token
 
 if TYPE_CHECKING:
-    from workbench.preview import PromptView
+    from workbench.prompts.preview import PromptView
     from workbench.session import Session
 
 LABEL = 10  # cells of "corrupted "

@@ -37,7 +37,7 @@ from workbench.metrics.catalogue import DEFINITIONS
 from workbench.request import OpenRequest
 
 if TYPE_CHECKING:
-    from workbench.preview import TaskPreview
+    from workbench.prompts.preview import TaskPreview
 
 ABLATIONS = tuple((name, name) for name in settings.ABLATIONS)
 SETTLE = 0.4
@@ -263,7 +263,7 @@ class Setup(Screen[None]):
         asked = self._asked
 
         def work() -> Any:
-            from workbench.preview import preview_task
+            from workbench.prompts.preview import preview_task
 
             if asked != self._asked:
                 return None

@@ -11,7 +11,7 @@ class TaskError(ValueError):
 
 @dataclass(frozen=True)
 class Task:
-    """What a model is asked to do, as text; `workbench.batch` turns it into tokens.
+    """What a model is asked to do, as text; `workbench.prompts.batch` turns it into tokens.
 
     Attributes:
         name: a short name ("ioi"), or the name of the file it was read from.

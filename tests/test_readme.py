@@ -14,7 +14,7 @@ from screens.bench_keys import ACTIONS
 from tests.paths import ROOT
 from workbench.assessment.parts import PARTS
 from workbench.discovery.method import METHODS
-from workbench.taskfile import read_task
+from workbench.prompts.task_file import read_task
 
 README = ROOT / "README.md"
 # The pages for users: what stood in a longer README before.
@@ -150,6 +150,7 @@ def names_of_the_engine_page() -> bool:
         from workbench.engine.incremental import IncrementalRun  # noqa: F401
         from workbench.engine.plan import Positions  # noqa: F401
         from workbench.engine.reach import Alternative  # noqa: F401
+
         from workbench.transformer.forward import unembed  # noqa: F401
     except ImportError:
         return False

@@ -65,7 +65,7 @@ def start_session(
         WorkbenchError: for anything that does not load, fit or exist.
     """
     from workbench.models.model import load_model
-    from workbench.taskfile import resolve_task
+    from workbench.prompts.task_file import resolve_task
 
     _refuse_existing(journal)
     say = progress or silent

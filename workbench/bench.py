@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
-from workbench.batch import Batch, make_batch
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import LOGITS, Graph
 from workbench.discovery.estimates import eap
@@ -32,6 +31,7 @@ from workbench.figures import Figure, Figures
 from workbench.models.folder import sharing_weights
 from workbench.models.model import Model, read_model
 from workbench.patching import edge_effects
+from workbench.prompts.batch import Batch, make_batch
 from workbench.provenance import versions
 from workbench.stopwatch import Stopwatch, peak_memory, resident
 from workbench.workspace import Workspace

@@ -16,7 +16,6 @@ from workbench.assessment.settings import Settings
 from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.base.work import Work, finish
-from workbench.batch import Batch
 from workbench.bench import SMALL, prepared, top_circuit
 from workbench.discovery import acdc, acdc_sequential, eap, eap_ig
 from workbench.discovery.estimates import estimates
@@ -26,6 +25,7 @@ from workbench.discovery.scoring import streamed_scores
 from workbench.evaluation import NO_MEMORY, prepare
 from workbench.figures import Figure, Figures
 from workbench.models.model import Model, load_model
+from workbench.prompts.batch import Batch
 from workbench.stopwatch import Stopwatch, peak_memory
 from workbench.workspace import Workspace
 

@@ -27,7 +27,7 @@ from workbench.footprint import Footprint
 from workbench.held import Held
 from workbench.models.bundled_circuits import truth
 from workbench.opening import Opened
-from workbench.preview import PromptView
+from workbench.prompts.preview import PromptView
 from workbench.proposal import differing
 from workbench.rack import Rack
 from workbench.reader import Reader

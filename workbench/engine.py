@@ -20,13 +20,13 @@ from workbench.effects import DROP, Matrix
 from workbench.settings import PATCHING
 
 if TYPE_CHECKING:
-    from workbench.batch import Batch
     from workbench.discovery.findings import Findings
     from workbench.discovery.method import Method
     from workbench.discovery.options import Options
     from workbench.evaluator import Evaluator
     from workbench.footprint import Footprint
     from workbench.models.model import Model
+    from workbench.prompts.batch import Batch
     from workbench.workspace import Evaluation, Workspace
 
 

@@ -11,8 +11,8 @@ from workbench.base.progress import Progress, silent
 from workbench.settings import check_means
 
 if TYPE_CHECKING:
-    from workbench.batch import Batch
     from workbench.models.model import Model
+    from workbench.prompts.batch import Batch
     from workbench.workspace import Evaluation, Workspace
 
 LOW_ACCURACY = 0.6
@@ -47,7 +47,7 @@ def prepare(
     Arguments and errors as for `evaluate`.
     """
     from workbench.base.failures import memory_errors
-    from workbench.batch import make_batch
+    from workbench.prompts.batch import make_batch
     from workbench.workspace import Workspace
 
     say = progress or silent
@@ -90,7 +90,7 @@ def load_task(
     Raises:
         WorkbenchError: no such task, or a file that is none.
     """
-    from workbench.taskfile import resolve_task
+    from workbench.prompts.task_file import resolve_task
 
     return resolve_task(os.fspath(name), model.tokenizer, pairs=pairs, seed=seed, metric=metric)
 
@@ -110,7 +110,7 @@ def means_batch(
     if source is None:
         return None
     from tasks import TASKS
-    from workbench.batch import make_batch
+    from workbench.prompts.batch import make_batch
 
     check_means(source, ablation)
     built_in = source.strip().lower().replace("_", "-") in TASKS

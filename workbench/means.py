@@ -20,7 +20,7 @@ from workbench.transformer.parts import Parts
 from workbench.transformer.recording import Run, record_clean
 
 if TYPE_CHECKING:
-    from workbench.batch import Batch
+    from workbench.prompts.batch import Batch
 
 ROWS_AT_ONCE = 512
 """Tokens of a data set that are run at once."""

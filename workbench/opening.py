@@ -46,9 +46,9 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
         WorkbenchError: for prompts or answers that the tokenizer does not suit, an unknown metric
             or ablation, or too little memory.
     """
-    from workbench.batch import make_batch
     from workbench.evaluation import means_batch
     from workbench.metrics.catalogue import DEFINITIONS
+    from workbench.prompts.batch import make_batch
     from workbench.workspace import Workspace
 
     say("Reading the prompts", None)

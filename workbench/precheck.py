@@ -19,7 +19,7 @@ def check_task(name: str) -> None:
         WorkbenchError: there is no task of that name and no file, or the file cannot be used.
     """
     from tasks import TASKS
-    from workbench.taskfile import read_task
+    from workbench.prompts.task_file import read_task
 
     if name.strip().lower().replace("_", "-") not in TASKS:
         read_task(name)

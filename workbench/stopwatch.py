@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.batch import Batch
 from workbench.models.device import peak_memory_counter, reset_peak_memory, synchronize
+from workbench.prompts.batch import Batch
 
 SAMPLE = 0.002
 """Seconds between two looks at the memory, where the system does not keep the peak itself."""

@@ -24,9 +24,9 @@ from workbench.settings import MEANS, PATCHING, check_ablation
 from workbench.transformer.recording import Recording, record
 
 if TYPE_CHECKING:
-    from workbench.batch import Batch
     from workbench.circuits.graph import Graph
     from workbench.models.model import Model
+    from workbench.prompts.batch import Batch
     from workbench.transformer.parts import Parts
 
 

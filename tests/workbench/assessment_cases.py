@@ -16,10 +16,10 @@ from tests.workbench.engine_reference import Reference
 from tests.workbench.readout_cases import PAIRS
 from workbench import load_model, load_task
 from workbench.base.work import Work, finish
-from workbench.batch import make_batch
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.models.model import Model
+from workbench.prompts.batch import make_batch
 from workbench.workspace import Workspace
 
 MAKERS = {

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
 from tests.workbench.engine_reference import Reference
-from workbench.batch import Group
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.models.model import Model
+from workbench.prompts.batch import Group
 from workbench.workspace import Workspace
 
 N_PAIRS, N_POSITIONS = 4, 7

@@ -10,8 +10,8 @@ import torch
 from tests.tiny_families import MAKERS
 from tests.workbench.engine_cases import Case, in_float64
 from tests.workbench.family_reference import FamilyReference
-from workbench.batch import Group
 from workbench.models.model import Model
+from workbench.prompts.batch import Group
 from workbench.workspace import Workspace
 
 CASES = tuple(MAKERS)

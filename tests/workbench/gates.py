@@ -14,9 +14,9 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from tests.tiny import tiny_tokenizer
-from workbench.batch import Group
 from workbench.circuits.circuit import Circuit
 from workbench.models.model import Model
+from workbench.prompts.batch import Group
 from workbench.workspace import Workspace
 
 CLEAN, CORRUPTED, RIGHT, WRONG = 10, 11, 12, 13

@@ -15,12 +15,12 @@ from torch import Tensor
 from tests.workbench.family_cases import model_of
 from tests.workbench.node_reference import NodeReference
 from workbench.base.work import finish
-from workbench.batch import Group
 from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.models.model import Model
+from workbench.prompts.batch import Group
 from workbench.workspace import Workspace
 
 NAMES = ("gpt2", "llama", "gpt_neox", "gemma2")

@@ -12,7 +12,6 @@ from tests.workbench.engine_cases import FAMILIES as SMALL_FAMILIES
 from tests.workbench.engine_cases import Case, case
 from tests.workbench.search_cases import FAMILIES, workspace
 from workbench.base.work import finish
-from workbench.batch import make_batch
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import LOGITS, Graph
 from workbench.discovery import acdc, acdc_sequential, backward
@@ -24,6 +23,7 @@ from workbench.evaluation import load_task
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES
 from workbench.models.model import load_model
+from workbench.prompts.batch import make_batch
 from workbench.workspace import Workspace
 
 

@@ -15,13 +15,13 @@ from workbench.assessment.directions import assess_part, gate
 from workbench.assessment.results_directions import GATES, Directions
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
-from workbench.batch import make_batch
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.evaluation import load_task
 from workbench.handwritten import TRUE_EDGES, true_circuit
 from workbench.models.model import load_model
+from workbench.prompts.batch import make_batch
 from workbench.workspace import Workspace
 
 

@@ -14,11 +14,11 @@ from workbench.assessment.results_stability import BOOTSTRAP, REPHRASED
 from workbench.assessment.settings import Settings
 from workbench.assessment.stability import assess_part, rephrased
 from workbench.base.work import Work, finish
-from workbench.batch import make_batch
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.estimates import eap
 from workbench.discovery.options import Options
 from workbench.handwritten import TRUE_EDGES, true_circuit
+from workbench.prompts.batch import make_batch
 from workbench.workspace import Workspace
 
 

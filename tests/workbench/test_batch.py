@@ -10,10 +10,10 @@ from tests.paths import REFERENCE
 from tests.small_tokenizers import byte_level, sentence_piece
 from tests.tiny import BOS, tiny_tokenizer
 from workbench.base.text import printable
-from workbench.batch import make_batch
-from workbench.encoding import Encoding, default_prefix, last_words, shown
 from workbench.errors import WorkbenchError
-from workbench.taskfile import read_task
+from workbench.prompts.batch import make_batch
+from workbench.prompts.encoding import Encoding, default_prefix, last_words, shown
+from workbench.prompts.task_file import read_task
 
 PROMPTS = REFERENCE / "ioi_smollm2.jsonl"
 TINY = tiny_tokenizer()

@@ -15,7 +15,6 @@ import torch
 
 from tests.tiny import tiny_gpt2, tiny_llama
 from workbench import bench, benchapp
-from workbench.batch import make_batch
 from workbench.benchdiscovery import copies_bytes, measure_discovery
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
@@ -24,6 +23,7 @@ from workbench.evaluation import load_task
 from workbench.figures import Figure, quantile
 from workbench.models.folder import sharing_weights
 from workbench.models.model import Model
+from workbench.prompts.batch import make_batch
 from workbench.stopwatch import Stopwatch, peak_memory
 
 

@@ -100,7 +100,7 @@ def test_a_missing_file_is_said_before_anything_is_read(tmp_path: Path) -> None:
 def test_loading_and_preview_say_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], object]
 ) -> None:
-    from workbench.preview import preview_task
+    from workbench.prompts.preview import preview_task
 
     model = copied(tmp_path)
     spoil(model.folder / "tokenizer.json")

@@ -12,13 +12,13 @@ import pytest
 from tasks.task import Task
 from workbench import load_model, load_task
 from workbench.base.work import finish
-from workbench.batch import make_batch
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.clusters import Clusters, find_clusters
 from workbench.discovery.estimates import eap
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
 from workbench.models.model import Model
+from workbench.prompts.batch import make_batch
 from workbench.workspace import Workspace
 
 N, EDGES = 6, 40

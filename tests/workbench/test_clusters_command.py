@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from workbench import load_circuit, load_model, load_task
-from workbench.batch import make_batch
 from workbench.circuits.circuit import Circuit
 from workbench.cli import main
 from workbench.evaluator import Evaluator
 from workbench.models.model import Model
+from workbench.prompts.batch import make_batch
 from workbench.workspace import Workspace
 
 N = 4

@@ -11,7 +11,6 @@ import torch
 from tests.workbench.engine_cases import case
 from workbench import load_model, load_task
 from workbench.base.work import finish
-from workbench.batch import make_batch
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery import edge_pruning
 from workbench.discovery.edge_pruning import Gates, find
@@ -22,6 +21,7 @@ from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES
+from workbench.prompts.batch import make_batch
 from workbench.workspace import Workspace
 
 

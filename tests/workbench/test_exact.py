@@ -7,7 +7,6 @@ import pytest
 
 from tests.workbench.engine_cases import FAMILIES, ablated_case, case
 from workbench.base.work import finish
-from workbench.batch import make_batch
 from workbench.circuits.circuit import all_edges
 from workbench.discovery import exact
 from workbench.discovery.estimates import estimates, known_estimates
@@ -17,6 +16,7 @@ from workbench.discovery.options import Options
 from workbench.evaluation import load_task
 from workbench.handwritten import TRUE_EDGES
 from workbench.models.model import load_model
+from workbench.prompts.batch import make_batch
 from workbench.workspace import Workspace
 
 

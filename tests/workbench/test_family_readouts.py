@@ -12,9 +12,9 @@ from torch import Tensor
 from tasks.task import Task
 from tests.workbench.family_cases import CASES, model_of
 from tests.workbench.readout_cases import PAIRS
-from workbench.batch import make_batch
 from workbench.metrics.catalogue import DEFINITIONS
 from workbench.metrics.metric import Answers, Metric
+from workbench.prompts.batch import make_batch
 from workbench.readout.attention import pattern
 from workbench.readout.direct_logit_attribution import attribution
 from workbench.readout.logit_lens import lens

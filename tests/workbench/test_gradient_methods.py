@@ -20,7 +20,6 @@ from tests.workbench.engine_cases import FAMILIES, Case, ablated_case, case, som
 from tests.workbench.family_cases import usual_case
 from tests.workbench.family_reference import FamilyReference
 from workbench.base.work import finish
-from workbench.batch import Group
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import METHODS
@@ -29,6 +28,7 @@ from workbench.discovery.per_pair import PER_PAIR, pair_scores
 from workbench.discovery.scoring import streamed_scores
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.evaluator import Edit, Evaluator
+from workbench.prompts.batch import Group
 from workbench.settings import PATCHING
 from workbench.workspace import Workspace
 

@@ -7,12 +7,12 @@ import pytest
 
 from workbench import load_model, load_task
 from workbench.base.work import finish
-from workbench.batch import make_batch
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import METHODS
 from workbench.discovery.options import Options
 from workbench.discovery.per_pair import PER_PAIR
 from workbench.handwritten import TRUE_EDGES
+from workbench.prompts.batch import make_batch
 from workbench.workspace import Workspace
 
 

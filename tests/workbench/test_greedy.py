@@ -13,7 +13,6 @@ import pytest
 from tests.workbench.engine_cases import Case, case
 from tests.workbench.search_cases import workspace
 from workbench.base.work import Work, finish
-from workbench.batch import make_batch
 from workbench.circuits.circuit import Circuit
 from workbench.discovery import greedy_growth, greedy_pruning, lazy
 from workbench.discovery.findings import Findings
@@ -24,6 +23,7 @@ from workbench.evaluation import load_task
 from workbench.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES
 from workbench.models.model import load_model
+from workbench.prompts.batch import make_batch
 from workbench.workspace import Workspace
 
 METHODS = {"greedy-growth": greedy_growth, "greedy-pruning": greedy_pruning}

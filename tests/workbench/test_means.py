@@ -16,13 +16,13 @@ from tasks.task import Task
 from tests.workbench.engine_cases import stand_in
 from tests.workbench.engine_reference import Reference
 from tests.workbench.session_cases import FAMILIES, tiny
-from workbench.batch import Batch, make_batch
 from workbench.beginning import build_session, resume_session
 from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.evaluation import means_batch
 from workbench.evaluator import Evaluator
 from workbench.models.model import Model
+from workbench.prompts.batch import Batch, make_batch
 from workbench.score import evaluate
 from workbench.settings import MEANS
 from workbench.workspace import Workspace

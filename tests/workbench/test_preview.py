@@ -11,10 +11,10 @@ import pytest
 
 from tasks import TASKS
 from tests.tiny import tiny_tokenizer
-from workbench.batch import make_batch
 from workbench.errors import WorkbenchError
-from workbench.preview import preview_task
-from workbench.taskfile import resolve_task
+from workbench.prompts.batch import make_batch
+from workbench.prompts.preview import preview_task
+from workbench.prompts.task_file import resolve_task
 
 DIGITS = ("pairs", "single", "three")
 
@@ -83,7 +83,7 @@ def test_a_broken_tokenizer_and_an_unknown_task_are_sentences(tmp_path: Path) ->
 def test_neither_torch_nor_transformers_is_loaded(tmp_path: Path) -> None:
     folder = model_folder(tmp_path / "model")
     code = (
-        "import sys\nfrom workbench.preview import preview_task\n"
+        "import sys\nfrom workbench.prompts.preview import preview_task\n"
         f"assert preview_task({str(folder)!r}, 'ioi', pairs=3).tokenised\n"
         "assert not {'torch', 'transformers'} & set(sys.modules), 'too heavy'"
     )

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from tests.paths import REFERENCE
-from workbench.batch import make_batch
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.estimates import estimates
 from workbench.evaluator import Edit, Evaluator
 from workbench.models.model import load_model
 from workbench.patching import edge_effects
-from workbench.taskfile import read_task
+from workbench.prompts.batch import make_batch
+from workbench.prompts.task_file import read_task
 from workbench.workspace import Workspace
 
 pytestmark = [

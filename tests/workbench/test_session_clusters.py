@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from tests.cluster_cases import mixed_session, pocket
-from workbench.batch import make_batch
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.clusterer import ClusterRequest
 from workbench.discovery.estimates import eap
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.formats import load_circuit
+from workbench.prompts.batch import make_batch
 from workbench.session import Session
 from workbench.workspace import Workspace
 

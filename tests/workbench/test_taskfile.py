@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tasks import Pair, Task
 from tests.paths import REFERENCE
 from tests.tiny import tiny_tokenizer
-from workbench import taskfile
 from workbench.errors import WorkbenchError
-from workbench.taskfile import read_task, resolve_task
+from workbench.prompts import task_file
+from workbench.prompts.task_file import read_task, resolve_task
 
 PROMPTS = REFERENCE / "ioi_smollm2.jsonl"
 TINY = tiny_tokenizer()
@@ -126,7 +126,7 @@ def test_numbers_are_ordered_by_size_in_the_answer_space(tmp_path: Path) -> None
 
 
 def test_too_many_answers_are_no_answer_space(tmp_path: Path) -> None:
-    record = {**KEYS, "answers": [f"w{n}" for n in range(taskfile.MAX_ANSWER_SPACE)]}
+    record = {**KEYS, "answers": [f"w{n}" for n in range(task_file.MAX_ANSWER_SPACE)]}
     assert read_task(written(tmp_path, lines(record))).answer_space == ()
 
 
@@ -189,7 +189,7 @@ def test_a_wrong_value_is_shown_with_line_and_field(
         ("hello", "line 2 is not JSON"),
         ("[" * 100_000, "line 2 is not JSON: it is nested too deeply"),
         ('{"a": ' + "1" * 5000 + "}", "line 2 is not JSON: a number is too long"),
-        ('"' + "x" * (taskfile.MAX_LINE + 1) + '"', "line 2: 1,048,579 characters are too many"),
+        ('"' + "x" * (task_file.MAX_LINE + 1) + '"', "line 2: 1,048,579 characters are too many"),
     ],
 )
 def test_a_line_that_is_no_pair(tmp_path: Path, line: str, said: str) -> None:
@@ -273,7 +273,7 @@ def test_a_file_that_is_not_ordinary() -> None:
 
 
 def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(taskfile, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(task_file, "MAX_BYTES", 2**20)
     path = written(tmp_path, lines(KEYS) * 10_000)
     assert "larger than 1 MiB" in refused(path)
 
@@ -306,7 +306,7 @@ def test_any_content_is_a_task_or_one_sentence(tmp_path: Path, content: bytes, s
 def test_a_built_in_task_by_name() -> None:
     task = resolve_task("ioi", TINY, pairs=5, seed=2)
     assert (task.name, len(task.pairs), task.seed, task.source) == ("ioi", 5, 2, "built in")
-    assert len(resolve_task("ioi", TINY).pairs) == taskfile.DEFAULT_PAIRS
+    assert len(resolve_task("ioi", TINY).pairs) == task_file.DEFAULT_PAIRS
     assert resolve_task(" Greater_Than", TINY, pairs=1).name == "greater-than"
 
 
@@ -345,7 +345,7 @@ def test_a_name_that_is_nothing_is_answered_with_the_nearest_task() -> None:
 
 def test_reading_a_file_does_not_load_torch() -> None:
     code = (
-        "import sys; from workbench.taskfile import read_task; "
+        "import sys; from workbench.prompts.task_file import read_task; "
         f"read_task({str(PROMPTS)!r}); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -113,8 +113,8 @@ def rephrased(workspace: Workspace, number: int) -> Workspace:
     Raises:
         WorkbenchError: the task is a file's, which has no other pairs, or has too few.
     """
-    from workbench.batch import make_batch
-    from workbench.taskfile import resolve_task
+    from workbench.prompts.batch import make_batch
+    from workbench.prompts.task_file import resolve_task
     from workbench.workspace import Workspace
 
     batch, model = workspace.batch, workspace.model

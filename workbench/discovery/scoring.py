@@ -21,9 +21,9 @@ from workbench.metrics.catalogue import STEPS, check_metric
 from workbench.settings import PATCHING
 
 if TYPE_CHECKING:
-    from workbench.batch import Batch
     from workbench.circuits.graph import Graph
     from workbench.models.model import Model
+    from workbench.prompts.batch import Batch
     from workbench.transformer.parts import Parts
     from workbench.workspace import Workspace
 

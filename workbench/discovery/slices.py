@@ -23,8 +23,8 @@ from workbench.postnorm import has_post_norms
 from workbench.transformer.recording import Recording, record
 
 if TYPE_CHECKING:
-    from workbench.batch import Batch
     from workbench.models.model import Model
+    from workbench.prompts.batch import Batch
     from workbench.transformer.parts import Parts
     from workbench.workspace import Workspace
 

@@ -14,7 +14,7 @@ from workbench.readout.views import RUNS, Place, TokenValue
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
-    from workbench.batch import Group
+    from workbench.prompts.batch import Group
     from workbench.transformer.parts import Parts
     from workbench.transformer.recording import Recording, Run
     from workbench.workspace import Workspace

@@ -57,7 +57,7 @@ def take_up(*, restart: bool = False, progress: Say = silent) -> TakenUp:
     if kept is not None:
         session = resume_session(Path(kept.journal), model=model, progress=progress)
         return TakenUp(session, tour_of(kept))
-    from workbench.taskfile import resolve_task
+    from workbench.prompts.task_file import resolve_task
 
     task = resolve_task(TASK, model.tokenizer, pairs=None, seed=0, metric=None)
     return TakenUp(build_session(model, task, progress=progress), Tour(), said)

@@ -17,8 +17,8 @@ from torch import Tensor
 from tasks.pair import Pair
 from tasks.task import Task
 from workbench.base.text import printable
-from workbench.encoding import Encoding, shown
 from workbench.errors import WorkbenchError
+from workbench.prompts.encoding import Encoding, shown
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,10 @@ from typing import Any, cast
 
 from tasks import TASKS, Pair, Task, TaskError, Tokenizer
 from workbench.base.progress import silent
-from workbench.encoding import Encoding
 from workbench.errors import WorkbenchError
 from workbench.models.cache import CacheEntry
 from workbench.models.source import find_model
+from workbench.prompts.encoding import Encoding
 
 TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILE = "tokenizer_config.json"
@@ -169,7 +169,7 @@ def _make(
     task: str, tokenizer: Any | None, pairs: int | None, seed: int, metric: str | None
 ) -> tuple[Task, tuple[str, ...]]:
     """The task and its notes; a built-in one without a tokenizer is its example."""
-    from workbench.taskfile import resolve_task
+    from workbench.prompts.task_file import resolve_task
 
     if tokenizer is None and task in TASKS:
         built_in = TASKS[task]
