@@ -20,7 +20,7 @@ from screens.error_log import ErrorLog
 from screens.navigation import OpenSession, OpenTutorial, ResumeSession, ShowBench, ShowSetup
 from screens.tokens import one_line
 from screens.too_small import fit_screen
-from workbench.request import OpenRequest
+from workbench.experiment.settings import OpenRequest
 
 if TYPE_CHECKING:
     from screens.loading import Progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from screens.marks import EDGE_LEGEND, SETTINGS, TREE_LEGEND
 from screens.standing import LEGEND as REFERENCE_MARKS
-from workbench.settings import ABLATIONS
+from workbench.experiment.ablations import ABLATIONS
 
 NUMBERS = (
     ("metric", "A number for how well the task is done, the mean over the prompts. {definition}"),

@@ -20,7 +20,7 @@ from screens.navigation import ShowBench, ShowSetup
 from screens.numbers import seconds, shorten
 from screens.tokens import one_line
 from workbench.errors import Cancelled
-from workbench.request import OpenRequest
+from workbench.experiment.settings import OpenRequest
 
 if TYPE_CHECKING:
     from workbench.session import Session

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from workbench.request import OpenRequest
+from workbench.experiment.settings import OpenRequest
 
 if TYPE_CHECKING:
     from workbench.session import Session

@@ -31,15 +31,15 @@ from screens.numbers import count
 from screens.rows import Rows
 from screens.session_list import SessionList
 from screens.tokens import one_line
-from workbench import settings
 from workbench.errors import WorkbenchError
+from workbench.experiment import ablations
+from workbench.experiment.settings import OpenRequest
 from workbench.metrics.catalogue import DEFINITIONS
-from workbench.request import OpenRequest
 
 if TYPE_CHECKING:
     from workbench.prompts.preview import TaskPreview
 
-ABLATIONS = tuple((name, name) for name in settings.ABLATIONS)
+ABLATIONS = tuple((name, name) for name in ablations.ABLATIONS)
 SETTLE = 0.4
 """Seconds without another key before the prompts are looked up."""
 DEFAULT_PAIRS = "32/all"
@@ -206,7 +206,7 @@ class Setup(Screen[None]):
         bos = {"": None, "yes": True, "no": False}[self.query_one("#bos", Choice).value]
         mismatch = self.query_one("#mismatch", Choice).value
         ablation = self.query_one("#ablation", Choice).value
-        takes_means = ablation in settings.MEANS
+        takes_means = ablation in ablations.MEANS
         return replace(
             self.request,
             model=model,
@@ -242,7 +242,7 @@ class Setup(Screen[None]):
 
     @on(Choice.Changed, "#ablation")
     def _offer_means(self) -> None:
-        takes_means = self.query_one("#ablation", Choice).value in settings.MEANS
+        takes_means = self.query_one("#ablation", Choice).value in ablations.MEANS
         self.query_one("#how-means").display = takes_means
 
     @on(Input.Changed)

@@ -64,7 +64,7 @@ def test_import_contracts() -> None:
         "import workbench.cli",
         "import workbench.formats, workbench.journal, workbench.commands",
         "import workbench.base.failures, workbench.budget, workbench.metrics.catalogue",
-        "import workbench.request, workbench.settings, workbench.provenance, workbench.evaluation",
+        "import workbench.experiment.settings, workbench.experiment.ablations, workbench.experiment.provenance, workbench.experiment.prepare",
         "import tasks",
         "from workbench import Circuit, Graph, Session, load_circuit, WorkbenchError",
     ],
@@ -81,7 +81,7 @@ def test_what_the_first_frame_needs_is_little(first: str) -> None:
 
 
 def test_the_engine_loads_no_textual() -> None:
-    assert "textual" not in loaded_by("import workbench.models.model, workbench.evaluation")
+    assert "textual" not in loaded_by("import workbench.models.model, workbench.experiment.prepare")
 
 
 @pytest.mark.parametrize(

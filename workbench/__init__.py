@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
     from workbench.discovery.run import Discovery, discover
     from workbench.errors import WorkbenchError
-    from workbench.evaluation import load_task
     from workbench.evaluator import Edit, Evaluator
+    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.prepare import load_task
     from workbench.formats import load_circuit, save_circuit
     from workbench.formats.networkx import to_networkx
     from workbench.models.model import Model, load_model
     from workbench.score import CircuitScore, evaluate
     from workbench.session import Session
-    from workbench.workspace import Workspace
 
 __version__ = "0.1.0"
 
@@ -48,7 +48,7 @@ _HOMES = {
     "Session": "workbench.session",
     "Task": "tasks.task",
     "WorkbenchError": "workbench.errors",
-    "Workspace": "workbench.workspace",
+    "Workspace": "workbench.experiment.experiment",
     "assess": "workbench.assessment.assess",
     "build_session": "workbench.beginning",
     "compare": "workbench.circuits.comparison",
@@ -56,7 +56,7 @@ _HOMES = {
     "evaluate": "workbench.score",
     "load_circuit": "workbench.formats",
     "load_model": "workbench.models.model",
-    "load_task": "workbench.evaluation",
+    "load_task": "workbench.experiment.prepare",
     "resume_session": "workbench.beginning",
     "save_circuit": "workbench.formats",
     "start_session": "workbench.beginning",

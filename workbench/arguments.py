@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from workbench.settings import ABLATIONS
+from workbench.experiment.ablations import ABLATIONS
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Pairs = Annotated[

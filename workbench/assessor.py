@@ -115,8 +115,8 @@ class Assessor:
 
     def _assessment(self, circuit: Circuit, fresh: dict[str, Assessed]) -> Assessment:
         """What was found, in the form that reports are made of."""
-        from workbench.evaluation import task_warnings
-        from workbench.provenance import now, origin
+        from workbench.experiment.prepare import task_warnings
+        from workbench.experiment.provenance import now, origin
 
         workspace = self._engine.workspace
         clean, corrupted = workspace.clean, workspace.corrupted

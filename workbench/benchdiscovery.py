@@ -22,12 +22,12 @@ from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.scoring import streamed_scores
-from workbench.evaluation import NO_MEMORY, prepare
+from workbench.experiment.experiment import Workspace
+from workbench.experiment.prepare import NO_MEMORY, prepare
 from workbench.figures import Figure, Figures
 from workbench.models.model import Model, load_model
 from workbench.prompts.batch import Batch
 from workbench.stopwatch import Stopwatch, peak_memory
-from workbench.workspace import Workspace
 
 STEPS = 5
 """Of EAP-IG."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from workbench.experiment.experiment import Workspace
     from workbench.transformer.parts import Parts
-    from workbench.workspace import Workspace
 
 # What one batch of alternatives may take beside the recordings and the circuit's own cells, in
 # bytes. On a CPU larger batches are no faster.

@@ -35,10 +35,10 @@ from workbench.benchcommand import bench
 from workbench.discovery.clusters_command import clusters
 from workbench.discovery.command import discover
 from workbench.errors import WorkbenchError
+from workbench.experiment.ablations import check_ablation, check_means
+from workbench.experiment.settings import OpenRequest
 from workbench.pocket.command import app as pocket
 from workbench.reportcommand import report
-from workbench.request import OpenRequest
-from workbench.settings import check_ablation, check_means
 
 
 class Carried(BaseException):

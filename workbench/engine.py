@@ -17,17 +17,17 @@ from workbench.base.failures import told
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.effects import DROP, Matrix
-from workbench.settings import PATCHING
+from workbench.experiment.ablations import PATCHING
 
 if TYPE_CHECKING:
     from workbench.discovery.findings import Findings
     from workbench.discovery.method import Method
     from workbench.discovery.options import Options
     from workbench.evaluator import Evaluator
+    from workbench.experiment.experiment import Evaluation, Workspace
     from workbench.footprint import Footprint
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
-    from workbench.workspace import Evaluation, Workspace
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from workbench.budget import alternative_rows, row_bytes, what_if_bytes
 from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
+from workbench.experiment.experiment import Evaluation, Workspace
 from workbench.plan import ALL, LAST, NOWHERE, Plan, make_plan
 from workbench.reach import Change, Reach
 from workbench.sheet import Sheet
 from workbench.spread import Base, Spread
-from workbench.workspace import Evaluation, Workspace
 
 
 @dataclass(frozen=True)

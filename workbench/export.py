@@ -10,8 +10,8 @@ import numpy as np
 
 from workbench.commands import Command
 from workbench.desk import Seen
+from workbench.experiment.provenance import now, origin
 from workbench.opening import Opened
-from workbench.provenance import now, origin
 from workbench.views import Status
 
 SCORES = "EAP estimate of the change of the metric when the edge is corrupted"

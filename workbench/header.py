@@ -10,9 +10,9 @@ from tasks.task import Task
 from workbench.base.json_values import string, strings
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
+from workbench.experiment.provenance import now, versions
+from workbench.experiment.settings import Settings
 from workbench.opening import Opened
-from workbench.provenance import now, versions
-from workbench.request import Settings
 from workbench.views import TaskInfo
 
 THRESHOLD_SHARE = 0.02

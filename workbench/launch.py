@@ -7,7 +7,7 @@ from typing import Literal
 
 from workbench import console
 from workbench.errors import WorkbenchError
-from workbench.request import OpenRequest
+from workbench.experiment.settings import OpenRequest
 
 
 def show(

@@ -14,9 +14,9 @@ from tasks.task import Task
 from workbench.base.failures import told
 from workbench.base.progress import Progress
 from workbench.engine import Engine
-from workbench.evaluation import task_warnings
+from workbench.experiment.prepare import task_warnings
+from workbench.experiment.settings import Settings
 from workbench.metrics.catalogue import NEGLIGIBLE
-from workbench.request import Settings
 from workbench.views import TaskInfo
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
         WorkbenchError: for prompts or answers that the tokenizer does not suit, an unknown metric
             or ablation, or too little memory.
     """
-    from workbench.evaluation import means_batch
+    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.prepare import means_batch
     from workbench.metrics.catalogue import DEFINITIONS
     from workbench.prompts.batch import make_batch
-    from workbench.workspace import Workspace
 
     say("Reading the prompts", None)
     with told():

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.task import Task
 from workbench.base.progress import Progress, silent
-from workbench.evaluation import NO_MEMORY, prepare
+from workbench.experiment.prepare import NO_MEMORY, prepare
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
+    from workbench.experiment.experiment import Workspace
     from workbench.models.model import Model
-    from workbench.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from workbench.desk import OnChunk, Seen
 from workbench.discovering import Discovering
 from workbench.effect_settings import check_setting
 from workbench.effects import Matrix
+from workbench.experiment.provenance import now
 from workbench.export import export
 from workbench.history import History
 from workbench.journal import Journal
 from workbench.opening import Opened
-from workbench.provenance import now
 from workbench.state import Change, State
 from workbench.survey import difference, evaluated, first_status, milestone
 from workbench.views import Status

@@ -24,7 +24,7 @@ from tests.screens.tiny_sessions import until
 from tests.screens.toy_session import toy_session
 from tests.tiny import tiny_tokenizer
 from workbench.errors import WorkbenchError
-from workbench.request import OpenRequest
+from workbench.experiment.settings import OpenRequest
 
 pytestmark = pytest.mark.dependencies
 

@@ -16,7 +16,7 @@ from screens.setup import Setup
 from tests.screens.test_bench import settled
 from tests.screens.tiny_sessions import until
 from tests.screens.toy_session import toy_session
-from workbench.request import OpenRequest
+from workbench.experiment.settings import OpenRequest
 from workbench.views import SessionSummary
 
 SIZES = [(80, 24), (160, 48)]

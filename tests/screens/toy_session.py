@@ -29,11 +29,11 @@ from workbench.discovery.method import Method
 from workbench.discovery.options import Options
 from workbench.effects import Matrix
 from workbench.engine import Engine, Scores
+from workbench.experiment.settings import Settings
 from workbench.footprint import Footprint
 from workbench.models.info import Architecture, ModelInfo, SelfCheck
 from workbench.opening import Opened
 from workbench.readout.views import Lens, Place, TokenValue
-from workbench.request import Settings
 from workbench.session import Session
 from workbench.views import TaskInfo
 

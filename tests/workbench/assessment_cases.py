@@ -18,9 +18,9 @@ from workbench import load_model, load_task
 from workbench.base.work import Work, finish
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
+from workbench.experiment.experiment import Workspace
 from workbench.models.model import Model
 from workbench.prompts.batch import make_batch
-from workbench.workspace import Workspace
 
 MAKERS = {
     "gpt2": lambda: tiny_gpt2(layers=2, heads=2),

@@ -17,9 +17,9 @@ from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
 from tests.workbench.engine_reference import Reference
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
+from workbench.experiment.experiment import Workspace
 from workbench.models.model import Model
 from workbench.prompts.batch import Group
-from workbench.workspace import Workspace
 
 N_PAIRS, N_POSITIONS = 4, 7
 MAKERS = {

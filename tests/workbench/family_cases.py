@@ -10,9 +10,9 @@ import torch
 from tests.tiny_families import MAKERS
 from tests.workbench.engine_cases import Case, in_float64
 from tests.workbench.family_reference import FamilyReference
+from workbench.experiment.experiment import Workspace
 from workbench.models.model import Model
 from workbench.prompts.batch import Group
-from workbench.workspace import Workspace
 
 CASES = tuple(MAKERS)
 # Pairs' places, length and first difference of each group. The windows are 3 to 5 positions: a

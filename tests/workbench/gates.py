@@ -15,9 +15,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from tests.tiny import tiny_tokenizer
 from workbench.circuits.circuit import Circuit
+from workbench.experiment.experiment import Workspace
 from workbench.models.model import Model
 from workbench.prompts.batch import Group
-from workbench.workspace import Workspace
 
 CLEAN, CORRUPTED, RIGHT, WRONG = 10, 11, 12, 13
 FEATURE, COPIED, OUTPUT, BALLAST = range(4)

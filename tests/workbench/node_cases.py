@@ -19,9 +19,9 @@ from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
+from workbench.experiment.experiment import Workspace
 from workbench.models.model import Model
 from workbench.prompts.batch import Group
-from workbench.workspace import Workspace
 
 NAMES = ("gpt2", "llama", "gpt_neox", "gemma2")
 """LayerNorm and learned positions; grouped queries; parallel blocks; post-norms, windows, caps."""

@@ -14,9 +14,9 @@ from tasks.pair import Pair
 from tasks.task import Task
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
 from tests.workbench.readout_reference import Reference, Written
+from workbench.experiment.experiment import Workspace
 from workbench.models.model import Model
 from workbench.prompts.batch import make_batch
-from workbench.workspace import Workspace
 
 
 def _unembedding_bias() -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:

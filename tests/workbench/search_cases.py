@@ -11,8 +11,8 @@ import transformers as hf
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
 from tests.tiny_families import made
 from tests.workbench.family_cases import case_of
+from workbench.experiment.experiment import Workspace
 from workbench.models.model import Model
-from workbench.workspace import Workspace
 
 LAYERS = 4
 MAKERS = {

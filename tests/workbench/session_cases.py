@@ -12,9 +12,9 @@ from workbench.base.progress import silent
 from workbench.beginning import begin
 from workbench.circuits.circuit import Circuit
 from workbench.evaluator import Evaluator
+from workbench.experiment.settings import Settings
 from workbench.models.model import Model
 from workbench.opening import Opened, open_engine
-from workbench.request import Settings
 from workbench.session import Session
 from workbench.views import Status
 

@@ -19,12 +19,12 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
-from workbench.evaluation import load_task
 from workbench.evaluator import Evaluator
+from workbench.experiment.experiment import Workspace
+from workbench.experiment.prepare import load_task
 from workbench.handwritten import TRUE_EDGES
 from workbench.models.model import load_model
 from workbench.prompts.batch import make_batch
-from workbench.workspace import Workspace
 
 
 def found(method: Any, on: Workspace, options: Options) -> Findings:

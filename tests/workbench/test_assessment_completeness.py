@@ -17,8 +17,8 @@ from workbench.assessment.settings import Settings
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, RoleGroup, all_edges
 from workbench.evaluator import Evaluator
+from workbench.experiment.experiment import Workspace
 from workbench.handwritten import TRUE_EDGES, true_circuit
-from workbench.workspace import Workspace
 
 
 def assess(workspace: Workspace, circuit: Circuit, seed: int = 0) -> Completeness:

@@ -26,7 +26,7 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.method import METHODS, Method
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
-from workbench.workspace import Workspace
+from workbench.experiment.experiment import Workspace
 
 GRID = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 

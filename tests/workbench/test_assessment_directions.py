@@ -18,11 +18,11 @@ from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.evaluation import load_task
+from workbench.experiment.experiment import Workspace
+from workbench.experiment.prepare import load_task
 from workbench.handwritten import TRUE_EDGES, true_circuit
 from workbench.models.model import load_model
 from workbench.prompts.batch import make_batch
-from workbench.workspace import Workspace
 
 
 def directions(workspace: Workspace, circuit: Circuit) -> Directions:

@@ -15,8 +15,8 @@ from workbench.assessment.settings import Settings
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit
 from workbench.evaluator import Evaluator
+from workbench.experiment.experiment import Workspace
 from workbench.handwritten import TRUE_EDGES, true_circuit
-from workbench.workspace import Workspace
 
 
 def assess(workspace: Workspace, circuit: Circuit) -> Minimality:

@@ -17,9 +17,9 @@ from workbench.base.work import Work, finish
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.estimates import eap
 from workbench.discovery.options import Options
+from workbench.experiment.experiment import Workspace
 from workbench.handwritten import TRUE_EDGES, true_circuit
 from workbench.prompts.batch import make_batch
-from workbench.workspace import Workspace
 
 
 def by_eap(workspace: Workspace, method: str, options: Options) -> Work[NDArray[np.float32]]:

@@ -19,7 +19,7 @@ from workbench.benchdiscovery import copies_bytes, measure_discovery
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.evaluation import load_task
+from workbench.experiment.prepare import load_task
 from workbench.figures import Figure, quantile
 from workbench.models.folder import sharing_weights
 from workbench.models.model import Model

@@ -18,11 +18,12 @@ import pytest
 from tasks.pair import Pair
 from tests.paths import ROOT
 from tests.tiny import tiny_gpt2, tiny_llama
-from workbench import cli, console, evaluation
+from workbench import cli, console
 from workbench.__main__ import main as entry_point
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
+from workbench.experiment import prepare as evaluation
 from workbench.formats import save_circuit
 from workbench.transformer.families.supported import SUPPORTED_FAMILIES
 
@@ -317,7 +318,7 @@ def test_out_of_memory_is_a_sentence(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")
 
-    monkeypatch.setattr("workbench.workspace.record", fail)
+    monkeypatch.setattr("workbench.experiment.experiment.record", fail)
     code, _, err = run("evaluate", model, "ioi", circuit, "--pairs", 2)
     assert code == 2
     assert the_sentence(err) == f"workbench: {evaluation.NO_MEMORY}"

@@ -17,9 +17,9 @@ from workbench.discovery.clusters import Clusters, find_clusters
 from workbench.discovery.estimates import eap
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
+from workbench.experiment.experiment import Workspace
 from workbench.models.model import Model
 from workbench.prompts.batch import make_batch
-from workbench.workspace import Workspace
 
 N, EDGES = 6, 40
 

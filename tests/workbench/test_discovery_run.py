@@ -25,7 +25,7 @@ from workbench.discovery.options import Options
 from workbench.discovery.run import Discovery, conclude, discovery
 from workbench.discovery.selection import Selection, select
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.evaluation import prepare
+from workbench.experiment.prepare import prepare
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
+from workbench.experiment.experiment import Workspace
 from workbench.handwritten import TRUE_EDGES
 from workbench.prompts.batch import make_batch
-from workbench.workspace import Workspace
 
 
 @cache

@@ -13,11 +13,11 @@ from workbench.discovery.estimates import estimates, known_estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
-from workbench.evaluation import load_task
+from workbench.experiment.experiment import Workspace
+from workbench.experiment.prepare import load_task
 from workbench.handwritten import TRUE_EDGES
 from workbench.models.model import load_model
 from workbench.prompts.batch import make_batch
-from workbench.workspace import Workspace
 
 
 def found(on: Workspace) -> Findings:

@@ -12,6 +12,7 @@ from torch import Tensor
 from tasks.task import Task
 from tests.workbench.family_cases import CASES, model_of
 from tests.workbench.readout_cases import PAIRS
+from workbench.experiment.experiment import Workspace
 from workbench.metrics.catalogue import DEFINITIONS
 from workbench.metrics.metric import Answers, Metric
 from workbench.prompts.batch import make_batch
@@ -22,7 +23,6 @@ from workbench.readout.residual import residual_lens
 from workbench.readout.selection import select
 from workbench.transformer.forward import uncapped_logits, unembed
 from workbench.transformer.frozen_norm import FrozenNorm
-from workbench.workspace import Workspace
 
 pytestmark = pytest.mark.dependencies
 

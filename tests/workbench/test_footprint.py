@@ -17,6 +17,7 @@ from workbench.budget import Shape
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.evaluator import Evaluator
+from workbench.experiment.experiment import Workspace
 from workbench.footprint import Footprint, _needed, predict
 from workbench.metrics.catalogue import DEFINITIONS
 from workbench.models.architecture import storage_bytes
@@ -24,7 +25,6 @@ from workbench.plan import ALL, LAST, make_plan
 from workbench.prompts.batch import Group
 from workbench.transformer.families import parts_of
 from workbench.transformer.recording import Recording
-from workbench.workspace import Workspace
 
 NAMES = ("gpt2", "llama", "gpt_neox", "gemma2", "gemma3", "olmo2", "cohere", "qwen2_moe")
 BATCHES = ((Shape(4, 9, 0),), (Shape(3, 11, 4),), (Shape(2, 6, 1), Shape(3, 9, 5)))

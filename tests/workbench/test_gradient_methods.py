@@ -28,9 +28,9 @@ from workbench.discovery.per_pair import PER_PAIR, pair_scores
 from workbench.discovery.scoring import streamed_scores
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.evaluator import Edit, Evaluator
+from workbench.experiment.ablations import PATCHING
+from workbench.experiment.experiment import Workspace
 from workbench.prompts.batch import Group
-from workbench.settings import PATCHING
-from workbench.workspace import Workspace
 
 methods = pytest.mark.parametrize("method", PER_PAIR)
 STEPS = 3

@@ -11,9 +11,9 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.method import METHODS
 from workbench.discovery.options import Options
 from workbench.discovery.per_pair import PER_PAIR
+from workbench.experiment.experiment import Workspace
 from workbench.handwritten import TRUE_EDGES
 from workbench.prompts.batch import make_batch
-from workbench.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

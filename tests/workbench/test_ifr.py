@@ -16,7 +16,7 @@ from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
-from workbench.workspace import Workspace
+from workbench.experiment.experiment import Workspace
 
 
 def found(workspace: Workspace) -> Findings:

@@ -19,9 +19,9 @@ from workbench.circuits.graph import Graph
 from workbench.discovery.estimates import eap
 from workbench.discovery.masked import MaskedRun, of_pairs
 from workbench.evaluator import Evaluator
+from workbench.experiment.experiment import Workspace
 from workbench.transformer.families import parts_of
 from workbench.transformer.recording import record
-from workbench.workspace import Workspace
 
 # Plain, grouped and parallel, capped with norms after the heads, a norm over all heads' queries,
 # experts.

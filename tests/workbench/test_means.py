@@ -19,13 +19,13 @@ from tests.workbench.session_cases import FAMILIES, tiny
 from workbench.beginning import build_session, resume_session
 from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
-from workbench.evaluation import means_batch
 from workbench.evaluator import Evaluator
+from workbench.experiment.ablations import MEANS
+from workbench.experiment.experiment import Workspace
+from workbench.experiment.prepare import means_batch
 from workbench.models.model import Model
 from workbench.prompts.batch import Batch, make_batch
 from workbench.score import evaluate
-from workbench.settings import MEANS
-from workbench.workspace import Workspace
 
 
 def references(hf: Any, batch: Batch) -> list[Reference]:

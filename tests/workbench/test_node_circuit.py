@@ -17,10 +17,10 @@ from workbench.discovery.method import find_method
 from workbench.discovery.node_circuit import best_nodes, node_circuit
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
+from workbench.experiment.experiment import Workspace
+from workbench.experiment.settings import Settings
 from workbench.handwritten import TRUE_EDGES
 from workbench.opening import open_engine
-from workbench.request import Settings
-from workbench.workspace import Workspace
 
 GRAPH = Graph(2, 2)  # input a0.h0 a0.h1 m0 a1.h0 a1.h1 m1
 TRUE_NODES = {edge.partition("->")[0] for edge in TRUE_EDGES} - {"input"}

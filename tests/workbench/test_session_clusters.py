@@ -15,10 +15,10 @@ from workbench.circuits.circuit import Circuit, all_edges
 from workbench.clusterer import ClusterRequest
 from workbench.discovery.estimates import eap
 from workbench.errors import Cancelled, WorkbenchError
+from workbench.experiment.experiment import Workspace
 from workbench.formats import load_circuit
 from workbench.prompts.batch import make_batch
 from workbench.session import Session
-from workbench.workspace import Workspace
 
 N, EDGES = 4, 40
 TWO = ClusterRequest("eap", edges=EDGES, k=2, normalise=True)

@@ -16,8 +16,8 @@ from workbench.base.failures import told
 from workbench.beginning import build_session, resume_session
 from workbench.deltas import Deltas
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.evaluation import task_warnings
 from workbench.evaluator import Evaluator
+from workbench.experiment.prepare import task_warnings
 from workbench.journal import Journal
 from workbench.metrics.metric import Metric
 from workbench.session import Session

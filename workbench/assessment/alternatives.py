@@ -17,10 +17,10 @@ from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
+from workbench.experiment.experiment import Workspace
 from workbench.plan import NOWHERE, make_plan
 from workbench.reach import Change
 from workbench.spread import CleanBase
-from workbench.workspace import Workspace
 
 Mask = NDArray[np.bool_]
 

@@ -25,12 +25,12 @@ from workbench.base.work import part as part_of
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.evaluation import NO_MEMORY, prepare, task_warnings
-from workbench.provenance import now, origin
+from workbench.experiment.prepare import NO_MEMORY, prepare, task_warnings
+from workbench.experiment.provenance import now, origin
 
 if TYPE_CHECKING:
+    from workbench.experiment.experiment import Workspace
     from workbench.models.model import Model
-    from workbench.workspace import Workspace
 
 
 def assess(

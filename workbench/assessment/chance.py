@@ -16,7 +16,7 @@ from workbench.base.work import Work, part
 if TYPE_CHECKING:
     from workbench.assessment.settings import Settings
     from workbench.circuits.circuit import Circuit
-    from workbench.workspace import Workspace
+    from workbench.experiment.experiment import Workspace
 
 
 def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[Chance]:

@@ -27,8 +27,8 @@ from workbench.arguments import (
 )
 from workbench.assessment.parts import PARTS
 from workbench.assessment.settings import Settings
+from workbench.experiment.ablations import check_ablation, check_means
 from workbench.interrupt import first_interrupt
-from workbench.settings import check_ablation, check_means
 
 if TYPE_CHECKING:
     from workbench.assessment.results_assessment import Assessment

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.assessment.settings import Settings
     from workbench.circuits.circuit import Circuit
     from workbench.evaluator import Evaluator
-    from workbench.workspace import Workspace
+    from workbench.experiment.experiment import Workspace
 
 STARTS, STEPS, CANDIDATES = 5, 10, 10
 """Of the greedy search: how often it starts anew, how many nodes it takes, and among how many drawn

@@ -33,8 +33,8 @@ from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.discovery.selection import How, Selection, select
 from workbench.evaluator import Evaluator
+from workbench.experiment.experiment import Workspace
 from workbench.metrics.catalogue import STEPS
-from workbench.workspace import Workspace
 
 SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 SMALL = 0.05

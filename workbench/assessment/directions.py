@@ -24,12 +24,12 @@ from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import INPUT, LOGITS
 from workbench.evaluator import Evaluator
+from workbench.experiment.experiment import Workspace
 from workbench.node_patching import corrupted_finals
 from workbench.plan import make_plan
 from workbench.reach import Change
 from workbench.spread import CleanBase
 from workbench.transformer.recording import Recording
-from workbench.workspace import Workspace
 
 
 def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[Directions]:

@@ -20,9 +20,9 @@ from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
+from workbench.experiment.experiment import Workspace
 from workbench.metrics.metric import LOGIT_BYTES, Metric
 from workbench.transformer.forward import unembed
-from workbench.workspace import Workspace
 
 
 def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[Faithfulness]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from workbench.assessment.settings import Settings
     from workbench.circuits.circuit import Circuit
     from workbench.evaluator import Evaluator
-    from workbench.workspace import Workspace
+    from workbench.experiment.experiment import Workspace
 
 EQUIVALENCE, INDEPENDENCE = "equivalence", "independence"
 PERMUTATIONS = 1000

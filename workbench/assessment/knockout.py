@@ -16,9 +16,9 @@ from torch import Tensor
 from workbench.base.work import Work
 from workbench.budget import alternative_rows, what_if_bytes
 from workbench.circuits.graph import Graph
+from workbench.experiment.experiment import Workspace
 from workbench.transformer.forward import run_heads, write_heads
 from workbench.transformer.recording import Recording
-from workbench.workspace import Workspace
 
 _AT_ONCE = 4
 """Sets of nodes to a piece of work."""

@@ -17,7 +17,7 @@ from workbench.circuits.graph import INPUT, LOGITS
 if TYPE_CHECKING:
     from workbench.assessment.settings import Settings
     from workbench.circuits.circuit import Circuit
-    from workbench.workspace import Workspace
+    from workbench.experiment.experiment import Workspace
 
 
 def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[Minimality]:

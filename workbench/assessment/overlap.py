@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workbench.assessment.settings import Settings
     from workbench.circuits import comparison
     from workbench.circuits.circuit import Circuit
-    from workbench.workspace import Workspace
+    from workbench.experiment.experiment import Workspace
 
 MOST = 4
 """Circuits that are compared at once."""

@@ -26,7 +26,7 @@ from workbench.assessment.sections import bullets, section
 from workbench.base.text import shown_path
 from workbench.base.write_file import check_target, write_bytes
 from workbench.errors import WorkbenchError
-from workbench.settings import ABLATIONS
+from workbench.experiment.ablations import ABLATIONS
 
 STOPPED = "The assessment was stopped before its end; the parts that are missing were not done."
 MARKDOWN, HTML = (".md", ".markdown"), (".html", ".htm")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from workbench.assessment.settings import Settings
     from workbench.circuits.circuit import Circuit
     from workbench.discovery.options import Options
-    from workbench.workspace import Workspace
+    from workbench.experiment.experiment import Workspace
 
     Mask = NDArray[np.bool_]
     PairScores: TypeAlias = Callable[[Workspace, str, Options], Work[NDArray[np.float32]]]
@@ -113,9 +113,9 @@ def rephrased(workspace: Workspace, number: int) -> Workspace:
     Raises:
         WorkbenchError: the task is a file's, which has no other pairs, or has too few.
     """
+    from workbench.experiment.experiment import Workspace
     from workbench.prompts.batch import make_batch
     from workbench.prompts.task_file import resolve_task
-    from workbench.workspace import Workspace
 
     batch, model = workspace.batch, workspace.model
     if batch.task.seed is None:

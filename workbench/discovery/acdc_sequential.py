@@ -12,7 +12,7 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude
 from workbench.evaluator import Edit, Evaluator
-from workbench.workspace import Workspace
+from workbench.experiment.experiment import Workspace
 
 
 def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:

@@ -16,8 +16,8 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.positions import longest
 from workbench.evaluator import Evaluator
+from workbench.experiment.experiment import Workspace
 from workbench.patching import node_effects
-from workbench.workspace import Workspace
 
 
 def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:

@@ -10,7 +10,7 @@ from workbench.discovery.method import Method, find_method
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError
-from workbench.settings import check_ablation
+from workbench.experiment.ablations import check_ablation
 
 MEASURES = ("metric", "kl")
 FLAGS = {"edges": "--edges N", "threshold": "--threshold T", "nodes": "--nodes N"}

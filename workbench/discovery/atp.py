@@ -27,9 +27,9 @@ from workbench.discovery.node_gradients import (
 )
 from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
+from workbench.experiment.experiment import Workspace
 from workbench.metrics.metric import Metric
 from workbench.transformer.recording import Recording
-from workbench.workspace import Workspace
 
 
 def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:

@@ -42,9 +42,9 @@ from workbench.discovery.node_gradients import (
 from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
 from workbench.discovery.qk_fix import HeadInputs
+from workbench.experiment.experiment import Workspace
 from workbench.metrics.metric import Metric
 from workbench.transformer.recording import Recording
-from workbench.workspace import Workspace
 
 OF_HEADS = ("output", "query", "key", "value")
 """The four nodes of a head, in the order in which `Magnitudes` holds them."""

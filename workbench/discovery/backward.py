@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.budget import alternative_rows, row_bytes, what_if_bytes
+from workbench.experiment.experiment import Workspace
 from workbench.plan import ALL, LAST, NOWHERE, Plan, make_plan
 from workbench.postnorm import has_post_norms
 from workbench.reach import Change, Reach, live_in
 from workbench.sheet import Sheet, residuals
 from workbench.spread import Spread
-from workbench.workspace import Workspace
 
 
 class Backward:

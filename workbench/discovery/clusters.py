@@ -33,7 +33,7 @@ from workbench.discovery.clustering import (
 )
 from workbench.errors import WorkbenchError
 from workbench.evaluator import Evaluator
-from workbench.workspace import Workspace
+from workbench.experiment.experiment import Workspace
 
 Select: TypeAlias = Callable[[NDArray[np.float32]], Circuit]
 """From scores [source, destination], NaN where there is no edge, to a circuit."""

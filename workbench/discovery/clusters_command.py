@@ -22,7 +22,7 @@ from workbench.arguments import (
     Revision,
     TaskName,
 )
-from workbench.settings import check_means
+from workbench.experiment.ablations import check_means
 
 if TYPE_CHECKING:
     from workbench.discovery.clusters import Clusters

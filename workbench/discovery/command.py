@@ -24,8 +24,8 @@ from workbench.arguments import (
 )
 from workbench.discovery.method import METHODS
 from workbench.errors import WorkbenchError
+from workbench.experiment.ablations import ABLATIONS, check_means
 from workbench.interrupt import first_interrupt
-from workbench.settings import ABLATIONS, check_means
 
 if TYPE_CHECKING:
     from workbench.discovery.run import Discovery

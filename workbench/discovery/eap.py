@@ -16,7 +16,7 @@ from workbench.discovery.gradients import edge_scores
 from workbench.discovery.options import Options
 from workbench.discovery.scoring import Scorer, fill_in
 from workbench.discovery.slices import Slice
-from workbench.workspace import Workspace
+from workbench.experiment.experiment import Workspace
 
 
 def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:

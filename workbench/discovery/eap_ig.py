@@ -25,7 +25,7 @@ from workbench.discovery.scoring import Scorer, fill_in
 from workbench.discovery.slices import Slice
 from workbench.discovery.tape import Tape
 from workbench.errors import WorkbenchError
-from workbench.workspace import Workspace
+from workbench.experiment.experiment import Workspace
 
 
 def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:

@@ -32,7 +32,7 @@ from workbench.discovery.rules import PLAIN
 from workbench.discovery.scoring import Scorer, fill_in
 from workbench.discovery.slices import Slice, pairs_at_once
 from workbench.discovery.tape import Tape, run_mlp
-from workbench.workspace import Workspace
+from workbench.experiment.experiment import Workspace
 
 
 def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:

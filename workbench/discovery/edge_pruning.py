@@ -35,10 +35,10 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.masked import MaskedRun, of_pairs, pair_bytes
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
+from workbench.experiment.experiment import Workspace
 from workbench.metrics.metric import Metric
 from workbench.transformer.forward import unembed
 from workbench.transformer.recording import Recording
-from workbench.workspace import Workspace
 
 BETA, GAMMA, ZETA = 2 / 3, -0.1, 1.1
 """Temperature and stretch of the gates, as in both papers."""

@@ -15,7 +15,7 @@ from workbench.base.work import Stop, finish
 from workbench.discovery.eap import find
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
-from workbench.workspace import Workspace
+from workbench.experiment.experiment import Workspace
 
 _KEPT: WeakKeyDictionary[Workspace, NDArray[np.float32]] = WeakKeyDictionary()
 

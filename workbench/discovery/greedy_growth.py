@@ -29,7 +29,7 @@ from workbench.discovery.lazy import Edges, Ranking
 from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude, number
 from workbench.evaluator import Edit, Evaluator
-from workbench.workspace import Workspace
+from workbench.experiment.experiment import Workspace
 
 # Candidates evaluated in one piece.
 _PIECE = 32

@@ -24,8 +24,8 @@ from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude, number
 from workbench.discovery.selection import Selection, select
 from workbench.evaluator import Edit, Evaluator
+from workbench.experiment.experiment import Workspace
 from workbench.metrics.catalogue import STEPS
-from workbench.workspace import Workspace
 
 START = 4
 """How many times the edges asked for it begins with."""

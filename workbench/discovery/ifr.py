@@ -28,11 +28,11 @@ from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
+from workbench.experiment.experiment import Workspace
 from workbench.nodes import write
 from workbench.plan import stages
 from workbench.transformer.frozen_norm import FrozenNorm
 from workbench.transformer.recording import Recording
-from workbench.workspace import Workspace
 
 # What the sources' outputs at one slice of positions may take, in bytes: a fraction of a second.
 SLICE_BYTES = 8 * 2**20

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Literal
 from workbench.base.work import Work
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
-from workbench.settings import ABLATIONS, PATCHING
+from workbench.experiment.ablations import ABLATIONS, PATCHING
 
 if TYPE_CHECKING:
     from workbench.discovery.findings import Findings
-    from workbench.workspace import Workspace
+    from workbench.experiment.experiment import Workspace
 
 Kind = Literal["edges", "nodes", "search", "learned"]
 """What a method gives: scores of all edges, scores of nodes, or a circuit of its own."""

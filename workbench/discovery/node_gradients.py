@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
+from workbench.experiment.ablations import PATCHING, ZERO
+from workbench.experiment.experiment import Workspace
 from workbench.metrics.catalogue import STEPS
 from workbench.metrics.metric import Metric
-from workbench.settings import PATCHING, ZERO
 from workbench.transformer.forward import run_heads, write_heads
 from workbench.transformer.neurons import with_neurons
 from workbench.transformer.recording import Recording
-from workbench.workspace import Workspace
 
 # What one slice of pairs may take, in bytes.
 SLICE_BYTES = 128 * 2**20

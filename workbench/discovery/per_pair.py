@@ -15,7 +15,7 @@ from workbench.discovery.options import Options
 from workbench.discovery.scoring import Scorer, each_slice
 from workbench.discovery.slices import Slice, slices
 from workbench.errors import WorkbenchError
-from workbench.workspace import Workspace
+from workbench.experiment.experiment import Workspace
 
 PER_PAIR = ("eap", "eap-ig", "eap-ig-activations", "clean-corrupted", "gim", "relp")
 """Methods that score each pair by itself."""

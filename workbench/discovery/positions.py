@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from workbench.experiment.experiment import Workspace
 from workbench.transformer.recording import Recording
-from workbench.workspace import Workspace
 
 
 def longest(workspace: Workspace) -> int:

@@ -24,11 +24,11 @@ from workbench.discovery.options import Options
 from workbench.discovery.per_pair import PER_PAIR, pair_scores
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
-from workbench.evaluation import NO_MEMORY, prepare
+from workbench.experiment.experiment import Workspace
+from workbench.experiment.prepare import NO_MEMORY, prepare
+from workbench.experiment.provenance import origin
 from workbench.formats import save_circuit
 from workbench.models.model import Model
-from workbench.provenance import origin
-from workbench.workspace import Workspace
 
 FILE = "cluster-{}.json"
 """A cluster's circuit file; clusters are counted from 1 where people read."""

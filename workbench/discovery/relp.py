@@ -24,7 +24,7 @@ from workbench.discovery.options import Options
 from workbench.discovery.rules import Rules
 from workbench.discovery.scoring import Scorer, fill_in
 from workbench.discovery.slices import Slice
-from workbench.workspace import Workspace
+from workbench.experiment.experiment import Workspace
 
 RELP = Rules(frozen_norms=True, product=0.5, ratio=True)
 

@@ -19,16 +19,16 @@ from workbench.discovery.method import Method, find_method
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selected, Selection, select
 from workbench.errors import Cancelled
-from workbench.evaluation import NO_MEMORY, prepare
+from workbench.experiment.prepare import NO_MEMORY, prepare
+from workbench.experiment.provenance import now, origin
 from workbench.formats import losses, save_circuit
 from workbench.metrics.catalogue import NEGLIGIBLE
-from workbench.provenance import now, origin
 from workbench.score import CircuitScore, score
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
+    from workbench.experiment.experiment import Workspace
     from workbench.models.model import Model
-    from workbench.workspace import Workspace
 
 SCORES = "the change of the mean metric when the edge is corrupted"
 

@@ -17,15 +17,15 @@ from workbench.discovery.mlp_slope import require_insides
 from workbench.discovery.rules import PLAIN, Rules
 from workbench.discovery.slices import Slice, slices, streamed
 from workbench.errors import WorkbenchError
+from workbench.experiment.ablations import PATCHING
 from workbench.metrics.catalogue import STEPS, check_metric
-from workbench.settings import PATCHING
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
+    from workbench.experiment.experiment import Workspace
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
     from workbench.transformer.parts import Parts
-    from workbench.workspace import Workspace
 
 
 @dataclass(frozen=True)

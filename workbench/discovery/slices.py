@@ -23,10 +23,10 @@ from workbench.postnorm import has_post_norms
 from workbench.transformer.recording import Recording, record
 
 if TYPE_CHECKING:
+    from workbench.experiment.experiment import Workspace
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
     from workbench.transformer.parts import Parts
-    from workbench.workspace import Workspace
 
 SLICE_BYTES = {"cpu": 96 * 2**20}
 SLICE_BYTES_ELSEWHERE = 2**30

@@ -14,7 +14,7 @@ from workbench.readout.views import Attention
 from workbench.transformer.attention import capped, hidden_keys
 
 if TYPE_CHECKING:
-    from workbench.workspace import Workspace
+    from workbench.experiment.experiment import Workspace
 
 DEFINITION = (
     "How much each position (row) attends to each position up to itself (column): softmax of the "

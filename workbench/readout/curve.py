@@ -15,7 +15,7 @@ from workbench.readout.selection import Selection, place_of, select
 from workbench.readout.views import Curve
 
 if TYPE_CHECKING:
-    from workbench.workspace import Workspace
+    from workbench.experiment.experiment import Workspace
 
 
 def curve(

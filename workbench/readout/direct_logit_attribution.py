@@ -34,7 +34,7 @@ from workbench.transformer.forward import uncapped_logits
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
-    from workbench.workspace import Workspace
+    from workbench.experiment.experiment import Workspace
 
 DEFINITION = (
     "Mean logit of the answers minus mean logit of the wrong answers that each node writes "

@@ -34,7 +34,7 @@ from workbench.readout.views import Lens
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
-    from workbench.workspace import Workspace
+    from workbench.experiment.experiment import Workspace
 
 
 def lens(

@@ -20,7 +20,7 @@ from workbench.readout.views import ResidualLens, ResidualRow
 from workbench.transformer.forward import unembed
 
 if TYPE_CHECKING:
-    from workbench.workspace import Workspace
+    from workbench.experiment.experiment import Workspace
 
 DEFINITION = (
     "The residual stream at each depth through the final norm (with the scale it has there) and "

@@ -14,10 +14,10 @@ from workbench.readout.views import RUNS, Place, TokenValue
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
+    from workbench.experiment.experiment import Workspace
     from workbench.prompts.batch import Group
     from workbench.transformer.parts import Parts
     from workbench.transformer.recording import Recording, Run
-    from workbench.workspace import Workspace
 
 
 @dataclass(frozen=True)

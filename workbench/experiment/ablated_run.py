@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.means import Means
+from workbench.experiment.means import Means
 from workbench.transformer.forward import embed, run_heads, write_heads
 from workbench.transformer.parts import Parts
 from workbench.transformer.recording import LayerRecord, Recording, Run

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tasks.task import Task
-    from workbench.workspace import Workspace
+    from workbench.experiment.experiment import Workspace
 
 PACKAGES = ("circuit-workbench", "torch", "transformers", "transformer-lens", "numpy")
 """Whose versions are written down with every result."""

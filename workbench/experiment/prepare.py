@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from tasks.task import Task
 from workbench.base.progress import Progress, silent
-from workbench.settings import check_means
+from workbench.experiment.ablations import check_means
 
 if TYPE_CHECKING:
+    from workbench.experiment.experiment import Evaluation, Workspace
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
-    from workbench.workspace import Evaluation, Workspace
 
 LOW_ACCURACY = 0.6
 """Below it the model is warned of: guessing between an answer and a wrong one gives 0.5."""
@@ -47,8 +47,8 @@ def prepare(
     Arguments and errors as for `evaluate`.
     """
     from workbench.base.failures import memory_errors
+    from workbench.experiment.experiment import Workspace
     from workbench.prompts.batch import make_batch
-    from workbench.workspace import Workspace
 
     say = progress or silent
     if isinstance(task, str | os.PathLike):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.settings import MEAN, MEANS, POSITIONAL_MEAN
+from workbench.experiment.ablations import MEAN, MEANS, POSITIONAL_MEAN
 from workbench.transformer.parts import Parts
 from workbench.transformer.recording import Run, record_clean
 

@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.ablation import record_ablated
-from workbench.means import Means, means_over
+from workbench.experiment.ablated_run import record_ablated
+from workbench.experiment.ablations import MEANS, PATCHING, check_ablation
+from workbench.experiment.means import Means, means_over
 from workbench.metrics.catalogue import check_metric
 from workbench.metrics.metric import Answers, Metric
-from workbench.settings import MEANS, PATCHING, check_ablation
 from workbench.transformer.recording import Recording, record
 
 if TYPE_CHECKING:
