@@ -1,1 +1,4 @@
-"""The terminal app: screens and widgets over a `workbench.session.Session`. None imports torch."""
+"""The terminal app: screens and widgets over a `workbench.session.session.Session`.
+
+None imports torch.
+"""

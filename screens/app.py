@@ -24,7 +24,7 @@ from workbench.experiment.settings import OpenRequest
 
 if TYPE_CHECKING:
     from screens.loading import Progress
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 LEAVING_KEYS = ("q", "ctrl+q")
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from textual_plotext import PlotextPlot
 
     from workbench.assessor import Assessed
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 ASKED = tuple(part for part in PARTS.values() if not part.compares)
 LOOK_AGAIN = 0.5

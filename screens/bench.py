@@ -40,7 +40,7 @@ from workbench.views import Candidate, Status
 
 if TYPE_CHECKING:
     from screens.readouts import Readouts
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 PANELS = ("circuit", "candidates", "readouts")
 SETTLE = 0.12

@@ -20,13 +20,13 @@ from screens.runner import SessionRunner, View
 from screens.status_bar import StatusBar
 from screens.tokens import one_line
 from workbench.circuits.tree import TreeRow
-from workbench.effect_settings import SETTINGS
+from workbench.engine.effect_settings import SETTINGS
 from workbench.views import Candidate, Status
 
 if TYPE_CHECKING:
     from screens.graph import GraphScreen
     from screens.readouts import Readouts
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 STEP = 10 ** (1 / 8)
 """Factor of one press of a threshold key: eight of them are a power of ten."""

@@ -27,7 +27,7 @@ from workbench.rack import MOST, EdgeRow, Place
 
 if TYPE_CHECKING:
     from workbench.assessment.results_overlap import Overlap, Shared
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 FILTERS = ("all", "differing", "shared")
 

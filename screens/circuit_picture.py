@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from workbench.circuits.circuit import RoleGroup
 
 if TYPE_CHECKING:
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 UNREACHED = "unreached"
 """State of a node from which no path of kept edges leads to the logits."""

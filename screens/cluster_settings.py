@@ -14,7 +14,7 @@ from workbench.clusterer import ClusterRequest
 
 if TYPE_CHECKING:
     from workbench.discovery.clustering import Algorithm, Criterion
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 MOST_CLUSTERS = 10
 MOST_EDGES = 200

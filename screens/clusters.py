@@ -35,7 +35,7 @@ from workbench.errors import Cancelled
 
 if TYPE_CHECKING:
     from workbench.clusterer import Clustered, ClusterRequest
-    from workbench.session import Session
+    from workbench.session.session import Session
     from workbench.views import Status
 
 LOOK_AGAIN = 0.5

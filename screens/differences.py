@@ -19,7 +19,7 @@ from screens.tokens import fit, one_line
 from workbench.circuits.comparison import Comparison, Standing
 
 if TYPE_CHECKING:
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 OFF, OTHER = "off", "other"
 """Answers of `Differences` that are no edges: compare with nothing, with another circuit."""

@@ -22,7 +22,7 @@ from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 FIRST_SHARE, FIRST_LEAST, FIRST_MOST = 0.05, 10, 200
 """How many edges are proposed to be selected: a share of all, within limits."""

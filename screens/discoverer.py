@@ -20,7 +20,7 @@ from screens.numbers import seconds
 if TYPE_CHECKING:
     from screens.discover_dialog import DiscoveryRequest
     from workbench.held import Held
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 TELLING = 0.5
 """Seconds before a time left is told: the first pieces are no guide."""

@@ -35,7 +35,7 @@ from screens.tokens import one_line
 from workbench.views import Status
 
 if TYPE_CHECKING:
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 LOOK_AGAIN = 0.5
 """Seconds between looks whether a command that was under way has changed the circuit."""

@@ -23,7 +23,7 @@ from workbench.errors import Cancelled
 from workbench.experiment.settings import OpenRequest
 
 if TYPE_CHECKING:
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 Progress = Callable[[str, float | None], None]
 TICK = 1.0  # seconds between two looks at the clock

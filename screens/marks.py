@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.effect_settings import ALONG, FULL, WITHIN
+from workbench.engine.effect_settings import ALONG, FULL, WITHIN
 
 KEPT, PREVIEWED, DROPPED = "●", "◌", "○"
 PROPOSED = "◇"

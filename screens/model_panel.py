@@ -17,7 +17,7 @@ from screens.tokens import one_line
 from workbench.modelreport import Fact, facts, memory_facts
 
 if TYPE_CHECKING:
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 LABEL = 12  # cells of "  at a time" and a blank
 

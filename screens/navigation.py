@@ -10,7 +10,7 @@ from textual.message import Message
 from workbench.experiment.settings import OpenRequest
 
 if TYPE_CHECKING:
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 
 class OpenSession(Message):

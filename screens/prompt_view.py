@@ -19,7 +19,7 @@ from screens.tokens import fit, one_line, show_token
 
 if TYPE_CHECKING:
     from workbench.prompts.preview import PromptView
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 LABEL = 10  # cells of "corrupted "
 ANSWERS_SHOWN = 8

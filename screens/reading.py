@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.readout.views import Attention, Attribution, Curve, Lens, ResidualLens
 
 if TYPE_CHECKING:
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 TOKENS = 10
 """Tokens on each side of a logit lens."""

@@ -45,7 +45,7 @@ from workbench.readout.views import Attention, Attribution, Curve, Lens
 if TYPE_CHECKING:
     from textual_plotext import PlotextPlot
 
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 DEBOUNCE = 0.08
 """Seconds that a selection must stand still before it is computed; a held key skips what it passes.

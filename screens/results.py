@@ -28,7 +28,7 @@ from workbench.errors import WorkbenchError
 from workbench.held import Held
 
 if TYPE_CHECKING:
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 SHOWN = "●"
 MOST_LINES = 9  # of the list, its heading included

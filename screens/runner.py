@@ -20,7 +20,7 @@ from workbench.errors import Cancelled
 from workbench.views import Candidate, Status
 
 if TYPE_CHECKING:
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from workbench.tutorial.progress import FINISHED, Progress, write_progress
 
 if TYPE_CHECKING:
     from screens.loading import Progress as Say
-    from workbench.session import Session
+    from workbench.session.session import Session
     from workbench.tutorial.beginning import TakenUp
     from workbench.tutorial.tour import Tour
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from workbench import load_model, load_task
 from workbench.beginning import build_session
 from workbench.models.model import Model
-from workbench.session import Session
+from workbench.session.session import Session
 
 TASKS = ("greater-than", "ioi")
 

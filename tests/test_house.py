@@ -60,10 +60,10 @@ def test_import_contracts() -> None:
     "statement",
     [
         "import workbench",
-        "import workbench.session",
+        "import workbench.session.session",
         "import workbench.cli",
         "import workbench.formats, workbench.journal, workbench.commands",
-        "import workbench.base.failures, workbench.budget, workbench.metrics.catalogue",
+        "import workbench.base.failures, workbench.engine.budget, workbench.metrics.catalogue",
         "import workbench.experiment.settings, workbench.experiment.ablations, workbench.experiment.provenance, workbench.experiment.prepare",
         "import tasks",
         "from workbench import Circuit, Graph, Session, load_circuit, WorkbenchError",

@@ -146,10 +146,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 def names_of_the_engine_page() -> bool:
     """Whether the modules and names are there that docs/engine.md uses."""
     try:
-        from workbench.engine.alternatives import AlternativeRuns  # noqa: F401
-        from workbench.engine.incremental import IncrementalRun  # noqa: F401
-        from workbench.engine.plan import Positions  # noqa: F401
-        from workbench.engine.reach import Alternative  # noqa: F401
+        from workbench.session.session_engine.alternatives import AlternativeRuns  # noqa: F401
+        from workbench.session.session_engine.incremental import IncrementalRun  # noqa: F401
+        from workbench.session.session_engine.plan import Positions  # noqa: F401
+        from workbench.session.session_engine.reach import Alternative  # noqa: F401
 
         from workbench.transformer.forward import unembed  # noqa: F401
     except ImportError:

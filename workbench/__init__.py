@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from workbench.circuits.comparison import Comparison, compare
     from workbench.circuits.graph import Graph
     from workbench.discovery.run import Discovery, discover
+    from workbench.engine.evaluator import Edit, Evaluator
+    from workbench.engine.score import CircuitScore, evaluate
     from workbench.errors import WorkbenchError
-    from workbench.evaluator import Edit, Evaluator
     from workbench.experiment.experiment import Workspace
     from workbench.experiment.prepare import load_task
     from workbench.formats import load_circuit, save_circuit
     from workbench.formats.networkx import to_networkx
     from workbench.models.model import Model, load_model
-    from workbench.score import CircuitScore, evaluate
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 __version__ = "0.1.0"
 
@@ -37,15 +37,15 @@ __version__ = "0.1.0"
 _HOMES = {
     "Assessment": "workbench.assessment.results_assessment",
     "Circuit": "workbench.circuits.circuit",
-    "CircuitScore": "workbench.score",
+    "CircuitScore": "workbench.engine.score",
     "Comparison": "workbench.circuits.comparison",
     "Discovery": "workbench.discovery.run",
-    "Edit": "workbench.evaluator",
-    "Evaluator": "workbench.evaluator",
+    "Edit": "workbench.engine.evaluator",
+    "Evaluator": "workbench.engine.evaluator",
     "Graph": "workbench.circuits.graph",
     "Model": "workbench.models.model",
     "Pair": "tasks.pair",
-    "Session": "workbench.session",
+    "Session": "workbench.session.session",
     "Task": "tasks.task",
     "WorkbenchError": "workbench.errors",
     "Workspace": "workbench.experiment.experiment",
@@ -53,7 +53,7 @@ _HOMES = {
     "build_session": "workbench.beginning",
     "compare": "workbench.circuits.comparison",
     "discover": "workbench.discovery.run",
-    "evaluate": "workbench.score",
+    "evaluate": "workbench.engine.score",
     "load_circuit": "workbench.formats",
     "load_model": "workbench.models.model",
     "load_task": "workbench.experiment.prepare",

@@ -15,8 +15,8 @@ from workbench.assessment.settings import Settings
 from workbench.base.failures import told
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
-from workbench.engine import Engine
 from workbench.errors import WorkbenchError
+from workbench.session.session_engine import Engine
 from workbench.turns import Turns, finish_in_turns
 
 

@@ -17,7 +17,7 @@ from workbench.journal import Journal, Reading
 from workbench.models.bundled_circuits import truth
 from workbench.models.source import SHORT_NAMES, find_model
 from workbench.opening import Opened, open_engine
-from workbench.session import Session
+from workbench.session.session import Session
 from workbench.state import State
 
 if TYPE_CHECKING:

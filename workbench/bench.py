@@ -23,16 +23,16 @@ from workbench.circuits.graph import LOGITS, Graph
 from workbench.discovery.estimates import eap
 from workbench.discovery.findings import Findings
 from workbench.discovery.selection import Selection, select
-from workbench.effect_settings import ALONG, FULL
+from workbench.engine.effect_settings import ALONG, FULL
+from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.patching import edge_effects
 from workbench.errors import WorkbenchError
-from workbench.evaluator import Edit, Evaluator
 from workbench.experiment.experiment import Workspace
 from workbench.experiment.prepare import NO_MEMORY, load_task
 from workbench.experiment.provenance import versions
 from workbench.figures import Figure, Figures
 from workbench.models.folder import sharing_weights
 from workbench.models.model import Model, read_model
-from workbench.patching import edge_effects
 from workbench.prompts.batch import Batch, make_batch
 from workbench.stopwatch import Stopwatch, peak_memory, resident
 

@@ -203,8 +203,8 @@ def evaluate(
     warn_of_other_model(loaded, model)
     with console.ProgressLine() as progress:
         progress("Starting", None)
+        from workbench.engine.score import evaluate as score_of
         from workbench.models.model import load_model
-        from workbench.score import evaluate as score_of
 
         made = load_model(model, device=device, dtype=dtype, revision=revision, progress=progress)
         score = score_of(

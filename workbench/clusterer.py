@@ -16,8 +16,8 @@ from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.clustering import Algorithm, Criterion, check_clustering, check_pairs
 from workbench.discovery.method import METHODS, Method
-from workbench.engine import Engine
 from workbench.errors import WorkbenchError
+from workbench.session.session_engine import Engine
 from workbench.turns import Turns, finish_in_turns
 
 if TYPE_CHECKING:

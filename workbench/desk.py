@@ -20,8 +20,8 @@ from workbench.circuits.comparison import Comparison, compare
 from workbench.circuits.graph import Graph
 from workbench.circuits.tree import TreeRow, frontier, roles, tree
 from workbench.clusterer import Clusterer
-from workbench.effect_settings import check_setting
 from workbench.effects import DROP, LASTING, Effects
+from workbench.engine.effect_settings import check_setting
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.footprint import Footprint
 from workbench.held import Held

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.graph import Graph
-from workbench.effect_settings import FULL, SETTINGS
+from workbench.engine.effect_settings import FULL, SETTINGS
 
 LASTING = FULL
 """The setting whose values do not depend on the circuit."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.budget import FLOAT32, Shape, runs_bytes
+from workbench.engine.budget import FLOAT32, Shape, runs_bytes
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -130,14 +130,14 @@ def _needed(graph: Graph) -> tuple[int, int]:
 
 def _room(n: int) -> int:
     """Most sources that there is room for while no more than n and the input are in it."""
-    from workbench.deltas import grown_size
+    from workbench.engine.deltas import grown_size
 
     return max(n + 1, grown_size(n))
 
 
 def _what_if(parts: Parts, graph: Graph, shape: Shape, needed: tuple[int, int], metric: str) -> int:
     """Batches are cut to a budget, but hold one alternative at least and all edges at most."""
-    from workbench.budget import alternative_rows, what_if_bytes
+    from workbench.engine.budget import alternative_rows, what_if_bytes
     from workbench.metrics.metric import LOGIT_BYTES
 
     row, budget = _row(parts, shape), what_if_bytes(parts.device.type)

@@ -13,10 +13,10 @@ import numpy as np
 from tasks.task import Task
 from workbench.base.failures import told
 from workbench.base.progress import Progress
-from workbench.engine import Engine
 from workbench.experiment.prepare import task_warnings
 from workbench.experiment.settings import Settings
 from workbench.metrics.catalogue import NEGLIGIBLE
+from workbench.session.session_engine import Engine
 from workbench.views import TaskInfo
 
 if TYPE_CHECKING:

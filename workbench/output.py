@@ -10,9 +10,9 @@ from workbench.base.text import printable
 
 if TYPE_CHECKING:
     from workbench.circuits.comparison import Comparison, Overlap
+    from workbench.engine.score import CircuitScore
     from workbench.footprint import Footprint
     from workbench.models.info import ModelInfo
-    from workbench.score import CircuitScore
 
 
 def as_text(score: CircuitScore) -> None:

@@ -15,8 +15,8 @@ import numpy as np
 
 from workbench.base.failures import told
 from workbench.circuits.circuit import Circuit
-from workbench.engine import Engine, Scores
 from workbench.errors import WorkbenchError
+from workbench.session.session_engine import Engine, Scores
 from workbench.turns import Turns
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.base.failures import told
-from workbench.engine import Engine
+from workbench.session.session_engine import Engine
 from workbench.turns import Turns
 
 if TYPE_CHECKING:

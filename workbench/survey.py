@@ -7,8 +7,8 @@ from dataclasses import replace
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import INPUT
 from workbench.circuits.tree import dead_edges, live_nodes
-from workbench.engine import Scores
 from workbench.history import History
+from workbench.session.session_engine import Scores
 from workbench.views import Status, TaskInfo
 
 

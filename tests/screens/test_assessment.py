@@ -25,10 +25,10 @@ from tests.workbench import assessment_values
 from workbench.assessment.parts import PARTS
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.engine.evaluator import Evaluator
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.evaluator import Evaluator
 from workbench.formats import save_circuit
-from workbench.session import Session
+from workbench.session.session import Session
 
 SIZES = [(80, 24), (160, 48)]
 VALUES = {name: make() for name, make in assessment_values.PARTS.items()}

@@ -24,7 +24,7 @@ from screens.status_bar import StatusBar
 from tests.screens.tiny_sessions import tiny_session, until
 from tests.screens.toy_session import ToyEngine, toy_session
 from workbench.formats import load_circuit
-from workbench.session import Session
+from workbench.session.session import Session
 
 pytestmark = pytest.mark.dependencies
 

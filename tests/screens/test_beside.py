@@ -19,11 +19,11 @@ from tests.screens.test_bench import screen_text, settled
 from tests.screens.tiny_sessions import tiny_session, until
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
-from workbench.evaluator import Evaluator
 from workbench.formats import save_circuit
 from workbench.rack import MOST, OWN
-from workbench.session import Session
+from workbench.session.session import Session
 
 SIZES = [(80, 24), (160, 48)]
 FIRST = ["m2->logits", "m0->m2", "input->m0", "input->m2"]

@@ -29,10 +29,10 @@ from workbench.circuits.circuit import Circuit
 from workbench.clusterer import Clustered, ClusterRequest
 from workbench.discovery.clustering import Criteria
 from workbench.discovery.clusters import Cluster, Clusters, Worth
+from workbench.engine.evaluator import Evaluator
 from workbench.errors import Cancelled
-from workbench.evaluator import Evaluator
 from workbench.formats import load_circuit
-from workbench.session import Session
+from workbench.session.session import Session
 
 SIZES = [(80, 24), (160, 48)]
 N = 4

@@ -28,7 +28,7 @@ from workbench.discovery.method import METHODS
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection
 from workbench.formats import load_circuit
-from workbench.session import Session
+from workbench.session.session import Session
 
 NARROW, WIDE = (80, 24), (160, 48)
 SIZES = [NARROW, WIDE]

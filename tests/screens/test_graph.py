@@ -14,7 +14,7 @@ from screens.circuit_map import Map
 from screens.graph import GraphScreen
 from screens.link_list import LinkList
 from tests.screens.tiny_sessions import tiny_session, until
-from workbench.session import Session
+from workbench.session.session import Session
 
 EDGES = {
     "logits": ("a2.h1->logits", "m1->logits", "a0.h0->logits"),

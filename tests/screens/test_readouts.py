@@ -18,7 +18,7 @@ from screens.readouts import Readouts
 from tests.screens.tiny_sessions import Host, tiny_session, until
 from workbench.errors import WorkbenchError
 from workbench.readout.views import Lens, Place, TokenValue
-from workbench.session import Session
+from workbench.session.session import Session
 
 pytestmark = pytest.mark.dependencies
 

@@ -24,7 +24,7 @@ from workbench.circuits.graph import Graph
 from workbench.formats import save_circuit
 from workbench.models.bundled import WANTED, BundledModel, write_digests
 from workbench.models.source import SHORT_NAMES
-from workbench.session import Session
+from workbench.session.session import Session
 
 NARROW = (80, 24)
 SIZES = [NARROW, (160, 48)]

@@ -16,7 +16,7 @@ from tasks import make_task
 from tests.tiny import tiny_gpt2
 from workbench.beginning import build_session
 from workbench.models.model import Model
-from workbench.session import Session
+from workbench.session.session import Session
 
 
 @cache

@@ -21,20 +21,20 @@ from tasks import Pair, Task
 from workbench.base.failures import told
 from workbench.base.work import Work
 from workbench.beginning import begin
-from workbench.budget import Shape
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import Method
 from workbench.discovery.options import Options
 from workbench.effects import Matrix
-from workbench.engine import Engine, Scores
+from workbench.engine.budget import Shape
 from workbench.experiment.settings import Settings
 from workbench.footprint import Footprint
 from workbench.models.info import Architecture, ModelInfo, SelfCheck
 from workbench.opening import Opened
 from workbench.readout.views import Lens, Place, TokenValue
-from workbench.session import Session
+from workbench.session.session import Session
+from workbench.session.session_engine import Engine, Scores
 from workbench.views import TaskInfo
 
 CLEAN, CORRUPTED = 3.2135, -2.8719

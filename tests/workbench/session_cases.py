@@ -11,11 +11,11 @@ from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
 from workbench.base.progress import silent
 from workbench.beginning import begin
 from workbench.circuits.circuit import Circuit
-from workbench.evaluator import Evaluator
+from workbench.engine.evaluator import Evaluator
 from workbench.experiment.settings import Settings
 from workbench.models.model import Model
 from workbench.opening import Opened, open_engine
-from workbench.session import Session
+from workbench.session.session import Session
 from workbench.views import Status
 
 FAMILIES = {

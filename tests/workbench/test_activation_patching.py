@@ -13,8 +13,8 @@ from workbench.circuits.circuit import Circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
-from workbench.evaluator import Evaluator
-from workbench.patching import node_effects
+from workbench.engine.evaluator import Evaluator
+from workbench.engine.patching import node_effects
 
 TOLERANCE = 5e-5
 names = pytest.mark.parametrize("name", [*NAMES, "olmo2", "mixtral"])
@@ -56,7 +56,7 @@ def test_effects_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> 
     whole = c.found("activation-patching")
     alone = [c.found("activation-patching", workspace).nodes for workspace in c.by_pair()]
     np.testing.assert_allclose(whole.nodes, np.mean(alone, axis=0), rtol=0, atol=1e-5)
-    monkeypatch.setattr("workbench.node_patching.what_if_bytes", lambda device: 1)
+    monkeypatch.setattr("workbench.engine.node_patching.what_if_bytes", lambda device: 1)
     one_by_one = c.found("activation-patching")
     np.testing.assert_allclose(one_by_one.nodes, whole.nodes, rtol=0, atol=1e-5)
     np.testing.assert_allclose(one_by_one.positions, whole.positions, rtol=0, atol=1e-5)

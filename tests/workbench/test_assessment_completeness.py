@@ -16,7 +16,7 @@ from workbench.assessment.results_completeness import Completeness
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, RoleGroup, all_edges
-from workbench.evaluator import Evaluator
+from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace
 from workbench.handwritten import TRUE_EDGES, true_circuit
 

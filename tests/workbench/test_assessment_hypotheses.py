@@ -27,7 +27,7 @@ from workbench.assessment.settings import Settings
 from workbench.assessment.statistics import equivalence_p, holm, hsic_permutations
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, all_edges
-from workbench.evaluator import Evaluator
+from workbench.engine.evaluator import Evaluator
 from workbench.handwritten import TRUE_EDGES, true_circuit
 
 pytestmark = pytest.mark.dependencies

@@ -14,7 +14,7 @@ from workbench.assessment.results_minimality import Minimality
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit
-from workbench.evaluator import Evaluator
+from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace
 from workbench.handwritten import TRUE_EDGES, true_circuit
 
@@ -115,7 +115,7 @@ def test_small_batches_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     c = case("neox")
     circuit = random_circuit(c.graph, 0.3, seed=4)
     together = {loss.name: loss.metric for loss in assess(c.workspace, circuit).edges}
-    monkeypatch.setattr("workbench.budget.WHAT_IF_BYTES", {"cpu": 1})
+    monkeypatch.setattr("workbench.engine.budget.WHAT_IF_BYTES", {"cpu": 1})
     alone = {loss.name: loss.metric for loss in assess(c.workspace, circuit).edges}
     np.testing.assert_allclose([alone[n] for n in together], list(together.values()), atol=1e-5)
 

@@ -15,8 +15,8 @@ from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.clusters import Clusters, find_clusters
 from workbench.discovery.estimates import eap
+from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
-from workbench.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace
 from workbench.models.model import Model
 from workbench.prompts.batch import make_batch

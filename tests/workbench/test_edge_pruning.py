@@ -18,8 +18,8 @@ from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
+from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
-from workbench.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace
 from workbench.handwritten import TRUE_EDGES
 from workbench.prompts.batch import make_batch

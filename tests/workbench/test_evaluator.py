@@ -19,9 +19,9 @@ from tests.workbench.engine_cases import (
 from tests.workbench.rounding import Rounding
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.patching import edge_effects
 from workbench.errors import WorkbenchError
-from workbench.evaluator import Edit, Evaluator
-from workbench.patching import edge_effects
 
 pytestmark = pytest.mark.dependencies
 
@@ -251,7 +251,7 @@ def test_a_failed_commit_leaves_the_circuit_as_it_was(monkeypatch: pytest.Monkey
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("workbench.sheet.Sheet._mlp", fail)
+        patch.setattr("workbench.engine.incremental.Sheet._mlp", fail)
         with pytest.raises(MemoryError):
             evaluator.commit(Edit(toggle=(edge,)))
     assert evaluator.circuit == circuit
@@ -276,5 +276,5 @@ def test_small_batches_give_the_same_as_one_large(monkeypatch: pytest.MonkeyPatc
     evaluator = Evaluator(c.workspace, random_circuit(c.graph, 0.4, seed=2))
     edits = [Edit(toggle=(e,)) for e in some_edges(c.graph, 20, seed=6)]
     together = evaluator.what_if(edits)
-    monkeypatch.setattr("workbench.budget.WHAT_IF_BYTES", {"cpu": 1})
+    monkeypatch.setattr("workbench.engine.budget.WHAT_IF_BYTES", {"cpu": 1})
     assert_close(evaluator.what_if(edits), together)

@@ -19,10 +19,10 @@ from tests.workbench.engine_cases import ablated, expected_effect, random_circui
 from tests.workbench.family_cases import CASES, family_case, usual_case
 from tests.workbench.rounding import Rounding
 from workbench.discovery.estimates import estimates
-from workbench.effect_settings import SETTINGS
-from workbench.evaluator import Edit, Evaluator
+from workbench.engine.effect_settings import SETTINGS
+from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.patching import edge_effects
 from workbench.models.model import Model
-from workbench.patching import edge_effects
 from workbench.transformer.forward import unembed
 
 pytestmark = pytest.mark.dependencies

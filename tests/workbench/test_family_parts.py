@@ -127,7 +127,7 @@ def test_loading_and_analysing_takes_no_transformer_lens() -> None:
         "from tests.tiny import tiny_llama\n"
         "from workbench.models.model import Model\n"
         "model = Model.from_hf(*tiny_llama())\n"
-        "import workbench.evaluator, workbench.discovery.eap, workbench.patching\n"
+        "import workbench.engine.evaluator, workbench.discovery.eap, workbench.engine.patching\n"
         "assert model.check.passed\n"
         "print('transformer_lens' in sys.modules)"
     )

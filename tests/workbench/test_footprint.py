@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from tests.workbench.unusual_models import MODELS
-from workbench.budget import Shape
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
-from workbench.evaluator import Evaluator
+from workbench.engine.budget import Shape
+from workbench.engine.evaluator import Evaluator
+from workbench.engine.plan import ALL, LAST, make_plan
 from workbench.experiment.experiment import Workspace
 from workbench.footprint import Footprint, _needed, predict
 from workbench.metrics.catalogue import DEFINITIONS
 from workbench.models.architecture import storage_bytes
-from workbench.plan import ALL, LAST, make_plan
 from workbench.prompts.batch import Group
 from workbench.transformer.families import parts_of
 from workbench.transformer.recording import Recording

@@ -10,11 +10,11 @@ import torch
 from tests.workbench.live_bytes import LiveBytes
 from tests.workbench.test_footprint import NAMES, workspace
 from workbench.base.work import finish
-from workbench.budget import Shape
 from workbench.discovery import clean_corrupted, eap, eap_ig, gim, relp
 from workbench.discovery.options import Options
 from workbench.discovery.scoring import streamed_scores
 from workbench.discovery.slices import pair_bytes, pairs_at_once, slices, streamed
+from workbench.engine.budget import Shape
 from workbench.footprint import predict
 
 SHAPES = (Shape(6, 20, 0), Shape(6, 40, 30))

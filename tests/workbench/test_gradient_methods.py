@@ -26,8 +26,8 @@ from workbench.discovery.method import METHODS
 from workbench.discovery.options import Options
 from workbench.discovery.per_pair import PER_PAIR, pair_scores
 from workbench.discovery.scoring import streamed_scores
+from workbench.engine.evaluator import Edit, Evaluator
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.evaluator import Edit, Evaluator
 from workbench.experiment.ablations import PATCHING
 from workbench.experiment.experiment import Workspace
 from workbench.prompts.batch import Group

@@ -18,7 +18,7 @@ from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.discovery.estimates import eap
 from workbench.discovery.masked import MaskedRun, of_pairs
-from workbench.evaluator import Evaluator
+from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace
 from workbench.transformer.families import parts_of
 from workbench.transformer.recording import record

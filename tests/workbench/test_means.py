@@ -18,14 +18,14 @@ from tests.workbench.engine_reference import Reference
 from tests.workbench.session_cases import FAMILIES, tiny
 from workbench.beginning import build_session, resume_session
 from workbench.circuits.circuit import Circuit
+from workbench.engine.evaluator import Evaluator
+from workbench.engine.score import evaluate
 from workbench.errors import WorkbenchError
-from workbench.evaluator import Evaluator
 from workbench.experiment.ablations import MEANS
 from workbench.experiment.experiment import Workspace
 from workbench.experiment.prepare import means_batch
 from workbench.models.model import Model
 from workbench.prompts.batch import Batch, make_batch
-from workbench.score import evaluate
 
 
 def references(hf: Any, batch: Batch) -> list[Reference]:

@@ -11,7 +11,7 @@ import pytest
 from tests.tiny import tiny_gpt2, tiny_llama
 from tests.workbench.unusual_models import MODELS
 from workbench import cli
-from workbench.budget import Shape
+from workbench.engine.budget import Shape
 from workbench.footprint import of_model, predict
 from workbench.modelreport import check_facts, facts, memory_facts, size
 from workbench.models.info import Architecture, SelfCheck

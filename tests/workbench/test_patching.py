@@ -16,10 +16,10 @@ from tests.workbench.engine_cases import (
 )
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.estimates import estimates
-from workbench.effect_settings import SETTINGS
+from workbench.engine.effect_settings import SETTINGS
+from workbench.engine.evaluator import Evaluator
+from workbench.engine.patching import drop_costs, edge_effects, node_effects
 from workbench.errors import WorkbenchError
-from workbench.evaluator import Evaluator
-from workbench.patching import drop_costs, edge_effects, node_effects
 
 families = pytest.mark.parametrize("family", FAMILIES)
 

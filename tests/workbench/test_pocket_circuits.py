@@ -11,11 +11,11 @@ import torch
 from tests.workbench.engine_reference import Reference
 from workbench import Circuit, load_model, load_task
 from workbench.base.progress import silent
-from workbench.evaluator import Edit, Evaluator
+from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.patching import edge_effects
 from workbench.experiment.settings import Settings
 from workbench.models.model import Model, read_model
 from workbench.opening import Opened, open_engine
-from workbench.patching import edge_effects
 from workbench.pocket.split import COMBINATIONS
 
 EVERY = pytest.mark.parametrize("name", COMBINATIONS)

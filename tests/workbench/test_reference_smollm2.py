@@ -17,10 +17,10 @@ import pytest
 from tests.paths import REFERENCE
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.estimates import estimates
-from workbench.evaluator import Edit, Evaluator
+from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.patching import edge_effects
 from workbench.experiment.experiment import Workspace
 from workbench.models.model import load_model
-from workbench.patching import edge_effects
 from workbench.prompts.batch import make_batch
 from workbench.prompts.task_file import read_task
 

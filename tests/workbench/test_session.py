@@ -21,7 +21,7 @@ from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
 from workbench.readout.logit_lens import lens
-from workbench.session import Session
+from workbench.session.session import Session
 
 
 @pytest.fixture
@@ -389,7 +389,7 @@ def test_readouts_are_those_of_the_session_s_prompts(session: Session) -> None:
 
 def test_importing_the_session_loads_no_torch() -> None:
     heavy = "{'torch', 'transformers', 'transformer_lens', 'textual', 'pydantic'}"
-    script = f"import sys, workbench.session; print(sorted({heavy} & set(sys.modules)))"
+    script = f"import sys, workbench.session.session; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

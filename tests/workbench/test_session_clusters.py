@@ -18,7 +18,7 @@ from workbench.errors import Cancelled, WorkbenchError
 from workbench.experiment.experiment import Workspace
 from workbench.formats import load_circuit
 from workbench.prompts.batch import make_batch
-from workbench.session import Session
+from workbench.session.session import Session
 
 N, EDGES = 4, 40
 TWO = ClusterRequest("eap", edges=EDGES, k=2, normalise=True)

@@ -19,7 +19,7 @@ from workbench.discovery.selection import Selection
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.formats import load_circuit
 from workbench.journal import read
-from workbench.session import Session
+from workbench.session.session import Session
 
 TOP = Selection(n=12)
 

@@ -14,13 +14,13 @@ import pytest
 from tests.workbench.session_cases import FAMILIES, expand_all, fresh_metric, new_session, tiny
 from workbench.base.failures import told
 from workbench.beginning import build_session, resume_session
-from workbench.deltas import Deltas
+from workbench.engine.deltas import Deltas
+from workbench.engine.evaluator import Evaluator
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.evaluator import Evaluator
 from workbench.experiment.prepare import task_warnings
 from workbench.journal import Journal
 from workbench.metrics.metric import Metric
-from workbench.session import Session
+from workbench.session.session import Session
 
 
 class OutOfMemoryError(RuntimeError):

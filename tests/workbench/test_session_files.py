@@ -22,7 +22,7 @@ from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.formats import load_circuit, save_circuit
 from workbench.journal import read
-from workbench.session import Session
+from workbench.session.session import Session
 from workbench.sessions import list_sessions
 
 

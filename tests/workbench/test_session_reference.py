@@ -18,7 +18,7 @@ from workbench.formats import save_circuit
 from workbench.models.bundled import BundledModel
 from workbench.models.bundled_circuits import truth
 from workbench.models.source import SHORT_NAMES
-from workbench.session import Session
+from workbench.session.session import Session
 
 GRAPH = Graph(3, 2)
 EDGES = ["input->a0.h1<v>", "a0.h1->m1", "m1->logits", "m2->logits"]

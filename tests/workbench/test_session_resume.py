@@ -13,7 +13,7 @@ from workbench.beginning import build_session, replayed, resume_session
 from workbench.errors import WorkbenchError
 from workbench.header import Header
 from workbench.journal import KEY, read
-from workbench.session import Session
+from workbench.session.session import Session
 from workbench.sessions import list_sessions
 from workbench.state import State
 

@@ -22,7 +22,7 @@ from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
-from workbench.session import Session
+from workbench.session.session import Session
 
 GRAPH = Graph(2, 4)
 ACTIONS = ("expand", "keep_above", "drop_all", "keep_all", "reopen", "toggle", "toggle_node")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.workbench.session_cases import expand_all, new_session
-from workbench.effect_settings import SETTINGS
-from workbench.evaluator import Evaluator
-from workbench.patching import edge_effects
-from workbench.session import Session
+from workbench.engine.effect_settings import SETTINGS
+from workbench.engine.evaluator import Evaluator
+from workbench.engine.patching import edge_effects
+from workbench.session.session import Session
 from workbench.turns import Turns
 
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
+from workbench.engine.alternatives import CleanBase
+from workbench.engine.evaluator import Evaluator
+from workbench.engine.plan import NOWHERE, make_plan
+from workbench.engine.reach import Change
 from workbench.errors import WorkbenchError
-from workbench.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace
-from workbench.plan import NOWHERE, make_plan
-from workbench.reach import Change
-from workbench.spread import CleanBase
 
 Mask = NDArray[np.bool_]
 

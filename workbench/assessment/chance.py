@@ -26,7 +26,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
         WorkbenchError: the circuit is not closed.
     """
     from workbench.assessment.alternatives import alive
-    from workbench.evaluator import Evaluator
+    from workbench.engine.evaluator import Evaluator
 
     kept = alive(circuit)
     own = Evaluator(workspace, kept).value().metric
@@ -56,7 +56,7 @@ def random_metrics(
         The metrics, and how many of the circuits differ.
     """
     from workbench.assessment.random_circuits import RandomCircuits
-    from workbench.evaluator import Evaluator
+    from workbench.engine.evaluator import Evaluator
 
     random = RandomCircuits(circuit.graph, (settings.seed, list(DEFINITIONS).index(kind)))
     evaluator = Evaluator(workspace, circuit)

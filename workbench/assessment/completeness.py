@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from workbench.assessment.settings import Settings
     from workbench.circuits.circuit import Circuit
-    from workbench.evaluator import Evaluator
+    from workbench.engine.evaluator import Evaluator
     from workbench.experiment.experiment import Workspace
 
 STARTS, STEPS, CANDIDATES = 5, 10, 10
@@ -41,7 +41,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
     import numpy as np
 
     from workbench.assessment.alternatives import alive
-    from workbench.evaluator import Evaluator
+    from workbench.engine.evaluator import Evaluator
 
     kept = alive(circuit)
     gaps = _Knockouts(workspace, Evaluator(workspace, kept))

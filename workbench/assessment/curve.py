@@ -32,7 +32,7 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.discovery.selection import How, Selection, select
-from workbench.evaluator import Evaluator
+from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace
 from workbench.metrics.catalogue import STEPS
 

@@ -23,12 +23,12 @@ from workbench.assessment.settings import Settings
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import INPUT, LOGITS
-from workbench.evaluator import Evaluator
+from workbench.engine.alternatives import CleanBase
+from workbench.engine.evaluator import Evaluator
+from workbench.engine.node_patching import corrupted_finals
+from workbench.engine.plan import make_plan
+from workbench.engine.reach import Change
 from workbench.experiment.experiment import Workspace
-from workbench.node_patching import corrupted_finals
-from workbench.plan import make_plan
-from workbench.reach import Change
-from workbench.spread import CleanBase
 from workbench.transformer.recording import Recording
 
 

@@ -18,8 +18,8 @@ from workbench.assessment.results_faithfulness import Faithfulness, PromptScore
 from workbench.assessment.settings import Settings
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
+from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
-from workbench.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace
 from workbench.metrics.metric import LOGIT_BYTES, Metric
 from workbench.transformer.forward import unembed

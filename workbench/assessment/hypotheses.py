@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.assessment.alternatives import Mask
     from workbench.assessment.settings import Settings
     from workbench.circuits.circuit import Circuit
-    from workbench.evaluator import Evaluator
+    from workbench.engine.evaluator import Evaluator
     from workbench.experiment.experiment import Workspace
 
 EQUIVALENCE, INDEPENDENCE = "equivalence", "independence"
@@ -44,7 +44,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
         WorkbenchError: the circuit is not closed.
     """
     from workbench.assessment.alternatives import alive
-    from workbench.evaluator import Evaluator
+    from workbench.engine.evaluator import Evaluator
 
     kept = alive(circuit)
     evaluator = Evaluator(workspace, kept)

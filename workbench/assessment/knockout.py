@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.base.work import Work
-from workbench.budget import alternative_rows, what_if_bytes
 from workbench.circuits.graph import Graph
+from workbench.engine.budget import alternative_rows, what_if_bytes
 from workbench.experiment.experiment import Workspace
 from workbench.transformer.forward import run_heads, write_heads
 from workbench.transformer.recording import Recording

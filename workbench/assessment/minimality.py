@@ -27,7 +27,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
         WorkbenchError: the circuit is not closed.
     """
     from workbench.assessment.alternatives import alive, scores, without_edge, without_nodes
-    from workbench.evaluator import Evaluator
+    from workbench.engine.evaluator import Evaluator
 
     kept = alive(circuit)
     evaluator = Evaluator(workspace, kept)

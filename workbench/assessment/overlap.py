@@ -62,7 +62,7 @@ def cross(workspaces: Sequence[Workspace], circuits: Sequence[Circuit]) -> Work[
         WorkbenchError: a circuit is of a model of another shape, or not closed.
     """
     from workbench.assessment.alternatives import alive
-    from workbench.evaluator import Evaluator
+    from workbench.engine.evaluator import Evaluator
 
     kept = [alive(circuit) for circuit in circuits]
     metric, faithfulness = [], []

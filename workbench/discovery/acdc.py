@@ -37,9 +37,9 @@ from workbench.discovery.backward import Backward
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude
+from workbench.engine.plan import stages
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace
-from workbench.plan import stages
 
 # What a batch takes before its first trial, in trials. Measured on a CPU: 1.3 to 2; elsewhere a
 # batch takes hardly longer than one trial.

@@ -11,7 +11,7 @@ from workbench.discovery.acdc import prepare, visits
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude
-from workbench.evaluator import Edit, Evaluator
+from workbench.engine.evaluator import Edit, Evaluator
 from workbench.experiment.experiment import Workspace
 
 

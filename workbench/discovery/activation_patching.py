@@ -15,9 +15,9 @@ from workbench.circuits.circuit import Circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.positions import longest
-from workbench.evaluator import Evaluator
+from workbench.engine.evaluator import Evaluator
+from workbench.engine.patching import node_effects
 from workbench.experiment.experiment import Workspace
-from workbench.patching import node_effects
 
 
 def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:

@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.budget import alternative_rows, row_bytes, what_if_bytes
+from workbench.engine.alternatives import Spread
+from workbench.engine.budget import alternative_rows, row_bytes, what_if_bytes
+from workbench.engine.incremental import Sheet, residuals
+from workbench.engine.plan import ALL, LAST, NOWHERE, Plan, make_plan
+from workbench.engine.post_norm import has_post_norms
+from workbench.engine.reach import Change, Reach, live_in
 from workbench.experiment.experiment import Workspace
-from workbench.plan import ALL, LAST, NOWHERE, Plan, make_plan
-from workbench.postnorm import has_post_norms
-from workbench.reach import Change, Reach, live_in
-from workbench.sheet import Sheet, residuals
-from workbench.spread import Spread
 
 
 class Backward:

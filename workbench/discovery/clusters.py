@@ -31,8 +31,8 @@ from workbench.discovery.clustering import (
     partition,
     reduced,
 )
+from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
-from workbench.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace
 
 Select: TypeAlias = Callable[[NDArray[np.float32]], Circuit]

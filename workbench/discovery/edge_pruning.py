@@ -29,11 +29,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.base.work import Work
-from workbench.budget import what_if_bytes
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.masked import MaskedRun, of_pairs, pair_bytes
 from workbench.discovery.options import Options
+from workbench.engine.budget import what_if_bytes
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace
 from workbench.metrics.metric import Metric

@@ -20,10 +20,10 @@ from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.estimates import known_estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
-from workbench.evaluator import Evaluator
+from workbench.engine.evaluator import Evaluator
+from workbench.engine.patching import edge_effects
+from workbench.engine.plan import stages
 from workbench.experiment.experiment import Workspace
-from workbench.patching import edge_effects
-from workbench.plan import stages
 
 # Edges of largest |EAP| that come first, stage by stage; then so many times as many, and so on.
 _FIRST, _GROWTH = 500, 4

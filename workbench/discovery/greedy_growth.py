@@ -28,7 +28,7 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.lazy import Edges, Ranking
 from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude, number
-from workbench.evaluator import Edit, Evaluator
+from workbench.engine.evaluator import Edit, Evaluator
 from workbench.experiment.experiment import Workspace
 
 # Candidates evaluated in one piece.

@@ -23,7 +23,7 @@ from workbench.discovery.lazy import Edges, Ranking
 from workbench.discovery.options import Options
 from workbench.discovery.searching import conclude, number
 from workbench.discovery.selection import Selection, select
-from workbench.evaluator import Edit, Evaluator
+from workbench.engine.evaluator import Edit, Evaluator
 from workbench.experiment.experiment import Workspace
 from workbench.metrics.catalogue import STEPS
 

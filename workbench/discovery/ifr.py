@@ -28,9 +28,9 @@ from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
+from workbench.engine.node_math import write
+from workbench.engine.plan import stages
 from workbench.experiment.experiment import Workspace
-from workbench.nodes import write
-from workbench.plan import stages
 from workbench.transformer.frozen_norm import FrozenNorm
 from workbench.transformer.recording import Recording
 

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.circuits.graph import Graph
-from workbench.nodes import at, head_values, project, write
-from workbench.plan import ALL, LAST, NOWHERE, Plan, make_plan, stages
-from workbench.postnorm import heads_of, summed
-from workbench.sheet import residuals
+from workbench.engine.incremental import residuals
+from workbench.engine.node_math import at, head_values, project, write
+from workbench.engine.plan import ALL, LAST, NOWHERE, Plan, make_plan, stages
+from workbench.engine.post_norm import heads_of, summed
 from workbench.transformer.attention import K, Q, V
 from workbench.transformer.recording import LayerRecord, Recording, Run
 

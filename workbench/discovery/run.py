@@ -18,12 +18,12 @@ from workbench.discovery.keeping import save_findings
 from workbench.discovery.method import Method, find_method
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selected, Selection, select
+from workbench.engine.score import CircuitScore, score
 from workbench.errors import Cancelled
 from workbench.experiment.prepare import NO_MEMORY, prepare
 from workbench.experiment.provenance import now, origin
 from workbench.formats import losses, save_circuit
 from workbench.metrics.catalogue import NEGLIGIBLE
-from workbench.score import CircuitScore, score
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from workbench.budget import FLOAT32, Shape, runs_bytes
 from workbench.discovery.norm_slope import NormSlope
 from workbench.discovery.rules import Rules
 from workbench.discovery.tape import Tape
+from workbench.engine.budget import FLOAT32, Shape, runs_bytes
+from workbench.engine.node_math import write
+from workbench.engine.post_norm import has_post_norms
 from workbench.metrics.metric import Answers, Metric
-from workbench.nodes import write
-from workbench.postnorm import has_post_norms
 from workbench.transformer.recording import Recording, record
 
 if TYPE_CHECKING:

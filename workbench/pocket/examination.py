@@ -77,7 +77,7 @@ def examine(model: Model, drawn: int = DRAWN, progress: Progress | None = None) 
 
 def _examine(model: Model, task: Task) -> Result:
     from workbench.circuits.circuit import Circuit
-    from workbench.score import evaluate
+    from workbench.engine.score import evaluate
 
     score: Any = evaluate(model, task, Circuit.full(model.graph))
     return Result(

@@ -14,7 +14,7 @@ from workbench.tutorial.tour import Tour
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
-    from workbench.session import Session
+    from workbench.session.session import Session
 
 MODEL, TASK = "pocket", "greater-than"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from workbench.base.text import counted
 from workbench.deed import Deed
-from workbench.effect_settings import FULL, NAMES
+from workbench.engine.effect_settings import FULL, NAMES
 from workbench.tutorial.moment import Moment, Observation
 from workbench.tutorial.step import shown
 

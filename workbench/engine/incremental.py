@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.circuits.graph import Graph
-from workbench.deltas import Carry
-from workbench.nodes import at, head_values, project_entries, recorded, write
-from workbench.plan import ALL, LAST, NOWHERE, Plan, Stage, make_plan, stages
-from workbench.postnorm import heads_of, summed, sums_over_sources
-from workbench.reach import Change, live_in
+from workbench.engine.deltas import Carry
+from workbench.engine.node_math import at, head_values, project_entries, recorded, write
+from workbench.engine.plan import ALL, LAST, NOWHERE, Plan, Stage, make_plan, stages
+from workbench.engine.post_norm import heads_of, summed, sums_over_sources
+from workbench.engine.reach import Change, live_in
 from workbench.transformer.attention import Q
 from workbench.transformer.recording import Recording
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from workbench.discovery.findings import Findings
     from workbench.discovery.method import Method
     from workbench.discovery.options import Options
-    from workbench.evaluator import Evaluator
+    from workbench.engine.evaluator import Evaluator
     from workbench.experiment.experiment import Evaluation, Workspace
     from workbench.footprint import Footprint
     from workbench.models.model import Model
@@ -56,7 +56,7 @@ class Engine:
 
     def _at(self, circuit: Circuit) -> Evaluator:
         """The evaluator, at this circuit: the one that it was moved to last."""
-        from workbench.evaluator import Evaluator
+        from workbench.engine.evaluator import Evaluator
 
         if self._evaluator is None:
             self._evaluator = Evaluator(self.workspace, circuit)
@@ -92,7 +92,7 @@ class Engine:
     @cached_property
     def footprint(self) -> Footprint:
         """The memory that the batch takes, predicted; in bytes."""
-        from workbench.budget import Shape
+        from workbench.engine.budget import Shape
         from workbench.footprint import predict
 
         # An ablated run is recorded at all positions.
@@ -113,7 +113,7 @@ class Engine:
         """Exact values in chunks: of one of the settings, or what dropping each kept edge would
         cost.
         """
-        from workbench.patching import drop_costs, edge_effects
+        from workbench.engine.patching import drop_costs, edge_effects
 
         with told():
             evaluator = self._at(circuit)
@@ -127,7 +127,7 @@ class Engine:
 
     def score(self, circuit: Circuit) -> Scores:
         """What a circuit scores beside the session's own, at which the engine stays."""
-        from workbench.evaluator import Evaluator
+        from workbench.engine.evaluator import Evaluator
 
         with told():
             return self._scores(Evaluator(self.workspace, circuit).value())
@@ -138,7 +138,7 @@ class Engine:
         Args:
             close: the edge enters an open destination, which is closed on this edge alone.
         """
-        from workbench.evaluator import Edit
+        from workbench.engine.evaluator import Edit
 
         closed = (edge.partition("->")[2],) if close else ()
         with told():

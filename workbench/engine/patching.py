@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from workbench.base.work import Stop
 from workbench.circuits.circuit import all_edges
 from workbench.circuits.graph import LOGITS
-from workbench.effect_settings import FULL, WITHIN, check_setting
+from workbench.engine.alternatives import CleanBase
+from workbench.engine.effect_settings import FULL, WITHIN, check_setting
+from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.node_patching import corrupted_finals
+from workbench.engine.plan import make_plan
+from workbench.engine.reach import Change
 from workbench.errors import WorkbenchError
-from workbench.evaluator import Edit, Evaluator
-from workbench.node_patching import corrupted_finals
-from workbench.plan import make_plan
-from workbench.reach import Change
-from workbench.spread import CleanBase
 
 # A caller may want to answer a key between two batches, so a batch should not take longer than
 # this.

@@ -129,7 +129,7 @@ def evaluate(
 
 def score(workspace: Workspace, circuit: Circuit) -> CircuitScore:
     """Score a circuit of a workspace's model, from nothing."""
-    from workbench.evaluator import Evaluator
+    from workbench.engine.evaluator import Evaluator
     from workbench.metrics.catalogue import DEFINITIONS
 
     model, batch = workspace.model, workspace.batch

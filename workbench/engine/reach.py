@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.graph import Graph
-from workbench.plan import NOWHERE, Plan, Stage, stages
+from workbench.engine.plan import NOWHERE, Plan, Stage, stages
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.circuits.graph import Graph
-from workbench.deltas import Deltas
-from workbench.nodes import at
+from workbench.engine.deltas import Deltas
+from workbench.engine.node_math import at
 from workbench.transformer.recording import Recording, Run
 
 

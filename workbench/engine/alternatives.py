@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.circuits.graph import Graph
-from workbench.deltas import Carry, Deltas
-from workbench.nodes import at, head_values, project_entries, recorded, write
-from workbench.ordinary import mlp_rows, ordinary_layers
-from workbench.plan import ALL, LAST, Plan, Stage
-from workbench.postnorm import has_post_norms, heads_of, summed
-from workbench.reach import Change, Reach
-from workbench.sheet import residuals
+from workbench.engine.deltas import Carry, Deltas
+from workbench.engine.incremental import residuals
+from workbench.engine.model_layers import mlp_rows, ordinary_layers
+from workbench.engine.node_math import at, head_values, project_entries, recorded, write
+from workbench.engine.plan import ALL, LAST, Plan, Stage
+from workbench.engine.post_norm import has_post_norms, heads_of, summed
+from workbench.engine.reach import Change, Reach
 from workbench.transformer.attention import K, Q, V
 from workbench.transformer.recording import Recording
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.plan import LAST
+from workbench.engine.plan import LAST
 from workbench.transformer.attention import K, Q, V, attend, finish, project_each, project_shared
 from workbench.transformer.recording import LayerRecord, Recording
 

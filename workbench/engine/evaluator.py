@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workbench.budget import alternative_rows, row_bytes, what_if_bytes
 from workbench.circuits.circuit import Circuit
+from workbench.engine.alternatives import Base, Spread
+from workbench.engine.budget import alternative_rows, row_bytes, what_if_bytes
+from workbench.engine.incremental import Sheet
+from workbench.engine.plan import ALL, LAST, NOWHERE, Plan, make_plan
+from workbench.engine.reach import Change, Reach
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Evaluation, Workspace
-from workbench.plan import ALL, LAST, NOWHERE, Plan, make_plan
-from workbench.reach import Change, Reach
-from workbench.sheet import Sheet
-from workbench.spread import Base, Spread
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.plan import ALL, LAST
+from workbench.engine.plan import ALL, LAST
 
 # Below this many summands a column is cheaper summed anew than by extending an earlier sum.
 _CARRY_FROM = 24

@@ -20,8 +20,8 @@ from workbench.commands import Command
 from workbench.deed import Deed
 from workbench.desk import OnChunk, Seen
 from workbench.discovering import Discovering
-from workbench.effect_settings import check_setting
 from workbench.effects import Matrix
+from workbench.engine.effect_settings import check_setting
 from workbench.experiment.provenance import now
 from workbench.export import export
 from workbench.history import History

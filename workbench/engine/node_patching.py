@@ -14,11 +14,11 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from workbench.budget import alternative_rows, what_if_bytes
 from workbench.circuits.graph import Graph
-from workbench.ordinary import ordinary_layers
-from workbench.plan import ALL
-from workbench.spread import clean_delta
+from workbench.engine.alternatives import clean_delta
+from workbench.engine.budget import alternative_rows, what_if_bytes
+from workbench.engine.model_layers import ordinary_layers
+from workbench.engine.plan import ALL
 from workbench.transformer.parts import Rotation
 from workbench.transformer.recording import Recording
 
