@@ -7,7 +7,7 @@ from typing import Any
 
 from screens.numbers import MINUS
 from screens.readout_text import ANSWER, WRONG_ANSWER, is_scale
-from workbench.readout.views import Curve
+from workbench.readouts.results import Curve
 
 LEAST_FOR_A_PLOT = 17
 """Labels from which a plot says more than a list of bars does."""

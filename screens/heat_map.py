@@ -13,7 +13,7 @@ from textual.content import Content
 from screens.numbers import plain
 from screens.readout_text import HEADING, POINTER, QUIET, index, lines, link, quiet, ray, where
 from screens.tokens import fit, show_token
-from workbench.readout.views import Attention
+from workbench.readouts.results import Attention
 
 SHADES = ((0.75, "█"), (0.5, "▓"), (0.25, "▒"), (0.1, "░"), (0.02, "·"))
 """Least weight, shade; a smaller weight is left blank."""

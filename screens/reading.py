@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.readout.views import Attention, Attribution, Curve, Lens, ResidualLens
+from workbench.readouts.results import Attention, Attribution, Curve, Lens, ResidualLens
 
 if TYPE_CHECKING:
     from workbench.session.session import Session

@@ -17,7 +17,7 @@ from textual.style import Style
 
 from screens.numbers import MINUS, bar, digits_for, signed
 from screens.tokens import fit, show_token
-from workbench.readout.views import (
+from workbench.readouts.results import (
     POSITION_EMBEDDING,
     UNEMBEDDING_BIAS,
     Attribution,

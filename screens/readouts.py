@@ -40,7 +40,7 @@ from screens.readout_text import (
 )
 from screens.tokens import show_token
 from workbench.errors import Cancelled
-from workbench.readout.views import Attention, Attribution, Curve, Lens
+from workbench.readouts.results import Attention, Attribution, Curve, Lens
 
 if TYPE_CHECKING:
     from textual_plotext import PlotextPlot

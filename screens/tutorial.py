@@ -22,7 +22,7 @@ from screens.tutorial_dialog import LEAVE, RESTART, TutorialDialog
 from screens.tutorial_keys import TUTORIAL_ACTIONS
 from screens.tutorial_panel import TutorialPanel
 from workbench.errors import WorkbenchError
-from workbench.readout.views import Curve
+from workbench.readouts.results import Curve
 from workbench.tutorial.moment import Look, Moment
 from workbench.tutorial.progress import FINISHED, Progress, write_progress
 

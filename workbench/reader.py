@@ -9,12 +9,12 @@ from workbench.session.session_engine import Engine
 from workbench.turns import Turns
 
 if TYPE_CHECKING:
-    from workbench.readout.views import Attention, Attribution, Curve, Lens, ResidualLens
+    from workbench.readouts.results import Attention, Attribution, Curve, Lens, ResidualLens
 
 
 class Reader:
     """What components write, in words. All methods return the plain values of
-    `workbench.readout.views`.
+    `workbench.readouts.results`.
 
     `position` counts from the end of the prompt if negative; `pair` None is the mean over all
     pairs; `run` is 'clean' or 'corrupted'. All raise WorkbenchError for what does not exist.
@@ -33,14 +33,14 @@ class Reader:
         run: str = "clean",
     ) -> Lens:
         """The tokens that a node promotes and suppresses most."""
-        from workbench.readout.logit_lens import lens
+        from workbench.readouts.logit_lens import lens
 
         with self._turns.chunk(), told():
             return lens(self._workspace, node, position=position, pair=pair, k=k, run=run)
 
     def attribution(self, pair: int | None = None, run: str = "clean") -> Attribution:
         """What every node writes directly to the logit difference."""
-        from workbench.readout.direct_logit_attribution import attribution
+        from workbench.readouts.direct_logit_attribution import attribution
 
         with self._turns.chunk(), told():
             return attribution(self._workspace, pair=pair, run=run)
@@ -49,14 +49,14 @@ class Reader:
         self, node: str, position: int = -1, pair: int | None = None, run: str = "clean"
     ) -> Curve:
         """The lens of a node over the task's answer space."""
-        from workbench.readout.curve import curve
+        from workbench.readouts.answer_curve import curve
 
         with self._turns.chunk(), told():
             return curve(self._workspace, node, position=position, pair=pair, run=run)
 
     def attention(self, head: str, pair: int | None = 0, run: str = "clean") -> Attention:
         """A head's attention pattern."""
-        from workbench.readout.attention import pattern
+        from workbench.readouts.attention import pattern
 
         with self._turns.chunk(), told():
             return pattern(self._workspace, head, pair=pair, run=run)
@@ -65,7 +65,7 @@ class Reader:
         self, position: int = -1, pair: int | None = None, k: int = 5, run: str = "clean"
     ) -> ResidualLens:
         """The lens of the residual stream at the embeddings and after every layer."""
-        from workbench.readout.residual import residual_lens
+        from workbench.readouts.residual_lens import residual_lens
 
         with told():
             return residual_lens(

@@ -24,7 +24,7 @@ from screens.readout_text import (
     percent,
     ray,
 )
-from workbench.readout.views import (
+from workbench.readouts.results import (
     Attention,
     Attribution,
     Contribution,

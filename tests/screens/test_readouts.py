@@ -17,7 +17,7 @@ from screens.readout_text import digits_of
 from screens.readouts import Readouts
 from tests.screens.tiny_sessions import Host, tiny_session, until
 from workbench.errors import WorkbenchError
-from workbench.readout.views import Lens, Place, TokenValue
+from workbench.readouts.results import Lens, Place, TokenValue
 from workbench.session.session import Session
 
 pytestmark = pytest.mark.dependencies

@@ -32,7 +32,7 @@ from workbench.experiment.settings import Settings
 from workbench.footprint import Footprint
 from workbench.models.info import Architecture, ModelInfo, SelfCheck
 from workbench.opening import Opened
-from workbench.readout.views import Lens, Place, TokenValue
+from workbench.readouts.results import Lens, Place, TokenValue
 from workbench.session.session import Session
 from workbench.session.session_engine import Engine, Scores
 from workbench.views import TaskInfo

@@ -16,11 +16,11 @@ from workbench.experiment.experiment import Workspace
 from workbench.metrics.catalogue import DEFINITIONS
 from workbench.metrics.metric import Answers, Metric
 from workbench.prompts.batch import make_batch
-from workbench.readout.attention import pattern
-from workbench.readout.direct_logit_attribution import attribution
-from workbench.readout.logit_lens import lens
-from workbench.readout.residual import residual_lens
-from workbench.readout.selection import select
+from workbench.readouts.activations import select
+from workbench.readouts.attention import pattern
+from workbench.readouts.direct_logit_attribution import attribution
+from workbench.readouts.logit_lens import lens
+from workbench.readouts.residual_lens import residual_lens
 from workbench.transformer.forward import uncapped_logits, unembed
 from workbench.transformer.frozen_norm import FrozenNorm
 

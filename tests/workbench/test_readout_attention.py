@@ -8,7 +8,7 @@ import torch
 
 from tests.workbench.readout_cases import FAMILIES, PAIRS, case
 from workbench.errors import WorkbenchError
-from workbench.readout.attention import pattern
+from workbench.readouts.attention import pattern
 
 
 @pytest.mark.parametrize("family", FAMILIES)

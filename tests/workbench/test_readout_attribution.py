@@ -9,8 +9,8 @@ from transformer_lens.tools.analysis import direct_logit_attribution
 
 from tests.workbench.readout_cases import FAMILIES, PAIRS, Case, case
 from workbench.errors import WorkbenchError
-from workbench.readout.direct_logit_attribution import attribution
-from workbench.readout.views import Attribution
+from workbench.readouts.direct_logit_attribution import attribution
+from workbench.readouts.results import Attribution
 
 TOLERANCE = 1e-4
 

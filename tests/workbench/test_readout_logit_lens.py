@@ -7,9 +7,9 @@ import torch
 
 from tests.workbench.readout_cases import ANSWER_SPACE, FAMILIES, PAIRS, Case, case
 from workbench.errors import WorkbenchError
-from workbench.readout.curve import curve
-from workbench.readout.logit_lens import lens
-from workbench.readout.views import Lens, TokenValue
+from workbench.readouts.answer_curve import curve
+from workbench.readouts.logit_lens import lens
+from workbench.readouts.results import Lens, TokenValue
 
 TOLERANCE = 1e-4
 

@@ -12,8 +12,8 @@ from transformer_lens.tools.analysis import logit_lens
 
 from tests.workbench.readout_cases import FAMILIES, PAIRS, case
 from workbench.errors import WorkbenchError
-from workbench.readout import residual
-from workbench.readout.residual import residual_lens
+from workbench.readouts import residual_lens as residual
+from workbench.readouts.residual_lens import residual_lens
 
 TOLERANCE = 1e-4
 

@@ -20,7 +20,7 @@ from workbench.beginning import build_session
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
-from workbench.readout.logit_lens import lens
+from workbench.readouts.logit_lens import lens
 from workbench.session.session import Session
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.screens.tiny_sessions import tiny_model, tiny_session
 from workbench.errors import WorkbenchError
-from workbench.readout.views import Curve
+from workbench.readouts.results import Curve
 from workbench.session.session import Session
 from workbench.tutorial.beginning import TASK, take_up
 from workbench.tutorial.moment import Look, Moment

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from workbench.circuits.circuit import RoleGroup
 from workbench.circuits.tree import TreeRow
 from workbench.deed import Deed
-from workbench.readout.views import Curve
+from workbench.readouts.results import Curve
 from workbench.views import Candidate, Status
 
 

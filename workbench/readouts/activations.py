@@ -10,7 +10,7 @@ from torch import Tensor
 
 from workbench.circuits.graph import INPUT, LOGITS
 from workbench.errors import WorkbenchError
-from workbench.readout.views import RUNS, Place, TokenValue
+from workbench.readouts.results import RUNS, Place, TokenValue
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from workbench.circuits.graph import LOGITS
 from workbench.metrics.metric import Answers, Metric
-from workbench.readout.selection import Selection, check_k, place_of, select, token_values
-from workbench.readout.views import ResidualLens, ResidualRow
+from workbench.readouts.activations import Selection, check_k, place_of, select, token_values
+from workbench.readouts.results import ResidualLens, ResidualRow
 from workbench.transformer.forward import unembed
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from workbench.circuits.graph import INPUT, LOGITS
-from workbench.readout.selection import (
+from workbench.readouts.activations import (
     Selection,
     check_k,
     mean_columns,
@@ -30,7 +30,7 @@ from workbench.readout.selection import (
     select,
     token_values,
 )
-from workbench.readout.views import Lens
+from workbench.readouts.results import Lens
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:

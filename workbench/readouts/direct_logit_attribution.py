@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from workbench.circuits.graph import LOGITS
-from workbench.readout.selection import Selection, mean_columns, place_of, select
-from workbench.readout.views import (
+from workbench.readouts.activations import Selection, mean_columns, place_of, select
+from workbench.readouts.results import (
     BIASES,
     POSITION_EMBEDDING,
     UNEMBEDDING_BIAS,

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.readout.selection import Selection, parse_node, place_of, select
-from workbench.readout.views import Attention
+from workbench.readouts.activations import Selection, parse_node, place_of, select
+from workbench.readouts.results import Attention
 from workbench.transformer.attention import capped, hidden_keys
 
 if TYPE_CHECKING:

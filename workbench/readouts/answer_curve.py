@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
-from workbench.readout.logit_lens import definition, frozen_outputs, node_logits
-from workbench.readout.selection import Selection, place_of, select
-from workbench.readout.views import Curve
+from workbench.readouts.activations import Selection, place_of, select
+from workbench.readouts.logit_lens import definition, frozen_outputs, node_logits
+from workbench.readouts.results import Curve
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Workspace
