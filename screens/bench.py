@@ -35,7 +35,7 @@ from screens.runner import SessionRunner, Sweep, View
 from screens.status_bar import StatusBar
 from screens.tree_layout import TreeLayout
 from workbench.circuits.tree import TreeRow
-from workbench.discovery.method import METHODS
+from workbench.discovery.catalogue import METHODS
 from workbench.views import Candidate, Status
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from screens.rows import POINTER, Rows
 from screens.tokens import fit
 
 if TYPE_CHECKING:
-    from workbench.discovery.clusters import Clusters
+    from workbench.discovery.clusters.find import Clusters
 
 HEADING = f"   {'pairs':>6}{'medoid':>8}{'edges':>8}{'own':>9}{'others':>9}"
 

@@ -13,7 +13,7 @@ from screens.request_fields import Labelled
 from workbench.clusterer import ClusterRequest
 
 if TYPE_CHECKING:
-    from workbench.discovery.clustering import Algorithm, Criterion
+    from workbench.discovery.clusters.clustering import Algorithm, Criterion
     from workbench.session.session import Session
 
 MOST_CLUSTERS = 10

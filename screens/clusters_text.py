@@ -17,7 +17,7 @@ from screens.tokens import fit, one_line, show_token
 
 if TYPE_CHECKING:
     from workbench.clusterer import Clustered
-    from workbench.discovery.clusters import Clusters
+    from workbench.discovery.clusters.find import Clusters
     from workbench.prompts.preview import PromptView
 
 VIEWS = ("prompts", "faithfulness", "overlap", "worth", "number")

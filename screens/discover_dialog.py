@@ -16,7 +16,7 @@ from screens.dialogs import Dialog
 from screens.name_list import NameList
 from screens.request_fields import OptionFields, SelectionFields
 from screens.rows import Rows
-from workbench.discovery.method import METHODS, Method
+from workbench.discovery.catalogue import METHODS, Method
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError

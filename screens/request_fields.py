@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 
 from screens.choice import Choice
 from screens.numbers import count
-from workbench.discovery.method import Method
+from workbench.discovery.catalogue import Method
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError

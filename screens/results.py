@@ -22,7 +22,7 @@ from screens.request_fields import (
 )
 from screens.rows import POINTER, Rows
 from screens.tokens import fit
-from workbench.discovery.method import METHODS
+from workbench.discovery.catalogue import METHODS
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError
 from workbench.held import Held

@@ -12,8 +12,8 @@ import pytest
 
 from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
+from workbench.discovery.catalogue import METHODS, Kind, Method
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import METHODS, Kind, Method
 from workbench.discovery.options import Options
 
 
@@ -70,7 +70,7 @@ def give_method(
 ) -> SlowMethod:
     """A slow method that is in the catalogue as long as the patch lasts."""
     slow = SlowMethod(kind)
-    module = ModuleType(f"workbench.discovery.{name}_method")
+    module = ModuleType(f"workbench.discovery.methods.{name}_method")
     module.find = slow.find  # type: ignore[attr-defined]
     patch.setitem(sys.modules, module.__name__, module)
     method = Method(name, kind, "made up for tests", "a made-up score", f"{name}_method", **more)

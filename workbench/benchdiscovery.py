@@ -17,11 +17,11 @@ from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.base.work import Work, finish
 from workbench.bench import SMALL, prepared, top_circuit
-from workbench.discovery import acdc, acdc_sequential, eap, eap_ig
 from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
+from workbench.discovery.gradients.scoring import streamed_scores
+from workbench.discovery.methods import acdc, acdc_sequential, eap, eap_ig
 from workbench.discovery.options import Options
-from workbench.discovery.scoring import streamed_scores
 from workbench.experiment.experiment import Workspace
 from workbench.experiment.prepare import NO_MEMORY, prepare
 from workbench.figures import Figure, Figures

@@ -14,15 +14,20 @@ from typing import TYPE_CHECKING
 from workbench.base.failures import told
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
-from workbench.discovery.clustering import Algorithm, Criterion, check_clustering, check_pairs
-from workbench.discovery.method import METHODS, Method
+from workbench.discovery.catalogue import METHODS, Method
+from workbench.discovery.clusters.clustering import (
+    Algorithm,
+    Criterion,
+    check_clustering,
+    check_pairs,
+)
 from workbench.errors import WorkbenchError
 from workbench.session.session_engine import Engine
 from workbench.turns import Turns, finish_in_turns
 
 if TYPE_CHECKING:
-    from workbench.discovery.clusters import Clusters
-    from workbench.discovery.prompts import PromptClusters
+    from workbench.discovery.clusters.find import Clusters
+    from workbench.discovery.clusters.run import PromptClusters
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class Clusterer:
 
     def methods(self) -> list[Method]:
         """What can score the edges of single pairs under the session's ablation."""
-        from workbench.discovery.per_pair import PER_PAIR
+        from workbench.discovery.gradients.pair_scores import PER_PAIR
 
         ablation = self._engine.workspace.ablation
         return [METHODS[name] for name in PER_PAIR if ablation in METHODS[name].ablations]
@@ -134,7 +139,7 @@ class Clusterer:
         started = perf_counter()
         check_clustering(request.algorithm, request.by, request.k)
         with told():
-            from workbench.discovery.prompts import PromptClusters, check_asked, clusters_of
+            from workbench.discovery.clusters.run import PromptClusters, check_asked, clusters_of
 
             workspace = self._engine.workspace
             check_pairs(workspace.n_pairs, request.k)

@@ -22,10 +22,10 @@ from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
 from workbench.commands import Command
 from workbench.desk import Desk
-from workbench.discovery.asking import check
+from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
+from workbench.discovery.request import check
 from workbench.discovery.selection import Selection, select
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.held import Held

@@ -154,7 +154,7 @@ def _what_if(parts: Parts, graph: Graph, shape: Shape, needed: tuple[int, int], 
 
 def _eap(parts: Parts, shape: Shape) -> int:
     """One slice of pairs, while it is scored."""
-    from workbench.discovery.slices import pair_bytes, pairs_at_once
+    from workbench.discovery.gradients.slices import pair_bytes, pairs_at_once
 
     at_once = min(shape.pairs, pairs_at_once(parts, shape.tokens, shape.start))
     return at_once * pair_bytes(parts, shape.tokens, shape.start)

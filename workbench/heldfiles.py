@@ -16,7 +16,7 @@ from typing import Any
 
 from workbench.base.json_values import strings
 from workbench.circuits.graph import Graph
-from workbench.discovery.keeping import load_findings, save_findings
+from workbench.discovery.findings_file import load_findings, save_findings
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError

@@ -27,8 +27,8 @@ from tests.screens.test_bench import screen_text, settled
 from tests.screens.tiny_sessions import until
 from workbench.circuits.circuit import Circuit
 from workbench.clusterer import Clustered, ClusterRequest
-from workbench.discovery.clustering import Criteria
-from workbench.discovery.clusters import Cluster, Clusters, Worth
+from workbench.discovery.clusters.clustering import Criteria
+from workbench.discovery.clusters.find import Cluster, Clusters, Worth
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import Cancelled
 from workbench.formats import load_circuit
@@ -184,7 +184,7 @@ def slow(found: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
             go.wait(0.02)
             yield 0.25
 
-    monkeypatch.setattr("workbench.discovery.prompts.clusters_of", clusters_of)
+    monkeypatch.setattr("workbench.discovery.clusters.run.clusters_of", clusters_of)
     yield found
     go.set()
 

@@ -24,7 +24,7 @@ from tests.screens.test_bench import bench_of, row_text, screen_text, settled
 from tests.screens.tiny_sessions import tiny_session, until
 from tests.screens.toy_session import ToyEngine, toy_session
 from tests.slow_methods import SlowMethod, give_method
-from workbench.discovery.method import METHODS
+from workbench.discovery.catalogue import METHODS
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection
 from workbench.formats import load_circuit

@@ -23,8 +23,8 @@ from workbench.base.work import Work
 from workbench.beginning import begin
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.discovery.catalogue import Method
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Method
 from workbench.discovery.options import Options
 from workbench.effects import Matrix
 from workbench.engine.budget import Shape

@@ -12,8 +12,8 @@ import pytest
 
 from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
+from workbench.discovery.catalogue import METHODS, Kind, Method
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import METHODS, Kind, Method
 from workbench.discovery.options import Options
 
 PIECES = 4
@@ -27,7 +27,7 @@ def add_method(
 ) -> str:
     """Put a method that is called after its kind into the catalogue; returns its name."""
     name = f"test-{kind}"
-    module = ModuleType(f"workbench.discovery.test_{kind}")
+    module = ModuleType(f"workbench.discovery.methods.test_{kind}")
     module.find = find  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     method = Method(name, kind, "for tests", "of tests", f"test_{kind}", **facts)

@@ -16,8 +16,8 @@ from tests.workbench.family_cases import model_of
 from tests.workbench.node_reference import NodeReference
 from workbench.base.work import finish
 from workbench.circuits.graph import Graph
+from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.experiment.experiment import Workspace
 from workbench.models.model import Model

@@ -14,10 +14,11 @@ from tests.workbench.search_cases import FAMILIES, workspace
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import LOGITS, Graph
-from workbench.discovery import acdc, acdc_sequential, backward
+from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import find_method
+from workbench.discovery.methods import acdc, acdc_sequential
 from workbench.discovery.options import Options
+from workbench.discovery.search import backward
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace

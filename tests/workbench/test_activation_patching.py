@@ -10,8 +10,8 @@ import torch
 
 from tests.workbench.node_cases import LENGTHS, NAMES, STARTS, node_case, workspace_of
 from workbench.circuits.circuit import Circuit
+from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import node_effects

@@ -21,9 +21,9 @@ from workbench.assessment.settings import Settings
 from workbench.base.work import Work, finish
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
+from workbench.discovery.catalogue import METHODS, Method
 from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import METHODS, Method
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace

@@ -8,7 +8,7 @@ import torch
 
 from tests.workbench.family_cases import CASES
 from tests.workbench.node_cases import LENGTHS, NAMES, NodeCase, node_case, workspace_of
-from workbench.discovery.node_gradients import Block
+from workbench.discovery.gradients.node_gradients import Block
 from workbench.errors import WorkbenchError
 
 names = pytest.mark.parametrize("name", [*NAMES, "olmo2", "mixtral"])
@@ -102,7 +102,7 @@ def test_zero_ablation_takes_neurons_to_zero_and_means_leave_them_out() -> None:
 def test_scores_do_not_depend_on_the_batch(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     c = node_case("gemma2")
     whole = c.found(method)
-    monkeypatch.setattr("workbench.discovery.node_gradients.SLICE_BYTES", 1)
+    monkeypatch.setattr("workbench.discovery.gradients.node_gradients.SLICE_BYTES", 1)
     sliced = c.found(method)
     alone = [c.found(method, workspace) for workspace in c.by_pair()]
     np.testing.assert_allclose(sliced.positions, whole.positions, rtol=0, atol=1e-6)

@@ -10,9 +10,9 @@ from torch import Tensor
 from tests.tiny import tiny_gpt2
 from tests.workbench.node_cases import LENGTHS, NAMES, NodeCase, case_of, node_case
 from workbench.base.work import finish
-from workbench.discovery.atp_star import OF_HEADS, magnitudes
 from workbench.discovery.findings import Findings
-from workbench.discovery.qk_fix import _Row
+from workbench.discovery.gradients.qk_fix import _Row
+from workbench.discovery.methods.atp_star import OF_HEADS, magnitudes
 from workbench.models.model import Model
 
 names = pytest.mark.parametrize("name", NAMES)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from workbench.base.work import finish
-from workbench.discovery.clustering import (
+from workbench.discovery.clusters.clustering import (
     REFERENCES,
     Algorithm,
     Values,

@@ -13,7 +13,7 @@ from tasks.task import Task
 from workbench import load_model, load_task
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, all_edges
-from workbench.discovery.clusters import Clusters, find_clusters
+from workbench.discovery.clusters.find import Clusters, find_clusters
 from workbench.discovery.estimates import eap
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError

@@ -17,9 +17,9 @@ from tests.workbench.fake_methods import add_method, nodes, scores, search
 from workbench import cli
 from workbench.base.text import time_left
 from workbench.base.work import Work
+from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
-from workbench.discovery.keeping import load_findings
-from workbench.discovery.method import METHODS
+from workbench.discovery.findings_file import load_findings
 from workbench.discovery.options import Options
 from workbench.formats import load_circuit
 from workbench.handwritten import true_circuit

@@ -17,7 +17,7 @@ import pytest
 from workbench.circuits.circuit import all_edges
 from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
-from workbench.discovery.keeping import load_findings, save_findings
+from workbench.discovery.findings_file import load_findings, save_findings
 from workbench.errors import WorkbenchError
 
 GRAPH = Graph(2, 3)

@@ -17,11 +17,11 @@ from tests.workbench.fake_methods import PIECES, add_method, nodes, scores, sear
 from workbench import Circuit, Model, discover, evaluate, load_circuit, load_task
 from workbench.base.work import Work, finish
 from workbench.circuits.circuit import all_edges
-from workbench.discovery.asking import asked_for, check
+from workbench.discovery.catalogue import METHODS, Kind, find_method
 from workbench.discovery.findings import Findings
-from workbench.discovery.keeping import load_findings
-from workbench.discovery.method import METHODS, Kind, find_method
+from workbench.discovery.findings_file import load_findings
 from workbench.discovery.options import Options
+from workbench.discovery.request import asked_for, check
 from workbench.discovery.run import Discovery, conclude, discovery
 from workbench.discovery.selection import Selection, select
 from workbench.errors import Cancelled, WorkbenchError

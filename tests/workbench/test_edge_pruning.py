@@ -12,11 +12,11 @@ from tests.workbench.engine_cases import case
 from workbench import load_model, load_task
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, all_edges
-from workbench.discovery import edge_pruning
-from workbench.discovery.edge_pruning import Gates, find
+from workbench.discovery.catalogue import find_method
 from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import find_method
+from workbench.discovery.methods import edge_pruning
+from workbench.discovery.methods.edge_pruning import Gates, find
 from workbench.discovery.options import Options
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError

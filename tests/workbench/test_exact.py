@@ -8,10 +8,10 @@ import pytest
 from tests.workbench.engine_cases import FAMILIES, ablated_case, case
 from workbench.base.work import finish
 from workbench.circuits.circuit import all_edges
-from workbench.discovery import exact
+from workbench.discovery.catalogue import find_method
 from workbench.discovery.estimates import estimates, known_estimates
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import find_method
+from workbench.discovery.methods import exact
 from workbench.discovery.options import Options
 from workbench.experiment.experiment import Workspace
 from workbench.experiment.prepare import load_task

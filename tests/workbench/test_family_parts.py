@@ -127,7 +127,8 @@ def test_loading_and_analysing_takes_no_transformer_lens() -> None:
         "from tests.tiny import tiny_llama\n"
         "from workbench.models.model import Model\n"
         "model = Model.from_hf(*tiny_llama())\n"
-        "import workbench.engine.evaluator, workbench.discovery.eap, workbench.engine.patching\n"
+        "import workbench.engine.evaluator, workbench.engine.patching\n"
+        "import workbench.discovery.methods.eap\n"
         "assert model.check.passed\n"
         "print('transformer_lens' in sys.modules)"
     )

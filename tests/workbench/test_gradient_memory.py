@@ -10,10 +10,10 @@ import torch
 from tests.workbench.live_bytes import LiveBytes
 from tests.workbench.test_footprint import NAMES, workspace
 from workbench.base.work import finish
-from workbench.discovery import clean_corrupted, eap, eap_ig, gim, relp
+from workbench.discovery.gradients.scoring import streamed_scores
+from workbench.discovery.gradients.slices import pair_bytes, pairs_at_once, slices, streamed
+from workbench.discovery.methods import clean_corrupted, eap, eap_ig, gim, relp
 from workbench.discovery.options import Options
-from workbench.discovery.scoring import streamed_scores
-from workbench.discovery.slices import pair_bytes, pairs_at_once, slices, streamed
 from workbench.engine.budget import Shape
 from workbench.footprint import predict
 
@@ -42,7 +42,7 @@ def test_a_streamed_slice_takes_what_is_counted(name: str, monkeypatch: pytest.M
     shape = Shape(6, 30, 10)
     made: Any = workspace(name, (shape,), torch.float32)
     one = pair_bytes(made.parts, shape.tokens, shape.start, recorded=True)
-    monkeypatch.setattr("workbench.discovery.slices.SLICE_BYTES", {"cpu": 2 * one})
+    monkeypatch.setattr("workbench.discovery.gradients.slices.SLICE_BYTES", {"cpu": 2 * one})
     with LiveBytes() as live:
         finish(streamed_scores(made.model, made.batch, eap.scorer(Options())))
     assert len(list(streamed(made.model, made.batch, "logit_diff"))) == 3
@@ -53,7 +53,7 @@ def test_the_footprint_is_that_of_the_largest_slice(monkeypatch: pytest.MonkeyPa
     parts = workspace("llama", (Shape(2, 6, 1),), torch.float32).parts
     one = pair_bytes(parts, 20, 5)
     assert predict(parts, [Shape(7, 20, 5)]).eap == 7 * one
-    monkeypatch.setattr("workbench.discovery.slices.SLICE_BYTES", {"cpu": 3 * one})
+    monkeypatch.setattr("workbench.discovery.gradients.slices.SLICE_BYTES", {"cpu": 3 * one})
     assert pairs_at_once(parts, 20, 5) == 3
     assert predict(parts, [Shape(7, 20, 5)]).eap == 3 * one
     assert predict(parts, [Shape(7, 20, 5), Shape(1, 60, 0)]).eap == pair_bytes(parts, 60, 0)

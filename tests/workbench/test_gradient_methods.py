@@ -21,11 +21,11 @@ from tests.workbench.family_cases import usual_case
 from tests.workbench.family_reference import FamilyReference
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, all_edges
+from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import METHODS
+from workbench.discovery.gradients.pair_scores import PER_PAIR, pair_scores
+from workbench.discovery.gradients.scoring import streamed_scores
 from workbench.discovery.options import Options
-from workbench.discovery.per_pair import PER_PAIR, pair_scores
-from workbench.discovery.scoring import streamed_scores
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.experiment.ablations import PATCHING
@@ -144,7 +144,7 @@ def test_how_pairs_are_sliced_does_not_matter(
 ) -> None:
     workspace = case(family).workspace
     whole = found(workspace, method).edges
-    monkeypatch.setattr("workbench.discovery.slices.SLICE_BYTES", {"cpu": 1})
+    monkeypatch.setattr("workbench.discovery.gradients.slices.SLICE_BYTES", {"cpu": 1})
     assert_scores(found(workspace, method).edges, whole, 3e-6)
 
 
@@ -171,9 +171,9 @@ def _only(group: Any, row: int) -> Any:
 @methods
 def test_streaming_gives_the_same(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     c = case("llama")
-    module = importlib.import_module(f"workbench.discovery.{METHODS[method].module}")
+    module = importlib.import_module(f"workbench.discovery.methods.{METHODS[method].module}")
     expected = np.nan_to_num(found(c.workspace, method).edges)
-    monkeypatch.setattr("workbench.discovery.slices.SLICE_BYTES", {"cpu": 1})
+    monkeypatch.setattr("workbench.discovery.gradients.slices.SLICE_BYTES", {"cpu": 1})
     scores = streamed_scores(c.model, c.workspace.batch, module.scorer(Options(steps=STEPS)))
     assert_scores(finish(scores), expected, 3e-6)
 
@@ -265,7 +265,7 @@ def test_the_corrupted_end_is_the_slope_of_the_reference_there(name: str) -> Non
 
 
 def test_partial_scores_are_means_over_the_pairs_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.discovery.slices.SLICE_BYTES", {"cpu": 1})
+    monkeypatch.setattr("workbench.discovery.gradients.slices.SLICE_BYTES", {"cpu": 1})
     c = case("llama")
     every = np.array(references("llama", "eap-ig"))
     order = [place for group in c.workspace.batch.groups for place in group.indices]

@@ -7,10 +7,10 @@ import pytest
 
 from workbench import load_model, load_task
 from workbench.base.work import finish
+from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import METHODS
+from workbench.discovery.gradients.pair_scores import PER_PAIR
 from workbench.discovery.options import Options
-from workbench.discovery.per_pair import PER_PAIR
 from workbench.experiment.experiment import Workspace
 from workbench.handwritten import TRUE_EDGES
 from workbench.prompts.batch import make_batch

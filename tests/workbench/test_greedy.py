@@ -14,10 +14,11 @@ from tests.workbench.engine_cases import Case, case
 from tests.workbench.search_cases import workspace
 from workbench.base.work import Work, finish
 from workbench.circuits.circuit import Circuit
-from workbench.discovery import greedy_growth, greedy_pruning, lazy
+from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import find_method
+from workbench.discovery.methods import greedy_growth, greedy_pruning
 from workbench.discovery.options import Options
+from workbench.discovery.search import lazy_ranking
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace
@@ -108,7 +109,7 @@ def value(on: Workspace, edges: set[str], opened: set[str]) -> float:
 def test_growth_that_looks_at_everything_again_is_plainly_greedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lazy, "_TOGETHER", EVERYTHING)
+    monkeypatch.setattr(lazy_ranking, "_TOGETHER", EVERYTHING)
     on = workspace("gpt2", 1)
     graph, model = on.graph, on.clean.metric
     circuits = steps(*started("greedy-growth", on, 4))
@@ -130,7 +131,7 @@ def test_growth_that_looks_at_everything_again_is_plainly_greedy(
 def test_pruning_that_looks_at_everything_again_is_plainly_greedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lazy, "_TOGETHER", EVERYTHING)
+    monkeypatch.setattr(lazy_ranking, "_TOGETHER", EVERYTHING)
     on = workspace("neox", 1)
     circuits = steps(*started("greedy-pruning", on, 5))
     kept = circuits[0]

@@ -13,8 +13,8 @@ from tests.workbench.family_reference import FamilyReference
 from tests.workbench.node_cases import node_case, workspace_of
 from workbench.base.work import finish
 from workbench.circuits.circuit import all_edges
+from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
 from workbench.experiment.experiment import Workspace
 
@@ -119,7 +119,7 @@ def test_shares_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> N
     whole = found(c.workspace).edges
     alone = np.mean([found(workspace).edges for workspace in c.by_pair()], axis=0)
     np.testing.assert_allclose(whole, alone, rtol=0, atol=1e-6)
-    monkeypatch.setattr("workbench.discovery.ifr.SLICE_BYTES", 1)
+    monkeypatch.setattr("workbench.discovery.methods.ifr.SLICE_BYTES", 1)
     np.testing.assert_allclose(found(c.workspace).edges, whole, rtol=0, atol=1e-6)
 
 

@@ -17,7 +17,7 @@ from tests.workbench.family_cases import CASES, usual_case
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.discovery.estimates import eap
-from workbench.discovery.masked import MaskedRun, of_pairs
+from workbench.discovery.gradients.masked_run import MaskedRun, of_pairs
 from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace
 from workbench.transformer.families import parts_of

@@ -12,8 +12,8 @@ from workbench.base.progress import silent
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import find_method
 from workbench.discovery.node_circuit import best_nodes, node_circuit
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError

@@ -118,5 +118,5 @@ def test_eap_does_not_depend_on_how_pairs_are_sliced(monkeypatch: pytest.MonkeyP
     from workbench.discovery.estimates import eap
 
     c = case("llama")
-    monkeypatch.setattr("workbench.discovery.slices.SLICE_BYTES", {"cpu": 1})
+    monkeypatch.setattr("workbench.discovery.gradients.slices.SLICE_BYTES", {"cpu": 1})
     np.testing.assert_allclose(eap(c.workspace), estimates(c.workspace), rtol=2e-6, atol=1e-6)

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from tests.workbench.family_cases import CASES, model_of, usual_case
-from workbench.discovery.gim import GIM
-from workbench.discovery.gradients import gradients
-from workbench.discovery.mlp_slope import inside_of, mlp_back
-from workbench.discovery.norm_slope import NormSlope, with_frozen_scale
-from workbench.discovery.relp import RELP
-from workbench.discovery.rules import PLAIN, Rules
-from workbench.discovery.slices import slices
+from workbench.discovery.gradients.backward_rules import PLAIN, Rules
+from workbench.discovery.gradients.edge_gradients import gradients
+from workbench.discovery.gradients.mlp_slope import inside_of, mlp_back
+from workbench.discovery.gradients.norm_slope import NormSlope, with_frozen_scale
+from workbench.discovery.gradients.slices import slices
+from workbench.discovery.methods.gim import GIM
+from workbench.discovery.methods.relp import RELP
 from workbench.errors import WorkbenchError
 
 cases = pytest.mark.parametrize("name", CASES)

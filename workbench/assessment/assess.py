@@ -237,7 +237,7 @@ def _scored(
     named: list[tuple[str, Circuit]], path: str | os.PathLike[str], graph: Graph
 ) -> list[tuple[str, Circuit]]:
     """The circuits with the scores of a file of findings."""
-    from workbench.discovery.keeping import load_findings
+    from workbench.discovery.findings_file import load_findings
 
     findings, _ = load_findings(path, graph)
     if np.isnan(findings.edges[all_edges(graph)]).any():

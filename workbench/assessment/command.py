@@ -109,7 +109,7 @@ def assess(
     for path in circuits:
         check_circuit(path)
     if scores is not None:
-        from workbench.discovery.keeping import load_findings
+        from workbench.discovery.findings_file import load_findings
 
         load_findings(scores)
     with console.ProgressLine() as progress:

@@ -26,11 +26,11 @@ from workbench.assessment.settings import Settings
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_arrays import real_edges
-from workbench.discovery.asking import check
+from workbench.discovery.catalogue import find_method
 from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import find_method
 from workbench.discovery.options import Options
+from workbench.discovery.request import check
 from workbench.discovery.selection import How, Selection, select
 from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workbench.discovery.method import METHODS, find_method
+from workbench.discovery.catalogue import METHODS, find_method
 from workbench.errors import WorkbenchError
 
 

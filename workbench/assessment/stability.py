@@ -63,7 +63,7 @@ def assess_part(
 
     from workbench.assessment.alternatives import alive
     from workbench.circuits.circuit import all_edges
-    from workbench.discovery import per_pair
+    from workbench.discovery.gradients import pair_scores as per_pair
     from workbench.discovery.options import Options
 
     alive(circuit)

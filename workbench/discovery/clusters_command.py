@@ -25,8 +25,8 @@ from workbench.arguments import (
 from workbench.experiment.ablations import check_means
 
 if TYPE_CHECKING:
-    from workbench.discovery.clusters import Clusters
-    from workbench.discovery.prompts import PromptClusters
+    from workbench.discovery.clusters.find import Clusters
+    from workbench.discovery.clusters.run import PromptClusters
 
 WORTH = {
     "faithfulness": "own circuit",
@@ -91,7 +91,7 @@ def clusters(
     check_means(means, ablation)
     with console.ProgressLine() as progress:
         progress("Starting", None)
-        from workbench.discovery.prompts import check_asked, check_folder, cluster_prompts
+        from workbench.discovery.clusters.run import check_asked, check_folder, cluster_prompts
         from workbench.models.model import load_model
 
         check_asked(

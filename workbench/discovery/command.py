@@ -22,7 +22,7 @@ from workbench.arguments import (
     Revision,
     TaskName,
 )
-from workbench.discovery.method import METHODS
+from workbench.discovery.catalogue import METHODS
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import ABLATIONS, check_means
 from workbench.interrupt import first_interrupt
@@ -106,8 +106,8 @@ def discover(
         )
     # What costs nothing to find out comes before what takes seconds.
     from workbench.base.write_file import check_target
-    from workbench.discovery.asking import asked_for, check
-    from workbench.discovery.method import find_method
+    from workbench.discovery.catalogue import find_method
+    from workbench.discovery.request import asked_for, check
     from workbench.models.source import find_model
     from workbench.precheck import check_task
 

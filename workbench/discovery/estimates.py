@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.base.work import Stop, finish
-from workbench.discovery.eap import find
 from workbench.discovery.findings import Findings
+from workbench.discovery.methods.eap import find
 from workbench.discovery.options import Options
 from workbench.experiment.experiment import Workspace
 

@@ -12,11 +12,11 @@ import numpy as np
 from tasks.task import Task
 from workbench.base.progress import Progress, silent
 from workbench.base.work import Stop, Work, finish
-from workbench.discovery.asking import asked_for, check
+from workbench.discovery.catalogue import Method, find_method
 from workbench.discovery.findings import Findings
-from workbench.discovery.keeping import save_findings
-from workbench.discovery.method import Method, find_method
+from workbench.discovery.findings_file import save_findings
 from workbench.discovery.options import Options
+from workbench.discovery.request import asked_for, check
 from workbench.discovery.selection import Selected, Selection, select
 from workbench.engine.score import CircuitScore, score
 from workbench.errors import Cancelled

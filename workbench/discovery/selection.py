@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_arrays import real_edges
 from workbench.circuits.graph import INPUT, LOGITS, Graph
+from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import METHODS
 from workbench.discovery.node_circuit import best_nodes, node_circuit
 from workbench.errors import WorkbenchError
 

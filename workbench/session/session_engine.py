@@ -20,8 +20,8 @@ from workbench.effects import DROP, Matrix
 from workbench.experiment.ablations import PATCHING
 
 if TYPE_CHECKING:
+    from workbench.discovery.catalogue import Method
     from workbench.discovery.findings import Findings
-    from workbench.discovery.method import Method
     from workbench.discovery.options import Options
     from workbench.engine.evaluator import Evaluator
     from workbench.experiment.experiment import Evaluation, Workspace

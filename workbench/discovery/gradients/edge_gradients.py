@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from workbench.discovery.mlp_slope import mlp_back
-from workbench.discovery.norm_slope import NormSlope, with_frozen_scale
-from workbench.discovery.rules import PLAIN, Rules
-from workbench.discovery.slices import Slice
-from workbench.discovery.tape import LayerTape, Tape
+from workbench.discovery.gradients.backward_rules import PLAIN, Rules
+from workbench.discovery.gradients.mlp_slope import mlp_back
+from workbench.discovery.gradients.norm_slope import NormSlope, with_frozen_scale
+from workbench.discovery.gradients.slices import Slice
+from workbench.discovery.gradients.tape import LayerTape, Tape
 from workbench.metrics.metric import Metric
 from workbench.transformer.attention import K, Q, V, attend, finish, project_shared, rotate
 from workbench.transformer.families.modules import HeadNorms

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from workbench.base.work import Work
 from workbench.discovery.findings import Findings
-from workbench.discovery.gradients import edge_scores
+from workbench.discovery.gradients.edge_gradients import edge_scores
+from workbench.discovery.gradients.scoring import Scorer, fill_in
+from workbench.discovery.gradients.slices import Slice
 from workbench.discovery.options import Options
-from workbench.discovery.scoring import Scorer, fill_in
-from workbench.discovery.slices import Slice
 from workbench.experiment.experiment import Workspace
 
 

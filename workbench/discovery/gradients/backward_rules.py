@@ -1,6 +1,6 @@
 """Backward rules: where a gradient is taken otherwise than by calculus; the forward pass is as is.
 
-`PLAIN` is calculus. `gim.py` and `relp.py` define the others.
+`PLAIN` is calculus. `discovery/methods/gim.py` and `discovery/methods/relp.py` define the others.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.base.work import Work
 from workbench.discovery.findings import Findings
-from workbench.discovery.node_gradients import (
+from workbench.discovery.gradients.node_gradients import (
     Block,
     dot,
     gradient_at_end,

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.discovery.node_gradients import dot
+from workbench.discovery.gradients.node_gradients import dot
 from workbench.transformer.attention import attend, capped, hidden_keys
 from workbench.transformer.recording import Recording
 

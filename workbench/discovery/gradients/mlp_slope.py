@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.discovery.norm_slope import NormSlope
-from workbench.discovery.rules import Rules
+from workbench.discovery.gradients.backward_rules import Rules
+from workbench.discovery.gradients.norm_slope import NormSlope
 from workbench.errors import WorkbenchError
 from workbench.transformer.families.modules import Scaled
 from workbench.transformer.parts import Layer

@@ -33,10 +33,10 @@ from numpy.typing import NDArray
 from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
 from workbench.circuits.graph import Graph
-from workbench.discovery.backward import Backward
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
-from workbench.discovery.searching import conclude
+from workbench.discovery.search.backward import Backward
+from workbench.discovery.search.finish import conclude
 from workbench.engine.plan import stages
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace

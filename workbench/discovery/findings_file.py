@@ -24,8 +24,8 @@ from workbench.base.text import shown_path
 from workbench.base.write_file import write_bytes
 from workbench.circuits.edge_arrays import real_edges
 from workbench.circuits.graph import Graph
+from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import METHODS
 from workbench.errors import WorkbenchError
 
 FORMAT = "circuit-workbench-findings"

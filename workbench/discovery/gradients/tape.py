@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.discovery.mlp_slope import inside_of
+from workbench.discovery.gradients.mlp_slope import inside_of
 from workbench.transformer.forward import run_heads, write_heads
 from workbench.transformer.parts import Layer, Parts, Rotation
 from workbench.transformer.recording import Recording, Run

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
-from workbench.discovery.acdc import prepare, visits
 from workbench.discovery.findings import Findings
+from workbench.discovery.methods.acdc import prepare, visits
 from workbench.discovery.options import Options
-from workbench.discovery.searching import conclude
+from workbench.discovery.search.finish import conclude
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.experiment.experiment import Workspace
 

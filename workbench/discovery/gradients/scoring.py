@@ -13,9 +13,9 @@ from torch import Tensor
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
-from workbench.discovery.mlp_slope import require_insides
-from workbench.discovery.rules import PLAIN, Rules
-from workbench.discovery.slices import Slice, slices, streamed
+from workbench.discovery.gradients.backward_rules import PLAIN, Rules
+from workbench.discovery.gradients.mlp_slope import require_insides
+from workbench.discovery.gradients.slices import Slice, slices, streamed
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import PATCHING
 from workbench.metrics.catalogue import STEPS, check_metric

@@ -15,13 +15,13 @@ from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.base.work import Stop, Work, finish, part
 from workbench.circuits.circuit import Circuit
-from workbench.discovery.asking import asked_for, check
-from workbench.discovery.clustering import Algorithm, Criterion, check_clustering
-from workbench.discovery.clusters import SPLITS, Clusters, find_clusters
+from workbench.discovery.catalogue import Method, find_method
+from workbench.discovery.clusters.clustering import Algorithm, Criterion, check_clustering
+from workbench.discovery.clusters.find import SPLITS, Clusters, find_clusters
 from workbench.discovery.findings import Findings
-from workbench.discovery.method import Method, find_method
+from workbench.discovery.gradients.pair_scores import PER_PAIR, pair_scores
 from workbench.discovery.options import Options
-from workbench.discovery.per_pair import PER_PAIR, pair_scores
+from workbench.discovery.request import asked_for, check
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace

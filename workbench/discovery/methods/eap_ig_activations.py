@@ -22,16 +22,16 @@ import torch
 from torch import Tensor
 
 from workbench.base.work import Work
-from workbench.discovery.eap_ig import steps_of
 from workbench.discovery.findings import Findings
-from workbench.discovery.gradients import edge_scores, gradients
-from workbench.discovery.mlp_slope import mlp_back
-from workbench.discovery.norm_slope import NormSlope
+from workbench.discovery.gradients.backward_rules import PLAIN
+from workbench.discovery.gradients.edge_gradients import edge_scores, gradients
+from workbench.discovery.gradients.mlp_slope import mlp_back
+from workbench.discovery.gradients.norm_slope import NormSlope
+from workbench.discovery.gradients.scoring import Scorer, fill_in
+from workbench.discovery.gradients.slices import Slice, pairs_at_once
+from workbench.discovery.gradients.tape import Tape, run_mlp
+from workbench.discovery.methods.eap_ig import steps_of
 from workbench.discovery.options import Options
-from workbench.discovery.rules import PLAIN
-from workbench.discovery.scoring import Scorer, fill_in
-from workbench.discovery.slices import Slice, pairs_at_once
-from workbench.discovery.tape import Tape, run_mlp
 from workbench.experiment.experiment import Workspace
 
 

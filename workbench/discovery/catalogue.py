@@ -60,7 +60,7 @@ class Method:
 
     def find(self) -> Find:
         """The function that does it; importing it may load torch."""
-        function: Find = importlib.import_module(f"workbench.discovery.{self.module}").find
+        function: Find = importlib.import_module(f"workbench.discovery.methods.{self.module}").find
         return function
 
 

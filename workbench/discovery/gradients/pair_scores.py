@@ -10,10 +10,10 @@ from torch import Tensor
 
 from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
-from workbench.discovery.method import find_method
+from workbench.discovery.catalogue import find_method
+from workbench.discovery.gradients.scoring import Scorer, each_slice
+from workbench.discovery.gradients.slices import Slice, slices
 from workbench.discovery.options import Options
-from workbench.discovery.scoring import Scorer, each_slice
-from workbench.discovery.slices import Slice, slices
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace
 
@@ -36,7 +36,7 @@ def pair_scores(workspace: Workspace, method: str, options: Options) -> Work[NDA
             f"{find_method(method).name} does not score single pairs; choose one of: "
             f"{', '.join(PER_PAIR)}."
         )
-    module = importlib.import_module(f"workbench.discovery.{find_method(method).module}")
+    module = importlib.import_module(f"workbench.discovery.methods.{find_method(method).module}")
     scorer: Scorer = module.scorer(options)
     scorer.check(workspace.parts, workspace.metric_name, workspace.ablation)
     edges = np.flatnonzero(all_edges(workspace.graph))

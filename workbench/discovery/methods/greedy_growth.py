@@ -14,7 +14,8 @@ closed from then on, and its source's inputs become candidates, each while the o
 the query of a head is judged with its keys and values as in the clean run.
 
 It ends with as many edges as asked for, or when no edge has a gain above zero. What is open then
-is closed, and dead ends are pruned. Gains are computed anew lazily (`lazy.py`).
+is closed, and dead ends are pruned. Gains are computed anew lazily
+(`discovery/search/lazy_ranking.py`).
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import LOGITS
 from workbench.discovery.findings import Findings
-from workbench.discovery.lazy import Edges, Ranking
 from workbench.discovery.options import Options
-from workbench.discovery.searching import conclude, number
+from workbench.discovery.search.finish import conclude, number
+from workbench.discovery.search.lazy_ranking import Edges, Ranking
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.experiment.experiment import Workspace
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import fields, replace
 from typing import Any, Literal
 
-from workbench.discovery.method import Method, find_method
+from workbench.discovery.catalogue import Method, find_method
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError

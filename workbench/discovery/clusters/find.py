@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.comparison import compare
-from workbench.discovery.clustering import (
+from workbench.discovery.clusters.clustering import (
     LARGEST,
     Algorithm,
     Criteria,

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from workbench.discovery.norm_slope import NormSlope
-from workbench.discovery.rules import Rules
-from workbench.discovery.tape import Tape
+from workbench.discovery.gradients.backward_rules import Rules
+from workbench.discovery.gradients.norm_slope import NormSlope
+from workbench.discovery.gradients.tape import Tape
 from workbench.engine.budget import FLOAT32, Shape, runs_bytes
 from workbench.engine.node_math import write
 from workbench.engine.post_norm import has_post_norms

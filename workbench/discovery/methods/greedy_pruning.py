@@ -8,7 +8,7 @@ A model has too many edges to begin with all of them one by one. Where they are 
 times as many as asked for, it begins with the edges of largest |EAP|, as many as leave `START`
 times that number without dead ends. EAP follows the metric's slope; for metrics without one at the
 clean run (KL, accuracy) that of the logit difference chooses. Changes are computed anew lazily
-(`lazy.py`).
+(`discovery/search/lazy_ranking.py`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
-from workbench.discovery.lazy import Edges, Ranking
 from workbench.discovery.options import Options
-from workbench.discovery.searching import conclude, number
+from workbench.discovery.search.finish import conclude, number
+from workbench.discovery.search.lazy_ranking import Edges, Ranking
 from workbench.discovery.selection import Selection, select
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.experiment.experiment import Workspace

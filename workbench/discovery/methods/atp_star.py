@@ -30,7 +30,7 @@ from torch import Tensor
 from workbench.base.work import Work, part
 from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
-from workbench.discovery.node_gradients import (
+from workbench.discovery.gradients.node_gradients import (
     Block,
     BlockGradients,
     dot,
@@ -39,9 +39,9 @@ from workbench.discovery.node_gradients import (
     require_slope,
     slices,
 )
+from workbench.discovery.gradients.qk_fix import HeadInputs
 from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
-from workbench.discovery.qk_fix import HeadInputs
 from workbench.experiment.experiment import Workspace
 from workbench.metrics.metric import Metric
 from workbench.transformer.recording import Recording

@@ -31,7 +31,7 @@ from torch import Tensor
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.findings import Findings
-from workbench.discovery.masked import MaskedRun, of_pairs, pair_bytes
+from workbench.discovery.gradients.masked_run import MaskedRun, of_pairs, pair_bytes
 from workbench.discovery.options import Options
 from workbench.engine.budget import what_if_bytes
 from workbench.errors import WorkbenchError
