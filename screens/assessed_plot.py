@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from workbench.assessment.results_chance import Chance
-from workbench.assessment.results_completeness import Completeness
-from workbench.assessment.results_curve import Curves
-from workbench.assessment.results_directions import Directions
-from workbench.assessment.results_faithfulness import Faithfulness
-from workbench.assessment.results_minimality import Minimality
-from workbench.assessment.results_stability import Stability
+from workbench.assessment.results.chance import Chance
+from workbench.assessment.results.completeness import Completeness
+from workbench.assessment.results.curve import Curves
+from workbench.assessment.results.directions import Directions
+from workbench.assessment.results.faithfulness import Faithfulness
+from workbench.assessment.results.minimality import Minimality
+from workbench.assessment.results.stability import Stability
 
 BINS = 24
 

@@ -13,14 +13,14 @@ from rich.text import Text
 from screens.numbers import ABSENT, bar, count, digits_for, percent, plain, signed
 from screens.prose import heading, number, prose
 from screens.tokens import fit, one_line, show_token
-from workbench.assessment.results_chance import Chance
-from workbench.assessment.results_completeness import Completeness
-from workbench.assessment.results_curve import Area, Curves
-from workbench.assessment.results_directions import Directions
-from workbench.assessment.results_faithfulness import Estimate, Faithfulness
-from workbench.assessment.results_hypotheses import Hypotheses
-from workbench.assessment.results_minimality import Loss, Minimality
-from workbench.assessment.results_stability import Stability
+from workbench.assessment.results.chance import Chance
+from workbench.assessment.results.completeness import Completeness
+from workbench.assessment.results.curve import Area, Curves
+from workbench.assessment.results.directions import Directions
+from workbench.assessment.results.faithfulness import Estimate, Faithfulness
+from workbench.assessment.results.hypotheses import Hypotheses
+from workbench.assessment.results.minimality import Loss, Minimality
+from workbench.assessment.results.stability import Stability
 
 PICTURE = Text()
 """Among the lines, where the picture stands."""

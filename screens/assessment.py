@@ -29,7 +29,7 @@ from screens.part_list import PartList, PartRow
 from screens.prose import prose
 from screens.rows import Rows
 from screens.tokens import one_line
-from workbench.assessment.parts import PARTS, Part
+from workbench.assessment.catalogue import PARTS, Part
 from workbench.errors import Cancelled, WorkbenchError
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ class AssessmentScreen(Screen[None]):
     def action_report(self) -> None:
         from screens.dialogs import Ask
         from screens.paths import PathSuggester
-        from workbench.assessment.report import check_report
+        from workbench.assessment.report.page import check_report
 
         def check(text: str) -> str | None:
             try:

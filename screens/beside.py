@@ -26,7 +26,7 @@ from screens.tokens import fit, one_line
 from workbench.rack import MOST, EdgeRow, Place
 
 if TYPE_CHECKING:
-    from workbench.assessment.results_overlap import Overlap, Shared
+    from workbench.assessment.results.overlap import Overlap, Shared
     from workbench.session.session import Session
 
 FILTERS = ("all", "differing", "shared")

@@ -9,7 +9,7 @@ from rich.text import Text
 from screens.numbers import PENDING
 from screens.rows import POINTER, Rows
 from screens.tokens import fit
-from workbench.assessment.parts import Part
+from workbench.assessment.catalogue import Part
 
 TITLE = 22
 ASKED, STALE, BROKEN = "·", "~", "✗"

@@ -12,7 +12,7 @@ import pytest
 
 from screens.bench_keys import ACTIONS
 from tests.paths import ROOT
-from workbench.assessment.parts import PARTS
+from workbench.assessment.catalogue import PARTS
 from workbench.discovery.catalogue import METHODS
 from workbench.prompts.task_file import read_task
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from tasks.pair import Pair
     from tasks.task import Task
     from workbench.assessment.assess import assess
-    from workbench.assessment.report import write_report
-    from workbench.assessment.results_assessment import Assessment
+    from workbench.assessment.report.page import write_report
+    from workbench.assessment.results.assessment import Assessment
     from workbench.beginning import build_session, resume_session, start_session
     from workbench.circuits.circuit import Circuit
     from workbench.circuits.comparison import Comparison, compare
@@ -35,7 +35,7 @@ __version__ = "0.1.0"
 # Public name -> where it is defined. No name may be that of a module in this package: importing the
 # module would put itself in the name's place.
 _HOMES = {
-    "Assessment": "workbench.assessment.results_assessment",
+    "Assessment": "workbench.assessment.results.assessment",
     "Circuit": "workbench.circuits.circuit",
     "CircuitScore": "workbench.engine.score",
     "Comparison": "workbench.circuits.comparison",
@@ -61,7 +61,7 @@ _HOMES = {
     "save_circuit": "workbench.formats",
     "start_session": "workbench.beginning",
     "to_networkx": "workbench.formats.networkx",
-    "write_report": "workbench.assessment.report",
+    "write_report": "workbench.assessment.report.page",
 }
 
 __all__ = [

@@ -9,8 +9,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from workbench.assessment.parts import PARTS, Part, find_parts
-from workbench.assessment.results_assessment import Assessment, CircuitAssessment
+from workbench.assessment.catalogue import PARTS, Part, find_parts
+from workbench.assessment.results.assessment import Assessment, CircuitAssessment
 from workbench.assessment.settings import Settings
 from workbench.base.failures import told
 from workbench.base.work import Stop
@@ -85,7 +85,7 @@ class Assessor:
 
             check_circuit(circuit, "The circuit", circuit.graph)
             check_workspace(self._engine.workspace)
-            module = importlib.import_module(f"workbench.assessment.{part.name}")
+            module = importlib.import_module(f"workbench.assessment.parts.{part.name}")
             work = module.assess_part(self._engine.workspace, circuit, self.settings)
         result = finish_in_turns(self._turns, work, cancel, on_piece)
         assessed = Assessed(part, result, revision, perf_counter() - started)
@@ -108,7 +108,7 @@ class Assessor:
                 "Nothing is known of the circuit as it stands: ask something of it first."
             )
         with self._turns.command(), told():
-            from workbench.assessment.report import check_report, write_report
+            from workbench.assessment.report.page import check_report, write_report
 
             check_report(path)
             return write_report(self._assessment(circuit, fresh), path)

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from workbench.assessment import chance, minimality
+from workbench.assessment.parts import chance, minimality
 from workbench.assessment.settings import Settings
 from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent

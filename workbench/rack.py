@@ -20,7 +20,7 @@ from workbench.session.session_engine import Engine, Scores
 from workbench.turns import Turns
 
 if TYPE_CHECKING:
-    from workbench.assessment.results_overlap import Overlap
+    from workbench.assessment.results.overlap import Overlap
 
 MOST = 4
 """Circuits that stand side by side, the session's own among them."""
@@ -132,7 +132,7 @@ class Rack:
         """
         if len(self.places) == 1:
             return None
-        from workbench.assessment.overlap import overlap
+        from workbench.assessment.parts.overlap import overlap
 
         with told():
             return overlap([place.circuit for place in self.places])

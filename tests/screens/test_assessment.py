@@ -22,7 +22,7 @@ from screens.part_list import PartList
 from tests.screens.test_bench import screen_text, settled
 from tests.screens.tiny_sessions import tiny_session, until
 from tests.workbench import assessment_values
-from workbench.assessment.parts import PARTS
+from workbench.assessment.catalogue import PARTS
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.engine.evaluator import Evaluator
@@ -154,9 +154,9 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
             yield 0.25
         return None
 
-    module = ModuleType("workbench.assessment.chance")
+    module = ModuleType("workbench.assessment.parts.chance")
     module.assess_part = assess_part  # type: ignore[attr-defined]
-    monkeypatch.setitem(__import__("sys").modules, "workbench.assessment.chance", module)
+    monkeypatch.setitem(__import__("sys").modules, "workbench.assessment.parts.chance", module)
     yield go
     go.set()
 

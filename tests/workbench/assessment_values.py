@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from workbench.assessment.results_assessment import Assessment, CircuitAssessment
-from workbench.assessment.results_chance import DEFINITIONS, Baseline, Chance
-from workbench.assessment.results_completeness import Completeness, Gaps, Knockout
-from workbench.assessment.results_curve import Area, Curve, Curves, Point
-from workbench.assessment.results_directions import Component, Directions
-from workbench.assessment.results_faithfulness import Estimate, Faithfulness, PromptScore
-from workbench.assessment.results_hypotheses import Hypotheses, Test
-from workbench.assessment.results_minimality import Loss, Minimality
-from workbench.assessment.results_overlap import Cross, Difference, Overlap, PairOverlap, Shared
-from workbench.assessment.results_stability import Frequency, Interval, Resampling, Stability
+from workbench.assessment.results.assessment import Assessment, CircuitAssessment
+from workbench.assessment.results.chance import DEFINITIONS, Baseline, Chance
+from workbench.assessment.results.completeness import Completeness, Gaps, Knockout
+from workbench.assessment.results.curve import Area, Curve, Curves, Point
+from workbench.assessment.results.directions import Component, Directions
+from workbench.assessment.results.faithfulness import Estimate, Faithfulness, PromptScore
+from workbench.assessment.results.hypotheses import Hypotheses, Test
+from workbench.assessment.results.minimality import Loss, Minimality
+from workbench.assessment.results.overlap import Cross, Difference, Overlap, PairOverlap, Shared
+from workbench.assessment.results.stability import Frequency, Interval, Resampling, Stability
 from workbench.assessment.settings import Settings
 
 HOSTILE = "</table><script>alert('1 & 2')</script>|`*_$x$\n"

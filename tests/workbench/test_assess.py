@@ -14,12 +14,12 @@ import pytest
 from tests.workbench.assessment_cases import Case, case, made_model, made_task
 from tests.workbench.engine_cases import random_circuit
 from workbench import Circuit, Graph, WorkbenchError, assess, save_circuit
-from workbench.assessment import faithfulness
 from workbench.assessment.assess import assessment
-from workbench.assessment.document import to_html
-from workbench.assessment.parts import PARTS, choose_parts
-from workbench.assessment.report import report
-from workbench.assessment.results_assessment import Assessment
+from workbench.assessment.catalogue import PARTS, choose_parts
+from workbench.assessment.parts import faithfulness
+from workbench.assessment.report.document import to_html
+from workbench.assessment.report.page import report
+from workbench.assessment.results.assessment import Assessment
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
 from workbench.errors import Cancelled

@@ -10,10 +10,10 @@ import pytest
 
 from tests.workbench.assessment_cases import known_workspace, level_workspace, refused
 from tests.workbench.engine_cases import case, random_circuit
-from workbench.assessment.chance import assess_part
-from workbench.assessment.random_circuits import RandomCircuits
-from workbench.assessment.results_chance import SHAPE, SIZE
+from workbench.assessment.parts.chance import assess_part
+from workbench.assessment.results.chance import SHAPE, SIZE
 from workbench.assessment.settings import Settings
+from workbench.assessment.tools.random_circuits import RandomCircuits
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph

@@ -12,8 +12,8 @@ import pytest
 from tests.tiny import tiny_gpt2
 from tests.workbench.readout_cases import PAIRS
 from workbench import cli, console
-from workbench.assessment import directions
-from workbench.assessment.parts import PARTS
+from workbench.assessment.catalogue import PARTS
+from workbench.assessment.parts import directions
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph

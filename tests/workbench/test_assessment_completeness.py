@@ -10,10 +10,10 @@ import pytest
 
 from tests.workbench.assessment_cases import known_workspace, level_workspace, refused
 from tests.workbench.engine_cases import FAMILIES, ablated_case, case, random_circuit
-from workbench.assessment.completeness import STARTS, assess_part
-from workbench.assessment.knockout import model_without
-from workbench.assessment.results_completeness import Completeness
+from workbench.assessment.parts.completeness import STARTS, assess_part
+from workbench.assessment.results.completeness import Completeness
 from workbench.assessment.settings import Settings
+from workbench.assessment.tools.knockout import model_without
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, RoleGroup, all_edges
 from workbench.engine.evaluator import Evaluator

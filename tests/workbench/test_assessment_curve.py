@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.workbench.engine_cases import Case, case
-from workbench.assessment import curve as module
-from workbench.assessment.curve import SHARES, area, assess_part, curve
-from workbench.assessment.results_curve import Curve, Curves
+from workbench.assessment.parts import curve as module
+from workbench.assessment.parts.curve import SHARES, area, assess_part, curve
+from workbench.assessment.results.curve import Curve, Curves
 from workbench.assessment.settings import Settings
 from workbench.base.work import Work, finish
 from workbench.circuits.circuit import Circuit, all_edges

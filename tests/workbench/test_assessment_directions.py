@@ -11,8 +11,8 @@ from tests.workbench.engine_cases import Case, ablated_case, case, random_circui
 from tests.workbench.engine_reference import Reference
 from tests.workbench.family_cases import usual_case
 from tests.workbench.gates import gate_model
-from workbench.assessment.directions import assess_part, gate
-from workbench.assessment.results_directions import GATES, Directions
+from workbench.assessment.parts.directions import assess_part, gate
+from workbench.assessment.results.directions import GATES, Directions
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit

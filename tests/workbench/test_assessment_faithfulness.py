@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from tests.workbench.assessment_cases import Case, case
 from tests.workbench.engine_cases import random_circuit
-from workbench.assessment.bootstrap import Bootstrap
-from workbench.assessment.faithfulness import assess_part
-from workbench.assessment.results_faithfulness import Faithfulness
+from workbench.assessment.parts.faithfulness import assess_part
+from workbench.assessment.results.faithfulness import Faithfulness
 from workbench.assessment.settings import Settings
+from workbench.assessment.tools.bootstrap import Bootstrap
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from tests.workbench.assessment_cases import known_workspace, refused
 from tests.workbench.engine_cases import ablated_case, case, random_circuit
-from workbench.assessment.alternatives import complement_scores
-from workbench.assessment.hypotheses import (
+from workbench.assessment.parts.hypotheses import (
     EQUIVALENCE,
     INDEPENDENCE,
     MINIMALITY,
@@ -21,10 +20,11 @@ from workbench.assessment.hypotheses import (
     SUFFICIENCY,
     assess_part,
 )
-from workbench.assessment.random_circuits import RandomCircuits
-from workbench.assessment.results_hypotheses import Hypotheses
+from workbench.assessment.results.hypotheses import Hypotheses
 from workbench.assessment.settings import Settings
-from workbench.assessment.statistics import equivalence_p, holm, hsic_permutations
+from workbench.assessment.tools.random_circuits import RandomCircuits
+from workbench.assessment.tools.statistics import equivalence_p, holm, hsic_permutations
+from workbench.assessment.tools.variants import complement_scores
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.engine.evaluator import Evaluator
@@ -196,7 +196,7 @@ def test_the_true_circuit_stands_and_a_redundant_edge_is_found_out() -> None:
 
 def test_edge_cases(monkeypatch: pytest.MonkeyPatch) -> None:
     c = case("gpt2")
-    monkeypatch.setattr("workbench.assessment.hypotheses.MOST_COMPLEMENTS", 2)
+    monkeypatch.setattr("workbench.assessment.parts.hypotheses.MOST_COMPLEMENTS", 2)
     settings = Settings(n_random=3)
     empty = finish(assess_part(c.workspace, Circuit.empty(c.graph), settings))
     assert [test.name for test in empty.tests] == [EQUIVALENCE, INDEPENDENCE]

@@ -9,8 +9,8 @@ import pytest
 
 from tests.workbench.assessment_cases import known_workspace, level_workspace, refused
 from tests.workbench.engine_cases import FAMILIES, ablated_case, case, random_circuit
-from workbench.assessment.minimality import assess_part
-from workbench.assessment.results_minimality import Minimality
+from workbench.assessment.parts.minimality import assess_part
+from workbench.assessment.results.minimality import Minimality
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit

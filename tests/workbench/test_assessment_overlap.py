@@ -10,7 +10,7 @@ import pytest
 
 from tests.workbench.assessment_cases import case, known_workspace
 from tests.workbench.engine_cases import random_circuit
-from workbench.assessment.overlap import compare_circuits, cross, overlap
+from workbench.assessment.parts.overlap import compare_circuits, cross, overlap
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit

@@ -15,7 +15,8 @@ from tests.paths import GOLDEN
 from tests.test_house import HEAVY, loaded_by
 from tests.workbench import assessment_values as values
 from workbench import Assessment, WorkbenchError, write_report
-from workbench.assessment.document import (
+from workbench.assessment.catalogue import PARTS
+from workbench.assessment.report.document import (
     Bullets,
     Figure,
     Heading,
@@ -24,11 +25,10 @@ from workbench.assessment.document import (
     to_html,
     to_markdown,
 )
-from workbench.assessment.headlines import estimate, headline, share
-from workbench.assessment.parts import PARTS
-from workbench.assessment.plots import plots_of, with_own_names
-from workbench.assessment.report import report
-from workbench.assessment.results_faithfulness import Estimate
+from workbench.assessment.report.headlines import estimate, headline, share
+from workbench.assessment.report.page import report
+from workbench.assessment.report.plots import plots_of, with_own_names
+from workbench.assessment.results.faithfulness import Estimate
 
 pytestmark = pytest.mark.dependencies
 
@@ -264,8 +264,8 @@ def test_a_path_where_no_report_can_be_is_refused(tmp_path: Path, name: str) -> 
 
 def test_reading_results_waits_for_nothing() -> None:
     pictures = {"scipy", "matplotlib", "textual"}
-    assert not loaded_by("import workbench.assessment.report") & {*HEAVY, *pictures}
-    plain = "import workbench.assessment.command, workbench.assessment.results_assessment"
+    assert not loaded_by("import workbench.assessment.report.page") & {*HEAVY, *pictures}
+    plain = "import workbench.assessment.command, workbench.assessment.results.assessment"
     assert not loaded_by(plain) & {*HEAVY, *pictures, "numpy"}
 
 

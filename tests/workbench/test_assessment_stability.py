@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from tests.workbench.assessment_cases import case, known, known_workspace, refused
 from workbench import load_task
-from workbench.assessment.results_stability import BOOTSTRAP, REPHRASED
+from workbench.assessment.parts.stability import assess_part, rephrased
+from workbench.assessment.results.stability import BOOTSTRAP, REPHRASED
 from workbench.assessment.settings import Settings
-from workbench.assessment.stability import assess_part, rephrased
 from workbench.base.work import Work, finish
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.estimates import eap

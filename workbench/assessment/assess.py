@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.task import Task
-from workbench.assessment.faithfulness import check_numbers
-from workbench.assessment.parts import Part, choose_parts
-from workbench.assessment.results_assessment import Assessment, CircuitAssessment
+from workbench.assessment.catalogue import Part, choose_parts
+from workbench.assessment.parts.faithfulness import check_numbers
+from workbench.assessment.results.assessment import Assessment, CircuitAssessment
 from workbench.assessment.settings import Settings
 from workbench.base.progress import Progress, silent
 from workbench.base.text import shown_path
@@ -172,7 +172,7 @@ def add_part(
     made: CircuitAssessment, part: Part, workspace: Workspace, circuit: Circuit, settings: Settings
 ) -> Work[None]:
     """Do one part and add what it found, or why it found nothing, to an assessment."""
-    module = importlib.import_module(f"workbench.assessment.{part.name}")
+    module = importlib.import_module(f"workbench.assessment.parts.{part.name}")
     began = time.perf_counter()
     try:
         made.results[part.name] = yield from module.assess_part(workspace, circuit, settings)
@@ -223,7 +223,7 @@ def _compare(
 ) -> Work[None]:
     """Add what a comparing part found, with the circuits' own names, or why it found nothing."""
     names, circuits = zip(*named, strict=True)
-    module = importlib.import_module(f"workbench.assessment.{part.name}")
+    module = importlib.import_module(f"workbench.assessment.parts.{part.name}")
     try:
         found = yield from module.compare_circuits(workspaces, circuits, settings)
     except WorkbenchError as error:

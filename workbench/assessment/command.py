@@ -25,13 +25,13 @@ from workbench.arguments import (
     Revision,
     TaskName,
 )
-from workbench.assessment.parts import PARTS
+from workbench.assessment.catalogue import PARTS
 from workbench.assessment.settings import Settings
 from workbench.experiment.ablations import check_ablation, check_means
 from workbench.interrupt import first_interrupt
 
 if TYPE_CHECKING:
-    from workbench.assessment.results_assessment import Assessment
+    from workbench.assessment.results.assessment import Assessment
 
 DEFAULTS = Settings()
 
@@ -91,8 +91,8 @@ def assess(
     Ctrl-C stops a long assessment; the parts that are done by then are shown and reported.
     """
     # What costs nothing to find out comes before what takes seconds.
-    from workbench.assessment.parts import choose_parts
-    from workbench.assessment.report import check_report, write_report
+    from workbench.assessment.catalogue import choose_parts
+    from workbench.assessment.report.page import check_report, write_report
     from workbench.models.source import find_model
     from workbench.precheck import check_circuit, check_task
 
@@ -154,7 +154,7 @@ def assess(
 
 def _show(assessment: Assessment, written: tuple[Path, ...]) -> None:
     """What each part found, in a sentence."""
-    from workbench.assessment.headlines import headline
+    from workbench.assessment.report.headlines import headline
 
     for remark in assessment.remarks:
         output.line(remark)

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from workbench.assessment.results_chance import Baseline, Chance
-from workbench.assessment.results_completeness import Completeness
-from workbench.assessment.results_curve import Curves
-from workbench.assessment.results_directions import Component, Directions
-from workbench.assessment.results_faithfulness import Faithfulness
-from workbench.assessment.results_minimality import Minimality
-from workbench.assessment.results_stability import Stability
+from workbench.assessment.results.chance import Baseline, Chance
+from workbench.assessment.results.completeness import Completeness
+from workbench.assessment.results.curve import Curves
+from workbench.assessment.results.directions import Component, Directions
+from workbench.assessment.results.faithfulness import Faithfulness
+from workbench.assessment.results.minimality import Minimality
+from workbench.assessment.results.stability import Stability
 
 BLUE, ORANGE, GREY, FAINT = "#0072b2", "#d55e00", "#777777", "#dddddd"
 MOST_BARS = 60

@@ -21,7 +21,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.assessment.results_curve import Area, Curve, Curves, Point
+from workbench.assessment.results.curve import Area, Curve, Curves, Point
 from workbench.assessment.settings import Settings
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit

@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from workbench.assessment.document import Block, Bullets, Figure, Heading, Paragraph, Table
-from workbench.assessment.headlines import UNDEFINED, estimate, headline, share
-from workbench.assessment.parts import PARTS
-from workbench.assessment.plots import plots_of, with_own_names
-from workbench.assessment.results_chance import Chance
-from workbench.assessment.results_completeness import Completeness
-from workbench.assessment.results_curve import Curves
-from workbench.assessment.results_directions import Component, Directions
-from workbench.assessment.results_faithfulness import Faithfulness
-from workbench.assessment.results_hypotheses import Hypotheses, Test
-from workbench.assessment.results_minimality import Loss, Minimality
-from workbench.assessment.results_overlap import Cross, Overlap
-from workbench.assessment.results_stability import Stability
+from workbench.assessment.catalogue import PARTS
+from workbench.assessment.report.document import Block, Bullets, Figure, Heading, Paragraph, Table
+from workbench.assessment.report.headlines import UNDEFINED, estimate, headline, share
+from workbench.assessment.report.plots import plots_of, with_own_names
+from workbench.assessment.results.chance import Chance
+from workbench.assessment.results.completeness import Completeness
+from workbench.assessment.results.curve import Curves
+from workbench.assessment.results.directions import Component, Directions
+from workbench.assessment.results.faithfulness import Faithfulness
+from workbench.assessment.results.hypotheses import Hypotheses, Test
+from workbench.assessment.results.minimality import Loss, Minimality
+from workbench.assessment.results.overlap import Cross, Overlap
+from workbench.assessment.results.stability import Stability
 
 MOST_ROWS = 40
 

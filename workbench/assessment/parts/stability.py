@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from workbench.assessment.results_stability import (
+from workbench.assessment.results.stability import (
     BOOTSTRAP,
     DEFINITIONS,
     REPHRASED,
@@ -61,7 +61,7 @@ def assess_part(
     """
     import numpy as np
 
-    from workbench.assessment.alternatives import alive
+    from workbench.assessment.tools.variants import alive
     from workbench.circuits.circuit import all_edges
     from workbench.discovery.gradients import pair_scores as per_pair
     from workbench.discovery.options import Options

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.assessment.bootstrap import Bootstrap
-from workbench.assessment.results_faithfulness import Faithfulness, PromptScore
+from workbench.assessment.results.faithfulness import Faithfulness, PromptScore
 from workbench.assessment.settings import Settings
+from workbench.assessment.tools.bootstrap import Bootstrap
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.engine.evaluator import Evaluator

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from workbench.assessment.results_chance import Chance
-from workbench.assessment.results_completeness import Completeness
-from workbench.assessment.results_curve import Area, Curves
-from workbench.assessment.results_directions import Directions
-from workbench.assessment.results_faithfulness import Estimate, Faithfulness
-from workbench.assessment.results_hypotheses import Hypotheses
-from workbench.assessment.results_minimality import Minimality
-from workbench.assessment.results_overlap import Overlap
-from workbench.assessment.results_stability import Stability
+from workbench.assessment.results.chance import Chance
+from workbench.assessment.results.completeness import Completeness
+from workbench.assessment.results.curve import Area, Curves
+from workbench.assessment.results.directions import Directions
+from workbench.assessment.results.faithfulness import Estimate, Faithfulness
+from workbench.assessment.results.hypotheses import Hypotheses
+from workbench.assessment.results.minimality import Minimality
+from workbench.assessment.results.overlap import Overlap
+from workbench.assessment.results.stability import Stability
 
 UNDEFINED = "undefined"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workbench.assessment.results_chance import DEFINITIONS, SIZE, Baseline, Chance
+from workbench.assessment.results.chance import DEFINITIONS, SIZE, Baseline, Chance
 from workbench.base.work import Work, part
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
     Raises:
         WorkbenchError: the circuit is not closed.
     """
-    from workbench.assessment.alternatives import alive
+    from workbench.assessment.tools.variants import alive
     from workbench.engine.evaluator import Evaluator
 
     kept = alive(circuit)
@@ -55,7 +55,7 @@ def random_metrics(
     Returns:
         The metrics, and how many of the circuits differ.
     """
-    from workbench.assessment.random_circuits import RandomCircuits
+    from workbench.assessment.tools.random_circuits import RandomCircuits
     from workbench.engine.evaluator import Evaluator
 
     random = RandomCircuits(circuit.graph, (settings.seed, list(DEFINITIONS).index(kind)))

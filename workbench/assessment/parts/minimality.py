@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from workbench.assessment.results_minimality import Loss, Minimality
+from workbench.assessment.results.minimality import Loss, Minimality
 from workbench.base.work import Work, part
 from workbench.circuits.graph import INPUT, LOGITS
 
@@ -26,7 +26,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
     Raises:
         WorkbenchError: the circuit is not closed.
     """
-    from workbench.assessment.alternatives import alive, scores, without_edge, without_nodes
+    from workbench.assessment.tools.variants import alive, scores, without_edge, without_nodes
     from workbench.engine.evaluator import Evaluator
 
     kept = alive(circuit)
@@ -57,7 +57,7 @@ def _inner_nodes(circuit: Circuit) -> list[str]:
 
 def _sizes(circuit: Circuit) -> dict[str, int]:
     """How many kept edges enter or leave each node."""
-    from workbench.assessment.alternatives import without_nodes
+    from workbench.assessment.tools.variants import without_nodes
 
     return {
         node: circuit.n_edges - int(without_nodes(circuit, [node]).sum())
@@ -69,7 +69,7 @@ def _losses(
     workspace: Workspace, whole: float, sizes: Mapping[str, int], metrics: Mapping[str, float]
 ) -> tuple[Loss, ...]:
     """Of everything in `sizes`; what has no metric of its own is dead."""
-    from workbench.assessment.alternatives import change_of_faithfulness, rounding
+    from workbench.assessment.tools.variants import change_of_faithfulness, rounding
 
     changes = {name: float(metrics.get(name, whole)) - whole for name in sizes}
     total = sum(abs(change) for change in changes.values())

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 
-from workbench.assessment.results_completeness import Completeness, Gaps, Kind, Knockout
+from workbench.assessment.results.completeness import Completeness, Gaps, Kind, Knockout
 from workbench.base.work import Work, part
 from workbench.circuits.graph import INPUT, LOGITS
 
@@ -40,7 +40,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
     """
     import numpy as np
 
-    from workbench.assessment.alternatives import alive
+    from workbench.assessment.tools.variants import alive
     from workbench.engine.evaluator import Evaluator
 
     kept = alive(circuit)
@@ -98,8 +98,8 @@ class _Knockouts:
 
     def measure(self, sets: Iterable[tuple[str, ...]]) -> Work[None]:
         """Compute those that are not known yet."""
-        from workbench.assessment.alternatives import scores, without_nodes
-        from workbench.assessment.knockout import model_without
+        from workbench.assessment.tools.knockout import model_without
+        from workbench.assessment.tools.variants import scores, without_nodes
 
         new = [nodes for nodes in dict.fromkeys(sets) if nodes not in self._known]
         model = yield from part(model_without(self.workspace, new), 0.0, 0.7)
@@ -113,7 +113,7 @@ class _Knockouts:
         return abs(circuit - model)
 
     def knockout(self, kind: Kind, name: str, nodes: tuple[str, ...]) -> Knockout:
-        from workbench.assessment.alternatives import change_of_faithfulness
+        from workbench.assessment.tools.variants import change_of_faithfulness
 
         model, circuit = self._known[nodes]
         share = change_of_faithfulness(self.workspace, circuit - model)

@@ -12,15 +12,15 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from workbench.assessment.results_hypotheses import Hypotheses, Test
+from workbench.assessment.results.hypotheses import Hypotheses, Test
 from workbench.base.work import Work, part
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from workbench.assessment.alternatives import Mask
     from workbench.assessment.settings import Settings
+    from workbench.assessment.tools.variants import Mask
     from workbench.circuits.circuit import Circuit
     from workbench.engine.evaluator import Evaluator
     from workbench.experiment.experiment import Workspace
@@ -43,7 +43,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
     Raises:
         WorkbenchError: the circuit is not closed.
     """
-    from workbench.assessment.alternatives import alive
+    from workbench.assessment.tools.variants import alive
     from workbench.engine.evaluator import Evaluator
 
     kept = alive(circuit)
@@ -92,7 +92,7 @@ class _Found:
 def _corrected(found: Sequence[_Found], alpha: float) -> tuple[Test, ...]:
     from scipy.stats import false_discovery_control
 
-    from workbench.assessment.statistics import holm
+    from workbench.assessment.tools.statistics import holm
 
     p_values = [test.p for test in found]
     discovery = false_discovery_control(p_values, method="bh").tolist()
@@ -110,8 +110,8 @@ def _corrected(found: Sequence[_Found], alpha: float) -> tuple[Test, ...]:
 
 
 def _equivalence(workspace: Workspace, evaluator: Evaluator, settings: Settings) -> _Found:
-    from workbench.assessment.alternatives import rounding
-    from workbench.assessment.statistics import equivalence_p
+    from workbench.assessment.tools.statistics import equivalence_p
+    from workbench.assessment.tools.variants import rounding
 
     pairs = zip(evaluator.value().per_pair, workspace.clean.per_pair, strict=True)
     differences = [circuit - model for circuit, model in pairs]
@@ -134,8 +134,8 @@ def _equivalence(workspace: Workspace, evaluator: Evaluator, settings: Settings)
 def _independence(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[_Found]:
     import numpy as np
 
-    from workbench.assessment.alternatives import complement_scores
-    from workbench.assessment.statistics import hsic_permutations
+    from workbench.assessment.tools.statistics import hsic_permutations
+    from workbench.assessment.tools.variants import complement_scores
 
     (rest,) = yield from part(complement_scores(workspace, [circuit.mask]), 0.0, 0.5)
     model = np.array(workspace.clean.per_pair)
@@ -155,8 +155,8 @@ def _independence(workspace: Workspace, circuit: Circuit, settings: Settings) ->
 
 
 def _sufficiency(workspace: Workspace, evaluator: Evaluator, settings: Settings) -> Work[_Found]:
-    from workbench.assessment.chance import random_metrics
-    from workbench.assessment.results_chance import SIZE
+    from workbench.assessment.parts.chance import random_metrics
+    from workbench.assessment.results.chance import SIZE
 
     model = workspace.clean.metric
     metrics, _ = yield from random_metrics(workspace, evaluator.circuit, SIZE, settings)
@@ -175,8 +175,8 @@ def _sufficiency(workspace: Workspace, evaluator: Evaluator, settings: Settings)
 
 
 def _necessity(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[_Found]:
-    from workbench.assessment.alternatives import complement_scores
-    from workbench.assessment.random_circuits import RandomCircuits
+    from workbench.assessment.tools.random_circuits import RandomCircuits
+    from workbench.assessment.tools.variants import complement_scores
 
     n = min(settings.n_random, MOST_COMPLEMENTS)
     random = RandomCircuits(circuit.graph, settings.seed)
@@ -200,7 +200,7 @@ def _minimality(circuit: Circuit, evaluator: Evaluator, settings: Settings) -> W
     """Of every edge of the circuit, dead ones among them, whose loss changes nothing."""
     import numpy as np
 
-    from workbench.assessment.alternatives import rounding, scores, without_edge
+    from workbench.assessment.tools.variants import rounding, scores, without_edge
 
     kept, whole = evaluator.circuit, evaluator.value().metric
     edges = kept.edges()
@@ -230,8 +230,8 @@ def _effects_of_added_edges(evaluator: Evaluator, settings: Settings) -> Work[ND
     """|change of the metric| when one edge of a random path is dropped from the circuit with that
     path, for `settings.n_random` paths.
     """
-    from workbench.assessment.alternatives import scores
-    from workbench.assessment.random_circuits import RandomCircuits
+    from workbench.assessment.tools.random_circuits import RandomCircuits
+    from workbench.assessment.tools.variants import scores
 
     mask = evaluator.circuit.mask
     random = RandomCircuits(evaluator.graph, settings.seed)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.assessment.results_faithfulness import Estimate
+from workbench.assessment.results.faithfulness import Estimate
 
 # A span below this share of the metrics themselves is none, as in `Workspace.faithfulness`.
 NO_SPAN = 1e-5

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from workbench.assessment.results_overlap import Cross, Difference, Overlap, PairOverlap, Shared
+from workbench.assessment.results.overlap import Cross, Difference, Overlap, PairOverlap, Shared
 from workbench.base.work import Work
 from workbench.errors import WorkbenchError
 
@@ -43,7 +43,7 @@ def overlap(circuits: Sequence[Circuit]) -> Overlap:
     Raises:
         WorkbenchError: as `compare_circuits`.
     """
-    from workbench.assessment.alternatives import alive
+    from workbench.assessment.tools.variants import alive
 
     if not 2 <= len(circuits) <= MOST:
         raise WorkbenchError(f"Give two to {MOST} circuits to compare, not {len(circuits)}.")
@@ -61,7 +61,7 @@ def cross(workspaces: Sequence[Workspace], circuits: Sequence[Circuit]) -> Work[
     Raises:
         WorkbenchError: a circuit is of a model of another shape, or not closed.
     """
-    from workbench.assessment.alternatives import alive
+    from workbench.assessment.tools.variants import alive
     from workbench.engine.evaluator import Evaluator
 
     kept = [alive(circuit) for circuit in circuits]

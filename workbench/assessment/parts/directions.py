@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from workbench.assessment.results_directions import Component, Directions, Gate
+from workbench.assessment.results.directions import Component, Directions, Gate
 from workbench.assessment.settings import Settings
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit, all_edges

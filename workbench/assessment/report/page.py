@@ -10,7 +10,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from workbench.assessment.document import (
+from workbench.assessment.catalogue import PARTS
+from workbench.assessment.report.document import (
     Block,
     Figure,
     Heading,
@@ -19,10 +20,9 @@ from workbench.assessment.document import (
     to_html,
     to_markdown,
 )
-from workbench.assessment.headlines import estimate, share
-from workbench.assessment.parts import PARTS
-from workbench.assessment.results_assessment import Assessment, CircuitAssessment
-from workbench.assessment.sections import bullets, section
+from workbench.assessment.report.headlines import estimate, share
+from workbench.assessment.report.sections import bullets, section
+from workbench.assessment.results.assessment import Assessment, CircuitAssessment
 from workbench.base.text import shown_path
 from workbench.base.write_file import check_target, write_bytes
 from workbench.errors import WorkbenchError

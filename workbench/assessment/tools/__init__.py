@@ -1,0 +1,1 @@
+"""What several questions need: bootstrap, knock-outs, random circuits, tests."""
