@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from screens.dialogs import Dialog
 from screens.tokens import one_line
-from workbench.modelreport import Fact, facts, memory_facts
+from workbench.model_report.facts import Fact, facts, memory_facts
 
 if TYPE_CHECKING:
     from workbench.session.session import Session

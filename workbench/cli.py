@@ -280,8 +280,8 @@ def models(
     if check is not None:
         with console.ProgressLine() as progress:
             progress("Starting", None)
-            from workbench.footprint import of_model
-            from workbench.modelreport import to_json
+            from workbench.model_report.facts import to_json
+            from workbench.model_report.footprint import of_model
             from workbench.models.model import load_model
 
             made = load_model(

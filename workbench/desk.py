@@ -23,8 +23,8 @@ from workbench.clusterer import Clusterer
 from workbench.effects import DROP, LASTING, Effects
 from workbench.engine.effect_settings import check_setting
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.footprint import Footprint
 from workbench.held import Held
+from workbench.model_report.footprint import Footprint
 from workbench.models.bundled_circuits import truth
 from workbench.opening import Opened
 from workbench.prompts.preview import PromptView

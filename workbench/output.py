@@ -11,7 +11,7 @@ from workbench.base.text import printable
 if TYPE_CHECKING:
     from workbench.circuits.comparison import Comparison, Overlap
     from workbench.engine.score import CircuitScore
-    from workbench.footprint import Footprint
+    from workbench.model_report.footprint import Footprint
     from workbench.models.info import ModelInfo
 
 
@@ -68,7 +68,7 @@ def _counts(overlap: Overlap) -> str:
 
 def as_model(info: ModelInfo, footprint: Footprint) -> None:
     """What was found of a model, and what a batch will take, for people."""
-    from workbench.modelreport import facts, memory_facts
+    from workbench.model_report.facts import facts, memory_facts
 
     for label, words in [*facts(info), *memory_facts(footprint)]:
         line(f"{label:<14}{words}")

@@ -15,7 +15,7 @@ from screens.status_bar import StatusBar
 from tests.screens.test_bench import screen_text, settled
 from tests.screens.tiny_sessions import tiny_session
 from tests.screens.toy_session import toy_session
-from workbench.modelreport import facts, memory_facts
+from workbench.model_report.facts import facts, memory_facts
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (160, 48)])

@@ -29,7 +29,7 @@ from workbench.discovery.options import Options
 from workbench.effects import Matrix
 from workbench.engine.budget import Shape
 from workbench.experiment.settings import Settings
-from workbench.footprint import Footprint
+from workbench.model_report.footprint import Footprint
 from workbench.models.info import Architecture, ModelInfo, SelfCheck
 from workbench.opening import Opened
 from workbench.readouts.results import Lens, Place, TokenValue

@@ -19,8 +19,8 @@ from workbench.engine.budget import Shape
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.plan import ALL, LAST, make_plan
 from workbench.experiment.experiment import Workspace
-from workbench.footprint import Footprint, _needed, predict
 from workbench.metrics.catalogue import DEFINITIONS
+from workbench.model_report.footprint import Footprint, _needed, predict
 from workbench.models.architecture import storage_bytes
 from workbench.prompts.batch import Group
 from workbench.transformer.families import parts_of

@@ -15,7 +15,7 @@ from workbench.discovery.gradients.slices import pair_bytes, pairs_at_once, slic
 from workbench.discovery.methods import clean_corrupted, eap, eap_ig, gim, relp
 from workbench.discovery.options import Options
 from workbench.engine.budget import Shape
-from workbench.footprint import predict
+from workbench.model_report.footprint import predict
 
 SHAPES = (Shape(6, 20, 0), Shape(6, 40, 30))
 

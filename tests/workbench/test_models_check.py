@@ -12,8 +12,8 @@ from tests.tiny import tiny_gpt2, tiny_llama
 from tests.workbench.unusual_models import MODELS
 from workbench import cli
 from workbench.engine.budget import Shape
-from workbench.footprint import of_model, predict
-from workbench.modelreport import check_facts, facts, memory_facts, size
+from workbench.model_report.facts import check_facts, facts, memory_facts, size
+from workbench.model_report.footprint import of_model, predict
 from workbench.models.info import Architecture, SelfCheck
 from workbench.models.model import Model, load_model
 from workbench.transformer.families import parts_of

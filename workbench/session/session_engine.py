@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from workbench.discovery.options import Options
     from workbench.engine.evaluator import Evaluator
     from workbench.experiment.experiment import Evaluation, Workspace
-    from workbench.footprint import Footprint
+    from workbench.model_report.footprint import Footprint
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
 
@@ -93,7 +93,7 @@ class Engine:
     def footprint(self) -> Footprint:
         """The memory that the batch takes, predicted; in bytes."""
         from workbench.engine.budget import Shape
-        from workbench.footprint import predict
+        from workbench.model_report.footprint import predict
 
         # An ablated run is recorded at all positions.
         patching = self.workspace.ablation == PATCHING

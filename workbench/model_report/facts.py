@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from workbench.footprint import Footprint
+from workbench.model_report.footprint import Footprint
 from workbench.models.info import ModelInfo, SelfCheck
 
 Fact = tuple[str, str]
