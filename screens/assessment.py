@@ -35,7 +35,7 @@ from workbench.errors import Cancelled, WorkbenchError
 if TYPE_CHECKING:
     from textual_plotext import PlotextPlot
 
-    from workbench.assessor import Assessed
+    from workbench.session.assessments import Assessed
     from workbench.session.session import Session
 
 ASKED = tuple(part for part in PARTS.values() if not part.compares)

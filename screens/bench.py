@@ -36,7 +36,7 @@ from screens.status_bar import StatusBar
 from screens.tree_layout import TreeLayout
 from workbench.circuits.tree import TreeRow
 from workbench.discovery.catalogue import METHODS
-from workbench.views import Candidate, Status
+from workbench.session.views import Candidate, Status
 
 if TYPE_CHECKING:
     from screens.readouts import Readouts

@@ -21,7 +21,7 @@ from screens.status_bar import StatusBar
 from screens.tokens import one_line
 from workbench.circuits.tree import TreeRow
 from workbench.engine.effect_settings import SETTINGS
-from workbench.views import Candidate, Status
+from workbench.session.views import Candidate, Status
 
 if TYPE_CHECKING:
     from screens.graph import GraphScreen

@@ -23,7 +23,7 @@ from screens.keys import Action
 from screens.numbers import PENDING, count, percent, plain
 from screens.rows import Rows
 from screens.tokens import fit, one_line
-from workbench.rack import MOST, EdgeRow, Place
+from workbench.session.side_by_side import MOST, EdgeRow, Place
 
 if TYPE_CHECKING:
     from workbench.assessment.results.overlap import Overlap, Shared

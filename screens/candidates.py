@@ -20,7 +20,7 @@ from screens.numbers import ABSENT, PENDING, bar, digits_for, signed
 from screens.rows import POINTER, Rows
 from screens.standing import SIGNS
 from screens.tokens import fit, one_line
-from workbench.views import Candidate
+from workbench.session.views import Candidate
 
 TITLES = {
     "kept": "",

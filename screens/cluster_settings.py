@@ -10,7 +10,7 @@ from textual.widgets import Button
 
 from screens.choice import Choice
 from screens.request_fields import Labelled
-from workbench.clusterer import ClusterRequest
+from workbench.session.prompt_clusters import ClusterRequest
 
 if TYPE_CHECKING:
     from workbench.discovery.clusters.clustering import Algorithm, Criterion

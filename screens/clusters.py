@@ -34,9 +34,9 @@ from screens.tokens import one_line
 from workbench.errors import Cancelled
 
 if TYPE_CHECKING:
-    from workbench.clusterer import Clustered, ClusterRequest
+    from workbench.session.prompt_clusters import Clustered, ClusterRequest
     from workbench.session.session import Session
-    from workbench.views import Status
+    from workbench.session.views import Status
 
 LOOK_AGAIN = 0.5
 """Seconds between looks at how far the search is."""

@@ -16,9 +16,9 @@ from screens.prose import heading, prose
 from screens.tokens import fit, one_line, show_token
 
 if TYPE_CHECKING:
-    from workbench.clusterer import Clustered
     from workbench.discovery.clusters.find import Clusters
     from workbench.prompts.preview import PromptView
+    from workbench.session.prompt_clusters import Clustered
 
 VIEWS = ("prompts", "faithfulness", "overlap", "worth", "number")
 Read = Callable[[int], "PromptView"]

@@ -19,7 +19,7 @@ from screens.numbers import seconds
 
 if TYPE_CHECKING:
     from screens.discover_dialog import DiscoveryRequest
-    from workbench.held import Held
+    from workbench.session.results import Held
     from workbench.session.session import Session
 
 TELLING = 0.5

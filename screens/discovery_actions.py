@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from screens.discover_dialog import DiscoveryRequest
     from screens.results import ResultAnswer
     from workbench.discovery.selection import Selection
-    from workbench.held import Held
+    from workbench.session.results import Held
 
 TICK = 0.5
 """Seconds between two looks at the clock while a discovery runs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from workbench.views import Candidate
+from workbench.session.views import Candidate
 
 HELP = "a9  a9.h1  m3  heads  mlps  kept  dropped  preview  q  k  v  >0.05  role words; -word: not"
 

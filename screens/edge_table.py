@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from screens.numbers import digits_for, signed
 from screens.rows import POINTER, Rows
 from screens.tokens import fit
-from workbench.rack import EdgeRow
+from workbench.session.side_by_side import EdgeRow
 
 LETTERS = "ABCD"
 KEPT, ABSENT = "●", "·"

@@ -32,7 +32,7 @@ from screens.marks import MARKS, TREE_LEGEND
 from screens.numbers import count, plain
 from screens.rows import Rows
 from screens.tokens import one_line
-from workbench.views import Status
+from workbench.session.views import Status
 
 if TYPE_CHECKING:
     from workbench.session.session import Session

@@ -34,7 +34,7 @@ BAR = 30
 def begin(request: OpenRequest, say: Progress) -> Session:
     """Start the session that is asked for. In a thread: this imports torch."""
     say("Importing torch and transformers", None)
-    from workbench.beginning import start_session
+    from workbench.session.start import start_session
 
     return start_session(
         request.model,
@@ -57,7 +57,7 @@ def begin(request: OpenRequest, say: Progress) -> Session:
 def go_on(path: Path, say: Progress) -> Session:
     """Resume the session of a journal. In a thread: this imports torch."""
     say("Importing torch and transformers", None)
-    from workbench.beginning import resume_session
+    from workbench.session.start import resume_session
 
     return resume_session(path, progress=say)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.views import SessionSummary
+    from workbench.session.views import SessionSummary
 
 SUGGESTED = (
     ("gpt2", "GPT-2 small, 12 layers of 12 heads, from the hub"),
@@ -28,7 +28,7 @@ def look_up() -> Known:
     """What is known on this machine; what cannot be read is left out."""
     from tasks import TASKS
     from workbench.models.source import SHORT_NAMES
-    from workbench.sessions import list_sessions
+    from workbench.session.journals import list_sessions
 
     sessions = tuple(list_sessions())
     models: dict[str, str] = {}

@@ -16,7 +16,7 @@ from textual.widget import Widget
 
 from screens.numbers import PENDING, count, digits_for, plain, signed
 from screens.proposal_keys import PROPOSAL_ACTIONS
-from workbench.proposal import Proposed
+from workbench.session.proposal import Proposed
 
 LONGEST = len("accepting: faithfulness 1.0000 → 1.0000 (+0.0000)")
 

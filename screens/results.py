@@ -25,7 +25,7 @@ from screens.tokens import fit
 from workbench.discovery.catalogue import METHODS
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError
-from workbench.held import Held
+from workbench.session.results import Held
 
 if TYPE_CHECKING:
     from workbench.session.session import Session

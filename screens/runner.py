@@ -17,7 +17,7 @@ from textual.message_pump import MessagePump
 from screens.background import Background, sentence
 from screens.tree_layout import TreeLayout
 from workbench.errors import Cancelled
-from workbench.views import Candidate, Status
+from workbench.session.views import Candidate, Status
 
 if TYPE_CHECKING:
     from workbench.session.session import Session

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from screens.numbers import ABSENT, count, plain, shorten
 from screens.rows import POINTER, Rows
 from screens.tokens import fit, one_line
-from workbench.views import SessionSummary
+from workbench.session.views import SessionSummary
 
 
 class SessionList(Rows[SessionSummary]):

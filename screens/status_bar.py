@@ -14,7 +14,7 @@ from screens.standing import counted, shares
 from screens.tokens import one_line
 from workbench.circuits.comparison import Comparison
 from workbench.models.info import ModelInfo
-from workbench.views import Status, TaskInfo
+from workbench.session.views import Status, TaskInfo
 
 LEAST_MESSAGE = 14  # cells below which a message would be no more than its ends
 NARROW = 79  # columns from which three lines hold everything

@@ -11,7 +11,7 @@ from screens.bench_actions import BenchActions
 from screens.numbers import count
 from screens.proposal_strip import ProposalStrip, Step
 from workbench.errors import Cancelled
-from workbench.proposal import Proposed
+from workbench.session.proposal import Proposed
 
 
 class Stepping(BenchActions):

@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 
 from workbench import load_model, load_task
-from workbench.beginning import build_session
 from workbench.models.model import Model
 from workbench.session.session import Session
+from workbench.session.start import build_session
 
 TASKS = ("greater-than", "ioi")
 

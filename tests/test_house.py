@@ -62,7 +62,7 @@ def test_import_contracts() -> None:
         "import workbench",
         "import workbench.session.session",
         "import workbench.cli",
-        "import workbench.formats, workbench.journal, workbench.commands",
+        "import workbench.formats, workbench.session.journal, workbench.session.commands",
         "import workbench.base.failures, workbench.engine.budget, workbench.metrics.catalogue",
         "import workbench.experiment.settings, workbench.experiment.ablations, workbench.experiment.provenance, workbench.experiment.prepare",
         "import tasks",

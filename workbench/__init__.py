@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from workbench.assessment.assess import assess
     from workbench.assessment.report.page import write_report
     from workbench.assessment.results.assessment import Assessment
-    from workbench.beginning import build_session, resume_session, start_session
     from workbench.circuits.circuit import Circuit
     from workbench.circuits.comparison import Comparison, compare
     from workbench.circuits.graph import Graph
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from workbench.formats.networkx import to_networkx
     from workbench.models.model import Model, load_model
     from workbench.session.session import Session
+    from workbench.session.start import build_session, resume_session, start_session
 
 __version__ = "0.1.0"
 
@@ -50,16 +50,16 @@ _HOMES = {
     "WorkbenchError": "workbench.errors",
     "Workspace": "workbench.experiment.experiment",
     "assess": "workbench.assessment.assess",
-    "build_session": "workbench.beginning",
+    "build_session": "workbench.session.start",
     "compare": "workbench.circuits.comparison",
     "discover": "workbench.discovery.run",
     "evaluate": "workbench.engine.score",
     "load_circuit": "workbench.formats",
     "load_model": "workbench.models.model",
     "load_task": "workbench.experiment.prepare",
-    "resume_session": "workbench.beginning",
+    "resume_session": "workbench.session.start",
     "save_circuit": "workbench.formats",
-    "start_session": "workbench.beginning",
+    "start_session": "workbench.session.start",
     "to_networkx": "workbench.formats.networkx",
     "write_report": "workbench.assessment.report.page",
 }

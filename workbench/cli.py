@@ -151,7 +151,7 @@ def resume(
     as_json: Json = False,
 ) -> int:
     """Go on with a session where it was, also after a crash or a dropped connection."""
-    from workbench.sessions import list_sessions
+    from workbench.session.journals import list_sessions
 
     if list_:
         sessions = list_sessions()
@@ -296,7 +296,7 @@ def models(
     if device or dtype or revision:
         raise WorkbenchError("--device, --dtype and --revision go with --check MODEL.")
     from workbench.models.known import converted_models
-    from workbench.sessions import models_to_offer
+    from workbench.session.journals import models_to_offer
     from workbench.transformer.families.supported import SUPPORTED_FAMILIES
 
     known, converted = models_to_offer(), converted_models()

@@ -55,7 +55,7 @@ def find_session(name: str | None) -> Path:
     Raises:
         WorkbenchError: there is none, or several begin so.
     """
-    from workbench.sessions import list_sessions
+    from workbench.session.journals import list_sessions
 
     if name is not None and Path(name).expanduser().is_file():
         return Path(name).expanduser()

@@ -22,8 +22,8 @@ from workbench.circuits.graph import Graph
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
-from workbench.rack import MOST, OWN
 from workbench.session.session import Session
+from workbench.session.side_by_side import MOST, OWN
 
 SIZES = [(80, 24), (160, 48)]
 FIRST = ["m2->logits", "m0->m2", "input->m0", "input->m2"]

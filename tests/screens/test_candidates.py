@@ -10,7 +10,7 @@ import pytest
 from screens.candidates import Candidates
 from screens.edge_filter import EdgeFilter
 from tests.screens.tiny_sessions import Host
-from workbench.views import Candidate
+from workbench.session.views import Candidate
 
 EDGE = Candidate(
     edge="m3->a9.h1<v>",

@@ -26,12 +26,12 @@ from tests.cluster_cases import mixed_session, pocket
 from tests.screens.test_bench import screen_text, settled
 from tests.screens.tiny_sessions import until
 from workbench.circuits.circuit import Circuit
-from workbench.clusterer import Clustered, ClusterRequest
 from workbench.discovery.clusters.clustering import Criteria
 from workbench.discovery.clusters.find import Cluster, Clusters, Worth
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import Cancelled
 from workbench.formats import load_circuit
+from workbench.session.prompt_clusters import Clustered, ClusterRequest
 from workbench.session.session import Session
 
 SIZES = [(80, 24), (160, 48)]

@@ -17,7 +17,7 @@ from tests.screens.test_bench import settled
 from tests.screens.tiny_sessions import until
 from tests.screens.toy_session import toy_session
 from workbench.experiment.settings import OpenRequest
-from workbench.views import SessionSummary
+from workbench.session.views import SessionSummary
 
 SIZES = [(80, 24), (160, 48)]
 STEPS = {

@@ -14,9 +14,9 @@ from textual.widget import Widget
 
 from tasks import make_task
 from tests.tiny import tiny_gpt2
-from workbench.beginning import build_session
 from workbench.models.model import Model
 from workbench.session.session import Session
+from workbench.session.start import build_session
 
 
 @cache

@@ -20,22 +20,22 @@ import numpy as np
 from tasks import Pair, Task
 from workbench.base.failures import told
 from workbench.base.work import Work
-from workbench.beginning import begin
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.discovery.catalogue import Method
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
-from workbench.effects import Matrix
 from workbench.engine.budget import Shape
 from workbench.experiment.settings import Settings
 from workbench.model_report.footprint import Footprint
 from workbench.models.info import Architecture, ModelInfo, SelfCheck
-from workbench.opening import Opened
 from workbench.readouts.results import Lens, Place, TokenValue
+from workbench.session.known_effects import Matrix
+from workbench.session.open import Opened
 from workbench.session.session import Session
 from workbench.session.session_engine import Engine, Scores
-from workbench.views import TaskInfo
+from workbench.session.start import begin
+from workbench.session.views import TaskInfo
 
 CLEAN, CORRUPTED = 3.2135, -2.8719
 PAIRS = (

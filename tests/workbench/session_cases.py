@@ -9,14 +9,14 @@ from tasks import make_task
 from tasks.task import Task
 from tests.tiny import tiny_gpt2, tiny_llama, tiny_neox
 from workbench.base.progress import silent
-from workbench.beginning import begin
 from workbench.circuits.circuit import Circuit
 from workbench.engine.evaluator import Evaluator
 from workbench.experiment.settings import Settings
 from workbench.models.model import Model
-from workbench.opening import Opened, open_engine
+from workbench.session.open import Opened, open_engine
 from workbench.session.session import Session
-from workbench.views import Status
+from workbench.session.start import begin
+from workbench.session.views import Status
 
 FAMILIES = {
     "gpt2": lambda: tiny_gpt2(layers=3, heads=2),

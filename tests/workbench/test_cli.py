@@ -293,7 +293,7 @@ def test_a_defect_is_one_sentence_and_a_log(
     def fail() -> None:
         raise ZeroDivisionError("by\nzero")
 
-    monkeypatch.setattr("workbench.sessions.models_to_offer", fail)
+    monkeypatch.setattr("workbench.session.journals.models_to_offer", fail)
     code, out, err = run("models")
     assert (code, out) == (1, "")
     assert the_sentence(err).count("ZeroDivisionError") == 1
@@ -306,7 +306,7 @@ def test_a_defect_whose_log_cannot_be_written_shows_the_traceback(
     run: Run, monkeypatch: pytest.MonkeyPatch, state: Path
 ) -> None:
     state.write_text("in the way")
-    monkeypatch.setattr("workbench.sessions.models_to_offer", lambda: 1 / 0)
+    monkeypatch.setattr("workbench.session.journals.models_to_offer", lambda: 1 / 0)
     code, _, err = run("models")
     assert code == 1
     assert "Traceback" in err
@@ -485,7 +485,7 @@ def test_a_report_has_what_is_needed_and_nothing_of_what_is_studied(
     def fail() -> None:
         raise ZeroDivisionError(f"{secret} {tmp_path}\nValueError: {secret}")
 
-    monkeypatch.setattr("workbench.sessions.models_to_offer", fail)
+    monkeypatch.setattr("workbench.session.journals.models_to_offer", fail)
     _, _, err = run("models")
     assert f"transformers {version('transformers')}" in err
     assert "`workbench report`" in err

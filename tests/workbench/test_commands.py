@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
-from workbench.commands import (
+from workbench.errors import WorkbenchError
+from workbench.session.commands import (
     KINDS,
     Command,
     Expand,
@@ -23,9 +24,8 @@ from workbench.commands import (
     Toggle,
     Undo,
 )
-from workbench.errors import WorkbenchError
-from workbench.history import History
-from workbench.state import Change, State
+from workbench.session.history import History
+from workbench.session.state import Change, State
 
 GRAPH = Graph(2, 2)
 EDGES = list(GRAPH.edges())

@@ -13,15 +13,15 @@ import torch
 
 from workbench import Circuit, evaluate, load_circuit, load_model, load_task
 from workbench.base.progress import silent
-from workbench.beginning import begin
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import drop_costs, edge_effects, node_effects
 from workbench.experiment.settings import Settings
 from workbench.handwritten import TRUE_EDGES, VOCABULARY, WORDS, make_model, write
 from workbench.models.bundled import CIRCUIT, KNOWN
 from workbench.models.model import Model
-from workbench.opening import Opened, open_engine
+from workbench.session.open import Opened, open_engine
 from workbench.session.session import Session
+from workbench.session.start import begin
 
 ENOUGH = 0.1
 """Every true effect is larger, in units of a logit difference of 6."""

@@ -20,9 +20,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import journal as journal_module
 from workbench.errors import WorkbenchError
-from workbench.journal import KEY, Journal, read
+from workbench.session import journal as journal_module
+from workbench.session.journal import KEY, Journal, read
 
 HEADER = {"created": "today", "task": {"name": "ioi", "pairs": ["one", "two — 二"]}}
 
@@ -145,7 +145,8 @@ def test_only_one_session_holds_a_journal(path: Path) -> None:
     with pytest.raises(WorkbenchError, match="open elsewhere"):
         Journal.open(path)
     script = (
-        "import sys, pathlib, workbench.journal as j; j.Journal.open(pathlib.Path(sys.argv[1]))"
+        "import sys, pathlib, workbench.session.journal as j; "
+        "j.Journal.open(pathlib.Path(sys.argv[1]))"
     )
     command = [sys.executable, "-c", script, str(path)]
     result = subprocess.run(command, capture_output=True, text=True)
@@ -278,7 +279,7 @@ def test_killed_while_it_writes_it_holds_whole_entries_in_order(path: Path) -> N
     script = textwrap.dedent(
         f"""
         from pathlib import Path
-        from workbench.journal import Journal
+        from workbench.session.journal import Journal
         journal = Journal.create(Path({str(path)!r}), {{}})
         n = 0
         while True:

@@ -16,7 +16,6 @@ from tasks.task import Task
 from tests.workbench.engine_cases import stand_in
 from tests.workbench.engine_reference import Reference
 from tests.workbench.session_cases import FAMILIES, tiny
-from workbench.beginning import build_session, resume_session
 from workbench.circuits.circuit import Circuit
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.score import evaluate
@@ -26,6 +25,7 @@ from workbench.experiment.experiment import Workspace
 from workbench.experiment.prepare import means_batch
 from workbench.models.model import Model
 from workbench.prompts.batch import Batch, make_batch
+from workbench.session.start import build_session, resume_session
 
 
 def references(hf: Any, batch: Batch) -> list[Reference]:

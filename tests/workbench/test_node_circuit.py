@@ -20,7 +20,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace
 from workbench.experiment.settings import Settings
 from workbench.handwritten import TRUE_EDGES
-from workbench.opening import open_engine
+from workbench.session.open import open_engine
 
 GRAPH = Graph(2, 2)  # input a0.h0 a0.h1 m0 a1.h0 a1.h1 m1
 TRUE_NODES = {edge.partition("->")[0] for edge in TRUE_EDGES} - {"input"}

@@ -15,8 +15,8 @@ from workbench.engine.evaluator import Edit, Evaluator
 from workbench.engine.patching import edge_effects
 from workbench.experiment.settings import Settings
 from workbench.models.model import Model, read_model
-from workbench.opening import Opened, open_engine
 from workbench.pocket.split import COMBINATIONS
+from workbench.session.open import Opened, open_engine
 
 EVERY = pytest.mark.parametrize("name", COMBINATIONS)
 PAIRS = 6

@@ -16,12 +16,12 @@ from tests.workbench.session_cases import (
     new_session,
     tiny,
 )
-from workbench.beginning import build_session
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
 from workbench.readouts.logit_lens import lens
 from workbench.session.session import Session
+from workbench.session.start import build_session
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ import pytest
 
 from tests.slow_methods import SlowMethod, give_method
 from tests.workbench.session_cases import fresh_metric, new_session, tiny
-from workbench.beginning import resume_session
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.formats import load_circuit
-from workbench.journal import read
+from workbench.session.journal import read
 from workbench.session.session import Session
+from workbench.session.start import resume_session
 
 TOP = Selection(n=12)
 
@@ -382,7 +382,7 @@ def test_a_full_disk_costs_the_resuming_only(
     def fails(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("workbench.heldfiles.save_findings", fails)
+    monkeypatch.setattr("workbench.session.result_files.save_findings", fails)
     held = session.discover("eap", selection=TOP)
     assert held.complete and "no space left" in held.failure
     assert session.take(held.number).edges == held.circuit.n_edges

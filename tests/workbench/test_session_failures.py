@@ -13,14 +13,14 @@ import pytest
 
 from tests.workbench.session_cases import FAMILIES, expand_all, fresh_metric, new_session, tiny
 from workbench.base.failures import told
-from workbench.beginning import build_session, resume_session
 from workbench.engine.deltas import Deltas
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.experiment.prepare import task_warnings
-from workbench.journal import Journal
 from workbench.metrics.metric import Metric
+from workbench.session.journal import Journal
 from workbench.session.session import Session
+from workbench.session.start import build_session, resume_session
 
 
 class OutOfMemoryError(RuntimeError):

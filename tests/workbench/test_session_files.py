@@ -16,14 +16,14 @@ from tests.workbench.session_cases import (
     new_session,
     tiny,
 )
-from workbench.beginning import build_session, resume_session, start_session
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.formats import load_circuit, save_circuit
-from workbench.journal import read
+from workbench.session.journal import read
+from workbench.session.journals import list_sessions
 from workbench.session.session import Session
-from workbench.sessions import list_sessions
+from workbench.session.start import build_session, resume_session, start_session
 
 
 @pytest.fixture

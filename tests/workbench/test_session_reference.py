@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.workbench.session_cases import expand_all, new_session, tiny
-from workbench.beginning import resume_session
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import compare
 from workbench.circuits.graph import Graph
@@ -19,6 +18,7 @@ from workbench.models.bundled import BundledModel
 from workbench.models.bundled_circuits import truth
 from workbench.models.source import SHORT_NAMES
 from workbench.session.session import Session
+from workbench.session.start import resume_session
 
 GRAPH = Graph(3, 2)
 EDGES = ["input->a0.h1<v>", "a0.h1->m1", "m1->logits", "m2->logits"]

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.workbench.session_cases import expand_all, fresh_metric, new_session, ready, same, tiny
-from workbench.beginning import build_session, replayed, resume_session
 from workbench.errors import WorkbenchError
-from workbench.header import Header
-from workbench.journal import KEY, read
+from workbench.session.header import Header
+from workbench.session.journal import KEY, read
+from workbench.session.journals import list_sessions
 from workbench.session.session import Session
-from workbench.sessions import list_sessions
-from workbench.state import State
+from workbench.session.start import build_session, replayed, resume_session
+from workbench.session.state import State
 
 
 def busy(folder: Path) -> tuple[Session, list[State]]:

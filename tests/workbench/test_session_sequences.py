@@ -17,12 +17,12 @@ from tests.workbench.session_cases import (
     same,
     tiny,
 )
-from workbench.beginning import resume_session
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
 from workbench.session.session import Session
+from workbench.session.start import resume_session
 
 GRAPH = Graph(2, 4)
 ACTIONS = ("expand", "keep_above", "drop_all", "keep_all", "reopen", "toggle", "toggle_node")

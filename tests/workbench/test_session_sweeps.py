@@ -13,8 +13,8 @@ from tests.workbench.session_cases import expand_all, new_session
 from workbench.engine.effect_settings import SETTINGS
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import edge_effects
+from workbench.session.priority_lock import Turns
 from workbench.session.session import Session
-from workbench.turns import Turns
 
 
 @pytest.fixture

@@ -14,22 +14,22 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from workbench import commands as kinds
-from workbench import edits
-from workbench.commands import Command
-from workbench.deed import Deed
-from workbench.desk import OnChunk, Seen
-from workbench.discovering import Discovering
-from workbench.effects import Matrix
 from workbench.engine.effect_settings import check_setting
 from workbench.experiment.provenance import now
-from workbench.export import export
-from workbench.history import History
-from workbench.journal import Journal
-from workbench.opening import Opened
-from workbench.state import Change, State
-from workbench.survey import difference, evaluated, first_status, milestone
-from workbench.views import Status
+from workbench.session import commands as kinds
+from workbench.session import edits
+from workbench.session.commands import Command
+from workbench.session.discoveries import Discovering
+from workbench.session.export import export
+from workbench.session.history import History
+from workbench.session.journal import Journal
+from workbench.session.known_effects import Matrix
+from workbench.session.log import Deed
+from workbench.session.open import Opened
+from workbench.session.read_only import OnChunk, Seen
+from workbench.session.state import Change, State
+from workbench.session.status import difference, evaluated, first_status, milestone
+from workbench.session.views import Status
 
 __all__ = ["OnChunk", "Session"]
 
@@ -60,7 +60,7 @@ class Session(Discovering):
         change: float | None = None,
         message: str = "",
     ) -> None:
-        """For `workbench.beginning`, which knows what belongs together.
+        """For `workbench.session.start`, which knows what belongs together.
 
         Args:
             n_entries: how many entries the journal has.

@@ -16,8 +16,8 @@ import numpy as np
 from workbench.base.failures import told
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
-from workbench.effects import DROP, Matrix
 from workbench.experiment.ablations import PATCHING
+from workbench.session.known_effects import DROP, Matrix
 
 if TYPE_CHECKING:
     from workbench.discovery.catalogue import Method

@@ -42,8 +42,8 @@ def take_up(*, restart: bool = False, progress: Say = silent) -> TakenUp:
     Raises:
         WorkbenchError: the model cannot be loaded, or the session is open elsewhere.
     """
-    from workbench.beginning import build_session, resume_session
     from workbench.models.model import load_model
+    from workbench.session.start import build_session, resume_session
 
     said = ""
     model = load_model(MODEL, progress=progress)
@@ -74,9 +74,9 @@ def check_journal(path: Path, graph: Graph) -> None:
     Raises:
         WorkbenchError: it is gone or damaged, or it belongs to a model of another shape.
     """
-    from workbench.beginning import replayed
-    from workbench.header import Header
-    from workbench.journal import read
+    from workbench.session.header import Header
+    from workbench.session.journal import read
+    from workbench.session.start import replayed
 
     reading = read(path)
     began = Header.from_json(reading.header)

@@ -8,8 +8,8 @@ so that the steps hold for whatever weights come with the workbench.
 from __future__ import annotations
 
 from workbench.base.text import counted
-from workbench.deed import Deed
 from workbench.engine.effect_settings import FULL, NAMES
+from workbench.session.log import Deed
 from workbench.tutorial.moment import Moment, Observation
 from workbench.tutorial.step import shown
 

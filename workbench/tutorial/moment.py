@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from workbench.circuits.circuit import RoleGroup
 from workbench.circuits.tree import TreeRow
-from workbench.deed import Deed
 from workbench.readouts.results import Curve
-from workbench.views import Candidate, Status
+from workbench.session.log import Deed
+from workbench.session.views import Candidate, Status
 
 
 @dataclass(frozen=True)

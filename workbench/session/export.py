@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from workbench.commands import Command
-from workbench.desk import Seen
 from workbench.experiment.provenance import now, origin
-from workbench.opening import Opened
-from workbench.views import Status
+from workbench.session.commands import Command
+from workbench.session.open import Opened
+from workbench.session.read_only import Seen
+from workbench.session.views import Status
 
 SCORES = "EAP estimate of the change of the metric when the edge is corrupted"
 

@@ -16,8 +16,8 @@ from workbench.base.failures import told
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
+from workbench.session.priority_lock import Turns, finish_in_turns
 from workbench.session.session_engine import Engine
-from workbench.turns import Turns, finish_in_turns
 
 
 @dataclass(frozen=True)

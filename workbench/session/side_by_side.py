@@ -16,8 +16,8 @@ import numpy as np
 from workbench.base.failures import told
 from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
+from workbench.session.priority_lock import Turns
 from workbench.session.session_engine import Engine, Scores
-from workbench.turns import Turns
 
 if TYPE_CHECKING:
     from workbench.assessment.results.overlap import Overlap

@@ -8,9 +8,9 @@ from typing import Any
 
 from workbench.base.folders import sessions_folder
 from workbench.errors import WorkbenchError
-from workbench.journal import read
 from workbench.models.known import KnownModel, downloads, short_names
-from workbench.views import SessionSummary
+from workbench.session.journal import read
+from workbench.session.views import SessionSummary
 
 
 def list_sessions() -> list[SessionSummary]:

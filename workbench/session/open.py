@@ -17,7 +17,7 @@ from workbench.experiment.prepare import task_warnings
 from workbench.experiment.settings import Settings
 from workbench.metrics.catalogue import NEGLIGIBLE
 from workbench.session.session_engine import Engine
-from workbench.views import TaskInfo
+from workbench.session.views import TaskInfo
 
 if TYPE_CHECKING:
     from workbench.models.model import Model

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.base.folders import new_journal_path
 from workbench.base.progress import Progress, silent
-from workbench.commands import Command
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import Settings
-from workbench.header import Header, first_threshold, header
-from workbench.history import History
-from workbench.journal import Journal, Reading
 from workbench.models.bundled_circuits import truth
 from workbench.models.source import SHORT_NAMES, find_model
-from workbench.opening import Opened, open_engine
+from workbench.session.commands import Command
+from workbench.session.header import Header, first_threshold, header
+from workbench.session.history import History
+from workbench.session.journal import Journal, Reading
+from workbench.session.open import Opened, open_engine
 from workbench.session.session import Session
-from workbench.state import State
+from workbench.session.state import State
 
 if TYPE_CHECKING:
     from tasks.task import Task

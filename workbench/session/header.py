@@ -12,8 +12,8 @@ from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.experiment.provenance import now, versions
 from workbench.experiment.settings import Settings
-from workbench.opening import Opened
-from workbench.views import TaskInfo
+from workbench.session.open import Opened
+from workbench.session.views import TaskInfo
 
 THRESHOLD_SHARE = 0.02
 """The first threshold, as a share of what corrupting the prompts does to the metric."""

@@ -16,7 +16,7 @@ from workbench.base.json_values import string, strings
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.reference import Reference
+from workbench.session.reference import Reference
 
 Shelf = Mapping[str, tuple[str, ...]]
 T = TypeVar("T")

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.circuit import Circuit
-from workbench.effects import Matrix
-from workbench.state import State
+from workbench.session.known_effects import Matrix
+from workbench.session.state import State
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import INPUT
 from workbench.circuits.tree import dead_edges, live_nodes
-from workbench.history import History
+from workbench.session.history import History
 from workbench.session.session_engine import Scores
-from workbench.views import Status, TaskInfo
+from workbench.session.views import Status, TaskInfo
 
 
 def first_status(task: TaskInfo, history: History, scores: Scores) -> Status:

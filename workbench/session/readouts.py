@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.base.failures import told
+from workbench.session.priority_lock import Turns
 from workbench.session.session_engine import Engine
-from workbench.turns import Turns
 
 if TYPE_CHECKING:
     from workbench.readouts.results import Attention, Attribution, Curve, Lens, ResidualLens

@@ -15,25 +15,25 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from workbench import commands as kinds
-from workbench import edits
 from workbench.base.failures import told
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
-from workbench.commands import Command
-from workbench.desk import Desk
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.request import check
 from workbench.discovery.selection import Selection, select
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.held import Held
-from workbench.heldfiles import HeldFiles
-from workbench.journal import Journal
-from workbench.proposal import Proposed, accepted, proposed
-from workbench.state import Change, State
-from workbench.views import Status
+from workbench.session import commands as kinds
+from workbench.session import edits
+from workbench.session.commands import Command
+from workbench.session.journal import Journal
+from workbench.session.proposal import Proposed, accepted, proposed
+from workbench.session.read_only import Desk
+from workbench.session.result_files import HeldFiles
+from workbench.session.results import Held
+from workbench.session.state import Change, State
+from workbench.session.views import Status
 
 OnPiece = Callable[[float], None]
 """Told the fraction done."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from workbench.commands import Command, Redo, RemoveReference, SetReference, Undo, joined
 from workbench.errors import WorkbenchError
-from workbench.state import Change, State
+from workbench.session.commands import Command, Redo, RemoveReference, SetReference, Undo, joined
+from workbench.session.state import Change, State
 
 
 class History:

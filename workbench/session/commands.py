@@ -16,8 +16,8 @@ from workbench.base.text import counted
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.reference import Reference, shown
-from workbench.state import Change
+from workbench.session.reference import Reference, shown
+from workbench.session.state import Change
 
 NO_CHANGE = Change()
 

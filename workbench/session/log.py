@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.commands import Command
-from workbench.state import Change
-from workbench.views import Status
+from workbench.session.commands import Command
+from workbench.session.state import Change
+from workbench.session.views import Status
 
 
 @dataclass(frozen=True)

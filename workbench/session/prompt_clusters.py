@@ -22,8 +22,8 @@ from workbench.discovery.clusters.clustering import (
     check_pairs,
 )
 from workbench.errors import WorkbenchError
+from workbench.session.priority_lock import Turns, finish_in_turns
 from workbench.session.session_engine import Engine
-from workbench.turns import Turns, finish_in_turns
 
 if TYPE_CHECKING:
     from workbench.discovery.clusters.find import Clusters

@@ -13,28 +13,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from workbench import edits
-from workbench.assessor import Assessor
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import Comparison, compare
 from workbench.circuits.graph import Graph
 from workbench.circuits.tree import TreeRow, frontier, roles, tree
-from workbench.clusterer import Clusterer
-from workbench.effects import DROP, LASTING, Effects
 from workbench.engine.effect_settings import check_setting
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.held import Held
 from workbench.model_report.footprint import Footprint
 from workbench.models.bundled_circuits import truth
-from workbench.opening import Opened
 from workbench.prompts.preview import PromptView
-from workbench.proposal import differing
-from workbench.rack import Rack
-from workbench.reader import Reader
-from workbench.reference import Reference
-from workbench.state import State
-from workbench.turns import Turns
-from workbench.views import Candidate, Status
+from workbench.session import edits
+from workbench.session.assessments import Assessor
+from workbench.session.known_effects import DROP, LASTING, Effects
+from workbench.session.open import Opened
+from workbench.session.priority_lock import Turns
+from workbench.session.prompt_clusters import Clusterer
+from workbench.session.proposal import differing
+from workbench.session.readouts import Reader
+from workbench.session.reference import Reference
+from workbench.session.results import Held
+from workbench.session.side_by_side import Rack
+from workbench.session.state import State
+from workbench.session.views import Candidate, Status
 
 OnChunk = Callable[[dict[str, float], int, int], None]
 """Told the values just computed by edge, how many are done and how many there are."""

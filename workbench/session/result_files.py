@@ -20,7 +20,7 @@ from workbench.discovery.findings_file import load_findings, save_findings
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
-from workbench.held import Held
+from workbench.session.results import Held
 
 SHOWN = "shown"
 """The file that holds the number of the shown result."""

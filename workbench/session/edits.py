@@ -10,9 +10,9 @@ import numpy as np
 
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import HEAD_INPUTS, INPUT, LOGITS, Graph
-from workbench.effects import Matrix
 from workbench.errors import WorkbenchError
-from workbench.state import State
+from workbench.session.known_effects import Matrix
+from workbench.session.state import State
 
 
 def destinations(graph: Graph, node: str, inputs: str = "qkv") -> tuple[str, ...]:
