@@ -23,13 +23,13 @@ from screens.tutorial_keys import TUTORIAL_ACTIONS
 from screens.tutorial_panel import TutorialPanel
 from workbench.errors import WorkbenchError
 from workbench.readouts.results import Curve
-from workbench.tutorial.moment import Look, Moment
+from workbench.tutorial.observation import Look, Moment
 from workbench.tutorial.progress import FINISHED, Progress, write_progress
 
 if TYPE_CHECKING:
     from screens.loading import Progress as Say
     from workbench.session.session import Session
-    from workbench.tutorial.beginning import TakenUp
+    from workbench.tutorial.open import TakenUp
     from workbench.tutorial.tour import Tour
 
 LOOK_AGAIN = 0.15
@@ -46,7 +46,7 @@ class Opening:
     def open(self, say: Say) -> Session:
         """In a thread: this imports torch."""
         say("Importing torch and transformers", None)
-        from workbench.tutorial.beginning import take_up
+        from workbench.tutorial.open import take_up
 
         self._taken = take_up(restart=self.restart, progress=say)
         return self._taken.session

@@ -15,8 +15,8 @@ from tests.screens.tiny_sessions import tiny_model, tiny_session
 from workbench.errors import WorkbenchError
 from workbench.readouts.results import Curve
 from workbench.session.session import Session
-from workbench.tutorial.beginning import TASK, take_up
-from workbench.tutorial.moment import Look, Moment
+from workbench.tutorial.observation import Look, Moment
+from workbench.tutorial.open import TASK, take_up
 from workbench.tutorial.progress import (
     FINISHED,
     Progress,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from workbench.base.text import counted
 from workbench.engine.effect_settings import FULL, NAMES
 from workbench.session.log import Deed
-from workbench.tutorial.moment import Moment, Observation
+from workbench.tutorial.observation import Moment, Observation
 from workbench.tutorial.step import shown
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from workbench.tutorial.moment import Observation
+from workbench.tutorial.observation import Observation
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workbench.tutorial.moment import Look, Moment, Observation
+from workbench.tutorial.observation import Look, Moment, Observation
 from workbench.tutorial.step import Step
 from workbench.tutorial.steps import STEPS
 
