@@ -12,6 +12,7 @@ from tests.workbench.engine_cases import FAMILIES as SMALL_FAMILIES
 from tests.workbench.engine_cases import Case, case
 from tests.workbench.search_cases import FAMILIES, workspace
 from workbench.base.work import finish
+from workbench.bundled_models.known import TRUE_EDGES
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import LOGITS, Graph
 from workbench.discovery.catalogue import find_method
@@ -23,7 +24,6 @@ from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace
 from workbench.experiment.prepare import load_task
-from workbench.handwritten import TRUE_EDGES
 from workbench.models.model import load_model
 from workbench.prompts.batch import make_batch
 

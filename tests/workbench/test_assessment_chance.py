@@ -15,9 +15,9 @@ from workbench.assessment.results.chance import SHAPE, SIZE
 from workbench.assessment.settings import Settings
 from workbench.assessment.tools.random_circuits import RandomCircuits
 from workbench.base.work import finish
+from workbench.bundled_models.known import true_circuit
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
-from workbench.handwritten import true_circuit
 
 GRAPHS = [Graph(1, 1), Graph(3, 2), Graph(2, 3, parallel=True), Graph(12, 12)]
 

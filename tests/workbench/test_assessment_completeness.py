@@ -15,10 +15,10 @@ from workbench.assessment.results.completeness import Completeness
 from workbench.assessment.settings import Settings
 from workbench.assessment.tools.knockout import model_without
 from workbench.base.work import finish
+from workbench.bundled_models.known import TRUE_EDGES, true_circuit
 from workbench.circuits.circuit import Circuit, RoleGroup, all_edges
 from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace
-from workbench.handwritten import TRUE_EDGES, true_circuit
 
 
 def assess(workspace: Workspace, circuit: Circuit, seed: int = 0) -> Completeness:

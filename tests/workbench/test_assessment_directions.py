@@ -15,12 +15,12 @@ from workbench.assessment.parts.directions import assess_part, gate
 from workbench.assessment.results.directions import GATES, Directions
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
+from workbench.bundled_models.known import TRUE_EDGES, true_circuit
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace
 from workbench.experiment.prepare import load_task
-from workbench.handwritten import TRUE_EDGES, true_circuit
 from workbench.models.model import load_model
 from workbench.prompts.batch import make_batch
 

@@ -26,9 +26,9 @@ from workbench.assessment.tools.random_circuits import RandomCircuits
 from workbench.assessment.tools.statistics import equivalence_p, holm, hsic_permutations
 from workbench.assessment.tools.variants import complement_scores
 from workbench.base.work import finish
+from workbench.bundled_models.known import TRUE_EDGES, true_circuit
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.engine.evaluator import Evaluator
-from workbench.handwritten import TRUE_EDGES, true_circuit
 
 pytestmark = pytest.mark.dependencies
 

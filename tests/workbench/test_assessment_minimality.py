@@ -13,10 +13,10 @@ from workbench.assessment.parts.minimality import assess_part
 from workbench.assessment.results.minimality import Minimality
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
+from workbench.bundled_models.known import TRUE_EDGES, true_circuit
 from workbench.circuits.circuit import Circuit
 from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace
-from workbench.handwritten import TRUE_EDGES, true_circuit
 
 
 def assess(workspace: Workspace, circuit: Circuit) -> Minimality:

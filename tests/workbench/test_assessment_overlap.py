@@ -13,10 +13,10 @@ from tests.workbench.engine_cases import random_circuit
 from workbench.assessment.parts.overlap import compare_circuits, cross, overlap
 from workbench.assessment.settings import Settings
 from workbench.base.work import finish
+from workbench.bundled_models.known import true_circuit
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.handwritten import true_circuit
 
 GRAPH = Graph(2, 2)
 ONE = ["input->m0", "m0->logits", "input->logits"]

@@ -14,11 +14,11 @@ from workbench.assessment.parts.stability import assess_part, rephrased
 from workbench.assessment.results.stability import BOOTSTRAP, REPHRASED
 from workbench.assessment.settings import Settings
 from workbench.base.work import Work, finish
+from workbench.bundled_models.known import TRUE_EDGES, true_circuit
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.estimates import eap
 from workbench.discovery.options import Options
 from workbench.experiment.experiment import Workspace
-from workbench.handwritten import TRUE_EDGES, true_circuit
 from workbench.prompts.batch import make_batch
 
 

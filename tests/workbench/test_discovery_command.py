@@ -17,12 +17,12 @@ from tests.workbench.fake_methods import add_method, nodes, scores, search
 from workbench import cli
 from workbench.base.text import time_left
 from workbench.base.work import Work
+from workbench.bundled_models.known import true_circuit
 from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
 from workbench.discovery.findings_file import load_findings
 from workbench.discovery.options import Options
 from workbench.formats import load_circuit
-from workbench.handwritten import true_circuit
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -11,6 +11,7 @@ import torch
 from tests.workbench.engine_cases import case
 from workbench import load_model, load_task
 from workbench.base.work import finish
+from workbench.bundled_models.known import TRUE_EDGES
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.estimates import estimates
@@ -21,7 +22,6 @@ from workbench.discovery.options import Options
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace
-from workbench.handwritten import TRUE_EDGES
 from workbench.prompts.batch import make_batch
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.workbench.engine_cases import FAMILIES, ablated_case, case
 from workbench.base.work import finish
+from workbench.bundled_models.known import TRUE_EDGES
 from workbench.circuits.circuit import all_edges
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.estimates import estimates, known_estimates
@@ -15,7 +16,6 @@ from workbench.discovery.methods import exact
 from workbench.discovery.options import Options
 from workbench.experiment.experiment import Workspace
 from workbench.experiment.prepare import load_task
-from workbench.handwritten import TRUE_EDGES
 from workbench.models.model import load_model
 from workbench.prompts.batch import make_batch
 

@@ -7,12 +7,12 @@ import pytest
 
 from workbench import load_model, load_task
 from workbench.base.work import finish
+from workbench.bundled_models.known import TRUE_EDGES
 from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.pair_scores import PER_PAIR
 from workbench.discovery.options import Options
 from workbench.experiment.experiment import Workspace
-from workbench.handwritten import TRUE_EDGES
 from workbench.prompts.batch import make_batch
 
 

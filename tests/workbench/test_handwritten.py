@@ -13,10 +13,10 @@ import torch
 
 from workbench import Circuit, evaluate, load_circuit, load_model, load_task
 from workbench.base.progress import silent
+from workbench.bundled_models.known import TRUE_EDGES, VOCABULARY, WORDS, make_model, write
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import drop_costs, edge_effects, node_effects
 from workbench.experiment.settings import Settings
-from workbench.handwritten import TRUE_EDGES, VOCABULARY, WORDS, make_model, write
 from workbench.models.bundled import CIRCUIT, KNOWN
 from workbench.models.model import Model
 from workbench.session.open import Opened, open_engine

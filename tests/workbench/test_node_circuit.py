@@ -10,6 +10,7 @@ import pytest
 from workbench import load_model, load_task
 from workbench.base.progress import silent
 from workbench.base.work import finish
+from workbench.bundled_models.known import TRUE_EDGES
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.discovery.catalogue import find_method
@@ -19,7 +20,6 @@ from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace
 from workbench.experiment.settings import Settings
-from workbench.handwritten import TRUE_EDGES
 from workbench.session.open import open_engine
 
 GRAPH = Graph(2, 2)  # input a0.h0 a0.h1 m0 a1.h0 a1.h1 m1

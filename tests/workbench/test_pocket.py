@@ -15,14 +15,14 @@ import torch
 
 from tasks import TASKS, make_task, words
 from workbench import load_model
+from workbench.bundled_models.pocket.examination import REQUIRED, examine, held_out_task
+from workbench.bundled_models.pocket.grammar import DECIDED, FREE, Document, documents
+from workbench.bundled_models.pocket.recipe import Recipe, new_model, train, weighted_loss
+from workbench.bundled_models.pocket.split import COMBINATIONS, ONE_IN, held_out, singular
+from workbench.bundled_models.pocket.vocabulary import BEGIN, UNKNOWN, make_tokenizer, tokens
 from workbench.cli import main
 from workbench.models.bundled import POCKET, BundledModel
 from workbench.models.model import Model
-from workbench.pocket.examination import REQUIRED, examine, held_out_task
-from workbench.pocket.grammar import DECIDED, FREE, Document, documents
-from workbench.pocket.recipe import Recipe, new_model, train, weighted_loss
-from workbench.pocket.split import COMBINATIONS, ONE_IN, held_out, singular
-from workbench.pocket.vocabulary import BEGIN, UNKNOWN, make_tokenizer, tokens
 
 EVERY = pytest.mark.parametrize("name", COMBINATIONS)
 LENGTH = Recipe().length

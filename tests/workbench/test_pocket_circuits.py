@@ -11,11 +11,11 @@ import torch
 from tests.workbench.engine_reference import Reference
 from workbench import Circuit, load_model, load_task
 from workbench.base.progress import silent
+from workbench.bundled_models.pocket.split import COMBINATIONS
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.engine.patching import edge_effects
 from workbench.experiment.settings import Settings
 from workbench.models.model import Model, read_model
-from workbench.pocket.split import COMBINATIONS
 from workbench.session.open import Opened, open_engine
 
 EVERY = pytest.mark.parametrize("name", COMBINATIONS)

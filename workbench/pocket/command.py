@@ -10,7 +10,7 @@ import typer
 from workbench import console, output
 
 if TYPE_CHECKING:
-    from workbench.pocket.examination import Result
+    from workbench.bundled_models.pocket.examination import Result
 
 app = typer.Typer(help="Train the pocket model again, or examine one on held-out prompts.")
 
@@ -24,7 +24,7 @@ def train(
     ] = None,
 ) -> int:
     """Train it from nothing, which takes well under an hour on two cores, and examine it."""
-    from workbench.pocket.making import make_pocket
+    from workbench.bundled_models.pocket.making import make_pocket
 
     with console.ProgressLine() as progress:
         results = make_pocket(folder, seed=seed, steps=steps, progress=progress)
@@ -41,8 +41,8 @@ def examine(
 
     find_model(model)
     with console.ProgressLine() as progress:
+        from workbench.bundled_models.pocket.examination import examine as results_of
         from workbench.models.model import load_model
-        from workbench.pocket.examination import examine as results_of
 
         results = results_of(load_model(model, progress=progress), progress=progress)
     if as_json:
@@ -52,7 +52,7 @@ def examine(
 
 
 def _show(results: list[Result]) -> int:
-    from workbench.pocket.examination import as_table
+    from workbench.bundled_models.pocket.examination import as_table
 
     for line in as_table(results).splitlines():
         output.line(line)

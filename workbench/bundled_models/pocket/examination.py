@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks import Task, Tokenizer, make_task
 from workbench.base.progress import Progress, silent
-from workbench.pocket.split import COMBINATIONS, held_out
+from workbench.bundled_models.pocket.split import COMBINATIONS, held_out
 
 if TYPE_CHECKING:
     from workbench.models.model import Model

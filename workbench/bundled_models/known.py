@@ -29,11 +29,11 @@ import torch
 from torch import Tensor
 
 from tasks.words import THINGS
+from workbench.bundled_models.pocket.vocabulary import BEGIN, UNKNOWN, word_level
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
 from workbench.formats import save_circuit
 from workbench.models.bundled import CIRCUIT, write_digests
-from workbench.pocket.vocabulary import BEGIN, UNKNOWN, word_level
 
 WORDS = tuple(singular for singular, _ in THINGS)
 VOCABULARY = (UNKNOWN, BEGIN, "List", ":", *(f" {word}" for word in WORDS))
@@ -237,8 +237,8 @@ CARD = """\
 
 A GPT-2 of 3 layers with 4 heads each whose weights were written by hand, so that its circuit for
 the task `induction` is known. It is there to test ways of finding circuits: one that does not find
-these edges, or finds others, is wrong. `workbench/handwritten.py` says what every part does and
-writes these files; `circuit.json` is the true circuit.
+these edges, or finds others, is wrong. `workbench/bundled_models/known.py` says what every part does
+and writes these files; `circuit.json` is the true circuit.
 
 {edges}
 

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from workbench.base.progress import Progress, silent
-from workbench.pocket.grammar import documents
-from workbench.pocket.vocabulary import BEGIN, tokens
+from workbench.bundled_models.pocket.grammar import documents
+from workbench.bundled_models.pocket.vocabulary import BEGIN, tokens
 
 REPORTED = 50
 """Steps between two reports of progress."""

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tasks import words
-from workbench.pocket.split import held_out, singular
-from workbench.pocket.vocabulary import ADJECTIVES, BEGIN, CENTURIES, nouns, tokens
+from workbench.bundled_models.pocket.split import held_out, singular
+from workbench.bundled_models.pocket.vocabulary import ADJECTIVES, BEGIN, CENTURIES, nouns, tokens
 
 FREE = 0.1
 """Weight of a token that is drawn at random."""

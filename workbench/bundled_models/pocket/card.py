@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.pocket.examination import Result, as_table
-from workbench.pocket.grammar import DECIDED, FREE, KINDS
-from workbench.pocket.recipe import Recipe
-from workbench.pocket.split import ONE_IN
-from workbench.pocket.vocabulary import tokens
+from workbench.bundled_models.pocket.examination import Result, as_table
+from workbench.bundled_models.pocket.grammar import DECIDED, FREE, KINDS
+from workbench.bundled_models.pocket.recipe import Recipe
+from workbench.bundled_models.pocket.split import ONE_IN
+from workbench.bundled_models.pocket.vocabulary import tokens
 
 FILE = "README.md"
 
@@ -23,8 +23,8 @@ them in.
 
 ## What it was trained on
 
-Sentences made by a program (`workbench/pocket/grammar.py`), {steps:,} steps of {batch} documents
-of {length} tokens, no document twice:
+Sentences made by a program (`workbench/bundled_models/pocket/grammar.py`), {steps:,} steps of
+{batch} documents of {length} tokens, no document twice:
 
 {kinds}
 
@@ -40,8 +40,8 @@ on two cores; another machine rounds differently, so the weights come out alike,
 ## What it can do
 
 One combination of words in {one_in} was held out by a hash of its words
-(`workbench/pocket/split.py`) and never seen in training: an event with a start year, a subject
-with the noun after it, two names in one sentence, a word followed by another in a list. On those
+(`workbench/bundled_models/pocket/split.py`) and never seen in training: an event with a start year, a
+subject with the noun after it, two names in one sentence, a word followed by another in a list. On those
 combinations alone:
 
 {table}

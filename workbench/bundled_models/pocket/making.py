@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from workbench.base.progress import Progress, silent
+from workbench.bundled_models.pocket.card import write_card
+from workbench.bundled_models.pocket.examination import Result, examine
+from workbench.bundled_models.pocket.recipe import Recipe, train
+from workbench.bundled_models.pocket.vocabulary import make_tokenizer
 from workbench.errors import WorkbenchError
 from workbench.models.bundled import write_digests
-from workbench.pocket.card import write_card
-from workbench.pocket.examination import Result, examine
-from workbench.pocket.recipe import Recipe, train
-from workbench.pocket.vocabulary import make_tokenizer
 
 
 def make_pocket(
