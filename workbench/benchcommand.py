@@ -50,7 +50,7 @@ def bench(
         raise WorkbenchError("--threshold goes with --discovery.")
     with console.ProgressLine() as progress:
         if discovery:
-            from workbench.benchdiscovery import measure_discovery
+            from workbench.benchmarks.discovery import measure_discovery
 
             figures = measure_discovery(
                 model,
@@ -64,7 +64,7 @@ def bench(
                 progress=progress,
             )
         else:
-            from workbench.bench import measure
+            from workbench.benchmarks.engine import measure
 
             figures = measure(
                 model,

@@ -14,17 +14,17 @@ import pytest
 import torch
 
 from tests.tiny import tiny_gpt2, tiny_llama
-from workbench import bench, benchapp
-from workbench.benchdiscovery import copies_bytes, measure_discovery
+from workbench.benchmarks import app, engine
+from workbench.benchmarks.discovery import copies_bytes, measure_discovery
+from workbench.benchmarks.figures import Figure, quantile
+from workbench.benchmarks.stopwatch import Stopwatch, peak_memory
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.experiment.prepare import load_task
-from workbench.figures import Figure, quantile
 from workbench.models.folder import sharing_weights
 from workbench.models.model import Model
 from workbench.prompts.batch import make_batch
-from workbench.stopwatch import Stopwatch, peak_memory
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_everything_is_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "LONG", 200)
+    monkeypatch.setattr(engine, "LONG", 200)
     told: list[str] = []
-    figures = bench.measure(
+    figures = engine.measure(
         str(folder),
         pairs=4,
         device="cpu",
@@ -128,24 +128,24 @@ def test_a_circuit_of_about_so_many_edges() -> None:
     graph = Graph(4, 4)
     scores = np.random.default_rng(0).standard_normal(all_edges(graph).shape).astype(np.float32)
     for n in (20, 60):
-        circuit = bench.top_circuit(graph, scores, n)
+        circuit = engine.top_circuit(graph, scores, n)
         assert 0 < circuit.n_edges <= n
         assert circuit == circuit.pruned()
         # Its edges are the strongest: none outside a stronger circuit is stronger than all inside.
         kept = np.abs(scores[circuit.mask])
         assert kept.min() > np.median(np.abs(scores[all_edges(graph)]))
-    half = bench.random_half(graph, 0)
+    half = engine.random_half(graph, 0)
     assert 0.4 < half.n_edges / graph.n_edges < 0.6
 
 
 def test_toggled_edges_are_kept_and_dropped_ones() -> None:
     graph = Graph(3, 3)
     circuit = Circuit.from_edges(graph, ["input->a0.h0<v>", "a0.h0->m2", "m2->logits"])
-    edges = bench.toggled_edges(circuit, random.Random(0), 50)
+    edges = engine.toggled_edges(circuit, random.Random(0), 50)
     kept = [edge for edge in edges if circuit.has(edge)]
     assert sorted(kept) == sorted(circuit.edges())
     assert len(edges) == len(set(edges)) == 53
-    inside = bench.among_its_nodes(circuit)
+    inside = engine.among_its_nodes(circuit)
     names = {graph.edge_name(int(s), int(d)) for s, d in np.argwhere(inside)}
     assert "input->m2" in names and "input->logits" in names and "a0.h0->logits" in names
     assert not any("m1" in name or "a1" in name for name in names)
@@ -169,16 +169,16 @@ def test_first_paint_waits_for_a_full_screen(tmp_path: Path) -> None:
     pause = (
         "import time; print('x' * 100, flush=True); time.sleep(1); print('x' * 6000, flush=True)"
     )
-    taken = benchapp.first_paint([sys.executable, "-c", f"{pause}; time.sleep(60)"], environment)
+    taken = app.first_paint([sys.executable, "-c", f"{pause}; time.sleep(60)"], environment)
     assert 1.0 < taken < 10.0
     with pytest.raises(WorkbenchError, match="painted nothing"):
-        benchapp.first_paint([sys.executable, "-c", "print('x')"], environment)
+        app.first_paint([sys.executable, "-c", "print('x')"], environment)
 
 
 @needs_terminals
 def test_the_app_paints(tmp_path: Path) -> None:
     environment = {"WORKBENCH_STATE": str(tmp_path)}
-    assert benchapp.first_paint([sys.executable, "-m", "workbench"], environment) < 30.0
+    assert app.first_paint([sys.executable, "-m", "workbench"], environment) < 30.0
 
 
 class Written:
@@ -192,7 +192,7 @@ def test_a_key_is_answered_when_the_cursor_has_moved() -> None:
     head = "\x1b[1;1H╭─ 2 Edges into a1.h0 ───╮"
     at = "\x1b[{};1H│▸ a0.h0"
     gone = "\x1b[{};1H│  a0.h0"
-    screen = benchapp.Screen()
+    screen = app.Screen()
     child = Written((0.0, head + at.format(3)))
     screen.take(child)  # type: ignore[arg-type]
     assert screen.cursor() == 2

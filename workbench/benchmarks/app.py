@@ -18,8 +18,8 @@ import time
 from collections.abc import Sequence
 
 from workbench.base.progress import Progress
+from workbench.benchmarks.figures import Figure, quantile
 from workbench.errors import WorkbenchError
-from workbench.figures import Figure, quantile
 
 EMPTY_APP = "from textual.app import App\nApp().run()"
 

@@ -16,7 +16,9 @@ from workbench.assessment.settings import Settings
 from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.base.work import Work, finish
-from workbench.bench import SMALL, prepared, top_circuit
+from workbench.benchmarks.engine import SMALL, prepared, top_circuit
+from workbench.benchmarks.figures import Figure, Figures
+from workbench.benchmarks.stopwatch import Stopwatch, peak_memory
 from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.scoring import streamed_scores
@@ -24,10 +26,8 @@ from workbench.discovery.methods import acdc, acdc_sequential, eap, eap_ig
 from workbench.discovery.options import Options
 from workbench.experiment.experiment import Workspace
 from workbench.experiment.prepare import NO_MEMORY, prepare
-from workbench.figures import Figure, Figures
 from workbench.models.model import Model, load_model
 from workbench.prompts.batch import Batch
-from workbench.stopwatch import Stopwatch, peak_memory
 
 STEPS = 5
 """Of EAP-IG."""

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
+from workbench.benchmarks.figures import Figure, Figures
+from workbench.benchmarks.stopwatch import Stopwatch, peak_memory, resident
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import LOGITS, Graph
 from workbench.discovery.estimates import eap
@@ -30,11 +32,9 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Workspace
 from workbench.experiment.prepare import NO_MEMORY, load_task
 from workbench.experiment.provenance import versions
-from workbench.figures import Figure, Figures
 from workbench.models.folder import sharing_weights
 from workbench.models.model import Model, read_model
 from workbench.prompts.batch import Batch, make_batch
-from workbench.stopwatch import Stopwatch, peak_memory, resident
 
 SMALL, LARGE = 200, 1000
 """Edges of the two circuits that are toggled in."""
@@ -134,7 +134,7 @@ def measure(
         Figure.of("B, one backward pass without parameter gradients", backward, "s"),
     ]
     if app:
-        from workbench.benchapp import measure_app
+        from workbench.benchmarks.app import measure_app
 
         node = f"a{model.graph.n_layers // 2}.h0"
         for figure in measure_app(name, task, pairs, node, rounds, device, say):

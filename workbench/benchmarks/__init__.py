@@ -1,0 +1,4 @@
+"""What the workbench costs: engine, discovery and app, in forward passes.
+
+`workbench bench` runs them. Begin with `engine`.
+"""
