@@ -61,7 +61,7 @@ def test_import_contracts() -> None:
     [
         "import workbench",
         "import workbench.session.session",
-        "import workbench.cli",
+        "import workbench.cli.main",
         "import workbench.formats, workbench.session.journal, workbench.session.commands",
         "import workbench.base.failures, workbench.engine.budget, workbench.metrics.catalogue",
         "import workbench.experiment.settings, workbench.experiment.ablations, workbench.experiment.provenance, workbench.experiment.prepare",
@@ -75,7 +75,7 @@ def test_what_is_light_loads_neither_torch_nor_textual(statement: str) -> None:
 
 @pytest.mark.parametrize("first", ["setup", "loading"])
 def test_what_the_first_frame_needs_is_little(first: str) -> None:
-    loaded = loaded_by(f"import workbench.cli, screens.app, screens.{first}")
+    loaded = loaded_by(f"import workbench.cli.main, screens.app, screens.{first}")
     assert "textual" in loaded
     assert not loaded & {*HEAVY, "numpy", "pydantic", "networkx"}
 
@@ -88,7 +88,7 @@ def test_the_engine_loads_no_textual() -> None:
     "flags", [["--help"], ["evaluate", "--help"], ["tasks"], ["discover", "--list"], ["--version"]]
 )
 def test_commands_that_compute_nothing_load_no_torch(flags: list[str]) -> None:
-    loaded = loaded_by(f"from workbench.cli import main\nassert main({flags!r}) == 0")
+    loaded = loaded_by(f"from workbench.cli.main import main\nassert main({flags!r}) == 0")
     assert not loaded & {*HEAVY, "textual"}
 
 

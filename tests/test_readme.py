@@ -72,7 +72,7 @@ def test_ci_calls_what_the_readme_says() -> None:
 def test_every_command_is_one() -> None:
     from typer.main import get_command
 
-    from workbench.cli import app
+    from workbench.cli.main import app
 
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
     shown = set(re.findall(r"^workbench (\w+)", "\n".join(blocks("bash")), re.MULTILINE))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from workbench import console
+from workbench.cli import console
 
 
 def main() -> int:
     """Run the command line; returns the exit code."""
     if len(sys.argv) > 1:
-        from workbench.cli import main as run_command
+        from workbench.cli.main import main as run_command
 
         return run_command(sys.argv[1:])
     # Without a word there is nothing to parse, and the first frame should not wait for the parser.
-    from workbench.launch import show
+    from workbench.cli.launch import show
 
     with console.our_warnings():
         return console.run(show)

@@ -11,12 +11,12 @@ import pytest
 
 from tests.tiny import tiny_gpt2
 from tests.workbench.readout_cases import PAIRS
-from workbench import cli, console
 from workbench.assessment.catalogue import PARTS
 from workbench.assessment.parts import directions
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.cli import console, main
 from workbench.formats import save_circuit
 
 GRAPH = Graph(2, 2)
@@ -60,7 +60,7 @@ def run(
         capfd.readouterr()
         words = ["assess", *(str(argument) for argument in arguments)]
         monkeypatch.setattr("sys.argv", ["workbench", *words])
-        code = cli.main(words)
+        code = main.main(words)
         captured = capfd.readouterr()
         return code, captured.out, captured.err
 
@@ -178,7 +178,7 @@ def test_a_circuit_of_another_model_and_no_circuit(
 @pytest.fixture
 def discover(model: Path, task: Path) -> Callable[..., None]:
     def command(*arguments: object) -> None:
-        assert cli.main(["discover", str(model), str(task), *map(str, arguments)]) == 0
+        assert main.main(["discover", str(model), str(task), *map(str, arguments)]) == 0
 
     return command
 

@@ -265,7 +265,7 @@ def test_a_path_where_no_report_can_be_is_refused(tmp_path: Path, name: str) -> 
 def test_reading_results_waits_for_nothing() -> None:
     pictures = {"scipy", "matplotlib", "textual"}
     assert not loaded_by("import workbench.assessment.report.page") & {*HEAVY, *pictures}
-    plain = "import workbench.assessment.command, workbench.assessment.results.assessment"
+    plain = "import workbench.cli.assess, workbench.assessment.results.assessment"
     assert not loaded_by(plain) & {*HEAVY, *pictures, "numpy"}
 
 

@@ -113,7 +113,7 @@ def test_loading_and_preview_say_it(
 def test_the_command_line_says_it_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from workbench.cli import main
+    from workbench.cli.main import main
 
     model = copied(tmp_path)
     (model.folder / "model.safetensors").unlink()

@@ -18,10 +18,10 @@ import pytest
 from tasks.pair import Pair
 from tests.paths import ROOT
 from tests.tiny import tiny_gpt2, tiny_llama
-from workbench import cli, console
 from workbench.__main__ import main as entry_point
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.cli import console, main
 from workbench.errors import WorkbenchError
 from workbench.experiment import prepare as evaluation
 from workbench.formats import save_circuit
@@ -79,7 +79,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
     def command(*arguments: object) -> tuple[int, str, str]:
         capfd.readouterr()
-        code = cli.main([str(argument) for argument in arguments])
+        code = main.main([str(argument) for argument in arguments])
         captured = capfd.readouterr()
         return code, captured.out, captured.err
 
@@ -334,7 +334,7 @@ def test_names_with_control_characters_and_markup_are_shown_harmlessly(run: Run)
 
 
 def test_numbers_that_json_lacks_become_null(capsys: pytest.CaptureFixture[str]) -> None:
-    from workbench import output
+    from workbench.cli import output
 
     output.as_json({"a": float("nan"), "b": [float("inf"), 1.5], "c": None})
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, 1.5], "c": None}

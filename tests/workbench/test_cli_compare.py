@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from workbench import cli
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.cli import main
 from workbench.formats import load_circuit, save_circuit
 from workbench.models.bundled import KNOWN, WANTED, BundledModel, write_digests
 from workbench.models.source import SHORT_NAMES
@@ -25,7 +25,7 @@ Run = Callable[..., tuple[int, str, str]]
 def run(capfd: pytest.CaptureFixture[str]) -> Run:
     def command(*arguments: object) -> tuple[int, str, str]:
         capfd.readouterr()
-        code = cli.main([str(argument) for argument in ("compare", *arguments)])
+        code = main.main([str(argument) for argument in ("compare", *arguments)])
         captured = capfd.readouterr()
         return code, captured.out, captured.err
 

@@ -13,7 +13,7 @@ import pytest
 
 from workbench import load_circuit, load_model, load_task
 from workbench.circuits.circuit import Circuit
-from workbench.cli import main
+from workbench.cli.main import main
 from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Workspace
 from workbench.models.model import Model

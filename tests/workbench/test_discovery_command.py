@@ -14,10 +14,10 @@ import pytest
 
 from tests.tiny import tiny_gpt2
 from tests.workbench.fake_methods import add_method, nodes, scores, search
-from workbench import cli
 from workbench.base.text import time_left
 from workbench.base.work import Work
 from workbench.bundled_models.known import true_circuit
+from workbench.cli import main
 from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
 from workbench.discovery.findings_file import load_findings
@@ -43,7 +43,7 @@ def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 
     def command(*arguments: object) -> tuple[int, str, str]:
         capfd.readouterr()
-        code = cli.main([str(argument) for argument in ("discover", *arguments)])
+        code = main.main([str(argument) for argument in ("discover", *arguments)])
         captured = capfd.readouterr()
         return code, captured.out, captured.err
 
@@ -119,7 +119,7 @@ def test_what_it_reports_is_what_evaluate_finds(
     path = tmp_path / "found.json"
     flags = ["--pairs", "3", "--ablation", "zero", "--json"]
     _, out, _ = run(model, "ioi", "-m", name, "--edges", 50, "-o", path, *flags)
-    assert cli.main(["evaluate", str(model), "ioi", str(path), *flags]) == 0
+    assert main.main(["evaluate", str(model), "ioi", str(path), *flags]) == 0
     assert json.loads(capfd.readouterr().out) == json.loads(out)["evaluation"]
 
 

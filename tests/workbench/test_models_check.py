@@ -10,7 +10,7 @@ import pytest
 
 from tests.tiny import tiny_gpt2, tiny_llama
 from tests.workbench.unusual_models import MODELS
-from workbench import cli
+from workbench.cli import main
 from workbench.engine.budget import Shape
 from workbench.model_report.facts import check_facts, facts, memory_facts, size
 from workbench.model_report.footprint import of_model, predict
@@ -27,7 +27,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
     def command(*arguments: object) -> tuple[int, str, str]:
         capfd.readouterr()
-        code = cli.main(["models", "--check", *map(str, arguments)])
+        code = main.main(["models", "--check", *map(str, arguments)])
         captured = capfd.readouterr()
         return code, captured.out, captured.err
 
@@ -186,5 +186,5 @@ def test_phrases_that_are_empty_are_left_out() -> None:
 def test_what_goes_with_check_is_not_ignored_without_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert cli.main(["models", "--dtype", "bfloat16"]) == 2
+    assert main.main(["models", "--dtype", "bfloat16"]) == 2
     assert "go with --check" in capsys.readouterr().err

@@ -20,7 +20,7 @@ from workbench.bundled_models.pocket.grammar import DECIDED, FREE, Document, doc
 from workbench.bundled_models.pocket.recipe import Recipe, new_model, train, weighted_loss
 from workbench.bundled_models.pocket.split import COMBINATIONS, ONE_IN, held_out, singular
 from workbench.bundled_models.pocket.vocabulary import BEGIN, UNKNOWN, make_tokenizer, tokens
-from workbench.cli import main
+from workbench.cli.main import main
 from workbench.models.bundled import POCKET, BundledModel
 from workbench.models.model import Model
 

@@ -402,8 +402,8 @@ def test_deeds_tell_undo_and_redo_and_files(session: Session, tmp_path: Path) ->
 
 @pytest.mark.parametrize(("flags", "asked"), [([], "go on"), (["--restart"], "restart")])
 def test_the_command(monkeypatch: pytest.MonkeyPatch, flags: list[str], asked: str) -> None:
-    from workbench import launch
-    from workbench.cli import main
+    from workbench.cli import launch
+    from workbench.cli.main import main
 
     shown: list[str] = []
     monkeypatch.setattr(launch, "show", lambda tutorial: shown.append(tutorial) or 0)

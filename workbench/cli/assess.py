@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench import console, output
-from workbench.arguments import (
+from workbench.assessment.catalogue import PARTS
+from workbench.assessment.settings import Settings
+from workbench.cli import console, output
+from workbench.cli.interrupt import first_interrupt
+from workbench.cli.options import (
     Ablation,
     Bos,
     Device,
@@ -25,10 +28,7 @@ from workbench.arguments import (
     Revision,
     TaskName,
 )
-from workbench.assessment.catalogue import PARTS
-from workbench.assessment.settings import Settings
 from workbench.experiment.ablations import check_ablation, check_means
-from workbench.interrupt import first_interrupt
 
 if TYPE_CHECKING:
     from workbench.assessment.results.assessment import Assessment
@@ -93,8 +93,8 @@ def assess(
     # What costs nothing to find out comes before what takes seconds.
     from workbench.assessment.catalogue import choose_parts
     from workbench.assessment.report.page import check_report, write_report
+    from workbench.cli.checks import check_circuit, check_task
     from workbench.models.source import find_model
-    from workbench.precheck import check_circuit, check_task
 
     wanted = None if parts is None else [name.strip() for name in parts.split(",")]
     choose_parts(wanted, len(circuits))

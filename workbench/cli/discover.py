@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from workbench import console, output
-from workbench.arguments import (
+from workbench.cli import console, output
+from workbench.cli.interrupt import first_interrupt
+from workbench.cli.options import (
     Ablation,
     Bos,
     Device,
@@ -25,7 +26,6 @@ from workbench.arguments import (
 from workbench.discovery.catalogue import METHODS
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import ABLATIONS, check_means
-from workbench.interrupt import first_interrupt
 
 if TYPE_CHECKING:
     from workbench.discovery.run import Discovery
@@ -106,10 +106,10 @@ def discover(
         )
     # What costs nothing to find out comes before what takes seconds.
     from workbench.base.write_file import check_target
+    from workbench.cli.checks import check_task
     from workbench.discovery.catalogue import find_method
     from workbench.discovery.request import asked_for, check
     from workbench.models.source import find_model
-    from workbench.precheck import check_task
 
     asked: dict[str, Any] = {
         "edges": edges,

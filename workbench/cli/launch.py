@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from workbench import console
+from workbench.cli import console
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import OpenRequest
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench import console, output
+from workbench.cli import console, output
 
 if TYPE_CHECKING:
     from workbench.bundled_models.pocket.examination import Result

@@ -13,9 +13,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from workbench import output
-from workbench.arguments import Json
 from workbench.base.installed import all_versions
+from workbench.cli import output
+from workbench.cli.options import Json
 
 ENVIRONMENT = ("TERM", "COLORTERM", "TERM_PROGRAM", "NO_COLOR", "LANG", "LC_ALL")
 """Variables that explain what a terminal shows."""

@@ -13,8 +13,12 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from workbench import console, output
-from workbench.arguments import (
+from workbench.cli import console, output
+from workbench.cli.assess import assess
+from workbench.cli.bench import bench
+from workbench.cli.clusters import clusters
+from workbench.cli.discover import discover
+from workbench.cli.options import (
     Ablation,
     Bos,
     CircuitPath,
@@ -30,15 +34,11 @@ from workbench.arguments import (
     Seed,
     TaskName,
 )
-from workbench.assessment.command import assess
-from workbench.benchcommand import bench
-from workbench.discovery.clusters_command import clusters
-from workbench.discovery.command import discover
+from workbench.cli.pocket import app as pocket
+from workbench.cli.report import report
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import check_ablation, check_means
 from workbench.experiment.settings import OpenRequest
-from workbench.pocket.command import app as pocket
-from workbench.reportcommand import report
 
 
 class Carried(BaseException):
@@ -78,7 +78,7 @@ def setup(
         print(__version__)
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        from workbench.launch import show
+        from workbench.cli.launch import show
 
         raise typer.Exit(show())
 
@@ -100,8 +100,8 @@ def open_(
     means: Means = None,
 ) -> int:
     """Open a model and a task in the app."""
+    from workbench.cli.checks import check_circuit, check_task
     from workbench.models.source import find_model
-    from workbench.precheck import check_circuit, check_task
 
     find_model(model)
     check_task(task)
@@ -110,7 +110,7 @@ def open_(
         check_task(means)
     if circuit is not None:
         check_circuit(circuit)
-    from workbench.launch import show
+    from workbench.cli.launch import show
 
     return show(
         OpenRequest(
@@ -136,7 +136,7 @@ def tutorial(
     restart: Annotated[bool, typer.Option("--restart", help="Begin it anew.")] = False,
 ) -> int:
     """Learn the workbench in ten minutes, in the app; go on where you left it."""
-    from workbench.launch import show
+    from workbench.cli.launch import show
 
     return show(tutorial="restart" if restart else "go on")
 
@@ -164,8 +164,8 @@ def resume(
         if not sessions:
             console.say("There are no sessions yet.")
         return 0
-    from workbench.launch import show
-    from workbench.precheck import find_session
+    from workbench.cli.checks import find_session
+    from workbench.cli.launch import show
 
     return show(resuming=find_session(session))
 
@@ -188,8 +188,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score a circuit: everything outside it corrupted."""
+    from workbench.cli.checks import check_task, warn_of_other_model
     from workbench.models.source import find_model
-    from workbench.precheck import check_task, warn_of_other_model
 
     # What costs nothing to find out comes before what takes seconds.
     find_model(model)

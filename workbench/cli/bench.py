@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from workbench import console, output
-from workbench.arguments import Device, Dtype, Json, ModelName, Seed
+from workbench.cli import console, output
+from workbench.cli.options import Device, Dtype, Json, ModelName, Seed
 from workbench.errors import WorkbenchError
 
 
@@ -39,8 +39,8 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure speed and memory, as ratios to one plain forward pass of the same batch."""
+    from workbench.cli.checks import check_task
     from workbench.models.source import find_model
-    from workbench.precheck import check_task
 
     find_model(model)
     check_task(task)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from workbench import console, output
-from workbench.arguments import (
+from workbench.cli import console, output
+from workbench.cli.options import (
     Ablation,
     Bos,
     Device,
@@ -82,8 +82,8 @@ def clusters(
     as_json: Json = False,
 ) -> None:
     """Cluster prompts by the edges that they need, with a circuit for each cluster."""
+    from workbench.cli.checks import check_task
     from workbench.models.source import find_model
-    from workbench.precheck import check_task
 
     # What costs nothing to find out comes before what takes seconds.
     find_model(model)
