@@ -1,4 +1,1 @@
-"""The terminal app: screens and widgets over a `workbench.session.session.Session`.
-
-None imports torch.
-"""
+"""The terminal app: screens and widgets over a session. None imports torch."""

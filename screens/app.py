@@ -15,11 +15,11 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from screens.background import leave_without_waiting
+from screens.base.tokens import one_line
+from screens.base.worker import leave_without_waiting
 from screens.error_log import ErrorLog
 from screens.navigation import OpenSession, OpenTutorial, ResumeSession, ShowBench, ShowSetup
-from screens.tokens import one_line
-from screens.too_small import fit_screen
+from screens.widgets.too_small import fit_screen
 from workbench.experiment.settings import OpenRequest
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class WorkbenchApp(App[None]):
 
     def show_setup(self, request: OpenRequest | None = None, complaint: str = "") -> None:
         """Ask what to open; `complaint` says why the last try failed."""
-        from screens.setup import Setup
+        from screens.setup.screen import Setup
 
         self._show(Setup(request or self.request, complaint))
 
@@ -113,13 +113,13 @@ class WorkbenchApp(App[None]):
 
     def open_tutorial(self, *, restart: bool = False) -> None:
         """Go on with the tutorial where it was left; `restart`: begin it anew."""
-        from screens.tutorial import Opening
+        from screens.tutorial.guided import Opening
 
         opening = Opening(restart=restart)
         self._load("Tutorial", opening.open, lambda _: self._show(opening.bench()))
 
     def show_bench(self, session: Session) -> None:
-        from screens.bench import Bench
+        from screens.bench.screen import Bench
 
         self._show(Bench(session))
 

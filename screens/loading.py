@@ -15,10 +15,10 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
-from screens.background import Background, sentence
+from screens.base.numbers import seconds, shorten
+from screens.base.tokens import one_line
+from screens.base.worker import Background, sentence
 from screens.navigation import ShowBench, ShowSetup
-from screens.numbers import seconds, shorten
-from screens.tokens import one_line
 from workbench.errors import Cancelled
 from workbench.experiment.settings import OpenRequest
 

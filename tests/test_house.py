@@ -73,7 +73,7 @@ def test_what_is_light_loads_neither_torch_nor_textual(statement: str) -> None:
     assert not loaded_by(statement) & {*HEAVY, "textual"}
 
 
-@pytest.mark.parametrize("first", ["setup", "loading"])
+@pytest.mark.parametrize("first", ["setup.screen", "loading"])
 def test_what_the_first_frame_needs_is_little(first: str) -> None:
     loaded = loaded_by(f"import workbench.cli.main, screens.app, screens.{first}")
     assert "textual" in loaded

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from screens.bench_keys import ACTIONS
+from screens.bench.keys import ACTIONS
 from tests.paths import ROOT
 from workbench.assessment.catalogue import PARTS
 from workbench.discovery.catalogue import METHODS

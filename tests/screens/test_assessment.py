@@ -13,12 +13,12 @@ from textual.containers import VerticalScroll
 from textual.widgets import Input, Static
 
 from screens.app import WorkbenchApp
-from screens.assessed_text import describe, summary
-from screens.assessment import ASKED, AssessmentScreen
-from screens.bench import Bench
-from screens.dialogs import Ask
-from screens.numbers import plain
-from screens.part_list import PartList
+from screens.assessment.part_list import PartList
+from screens.assessment.screen import ASKED, AssessmentScreen
+from screens.assessment.text import describe, summary
+from screens.base.numbers import plain
+from screens.bench.screen import Bench
+from screens.widgets.dialogs import Ask
 from tests.screens.test_bench import screen_text, settled
 from tests.screens.tiny_sessions import tiny_session, until
 from tests.workbench import assessment_values

@@ -13,14 +13,14 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from screens.app import WorkbenchApp
-from screens.bench import Bench
-from screens.bench_keys import ACTIONS, BY_NAME, FOOTERS
-from screens.circuit_tree import CircuitTree
-from screens.dialogs import Ask, Confirm, Export
-from screens.graph import GraphScreen
-from screens.jump import Jump
-from screens.readouts import Readouts
-from screens.status_bar import StatusBar
+from screens.bench.circuit_tree import CircuitTree
+from screens.bench.keys import ACTIONS, BY_NAME, FOOTERS
+from screens.bench.screen import Bench
+from screens.bench.status_bar import StatusBar
+from screens.graph.screen import GraphScreen
+from screens.readouts.panel import Readouts
+from screens.widgets.dialogs import Ask, Confirm, Export
+from screens.widgets.node_jump import Jump
 from tests.screens.tiny_sessions import tiny_session, until
 from tests.screens.toy_session import ToyEngine, toy_session
 from workbench.formats import load_circuit

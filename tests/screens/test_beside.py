@@ -10,11 +10,11 @@ import pytest
 from textual.widgets import Input
 
 from screens.app import WorkbenchApp
-from screens.bench import Bench
-from screens.beside import Beside
-from screens.dialogs import Ask
-from screens.edge_table import KEPT, EdgeTable
-from screens.numbers import plain
+from screens.base.numbers import plain
+from screens.bench.screen import Bench
+from screens.side_by_side.edge_table import KEPT, EdgeTable
+from screens.side_by_side.screen import Beside
+from screens.widgets.dialogs import Ask
 from tests.screens.test_bench import screen_text, settled
 from tests.screens.tiny_sessions import tiny_session, until
 from workbench.circuits.circuit import Circuit

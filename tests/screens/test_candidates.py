@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from screens.candidates import Candidates
-from screens.edge_filter import EdgeFilter
+from screens.bench.candidates import Candidates
+from screens.bench.edge_filter import EdgeFilter
 from tests.screens.tiny_sessions import Host
 from workbench.session.views import Candidate
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from screens.circuit_picture import UNREACHED, Link, Member, Picture, letter
+from screens.graph.picture import UNREACHED, Link, Member, Picture, letter
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
 from workbench.circuits.tree import TreeRow

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from screens.circuit_tree import CircuitTree
-from screens.tree_layout import DEEPEST, TreeLayout
+from screens.bench.circuit_tree import CircuitTree
+from screens.bench.tree_layout import DEEPEST, TreeLayout
 from tests.screens.tiny_sessions import Host
 from workbench.circuits.tree import TreeRow
 

@@ -14,14 +14,14 @@ import pytest
 from textual.widgets import Button, Input
 
 from screens.app import WorkbenchApp
-from screens.bench import Bench
-from screens.choice import Choice
-from screens.cluster_list import ClusterList
-from screens.cluster_settings import ClusterSettings
-from screens.clusters import BELOW, LIST, ClustersScreen
-from screens.clusters_text import VIEWS, describe
-from screens.dialogs import Export
-from screens.numbers import plain
+from screens.base.numbers import plain
+from screens.bench.screen import Bench
+from screens.clusters.cluster_list import ClusterList
+from screens.clusters.screen import BELOW, LIST, ClustersScreen
+from screens.clusters.settings import ClusterSettings
+from screens.clusters.text import VIEWS, describe
+from screens.widgets.choice import Choice
+from screens.widgets.dialogs import Export
 from tests.cluster_cases import mixed_session, pocket
 from tests.screens.test_bench import screen_text, settled
 from tests.screens.tiny_sessions import until

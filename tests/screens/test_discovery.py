@@ -11,15 +11,15 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input, Static
 
 from screens.app import WorkbenchApp
-from screens.bench import Bench
-from screens.choice import Choice
-from screens.dialogs import Confirm, Export
-from screens.discover_dialog import DiscoverDialog
-from screens.discoverer import DiscoveryLine
-from screens.help import HelpScreen
-from screens.name_list import NameList
-from screens.proposal_strip import ProposalStrip
-from screens.results import Results, SelectAgain
+from screens.bench.screen import Bench
+from screens.discovery.dialog import DiscoverDialog
+from screens.discovery.proposal_strip import ProposalStrip
+from screens.discovery.results import Results, SelectAgain
+from screens.discovery.runner import DiscoveryLine
+from screens.help.screen import HelpScreen
+from screens.widgets.choice import Choice
+from screens.widgets.dialogs import Confirm, Export
+from screens.widgets.name_list import NameList
 from tests.screens.test_bench import bench_of, row_text, screen_text, settled
 from tests.screens.tiny_sessions import tiny_session, until
 from tests.screens.toy_session import ToyEngine, toy_session
@@ -696,7 +696,7 @@ def test_snapshot(
     size: tuple[int, int],
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr("screens.status_bar.seconds", lambda value: "12 ms")
+    monkeypatch.setattr("screens.bench.status_bar.seconds", lambda value: "12 ms")
     session.discover("slow", selection=Selection("threshold", threshold=0.4, signed=True))
     session.discover("slow", selection=GREEDY)
 

@@ -10,9 +10,9 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from screens.circuit_map import Map
-from screens.graph import GraphScreen
-from screens.link_list import LinkList
+from screens.graph.circuit_map import Map
+from screens.graph.link_list import LinkList
+from screens.graph.screen import GraphScreen
 from tests.screens.tiny_sessions import tiny_session, until
 from workbench.session.session import Session
 

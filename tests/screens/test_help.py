@@ -15,13 +15,14 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from screens import bench_keys, graph_keys
-from screens.glossary import numbers
-from screens.graph import GraphScreen
-from screens.help import HelpScreen, help_text
-from screens.key_table import EVERYWHERE, HERE, SCREEN, KeyRow, key_table, written
-from screens.marks import SETTINGS, TREE_LEGEND
-from screens.readouts import Readouts
+from screens.base.marks import SETTINGS, TREE_LEGEND
+from screens.bench import keys
+from screens.graph import keys as graph_keys
+from screens.graph.screen import GraphScreen
+from screens.help.glossary import numbers
+from screens.help.key_table import EVERYWHERE, HERE, SCREEN, KeyRow, key_table, written
+from screens.help.screen import HelpScreen, help_text
+from screens.readouts.panel import Readouts
 from tests.screens.tiny_sessions import tiny_session
 
 
@@ -230,5 +231,5 @@ async def test_actions_of_one_name_are_those_of_the_screen_below(tmp_path: Path)
         sections = {row.keys[0]: row.section for row in key_table(app.screen.active_bindings)}
     assert sections["u"] == graph_keys.GROUPS
     assert sections["/"] == graph_keys.DRAWING
-    bench = {action.name: action.group for action in bench_keys.ACTIONS}
+    bench = {action.name: action.group for action in keys.ACTIONS}
     assert bench["undo"] != graph_keys.GROUPS

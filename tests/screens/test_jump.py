@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from screens.jump import matching
+from screens.widgets.node_jump import matching
 from workbench.circuits.graph import Graph
 
 NODES = Graph(12, 12).nodes

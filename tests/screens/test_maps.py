@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from rich.style import Style
 
-from screens.circuit_picture import Link, Picture
-from screens.group_map import draw_groups
-from screens.layer_map import draw_layers, trunk
+from screens.graph.group_map import draw_groups
+from screens.graph.layer_map import draw_layers, trunk
+from screens.graph.picture import Link, Picture
 from workbench.circuits.circuit import RoleGroup
 
 

@@ -8,10 +8,10 @@ import pytest
 from textual.containers import VerticalScroll
 
 from screens.app import WorkbenchApp
-from screens.bench import Bench
-from screens.bench_keys import BY_NAME
-from screens.model_panel import LABEL, ModelPanel, draw_facts
-from screens.status_bar import StatusBar
+from screens.bench.keys import BY_NAME
+from screens.bench.model_panel import LABEL, ModelPanel, draw_facts
+from screens.bench.screen import Bench
+from screens.bench.status_bar import StatusBar
 from tests.screens.test_bench import screen_text, settled
 from tests.screens.tiny_sessions import tiny_session
 from tests.screens.toy_session import toy_session

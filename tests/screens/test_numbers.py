@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from screens.numbers import bar, digits_for, percent, plain, seconds, shorten, signed
-from screens.tokens import one_line
+from screens.base.numbers import bar, digits_for, percent, plain, seconds, shorten, signed
+from screens.base.tokens import one_line
 
 
 @pytest.mark.parametrize(

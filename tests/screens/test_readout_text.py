@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.content import Content
 
-from screens.curve_plot import has_scale, round_ticks
-from screens.heat_map import SHADES, draw_attention, shade
-from screens.readout_text import (
+from screens.readouts.curve_plot import has_scale, round_ticks
+from screens.readouts.heat_map import SHADES, draw_attention, shade
+from screens.readouts.text import (
     draw_attribution,
     draw_curve_rows,
     draw_lens,

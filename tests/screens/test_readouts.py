@@ -11,10 +11,10 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from screens import readouts as module
-from screens.numbers import signed
-from screens.readout_text import digits_of
-from screens.readouts import Readouts
+from screens.base.numbers import signed
+from screens.readouts import panel as module
+from screens.readouts.panel import Readouts
+from screens.readouts.text import digits_of
 from tests.screens.tiny_sessions import Host, tiny_session, until
 from workbench.errors import WorkbenchError
 from workbench.readouts.results import Lens, Place, TokenValue

@@ -10,11 +10,11 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from screens.app import WorkbenchApp
-from screens.bench import Bench
-from screens.dialogs import Ask
-from screens.differences import DifferenceList, Differences
-from screens.standing import LEGEND, MEANING, SIGNS, node_sign, node_words
-from screens.status_bar import StatusBar
+from screens.base.reference_marks import LEGEND, MEANING, SIGNS, node_sign, node_words
+from screens.bench.differences import DifferenceList, Differences
+from screens.bench.screen import Bench
+from screens.bench.status_bar import StatusBar
+from screens.widgets.dialogs import Ask
 from tests.screens.test_bench import row_text, screen_text, settled
 from tests.screens.tiny_sessions import until
 from tests.screens.toy_session import toy_session
@@ -227,7 +227,7 @@ async def test_the_truth_that_comes_along_is_told_and_offered(
 async def test_of_a_long_list_the_end_is_left_out(
     session: Session, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("screens.differences.MOST", 2)
+    monkeypatch.setattr("screens.bench.differences.MOST", 2)
     session.set_reference(file)
     app = WorkbenchApp(session=session)
     async with app.run_test(size=NARROW) as pilot:
@@ -264,7 +264,7 @@ def test_snapshot(
     size: tuple[int, int],
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr("screens.status_bar.seconds", lambda value: "12 ms")
+    monkeypatch.setattr("screens.bench.status_bar.seconds", lambda value: "12 ms")
     session.set_reference(file)
 
     async def run(pilot: Pilot[Any]) -> None:

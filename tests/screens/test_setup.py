@@ -13,13 +13,13 @@ from textual.widgets import Input, Static
 
 import screens.loading
 from screens.app import WorkbenchApp
-from screens.bench import Bench
-from screens.choice import Choice
+from screens.bench.screen import Bench
 from screens.loading import Loading, Progress
-from screens.lookups import Known
-from screens.name_list import NameList
-from screens.session_list import SessionList
-from screens.setup import Setup
+from screens.setup.known import Known
+from screens.setup.screen import Setup
+from screens.setup.session_list import SessionList
+from screens.widgets.choice import Choice
+from screens.widgets.name_list import NameList
 from tests.screens.tiny_sessions import until
 from tests.screens.toy_session import toy_session
 from tests.tiny import tiny_tokenizer

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from screens import lookups
 from screens.app import WorkbenchApp
-from screens.bench import Bench
-from screens.lookups import Known
-from screens.setup import Setup
+from screens.bench.screen import Bench
+from screens.setup import known as lookups
+from screens.setup.known import Known
+from screens.setup.screen import Setup
 from tests.screens.test_bench import settled
 from tests.screens.tiny_sessions import until
 from tests.screens.toy_session import toy_session
@@ -39,7 +39,7 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing on the screen depends on the clock or the machine."""
     monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "state"))
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr("screens.status_bar.seconds", lambda value: "12 ms")
+    monkeypatch.setattr("screens.bench.status_bar.seconds", lambda value: "12 ms")
     monkeypatch.setattr(Bench, "notify", lambda self, *_, **__: None)  # it goes after seconds
 
 
@@ -71,7 +71,7 @@ def test_setup(snap_compare: Any, monkeypatch: pytest.MonkeyPatch, size: tuple[i
             SessionSummary(Path("b"), "/models/pythia-160m", "greater-than", when, 1203, 4, None),
         ),
     )
-    monkeypatch.setattr("screens.setup.look_up", lambda: known)
+    monkeypatch.setattr("screens.setup.screen.look_up", lambda: known)
     assert lookups.look_up is not None
 
     async def run(pilot: Pilot[Any]) -> None:

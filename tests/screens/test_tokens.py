@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
-from screens.tokens import EMPTY, fit, show_token, show_tokens
+from screens.base.tokens import EMPTY, fit, show_token, show_tokens
 
 pytestmark = pytest.mark.dependencies
 

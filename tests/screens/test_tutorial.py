@@ -12,18 +12,19 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 import workbench.models.model
-from screens import bench_keys, graph_keys
 from screens.app import WorkbenchApp
-from screens.bench import Bench
-from screens.graph import GraphScreen
-from screens.group_dialog import GroupDialog
-from screens.key_table import key_table, written
-from screens.setup import Setup
-from screens.too_small import LEAST
-from screens.tutorial import GuidedBench, GuidedGraph
-from screens.tutorial_dialog import TutorialDialog
-from screens.tutorial_keys import GROUP, TUTORIAL_ACTIONS
-from screens.tutorial_panel import TutorialPanel
+from screens.bench import keys
+from screens.bench.screen import Bench
+from screens.graph import keys as graph_keys
+from screens.graph.group_dialog import GroupDialog
+from screens.graph.screen import GraphScreen
+from screens.help.key_table import key_table, written
+from screens.setup.screen import Setup
+from screens.tutorial.dialog import TutorialDialog
+from screens.tutorial.guided import GuidedBench, GuidedGraph
+from screens.tutorial.keys import GROUP, TUTORIAL_ACTIONS
+from screens.tutorial.panel import TutorialPanel
+from screens.widgets.too_small import LEAST
 from tests.screens.tiny_sessions import tiny_model, tiny_session, until
 from workbench.errors import WorkbenchError
 from workbench.tutorial.progress import progress_path
@@ -292,7 +293,7 @@ async def test_every_key_that_the_panel_shows_works_by_key_and_by_mouse(tmp_path
 
 def test_its_keys_are_nobody_elses() -> None:
     mine = {key for action in TUTORIAL_ACTIONS for key in action.keys.split(",")}
-    for action in (*bench_keys.ACTIONS, *bench_keys.READOUT_ACTIONS, *graph_keys.ACTIONS):
+    for action in (*keys.ACTIONS, *keys.READOUT_ACTIONS, *graph_keys.ACTIONS):
         assert not mine & set(action.keys.split(",")), action.name
 
 

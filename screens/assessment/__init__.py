@@ -1,0 +1,1 @@
+"""The assessment screen: how far the circuit can be trusted, question by question."""

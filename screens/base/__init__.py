@@ -1,0 +1,1 @@
+"""What every screen may use, without a session: worker thread, numbers, tokens, marks."""

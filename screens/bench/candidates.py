@@ -1,0 +1,339 @@
+"""The table of candidate edges into the chosen node: kept or not, estimate, exact effect, cost.
+
+Owns order, filter, columns and marks. It knows no session: `Bench` hands it `Candidate`s and hears
+what the user clicked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from screens.base.marks import DROPPED, KEPT, PREVIEWED, PROPOSED
+from screens.base.numbers import ABSENT, PENDING, bar, digits_for, signed
+from screens.base.reference_marks import SIGNS
+from screens.base.tokens import fit, one_line
+from screens.bench.edge_filter import EdgeFilter
+from screens.widgets.line_list import POINTER, Rows
+from workbench.session.views import Candidate
+
+TITLES = {
+    "kept": "",
+    "reference": "ref",
+    "source": "source",
+    "input": "in",
+    "eap": "EAP est.",
+    "exact": "exact",
+    "found": "found",
+    "effect": "effect",
+    "drop": "drop cost",
+    "role": "role",
+}
+WITH_NAME = 6  # cells of a bar's side that must be left beside a result's whole name
+MOST_BAR = 14  # cells of a bar on either side of the axis
+SORTS = ("effect", "eap", "found", "exact", "source", "kept", "reference", "drop")
+"""Columns to sort by, in the order in which the key goes through them."""
+DIFFERING = {"both": 0, "undecided": 1, "extra": 2, "missing": 3}
+
+
+def sort_key(column: str, order: Callable[[str], int]) -> Callable[[Candidate], tuple[Any, ...]]:
+    """What a column sorts by, the largest first; `order` gives a source's place in the model."""
+    keys: dict[str, Callable[[Candidate], tuple[Any, ...]]] = {
+        "effect": lambda c: (_size(c.score),),
+        "eap": lambda c: (_size(c.eap),),
+        "exact": lambda c: (_size(c.exact),),
+        "found": lambda c: (_size(c.found),),
+        "source": lambda c: (order(c.source), c.destination),
+        "input": lambda c: (-ord((c.destination[-2:-1] or "q")[0]), _size(c.score)),
+        "kept": lambda c: (c.kept, c.preview, _size(c.score)),
+        "reference": lambda c: (DIFFERING.get(c.reference or "", -1), _size(c.score)),
+        "drop": lambda c: (_size(c.drop_cost), _size(c.score)),
+        "role": lambda c: (bool(c.role), c.role or "", _size(c.score)),
+    }
+    return keys[column]
+
+
+def _size(value: float | None) -> float:
+    return -1.0 if value is None or math.isnan(value) else abs(value)
+
+
+class Candidates(Rows[Candidate]):
+    """The table. Attributes set by `Bench` between calls of `show_edges`:
+
+    sweeping: edges whose exact value is being computed: a value known before is shown dim.
+    costing: drop costs are being computed.
+    comparing: there is a reference: a column says where each edge stands.
+    finder: name of the result of a discovery whose scores have a column; "" for none.
+    in_flight: edges whose keeping or dropping is under way, with the mark that they will have.
+    """
+
+    HEADING = 1
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right,l", "screen.go_in", "Go into the node", key_display="→ l", show=False),
+        Binding("left,h", "screen.go_back", "Go back", key_display="← h", show=False),
+    ]
+
+    class Marked(Message):
+        """The mark of a row was clicked."""
+
+        def __init__(self, row: Candidate) -> None:
+            super().__init__()
+            self.row = row
+
+    class Sorted(Message):
+        """The order changed."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "candidates--kept",
+        "candidates--estimate",
+        "candidates--differs",
+    }
+    DEFAULT_CSS = """
+    Candidates > .candidates--kept { color: $text-success; }
+    Candidates > .candidates--estimate { color: $text-muted; }
+    Candidates > .candidates--differs { color: $text-accent; text-style: bold; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.all: list[Candidate] = []
+        self.filter = EdgeFilter("")
+        self.sort = "effect"
+        self.descending = True
+        self.costs_shown = False
+        self.sweeping = False
+        self.costing = False
+        self.comparing = False
+        self.finder = ""
+        self.in_flight: dict[str, bool] = {}
+        self.order: Callable[[str], int] = lambda name: 0
+        self.nothing = "No edges."
+        self._before: dict[str, tuple[float | None, float | None]] = {}
+        self._spans: list[tuple[str, int, int]] = []
+        self._digits = 4
+        self._largest = 1.0
+        self._has_inputs = False
+        self._has_roles = False
+        self._proposing = False
+        self._found_digits = 4
+
+    # Rows.
+
+    def show_edges(self, edges: Sequence[Candidate], *, anew: bool, to: str | None = None) -> None:
+        """Show these edges: sorted anew, or where the same edges are shown already, in place."""
+        same = not anew and len(edges) == len(self.all)
+        by_edge = {c.edge: c for c in edges}
+        same = same and all(c.edge in by_edge for c in self.all)
+        self._remember(by_edge if same else {})
+        self.all = list(edges)
+        self._measure()
+        if same and not self.filter.depends_on_values:
+            for i, old in enumerate(self.rows):
+                new = by_edge[old.edge]
+                if new != old:
+                    self.rows[i] = new
+                    self.redraw(i)
+            return
+        self.resort(to=to)
+
+    def resort(self, *, to: str | None = None) -> None:
+        shown = [c for c in self.all if self.filter.matches(c)]
+        # Two stable sorts: equal rows stay in the session's order, whichever way the column runs.
+        shown.sort(key=sort_key(self.sort, self.order), reverse=self.descending)
+        self.show(shown, to=to)
+
+    def sort_by(self, column: str) -> None:
+        """Sort by a column; by the one that it is sorted by already: the other way round."""
+        self.descending = not self.descending if column == self.sort else True
+        self.sort = column
+        self.resort()
+        self.post_message(self.Sorted())
+
+    def compare(self, on: bool) -> None:
+        """Have a column for where the edges stand beside a reference, or none."""
+        if on != self.comparing:
+            self.comparing = on
+            if not on and self.sort == "reference":
+                self.sort_by("effect")
+            self.refresh()
+
+    def find_by(self, name: str) -> None:
+        """Have a column for the scores of the result of this name, or ("") none."""
+        if name != self.finder:
+            self.finder = name
+            if not name and self.sort == "found":
+                self.sort_by("effect")
+            self.refresh()
+
+    def next_sort(self) -> None:
+        absent = {
+            "drop": not self.costs_shown,
+            "reference": not self.comparing,
+            "found": not self.finder,
+        }
+        columns = [c for c in SORTS if not absent.get(c)]
+        here = columns.index(self.sort) if self.sort in columns else -1
+        self.sort_by(columns[(here + 1) % len(columns)])
+
+    def set_filter(self, words: str) -> None:
+        """Show only matching edges. Raises ValueError with a sentence if the words say nothing."""
+        self.filter = EdgeFilter(words)
+        self.resort()
+
+    def _remember(self, coming: dict[str, Candidate]) -> None:
+        """Keep numbers that went stale, to be shown dim until the new ones are there."""
+        kept: dict[str, tuple[float | None, float | None]] = {}
+        for old in self.all:
+            if old.edge in coming:
+                exact, cost = self._before.get(old.edge, (None, None))
+                kept[old.edge] = (
+                    exact if old.exact is None else old.exact,
+                    cost if old.drop_cost is None else old.drop_cost,
+                )
+        self._before = kept
+
+    def _measure(self) -> None:
+        sizes = [abs(c.score) for c in self.all if math.isfinite(c.score)]
+        largest, digits = max(sizes, default=0.0), self._digits
+        self._digits = digits_for(largest)
+        self._has_inputs = any(c.destination.endswith(">") for c in self.all)
+        self._has_roles = any(c.role for c in self.all)
+        found = [abs(c.found) for c in self.all if c.found is not None]
+        proposing, found_digits = self._proposing, self._found_digits
+        self._proposing = any(c.proposed for c in self.all)
+        self._found_digits = digits_for(max(found, default=0.0))
+        if (proposing, found_digits) != (self._proposing, self._found_digits):
+            self.refresh()
+        if largest != self._largest or digits != self._digits:
+            self._largest = largest
+            self.refresh()
+
+    def key(self, row: Candidate) -> str:
+        return row.edge
+
+    def empty(self) -> str:
+        return "No edge matches the filter." if self.all else self.nothing
+
+    # Lines.
+
+    def columns(self, width: int) -> list[tuple[str, int, int]]:
+        """Columns with their first cell and width, as many as there is room for."""
+        marks = 3 if self._proposing else 2
+        wanted = [("kept", marks), *([("reference", 5)] if self.comparing else []), ("source", 8)]
+        if self._has_inputs:
+            wanted.append(("input", 3))
+        number = 5 + self._digits + (1 if self._digits < 3 else 0)
+        wanted += [("eap", max(10, number + 2)), ("exact", max(10, number + 2))]
+        spare = width - 2 - sum(w for _, w in wanted) - (11 if self.costs_shown else 0)
+        if self.finder:
+            # Its whole name stands over the column if a bar still fits beside it.
+            whole, least = len(self.finder) + 2, max(10, self._found_digits + 7)
+            cells = max(whole, least) if spare - max(whole, least) >= 4 + 2 * WITH_NAME else least
+            if spare >= cells:
+                wanted.insert(-1, ("found", cells))
+                spare -= cells
+        half = max(
+            0, min(MOST_BAR, (spare - 4 - (10 if self._has_roles and spare >= 24 else 0)) // 2)
+        )
+        if half >= 2:
+            wanted.append(("effect", 2 * half + 3))
+            spare -= 2 * half + 3
+        if self.costs_shown:
+            wanted.append(("drop", 11))
+        if spare >= 8 and self._has_roles:
+            wanted.append(("role", spare))
+        spans, x = [], 2
+        for name, cells in wanted:
+            spans.append((name, x, cells))
+            x += cells
+        return spans
+
+    def heading(self, width: int) -> Text:
+        self._spans = self.columns(width)
+        text = Text("  ")
+        for name, _, cells in self._spans:
+            title = TITLES[name]
+            if name == "found" and len(self.finder) + 2 <= cells:
+                title = self.finder
+            arrow = ("▾" if self.descending else "▴") if name == self.sort else " "
+            if name == "effect":
+                half = (cells - 3) // 2
+                left = "effect −" if half >= 8 else "−"
+                text.append(f"  {left:>{half}}0{'+' + arrow:<{half}}")
+            elif name == "kept":
+                text.append(arrow.ljust(cells))
+            elif name in ("source", "input", "reference"):
+                text.append(fit(title + arrow, cells))
+            elif name == "role":
+                text.append(fit("  " + title + arrow, cells))
+            else:  # the arrow stands above the dots that may follow a number
+                text.append(fit(title + arrow, cells, "right"))
+        return text
+
+    def line(self, row: Candidate, width: int, under_cursor: bool) -> Text:
+        self._spans = self.columns(width)
+        stale_exact, stale_cost = self._before.get(row.edge, (None, None))
+        kept_style = self.ink("candidates--kept") if row.kept else ""
+        quiet = self.ink("candidates--estimate")
+        text = Text(POINTER + " " if under_cursor else "  ")
+        for name, _, cells in self._spans:
+            if name == "kept":
+                if row.edge in self.in_flight:
+                    mark = (KEPT if self.in_flight[row.edge] else DROPPED) + PENDING
+                    text.append(mark.ljust(cells), "dim")
+                else:
+                    mark = KEPT if row.kept else PREVIEWED if row.preview else DROPPED
+                    mark += PROPOSED if row.proposed else ""
+                    text.append(mark.ljust(cells), kept_style)
+            elif name == "reference":
+                sign = SIGNS[row.reference] if row.reference else ""
+                differs = row.reference in ("missing", "extra")
+                text.append(sign.ljust(cells), self.ink("candidates--differs") if differs else "")
+            elif name == "source":
+                text.append(fit(row.source, cells), kept_style)
+            elif name == "input":
+                text.append(fit(row.destination[-2:-1], cells))
+            elif name == "eap":
+                text.append((signed(row.eap, self._digits) + " ").rjust(cells), quiet)
+            elif name == "found":
+                number = ABSENT if row.found is None else signed(row.found, self._found_digits)
+                text.append((number + " ").rjust(cells), quiet)
+            elif name == "exact":
+                text.append(*self._number(row.exact, stale_exact, cells, self.sweeping))
+            elif name == "effect":
+                half = (cells - 3) // 2
+                drawn = bar(row.score, self._largest, half, estimate=row.exact is None)
+                text.append("  " + drawn, quiet if row.exact is None else kept_style)
+            elif name == "drop":
+                wanted = self.costing and row.kept
+                text.append(*self._number(row.drop_cost, stale_cost, cells, wanted))
+            elif name == "role":
+                text.append("  " + fit(one_line(row.role or ""), cells - 2))
+        return text
+
+    def _number(
+        self, value: float | None, stale: float | None, cells: int, coming: bool
+    ) -> tuple[str, str]:
+        """A known number; while it is being computed the one before, dim; else a dot."""
+        if value is not None:
+            return (signed(value, self._digits) + " ").rjust(cells), ""
+        if coming:
+            before = "" if stale is None else signed(stale, self._digits)
+            return (before + PENDING).rjust(cells), "dim"
+        return (ABSENT + " ").rjust(cells), "dim"
+
+    def clicked(self, row: Candidate | None, x: int) -> bool:
+        column = next((name for name, at, cells in self._spans if at <= x < at + cells), None)
+        if row is None:
+            if column is not None:
+                self.sort_by(column)
+            return True
+        if column == "kept" or x < 2:
+            self.post_message(self.Marked(row))
+            return True
+        return False

@@ -1,0 +1,134 @@
+"""The circuit as a tree, back from the logits: kept edges, and what is still to be expanded."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+
+from screens.base.marks import FOLDED, MARKS, NOT_KEPT, REPEATED
+from screens.base.numbers import signed
+from screens.base.reference_marks import node_sign, node_words
+from screens.base.tokens import fit, one_line
+from screens.bench.tree_layout import TreeLayout, key_of
+from screens.widgets.line_list import POINTER, Rows
+from workbench.circuits.tree import TreeRow
+
+WIDEST = 60  # cells from a name to its number at most: the eye has to cross them
+
+
+class CircuitTree(Rows[TreeRow]):
+    """The tree. A row is known by its kept edge; the logits by their name."""
+
+    HEADING = 1
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "fold", "fold or go to the parent", show=False),
+        Binding("right,l", "unfold", "unfold", show=False),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "circuit-tree--frontier",
+        "circuit-tree--guide",
+        "circuit-tree--differs",
+    }
+    DEFAULT_CSS = """
+    CircuitTree > .circuit-tree--frontier { color: $text-warning; }
+    CircuitTree > .circuit-tree--guide { color: $text-muted; }
+    CircuitTree > .circuit-tree--differs { color: $text-accent; text-style: bold; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.laid_out = TreeLayout()
+        self.folded: set[str] = set()
+        self.chosen: str | None = None
+
+    def show_tree(self, layout: TreeLayout, *, to: str | None = None) -> None:
+        """Show these rows but for those that are folded away."""
+        self.laid_out = layout
+        self._unfolded(to)
+
+    def _unfolded(self, to: str | None = None) -> None:
+        shown, hidden_below = [], None
+        for row in self.laid_out.rows:
+            if hidden_below is not None and row.depth > hidden_below:
+                continue
+            shown.append(row)
+            hidden_below = row.depth if self.folded and self.key(row) in self.folded else None
+        self.show(shown, to=to)
+
+    def go_to(self, node: str) -> bool:
+        """Put the cursor on a node, where what feeds it is listed; False if it is not here."""
+        row = self.laid_out.find(node)
+        if row is None:
+            return False
+        here = self.highlighted
+        if (here is None or here.name != node) and not self.move_to_key(self.key(row)):
+            self.folded.clear()
+            self._unfolded(self.key(row))
+        return True
+
+    def choose(self, node: str | None) -> None:
+        """Mark the node whose candidate edges are shown."""
+        if node != self.chosen:
+            self.chosen = node
+            self.refresh()
+
+    def key(self, row: TreeRow) -> str:
+        return key_of(row)
+
+    def heading(self, width: int) -> Text:
+        return Text(fit(" back from the logits", min(width, WIDEST) - 8) + " effect ")
+
+    def line(self, row: TreeRow, width: int, under_cursor: bool) -> Text:
+        frontier = row.state in ("open", "partly") and not row.repeated
+        style = self.ink("circuit-tree--frontier") if frontier else ""
+        if row.state == "missing":
+            style = self.ink("circuit-tree--guide")
+        width = min(width, WIDEST)
+        text = Text(POINTER if under_cursor else " ")
+        text.append(self.laid_out.guide(row), self.ink("circuit-tree--guide"))
+        if row.destination and row.destination.endswith(">"):
+            text.append(row.destination[-2:-1] + " ", self.ink("circuit-tree--guide"))
+        text.append(MARKS.get(row.state, NOT_KEPT) + " ", style)
+        text.append(row.name, style)
+        if row.name == self.chosen:
+            text.stylize("underline", len(text) - len(row.name))
+        if row.repeated:
+            text.append(" " + REPEATED, self.ink("circuit-tree--guide"))
+        elif self.key(row) in self.folded:
+            text.append(" " + FOLDED)
+        if sign := node_sign(row.reference, row.node_reference):
+            text.append(" " + sign, self.ink("circuit-tree--differs"))
+        number = "" if row.effect is None else signed(row.effect, self.laid_out.digits)
+        room = width - text.cell_len - 12
+        words = " ".join(
+            filter(None, (node_words(row.reference, row.node_reference), one_line(row.role or "")))
+        )
+        if words and room > 3:
+            text.append(" " + fit(words, room), self.ink("circuit-tree--guide"))
+        gap = width - text.cell_len - len(number) - 1
+        text.append(" " * max(1, gap) + number)
+        return text
+
+    def action_fold(self) -> None:
+        row = self.highlighted
+        if row is None:
+            return
+        follows = self.rows[self.index + 1] if self.index + 1 < len(self.rows) else None
+        if follows is not None and follows.depth > row.depth:
+            self.folded.add(self.key(row))
+            self._unfolded()
+            return
+        for i in range(self.index - 1, -1, -1):
+            if self.rows[i].depth < row.depth:
+                self.move_to(i)
+                return
+
+    def action_unfold(self) -> None:
+        row = self.highlighted
+        if row is not None and self.key(row) in self.folded:
+            self.folded.discard(self.key(row))
+            self._unfolded()
+        elif row is not None and row.repeated:
+            self.move_to_key(self.key(self.laid_out.find(row.name) or row))

@@ -1,0 +1,220 @@
+"""SessionRunner: a session's commands in order and its sweeps beside them, away from the screen.
+
+Commands go through one queue, so that keys pressed faster than they are computed are neither lost
+nor swapped. A sweep belongs to a `View`; when the view changes, the sweep is cancelled and what it
+still delivers is dropped.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.message_pump import MessagePump
+
+from screens.base.worker import Background, sentence
+from screens.bench.tree_layout import TreeLayout
+from workbench.errors import Cancelled
+from workbench.session.views import Candidate, Status
+
+if TYPE_CHECKING:
+    from workbench.session.session import Session
+
+
+@dataclass(frozen=True)
+class View:
+    """What the candidates panel shows: edges into some inputs of a node, exact in some setting."""
+
+    node: str
+    inputs: str = "qkv"
+    setting: str = "full"
+    costs: bool = False
+
+    def candidates(self, session: Session) -> list[Candidate]:
+        return session.candidates(self.node, self.inputs, self.setting)
+
+
+@dataclass
+class Sweep:
+    """A computation of many numbers under way.
+
+    Attributes:
+        what: 'exact' or 'drop costs'.
+        revision: of the circuit when it began.
+    """
+
+    view: View
+    what: str
+    cancel: threading.Event
+    revision: int
+    done: int = 0
+    total: int = 0
+
+    @property
+    def computes(self) -> tuple[View, str, int]:
+        return (self.view, self.what, self.revision)
+
+
+class SessionRunner:
+    """Runs a session for a screen.
+
+    Attributes:
+        session: the session.
+        sweep: what is being computed beside the commands, if anything is.
+        stopped: the user cancelled the sweep of the present view, or it failed: it is not started
+            again by itself.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        receiver: MessagePump,
+        *,
+        done: Callable[[Status], None],
+        failed: Callable[[str], None],
+        progress: Callable[[], None],
+    ) -> None:
+        """`done` after each command, `failed` with a sentence, `progress` when a sweep moved."""
+        self.session = session
+        self.sweep: Sweep | None = None
+        self.stopped = False
+        self._commands = Background(receiver, "commands")
+        self._sweeps = Background(receiver, "sweeps")
+        self._reads = Background(receiver, "reads")
+        self._read_once_more = False
+        self._done = done
+        self._failed = failed
+        self._progress = progress
+        self._computed: set[tuple[View, str, int]] = set()
+
+    @property
+    def busy(self) -> bool:
+        """A command waits or runs."""
+        return self._commands.waiting > 0
+
+    @property
+    def idle(self) -> bool:
+        return not any(thread.waiting for thread in (self._commands, self._sweeps, self._reads))
+
+    def stop(self, last: Callable[[], None]) -> None:
+        """Cancel the sweep, take nothing more, and call `last` after the commands that wait."""
+        self._let_go()
+        self._commands.put(last, lambda _: None, lambda _: None)
+        self._commands.stop()
+        self._sweeps.stop()
+        self._reads.stop()
+
+    # Commands.
+
+    def command(self, call: Callable[[], Status]) -> None:
+        """Run a command of the session after those that wait already."""
+        self._commands.put(call, self._done, lambda error: self._failed(sentence(error)))
+
+    def other(self, call: Callable[[], object], done: Callable[[], None]) -> None:
+        """Run something else in its turn among the commands, such as an export."""
+        self._commands.put(call, lambda _: done(), lambda error: self._failed(sentence(error)))
+
+    def read_tree(self, show: Callable[[TreeLayout], None]) -> None:
+        """Lay out the tree as it stands then. Asked for while one is laid out: once more after."""
+        if self._reads.waiting:
+            self._read_once_more = True
+            return
+        session = self.session
+
+        def done(layout: TreeLayout) -> None:
+            again, self._read_once_more = self._read_once_more, False
+            if again:
+                self.read_tree(show)
+            else:
+                show(layout)
+
+        def work() -> TreeLayout:
+            return TreeLayout.of(session.tree(missing=True))
+
+        self._reads.put(work, done, lambda error: self._failed(sentence(error)))
+
+    # Sweeps.
+
+    def look_at(self, view: View, edges: list[Candidate]) -> None:
+        """Compute what of this view is not known yet, unless that is going on already."""
+        if self.sweep is not None:
+            if self.sweep.view == view:
+                return None
+            self._let_go()
+        if self.stopped or self.busy:
+            return None
+        revision = self.session.status().revision
+        # Costs first: there are few kept edges, and somebody has just asked for them.
+        if view.costs and any(edge.kept and edge.drop_cost is None for edge in edges):
+            sweep = Sweep(view, "drop costs", threading.Event(), revision)
+            if sweep.computes not in self._computed:
+                return self._start(sweep)
+        if any(edge.exact is None for edge in edges):
+            sweep = Sweep(view, "exact", threading.Event(), revision, total=len(edges))
+            if sweep.computes not in self._computed:
+                return self._start(sweep)
+        return None
+
+    def leave(self) -> None:
+        """The view changes: what is computed for the old one is not wanted any more."""
+        self.stopped = False
+        self._let_go()
+
+    def cancel(self) -> bool:
+        """Stop the running sweep until it is asked for again; False if none runs."""
+        if self.sweep is None:
+            return False
+        self.stopped = True
+        self._let_go()
+        return True
+
+    def _let_go(self) -> None:
+        if self.sweep is not None:
+            self.sweep.cancel.set()
+            self.sweep = None
+
+    def _start(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+        view, session = sweep.view, self.session
+
+        def on_chunk(values: dict[str, float], done: int, total: int) -> None:
+            self._sweeps.deliver(lambda: self._moved(sweep, done, total))
+
+        def work() -> bool:
+            if sweep.cancel.is_set():
+                return False
+            if sweep.what == "exact":
+                return session.sweep(
+                    view.node, view.inputs, view.setting, cancel=sweep.cancel, on_chunk=on_chunk
+                )
+            return session.drop_costs(cancel=sweep.cancel, on_chunk=on_chunk)
+
+        self._sweeps.put(
+            work,
+            lambda whole: self._ended(sweep, whole),
+            lambda error: self._broke(sweep, error),
+        )
+
+    def _moved(self, sweep: Sweep, done: int, total: int) -> None:
+        if sweep is self.sweep:
+            sweep.done, sweep.total = done, total
+            self._progress()
+
+    def _ended(self, sweep: Sweep, whole: bool) -> None:
+        if whole:  # what it could not fill in would not come of a second run either
+            self._computed = {c for c in self._computed if c[2] == sweep.revision}
+            self._computed.add(sweep.computes)
+        if sweep is self.sweep:
+            self.sweep = None
+            self._progress()
+
+    def _broke(self, sweep: Sweep, error: BaseException) -> None:
+        if sweep is not self.sweep:
+            return
+        self.sweep = None
+        self.stopped = True
+        if not isinstance(error, Cancelled):
+            self._failed(sentence(error))
+        self._progress()

@@ -1,0 +1,235 @@
+"""The status bar: where the session stands, always on the screen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.strip import Strip
+from textual.widget import Widget
+
+from screens.base.numbers import (
+    PENDING,
+    count,
+    digits_for,
+    percent,
+    plain,
+    seconds,
+    shorten,
+    signed,
+)
+from screens.base.reference_marks import counted, shares
+from screens.base.tokens import one_line
+from workbench.circuits.comparison import Comparison
+from workbench.models.info import ModelInfo
+from workbench.session.views import Status, TaskInfo
+
+LEAST_MESSAGE = 14  # cells below which a message would be no more than its ends
+NARROW = 79  # columns from which three lines hold everything
+WIDE = 130  # columns from which two lines hold everything
+
+
+class StatusBar(Widget):
+    """Model, task, metric, faithfulness and size of the circuit, in two to four lines.
+
+    While the circuit is compared with a reference, one more line says how they agree.
+
+    Attributes:
+        comparison: of the circuit with its reference; None if there is none.
+        pending: edits are under way: what they will change is shown dim.
+    """
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "status-bar--label",
+        "status-bar--strong",
+        "status-bar--open",
+    }
+    DEFAULT_CSS = """
+    StatusBar {
+        height: 3;
+        background: $panel;
+        color: $foreground;
+        & > .status-bar--label { color: $text-muted; }
+        & > .status-bar--strong { text-style: bold; }
+        & > .status-bar--open { color: $text-warning; text-style: bold; }
+    }
+    """
+
+    def __init__(self, model: ModelInfo, task: TaskInfo, status: Status, *, id: str | None = None):
+        super().__init__(id=id)
+        self.model_info = model
+        self.task_info = task
+        self.status = status
+        self.pending = False
+        self.comparison: Comparison | None = None
+        self._reference_name = ""
+
+    def update(self, status: Status | None = None, *, pending: bool) -> None:
+        if status is not None:
+            self.status = status
+        self.pending = pending
+        self.refresh()
+
+    def show_comparison(self, comparison: Comparison | None, name: str) -> None:
+        """Say how the circuit agrees with the reference of this name; None: nothing of it."""
+        self.comparison, self._reference_name = comparison, name
+        self.on_resize()
+        self.refresh()
+
+    def on_resize(self) -> None:
+        width = self.size.width
+        lines = 2 if width >= WIDE else 3 if width >= NARROW else 4
+        self.styles.height = lines + (self.comparison is not None)
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        lines = self._wide(width) if width >= WIDE else self._narrow(width)
+        if self.comparison is not None:
+            lines.append(self._beside(self.comparison, width))
+        text = lines[y] if y < len(lines) else Text()
+        strip = Strip(text.render(self.app.console, end="")).adjust_cell_length(width)
+        return strip.apply_style(self.rich_style)
+
+    # Pieces.
+
+    def _item(self, label: str, value: str, *, moving: bool = False, style: str = "") -> Text:
+        text = Text()
+        if label:
+            text.append(label + " ", self.get_component_rich_style("status-bar--label"))
+        if moving and self.pending:
+            text.append(value + PENDING, "dim")
+        else:
+            text.append(
+                value, self.get_component_rich_style(f"status-bar--{style}") if style else ""
+            )
+        return text
+
+    def _who(self, width: int, *, brief: bool = False) -> Text:
+        """Model, task and how it is run: as much of it as there is room for, or is asked for."""
+        task = self.task_info
+        always = [one_line(task.name), f"{task.n_pairs} pairs"]
+        always += ["warnings: p"] if task.warnings else []
+        more = [] if task.seed is None else [f"seed {task.seed}"]
+        more += [task.ablation, "BOS" if task.bos else "no BOS"]
+        more = [] if brief else more
+        model = one_line(self.model_info.name)
+        while more and len(" · ".join([model, *always, *more])) > width:
+            more.pop()
+        rest = "".join(f" · {part}" for part in [*always, *more])
+        model = shorten(model, max(8, width - len(rest)))
+        strong = self.get_component_rich_style("status-bar--strong")
+        return Text.assemble((model, strong + Style(meta={"@click": "screen.model()"})), rest)
+
+    def _openness(self) -> Text:
+        status = self.status
+        if status.closed:
+            return self._item("", "CLOSED", moving=True, style="strong")
+        inputs = "input" if status.open_destinations == 1 else "inputs"
+        return self._item(
+            "", f"OPEN: {count(status.open_destinations)} {inputs}", moving=True, style="open"
+        )
+
+    def _metrics(self) -> list[Text]:
+        status = self.status
+        values = (status.model_metric, status.corrupted_metric, status.circuit_metric)
+        digits = min(4, digits_for(max(abs(v) for v in values)))
+        digits = 3 if digits > 3 and max(abs(v) for v in values) >= 1 else digits
+        return [
+            self._item(f"{self.task_info.metric}: model", signed(values[0], digits)),
+            self._item("corrupted", signed(values[1], digits)),
+            self._item("circuit", signed(values[2], digits), moving=True, style="strong"),
+        ]
+
+    def _faithfulness(self) -> Text:
+        status = self.status
+        if status.faithfulness is None:
+            return self._item("faithfulness", "undefined", moving=True, style="strong")
+        text = self._item(
+            "faithfulness", plain(status.faithfulness, 4), moving=True, style="strong"
+        )
+        if status.change is not None and not self.pending:
+            text.append(f" ({signed(status.change, 4)})")
+        return text
+
+    def _rest(self, of: str) -> list[Text]:
+        status = self.status
+        return [
+            self._item("edges", f"{count(status.edges)}{of}{count(status.all_edges)}", moving=True),
+            self._item("nodes", f"{count(status.nodes)}{of}{count(status.all_nodes)}", moving=True),
+            self._item("", seconds(status.seconds), moving=True),
+        ]
+
+    def _agreement(self) -> list[Text]:
+        status = self.status
+        return [
+            self._item("accuracy", percent(status.accuracy), moving=True),
+            self._item("KL", plain(status.kl, 4), moving=True),
+        ]
+
+    def _append_message(self, text: Text, width: int) -> None:
+        said = shorten(one_line(self.status.message), width)
+        text.append("   " + said, self.get_component_rich_style("status-bar--label"))
+
+    def _beside(self, comparison: Comparison, width: int) -> Text:
+        """Edges kept of the reference's, what differs, and as many further numbers as fit."""
+        edges, nodes = comparison.edges, comparison.nodes
+        text = self._item("reference", counted(edges), moving=True, style="strong")
+        further = [self._item(name, value, moving=True) for name, value in shares(edges)]
+        further.append(self._item("nodes", counted(nodes), moving=True))
+        further.append(self._item("from", one_line(self._reference_name)))
+        for item in further:
+            if text.cell_len + 2 + item.cell_len < width:
+                text.append("  ").append_text(item)
+        return text
+
+    # Lines.
+
+    def _narrow(self, width: int) -> list[Text]:
+        right = self._openness()
+        agreement = self._agreement()
+        who = self._who(width - right.cell_len - 2, brief=bool(self.status.message))
+        space = width - who.cell_len - right.cell_len - 6
+        if space >= LEAST_MESSAGE:
+            self._append_message(who, space)
+        if width < NARROW:
+            return [
+                _ends(who, right, width),
+                _spread(self._metrics(), width),
+                _spread([self._faithfulness(), agreement[1]], width),
+                _spread([*self._rest("/"), agreement[0]], width),
+            ]
+        return [
+            _ends(who, right, width),
+            _spread(self._metrics() + agreement[:1], width),
+            _spread([self._faithfulness(), agreement[1], *self._rest("/")], width),
+        ]
+
+    def _wide(self, width: int) -> list[Text]:
+        rest = self._rest(" of ")
+        metrics = _joined([*self._metrics(), *self._agreement()], "   ")
+        room = width - metrics.cell_len - 4
+        head = _ends(self._who(room), metrics, width)
+        tail = _joined([self._openness(), *rest], "   ")
+        left = self._faithfulness()
+        space = width - left.cell_len - tail.cell_len - 6
+        if space >= LEAST_MESSAGE:
+            self._append_message(left, space)
+        return [head, _ends(left, tail, width)]
+
+
+def _joined(items: list[Text], gap: str) -> Text:
+    return Text(gap).join(items)
+
+
+def _spread(items: list[Text], width: int) -> Text:
+    """Items with two blanks between, or one where two do not fit."""
+    text = _joined(items, "  ")
+    return text if text.cell_len <= width - 1 else _joined(items, " ")
+
+
+def _ends(left: Text, right: Text, width: int) -> Text:
+    """One at the left end, one at the right, a blank beside each edge of the screen."""
+    gap = width - left.cell_len - right.cell_len - 1
+    return Text.assemble(left, " " * max(1, gap), right)

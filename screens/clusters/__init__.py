@@ -1,0 +1,1 @@
+"""The clusters screen: prompts in clusters, a circuit for each."""

@@ -1,0 +1,1 @@
+"""Discovery as the user sees it: the dialog, the running method, results, a proposal."""

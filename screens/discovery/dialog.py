@@ -1,0 +1,121 @@
+"""The question for a discovery: which method, what it is told, and how edges are selected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button, Input, Static
+
+from screens.discovery.fields import OptionFields, SelectionFields
+from screens.widgets.dialogs import Dialog
+from screens.widgets.line_list import Rows
+from screens.widgets.name_list import NameList
+from workbench.discovery.catalogue import METHODS, Method
+from workbench.discovery.options import Options
+from workbench.discovery.selection import Selection
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.session.session import Session
+
+FIRST_SHARE, FIRST_LEAST, FIRST_MOST = 0.05, 10, 200
+"""How many edges are proposed to be selected: a share of all, within limits."""
+
+LEAST_LISTED = 6
+BESIDE = 18  # lines of the screen that the list of methods leaves to the rest of the box
+
+
+@dataclass(frozen=True)
+class DiscoveryRequest:
+    """What is to be run."""
+
+    method: str
+    options: Options
+    selection: Selection | None
+
+
+class DiscoverDialog(Dialog[DiscoveryRequest]):
+    """Answers what to run, checked against the session."""
+
+    DEFAULT_CSS = """
+    DiscoverDialog NameList { background: $surface; margin-bottom: 1; }
+    DiscoverDialog #definition { height: 4; color: $text-muted; margin-bottom: 1; }
+    DiscoverDialog .error { height: auto; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "start", "start", show=False, priority=True),
+    ]
+
+    def __init__(self, session: Session, before: DiscoveryRequest | None = None) -> None:
+        """`before`: what was asked for last, to begin with."""
+        super().__init__()
+        self.session = session
+        self.before = before
+        edges = session.graph.n_edges
+        self.n = min(FIRST_MOST, max(FIRST_LEAST, int(edges * FIRST_SHARE)), edges)
+
+    def compose(self) -> ComposeResult:
+        threshold = self.session.threshold
+        with Vertical(classes="box wide"):
+            yield Static(Text("Discover a circuit: the method"), classes="title")
+            yield NameList(id="methods")
+            yield Static(id="definition")
+            yield OptionFields(self.n, threshold)
+            before = self.before.selection if self.before is not None else None
+            yield SelectionFields(self.n, threshold, before)
+            yield Static(classes="error")
+            keys = "enter start · tab fields · ← → change · esc cancel"
+            with Horizontal(classes="foot"):
+                yield Static(Text(keys), classes="keys")
+                yield Button("Start", id="start", compact=True)
+
+    def on_mount(self) -> None:
+        methods = self.query_one(NameList)
+        rows = [(method.name, method.title) for method in METHODS.values()]
+        methods.styles.height = min(len(rows), max(LEAST_LISTED, self.app.size.height - BESIDE))
+        methods.show(rows, to=self.before.method if self.before is not None else None)
+        methods.focus()
+        self._show_method()
+
+    @property
+    def method(self) -> Method:
+        row = self.query_one(NameList).highlighted
+        assert row is not None, "the catalogue is not empty"
+        return METHODS[row[0]]
+
+    @on(Rows.Highlighted)
+    def _show_method(self) -> None:
+        method = self.method
+        definition = method.definition[:1].upper() + method.definition[1:]
+        self.query_one("#definition", Static).update(Text(f"{definition}."))
+        self.query_one(OptionFields).offer(method)
+        self.query_one(SelectionFields).offer(method)
+        self.complain("")
+
+    @on(SelectionFields.Changed)
+    @on(Input.Changed)
+    def _changed(self) -> None:
+        self.complain("")
+
+    def action_start(self) -> None:
+        method = self.method
+        try:
+            options = self.query_one(OptionFields).options(method)
+            fields = self.query_one(SelectionFields)
+            selection = fields.selection() if fields.display else None
+            self.session.check_discovery(method.name, options, selection)
+        except (ValueError, WorkbenchError) as error:
+            self.complain(str(error))
+            return
+        self.dismiss(DiscoveryRequest(method.name, options, selection))
+
+    @on(NameList.Chosen)
+    @on(Button.Pressed)
+    def _double_clicked(self) -> None:
+        self.action_start()

@@ -1,0 +1,243 @@
+"""What a method of discovery is told, and how edges are selected: lines of fields, read as values.
+
+A field that the method does not heed is not shown.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from screens.base.numbers import count
+from screens.widgets.choice import Choice
+from workbench.discovery.catalogue import Method
+from workbench.discovery.options import Options
+from workbench.discovery.selection import Selection
+from workbench.errors import WorkbenchError
+
+LABELS = {"steps": "steps", "edges": "edges", "threshold": "tau", "seed": "seed"}
+"""The options that are numbers, as they are called beside the field."""
+
+
+class Refused(ValueError):
+    """A field cannot be read; the message is a sentence."""
+
+
+class Labelled(Horizontal):
+    """A word and a short input."""
+
+    DEFAULT_CSS = """
+    Labelled { width: auto; height: 1; margin-right: 2; }
+    Labelled Static { width: auto; color: $text-muted; }
+    Labelled Input { width: 10; margin-left: 1; }
+    Dialog Labelled Input:focus { background: $primary 40%; }
+    """
+
+    def __init__(self, label: str, *, id: str) -> None:
+        super().__init__(id=id)
+        self.label = label
+
+    def compose(self) -> ComposeResult:
+        yield Static(Text(self.label))
+        entry = Input(select_on_focus=True)
+        entry.cursor_blink = False
+        yield entry
+
+    @property
+    def value(self) -> str:
+        return self.query_one(Input).value
+
+    @value.setter
+    def value(self, text: str) -> None:
+        self.query_one(Input).value = text
+
+    def whole(self, least: int) -> int:
+        """The number typed, of at least this. Raises Refused."""
+        try:
+            number = int(self.value.replace(",", ""))
+        except ValueError:
+            raise Refused(f"{self.label}: type a whole number, such as 100.") from None
+        if number < least:
+            raise Refused(f"{self.label}: it has to be {least} or more.")
+        return number
+
+    def real(self) -> float:
+        """The number typed. Raises Refused."""
+        try:
+            number = float(self.value.replace("−", "-"))
+        except ValueError:
+            raise Refused(f"{self.label}: type a number, such as 0.01.") from None
+        if not math.isfinite(number):
+            raise Refused(f"{self.label}: it has to be a finite number.")
+        return number
+
+
+class OptionFields(Horizontal):
+    """The options that a method heeds."""
+
+    DEFAULT_CSS = """
+    OptionFields { height: 1; }
+    """
+
+    def __init__(self, edges: int, threshold: float) -> None:
+        """`edges` and `threshold` stand in the fields at first."""
+        super().__init__(classes="fields")
+        self.first = {"edges": str(edges), "threshold": f"{threshold:.3g}", "seed": "0"}
+
+    def compose(self) -> ComposeResult:
+        for name, label in LABELS.items():
+            yield Labelled(label, id=f"option-{name}")
+        changes = [("", "for the worse"), ("absolute", "either way")]
+        yield Choice("change", changes, id="option-absolute")
+        yield Choice("by", [("metric", "the metric"), ("kl", "KL")], id="option-measure")
+
+    def on_mount(self) -> None:
+        for name, value in self.first.items():
+            self.query_one(f"#option-{name}", Labelled).value = value
+
+    def offer(self, method: Method) -> None:
+        """Show the fields of this method."""
+        self.display = bool(method.options)
+        for field in self.children:
+            name = (field.id or "").removeprefix("option-")
+            field.display = name in method.options
+            if name in method.defaults and isinstance(field, Labelled):
+                field.value = f"{method.defaults[name]:g}"
+
+    def options(self, method: Method) -> Options:
+        """Raises Refused."""
+        told: dict[str, Any] = {}
+        for name in method.options:
+            field = self.query_one(f"#option-{name}")
+            if isinstance(field, Choice):
+                told[name] = bool(field.value) if name == "absolute" else field.value
+            elif isinstance(field, Labelled):
+                least = 0 if name == "seed" else 1
+                told[name] = field.real() if name == "threshold" else field.whole(least)
+        return Options(**told)
+
+
+class SelectionFields(Vertical):
+    """How a circuit is chosen from scores, and a sentence on what that means."""
+
+    DEFAULT_CSS = """
+    SelectionFields { height: auto; }
+    SelectionFields Horizontal { height: 1; }
+    SelectionFields #in-words { color: $text-muted; height: auto; }
+    """
+    HOW: ClassVar = [("top", "the best"), ("greedy", "greedily"), ("threshold", "from")]
+
+    class Changed(Message):
+        """A field was changed."""
+
+    def __init__(self, n: int, threshold: float, selection: Selection | None = None) -> None:
+        super().__init__(classes="fields")
+        self.n, self.threshold = n, threshold
+        self.before = selection
+        self.scores_nodes = False
+
+    def compose(self) -> ComposeResult:
+        before = self.before or Selection(n=self.n)
+        with Horizontal():
+            yield Choice("select", self.HOW, before.how, id="how")
+            yield Labelled("number", id="n")
+            yield Labelled("score", id="least")
+            signs = [("", "|score|"), ("signed", "signed")]
+            yield Choice("by", signs, "signed" if before.signed else "", id="sign")
+            fills = [("", "chosen"), ("fill", "kept")]
+            yield Choice("count", fills, "fill" if before.fill else "", id="fill")
+        yield Static(id="in-words")
+
+    def on_mount(self) -> None:
+        before = self.before
+        n = before.n if before is not None and before.n else self.n
+        least = before.threshold if before is not None else None
+        self.query_one("#n", Labelled).value = str(n)
+        self.query_one("#least", Labelled).value = f"{self.threshold if least is None else least:g}"
+        self.explain()
+
+    def offer(self, method: Method) -> None:
+        """For this method's scores."""
+        self.scores_nodes = method.kind == "nodes"
+        self.display = method.kind in ("edges", "nodes")
+        self.explain()
+
+    @property
+    def how(self) -> str:
+        return self.query_one("#how", Choice).value
+
+    def selection(self) -> Selection:
+        """Raises Refused, or WorkbenchError for what does not go together."""
+        signed = self.query_one("#sign", Choice).value == "signed"
+        if self.how == "threshold":
+            least = self.query_one("#least", Labelled).real()
+            return Selection("threshold", threshold=least, signed=signed)
+        fill = self.query_one("#fill", Choice).value == "fill" and not self.scores_nodes
+        number = self.query_one("#n", Labelled).whole(1)
+        return Selection("greedy" if self.how == "greedy" else "top", number, None, signed, fill)
+
+    @on(Choice.Changed)
+    @on(Input.Changed)
+    def explain(self) -> None:
+        """Say in words what the fields mean."""
+        by_number = self.how != "threshold"
+        self.query_one("#n").display = by_number
+        self.query_one("#least").display = not by_number
+        self.query_one("#fill").display = by_number and not self.scores_nodes
+        try:
+            words = selection_sentence(self.selection(), nodes=self.scores_nodes)
+        except (ValueError, WorkbenchError) as error:
+            words = str(error)
+        self.query_one("#in-words", Static).update(Text(words))
+        self.post_message(self.Changed())
+
+
+def selection_sentence(selection: Selection, *, nodes: bool) -> str:
+    """A selection in one sentence."""
+    what = "nodes" if nodes else "edges"
+    value = "importance" if selection.signed else "|score|"
+    if selection.threshold is not None:
+        chosen = f"All {what} whose {value} is at least {selection.threshold:g}"
+    elif selection.how == "greedy":
+        chosen = (
+            f"From the logits, {count(selection.n or 0)} times the edge of largest {value} into "
+            "a node reached already"
+        )
+    else:
+        chosen = f"The {count(selection.n or 0)} {what} of largest {value}"
+    if selection.fill:
+        return f"{chosen}; more, as long as no more than that are left without dead ends."
+    return f"{chosen}; then dead ends are taken out."
+
+
+def selection_words(selection: Selection | None, options: Options) -> str:
+    """What was asked for, in a few words."""
+    if selection is None:
+        asked = f"tau {options.threshold:g}" if options.threshold is not None else ""
+        return f"{count(options.edges)} edges" if options.edges is not None else asked
+    sign = " signed" if selection.signed else ""
+    if selection.threshold is not None:
+        return f"from {selection.threshold:g}{sign}"
+    fill = " kept" if selection.fill else ""
+    return f"{selection.how} {count(selection.n or 0)}{fill}{sign}"
+
+
+def options_words(method: Method, options: Options) -> str:
+    """What the method was told, in a few words."""
+    words = []
+    for name in method.options:
+        value = getattr(options, name)
+        if name == "absolute":
+            words.append("change either way" if value else "change for the worse")
+        elif name == "measure":
+            words.append("by KL" if value == "kl" else "by the metric")
+        elif value is not None:
+            words.append(f"{name} {value:g}")
+    return ", ".join(words)

@@ -1,0 +1,162 @@
+"""Discoverer: the discovery that runs beside commands and sweeps, and the line that tells of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from rich.style import Style
+from rich.text import Text
+from textual.message_pump import MessagePump
+from textual.strip import Strip
+from textual.widget import Widget
+
+from screens.base.numbers import seconds
+from screens.base.worker import Background
+
+if TYPE_CHECKING:
+    from screens.discovery.dialog import DiscoveryRequest
+    from workbench.session.results import Held
+    from workbench.session.session import Session
+
+TELLING = 0.5
+"""Seconds before a time left is told: the first pieces are no guide."""
+
+
+@dataclass
+class Run:
+    """A discovery under way.
+
+    Attributes:
+        fraction: of the work that is done.
+    """
+
+    request: DiscoveryRequest
+    cancel: threading.Event = field(default_factory=threading.Event)
+    began: float = field(default_factory=monotonic)
+    fraction: float = 0.0
+
+    def left(self, now: float) -> float | None:
+        """Seconds to go, going by what was done; None if too little was."""
+        took = now - self.began
+        if took < TELLING or self.fraction <= 0:
+            return None
+        return took * (1 - self.fraction) / self.fraction
+
+
+class Discoverer:
+    """Runs one discovery at a time in a thread of its own.
+
+    Attributes:
+        run: what is under way, if anything is.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        receiver: MessagePump,
+        *,
+        moved: Callable[[], None],
+        done: Callable[[Held], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """`moved` after each piece; at the end `done`, or `failed` if nothing is held of it."""
+        self.session = session
+        self.run: Run | None = None
+        self._thread = Background(receiver, "discovery")
+        self._moved, self._done, self._failed = moved, done, failed
+
+    def start(self, request: DiscoveryRequest) -> None:
+        """Begin; nothing may be under way."""
+        assert self.run is None
+        run = self.run = Run(request)
+        session = self.session
+
+        def on_piece(fraction: float) -> None:
+            self._thread.deliver(lambda: self._came(run, fraction))
+
+        def work() -> Held:
+            return session.discover(
+                request.method,
+                request.options,
+                request.selection,
+                cancel=run.cancel,
+                on_piece=on_piece,
+                show=False,  # the bench knows when that is welcome
+            )
+
+        self._thread.put(work, self._ended, self._broke)
+
+    def cancel(self) -> bool:
+        """End what is under way after its present piece; False if nothing is."""
+        if self.run is None:
+            return False
+        self.run.cancel.set()
+        return True
+
+    def stop(self) -> None:
+        """Cancel, and take nothing more."""
+        self.cancel()
+        self._thread.stop()
+
+    def _came(self, run: Run, fraction: float) -> None:
+        if run is self.run:
+            run.fraction = fraction
+            self._moved()
+
+    def _ended(self, held: Held) -> None:
+        self.run = None
+        self._done(held)
+
+    def _broke(self, error: BaseException) -> None:
+        self.run = None
+        self._failed(error)
+
+
+class DiscoveryLine(Widget):
+    """Method, bar, share done, time left, and how to end it; not there while nothing runs."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    DiscoveryLine {
+        display: none;
+        height: 1;
+        background: $boost;
+        &.-running { display: block; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.run: Run | None = None
+
+    def show(self, run: Run | None) -> None:
+        self.run = run
+        self.set_class(run is not None, "-running")
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        text = Text() if self.run is None else progress_line(self.run, self.size.width, monotonic())
+        strip = Strip(text.render(self.app.console, end="")).adjust_cell_length(self.size.width)
+        return strip.apply_style(self.rich_style)
+
+
+def progress_line(run: Run, width: int, now: float) -> Text:
+    """The line at this width; its last words can be clicked."""
+    left = run.left(now)
+    if run.cancel.is_set():
+        words = "stopping after this piece…"
+    else:
+        words = "" if left is None else f"{seconds(left)} left"
+    before = f" {run.request.method} "
+    after = f" {int(100 * run.fraction):>3}%  {words:<12}  "
+    end = "S stop, keep what it found"
+    cells = max(4, min(40, width - len(before) - len(after) - len(end) - 1))
+    full = round(run.fraction * cells)
+    text = Text(before, "bold")
+    text.append("█" * full + "░" * (cells - full))
+    text.append(after)
+    return text.append(end, Style(meta={"@click": "screen.stop_discovery()"}, underline=True))

@@ -1,0 +1,1 @@
+"""The graph screen: the circuit by layers or by groups, and the groups' roles."""

@@ -1,0 +1,37 @@
+"""Every action of the graph screen, once: its keys, its word in the footer, its sentence."""
+
+from __future__ import annotations
+
+from screens.base.actions import Action
+
+DRAWING = "The drawing"
+GROUPS = "Groups"
+
+ACTIONS = (
+    Action("go_in", "enter", "⏎", "to the bench",
+           "Go to this node on the bench; in the list, to the other end of the link.", DRAWING),
+    Action("focus_paths", "f", "f", "paths only",
+           "Draw only the paths from this node to the logits; once more draws all.", DRAWING),
+    Action("jump", "slash", "/", "jump", "Jump to a node by typing its name.", DRAWING),
+    Action("links", "tab", "tab", "links", "Go to the list of links, and back.", DRAWING),
+    Action("pick", "space", "space", "pick", "Pick this node for a group, or let it go.", GROUPS),
+    Action("pick_none", "c", "c", "pick none", "Let all picked nodes go.", GROUPS),
+    Action("assign", "r", "r", "group and role",
+           "Put the picked nodes (or this one) into a group and say its role.", GROUPS),
+    Action("groups", "v", "v", "groups",
+           "Draw groups with their role instead of single nodes, and back.", GROUPS),
+    Action("dissolve", "x", "x", "dissolve",
+           "Remove the group under the cursor; its nodes stay in the circuit.", GROUPS),
+    Action("undo", "u", "u", "undo", "Undo the last command.", GROUPS),
+    Action("redo", "U,ctrl+r", "U", "redo", "Redo the command that was undone last.", GROUPS),
+    Action("leave", "q", "esc", "back", "Back to the bench.", DRAWING),
+    Action("help", "question_mark,f1", "?", "help", "Explain this screen.", DRAWING),
+)  # fmt: skip
+
+BY_NAME = {action.name: action for action in ACTIONS}
+FOOTERS = {
+    "nodes": ("leave", "pick", "assign", "groups", "focus_paths", "links", "jump", "dissolve",
+              "undo", "pick_none", "go_in"),
+    "groups": ("leave", "assign", "groups", "dissolve", "undo", "redo", "jump"),
+}  # fmt: skip
+"""What the footer offers by view, the most needed first."""

@@ -1,0 +1,360 @@
+"""The graph screen: the circuit drawn by layers, and its nodes put into groups with a role.
+
+Two views of one picture: single nodes by layer, or a box for each group with the edges between them
+counted. Groups are the session's; everything else here (cursor, picked nodes, focus) is only looked
+at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
+from textual.screen import Screen
+from textual.widgets import Static
+
+from screens.base.actions import Action
+from screens.base.marks import MARKS, TREE_LEGEND
+from screens.base.numbers import count, plain
+from screens.base.tokens import one_line
+from screens.base.worker import Background, sentence
+from screens.graph.canvas import Drawing
+from screens.graph.circuit_map import Map
+from screens.graph.group_map import draw_groups
+from screens.graph.keys import ACTIONS, BY_NAME, FOOTERS
+from screens.graph.layer_map import FED_BY, FEEDS, PICKED, draw_layers
+from screens.graph.link_list import LinkList
+from screens.graph.picture import Member, Picture, letter
+from screens.widgets.key_bar import KeyBar
+from screens.widgets.line_list import Rows
+from workbench.session.views import Status
+
+if TYPE_CHECKING:
+    from workbench.session.session import Session
+
+LOOK_AGAIN = 0.5
+"""Seconds between looks whether a command that was under way has changed the circuit."""
+STATES = {mark: words.split(":")[0] for mark, words in TREE_LEGEND.items()}
+
+
+class GraphScreen(Screen[str | None]):
+    """The circuit as a picture. Answers the node to go to, or None.
+
+    Attributes:
+        picked: nodes chosen for a group, in the order in which they were.
+        focus_on: the node whose paths to the logits are drawn alone; None: everything is.
+        by_group: the group view is shown.
+    """
+
+    CSS_PATH = Path(__file__).with_name("screen.tcss")
+    AUTO_FOCUS = "#map"
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - the base class declares it
+        (0, "-narrow"),
+        (120, "-wide"),
+    ]
+    ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(action.binding() for action in ACTIONS),
+        Binding("escape", "leave", "Back to the bench", show=False),
+    ]
+
+    def __init__(self, session: Session, node: str | None = None) -> None:
+        super().__init__()
+        self.session = session
+        self.node = node or "logits"
+        self.picked: list[str] = []
+        self.focus_on: str | None = None
+        self.by_group = False
+        self.picture = Picture.of(session)
+        self._status = session.status()
+        self._member: str | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="graph-title")
+        with Container(id="graph-body"):
+            yield Map(id="map")
+            with Vertical(id="side"):
+                yield Static(id="about")
+                yield LinkList(id="links")
+                yield Static(id="legend")
+        yield KeyBar(BY_NAME["help"], id="keys")
+
+    def on_mount(self) -> None:
+        self._background = Background(self, "graph")
+        self.set_interval(LOOK_AGAIN, self._look)
+        if self.node not in self.picture.layer:
+            self.node = "logits"
+        self.map.cursor = self.node
+
+    def on_unmount(self) -> None:
+        self._background.stop()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.redraw)
+
+    @property
+    def map(self) -> Map:
+        return self.query_one("#map", Map)
+
+    # Showing.
+
+    def _look(self) -> None:
+        if self.session.status() is not self._status:
+            self.renew()
+
+    def renew(self) -> None:
+        """Draw the circuit as the session has it now."""
+        self._status = self.session.status()
+        self.picture = Picture.of(self.session)
+        self.picked = [node for node in self.picked if node in self.picture.layer]
+        if self.focus_on not in self.picture.layer:
+            self.focus_on = None
+        if self.node not in self.picture.layer:
+            self.node = "logits"
+        self.redraw()
+
+    def shown(self) -> set[str]:
+        """The nodes that are drawn."""
+        if self.focus_on is None:
+            return set(self.picture.layer)
+        return self.picture.paths_to_logits(self.focus_on)
+
+    def redraw(self) -> None:
+        self.set_class(self.by_group, "-groups")
+        drawing = self.map
+        width = drawing.scrollable_content_region.width
+        if not width:
+            return
+        if self.by_group:
+            lines, spots = draw_groups(
+                self.picture, cursor=drawing.cursor, width=width, ink=drawing.ink
+            )
+        else:
+            lines, spots = draw_layers(
+                self.picture,
+                shown=self.shown(),
+                cursor=drawing.cursor,
+                picked=self.picked,
+                width=width,
+                ink=drawing.ink,
+            )
+        drawing.draw(lines, spots)
+        self._describe()
+
+    def _describe(self) -> None:
+        """Bring the title, the side and the legend up to date."""
+        status = self._status
+        faithfulness = "undefined" if status.faithfulness is None else plain(status.faithfulness, 3)
+        parts = [
+            f"{count(len(self.picture.layer))} nodes, {count(status.edges)} edges",
+            f"faithfulness {faithfulness}, {'closed' if status.closed else 'open'}",
+        ]
+        if self.focus_on is not None and not self.by_group:
+            parts.insert(
+                0, f"only paths {self.focus_on} → logits: {count(len(self.shown()))} nodes"
+            )
+        if self.picked:
+            parts.insert(0, f"{count(len(self.picked))} picked")
+        footer = FOOTERS["groups" if self.by_group else "nodes"]
+        self.query_one(KeyBar).offer([BY_NAME[name] for name in footer])
+        view = "Groups" if self.by_group else "Graph"
+        self.query_one("#graph-title", Static).update(Text(f"{view}  " + " · ".join(parts)))
+        self.query_one("#about", Static).update(self._about())
+        self.query_one("#links", LinkList).show_links(self.picture, self.node)
+        self.query_one("#legend", Static).update(self._legend())
+
+    def _about(self) -> Text:
+        """The node under the cursor: its state, its group and role, its note."""
+        state = self.picture.state.get(self.node, "")
+        words = [STATES.get(MARKS.get(state, ""), "no path to the logits")]
+        if state == "open":
+            words = ["open: reads the clean residual"]
+        links = len(self.picture.feeds[self.node]), len(self.picture.fed_by[self.node])
+        if self.node != "logits":
+            words.append(f"feeds {links[0]}")
+        if self.node != "input" and state != "open":
+            words.append(f"fed by {links[1]}")
+        text = Text.assemble((self.node, "bold"), " ", ", ".join(words))
+        group = self.picture.group_of.get(self.node)
+        if group is not None:
+            named = self.picture.groups[group]
+            role = f": {one_line(named.role)}" if named.role else ""
+            text.append(f"\n{letter(group)} {one_line(named.name)}{role}")
+        note = self.picture.notes.get(self.node)
+        if note:
+            text.append(f"\nnote: {one_line(note)}")
+        return text
+
+    def _legend(self) -> Text:
+        """What letters and marks mean."""
+        lines = []
+        for i, group in enumerate(self.picture.groups):
+            role = f": {one_line(group.role)}" if group.role else ""
+            lines.append(f"{letter(i)} {one_line(group.name)}{role} ({len(group.nodes)})")
+        lines.append(f"{FEEDS} it feeds  {FED_BY} feeds it  {PICKED} picked")
+        marks = [f"{mark} {STATES[mark]}" for mark in MARKS.values()]
+        lines.append("  ".join(marks))
+        return Text("\n".join(lines), style="dim")
+
+    # The cursor.
+
+    def on_drawing_moved(self, event: Drawing.Moved) -> None:
+        if self.by_group:
+            self._member = event.key
+        else:
+            self.node = event.key
+        self.redraw()
+
+    def on_drawing_chosen(self, event: Drawing.Chosen) -> None:
+        if self.by_group:
+            self._go_into(event.key)
+        else:
+            self.dismiss(self.node)
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        self._follow()
+
+    def _follow(self) -> None:
+        """From a link in the list to the node at its other end."""
+        row = self.query_one("#links", LinkList).highlighted
+        if row is not None:
+            self._go_to(row.other)
+
+    def _go_to(self, node: str) -> None:
+        """Put the cursor on a node, drawing what is needed for that."""
+        if self.focus_on is not None and node not in self.shown():
+            self.focus_on = None
+        self.by_group = False
+        self.node = self.map.cursor = node
+        self.redraw()
+
+    def _go_into(self, key: str) -> None:
+        member = self._members().get(key)
+        if member is not None and member.nodes:
+            self._go_to(member.nodes[0])
+            self.map.focus()
+
+    def _members(self) -> dict[str, Member]:
+        return {member.key: member for member in self.picture.members()}
+
+    # Keys.
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+    def action_go_in(self) -> None:
+        if self.focused is self.query_one("#links"):
+            self._follow()
+        elif self.by_group:
+            self._go_into(self._member or "")
+        else:
+            self.dismiss(self.node)
+
+    def action_pick(self) -> None:
+        if self.by_group:
+            return
+        if self.node in self.picked:
+            self.picked.remove(self.node)
+        else:
+            self.picked.append(self.node)
+        self.redraw()
+
+    def action_pick_none(self) -> None:
+        self.picked.clear()
+        self.redraw()
+
+    def action_focus_paths(self) -> None:
+        self.focus_on = self.node if self.focus_on is None else None
+        self.by_group = False
+        self.map.cursor = self.node
+        self.redraw()
+
+    def action_groups(self) -> None:
+        self.by_group = not self.by_group
+        keys = list(self._members())
+        if self._member not in keys:
+            self._member = keys[0]
+        self.map.cursor = self._member if self.by_group else self.node
+        if self.by_group:
+            self.map.focus()
+        self.redraw()
+
+    def action_links(self) -> None:
+        links = self.query_one("#links", LinkList)
+        (self.map if self.focused is links or self.by_group else links).focus()
+
+    def action_jump(self) -> None:
+        from screens.widgets.node_jump import Jump
+
+        known = {node: self._words(group) for node, group in self.picture.group_of.items()}
+        known = {node: known.get(node, "") for node in self.picture.nodes}
+
+        def go(node: str | None) -> None:
+            if node is not None:
+                self._go_to(node)
+
+        self.app.push_screen(Jump(self.picture.nodes, known), go)
+
+    def _words(self, group: int) -> str:
+        return f"{letter(group)} {self.picture.groups[group].name}"
+
+    def action_assign(self) -> None:
+        """Ask for the group of the picked nodes, else of what is under the cursor."""
+        from screens.graph.group_dialog import GroupDialog
+
+        nodes = tuple(self.picked) or (self.node,)
+        if self.by_group:
+            member = self._members().get(self._member or "")
+            if member is None or not member.key.isdecimal():
+                self.notify("Pick nodes in the graph first: v, then space.", markup=False)
+                return
+            nodes = self.picture.groups[int(member.key)].nodes
+
+        def assign(answer: tuple[str, str] | None) -> None:
+            if answer is not None:
+                self._command(lambda: self.session.move_to_group(nodes, *answer))
+                self.picked.clear()
+
+        self.app.push_screen(GroupDialog(nodes, self.picture.groups), assign)
+
+    def action_dissolve(self) -> None:
+        """Remove the group under the cursor; its nodes stay in the circuit."""
+        index = self.picture.group_of.get(self.node)
+        if self.by_group:
+            key = self._member or ""
+            index = int(key) if key.isdecimal() else None
+        if index is None:
+            self.notify("There is no group under the cursor.", markup=False)
+            return
+        name = self.picture.groups[index].name
+        self._command(lambda: self.session.remove_group(name))
+
+    def action_undo(self) -> None:
+        self._command(self.session.undo)
+
+    def action_redo(self) -> None:
+        self._command(self.session.redo)
+
+    def action_help(self) -> None:
+        from screens.help.screen import HelpScreen
+
+        self.app.push_screen(HelpScreen())
+
+    def _command(self, call: Callable[[], Status]) -> None:
+        """Let the session do it; show the circuit as it is then."""
+
+        def done(status: Status) -> None:
+            self.renew()
+            if status.message:
+                self.notify(one_line(status.message), markup=False, timeout=3)
+
+        def failed(error: BaseException) -> None:
+            self.notify(sentence(error), severity="error", markup=False, timeout=10)
+            self.renew()
+
+        self._background.put(call, done, failed)

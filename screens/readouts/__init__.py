@@ -1,0 +1,1 @@
+"""The panel of readouts: what a component writes, as text, curves and heat maps."""

@@ -1,0 +1,71 @@
+"""The head of the readouts: their views as tabs, and the selectors of position and prompt.
+
+Each key stands beside what it moves, so that nothing has to be looked up; each can be clicked.
+"""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from screens.readouts.requests import VIEWS
+from screens.readouts.text import QUIET, lines, link
+
+PLACE = 36
+"""Cells of the position where both selectors stand on one line: enough for the longest token."""
+
+
+def draw_head(
+    view: int, place: str | None, pair: int | None, n_pairs: int, pending: bool, width: int
+) -> Content:
+    """Two or three lines of `width` cells.
+
+    Args:
+        view: index of the chosen view.
+        place: the position in words; None where the view has but one.
+        pair: the chosen prompt; None for the mean over `n_pairs`.
+        pending: newer values are being computed.
+    """
+    return lines([_tabs(view, width), *_selectors(place, pair, n_pairs, pending, width)])
+
+
+def _tabs(view: int, width: int) -> Content:
+    """The views' names, as long as there is room for; brackets mark the chosen one."""
+    for names in zip(*(one.names for one in VIEWS), strict=True):
+        if sum(map(len, names)) + len(names) + 1 <= width:
+            break
+    tabs = Content()
+    for i, name in enumerate(names):
+        before = "[" if i == view else "]" if i == view + 1 else " "
+        style = link("view", i, "bold reverse" if i == view else "")
+        tabs += Content.assemble((before, "bold"), (name, style))
+    return tabs + Content.styled("]" if view == len(VIEWS) - 1 else " ", "bold")
+
+
+def _selectors(
+    place: str | None, pair: int | None, n_pairs: int, pending: bool, width: int
+) -> list[Content]:
+    # The keys stand before what they move, so that they stay under the mouse when it changes.
+    back, on = link("position", -1, "bold"), link("position", 1, "bold")
+    position = Content.assemble(("position ", QUIET), ("[,]", back), ("[.]", on), f" {place}")
+    if place is None:
+        position = Content.assemble(("position ", QUIET), "−1 (fixed)")
+    before, after = link("pair", -1, "bold"), link("pair", 1, "bold")
+    prompt = Content.assemble(("prompt   ", QUIET), ("[<]", before), ("[>]", after))
+    if pair is None:
+        prompt += Content(f" mean of {n_pairs}")
+    else:
+        prompt += Content.assemble(
+            f" {pair} of 0–{n_pairs - 1}   ", ("[0] mean", link("mean", None, "bold"))
+        )
+    one_line = width >= PLACE + 40
+    last = (
+        position.extend_right(max(0, PLACE - position.cell_length)) + prompt if one_line else prompt
+    )
+    rows = [last] if one_line else [position, last]
+    if pending:
+        room = width - last.cell_length - 1
+        word = "computing …"
+        # Where there is no room for the word, an ellipsis stands for it.
+        waiting = Content.styled(word if len(word) <= room else "…", "bold")
+        rows[-1] = last.extend_right(max(1, room + 1 - waiting.cell_length)) + waiting
+    return rows

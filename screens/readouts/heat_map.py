@@ -1,0 +1,103 @@
+"""An attention pattern as text: shades that can be told apart without colour, and one row in
+numbers.
+
+Rows are queries, columns keys, both in the prompt's order. A cell's shade says in which range its
+weight lies; the legend says which. The chosen query's row is spelled out below (or, with room,
+beside) the map.
+"""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from screens.base.numbers import plain
+from screens.base.tokens import fit, show_token
+from screens.readouts.text import HEADING, POINTER, QUIET, index, lines, link, quiet, ray, where
+from workbench.readouts.results import Attention
+
+SHADES = ((0.75, "█"), (0.5, "▓"), (0.25, "▒"), (0.1, "░"), (0.02, "·"))
+"""Least weight, shade; a smaller weight is left blank."""
+ELSEWHERE = "..."
+"""Stands for a token that is not the same in all averaged prompts."""
+MOST_BAR = 24
+BESIDE = 34
+"""Cells that the list of one row needs to stand beside the map."""
+
+
+def shade(weight: float) -> str:
+    return next((sign for least, sign in SHADES if weight >= least), " ")
+
+
+def legend(elsewhere: bool = False) -> str:
+    """What the shades mean, and `...` where some prompts' tokens differ."""
+    words = [f"{sign}≥{100 * least:.0f}%" for least, sign in reversed(SHADES)]
+    return "shade: " + " ".join(words) + (f", {ELSEWHERE} tokens differ" if elsewhere else "")
+
+
+def draw_attention(attention: Attention, position: int, width: int) -> Content:
+    """The map, the query at `position` (from the end if negative) marked and spelled out."""
+    n = len(attention.tokens)
+    query = max(0, min(n - 1, position % n if -n <= position < n else n - 1))
+    label = min(12, max(len(show_token(token, 12)) for token in attention.tokens))
+    label = max(6, min(label, width - 8 - n))
+    # Shades two cells wide are square and easier to read; long prompts get narrow ones.
+    map_width = label + 6 + 2 * n
+    cell = 2 if map_width <= width else 1
+    map_width = label + 6 + cell * n
+    words = legend(attention.place.pair is None and ELSEWHERE in attention.tokens)
+    heat = [*_map(attention, query, label, cell), *quiet(words, min(width, max(map_width, 36)))]
+    heading = Content.styled(f"{attention.place.node}, {where(attention.place, False)}", HEADING)
+    if map_width + 2 + BESIDE <= width:
+        row = _row(attention, query, width - map_width - 2)
+        body = [
+            (left.extend_right(max(0, map_width + 2 - left.cell_length)) + right)
+            for left, right in zip(
+                [*heat, *[Content()] * (len(row) - len(heat))],
+                [*row, *[Content()] * (len(heat) - len(row))],
+                strict=True,
+            )
+        ]
+    else:
+        body = [*heat, Content(), *_row(attention, query, width)]
+    return lines([heading, *body, Content(), *quiet(attention.definition, width)])
+
+
+def _map(attention: Attention, query: int, label: int, cell: int) -> list[Content]:
+    n = len(attention.tokens)
+    margin = " " * (label + 5)
+    parts = []
+    if n > 10:
+        tens = "".join(
+            str(key // 10 if key % 10 == 0 and key else " ").ljust(cell) for key in range(n)
+        )
+        parts.append(Content.styled(margin + tens, QUIET))
+    units = "".join(str(key % 10).ljust(cell) for key in range(n))
+    parts.append(Content.styled(f"{'query':<{label + 1}}key " + units, QUIET))
+    for q, token in enumerate(attention.tokens):
+        here = q == query
+        name = f"{q:>3}{POINTER if here else ' '}{fit(show_token(token, label), label)} "
+        shades = "".join(shade(float(attention.weights[q, key])) * cell for key in range(q + 1))
+        style = link("query", q - n, "bold" if here else "")
+        parts.append(Content.assemble((name, style), (shades.ljust(n * cell), "$text-primary")))
+    return parts
+
+
+def _row(attention: Attention, query: int, width: int) -> list[Content]:
+    """One query's keys by falling weight, in numbers."""
+    n = len(attention.tokens)
+    token = show_token(attention.tokens[query], 12)
+    weights = [float(weight) for weight in attention.weights[query, : query + 1]]
+    order = sorted(range(query + 1), key=lambda key: -weights[key])
+    parts = [Content.assemble((f"{token} (query {query}, position {index(query - n)})", "bold"))]
+    parts.append(Content.styled("attends to key        share", QUIET))
+    for key in order:
+        name = fit(show_token(attention.tokens[key], 13), 13)
+        room = min(MOST_BAR, width - 27)
+        parts.append(
+            Content.assemble(
+                f"{key:>6}  {name} ",
+                f"{plain(weights[key], 3)} ",
+                (ray(weights[key], 1.0, room) if weights[key] >= 0.005 else "", "$text-primary"),
+            )
+        )
+    return parts

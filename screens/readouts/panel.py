@@ -1,0 +1,405 @@
+"""Readouts: what the chosen component does, in words and numbers.
+
+One widget with five views of a component: its logit lens, the direct logit attribution, its curve
+over the task's answer space, a head's attention pattern, and the lens of the residual stream. It
+owns which view, position and prompt are looked at; the numbers are the session's, computed in the
+background. Only the latest wish is ever computed next, and a result is shown only if it is still
+what is wished for.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import ScrollableContainer
+from textual.content import Content
+from textual.message import Message
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Static
+
+from screens.base.tokens import show_token
+from screens.base.worker import Background, sentence
+from screens.readouts.curve_plot import has_scale, plot_curve
+from screens.readouts.head import draw_head
+from screens.readouts.heat_map import draw_attention
+from screens.readouts.requests import VIEWS, Prompts, Readout, View, Wish, read
+from screens.readouts.text import (
+    curve_heading,
+    draw_attribution,
+    draw_curve_rows,
+    draw_lens,
+    draw_residual,
+    index,
+    lines,
+    marker,
+    quiet,
+)
+from workbench.errors import Cancelled
+from workbench.readouts.results import Attention, Attribution, Curve, Lens
+
+if TYPE_CHECKING:
+    from textual_plotext import PlotextPlot
+
+    from workbench.session.session import Session
+
+DEBOUNCE = 0.08
+"""Seconds that a selection must stand still before it is computed; a held key skips what it passes.
+"""
+PATIENCE = 0.3
+"""Seconds after which older values make way for the word that newer ones are being computed."""
+LOOK_AGAIN = 0.25
+"""Seconds between looks whether hidden readouts with something to compute have come into sight."""
+REMEMBERED = 256
+"""Results kept, so that going back and forth is instant."""
+
+
+class Readouts(Widget, can_focus=True):
+    """The readouts of one component; `show` says of which."""
+
+    ALLOW_SELECT = False
+    HELP = """\
+What the chosen component writes and reads, in the clean run.
+
+- **Logit lens**: the tokens whose logit its output raises and lowers most.
+- **Direct logit attribution**: what each component adds to the logit difference itself, and its
+  rank. What later components make of its output is not in it: compare the effect of its edges.
+- **Answer curve**: the same lens over all the task's answers.
+- **Attention**: which tokens a head looks at from each token.
+- **Residual lens**: what the model would say if it stopped after each layer.
+
+✓ marks answers, ✗ wrong answers. A position counts from the end: −1 is the last token, where the
+task is judged.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right,l", "view(1)", "Next view", key_display="→ l", show=False),
+        Binding("left,h", "view(-1)", "Previous view", key_display="← h", show=False),
+        Binding("comma", "position(-1)", "One token back", key_display=",", show=False),
+        Binding("full_stop", "position(1)", "One token on", key_display=".", show=False),
+        Binding("less_than_sign", "pair(-1)", "Previous prompt", key_display="<", show=False),
+        Binding("greater_than_sign", "pair(1)", "Next prompt", key_display=">", show=False),
+        Binding("0", "mean", "Mean over all prompts", show=False),
+        Binding("down,j", "scroll('down')", "Scroll down", key_display="↓ j", show=False),
+        Binding("up,k", "scroll('up')", "Scroll up", key_display="↑ k", show=False),
+        Binding("pagedown,ctrl+f", "scroll('page_down')", "Page down", show=False),
+        Binding("pageup,ctrl+b", "scroll('page_up')", "Page up", show=False),
+        Binding("home", "scroll('home')", "To the top", show=False),
+        Binding("end,G", "scroll('end')", "To the end", show=False),
+        Binding("shift+right", "scroll('right')", "Scroll right", show=False),
+        Binding("shift+left", "scroll('left')", "Scroll left", show=False),
+    ]
+    DEFAULT_CSS = """
+    Readouts {
+        & > #readout-head { height: auto; }
+        & > #readout-body {
+            height: 1fr;
+            overflow: hidden auto;
+            scrollbar-size: 1 1;
+            &.-map { overflow-x: auto; }
+            & > Static { width: auto; min-width: 100%; height: auto; }
+            & > PlotextPlot { height: 1fr; min-height: 10; }
+        }
+        &.-waiting > #readout-body { text-style: dim; }
+    }
+    """
+
+    class NodeChosen(Message):
+        """A component's name was clicked in a readout."""
+
+        def __init__(self, node: str) -> None:
+            super().__init__()
+            self.node = node
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.session: Session | None = None
+        self.node: str | None = None
+        self.position = -1
+        self.pair: int | None = None
+        self._view = 0
+        self._prompts: Prompts | None = None
+        self._results: OrderedDict[Wish, Readout | str] = OrderedDict()
+        self._shown: Readout | str | None = None
+        self._computing: Wish | None = None
+        self._background: Background | None = None
+        self._debounce: Timer | None = None
+        self._patience: Timer | None = None
+        self._plot: PlotextPlot | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="readout-head")
+        with ScrollableContainer(id="readout-body", can_focus=False):
+            yield Static(id="readout-text")
+            yield Static(id="readout-note")
+
+    def on_mount(self) -> None:
+        self._background = Background(self, "readouts")
+        self._want()
+
+    def on_unmount(self) -> None:
+        if self._background is not None:
+            self._background.stop()
+
+    # What is looked at.
+
+    @property
+    def result(self) -> Readout | None:
+        """What is shown of the present wish; None while it is computed, or if there is none."""
+        shown = self._shown
+        return None if self.pending or isinstance(shown, str) else shown
+
+    @property
+    def view(self) -> View:
+        return VIEWS[self._view]
+
+    @property
+    def pending(self) -> bool:
+        """What is shown is not yet what was chosen."""
+        return self.has_class("-waiting")
+
+    def show(self, session: Session, node: str | None) -> None:
+        """Read this component, as soon as the selection stands still."""
+        if session is not self.session:
+            self.session, self._prompts, self.pair, self.position = session, None, None, -1
+            self._results.clear()
+        elif node == self.node:
+            return
+        self.node = node
+        self._want()
+
+    def wish(self) -> Wish | str:
+        """What is to be read, or why there is nothing to read."""
+        if self.session is None:
+            return "No session is open."
+        view = self.view
+        node = self.node if view.by_node else None
+        if view.by_node and node is None:
+            return "Choose a component to read what it writes."
+        if view.key == "attention" and ".h" not in (node or ""):
+            return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
+        return Wish(view.key, node, self.position if view.by_position else None, self.pair)
+
+    def _want(self) -> None:
+        """Show what is known of the wish; see to it that the rest is computed."""
+        if not self.is_mounted:
+            return
+        for timer in (self._debounce, self._patience):
+            if timer is not None:
+                timer.stop()
+        wish = self.wish()
+        known = wish if isinstance(wish, str) else self._results.get(wish)
+        self.set_class(known is None, "-waiting")
+        self._draw_head()
+        if known is not None:
+            self._show(known)
+        else:
+            self._debounce = self.set_timer(DEBOUNCE, self._compute)
+            self._patience = self.set_timer(PATIENCE, self._make_way)
+
+    def on_show(self) -> None:
+        self._want()
+
+    def _compute(self) -> None:
+        """Start to compute the wish, unless something is being computed: then it is next."""
+        wish, session, background = self.wish(), self.session, self._background
+        if isinstance(wish, str) or session is None or background is None:
+            return
+        if not self.is_on_screen:
+            # What cannot be seen is not computed. Not every way to come into sight sends a `Show`.
+            self._debounce = self.set_timer(LOOK_AGAIN, self._compute)
+            return
+        if self._computing is not None or wish in self._results:
+            return
+        self._computing = wish
+        known_prompts = self._prompts
+
+        def work() -> tuple[Prompts, Readout]:
+            return known_prompts or Prompts.of(session), read(session, wish)
+
+        def done(result: tuple[Prompts, Readout]) -> None:
+            if session is self.session:
+                self._prompts = result[0]
+            self._finished(session, wish, result[1])
+
+        def failed(error: BaseException) -> None:
+            self._finished(session, wish, None if isinstance(error, Cancelled) else sentence(error))
+
+        background.put(work, done, failed)
+
+    def _finished(self, session: Session, wish: Wish, result: Readout | str | None) -> None:
+        self._computing = None
+        if session is self.session and result is not None:
+            # What failed is said but not remembered: memory may be free again the next time.
+            if not isinstance(result, str):
+                self._results[wish] = result
+                if len(self._results) > REMEMBERED:
+                    self._results.popitem(last=False)
+            if wish == self.wish():
+                if self._patience is not None:
+                    self._patience.stop()
+                self.remove_class("-waiting")
+                self._draw_head()
+                self._show(result)
+                return
+        self._want()
+
+    def _make_way(self) -> None:
+        """Older values have stood long enough."""
+        if self.pending and self.is_on_screen:
+            name = self.view.names[0].lower()
+            self._show(f"Computing the {name}{f' of {self.node}' if self.view.by_node else ''} …")
+
+    # Drawing.
+
+    @property
+    def _body(self) -> ScrollableContainer:
+        return self.query_one("#readout-body", ScrollableContainer)
+
+    def _width(self) -> int:
+        body = self._body
+        # One cell is left for the scrollbar, whether it shows or not: lines must not jump.
+        return max(20, (body.size.width or self.size.width) - 1)
+
+    def on_resize(self) -> None:
+        self._draw_head()
+        if self._shown is not None:
+            self._show(self._shown)
+        if self.pending:
+            self._want()
+
+    def _draw_head(self) -> None:
+        n_pairs = 0 if self.session is None else self.session.task.n_pairs
+        place = None
+        if self.view.by_position or self.view.key == "attention":
+            place = f"{index(self.position)}{self._token()}"
+        self.query_one("#readout-head", Static).update(
+            draw_head(self._view, place, self.pair, n_pairs, self.pending, max(20, self.size.width))
+        )
+
+    def _token(self) -> str:
+        """The token at the position: the prompt's, or the one that all prompts share."""
+        token: str | None = None
+        if self.session is not None and self.pair is not None:
+            prompt = self.session.prompts(self.pair).clean
+            if len(prompt) >= -self.position:
+                token = prompt[self.position]
+        elif self._prompts is not None:
+            token = self._prompts.shared.get(self.position)
+        return "" if token is None else " " + show_token(token, 12)
+
+    def _show(self, result: Readout | str) -> None:
+        """Draw a result, or a sentence in its place."""
+        other_kind = type(result) is not type(self._shown)
+        self._shown = result
+        width = self._width()
+        text = self.query_one("#readout-text", Static)
+        note = self.query_one("#readout-note", Static)
+        plotted = isinstance(result, Curve) and has_scale(result)
+        self._body.set_class(isinstance(result, Attention), "-map")
+        if plotted:
+            assert isinstance(result, Curve)
+            text.update(lines(curve_heading(result)))
+            note.update(lines([Content(), *quiet(result.definition, width)]))
+            self._show_plot(result, width)
+        else:
+            text.update(self._text(result, width))
+        note.display = plotted
+        if self._plot is not None:
+            self._plot.display = plotted
+        if other_kind:
+            self._body.scroll_home(animate=False)
+
+    def _text(self, result: Readout | str, width: int) -> Content:
+        if isinstance(result, str):
+            return lines(quiet(result, width))
+        if isinstance(result, Lens):
+            return draw_lens(result, width, self._marker(result))
+        if isinstance(result, Attribution):
+            return draw_attribution(result, self.node, width)
+        if isinstance(result, Curve):
+            return draw_curve_rows(result, width)
+        if isinstance(result, Attention):
+            return draw_attention(result, self.position, width)
+        return draw_residual(result, width)
+
+    def _marker(self, lens: Lens) -> Any:
+        """Which tokens are answers: known of one prompt; over many they differ."""
+        if lens.place.pair is None or self.session is None:
+            return marker((), ())
+        prompt = self.session.prompts(lens.place.pair)
+        return marker(prompt.answers, prompt.wrong_answers)
+
+    def _show_plot(self, curve: Curve, width: int) -> None:
+        if self._plot is None:
+            # Plotext is needed for this view only, and slow to import: not before the first paint.
+            from textual_plotext import PlotextPlot
+
+            self._plot = PlotextPlot()
+            self._body.mount(self._plot, before="#readout-note")
+        plot_curve(self._plot.plt, curve, width)
+        self._plot.refresh()
+
+    # Keys and mouse.
+
+    def action_view(self, by: int) -> None:
+        self._go(view=(self._view + by) % len(VIEWS))
+
+    def _go(self, view: int) -> None:
+        if view != self._view:
+            self._view = view
+            self._want()
+
+    def action_position(self, by: int) -> None:
+        if self.session is None or (not self.view.by_position and self.view.key != "attention"):
+            return
+        position = max(-self._longest(), min(-1, self.position + by))
+        if position != self.position:
+            self.position = position
+            self._want()
+
+    def action_pair(self, by: int) -> None:
+        if self.session is None:
+            return
+        n_pairs = self.session.task.n_pairs
+        if self.pair is None:
+            self._go_to_pair(0 if by > 0 else n_pairs - 1)
+        else:
+            self._go_to_pair((self.pair + by) % n_pairs)
+
+    def action_mean(self) -> None:
+        self._go_to_pair(None)
+
+    def _go_to_pair(self, pair: int | None) -> None:
+        if self.session is None or pair == self.pair:
+            return
+        self.pair = pair
+        self.position = max(-self._longest(), self.position)
+        self._want()
+
+    def _longest(self) -> int:
+        """Positions that can be chosen: those of the prompt, or of every prompt."""
+        if self.session is not None and self.pair is not None:
+            return len(self.session.prompts(self.pair).clean)
+        return self._prompts.shortest if self._prompts is not None else 1
+
+    def action_scroll(self, where: str) -> None:
+        getattr(self._body, f"scroll_{where}")(animate=False)
+
+    def on_click(self, event: events.Click) -> None:
+        action, argument = event.style.meta.get("readout", (None, None))
+        if action == "view":
+            self._go(int(argument))
+        elif action == "position":
+            self.action_position(int(argument))
+        elif action == "pair":
+            self.action_pair(int(argument))
+        elif action == "mean":
+            self.action_mean()
+        elif action == "query":
+            self.action_position(int(argument) - self.position)
+        elif action == "node" and self.session and self.session.graph.has_node(str(argument)):
+            self.post_message(self.NodeChosen(str(argument)))

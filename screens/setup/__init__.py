@@ -1,0 +1,1 @@
+"""The setup screen: model, task and options, or a former session to go on with."""

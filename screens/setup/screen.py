@@ -1,0 +1,349 @@
+"""Setup: which model, which task, how many pairs; or a former session to go on with.
+
+Lists, sessions and prompts are looked up in threads: the first frame waits for none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Button, Input, Static
+
+from screens.base.actions import Action
+from screens.base.numbers import count
+from screens.base.tokens import one_line
+from screens.base.worker import Background, sentence
+from screens.navigation import OpenSession, OpenTutorial, ResumeSession
+from screens.setup.known import Known, look_up
+from screens.setup.session_list import SessionList
+from screens.widgets.choice import Choice
+from screens.widgets.key_bar import KeyBar
+from screens.widgets.line_list import Rows
+from screens.widgets.name_list import NameList, NameSuggester
+from workbench.errors import WorkbenchError
+from workbench.experiment import ablations
+from workbench.experiment.settings import OpenRequest
+from workbench.metrics.catalogue import DEFINITIONS
+
+if TYPE_CHECKING:
+    from workbench.prompts.preview import TaskPreview
+
+ABLATIONS = tuple((name, name) for name in ablations.ABLATIONS)
+SETTLE = 0.4
+"""Seconds without another key before the prompts are looked up."""
+DEFAULT_PAIRS = "32/all"
+"""What no number of pairs means: of a built-in task so many, of a file all."""
+
+GROUP = "Setup"
+OPEN = Action("open", "ctrl+o", "^o", "open", "Load the model and open the bench.", GROUP)
+NEXT = Action("app.focus_next", "tab", "tab", "next field", "Go to the next field.", GROUP)
+PAIR = Action("pair(1)", "ctrl+right", "^→", "next prompt", "Show the next pair of prompts.", GROUP)
+TUTORIAL = Action(
+    "tutorial", "ctrl+t", "^t", "tutorial", "Take the tutorial: ten minutes, step by step.", GROUP
+)
+QUIT = Action("app.quit", "ctrl+q", "^q", "quit", "Leave.", GROUP)
+
+
+class Setup(Screen[None]):
+    """The first screen of a bare `workbench`, and where a failed loading leads back to."""
+
+    CSS_PATH = Path(__file__).with_name("screen.tcss")
+    AUTO_FOCUS = "#model"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        OPEN.binding(),
+        TUTORIAL.binding(),
+        Binding("ctrl+right", "pair(1)", show=False, priority=True),
+        Binding("ctrl+left", "pair(-1)", show=False, priority=True),
+        Binding("f1", "help", show=False),
+    ]
+
+    def __init__(self, request: OpenRequest | None = None, complaint: str = "") -> None:
+        super().__init__()
+        self.request = request or OpenRequest("", "")
+        self.complaint = complaint
+        self.preview: TaskPreview | None = None
+        self.pair = 0
+        self.known = Known()
+        self._settling: Timer | None = None
+        self._asked = 0
+
+    def compose(self) -> ComposeResult:
+        asked = self.request
+        with Horizontal(id="title"):
+            yield Static(Text("Circuit Workbench"), id="name")
+            click = Style(meta={"@click": f"screen.{TUTORIAL.call}"}, underline=True)
+            link = Text.assemble("New here? ", (f"Tutorial ({TUTORIAL.shown})", click))
+            yield Static(link, id="new-here")
+        with Horizontal(id="what"):
+            with Vertical(id="model-box", classes="field"):
+                suggester = NameSuggester(lambda: self.known.models)
+                hint = "hub id, folder, .gguf file or short name"
+                yield Input(asked.model, id="model", placeholder=hint, suggester=suggester)
+                yield NameList(id="models")
+            with Vertical(id="task-box", classes="field"):
+                suggester = NameSuggester(lambda: self.known.tasks)
+                hint = "a task below, or a .jsonl, .json or .csv file"
+                yield Input(asked.task, id="task", placeholder=hint, suggester=suggester)
+                yield NameList(id="tasks")
+        with Horizontal(id="how"):
+            yield Static(Text("Pairs "), classes="label")
+            pairs = "" if asked.pairs is None else str(asked.pairs)
+            yield Input(pairs, id="pairs", placeholder=DEFAULT_PAIRS, type="integer", max_length=6)
+            yield Static(Text("Seed "), classes="label")
+            yield Input(str(asked.seed), id="seed", type="integer", max_length=9)
+            metrics = [("", "task's own"), *((name, name) for name in DEFINITIONS)]
+            yield Choice("Metric", metrics, asked.metric or "", id="metric")
+            bos = {None: "", True: "yes", False: "no"}[asked.bos]
+            options = [("", "tokenizer's"), ("yes", "yes"), ("no", "no")]
+            yield Choice("BOS", options, bos, id="bos")
+        with Horizontal(id="how-else"):
+            yield Choice("Ablation", ABLATIONS, asked.ablation, id="ablation")
+            unequal = [("refuse", "refuse"), ("drop", "drop")]
+            yield Choice("Unequal lengths", unequal, asked.mismatch, id="mismatch")
+            yield Button("Open", id="open", variant="primary", compact=True)
+        with Horizontal(id="how-means"):
+            yield Static(Text("Means over "), classes="label")
+            hint = "the task's own clean prompts, or those of a task or file named here"
+            yield Input(asked.means or "", id="means", placeholder=hint)
+        yield Static(Text(self.complaint), id="complaint")
+        with VerticalScroll(id="prompts"):
+            yield Static(id="prompts-text")
+        yield SessionList(id="sessions")
+        yield KeyBar(QUIT, id="keys")
+
+    def on_mount(self) -> None:
+        for entry in self.query(Input):
+            entry.cursor_blink = False
+        self.query_one("#model-box").border_title = "Model"
+        self.query_one("#task-box").border_title = "Task"
+        self.query_one("#prompts").border_title = "Prompts"
+        self.query_one("#sessions").border_title = "Go on with a former session"
+        self.query_one("#keys", KeyBar).offer((OPEN, NEXT, PAIR, TUTORIAL))
+        self.query_one("#complaint").display = bool(self.complaint)
+        self._offer_means()
+        self.looking = Background(self, "setup")
+        self.call_after_refresh(
+            self.looking.put,
+            look_up,
+            self._looked_up,
+            lambda error: self._complain(sentence(error)),
+        )
+        self._later()
+
+    def on_unmount(self) -> None:
+        self.looking.stop()
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is looked up or waited for."""
+        return self._settling is None and self.looking.waiting == 0
+
+    # Lists.
+
+    def _looked_up(self, known: Known) -> None:
+        self.known = known
+        self.query_one("#models", NameList).show(known.models)
+        self.query_one("#tasks", NameList).show(known.tasks)
+        sessions = self.query_one("#sessions", SessionList)
+        sessions.show(known.sessions)
+        sessions.display = bool(known.sessions)
+        model, task = self.query_one("#model", Input), self.query_one("#task", Input)
+        if not model.value and known.models:
+            model.value = known.models[0][0]
+        if not task.value and known.tasks:
+            task.value = known.tasks[0][0]
+
+    def on_rows_highlighted(self, event: Rows.Highlighted) -> None:
+        if isinstance(event.rows, NameList) and event.rows.has_focus and event.row is not None:
+            self._take(event.rows, event.row[0])
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        if isinstance(event.rows, SessionList):
+            self._resume(event.row.path)
+        elif isinstance(event.rows, NameList):
+            self._take(event.rows, event.row[0])
+
+    def _take(self, names: NameList, name: str) -> None:
+        entry = self.query_one("#model" if names.id == "models" else "#task", Input)
+        entry.value = name
+        entry.cursor_position = len(name)
+
+    def on_name_list_clicked(self, event: NameList.Clicked) -> None:
+        self._take(event.names, event.name)
+
+    def _resume(self, path: Path) -> None:
+        self.post_message(ResumeSession(path))
+
+    # What is asked for.
+
+    def asked(self) -> OpenRequest:
+        """What the fields say. Raises WorkbenchError if they say nothing that can be opened."""
+        model = self.query_one("#model", Input).value.strip()
+        task = self.query_one("#task", Input).value.strip()
+        if not model:
+            raise WorkbenchError("Choose a model: type a name, or take one of the list.")
+        if not task:
+            raise WorkbenchError("Choose a task: type a file's name, or take one of the list.")
+        pairs, seed = self.query_one("#pairs", Input).value, self.query_one("#seed", Input).value
+        try:
+            n_pairs = int(pairs) if pairs.strip() else None
+            n_seed = int(seed) if seed.strip() else 0
+        except ValueError:
+            raise WorkbenchError("Pairs and seed are whole numbers.") from None
+        if n_pairs is not None and n_pairs < 1:
+            raise WorkbenchError("There has to be at least one pair.")
+        bos = {"": None, "yes": True, "no": False}[self.query_one("#bos", Choice).value]
+        mismatch = self.query_one("#mismatch", Choice).value
+        ablation = self.query_one("#ablation", Choice).value
+        takes_means = ablation in ablations.MEANS
+        return replace(
+            self.request,
+            model=model,
+            task=task,
+            pairs=n_pairs,
+            seed=n_seed,
+            metric=self.query_one("#metric", Choice).value or None,
+            bos=bos,
+            mismatch="drop" if mismatch == "drop" else "refuse",
+            ablation=ablation,
+            means=self.query_one("#means", Input).value.strip() or None if takes_means else None,
+        )
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#open")
+    def action_open(self) -> None:
+        try:
+            request = self.asked()
+        except WorkbenchError as error:
+            self._complain(str(error))
+            return
+        self.post_message(OpenSession(request))
+
+    def action_tutorial(self) -> None:
+        self.post_message(OpenTutorial())
+
+    def _complain(self, said: str) -> None:
+        line = self.query_one("#complaint", Static)
+        line.update(Text(said))
+        line.display = bool(said)
+
+    # Prompts.
+
+    @on(Choice.Changed, "#ablation")
+    def _offer_means(self) -> None:
+        takes_means = self.query_one("#ablation", Choice).value in ablations.MEANS
+        self.query_one("#how-means").display = takes_means
+
+    @on(Input.Changed)
+    @on(Choice.Changed)
+    def _later(self) -> None:
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self.set_timer(SETTLE, self._look_at_prompts)
+
+    def _look_at_prompts(self) -> None:
+        self._settling = None
+        try:
+            request = self.asked()
+        except WorkbenchError as error:
+            self._show_prompts(None, str(error))
+            return
+        self._asked += 1
+        asked = self._asked
+
+        def work() -> Any:
+            from workbench.prompts.preview import preview_task
+
+            if asked != self._asked:
+                return None
+            return preview_task(
+                request.model,
+                request.task,
+                pairs=request.pairs,
+                seed=request.seed,
+                metric=request.metric,
+                bos=request.bos,
+                revision=request.revision,
+            )
+
+        def done(preview: TaskPreview | None) -> None:
+            if asked == self._asked:
+                self._show_prompts(preview, "")
+
+        def failed(error: BaseException) -> None:
+            if asked == self._asked:
+                self._show_prompts(None, sentence(error))
+
+        self.looking.put(work, done, failed)
+
+    def _show_prompts(self, preview: TaskPreview | None, said: str) -> None:
+        self.preview = preview
+        self.pair = 0
+        self._said = said
+        self._draw_prompts()
+
+    def action_pair(self, by: int) -> None:
+        if self.preview is not None and self.preview.pairs:
+            self.pair = (self.pair + by) % len(self.preview.pairs)
+            self._draw_prompts()
+
+    def on_resize(self) -> None:
+        if self.preview is not None:
+            self.call_after_refresh(self._draw_prompts)
+
+    def _draw_prompts(self) -> None:
+        from screens.widgets.prompts import draw_pair
+
+        view, box = self.query_one("#prompts-text", Static), self.query_one("#prompts")
+        preview = self.preview
+        if preview is None:
+            box.border_title = "Prompts"
+            view.update(Text(self._said))
+            return
+        of = f" of {count(preview.n_pairs)}" if preview.n_pairs else ""
+        box.border_title = f"Prompts: pair {self.pair + 1}{of} · metric {preview.metric}"
+        notes = [one_line(preview.description), *map(one_line, preview.notes)]
+        if preview.unequal:
+            notes.insert(0, f"{preview.unequal} pairs have prompts of different token length: "
+                            "they are refused, or dropped if you say so.")  # fmt: skip
+        width = max(40, view.size.width)
+        text = draw_pair(preview.pairs[self.pair], width)
+        for note in notes:
+            text.append("\n" + note, "dim")
+        # Where there is room, the pairs after it.
+        room = box.size.height - text.plain.count("\n") - 1
+        for index in range(self.pair + 1, len(preview.pairs)):
+            more = draw_pair(preview.pairs[index], width)
+            room -= more.plain.count("\n") + 3
+            if room < 0:
+                break
+            text.append(f"\n\npair {index + 1}\n", "dim").append_text(more)
+        view.update(text)
+
+    def action_help(self) -> None:
+        from screens.help.screen import HelpScreen
+
+        self.app.push_screen(HelpScreen("setup"))
+
+    def palette_commands(self) -> list[tuple[str, str, Any]]:
+        turn = partial(self.action_pair, 1)
+        return [
+            (f"Open ({OPEN.shown})", OPEN.help, self.action_open),
+            (
+                f"{TUTORIAL.label.capitalize()} ({TUTORIAL.shown})",
+                TUTORIAL.help,
+                self.action_tutorial,
+            ),
+            (f"{PAIR.label.capitalize()} ({PAIR.shown})", PAIR.help, turn),
+        ]

@@ -1,0 +1,1 @@
+"""Up to four circuits side by side: what each scores, what they share, edge by edge."""

@@ -1,0 +1,77 @@
+"""The edges of circuits that stand side by side: which circuit keeps each, and its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+
+from screens.base.numbers import digits_for, signed
+from screens.base.tokens import fit
+from screens.widgets.line_list import POINTER, Rows
+from workbench.session.side_by_side import EdgeRow
+
+LETTERS = "ABCD"
+KEPT, ABSENT = "●", "·"
+NAME = 22
+SCORE = 10
+
+
+class EdgeTable(Rows[EdgeRow]):
+    """The table; enter goes to the edge."""
+
+    HEADING: ClassVar[int] = 1
+    HELP = """\
+Every edge of any of the circuits, from the logits backward. ● it is kept, · it is not. Then its
+score in each circuit that brought scores: this circuit's are EAP estimates, those of others are of
+whatever found them. **A − B** is the difference of the scores in the first two.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,l,right", "choose", "Go to the edge", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._n = 1
+        self._digits = 4
+
+    def show_edges(self, rows: Sequence[EdgeRow], n: int) -> None:
+        """`n`: how many circuits there are."""
+        self._n = n
+        values = [abs(score) for row in rows for score in row.scores if score is not None]
+        self._digits = digits_for(max(values, default=1.0))
+        self.show(rows)
+
+    def key(self, row: EdgeRow) -> str:
+        return row.edge
+
+    def empty(self) -> str:
+        return "No such edge."
+
+    def _columns(self, width: int) -> tuple[int, bool]:
+        """How many circuits' scores there is room for, and whether for the difference."""
+        room = width - 2 - NAME - 2 * self._n - 1
+        scores = min(self._n, max(0, room // SCORE))
+        return scores, self._n > 1 and room - scores * SCORE >= SCORE
+
+    def heading(self, width: int) -> Text:
+        scores, difference = self._columns(width)
+        text = f"  {'edge':<{NAME}}" + "".join(f"{letter:>2}" for letter in LETTERS[: self._n])
+        text += " " + "".join(f"{'score ' + letter:>{SCORE}}" for letter in LETTERS[:scores])
+        return Text(fit(text + (f"{'A − B':>{SCORE}}" if difference else ""), width))
+
+    def line(self, row: EdgeRow, width: int, under_cursor: bool) -> Text:
+        scores, difference = self._columns(width)
+        text = f"{POINTER if under_cursor else ' '} {fit(row.edge, NAME)}"
+        text += "".join(f"{KEPT if kept else ABSENT:>2}" for kept in row.kept) + " "
+        for score in row.scores[:scores]:
+            text += f"{signed(score, self._digits):>{SCORE}}"
+        if difference:
+            text += f"{signed(row.difference, self._digits):>{SCORE}}"
+        return Text(text)
+
+    def action_choose(self) -> None:
+        if self.highlighted is not None:
+            self.post_message(self.Chosen(self, self.highlighted))

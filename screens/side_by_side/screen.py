@@ -1,0 +1,234 @@
+"""Circuits side by side: two to four, what each scores, what they share, and edge by edge.
+
+The first is the session's own as it stands. The others come from files and from results of
+discoveries, and are only looked at.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Static
+
+from screens.base.actions import Action
+from screens.base.numbers import PENDING, count, percent, plain
+from screens.base.tokens import fit, one_line
+from screens.base.worker import Background, sentence
+from screens.side_by_side.edge_table import LETTERS, EdgeTable
+from screens.side_by_side.keys import ACTIONS, BY_NAME, FOOTER
+from screens.widgets.key_bar import KeyBar
+from screens.widgets.line_list import Rows
+from workbench.session.side_by_side import MOST, EdgeRow, Place
+
+if TYPE_CHECKING:
+    from workbench.assessment.results.overlap import Overlap, Shared
+    from workbench.session.session import Session
+
+FILTERS = ("all", "differing", "shared")
+
+
+class Beside(Screen[str | None]):
+    """The screen. Answers the edge to go to, or None.
+
+    Attributes:
+        filter: which edges are listed, one of `FILTERS`.
+        by_difference: sorted by |A − B|.
+    """
+
+    CSS_PATH = Path(__file__).with_name("screen.tcss")
+    AUTO_FOCUS = "EdgeTable"
+    ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(action.binding() for action in ACTIONS),
+        Binding("escape", "leave", "Back to the bench", show=False),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.rack = session.rack
+        self.filter = "all"
+        self.by_difference = False
+        self._rows: list[EdgeRow] = []
+        self._overlap: Overlap | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="beside-title")
+        yield Static(id="circuits")
+        yield EdgeTable()
+        yield KeyBar(BY_NAME["help"], id="keys")
+
+    def on_mount(self) -> None:
+        self._background = Background(self, "beside")
+        self.query_one(KeyBar).offer([BY_NAME[name] for name in FOOTER])
+        self.rack.renew()
+        self._renew()
+
+    def on_unmount(self) -> None:
+        self._background.stop()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.redraw)
+
+    # Showing.
+
+    def _renew(self) -> None:
+        """Look at the circuits anew, and compute what is not known of them."""
+        self._rows = self.rack.rows()
+        self._overlap = None
+        self.redraw()
+
+        def work() -> Overlap | None:
+            self.rack.evaluate()
+            return self.rack.overlap()
+
+        def done(overlap: Overlap | None) -> None:
+            self._overlap = overlap
+            self.redraw()
+
+        def failed(error: BaseException) -> None:
+            self.notify(sentence(error), severity="error", markup=False, timeout=10)
+            self.redraw()
+
+        self._background.put(work, done, failed)
+
+    def listed(self) -> list[EdgeRow]:
+        rows = self._rows
+        if self.filter == "differing":
+            rows = [row for row in rows if row.differs]
+        elif self.filter == "shared":
+            rows = [row for row in rows if all(row.kept)]
+        if self.by_difference:
+            rows = sorted(rows, key=lambda row: -abs(row.difference or 0.0))
+        return rows
+
+    def redraw(self) -> None:
+        width = self.size.width - 2
+        if width < 1:
+            return
+        places, rows = self.rack.places, self.listed()
+        order = "by |A − B|" if self.by_difference else "from the logits backward"
+        which = "" if self.filter == "all" else f"{self.filter} "
+        self.query_one("#beside-title", Static).update(
+            Text(f"Side by side  {len(places)} circuits · {count(len(rows))} {which}edges, {order}")
+        )
+        lines = [*self._places(places, width), *self._shares(width)]
+        if len(places) == 1:
+            lines.append(Text("o puts a file's circuit beside it, D that of a discovery.", "dim"))
+        self.query_one("#circuits", Static).update(Text("\n").join(lines))
+        self.query_one(EdgeTable).show_edges(rows, len(places))
+
+    def _places(self, places: tuple[Place, ...], width: int) -> list[Text]:
+        metric = self.session.task.metric
+        numbers = 46
+        name = max(12, min(40, width - numbers - 2))
+        lines = [
+            Text(
+                f"  {'':<{name}}{'edges':>7}{'nodes':>7}{metric:>12}{'faithful':>10}{'KL':>10}",
+                "dim",
+            )
+        ]
+        for letter, place in zip(LETTERS, places, strict=False):
+            text = Text.assemble((letter, "bold"), " ", fit(one_line(place.name), name))
+            text.append(f"{count(place.circuit.n_edges):>7}{count(place.nodes):>7}")
+            if place.scores is None:
+                text.append(PENDING)
+            else:
+                text.append(f"{plain(place.scores.metric, 3):>12}")
+                text.append(f"{plain(place.scores.faithfulness, 3):>10}", "bold")
+                text.append(f"{plain(place.scores.kl, 3):>10}")
+            lines.append(text)
+        return lines
+
+    def _shares(self, width: int) -> list[Text]:
+        if self._overlap is None or not self._overlap.pairs:
+            return []
+        lines = [Text(f"  {'':<8}{'Jaccard':>9}{'shared':>8}{'of first':>10}{'of second':>11}"
+                      f"{'p by chance':>13}", "dim")]  # fmt: skip
+        for pair in self._overlap.pairs:
+            letters = f"{LETTERS[pair.first]} & {LETTERS[pair.second]}"
+            lines.append(Text(f"  {letters:<8}") + _shared(pair.edges))
+        return lines
+
+    # Keys.
+
+    def action_add_file(self) -> None:
+        from screens.widgets.dialogs import Ask
+        from screens.widgets.path_suggester import PathSuggester
+
+        if self._full():
+            return
+
+        def put(text: str | None) -> None:
+            if text and text.strip():
+                path = Path(text.strip()).expanduser()
+                self._background.put(lambda: self.rack.put_file(path), self._put, self._refused)
+
+        hint = "A circuit.json of ours or EAP-IG's graph JSON."
+        self.app.push_screen(
+            Ask("Put beside the circuit of", hint=hint, suggester=PathSuggester()), put
+        )
+
+    def _full(self) -> bool:
+        if len(self.rack.places) < MOST:
+            return False
+        self.notify(f"There are {MOST} circuits already: take one away first.", timeout=5)
+        return True
+
+    def _put(self, _: object) -> None:
+        self._renew()
+
+    def _refused(self, error: BaseException) -> None:
+        self.notify(sentence(error), severity="error", markup=False, timeout=10)
+
+    def action_add_found(self) -> None:
+        if not self.session.held:
+            self.notify("No discovery has found anything yet: D on the bench begins one.")
+            return
+        if self._full():
+            return
+        names = [place.name for place in self.rack.places]
+        fresh = [held for held in self.session.held if held.name not in names]
+        held = (fresh or list(self.session.held))[-1]
+        self._background.put(
+            lambda: self.rack.put(held.name, held.circuit), self._put, self._refused
+        )
+
+    def action_take_away(self) -> None:
+        if len(self.rack.places) > 1:
+            self.rack.take_away(len(self.rack.places) - 1)
+            self._renew()
+
+    def action_filter(self) -> None:
+        self.filter = FILTERS[(FILTERS.index(self.filter) + 1) % len(FILTERS)]
+        self.redraw()
+
+    def action_sort(self) -> None:
+        self.by_difference = not self.by_difference
+        self.redraw()
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        self.dismiss(event.row.edge)
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+    def action_help(self) -> None:
+        from screens.help.screen import HelpScreen
+
+        self.app.push_screen(HelpScreen())
+
+
+def _shared(shared: Shared) -> Text:
+    def share(value: float | None) -> str:
+        return "·" if value is None else percent(value)
+
+    text = Text(f"{plain(shared.jaccard, 3):>9}{count(shared.both):>8}")
+    text.append(f"{share(shared.recall_first):>10}{share(shared.recall_second):>11}")
+    text.append(f"{shared.p:>13.2g}")
+    return text

@@ -1,0 +1,1 @@
+"""The tutorial: the bench and the graph with a guide above."""

@@ -1,0 +1,1 @@
+"""Lists, dialogs, the bar of keys, tabs: widgets that any screen may use."""

@@ -1,0 +1,191 @@
+"""Small questions: a line of text, a file to write, yes or no, something to read.
+
+The screen beneath stays as it is: on a slow line nothing but the box is painted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.suggester import Suggester
+from textual.widgets import Button, Input, Static
+
+from screens.widgets.choice import Choice
+from screens.widgets.path_suggester import PathSuggester
+
+Answer = TypeVar("Answer")
+
+
+class Dialog(ModalScreen[Answer | None], Generic[Answer]):
+    """A box in the middle; escape answers nothing. A subclass fills `.box`."""
+
+    CSS_PATH = Path(__file__).with_name("dialogs.tcss")
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "cancel", show=False)]
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+    def complain(self, sentence: str) -> None:
+        self.query_one(".error", Static).update(Text(sentence))
+
+
+class Ask(Dialog[str]):
+    """One line of text. `check` returns a sentence if the text will not do."""
+
+    def __init__(
+        self,
+        title: str,
+        value: str = "",
+        *,
+        hint: str = "",
+        check: Callable[[str], str | None] = lambda text: None,
+        suggester: Suggester | None = None,
+    ) -> None:
+        super().__init__()
+        self.heading = title
+        self.value = value
+        self.hint = hint
+        self.check = check
+        self.suggester = suggester
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(Text(self.heading), classes="title")
+            yield Input(self.value, suggester=self.suggester, select_on_focus=True)
+            yield Static(Text(self.hint), classes="hint")
+            yield Static(classes="error")
+            yield Static(Text("enter accept · → complete · esc cancel"), classes="keys")
+
+    def on_mount(self) -> None:
+        self.query_one(Input).cursor_blink = False
+
+    @on(Input.Changed)
+    def _clear(self) -> None:
+        self.complain("")
+
+    @on(Input.Submitted)
+    def _accept(self, event: Input.Submitted) -> None:
+        if complaint := self.check(event.value):
+            self.complain(complaint)
+        else:
+            self.dismiss(event.value)
+
+
+class Confirm(Dialog[bool]):
+    """Yes or no; no is what enter gives at first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", show=False),
+        Binding("n", "answer(False)", show=False),
+        Binding("left,h", "app.focus_previous", show=False),
+        Binding("right,l", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, question: str, yes: str, no: str = "Cancel") -> None:
+        super().__init__()
+        self.question = question
+        self.yes = yes
+        self.no = no
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(Text(self.question), classes="title")
+            with Horizontal(classes="buttons"):
+                yield Button(f"{self.no} (n)", id="no", compact=True)
+                yield Button(f"{self.yes} (y)", id="yes", compact=True)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+    def action_answer(self, answer: bool) -> None:
+        self.dismiss(answer)
+
+
+class Reading(Dialog[None]):
+    """Something to read; any of enter, escape, space and q closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space,q", "leave", show=False),
+        Binding("down,j", "scroll(1)", show=False),
+        Binding("up,k", "scroll(-1)", show=False),
+    ]
+
+    def __init__(self, title: str, text: Text) -> None:
+        super().__init__()
+        self.heading = title
+        self.text = text
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box wide"):
+            yield Static(Text(self.heading), classes="title")
+            with VerticalScroll(classes="text"):
+                yield Static(self.text)
+            yield Static(Text("enter or esc: close"), classes="keys")
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
+
+
+FORMATS = {
+    "circuit": "ours: with scores, groups, notes, commands",
+    "eap-ig": "EAP-IG's graph JSON, as EAP-IG and MIB read it",
+}
+
+
+class Export(Dialog[tuple[Path, str]]):
+    """Where to write the circuit, in which format; asks before a file is replaced."""
+
+    def __init__(self, proposed: str, title: str = "Export the circuit to") -> None:
+        super().__init__()
+        self.proposed = proposed
+        self.heading = title
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(Text(self.heading), classes="title")
+            yield Input(self.proposed, suggester=PathSuggester(), select_on_focus=False)
+            yield Choice("Format", list(FORMATS.items()), id="format")
+            yield Static(classes="error")
+            keys = "enter write · tab, space choose the format · → complete · esc cancel"
+            yield Static(Text(keys), classes="keys")
+
+    def on_mount(self) -> None:
+        self.query_one(Input).cursor_blink = False
+
+    @on(Input.Changed)
+    def _clear(self) -> None:
+        self.complain("")
+
+    @on(Input.Submitted)
+    def _accept(self, event: Input.Submitted) -> None:
+        if not event.value.strip():
+            self.complain("Type a file name.")
+            return
+        path = Path(event.value.strip()).expanduser()
+        answer = (path, self.query_one("#format", Choice).value)
+        try:
+            if path.is_dir():
+                self.complain("That is a folder; add a file name.")
+                return
+            exists = path.exists()
+        except OSError as error:
+            self.complain(f"That cannot be a file here: {error.strerror}.")
+            return
+        if not exists:
+            self.dismiss(answer)
+            return
+
+        def replace(yes: bool | None) -> None:
+            if yes:
+                self.dismiss(answer)
+
+        self.app.push_screen(Confirm(f"{path.name} exists. Replace it?", "Replace"), replace)

@@ -1,0 +1,126 @@
+"""A pair of prompts token by token, the clean one above the corrupted one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import Static
+
+from screens.base.numbers import percent, signed
+from screens.base.tokens import fit, one_line, show_token
+from screens.widgets.dialogs import Dialog
+
+if TYPE_CHECKING:
+    from workbench.prompts.preview import PromptView
+    from workbench.session.session import Session
+
+LABEL = 10  # cells of "corrupted "
+ANSWERS_SHOWN = 8
+
+
+def draw_pair(pair: PromptView, width: int) -> Text:
+    """Both prompts in columns of tokens, wrapped at `width`; carets stand where they differ."""
+    columns = [
+        (
+            show_token(clean) if clean is not None else "",
+            show_token(other) if other is not None else "",
+        )
+        for clean, other in zip_longest(pair.clean, pair.corrupted)
+    ]
+    same = [a == b for a, b in zip_longest(pair.clean, pair.corrupted)]
+    text = Text(no_wrap=True)
+    start = 0
+    while start < len(columns):
+        end, used = start, LABEL
+        while end < len(columns):
+            cells = max(map(cell_len, columns[end])) + 1
+            if used + cells > width and end > start:
+                break
+            used += cells
+            end += 1
+        for row, label in enumerate(("clean", "corrupted", "")):
+            if row == 2 and all(same[start:end]):
+                continue
+            text.append(f"{label:<{LABEL}}", "dim")
+            for i in range(start, end):
+                cells = max(map(cell_len, columns[i]))
+                if row < 2:
+                    text.append(fit(columns[i][row], cells), "" if same[i] else "bold underline")
+                    text.append("│", "dim")
+                else:
+                    text.append(fit("" if same[i] else "^" * cells, cells + 1), "bold")
+            text.append("\n")
+        start = end
+    for label, words in (("answers", pair.answers), ("wrong", pair.wrong_answers)):
+        text.append(f"{label:<{LABEL}}", "dim")
+        text.append(fit(_listed(words), max(10, width - LABEL)) + "\n")
+    text.rstrip()
+    return text
+
+
+def _listed(words: Sequence[str]) -> str:
+    shown = " ".join(show_token(word) for word in words[:ANSWERS_SHOWN])
+    more = len(words) - ANSWERS_SHOWN
+    return shown + (f" … {more} more" if more > 0 else "")
+
+
+class PromptsDialog(Dialog[None]):
+    """The task: what it measures, how well the model does it, and its prompts one by one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space,q,p", "leave", show=False),
+        Binding("right,down,l,j", "turn(1)", show=False),
+        Binding("left,up,h,k", "turn(-1)", show=False),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.index = 0
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box wide"):
+            yield Static(Text(f"The task: {one_line(self.session.task.name)}"), classes="title")
+            with VerticalScroll(classes="text"):
+                yield Static(self._about(), id="task")
+                yield Static(id="pair")
+            yield Static(Text("← → another pair · enter or esc: close"), classes="keys")
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._draw)
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def action_turn(self, by: int) -> None:
+        self.index = (self.index + by) % self.session.task.n_pairs
+        self._draw()
+
+    def _about(self) -> Text:
+        task = self.session.task
+        lines = [one_line(task.description)]
+        lines.append(f"Metric {task.metric}: {task.metric_definition}.")
+        clean = f"{signed(task.model_metric)}, accuracy {percent(task.model_accuracy)}"
+        other = f"{signed(task.corrupted_metric)}, {percent(task.corrupted_accuracy)}"
+        lines.append(f"The model: {task.metric} {clean}; on the corrupted prompts {other}.")
+        lines.append(
+            "A BOS token stands before every prompt." if task.bos else "No BOS token is prepended."
+        )
+        if task.dropped:
+            lines.append(f"{task.dropped} pairs whose prompts differ in token length were dropped.")
+        lines += [one_line(note) for note in task.notes]
+        lines += [f"Warning: {one_line(warning)}" for warning in task.warnings]
+        return Text("\n".join(lines))
+
+    def _draw(self) -> None:
+        view = self.query_one("#pair", Static)
+        text = Text(f"\nPair {self.index + 1} of {self.session.task.n_pairs}\n", "bold")
+        pair = draw_pair(self.session.prompts(self.index), max(40, view.size.width))
+        view.update(Text.assemble(text, pair))
