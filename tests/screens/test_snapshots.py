@@ -13,9 +13,9 @@ from screens.bench.screen import Bench
 from screens.setup import known as lookups
 from screens.setup.known import Known
 from screens.setup.screen import Setup
-from tests.screens.test_bench import settled
-from tests.screens.tiny_sessions import until
-from tests.screens.toy_session import toy_session
+from tests.screens.bench.test_bench import settled
+from tests.support.tiny_sessions import until
+from tests.support.toy_session import toy_session
 from workbench.experiment.settings import OpenRequest
 from workbench.session.views import SessionSummary
 

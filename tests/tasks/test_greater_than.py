@@ -7,8 +7,8 @@ import pytest
 
 from tasks import Pair, TaskError, make_task
 from tasks.greater_than import CENTURIES, PAIRS, SINGLE
-from tests.small_tokenizers import years_whole
-from tests.tiny import tiny_tokenizer
+from tests.support.small_tokenizers import years_whole
+from tests.support.tiny_models import tiny_tokenizer
 
 YEARS = re.compile(r"^The (\w+) lasted from the year (\d{4}) to the year (\d*)$")
 

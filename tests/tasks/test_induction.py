@@ -6,8 +6,8 @@ import pytest
 
 from tasks import TaskError, make_task
 from tasks.induction import LENGTH
-from tests.small_tokenizers import byte_level
-from tests.tiny import tiny_tokenizer
+from tests.support.small_tokenizers import byte_level
+from tests.support.tiny_models import tiny_tokenizer
 
 TASK = make_task("induction", tiny_tokenizer(), 300, 0)
 

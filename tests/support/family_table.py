@@ -1,0 +1,204 @@
+"""docs/families.md, made from what the tests load: `python -m tests.support.family_table`.
+
+Every word of the table is read off the parts of the tiny models on which a family is tested, and
+every number off their self-check, so that the table claims nothing that is not tested.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+import torch
+from torch import nn
+
+from tests.support.cases.family_cases import CASES, model_of
+from tests.support.paths import ROOT
+from workbench.models.model import Model
+from workbench.transformer.families.supported import SUPPORTED_FAMILIES
+from workbench.transformer.frozen_norm import FrozenNorm
+from workbench.transformer.parts import Attention, Parts
+
+FILE = ROOT / "docs" / "families.md"
+
+TEXT = """\
+# Families
+
+<!-- Written by `python -m tests.support.family_table`; the tests compare it. -->
+
+On these families the workbench is exact. Tests hold it, on tiny random models of unusual shapes, to
+transformers itself (clean and corrupted runs) and to an independent reference that runs the model's
+own modules under hooks (random circuits, what-if batches, effects in all three settings, EAP). On
+loading, every model is compared with its own forward pass, and refused if it differs.
+
+{table}
+
+*Difference*: the largest root mean square, over the vocabulary, of the difference of the engine's
+logits from transformers', in float32 and in units of the logits' standard deviation, at any
+position of the two prompts of the self-check, on any of the family's tiny models. What is written
+here is an upper bound, rounded up. *Some* means: in some layers or in some of the tested models.
+
+## What the nodes and edges are
+
+- Every query head has its own q, k and v input, also where heads share keys and values: the model
+  then behaves as if it had a key-value head for each query head.
+- A head writes z W_O; output biases belong to no node and are always there, like learned positions.
+- Where a family multiplies what a block adds to the residual (Granite), that factor is part of what
+  heads and MLPs write.
+- In a parallel block the MLP reads what attention reads, so there are no edges from a layer's heads
+  to its own MLP.
+- Where a norm follows a layer's heads (Gemma 2 and 3, OLMo 2), they reach a destination through it
+  together: [post-norm.md](post-norm.md).
+- A layer of experts is one node. Which experts a token takes is computed anew from whatever the
+  node reads, so a patched edge may send it to others.
+- A query sees as many positions back as its layer's window has, also where only the positions after
+  the prompts' common beginning are computed anew.
+- Direct logit attribution and the logit lens of a node are of the logits before a final soft cap,
+  if there is one, since no sum survives it; metrics are of the model's own logits.
+
+## What is refused
+
+Encoders, encoder-decoders, state-space and recurrent models, vision-language models, quantised
+weights, ALiBi positions (Bloom, MPT, some Falcons), OPT with norms after its blocks (opt-350m),
+query heads that do not divide evenly among key-value heads, and every family that is not in the
+table. The message says what would be needed.
+
+## A new family
+
+An adapter in `workbench/transformer/families` says where the weights are and how they are used; a
+maker in `tests/support/tiny_families.py` gives the tests tiny models in unusual shapes; `Names` in
+`tests/support/references/family.py` tells the reference where modules are; and a line in
+`SUPPORTED_FAMILIES` lets it in. Then write this file anew.
+"""
+
+
+def table(stated: dict[str, float] | None = None) -> str:
+    """The table in Markdown.
+
+    Args:
+        stated: upper bound of the difference by model_type; None for bounds made from this run.
+    """
+    bounds = {f: _above(d) for f, d in differences().items()} if stated is None else stated
+    lines = [
+        "| family | model_type | blocks | positions | attention | besides | difference |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for family, name in SUPPORTED_FAMILIES.items():
+        models = [model_of(case) for case in cases_of(family)]
+        every = [model.parts for model in models]
+        cells = [name, f"`{family}`", _blocks(every), _positions(every), _attention(every)]
+        cells += [_besides(models), f"{bounds.get(family, math.nan):.0e}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def document(stated: dict[str, float] | None = None) -> str:
+    """The whole file."""
+    return TEXT.format(table=table(stated))
+
+
+def cases_of(family: str) -> list[str]:
+    """The tested models of a family."""
+    return [case for case in CASES if case.split()[0] == family]
+
+
+def differences() -> dict[str, float]:
+    """Of every family, the largest difference found on loading its tiny models."""
+    return {
+        family: max(model_of(case).check.relative for case in cases_of(family))
+        for family in SUPPORTED_FAMILIES
+    }
+
+
+def stated_differences(text: str) -> dict[str, float]:
+    """What a file says."""
+    rows = re.findall(r"^\|[^|]*\| `(\w+)` \|.*\| (\S+) \|$", text, re.MULTILINE)
+    return {family: float(number) for family, number in rows}
+
+
+def _above(difference: float) -> float:
+    """A round number well above, so that another machine's rounding errors are below it too."""
+    exponent = math.floor(math.log10(2 * difference))
+    return next(m * 10.0**exponent for m in (1, 2, 5, 10) if m * 10.0**exponent >= 2 * difference)
+
+
+def _attentions(every: list[Parts]) -> list[Attention]:
+    return [layer.attention for parts in every for layer in parts.layers]
+
+
+def _some(what: str, found: list[bool]) -> list[str]:
+    """The words, marked if it is not so everywhere; nothing if nowhere."""
+    if not any(found):
+        return []
+    return [what if all(found) else f"some {what}"]
+
+
+def _blocks(every: list[Parts]) -> str:
+    layers = [layer for parts in every for layer in parts.layers]
+    norms = [n for layer in layers for n in (layer.norm1, layer.post_attention) if _is_norm(n)]
+    words = ["LayerNorm" if {FrozenNorm.of(n).centred for n in norms} == {True} else "RMSNorm"]
+    if any(layer.post_attention is not None for layer in layers):
+        before = any(_is_norm(layer.norm1) for layer in layers)
+        words[0] += " before and after" if before else " after"
+    words += _some("parallel", [parts.parallel for parts in every])
+    words += _some("one norm", [p.layers[0].norm1 is p.layers[0].norm2 for p in every])
+    return ", ".join(words)
+
+
+def _is_norm(module: nn.Module | None) -> bool:
+    return module is not None and not isinstance(module, nn.Identity)
+
+
+def _positions(every: list[Parts]) -> str:
+    words = ["learned"] if every[0].position_embedding is not None else []
+    attentions = _attentions(every)
+    rotated = [a.rotary is not None for a in attentions]
+    words += ["rotary in some layers"] if any(rotated) and not all(rotated) else []
+    words += ["rotary"] if all(rotated) else []
+    if any(_is_partial(a) for a in attentions):
+        words.append("part of each head")
+    words += _some("neighbours", [a.interleaved for a in attentions])
+    return ", ".join(words)
+
+
+def _is_partial(attention: Attention) -> bool:
+    if attention.rotary is None:
+        return False
+    return attention.rotary(torch.zeros(1, dtype=torch.long))[0].shape[-1] < attention.w_q.shape[2]
+
+
+def _attention(every: list[Parts]) -> str:
+    attentions = _attentions(every)
+    words = _some("grouped", [len(a.w_k) < len(a.w_q) for a in attentions])
+    words += _some("window", [a.window is not None for a in attentions])
+    words += _some("capped", [a.softcap is not None for a in attentions])
+    words += _some("unscaled", [a.scale == 1 for a in attentions])
+    q_or_v = [(a.steps[0] is not None, a.steps[2] is not None) for a in attentions]
+    words += _some("q, k normed", [q and not v for q, v in q_or_v])
+    words += _some("q, k normed over all heads", [a.joint[0] is not None for a in attentions])
+    words += _some("q, k, v clipped", [v for _, v in q_or_v])
+    words += _some("biases", [a.b_q is not None for a in attentions])
+    return ", ".join(words)
+
+
+def _besides(models: list[Model]) -> str:
+    every = [model.parts for model in models]
+    words = _some("experts", [layer.routed for parts in every for layer in parts.layers])
+    words += _some("scaled embedding", [_scales_embedding(model) for model in models])
+    words += _some("unembedding bias", [parts.b_u is not None for parts in every])
+    words += _some("scaled writes", [a.multiplier != 1 for a in _attentions(every)])
+    words += _some("scaled logits", [parts.logit_scale != 1 for parts in every])
+    words += _some("capped logits", [parts.logit_cap is not None for parts in every])
+    weights = [FrozenNorm.of(parts.norm_final).weight for parts in every]
+    words += _some("norms without weights", [weight.dim() == 0 for weight in weights])
+    return ", ".join(words)
+
+
+def _scales_embedding(model: Model) -> bool:
+    token = torch.tensor([3])
+    raw = model.hf.get_input_embeddings().weight[token]
+    return not torch.equal(model.parts.token_embedding(token), raw)
+
+
+if __name__ == "__main__":
+    FILE.write_text(document(), encoding="utf-8")

@@ -1,0 +1,106 @@
+"""Metrics against their definitions, written out pair by pair on logits of the plain model."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.support.cases.engine_cases import case
+from workbench.errors import WorkbenchError
+from workbench.metrics.catalogue import DEFINITIONS
+from workbench.metrics.metric import Answers, Metric
+from workbench.transformer.forward import unembed
+
+RIGHT = [(3, 5, 8), (4,), (7, 9)]
+WRONG = [(10,), (11, 12), (13, 14, 15, 16)]
+
+
+def by_hand(name: str, logits: Tensor, clean: Tensor, right: tuple[int, ...], wrong: Any) -> float:
+    """One pair's metric from its logits [vocabulary] and the clean run's."""
+    p = logits.double().softmax(-1)
+    if name == "logit_diff":
+        return sum(float(logits[i]) for i in right) / len(right) - sum(
+            float(logits[i]) for i in wrong
+        ) / len(wrong)
+    if name == "prob_diff":
+        return sum(float(p[i]) for i in right) - sum(float(p[i]) for i in wrong)
+    if name == "kl":
+        q = clean.double().softmax(-1)
+        return sum(
+            float(a) * (math.log(a) - math.log(b)) for a, b in zip(q, p, strict=True) if a > 0
+        )
+    return float(max(logits[i] for i in right) > max(logits[i] for i in wrong))
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_a_metric_is_what_its_definition_says(name: str, family: str) -> None:
+    parts = case(family).model.parts
+    generator = torch.Generator().manual_seed(3)
+    clean = torch.randn(3, parts.d_model, generator=generator)
+    finals = torch.randn(3, 4, parts.d_model, generator=generator)
+    answers = Answers.of(RIGHT, WRONG, parts.device, parts.dtype)
+    metric = Metric(name, parts, answers, clean)
+    logits, clean_logits = unembed(parts, finals), unembed(parts, clean)
+    found = metric.of_residual(finals)
+    assert found.shape == (3, 4)
+    for i in range(3):
+        for k in range(4):
+            expected = by_hand(name, logits[i, k], clean_logits[i], RIGHT[i], WRONG[i])
+            assert float(found[i, k]) == pytest.approx(expected, abs=1e-4)
+            value, correct, kl = (x[i] for x in metric.everything(finals[:, k]))
+            assert float(value) == pytest.approx(expected, abs=1e-4)
+            assert float(correct) == by_hand(
+                "accuracy", logits[i, k], clean_logits[i], RIGHT[i], WRONG[i]
+            )
+            assert float(kl) == pytest.approx(
+                by_hand("kl", logits[i, k], clean_logits[i], RIGHT[i], WRONG[i]), abs=1e-4
+            )
+    torch.testing.assert_close(
+        metric.part(slice(1, 3)).of_residual(finals[1:]), found[1:], rtol=0, atol=1e-5
+    )
+
+
+def test_kl_of_the_model_with_itself_is_zero() -> None:
+    parts = case("gpt2").model.parts
+    clean = torch.randn(2, parts.d_model, generator=torch.Generator().manual_seed(1))
+    answers = Answers.of(RIGHT[:2], WRONG[:2], parts.device, parts.dtype)
+    kl = Metric("kl", parts, answers, clean).of_residual(clean[:, None])
+    assert float(kl.min()) >= 0 and float(kl.max()) < 1e-5
+
+
+def test_without_wrong_answers_the_answer_has_to_be_the_best_of_all() -> None:
+    parts = case("gpt2").model.parts
+    final = torch.randn(1, parts.d_model, generator=torch.Generator().manual_seed(2))
+    best = int(unembed(parts, final).argmax())
+    for token, expected in ((best, 1.0), ((best + 1) % parts.w_u.shape[1], 0.0)):
+        answers = Answers.of([(token,)], [()], parts.device, parts.dtype)
+        metric = Metric("accuracy", parts, answers, final)
+        assert float(metric.of_residual(final[:, None])) == expected
+
+
+def test_an_unknown_metric_is_refused() -> None:
+    parts = case("gpt2").model.parts
+    answers = Answers.of(RIGHT[:1], WRONG[:1], parts.device, parts.dtype)
+    with pytest.raises(WorkbenchError, match="choose one of: logit_diff, prob_diff"):
+        Metric("perplexity", parts, answers, torch.zeros(1, parts.d_model))
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_many_alternatives_are_measured_a_few_at_a_time(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = case("llama").workspace
+    clean = workspace.recordings[0].clean.final[:, -1]
+    answers = workspace.metrics[0].answers
+    metric = Metric(name, workspace.parts, answers, clean)
+    finals = clean[:, None] + torch.randn(1, 7, 1, generator=torch.Generator().manual_seed(0))
+    together = metric.of_residual(finals)
+    one = 4 * len(clean) * workspace.parts.w_u.shape[1]
+    for n in (0, 1, 3):
+        monkeypatch.setattr("workbench.metrics.metric.LOGIT_BYTES", n * one)
+        torch.testing.assert_close(metric.of_residual(finals), together)

@@ -1,0 +1,201 @@
+"""A model's files are somebody else's: no code in them runs, and nobody is asked whether it may."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.support.paths import ROOT
+from tests.support.tiny_models import tiny_llama
+from workbench.errors import WorkbenchError
+from workbench.models.model import Model, load_model
+
+pytestmark = pytest.mark.dependencies
+
+CODE = """
+import pathlib
+pathlib.Path({mark!r}).write_text("ran")
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+class OwnTokenizer(PreTrainedTokenizerFast): pass
+class OwnConfig(LlamaConfig): pass
+class OwnModel(LlamaForCausalLM): pass
+def generate(model, *args, **kwargs): pass
+"""
+
+
+class Loaded:
+    """What a pickle does when it is read."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return (eval, (f"__import__('pathlib').Path({self.mark!r}).write_text('ran')",))
+
+
+class Hostile:
+    """A tiny Llama's folder with code beside it, which leaves a mark when it runs."""
+
+    def __init__(self, base: Path) -> None:
+        self.folder, self.mark = base / "hostile", base / "ran"
+        model, tokenizer = tiny_llama()
+        model.save_pretrained(self.folder)
+        tokenizer.save_pretrained(self.folder)
+        (self.folder / "own.py").write_text(CODE.format(mark=str(self.mark)), encoding="utf-8")
+
+    def change(self, file: str, **entries: Any) -> None:
+        path = self.folder / file
+        old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        path.write_text(json.dumps({**old, **entries}), encoding="utf-8")
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hostile:
+    def asked(*args: Any) -> str:
+        raise AssertionError("somebody was asked")
+
+    monkeypatch.setattr(builtins, "input", asked)
+    monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
+    return Hostile(tmp_path)
+
+
+def load(hostile: Hostile) -> Model:
+    try:
+        return load_model(str(hostile.folder), device="cpu")
+    finally:
+        assert not hostile.mark.exists()
+
+
+def refusal(hostile: Hostile) -> str:
+    with pytest.raises(WorkbenchError) as caught:
+        load(hostile)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
+
+
+def test_the_code_would_leave_a_mark(hostile: Hostile) -> None:
+    exec((hostile.folder / "own.py").read_text(encoding="utf-8"), {})
+    assert hostile.mark.exists()
+
+
+@pytest.mark.parametrize(
+    "auto_map",
+    [
+        {"AutoTokenizer": ["own.OwnTokenizer", None]},
+        {"AutoTokenizer": [None, "own.OwnTokenizer"]},
+        {"AutoTokenizer": "own.OwnTokenizer"},
+        ["own.OwnTokenizer", None],
+    ],
+    ids=["slow", "fast", "name", "list"],
+)
+@pytest.mark.parametrize("kind", ["OwnTokenizer", "PreTrainedTokenizerFast"])
+def test_a_tokenizer_of_code_is_refused(hostile: Hostile, auto_map: Any, kind: str) -> None:
+    hostile.change("tokenizer_config.json", auto_map=auto_map, tokenizer_class=kind)
+    message = refusal(hostile)
+    assert "own.OwnTokenizer" in message
+    assert "never run" in message
+
+
+@pytest.mark.parametrize(
+    "auto_map",
+    [{"AutoConfig": "own.OwnConfig"}, {"AutoModelForCausalLM": "own.OwnModel"}],
+    ids=["configuration", "model"],
+)
+def test_a_known_family_with_code_is_read_as_its_own_and_said_so(
+    hostile: Hostile, auto_map: dict[str, str]
+) -> None:
+    hostile.change("config.json", auto_map=auto_map)
+    (note,) = load(hostile).info.notes
+    assert next(iter(auto_map.values())) in note
+    assert "never run" in note
+
+
+def test_a_family_that_is_only_code_is_refused(hostile: Hostile) -> None:
+    named = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    hostile.change("config.json", auto_map=named, model_type="own")
+    assert "own" in refusal(hostile)
+
+
+def test_code_for_generation_is_left_alone(hostile: Hostile) -> None:
+    (hostile.folder / "custom_generate").mkdir()
+    (hostile.folder / "own.py").rename(hostile.folder / "custom_generate" / "generate.py")
+    assert load(hostile).info.notes == ()
+
+
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+@pytest.mark.parametrize("value", ["somebody/kernels", {"": "somebody/kernels@main:attention"}])
+def test_kernels_named_in_a_configuration_are_not_fetched(
+    hostile: Hostile, key: str, value: Any
+) -> None:
+    hostile.change("config.json", **{key: value})
+    assert "somebody/kernels" in refusal(hostile)
+
+
+def test_a_pickle_with_code_is_refused(hostile: Hostile) -> None:
+    (hostile.folder / "model.safetensors").unlink()
+    with (hostile.folder / "pytorch_model.bin").open("wb") as stream:
+        pickle.dump(Loaded(str(hostile.mark)), stream)
+    assert "cannot be read" in refusal(hostile)
+    torch.save({"weight": Loaded(str(hostile.mark))}, hostile.folder / "pytorch_model.bin")
+    assert "cannot be read" in refusal(hostile)
+
+
+@pytest.mark.parametrize("where", ["chat_template.jinja", "tokenizer_config.json"])
+def test_a_chat_template_that_loops_is_never_rendered(hostile: Hostile, where: str) -> None:
+    endless = "{% for i in range(10**12) %}{% for j in range(10**12) %}a{% endfor %}{% endfor %}"
+    if where.endswith(".json"):
+        hostile.change(where, chat_template=endless)
+    else:
+        (hostile.folder / where).write_text(endless, encoding="utf-8")
+    assert load(hostile).tokenizer("the")["input_ids"]
+
+
+def test_an_adapter_is_not_followed_to_the_model_that_it_names(hostile: Hostile) -> None:
+    hostile.change("adapter_config.json", base_model_name_or_path="somebody/else", peft_type="LORA")
+    assert "adapter" in refusal(hostile)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h: h.change("tokenizer_config.json", auto_map={"AutoTokenizer": ["own.X", None]}),
+        lambda h: h.change("config.json", auto_map={"AutoConfig": "own.OwnConfig"}, model_type="x"),
+    ],
+    ids=["tokenizer", "model"],
+)
+def test_the_command_says_one_sentence_and_reads_no_answer(
+    hostile: Hostile, change: Callable[[Hostile], None]
+) -> None:
+    change(hostile)
+    command = [sys.executable, "-m", "workbench", "models", "--check", str(hostile.folder)]
+    result = subprocess.run(
+        command, input="y\ny\ny\n", capture_output=True, text=True, timeout=300, check=False
+    )
+    assert result.returncode == 2
+    assert result.stdout == ""
+    *progress, said = result.stderr.strip().splitlines()
+    assert said.startswith("workbench: ")
+    assert all(line.endswith("…") for line in progress), result.stderr
+    assert not hostile.mark.exists()
+
+
+def test_transformers_is_asked_in_one_place() -> None:
+    """Whatever reads a model or a tokenizer goes through what says no to code."""
+    reading = [
+        str(path.relative_to(ROOT))
+        for room in ("workbench", "screens", "tasks")
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if ".from_pretrained(" in path.read_text(encoding="utf-8")
+    ]
+    assert reading == ["workbench/models/transformers_access.py"]

@@ -1,0 +1,99 @@
+"""Whatever one does in a session: the numbers are exact, and all can be undone and resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.cases.session_cases import (
+    fresh_metric,
+    new_session,
+    same,
+    tiny,
+)
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
+from workbench.errors import WorkbenchError
+from workbench.formats import save_circuit
+from workbench.session.session import Session
+from workbench.session.start import resume_session
+
+GRAPH = Graph(2, 4)
+ACTIONS = ("expand", "keep_above", "drop_all", "keep_all", "reopen", "toggle", "toggle_node")
+OTHERS = ("undo", "redo", "clear", "threshold", "group", "note", "load")
+action = st.tuples(
+    st.sampled_from(ACTIONS + OTHERS),
+    st.sampled_from(GRAPH.nodes),
+    st.sampled_from(["qkv", "q", "k", "v", "qv"]),
+    st.sampled_from(list(GRAPH.edges())),
+    st.floats(0, 0.5),
+)
+
+
+def act(session: Session, step: tuple[str, str, str, str, float], folder: Path) -> None:
+    what, node, inputs, edge, number = step
+    calls: dict[str, Callable[[], object]] = {
+        "toggle": lambda: session.toggle(edge),
+        "toggle_node": lambda: session.toggle_node(node),
+        "undo": session.undo,
+        "redo": session.redo,
+        "clear": session.clear,
+        "threshold": lambda: session.set_threshold(number),
+        "group": lambda: session.set_group(inputs, [node], edge),
+        "note": lambda: session.note(edge, node),
+        "load": lambda: session.load(folder / "some.json"),
+    }
+    with suppress(WorkbenchError):  # what is refused is part of the sequence
+        calls.get(what, lambda: getattr(session, what)(node, inputs))()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sequences")
+    rng = np.random.default_rng(0)
+    edges = list(GRAPH.edges())
+    circuit = Circuit.from_edges(GRAPH, sorted(rng.choice(edges, 40, replace=False)))
+    save_circuit(circuit, folder / "some.json")
+    return folder
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=st.lists(action, max_size=12))
+def test_any_sequence_is_exact_undone_redone_and_resumed(
+    folder: Path, steps: list[tuple[str, str, str, str, float]]
+) -> None:
+    path = folder / "journal.jsonl"
+    path.unlink(missing_ok=True)
+    with new_session(folder, "llama") as session:
+        for step in steps:
+            act(session, step, folder)
+        status = session.status()
+        assert status.circuit_metric == pytest.approx(fresh_metric(session), abs=1e-5)
+        assert status.edges == len(session.circuit.edges())
+        opened = [session.graph.destination_index(d) for d in session.circuit.open]
+        assert not session.circuit.mask[:, opened].any()
+        end = session.circuit
+        n_done = len(session.commands())
+        while session.status().can_undo:
+            session.undo()
+        assert session.circuit == Circuit.start(session.graph)
+        assert session.circuit.groups == () and session.circuit.notes == {}
+        assert session.status().circuit_metric == pytest.approx(status.model_metric, abs=1e-5)
+        for _ in range(n_done):
+            session.redo()
+        assert session.circuit == end
+        assert session.status().circuit_metric == pytest.approx(status.circuit_metric, abs=1e-5)
+        session.close()
+        with resume_session(path, model=tiny("llama")[0]) as resumed:
+            assert same(session, resumed)
+            again = resumed.status()
+            assert again.circuit_metric == pytest.approx(fresh_metric(session), abs=1e-5)
+            assert (again.can_undo, again.can_redo) == (n_done > 0, session.status().can_redo)
+            assert again.change == session.status().change
+            assert resumed.commands() == session.commands()
