@@ -93,9 +93,9 @@ class WorkbenchApp(App[None]):
 
     def show_setup(self, request: OpenRequest | None = None, complaint: str = "") -> None:
         """Ask what to open; `complaint` says why the last try failed."""
-        from screens.setup.screen import Setup
+        from screens.setup.screen import SetupScreen
 
-        self._show(Setup(request or self.request, complaint))
+        self._show(SetupScreen(request or self.request, complaint))
 
     def open_session(self, request: OpenRequest) -> None:
         """Load what is asked for, then show it."""
@@ -119,9 +119,9 @@ class WorkbenchApp(App[None]):
         self._load("Tutorial", opening.open, lambda _: self._show(opening.bench()))
 
     def show_bench(self, session: Session) -> None:
-        from screens.bench.screen import Bench
+        from screens.bench.screen import BenchScreen
 
-        self._show(Bench(session))
+        self._show(BenchScreen(session))
 
     def _load(
         self,

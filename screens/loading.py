@@ -17,7 +17,7 @@ from textual.widgets import Static
 
 from screens.base.numbers import seconds, shorten
 from screens.base.tokens import one_line
-from screens.base.worker import Background, sentence
+from screens.base.worker import Worker, error_sentence
 from screens.navigation import ShowBench, ShowSetup
 from workbench.errors import Cancelled
 from workbench.experiment.settings import OpenRequest
@@ -93,7 +93,7 @@ class Loading(Screen[None]):
             yield Static(Text("esc or c: cancel · q: quit"), id="keys")
 
     def on_mount(self) -> None:
-        self.thread = Background(self, "loading")
+        self.thread = Worker(self, "loading")
         self.set_interval(TICK, self._draw)
         self._draw()
         # Importing torch would keep the first frame waiting.
@@ -150,7 +150,7 @@ class Loading(Screen[None]):
 
     def _failed(self, error: BaseException) -> None:
         if not self._cancelled.is_set():
-            self.post_message(ShowSetup(complaint=sentence(error)))
+            self.post_message(ShowSetup(complaint=error_sentence(error)))
 
     def action_cancel(self) -> None:
         self._cancelled.set()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.engine.evaluator import Edit, Evaluator
     from workbench.engine.score import CircuitScore, evaluate
     from workbench.errors import WorkbenchError
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
     from workbench.experiment.prepare import load_task
     from workbench.formats import load_circuit, save_circuit
     from workbench.formats.networkx import to_networkx
@@ -48,7 +48,7 @@ _HOMES = {
     "Session": "workbench.session.session",
     "Task": "tasks.task",
     "WorkbenchError": "workbench.errors",
-    "Workspace": "workbench.experiment.experiment",
+    "Experiment": "workbench.experiment.experiment",
     "assess": "workbench.assessment.assess",
     "build_session": "workbench.session.start",
     "compare": "workbench.circuits.comparison",
@@ -72,13 +72,13 @@ __all__ = [
     "Discovery",
     "Edit",
     "Evaluator",
+    "Experiment",
     "Graph",
     "Model",
     "Pair",
     "Session",
     "Task",
     "WorkbenchError",
-    "Workspace",
     "assess",
     "build_session",
     "compare",

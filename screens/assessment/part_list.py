@@ -8,7 +8,7 @@ from rich.text import Text
 
 from screens.base.numbers import PENDING
 from screens.base.tokens import fit
-from screens.widgets.line_list import POINTER, Rows
+from screens.widgets.line_list import POINTER, LineList
 from workbench.assessment.catalogue import Part
 
 TITLE = 22
@@ -35,7 +35,7 @@ class PartRow:
     failed: bool = False
 
 
-class PartList(Rows[PartRow]):
+class PartList(LineList[PartRow]):
     """The list; enter or a double click answers the question."""
 
     HELP = """\

@@ -26,16 +26,16 @@ from screens.base.actions import Action
 from screens.base.numbers import count, plain
 from screens.base.prose import prose
 from screens.base.tokens import one_line
-from screens.base.worker import Background, sentence
+from screens.base.worker import Worker, error_sentence
 from screens.widgets.key_bar import KeyBar
-from screens.widgets.line_list import Rows
+from screens.widgets.line_list import LineList
 from workbench.assessment.catalogue import PARTS, Part
 from workbench.errors import Cancelled, WorkbenchError
 
 if TYPE_CHECKING:
     from textual_plotext import PlotextPlot
 
-    from workbench.session.assessments import Assessed
+    from workbench.session.assessments import PartAnswer
     from workbench.session.session import Session
 
 ASKED = tuple(part for part in PARTS.values() if not part.compares)
@@ -86,8 +86,8 @@ class AssessmentScreen(Screen[None]):
         yield KeyBar(BY_NAME["help"], id="keys")
 
     def on_mount(self) -> None:
-        self._background = Background(self, "assessment")
-        self._reports = Background(self, "reports")
+        self._background = Worker(self, "assessment")
+        self._reports = Worker(self, "reports")
         self.query_one(KeyBar).offer([BY_NAME[name] for name in FOOTER])
         self.set_interval(LOOK_AGAIN, self.redraw)
 
@@ -154,7 +154,7 @@ class AssessmentScreen(Screen[None]):
         if moved:
             self.query_one("#answer").scroll_home(animate=False)
 
-    def _question(self, part: Part, held: Assessed | None, stale: bool, width: int) -> Text:
+    def _question(self, part: Part, held: PartAnswer | None, stale: bool, width: int) -> Text:
         lines = prose(part.question, width, "bold")
         if part.name in self.failed:
             lines += [Text(), *prose(self.failed[part.name], width, "bold")]
@@ -164,7 +164,7 @@ class AssessmentScreen(Screen[None]):
             lines += prose("The circuit was edited since: enter asks it anew.", width)
         return Text("\n").join(lines)
 
-    def _draw(self, part: Part, held: Assessed | None) -> None:
+    def _draw(self, part: Part, held: PartAnswer | None) -> None:
         if held is None:
             if self._plot is not None:
                 self._plot.display = False
@@ -178,10 +178,10 @@ class AssessmentScreen(Screen[None]):
         self._plot.display = plot(self._plot.plt, part.name, held.result)
         self._plot.refresh()
 
-    def on_rows_highlighted(self, event: Rows.Highlighted) -> None:
+    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         self._answer()
 
-    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+    def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         self.action_run()
 
     # Asking.
@@ -209,17 +209,17 @@ class AssessmentScreen(Screen[None]):
         self.waiting.append(name)
         cancel, assessor = self._cancel, self.session.assessor
 
-        def work() -> Assessed:
+        def work() -> PartAnswer:
             if cancel.is_set():
                 raise Cancelled
             return assessor.run(name, cancel=cancel, on_piece=self._moved)
 
-        def ended(_: Assessed) -> None:
+        def ended(_: PartAnswer) -> None:
             self._ended(name)
 
         def failed(error: BaseException) -> None:
             if not isinstance(error, Cancelled):
-                self.failed[name] = one_line(sentence(error))
+                self.failed[name] = one_line(error_sentence(error))
             self._ended(name)
 
         self._background.put(work, ended, failed)
@@ -263,7 +263,7 @@ class AssessmentScreen(Screen[None]):
             self.notify(f"Wrote {one_line(str(paths[0]))}{more}.", markup=False, timeout=6)
 
         def refused(error: BaseException) -> None:
-            self.notify(sentence(error), severity="error", markup=False, timeout=10)
+            self.notify(error_sentence(error), severity="error", markup=False, timeout=10)
 
         hint = "An .html file has the pictures in it; an .md file has them in a folder beside it."
         dialog = Ask(

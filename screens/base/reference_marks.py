@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from screens.base.numbers import count, plain
-from workbench.circuits.comparison import Overlap, Standing
+from workbench.circuits.comparison import Agreement, Standing
 
 SIGNS: dict[Standing, str] = {"both": "=", "missing": "−", "extra": "+", "undecided": "?"}
 MEANING: dict[Standing, str] = {
@@ -33,7 +33,7 @@ def node_words(edge: Standing | None, node: Standing | None) -> str:
     return f"{edge} node" if node == edge != "undecided" else edge
 
 
-def counted(overlap: Overlap) -> str:
+def counted(overlap: Agreement) -> str:
     """Kept of the reference, then what differs, as far as there is any: "9/11, 2 extra"."""
     parts = [f"{count(len(overlap.both))}/{count(overlap.n_reference)}"]
     for standing in ("missing", "undecided", "extra"):
@@ -42,7 +42,7 @@ def counted(overlap: Overlap) -> str:
     return ", ".join(parts)
 
 
-def shares(overlap: Overlap) -> list[tuple[str, str]]:
+def shares(overlap: Agreement) -> list[tuple[str, str]]:
     """Recall, precision and Jaccard index, by name."""
     values = (overlap.recall, overlap.precision, overlap.jaccard)
     return [

@@ -47,7 +47,7 @@ def leave_without_waiting(code: int) -> None:
     atexit.register(end)
 
 
-def sentence(error: BaseException) -> str:
+def error_sentence(error: BaseException) -> str:
     """What to tell the user of an error: our own sentence as it is, anything else as unexpected."""
     if isinstance(error, WorkbenchError):
         return str(error)
@@ -77,7 +77,7 @@ class Job(Generic[T]):
         self.failed = failed
 
 
-class Background:
+class Worker:
     """One daemon thread that runs jobs in the order in which they were put.
 
     Make it where an event loop runs. Results are delivered through the receiver's message queue, in

@@ -19,7 +19,7 @@ from screens.base.numbers import ABSENT, PENDING, bar, digits_for, signed
 from screens.base.reference_marks import SIGNS
 from screens.base.tokens import fit, one_line
 from screens.bench.edge_filter import EdgeFilter
-from screens.widgets.line_list import POINTER, Rows
+from screens.widgets.line_list import POINTER, LineList
 from workbench.session.views import Candidate
 
 TITLES = {
@@ -62,7 +62,7 @@ def _size(value: float | None) -> float:
     return -1.0 if value is None or math.isnan(value) else abs(value)
 
 
-class Candidates(Rows[Candidate]):
+class Candidates(LineList[Candidate]):
     """The table. Attributes set by `Bench` between calls of `show_edges`:
 
     sweeping: edges whose exact value is being computed: a value known before is shown dim.

@@ -12,13 +12,13 @@ from screens.base.numbers import signed
 from screens.base.reference_marks import node_sign, node_words
 from screens.base.tokens import fit, one_line
 from screens.bench.tree_layout import TreeLayout, key_of
-from screens.widgets.line_list import POINTER, Rows
+from screens.widgets.line_list import POINTER, LineList
 from workbench.circuits.tree import TreeRow
 
 WIDEST = 60  # cells from a name to its number at most: the eye has to cross them
 
 
-class CircuitTree(Rows[TreeRow]):
+class CircuitTree(LineList[TreeRow]):
     """The tree. A row is known by its kept edge; the logits by their name."""
 
     HEADING = 1

@@ -15,7 +15,7 @@ from screens.base.numbers import count, digits_for, shorten, signed
 from screens.base.reference_marks import MEANING, SIGNS, shares
 from screens.base.tokens import fit, one_line
 from screens.widgets.dialogs import Dialog
-from screens.widgets.line_list import POINTER, Rows
+from screens.widgets.line_list import POINTER, LineList
 from workbench.circuits.comparison import Comparison, Standing
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Difference:
     effect: float
 
 
-class DifferenceList(Rows[Difference]):
+class DifferenceList(LineList[Difference]):
     """The list: missing edges, then extra ones, then undecided ones, each back from the logits."""
 
     HEADING = 1
@@ -116,7 +116,7 @@ class Differences(Dialog[str]):
             keys = "enter go to the edge · x turn off · L another circuit · esc close"
             yield Static(Text(keys), classes="keys")
 
-    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+    def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         self.dismiss(event.row.edge)
 
     def action_answer(self, answer: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textual.timer import Timer
 
 from screens.base.numbers import count, percent, plain
-from screens.base.worker import sentence
+from screens.base.worker import error_sentence
 from screens.bench.stepping import Stepping
 from screens.discovery.runner import Discoverer, DiscoveryLine
 from workbench.errors import Cancelled
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from screens.discovery.dialog import DiscoveryRequest
     from screens.discovery.results import ResultAnswer
     from workbench.discovery.selection import Selection
-    from workbench.session.results import Held
+    from workbench.session.results import DiscoveryResult
 
 TICK = 0.5
 """Seconds between two looks at the clock while a discovery runs."""
@@ -101,7 +101,7 @@ class DiscoveryActions(Stepping):
             self._ticking = None
         self._show_run()
 
-    def _found(self, held: Held) -> None:
+    def _found(self, held: DiscoveryResult) -> None:
         self._over()
         kept = held.selected
         asked = "" if kept.asked is None else f"{count(kept.asked)} {kept.unit} asked for, "
@@ -137,7 +137,7 @@ class DiscoveryActions(Stepping):
         if isinstance(error, Cancelled):
             self.notify("Stopped before it had found anything.", timeout=6)
         else:
-            self.notify(sentence(error), severity="error", timeout=10, markup=False)
+            self.notify(error_sentence(error), severity="error", timeout=10, markup=False)
 
     def results_changed(self) -> None:
         """Other scores stand beside the candidates, or another proposal."""
@@ -182,7 +182,7 @@ class DiscoveryActions(Stepping):
 
         self.runner.other(call, done)
 
-    def _remove(self, held: Held) -> None:
+    def _remove(self, held: DiscoveryResult) -> None:
         from screens.widgets.dialogs import Confirm
 
         def go(yes: bool | None) -> None:
@@ -192,7 +192,7 @@ class DiscoveryActions(Stepping):
         question = f"Remove the result {held.name}? Its scores are lost; the circuit stays."
         self.app.push_screen(Confirm(question, "Remove"), go)
 
-    def _select_again(self, held: Held) -> None:
+    def _select_again(self, held: DiscoveryResult) -> None:
         from screens.discovery.results import SelectAgain
 
         def go(selection: Selection | None) -> None:
@@ -204,7 +204,7 @@ class DiscoveryActions(Stepping):
 
         self.app.push_screen(SelectAgain(self.session, held), go)
 
-    def _export_result(self, held: Held) -> None:
+    def _export_result(self, held: DiscoveryResult) -> None:
         from screens.widgets.dialogs import Export
 
         def write(answer: tuple[Path, str] | None) -> None:

@@ -15,7 +15,7 @@ from screens.base.numbers import count
 from screens.base.tokens import one_line
 from screens.bench.candidates import Candidates
 from screens.bench.edge_filter import HELP
-from screens.bench.session_runner import Sweep, View
+from screens.bench.session_runner import EdgesView, Sweep
 
 INPUTS = ("qkv", "q", "k", "v")
 
@@ -49,7 +49,7 @@ class EdgesPanel(Vertical):
 
     def describe(
         self,
-        view: View,
+        view: EdgesView,
         *,
         state: str,
         metric: str,

@@ -16,7 +16,7 @@ from screens.base.tokens import one_line
 from screens.bench.candidates import TITLES, Candidates
 from screens.bench.circuit_tree import CircuitTree
 from screens.bench.edges_panel import INPUTS, EdgesPanel
-from screens.bench.session_runner import SessionRunner, View
+from screens.bench.session_runner import EdgesView, SessionRunner
 from screens.bench.status_bar import StatusBar
 from screens.navigation import ShowSetup
 from workbench.circuits.tree import TreeRow
@@ -37,7 +37,7 @@ class BenchActions(Screen[None]):
 
     session: Session
     runner: SessionRunner
-    view: View
+    view: EdgesView
     visited: list[str]
     threshold: float
     panel: str
@@ -53,7 +53,7 @@ class BenchActions(Screen[None]):
         def table(self) -> Candidates: ...
         def choose(self, node: str, *, remember: bool = True) -> None: ...
         def refresh_all(self, *, anew: bool = False) -> None: ...
-        def change_view(self, view: View) -> None: ...
+        def change_view(self, view: EdgesView) -> None: ...
         def toggle(self, edge: Candidate) -> None: ...
         def look(self, anew: bool = False) -> None: ...
         def describe(self) -> None: ...
@@ -123,7 +123,7 @@ class BenchActions(Screen[None]):
         row = self.tree_rows.highlighted
         return row.name if self.panel == "circuit" and row is not None else self.view.node
 
-    def chosen(self) -> View:
+    def chosen(self) -> EdgesView:
         """What a command on the chosen node is about."""
         node = self.node()
         return self.view if node == self.view.node else replace(self.view, node=node, inputs="qkv")
@@ -273,14 +273,14 @@ class BenchActions(Screen[None]):
         self.app.push_screen(AssessmentScreen(self.session), lambda _: self.refresh_all())
 
     def action_beside(self) -> None:
-        from screens.side_by_side.screen import Beside
+        from screens.side_by_side.screen import SideBySideScreen
 
         def back(edge: str | None) -> None:
             self.refresh_all()
             if edge is not None:
                 self.go_to_edge(edge)
 
-        self.app.push_screen(Beside(self.session), back)
+        self.app.push_screen(SideBySideScreen(self.session), back)
 
     def action_clusters(self) -> None:
         from screens.clusters.screen import ClustersScreen
@@ -298,12 +298,12 @@ class BenchActions(Screen[None]):
         self.app.push_screen(HelpScreen(self.keys_of))
 
     def action_history(self) -> None:
-        from screens.widgets.dialogs import Reading
+        from screens.widgets.dialogs import TextDialog
 
         lines = self.session.commands()
         text = Text("\n".join(f"{i:>4}  {one_line(line)}" for i, line in enumerate(lines, 1)))
         title = "The commands that led here" if lines else "No commands yet"
-        self.app.push_screen(Reading(title, text))
+        self.app.push_screen(TextDialog(title, text))
 
     # Session and files.
 

@@ -26,13 +26,13 @@ from screens.bench.discovery_actions import DiscoveryActions
 from screens.bench.edges_panel import EdgesPanel
 from screens.bench.frontier import Frontier
 from screens.bench.keys import ACTIONS, BY_NAME, FOOTERS
-from screens.bench.session_runner import SessionRunner, Sweep, View
+from screens.bench.session_runner import EdgesView, SessionRunner, Sweep
 from screens.bench.status_bar import StatusBar
 from screens.bench.tree_layout import TreeLayout
 from screens.discovery.proposal_strip import ProposalStrip
 from screens.discovery.runner import DiscoveryLine
 from screens.widgets.key_bar import KeyBar
-from screens.widgets.line_list import Rows
+from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
 from workbench.circuits.tree import TreeRow
 from workbench.discovery.catalogue import METHODS
@@ -56,7 +56,7 @@ STATES = {
 }
 
 
-class Bench(DiscoveryActions):
+class BenchScreen(DiscoveryActions):
     """The main screen.
 
     Attributes:
@@ -81,7 +81,7 @@ class Bench(DiscoveryActions):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.view = View("logits")
+        self.view = EdgesView("logits")
         self.visited: list[str] = []
         self.threshold = session.threshold
         self._last = session.status()
@@ -281,10 +281,10 @@ class Bench(DiscoveryActions):
         if remember:
             self.visited.append(self.view.node)
             del self.visited[:-200]
-        self.change_view(View(node, "qkv", self.view.setting, self.view.costs))
+        self.change_view(EdgesView(node, "qkv", self.view.setting, self.view.costs))
         self.tree_rows.go_to(node)
 
-    def change_view(self, view: View) -> None:
+    def change_view(self, view: EdgesView) -> None:
         other_node = view.node != self.view.node
         self._follow = False
         self.runner.leave()
@@ -334,12 +334,12 @@ class Bench(DiscoveryActions):
         waiting = self._settling is not None or self._look_later
         return not waiting and self.runner.idle and not self.what_ifs.waiting
 
-    def on_rows_highlighted(self, event: Rows.Highlighted) -> None:
+    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         if event.rows is self.tree_rows and self.panel == "circuit":
             self._follow = True
         self._settle()
 
-    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+    def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         self.action_go_in()
 
     def on_readouts_node_chosen(self, event: Readouts.NodeChosen) -> None:

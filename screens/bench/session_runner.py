@@ -1,8 +1,8 @@
 """SessionRunner: a session's commands in order and its sweeps beside them, away from the screen.
 
 Commands go through one queue, so that keys pressed faster than they are computed are neither lost
-nor swapped. A sweep belongs to a `View`; when the view changes, the sweep is cancelled and what it
-still delivers is dropped.
+nor swapped. A sweep belongs to an `EdgesView`; when the view changes, the sweep is cancelled and
+what it still delivers is dropped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from textual.message_pump import MessagePump
 
-from screens.base.worker import Background, sentence
+from screens.base.worker import Worker, error_sentence
 from screens.bench.tree_layout import TreeLayout
 from workbench.errors import Cancelled
 from workbench.session.views import Candidate, Status
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class View:
+class EdgesView:
     """What the candidates panel shows: edges into some inputs of a node, exact in some setting."""
 
     node: str
@@ -45,7 +45,7 @@ class Sweep:
         revision: of the circuit when it began.
     """
 
-    view: View
+    view: EdgesView
     what: str
     cancel: threading.Event
     revision: int
@@ -53,7 +53,7 @@ class Sweep:
     total: int = 0
 
     @property
-    def computes(self) -> tuple[View, str, int]:
+    def computes(self) -> tuple[EdgesView, str, int]:
         return (self.view, self.what, self.revision)
 
 
@@ -80,14 +80,14 @@ class SessionRunner:
         self.session = session
         self.sweep: Sweep | None = None
         self.stopped = False
-        self._commands = Background(receiver, "commands")
-        self._sweeps = Background(receiver, "sweeps")
-        self._reads = Background(receiver, "reads")
+        self._commands = Worker(receiver, "commands")
+        self._sweeps = Worker(receiver, "sweeps")
+        self._reads = Worker(receiver, "reads")
         self._read_once_more = False
         self._done = done
         self._failed = failed
         self._progress = progress
-        self._computed: set[tuple[View, str, int]] = set()
+        self._computed: set[tuple[EdgesView, str, int]] = set()
 
     @property
     def busy(self) -> bool:
@@ -110,11 +110,13 @@ class SessionRunner:
 
     def command(self, call: Callable[[], Status]) -> None:
         """Run a command of the session after those that wait already."""
-        self._commands.put(call, self._done, lambda error: self._failed(sentence(error)))
+        self._commands.put(call, self._done, lambda error: self._failed(error_sentence(error)))
 
     def other(self, call: Callable[[], object], done: Callable[[], None]) -> None:
         """Run something else in its turn among the commands, such as an export."""
-        self._commands.put(call, lambda _: done(), lambda error: self._failed(sentence(error)))
+        self._commands.put(
+            call, lambda _: done(), lambda error: self._failed(error_sentence(error))
+        )
 
     def read_tree(self, show: Callable[[TreeLayout], None]) -> None:
         """Lay out the tree as it stands then. Asked for while one is laid out: once more after."""
@@ -133,11 +135,11 @@ class SessionRunner:
         def work() -> TreeLayout:
             return TreeLayout.of(session.tree(missing=True))
 
-        self._reads.put(work, done, lambda error: self._failed(sentence(error)))
+        self._reads.put(work, done, lambda error: self._failed(error_sentence(error)))
 
     # Sweeps.
 
-    def look_at(self, view: View, edges: list[Candidate]) -> None:
+    def look_at(self, view: EdgesView, edges: list[Candidate]) -> None:
         """Compute what of this view is not known yet, unless that is going on already."""
         if self.sweep is not None:
             if self.sweep.view == view:
@@ -216,5 +218,5 @@ class SessionRunner:
         self.sweep = None
         self.stopped = True
         if not isinstance(error, Cancelled):
-            self._failed(sentence(error))
+            self._failed(error_sentence(error))
         self._progress()

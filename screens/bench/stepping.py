@@ -7,7 +7,7 @@ that keys may be pressed faster than they are computed.
 from __future__ import annotations
 
 from screens.base.numbers import count
-from screens.base.worker import Background, sentence
+from screens.base.worker import Worker, error_sentence
 from screens.bench.edit_actions import BenchActions
 from screens.discovery.proposal_strip import ProposalStrip, Step
 from workbench.errors import Cancelled
@@ -19,7 +19,7 @@ class Stepping(BenchActions):
 
     def begin_stepping(self) -> None:
         """When the bench is mounted."""
-        self.what_ifs = Background(self, "what-if")
+        self.what_ifs = Worker(self, "what-if")
         self.stepping = False
         self._place = 0
         self._deciding: set[str] = set()  # edges whose decision is under way
@@ -107,7 +107,7 @@ class Stepping(BenchActions):
 
         def failed(error: BaseException) -> None:
             if not isinstance(error, Cancelled):
-                self.notify(sentence(error), severity="error", timeout=10, markup=False)
+                self.notify(error_sentence(error), severity="error", timeout=10, markup=False)
 
         self.what_ifs.put(work, done, failed)
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from screens.base.numbers import count, plain
 from screens.base.tokens import fit
-from screens.widgets.line_list import POINTER, Rows
+from screens.widgets.line_list import POINTER, LineList
 
 if TYPE_CHECKING:
     from workbench.discovery.clusters.find import Clusters
@@ -51,7 +51,7 @@ def cluster_rows(found: Clusters) -> list[ClusterRow]:
     ]
 
 
-class ClusterList(Rows[ClusterRow]):
+class ClusterList(LineList[ClusterRow]):
     """The list; what is shown beside it belongs to the cluster under the cursor."""
 
     HEADING: ClassVar[int] = 1

@@ -22,19 +22,19 @@ from screens.base.actions import Action
 from screens.base.numbers import PENDING, count, seconds
 from screens.base.prose import prose
 from screens.base.tokens import one_line
-from screens.base.worker import Background, sentence
+from screens.base.worker import Worker, error_sentence
 from screens.clusters.cluster_list import ClusterList, ClusterRow, cluster_rows
 from screens.clusters.keys import ACTIONS, BY_NAME, FOOTER
 from screens.clusters.settings import ClusterSettings
 from screens.clusters.text import VIEWS, describe, number_words
 from screens.discovery.fields import Refused
 from screens.widgets.key_bar import KeyBar
-from screens.widgets.line_list import Rows
+from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
 from workbench.errors import Cancelled
 
 if TYPE_CHECKING:
-    from workbench.session.prompt_clusters import Clustered, ClusterRequest
+    from workbench.session.prompt_clusters import ClusterRequest, ClusterResult
     from workbench.session.session import Session
     from workbench.session.views import Status
 
@@ -104,8 +104,8 @@ class ClustersScreen(Screen[None]):
         yield KeyBar(BY_NAME["help"], id="keys")
 
     def on_mount(self) -> None:
-        self._background = Background(self, "clusters")
-        self._commands = Background(self, "clusters' circuits")
+        self._background = Worker(self, "clusters")
+        self._commands = Worker(self, "clusters' circuits")
         self.query_one(KeyBar).offer([BY_NAME[name] for name in FOOTER])
         self._list()
         self.set_interval(LOOK_AGAIN, self.redraw)
@@ -158,7 +158,7 @@ class ClustersScreen(Screen[None]):
         if not same:
             body.scroll_home(animate=False)
 
-    def _title(self, held: Clustered | None) -> str:
+    def _title(self, held: ClusterResult | None) -> str:
         if self.running:
             return f"Clusters  finding them {100 * self.done:.0f}%{PENDING} · c stops"
         if held is None:
@@ -169,7 +169,7 @@ class ClustersScreen(Screen[None]):
             f"{asked.method}, {count(asked.edges)} edges · {seconds(held.seconds)}"
         )
 
-    def on_rows_highlighted(self, event: Rows.Highlighted) -> None:
+    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         self.redraw()
 
     def action_view(self) -> None:
@@ -215,13 +215,13 @@ class ClustersScreen(Screen[None]):
     def _moved(self, fraction: float) -> None:
         self.done = fraction
 
-    def _ended(self, _: Clustered) -> None:
+    def _ended(self, _: ClusterResult) -> None:
         self.running = False
         self._list()
 
     def _failed(self, error: BaseException) -> None:
         self.running = False
-        self.failed = "" if isinstance(error, Cancelled) else one_line(sentence(error))
+        self.failed = "" if isinstance(error, Cancelled) else one_line(error_sentence(error))
         self.redraw()
 
     def action_cancel(self) -> None:
@@ -252,7 +252,7 @@ class ClustersScreen(Screen[None]):
             self.notify(f"The circuit of {name} stands beside: B on the bench.", timeout=6)
 
         self._commands.put(
-            lambda: self.session.rack.put(name, found.circuit(number)), put, self._refused
+            lambda: self.session.side_by_side.put(name, found.circuit(number)), put, self._refused
         )
 
     def action_take(self) -> None:
@@ -285,7 +285,7 @@ class ClustersScreen(Screen[None]):
         self.app.push_screen(Export(f"cluster-{number}.json"), write)
 
     def _refused(self, error: BaseException) -> None:
-        self.notify(sentence(error), severity="error", markup=False, timeout=10)
+        self.notify(error_sentence(error), severity="error", markup=False, timeout=10)
 
     # Leaving.
 

@@ -18,7 +18,7 @@ from screens.base.tokens import fit, one_line, show_token
 if TYPE_CHECKING:
     from workbench.discovery.clusters.find import Clusters
     from workbench.prompts.preview import PromptView
-    from workbench.session.prompt_clusters import Clustered
+    from workbench.session.prompt_clusters import ClusterResult
 
 VIEWS = ("prompts", "faithfulness", "overlap", "worth", "number")
 Read = Callable[[int], "PromptView"]
@@ -40,7 +40,7 @@ MEASURES = {
 
 
 def describe(
-    view: str, clustered: Clustered, chosen: int, width: int, read: Read
+    view: str, clustered: ClusterResult, chosen: int, width: int, read: Read
 ) -> Iterable[Text]:
     """One of `VIEWS`.
 
@@ -59,7 +59,7 @@ def describe(
     return _number(found, width)
 
 
-def _prompts(clustered: Clustered, number: int, width: int, read: Read) -> Iterable[Text]:
+def _prompts(clustered: ClusterResult, number: int, width: int, read: Read) -> Iterable[Text]:
     cluster = clustered.clusters.clusters[number - 1]
     rest = [pair for pair in cluster.pairs if pair != cluster.medoid]
     yield heading(f"Prompts of cluster {number}, its medoid ({MEDOID}) first")
@@ -89,7 +89,7 @@ def _overlap(found: Clusters, chosen: int, width: int) -> Iterable[Text]:
     yield from _matrix(found.overlap, chosen, width)
 
 
-def _worth(clustered: Clustered, width: int) -> Iterable[Text]:
+def _worth(clustered: ClusterResult, width: int) -> Iterable[Text]:
     """The clusters' circuits beside one circuit for all, and beside what chance gives."""
     found = clustered.clusters
     yield heading("What the clusters are worth, over all pairs")

@@ -14,7 +14,7 @@ from textual.widgets import Button, Input, Static
 
 from screens.discovery.fields import OptionFields, SelectionFields
 from screens.widgets.dialogs import Dialog
-from screens.widgets.line_list import Rows
+from screens.widgets.line_list import LineList
 from screens.widgets.name_list import NameList
 from workbench.discovery.catalogue import METHODS, Method
 from workbench.discovery.options import Options
@@ -89,7 +89,7 @@ class DiscoverDialog(Dialog[DiscoveryRequest]):
         assert row is not None, "the catalogue is not empty"
         return METHODS[row[0]]
 
-    @on(Rows.Highlighted)
+    @on(LineList.Highlighted)
     def _show_method(self) -> None:
         method = self.method
         definition = method.definition[:1].upper() + method.definition[1:]

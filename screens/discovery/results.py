@@ -21,11 +21,11 @@ from screens.discovery.fields import (
     selection_words,
 )
 from screens.widgets.dialogs import Dialog
-from screens.widgets.line_list import POINTER, Rows
+from screens.widgets.line_list import POINTER, LineList
 from workbench.discovery.catalogue import METHODS
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError
-from workbench.session.results import Held
+from workbench.session.results import DiscoveryResult
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
@@ -43,26 +43,26 @@ class ResultAnswer:
     number: int = 0
 
 
-class ResultList(Rows[Held]):
+class ResultList(LineList[DiscoveryResult]):
     """The list, in the order in which they were found."""
 
     HEADING = 1
 
-    def __init__(self, rows: list[Held], shown: Held | None) -> None:
+    def __init__(self, rows: list[DiscoveryResult], shown: DiscoveryResult | None) -> None:
         super().__init__()
         self.rows = rows
         self.shown = shown
         self.index = rows.index(shown) if shown in rows else 0
         self.styles.height = min(MOST_LINES, len(rows) + 1)
 
-    def key(self, row: Held) -> str:
+    def key(self, row: DiscoveryResult) -> str:
         return str(row.number)
 
     def heading(self, width: int) -> Text:
         names = f"    {'result':<19}{'asked':<21}{'kept':>7}{'faithfulness':>14}{'done':>6}"
         return Text(fit(names, width))
 
-    def line(self, row: Held, width: int, under_cursor: bool) -> Text:
+    def line(self, row: DiscoveryResult, width: int, under_cursor: bool) -> Text:
         text = Text(f"{POINTER if under_cursor else ' '} {SHOWN if row is self.shown else ' '} ")
         text.append(fit(row.name, 18) + " ")
         text.append(fit(selection_words(row.selection, row.options), 20) + " ")
@@ -113,7 +113,7 @@ class Results(Dialog[ResultAnswer]):
                         button.can_focus = False  # keys say the same
                         yield button
 
-    @on(Rows.Highlighted)
+    @on(LineList.Highlighted)
     def _explain(self) -> None:
         held = self.query_one(ResultList).highlighted
         text = Text() if held is None else detail(held)
@@ -126,7 +126,7 @@ class Results(Dialog[ResultAnswer]):
     def _pressed(self, event: Button.Pressed) -> None:
         self.action_wish((event.button.id or "").removeprefix("wish-"))
 
-    @on(Rows.Chosen)
+    @on(LineList.Chosen)
     def _double_clicked(self) -> None:
         self.action_wish("show")
 
@@ -140,13 +140,13 @@ class Results(Dialog[ResultAnswer]):
             self.dismiss(ResultAnswer(cast(Wish, wish), held.number if held is not None else 0))
 
 
-def faithfulness_words(held: Held) -> str:
+def faithfulness_words(held: DiscoveryResult) -> str:
     if held.faithfulness is not None:
         return plain(held.faithfulness, 4)
     return "unknown" if held.metric is None else "undefined"
 
 
-def detail(held: Held) -> Text:
+def detail(held: DiscoveryResult) -> Text:
     """All that is known of a result, in a few sentences."""
     method = METHODS[held.method]
     told = options_words(method, held.options)
@@ -176,7 +176,7 @@ class SelectAgain(Dialog[Selection]):
         Binding("enter", "start", "select", show=False, priority=True),
     ]
 
-    def __init__(self, session: Session, held: Held) -> None:
+    def __init__(self, session: Session, held: DiscoveryResult) -> None:
         super().__init__()
         self.session, self.held = session, held
 

@@ -15,11 +15,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from screens.base.numbers import seconds
-from screens.base.worker import Background
+from screens.base.worker import Worker
 
 if TYPE_CHECKING:
     from screens.discovery.dialog import DiscoveryRequest
-    from workbench.session.results import Held
+    from workbench.session.results import DiscoveryResult
     from workbench.session.session import Session
 
 TELLING = 0.5
@@ -27,7 +27,7 @@ TELLING = 0.5
 
 
 @dataclass
-class Run:
+class RunningDiscovery:
     """A discovery under way.
 
     Attributes:
@@ -60,25 +60,25 @@ class Discoverer:
         receiver: MessagePump,
         *,
         moved: Callable[[], None],
-        done: Callable[[Held], None],
+        done: Callable[[DiscoveryResult], None],
         failed: Callable[[BaseException], None],
     ) -> None:
         """`moved` after each piece; at the end `done`, or `failed` if nothing is held of it."""
         self.session = session
-        self.run: Run | None = None
-        self._thread = Background(receiver, "discovery")
+        self.run: RunningDiscovery | None = None
+        self._thread = Worker(receiver, "discovery")
         self._moved, self._done, self._failed = moved, done, failed
 
     def start(self, request: DiscoveryRequest) -> None:
         """Begin; nothing may be under way."""
         assert self.run is None
-        run = self.run = Run(request)
+        run = self.run = RunningDiscovery(request)
         session = self.session
 
         def on_piece(fraction: float) -> None:
             self._thread.deliver(lambda: self._came(run, fraction))
 
-        def work() -> Held:
+        def work() -> DiscoveryResult:
             return session.discover(
                 request.method,
                 request.options,
@@ -102,12 +102,12 @@ class Discoverer:
         self.cancel()
         self._thread.stop()
 
-    def _came(self, run: Run, fraction: float) -> None:
+    def _came(self, run: RunningDiscovery, fraction: float) -> None:
         if run is self.run:
             run.fraction = fraction
             self._moved()
 
-    def _ended(self, held: Held) -> None:
+    def _ended(self, held: DiscoveryResult) -> None:
         self.run = None
         self._done(held)
 
@@ -131,9 +131,9 @@ class DiscoveryLine(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.run: Run | None = None
+        self.run: RunningDiscovery | None = None
 
-    def show(self, run: Run | None) -> None:
+    def show(self, run: RunningDiscovery | None) -> None:
         self.run = run
         self.set_class(run is not None, "-running")
         self.refresh()
@@ -144,7 +144,7 @@ class DiscoveryLine(Widget):
         return strip.apply_style(self.rich_style)
 
 
-def progress_line(run: Run, width: int, now: float) -> Text:
+def progress_line(run: RunningDiscovery, width: int, now: float) -> Text:
     """The line at this width; its last words can be clicked."""
     left = run.left(now)
     if run.cancel.is_set():

@@ -1,4 +1,4 @@
-"""Drawing: lines of text with spots in them that the cursor can stand on.
+"""Canvas: lines of text with spots in them that the cursor can stand on.
 
 Owns the cursor, scrolling and clicks. What the lines say is its maker's, who draws them again when
 the cursor has moved: `Moved` tells. The cursor goes sideways along a line, and up and down to the
@@ -40,7 +40,7 @@ class Spot:
         return self.x + self.width / 2
 
 
-class Drawing(ScrollView, can_focus=True):
+class Canvas(ScrollView, can_focus=True):
     """A drawing of any size, of which only the lines on the screen are rendered."""
 
     ALLOW_SELECT = False
@@ -55,7 +55,7 @@ class Drawing(ScrollView, can_focus=True):
         Binding("end,G", "end(-1)", "To the last", show=False),
     ]
     DEFAULT_CSS = """
-    Drawing {
+    Canvas {
         overflow: auto auto;
         scrollbar-size: 1 1;
     }
@@ -64,13 +64,13 @@ class Drawing(ScrollView, can_focus=True):
     class Moved(Message):
         """The cursor came to stand on another spot."""
 
-        def __init__(self, drawing: Drawing, key: str) -> None:
+        def __init__(self, drawing: Canvas, key: str) -> None:
             super().__init__()
             self.drawing = drawing
             self.key = key
 
         @property
-        def control(self) -> Drawing:
+        def control(self) -> Canvas:
             return self.drawing
 
     class Chosen(Moved):

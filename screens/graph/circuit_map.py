@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from rich.style import Style
 
-from screens.graph.canvas import Drawing
+from screens.graph.canvas import Canvas
 
 
-class Map(Drawing):
+class Map(Canvas):
     """The circuit, by layers or by groups; `GraphScreen` says which and draws it."""
 
     HELP = """\

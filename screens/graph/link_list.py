@@ -11,7 +11,7 @@ from screens.base.numbers import ABSENT, bar, digits_for, signed
 from screens.base.tokens import fit
 from screens.graph.layer_map import FED_BY, FEEDS
 from screens.graph.picture import Link, Picture
-from screens.widgets.line_list import POINTER, Rows
+from screens.widgets.line_list import POINTER, LineList
 
 WORDS = 46
 """Cells from which the marks have their words beside them."""
@@ -31,7 +31,7 @@ class LinkRow:
     out: bool
 
 
-class LinkList(Rows[LinkRow]):
+class LinkList(LineList[LinkRow]):
     """The list; enter or a double click goes to the node at the other end."""
 
     HEADING: ClassVar[int] = 1

@@ -22,8 +22,8 @@ from screens.base.actions import Action
 from screens.base.marks import MARKS, TREE_LEGEND
 from screens.base.numbers import count, plain
 from screens.base.tokens import one_line
-from screens.base.worker import Background, sentence
-from screens.graph.canvas import Drawing
+from screens.base.worker import Worker, error_sentence
+from screens.graph.canvas import Canvas
 from screens.graph.circuit_map import Map
 from screens.graph.group_map import draw_groups
 from screens.graph.keys import ACTIONS, BY_NAME, FOOTERS
@@ -31,7 +31,7 @@ from screens.graph.layer_map import FED_BY, FEEDS, PICKED, draw_layers
 from screens.graph.link_list import LinkList
 from screens.graph.picture import Member, Picture, letter
 from screens.widgets.key_bar import KeyBar
-from screens.widgets.line_list import Rows
+from screens.widgets.line_list import LineList
 from workbench.session.views import Status
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class GraphScreen(Screen[str | None]):
         yield KeyBar(BY_NAME["help"], id="keys")
 
     def on_mount(self) -> None:
-        self._background = Background(self, "graph")
+        self._background = Worker(self, "graph")
         self.set_interval(LOOK_AGAIN, self._look)
         if self.node not in self.picture.layer:
             self.node = "logits"
@@ -203,20 +203,20 @@ class GraphScreen(Screen[str | None]):
 
     # The cursor.
 
-    def on_drawing_moved(self, event: Drawing.Moved) -> None:
+    def on_canvas_moved(self, event: Canvas.Moved) -> None:
         if self.by_group:
             self._member = event.key
         else:
             self.node = event.key
         self.redraw()
 
-    def on_drawing_chosen(self, event: Drawing.Chosen) -> None:
+    def on_canvas_chosen(self, event: Canvas.Chosen) -> None:
         if self.by_group:
             self._go_into(event.key)
         else:
             self.dismiss(self.node)
 
-    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+    def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         self._follow()
 
     def _follow(self) -> None:
@@ -354,7 +354,7 @@ class GraphScreen(Screen[str | None]):
                 self.notify(one_line(status.message), markup=False, timeout=3)
 
         def failed(error: BaseException) -> None:
-            self.notify(sentence(error), severity="error", markup=False, timeout=10)
+            self.notify(error_sentence(error), severity="error", markup=False, timeout=10)
             self.renew()
 
         self._background.put(call, done, failed)

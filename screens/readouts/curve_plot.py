@@ -7,13 +7,13 @@ from typing import Any
 
 from screens.base.numbers import MINUS
 from screens.readouts.text import ANSWER, WRONG_ANSWER, is_scale
-from workbench.readouts.results import Curve
+from workbench.readouts.results import AnswerCurve
 
 LEAST_FOR_A_PLOT = 17
 """Labels from which a plot says more than a list of bars does."""
 
 
-def has_scale(curve: Curve) -> bool:
+def has_scale(curve: AnswerCurve) -> bool:
     """The labels are numbers, and enough of them to plot."""
     return len(curve.labels) >= LEAST_FOR_A_PLOT and is_scale(curve)
 
@@ -22,7 +22,7 @@ NARROW = 60
 """Cells below which every other label is left out."""
 
 
-def plot_curve(plt: Any, curve: Curve, width: int) -> None:
+def plot_curve(plt: Any, curve: AnswerCurve, width: int) -> None:
     """Draw the curve into a Plotext figure of `width` cells, and below it a band that says which
     labels are answers.
 

@@ -13,7 +13,7 @@ from textual.content import Content
 from screens.base.numbers import plain
 from screens.base.tokens import fit, show_token
 from screens.readouts.text import HEADING, POINTER, QUIET, index, lines, link, quiet, ray, where
-from workbench.readouts.results import Attention
+from workbench.readouts.results import AttentionPattern
 
 SHADES = ((0.75, "█"), (0.5, "▓"), (0.25, "▒"), (0.1, "░"), (0.02, "·"))
 """Least weight, shade; a smaller weight is left blank."""
@@ -34,7 +34,7 @@ def legend(elsewhere: bool = False) -> str:
     return "shade: " + " ".join(words) + (f", {ELSEWHERE} tokens differ" if elsewhere else "")
 
 
-def draw_attention(attention: Attention, position: int, width: int) -> Content:
+def draw_attention(attention: AttentionPattern, position: int, width: int) -> Content:
     """The map, the query at `position` (from the end if negative) marked and spelled out."""
     n = len(attention.tokens)
     query = max(0, min(n - 1, position % n if -n <= position < n else n - 1))
@@ -62,7 +62,7 @@ def draw_attention(attention: Attention, position: int, width: int) -> Content:
     return lines([heading, *body, Content(), *quiet(attention.definition, width)])
 
 
-def _map(attention: Attention, query: int, label: int, cell: int) -> list[Content]:
+def _map(attention: AttentionPattern, query: int, label: int, cell: int) -> list[Content]:
     n = len(attention.tokens)
     margin = " " * (label + 5)
     parts = []
@@ -82,7 +82,7 @@ def _map(attention: Attention, query: int, label: int, cell: int) -> list[Conten
     return parts
 
 
-def _row(attention: Attention, query: int, width: int) -> list[Content]:
+def _row(attention: AttentionPattern, query: int, width: int) -> list[Content]:
     """One query's keys by falling weight, in numbers."""
     n = len(attention.tokens)
     token = show_token(attention.tokens[query], 12)

@@ -23,11 +23,11 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from screens.base.tokens import show_token
-from screens.base.worker import Background, sentence
+from screens.base.worker import Worker, error_sentence
 from screens.readouts.curve_plot import has_scale, plot_curve
 from screens.readouts.head import draw_head
 from screens.readouts.heat_map import draw_attention
-from screens.readouts.requests import VIEWS, Prompts, Readout, View, Wish, read
+from screens.readouts.requests import VIEWS, Prompts, Readout, ReadoutKind, ReadoutRequest, compute
 from screens.readouts.text import (
     curve_heading,
     draw_attribution,
@@ -40,7 +40,7 @@ from screens.readouts.text import (
     quiet,
 )
 from workbench.errors import Cancelled
-from workbench.readouts.results import Attention, Attribution, Curve, Lens
+from workbench.readouts.results import AnswerCurve, AttentionPattern, DirectAttribution, Lens
 
 if TYPE_CHECKING:
     from textual_plotext import PlotextPlot
@@ -122,10 +122,10 @@ task is judged.
         self.pair: int | None = None
         self._view = 0
         self._prompts: Prompts | None = None
-        self._results: OrderedDict[Wish, Readout | str] = OrderedDict()
+        self._results: OrderedDict[ReadoutRequest, Readout | str] = OrderedDict()
         self._shown: Readout | str | None = None
-        self._computing: Wish | None = None
-        self._background: Background | None = None
+        self._computing: ReadoutRequest | None = None
+        self._background: Worker | None = None
         self._debounce: Timer | None = None
         self._patience: Timer | None = None
         self._plot: PlotextPlot | None = None
@@ -137,7 +137,7 @@ task is judged.
             yield Static(id="readout-note")
 
     def on_mount(self) -> None:
-        self._background = Background(self, "readouts")
+        self._background = Worker(self, "readouts")
         self._want()
 
     def on_unmount(self) -> None:
@@ -153,7 +153,7 @@ task is judged.
         return None if self.pending or isinstance(shown, str) else shown
 
     @property
-    def view(self) -> View:
+    def view(self) -> ReadoutKind:
         return VIEWS[self._view]
 
     @property
@@ -171,7 +171,7 @@ task is judged.
         self.node = node
         self._want()
 
-    def wish(self) -> Wish | str:
+    def wish(self) -> ReadoutRequest | str:
         """What is to be read, or why there is nothing to read."""
         if self.session is None:
             return "No session is open."
@@ -181,7 +181,9 @@ task is judged.
             return "Choose a component to read what it writes."
         if view.key == "attention" and ".h" not in (node or ""):
             return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
-        return Wish(view.key, node, self.position if view.by_position else None, self.pair)
+        return ReadoutRequest(
+            view.key, node, self.position if view.by_position else None, self.pair
+        )
 
     def _want(self) -> None:
         """Show what is known of the wish; see to it that the rest is computed."""
@@ -218,7 +220,7 @@ task is judged.
         known_prompts = self._prompts
 
         def work() -> tuple[Prompts, Readout]:
-            return known_prompts or Prompts.of(session), read(session, wish)
+            return known_prompts or Prompts.of(session), compute(session, wish)
 
         def done(result: tuple[Prompts, Readout]) -> None:
             if session is self.session:
@@ -226,11 +228,15 @@ task is judged.
             self._finished(session, wish, result[1])
 
         def failed(error: BaseException) -> None:
-            self._finished(session, wish, None if isinstance(error, Cancelled) else sentence(error))
+            self._finished(
+                session, wish, None if isinstance(error, Cancelled) else error_sentence(error)
+            )
 
         background.put(work, done, failed)
 
-    def _finished(self, session: Session, wish: Wish, result: Readout | str | None) -> None:
+    def _finished(
+        self, session: Session, wish: ReadoutRequest, result: Readout | str | None
+    ) -> None:
         self._computing = None
         if session is self.session and result is not None:
             # What failed is said but not remembered: memory may be free again the next time.
@@ -298,10 +304,10 @@ task is judged.
         width = self._width()
         text = self.query_one("#readout-text", Static)
         note = self.query_one("#readout-note", Static)
-        plotted = isinstance(result, Curve) and has_scale(result)
-        self._body.set_class(isinstance(result, Attention), "-map")
+        plotted = isinstance(result, AnswerCurve) and has_scale(result)
+        self._body.set_class(isinstance(result, AttentionPattern), "-map")
         if plotted:
-            assert isinstance(result, Curve)
+            assert isinstance(result, AnswerCurve)
             text.update(lines(curve_heading(result)))
             note.update(lines([Content(), *quiet(result.definition, width)]))
             self._show_plot(result, width)
@@ -318,11 +324,11 @@ task is judged.
             return lines(quiet(result, width))
         if isinstance(result, Lens):
             return draw_lens(result, width, self._marker(result))
-        if isinstance(result, Attribution):
+        if isinstance(result, DirectAttribution):
             return draw_attribution(result, self.node, width)
-        if isinstance(result, Curve):
+        if isinstance(result, AnswerCurve):
             return draw_curve_rows(result, width)
-        if isinstance(result, Attention):
+        if isinstance(result, AttentionPattern):
             return draw_attention(result, self.position, width)
         return draw_residual(result, width)
 
@@ -333,7 +339,7 @@ task is judged.
         prompt = self.session.prompts(lens.place.pair)
         return marker(prompt.answers, prompt.wrong_answers)
 
-    def _show_plot(self, curve: Curve, width: int) -> None:
+    def _show_plot(self, curve: AnswerCurve, width: int) -> None:
         if self._plot is None:
             # Plotext is needed for this view only, and slow to import: not before the first paint.
             from textual_plotext import PlotextPlot

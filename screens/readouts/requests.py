@@ -1,6 +1,6 @@
 """What is read for the readouts: the five views, a wish for one of them, and how it is computed.
 
-Plain values; the only call into a session that computes is `read`.
+Plain values; the only call into a session that computes is `compute`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.readouts.results import Attention, Attribution, Curve, Lens, ResidualLens
+from workbench.readouts.results import (
+    AnswerCurve,
+    AttentionPattern,
+    DirectAttribution,
+    Lens,
+    ResidualLens,
+)
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
@@ -20,7 +26,7 @@ TOKENS_OF_RESIDUAL = 4
 
 
 @dataclass(frozen=True)
-class View:
+class ReadoutKind:
     """One way to look at a component: its names from long to short, and what it depends on."""
 
     key: str
@@ -30,23 +36,23 @@ class View:
 
 
 VIEWS = (
-    View("lens", ("Logit lens", "Lens", "Lens")),
-    View(
+    ReadoutKind("lens", ("Logit lens", "Lens", "Lens")),
+    ReadoutKind(
         "attribution",
         ("Direct logit attribution", "Direct", "Direct"),
         by_node=False,
         by_position=False,
     ),
-    View("curve", ("Answer curve", "Curve", "Curve")),
-    View("attention", ("Attention", "Attention", "Attn"), by_position=False),
-    View("residual", ("Residual lens", "Residual", "Resid"), by_node=False),
+    ReadoutKind("curve", ("Answer curve", "Curve", "Curve")),
+    ReadoutKind("attention", ("Attention", "Attention", "Attn"), by_position=False),
+    ReadoutKind("residual", ("Residual lens", "Residual", "Resid"), by_node=False),
 )
 
-Readout = Lens | Attribution | Curve | Attention | ResidualLens
+Readout = Lens | DirectAttribution | AnswerCurve | AttentionPattern | ResidualLens
 
 
 @dataclass(frozen=True)
-class Wish:
+class ReadoutRequest:
     """What is to be read: everything that the result depends on, and nothing else."""
 
     view: str
@@ -79,7 +85,7 @@ class Prompts:
         return cls(shortest, shared)
 
 
-def read(session: Session, wish: Wish) -> Readout:
+def compute(session: Session, wish: ReadoutRequest) -> Readout:
     """Compute a wish. For a thread."""
     readouts, node, pair = session.readouts, wish.node or "", wish.pair
     position = -1 if wish.position is None else wish.position

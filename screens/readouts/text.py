@@ -20,8 +20,8 @@ from screens.base.tokens import fit, show_token
 from workbench.readouts.results import (
     POSITION_EMBEDDING,
     UNEMBEDDING_BIAS,
-    Attribution,
-    Curve,
+    AnswerCurve,
+    DirectAttribution,
     Lens,
     Place,
     ResidualLens,
@@ -155,7 +155,7 @@ def _beside(left: Sequence[Content], right: Sequence[Content], column: int) -> l
     return rows
 
 
-def draw_attribution(attribution: Attribution, node: str | None, width: int) -> Content:
+def draw_attribution(attribution: DirectAttribution, node: str | None, width: int) -> Content:
     """The node's own share, then all nodes by size."""
     place = attribution.place
     ranked = attribution.ranked()
@@ -195,7 +195,7 @@ def draw_attribution(attribution: Attribution, node: str | None, width: int) -> 
     return lines([*parts, Content(), *quiet(attribution.definition, width)])
 
 
-def draw_curve_rows(curve: Curve, width: int) -> Content:
+def draw_curve_rows(curve: AnswerCurve, width: int) -> Content:
     """The answer space as bars: numbers in their order, words by falling value."""
     largest = max((abs(value) for value in curve.values), default=0.0)
     digits = digits_of(largest)
@@ -229,12 +229,12 @@ def draw_curve_rows(curve: Curve, width: int) -> Content:
     return lines([*parts, Content(), *quiet(words + curve.definition, width)])
 
 
-def is_scale(curve: Curve) -> bool:
+def is_scale(curve: AnswerCurve) -> bool:
     """The labels are numbers, so that their order means something."""
     return all(label.strip().isdecimal() for label in curve.labels)
 
 
-def curve_heading(curve: Curve) -> list[Content]:
+def curve_heading(curve: AnswerCurve) -> list[Content]:
     """What was read; the means over answers and wrong answers, if all prompts have the same."""
     parts = [Content.styled(f"{curve.place.node} {where(curve.place)}", HEADING)]
     shares = (*curve.answers, *curve.wrong_answers)

@@ -23,13 +23,13 @@ from textual.widgets import Button, Input, Static
 from screens.base.actions import Action
 from screens.base.numbers import count
 from screens.base.tokens import one_line
-from screens.base.worker import Background, sentence
+from screens.base.worker import Worker, error_sentence
 from screens.navigation import OpenSession, OpenTutorial, ResumeSession
 from screens.setup.known import Known, look_up
 from screens.setup.session_list import SessionList
 from screens.widgets.choice import Choice
 from screens.widgets.key_bar import KeyBar
-from screens.widgets.line_list import Rows
+from screens.widgets.line_list import LineList
 from screens.widgets.name_list import NameList, NameSuggester
 from workbench.errors import WorkbenchError
 from workbench.experiment import ablations
@@ -55,7 +55,7 @@ TUTORIAL = Action(
 QUIT = Action("app.quit", "ctrl+q", "^q", "quit", "Leave.", GROUP)
 
 
-class Setup(Screen[None]):
+class SetupScreen(Screen[None]):
     """The first screen of a bare `workbench`, and where a failed loading leads back to."""
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
@@ -132,12 +132,12 @@ class Setup(Screen[None]):
         self.query_one("#keys", KeyBar).offer((OPEN, NEXT, PAIR, TUTORIAL))
         self.query_one("#complaint").display = bool(self.complaint)
         self._offer_means()
-        self.looking = Background(self, "setup")
+        self.looking = Worker(self, "setup")
         self.call_after_refresh(
             self.looking.put,
             look_up,
             self._looked_up,
-            lambda error: self._complain(sentence(error)),
+            lambda error: self._complain(error_sentence(error)),
         )
         self._later()
 
@@ -164,11 +164,11 @@ class Setup(Screen[None]):
         if not task.value and known.tasks:
             task.value = known.tasks[0][0]
 
-    def on_rows_highlighted(self, event: Rows.Highlighted) -> None:
+    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         if isinstance(event.rows, NameList) and event.rows.has_focus and event.row is not None:
             self._take(event.rows, event.row[0])
 
-    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+    def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         if isinstance(event.rows, SessionList):
             self._resume(event.row.path)
         elif isinstance(event.rows, NameList):
@@ -283,7 +283,7 @@ class Setup(Screen[None]):
 
         def failed(error: BaseException) -> None:
             if asked == self._asked:
-                self._show_prompts(None, sentence(error))
+                self._show_prompts(None, error_sentence(error))
 
         self.looking.put(work, done, failed)
 

@@ -10,11 +10,11 @@ from textual.binding import Binding, BindingType
 
 from screens.base.numbers import ABSENT, count, plain, shorten
 from screens.base.tokens import fit, one_line
-from screens.widgets.line_list import POINTER, Rows
+from screens.widgets.line_list import POINTER, LineList
 from workbench.session.views import SessionSummary
 
 
-class SessionList(Rows[SessionSummary]):
+class SessionList(LineList[SessionSummary]):
     """One session a line; enter resumes it."""
 
     HEADING = 1

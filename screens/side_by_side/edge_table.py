@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from screens.base.numbers import digits_for, signed
 from screens.base.tokens import fit
-from screens.widgets.line_list import POINTER, Rows
+from screens.widgets.line_list import POINTER, LineList
 from workbench.session.side_by_side import EdgeRow
 
 LETTERS = "ABCD"
@@ -19,7 +19,7 @@ NAME = 22
 SCORE = 10
 
 
-class EdgeTable(Rows[EdgeRow]):
+class EdgeTable(LineList[EdgeRow]):
     """The table; enter goes to the edge."""
 
     HEADING: ClassVar[int] = 1

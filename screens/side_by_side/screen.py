@@ -18,12 +18,12 @@ from textual.widgets import Static
 from screens.base.actions import Action
 from screens.base.numbers import PENDING, count, percent, plain
 from screens.base.tokens import fit, one_line
-from screens.base.worker import Background, sentence
+from screens.base.worker import Worker, error_sentence
 from screens.side_by_side.edge_table import LETTERS, EdgeTable
 from screens.side_by_side.keys import ACTIONS, BY_NAME, FOOTER
 from screens.widgets.key_bar import KeyBar
-from screens.widgets.line_list import Rows
-from workbench.session.side_by_side import MOST, EdgeRow, Place
+from screens.widgets.line_list import LineList
+from workbench.session.side_by_side import MOST, EdgeRow, Entry
 
 if TYPE_CHECKING:
     from workbench.assessment.results.overlap import Overlap, Shared
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FILTERS = ("all", "differing", "shared")
 
 
-class Beside(Screen[str | None]):
+class SideBySideScreen(Screen[str | None]):
     """The screen. Answers the edge to go to, or None.
 
     Attributes:
@@ -51,7 +51,7 @@ class Beside(Screen[str | None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.rack = session.rack
+        self.side_by_side = session.side_by_side
         self.filter = "all"
         self.by_difference = False
         self._rows: list[EdgeRow] = []
@@ -64,9 +64,9 @@ class Beside(Screen[str | None]):
         yield KeyBar(BY_NAME["help"], id="keys")
 
     def on_mount(self) -> None:
-        self._background = Background(self, "beside")
+        self._background = Worker(self, "beside")
         self.query_one(KeyBar).offer([BY_NAME[name] for name in FOOTER])
-        self.rack.renew()
+        self.side_by_side.renew()
         self._renew()
 
     def on_unmount(self) -> None:
@@ -79,20 +79,20 @@ class Beside(Screen[str | None]):
 
     def _renew(self) -> None:
         """Look at the circuits anew, and compute what is not known of them."""
-        self._rows = self.rack.rows()
+        self._rows = self.side_by_side.rows()
         self._overlap = None
         self.redraw()
 
         def work() -> Overlap | None:
-            self.rack.evaluate()
-            return self.rack.overlap()
+            self.side_by_side.evaluate()
+            return self.side_by_side.overlap()
 
         def done(overlap: Overlap | None) -> None:
             self._overlap = overlap
             self.redraw()
 
         def failed(error: BaseException) -> None:
-            self.notify(sentence(error), severity="error", markup=False, timeout=10)
+            self.notify(error_sentence(error), severity="error", markup=False, timeout=10)
             self.redraw()
 
         self._background.put(work, done, failed)
@@ -111,7 +111,7 @@ class Beside(Screen[str | None]):
         width = self.size.width - 2
         if width < 1:
             return
-        places, rows = self.rack.places, self.listed()
+        places, rows = self.side_by_side.places, self.listed()
         order = "by |A − B|" if self.by_difference else "from the logits backward"
         which = "" if self.filter == "all" else f"{self.filter} "
         self.query_one("#beside-title", Static).update(
@@ -123,7 +123,7 @@ class Beside(Screen[str | None]):
         self.query_one("#circuits", Static).update(Text("\n").join(lines))
         self.query_one(EdgeTable).show_edges(rows, len(places))
 
-    def _places(self, places: tuple[Place, ...], width: int) -> list[Text]:
+    def _places(self, places: tuple[Entry, ...], width: int) -> list[Text]:
         metric = self.session.task.metric
         numbers = 46
         name = max(12, min(40, width - numbers - 2))
@@ -167,7 +167,9 @@ class Beside(Screen[str | None]):
         def put(text: str | None) -> None:
             if text and text.strip():
                 path = Path(text.strip()).expanduser()
-                self._background.put(lambda: self.rack.put_file(path), self._put, self._refused)
+                self._background.put(
+                    lambda: self.side_by_side.put_file(path), self._put, self._refused
+                )
 
         hint = "A circuit.json of ours or EAP-IG's graph JSON."
         self.app.push_screen(
@@ -175,7 +177,7 @@ class Beside(Screen[str | None]):
         )
 
     def _full(self) -> bool:
-        if len(self.rack.places) < MOST:
+        if len(self.side_by_side.places) < MOST:
             return False
         self.notify(f"There are {MOST} circuits already: take one away first.", timeout=5)
         return True
@@ -184,7 +186,7 @@ class Beside(Screen[str | None]):
         self._renew()
 
     def _refused(self, error: BaseException) -> None:
-        self.notify(sentence(error), severity="error", markup=False, timeout=10)
+        self.notify(error_sentence(error), severity="error", markup=False, timeout=10)
 
     def action_add_found(self) -> None:
         if not self.session.held:
@@ -192,16 +194,16 @@ class Beside(Screen[str | None]):
             return
         if self._full():
             return
-        names = [place.name for place in self.rack.places]
+        names = [place.name for place in self.side_by_side.places]
         fresh = [held for held in self.session.held if held.name not in names]
         held = (fresh or list(self.session.held))[-1]
         self._background.put(
-            lambda: self.rack.put(held.name, held.circuit), self._put, self._refused
+            lambda: self.side_by_side.put(held.name, held.circuit), self._put, self._refused
         )
 
     def action_take_away(self) -> None:
-        if len(self.rack.places) > 1:
-            self.rack.take_away(len(self.rack.places) - 1)
+        if len(self.side_by_side.places) > 1:
+            self.side_by_side.take_away(len(self.side_by_side.places) - 1)
             self._renew()
 
     def action_filter(self) -> None:
@@ -212,7 +214,7 @@ class Beside(Screen[str | None]):
         self.by_difference = not self.by_difference
         self.redraw()
 
-    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+    def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         self.dismiss(event.row.edge)
 
     def action_leave(self) -> None:

@@ -14,7 +14,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from screens.base.actions import Action
-from screens.bench.screen import Bench
+from screens.bench.screen import BenchScreen
 from screens.graph.screen import GraphScreen
 from screens.navigation import OpenTutorial
 from screens.tutorial.dialog import LEAVE, RESTART, TutorialDialog
@@ -22,9 +22,9 @@ from screens.tutorial.keys import TUTORIAL_ACTIONS
 from screens.tutorial.panel import TutorialPanel
 from screens.widgets.prompts import PromptsDialog
 from workbench.errors import WorkbenchError
-from workbench.readouts.results import Curve
+from workbench.readouts.results import AnswerCurve
 from workbench.tutorial.observation import Look, Moment
-from workbench.tutorial.progress import FINISHED, Progress, write_progress
+from workbench.tutorial.progress import FINISHED, TutorialProgress, write_progress
 
 if TYPE_CHECKING:
     from screens.loading import Progress as Say
@@ -80,7 +80,7 @@ class Guided:
         self.guide.ask_to_leave()
 
 
-class GuidedBench(Guided, Bench):
+class GuidedBench(Guided, BenchScreen):
     """The bench with the tutorial.
 
     Attributes:
@@ -89,7 +89,7 @@ class GuidedBench(Guided, Bench):
         folded: the user folded the panel or unfolded it; None: as there is room.
     """
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = (*Bench.ACTIONS, *TUTORIAL_ACTIONS)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*BenchScreen.ACTIONS, *TUTORIAL_ACTIONS)
     BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in TUTORIAL_ACTIONS]
 
     def __init__(self, session: Session, tour: Tour, said: str = "") -> None:
@@ -98,7 +98,7 @@ class GuidedBench(Guided, Bench):
         self.over = False
         self.folded: bool | None = None
         self._said = said
-        self._kept: Progress | None = None
+        self._kept: TutorialProgress | None = None
 
     @property
     def guide(self) -> GuidedBench:
@@ -155,8 +155,8 @@ class GuidedBench(Guided, Bench):
             frontier=tuple(session.frontier()),
             nodes=tuple(session.graph.nodes),
             groups=session.circuit.groups,
-            curve=result if isinstance(result, Curve) else None,
-            deeds=tuple(session.deeds),
+            curve=result if isinstance(result, AnswerCurve) else None,
+            log=tuple(session.log),
             exported=tuple(str(path) for path in session.exported),
         )
 
@@ -177,7 +177,7 @@ class GuidedBench(Guided, Bench):
 
     def _keep(self, step: str, remark: str | None = None) -> None:
         """Write down where the tutorial stands, if that changed."""
-        progress = Progress(str(self.session.path), step, remark)
+        progress = TutorialProgress(str(self.session.path), step, remark)
         if progress == self._kept:
             return
         self._kept = progress

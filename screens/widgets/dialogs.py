@@ -110,7 +110,7 @@ class Confirm(Dialog[bool]):
         self.dismiss(answer)
 
 
-class Reading(Dialog[None]):
+class TextDialog(Dialog[None]):
     """Something to read; any of enter, escape, space and q closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -1,4 +1,4 @@
-"""Rows: a list of any length of which only the lines on the screen are ever drawn.
+"""LineList: a list of any length of which only the lines on the screen are ever drawn.
 
 Owns the cursor, scrolling and clicks; what a line says is the subclass's (`line`, `heading`). Rows
 are known by a key, so the cursor stays on its row when the list is sorted, filtered or replaced.
@@ -24,7 +24,7 @@ Row = TypeVar("Row")
 POINTER = "▸"  # marks the cursor's row without colour
 
 
-class Rows(ScrollView, Generic[Row], can_focus=True):
+class LineList(ScrollView, Generic[Row], can_focus=True):
     """A scrollable list with a cursor and, if the subclass has one, a heading that stays in place.
 
     A subclass gives `key`, `line` and, with `HEADING = 1`, `heading`; `clicked` hears of clicks.
@@ -42,7 +42,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor", "rows--heading", "rows--quiet"}
     DEFAULT_CSS = """
-    Rows {
+    LineList {
         overflow-x: hidden;
         overflow-y: auto;
         scrollbar-size-vertical: 1;
@@ -57,13 +57,13 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
     class Highlighted(Message):
         """The cursor came to stand on another row."""
 
-        def __init__(self, rows: Rows[Any], row: Any) -> None:
+        def __init__(self, rows: LineList[Any], row: Any) -> None:
             super().__init__()
             self.rows = rows
             self.row = row
 
         @property
-        def control(self) -> Rows[Any]:
+        def control(self) -> LineList[Any]:
             return self.rows
 
     class Chosen(Highlighted):

@@ -10,14 +10,14 @@ from textual.message import Message
 from textual.suggester import Suggester
 
 from screens.base.tokens import fit, one_line
-from screens.widgets.line_list import POINTER, Rows
+from screens.widgets.line_list import POINTER, LineList
 from screens.widgets.path_suggester import PathSuggester
 
 Name = tuple[str, str]
 WORDS = 24  # cells below which the words beside a name say too little to be shown
 
 
-class NameList(Rows[Name]):
+class NameList(LineList[Name]):
     """The list. A click takes a name at once."""
 
     class Clicked(Message):

@@ -64,7 +64,7 @@ def test_import_contracts() -> None:
         "import workbench.cli.main",
         "import workbench.formats, workbench.session.journal, workbench.session.commands",
         "import workbench.base.failures, workbench.engine.budget, workbench.metrics.catalogue",
-        "import workbench.experiment.settings, workbench.experiment.ablations, workbench.experiment.provenance, workbench.experiment.prepare",
+        "from workbench.experiment import ablations, prepare, provenance, settings",
         "import tasks",
         "from workbench import Circuit, Graph, Session, load_circuit, WorkbenchError",
     ],

@@ -9,10 +9,10 @@ import pytest
 from textual.pilot import Pilot
 
 from screens.app import WorkbenchApp
-from screens.bench.screen import Bench
+from screens.bench.screen import BenchScreen
 from screens.setup import known as lookups
 from screens.setup.known import Known
-from screens.setup.screen import Setup
+from screens.setup.screen import SetupScreen
 from tests.screens.bench.test_bench import settled
 from tests.support.tiny_sessions import until
 from tests.support.toy_session import toy_session
@@ -40,7 +40,7 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "state"))
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr("screens.bench.status_bar.seconds", lambda value: "12 ms")
-    monkeypatch.setattr(Bench, "notify", lambda self, *_, **__: None)  # it goes after seconds
+    monkeypatch.setattr(BenchScreen, "notify", lambda self, *_, **__: None)  # it goes after seconds
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -76,7 +76,7 @@ def test_setup(snap_compare: Any, monkeypatch: pytest.MonkeyPatch, size: tuple[i
 
     async def run(pilot: Pilot[Any]) -> None:
         setup = pilot.app.screen
-        assert isinstance(setup, Setup)
+        assert isinstance(setup, SetupScreen)
         setup.request = OpenRequest("no/model", "ioi")
         await until(pilot, lambda: setup.preview is not None and setup.quiet)
 

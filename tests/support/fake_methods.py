@@ -41,7 +41,7 @@ def some_scores(findings: Findings, seed: int = 0) -> np.ndarray:
     return np.where(all_edges(findings.graph), scores, np.nan).astype(np.float32)
 
 
-def scores(workspace: Any, findings: Findings, options: Options) -> Work[None]:
+def scores(experiment: Any, findings: Findings, options: Options) -> Work[None]:
     """Random scores, by the seed; a part of the sources after each piece."""
     found = some_scores(findings, options.seed)
     for piece in range(PIECES):
@@ -50,7 +50,7 @@ def scores(workspace: Any, findings: Findings, options: Options) -> Work[None]:
     findings.complete = True
 
 
-def nodes(workspace: Any, findings: Findings, options: Options) -> Work[None]:
+def nodes(experiment: Any, findings: Findings, options: Options) -> Work[None]:
     """Nodes count the more, the later they write."""
     findings.nodes = -np.arange(findings.graph.n_sources, dtype=np.float32)
     findings.nodes[0] = -100
@@ -58,7 +58,7 @@ def nodes(workspace: Any, findings: Findings, options: Options) -> Work[None]:
     findings.complete = True
 
 
-def search(workspace: Any, findings: Findings, options: Options) -> Work[None]:
+def search(experiment: Any, findings: Findings, options: Options) -> Work[None]:
     """Drops the last edges one by one, until as many are left as asked for."""
     findings.kept = all_edges(findings.graph)
     n = findings.graph.n_edges

@@ -17,7 +17,7 @@ from tests.support.paths import ROOT
 from workbench.models.model import Model
 from workbench.transformer.families.supported import SUPPORTED_FAMILIES
 from workbench.transformer.frozen_norm import FrozenNorm
-from workbench.transformer.parts import Attention, Parts
+from workbench.transformer.parts import Attention, ModelParts
 
 FILE = ROOT / "docs" / "families.md"
 
@@ -122,7 +122,7 @@ def _above(difference: float) -> float:
     return next(m * 10.0**exponent for m in (1, 2, 5, 10) if m * 10.0**exponent >= 2 * difference)
 
 
-def _attentions(every: list[Parts]) -> list[Attention]:
+def _attentions(every: list[ModelParts]) -> list[Attention]:
     return [layer.attention for parts in every for layer in parts.layers]
 
 
@@ -133,7 +133,7 @@ def _some(what: str, found: list[bool]) -> list[str]:
     return [what if all(found) else f"some {what}"]
 
 
-def _blocks(every: list[Parts]) -> str:
+def _blocks(every: list[ModelParts]) -> str:
     layers = [layer for parts in every for layer in parts.layers]
     norms = [n for layer in layers for n in (layer.norm1, layer.post_attention) if _is_norm(n)]
     words = ["LayerNorm" if {FrozenNorm.of(n).centred for n in norms} == {True} else "RMSNorm"]
@@ -149,7 +149,7 @@ def _is_norm(module: nn.Module | None) -> bool:
     return module is not None and not isinstance(module, nn.Identity)
 
 
-def _positions(every: list[Parts]) -> str:
+def _positions(every: list[ModelParts]) -> str:
     words = ["learned"] if every[0].position_embedding is not None else []
     attentions = _attentions(every)
     rotated = [a.rotary is not None for a in attentions]
@@ -167,7 +167,7 @@ def _is_partial(attention: Attention) -> bool:
     return attention.rotary(torch.zeros(1, dtype=torch.long))[0].shape[-1] < attention.w_q.shape[2]
 
 
-def _attention(every: list[Parts]) -> str:
+def _attention(every: list[ModelParts]) -> str:
     attentions = _attentions(every)
     words = _some("grouped", [len(a.w_k) < len(a.w_q) for a in attentions])
     words += _some("window", [a.window is not None for a in attentions])

@@ -15,7 +15,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from tests.support.tiny_models import tiny_tokenizer
 from workbench.circuits.circuit import Circuit
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.models.model import Model
 from workbench.prompts.batch import Group
 
@@ -32,8 +32,8 @@ EDGES = (
 )
 
 
-def gate_model(kind: str) -> tuple[Workspace, Circuit]:
-    """The workspace of one pair on the gate 'or' or 'and', and its circuit."""
+def gate_model(kind: str) -> tuple[Experiment, Circuit]:
+    """The experiment of one pair on the gate 'or' or 'and', and its circuit."""
     tokenizer = tiny_tokenizer()
     config = GPT2Config(
         vocab_size=len(tokenizer),
@@ -76,5 +76,5 @@ def gate_model(kind: str) -> tuple[Workspace, Circuit]:
     model = Model.from_hf(hf, tokenizer, name=kind, device="cpu")
     clean, corrupted = torch.tensor([[CLEAN, WRONG]]), torch.tensor([[CORRUPTED, WRONG]])
     group = Group((0,), clean, corrupted, ((RIGHT,),), ((WRONG,),), 0)
-    workspace = Workspace(model, SimpleNamespace(groups=(group,)))  # type: ignore[arg-type]
-    return workspace, Circuit.from_edges(model.graph, EDGES)
+    experiment = Experiment(model, SimpleNamespace(groups=(group,)))  # type: ignore[arg-type]
+    return experiment, Circuit.from_edges(model.graph, EDGES)

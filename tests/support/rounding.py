@@ -58,5 +58,5 @@ def _moved(case: Case, seed: int) -> Case:
             signs = torch.randint(0, 2, weight.shape, generator=generator) * 2 - 1
             weight.mul_(1 + HALF_SPACING * signs)
     kind = type(case.references[0])
-    references = [kind(model, g.clean, g.corrupted) for g in case.workspace.batch.groups]
-    return Case(case.model, case.workspace, references, case.answers, case.wrong)
+    references = [kind(model, g.clean, g.corrupted) for g in case.experiment.batch.groups]
+    return Case(case.model, case.experiment, references, case.answers, case.wrong)

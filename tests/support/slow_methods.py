@@ -36,7 +36,7 @@ class SlowMethod:
         self.pieces = 0
         self.told: list[Options] = []
 
-    def find(self, workspace: Any, findings: Findings, options: Options) -> Work[None]:
+    def find(self, experiment: Any, findings: Findings, options: Options) -> Work[None]:
         graph = findings.graph
         self.pieces = 0
         self.told.append(options)

@@ -18,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 
 from tasks import Pair, Task
-from workbench.base.failures import told
+from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
@@ -33,7 +33,7 @@ from workbench.readouts.results import Lens, Place, TokenValue
 from workbench.session.known_effects import Matrix
 from workbench.session.open import Opened
 from workbench.session.session import Session
-from workbench.session.session_engine import Engine, Scores
+from workbench.session.session_engine import Scores, SessionEngine
 from workbench.session.start import begin
 from workbench.session.views import TaskInfo
 
@@ -82,7 +82,7 @@ class ToyEngine:
             prepend_bos=False,
             dropped=0,
         )
-        self.workspace = SimpleNamespace(
+        self.experiment = SimpleNamespace(
             model=self.model,
             batch=self.batch,
             metric_name=TASK.metric,
@@ -158,7 +158,7 @@ class ToyEngine:
         return scores.metric, scores.faithfulness
 
     def discovery(self, method: Method, findings: Findings, options: Options) -> Work[None]:
-        with told():
+        with failures_as_sentences():
             yield from method.find()(cast(Any, None), findings, options)
 
     @property
@@ -248,7 +248,7 @@ def toy_session(
         model_accuracy=1.0,
         corrupted_accuracy=0.5,
     )
-    opened = Opened(cast(Engine, engine), Settings("toy"), TASK, info, engine.eap(None))
+    opened = Opened(cast(SessionEngine, engine), Settings("toy"), TASK, info, engine.eap(None))
     session = begin(opened, folder / "toy.jsonl")
     session.readouts = cast(Any, ToyReadouts())
     return session, engine

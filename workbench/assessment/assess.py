@@ -17,7 +17,7 @@ from tasks.task import Task
 from workbench.assessment.catalogue import Part, choose_parts
 from workbench.assessment.parts.faithfulness import check_numbers
 from workbench.assessment.results.assessment import Assessment, CircuitAssessment
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.base.progress import Progress, silent
 from workbench.base.text import shown_path
 from workbench.base.work import Stop, Work, finish
@@ -29,7 +29,7 @@ from workbench.experiment.prepare import NO_MEMORY, prepare, task_warnings
 from workbench.experiment.provenance import now, origin
 
 if TYPE_CHECKING:
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
     from workbench.models.model import Model
 
 
@@ -39,7 +39,7 @@ def assess(
     circuits: Circuit | str | os.PathLike[str] | Sequence[Circuit | str | os.PathLike[str]],
     *,
     parts: Iterable[str] | None = None,
-    settings: Settings | None = None,
+    settings: AssessmentSettings | None = None,
     pairs: int | None = None,
     seed: int = 0,
     metric: str | None = None,
@@ -89,14 +89,14 @@ def assess(
     named = _loaded(given, model.graph)
     if scores is not None:
         named = _scored(named, scores, model.graph)
-    settings = settings or Settings(seed=seed)
+    settings = settings or AssessmentSettings(seed=seed)
 
     def preparing(message: str, fraction: float | None) -> None:
         if cancel is not None and cancel.is_set():
             raise Cancelled
         say(message, fraction)
 
-    workspaces = [
+    experiments = [
         prepare(
             model,
             one,
@@ -111,18 +111,18 @@ def assess(
         )[1]
         for one in (task, *also_on)
     ]
-    workspace = workspaces[0]
-    check_workspace(workspace)
-    clean, corrupted = workspace.clean, workspace.corrupted
-    measurable = workspace.faithfulness(clean.metric) is not None
+    experiment = experiments[0]
+    check_workspace(experiment)
+    clean, corrupted = experiment.clean, experiment.corrupted
+    measurable = experiment.faithfulness(clean.metric) is not None
     made = Assessment(
-        origin=origin(workspace, settings.seed),
+        origin=origin(experiment, settings.seed),
         model_metric=clean.metric,
         corrupted_metric=corrupted.metric,
-        n_edges=workspace.graph.n_edges,
+        n_edges=experiment.graph.n_edges,
         settings=settings,
         circuits=tuple(_begun(name, circuit) for name, circuit in named),
-        remarks=task_warnings(workspace.metric_name, clean, corrupted, measurable=measurable),
+        remarks=task_warnings(experiment.metric_name, clean, corrupted, measurable=measurable),
         created=now(),
     )
     with memory_errors(NO_MEMORY):
@@ -131,11 +131,11 @@ def assess(
                 for part in chosen:
                     if not part.compares:
                         tell = partial(say, f"{name}: {part.title.lower()}")
-                        finish(add_part(one, part, workspace, circuit, settings), tell, cancel)
+                        finish(add_part(one, part, experiment, circuit, settings), tell, cancel)
             for part in chosen:
                 if part.compares:
                     tell = partial(say, part.title)
-                    finish(_compare(made, part, workspaces, named, settings), tell, cancel)
+                    finish(_compare(made, part, experiments, named, settings), tell, cancel)
         except Cancelled:
             if not any(one.results for one in made.circuits):
                 raise
@@ -144,12 +144,12 @@ def assess(
 
 
 def assessment(
-    workspace: Workspace,
+    experiment: Experiment,
     circuit: Circuit,
     *,
     name: str = "circuit",
     parts: Iterable[str] | None = None,
-    settings: Settings | None = None,
+    settings: AssessmentSettings | None = None,
 ) -> Work[CircuitAssessment]:
     """All parts for one circuit on runs that are recorded already, as work in pieces.
 
@@ -157,25 +157,29 @@ def assessment(
         WorkbenchError: there is no such part, or the circuit is open or another model's.
     """
     chosen = choose_parts(parts, 1)
-    check_circuit(circuit, name, workspace.graph)
-    check_workspace(workspace)
+    check_circuit(circuit, name, experiment.graph)
+    check_workspace(experiment)
     made = _begun(name, circuit)
     whole, done = sum(part.cost for part in chosen), 0.0
     for part in chosen:
-        work = add_part(made, part, workspace, circuit, settings or Settings())
+        work = add_part(made, part, experiment, circuit, settings or AssessmentSettings())
         yield from part_of(work, done / whole, (done + part.cost) / whole)
         done += part.cost
     return made
 
 
 def add_part(
-    made: CircuitAssessment, part: Part, workspace: Workspace, circuit: Circuit, settings: Settings
+    made: CircuitAssessment,
+    part: Part,
+    experiment: Experiment,
+    circuit: Circuit,
+    settings: AssessmentSettings,
 ) -> Work[None]:
     """Do one part and add what it found, or why it found nothing, to an assessment."""
     module = importlib.import_module(f"workbench.assessment.parts.{part.name}")
     began = time.perf_counter()
     try:
-        made.results[part.name] = yield from module.assess_part(workspace, circuit, settings)
+        made.results[part.name] = yield from module.assess_part(experiment, circuit, settings)
     except WorkbenchError as error:
         made.failed[part.name] = str(error)
     made.seconds[part.name] = time.perf_counter() - began
@@ -199,13 +203,13 @@ def check_circuit(circuit: Circuit, name: str, graph: Graph) -> None:
         )
 
 
-def check_workspace(workspace: Workspace) -> None:
+def check_workspace(experiment: Experiment) -> None:
     """Refuse a model whose metric is no number.
 
     Raises:
         WorkbenchError: of which run, and on how many pairs.
     """
-    for run, what in ((workspace.clean, "model"), (workspace.corrupted, "corrupted run")):
+    for run, what in ((experiment.clean, "model"), (experiment.corrupted, "corrupted run")):
         check_numbers(np.array(run.per_pair), what)
 
 
@@ -217,15 +221,15 @@ def _begun(name: str, circuit: Circuit) -> CircuitAssessment:
 def _compare(
     made: Assessment,
     part: Part,
-    workspaces: Sequence[Workspace],
+    experiments: Sequence[Experiment],
     named: Sequence[tuple[str, Circuit]],
-    settings: Settings,
+    settings: AssessmentSettings,
 ) -> Work[None]:
     """Add what a comparing part found, with the circuits' own names, or why it found nothing."""
     names, circuits = zip(*named, strict=True)
     module = importlib.import_module(f"workbench.assessment.parts.{part.name}")
     try:
-        found = yield from module.compare_circuits(workspaces, circuits, settings)
+        found = yield from module.compare_circuits(experiments, circuits, settings)
     except WorkbenchError as error:
         made.failed[part.name] = str(error)
         return

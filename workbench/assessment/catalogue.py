@@ -3,10 +3,10 @@
 Pure data, so that the command line, the report and the screens name them alike and wait for
 nothing. A part stands in a module of its name, which defines
 
-    assess_part(workspace, circuit, settings) -> Work[result]
+    assess_part(experiment, circuit, settings) -> Work[result]
 
 where the result is a frozen dataclass of plain values with `to_json`. A part that compares circuits
-defines `compare_circuits(workspaces, circuits, settings)` in its place.
+defines `compare_circuits(experiments, circuits, settings)` in its place.
 """
 
 from __future__ import annotations

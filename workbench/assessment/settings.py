@@ -10,7 +10,7 @@ from workbench.errors import WorkbenchError
 
 
 @dataclass(frozen=True)
-class Settings:
+class AssessmentSettings:
     """The settings of all parts of an assessment.
 
     Attributes:

@@ -37,7 +37,7 @@ def is_memory_error(error: BaseException) -> bool:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def failures_as_sentences() -> Iterator[None]:
     """Turn whatever goes wrong inside into a sentence for the user."""
     try:
         yield

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from workbench.assessment.parts import chance, minimality
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.base.work import Work, finish
@@ -24,7 +24,7 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.scoring import streamed_scores
 from workbench.discovery.methods import acdc, acdc_sequential, eap, eap_ig
 from workbench.discovery.options import Options
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import NO_MEMORY, prepare
 from workbench.models.model import Model, load_model
 from workbench.prompts.batch import Batch
@@ -79,13 +79,13 @@ def measure_discovery(
         figures.add(_memory(model, batch))
         for figure in _gradients(model, batch, watch, rounds):
             figures.add(figure)
-        workspace = Workspace(model, batch)
-        for figure in _assessment(workspace, watch, seed, say):
+        experiment = Experiment(model, batch)
+        for figure in _assessment(experiment, watch, seed, say):
             figures.add(figure)
         if threshold is None:
-            span = abs(workspace.clean.metric - workspace.corrupted.metric)
+            span = abs(experiment.clean.metric - experiment.corrupted.metric)
             threshold = THRESHOLD_SHARE * span
-        for figure in _acdc(workspace, watch, threshold, say):
+        for figure in _acdc(experiment, watch, threshold, say):
             figures.add(figure)
         say("Comparing ACDC with the sequential loop", None)
         for figure in _agreement():
@@ -149,15 +149,15 @@ def _gradients(model: Model, batch: Batch, watch: Stopwatch, rounds: int) -> lis
     return figures
 
 
-def _assessment(workspace: Workspace, watch: Stopwatch, seed: int, say: Progress) -> list[Figure]:
+def _assessment(experiment: Experiment, watch: Stopwatch, seed: int, say: Progress) -> list[Figure]:
     say("Measuring the assessment", None)
-    circuit = top_circuit(workspace.graph, estimates(workspace), SMALL)
-    settings = Settings(seed=seed)
+    circuit = top_circuit(experiment.graph, estimates(experiment), SMALL)
+    settings = AssessmentSettings(seed=seed)
 
     def whole(assess: Callable[..., Work[object]]) -> tuple[float, float]:
         """In F and in seconds."""
         before = (watch.forward() + watch.forward()) / 2
-        taken = watch.seconds(lambda: finish(assess(workspace, circuit, settings)))
+        taken = watch.seconds(lambda: finish(assess(experiment, circuit, settings)))
         after = (watch.forward() + watch.forward()) / 2
         return taken / ((before + after) / 2), taken
 
@@ -187,12 +187,14 @@ def _assessment(workspace: Workspace, watch: Stopwatch, seed: int, say: Progress
     return figures
 
 
-def _acdc(workspace: Workspace, watch: Stopwatch, threshold: float, say: Progress) -> list[Figure]:
-    findings = Findings.of(workspace.graph, "acdc", workspace.metric_name)
+def _acdc(
+    experiment: Experiment, watch: Stopwatch, threshold: float, say: Progress
+) -> list[Figure]:
+    findings = Findings.of(experiment.graph, "acdc", experiment.metric_name)
     options = Options(threshold=threshold)
     taken, forwards, rates = 0.0, [watch.forward()], []
     looked, seconds = 0, 0.0
-    work = acdc.find(workspace, findings, options)
+    work = acdc.find(experiment, findings, options)
     while True:
         began = time.perf_counter()
         fraction = next(work, None)
@@ -221,19 +223,19 @@ def _acdc(workspace: Workspace, watch: Stopwatch, threshold: float, say: Progres
             + ("" if fraction is None else "; stopped on the way, what it had not tried is kept"),
         )
     ]
-    if workspace.parts.device.type != "cpu":
-        figures.append(_beside_sequential(workspace, options))
+    if experiment.parts.device.type != "cpu":
+        figures.append(_beside_sequential(experiment, options))
     return figures
 
 
-def _beside_sequential(workspace: Workspace, options: Options) -> Figure:
+def _beside_sequential(experiment: Experiment, options: Options) -> Figure:
     """Both on the same first edges of the search."""
     share = SHARE_WITH_SEQUENTIAL
 
     def seconds_an_edge(find: Callable[..., Work[None]]) -> float:
-        findings = Findings.of(workspace.graph, "acdc", workspace.metric_name)
+        findings = Findings.of(experiment.graph, "acdc", experiment.metric_name)
         began = time.perf_counter()
-        for fraction in find(workspace, findings, options):
+        for fraction in find(experiment, findings, options):
             if fraction >= share:
                 break
         return (time.perf_counter() - began) / max(1, findings.tried)
@@ -245,13 +247,13 @@ def _beside_sequential(workspace: Workspace, options: Options) -> Figure:
 
 def _agreement() -> list[Figure]:
     """On how many edges ACDC and the sequential loop disagree, on a small model."""
-    _, workspace = prepare(load_model(SMALL_MODEL), SMALL_TASK, pairs=SMALL_PAIRS)
-    span = abs(workspace.clean.metric - workspace.corrupted.metric)
+    _, experiment = prepare(load_model(SMALL_MODEL), SMALL_TASK, pairs=SMALL_PAIRS)
+    span = abs(experiment.clean.metric - experiment.corrupted.metric)
     figures = []
     for absolute in (False, True):
         options = Options(threshold=0.005 * span, absolute=absolute)
-        ours = _kept(workspace, acdc.find, options)
-        theirs = _kept(workspace, acdc_sequential.find, options)
+        ours = _kept(experiment, acdc.find, options)
+        theirs = _kept(experiment, acdc_sequential.find, options)
         figures.append(
             Figure(
                 f"edges kept by one of ACDC and the sequential loop, "
@@ -266,9 +268,9 @@ def _agreement() -> list[Figure]:
 
 
 def _kept(
-    workspace: Workspace, find: Callable[..., Work[None]], options: Options
+    experiment: Experiment, find: Callable[..., Work[None]], options: Options
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    findings = Findings.of(workspace.graph, "acdc", workspace.metric_name)
-    finish(find(workspace, findings, options))
+    findings = Findings.of(experiment.graph, "acdc", experiment.metric_name)
+    finish(find(experiment, findings, options))
     assert findings.kept is not None
     return findings.kept

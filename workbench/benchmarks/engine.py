@@ -29,7 +29,7 @@ from workbench.engine.effect_settings import ALONG, FULL
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.engine.patching import edge_effects
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import NO_MEMORY, load_task
 from workbench.experiment.provenance import versions
 from workbench.models.folder import sharing_weights
@@ -56,7 +56,7 @@ class Bench:
     Attributes:
         model: loaded, with `watch`'s plain model sharing its weights.
         batch: the task's pairs.
-        workspace: both runs, recorded.
+        experiment: both runs, recorded.
         scores: EAP's, [source, destination].
         circuits: of about `SMALL` and `LARGE` edges.
         watch: the stopwatch.
@@ -64,7 +64,7 @@ class Bench:
 
     model: Model
     batch: Batch
-    workspace: Workspace
+    experiment: Experiment
     scores: NDArray[np.float32]
     circuits: dict[int, Circuit]
     watch: Stopwatch
@@ -178,17 +178,17 @@ def _about(model: Model, batch: Batch, metric: str) -> dict[str, object]:
 
 def _once(model: Model, batch: Batch, watch: Stopwatch, seed: int) -> Bench:
     """Everything once: it is what the memory is measured of, and what the timings start from."""
-    workspace = Workspace(model, batch, metric="logit_diff")
-    scores = eap(workspace)
+    experiment = Experiment(model, batch, metric="logit_diff")
+    scores = eap(experiment)
     circuits = {n: top_circuit(model.graph, scores, n) for n in (SMALL, LARGE)}
-    bench = Bench(model, batch, workspace, scores, circuits, watch)
+    bench = Bench(model, batch, experiment, scores, circuits, watch)
     for circuit in (*circuits.values(), Circuit.full(model.graph), random_half(model.graph, seed)):
-        Evaluator(workspace, circuit).value()
+        Evaluator(experiment, circuit).value()
     for circuit in circuits.values():
-        evaluator = Evaluator(workspace, circuit)
+        evaluator = Evaluator(experiment, circuit)
         for edge in toggled_edges(circuit, random.Random(seed), 5):
             evaluator.commit(Edit(toggle=(edge,)))
-    evaluator = Evaluator(workspace, circuits[SMALL])
+    evaluator = Evaluator(experiment, circuits[SMALL])
     _run_effects(evaluator, _edges_into(model.graph, LOGITS), FULL)
     for _, edges in _heads(circuits[SMALL])[-1:]:
         _run_effects(evaluator, edges, ALONG)
@@ -277,7 +277,7 @@ def _toggle_times(
     bench: Bench, circuit: Circuit, edges: Sequence[str]
 ) -> tuple[list[float], list[float]]:
     """Each toggle's time in F and in seconds; each is taken back before the next."""
-    evaluator = Evaluator(bench.workspace, circuit)
+    evaluator = Evaluator(bench.experiment, circuit)
     evaluator.value()
     ratios, times = [], []
     forward = bench.watch.forward()
@@ -302,14 +302,14 @@ def _evaluations(bench: Bench, rounds: int, seed: int) -> list[Figure]:
         ("all edges", Circuit.full(graph), 1.3),
         ("a random half of all edges", random_half(graph, seed), 3.0),
     ):
-        ratios, seconds = bench.watch.ratios(partial(_value, bench.workspace, circuit), rounds)
+        ratios, seconds = bench.watch.ratios(partial(_value, bench.experiment, circuit), rounds)
         name = f"evaluating from nothing: {label}"
         figures.append(Figure.of(name, ratios, "F", aim=aim, seconds=seconds))
     return figures
 
 
-def _value(workspace: Workspace, circuit: Circuit) -> float:
-    return Evaluator(workspace, circuit).value().metric
+def _value(experiment: Experiment, circuit: Circuit) -> float:
+    return Evaluator(experiment, circuit).value().metric
 
 
 def _eap(bench: Bench, rounds: int) -> list[Figure]:
@@ -319,7 +319,7 @@ def _eap(bench: Bench, rounds: int) -> list[Figure]:
         return watch.forward() + watch.forward() + watch.backward()
 
     def everything() -> None:
-        eap(Workspace(bench.model, bench.batch, metric="logit_diff"))
+        eap(Experiment(bench.model, bench.batch, metric="logit_diff"))
 
     ratios, seconds = watch.ratios(everything, rounds, unit=unit)
     return [
@@ -336,7 +336,7 @@ def _eap(bench: Bench, rounds: int) -> list[Figure]:
 
 def _into_logits(bench: Bench, rounds: int) -> list[Figure]:
     edges = _edges_into(bench.model.graph, LOGITS)
-    evaluator = Evaluator(bench.workspace, bench.circuits[SMALL])
+    evaluator = Evaluator(bench.experiment, bench.circuits[SMALL])
     ratios, seconds = bench.watch.ratios(partial(_run_effects, evaluator, edges, FULL), rounds)
     name = f"exact effects of all {len(edges)} edges into the logits, in all"
     return [Figure.of(name, ratios, "F", aim=0.5, seconds=seconds)]
@@ -345,7 +345,7 @@ def _into_logits(bench: Bench, rounds: int) -> list[Figure]:
 def _into_heads(bench: Bench) -> list[Figure]:
     """An early, a middle and a late head, once each: that is some thousand edges."""
     circuit = bench.circuits[SMALL]
-    evaluator = Evaluator(bench.workspace, circuit)
+    evaluator = Evaluator(bench.experiment, circuit)
     figures = []
     for head, edges in _heads(circuit):
         ratios, seconds = bench.watch.ratios(partial(_run_effects, evaluator, edges, ALONG), 1)
@@ -387,7 +387,7 @@ def _long(bench: Bench, seed: int, say: Progress) -> list[Figure]:
     """Thousands of toggles in one evaluator: does it forget, does it grow?"""
     circuit = bench.circuits[SMALL]
     generator = random.Random(seed)
-    evaluator = Evaluator(bench.workspace, circuit)
+    evaluator = Evaluator(bench.experiment, circuit)
     edges = toggled_edges(circuit, generator, LONG // 20)
     inside = np.argwhere(among_its_nodes(circuit))
     edges += [circuit.graph.edge_name(int(s), int(d)) for s, d in inside]
@@ -400,7 +400,7 @@ def _long(bench: Bench, seed: int, say: Progress) -> list[Figure]:
             say(f"Toggling {LONG:,} times", number / LONG)
     late = resident()
     kept = evaluator.value().metric
-    fresh = Evaluator(bench.workspace, evaluator.circuit).value().metric
+    fresh = Evaluator(bench.experiment, evaluator.circuit).value().metric
     return [
         Figure(
             f"metric after {LONG:,} toggles, off a fresh evaluation by",

@@ -237,8 +237,8 @@ CARD = """\
 
 A GPT-2 of 3 layers with 4 heads each whose weights were written by hand, so that its circuit for
 the task `induction` is known. It is there to test ways of finding circuits: one that does not find
-these edges, or finds others, is wrong. `workbench/bundled_models/known.py` says what every part does
-and writes these files; `circuit.json` is the true circuit.
+these edges, or finds others, is wrong. `workbench/bundled_models/known.py` says what every part
+does and writes these files; `circuit.json` is the true circuit.
 
 {edges}
 

@@ -30,7 +30,7 @@ STANDINGS: tuple[Standing, ...] = get_args(Standing)
 
 
 @dataclass(frozen=True)
-class Overlap:
+class Agreement:
     """Two sets of names, the circuit's and the reference's, and what they share.
 
     Attributes:
@@ -89,8 +89,8 @@ class Comparison:
             node that is in one circuit only is undecided if an undecided edge leaves or enters it.
     """
 
-    edges: Overlap
-    nodes: Overlap
+    edges: Agreement
+    nodes: Agreement
 
 
 def compare(circuit: Circuit, reference: Circuit) -> Comparison:
@@ -109,7 +109,7 @@ def compare(circuit: Circuit, reference: Circuit) -> Comparison:
     wanting = _waiting(circuit, ours, theirs & ~ours)
     unsaid = _waiting(reference, theirs, ours & ~theirs)
     undecided = wanting | unsaid
-    edges = Overlap(
+    edges = Agreement(
         both=_edges(circuit, ours & theirs),
         missing=_edges(circuit, theirs & ~ours & ~undecided),
         extra=_edges(circuit, ours & ~theirs & ~undecided),
@@ -123,7 +123,7 @@ def compare(circuit: Circuit, reference: Circuit) -> Comparison:
     def named(nodes: set[str]) -> tuple[str, ...]:
         return tuple(node for node in graph.nodes if node in nodes)
 
-    nodes = Overlap(
+    nodes = Agreement(
         both=named(here & there),
         missing=named(there - here - open_to),
         extra=named(here - there - open_to),

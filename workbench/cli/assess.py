@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.assessment.catalogue import PARTS
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
 from workbench.cli.options import (
@@ -33,7 +33,7 @@ from workbench.experiment.ablations import check_ablation, check_means
 if TYPE_CHECKING:
     from workbench.assessment.results.assessment import Assessment
 
-DEFAULTS = Settings()
+DEFAULTS = AssessmentSettings()
 
 
 def assess(
@@ -98,7 +98,9 @@ def assess(
 
     wanted = None if parts is None else [name.strip() for name in parts.split(",")]
     choose_parts(wanted, len(circuits))
-    settings = Settings(seed=seed, resamples=resamples, n_random=random, alpha=alpha, method=method)
+    settings = AssessmentSettings(
+        seed=seed, resamples=resamples, n_random=random, alpha=alpha, method=method
+    )
     if report is not None:
         check_report(report)
     check_means(means, check_ablation(ablation))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.base.text import printable
 
 if TYPE_CHECKING:
-    from workbench.circuits.comparison import Comparison, Overlap
+    from workbench.circuits.comparison import Agreement, Comparison
     from workbench.engine.score import CircuitScore
     from workbench.model_report.footprint import Footprint
     from workbench.models.info import ModelInfo
@@ -58,7 +58,7 @@ def comparison_as_text(comparison: Comparison) -> None:
                 line(f"  {edge}")
 
 
-def _counts(overlap: Overlap) -> str:
+def _counts(overlap: Agreement) -> str:
     text = (
         f"{len(overlap.both):,} of the reference's {overlap.n_reference:,}; "
         f"{len(overlap.missing):,} missing, {len(overlap.extra):,} extra"

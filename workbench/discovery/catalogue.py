@@ -3,7 +3,7 @@
 Pure data, so that a list of them waits for nothing. Each method stands in a module of its own,
 which defines
 
-    find(workspace, findings, options) -> Work[None]
+    find(experiment, findings, options) -> Work[None]
 
 and fills in `findings` as it goes: what is there after each piece is right as far as it goes.
 """
@@ -22,12 +22,12 @@ from workbench.experiment.ablations import ABLATIONS, PATCHING
 
 if TYPE_CHECKING:
     from workbench.discovery.findings import Findings
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
 
 Kind = Literal["edges", "nodes", "search", "learned"]
 """What a method gives: scores of all edges, scores of nodes, or a circuit of its own."""
 
-Find = Callable[["Workspace", "Findings", "Options"], Work[None]]
+Find = Callable[["Experiment", "Findings", "Options"], Work[None]]
 
 
 @dataclass(frozen=True)

@@ -15,31 +15,31 @@ from workbench.base.work import Stop, finish
 from workbench.discovery.findings import Findings
 from workbench.discovery.methods.eap import find
 from workbench.discovery.options import Options
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
-_KEPT: WeakKeyDictionary[Workspace, NDArray[np.float32]] = WeakKeyDictionary()
+_KEPT: WeakKeyDictionary[Experiment, NDArray[np.float32]] = WeakKeyDictionary()
 
 
 def estimates(
-    workspace: Workspace,
+    experiment: Experiment,
     *,
     progress: Callable[[float], None] | None = None,
     cancel: Stop | None = None,
 ) -> NDArray[np.float32]:
-    """As `eap`, computed once for a workspace and kept as long as it lives; not to be altered."""
-    known = _KEPT.get(workspace)
+    """As `eap`, computed once for an experiment and kept as long as it lives; not to be altered."""
+    known = _KEPT.get(experiment)
     if known is None:
-        known = _KEPT[workspace] = eap(workspace, progress=progress, cancel=cancel)
+        known = _KEPT[experiment] = eap(experiment, progress=progress, cancel=cancel)
     return known
 
 
-def known_estimates(workspace: Workspace) -> NDArray[np.float32] | None:
-    """What `estimates` keeps for a workspace; None if that is not computed yet."""
-    return _KEPT.get(workspace)
+def known_estimates(experiment: Experiment) -> NDArray[np.float32] | None:
+    """What `estimates` keeps for an experiment; None if that is not computed yet."""
+    return _KEPT.get(experiment)
 
 
 def eap(
-    workspace: Workspace,
+    experiment: Experiment,
     *,
     progress: Callable[[float], None] | None = None,
     cancel: Stop | None = None,
@@ -50,6 +50,6 @@ def eap(
         Cancelled: if `cancel` was set.
         WorkbenchError: if the metric changes in steps, so that its slope says nothing.
     """
-    findings = Findings.of(workspace.graph, "eap", workspace.metric_name)
-    finish(find(workspace, findings, Options()), progress, cancel)
+    findings = Findings.of(experiment.graph, "eap", experiment.metric_name)
+    finish(find(experiment, findings, Options()), progress, cancel)
     return np.nan_to_num(findings.edges, nan=0.0)

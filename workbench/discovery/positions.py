@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.transformer.recording import Recording
 
 
-def longest(workspace: Workspace) -> int:
+def longest(experiment: Experiment) -> int:
     """How many positions the longest prompts have: the columns of `Findings.positions`."""
-    return max(length(recording) for recording in workspace.recordings)
+    return max(length(recording) for recording in experiment.recordings)
 
 
 def length(recording: Recording) -> int:

@@ -27,7 +27,7 @@ from workbench.metrics.catalogue import NEGLIGIBLE
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
     from workbench.models.model import Model
 
 SCORES = "the change of the mean metric when the edge is corrupted"
@@ -195,7 +195,7 @@ def discover(
             raise Cancelled
         say(message, fraction)
 
-    _, workspace = prepare(
+    _, experiment = prepare(
         model,
         task,
         pairs=pairs,
@@ -208,8 +208,8 @@ def discover(
         progress=recording,
     )
     with memory_errors(NO_MEMORY):
-        findings = Findings.of(workspace.graph, method, workspace.metric_name)
-        work = discovery(workspace, method, options, selection, findings)
+        findings = Findings.of(experiment.graph, method, experiment.metric_name)
+        work = discovery(experiment, method, options, selection, findings)
         began = time.perf_counter()
         try:
             return finish(work, lambda fraction: say(f"Running {method}", fraction), cancel)
@@ -217,11 +217,11 @@ def discover(
             if not findings.has_results(find_method(method).kind):
                 raise
         seconds = time.perf_counter() - began
-        return conclude(workspace, findings, options, selection, seconds)
+        return discovery_from(experiment, findings, options, selection, seconds)
 
 
 def discovery(
-    workspace: Workspace,
+    experiment: Experiment,
     method: str,
     options: Options,
     selection: Selection | None,
@@ -232,23 +232,23 @@ def discovery(
     Args:
         options, selection: `asking.asked_for` sorts arguments into these.
         findings: from `Findings.of`, to be filled in, so that whoever drives the work can look at
-            what has been found so far and, after stopping it, `conclude` from that.
+            what has been found so far and, after stopping it, `discovery_from` from that.
 
     Raises:
         WorkbenchError: as for `discover`.
     """
     entry = find_method(method)
-    metric, ablation = workspace.metric_name, workspace.ablation
+    metric, ablation = experiment.metric_name, experiment.ablation
     told = check(entry, options, selection, metric=metric, ablation=ablation)
     if findings is None:
-        findings = Findings.of(workspace.graph, method, metric)
+        findings = Findings.of(experiment.graph, method, metric)
     began = time.perf_counter()
-    yield from entry.find()(workspace, findings, told)
-    return conclude(workspace, findings, options, selection, time.perf_counter() - began)
+    yield from entry.find()(experiment, findings, told)
+    return discovery_from(experiment, findings, options, selection, time.perf_counter() - began)
 
 
-def conclude(
-    workspace: Workspace,
+def discovery_from(
+    experiment: Experiment,
     findings: Findings,
     options: Options,
     selection: Selection | None,
@@ -262,16 +262,16 @@ def conclude(
         seconds: that it took to make them.
     """
     method = find_method(findings.method)
-    metric, ablation = workspace.metric_name, workspace.ablation
+    metric, ablation = experiment.metric_name, experiment.ablation
     options = check(method, options, selection, metric=metric, ablation=ablation)
     selected = select(findings, selection)
     if selection is None:
         selected = replace(selected, asked=options.edges)
     circuit = selected.circuit
-    value = score(workspace, circuit)
+    value = score(experiment, circuit)
     remarks = (*findings.remarks, *_remarks(findings, selected, value))
     found = Discovery(method, options, selection, findings, selected, value, seconds, remarks)
-    circuit.provenance = origin(workspace, options.seed) | _provenance(found)
+    circuit.provenance = origin(experiment, options.seed) | _provenance(found)
     if not np.isnan(findings.edges).all():
         circuit.scores = findings.edges.copy()
         circuit.provenance["scores"] = f"{method.name}: {method.unit or SCORES}"

@@ -1,10 +1,10 @@
 """Many alternatives at once: how changes at some inputs spread to the metric.
 
-One pass evaluates K alternatives of a base as a batch. Each alternative changes the input of some
-destinations; what follows from that is computed for the nodes it reaches, and only for the
-alternatives that reach them, while everything untouched is shared. The base is a circuit's `Sheet`
-(what if this edge were dropped?) or the clean run itself (`CleanBase`: what does corrupting this
-edge do to the model?).
+One pass evaluates K alternatives of a baseline as a batch. Each alternative changes the input of
+some destinations; what follows from that is computed for the nodes it reaches, and only for the
+alternatives that reach them, while everything untouched is shared. The baseline is a circuit's
+`IncrementalRun` (what if this edge were dropped?) or the clean run itself (`CleanBaseline`: what
+does corrupting this edge do to the model?).
 
 Where from some stage on every edge is kept, the inputs of a layer are one residual, so the rest is
 run as the model's ordinary layers.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,99 +21,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.circuits.graph import Graph
+from workbench.engine.baseline import Baseline
 from workbench.engine.deltas import Carry, Deltas
 from workbench.engine.incremental import residuals
-from workbench.engine.model_layers import mlp_rows, ordinary_layers
-from workbench.engine.node_math import at, head_values, project_entries, recorded, write
-from workbench.engine.plan import ALL, LAST, Plan, Stage
+from workbench.engine.model_layers import mlp_rows, run_layers
+from workbench.engine.node_math import (
+    at_positions,
+    head_outputs,
+    head_values,
+    project_entries,
+)
+from workbench.engine.plan import Plan, Positions, Stage
 from workbench.engine.post_norm import has_post_norms, heads_of, summed
-from workbench.engine.reach import Change, Reach
+from workbench.engine.reach import Alternative, Reach
 from workbench.transformer.attention import K, Q, V
 from workbench.transformer.recording import Recording
 
 
-class Base(Protocol):
-    """What the alternatives depart from."""
-
-    graph: Graph
-    recording: Recording
-    mask: NDArray[np.bool_]
-    is_open: NDArray[np.bool_]
-
-    def unique_inputs(
-        self, columns: NDArray[np.int64], level: int
-    ) -> tuple[Tensor, NDArray[np.int64]]: ...
-
-    def head_input(self, layer: int, which: int, head: int, level: int) -> Tensor: ...
-
-    def head_value(self, source: int, level: int) -> Tensor: ...
-
-    def mlp_value(self, layer: int, level: int) -> Tensor: ...
-
-    def delta(self, source: int, level: int) -> Tensor | None: ...
-
-    def attention_sum(self, layer: int, column: int, level: int) -> Tensor: ...
-
-    def final_residual(self) -> Tensor: ...
-
-    def live_in(self, changes: Sequence[Change]) -> NDArray[np.bool_] | None: ...
-
-
-class CleanBase:
-    """The clean run as a base; changes spread along the edges of `mask` only.
-
-    With every edge in the mask this is the definition of an edge's effect, s(E) = L(x | do(E = e'))
-    - L(x); with a circuit's edges it is path patching along the circuit.
-    """
-
-    def __init__(self, graph: Graph, recording: Recording, mask: NDArray[np.bool_]) -> None:
-        self.graph = graph
-        self.recording = recording
-        self.mask = mask
-        self.is_open = np.zeros(graph.n_destinations, dtype=bool)
-
-    def unique_inputs(
-        self, columns: NDArray[np.int64], level: int
-    ) -> tuple[Tensor, NDArray[np.int64]]:
-        clean, _ = residuals(self.graph, self.recording, int(columns[0]), level)
-        return clean[None], np.zeros(len(columns), dtype=np.int64)
-
-    def head_input(self, layer: int, which: int, head: int, level: int) -> Tensor:
-        return recorded(self.recording, self.recording.clean.layers[layer], which, head, level)
-
-    def head_value(self, source: int, level: int) -> Tensor:
-        layer, head = divmod(source - 1, self.graph.n_heads + 1)
-        return at(self.recording.clean.layers[layer].z[head], level)[:, None]
-
-    def mlp_value(self, layer: int, level: int) -> Tensor:
-        return at(self.recording.clean.layers[layer].mlp_out, level)[:, None]
-
-    def delta(self, source: int, level: int) -> Tensor:
-        return clean_delta(self.graph, self.recording, source, level)
-
-    def attention_sum(self, layer: int, column: int, level: int) -> Tensor:
-        return summed(self.recording.clean, layer, level)
-
-    def final_residual(self) -> Tensor:
-        return self.recording.clean.final[:, -1]
-
-    def live_in(self, changes: Sequence[Change]) -> NDArray[np.bool_] | None:
-        return None  # what is not corrupted is clean
-
-
-def clean_delta(graph: Graph, recording: Recording, source: int, level: int) -> Tensor:
-    """z_s - z'_s of the clean and corrupted run, [pair, 1, position or 1, d_model]."""
-    if source == 0:
-        return at(recording.clean.embedding - recording.corrupted.embedding, level)[:, None]
-    layer, offset = divmod(source - 1, graph.n_heads + 1)
-    clean, corrupted = recording.clean.layers[layer], recording.corrupted.layers[layer]
-    if offset == graph.n_heads:
-        return (at(clean.mlp_out, level) - at(corrupted.mlp_out, level))[:, None]
-    z = (at(clean.z[offset], level) - at(corrupted.z[offset], level))[None, :, None]
-    return write(recording, layer, [offset], z)[0]
-
-
-class Spread:
+class AlternativeRuns:
     """One batch of alternatives through one group of pairs.
 
     Args:
@@ -123,7 +47,7 @@ class Spread:
         changes: the alternatives.
     """
 
-    def __init__(self, base: Base, plan: Plan, changes: Sequence[Change]) -> None:
+    def __init__(self, base: Baseline, plan: Plan, changes: Sequence[Alternative]) -> None:
         self.base = base
         self.graph = base.graph
         self.recording = base.recording
@@ -137,7 +61,7 @@ class Spread:
         self.deltas = Deltas(
             self.graph.n_sources,
             (recording.n_pairs, self._n, recording.n_positions, recording.parts.d_model),
-            (int((plan.need[reached] == ALL).sum()), int(reached.sum())),
+            (int((plan.need[reached] == Positions.ALL).sum()), int(reached.sum())),
             recording.clean.final,
         )
         self._carry = Carry(self.deltas)
@@ -176,7 +100,7 @@ class Spread:
     def _logits(self, stage: Stage) -> Tensor:
         column = stage.columns.start
         which = np.flatnonzero(self.reach.destinations[column])
-        x = self._inputs([column], LAST, which)[0][0][:, :, 0]
+        x = self._inputs([column], Positions.LAST, which)[0][0][:, :, 0]
         if len(which) == self._n:
             return x
         final = self._unchanged().clone()
@@ -189,13 +113,13 @@ class Spread:
         stage = self.reach.stages[index]
         last_layer = len(recording.parts.layers) - 1
         at_end = stage.kind == "logits" or (stage.kind == "mlp" and stage.layer == last_layer)
-        level = LAST if at_end else ALL
+        positions = Positions.LAST if at_end else Positions.ALL
         column = stage.columns.start
         touched = np.flatnonzero(self.reach.destinations[column])
         if not touched.size:
             return self._unchanged()
-        x = self._inputs([column], level, touched)[0][0]
-        x = ordinary_layers(recording, x, stage.layer, from_mlp=stage.kind == "mlp")
+        x = self._inputs([column], positions, touched)[0][0]
+        x = run_layers(recording, x, stage.layer, from_mlp=stage.kind == "mlp")
         if len(touched) == self._n:
             return x
         final = self._unchanged().clone()
@@ -213,9 +137,9 @@ class Spread:
                 by_key, by_value = (bool(touched[i, head].any()) for i in (K, V))
                 key = (which.tobytes(), by_key, by_value, int(self.plan.need[source]))
                 batches[key].append(head)
-        for (key_bytes, _, _, level), heads in batches.items():
+        for (key_bytes, _, _, positions), heads in batches.items():
             which = np.flatnonzero(np.frombuffer(key_bytes, dtype=bool))
-            self._head_batch(layer, heads, touched, which, level)
+            self._head_batch(layer, heads, touched, which, positions)
 
     def _head_batch(
         self,
@@ -223,30 +147,30 @@ class Spread:
         heads: list[int],
         touched: NDArray[np.bool_],
         which: NDArray[np.int64],
-        level: int,
+        positions: int,
     ) -> None:
-        """Heads that the same alternatives reach, through the same inputs, at one level."""
+        """Heads that the same alternatives reach, through the same inputs and positions."""
         graph, recording = self.graph, self.recording
         columns = {
-            level_: [
+            own: [
                 (i, head)
                 for i in range(3)
                 for head in heads
-                if touched[i, head].any() and (level if i == Q else ALL) == level_
+                if touched[i, head].any() and (positions if i == Q else Positions.ALL) == own
             ]
-            for level_ in {level, ALL}
+            for own in {positions, Positions.ALL}
         }
         new: dict[tuple[int, int], Tensor] = {}
-        for level_, entries in columns.items():
+        for own, entries in columns.items():
             if not entries:
                 continue
             indices = [graph.head_destination(layer, i, head) for i, head in entries]
-            x, index = self._inputs(indices, level_, which)
+            x, index = self._inputs(indices, own, which)
             normed = recording.parts.layers[layer].norm1(x)
             projected = project_entries(recording, layer, entries, normed, index)
             new.update(zip(entries, projected, strict=True))
         q, k, v = (
-            self._stacked(layer, heads, i, new, len(which), level if i == Q else ALL)
+            self._stacked(layer, heads, i, new, len(which), positions if i == Q else Positions.ALL)
             for i in range(3)
         )
         if q.shape[2] == 1 and len(which) > 1:
@@ -255,13 +179,15 @@ class Spread:
         for place, head in enumerate(heads):
             dead = self._dead(graph.head_source(layer, head), which)
             if dead is not None:
-                z[place][:, dead] = at(recording.corrupted.layers[layer].z[head], level)[:, None]
+                z[place][:, dead] = at_positions(
+                    recording.corrupted.layers[layer].z[head], positions
+                )[:, None]
         base = torch.stack(
-            [self.base.head_value(graph.head_source(layer, head), level) for head in heads]
+            [self.base.head_value(graph.head_source(layer, head), positions) for head in heads]
         )
-        added = write(recording, layer, heads, z - base)
+        added = head_outputs(recording, layer, heads, z - base)
         for at_, head in enumerate(heads):
-            self._put(graph.head_source(layer, head), added[at_], which, level)
+            self._put(graph.head_source(layer, head), added[at_], which, positions)
 
     def _stacked(
         self,
@@ -270,11 +196,11 @@ class Spread:
         i: int,
         new: dict[tuple[int, int], Tensor],
         n: int,
-        level: int,
+        positions: int,
     ) -> Tensor:
         """q, k or v, [head, pair, alternative or 1, ...]; the base's where untouched."""
         values = [
-            new[i, head] if (i, head) in new else self.base.head_input(layer, i, head, level)
+            new[i, head] if (i, head) in new else self.base.head_input(layer, i, head, positions)
             for head in heads
         ]
         if any((i, head) in new for head in heads):
@@ -286,15 +212,17 @@ class Spread:
         which = np.flatnonzero(self.reach.sources[source])
         if not which.size:
             return
-        level = int(self.plan.need[source])
+        positions = int(self.plan.need[source])
         layer = self.recording.parts.layers[stage.layer]
-        x = self._inputs([column], level, which)[0][0]
+        x = self._inputs([column], positions, which)[0][0]
         out = mlp_rows(layer, x)
         dead = self._dead(source, which)
         if dead is not None:
-            out[:, dead] = at(self.recording.corrupted.layers[stage.layer].mlp_out, level)[:, None]
-        added = out - self.base.mlp_value(stage.layer, level)
-        self._put(source, added, which, level)
+            out[:, dead] = at_positions(
+                self.recording.corrupted.layers[stage.layer].mlp_out, positions
+            )[:, None]
+        added = out - self.base.mlp_value(stage.layer, positions)
+        self._put(source, added, which, positions)
 
     def _dead(self, source: int, which: NDArray[np.int64]) -> Tensor | None:
         """Where among these alternatives a source writes its constant; None if nowhere."""
@@ -302,7 +230,7 @@ class Spread:
             return None
         return torch.from_numpy(np.flatnonzero(~self._live[source, which]))
 
-    def _put(self, source: int, added: Tensor, which: NDArray[np.int64], level: int) -> None:
+    def _put(self, source: int, added: Tensor, which: NDArray[np.int64], positions: int) -> None:
         """Keep what a source adds to the base in the alternatives that reach it; zero in the
         others.
         """
@@ -310,11 +238,11 @@ class Spread:
             whole = added.new_zeros(added.shape[0], self._n, *added.shape[2:])
             whole[:, torch.from_numpy(which)] = added
             added = whole
-        self.deltas.put(source, added, level)
+        self.deltas.put(source, added, positions)
         self._have[source] = True
 
     def _inputs(
-        self, columns: list[int], level: int, which: NDArray[np.int64]
+        self, columns: list[int], positions: int, which: NDArray[np.int64]
     ) -> tuple[Tensor, NDArray[np.int64]]:
         """The different inputs of destinations of one stage in some alternatives, and which is
         whose.
@@ -323,7 +251,7 @@ class Spread:
             [different input, pair, alternative, position or 1, d_model], and [destination].
         """
         array = np.array(columns)
-        base, base_index = self.base.unique_inputs(array, level)
+        base, base_index = self.base.unique_inputs(array, positions)
         parents = self.graph.n_parents(columns[0])
         chosen = (self.base.mask[:parents, array] & self._have[:parents, None]).T
         keys: dict[tuple[int, bytes, int], int] = {}
@@ -336,7 +264,7 @@ class Spread:
         direct = chosen[firsts]
         if self._behind_norms is not None:
             direct = direct & ~self._behind_norms[:parents]
-        total = self._carry.sum(direct, level)
+        total = self._carry.sum(direct, positions)
         x = base[torch.from_numpy(base_index[firsts])]
         picked = None if len(which) == self._n else torch.from_numpy(which)
         if total is None:
@@ -348,18 +276,18 @@ class Spread:
         if own_columns:
             x = x.contiguous() if total is not None else x.clone()
             for i, column in own_columns:
-                self._change(x[i], column, level, which)
+                self._change(x[i], column, positions, which)
         if self._behind_norms is not None:
             if not own_columns:
                 x = x.clone()
             for i, first in enumerate(firsts):
-                self._add_views(x[i], columns[first], chosen[first], level, which)
+                self._add_views(x[i], columns[first], chosen[first], positions, which)
         return x, index
 
-    def _change(self, x: Tensor, column: int, level: int, which: NDArray[np.int64]) -> None:
+    def _change(self, x: Tensor, column: int, positions: int, which: NDArray[np.int64]) -> None:
         """Apply the alternatives' own changes to the input of a destination, in place."""
         place = {int(k): j for j, k in enumerate(which)}
-        clean, corrupted = residuals(self.graph, self.recording, column, level)
+        clean, corrupted = residuals(self.graph, self.recording, column, positions)
         for k, opened in self._override.get(column, {}).items():
             if k in place:
                 x[:, place[k]] = (clean if opened else corrupted)[:, 0]
@@ -368,12 +296,12 @@ class Spread:
             if k not in place or self._is_behind_norm(source):
                 continue
             if source not in cached:
-                cached[source] = self.base.delta(source, level)
+                cached[source] = self.base.delta(source, positions)
             delta = cached[source]
             if delta is not None:
                 x[:, place[k]].add_(delta[:, 0], alpha=sign)
             if self.reach.sources[source, k]:
-                x[:, place[k]].add_(self.deltas.get(source, level)[:, k], alpha=sign)
+                x[:, place[k]].add_(self.deltas.get(source, positions)[:, k], alpha=sign)
 
     def _is_behind_norm(self, source: int) -> bool:
         return self._behind_norms is not None and bool(self._behind_norms[source])
@@ -383,7 +311,7 @@ class Spread:
         x: Tensor,
         column: int,
         chosen: NDArray[np.bool_],
-        level: int,
+        positions: int,
         which: NDArray[np.int64],
     ) -> None:
         """Add what becomes of a destination's views of the layers with a norm after their heads, in
@@ -406,21 +334,21 @@ class Spread:
             reached[heads.start : heads.stop] = chosen[heads.start : heads.stop]
             if not own and not reached.any():
                 continue
-            before = self.base.attention_sum(index, column, level)
+            before = self.base.attention_sum(index, column, positions)
             before = before.repeat(1, len(which), 1, 1)
             after = before.clone()
-            added = self.deltas.sum(reached[None], level)
+            added = self.deltas.sum(reached[None], positions)
             if added is not None:
                 after += added[0][:, torch.from_numpy(which)]
             for k, opened in self._override.get(column, {}).items():
                 if k in place:
                     run = recording.clean if opened else recording.corrupted
-                    before[:, place[k]] = after[:, place[k]] = summed(run, index, level)[:, 0]
+                    before[:, place[k]] = after[:, place[k]] = summed(run, index, positions)[:, 0]
             for k, source, sign in own:
-                if (delta := self.base.delta(source, level)) is not None:
+                if (delta := self.base.delta(source, positions)) is not None:
                     after[:, place[k]].add_(delta[:, 0], alpha=sign)
                 if self.reach.sources[source, k]:
-                    after[:, place[k]].add_(self.deltas.get(source, level)[:, k], alpha=sign)
+                    after[:, place[k]].add_(self.deltas.get(source, positions)[:, k], alpha=sign)
             x += layer.after_attention(after) - layer.after_attention(before)
 
 

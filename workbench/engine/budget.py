@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.experiment.experiment import Workspace
-    from workbench.transformer.parts import Parts
+    from workbench.experiment.experiment import Experiment
+    from workbench.transformer.parts import ModelParts
 
 # What one batch of alternatives may take beside the recordings and the circuit's own cells, in
 # bytes. On a CPU larger batches are no faster.
@@ -36,7 +36,7 @@ class Shape:
     start: int = 0
 
 
-def runs_bytes(parts: Parts, shape: Shape) -> int:
+def runs_bytes(parts: ModelParts, shape: Shape) -> int:
     """Both runs' tensors (`recording.LayerRecord`) and the rotations."""
     d_model, heads = parts.d_model, (parts.n_heads + parts.n_kv_heads) * parts.d_head
     # The embedding is also the first residual, unless positions are added to it.
@@ -49,7 +49,7 @@ def runs_bytes(parts: Parts, shape: Shape) -> int:
     return shape.pairs * positions * width * parts.dtype.itemsize + _rotations(parts, shape)
 
 
-def _rotations(parts: Parts, shape: Shape) -> int:
+def _rotations(parts: ModelParts, shape: Shape) -> int:
     import torch
 
     rotations = parts.rotations(torch.arange(1))
@@ -74,10 +74,10 @@ def alternative_rows(at_all: int, at_last: int, width: int, *, tail: bool) -> fl
     return rows + (3 * _MLP_WIDTH // 2 if tail else 0)
 
 
-def row_bytes(workspace: Workspace) -> int:
+def row_bytes(experiment: Experiment) -> int:
     """Bytes of one value at all positions that differ, of the largest group: [pair, position,
     d_model].
     """
-    parts = workspace.parts
+    parts = experiment.parts
     row = parts.d_model * parts.dtype.itemsize
-    return max(r.n_pairs * r.n_positions * row for r in workspace.recordings)
+    return max(r.n_pairs * r.n_positions * row for r in experiment.recordings)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.engine.plan import ALL, LAST
+from workbench.engine.plan import Positions
 
 # Below this many summands a column is cheaper summed anew than by extending an earlier sum.
 _CARRY_FROM = 24
@@ -37,29 +37,29 @@ class Deltas:
         like: Tensor,
     ) -> None:
         self.shape = shape
-        self._banks = {
-            ALL: _Bank(n_sources, shape, capacity[0], like),
-            LAST: _Bank(n_sources, (shape[0], shape[1], 1, shape[3]), capacity[1], like),
+        self._banks: dict[int, _Bank] = {
+            Positions.ALL: _Bank(n_sources, shape, capacity[0], like),
+            Positions.LAST: _Bank(n_sources, (shape[0], shape[1], 1, shape[3]), capacity[1], like),
         }
 
-    def put(self, source: int, value: Tensor, level: int) -> None:
-        """Set what a source adds, [pair, alternative, position (one if level is LAST), d_model]."""
-        if level == ALL:
-            self._banks[ALL].put(source, value)
-        self._banks[LAST].put(source, value[:, :, -1:])
+    def put(self, source: int, value: Tensor, positions: int) -> None:
+        """Set what a source adds, [pair, alternative, position (one if LAST), d_model]."""
+        if positions == Positions.ALL:
+            self._banks[Positions.ALL].put(source, value)
+        self._banks[Positions.LAST].put(source, value[:, :, -1:])
 
     def drop(self, source: int) -> None:
         for bank in self._banks.values():
             bank.drop(source)
 
-    def get(self, source: int, level: int) -> Tensor:
+    def get(self, source: int, positions: int) -> Tensor:
         """[pair, alternative, position or 1, d_model]; a view."""
-        return self._banks[level].get(source)
+        return self._banks[positions].get(source)
 
     def tensors(self) -> list[Tensor]:
         return [bank.buffer for bank in self._banks.values()]
 
-    def sum(self, columns: NDArray[np.bool_], level: int) -> Tensor | None:
+    def sum(self, columns: NDArray[np.bool_], positions: int) -> Tensor | None:
         """Sum of the chosen sources for each of several destinations.
 
         Args:
@@ -69,7 +69,7 @@ class Deltas:
         Returns:
             [destination, pair, alternative, position or 1, d_model], or None if nothing is chosen.
         """
-        return self._banks[level].sum(columns)
+        return self._banks[positions].sum(columns)
 
 
 class _Bank:
@@ -150,12 +150,12 @@ class Carry:
 
     def __init__(self, deltas: Deltas) -> None:
         self._deltas = deltas
-        self._sums: dict[int, dict[bytes, Tensor]] = {ALL: {}, LAST: {}}
-        self._parents = {ALL: 0, LAST: 0}
+        self._sums: dict[int, dict[bytes, Tensor]] = {Positions.ALL: {}, Positions.LAST: {}}
+        self._parents: dict[int, int] = {Positions.ALL: 0, Positions.LAST: 0}
 
-    def sum(self, columns: NDArray[np.bool_], level: int) -> Tensor | None:
+    def sum(self, columns: NDArray[np.bool_], positions: int) -> Tensor | None:
         """As `Deltas.sum`; `columns` [destination, source] must come in the order of the stages."""
-        known, before = self._sums[level], self._parents[level]
+        known, before = self._sums[positions], self._parents[positions]
         pieces: list[Tensor | None] = []
         keep: dict[bytes, Tensor] = {}
         fresh: list[int] = []
@@ -167,10 +167,10 @@ class Carry:
                 continue
             rest = column.copy()
             rest[:before] = False
-            added = self._deltas.sum(rest[None], level)
+            added = self._deltas.sum(rest[None], positions)
             pieces.append(earlier if added is None else earlier + added[0])
         if fresh:
-            total = self._deltas.sum(columns[fresh], level)
+            total = self._deltas.sum(columns[fresh], positions)
             if total is None and len(fresh) == len(columns):
                 return None
             for at, i in enumerate(fresh):
@@ -179,7 +179,7 @@ class Carry:
         for column, piece in zip(columns, pieces, strict=True):
             if piece is not None and column.sum() >= _CARRY_FROM and len(keep) < 4:
                 keep[column.tobytes()] = piece
-        self._sums[level], self._parents[level] = keep, columns.shape[1]
+        self._sums[positions], self._parents[positions] = keep, columns.shape[1]
         if len(fresh) == len(columns):
             return total
         template = next(p for p in pieces if p is not None)

@@ -15,13 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from workbench.circuits.circuit import Circuit
-from workbench.engine.alternatives import Base, Spread
+from workbench.engine.alternatives import AlternativeRuns
+from workbench.engine.baseline import Baseline
 from workbench.engine.budget import alternative_rows, row_bytes, what_if_bytes
-from workbench.engine.incremental import Sheet
-from workbench.engine.plan import ALL, LAST, NOWHERE, Plan, make_plan
-from workbench.engine.reach import Change, Reach
+from workbench.engine.incremental import IncrementalRun
+from workbench.engine.plan import Plan, Positions, make_plan
+from workbench.engine.reach import Alternative, Reach
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Evaluation, Workspace
+from workbench.experiment.experiment import Evaluation, Experiment
 
 
 @dataclass(frozen=True)
@@ -37,25 +38,25 @@ class Edit:
 
 
 class Evaluator:
-    """A circuit and its exact value on a workspace's pairs.
+    """A circuit and its exact value on an experiment's pairs.
 
     Args:
-        workspace: recorded runs and metric.
+        experiment: recorded runs and metric.
         circuit: where to begin; it is copied.
     """
 
-    def __init__(self, workspace: Workspace, circuit: Circuit) -> None:
-        if circuit.graph != workspace.graph:
+    def __init__(self, experiment: Experiment, circuit: Circuit) -> None:
+        if circuit.graph != experiment.graph:
             raise WorkbenchError(
                 "The circuit belongs to another model: it has "
                 f"{circuit.graph.n_layers} layers of {circuit.graph.n_heads} heads, "
-                f"this model {workspace.graph.n_layers} of {workspace.graph.n_heads}."
+                f"this model {experiment.graph.n_layers} of {experiment.graph.n_heads}."
             )
-        self.workspace = workspace
-        self.graph = workspace.graph
+        self.experiment = experiment
+        self.graph = experiment.graph
         self._circuit = circuit.copy()
         mask, is_open = self._arrays(self._circuit)
-        self.sheets = [Sheet(self.graph, r, mask, is_open) for r in workspace.recordings]
+        self.sheets = [IncrementalRun(self.graph, r, mask, is_open) for r in experiment.recordings]
         self._value: Evaluation | None = None
 
     @property
@@ -74,7 +75,7 @@ class Evaluator:
     def value(self) -> Evaluation:
         """What the circuit scores, everything outside it corrupted."""
         if self._value is None:
-            self._value = Evaluation(self.workspace, [sheet.final for sheet in self.sheets])
+            self._value = Evaluation(self.experiment, [sheet.final for sheet in self.sheets])
         return self._value
 
     def commit(self, edit: Edit) -> Evaluation:
@@ -89,7 +90,7 @@ class Evaluator:
         """Replace the circuit by another one; only what differs is computed."""
         mask, is_open = self._arrays(circuit)
         old = self._arrays(self._circuit)
-        done: list[Sheet] = []
+        done: list[IncrementalRun] = []
         try:
             for sheet in self.sheets:
                 done.append(sheet)
@@ -125,12 +126,12 @@ class Evaluator:
             [edit, pair], pairs in the task's order.
         """
         changes = [self._change(edit) for edit in edits]
-        out = np.empty((len(edits), self.workspace.n_pairs))
+        out = np.empty((len(edits), self.experiment.n_pairs))
         for which, values in self.evaluate(changes):
             out[which] = values
         return out
 
-    def _change(self, edit: Edit) -> Change:
+    def _change(self, edit: Edit) -> Alternative:
         mask, is_open = self._circuit.mask, self._circuit.open
         edges: list[tuple[int, int, int]] = []
         opened = tuple(self.graph.destination_index(n) for n in edit.open if n not in is_open)
@@ -142,10 +143,10 @@ class Evaluator:
                     f"{self.graph.destinations[d]} is open; expand it before choosing its edges."
                 )
             edges.append((s, d, -1 if mask[s, d] else 1))
-        return Change(tuple(edges), opened, closed)
+        return Alternative(tuple(edges), opened, closed)
 
     def evaluate(
-        self, changes: Sequence[Change]
+        self, changes: Sequence[Alternative]
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
         """The metric of alternatives of the circuit, batch by batch, deepest destinations first.
 
@@ -159,7 +160,7 @@ class Evaluator:
         yield from self.run(self.sheets, plan, changes)
 
     def _wider_plan(
-        self, mask: NDArray[np.bool_], is_open: NDArray[np.bool_], changes: Sequence[Change]
+        self, mask: NDArray[np.bool_], is_open: NDArray[np.bool_], changes: Sequence[Alternative]
     ) -> tuple[Plan, Mapping[int, int]]:
         """Where values are needed if every alternative's edges are there, and what that asks of the
         sheet.
@@ -170,11 +171,11 @@ class Evaluator:
                 wider[source, column] = True
             wider_open[list(change.closed)] = False
         plan = make_plan(self.graph, wider, wider_open)
-        demand = {int(s): int(plan.need[s]) for s in np.flatnonzero(plan.need > NOWHERE)}
+        demand = {int(s): int(plan.need[s]) for s in np.flatnonzero(plan.need > Positions.NONE)}
         return plan, demand
 
     def run(
-        self, bases: Sequence[Base], plan: Plan, changes: Sequence[Change]
+        self, bases: Sequence[Baseline], plan: Plan, changes: Sequence[Alternative]
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
         """Metric of alternatives of any base (one per group), in batches that fit the memory."""
         order = sorted(range(len(changes)), key=lambda k: -max(changes[k].columns(), default=0))
@@ -182,23 +183,23 @@ class Evaluator:
         for batch in batches:
             chosen = [changes[k] for k in batch]
             values = []
-            for base, metric in zip(bases, self.workspace.metrics, strict=True):
+            for base, metric in zip(bases, self.experiment.metrics, strict=True):
                 with torch.no_grad():
-                    values.append(metric.of_residual(Spread(base, plan, chosen).final()))
-            yield np.array(batch), self.workspace.in_order(values).T
+                    values.append(metric.of_residual(AlternativeRuns(base, plan, chosen).final()))
+            yield np.array(batch), self.experiment.in_order(values).T
 
     def _batches(
         self,
-        bases: Sequence[Base],
+        bases: Sequence[Baseline],
         plan: Plan,
-        changes: Sequence[Change],
+        changes: Sequence[Alternative],
         order: Sequence[int],
     ) -> Iterator[list[int]]:
         """Runs of alternatives in this order, each as long as memory allows."""
         if not changes:
             return
         reach = Reach(self.graph, bases[0].mask, plan, changes)
-        room = what_if_bytes(self.workspace.parts.device.type) // row_bytes(self.workspace)
+        room = what_if_bytes(self.experiment.parts.device.type) // row_bytes(self.experiment)
         batch: list[int] = []
         union = np.zeros(self.graph.n_sources, dtype=bool)
         tail = reach.tail < len(reach.stages) - 1
@@ -211,7 +212,10 @@ class Evaluator:
             cost = 1.0
             if joined.any() or tail:
                 need = plan.need[joined]
-                at_all, at_last = int((need == ALL).sum()), int((need == LAST).sum())
+                at_all, at_last = (
+                    int((need == Positions.ALL).sum()),
+                    int((need == Positions.LAST).sum()),
+                )
                 cost = alternative_rows(at_all, at_last, width, tail=tail)
             if batch and cost * (len(batch) + 1) > room:
                 yield batch

@@ -21,15 +21,21 @@ from torch import Tensor
 
 from workbench.circuits.graph import Graph
 from workbench.engine.deltas import Carry
-from workbench.engine.node_math import at, head_values, project_entries, recorded, write
-from workbench.engine.plan import ALL, LAST, NOWHERE, Plan, Stage, make_plan, stages
+from workbench.engine.node_math import (
+    at_positions,
+    head_outputs,
+    head_values,
+    project_entries,
+    recorded_input,
+)
+from workbench.engine.plan import Plan, Positions, Stage, make_plan, stages
 from workbench.engine.post_norm import heads_of, summed, sums_over_sources
-from workbench.engine.reach import Change, live_in
+from workbench.engine.reach import Alternative, live_in
 from workbench.transformer.attention import Q
 from workbench.transformer.recording import Recording
 
 
-class Sheet:
+class IncrementalRun:
     """A circuit's cells for one group.
 
     Attributes:
@@ -51,25 +57,27 @@ class Sheet:
         self.is_open = np.zeros_like(is_open)
         self.final = recording.corrupted.final[:, -1]
         self._stages = stages(graph)
-        self._level = np.zeros(graph.n_sources, dtype=np.uint8)
+        self._positions = np.zeros(graph.n_sources, dtype=np.uint8)
         self._heads_in: dict[
             int, Tensor
         ] = {}  # destination -> q, k or v [pair, 1, position, d_head]
         self._z: dict[int, Tensor] = {}  # head source -> [pair, 1, position, d_head]
         plan = make_plan(graph, mask, is_open)
-        wanted = plan.live & (plan.need > NOWHERE)
+        wanted = plan.live & (plan.need > Positions.NONE)
         pairs, positions = recording.n_pairs, recording.n_positions
         self.deltas = sums_over_sources(
             graph,
             recording,
             (pairs, 1, positions, recording.parts.d_model),
-            (1 + int((plan.need[wanted] == ALL).sum()), 1 + int(wanted.sum())),
+            (1 + int((plan.need[wanted] == Positions.ALL).sum()), 1 + int(wanted.sum())),
         )
         with torch.no_grad():
             self.deltas.put(
-                0, (recording.clean.embedding - recording.corrupted.embedding)[:, None], ALL
+                0,
+                (recording.clean.embedding - recording.corrupted.embedding)[:, None],
+                Positions.ALL,
             )
-        self._level[0] = ALL
+        self._positions[0] = Positions.ALL
         self.update(mask, is_open)
 
     def update(
@@ -82,7 +90,8 @@ class Sheet:
 
         Args:
             mask, is_open: the new circuit.
-            demand: source -> level; sources to be computed although the metric does not need them.
+            demand: source -> positions; sources to be computed although the metric does not need
+                them.
         """
         edited = (mask != self.mask).any(axis=0) | (is_open != self.is_open)
         plan = make_plan(self.graph, mask, is_open, demand)
@@ -95,7 +104,7 @@ class Sheet:
             # Some cells may already be of the new circuit. Forget them all rather than mix two
             # circuits.
             self.mask, self.is_open = before
-            self._level[1:] = NOWHERE
+            self._positions[1:] = Positions.NONE
             self._heads_in.clear()
             raise
 
@@ -114,19 +123,21 @@ class Sheet:
             elif stage.kind == "mlp":
                 self._mlp(stage, plan, bool(dirty[0]), changed, carry)
             elif dirty[0]:
-                self.final = self.inputs(np.array([columns.start]), LAST, carry)[0][:, 0, 0]
+                self.final = self.inputs(np.array([columns.start]), Positions.LAST, carry)[0][
+                    :, 0, 0
+                ]
 
     def _outdated(self, source: int, plan: Plan, dirty: bool, changed: NDArray[np.bool_]) -> bool:
         """Whether to compute a source now; forgets it if it is out of date and not needed."""
-        wanted = int(plan.need[source]) if plan.live[source] else NOWHERE
-        if not dirty and self._level[source] >= wanted:
+        wanted = int(plan.need[source]) if plan.live[source] else Positions.NONE
+        if not dirty and self._positions[source] >= wanted:
             return False
         changed[source] = True
-        if wanted == NOWHERE:
+        if wanted == Positions.NONE:
             self.deltas.drop(source)
-            self._level[source] = NOWHERE
+            self._positions[source] = Positions.NONE
             self._z.pop(source, None)
-        return wanted > NOWHERE
+        return wanted > Positions.NONE
 
     def _heads(
         self,
@@ -140,40 +151,43 @@ class Sheet:
         by_head = np.any(dirty.reshape(3, n_heads), axis=0)
         for column in np.flatnonzero(dirty):
             self._heads_in.pop(stage.columns.start + int(column), None)
-        todo: dict[int, list[int]] = {LAST: [], ALL: []}
+        todo: dict[int, list[int]] = {Positions.LAST: [], Positions.ALL: []}
         for head in range(n_heads):
             source = graph.head_source(layer, head)
             if self._outdated(source, plan, bool(by_head[head]), changed):
                 todo[int(plan.need[source])].append(head)
-        if not (todo[LAST] or todo[ALL]):
+        if not (todo[Positions.LAST] or todo[Positions.ALL]):
             return
         self._project(stage, plan, todo, carry)
-        for level, heads in todo.items():
+        for positions, heads in todo.items():
             if heads:
-                self._write_heads(layer, heads, level)
+                self._write_heads(layer, heads, positions)
 
     def _project(self, stage: Stage, plan: Plan, todo: dict[int, list[int]], carry: Carry) -> None:
         """Compute the missing q, k and v of the heads to be computed."""
         layer, graph = stage.layer, self.graph
-        missing: dict[int, list[tuple[int, int]]] = {LAST: [], ALL: []}  # level -> (which, head)
-        for level, heads in todo.items():
+        missing: dict[int, list[tuple[int, int]]] = {
+            Positions.LAST: [],
+            Positions.ALL: [],
+        }  # -> (which, head)
+        for positions, heads in todo.items():
             for head in heads:
                 for which in range(3):
                     column = graph.head_destination(layer, which, head)
-                    asked = level if which == Q else ALL
+                    asked = positions if which == Q else Positions.ALL
                     if not self._is_computed(column, stage.parents, plan):
                         self._heads_in.pop(column, None)
                         continue
                     known = self._heads_in.get(column)
-                    rows = 1 if asked == LAST else self.recording.n_positions
+                    rows = 1 if asked == Positions.LAST else self.recording.n_positions
                     if known is None or known.shape[2] < rows:
                         missing[asked].append((which, head))
         norm = self.recording.parts.layers[layer].norm1
-        for level, entries in missing.items():
+        for positions, entries in missing.items():
             if not entries:
                 continue
             columns = np.array([graph.head_destination(layer, *entry) for entry in entries])
-            x, index = self.unique_inputs(columns, level, carry)
+            x, index = self.unique_inputs(columns, positions, carry)
             normed = norm(x)
             projected = project_entries(self.recording, layer, entries, normed, index)
             for column, value in zip(columns, projected, strict=True):
@@ -185,40 +199,43 @@ class Sheet:
             (self.mask[:parents, column] & plan.live[:parents]).any()
         )
 
-    def head_input(self, layer: int, which: int, head: int, level: int) -> Tensor:
+    def head_input(self, layer: int, which: int, head: int, positions: int) -> Tensor:
         """q, k or v of a head as the circuit has it, [pair, 1, position, d_head].
 
-        The head has to be up to date at this level (`update`'s plan or demand).
+        The head has to be up to date at these positions (`update`'s plan or demand).
         """
         column = self.graph.head_destination(layer, which, head)
         if column in self._heads_in:
-            return at(self._heads_in[column], level)
+            return at_positions(self._heads_in[column], positions)
         run = self.recording.clean if self.is_open[column] else self.recording.corrupted
-        return recorded(self.recording, run.layers[layer], which, head, level)
+        return recorded_input(self.recording, run.layers[layer], which, head, positions)
 
-    def _write_heads(self, layer: int, heads: list[int], level: int) -> None:
+    def _write_heads(self, layer: int, heads: list[int], positions: int) -> None:
         recording, graph = self.recording, self.graph
-        corrupted = at(recording.corrupted.layers[layer].z[heads], level)[:, :, None]
+        corrupted = at_positions(recording.corrupted.layers[layer].z[heads], positions)[:, :, None]
         clean = [
             all(self.is_open[graph.head_destination(layer, which, head)] for which in range(3))
             for head in heads
         ]
         if all(clean):
-            z = at(recording.clean.layers[layer].z[heads], level)[:, :, None]
+            z = at_positions(recording.clean.layers[layer].z[heads], positions)[:, :, None]
         else:
             q, k, v = (
                 torch.stack(
-                    [self.head_input(layer, which, h, level if which == Q else ALL) for h in heads]
+                    [
+                        self.head_input(layer, which, h, positions if which == Q else Positions.ALL)
+                        for h in heads
+                    ]
                 )
                 for which in range(3)
             )
             z = head_values(recording, layer, heads, q, k, v)
-        added = write(recording, layer, heads, z - corrupted)
+        added = head_outputs(recording, layer, heads, z - corrupted)
         for i, head in enumerate(heads):
             source = graph.head_source(layer, head)
             self._z[source] = z[i]
-            self.deltas.put(source, added[i], level)
-            self._level[source] = level
+            self.deltas.put(source, added[i], positions)
+            self._positions[source] = positions
 
     def _mlp(
         self, stage: Stage, plan: Plan, dirty: bool, changed: NDArray[np.bool_], carry: Carry
@@ -226,35 +243,39 @@ class Sheet:
         source = self.graph.mlp_source(stage.layer)
         if not self._outdated(source, plan, dirty, changed):
             return
-        level, recording = int(plan.need[source]), self.recording
+        positions, recording = int(plan.need[source]), self.recording
         if self.is_open[stage.columns.start]:
-            out = at(recording.clean.layers[stage.layer].mlp_out, level)[:, None]
+            out = at_positions(recording.clean.layers[stage.layer].mlp_out, positions)[:, None]
         else:
             layer = recording.parts.layers[stage.layer]
-            x = self.inputs(np.array([stage.columns.start]), level, carry)[0]
+            x = self.inputs(np.array([stage.columns.start]), positions, carry)[0]
             out = layer.run_mlp(x[:, 0])[:, None]
-        corrupted = at(recording.corrupted.layers[stage.layer].mlp_out, level)[:, None]
-        self.deltas.put(source, out - corrupted, level)
-        self._level[source] = level
+        corrupted = at_positions(recording.corrupted.layers[stage.layer].mlp_out, positions)[
+            :, None
+        ]
+        self.deltas.put(source, out - corrupted, positions)
+        self._positions[source] = positions
 
-    def inputs(self, columns: NDArray[np.int64], level: int, carry: Carry | None = None) -> Tensor:
+    def inputs(
+        self, columns: NDArray[np.int64], positions: int, carry: Carry | None = None
+    ) -> Tensor:
         """Inputs of destinations of one stage, [destination, pair, 1, position or 1, d_model].
 
         An open destination's input is the clean residual; otherwise the corrupted residual plus
-        what the kept sources add, which have to be up to date at this level.
+        what the kept sources add, which have to be up to date at these positions.
         """
-        unique, index = self.unique_inputs(columns, level, carry)
+        unique, index = self.unique_inputs(columns, positions, carry)
         return unique[torch.from_numpy(index)] if len(columns) > 1 else unique
 
     def unique_inputs(
-        self, columns: NDArray[np.int64], level: int, carry: Carry | None = None
+        self, columns: NDArray[np.int64], positions: int, carry: Carry | None = None
     ) -> tuple[Tensor, NDArray[np.int64]]:
         """As `inputs`, without repetition: the different inputs, and for each destination which it
         is.
         """
-        clean, corrupted = residuals(self.graph, self.recording, int(columns[0]), level)
+        clean, corrupted = residuals(self.graph, self.recording, int(columns[0]), positions)
         parents = self.graph.n_parents(int(columns[0]))
-        live = self._level[:parents] >= level
+        live = self._positions[:parents] >= positions
         chosen = (self.mask[:parents, columns] & live[:, None]).T
         keys: dict[tuple[bool, bytes], int] = {}
         index = np.empty(len(columns), dtype=np.int64)
@@ -263,7 +284,7 @@ class Sheet:
             index[i] = keys.setdefault(key, len(keys))
         firsts = [int(np.flatnonzero(index == i)[0]) for i in range(len(keys))]
         is_open = np.array([key[0] for key in keys])
-        total = (carry or self.deltas).sum(chosen[firsts], level)
+        total = (carry or self.deltas).sum(chosen[firsts], positions)
         shape = (len(keys), *corrupted.shape)
         x = corrupted.expand(shape) if total is None else corrupted + total
         if is_open.any():
@@ -271,36 +292,36 @@ class Sheet:
             x[torch.from_numpy(is_open)] = clean
         return x, index
 
-    def head_value(self, source: int, level: int) -> Tensor:
+    def head_value(self, source: int, positions: int) -> Tensor:
         """A head's value before W_O as the circuit has it, [pair, 1, position or 1, d_head]."""
         if source in self._z:
-            return at(self._z[source], level)
+            return at_positions(self._z[source], positions)
         layer, head = divmod(source - 1, self.graph.n_heads + 1)
-        return at(self.recording.corrupted.layers[layer].z[head], level)[:, None]
+        return at_positions(self.recording.corrupted.layers[layer].z[head], positions)[:, None]
 
-    def mlp_value(self, layer: int, level: int) -> Tensor:
+    def mlp_value(self, layer: int, positions: int) -> Tensor:
         """An MLP's output as the circuit has it, [pair, 1, position or 1, d_model]."""
-        corrupted = at(self.recording.corrupted.layers[layer].mlp_out, level)[:, None]
-        delta = self.delta(self.graph.mlp_source(layer), level)
+        corrupted = at_positions(self.recording.corrupted.layers[layer].mlp_out, positions)[:, None]
+        delta = self.delta(self.graph.mlp_source(layer), positions)
         return corrupted if delta is None else corrupted + delta
 
-    def attention_sum(self, layer: int, column: int, level: int) -> Tensor:
+    def attention_sum(self, layer: int, column: int, positions: int) -> Tensor:
         """What a destination sees of a layer's heads before the norm that follows them.
 
         Returns:
             [pair, 1, position or 1, d_model], the output bias included.
         """
         run = self.recording.clean if self.is_open[column] else self.recording.corrupted
-        total = summed(run, layer, level)
+        total = summed(run, layer, positions)
         for head in heads_of(self.graph, layer):
-            if self.mask[head, column] and (delta := self.delta(head, level)) is not None:
+            if self.mask[head, column] and (delta := self.delta(head, positions)) is not None:
                 total = total + delta
         return total
 
     def final_residual(self) -> Tensor:
         return self.final
 
-    def live_in(self, changes: Sequence[Change]) -> NDArray[np.bool_] | None:
+    def live_in(self, changes: Sequence[Alternative]) -> NDArray[np.bool_] | None:
         """Which sources are live in each alternative, bool [source, alternative]; None where a
         source that is not computes what it writes in the corrupted run anyway.
         """
@@ -308,9 +329,9 @@ class Sheet:
             return None
         return live_in(self.graph, self.mask, self.is_open, changes)
 
-    def delta(self, source: int, level: int) -> Tensor | None:
+    def delta(self, source: int, positions: int) -> Tensor | None:
         """What a source adds, [pair, 1, position or 1, d_model]; None if it is nothing."""
-        return self.deltas.get(source, level) if self._level[source] >= level else None
+        return self.deltas.get(source, positions) if self._positions[source] >= positions else None
 
     def tensors(self) -> Iterator[Tensor]:
         """All that the sheet holds of its own."""
@@ -319,7 +340,9 @@ class Sheet:
         yield from self._z.values()
 
 
-def residuals(graph: Graph, recording: Recording, column: int, level: int) -> tuple[Tensor, Tensor]:
+def residuals(
+    graph: Graph, recording: Recording, column: int, positions: int
+) -> tuple[Tensor, Tensor]:
     """Clean and corrupted residual that a destination reads, [pair, 1, position or 1, d_model]."""
     if column == graph.logits_destination:
         clean, corrupted = recording.clean.final, recording.corrupted.final
@@ -328,4 +351,4 @@ def residuals(graph: Graph, recording: Recording, column: int, level: int) -> tu
         name = "mlp_in" if offset == 3 * graph.n_heads else "attn_in"
         clean = getattr(recording.clean.layers[layer], name)
         corrupted = getattr(recording.corrupted.layers[layer], name)
-    return at(clean, level)[:, None], at(corrupted, level)[:, None]
+    return at_positions(clean, positions)[:, None], at_positions(corrupted, positions)[:, None]

@@ -9,9 +9,7 @@ from workbench.transformer.parts import Layer
 from workbench.transformer.recording import Recording
 
 
-def ordinary_layers(
-    recording: Recording, x: Tensor, first: int, *, from_mlp: bool = False
-) -> Tensor:
+def run_layers(recording: Recording, x: Tensor, first: int, *, from_mlp: bool = False) -> Tensor:
     """Run a residual through layer `first` and all after it; what precedes it is the clean run's.
 
     Args:

@@ -1,7 +1,7 @@
 """Computing single nodes of a layer, for several heads and alternatives at once.
 
-Levels (`plan.LAST`, `plan.ALL`) say at which positions a value is wanted; everything here counts
-positions from the first one on at which the prompts differ.
+`plan.Positions` say where a value is wanted; everything here counts positions from the first one on
+at which the prompts differ.
 """
 
 from __future__ import annotations
@@ -11,16 +11,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.engine.plan import LAST
-from workbench.transformer.attention import K, Q, V, attend, finish, project_each, project_shared
+from workbench.engine.plan import Positions
+from workbench.transformer.attention import (
+    K,
+    Q,
+    V,
+    attend,
+    finish_projection,
+    project_each,
+    project_shared,
+)
 from workbench.transformer.recording import LayerRecord, Recording
 
 
-def at(value: Tensor, level: int) -> Tensor:
+def at_positions(value: Tensor, positions: int) -> Tensor:
     """The last position alone where that is all that is wanted; positions are the next to last
     axis.
     """
-    return value[..., -1:, :] if level == LAST else value
+    return value[..., -1:, :] if positions == Positions.LAST else value
 
 
 def finished(
@@ -31,7 +39,9 @@ def finished(
     if rotation is not None and which != V:
         n = projected.shape[-2]
         rotation = rotation[0][-n:], rotation[1][-n:]
-    return finish(recording.parts.layers[layer].attention, which, projected, heads, rotation)
+    return finish_projection(
+        recording.parts.layers[layer].attention, which, projected, heads, rotation
+    )
 
 
 def project(
@@ -80,8 +90,8 @@ def project_entries(
     return [out[i] for i in range(len(entries))]
 
 
-def recorded(
-    recording: Recording, record: LayerRecord, which: int, head: int, level: int
+def recorded_input(
+    recording: Recording, record: LayerRecord, which: int, head: int, positions: int
 ) -> Tensor:
     """A recorded run's q, k or v of a query head, [pair, 1, position, d_head]."""
     if which == Q:
@@ -89,7 +99,7 @@ def recorded(
     else:
         of = int(recording.parts.layers[0].attention.kv_of[head])
         value = (record.k if which == K else record.v)[of]
-    return at(value, level)[:, None]
+    return at_positions(value, positions)[:, None]
 
 
 def head_values(
@@ -106,7 +116,7 @@ def head_values(
     return attend(attention, q, k, v, prefix_k, prefix_v)
 
 
-def write(recording: Recording, layer: int, heads: list[int], z: Tensor) -> Tensor:
+def head_outputs(recording: Recording, layer: int, heads: list[int], z: Tensor) -> Tensor:
     """What each head writes for values (or differences of values) z: z W_O, without the bias.
 
     Args:

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from workbench.circuits.graph import Graph
-from workbench.engine.alternatives import clean_delta
+from workbench.engine.baseline import clean_delta
 from workbench.engine.budget import alternative_rows, what_if_bytes
-from workbench.engine.model_layers import ordinary_layers
-from workbench.engine.plan import ALL
+from workbench.engine.model_layers import run_layers
+from workbench.engine.plan import Positions
 from workbench.transformer.parts import Rotation
 from workbench.transformer.recording import Recording
 
@@ -51,12 +51,12 @@ def corrupted_finals(
             members = list(of_stage)
             for start in range(0, len(members), room):
                 batch = members[start : start + room]
-                removed = [clean_delta(graph, recording, sources[i], ALL) for i in batch]
+                removed = [clean_delta(graph, recording, sources[i], Positions.ALL) for i in batch]
                 x = _corrupted_residual(recording, stage, torch.cat(removed, dim=1), alone)
                 layer, is_head = stage
                 into_mlp = is_head and not recording.parts.parallel
                 first = layer if into_mlp else layer + 1
-                finals[:, batch] = ordinary_layers(recording, x, first, from_mlp=into_mlp)
+                finals[:, batch] = run_layers(recording, x, first, from_mlp=into_mlp)
     return finals
 
 

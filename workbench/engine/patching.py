@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from workbench.base.work import Stop
 from workbench.circuits.circuit import all_edges
 from workbench.circuits.graph import LOGITS
-from workbench.engine.alternatives import CleanBase
+from workbench.engine.baseline import CleanBaseline
 from workbench.engine.effect_settings import FULL, WITHIN, check_setting
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.engine.node_patching import corrupted_finals
 from workbench.engine.plan import make_plan
-from workbench.engine.reach import Change
+from workbench.engine.reach import Alternative
 from workbench.errors import WorkbenchError
 
 # A caller may want to answer a key between two batches, so a batch should not take longer than
@@ -62,11 +62,11 @@ def edge_effects(
         for name in evaluator.circuit.open:
             mask[:, graph.destination_index(name)] = False
     plan = make_plan(graph, mask, np.zeros(graph.n_destinations, dtype=bool))
-    bases = [CleanBase(graph, r, mask) for r in evaluator.workspace.recordings]
-    clean = evaluator.workspace.clean.metric
+    bases = [CleanBaseline(graph, r, mask) for r in evaluator.experiment.recordings]
+    clean = evaluator.experiment.clean.metric
     batches = _Batches(len(edges), cancel)
     for start, stop in batches:
-        changes = [Change(((s, d, -1),)) for s, d in pairs[start:stop]]
+        changes = [Alternative(((s, d, -1),)) for s, d in pairs[start:stop]]
         effects = np.empty(len(changes))
         for which, values in evaluator.run(bases, plan, changes):
             effects[which] = values.mean(axis=1) - clean
@@ -132,19 +132,19 @@ def node_effects(
     Yields:
         Names of a batch of nodes, and the change of the mean metric.
     """
-    graph, workspace = evaluator.graph, evaluator.workspace
+    graph, experiment = evaluator.graph, evaluator.experiment
     if LOGITS in nodes:
         raise WorkbenchError("The logits write nothing that could be patched; choose another node.")
     sources = [graph.source_index(name) for name in nodes]
     batches = _Batches(len(nodes), cancel)
     for start, stop in batches:
         values = []
-        for recording, metric in zip(workspace.recordings, workspace.metrics, strict=True):
+        for recording, metric in zip(experiment.recordings, experiment.metrics, strict=True):
             with torch.no_grad():
                 finals = corrupted_finals(graph, recording, sources[start:stop], position)
                 values.append(metric.of_residual(finals))
         batches.done()
-        effects = workspace.in_order(values).mean(axis=0) - workspace.clean.metric
+        effects = experiment.in_order(values).mean(axis=0) - experiment.clean.metric
         yield list(nodes[start:stop]), effects
 
 

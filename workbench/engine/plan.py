@@ -11,13 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.graph import Graph
 
-NOWHERE, LAST, ALL = 0, 1, 2
+
+class Positions(IntEnum):
+    """At which positions a value is wanted: a greater one includes the lesser."""
+
+    NONE = 0
+    LAST = 1
+    ALL = 2
 
 
 @dataclass(frozen=True)
@@ -102,10 +109,10 @@ def _needs(
     n_heads = graph.n_heads
     need = np.zeros(graph.n_sources, dtype=np.uint8)
     need_in = np.zeros(graph.n_destinations, dtype=np.uint8)
-    for source, level in demand.items():
-        need[source] = level
-    need_in[graph.logits_destination] = LAST
-    need_in[is_open] = NOWHERE
+    for source, positions in demand.items():
+        need[source] = positions
+    need_in[graph.logits_destination] = Positions.LAST
+    need_in[is_open] = Positions.NONE
 
     def gather(first: int, last: int, after: int) -> NDArray[np.uint8]:
         wanted = need_in[after:]
@@ -120,12 +127,12 @@ def _needs(
         column = graph.mlp_destination(layer)
         need_in[column] = gather(mlp, mlp + 1, column + 1)[0]
         if is_open[column]:
-            need_in[column] = NOWHERE
+            need_in[column] = Positions.NONE
         head = graph.head_source(layer, 0)
         heads = gather(head, head + n_heads, column)
         first = graph.head_destination(layer, 0, 0)
-        keys = np.where(heads > NOWHERE, ALL, NOWHERE)
+        keys = np.where(heads > Positions.NONE, Positions.ALL, Positions.NONE)
         need_in[first : first + 3 * n_heads] = np.concatenate((heads, keys, keys))
         here = slice(first, first + 3 * n_heads)
-        need_in[here][is_open[here]] = NOWHERE
+        need_in[here][is_open[here]] = Positions.NONE
     return need, need_in

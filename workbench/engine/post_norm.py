@@ -22,7 +22,7 @@ from torch import Tensor
 
 from workbench.circuits.graph import Graph
 from workbench.engine.deltas import Deltas
-from workbench.engine.node_math import at
+from workbench.engine.node_math import at_positions
 from workbench.transformer.recording import Recording, Run
 
 
@@ -37,11 +37,11 @@ def heads_of(graph: Graph, layer: int) -> range:
     return range(first, first + graph.n_heads)
 
 
-def summed(run: Run, layer: int, level: int) -> Tensor:
+def summed(run: Run, layer: int, positions: int) -> Tensor:
     """What a layer's heads and output bias write together, [pair, 1, position or 1, d_model]."""
     value = run.layers[layer].attn_sum
     assert value is not None, layer
-    return at(value, level)[:, None]
+    return at_positions(value, positions)[:, None]
 
 
 def sums_over_sources(
@@ -76,7 +76,7 @@ class _PostNormed(Deltas):
         self._graph = graph
         self._recording = recording
 
-    def sum(self, columns: NDArray[np.bool_], level: int) -> Tensor | None:
+    def sum(self, columns: NDArray[np.bool_], positions: int) -> Tensor | None:
         rest = columns.copy()
         views: list[tuple[NDArray[np.int64], Tensor]] = []
         for index, layer in enumerate(self._recording.parts.layers):
@@ -90,12 +90,12 @@ class _PostNormed(Deltas):
             patterns, of = np.unique(chosen, axis=0, return_inverse=True)
             wanted = np.zeros((len(patterns), columns.shape[1]), dtype=bool)
             wanted[:, heads.start : heads.stop] = patterns
-            added = super().sum(wanted, level)
+            added = super().sum(wanted, positions)
             assert added is not None, index
-            corrupted = summed(self._recording.corrupted, index, level)
+            corrupted = summed(self._recording.corrupted, index, positions)
             view = layer.after_attention(corrupted + added) - layer.after_attention(corrupted)
             views.append((of.reshape(-1), view))
-        total = super().sum(rest, level)
+        total = super().sum(rest, positions)
         for of, view in views:
             share = view[torch.from_numpy(of)]
             total = share if total is None else total + share

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.graph import Graph
-from workbench.engine.plan import NOWHERE, Plan, Stage, stages
+from workbench.engine.plan import Plan, Positions, Stage, stages
 
 
 @dataclass(frozen=True)
-class Change:
+class Alternative:
     """One alternative: edges whose source's difference is added to or taken from a destination's
     input.
 
@@ -43,7 +43,7 @@ class Reach:
     """
 
     def __init__(
-        self, graph: Graph, mask: NDArray[np.bool_], plan: Plan, changes: Sequence[Change]
+        self, graph: Graph, mask: NDArray[np.bool_], plan: Plan, changes: Sequence[Alternative]
     ) -> None:
         self.stages = stages(graph)
         self.tail = _full_tail(graph, self.stages, mask, changes)
@@ -52,15 +52,15 @@ class Reach:
         self.destinations = np.zeros((graph.n_destinations, n), dtype=bool)
         for k, change in enumerate(changes):
             for column in change.columns():
-                self.destinations[column, k] = plan.need_in[column] > NOWHERE
-        wanted = plan.need > NOWHERE
+                self.destinations[column, k] = plan.need_in[column] > Positions.NONE
+        wanted = plan.need > Positions.NONE
         for stage in self.stages[: self.tail + 1]:
             touched = self.destinations[stage.columns]
             above = np.flatnonzero(self.sources[: stage.parents].any(axis=1))
             if above.size:
                 edges = mask[above, stage.columns].astype(np.float32)
                 spread = (edges.T @ self.sources[above].astype(np.float32)) > 0
-                spread &= (plan.need_in[stage.columns] > NOWHERE)[:, None]
+                spread &= (plan.need_in[stage.columns] > Positions.NONE)[:, None]
                 touched |= spread
             if stage.kind == "heads":
                 first = graph.head_source(stage.layer, 0)
@@ -73,7 +73,7 @@ class Reach:
 
 
 def _full_tail(
-    graph: Graph, all_stages: list[Stage], mask: NDArray[np.bool_], changes: Sequence[Change]
+    graph: Graph, all_stages: list[Stage], mask: NDArray[np.bool_], changes: Sequence[Alternative]
 ) -> int:
     last_changed = max((c for change in changes for c in change.columns()), default=-1)
     tail = len(all_stages)
@@ -89,7 +89,10 @@ def _full_tail(
 
 
 def live_in(
-    graph: Graph, mask: NDArray[np.bool_], is_open: NDArray[np.bool_], changes: Sequence[Change]
+    graph: Graph,
+    mask: NDArray[np.bool_],
+    is_open: NDArray[np.bool_],
+    changes: Sequence[Alternative],
 ) -> NDArray[np.bool_]:
     """Which sources something clean reaches in each alternative, bool [source, alternative]; see
     `plan.Plan.live`.

@@ -12,7 +12,7 @@ from workbench.experiment.prepare import NO_MEMORY, prepare
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
     from workbench.models.model import Model
 
 
@@ -110,7 +110,7 @@ def evaluate(
     say = progress or silent
     if isinstance(circuit, str | os.PathLike):
         circuit = load_circuit(circuit, model.graph)
-    _, workspace = prepare(
+    _, experiment = prepare(
         model,
         task,
         pairs=pairs,
@@ -124,22 +124,22 @@ def evaluate(
     )
     with memory_errors(NO_MEMORY):
         say("Evaluating the circuit", None)
-        return score(workspace, circuit)
+        return score(experiment, circuit)
 
 
-def score(workspace: Workspace, circuit: Circuit) -> CircuitScore:
-    """Score a circuit of a workspace's model, from nothing."""
+def score(experiment: Experiment, circuit: Circuit) -> CircuitScore:
+    """Score a circuit of an experiment's model, from nothing."""
     from workbench.engine.evaluator import Evaluator
     from workbench.metrics.catalogue import DEFINITIONS
 
-    model, batch = workspace.model, workspace.batch
-    value = Evaluator(workspace, circuit).value()
-    clean, corrupted = workspace.clean, workspace.corrupted
+    model, batch = experiment.model, experiment.batch
+    value = Evaluator(experiment, circuit).value()
+    clean, corrupted = experiment.clean, experiment.corrupted
     return CircuitScore(
         clean=clean.metric,
         corrupted=corrupted.metric,
         circuit=value.metric,
-        faithfulness=workspace.faithfulness(value.metric),
+        faithfulness=experiment.faithfulness(value.metric),
         edges=circuit.n_edges,
         nodes=len(circuit.reached()),
         all_edges=circuit.graph.n_edges,
@@ -150,9 +150,9 @@ def score(workspace: Workspace, circuit: Circuit) -> CircuitScore:
         kl=value.kl,
         pairs=batch.n_pairs,
         dropped=batch.dropped,
-        metric=workspace.metric_name,
-        metric_definition=DEFINITIONS[workspace.metric_name],
-        ablation=workspace.ablation,
+        metric=experiment.metric_name,
+        metric_definition=DEFINITIONS[experiment.metric_name],
+        ablation=experiment.ablation,
         bos=batch.prepend_bos,
         model=model.name,
         task=batch.task.name,

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from workbench.experiment.means import Means
 from workbench.transformer.forward import embed, run_heads, write_heads
-from workbench.transformer.parts import Parts
+from workbench.transformer.parts import ModelParts
 from workbench.transformer.recording import LayerRecord, Recording, Run
 
 
 def record_ablated(
-    parts: Parts, recording: Recording, tokens: Tensor, means: Means | None
+    parts: ModelParts, recording: Recording, tokens: Tensor, means: Means | None
 ) -> Recording:
     """A recording whose other run is that of constants.
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
-    from workbench.transformer.parts import Parts
+    from workbench.transformer.parts import ModelParts
 
 
 class Evaluation:
@@ -41,16 +41,16 @@ class Evaluation:
         per_pair: [pair], in the task's order.
     """
 
-    def __init__(self, workspace: Workspace, finals: Sequence[Tensor]) -> None:
+    def __init__(self, experiment: Experiment, finals: Sequence[Tensor]) -> None:
         """`finals`: each group's last residual at the last position, [pair, d_model]."""
-        self._workspace = workspace
+        self._workspace = experiment
         self._finals = list(finals)
         self.per_pair: tuple[float, ...] = tuple(
             float(x)
-            for x in workspace.in_order(
+            for x in experiment.in_order(
                 [
                     metric.of_residual(final[:, None])[:, 0]
-                    for metric, final in zip(workspace.metrics, finals, strict=True)
+                    for metric, final in zip(experiment.metrics, finals, strict=True)
                 ]
             )
         )
@@ -81,7 +81,7 @@ class Evaluation:
         return tuple(bool(x) for x in self._whole[0])
 
 
-class Workspace:
+class Experiment:
     """Both runs of a batch, and its metric.
 
     Args:
@@ -117,7 +117,7 @@ class Workspace:
         self.ablation = check_ablation(ablation)
         self.means = means
         self.unmatched = 0
-        self.parts: Parts = model.parts
+        self.parts: ModelParts = model.parts
         self.graph: Graph = model.graph
         self.recordings: list[Recording] = []
         self.metrics: list[Metric] = []
@@ -168,7 +168,7 @@ class Workspace:
         ]
         self.unmatched = 0 if means is None else means.missing
 
-    def with_metric(self, metric: str) -> Workspace:
+    def with_metric(self, metric: str) -> Experiment:
         """The same runs scored by another metric; nothing is run again."""
         if metric == self.metric_name:
             return self

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import MEAN, MEANS, POSITIONAL_MEAN
-from workbench.transformer.parts import Parts
+from workbench.transformer.parts import ModelParts
 from workbench.transformer.recording import Run, record_clean
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Means:
             mean stood in.
     """
 
-    def __init__(self, parts: Parts, kind: str) -> None:
+    def __init__(self, parts: ModelParts, kind: str) -> None:
         assert kind in MEANS, kind
         self._parts = parts
         self._kind = kind
@@ -132,7 +132,7 @@ def _rows(run: Run) -> list[Tensor]:
     return values
 
 
-def means_over(parts: Parts, kind: str, batch: Batch) -> Means:
+def means_over(parts: ModelParts, kind: str, batch: Batch) -> Means:
     """The means over the clean prompts of a batch, run some at a time."""
     pieces = [
         piece

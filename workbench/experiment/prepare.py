@@ -11,7 +11,7 @@ from workbench.base.progress import Progress, silent
 from workbench.experiment.ablations import check_means
 
 if TYPE_CHECKING:
-    from workbench.experiment.experiment import Evaluation, Workspace
+    from workbench.experiment.experiment import Evaluation, Experiment
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
 
@@ -41,13 +41,13 @@ def prepare(
     ablation: str = "patching",
     means: str | None = None,
     progress: Progress | None = None,
-) -> tuple[Task, Workspace]:
+) -> tuple[Task, Experiment]:
     """Read a task's prompts and run them: all that evaluating its circuits begins with.
 
     Arguments and errors as for `evaluate`.
     """
     from workbench.base.failures import memory_errors
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
     from workbench.prompts.batch import make_batch
 
     say = progress or silent
@@ -59,7 +59,7 @@ def prepare(
         )
         for warning in (*model.info.notes, *filter(None, [batch.unknown])):
             warnings.warn(warning, stacklevel=3)
-        workspace = Workspace(
+        experiment = Experiment(
             model,
             batch,
             metric=metric or task.metric,
@@ -67,7 +67,7 @@ def prepare(
             means=means_batch(means, model, ablation, bos=bos, seed=seed),
             progress=lambda fraction: say("Recording both runs", fraction),
         )
-    return task, workspace
+    return task, experiment
 
 
 def load_task(

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tasks.task import Task
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
 
 PACKAGES = ("circuit-workbench", "torch", "transformers", "transformer-lens", "numpy")
 """Whose versions are written down with every result."""
 
 
-def origin(workspace: Workspace, seed: int) -> dict[str, Any]:
+def origin(experiment: Experiment, seed: int) -> dict[str, Any]:
     """Plain values: model, task, metric, ablation, seed and versions of the software."""
     from workbench.metrics.catalogue import DEFINITIONS
 
-    model, batch = workspace.model.info, workspace.batch
-    task, metric = batch.task, workspace.metric_name
-    means = workspace.means
+    model, batch = experiment.model.info, experiment.batch
+    task, metric = batch.task, experiment.metric_name
+    means = experiment.means
     return {
         "model": {
             "name": model.name,
@@ -44,10 +44,10 @@ def origin(workspace: Workspace, seed: int) -> dict[str, Any]:
             "pairs_sha256": _digest(task),
         },
         "metric": {"name": metric, "definition": DEFINITIONS[metric]},
-        "ablation": workspace.ablation
+        "ablation": experiment.ablation
         if means is None
         else {
-            "name": workspace.ablation,
+            "name": experiment.ablation,
             "means_from": {"task": means.task.name, "pairs_sha256": _digest(means.task)},
         },
         "seed": seed,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from workbench.metrics.catalogue import check_metric
 from workbench.transformer.forward import unembed
-from workbench.transformer.parts import Parts
+from workbench.transformer.parts import ModelParts
 
 LOGIT_BYTES = 128 * 2**20
 """What the logits of alternatives may take at once, in float32; one alternative has to fit."""
@@ -68,7 +68,7 @@ class Metric:
         clean_final: [pair, d_model], the clean run's last residual, which `kl` compares with.
     """
 
-    def __init__(self, name: str, parts: Parts, answers: Answers, clean_final: Tensor) -> None:
+    def __init__(self, name: str, parts: ModelParts, answers: Answers, clean_final: Tensor) -> None:
         self.name = check_metric(name)
         self.parts = parts
         self.answers = answers

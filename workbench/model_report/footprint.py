@@ -17,7 +17,7 @@ from workbench.errors import WorkbenchError
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
     from workbench.models.model import Model
-    from workbench.transformer.parts import Parts
+    from workbench.transformer.parts import ModelParts
 
 WHAT_IF_EXCESS = 1.5
 """Measured: a batch of what-ifs takes up to 1.4 times what it is cut to."""
@@ -55,7 +55,7 @@ class Footprint:
         return kept + max(self.eap, self.circuit + self.what_if)
 
 
-def predict(parts: Parts, shapes: Sequence[Shape], metric: str = "logit_diff") -> Footprint:
+def predict(parts: ModelParts, shapes: Sequence[Shape], metric: str = "logit_diff") -> Footprint:
     """The memory that a batch of pairs will take."""
     graph = parts.graph()
     needed = _needed(graph)
@@ -93,17 +93,17 @@ def of_model(
     return predict(parts, [Shape(pairs, tokens, start)], metric)
 
 
-def _row(parts: Parts, shape: Shape) -> int:
+def _row(parts: ModelParts, shape: Shape) -> int:
     """Bytes of one value [pair, position, d_model] at the positions that differ."""
     return shape.pairs * (shape.tokens - shape.start) * parts.d_model * parts.dtype.itemsize
 
 
-def _logits(parts: Parts, shape: Shape) -> int:
+def _logits(parts: ModelParts, shape: Shape) -> int:
     """Bytes of a number for each token of the vocabulary, [pair, vocabulary]."""
     return int(shape.pairs * parts.w_u.shape[1] * FLOAT32)
 
 
-def _circuit(parts: Parts, graph: Graph, shape: Shape, needed: tuple[int, int]) -> int:
+def _circuit(parts: ModelParts, graph: Graph, shape: Shape, needed: tuple[int, int]) -> int:
     """The cells of `sheet.Sheet`: what sources add, with the room that growing leaves; q, k, v and
     z of every head.
     """
@@ -135,7 +135,9 @@ def _room(n: int) -> int:
     return max(n + 1, grown_size(n))
 
 
-def _what_if(parts: Parts, graph: Graph, shape: Shape, needed: tuple[int, int], metric: str) -> int:
+def _what_if(
+    parts: ModelParts, graph: Graph, shape: Shape, needed: tuple[int, int], metric: str
+) -> int:
     """Batches are cut to a budget, but hold one alternative at least and all edges at most."""
     from workbench.engine.budget import alternative_rows, what_if_bytes
     from workbench.metrics.metric import LOGIT_BYTES
@@ -152,7 +154,7 @@ def _what_if(parts: Parts, graph: Graph, shape: Shape, needed: tuple[int, int], 
     return int(max(together, alternatives * row + logits))
 
 
-def _eap(parts: Parts, shape: Shape) -> int:
+def _eap(parts: ModelParts, shape: Shape) -> int:
     """One slice of pairs, while it is scored."""
     from workbench.discovery.gradients.slices import pair_bytes, pairs_at_once
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from workbench.models.info import Architecture
 from workbench.transformer.families.modules import Experts, Scaled
-from workbench.transformer.parts import Attention, Layer, Parts, Step
+from workbench.transformer.parts import Attention, Layer, ModelParts, Step
 
 Value = TypeVar("Value", bound=Hashable)
 
@@ -29,7 +29,7 @@ MUCH = 0.1
 """Share by which results differ that are not the same but for rounding, in any dtype."""
 
 
-def architecture_of(hf_model: Any, parts: Parts) -> Architecture:
+def architecture_of(hf_model: Any, parts: ModelParts) -> Architecture:
     """How a model is built.
 
     Args:
@@ -55,7 +55,7 @@ def architecture_of(hf_model: Any, parts: Parts) -> Architecture:
         )
 
 
-def weight_bytes(hf_model: Any, parts: Parts) -> int:
+def weight_bytes(hf_model: Any, parts: ModelParts) -> int:
     """Bytes of the weights and buffers, and of what the engine copied of them."""
     tensors = [*hf_model.parameters(), *hf_model.buffers()]
     for layer in parts.layers:
@@ -70,7 +70,7 @@ def storage_bytes(tensors: Iterable[Tensor]) -> int:
     return sum(storages.values())
 
 
-def rotary_widths(parts: Parts) -> list[int]:
+def rotary_widths(parts: ModelParts) -> list[int]:
     """How many dimensions of a head each layer rotates; 0 where it does not."""
     rotations = parts.rotations(torch.arange(1))
     return [0 if rotation is None else int(rotation[0].shape[-1]) for rotation in rotations]
@@ -101,7 +101,7 @@ def _grouped(entries: Iterable[tuple[Value, str]]) -> Iterator[tuple[Value, str]
 # Norms.
 
 
-def _norms(layer: Layer, parts: Parts) -> str:
+def _norms(layer: Layer, parts: ModelParts) -> str:
     shared = layer.norm1 is layer.norm2
     placed = [
         (layer.norm1, "before", "attention"),
@@ -121,7 +121,7 @@ def _norms(layer: Layer, parts: Parts) -> str:
     return ", ".join(phrases)
 
 
-def _kind_of_norm(norm: nn.Module, parts: Parts) -> str:
+def _kind_of_norm(norm: nn.Module, parts: ModelParts) -> str:
     """LayerNorm takes no notice of a constant added to its input; RMSNorm does."""
     x = _random(1, 1, parts.d_model, like=parts.w_u)
     before, after = norm(x).float(), norm(x + 1).float()
@@ -131,7 +131,7 @@ def _kind_of_norm(norm: nn.Module, parts: Parts) -> str:
 # Positions and windows.
 
 
-def _positions(parts: Parts) -> str:
+def _positions(parts: ModelParts) -> str:
     found = [] if parts.position_embedding is None else ["learned"]
     widths = rotary_widths(parts)
     if any(widths):
@@ -188,7 +188,7 @@ def _kind_of_step(step: Step, weight: Tensor) -> str:
     return f"clipped to ±{limit:g}" if limit < LARGE / 2 else "changed before rotation"
 
 
-def _caps(parts: Parts) -> str:
+def _caps(parts: ModelParts) -> str:
     caps = {layer.attention.softcap for layer in parts.layers} - {None}
     found = [f"scores at {cap:g}" for cap in sorted(cap for cap in caps if cap is not None)]
     if parts.logit_cap is not None:

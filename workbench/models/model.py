@@ -24,7 +24,7 @@ from workbench.models.info import ModelInfo, SelfCheck
 from workbench.models.source import find_model
 
 if TYPE_CHECKING:
-    from workbench.transformer.parts import Parts
+    from workbench.transformer.parts import ModelParts
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Model:
     graph: Graph
     hf: Any
     tokenizer: Any
-    parts: Parts
+    parts: ModelParts
     device: torch.device
     dtype: torch.dtype
     prepend_bos: bool

@@ -15,7 +15,7 @@ from torch import Tensor
 from workbench.errors import WorkbenchError
 from workbench.models.info import SelfCheck
 from workbench.transformer.forward import unembed
-from workbench.transformer.parts import Parts
+from workbench.transformer.parts import ModelParts
 from workbench.transformer.recording import Recording, record
 
 PROMPT = "When Mary and John went to the store, John gave a drink to"
@@ -69,7 +69,9 @@ def check_prompts(
     return torch.tensor([ids, other])
 
 
-def self_check(hf_model: Any, parts: Parts, tokenizer: Any, name: str = "this model") -> SelfCheck:
+def self_check(
+    hf_model: Any, parts: ModelParts, tokenizer: Any, name: str = "this model"
+) -> SelfCheck:
     """Compare the engine's logits with the model's own, all positions of two prompts.
 
     Raises:
@@ -106,7 +108,7 @@ def self_check(hf_model: Any, parts: Parts, tokenizer: Any, name: str = "this mo
     return check
 
 
-def _beyond_window(hf_model: Any, parts: Parts) -> int:
+def _beyond_window(hf_model: Any, parts: ModelParts) -> int:
     """A length beyond every window; 0 if there is none or running it would take long."""
     if parts.window is None:
         return 0

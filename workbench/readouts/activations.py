@@ -14,14 +14,14 @@ from workbench.readouts.results import RUNS, Place, TokenValue
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
     from workbench.prompts.batch import Group
-    from workbench.transformer.parts import Parts
+    from workbench.transformer.parts import ModelParts
     from workbench.transformer.recording import Recording, Run
 
 
 @dataclass(frozen=True)
-class Selection:
+class Activations:
     """Some pairs of one group, all of one token length, at one position.
 
     Attributes:
@@ -39,10 +39,10 @@ class Selection:
     run: str
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> ModelParts:
         return self.recording.parts
 
-    def of_run(self, run: str) -> Selection:
+    def of_run(self, run: str) -> Activations:
         """The same place in another run."""
         return replace(self, run=run)
 
@@ -119,9 +119,9 @@ def parse_node(node: str) -> tuple[int, int | None]:
     return int(layer), int(head)
 
 
-def select(
-    workspace: Workspace, *, position: int = -1, pair: int | None = None, run: str = "clean"
-) -> list[Selection]:
+def activations(
+    experiment: Experiment, *, position: int = -1, pair: int | None = None, run: str = "clean"
+) -> list[Activations]:
     """The chosen pairs, group by group.
 
     Args:
@@ -134,11 +134,11 @@ def select(
     """
     if run not in RUNS:
         raise WorkbenchError(f"There is no run {run!r}; choose one of: {', '.join(RUNS)}.")
-    n_pairs = workspace.batch.n_pairs
+    n_pairs = experiment.batch.n_pairs
     if pair is not None and not 0 <= pair < n_pairs:
         raise WorkbenchError(f"There is no pair {pair}; the task has pairs 0 to {n_pairs - 1}.")
     chosen = []
-    for recording, group in zip(workspace.recordings, workspace.batch.groups, strict=True):
+    for recording, group in zip(experiment.recordings, experiment.batch.groups, strict=True):
         if pair is None:
             rows = list(range(len(group.indices)))
         elif pair in group.indices:
@@ -150,22 +150,22 @@ def select(
                 f"Position {position} is outside of a prompt of {group.length} tokens; choose one "
                 f"from 0 to {group.length - 1}, or from the end, -1 to -{group.length}."
             )
-        chosen.append(Selection(recording, group, rows, position % group.length, run))
+        chosen.append(Activations(recording, group, rows, position % group.length, run))
     return chosen
 
 
-def place_of(workspace: Workspace, node: str, position: int, pair: int | None, run: str) -> Place:
+def place_of(experiment: Experiment, node: str, position: int, pair: int | None, run: str) -> Place:
     """What was read, for the view.
 
     Raises:
         WorkbenchError: if the graph has no such node.
     """
-    graph = workspace.model.graph
+    graph = experiment.model.graph
     if node != LOGITS:
         graph.source_index(node)
     if pair is None:
-        return Place(node, position, None, workspace.batch.n_pairs, run)
-    clean, corrupted = workspace.batch.tokens(pair)
+        return Place(node, position, None, experiment.batch.n_pairs, run)
+    clean, corrupted = experiment.batch.tokens(pair)
     token = (clean if run == "clean" else corrupted)[position]
     return Place(node, position, pair, 1, run, token)
 
@@ -187,12 +187,12 @@ def mean_columns(w_u: Tensor, ids: list[tuple[int, ...]]) -> Tensor:
 
 
 def token_values(
-    workspace: Workspace, values: Tensor, k: int, *, largest: bool
+    experiment: Experiment, values: Tensor, k: int, *, largest: bool
 ) -> tuple[TokenValue, ...]:
     """The k largest or smallest of values [vocabulary], with their tokens' text."""
     top = values.topk(min(k, values.shape[0]), largest=largest)
     ids = top.indices.tolist()
-    texts = workspace.batch.encoding.pieces(ids)
+    texts = experiment.batch.encoding.pieces(ids)
     return tuple(map(TokenValue, texts, ids, top.values.tolist()))
 
 

@@ -10,50 +10,50 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
-from workbench.readouts.activations import Selection, place_of, select
+from workbench.readouts.activations import Activations, activations, place_of
 from workbench.readouts.logit_lens import definition, frozen_outputs, node_logits
-from workbench.readouts.results import Curve
+from workbench.readouts.results import AnswerCurve
 
 if TYPE_CHECKING:
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
 
 
 def curve(
-    workspace: Workspace,
+    experiment: Experiment,
     node: str,
     *,
     position: int = -1,
     pair: int | None = None,
     run: str = "clean",
-) -> Curve:
+) -> AnswerCurve:
     """The lens of a node at every label of the task's answer space.
 
     Args:
-        workspace: model, batch and recorded runs.
+        experiment: model, batch and recorded runs.
         node, position, pair, run: as for `logit_lens.lens`.
 
     Raises:
         WorkbenchError: there is no such node, pair, position or run, or the task has no answer
             space.
     """
-    answer_tokens = workspace.batch.answer_tokens
+    answer_tokens = experiment.batch.answer_tokens
     if not answer_tokens:
         raise WorkbenchError("The task has no answer space, so there is no curve over it to draw.")
-    selections = select(workspace, position=position, pair=pair, run=run)
-    place = place_of(workspace, node, position, pair, run)
-    logits = node_logits(workspace, frozen_outputs(workspace, selections, node), node)
+    selections = activations(experiment, position=position, pair=pair, run=run)
+    place = place_of(experiment, node, position, pair, run)
+    logits = node_logits(experiment, frozen_outputs(experiment, selections, node), node)
     ids = [token for _, token in answer_tokens]
-    return Curve(
+    return AnswerCurve(
         place=place,
         labels=tuple(label for label, _ in answer_tokens),
         values=tuple((logits - logits.mean())[ids].tolist()),
         answers=_shares(selections, ids, side=0),
         wrong_answers=_shares(selections, ids, side=1),
-        definition=definition(workspace, node),
+        definition=definition(experiment, node),
     )
 
 
-def _shares(selections: list[Selection], ids: list[int], *, side: int) -> tuple[float, ...]:
+def _shares(selections: list[Activations], ids: list[int], *, side: int) -> tuple[float, ...]:
     """In which share of the pairs each token is an answer (side 0) or a wrong answer (side 1)."""
     rows = [set(row) for selection in selections for row in selection.answers()[side]]
     return tuple(sum(token in row for row in rows) / len(rows) for token in ids)

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.readouts.activations import Selection, parse_node, place_of, select
-from workbench.readouts.results import Attention
+from workbench.readouts.activations import Activations, activations, parse_node, place_of
+from workbench.readouts.results import AttentionPattern
 from workbench.transformer.attention import capped, hidden_keys
 
 if TYPE_CHECKING:
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
 
 DEFINITION = (
     "How much each position (row) attends to each position up to itself (column): softmax of the "
@@ -25,12 +25,12 @@ ELSEWHERE = "..."
 
 
 def pattern(
-    workspace: Workspace, head: str, *, pair: int | None = 0, run: str = "clean"
-) -> Attention:
+    experiment: Experiment, head: str, *, pair: int | None = 0, run: str = "clean"
+) -> AttentionPattern:
     """A head's attention pattern.
 
     Args:
-        workspace: model, batch and recorded runs.
+        experiment: model, batch and recorded runs.
         head: a head's name.
         pair: a pair's number, or None for the mean over all pairs, if their prompts are equally
             long.
@@ -40,10 +40,10 @@ def pattern(
         WorkbenchError: there is no such head, pair or run, or prompts of several lengths are to be
             averaged.
     """
-    place = place_of(workspace, head, -1, pair, run)
-    if not workspace.model.graph.is_head(head):
+    place = place_of(experiment, head, -1, pair, run)
+    if not experiment.model.graph.is_head(head):
         raise WorkbenchError(f"Only heads have an attention pattern, not {head}.")
-    selections = select(workspace, pair=pair, run=run)
+    selections = activations(experiment, pair=pair, run=run)
     if len(selections) > 1:
         lengths = sorted(s.group.length for s in selections)
         raise WorkbenchError(
@@ -56,15 +56,15 @@ def pattern(
     window = selection.recording.parts.layers[layer].attention.window
     limit = "" if window is None else f" This layer sees the last {window} positions only."
     weights = _weights(selection, layer, index).mean(0)
-    return Attention(
+    return AttentionPattern(
         place=place,
-        tokens=_tokens(workspace, selection, run),
+        tokens=_tokens(experiment, selection, run),
         weights=weights.cpu().numpy().astype(np.float32),
         definition=DEFINITION + limit,
     )
 
 
-def _weights(selection: Selection, layer: int, head: int) -> Tensor:
+def _weights(selection: Activations, layer: int, head: int) -> Tensor:
     """[pair, query, key], float32."""
     recording = selection.recording
     attention = recording.parts.layers[layer].attention
@@ -81,11 +81,11 @@ def _weights(selection: Selection, layer: int, head: int) -> Tensor:
     return capped(attention, scores).masked_fill(hidden, float("-inf")).softmax(-1)
 
 
-def _tokens(workspace: Workspace, selection: Selection, run: str) -> tuple[str, ...]:
+def _tokens(experiment: Experiment, selection: Activations, run: str) -> tuple[str, ...]:
     """The prompt's tokens; where the averaged prompts differ, `ELSEWHERE`."""
     side = 0 if run == "clean" else 1
     pairs = [selection.group.indices[row] for row in selection.rows]
-    prompts = [workspace.batch.tokens(pair)[side] for pair in pairs]
+    prompts = [experiment.batch.tokens(pair)[side] for pair in pairs]
     return tuple(
         tokens[0] if len(set(tokens)) == 1 else ELSEWHERE for tokens in zip(*prompts, strict=True)
     )

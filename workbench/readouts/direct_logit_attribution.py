@@ -22,19 +22,19 @@ import torch
 from torch import Tensor
 
 from workbench.circuits.graph import LOGITS
-from workbench.readouts.activations import Selection, mean_columns, place_of, select
+from workbench.readouts.activations import Activations, activations, mean_columns, place_of
 from workbench.readouts.results import (
     BIASES,
     POSITION_EMBEDDING,
     UNEMBEDDING_BIAS,
-    Attribution,
     Contribution,
+    DirectAttribution,
 )
 from workbench.transformer.forward import uncapped_logits
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
 
 DEFINITION = (
     "Mean logit of the answers minus mean logit of the wrong answers that each node writes "
@@ -45,33 +45,33 @@ UNCAPPED = " Logits are those before the model's soft cap."
 
 
 def attribution(
-    workspace: Workspace, *, pair: int | None = None, run: str = "clean"
-) -> Attribution:
+    experiment: Experiment, *, pair: int | None = None, run: str = "clean"
+) -> DirectAttribution:
     """The contribution of every source of the graph to the logit difference.
 
     Args:
-        workspace: model, batch and recorded runs.
+        experiment: model, batch and recorded runs.
         pair: a pair's number, or None for the mean over all pairs.
         run: `clean` or `corrupted`; the corrupted run's contributions sum to the corrupted metric.
 
     Raises:
         WorkbenchError: if there is no such pair or run.
     """
-    selections = select(workspace, pair=pair, run=run)
+    selections = activations(experiment, pair=pair, run=run)
     n_pairs = sum(len(s.rows) for s in selections)
     sums = [_contributions(s) for s in selections]
     rows = {name: sum(float(s[name].sum()) for s in sums) / n_pairs for name in sums[0]}
-    capped = workspace.model.parts.logit_cap is not None
+    capped = experiment.model.parts.logit_cap is not None
     total = sum(float(_logit_difference(s).sum()) for s in selections) / n_pairs
-    return Attribution(
+    return DirectAttribution(
         rows=tuple(Contribution(name, value) for name, value in rows.items()),
         total=total,
-        place=place_of(workspace, LOGITS, -1, pair, run),
+        place=place_of(experiment, LOGITS, -1, pair, run),
         definition=DEFINITION + (UNCAPPED if capped else ""),
     )
 
 
-def _contributions(selection: Selection) -> dict[str, Tensor]:
+def _contributions(selection: Activations) -> dict[str, Tensor]:
     """Every row's contribution [pair], for the pairs of one group, in the rows' order."""
     parts = selection.parts
     norm = FrozenNorm.of(parts.norm_final)
@@ -114,7 +114,7 @@ def _contributions(selection: Selection) -> dict[str, Tensor]:
     return rows
 
 
-def _logit_difference(selection: Selection) -> Tensor:
+def _logit_difference(selection: Activations) -> Tensor:
     """The logit difference [pair] from the run's own logits, nothing frozen or taken apart."""
     logits = uncapped_logits(selection.parts, selection.output(LOGITS)).float()
     right, wrong = selection.answers()

@@ -23,22 +23,22 @@ from torch import Tensor
 
 from workbench.circuits.graph import INPUT, LOGITS
 from workbench.readouts.activations import (
-    Selection,
+    Activations,
+    activations,
     check_k,
     mean_columns,
     place_of,
-    select,
     token_values,
 )
 from workbench.readouts.results import Lens
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
 
 
 def lens(
-    workspace: Workspace,
+    experiment: Experiment,
     node: str,
     *,
     position: int = -1,
@@ -49,7 +49,7 @@ def lens(
     """What a node promotes and suppresses most.
 
     Args:
-        workspace: model, batch and recorded runs.
+        experiment: model, batch and recorded runs.
         node: a source of the graph, or `logits` for the final residual with all biases.
         position: from the end of each prompt if negative, else from its start.
         pair: a pair's number, or None for the mean over all pairs.
@@ -60,28 +60,30 @@ def lens(
         WorkbenchError: if there is no such node, pair, position or run, or k < 1.
     """
     check_k(k)
-    selections = select(workspace, position=position, pair=pair, run=run)
-    place = place_of(workspace, node, position, pair, run)
-    normed = frozen_outputs(workspace, selections, node)
-    raw = node_logits(workspace, normed, node)
+    selections = activations(experiment, position=position, pair=pair, run=run)
+    place = place_of(experiment, node, position, pair, run)
+    normed = frozen_outputs(experiment, selections, node)
+    raw = node_logits(experiment, normed, node)
     mean = float(raw.mean())
-    right, wrong = _answer_means(workspace, selections, normed, node)
+    right, wrong = _answer_means(experiment, selections, normed, node)
     return Lens(
         place=place,
-        promoted=token_values(workspace, raw - mean, k, largest=True),
-        suppressed=token_values(workspace, raw - mean, k, largest=False),
+        promoted=token_values(experiment, raw - mean, k, largest=True),
+        suppressed=token_values(experiment, raw - mean, k, largest=False),
         answers=right - mean,
         wrong_answers=wrong - mean,
-        definition=definition(workspace, node),
+        definition=definition(experiment, node),
     )
 
 
-def frozen_outputs(workspace: Workspace, selections: list[Selection], node: str) -> list[Tensor]:
+def frozen_outputs(
+    experiment: Experiment, selections: list[Activations], node: str
+) -> list[Tensor]:
     """A node's outputs through the final norm with the run's own scale, [pair, d_model] each.
 
     Of `logits`, the norm's bias is part of it.
     """
-    norm = FrozenNorm.of(workspace.model.parts.norm_final)
+    norm = FrozenNorm.of(experiment.model.parts.norm_final)
     normed = []
     for selection in selections:
         x = norm.centre(selection.output(node)) * norm.scale(selection.output(LOGITS)) * norm.weight
@@ -89,12 +91,12 @@ def frozen_outputs(workspace: Workspace, selections: list[Selection], node: str)
     return normed
 
 
-def node_logits(workspace: Workspace, normed: list[Tensor], node: str) -> Tensor:
+def node_logits(experiment: Experiment, normed: list[Tensor], node: str) -> Tensor:
     """Logits [vocabulary], not yet centred, float32: the mean over the pairs of `frozen_outputs`.
 
     The mean is taken before the unembedding, which is linear: one product of one vector.
     """
-    parts = workspace.model.parts
+    parts = experiment.model.parts
     mean = torch.cat(normed).mean(0)
     logits = (mean.to(parts.w_u.dtype) @ parts.w_u).float()
     if node == LOGITS and parts.b_u is not None:
@@ -102,13 +104,13 @@ def node_logits(workspace: Workspace, normed: list[Tensor], node: str) -> Tensor
     return logits * parts.logit_scale
 
 
-def definition(workspace: Workspace, node: str) -> str:
+def definition(experiment: Experiment, node: str) -> str:
     """What the numbers of a node's lens are, in one sentence."""
-    before = ", before the soft cap" if workspace.model.parts.logit_cap is not None else ""
+    before = ", before the soft cap" if experiment.model.parts.logit_cap is not None else ""
     if node == LOGITS:
         return f"The run's logits{before}, less their mean over the vocabulary."
     what = "token embedding" if node == INPUT else "output"
-    if workspace.model.graph.is_head(node):
+    if experiment.model.graph.is_head(node):
         what = "output (z W_O, without the bias)"
     return (
         f"The node's {what} through the final norm with the run's scale (frozen) and the "
@@ -117,10 +119,10 @@ def definition(workspace: Workspace, node: str) -> str:
 
 
 def _answer_means(
-    workspace: Workspace, selections: list[Selection], normed: list[Tensor], node: str
+    experiment: Experiment, selections: list[Activations], normed: list[Tensor], node: str
 ) -> tuple[float, float]:
     """Mean logit, not yet centred, of the pairs' answers and of their wrong answers."""
-    parts = workspace.model.parts
+    parts = experiment.model.parts
     answers = [selection.answers() for selection in selections]
     means = []
     for side in (0, 1):

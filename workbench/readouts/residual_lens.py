@@ -15,12 +15,12 @@ from torch import Tensor
 
 from workbench.circuits.graph import LOGITS
 from workbench.metrics.metric import Answers, Metric
-from workbench.readouts.activations import Selection, check_k, place_of, select, token_values
+from workbench.readouts.activations import Activations, activations, check_k, place_of, token_values
 from workbench.readouts.results import ResidualLens, ResidualRow
 from workbench.transformer.forward import unembed
 
 if TYPE_CHECKING:
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
 
 DEFINITION = (
     "The residual stream at each depth through the final norm (with the scale it has there) and "
@@ -33,7 +33,7 @@ MAX_LOGITS = 2**22
 
 
 def residual_lens(
-    workspace: Workspace,
+    experiment: Experiment,
     *,
     position: int = -1,
     pair: int | None = None,
@@ -44,7 +44,7 @@ def residual_lens(
     """Most probable tokens, logit difference and metric: of the embeddings, and after every layer.
 
     Args:
-        workspace: model, batch and recorded runs.
+        experiment: model, batch and recorded runs.
         position: from the end of each prompt if negative, else from its start. The answers are
             those of the prompt's end, wherever the residual is read.
         pair: a pair's number, or None for the mean over all pairs.
@@ -56,13 +56,13 @@ def residual_lens(
         WorkbenchError: if there is no such pair, position or run, or k < 1.
     """
     check_k(k)
-    selections = select(workspace, position=position, pair=pair, run=run)
-    place = place_of(workspace, LOGITS, position, pair, run)
-    metrics = [_metric(workspace, selection) for selection in selections]
+    selections = activations(experiment, position=position, pair=pair, run=run)
+    place = place_of(experiment, LOGITS, position, pair, run)
+    metrics = [_metric(experiment, selection) for selection in selections]
     n_pairs = sum(len(selection.rows) for selection in selections)
     widest = max(len(selection.rows) for selection in selections)
-    at_once = max(1, MAX_LOGITS // (widest * workspace.model.parts.w_u.shape[1]))
-    n_depths = workspace.model.graph.n_layers + 1
+    at_once = max(1, MAX_LOGITS // (widest * experiment.model.parts.w_u.shape[1]))
+    n_depths = experiment.model.graph.n_layers + 1
     rows: list[ResidualRow] = []
     for first in range(0, n_depths, at_once):
         depths = range(first, min(first + at_once, n_depths))
@@ -76,7 +76,7 @@ def residual_lens(
                 ResidualRow(
                     name=f"layer {depth - 1}" if depth else EMBEDDINGS,
                     layer=depth - 1,
-                    top=token_values(workspace, probabilities[i], k, largest=True),
+                    top=token_values(experiment, probabilities[i], k, largest=True),
                     logit_difference=float(differences[i]),
                     metric=float(values[i]),
                 )
@@ -85,7 +85,7 @@ def residual_lens(
 
 
 @torch.no_grad()
-def _read(selection: Selection, metric: Metric, depths: range) -> tuple[Tensor, Tensor, Tensor]:
+def _read(selection: Activations, metric: Metric, depths: range) -> tuple[Tensor, Tensor, Tensor]:
     """Sums over pairs: probabilities [depth, vocabulary], metric and logit difference [depth]."""
     residual = torch.stack([selection.residual(depth) for depth in depths], dim=1)
     logits = unembed(selection.parts, residual)
@@ -96,9 +96,9 @@ def _read(selection: Selection, metric: Metric, depths: range) -> tuple[Tensor, 
     return logits.float().softmax(-1).sum(0), values, differences
 
 
-def _metric(workspace: Workspace, selection: Selection) -> Metric:
+def _metric(experiment: Experiment, selection: Activations) -> Metric:
     """The task's metric of the selected pairs; `kl` compares with the clean run there."""
     parts = selection.parts
     answers = Answers.of(*selection.answers(), parts.device, parts.dtype)
     clean = selection.of_run("clean").output(LOGITS)
-    return Metric(workspace.metric_name, parts, answers, clean)
+    return Metric(experiment.metric_name, parts, answers, clean)

@@ -14,13 +14,13 @@ RUNS = ("clean", "corrupted")
 """Whose activations a readout reads: those of the clean or of the corrupted prompts."""
 
 POSITION_EMBEDDING = "position embedding"
-"""Row of an `Attribution` for learned position embeddings, which belong to no node (GPT-2's)."""
+"""Row of a `DirectAttribution` for learned position embeddings, which belong to no node."""
 
 BIASES = "biases"
-"""Row of an `Attribution` for the attention output biases and the final norm's bias."""
+"""Row of a `DirectAttribution` for the attention output biases and the final norm's bias."""
 
 UNEMBEDDING_BIAS = "unembedding bias"
-"""Row of an `Attribution` for the bias of the unembedding, if the model has one."""
+"""Row of an `DirectAttribution` for the bias of the unembedding, if the model has one."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,14 @@ class Lens:
 
 @dataclass(frozen=True)
 class Contribution:
-    """One row of an `Attribution`: a source of the graph, or one of the three constants above."""
+    """One row of a `DirectAttribution`: a source of the graph, or one of the constants above."""
 
     node: str
     value: float
 
 
 @dataclass(frozen=True)
-class Attribution:
+class DirectAttribution:
     """Direct contribution of every node to the logit difference; the rows sum to `total`.
 
     Attributes:
@@ -116,7 +116,7 @@ class Attribution:
 
 
 @dataclass(frozen=True)
-class Curve:
+class AnswerCurve:
     """A node's lens over the task's answer space: the hundred years, the verbs, the names.
 
     Attributes:
@@ -135,7 +135,7 @@ class Curve:
 
 
 @dataclass(frozen=True, eq=False)
-class Attention:
+class AttentionPattern:
     """A head's attention pattern.
 
     Attributes:

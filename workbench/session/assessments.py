@@ -11,17 +11,17 @@ from typing import Any
 
 from workbench.assessment.catalogue import PARTS, Part, find_parts
 from workbench.assessment.results.assessment import Assessment, CircuitAssessment
-from workbench.assessment.settings import Settings
-from workbench.base.failures import told
+from workbench.assessment.settings import AssessmentSettings
+from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
-from workbench.session.priority_lock import Turns, finish_in_turns
-from workbench.session.session_engine import Engine
+from workbench.session.priority_lock import PriorityLock, finish_in_background
+from workbench.session.session_engine import SessionEngine
 
 
 @dataclass(frozen=True)
-class Assessed:
+class PartAnswer:
     """What a part found.
 
     Attributes:
@@ -36,7 +36,7 @@ class Assessed:
     seconds: float
 
 
-class Assessor:
+class SessionAssessments:
     """Assesses the session's circuit. All public methods may be called from any thread.
 
     Attributes:
@@ -45,14 +45,18 @@ class Assessor:
     """
 
     def __init__(
-        self, engine: Engine, turns: Turns, circuit: Callable[[], tuple[Circuit, int]], seed: int
+        self,
+        engine: SessionEngine,
+        lock: PriorityLock,
+        circuit: Callable[[], tuple[Circuit, int]],
+        seed: int,
     ) -> None:
         """`circuit`: gives the circuit as it stands, with its scores, and its revision."""
         self._engine = engine
-        self._turns = turns
+        self._lock = lock
         self._circuit = circuit
-        self.settings = Settings(seed=max(0, seed))
-        self.held: dict[str, Assessed] = {}
+        self.settings = AssessmentSettings(seed=max(0, seed))
+        self.held: dict[str, PartAnswer] = {}
 
     def run(
         self,
@@ -60,7 +64,7 @@ class Assessor:
         *,
         cancel: Stop | None = None,
         on_piece: Callable[[float], None] | None = None,
-    ) -> Assessed:
+    ) -> PartAnswer:
         """Answer one part's question on the circuit as it stands now.
 
         Between two pieces the session's commands are carried out; the assessment goes on with the
@@ -80,15 +84,15 @@ class Assessor:
             raise WorkbenchError(f"{part.title} needs several circuits: compare them instead.")
         started = perf_counter()
         circuit, revision = self._circuit()
-        with told():
+        with failures_as_sentences():
             from workbench.assessment.assess import check_circuit, check_workspace
 
             check_circuit(circuit, "The circuit", circuit.graph)
-            check_workspace(self._engine.workspace)
+            check_workspace(self._engine.experiment)
             module = importlib.import_module(f"workbench.assessment.parts.{part.name}")
-            work = module.assess_part(self._engine.workspace, circuit, self.settings)
-        result = finish_in_turns(self._turns, work, cancel, on_piece)
-        assessed = Assessed(part, result, revision, perf_counter() - started)
+            work = module.assess_part(self._engine.experiment, circuit, self.settings)
+        result = finish_in_background(self._lock, work, cancel, on_piece)
+        assessed = PartAnswer(part, result, revision, perf_counter() - started)
         self.held[part.name] = assessed
         return assessed
 
@@ -107,26 +111,26 @@ class Assessor:
             raise WorkbenchError(
                 "Nothing is known of the circuit as it stands: ask something of it first."
             )
-        with self._turns.command(), told():
+        with self._lock.foreground(), failures_as_sentences():
             from workbench.assessment.report.page import check_report, write_report
 
             check_report(path)
             return write_report(self._assessment(circuit, fresh), path)
 
-    def _assessment(self, circuit: Circuit, fresh: dict[str, Assessed]) -> Assessment:
+    def _assessment(self, circuit: Circuit, fresh: dict[str, PartAnswer]) -> Assessment:
         """What was found, in the form that reports are made of."""
         from workbench.experiment.prepare import task_warnings
         from workbench.experiment.provenance import now, origin
 
-        workspace = self._engine.workspace
-        clean, corrupted = workspace.clean, workspace.corrupted
-        measurable = workspace.faithfulness(clean.metric) is not None
+        experiment = self._engine.experiment
+        clean, corrupted = experiment.clean, experiment.corrupted
+        measurable = experiment.faithfulness(clean.metric) is not None
         names = [part for part in PARTS if part in fresh]
         return Assessment(
-            origin=origin(workspace, self.settings.seed),
+            origin=origin(experiment, self.settings.seed),
             model_metric=clean.metric,
             corrupted_metric=corrupted.metric,
-            n_edges=workspace.graph.n_edges,
+            n_edges=experiment.graph.n_edges,
             settings=self.settings,
             circuits=(
                 CircuitAssessment(
@@ -137,6 +141,6 @@ class Assessor:
                     seconds={name: fresh[name].seconds for name in names},
                 ),
             ),
-            remarks=task_warnings(workspace.metric_name, clean, corrupted, measurable=measurable),
+            remarks=task_warnings(experiment.metric_name, clean, corrupted, measurable=measurable),
             created=now(),
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from workbench.base.failures import told
+from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.catalogue import find_method
@@ -29,9 +29,9 @@ from workbench.session import edits
 from workbench.session.commands import Command
 from workbench.session.journal import Journal
 from workbench.session.proposal import Proposed, accepted, proposed
-from workbench.session.read_only import Desk
-from workbench.session.result_files import HeldFiles
-from workbench.session.results import Held
+from workbench.session.read_only import ReadOnlySession
+from workbench.session.result_files import ResultFiles
+from workbench.session.results import DiscoveryResult
 from workbench.session.state import Change, State
 from workbench.session.views import Status
 
@@ -39,14 +39,14 @@ OnPiece = Callable[[float], None]
 """Told the fraction done."""
 
 
-class Discovering(Desk):
+class Discovering(ReadOnlySession):
     """The half of a `Session` that is about discoveries; see there for threads and errors.
 
     Attributes:
         held: the results, in the order in which they were found.
     """
 
-    held: tuple[Held, ...]
+    held: tuple[DiscoveryResult, ...]
     exported: list[Path]
     _journal: Journal
 
@@ -57,7 +57,7 @@ class Discovering(Desk):
 
     def _bring_back(self, journal: Path) -> None:
         """Hold what an earlier process held beside this journal."""
-        self._files = HeldFiles(journal)
+        self._files = ResultFiles(journal)
         self.held, self.shown = self._files.load(self.graph)
 
     # Finding.
@@ -71,7 +71,7 @@ class Discovering(Desk):
         cancel: Stop | None = None,
         on_piece: OnPiece | None = None,
         show: bool = True,
-    ) -> Held:
+    ) -> DiscoveryResult:
         """Run a method of discovery and hold what it finds.
 
         Args:
@@ -98,7 +98,7 @@ class Discovering(Desk):
         work = self._engine.discovery(chosen, findings, options)
         try:
             while not (cancel is not None and cancel.is_set()):
-                with self._turns.chunk():
+                with self._lock.background():
                     fraction = next(work)
                 if on_piece is not None:
                     on_piece(fraction)
@@ -113,12 +113,12 @@ class Discovering(Desk):
         if not findings.has_results(chosen.kind):
             raise Cancelled
         seconds = perf_counter() - began
-        with self._turns.chunk():
+        with self._lock.background():
             if not self._journal.is_open:  # its files may be another process's now
                 raise Cancelled
             number = max((held.number for held in self.held), default=0) + 1
             again = any(held.method == method for held in self.held)
-            held = Held(
+            held = DiscoveryResult(
                 number=number,
                 name=f"{method} ({number})" if again else method,
                 options=options,
@@ -159,23 +159,23 @@ class Discovering(Desk):
 
     # What is held.
 
-    def find_held(self, number: int) -> Held:
+    def find_held(self, number: int) -> DiscoveryResult:
         """Raises WorkbenchError if no result of this number is held."""
         for held in self.held:
             if held.number == number:
                 return held
         raise WorkbenchError(f"No result {number} is held; it was removed.")
 
-    def show_result(self, number: int | None) -> Held | None:
+    def show_result(self, number: int | None) -> DiscoveryResult | None:
         """Let this result stand beside the candidates; None: no result."""
-        with self._turns.command():
+        with self._lock.foreground():
             self.shown = None if number is None else self.find_held(number)
             self._files.mark(self.shown)
             return self.shown
 
     def remove_result(self, number: int) -> None:
         """Hold this result no more. The circuit stays, whatever was taken from it."""
-        with self._turns.command():
+        with self._lock.foreground():
             held = self.find_held(number)
             self._files.remove(held)
             self.held = tuple(other for other in self.held if other is not held)
@@ -183,13 +183,13 @@ class Discovering(Desk):
                 self.shown = self.held[-1] if self.held else None
                 self._files.mark(self.shown)
 
-    def select_again(self, number: int, selection: Selection) -> Held:
+    def select_again(self, number: int, selection: Selection) -> DiscoveryResult:
         """Choose another circuit from the same scores. What was refused is forgotten.
 
         Raises:
             WorkbenchError: as `discover`, and for a result whose circuit is no selection.
         """
-        with self._turns.command():
+        with self._lock.foreground():
             held = self.find_held(number)
             self.check_discovery(held.method, held.options, selection)
             selected = select(held.found, selection)
@@ -201,7 +201,7 @@ class Discovering(Desk):
                 **self._value(selected.circuit),
             )
 
-    def _replace(self, held: Held, **changes: Any) -> Held:
+    def _replace(self, held: DiscoveryResult, **changes: Any) -> DiscoveryResult:
         new = replace(held, **changes)
         self.held = tuple(new if other is held else other for other in self.held)
         if self.shown is held:
@@ -220,14 +220,14 @@ class Discovering(Desk):
 
     def if_accepted(self, edge: str) -> tuple[float, float | None]:
         """The circuit's metric and faithfulness if this edge of the proposal were accepted now."""
-        with self._turns.chunk():
+        with self._lock.background():
             circuit = self._seen.state.circuit
             opened = edge.partition("->")[2] in circuit.open
             return self._engine.if_toggled(circuit, edge, close=opened)
 
     def refuse(self, edges: Sequence[str], refused: bool = True) -> None:
         """Do not propose these edges any more, or (False) again."""
-        with self._turns.command():
+        with self._lock.foreground():
             held = self._shown()
             for edge in edges:
                 self.graph.parse_edge(edge)
@@ -280,18 +280,18 @@ class Discovering(Desk):
 
     def export_result(self, number: int, path: Path, format: str = "circuit") -> None:
         """Write a result's circuit with its scores and how it was found; formats as `export`."""
-        from workbench.discovery.run import conclude
+        from workbench.discovery.run import discovery_from
         from workbench.formats import save_circuit
 
         held = self.find_held(number)
-        with self._turns.chunk(), told():
-            circuit = conclude(
-                self._engine.workspace, held.found, held.options, held.selection, held.seconds
+        with self._lock.background(), failures_as_sentences():
+            circuit = discovery_from(
+                self._engine.experiment, held.found, held.options, held.selection, held.seconds
             ).circuit
         save_circuit(circuit, path, format=format)
         self.exported.append(path)
 
-    def _shown(self) -> Held:
+    def _shown(self) -> DiscoveryResult:
         if self.shown is None:
             raise WorkbenchError("No result is shown; discover a circuit, or choose a result.")
         return self.shown

@@ -118,7 +118,7 @@ def toggle_node(state: State, node: str) -> State:
     s = graph.source_index(node)
     out_of = [graph.edge_name(s, int(d)) for d in np.flatnonzero(circuit.mask[s])]
     into = [edge for d in graph.destinations_of(node) for edge in kept_into(state, d)]
-    shelf = dict(state.shelf)
+    shelf = dict(state.dropped_nodes)
     if out_of or into:
         shelf[node] = (*out_of, *into)
         dropped = state.with_edges(drop=shelf[node])
@@ -141,7 +141,7 @@ def reopen(state: State, node: str, inputs: str) -> State:
 def set_threshold(state: State, value: float) -> State:
     if not (np.isfinite(value) and value >= 0):
         raise WorkbenchError(f"A threshold is a number from 0 up, not {value}.")
-    return State(state.circuit, float(value), state.shelf)
+    return State(state.circuit, float(value), state.dropped_nodes)
 
 
 def set_group(state: State, name: str, nodes: Sequence[str], role: str) -> State:

@@ -11,7 +11,7 @@ import numpy as np
 from workbench.experiment.provenance import now, origin
 from workbench.session.commands import Command
 from workbench.session.open import Opened
-from workbench.session.read_only import Seen
+from workbench.session.read_only import Snapshot
 from workbench.session.views import Status
 
 SCORES = "EAP estimate of the change of the metric when the edge is corrupted"
@@ -20,7 +20,7 @@ SCORES = "EAP estimate of the change of the metric when the edge is corrupted"
 def provenance(opened: Opened, status: Status, done: Sequence[Command]) -> dict[str, Any]:
     """Plain values: model, task, metric, ablation, seed, versions, evaluation and commands."""
     settings = opened.settings
-    made = origin(opened.engine.workspace, settings.seed)
+    made = origin(opened.engine.experiment, settings.seed)
     # As it was asked for: the whole path of what lies locally.
     made["model"] |= {"name": settings.model, "revision": settings.revision}
     return made | {
@@ -42,7 +42,7 @@ def provenance(opened: Opened, status: Status, done: Sequence[Command]) -> dict[
 
 
 def export(
-    path: Path, format: str, seen: Seen, opened: Opened, done: Sequence[Command]
+    path: Path, format: str, seen: Snapshot, opened: Opened, done: Sequence[Command]
 ) -> tuple[str, ...]:
     """Write the circuit with its provenance and the EAP estimates as scores.
 

@@ -24,7 +24,7 @@ DROP = "drop"
 Matrix = NDArray[np.float32]
 
 
-class Effects:
+class KnownEffects:
     """The values known of every edge. Reading is safe while another thread adds values.
 
     Attributes:

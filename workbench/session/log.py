@@ -1,4 +1,4 @@
-"""Deed: a command that was carried out, what it changed and what that did to the metric."""
+"""LogEntry: a command that was carried out, what it changed and what that did to the metric."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workbench.session.views import Status
 
 
 @dataclass(frozen=True)
-class Deed:
+class LogEntry:
     """One command of a session.
 
     Attributes:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.task import Task
-from workbench.base.failures import told
+from workbench.base.failures import failures_as_sentences
 from workbench.base.progress import Progress
 from workbench.experiment.prepare import task_warnings
 from workbench.experiment.settings import Settings
 from workbench.metrics.catalogue import NEGLIGIBLE
-from workbench.session.session_engine import Engine
+from workbench.session.session_engine import SessionEngine
 from workbench.session.views import TaskInfo
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ NO_ESTIMATES = (
 class Opened:
     """An engine that is ready, and what to say of it."""
 
-    engine: Engine
+    engine: SessionEngine
     settings: Settings
     task: Task
     info: TaskInfo
@@ -46,13 +46,13 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
         WorkbenchError: for prompts or answers that the tokenizer does not suit, an unknown metric
             or ablation, or too little memory.
     """
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
     from workbench.experiment.prepare import means_batch
     from workbench.metrics.catalogue import DEFINITIONS
     from workbench.prompts.batch import make_batch
 
     say("Reading the prompts", None)
-    with told():
+    with failures_as_sentences():
         batch = make_batch(
             task,
             model.tokenizer,
@@ -60,7 +60,7 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
             device=model.device,
             mismatch=settings.mismatch,
         )
-        workspace = Workspace(
+        experiment = Experiment(
             model,
             batch,
             metric=task.metric,
@@ -70,19 +70,19 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
             ),
             progress=lambda fraction: say("Running the prompts", fraction),
         )
-    engine = Engine(model, batch, workspace)
+    engine = SessionEngine(model, batch, experiment)
     eap = engine.eap(lambda fraction: say("Estimating the effects of all edges", fraction))
-    clean, corrupted = workspace.clean, workspace.corrupted
-    with told():
-        measurable = workspace.faithfulness(clean.metric) is not None
+    clean, corrupted = experiment.clean, experiment.corrupted
+    with failures_as_sentences():
+        measurable = experiment.faithfulness(clean.metric) is not None
         warnings = task_warnings(task.metric, clean, corrupted, measurable=measurable)
     if batch.unknown:
         warnings = (batch.unknown, *warnings)
     warnings = (*model.info.notes, *warnings)
-    if workspace.unmatched:
+    if experiment.unmatched:
         warnings = (
             *warnings,
-            f"{workspace.unmatched:,} tokens have no data at their position in {settings.means}: "
+            f"{experiment.unmatched:,} tokens have no data at their position in {settings.means}: "
             "the positional mean stands in for them.",
         )
     # Where the slope is zero, rounding leaves estimates that are next to nothing.

@@ -1,4 +1,4 @@
-"""Turns: one computation at a time, and what a person waits for goes before what runs in the
+"""PriorityLock: one computation at a time, and what a person waits for goes before what runs in the
 background.
 """
 
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from threading import Condition
 from typing import TypeVar
 
-from workbench.base.failures import told
+from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop, Work
 from workbench.errors import Cancelled
 
 T = TypeVar("T")
 
 
-class Turns:
+class PriorityLock:
     """A lock with two ranks.
 
     A plain lock is not fair: a sweep that lets go of it between two chunks would nearly always have
@@ -29,7 +29,7 @@ class Turns:
         self._commands_waiting = 0
 
     @contextmanager
-    def command(self) -> Iterator[None]:
+    def foreground(self) -> Iterator[None]:
         """Hold the turn for what a person has asked for; waits for one chunk at most."""
         with self._condition:
             self._commands_waiting += 1
@@ -44,7 +44,7 @@ class Turns:
             self._end()
 
     @contextmanager
-    def chunk(self) -> Iterator[None]:
+    def background(self) -> Iterator[None]:
         """Hold the turn for one piece of long work, when no command wants it."""
         with self._condition:
             self._condition.wait_for(lambda: not self._busy and not self._commands_waiting)
@@ -60,8 +60,8 @@ class Turns:
             self._condition.notify_all()
 
 
-def finish_in_turns(
-    turns: Turns,
+def finish_in_background(
+    lock: PriorityLock,
     work: Work[T],
     cancel: Stop | None = None,
     on_piece: Callable[[float], None] | None = None,
@@ -80,7 +80,7 @@ def finish_in_turns(
         if cancel is not None and cancel.is_set():
             work.close()
             raise Cancelled
-        with turns.chunk(), told():
+        with lock.background(), failures_as_sentences():
             try:
                 fraction = next(work)
             except StopIteration as stop:

@@ -1,4 +1,4 @@
-"""Clusters of a session's prompts by the edges that they need, each found in turns with commands.
+"""Clusters of a session's prompts by the edges that they need, each found in the background.
 
 They depend on the task and on no circuit, so that what was found last is held whatever is edited.
 Importing this module loads no torch.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from workbench.base.failures import told
+from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.catalogue import METHODS, Method
@@ -22,8 +22,8 @@ from workbench.discovery.clusters.clustering import (
     check_pairs,
 )
 from workbench.errors import WorkbenchError
-from workbench.session.priority_lock import Turns, finish_in_turns
-from workbench.session.session_engine import Engine
+from workbench.session.priority_lock import PriorityLock, finish_in_background
+from workbench.session.session_engine import SessionEngine
 
 if TYPE_CHECKING:
     from workbench.discovery.clusters.find import Clusters
@@ -35,7 +35,7 @@ class ClusterRequest:
     """What is asked for.
 
     Attributes:
-        method: what scores the edges of each pair; one of `Clusterer.methods`.
+        method: what scores the edges of each pair; one of `PromptClusterer.methods`.
         steps: of integrated gradients; None for the method's own number.
         edges: how many are selected for a circuit, before dead ends are pruned.
         k: how many clusters; None: as many as the criterion `by` says.
@@ -53,7 +53,7 @@ class ClusterRequest:
 
 
 @dataclass(frozen=True)
-class Clustered:
+class ClusterResult:
     """What was found.
 
     Attributes:
@@ -90,28 +90,28 @@ class Clustered:
         return sum(w.distance is not None and w.distance <= own for w in self.clusters.control)
 
 
-class Clusterer:
+class PromptClusterer:
     """Finds clusters of the task's prompts. All public methods may be called from any thread.
 
     Attributes:
         held: what was found last; None if nothing was yet.
     """
 
-    def __init__(self, engine: Engine, turns: Turns, seed: int) -> None:
+    def __init__(self, engine: SessionEngine, lock: PriorityLock, seed: int) -> None:
         """`seed`: of the clustering and of the random splits."""
         self._engine = engine
-        self._turns = turns
+        self._lock = lock
         self._seed = max(0, seed)
-        self.held: Clustered | None = None
+        self.held: ClusterResult | None = None
 
     def methods(self) -> list[Method]:
         """What can score the edges of single pairs under the session's ablation."""
         from workbench.discovery.gradients.pair_scores import PER_PAIR
 
-        ablation = self._engine.workspace.ablation
+        ablation = self._engine.experiment.ablation
         return [METHODS[name] for name in PER_PAIR if ablation in METHODS[name].ablations]
 
-    def found(self) -> Clustered:
+    def found(self) -> ClusterResult:
         """What is held. Raises WorkbenchError if that is nothing."""
         if self.held is None:
             raise WorkbenchError("No clusters were found yet: find some first.")
@@ -123,7 +123,7 @@ class Clusterer:
         *,
         cancel: Stop | None = None,
         on_piece: Callable[[float], None] | None = None,
-    ) -> Clustered:
+    ) -> ClusterResult:
         """Find clusters, a circuit for each, and what chance would give, and hold them.
 
         Between two pieces the session's commands are carried out.
@@ -138,22 +138,22 @@ class Clusterer:
         """
         started = perf_counter()
         check_clustering(request.algorithm, request.by, request.k)
-        with told():
+        with failures_as_sentences():
             from workbench.discovery.clusters.run import PromptClusters, check_asked, clusters_of
 
-            workspace = self._engine.workspace
-            check_pairs(workspace.n_pairs, request.k)
+            experiment = self._engine.experiment
+            check_pairs(experiment.n_pairs, request.k)
             options, selection = check_asked(
                 request.method,
                 edges=request.edges,
                 steps=request.steps,
                 signed=False,
                 seed=self._seed,
-                metric=workspace.metric_name,
-                ablation=workspace.ablation,
+                metric=experiment.metric_name,
+                ablation=experiment.ablation,
             )
             work = clusters_of(
-                workspace,
+                experiment,
                 request.method,
                 options,
                 selection,
@@ -162,7 +162,7 @@ class Clusterer:
                 algorithm=request.algorithm,
                 normalise=request.normalise,
             )
-        clusters = finish_in_turns(self._turns, work, cancel, on_piece)
-        result = PromptClusters(workspace, METHODS[request.method], options, selection, clusters)
-        self.held = Clustered(request, result, perf_counter() - started)
+        clusters = finish_in_background(self._lock, work, cancel, on_piece)
+        result = PromptClusters(experiment, METHODS[request.method], options, selection, clusters)
+        self.held = ClusterResult(request, result, perf_counter() - started)
         return self.held

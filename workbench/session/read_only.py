@@ -23,16 +23,16 @@ from workbench.model_report.footprint import Footprint
 from workbench.models.bundled_circuits import truth
 from workbench.prompts.preview import PromptView
 from workbench.session import edits
-from workbench.session.assessments import Assessor
-from workbench.session.known_effects import DROP, LASTING, Effects
+from workbench.session.assessments import SessionAssessments
+from workbench.session.known_effects import DROP, LASTING, KnownEffects
 from workbench.session.open import Opened
-from workbench.session.priority_lock import Turns
-from workbench.session.prompt_clusters import Clusterer
+from workbench.session.priority_lock import PriorityLock
+from workbench.session.prompt_clusters import PromptClusterer
 from workbench.session.proposal import differing
-from workbench.session.readouts import Reader
+from workbench.session.readouts import SessionReadouts
 from workbench.session.reference import Reference
-from workbench.session.results import Held
-from workbench.session.side_by_side import Rack
+from workbench.session.results import DiscoveryResult
+from workbench.session.side_by_side import SideBySide
 from workbench.session.state import State
 from workbench.session.views import Candidate, Status
 
@@ -41,7 +41,7 @@ OnChunk = Callable[[dict[str, float], int, int], None]
 
 
 @dataclass(frozen=True)
-class Seen:
+class Snapshot:
     """What can be read without waiting: replaced as a whole when a command is done."""
 
     state: State
@@ -54,7 +54,7 @@ class Seen:
         return None if reference is None else compare(self.state.circuit, reference.circuit)
 
 
-class Desk:
+class ReadOnlySession:
     """What a session shows and measures. All public methods may be called from any thread.
 
     What only reads (`status`, `tree`, `frontier`, `candidates`, `preview`, `prompts`) never waits
@@ -71,19 +71,21 @@ class Desk:
         clusterer: finds clusters of the task's prompts, a circuit for each.
     """
 
-    def __init__(self, opened: Opened, seen: Seen) -> None:
+    def __init__(self, opened: Opened, seen: Snapshot) -> None:
         self.model = opened.engine.model.info
         self.task = opened.info
         self._opened = opened
         self._engine = opened.engine
         self._seen = seen
-        self._turns = Turns()
-        self._effects = Effects(seen.state.circuit.graph, opened.eap)
-        self.shown: Held | None = None
-        self.readouts = Reader(self._engine, self._turns)
-        self.rack = Rack(self._engine, self._turns, self._circuit_now)
-        self.clusterer = Clusterer(self._engine, self._turns, opened.settings.seed)
-        self.assessor = Assessor(self._engine, self._turns, self._circuit_now, opened.settings.seed)
+        self._lock = PriorityLock()
+        self._effects = KnownEffects(seen.state.circuit.graph, opened.eap)
+        self.shown: DiscoveryResult | None = None
+        self.readouts = SessionReadouts(self._engine, self._lock)
+        self.side_by_side = SideBySide(self._engine, self._lock, self._circuit_now)
+        self.clusterer = PromptClusterer(self._engine, self._lock, opened.settings.seed)
+        self.assessor = SessionAssessments(
+            self._engine, self._lock, self._circuit_now, opened.settings.seed
+        )
 
     # What it shows; none of this waits.
 
@@ -248,14 +250,14 @@ class Desk:
 
     def _compute(self, edges: list[str], kind: str, cancel: Any, on_chunk: OnChunk | None) -> bool:
         """Exact values of these edges, of one of the settings or `DROP`; see `sweep`."""
-        with self._turns.chunk():
+        with self._lock.background():
             seen = self._seen
             missing = self._effects.unknown(kind, edges)
             chunks = self._engine.effects(seen.state.circuit, missing, kind, cancel)
         done = len(edges) - len(missing)
         try:
             while done < len(edges):
-                with self._turns.chunk():
+                with self._lock.background():
                     stale = kind != LASTING and self._seen.status.revision != seen.status.revision
                     if stale or (cancel is not None and cancel.is_set()):
                         return False

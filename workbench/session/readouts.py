@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.base.failures import told
-from workbench.session.priority_lock import Turns
-from workbench.session.session_engine import Engine
+from workbench.base.failures import failures_as_sentences
+from workbench.session.priority_lock import PriorityLock
+from workbench.session.session_engine import SessionEngine
 
 if TYPE_CHECKING:
-    from workbench.readouts.results import Attention, Attribution, Curve, Lens, ResidualLens
+    from workbench.readouts.results import (
+        AnswerCurve,
+        AttentionPattern,
+        DirectAttribution,
+        Lens,
+        ResidualLens,
+    )
 
 
-class Reader:
+class SessionReadouts:
     """What components write, in words. All methods return the plain values of
     `workbench.readouts.results`.
 
@@ -20,9 +26,9 @@ class Reader:
     pairs; `run` is 'clean' or 'corrupted'. All raise WorkbenchError for what does not exist.
     """
 
-    def __init__(self, engine: Engine, turns: Turns) -> None:
-        self._workspace = engine.workspace
-        self._turns = turns
+    def __init__(self, engine: SessionEngine, lock: PriorityLock) -> None:
+        self._workspace = engine.experiment
+        self._lock = lock
 
     def lens(
         self,
@@ -35,30 +41,30 @@ class Reader:
         """The tokens that a node promotes and suppresses most."""
         from workbench.readouts.logit_lens import lens
 
-        with self._turns.chunk(), told():
+        with self._lock.background(), failures_as_sentences():
             return lens(self._workspace, node, position=position, pair=pair, k=k, run=run)
 
-    def attribution(self, pair: int | None = None, run: str = "clean") -> Attribution:
+    def attribution(self, pair: int | None = None, run: str = "clean") -> DirectAttribution:
         """What every node writes directly to the logit difference."""
         from workbench.readouts.direct_logit_attribution import attribution
 
-        with self._turns.chunk(), told():
+        with self._lock.background(), failures_as_sentences():
             return attribution(self._workspace, pair=pair, run=run)
 
     def curve(
         self, node: str, position: int = -1, pair: int | None = None, run: str = "clean"
-    ) -> Curve:
+    ) -> AnswerCurve:
         """The lens of a node over the task's answer space."""
         from workbench.readouts.answer_curve import curve
 
-        with self._turns.chunk(), told():
+        with self._lock.background(), failures_as_sentences():
             return curve(self._workspace, node, position=position, pair=pair, run=run)
 
-    def attention(self, head: str, pair: int | None = 0, run: str = "clean") -> Attention:
+    def attention(self, head: str, pair: int | None = 0, run: str = "clean") -> AttentionPattern:
         """A head's attention pattern."""
         from workbench.readouts.attention import pattern
 
-        with self._turns.chunk(), told():
+        with self._lock.background(), failures_as_sentences():
             return pattern(self._workspace, head, pair=pair, run=run)
 
     def residual(
@@ -67,12 +73,12 @@ class Reader:
         """The lens of the residual stream at the embeddings and after every layer."""
         from workbench.readouts.residual_lens import residual_lens
 
-        with told():
+        with failures_as_sentences():
             return residual_lens(
                 self._workspace,
                 position=position,
                 pair=pair,
                 k=k,
                 run=run,
-                turn=self._turns.chunk,
+                turn=self._lock.background,
             )

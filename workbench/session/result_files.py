@@ -20,13 +20,13 @@ from workbench.discovery.findings_file import load_findings, save_findings
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
-from workbench.session.results import Held
+from workbench.session.results import DiscoveryResult
 
 SHOWN = "shown"
 """The file that holds the number of the shown result."""
 
 
-class HeldFiles:
+class ResultFiles:
     """The results of one session.
 
     Attributes:
@@ -36,7 +36,7 @@ class HeldFiles:
     def __init__(self, journal: Path) -> None:
         self.folder = journal.with_suffix(".found")
 
-    def save(self, held: Held, *, scores: bool = True) -> None:
+    def save(self, held: DiscoveryResult, *, scores: bool = True) -> None:
         """Write a result.
 
         Args:
@@ -56,18 +56,18 @@ class HeldFiles:
                 f"{(error.strerror or str(error)).lower()}; it is lost when the session ends."
             ) from None
 
-    def mark(self, shown: Held | None) -> None:
+    def mark(self, shown: DiscoveryResult | None) -> None:
         """Remember which one is shown."""
         with contextlib.suppress(OSError):
             if self.folder.is_dir():
                 self._write(self.folder / SHOWN, str(shown.number) if shown else "")
 
-    def remove(self, held: Held) -> None:
+    def remove(self, held: DiscoveryResult) -> None:
         with contextlib.suppress(OSError):
             for ending in ("json", "npz"):
                 self._path(held.number, ending).unlink(missing_ok=True)
 
-    def load(self, graph: Graph) -> tuple[tuple[Held, ...], Held | None]:
+    def load(self, graph: Graph) -> tuple[tuple[DiscoveryResult, ...], DiscoveryResult | None]:
         """All results that can be read, in order, and the shown one."""
         results = []
         for path in self.folder.glob("*.json") if self.folder.is_dir() else ():
@@ -83,11 +83,11 @@ class HeldFiles:
     def _path(self, number: int, ending: str) -> Path:
         return self.folder / f"{number}.{ending}"
 
-    def _read(self, number: int, graph: Graph) -> Held:
+    def _read(self, number: int, graph: Graph) -> DiscoveryResult:
         value = json.loads(self._path(number, "json").read_text())
         found, _ = load_findings(self._path(number, "npz"), graph)
         selection = value["selection"] and Selection(**value["selection"])
-        return Held(
+        return DiscoveryResult(
             number=number,
             name=str(value["name"]),
             options=Options(**value["options"]),
@@ -112,7 +112,7 @@ class HeldFiles:
         draft.replace(path)
 
 
-def _to_json(held: Held) -> dict[str, Any]:
+def _to_json(held: DiscoveryResult) -> dict[str, Any]:
     return {
         "name": held.name,
         "options": asdict(held.options),

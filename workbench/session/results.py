@@ -14,7 +14,7 @@ from workbench.discovery.selection import Selected, Selection
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class DiscoveryResult:
     """What a method found, and the circuit that was chosen from it.
 
     Attributes:

@@ -24,11 +24,11 @@ from workbench.session.export import export
 from workbench.session.history import History
 from workbench.session.journal import Journal
 from workbench.session.known_effects import Matrix
-from workbench.session.log import Deed
+from workbench.session.log import LogEntry
 from workbench.session.open import Opened
-from workbench.session.read_only import OnChunk, Seen
+from workbench.session.read_only import OnChunk, Snapshot
 from workbench.session.state import Change, State
-from workbench.session.status import difference, evaluated, first_status, milestone
+from workbench.session.status import difference, first, milestone, updated
 from workbench.session.views import Status
 
 __all__ = ["OnChunk", "Session"]
@@ -37,8 +37,9 @@ __all__ = ["OnChunk", "Session"]
 class Session(Discovering):
     """A model, a task, a circuit and its history. All public methods may be called from any thread.
 
-    `start_session`, `build_session` and `resume_session` (`beginning`) make one. What it shows and
-    measures is documented in `Desk`, how it finds circuits in `Discovering`; here are the commands.
+    `start_session`, `build_session` and `resume_session` (`start`) make one. What it shows and
+    measures is documented in `ReadOnlySession`, how it finds circuits in `Discovering`; here are
+    the commands.
     Each is applied, evaluated and on the disk before its status is returned; if any of that fails
     it raises WorkbenchError, and the session is as before. A command that would change nothing says
     so in the status and is not written down. A command waits for one chunk of a sweep at most; call
@@ -46,7 +47,7 @@ class Session(Discovering):
 
     Attributes:
         path: the journal.
-        deeds: the commands carried out since it was opened, oldest first, undo and redo among them.
+        log: the commands carried out since it was opened, oldest first, undo and redo among them.
         exported: the files written since it was opened.
     """
 
@@ -69,11 +70,11 @@ class Session(Discovering):
         """
         started = perf_counter()
         scores = opened.engine.evaluate(history.state.circuit)
-        status = first_status(opened.info, history, scores)
+        status = first(opened.info, history, scores)
         status = replace(status, change=change, message=message, seconds=perf_counter() - started)
-        super().__init__(opened, Seen(history.state, status))
+        super().__init__(opened, Snapshot(history.state, status))
         self.path = journal.path
-        self.deeds: list[Deed] = []
+        self.log: list[LogEntry] = []
         self.exported: list[Path] = []
         self._journal = journal
         self._history = history
@@ -82,7 +83,7 @@ class Session(Discovering):
 
     def close(self) -> None:
         """Let go of the journal, so that another process may resume it. Further commands fail."""
-        with self._turns.command():
+        with self._lock.foreground():
             self._journal.close()
 
     def __enter__(self) -> Session:
@@ -230,13 +231,13 @@ class Session(Discovering):
         circuit = load_circuit(path, self.graph)
         opened = tuple(d for d in self.graph.destinations if d in circuit.open)
         edges = tuple(circuit.edges())
-        with self._turns.command():
+        with self._lock.foreground():
             command = kinds.SetReference(path=str(path), edges=edges, open=opened)
             return self._carry_out(command, perf_counter())
 
     def remove_reference(self) -> Status:
         """Compare the circuit with nothing any more."""
-        with self._turns.command():
+        with self._lock.foreground():
             if self.reference is None:
                 idle = "The circuit is not compared with any."
                 return self._show(replace(self._seen.status, message=idle, seconds=0.0))
@@ -246,12 +247,12 @@ class Session(Discovering):
 
     def undo(self) -> Status:
         """Take back the last command; a run of threshold moves is one."""
-        with self._turns.command():
+        with self._lock.foreground():
             return self._carry_out(kinds.Undo(), perf_counter())
 
     def redo(self) -> Status:
         """Bring back what was undone last."""
-        with self._turns.command():
+        with self._lock.foreground():
             return self._carry_out(kinds.Redo(), perf_counter())
 
     def commands(self) -> list[str]:
@@ -264,7 +265,7 @@ class Session(Discovering):
         Returns:
             One sentence on each thing that the format cannot hold.
         """
-        with self._turns.command():
+        with self._lock.foreground():
             lost = export(path, format, self._seen, self._opened, self._history.done)
             self.exported.append(path)
             return lost
@@ -283,7 +284,7 @@ class Session(Discovering):
         """Carry out the command that makes of the state what `edit` does; `idle`: what if
         nothing.
         """
-        with self._turns.command():
+        with self._lock.foreground():
             started = perf_counter()
             before = self._history.state
             change = Change.between(before, edit(before))
@@ -301,7 +302,7 @@ class Session(Discovering):
         try:
             if change.edits_circuit:
                 scores = self._engine.move(before.circuit, after.circuit)
-                status = evaluated(status, after.circuit, scores)
+                status = updated(status, after.circuit, scores)
                 status = replace(
                     status,
                     change=difference(status.faithfulness, self._seen.status.faithfulness),
@@ -316,7 +317,7 @@ class Session(Discovering):
             raise
         self._n_entries += 1
         self._history.record(command, after)
-        self.deeds.append(Deed(command, change, self._seen.status, status))
+        self.log.append(LogEntry(command, change, self._seen.status, status))
         if change.edits_circuit:
             self._effects.circuit_changed()
         return self._show(
@@ -341,7 +342,7 @@ class Session(Discovering):
         }
 
     def _show(self, status: Status) -> Status:
-        seen = Seen(self._history.state, status)
+        seen = Snapshot(self._history.state, status)
         _ = seen.comparison  # made here, so that no screen waits for it
         self._seen = seen
         return status

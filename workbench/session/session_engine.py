@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.base.failures import told
+from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.experiment.ablations import PATCHING
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.discovery.findings import Findings
     from workbench.discovery.options import Options
     from workbench.engine.evaluator import Evaluator
-    from workbench.experiment.experiment import Evaluation, Workspace
+    from workbench.experiment.experiment import Evaluation, Experiment
     from workbench.model_report.footprint import Footprint
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
@@ -40,17 +40,17 @@ class Scores:
     kl: float
 
 
-class Engine:
+class SessionEngine:
     """Both runs of the whole batch, and an evaluator that follows the session's circuit.
 
     Attributes:
-        model, batch, workspace: what is evaluated, on what.
+        model, batch, experiment: what is evaluated, on what.
     """
 
-    def __init__(self, model: Model, batch: Batch, workspace: Workspace) -> None:
+    def __init__(self, model: Model, batch: Batch, experiment: Experiment) -> None:
         self.model = model
         self.batch = batch
-        self.workspace = workspace
+        self.experiment = experiment
         # None after a failure: the evaluator is then built anew from the session's circuit.
         self._evaluator: Evaluator | None = None
 
@@ -59,13 +59,13 @@ class Engine:
         from workbench.engine.evaluator import Evaluator
 
         if self._evaluator is None:
-            self._evaluator = Evaluator(self.workspace, circuit)
+            self._evaluator = Evaluator(self.experiment, circuit)
         return self._evaluator
 
     def _scores(self, evaluation: Evaluation) -> Scores:
         return Scores(
             evaluation.metric,
-            self.workspace.faithfulness(evaluation.metric),
+            self.experiment.faithfulness(evaluation.metric),
             evaluation.accuracy,
             evaluation.kl,
         )
@@ -73,7 +73,7 @@ class Engine:
     def evaluate(self, circuit: Circuit) -> Scores:
         """What a circuit scores, from nothing; the engine is at this circuit from now on."""
         self.forget()
-        with told():
+        with failures_as_sentences():
             return self._scores(self._at(circuit).value())
 
     def move(self, before: Circuit, after: Circuit) -> Scores:
@@ -83,7 +83,7 @@ class Engine:
             WorkbenchError: if that fails; the engine is then at no circuit and can go back to any.
         """
         try:
-            with told():
+            with failures_as_sentences():
                 return self._scores(self._at(before).become(after))
         except BaseException:
             self.forget()
@@ -96,12 +96,12 @@ class Engine:
         from workbench.model_report.footprint import predict
 
         # An ablated run is recorded at all positions.
-        patching = self.workspace.ablation == PATCHING
+        patching = self.experiment.ablation == PATCHING
         shapes = [
             Shape(len(group.indices), group.length, group.first_difference if patching else 0)
             for group in self.batch.groups
         ]
-        return predict(self.model.parts, shapes, self.workspace.metric_name)
+        return predict(self.model.parts, shapes, self.experiment.metric_name)
 
     def forget(self) -> None:
         """Be at no circuit: the cells are let go of and built anew when they are wanted."""
@@ -115,7 +115,7 @@ class Engine:
         """
         from workbench.engine.patching import drop_costs, edge_effects
 
-        with told():
+        with failures_as_sentences():
             evaluator = self._at(circuit)
             if kind == DROP:
                 chunks = drop_costs(evaluator, edges, cancel=cancel)
@@ -129,8 +129,8 @@ class Engine:
         """What a circuit scores beside the session's own, at which the engine stays."""
         from workbench.engine.evaluator import Evaluator
 
-        with told():
-            return self._scores(Evaluator(self.workspace, circuit).value())
+        with failures_as_sentences():
+            return self._scores(Evaluator(self.experiment, circuit).value())
 
     def if_toggled(self, circuit: Circuit, edge: str, *, close: bool) -> tuple[float, float | None]:
         """The circuit's metric and faithfulness if one edge were toggled.
@@ -141,23 +141,23 @@ class Engine:
         from workbench.engine.evaluator import Edit
 
         closed = (edge.partition("->")[2],) if close else ()
-        with told():
+        with failures_as_sentences():
             edit = Edit(toggle=(edge,), close=closed)
             metric = float(self._at(circuit).what_if([edit])[0].mean())
-            return metric, self.workspace.faithfulness(metric)
+            return metric, self.experiment.faithfulness(metric)
 
     def discovery(self, method: Method, findings: Findings, options: Options) -> Work[None]:
         """The work of a method of discovery, which fills the findings in."""
-        with told():
-            yield from method.find()(self.workspace, findings, options)
+        with failures_as_sentences():
+            yield from method.find()(self.experiment, findings, options)
 
     def eap(self, tick: Callable[[float], None]) -> Matrix:
         """Estimates for all edges; `tick` is told the fraction done."""
         from workbench.discovery.estimates import estimates
         from workbench.metrics.catalogue import STEPS
 
-        if self.workspace.metric_name in STEPS:
+        if self.experiment.metric_name in STEPS:
             graph = self.model.graph
             return np.zeros((graph.n_sources, graph.n_destinations), dtype=np.float32)
-        with told():
-            return estimates(self.workspace, progress=tick)
+        with failures_as_sentences():
+            return estimates(self.experiment, progress=tick)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.base.failures import told
+from workbench.base.failures import failures_as_sentences
 from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
-from workbench.session.priority_lock import Turns
-from workbench.session.session_engine import Engine, Scores
+from workbench.session.priority_lock import PriorityLock
+from workbench.session.session_engine import Scores, SessionEngine
 
 if TYPE_CHECKING:
     from workbench.assessment.results.overlap import Overlap
@@ -29,7 +29,7 @@ OWN = "this circuit"
 
 
 @dataclass(frozen=True)
-class Place:
+class Entry:
     """One circuit.
 
     Attributes:
@@ -66,17 +66,17 @@ class EdgeRow:
         return any(self.kept) and not all(self.kept)
 
 
-class Rack:
+class SideBySide:
     """The circuits. All public methods may be called from any thread; `evaluate` computes."""
 
     def __init__(
-        self, engine: Engine, turns: Turns, circuit: Callable[[], tuple[Circuit, int]]
+        self, engine: SessionEngine, lock: PriorityLock, circuit: Callable[[], tuple[Circuit, int]]
     ) -> None:
         self._engine = engine
-        self._turns = turns
+        self._lock = lock
         self._own = circuit
         self._revision = -1
-        self.places: tuple[Place, ...] = ()
+        self.places: tuple[Entry, ...] = ()
         self.renew()
 
     def renew(self) -> None:
@@ -120,7 +120,7 @@ class Rack:
         for place in self.places:
             if place.scores is not None:
                 continue
-            with self._turns.chunk():
+            with self._lock.background():
                 scores = self._engine.score(place.circuit)
             self.places = tuple(replace(p, scores=scores) if p is place else p for p in self.places)
 
@@ -134,7 +134,7 @@ class Rack:
             return None
         from workbench.assessment.parts.overlap import overlap
 
-        with told():
+        with failures_as_sentences():
             return overlap([place.circuit for place in self.places])
 
     def rows(self) -> list[EdgeRow]:
@@ -160,8 +160,8 @@ class Rack:
         return found
 
 
-def _place(name: str, circuit: Circuit) -> Place:
-    return Place(name, circuit, len(circuit.reached()))
+def _place(name: str, circuit: Circuit) -> Entry:
+    return Entry(name, circuit, len(circuit.reached()))
 
 
 def _score(circuit: Circuit, source: int, destination: int) -> float | None:

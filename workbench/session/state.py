@@ -18,7 +18,11 @@ from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.session.reference import Reference
 
-Shelf = Mapping[str, tuple[str, ...]]
+DroppedNodes = Mapping[str, tuple[str, ...]]
+
+DROPPED_NODES = "shelf"
+"""The name of `Change.dropped_nodes` in journals and circuit files, as version 0.1 wrote it."""
+
 T = TypeVar("T")
 
 
@@ -30,14 +34,14 @@ class State:
         circuit: edges, open destinations, groups and notes. No kept edge enters an open
             destination.
         threshold: in units of the metric.
-        shelf: for a node that was dropped as a whole, the edges that it had.
+        dropped_nodes: for a node that was dropped as a whole, the edges that it had.
         reference: what the circuit is compared with, if anything is. No part of a `Change`: it is
             set aside of undo and redo.
     """
 
     circuit: Circuit
     threshold: float
-    shelf: Shelf = field(default_factory=dict)
+    dropped_nodes: DroppedNodes = field(default_factory=dict)
     reference: Reference | None = None
 
     @classmethod
@@ -97,7 +101,7 @@ class Change:
         groups: all groups before and after, None if they are the same.
         notes: (target, before, after) of each note that differs; None for no note.
         threshold: before and after, None if it is the same.
-        shelf: (node, before, after) of each entry that differs; None for no entry.
+        dropped_nodes: (node, before, after) of each entry that differs; None for no entry.
     """
 
     added: tuple[str, ...] = ()
@@ -107,7 +111,7 @@ class Change:
     groups: tuple[tuple[RoleGroup, ...], tuple[RoleGroup, ...]] | None = None
     notes: tuple[tuple[str, str | None, str | None], ...] = ()
     threshold: tuple[float, float] | None = None
-    shelf: tuple[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None], ...] = ()
+    dropped_nodes: tuple[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None], ...] = ()
 
     @classmethod
     def between(cls, before: State, after: State) -> Change:
@@ -127,7 +131,7 @@ class Change:
             threshold=None
             if before.threshold == after.threshold
             else (before.threshold, after.threshold),
-            shelf=_differences(before.shelf, after.shelf),
+            dropped_nodes=_differences(before.dropped_nodes, after.dropped_nodes),
         )
 
     def __bool__(self) -> bool:
@@ -147,7 +151,9 @@ class Change:
             groups=None if self.groups is None else (self.groups[1], self.groups[0]),
             notes=tuple((target, after, before) for target, before, after in self.notes),
             threshold=None if self.threshold is None else (self.threshold[1], self.threshold[0]),
-            shelf=tuple((node, after, before) for node, before, after in self.shelf),
+            dropped_nodes=tuple(
+                (node, after, before) for node, before, after in self.dropped_nodes
+            ),
         )
 
     def apply(self, state: State) -> State:
@@ -179,10 +185,10 @@ class Change:
         if self.groups is not None:
             circuit.groups = self.groups[1]
         _update(circuit.notes, self.notes)
-        shelf = dict(state.shelf)
-        _update(shelf, self.shelf)
+        dropped = dict(state.dropped_nodes)
+        _update(dropped, self.dropped_nodes)
         threshold = state.threshold if self.threshold is None else self.threshold[1]
-        return replace(state, circuit=circuit, threshold=threshold, shelf=shelf)
+        return replace(state, circuit=circuit, threshold=threshold, dropped_nodes=dropped)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is empty is left out."""
@@ -195,9 +201,9 @@ class Change:
             "groups": groups,
             "notes": [list(item) for item in self.notes],
             "threshold": self.threshold and list(self.threshold),
-            "shelf": [
+            DROPPED_NODES: [
                 [node, before and list(before), after and list(after)]
-                for node, before, after in self.shelf
+                for node, before, after in self.dropped_nodes
             ],
         }
         return {name: value for name, value in everything.items() if value}
@@ -206,7 +212,7 @@ class Change:
     def from_json(cls, value: Any) -> Change:
         """Raises WorkbenchError where it is not what `to_json` gives."""
         try:
-            unknown = set(value) - set(cls.__dataclass_fields__)
+            unknown = set(value) - {*cls.__dataclass_fields__, DROPPED_NODES}
             if unknown:
                 raise WorkbenchError(f"A change has no field {sorted(unknown)[0]!r}.")
             groups, threshold = value.get("groups"), value.get("threshold")
@@ -221,9 +227,9 @@ class Change:
                     for t, b, a in value.get("notes", ())
                 ),
                 threshold=threshold and (float(threshold[0]), float(threshold[1])),
-                shelf=tuple(
+                dropped_nodes=tuple(
                     (string(n), _maybe(strings, b), _maybe(strings, a))
-                    for n, b, a in value.get("shelf", ())
+                    for n, b, a in value.get(DROPPED_NODES, ())
                 ),
             )
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:

@@ -12,7 +12,7 @@ from workbench.session.session_engine import Scores
 from workbench.session.views import Status, TaskInfo
 
 
-def first_status(task: TaskInfo, history: History, scores: Scores) -> Status:
+def first(task: TaskInfo, history: History, scores: Scores) -> Status:
     """The status of a session that was just begun or resumed."""
     circuit = history.state.circuit
     graph = circuit.graph
@@ -38,10 +38,10 @@ def first_status(task: TaskInfo, history: History, scores: Scores) -> Status:
         message="",
         revision=0,
     )
-    return evaluated(blank, circuit, scores)
+    return updated(blank, circuit, scores)
 
 
-def evaluated(before: Status, circuit: Circuit, scores: Scores) -> Status:
+def updated(before: Status, circuit: Circuit, scores: Scores) -> Status:
     """`before`, brought up to date with a circuit and what it does; the message is left alone."""
     reached = circuit.reached()
     live = live_nodes(circuit)

@@ -116,7 +116,7 @@ def project_jointly(attention: Attention, which: int, normed: Tensor) -> Tensor:
     return joint(flat).unflatten(-1, (weight.shape[0], weight.shape[2]))
 
 
-def finish(
+def finish_projection(
     attention: Attention,
     which: int,
     projected: Tensor,

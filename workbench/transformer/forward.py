@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.transformer.attention import K, Q, V, attend, finish, project_shared
-from workbench.transformer.parts import Layer, Parts, Rotation
+from workbench.transformer.attention import K, Q, V, attend, finish_projection, project_shared
+from workbench.transformer.parts import Layer, ModelParts, Rotation
 
 
-def unembed(parts: Parts, residual: Tensor) -> Tensor:
+def unembed(parts: ModelParts, residual: Tensor) -> Tensor:
     """Logits [..., vocabulary] of a final residual [..., d_model], the final norm included."""
     logits = uncapped_logits(parts, residual)
     cap = parts.logit_cap
     return logits if cap is None else (logits / cap).tanh() * cap
 
 
-def uncapped_logits(parts: Parts, residual: Tensor) -> Tensor:
+def uncapped_logits(parts: ModelParts, residual: Tensor) -> Tensor:
     """As `unembed`, before the soft cap if there is one: linear in the final norm's output."""
     logits = parts.norm_final(residual) @ parts.w_u
     if parts.b_u is not None:
@@ -24,7 +24,7 @@ def uncapped_logits(parts: Parts, residual: Tensor) -> Tensor:
     return logits if parts.logit_scale == 1 else logits * parts.logit_scale
 
 
-def embed(parts: Parts, tokens: Tensor, start: int) -> tuple[Tensor, Tensor]:
+def embed(parts: ModelParts, tokens: Tensor, start: int) -> tuple[Tensor, Tensor]:
     """What `input` writes, and the residual that it begins, both [pair, position, d_model].
 
     They differ where positions are embedded by a table: that part is the same in both runs and
@@ -56,7 +56,9 @@ def run_heads(
     attention = layer.attention
     normed = layer.norm1(x)
     q, k, v = (
-        finish(attention, which, project_shared(attention, which, normed, None), None, rotary)
+        finish_projection(
+            attention, which, project_shared(attention, which, normed, None), None, rotary
+        )
         for which in (Q, K, V)
     )
     prefix_k, prefix_v = (None, None) if prefix is None else prefix

@@ -1,7 +1,7 @@
 """The weights and modules that the engine computes with, taken from a transformers model.
 
-`Parts` is a view: norms, MLPs, experts and rotary modules are the model's own and are called as
-they are, so that whatever an architecture does inside them is done exactly; attention is the
+`ModelParts` is a view: norms, MLPs, experts and rotary modules are the model's own and are called
+as they are, so that whatever an architecture does inside them is done exactly; attention is the
 engine's own, because it has to be computed head by head and input by input. What differs between
 the families is recorded here as data, which the adapters in `families` fill in; how it is computed
 stands in `attention.py`.
@@ -111,7 +111,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Parts:
+class ModelParts:
     """All that the engine needs of a model.
 
     Attributes:

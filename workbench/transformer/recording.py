@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from workbench.transformer.forward import embed, run_heads, unembed, write_heads
-from workbench.transformer.parts import Parts, Rotation
+from workbench.transformer.parts import ModelParts, Rotation
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Recording:
             make: a node that nothing clean reaches writes its constant, whatever it would compute.
     """
 
-    parts: Parts
+    parts: ModelParts
     whole: Run
     clean: Run
     corrupted: Run
@@ -121,7 +121,7 @@ class Recording:
 
 
 def record(
-    parts: Parts,
+    parts: ModelParts,
     clean: Tensor,
     corrupted: Tensor,
     start: int,
@@ -160,13 +160,13 @@ def record(
     return Recording(parts, whole, rest, other, start, rotary)
 
 
-def record_clean(parts: Parts, tokens: Tensor) -> Run:
+def record_clean(parts: ModelParts, tokens: Tensor) -> Run:
     """One run of tokens [pair, position], at all positions."""
     with torch.no_grad():
         return _run(parts, tokens, 0, None, lambda layer: None)
 
 
-def clean_logits(parts: Parts, tokens: Tensor) -> Tensor:
+def clean_logits(parts: ModelParts, tokens: Tensor) -> Tensor:
     """The engine's logits at the last position, [pair, vocabulary], of tokens [pair, position]."""
     final = record_clean(parts, tokens).final[:, -1]
     with torch.no_grad():
@@ -174,7 +174,7 @@ def clean_logits(parts: Parts, tokens: Tensor) -> Tensor:
 
 
 def _run(
-    parts: Parts,
+    parts: ModelParts,
     tokens: Tensor,
     start: int,
     before: Run | None,

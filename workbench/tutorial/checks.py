@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from workbench.base.text import counted
 from workbench.engine.effect_settings import FULL, NAMES
-from workbench.session.log import Deed
+from workbench.session.log import LogEntry
 from workbench.tutorial.observation import Moment, Observation
 from workbench.tutorial.step import shown
 
 
-def _change(deed: Deed) -> str:
+def _change(deed: LogEntry) -> str:
     """What a command did to the faithfulness."""
     return f"{shown(deed.before.faithfulness)} to {shown(deed.after.faithfulness)}"
 
@@ -23,9 +23,9 @@ def _kept(moment: Moment) -> int:
     return sum(edge.kept for edge in moment.edges)
 
 
-def _last(seen: Observation, *, dropped_only: bool = False) -> Deed | None:
+def _last(seen: Observation, *, dropped_only: bool = False) -> LogEntry | None:
     """The last command since the step began that only dropped edges, or that closed an input."""
-    for deed in reversed(seen.deeds):
+    for deed in reversed(seen.log):
         change = deed.change
         if dropped_only and change.removed and not (change.added or change.opened or change.closed):
             return deed
@@ -104,7 +104,7 @@ def ask_expand(seen: Observation) -> str:
 
 
 def logits_expanded(seen: Observation) -> str | None:
-    for deed in reversed(seen.deeds):
+    for deed in reversed(seen.log):
         if "logits" in deed.change.closed:
             kept = sum(edge.endswith("->logits") for edge in deed.change.added)
             return (
@@ -117,10 +117,10 @@ def logits_expanded(seen: Observation) -> str | None:
 # Dropping and keeping.
 
 
-def _there_and_back(seen: Observation) -> tuple[Deed | None, Deed | None]:
+def _there_and_back(seen: Observation) -> tuple[LogEntry | None, LogEntry | None]:
     """The drop of one edge, and what brought it back."""
-    dropped: Deed | None = None
-    for deed in seen.deeds:
+    dropped: LogEntry | None = None
+    for deed in seen.log:
         change = deed.change
         if dropped is not None and dropped.change.removed[0] in change.added:
             return dropped, deed
@@ -163,7 +163,7 @@ def ask_threshold(seen: Observation) -> str:
 
 
 def threshold_moved(seen: Observation) -> str | None:
-    if not any(deed.change.threshold for deed in seen.deeds):
+    if not any(deed.change.threshold for deed in seen.log):
         return None
     now = seen.now
     passing = sum(edge.preview for edge in now.edges)
@@ -297,7 +297,7 @@ def ask_role(seen: Observation) -> str:
     look = seen.now.look
     if look.screen == "bench":
         return "Press g to draw the circuit by layers."
-    if any(deed.change.groups for deed in seen.deeds):
+    if any(deed.change.groups for deed in seen.log):
         return "The group has no role yet: r, then tab to the second line."
     return (
         "Arrows go to an MLP or a head; space picks it (several, if you like). Then r: a name, "
@@ -307,7 +307,7 @@ def ask_role(seen: Observation) -> str:
 
 def role_given(seen: Observation) -> str | None:
     before = {group.name: group for group in seen.began.groups}
-    for deed in reversed(seen.deeds):
+    for deed in reversed(seen.log):
         for group in deed.change.groups[1] if deed.change.groups else ():
             if group.role and group.nodes and group != before.get(group.name):
                 back = "" if seen.now.look.screen == "bench" else " esc leads back to the bench."
@@ -339,7 +339,7 @@ def circuit_closed(seen: Observation) -> str | None:
     status = seen.now.status
     if not (status.closed and status.reached_input):
         return None
-    if not any(deed.change.edits_circuit for deed in seen.deeds):
+    if not any(deed.change.edits_circuit for deed in seen.log):
         return None
     return (
         f"{status.edges:,} of {status.all_edges:,} edges carry {seen.now.metric} "

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from workbench.circuits.circuit import RoleGroup
 from workbench.circuits.tree import TreeRow
-from workbench.readouts.results import Curve
-from workbench.session.log import Deed
+from workbench.readouts.results import AnswerCurve
+from workbench.session.log import LogEntry
 from workbench.session.views import Candidate, Status
 
 
@@ -49,7 +49,7 @@ class Moment:
         frontier: nodes that are kept and still open, the most promising first.
         nodes: all nodes of the model.
         curve: what the readouts show, if it is a curve.
-        deeds: all commands since the session was opened.
+        log: all commands since the session was opened.
         exported: the files' names.
     """
 
@@ -62,8 +62,8 @@ class Moment:
     frontier: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     groups: tuple[RoleGroup, ...] = ()
-    curve: Curve | None = None
-    deeds: tuple[Deed, ...] = ()
+    curve: AnswerCurve | None = None
+    log: tuple[LogEntry, ...] = ()
     exported: tuple[str, ...] = ()
 
     @property
@@ -95,9 +95,9 @@ class Observation:
     looks: tuple[Look, ...] = ()
 
     @property
-    def deeds(self) -> tuple[Deed, ...]:
+    def log(self) -> tuple[LogEntry, ...]:
         """The commands carried out since the step began."""
-        return self.now.deeds[len(self.began.deeds) :]
+        return self.now.log[len(self.began.log) :]
 
     @property
     def exported(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workbench.base.progress import Progress as Say
 from workbench.base.progress import silent
 from workbench.errors import WorkbenchError
-from workbench.tutorial.progress import Progress, read_progress
+from workbench.tutorial.progress import TutorialProgress, read_progress
 from workbench.tutorial.tour import Tour
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def take_up(*, restart: bool = False, progress: Say = silent) -> TakenUp:
     return TakenUp(build_session(model, task, progress=progress), Tour(), said)
 
 
-def tour_of(kept: Progress) -> Tour:
+def tour_of(kept: TutorialProgress) -> Tour:
     """The tutorial where it was left."""
     return Tour(at=kept.at, remark=kept.remark)
 

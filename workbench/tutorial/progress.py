@@ -17,7 +17,7 @@ FINISHED = "finished"
 
 
 @dataclass(frozen=True)
-class Progress:
+class TutorialProgress:
     """Where the tutorial stands.
 
     Attributes:
@@ -40,7 +40,7 @@ def progress_path() -> Path:
     return state_folder() / NAME
 
 
-def read_progress() -> Progress | None:
+def read_progress() -> TutorialProgress | None:
     """What was kept; None if there is nothing, or the tutorial was finished.
 
     Raises:
@@ -55,7 +55,7 @@ def read_progress() -> Progress | None:
         raise WorkbenchError(f"{path} is damaged") from None
     known = [FINISHED, *(step.key for step in STEPS)]
     try:
-        progress = Progress(**value)
+        progress = TutorialProgress(**value)
     except TypeError:
         raise WorkbenchError(f"{path} is damaged") from None
     remark = progress.remark
@@ -68,7 +68,7 @@ def read_progress() -> Progress | None:
     return None if progress.step == FINISHED else progress
 
 
-def write_progress(progress: Progress) -> None:
+def write_progress(progress: TutorialProgress) -> None:
     """Keep it; there is never half a file.
 
     Raises:

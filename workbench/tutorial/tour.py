@@ -44,7 +44,7 @@ class Tour:
 
     def observe(self, now: Moment) -> None:
         """Look whether the step is done. The first moment of a step counts as before it."""
-        if self._began is None or len(now.deeds) < len(self._began.deeds):
+        if self._began is None or len(now.log) < len(self._began.log):
             self._began = now
         if now.look != (self._looks[-1] if self._looks else self._began.look):
             self._looks.append(now.look)

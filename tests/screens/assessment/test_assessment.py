@@ -17,7 +17,7 @@ from screens.assessment.part_list import PartList
 from screens.assessment.screen import ASKED, AssessmentScreen
 from screens.assessment.text import describe, summary
 from screens.base.numbers import plain
-from screens.bench.screen import Bench
+from screens.bench.screen import BenchScreen
 from screens.widgets.dialogs import Ask
 from tests.screens.bench.test_bench import screen_text, settled
 from tests.support.cases import assessment_values
@@ -70,9 +70,9 @@ async def test_a_question_is_asked_and_answered(session: Session, size: tuple[in
         assert "Not asked yet" in screen_text(app)
         await pilot.press("enter")
         await until(pilot, lambda: answered(screen, "faithfulness"))
-        workspace = session._engine.workspace
-        value = Evaluator(workspace, session.circuit).value()
-        share = workspace.faithfulness(value.metric)
+        experiment = session._engine.experiment
+        value = Evaluator(experiment, session.circuit).value()
+        share = experiment.faithfulness(value.metric)
         assert share is not None
         row = screen.parts.rows[0]
         assert row.answer == plain(share, 3) and not row.stale
@@ -84,7 +84,7 @@ async def test_a_question_is_asked_and_answered(session: Session, size: tuple[in
         assert isinstance(app.focused, PartList) and screen.chosen.name == ASKED[1].name
         assert not screen._plot.display
         await pilot.press("escape")
-        await until(pilot, lambda: isinstance(app.screen, Bench))
+        await until(pilot, lambda: isinstance(app.screen, BenchScreen))
 
 
 async def test_an_edit_makes_answers_stale_and_asking_again_renews_them(session: Session) -> None:
@@ -148,7 +148,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """The part `chance` takes pieces until it is let go."""
     go = threading.Event()
 
-    def assess_part(workspace: Any, circuit: Any, settings: Any) -> Iterator[float]:
+    def assess_part(experiment: Any, circuit: Any, settings: Any) -> Iterator[float]:
         for _ in range(10_000):
             go.wait(0.02)
             yield 0.25
@@ -178,7 +178,7 @@ async def test_it_is_cancelled_and_the_bench_goes_on_meanwhile(session: Session)
         await pilot.press("enter")
         await until(pilot, lambda: bool(screen.waiting))
         await pilot.press("escape")
-        await until(pilot, lambda: isinstance(app.screen, Bench))
+        await until(pilot, lambda: isinstance(app.screen, BenchScreen))
 
 
 def test_scripts_can_stop_it_too(session: Session) -> None:

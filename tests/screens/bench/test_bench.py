@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 from screens.app import WorkbenchApp
 from screens.bench.circuit_tree import CircuitTree
 from screens.bench.keys import ACTIONS, BY_NAME, FOOTERS
-from screens.bench.screen import Bench
+from screens.bench.screen import BenchScreen
 from screens.bench.status_bar import StatusBar
 from screens.graph.screen import GraphScreen
 from screens.readouts.panel import Readouts
@@ -37,15 +37,15 @@ def toy(tmp_path: Path) -> tuple[Session, ToyEngine]:
     return toy_session(tmp_path)
 
 
-def bench_of(app: WorkbenchApp) -> Bench:
-    return next(screen for screen in app.screen_stack if isinstance(screen, Bench))
+def bench_of(app: WorkbenchApp) -> BenchScreen:
+    return next(screen for screen in app.screen_stack if isinstance(screen, BenchScreen))
 
 
-async def settled(pilot: Pilot[Any]) -> Bench:
+async def settled(pilot: Pilot[Any]) -> BenchScreen:
     """Wait until nothing is computed or waited for."""
     app = pilot.app
     assert isinstance(app, WorkbenchApp)
-    await until(pilot, lambda: any(isinstance(screen, Bench) for screen in app.screen_stack))
+    await until(pilot, lambda: any(isinstance(screen, BenchScreen) for screen in app.screen_stack))
     bench = bench_of(app)
     await until(pilot, lambda: bench.quiet)
     return bench
@@ -56,7 +56,7 @@ def screen_text(app: Any) -> str:
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
-def row_text(bench: Bench, edge: str) -> str:
+def row_text(bench: BenchScreen, edge: str) -> str:
     table = bench.table
     index = next(i for i, row in enumerate(table.rows) if row.edge == edge)
     return str(table.line(table.rows[index], 70, False))
@@ -67,7 +67,7 @@ async def test_estimates_come_first_and_exact_values_follow(toy: tuple[Session, 
     engine.gate.clear()
     app = WorkbenchApp(session=session)
     async with app.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: bool(app.query(Bench) or app.screen.query("#edges")))
+        await until(pilot, lambda: bool(app.query(BenchScreen) or app.screen.query("#edges")))
         bench = bench_of(app)
         await until(pilot, lambda: bench.table.sweeping)
         rows = bench.table.rows
@@ -247,7 +247,7 @@ async def test_a_sweep_can_be_cancelled_and_taken_up_again(toy: tuple[Session, T
     app = WorkbenchApp(session=session)
     async with app.run_test(size=WIDE) as pilot:
         engine.gate.clear()
-        await until(pilot, lambda: isinstance(app.screen, Bench))
+        await until(pilot, lambda: isinstance(app.screen, BenchScreen))
         bench = bench_of(app)
         await until(pilot, lambda: bench.table.sweeping)
         await pilot.press("c")
@@ -310,7 +310,7 @@ async def test_stepping_to_the_embeddings_is_announced(
     session = tiny_session(tmp_path, layers=2)
     said: list[tuple[str, str]] = []
     monkeypatch.setattr(
-        Bench, "notify", lambda self, text, *, title="", **_: said.append((title, text))
+        BenchScreen, "notify", lambda self, text, *, title="", **_: said.append((title, text))
     )
     app = WorkbenchApp(session=session)
     async with app.run_test(size=WIDE) as pilot:
@@ -397,7 +397,7 @@ async def test_a_failed_command_is_a_message_and_the_next_one_works(
 ) -> None:
     session, engine = toy
     said: list[str] = []
-    monkeypatch.setattr(Bench, "notify", lambda self, text, **_: said.append(text))
+    monkeypatch.setattr(BenchScreen, "notify", lambda self, text, **_: said.append(text))
     app = WorkbenchApp(session=session)
     async with app.run_test(size=WIDE) as pilot:
         bench = await settled(pilot)
@@ -448,7 +448,7 @@ async def test_export_asks_before_it_replaces(
         await until(pilot, lambda: path.read_text() != "precious")
         circuit = load_circuit(path)
         assert circuit.edges() == session.circuit.edges()
-        assert isinstance(app.screen, Bench)
+        assert isinstance(app.screen, BenchScreen)
 
         other = tmp_path / "graph.json"
         await pilot.press("o")
@@ -684,7 +684,7 @@ def test_every_action_is_bound_once_and_does_something() -> None:
     keys = [key for action in ACTIONS for key in action.keys.split(",")]
     assert len(keys) == len(set(keys))
     for action in ACTIONS:
-        assert hasattr(Bench, f"action_{action.name.split('(')[0]}"), action
+        assert hasattr(BenchScreen, f"action_{action.name.split('(')[0]}"), action
     offered = {name for names in FOOTERS.values() for name in names}
     assert offered <= set(BY_NAME)
 

@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from screens.app import WorkbenchApp
 from screens.bench.keys import BY_NAME
 from screens.bench.model_panel import LABEL, ModelPanel, draw_facts
-from screens.bench.screen import Bench
+from screens.bench.screen import BenchScreen
 from screens.bench.status_bar import StatusBar
 from tests.screens.bench.test_bench import screen_text, settled
 from tests.support.tiny_sessions import tiny_session
@@ -43,7 +43,7 @@ async def test_every_line_can_be_read(tmp_path: Path, size: tuple[int, int]) -> 
             assert body.max_scroll_y == 0, "all at once where there is room"
         await pilot.press("escape")
         await pilot.pause()
-        assert isinstance(app.screen, Bench)
+        assert isinstance(app.screen, BenchScreen)
 
 
 async def test_the_batch_is_the_sessions_own(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ async def test_a_click_on_the_models_name_opens_it(tmp_path: Path) -> None:
         await pilot.pause()
         await pilot.click(StatusBar, offset=(20, 0))
         await pilot.pause()
-        assert isinstance(app.screen, Bench)
+        assert isinstance(app.screen, BenchScreen)
 
 
 def test_the_command_palette_and_the_help_name_it() -> None:

@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 from screens.app import WorkbenchApp
 from screens.base.reference_marks import LEGEND, MEANING, SIGNS, node_sign, node_words
 from screens.bench.differences import DifferenceList, Differences
-from screens.bench.screen import Bench
+from screens.bench.screen import BenchScreen
 from screens.bench.status_bar import StatusBar
 from screens.widgets.dialogs import Ask
 from tests.screens.bench.test_bench import row_text, screen_text, settled
@@ -50,7 +50,7 @@ def session(tmp_path: Path) -> Session:
     return session
 
 
-def tree_text(bench: Bench) -> list[str]:
+def tree_text(bench: BenchScreen) -> list[str]:
     rows = bench.tree_rows
     return [" ".join(str(rows.line(row, 60, False)).split()[:-1]) for row in rows.rows]
 

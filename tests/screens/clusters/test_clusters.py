@@ -15,7 +15,7 @@ from textual.widgets import Button, Input
 
 from screens.app import WorkbenchApp
 from screens.base.numbers import plain
-from screens.bench.screen import Bench
+from screens.bench.screen import BenchScreen
 from screens.clusters.cluster_list import ClusterList
 from screens.clusters.screen import BELOW, LIST, ClustersScreen
 from screens.clusters.settings import ClusterSettings
@@ -31,7 +31,7 @@ from workbench.discovery.clusters.find import Cluster, Clusters, Worth
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import Cancelled
 from workbench.formats import load_circuit
-from workbench.session.prompt_clusters import Clustered, ClusterRequest
+from workbench.session.prompt_clusters import ClusterRequest, ClusterResult
 from workbench.session.session import Session
 
 SIZES = [(80, 24), (160, 48)]
@@ -92,10 +92,10 @@ async def test_settings_are_changed_by_keys_and_mouse_and_clusters_found(
         )
         row, other = screen.query_one(ClusterList).rows
         cluster = held.clusters.clusters[0]
-        workspace = session._engine.workspace
-        values = np.array(Evaluator(workspace, cluster.circuit).value().per_pair)
+        experiment = session._engine.experiment
+        values = np.array(Evaluator(experiment, cluster.circuit).value().per_pair)
         clean, corrupted = (
-            np.array(run.per_pair) for run in (workspace.clean, workspace.corrupted)
+            np.array(run.per_pair) for run in (experiment.clean, experiment.corrupted)
         )
         for value, pairs in ((row.own, slice(0, N)), (row.others, slice(N, 2 * N))):
             span = clean[pairs].mean() - corrupted[pairs].mean()
@@ -154,10 +154,10 @@ async def test_a_circuit_is_put_beside_taken_and_written(found: Session, tmp_pat
         screen = await opened(pilot)
         screen.query_one(ClusterList).move_to(1)
         await pilot.press("b")
-        await until(pilot, lambda: len(found.rack.places) == 2)
-        assert found.rack.places[1].name == "cluster 2 of 2"
+        await until(pilot, lambda: len(found.side_by_side.places) == 2)
+        assert found.side_by_side.places[1].name == "cluster 2 of 2"
         second = held.clusters.clusters[1].circuit
-        assert found.rack.places[1].circuit == second
+        assert found.side_by_side.places[1].circuit == second
         await pilot.press("t")
         await until(pilot, lambda: found.circuit.edges() == second.edges())
         await pilot.press("o")
@@ -168,7 +168,7 @@ async def test_a_circuit_is_put_beside_taken_and_written(found: Session, tmp_pat
         await until(pilot, lambda: path.exists() and app.screen is screen)
         assert load_circuit(path, found.graph).edges() == second.edges()
         await pilot.press("escape")
-        await until(pilot, lambda: isinstance(app.screen, Bench))
+        await until(pilot, lambda: isinstance(app.screen, BenchScreen))
         assert f"{second.n_edges}/" in screen_text(app)
         await pilot.press("u")
         await until(pilot, lambda: found.circuit.n_edges == 0)
@@ -210,7 +210,7 @@ async def test_it_is_cancelled_and_nothing_waits_for_it(slow: Session) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: screen.running)
         await pilot.press("escape")
-        await until(pilot, lambda: isinstance(app.screen, Bench))
+        await until(pilot, lambda: isinstance(app.screen, BenchScreen))
         assert screen._cancel.is_set()
 
 
@@ -229,7 +229,7 @@ async def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
         assert session.clusterer.held is None
 
 
-def ten(prompt: str) -> Clustered:
+def ten(prompt: str) -> ClusterResult:
     """Ten clusters of one pair each, with awkward numbers."""
     circuit = Circuit.empty(pocket().graph)
     square = tuple(tuple(-123.456 * i * j or None for j in range(10)) for i in range(10))
@@ -249,7 +249,7 @@ def ten(prompt: str) -> Clustered:
         control=(worth,) * 3,
     )
     result: Any = SimpleNamespace(clusters=clusters, prompt=lambda pair: prompt)
-    return Clustered(ClusterRequest(), result, 1.0)
+    return ClusterResult(ClusterRequest(), result, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input, Static
 
 from screens.app import WorkbenchApp
-from screens.bench.screen import Bench
+from screens.bench.screen import BenchScreen
 from screens.discovery.dialog import DiscoverDialog
 from screens.discovery.proposal_strip import ProposalStrip
 from screens.discovery.results import Results, SelectAgain
@@ -97,7 +97,7 @@ def strip_text(app: WorkbenchApp) -> str:
     return "\n".join(lines[region.y : region.bottom])
 
 
-async def stepping(pilot: Pilot[Any], session: Session) -> Bench:
+async def stepping(pilot: Pilot[Any], session: Session) -> BenchScreen:
     """On a bench that steps through a result of twelve edges."""
     session.discover("slow", selection=GREEDY)
     bench = await settled(pilot)

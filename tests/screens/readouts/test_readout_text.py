@@ -25,10 +25,10 @@ from screens.readouts.text import (
     ray,
 )
 from workbench.readouts.results import (
-    Attention,
-    Attribution,
+    AnswerCurve,
+    AttentionPattern,
     Contribution,
-    Curve,
+    DirectAttribution,
     Lens,
     Place,
     ResidualLens,
@@ -63,17 +63,17 @@ def lens(tokens: tuple[str, ...] = NASTY) -> Lens:
     return Lens(PLACE, up, down, 1.5, -0.25, "A sentence that defines the numbers shown here.")
 
 
-def attribution() -> Attribution:
+def attribution() -> DirectAttribution:
     values = {"input": 0.1, "a0.h0": -2.0, "m0": 2.5, "position embedding": 0.01, "biases": -0.02}
     rows = tuple(Contribution(name, value) for name, value in values.items())
-    return Attribution(rows, sum(values.values()), Place("logits", -1, None, 8), "Defined.")
+    return DirectAttribution(rows, sum(values.values()), Place("logits", -1, None, 8), "Defined.")
 
 
-def curve(labels: tuple[str, ...] = NASTY) -> Curve:
+def curve(labels: tuple[str, ...] = NASTY) -> AnswerCurve:
     n = len(labels)
     values = tuple(math.sin(i) for i in range(n))
     right = tuple(float(i % 2) for i in range(n))
-    return Curve(PLACE, labels, values, right, tuple(1 - r for r in right), "Defined.")
+    return AnswerCurve(PLACE, labels, values, right, tuple(1 - r for r in right), "Defined.")
 
 
 def residual(difference: float = 1.25) -> ResidualLens:
@@ -85,10 +85,12 @@ def residual(difference: float = 1.25) -> ResidualLens:
     return ResidualLens(PLACE, rows, "Defined.")
 
 
-def attention(n: int) -> Attention:
+def attention(n: int) -> AttentionPattern:
     weights = np.tril(np.ones((n, n), dtype=np.float32))
     weights /= weights.sum(1, keepdims=True)
-    return Attention(PLACE, tuple(NASTY[i % len(NASTY)] for i in range(n)), weights, "Defined.")
+    return AttentionPattern(
+        PLACE, tuple(NASTY[i % len(NASTY)] for i in range(n)), weights, "Defined."
+    )
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -183,7 +185,7 @@ def test_shades_differ_where_the_legend_says(least: float) -> None:
 
 def test_the_chosen_query_is_marked_and_spelled_out() -> None:
     weights = np.array([[1, 0, 0], [0.25, 0.75, 0], [0.2, 0.7, 0.1]], dtype=np.float32)
-    shown = Attention(PLACE, ("A", " b", " c"), weights, "Defined.")
+    shown = AttentionPattern(PLACE, ("A", " b", " c"), weights, "Defined.")
     rows = rows_of(draw_attention(shown, -1, 36))
     assert rows[2] == "  0 A      ██    "
     assert rows[3] == "  1 ·b     ▒▒██  "

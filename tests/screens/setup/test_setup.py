@@ -13,10 +13,10 @@ from textual.widgets import Input, Static
 
 import screens.loading
 from screens.app import WorkbenchApp
-from screens.bench.screen import Bench
+from screens.bench.screen import BenchScreen
 from screens.loading import Loading, Progress
 from screens.setup.known import Known
-from screens.setup.screen import Setup
+from screens.setup.screen import SetupScreen
 from screens.setup.session_list import SessionList
 from screens.widgets.choice import Choice
 from screens.widgets.name_list import NameList
@@ -53,17 +53,17 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[OpenRequest]:
     return asked
 
 
-async def settled(pilot: Pilot[Any]) -> Setup:
+async def settled(pilot: Pilot[Any]) -> SetupScreen:
     app = pilot.app
-    await until(pilot, lambda: isinstance(app.screen, Setup))
+    await until(pilot, lambda: isinstance(app.screen, SetupScreen))
     setup = app.screen
-    assert isinstance(setup, Setup)
+    assert isinstance(setup, SetupScreen)
     await until(pilot, lambda: setup.known != Known())
     await until(pilot, lambda: setup.quiet)
     return setup
 
 
-def prompts(setup: Setup) -> str:
+def prompts(setup: SetupScreen) -> str:
     return str(setup.query_one("#prompts-text", Static).content)
 
 
@@ -240,7 +240,7 @@ async def test_loading_tells_its_steps_and_opens_the_bench(
         await until(pilot, lambda: "25%" in str(steps.content))
         assert "Reading [b]weights[/b]" in str(steps.content)
         go.set()
-        await until(pilot, lambda: isinstance(app.screen, Bench))
+        await until(pilot, lambda: isinstance(app.screen, BenchScreen))
 
 
 async def test_loading_is_cancelled_at_once_and_what_comes_late_is_let_go(

@@ -11,9 +11,9 @@ from textual.widgets import Input
 
 from screens.app import WorkbenchApp
 from screens.base.numbers import plain
-from screens.bench.screen import Bench
+from screens.bench.screen import BenchScreen
 from screens.side_by_side.edge_table import KEPT, EdgeTable
-from screens.side_by_side.screen import Beside
+from screens.side_by_side.screen import SideBySideScreen
 from screens.widgets.dialogs import Ask
 from tests.screens.bench.test_bench import screen_text, settled
 from tests.support.tiny_sessions import tiny_session, until
@@ -52,14 +52,14 @@ def session(tmp_path: Path, files: dict[str, Path]) -> Session:
 
 
 def test_the_rack_says_what_evaluating_each_says(session: Session, files: dict[str, Path]) -> None:
-    rack = session.rack
+    rack = session.side_by_side
     rack.renew()
     rack.put_file(files["second"])
     rack.put_file(files["second"])
     assert [place.name for place in rack.places] == [OWN, "second.json", "second.json (2)"]
     rack.evaluate()
     for place in rack.places:
-        value = Evaluator(session._engine.workspace, place.circuit).value()
+        value = Evaluator(session._engine.experiment, place.circuit).value()
         assert place.scores is not None
         assert place.scores.metric == pytest.approx(value.metric, abs=1e-6)
         assert place.scores.kl == pytest.approx(value.kl, abs=1e-6)
@@ -86,20 +86,20 @@ def test_the_rack_says_what_evaluating_each_says(session: Session, files: dict[s
 
 def test_a_circuit_of_another_model_is_refused(session: Session, tmp_path: Path) -> None:
     with pytest.raises(WorkbenchError, match="another shape"):
-        session.rack.put("other", Circuit.full(Graph(2, 2)))
+        session.side_by_side.put("other", Circuit.full(Graph(2, 2)))
     with pytest.raises(WorkbenchError, match=r"none\.json"):
-        session.rack.put_file(tmp_path / "none.json")
-    assert len(session.rack.places) == 1 and session.rack.overlap() is None
+        session.side_by_side.put_file(tmp_path / "none.json")
+    assert len(session.side_by_side.places) == 1 and session.side_by_side.overlap() is None
 
 
 def told(app: WorkbenchApp) -> str:
     return " ".join(n.message for n in app._notifications if n.severity == "error")
 
 
-async def put_beside(pilot: Any, path: Path) -> Beside:
+async def put_beside(pilot: Any, path: Path) -> SideBySideScreen:
     app = pilot.app
     await pilot.press("B")
-    await until(pilot, lambda: isinstance(app.screen, Beside))
+    await until(pilot, lambda: isinstance(app.screen, SideBySideScreen))
     screen = app.screen
     await pilot.press("o")
     await until(pilot, lambda: isinstance(app.screen, Ask))
@@ -118,7 +118,7 @@ async def test_two_circuits_are_put_beside_and_looked_at(
         await settled(pilot)
         screen = await put_beside(pilot, files["second"])
         text = screen_text(app)
-        own, other = session.rack.places
+        own, other = session.side_by_side.places
         assert own.scores is not None and other.scores is not None
         assert "second.json" in text and "0.500" in text
         assert plain(own.scores.faithfulness, 3) in text
@@ -137,16 +137,16 @@ async def test_two_circuits_are_put_beside_and_looked_at(
         assert gaps == sorted(gaps, reverse=True) and "by |A − B|" in screen_text(app)
         table.move_to_key("input->a1.h1<v>")
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Bench))
+        await until(pilot, lambda: isinstance(app.screen, BenchScreen))
         assert app.screen.view.node == "a1.h1"  # type: ignore[attr-defined]
         await pilot.press("B")
-        await until(pilot, lambda: isinstance(app.screen, Beside))
+        await until(pilot, lambda: isinstance(app.screen, SideBySideScreen))
         await pilot.press("x")
-        await until(pilot, lambda: len(session.rack.places) == 1)
+        await until(pilot, lambda: len(session.side_by_side.places) == 1)
         await pilot.press("x", "D")
-        assert len(session.rack.places) == 1
+        assert len(session.side_by_side.places) == 1
         await pilot.press("escape")
-        await until(pilot, lambda: isinstance(app.screen, Bench))
+        await until(pilot, lambda: isinstance(app.screen, BenchScreen))
 
 
 async def test_what_cannot_be_put_there_is_said(session: Session, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ async def test_what_cannot_be_put_there_is_said(session: Session, tmp_path: Path
         app.screen.query_one(Input).value = str(tmp_path / "none.json")
         await pilot.press("enter")
         await until(pilot, lambda: "none.json" in told(app))
-        assert isinstance(app.screen, Beside) and len(session.rack.places) == 1
+        assert isinstance(app.screen, SideBySideScreen) and len(session.side_by_side.places) == 1
 
 
 async def test_an_open_circuit_is_listed_and_its_overlap_refused(
@@ -166,12 +166,12 @@ async def test_an_open_circuit_is_listed_and_its_overlap_refused(
 ) -> None:
     session.clear()
     session.expand("logits", keep=OPEN)
-    session.rack.renew()
-    session.rack.put_file(files["second"])
+    session.side_by_side.renew()
+    session.side_by_side.put_file(files["second"])
     app = WorkbenchApp(session=session)
     async with app.run_test(size=SIZES[0]) as pilot:
         await settled(pilot)
         await pilot.press("B")
         await until(pilot, lambda: "open" in told(app))
-        assert all(place.scores is not None for place in session.rack.places)
+        assert all(place.scores is not None for place in session.side_by_side.places)
         assert "second.json" in screen_text(app)

@@ -14,12 +14,12 @@ from textual.widgets import Input, Static
 import workbench.models.model
 from screens.app import WorkbenchApp
 from screens.bench import keys
-from screens.bench.screen import Bench
+from screens.bench.screen import BenchScreen
 from screens.graph import keys as graph_keys
 from screens.graph.group_dialog import GroupDialog
 from screens.graph.screen import GraphScreen
 from screens.help.key_table import key_table, written
-from screens.setup.screen import Setup
+from screens.setup.screen import SetupScreen
 from screens.tutorial.dialog import TutorialDialog
 from screens.tutorial.guided import GuidedBench, GuidedGraph
 from screens.tutorial.keys import GROUP, TUTORIAL_ACTIONS
@@ -226,8 +226,8 @@ async def test_its_session_resumes_as_an_ordinary_one() -> None:
         path = user.bench.session.path
     app = WorkbenchApp(resume=path)
     async with app.run_test(size=NARROW) as pilot:
-        await until(pilot, lambda: isinstance(app.screen, Bench), 30)
-        assert type(app.screen) is Bench
+        await until(pilot, lambda: isinstance(app.screen, BenchScreen), 30)
+        assert type(app.screen) is BenchScreen
         assert not app.screen.query(TutorialPanel)
 
 
@@ -238,7 +238,7 @@ async def test_what_does_not_load_is_a_sentence_on_setup(monkeypatch: pytest.Mon
     monkeypatch.setattr(workbench.models.model, "load_model", broken)
     app = WorkbenchApp(tutorial="go on")
     async with app.run_test(size=NARROW) as pilot:
-        await until(pilot, lambda: isinstance(app.screen, Setup), 30)
+        await until(pilot, lambda: isinstance(app.screen, SetupScreen), 30)
         said = str(app.screen.query_one("#complaint", Static).content)
         assert said == "The model pocket is not whole."
 
@@ -249,7 +249,7 @@ async def test_setup_offers_it(monkeypatch: pytest.MonkeyPatch, way: str) -> Non
     monkeypatch.setattr(WorkbenchApp, "open_tutorial", lambda self, *, restart: opened.append(True))
     app = WorkbenchApp()
     async with app.run_test(size=NARROW) as pilot:
-        await until(pilot, lambda: isinstance(app.screen, Setup))
+        await until(pilot, lambda: isinstance(app.screen, SetupScreen))
         await pilot.pause()
         if way == "key":
             await pilot.press("ctrl+t")

@@ -18,7 +18,7 @@ from workbench import load_model, load_task
 from workbench.base.work import Work, finish
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.models.model import Model
 from workbench.prompts.batch import make_batch
 
@@ -40,21 +40,21 @@ def made_model(family: str) -> Model:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A workspace, and for each group of its pairs the plain model to hold it to."""
+    """An experiment, and for each group of its pairs the plain model to hold it to."""
 
-    workspace: Workspace
+    experiment: Experiment
     references: list[Reference]
 
     @property
     def graph(self) -> Graph:
-        return self.workspace.graph
+        return self.experiment.graph
 
     def logits(self, edges: set[str] | None = None, *, corrupted: bool = False) -> Tensor:
         """[pair, vocabulary] at the last position in the task's order: of a circuit's edges, or of
         the clean or the corrupted run of the model.
         """
-        out = torch.empty(self.workspace.n_pairs, len(self.workspace.model.tokenizer))
-        for group, reference in zip(self.workspace.batch.groups, self.references, strict=True):
+        out = torch.empty(self.experiment.n_pairs, len(self.experiment.model.tokenizer))
+        for group, reference in zip(self.experiment.batch.groups, self.references, strict=True):
             if edges is not None:
                 rows = reference.circuit(edges)
             else:
@@ -64,8 +64,8 @@ class Case:
 
     def answers(self, pair: int) -> tuple[list[int], list[int]]:
         """Token ids of a pair's answers and wrong answers, from their text."""
-        tokenizer = self.workspace.model.tokenizer
-        made = self.workspace.batch.task.pairs[pair]
+        tokenizer = self.experiment.model.tokenizer
+        made = self.experiment.batch.task.pairs[pair]
         right, wrong = (
             [tokenizer(text)["input_ids"][0] for text in side]
             for side in (made.answers, made.wrong_answers)
@@ -92,7 +92,7 @@ def case(
     hf, tokenizer = MAKERS[family]()
     batch = make_batch(made_task(metric, pairs), tokenizer)
     references = [Reference(hf, group.clean, group.corrupted) for group in batch.groups]
-    return Case(Workspace(made_model(family), batch, metric), references)
+    return Case(Experiment(made_model(family), batch, metric), references)
 
 
 @cache
@@ -101,18 +101,18 @@ def known() -> Model:
 
 
 @cache
-def known_workspace(pairs: int = 12, ablation: str = "patching") -> Workspace:
+def known_workspace(pairs: int = 12, ablation: str = "patching") -> Experiment:
     """The hand-written model on its task."""
     task = load_task("induction", known(), pairs=pairs)
-    return Workspace(known(), make_batch(task, known().tokenizer), ablation=ablation)
+    return Experiment(known(), make_batch(task, known().tokenizer), ablation=ablation)
 
 
-def level_workspace() -> Workspace:
+def level_workspace() -> Experiment:
     """One whose clean and corrupted runs score the same, so that there is no faithfulness."""
-    plain = case("gpt2").workspace
-    workspace = Workspace(plain.model, plain.batch)
-    workspace.corrupted = workspace.clean
-    return workspace
+    plain = case("gpt2").experiment
+    experiment = Experiment(plain.model, plain.batch)
+    experiment.corrupted = experiment.clean
+    return experiment
 
 
 def refused(work: Work[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.assessment.results.assessment import Assessment, CircuitAssessment
-from workbench.assessment.results.chance import DEFINITIONS, Baseline, Chance
+from workbench.assessment.results.chance import DEFINITIONS, Chance, RandomBaseline
 from workbench.assessment.results.completeness import Completeness, Gaps, Knockout
 from workbench.assessment.results.curve import Area, Curve, Curves, Point
 from workbench.assessment.results.directions import Component, Directions
@@ -12,7 +12,7 @@ from workbench.assessment.results.hypotheses import Hypotheses, Test
 from workbench.assessment.results.minimality import Loss, Minimality
 from workbench.assessment.results.overlap import Cross, Difference, Overlap, PairOverlap, Shared
 from workbench.assessment.results.stability import Frequency, Interval, Resampling, Stability
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 
 HOSTILE = "</table><script>alert('1 & 2')</script>|`*_$x$\n"
 SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -100,8 +100,8 @@ def minimality() -> Minimality:
 
 
 def chance() -> Chance:
-    def baseline(kind: str, values: tuple[float, ...]) -> Baseline:
-        return Baseline(kind, DEFINITIONS[kind], values, values, len(set(values)), 0.25, 0.5)  # type: ignore[arg-type]
+    def baseline(kind: str, values: tuple[float, ...]) -> RandomBaseline:
+        return RandomBaseline(kind, DEFINITIONS[kind], values, values, len(set(values)), 0.25, 0.5)  # type: ignore[arg-type]
 
     return Chance(
         "logit_diff",
@@ -173,7 +173,7 @@ def an_assessment() -> Assessment:
         model_metric=2.0,
         corrupted_metric=-1.0,
         n_edges=262,
-        settings=Settings(seed=3),
+        settings=AssessmentSettings(seed=3),
         circuits=(one, two),
         compared={"overlap": overlap()},
         remarks=("The model hardly does this task.",),

@@ -17,7 +17,7 @@ from tests.support.references.engine import Reference
 from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_neox
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.models.model import Model
 from workbench.prompts.batch import Group
 
@@ -38,20 +38,20 @@ class Case:
     """
 
     model: Model
-    workspace: Workspace
+    experiment: Experiment
     references: list[Reference]
     answers: list[tuple[tuple[int, ...], ...]]
     wrong: list[tuple[tuple[int, ...], ...]]
 
     @property
     def graph(self) -> Graph:
-        return self.workspace.graph
+        return self.experiment.graph
 
     def metric(self, logits: list[Tensor]) -> NDArray[np.float64]:
         """Logit difference [pair] in the task's order, from each group's [pair, vocabulary]."""
-        values = np.empty(self.workspace.n_pairs)
+        values = np.empty(self.experiment.n_pairs)
         for group, right, wrong, rows in zip(
-            self.workspace.batch.groups, self.answers, self.wrong, logits, strict=True
+            self.experiment.batch.groups, self.answers, self.wrong, logits, strict=True
         ):
             for i, place in enumerate(group.indices):
                 values[place] = float(
@@ -85,8 +85,8 @@ def case(family: str, start: int = 2) -> Case:
         answers.append(right)
         wrong.append(bad)
     model = Model.from_hf(hf, tokenizer, name=family, device="cpu")
-    workspace = Workspace(model, SimpleNamespace(groups=tuple(groups)))  # type: ignore[arg-type]
-    return Case(model, workspace, references, answers, wrong)
+    experiment = Experiment(model, SimpleNamespace(groups=tuple(groups)))  # type: ignore[arg-type]
+    return Case(model, experiment, references, answers, wrong)
 
 
 @cache
@@ -97,8 +97,8 @@ def ablated_case(family: str, ablation: str) -> Case:
 
 def ablated(plain: Case, ablation: str) -> Case:
     """A case with constants in place of the corrupted run."""
-    workspace = Workspace(plain.model, plain.workspace.batch, ablation=ablation)
-    groups = plain.workspace.batch.groups
+    experiment = Experiment(plain.model, plain.experiment.batch, ablation=ablation)
+    groups = plain.experiment.batch.groups
     references = []
     for group, reference in zip(groups, plain.references, strict=True):
         other = copy.copy(reference)
@@ -113,7 +113,7 @@ def ablated(plain: Case, ablation: str) -> Case:
             for name, value in reference.clean_writes.items()
         }
         references.append(other)
-    return Case(plain.model, workspace, references, plain.answers, plain.wrong)
+    return Case(plain.model, experiment, references, plain.answers, plain.wrong)
 
 
 def in_float64(model: Any) -> Any:
@@ -163,7 +163,7 @@ def stand_in(
 def expected_effect(c: Case, circuit: Circuit, edge: str, setting: str) -> float:
     """An edge's effect in a setting, by the references."""
     every, kept = set(c.graph.edges()), set(circuit.edges())
-    clean = c.workspace.clean.metric
+    clean = c.experiment.clean.metric
     if setting == "full":
         return float(c.circuit_metric(every - {edge}).mean()) - clean
     if setting == "along":

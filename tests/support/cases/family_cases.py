@@ -10,7 +10,7 @@ import torch
 from tests.support.cases.engine_cases import Case, in_float64
 from tests.support.references.family import FamilyReference
 from tests.support.tiny_families import MAKERS
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.models.model import Model
 from workbench.prompts.batch import Group
 
@@ -50,8 +50,8 @@ def case_of(model: Model, seed: int, groups: tuple = GROUPS) -> Case:
         references.append(FamilyReference(in_float64(model.hf), clean, corrupted))
         answers.append(right)
         wrong.append(bad)
-    workspace = Workspace(model, SimpleNamespace(groups=tuple(made)))  # type: ignore[arg-type]
-    return Case(model, workspace, references, answers, wrong)  # type: ignore[arg-type]
+    experiment = Experiment(model, SimpleNamespace(groups=tuple(made)))  # type: ignore[arg-type]
+    return Case(model, experiment, references, answers, wrong)  # type: ignore[arg-type]
 
 
 usual_case = cache(family_case)

@@ -19,7 +19,7 @@ from workbench.circuits.graph import Graph
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.models.model import Model
 from workbench.prompts.batch import Group
 
@@ -37,17 +37,17 @@ class NodeCase:
         groups: of the batch; the references are in their order.
     """
 
-    workspace: Workspace
+    experiment: Experiment
     groups: tuple[Group, ...]
     references: list[NodeReference]
 
     @property
     def graph(self) -> Graph:
-        return self.workspace.graph
+        return self.experiment.graph
 
     @property
     def n_pairs(self) -> int:
-        return self.workspace.n_pairs
+        return self.experiment.n_pairs
 
     def metric(self, group: int, logits: Tensor) -> Tensor:
         """Logit difference [pair] of a group's logits [pair, vocabulary]."""
@@ -64,16 +64,16 @@ class NodeCase:
         clean = self.references[group].clean_logits
         return (self.metric(group, logits) - self.metric(group, clean)).numpy()
 
-    def found(self, method: str, workspace: Workspace | None = None, **options: Any) -> Findings:
+    def found(self, method: str, experiment: Experiment | None = None, **options: Any) -> Findings:
         """What a method finds."""
-        workspace = workspace or self.workspace
-        findings = Findings.of(workspace.graph, method, workspace.metric_name)
-        finish(find_method(method).find()(workspace, findings, Options(**options)))
+        experiment = experiment or self.experiment
+        findings = Findings.of(experiment.graph, method, experiment.metric_name)
+        finish(find_method(method).find()(experiment, findings, Options(**options)))
         assert findings.complete
         return findings
 
-    def by_pair(self) -> list[Workspace]:
-        """A workspace for each pair alone."""
+    def by_pair(self) -> list[Experiment]:
+        """An experiment for each pair alone."""
         alone = []
         for g in self.groups:
             for i in range(len(g.indices)):
@@ -86,12 +86,12 @@ class NodeCase:
                     answers=g.answers[rows],
                     wrong_answers=g.wrong_answers[rows],
                 )
-                alone.append(workspace_of(self.workspace.model, (one,)))
+                alone.append(workspace_of(self.experiment.model, (one,)))
         return alone
 
 
-def workspace_of(model: Model, groups: tuple[Group, ...], **settings: Any) -> Workspace:
-    return Workspace(model, SimpleNamespace(groups=groups), **settings)  # type: ignore[arg-type]
+def workspace_of(model: Model, groups: tuple[Group, ...], **settings: Any) -> Experiment:
+    return Experiment(model, SimpleNamespace(groups=groups), **settings)  # type: ignore[arg-type]
 
 
 @cache

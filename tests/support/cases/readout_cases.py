@@ -14,7 +14,7 @@ from tasks.pair import Pair
 from tasks.task import Task
 from tests.support.references.readout import Reference, Written
 from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_neox
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.models.model import Model
 from workbench.prompts.batch import make_batch
 
@@ -61,20 +61,20 @@ ANSWER_SPACE = (" are", " is", " John", " Mary", " Anna")
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One model's workspace, with the reference's view of its pairs."""
+    """One model's experiment, with the reference's view of its pairs."""
 
-    workspace: Workspace
+    experiment: Experiment
     reference: Reference
 
     @cache  # noqa: B019, the cases live as long as the tests
     def written(self, pair: int, run: str = "clean") -> Written:
         """What the reference says one prompt wrote."""
-        group, row = self.workspace.batch.locate(pair)
+        group, row = self.experiment.batch.locate(pair)
         return self.reference.run((group.clean if run == "clean" else group.corrupted)[row])
 
     def answers(self, pair: int) -> tuple[list[int], list[int]]:
         """Token ids of a pair's answers and wrong answers, from its text."""
-        tokenizer = self.workspace.model.tokenizer
+        tokenizer = self.experiment.model.tokenizer
         sides = PAIRS[pair].answers, PAIRS[pair].wrong_answers
         right, wrong = ([tokenizer(text)["input_ids"][0] for text in side] for side in sides)
         return right, wrong
@@ -95,4 +95,4 @@ def case(family: str, metric: str = "logit_diff", pairs: tuple[int, ...] | None 
     )
     model = Model.from_hf(hf, tokenizer, name=f"tiny {family}")
     batch = make_batch(task, tokenizer)
-    return Case(Workspace(model, batch, metric), reference)
+    return Case(Experiment(model, batch, metric), reference)

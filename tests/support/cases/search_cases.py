@@ -11,7 +11,7 @@ import transformers as hf
 from tests.support.cases.family_cases import case_of
 from tests.support.tiny_families import made
 from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_neox
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.models.model import Model
 
 LAYERS = 4
@@ -29,10 +29,10 @@ FAMILIES = tuple(MAKERS)
 
 
 @cache
-def workspace(family: str, seed: int = 0) -> Workspace:
+def experiment(family: str, seed: int = 0) -> Experiment:
     """Random pairs of two lengths; `seed` makes both the weights and the pairs."""
     model, tokenizer = MAKERS[family](seed)
     name = f"{family} {seed}"
     return case_of(
         Model.from_hf(model.double(), tokenizer, name=name, device="cpu"), seed
-    ).workspace
+    ).experiment

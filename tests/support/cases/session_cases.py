@@ -46,7 +46,7 @@ def ready(family: str = "gpt2") -> Opened:
 def fresh_metric(session: Session, circuit: Circuit | None = None) -> float:
     """The circuit's metric by an evaluator that has seen no edit."""
     circuit = session.circuit if circuit is None else circuit
-    return Evaluator(session._engine.workspace, circuit).value().metric
+    return Evaluator(session._engine.experiment, circuit).value().metric
 
 
 def expand_all(session: Session, limit: int = 1000) -> Status:
@@ -65,5 +65,5 @@ def same(one: Session, other: Session) -> bool:
         and a.groups == b.groups
         and a.notes == b.notes
         and one.threshold == other.threshold
-        and one._history.state.shelf == other._history.state.shelf
+        and one._history.state.dropped_nodes == other._history.state.dropped_nodes
     )

@@ -20,12 +20,12 @@ from workbench.assessment.parts import faithfulness
 from workbench.assessment.report.document import to_html
 from workbench.assessment.report.page import report
 from workbench.assessment.results.assessment import Assessment
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.base.work import finish
 from workbench.errors import Cancelled
 
 QUICK = ("faithfulness", "directions")
-FEW = Settings(resamples=20)
+FEW = AssessmentSettings(resamples=20)
 
 
 def a_circuit(c: Case, seed: int = 0) -> Circuit:
@@ -43,10 +43,10 @@ def test_each_part_is_what_it_is_by_itself() -> None:
     found = assessed(circuit)
     (one,) = found.circuits
     assert tuple(one.results) == QUICK
-    alone = finish(faithfulness.assess_part(c.workspace, circuit, FEW))
+    alone = finish(faithfulness.assess_part(c.experiment, circuit, FEW))
     assert one.results["faithfulness"] == alone
     assert (one.name, one.edges, one.nodes) == ("circuit 1", circuit.n_edges, len(circuit.nodes()))
-    assert found.model_metric == c.workspace.clean.metric
+    assert found.model_metric == c.experiment.clean.metric
     assert found.origin["task"]["pairs"] == 5
     assert all(seconds > 0 for seconds in one.seconds.values())
     json.dumps(found.to_json(), allow_nan=False)
@@ -56,7 +56,7 @@ def test_as_work_it_tells_how_far_it_is_and_finds_the_same() -> None:
     c = case()
     circuit = a_circuit(c)
     told: list[float] = []
-    work = assessment(c.workspace, circuit, name="mine", parts=QUICK, settings=FEW)
+    work = assessment(c.experiment, circuit, name="mine", parts=QUICK, settings=FEW)
     made = finish(work, told.append)
     assert told == sorted(told)
     assert 0 <= told[0] < 0.2
@@ -106,7 +106,7 @@ def test_several_circuits_are_compared_by_their_names(tmp_path: Path) -> None:
 def test_all_parts_and_their_report() -> None:
     """Whatever the parts really find can be said, drawn and written."""
     c = case()
-    few = Settings(resamples=20, n_random=5, n_subsets=3, n_repeats=3)
+    few = AssessmentSettings(resamples=20, n_random=5, n_subsets=3, n_repeats=3)
     circuits = [a_circuit(c).pruned(), a_circuit(c, 1).pruned()]
     found = assessed(*circuits, parts=None, settings=few)
     for one in found.circuits:
@@ -143,8 +143,8 @@ def test_where_nothing_tells_clean_from_corrupted_shares_are_missing_and_it_is_s
         i
         for i, (clean, corrupted) in enumerate(
             zip(
-                c.workspace.clean.correct_per_pair,
-                c.workspace.corrupted.correct_per_pair,
+                c.experiment.clean.correct_per_pair,
+                c.experiment.corrupted.correct_per_pair,
                 strict=True,
             )
         )
@@ -203,10 +203,10 @@ def test_bad_input_is_said_before_anything_is_computed() -> None:
 
 def test_a_metric_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     c = case()
-    corrupted = c.workspace.corrupted
+    corrupted = c.experiment.corrupted
     monkeypatch.setattr(corrupted, "per_pair", (math.nan, *corrupted.per_pair[1:]))
     with pytest.raises(WorkbenchError, match="of the corrupted run is not a number on 1 of 5"):
-        finish(assessment(c.workspace, a_circuit(c), parts=QUICK))
+        finish(assessment(c.experiment, a_circuit(c), parts=QUICK))
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_metric_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_settings_that_mean_nothing_are_refused(told: dict) -> None:
     with pytest.raises(WorkbenchError):
-        Settings(**told)
+        AssessmentSettings(**told)
 
 
 def test_parts_come_in_the_catalogues_order() -> None:

@@ -116,8 +116,8 @@ def test_attribution_finds_it() -> None:
 
 @pytest.mark.parametrize("setting", ["full", "within", "along"])
 def test_exact_effects_of_all_edges_find_it(setting: str) -> None:
-    graph, workspace = known().graph, opened().engine.workspace
-    evaluator = Evaluator(workspace, Circuit.full(graph))
+    graph, experiment = known().graph, opened().engine.experiment
+    evaluator = Evaluator(experiment, Circuit.full(graph))
     scores: dict[str, float] = {}
     for edges, effects in edge_effects(evaluator, list(graph.edges()), setting):
         scores.update(zip(edges, effects.tolist(), strict=True))
@@ -125,7 +125,7 @@ def test_exact_effects_of_all_edges_find_it(setting: str) -> None:
 
 
 def test_dropping_an_edge_of_the_true_circuit_costs_and_adding_one_does_not() -> None:
-    evaluator = Evaluator(opened().engine.workspace, truth())
+    evaluator = Evaluator(opened().engine.experiment, truth())
     costs: dict[str, float] = {}
     for edges, values in drop_costs(evaluator, truth().edges()):
         costs.update(zip(edges, values.tolist(), strict=True))
@@ -138,7 +138,7 @@ def test_dropping_an_edge_of_the_true_circuit_costs_and_adding_one_does_not() ->
 
 def test_activation_patching_finds_its_nodes() -> None:
     graph = known().graph
-    evaluator = Evaluator(opened().engine.workspace, Circuit.full(graph))
+    evaluator = Evaluator(opened().engine.experiment, Circuit.full(graph))
     found = set()
     for nodes, effects in node_effects(evaluator, list(graph.sources)):
         found |= {n for n, e in zip(nodes, effects.tolist(), strict=True) if abs(e) > ENOUGH}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.circuits.circuit import Circuit
-from workbench.circuits.comparison import STANDINGS, Overlap, compare
+from workbench.circuits.comparison import STANDINGS, Agreement, compare
 from workbench.circuits.graph import LOGITS, Graph
 from workbench.errors import WorkbenchError
 
@@ -113,7 +113,7 @@ def test_what_is_dropped_is_missing_and_what_is_above_stays_undecided() -> None:
 def test_nothing_to_divide_by() -> None:
     nothing = compare(Circuit.empty(GRAPH), Circuit.empty(GRAPH)).edges
     assert (nothing.recall, nothing.precision, nothing.jaccard) == (None, None, None)
-    assert nothing == Overlap((), (), (), (), 0, 0)
+    assert nothing == Agreement((), (), (), (), 0, 0)
 
 
 def test_circuits_of_other_models_are_refused() -> None:

@@ -15,7 +15,7 @@ from workbench import load_circuit, load_model, load_task
 from workbench.circuits.circuit import Circuit
 from workbench.cli.main import main
 from workbench.engine.evaluator import Evaluator
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.models.model import Model
 from workbench.prompts.batch import make_batch
 
@@ -62,7 +62,7 @@ def test_json_and_files(
         about = circuit.provenance["cluster"]
         assert (about["number"], about["of"], about["pairs"]) == (i + 1, 2, cluster["pairs"])
         own = replace(task, pairs=tuple(task.pairs[pair] for pair in cluster["pairs"]))
-        on = Workspace(pocket(), make_batch(own, pocket().tokenizer), metric="logit_diff")
+        on = Experiment(pocket(), make_batch(own, pocket().tokenizer), metric="logit_diff")
         plain = Circuit(circuit.graph, circuit.mask)
         expected = on.faithfulness(Evaluator(on, plain).value().metric)
         assert about["faithfulness_on_own_pairs"] == pytest.approx(expected, abs=1e-4)

@@ -141,8 +141,8 @@ def test_as_many_as_are_left(run: Run, model: Path, monkeypatch: pytest.MonkeyPa
 
 
 def interrupted(times: int) -> Any:
-    def find(workspace: Any, findings: Findings, options: Options) -> Work[None]:
-        work = scores(workspace, findings, options)
+    def find(experiment: Any, findings: Findings, options: Options) -> Work[None]:
+        work = scores(experiment, findings, options)
         yield next(work)
         for _ in range(times):
             os.kill(os.getpid(), signal.SIGINT)

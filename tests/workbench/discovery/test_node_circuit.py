@@ -18,7 +18,7 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.node_circuit import best_nodes, node_circuit
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.settings import Settings
 from workbench.session.open import open_engine
 
@@ -58,16 +58,16 @@ def test_a_parallel_block_has_no_edge_from_its_heads_to_its_mlp() -> None:
 
 
 @cache
-def known() -> Workspace:
+def known() -> Experiment:
     model = load_model("known", device="cpu", dtype="float32")
     task = load_task("induction", model, pairs=24)
-    return open_engine(model, task, Settings("known"), silent).engine.workspace
+    return open_engine(model, task, Settings("known"), silent).engine.experiment
 
 
 def found(method: str) -> Findings:
-    workspace = known()
-    findings = Findings.of(workspace.graph, method, workspace.metric_name)
-    finish(find_method(method).find()(workspace, findings, Options()))
+    experiment = known()
+    findings = Findings.of(experiment.graph, method, experiment.metric_name)
+    finish(find_method(method).find()(experiment, findings, Options()))
     return findings
 
 

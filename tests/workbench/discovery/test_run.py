@@ -22,7 +22,7 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.findings_file import load_findings
 from workbench.discovery.options import Options
 from workbench.discovery.request import asked_for, check
-from workbench.discovery.run import Discovery, conclude, discovery
+from workbench.discovery.run import Discovery, discovery, discovery_from
 from workbench.discovery.selection import Selection, select
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.experiment.prepare import prepare
@@ -130,9 +130,9 @@ def test_nodes_bring_their_edges(model: Model, monkeypatch: pytest.MonkeyPatch) 
 def test_defaults_are_filled_in_and_told(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Options] = []
 
-    def listening(workspace: Any, findings: Findings, options: Options) -> Work[None]:
+    def listening(experiment: Any, findings: Findings, options: Options) -> Work[None]:
         told.append(options)
-        yield from scores(workspace, findings, options)
+        yield from scores(experiment, findings, options)
 
     name = add_method(monkeypatch, "edges", listening, options=("steps",), defaults={"steps": 7})
     discover(model, "ioi", name, edges=3, pairs=2, seed=4)
@@ -141,8 +141,8 @@ def test_defaults_are_filled_in_and_told(model: Model, monkeypatch: pytest.Monke
 
 
 def stopping(after: int, event: threading.Event) -> Any:
-    def find(workspace: Any, findings: Findings, options: Options) -> Work[None]:
-        for number, fraction in enumerate(scores(workspace, findings, options), 1):
+    def find(experiment: Any, findings: Findings, options: Options) -> Work[None]:
+        for number, fraction in enumerate(scores(experiment, findings, options), 1):
             if number == after:
                 event.set()
             yield fraction
@@ -190,7 +190,7 @@ def test_nothing_found_yet_of_another_kind(
 ) -> None:
     event = threading.Event()
 
-    def slow(workspace: Any, findings: Findings, options: Options) -> Work[None]:
+    def slow(experiment: Any, findings: Findings, options: Options) -> Work[None]:
         findings.edges[all_edges(findings.graph)] = 0.5  # beside what it selects by
         event.set()
         yield 0.1
@@ -213,12 +213,12 @@ def test_progress_says_what_is_done(model: Model, scoring: str) -> None:
 
 
 def test_as_work_on_a_workspace(model: Model, scoring: str) -> None:
-    _, workspace = prepare(model, "ioi", pairs=3)
+    _, experiment = prepare(model, "ioi", pairs=3)
     selection = Selection("top", 25)
-    findings = Findings.of(model.graph, scoring, workspace.metric_name)
-    work = discovery(workspace, scoring, Options(), selection, findings)
+    findings = Findings.of(model.graph, scoring, experiment.metric_name)
+    work = discovery(experiment, scoring, Options(), selection, findings)
     next(work)
-    early = conclude(workspace, findings.copy(), Options(), selection, 1.5)
+    early = discovery_from(experiment, findings.copy(), Options(), selection, 1.5)
     assert not early.complete and early.seconds == 1.5
     scored = np.isfinite(early.findings.edges)
     shares = []
@@ -230,7 +230,7 @@ def test_as_work_on_a_workspace(model: Model, scoring: str) -> None:
 
 
 def test_odd_results_are_remarked_on(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nothing(workspace: Any, findings: Findings, options: Options) -> Work[None]:
+    def nothing(experiment: Any, findings: Findings, options: Options) -> Work[None]:
         findings.edges[all_edges(findings.graph)] = 1e-12
         findings.remarks.append("As the method says.")
         yield 1.0
@@ -244,7 +244,7 @@ def test_odd_results_are_remarked_on(model: Model, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(METHODS, name, replace(METHODS[name], unit="share"))
     assert len(discover(model, "ioi", name, edges=200, pairs=2).remarks) == 1
 
-    def unjoined(workspace: Any, findings: Findings, options: Options) -> Work[None]:
+    def unjoined(experiment: Any, findings: Findings, options: Options) -> Work[None]:
         findings.edges[model.graph.parse_edge("a0.h0->m1")] = 9
         yield 1.0
         findings.complete = True
@@ -256,7 +256,7 @@ def test_odd_results_are_remarked_on(model: Model, monkeypatch: pytest.MonkeyPat
 
 
 def test_too_little_memory_is_a_sentence(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    def greedy(workspace: Any, findings: Findings, options: Options) -> Work[None]:
+    def greedy(experiment: Any, findings: Findings, options: Options) -> Work[None]:
         yield 0.5
         raise MemoryError
 

@@ -38,14 +38,14 @@ def test_all_edges_is_the_clean_run_and_none_the_corrupted(family: str) -> None:
     clean = c.metric([r.clean_logits for r in c.references])
     corrupted = c.metric([r.corrupted_logits for r in c.references])
     assert abs(clean - corrupted).max() > 0.05, "the case has to tell the runs apart"
-    assert_close(c.workspace.clean.per_pair, clean)
-    assert_close(c.workspace.corrupted.per_pair, corrupted)
+    assert_close(c.experiment.clean.per_pair, clean)
+    assert_close(c.experiment.corrupted.per_pair, corrupted)
     for circuit, expected in (
         (Circuit.full(c.graph), clean),
         (Circuit.empty(c.graph), corrupted),
         (Circuit.start(c.graph), clean),
     ):
-        value = Evaluator(c.workspace, circuit).value()
+        value = Evaluator(c.experiment, circuit).value()
         assert_close(value.per_pair, expected)
 
 
@@ -57,7 +57,7 @@ def test_random_circuits_equal_the_reference(
 ) -> None:
     c = case(family)
     circuit = random_circuit(c.graph, density, seed=int(100 * density), share_open=share_open)
-    value = Evaluator(c.workspace, circuit).value()
+    value = Evaluator(c.experiment, circuit).value()
     expected = c.circuit_metric(set(circuit.edges()), circuit.open)
     assert_close(value.per_pair, expected)
 
@@ -66,15 +66,15 @@ def test_random_circuits_equal_the_reference(
 @pytest.mark.parametrize("ablation", ["zero", "mean", "positional-mean", "context-mean"])
 def test_circuits_with_constants_outside(family: str, ablation: str) -> None:
     c = ablated_case(family, ablation)
-    full = Evaluator(c.workspace, Circuit.full(c.graph)).value()
-    assert_close(full.per_pair, c.workspace.clean.per_pair)
-    empty = Evaluator(c.workspace, Circuit.empty(c.graph)).value()
+    full = Evaluator(c.experiment, Circuit.full(c.graph)).value()
+    assert_close(full.per_pair, c.experiment.clean.per_pair)
+    empty = Evaluator(c.experiment, Circuit.empty(c.graph)).value()
     assert_close(empty.per_pair, c.circuit_metric(set()))
-    assert_close(c.workspace.corrupted.per_pair, empty.per_pair)
+    assert_close(c.experiment.corrupted.per_pair, empty.per_pair)
     # Where something clean reaches every node of the circuit, the two ways to say it are one.
     rounding = Rounding(case(family), ablation)
     circuit = random_circuit(c.graph, 0.4, seed=6).pruned()
-    evaluator = Evaluator(c.workspace, circuit)
+    evaluator = Evaluator(c.experiment, circuit)
     kept = set(circuit.edges())
     assert_close(evaluator.value().per_pair, c.circuit_metric(kept), rounding.allowed(kept))
     edges = [e for e in circuit.edges() if e.endswith("->logits")][:3]
@@ -85,7 +85,7 @@ def test_circuits_with_constants_outside(family: str, ablation: str) -> None:
     (_, effects), *_ = edge_effects(evaluator, ["m0->logits", "a0.h1->m1"], "full")
     every = set(c.graph.edges())
     for edge, effect in zip(["m0->logits", "a0.h1->m1"], effects, strict=True):
-        expected = c.circuit_metric(every - {edge}).mean() - c.workspace.clean.metric
+        expected = c.circuit_metric(every - {edge}).mean() - c.experiment.clean.metric
         assert effect == pytest.approx(expected, abs=rounding.allowed(every - {edge}))
 
 
@@ -110,13 +110,13 @@ def test_what_if_and_commit_agree_on_nodes_that_nothing_clean_reaches(
     """Edges into a node that is or comes to be dead, and the opening and closing of its inputs."""
     c = ablated_case(family, ablation)
     circuit = random_circuit(c.graph, 0.07, seed=8, share_open=0.1)
-    evaluator = Evaluator(c.workspace, circuit)
+    evaluator = Evaluator(c.experiment, circuit)
     edits = [Edit(toggle=(edge,)) for edge in circuit.edges()]
     edits += [Edit(toggle=(e,)) for e in some_edges(c.graph, 40, 9, without=circuit.open)]
     closed = [d for d in c.graph.destinations if d not in circuit.open]
     edits += [Edit(close=(d,)) for d in circuit.open] + [Edit(open=(d,)) for d in closed[::3]]
     for edit, metric in zip(edits, evaluator.what_if(edits), strict=True):
-        fresh = Evaluator(c.workspace, evaluator.edited(edit)).value()
+        fresh = Evaluator(c.experiment, evaluator.edited(edit)).value()
         assert_close(metric, fresh.per_pair, 3e-4 if ablation == "zero" else 2e-5)
 
 
@@ -124,7 +124,7 @@ def test_what_if_and_commit_agree_on_nodes_that_nothing_clean_reaches(
 def test_prompts_that_differ_from_the_first_position_on(family: str) -> None:
     c = case(family, start=0)
     circuit = random_circuit(c.graph, 0.4, seed=5)
-    value = Evaluator(c.workspace, circuit).value()
+    value = Evaluator(c.experiment, circuit).value()
     assert_close(value.per_pair, c.circuit_metric(set(circuit.edges())))
 
 
@@ -136,12 +136,12 @@ def test_what_if_equals_the_reference_and_the_committed_edit(family: str, densit
     edges = some_edges(c.graph, 10, seed=4, without=circuit.open)
     kept = set(circuit.edges())
     edits = [Edit(toggle=(e,)) for e in edges] + [Edit(toggle=tuple(edges[:4]))]
-    evaluator = Evaluator(c.workspace, circuit)
+    evaluator = Evaluator(c.experiment, circuit)
     metrics = evaluator.what_if(edits)
     for edit, metric in zip(edits, metrics, strict=True):
         expected = c.circuit_metric(kept ^ set(edit.toggle), circuit.open)
         assert_close(metric, expected)
-        committed = Evaluator(c.workspace, circuit).commit(edit)
+        committed = Evaluator(c.experiment, circuit).commit(edit)
         assert_close(committed.per_pair, expected)
     # Asking changes nothing.
     assert_close(evaluator.value().per_pair, c.circuit_metric(kept, circuit.open))
@@ -164,10 +164,10 @@ def test_opening_and_closing_destinations(family: str) -> None:
         c.circuit_metric(kept, circuit.open - {closing}),
         c.circuit_metric(without, circuit.open | {opening}),
     ]
-    metrics = Evaluator(c.workspace, circuit).what_if(edits)
+    metrics = Evaluator(c.experiment, circuit).what_if(edits)
     for edit, metric, wanted in zip(edits, metrics, expected, strict=True):
         assert_close(metric, wanted)
-        committed = Evaluator(c.workspace, circuit).commit(edit)
+        committed = Evaluator(c.experiment, circuit).commit(edit)
         assert_close(committed.per_pair, wanted)
 
 
@@ -177,7 +177,7 @@ def test_heads_that_share_an_input_and_are_needed_at_different_positions(family:
     c = case(family)
     edges = {f"input->a0.h{head}<{which}>" for head in (0, 1) for which in "qkv"}
     edges |= {"a0.h1->logits", "a0.h0->a1.h0<v>", "a1.h0->logits"}
-    value = Evaluator(c.workspace, Circuit.from_edges(c.graph, sorted(edges))).value()
+    value = Evaluator(c.experiment, Circuit.from_edges(c.graph, sorted(edges))).value()
     assert_close(value.per_pair, c.circuit_metric(edges))
 
 
@@ -186,7 +186,7 @@ def test_many_random_circuits_equal_the_reference(family: str) -> None:
     c = case(family)
     for seed in range(40):
         circuit = random_circuit(c.graph, (0.1, 0.2, 0.5)[seed % 3], 1000 + seed, seed % 2 / 10)
-        value = Evaluator(c.workspace, circuit).value()
+        value = Evaluator(c.experiment, circuit).value()
         assert_close(value.per_pair, c.circuit_metric(set(circuit.edges()), circuit.open), 5e-5)
 
 
@@ -198,7 +198,7 @@ def test_edits_in_any_order_end_at_the_same_value(data: st.DataObject) -> None:
     graph = c.graph
     seed = data.draw(st.integers(0, 1000))
     circuit = random_circuit(graph, data.draw(st.sampled_from([0.02, 0.2, 0.8])), seed, 0.1)
-    evaluator = Evaluator(c.workspace, circuit)
+    evaluator = Evaluator(c.experiment, circuit)
     before = evaluator.value().per_pair
     done: list[Edit] = []
     for _ in range(data.draw(st.integers(1, 8))):
@@ -213,12 +213,12 @@ def test_edits_in_any_order_end_at_the_same_value(data: st.DataObject) -> None:
             edit = Edit(toggle=(graph.edge_name(source, into),))
         if action == "ask":
             asked = evaluator.what_if([edit])[0]
-            fresh = Evaluator(c.workspace, evaluator.edited(edit)).value()
+            fresh = Evaluator(c.experiment, evaluator.edited(edit)).value()
             assert_close(asked, fresh.per_pair)
             continue
         evaluator.commit(edit)
         done.append(edit)
-    fresh = Evaluator(c.workspace, evaluator.circuit).value()
+    fresh = Evaluator(c.experiment, evaluator.circuit).value()
     assert_close(evaluator.value().per_pair, fresh.per_pair)
     for edit in reversed(done):
         evaluator.commit(Edit(toggle=edit.toggle, open=edit.close))
@@ -227,7 +227,7 @@ def test_edits_in_any_order_end_at_the_same_value(data: st.DataObject) -> None:
 
 def test_a_thousand_toggles_leave_no_error_and_take_no_memory() -> None:
     c = case("llama")
-    evaluator = Evaluator(c.workspace, random_circuit(c.graph, 0.2, seed=1))
+    evaluator = Evaluator(c.experiment, random_circuit(c.graph, 0.2, seed=1))
     edges = some_edges(c.graph, 60, seed=2)
     for edge in edges:
         evaluator.commit(Edit(toggle=(edge,)))
@@ -235,7 +235,7 @@ def test_a_thousand_toggles_leave_no_error_and_take_no_memory() -> None:
     rng = np.random.default_rng(0)
     for edge in rng.choice(edges, 1000):
         evaluator.commit(Edit(toggle=(str(edge),)))
-    fresh = Evaluator(c.workspace, evaluator.circuit).value()
+    fresh = Evaluator(c.experiment, evaluator.circuit).value()
     np.testing.assert_allclose(evaluator.value().per_pair, fresh.per_pair, rtol=0, atol=1e-6)
     assert evaluator.memory() <= 1.5 * held
 
@@ -243,7 +243,7 @@ def test_a_thousand_toggles_leave_no_error_and_take_no_memory() -> None:
 def test_a_failed_commit_leaves_the_circuit_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     c = case("gpt2")
     circuit = random_circuit(c.graph, 0.5, seed=1)
-    evaluator = Evaluator(c.workspace, circuit)
+    evaluator = Evaluator(c.experiment, circuit)
     before = evaluator.value().per_pair
     edge = next(e for e in circuit.edges() if e.endswith("->m1"))
 
@@ -251,7 +251,7 @@ def test_a_failed_commit_leaves_the_circuit_as_it_was(monkeypatch: pytest.Monkey
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("workbench.engine.incremental.Sheet._mlp", fail)
+        patch.setattr("workbench.engine.incremental.IncrementalRun._mlp", fail)
         with pytest.raises(MemoryError):
             evaluator.commit(Edit(toggle=(edge,)))
     assert evaluator.circuit == circuit
@@ -262,18 +262,18 @@ def test_a_failed_commit_leaves_the_circuit_as_it_was(monkeypatch: pytest.Monkey
 
 def test_refusals_are_sentences() -> None:
     c = case("gpt2")
-    evaluator = Evaluator(c.workspace, Circuit.start(c.graph))
+    evaluator = Evaluator(c.experiment, Circuit.start(c.graph))
     with pytest.raises(WorkbenchError, match="expand it"):
         evaluator.commit(Edit(toggle=("m0->logits",)))
     with pytest.raises(WorkbenchError, match="expand it"):
         evaluator.what_if([Edit(toggle=("m0->logits",))])
     with pytest.raises(WorkbenchError, match="another model"):
-        Evaluator(c.workspace, Circuit.empty(Graph(9, 9)))
+        Evaluator(c.experiment, Circuit.empty(Graph(9, 9)))
 
 
 def test_small_batches_give_the_same_as_one_large(monkeypatch: pytest.MonkeyPatch) -> None:
     c = case("neox")
-    evaluator = Evaluator(c.workspace, random_circuit(c.graph, 0.4, seed=2))
+    evaluator = Evaluator(c.experiment, random_circuit(c.graph, 0.4, seed=2))
     edits = [Edit(toggle=(e,)) for e in some_edges(c.graph, 20, seed=6)]
     together = evaluator.what_if(edits)
     monkeypatch.setattr("workbench.engine.budget.WHAT_IF_BYTES", {"cpu": 1})

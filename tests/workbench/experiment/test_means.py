@@ -21,7 +21,7 @@ from workbench.engine.evaluator import Evaluator
 from workbench.engine.score import evaluate
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import MEANS
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import means_batch
 from workbench.models.model import Model
 from workbench.prompts.batch import Batch, make_batch
@@ -39,10 +39,10 @@ def test_means_over_other_prompts(family: str, ablation: str) -> None:
     model = Model.from_hf(hf, tokenizer, name=family)
     batch = make_batch(make_task("ioi", tokenizer, 3, 0), tokenizer)
     data = make_batch(make_task("ioi", tokenizer, 30, 1), tokenizer)
-    workspace = Workspace(model, batch, ablation=ablation, means=data)
+    experiment = Experiment(model, batch, ablation=ablation, means=data)
     prompts, runs = [group.clean for group in data.groups], references(hf, data)
     own = references(hf, batch)
-    for group, reference, recording in zip(batch.groups, own, workspace.recordings, strict=True):
+    for group, reference, recording in zip(batch.groups, own, experiment.recordings, strict=True):
         for name in ("input", "m0", "m1"):
             expected = stand_in(
                 ablation,
@@ -55,8 +55,8 @@ def test_means_over_other_prompts(family: str, ablation: str) -> None:
             if name != "input":
                 found = recording.corrupted.layers[int(name[1:])].mlp_out
             torch.testing.assert_close(found, expected, atol=2e-5, rtol=0)
-    full = Evaluator(workspace, Circuit.full(model.graph)).value()
-    np.testing.assert_allclose(full.per_pair, workspace.clean.per_pair, atol=2e-5)
+    full = Evaluator(experiment, Circuit.full(model.graph)).value()
+    np.testing.assert_allclose(full.per_pair, experiment.clean.per_pair, atol=2e-5)
 
 
 def unmatched(batch: Batch, data: Batch) -> int:
@@ -82,9 +82,9 @@ def test_tokens_without_data_are_counted_and_told(tmp_path: Path) -> None:
     task = make_task("ioi", model.tokenizer, 3, 0)
     batch = make_batch(task, model.tokenizer)
     data = make_batch(make_task("ioi", model.tokenizer, 8, 5), model.tokenizer)
-    workspace = Workspace(model, batch, ablation="context-mean", means=data)
-    assert workspace.unmatched == unmatched(batch, data) > 0
-    whole = Workspace(model, batch, ablation="context-mean")
+    experiment = Experiment(model, batch, ablation="context-mean", means=data)
+    assert experiment.unmatched == unmatched(batch, data) > 0
+    whole = Experiment(model, batch, ablation="context-mean")
     assert whole.unmatched == 0
     path = tmp_path / "one.jsonl"
     path.write_text(as_lines(make_task("ioi", model.tokenizer, 8, 5)))
@@ -92,12 +92,12 @@ def test_tokens_without_data_are_counted_and_told(tmp_path: Path) -> None:
         model, task, ablation="context-mean", means=str(path), journal=tmp_path / "journal"
     )
     told = [w for w in session.task.warnings if "positional mean stands in" in w]
-    assert len(told) == 1 and f"{workspace.unmatched:,} tokens" in told[0]
+    assert len(told) == 1 and f"{experiment.unmatched:,} tokens" in told[0]
     again = session.status().corrupted_metric
     session.close()
     with resume_session(tmp_path / "journal", model=model) as resumed:
         assert resumed.status().corrupted_metric == again
-    assert again == pytest.approx(workspace.corrupted.metric, abs=1e-6)
+    assert again == pytest.approx(experiment.corrupted.metric, abs=1e-6)
 
 
 def as_lines(task: Task) -> str:

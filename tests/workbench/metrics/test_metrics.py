@@ -94,13 +94,13 @@ def test_an_unknown_metric_is_refused() -> None:
 def test_many_alternatives_are_measured_a_few_at_a_time(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace = case("llama").workspace
-    clean = workspace.recordings[0].clean.final[:, -1]
-    answers = workspace.metrics[0].answers
-    metric = Metric(name, workspace.parts, answers, clean)
+    experiment = case("llama").experiment
+    clean = experiment.recordings[0].clean.final[:, -1]
+    answers = experiment.metrics[0].answers
+    metric = Metric(name, experiment.parts, answers, clean)
     finals = clean[:, None] + torch.randn(1, 7, 1, generator=torch.Generator().manual_seed(0))
     together = metric.of_residual(finals)
-    one = 4 * len(clean) * workspace.parts.w_u.shape[1]
+    one = 4 * len(clean) * experiment.parts.w_u.shape[1]
     for n in (0, 1, 3):
         monkeypatch.setattr("workbench.metrics.metric.LOGIT_BYTES", n * one)
         torch.testing.assert_close(metric.of_residual(finals), together)

@@ -17,8 +17,8 @@ from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.engine.budget import Shape
 from workbench.engine.evaluator import Evaluator
-from workbench.engine.plan import ALL, LAST, make_plan
-from workbench.experiment.experiment import Workspace
+from workbench.engine.plan import Positions, make_plan
+from workbench.experiment.experiment import Experiment
 from workbench.metrics.catalogue import DEFINITIONS
 from workbench.model_report.footprint import Footprint, _needed, predict
 from workbench.models.architecture import storage_bytes
@@ -45,10 +45,10 @@ def batch(shapes: tuple[Shape, ...], vocabulary: int) -> Any:
     return SimpleNamespace(groups=tuple(groups))
 
 
-def workspace(name: str, shapes: tuple[Shape, ...], dtype: torch.dtype) -> Workspace:
+def experiment(name: str, shapes: tuple[Shape, ...], dtype: torch.dtype) -> Experiment:
     parts = parts_of(MODELS[name]().to(dtype))
     model: Any = SimpleNamespace(parts=parts, graph=parts.graph())
-    return Workspace(model, batch(shapes, parts.w_u.shape[1]))
+    return Experiment(model, batch(shapes, parts.w_u.shape[1]))
 
 
 def tensors_of(recording: Recording) -> Iterator[Tensor]:
@@ -60,7 +60,7 @@ def tensors_of(recording: Recording) -> Iterator[Tensor]:
         yield from rotation or ()
 
 
-def most_cells(made: Workspace) -> int:
+def most_cells(made: Experiment) -> int:
     """Bytes of the cells of the whole graph, made at once or grown input by input."""
     full = Circuit.full(made.graph)
     grown = Evaluator(made, Circuit.empty(made.graph))
@@ -77,7 +77,7 @@ def most_cells(made: Workspace) -> int:
 @pytest.mark.parametrize("name", NAMES)
 def test_prediction_and_tensors(name: str, dtype: torch.dtype) -> None:
     for shapes in BATCHES:
-        made = workspace(name, shapes, dtype)
+        made = experiment(name, shapes, dtype)
         predicted = predict(made.parts, shapes)
         runs = sum(storage_bytes(tensors_of(recording)) for recording in made.recordings)
         assert predicted.runs == pytest.approx(runs, rel=0.01)
@@ -90,7 +90,10 @@ def test_prediction_and_tensors(name: str, dtype: torch.dtype) -> None:
 def test_where_sources_are_needed_is_what_the_plan_says(layers: int, parallel: bool) -> None:
     graph = Graph(layers, 3, parallel)
     plan = make_plan(graph, all_edges(graph), np.zeros(graph.n_destinations, dtype=bool))
-    assert _needed(graph) == ((plan.need == ALL).sum(), (plan.need == LAST).sum())
+    assert _needed(graph) == (
+        (plan.need == Positions.ALL).sum(),
+        (plan.need == Positions.LAST).sum(),
+    )
 
 
 def test_the_worst_case_is_prompts_that_differ_from_the_first_token_on() -> None:

@@ -18,22 +18,22 @@ def test_pattern_equals_the_models(family: str, run: str) -> None:
     for pair in range(len(PAIRS)):
         written = made.written(pair, run)
         for head, wanted in written.patterns.items():
-            view = pattern(made.workspace, head, pair=pair, run=run)
+            view = pattern(made.experiment, head, pair=pair, run=run)
             np.testing.assert_allclose(view.weights, wanted.numpy(), atol=1e-5)
             assert view.weights.dtype == np.float32
             assert len(view.tokens) == len(view.weights)
 
 
 def test_tokens_are_the_prompts() -> None:
-    workspace = case("gpt2").workspace
-    assert "".join(pattern(workspace, "a0.h0", pair=2).tokens) == PAIRS[2].clean
-    corrupted = pattern(workspace, "a0.h0", pair=2, run="corrupted")
+    experiment = case("gpt2").experiment
+    assert "".join(pattern(experiment, "a0.h0", pair=2).tokens) == PAIRS[2].clean
+    corrupted = pattern(experiment, "a0.h0", pair=2, run="corrupted")
     assert "".join(corrupted.tokens) == PAIRS[2].corrupted
 
 
 def test_mean_over_prompts_of_one_length() -> None:
     made = case("llama", pairs=(0, 2, 4))
-    view = pattern(made.workspace, "a1.h3", pair=None)
+    view = pattern(made.experiment, "a1.h3", pair=None)
     patterns = [made.written(i).patterns["a1.h3"] for i in range(3)]
     np.testing.assert_allclose(view.weights, torch.stack(patterns).mean(0).numpy(), atol=1e-5)
     assert view.tokens[0] == "The"
@@ -43,15 +43,15 @@ def test_mean_over_prompts_of_one_length() -> None:
 
 def test_no_mean_over_prompts_of_several_lengths() -> None:
     with pytest.raises(WorkbenchError, match="5 to 8 tokens"):
-        pattern(case("gpt2").workspace, "a0.h0", pair=None)
+        pattern(case("gpt2").experiment, "a0.h0", pair=None)
 
 
 @pytest.mark.parametrize("node", ["m0", "input", "logits"])
 def test_only_heads_have_a_pattern(node: str) -> None:
     with pytest.raises(WorkbenchError, match="Only heads"):
-        pattern(case("gpt2").workspace, node, pair=0)
+        pattern(case("gpt2").experiment, node, pair=0)
 
 
 def test_unknown_heads_are_refused() -> None:
     with pytest.raises(WorkbenchError, match="no node"):
-        pattern(case("gpt2").workspace, "a0.h9", pair=0)
+        pattern(case("gpt2").experiment, "a0.h9", pair=0)

@@ -10,7 +10,7 @@ from transformer_lens.tools.analysis import direct_logit_attribution
 from tests.support.cases.readout_cases import FAMILIES, PAIRS, Case, case
 from workbench.errors import WorkbenchError
 from workbench.readouts.direct_logit_attribution import attribution
-from workbench.readouts.results import Attribution
+from workbench.readouts.results import DirectAttribution
 
 TOLERANCE = 1e-4
 
@@ -23,13 +23,13 @@ def difference(logits: torch.Tensor, answers: tuple[list[int], list[int]]) -> fl
 def expected(case: Case, pair: int, run: str) -> dict[str, float]:
     """Every row for one pair, read off the logits that each part writes alone."""
     written = case.written(pair, run)
-    sources = case.workspace.model.graph.sources
+    sources = case.experiment.model.graph.sources
     parts = {name: case.reference.lens(written, name, -1) for name in sources}
     parts |= case.reference.other_logits(written, -1)
     return {name: difference(logits, case.answers(pair)) for name, logits in parts.items()}
 
 
-def as_dict(view: Attribution) -> dict[str, float]:
+def as_dict(view: DirectAttribution) -> dict[str, float]:
     return {row.node: row.value for row in view.rows}
 
 
@@ -39,10 +39,10 @@ def test_every_row_equals_the_reference(family: str, run: str) -> None:
     made = case(family)
     by_pair = [expected(made, pair, run) for pair in range(len(PAIRS))]
     for pair, wanted in enumerate(by_pair):
-        rows = as_dict(attribution(made.workspace, pair=pair, run=run))
+        rows = as_dict(attribution(made.experiment, pair=pair, run=run))
         assert rows == pytest.approx({name: wanted[name] for name in rows}, abs=TOLERANCE)
         assert all(abs(wanted[name]) < 1e-12 for name in set(wanted) - set(rows))
-    mean = as_dict(attribution(made.workspace, run=run))
+    mean = as_dict(attribution(made.experiment, run=run))
     for name, value in mean.items():
         assert value == pytest.approx(sum(w[name] for w in by_pair) / len(PAIRS), abs=TOLERANCE)
 
@@ -52,7 +52,7 @@ def test_every_row_equals_the_reference(family: str, run: str) -> None:
 @pytest.mark.parametrize("pair", [None, 1])
 def test_rows_sum_to_the_logit_difference(family: str, run: str, pair: int | None) -> None:
     made = case(family)
-    view = attribution(made.workspace, pair=pair, run=run)
+    view = attribution(made.experiment, pair=pair, run=run)
     assert sum(row.value for row in view.rows) == pytest.approx(view.total, abs=TOLERANCE)
     chosen = range(len(PAIRS)) if pair is None else [pair]
     model = [difference(made.written(i, run).logits[-1], made.answers(i)) for i in chosen]
@@ -60,10 +60,10 @@ def test_rows_sum_to_the_logit_difference(family: str, run: str, pair: int | Non
 
 
 def test_total_is_the_metric() -> None:
-    workspace = case("llama").workspace
-    assert attribution(workspace).total == pytest.approx(workspace.clean.metric, abs=1e-5)
-    corrupted = attribution(workspace, run="corrupted")
-    assert corrupted.total == pytest.approx(workspace.corrupted.metric, abs=1e-5)
+    experiment = case("llama").experiment
+    assert attribution(experiment).total == pytest.approx(experiment.clean.metric, abs=1e-5)
+    corrupted = attribution(experiment, run="corrupted")
+    assert corrupted.total == pytest.approx(experiment.corrupted.metric, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_total_is_the_metric() -> None:
 def test_rows_are_the_sources_and_what_the_model_has_besides(
     family: str, others: list[str]
 ) -> None:
-    workspace = case(family).workspace
-    rows = [row.node for row in attribution(workspace).rows]
-    assert rows == [*workspace.model.graph.sources, *others]
+    experiment = case(family).experiment
+    rows = [row.node for row in attribution(experiment).rows]
+    assert rows == [*experiment.model.graph.sources, *others]
 
 
 def test_rank_and_value_of_a_node() -> None:
-    view = attribution(case("gpt2").workspace)
+    view = attribution(case("gpt2").experiment)
     ranked = view.ranked()
     assert [abs(r.value) for r in ranked] == sorted((abs(r.value) for r in view.rows), reverse=True)
     assert view.rank(ranked[0].node) == 1
@@ -100,7 +100,7 @@ def test_agrees_with_transformer_lens(family: str) -> None:
     hf, _ = FAMILIES[family]()
     bridge = build_bridge_from_module(hf, type(hf).__name__, hf_config=hf.config, model_name="tiny")
     bridge.enable_compatibility_mode()
-    group = next(g for g in made.workspace.batch.groups if 1 in g.indices)
+    group = next(g for g in made.experiment.batch.groups if 1 in g.indices)
     (right,), (wrong,) = made.answers(1)
     theirs = direct_logit_attribution(
         bridge,
@@ -110,7 +110,7 @@ def test_agrees_with_transformer_lens(family: str) -> None:
         unit="component",
     )
     values = dict(zip(theirs.labels, theirs.attribution.squeeze(-1).tolist(), strict=True))
-    ours = as_dict(attribution(made.workspace, pair=1))
+    ours = as_dict(attribution(made.experiment, pair=1))
     for layer in range(2):
         assert ours[f"m{layer}"] == pytest.approx(values[f"{layer}_mlp_out"], abs=TOLERANCE)
     assert ours["input"] == pytest.approx(values["embed"], abs=TOLERANCE)
@@ -123,8 +123,8 @@ def test_agrees_with_transformer_lens(family: str) -> None:
 
 
 def test_refuses_a_pair_or_run_that_is_not_there() -> None:
-    workspace = case("gpt2").workspace
+    experiment = case("gpt2").experiment
     with pytest.raises(WorkbenchError, match="no pair 99"):
-        attribution(workspace, pair=99)
+        attribution(experiment, pair=99)
     with pytest.raises(WorkbenchError, match="no run"):
-        attribution(workspace, run="circuit")
+        attribution(experiment, run="circuit")

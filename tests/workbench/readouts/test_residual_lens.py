@@ -25,7 +25,7 @@ def test_rows_equal_the_reference(family: str, run: str, pair: int | None) -> No
     made = case(family)
     chosen = range(len(PAIRS)) if pair is None else [pair]
     for position in (-1, -2):
-        view = residual_lens(made.workspace, position=position, pair=pair, k=4, run=run)
+        view = residual_lens(made.experiment, position=position, pair=pair, k=4, run=run)
         assert [row.name for row in view.rows] == ["embeddings", "layer 0", "layer 1"]
         assert [row.layer for row in view.rows] == [-1, 0, 1]
         for depth, row in enumerate(view.rows):
@@ -47,19 +47,19 @@ def test_rows_equal_the_reference(family: str, run: str, pair: int | None) -> No
 
 @pytest.mark.parametrize("metric", ["logit_diff", "prob_diff", "accuracy", "kl"])
 def test_last_row_has_the_runs_metric(metric: str) -> None:
-    workspace = case("llama", metric).workspace
-    clean = residual_lens(workspace).rows
-    corrupted = residual_lens(workspace, run="corrupted").rows
-    assert clean[-1].metric == pytest.approx(workspace.clean.metric, abs=1e-5)
-    assert corrupted[-1].metric == pytest.approx(workspace.corrupted.metric, abs=1e-5)
+    experiment = case("llama", metric).experiment
+    clean = residual_lens(experiment).rows
+    corrupted = residual_lens(experiment, run="corrupted").rows
+    assert clean[-1].metric == pytest.approx(experiment.clean.metric, abs=1e-5)
+    assert corrupted[-1].metric == pytest.approx(experiment.corrupted.metric, abs=1e-5)
     assert len({row.metric for row in clean}) > 1
 
 
 def test_rows_do_not_depend_on_how_many_layers_are_read_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    workspace = case("neox", "prob_diff").workspace
-    together = residual_lens(workspace)
+    experiment = case("neox", "prob_diff").experiment
+    together = residual_lens(experiment)
     monkeypatch.setattr(residual, "MAX_LOGITS", 1)
     turns = []
 
@@ -68,7 +68,7 @@ def test_rows_do_not_depend_on_how_many_layers_are_read_at_once(
         turns.append("taken")
         yield
 
-    apart = residual_lens(workspace, turn=turn)
+    apart = residual_lens(experiment, turn=turn)
     assert len(turns) == 3
     for one, other in zip(together.rows, apart.rows, strict=True):
         assert [t.id for t in one.top] == [t.id for t in other.top]
@@ -81,10 +81,10 @@ def test_agrees_with_transformer_lens(family: str) -> None:
     made = case(family)
     hf, _ = FAMILIES[family]()
     bridge = build_bridge_from_module(hf, type(hf).__name__, hf_config=hf.config, model_name="tiny")
-    group = next(g for g in made.workspace.batch.groups if 1 in g.indices)
+    group = next(g for g in made.experiment.batch.groups if 1 in g.indices)
     tokens = group.clean[group.indices.index(1)][None]
     theirs = logit_lens(bridge, tokens, positions=-1, return_type="probs", top_k=5)
-    view = residual_lens(made.workspace, pair=1, k=5)
+    view = residual_lens(made.experiment, pair=1, k=5)
     for row, ids, values in zip(
         view.rows, theirs.readout.top_ids, theirs.readout.values, strict=True
     ):
@@ -93,10 +93,10 @@ def test_agrees_with_transformer_lens(family: str) -> None:
 
 
 def test_refuses_what_is_not_there() -> None:
-    workspace = case("gpt2").workspace
+    experiment = case("gpt2").experiment
     with pytest.raises(WorkbenchError, match="outside"):
-        residual_lens(workspace, position=5)
+        residual_lens(experiment, position=5)
     with pytest.raises(WorkbenchError, match="no pair"):
-        residual_lens(workspace, pair=5)
+        residual_lens(experiment, pair=5)
     with pytest.raises(WorkbenchError, match="at least one"):
-        residual_lens(workspace, k=0)
+        residual_lens(experiment, k=0)

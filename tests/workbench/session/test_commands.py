@@ -53,7 +53,7 @@ def states(draw: st.DrawFn) -> State:
 def same(one: State, other: State) -> bool:
     a, b = one.circuit, other.circuit
     return (a == b and a.groups == b.groups and a.notes == b.notes) and (
-        one.threshold == other.threshold and dict(one.shelf) == dict(other.shelf)
+        one.threshold == other.threshold and dict(one.dropped_nodes) == dict(other.dropped_nodes)
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.cases.session_cases import FAMILIES, expand_all, fresh_metric, new_session, tiny
-from workbench.base.failures import told
+from workbench.base.failures import failures_as_sentences
 from workbench.engine.deltas import Deltas
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import Cancelled, WorkbenchError
@@ -122,7 +122,7 @@ def test_any_other_failure_is_named(session: Session, monkeypatch: pytest.Monkey
 
 def test_sentences_and_cancelling_pass_through() -> None:
     for error in (WorkbenchError("A sentence."), Cancelled()):
-        with pytest.raises(type(error)), told():
+        with pytest.raises(type(error)), failures_as_sentences():
             raise error
 
 

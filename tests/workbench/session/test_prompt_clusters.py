@@ -14,7 +14,7 @@ from tests.support.cluster_cases import mixed_session, pocket
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.estimates import eap
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.formats import load_circuit
 from workbench.prompts.batch import make_batch
 from workbench.session.prompt_clusters import ClusterRequest
@@ -31,12 +31,12 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 
 def by_hand(session: Session, pairs: tuple[int, ...]) -> Circuit:
-    """The circuit of the largest |mean EAP score|, each pair scored in a workspace of its own."""
+    """The circuit of the largest |mean EAP score|, each pair scored in an experiment of its own."""
     task, graph = session._engine.batch.task, session.graph
     rows = []
     for pair in pairs:
         batch = make_batch(replace(task, pairs=(task.pairs[pair],)), pocket().tokenizer)
-        rows.append(eap(Workspace(pocket(), batch, metric="logit_diff")))
+        rows.append(eap(Experiment(pocket(), batch, metric="logit_diff")))
     mean = np.abs(np.mean(rows, axis=0)) * all_edges(graph)
     circuit = Circuit.empty(graph)
     circuit.mask.reshape(-1)[np.argsort(-mean.reshape(-1), kind="stable")[:EDGES]] = True

@@ -60,7 +60,7 @@ def agree(one: State, other: State) -> bool:
         a == b
         and a.groups == b.groups
         and a.notes == b.notes
-        and (one.threshold, one.shelf) == (other.threshold, other.shelf)
+        and (one.threshold, one.dropped_nodes) == (other.threshold, other.dropped_nodes)
     )
 
 

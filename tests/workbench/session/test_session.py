@@ -364,9 +364,9 @@ def test_words_do_not_touch_the_numbers(session: Session) -> None:
 
 
 def test_readouts_are_those_of_the_session_s_prompts(session: Session) -> None:
-    workspace = session._engine.workspace
+    experiment = session._engine.experiment
     read = session.readouts
-    assert read.lens("m1", k=3) == lens(workspace, "m1", k=3)
+    assert read.lens("m1", k=3) == lens(experiment, "m1", k=3)
     assert len(read.lens("m1", -2, 0, 5).promoted) == 5
     total = read.attribution().total
     assert total == pytest.approx(session.status().model_metric, abs=1e-4)

@@ -13,7 +13,7 @@ from tests.support.cases.session_cases import expand_all, new_session
 from workbench.engine.effect_settings import SETTINGS
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import edge_effects
-from workbench.session.priority_lock import Turns
+from workbench.session.priority_lock import PriorityLock
 from workbench.session.session import Session
 
 
@@ -28,7 +28,7 @@ def exact(session: Session, node: str, setting: str) -> dict[str, float | None]:
 
 
 def reference(session: Session, node: str, setting: str) -> dict[str, float]:
-    evaluator = Evaluator(session._engine.workspace, session.circuit)
+    evaluator = Evaluator(session._engine.experiment, session.circuit)
     edges = [c.edge for c in session.candidates(node)]
     return {
         name: float(value)
@@ -191,19 +191,19 @@ def test_commands_sweeps_and_looks_from_many_threads(session: Session) -> None:
         thread.join(20)
         assert not thread.is_alive()
     assert errors == []
-    metric = Evaluator(session._engine.workspace, session.circuit).value().metric
+    metric = Evaluator(session._engine.experiment, session.circuit).value().metric
     assert session.status().circuit_metric == pytest.approx(metric, abs=1e-5)
     assert len(session.commands()) == len(session._history.done)
 
 
 def test_a_command_waits_for_one_chunk_at_most() -> None:
-    turns = Turns()
+    lock = PriorityLock()
     events: list[str] = []
     running, waiting, stop = threading.Event(), threading.Event(), threading.Event()
 
     def sweep() -> None:
         while not stop.is_set():
-            with turns.chunk():
+            with lock.background():
                 events.append("chunk")
                 running.set()
                 # During this chunk the command begins to wait; it could lose to all later ones.
@@ -213,7 +213,7 @@ def test_a_command_waits_for_one_chunk_at_most() -> None:
     def command() -> None:
         running.wait(5)
         threading.Timer(0.05, waiting.set).start()
-        with turns.command():
+        with lock.foreground():
             events.append("command")
             stop.set()
 
@@ -227,9 +227,9 @@ def test_a_command_waits_for_one_chunk_at_most() -> None:
 
 
 def test_a_turn_is_given_back_when_the_work_fails() -> None:
-    turns = Turns()
-    for turn in (turns.command, turns.chunk):
+    lock = PriorityLock()
+    for turn in (lock.foreground, lock.background):
         with pytest.raises(ZeroDivisionError), turn():
             raise ZeroDivisionError
-    with turns.command():
+    with lock.foreground():
         pass

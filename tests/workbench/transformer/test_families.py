@@ -38,7 +38,7 @@ def assert_close(actual: Any, expected: Any, atol: float = 3e-5) -> None:
 def test_both_runs_are_the_models(name: str) -> None:
     c = usual_case(name)
     parts = c.model.parts
-    for group, recording in zip(c.workspace.batch.groups, c.workspace.recordings, strict=True):
+    for group, recording in zip(c.experiment.batch.groups, c.experiment.recordings, strict=True):
         with torch.no_grad():
             clean, corrupted = (
                 c.model.hf(tokens, use_cache=False).logits
@@ -48,7 +48,7 @@ def test_both_runs_are_the_models(name: str) -> None:
             torch.testing.assert_close(ours, clean, rtol=0, atol=3e-5)
             ours = unembed(parts, recording.corrupted.final)
             torch.testing.assert_close(ours, corrupted[:, recording.start :], rtol=0, atol=3e-5)
-    moved = np.subtract(c.workspace.clean.per_pair, c.workspace.corrupted.per_pair)
+    moved = np.subtract(c.experiment.clean.per_pair, c.experiment.corrupted.per_pair)
     assert abs(moved).max() > 0.05, "the case has to tell the runs apart"
 
 
@@ -58,7 +58,7 @@ def test_circuits_equal_the_reference(name: str, density: float) -> None:
     c = usual_case(name)
     for share_open in (0.0, 0.25):
         circuit = random_circuit(c.graph, density, seed=int(100 * density), share_open=share_open)
-        value = Evaluator(c.workspace, circuit).value()
+        value = Evaluator(c.experiment, circuit).value()
         expected = c.circuit_metric(set(circuit.edges()), circuit.open)
         assert_close(value.per_pair, expected)
 
@@ -70,7 +70,7 @@ def test_what_if_and_commit_equal_the_reference(name: str) -> None:
     edges = some_edges(c.graph, 3, seed=4, without=circuit.open)
     kept = set(circuit.edges())
     edits = [*(Edit(toggle=(e,)) for e in edges), Edit(toggle=tuple(edges))]
-    evaluator = Evaluator(c.workspace, circuit)
+    evaluator = Evaluator(c.experiment, circuit)
     for edit, metric in zip(edits, evaluator.what_if(edits), strict=True):
         expected = c.circuit_metric(kept ^ set(edit.toggle), circuit.open)
         assert_close(metric, expected)
@@ -84,7 +84,7 @@ def test_effects_equal_the_reference(name: str, setting: str) -> None:
     circuit = random_circuit(c.graph, 0.3, seed=9)
     edges = some_edges(c.graph, 2, seed=10)
     found: dict[str, float] = {}
-    for names, effects in edge_effects(Evaluator(c.workspace, circuit), edges, setting):
+    for names, effects in edge_effects(Evaluator(c.experiment, circuit), edges, setting):
         found.update(zip(names, effects, strict=True))
     assert_close(
         [found[e] for e in edges], [expected_effect(c, circuit, e, setting) for e in edges]
@@ -95,7 +95,7 @@ def test_effects_equal_the_reference(name: str, setting: str) -> None:
 def test_eap_is_the_slope_of_the_reference(name: str) -> None:
     """Central differences: corrupt an edge by a small share, and see what the metric does."""
     c = usual_case(name)
-    scores, share = estimates(c.workspace), 0.01
+    scores, share = estimates(c.experiment), 0.01
     for edge in some_edges(c.graph, 2, seed=12):
         slopes = [
             (reference.nudged(edge, share) - reference.nudged(edge, -share)) / (2 * share)
@@ -123,7 +123,7 @@ def test_any_circuit_of_any_family_on_any_prompts(
     length, start = prompt
     c = family_case(name, seed, (((1, 0), length, start),))
     circuit = random_circuit(c.graph, density, seed, share_open)
-    evaluator = Evaluator(c.workspace, circuit)
+    evaluator = Evaluator(c.experiment, circuit)
     kept = set(circuit.edges())
     assert_close(evaluator.value().per_pair, c.circuit_metric(kept, circuit.open), 5e-5)
     (edge,) = some_edges(c.graph, 1, seed, without=circuit.open)
@@ -147,7 +147,7 @@ def test_circuits_with_constants_outside(name: str, ablation: str) -> None:
     c = usual_case(name)
     constant = ablated(c, ablation)
     circuit = random_circuit(c.graph, 0.5, seed=6).pruned()
-    value = Evaluator(constant.workspace, circuit).value()
+    value = Evaluator(constant.experiment, circuit).value()
     kept = set(circuit.edges())
     allowed = Rounding(c, ablation).allowed(kept)
     assert_close(value.per_pair, constant.circuit_metric(kept), allowed)

@@ -23,7 +23,7 @@ from workbench.models.model import Model
 from workbench.models.self_check import MAX_TOKENS, self_check
 from workbench.transformer.families import ADAPTERS, parts_of
 from workbench.transformer.families.supported import SUPPORTED_FAMILIES, require_supported
-from workbench.transformer.parts import Attention, Layer, Parts
+from workbench.transformer.parts import Attention, Layer, ModelParts
 from workbench.transformer.recording import clean_logits
 
 pytestmark = pytest.mark.dependencies
@@ -58,10 +58,10 @@ def test_whatever_a_family_has_matters(name: str) -> None:
     parts = model_of(name).parts
     usual = clean_logits(parts, TOKENS)
 
-    def differs(other: Parts) -> bool:
+    def differs(other: ModelParts) -> bool:
         return bool((clean_logits(other, TOKENS) - usual).abs().max() > 1e-2)
 
-    def without(feature: str, value: Any) -> Parts:
+    def without(feature: str, value: Any) -> ModelParts:
         layers = (
             replace(layer, attention=replace(layer.attention, **{feature: value}))
             for layer in parts.layers

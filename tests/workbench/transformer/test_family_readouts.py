@@ -12,11 +12,11 @@ from torch import Tensor
 from tasks.task import Task
 from tests.support.cases.family_cases import CASES, model_of
 from tests.support.cases.readout_cases import PAIRS
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.metrics.catalogue import DEFINITIONS
 from workbench.metrics.metric import Answers, Metric
 from workbench.prompts.batch import make_batch
-from workbench.readouts.activations import select
+from workbench.readouts.activations import activations
 from workbench.readouts.attention import pattern
 from workbench.readouts.direct_logit_attribution import attribution
 from workbench.readouts.logit_lens import lens
@@ -31,87 +31,89 @@ PAIR = 1
 
 
 @cache
-def workspace_of(name: str, metric: str = "logit_diff") -> Workspace:
+def workspace_of(name: str, metric: str = "logit_diff") -> Experiment:
     model = model_of(name)
     task = Task(name="readouts", pairs=PAIRS, metric=metric, description="Pairs of two lengths.")
-    return Workspace(model, make_batch(task, model.tokenizer), metric)
+    return Experiment(model, make_batch(task, model.tokenizer), metric)
 
 
-def prompt_of(workspace: Workspace, run: str) -> Tensor:
+def prompt_of(experiment: Experiment, run: str) -> Tensor:
     """The tokens of `PAIR`, [1, position]."""
-    group, row = workspace.batch.locate(PAIR)
+    group, row = experiment.batch.locate(PAIR)
     return (group.clean if run == "clean" else group.corrupted)[row : row + 1]
 
 
-def logits_of(workspace: Workspace, run: str) -> Tensor:
+def logits_of(experiment: Experiment, run: str) -> Tensor:
     """The model's own, at the last position, [vocabulary]."""
     with torch.no_grad():
-        tokens = prompt_of(workspace, run)
-        return workspace.model.hf(tokens, use_cache=False).logits[0, -1]
+        tokens = prompt_of(experiment, run)
+        return experiment.model.hf(tokens, use_cache=False).logits[0, -1]
 
 
-def difference(workspace: Workspace, logits: Tensor) -> float:
-    group, row = workspace.batch.locate(PAIR)
+def difference(experiment: Experiment, logits: Tensor) -> float:
+    group, row = experiment.batch.locate(PAIR)
     right, wrong = list(group.answers[row]), list(group.wrong_answers[row])
     return float(logits[right].mean() - logits[wrong].mean())
 
 
-def uncapped(workspace: Workspace, logits: Tensor) -> Tensor:
+def uncapped(experiment: Experiment, logits: Tensor) -> Tensor:
     """Logits before the model's soft cap, if it has one."""
-    cap = workspace.parts.logit_cap
+    cap = experiment.parts.logit_cap
     return logits if cap is None else cap * torch.atanh(logits.double() / cap)
 
 
 @cases
 @pytest.mark.parametrize("run", ["clean", "corrupted"])
 def test_attributions_sum_to_the_models_logit_difference(name: str, run: str) -> None:
-    workspace = workspace_of(name)
-    found = attribution(workspace, pair=PAIR, run=run)
-    expected = difference(workspace, uncapped(workspace, logits_of(workspace, run)))
+    experiment = workspace_of(name)
+    found = attribution(experiment, pair=PAIR, run=run)
+    expected = difference(experiment, uncapped(experiment, logits_of(experiment, run)))
     assert found.total == pytest.approx(expected, abs=3e-5)
     assert sum(row.value for row in found.rows) == pytest.approx(expected, abs=1e-4)
 
 
 @cases
 def test_the_lens_of_the_logits_is_the_models_logits(name: str) -> None:
-    workspace = workspace_of(name)
+    experiment = workspace_of(name)
     for run in ("clean", "corrupted"):
-        logits = logits_of(workspace, run)
-        plain = uncapped(workspace, logits)
+        logits = logits_of(experiment, run)
+        plain = uncapped(experiment, logits)
         centred = plain - plain.mean()
-        found = lens(workspace, "logits", pair=PAIR, k=5, run=run)
+        found = lens(experiment, "logits", pair=PAIR, k=5, run=run)
         values = [token.value for token in found.promoted]
         np.testing.assert_allclose(values, centred.topk(5).values, rtol=0, atol=1e-4)
         assert found.answers - found.wrong_answers == pytest.approx(
-            difference(workspace, plain), abs=1e-4
+            difference(experiment, plain), abs=1e-4
         )
-        last = residual_lens(workspace, pair=PAIR, run=run).rows[-1]
+        last = residual_lens(experiment, pair=PAIR, run=run).rows[-1]
         assert last.top[0].value == pytest.approx(float(logits.softmax(-1).max()), abs=1e-4)
-        assert last.logit_difference == pytest.approx(difference(workspace, logits), abs=1e-4)
+        assert last.logit_difference == pytest.approx(difference(experiment, logits), abs=1e-4)
 
 
 @cases
 def test_attention_patterns_are_the_models(name: str) -> None:
-    workspace = workspace_of(name)
-    graph = workspace.model.graph
+    experiment = workspace_of(name)
+    graph = experiment.model.graph
     for run in ("clean", "corrupted"):
         with torch.no_grad():
-            tokens = prompt_of(workspace, run)
-            theirs = workspace.model.hf(tokens, use_cache=False, output_attentions=True).attentions
+            tokens = prompt_of(experiment, run)
+            theirs = experiment.model.hf(tokens, use_cache=False, output_attentions=True).attentions
         for layer in range(graph.n_layers):
             for head in range(graph.n_heads):
-                ours = pattern(workspace, f"a{layer}.h{head}", pair=PAIR, run=run)
+                ours = pattern(experiment, f"a{layer}.h{head}", pair=PAIR, run=run)
                 np.testing.assert_allclose(ours.weights, theirs[layer][0, head], rtol=0, atol=1e-5)
-                window = workspace.model.parts.layers[layer].attention.window
+                window = experiment.model.parts.layers[layer].attention.window
                 assert ("positions only" in ours.definition) == (window is not None)
 
 
 @cases
 @pytest.mark.parametrize("metric", DEFINITIONS)
 def test_metrics_are_those_of_the_models_logits(name: str, metric: str) -> None:
-    workspace = workspace_of(name, metric)
-    clean, corrupted = (logits_of(workspace, run).log_softmax(-1) for run in ("clean", "corrupted"))
-    group, row = workspace.batch.locate(PAIR)
+    experiment = workspace_of(name, metric)
+    clean, corrupted = (
+        logits_of(experiment, run).log_softmax(-1) for run in ("clean", "corrupted")
+    )
+    group, row = experiment.batch.locate(PAIR)
     right, wrong = list(group.answers[row]), list(group.wrong_answers[row])
     expected = {
         "logit_diff": corrupted[right].mean() - corrupted[wrong].mean(),
@@ -119,16 +121,16 @@ def test_metrics_are_those_of_the_models_logits(name: str, metric: str) -> None:
         "kl": (clean.exp() * (clean - corrupted)).sum(),
         "accuracy": corrupted[right].max() > corrupted[wrong].max(),
     }[metric]
-    assert workspace.corrupted.per_pair[PAIR] == pytest.approx(float(expected), abs=5e-5)
+    assert experiment.corrupted.per_pair[PAIR] == pytest.approx(float(expected), abs=5e-5)
 
 
 @pytest.mark.parametrize("name", ["gemma2", "gemma3_text", "olmo2"])
 def test_heads_before_a_norm_add_up_to_what_attention_adds(name: str) -> None:
-    workspace = workspace_of(name)
-    for selection in select(workspace):
-        for layer, part in enumerate(workspace.parts.layers):
+    experiment = workspace_of(name)
+    for selection in activations(experiment):
+        for layer, part in enumerate(experiment.parts.layers):
             assert part.post_attention is not None and part.attention.b_o is None
-            heads = [selection.output(f"a{layer}.h{h}") for h in range(workspace.parts.n_heads)]
+            heads = [selection.output(f"a{layer}.h{h}") for h in range(experiment.parts.n_heads)]
             record = selection.recording.whole.layers[layer]
             added = (record.mlp_in - record.attn_in)[selection.rows, selection.position]
             torch.testing.assert_close(sum(heads), added, rtol=1e-4, atol=1e-5)

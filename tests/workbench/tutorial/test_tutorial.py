@@ -13,13 +13,13 @@ import pytest
 
 from tests.support.tiny_sessions import tiny_model, tiny_session
 from workbench.errors import WorkbenchError
-from workbench.readouts.results import Curve
+from workbench.readouts.results import AnswerCurve
 from workbench.session.session import Session
 from workbench.tutorial.observation import Look, Moment
 from workbench.tutorial.open import TASK, take_up
 from workbench.tutorial.progress import (
     FINISHED,
-    Progress,
+    TutorialProgress,
     progress_path,
     read_progress,
     write_progress,
@@ -44,7 +44,7 @@ def session(tmp_path: Path) -> Session:
     return made
 
 
-def moment(session: Session, look: Look, curve: Curve | None = None) -> Moment:
+def moment(session: Session, look: Look, curve: AnswerCurve | None = None) -> Moment:
     """What there would be to see."""
     return Moment(
         look=look,
@@ -57,7 +57,7 @@ def moment(session: Session, look: Look, curve: Curve | None = None) -> Moment:
         nodes=tuple(session.graph.nodes),
         groups=session.circuit.groups,
         curve=curve,
-        deeds=tuple(session.deeds),
+        log=tuple(session.log),
         exported=tuple(str(path) for path in session.exported),
     )
 
@@ -69,7 +69,7 @@ class User:
         self.session = session
         self.tour = Tour(at=BY_KEY[step])
         self.look = Look()
-        self.curve: Curve | None = None
+        self.curve: AnswerCurve | None = None
 
     def see(self, **changes: Any) -> None:
         self.look = replace(self.look, **changes)
@@ -273,11 +273,14 @@ def test_asks_and_remarks_fit_two_lines(session: Session) -> None:
 
 def test_the_place_is_kept(tmp_path: Path) -> None:
     assert read_progress() is None
-    for progress in (Progress("a.jsonl", "lens"), Progress("a.jsonl", "lens", "Seen.")):
+    for progress in (
+        TutorialProgress("a.jsonl", "lens"),
+        TutorialProgress("a.jsonl", "lens", "Seen."),
+    ):
         write_progress(progress)
         assert read_progress() == progress
-    assert STEPS[Progress("a", "lens").at].key == "lens"
-    write_progress(Progress("a.jsonl", FINISHED))
+    assert STEPS[TutorialProgress("a", "lens").at].key == "lens"
+    write_progress(TutorialProgress("a.jsonl", FINISHED))
     assert read_progress() is None, "what was finished begins anew"
 
 
@@ -308,7 +311,7 @@ def test_a_damaged_place_is_a_sentence(text: str) -> None:
 def test_a_place_that_cannot_be_kept_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     with pytest.raises(WorkbenchError, match="cannot be kept"):
-        write_progress(Progress("a", "lens"))
+        write_progress(TutorialProgress("a", "lens"))
 
 
 # Taking it up.
@@ -327,7 +330,7 @@ def begun() -> Path:
     taken = take_up()
     taken.session.expand("logits")
     taken.session.close()
-    write_progress(Progress(str(taken.session.path), "next"))
+    write_progress(TutorialProgress(str(taken.session.path), "next"))
     return taken.session.path
 
 
@@ -383,12 +386,12 @@ def test_a_model_that_is_missing_is_a_sentence(
         take_up()
 
 
-def test_deeds_tell_undo_and_redo_and_files(session: Session, tmp_path: Path) -> None:
-    began = len(session.deeds)
+def test_the_log_tells_undo_and_redo_and_files(session: Session, tmp_path: Path) -> None:
+    began = len(session.log)
     session.expand("logits")
     session.undo()
     session.redo()
-    first, back, again = session.deeds[began:]
+    first, back, again = session.log[began:]
     assert first.change.closed == back.change.opened == again.change.closed == ("logits",)
     assert first.before.faithfulness == back.after.faithfulness == 1
     assert first.after.faithfulness == again.after.faithfulness

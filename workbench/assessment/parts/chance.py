@@ -10,16 +10,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workbench.assessment.results.chance import DEFINITIONS, SIZE, Baseline, Chance
+from workbench.assessment.results.chance import DEFINITIONS, SIZE, Chance, RandomBaseline
 from workbench.base.work import Work, part
 
 if TYPE_CHECKING:
-    from workbench.assessment.settings import Settings
+    from workbench.assessment.settings import AssessmentSettings
     from workbench.circuits.circuit import Circuit
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
 
 
-def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[Chance]:
+def assess_part(
+    experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
+) -> Work[Chance]:
     """Evaluate `settings.n_random` random circuits of each kind.
 
     Raises:
@@ -29,22 +31,22 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
     from workbench.engine.evaluator import Evaluator
 
     kept = alive(circuit)
-    own = Evaluator(workspace, kept).value().metric
+    own = Evaluator(experiment, kept).value().metric
     baselines = []
     for number, kind in enumerate(DEFINITIONS):
         metrics, distinct = yield from part(
-            random_metrics(workspace, kept, kind, settings),
+            random_metrics(experiment, kept, kind, settings),
             number / len(DEFINITIONS),
             (number + 1) / len(DEFINITIONS),
         )
-        baselines.append(_baseline(workspace, kind, own, metrics, distinct))
+        baselines.append(_baseline(experiment, kind, own, metrics, distinct))
     return Chance(
-        workspace.metric_name, own, workspace.faithfulness(own), kept.n_edges, tuple(baselines)
+        experiment.metric_name, own, experiment.faithfulness(own), kept.n_edges, tuple(baselines)
     )
 
 
 def random_metrics(
-    workspace: Workspace, circuit: Circuit, kind: str, settings: Settings
+    experiment: Experiment, circuit: Circuit, kind: str, settings: AssessmentSettings
 ) -> Work[tuple[list[float], int]]:
     """Mean metrics of `settings.n_random` random circuits, the same for the same seed.
 
@@ -59,7 +61,7 @@ def random_metrics(
     from workbench.engine.evaluator import Evaluator
 
     random = RandomCircuits(circuit.graph, (settings.seed, list(DEFINITIONS).index(kind)))
-    evaluator = Evaluator(workspace, circuit)
+    evaluator = Evaluator(experiment, circuit)
     metrics: list[float] = []
     seen: set[bytes] = set()
     for i in range(settings.n_random):
@@ -72,15 +74,15 @@ def random_metrics(
 
 
 def _baseline(
-    workspace: Workspace, kind: str, own: float, metrics: list[float], distinct: int
-) -> Baseline:
-    n, model = len(metrics), workspace.clean.metric
-    ours = workspace.faithfulness(own)
-    theirs = [workspace.faithfulness(metric) for metric in metrics]
+    experiment: Experiment, kind: str, own: float, metrics: list[float], distinct: int
+) -> RandomBaseline:
+    n, model = len(metrics), experiment.clean.metric
+    ours = experiment.faithfulness(own)
+    theirs = [experiment.faithfulness(metric) for metric in metrics]
     faithfulness = tuple(value for value in theirs if value is not None)
     p = None if ours is None else (1 + sum(value >= ours for value in faithfulness)) / (1 + n)
     nearer = sum(abs(metric - model) <= abs(own - model) for metric in metrics)
-    return Baseline(
+    return RandomBaseline(
         kind=kind,
         definition=DEFINITIONS[kind],
         metrics=tuple(metrics),

@@ -19,17 +19,19 @@ from workbench.circuits.graph import INPUT, LOGITS
 if TYPE_CHECKING:
     import numpy as np
 
-    from workbench.assessment.settings import Settings
+    from workbench.assessment.settings import AssessmentSettings
     from workbench.circuits.circuit import Circuit
     from workbench.engine.evaluator import Evaluator
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
 
 STARTS, STEPS, CANDIDATES = 5, 10, 10
 """Of the greedy search: how often it starts anew, how many nodes it takes, and among how many drawn
 at random it chooses each (Wang et al. 2022, appendix)."""
 
 
-def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[Completeness]:
+def assess_part(
+    experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
+) -> Work[Completeness]:
     """Knock sets of the circuit's nodes out of the circuit and of the model.
 
     The nodes are heads and MLPs of which a kept edge matters. `settings.n_subsets` sets are drawn
@@ -44,7 +46,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
     from workbench.engine.evaluator import Evaluator
 
     kept = alive(circuit)
-    gaps = _Knockouts(workspace, Evaluator(workspace, kept))
+    gaps = _Knockouts(experiment, Evaluator(experiment, kept))
     nodes = [node for node in kept.nodes() if node not in (INPUT, LOGITS)]
     random = np.random.default_rng(settings.seed)
     yield from part(gaps.measure([()]), 0.0, 0.01)
@@ -52,7 +54,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
     remarks: list[str] = []
     if not nodes:
         remarks.append("No head or MLP of the circuit matters, so that there is none to take away.")
-        return Completeness(workspace.metric_name, whole, (), (), tuple(remarks))
+        return Completeness(experiment.metric_name, whole, (), (), tuple(remarks))
     sets: list[tuple[Kind, str, tuple[str, ...]]] = []
     sets += [("random", "", drawn) for drawn in _random_sets(nodes, settings.n_subsets, random)]
     groups = [(g.name, [node for node in nodes if node in g.nodes]) for g in circuit.groups]
@@ -68,7 +70,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
     points += yield from part(_greedy(gaps, nodes, random), 0.3, 1.0)
     kinds = [_summary(kind, [p for p in points if p.kind == kind]) for kind in get_args(Kind)[1:]]
     return Completeness(
-        workspace.metric_name,
+        experiment.metric_name,
         whole,
         tuple(points),
         tuple(summary for summary in kinds if summary is not None),
@@ -91,8 +93,8 @@ def _random_sets(
 class _Knockouts:
     """The metrics of circuit and model without sets of nodes, each set computed once."""
 
-    def __init__(self, workspace: Workspace, evaluator: Evaluator) -> None:
-        self.workspace = workspace
+    def __init__(self, experiment: Experiment, evaluator: Evaluator) -> None:
+        self.experiment = experiment
         self._evaluator = evaluator
         self._known: dict[tuple[str, ...], tuple[float, float]] = {}
 
@@ -102,7 +104,7 @@ class _Knockouts:
         from workbench.assessment.tools.variants import scores, without_nodes
 
         new = [nodes for nodes in dict.fromkeys(sets) if nodes not in self._known]
-        model = yield from part(model_without(self.workspace, new), 0.0, 0.7)
+        model = yield from part(model_without(self.experiment, new), 0.0, 0.7)
         targets = [partial(without_nodes, self._evaluator.circuit, nodes) for nodes in new]
         circuit = yield from part(scores(self._evaluator, targets), 0.7, 1.0)
         for nodes, of_model, of_circuit in zip(new, model, circuit, strict=True):
@@ -116,15 +118,15 @@ class _Knockouts:
         from workbench.assessment.tools.variants import change_of_faithfulness
 
         model, circuit = self._known[nodes]
-        share = change_of_faithfulness(self.workspace, circuit - model)
+        share = change_of_faithfulness(self.experiment, circuit - model)
         return Knockout(
             kind=kind,
             name=name,
             nodes=nodes,
             model=model,
             circuit=circuit,
-            model_faithfulness=self.workspace.faithfulness(model),
-            circuit_faithfulness=self.workspace.faithfulness(circuit),
+            model_faithfulness=self.experiment.faithfulness(model),
+            circuit_faithfulness=self.experiment.faithfulness(circuit),
             gap=abs(circuit - model),
             gap_share=None if share is None else abs(share),
         )

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.assessment.results.curve import Area, Curve, Curves, Point
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_arrays import real_edges
@@ -33,7 +33,7 @@ from workbench.discovery.options import Options
 from workbench.discovery.request import check
 from workbench.discovery.selection import How, Selection, select
 from workbench.engine.evaluator import Evaluator
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.metrics.catalogue import STEPS
 
 SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -44,7 +44,9 @@ _SCORING = 0.3
 """Of the work, what finding scores takes."""
 
 
-def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[Curves]:
+def assess_part(
+    experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
+) -> Work[Curves]:
     """Both curves, signed and absolute, of the edges' scores.
 
     The scores are the circuit's own if it has one for every edge, else those that the method of the
@@ -53,32 +55,32 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
     Raises:
         WorkbenchError: the circuit is another model's, or the method cannot score this metric.
     """
-    own = Evaluator(workspace, circuit).value().metric
+    own = Evaluator(experiment, circuit).value().metric
     yield 0.02
     findings, words, remarks = yield from part(
-        _scores(workspace, circuit, settings), 0.02, _SCORING
+        _scores(experiment, circuit, settings), 0.02, _SCORING
     )
     curves = []
     known: dict[bytes, float] = {}
     for i, absolute in enumerate((False, True)):
         step = (1 - _SCORING) / 2
-        work = curve(workspace, findings, absolute=absolute, known=known)
+        work = curve(experiment, findings, absolute=absolute, known=known)
         found = yield from part(work, _SCORING + i * step, _SCORING + (i + 1) * step)
         curves.append(found)
     return Curves(
-        n_edges=workspace.graph.n_edges,
+        n_edges=experiment.graph.n_edges,
         scores=words,
-        model=workspace.clean.metric,
-        corrupted=workspace.corrupted.metric,
+        model=experiment.clean.metric,
+        corrupted=experiment.corrupted.metric,
         curves=tuple(curves),
         circuit_edges=circuit.n_edges,
-        circuit_faithfulness=workspace.faithfulness(own),
+        circuit_faithfulness=experiment.faithfulness(own),
         remarks=remarks,
     )
 
 
 def curve(
-    workspace: Workspace,
+    experiment: Experiment,
     findings: Findings,
     how: How = "top",
     *,
@@ -93,7 +95,7 @@ def curve(
         absolute: by |score|, not by how much the task needs the edge.
         known: metrics of circuits by their masks, to be used and added to.
     """
-    graph = workspace.graph
+    graph = experiment.graph
     known = {} if known is None else known
     points = []
     for i, share in enumerate(SHARES):
@@ -103,9 +105,9 @@ def curve(
             chosen = select(findings, Selection(how, n=n, signed=not absolute)).circuit
         key = chosen.mask.tobytes()
         if key not in known:
-            known[key] = Evaluator(workspace, chosen).value().metric
+            known[key] = Evaluator(experiment, chosen).value().metric
         metric = known[key]
-        points.append(Point(share, n, chosen.n_edges, metric, workspace.faithfulness(metric)))
+        points.append(Point(share, n, chosen.n_edges, metric, experiment.faithfulness(metric)))
         yield (i + 1) / len(SHARES)
     shares = [p.share for p in points]
     f = [p.faithfulness for p in points]
@@ -141,17 +143,17 @@ def area(xs: Sequence[float], f: Sequence[float | None], *, of_width: bool = Fal
 
 
 def _scores(
-    workspace: Workspace, circuit: Circuit, settings: Settings
+    experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
 ) -> Work[tuple[Findings, str, tuple[str, ...]]]:
     """Scores of all edges, where they are from, and what is to be said of them."""
-    findings = Findings.of(workspace.graph, settings.method, workspace.metric_name)
-    real = real_edges(workspace.graph)
+    findings = Findings.of(experiment.graph, settings.method, experiment.metric_name)
+    real = real_edges(experiment.graph)
     own = circuit.scores
     remarks: tuple[str, ...] = ()
     # A file of EAP-IG's says 0 for every edge whose score is not known.
     if own is not None and np.nan_to_num(own[real]).any():
         if not np.isnan(own[real]).any():
-            needed, remark = _sign(workspace, own[real])
+            needed, remark = _sign(experiment, own[real])
             yield 1.0
             return replace(findings, edges=own, needed=needed), "the circuit's own", (remark,)
         remarks = (
@@ -162,14 +164,14 @@ def _scores(
         method,
         Options(seed=settings.seed),
         Selection(n=1),
-        metric=workspace.metric_name,
-        ablation=workspace.ablation,
+        metric=experiment.metric_name,
+        ablation=experiment.ablation,
     )
-    yield from method.find()(workspace, findings, options)
+    yield from method.find()(experiment, findings, options)
     return findings, method.name, remarks
 
 
-def _sign(workspace: Workspace, scores: NDArray[np.float32]) -> tuple[int, str]:
+def _sign(experiment: Experiment, scores: NDArray[np.float32]) -> tuple[int, str]:
     """The sign of what the task needs among the scores [edge] of a file, and a sentence on it.
 
     Some write down what an edge's corruption does to the metric, others what it does to a loss. EAP
@@ -177,9 +179,9 @@ def _sign(workspace: Workspace, scores: NDArray[np.float32]) -> tuple[int, str]:
     """
     if (scores >= 0).all():
         return 1, "The scores have no sign, so that signed and absolute are the same."
-    needed = 1 if workspace.metric_name == "kl" else -1
-    if workspace.metric_name not in (*STEPS, "kl"):
-        estimated = estimates(workspace)[real_edges(workspace.graph)]
+    needed = 1 if experiment.metric_name == "kl" else -1
+    if experiment.metric_name not in (*STEPS, "kl"):
+        estimated = estimates(experiment)[real_edges(experiment.graph)]
         needed = 1 if np.vdot(scores, estimated) < 0 else -1
     which = "positive" if needed > 0 else "negative"
     return needed, f"Signed takes the most {which} scores first, as what the task needs most."

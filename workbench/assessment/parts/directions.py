@@ -19,54 +19,56 @@ import numpy as np
 import torch
 
 from workbench.assessment.results.directions import Component, Directions, Gate
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import INPUT, LOGITS
-from workbench.engine.alternatives import CleanBase
+from workbench.engine.baseline import CleanBaseline
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.node_patching import corrupted_finals
 from workbench.engine.plan import make_plan
-from workbench.engine.reach import Change
-from workbench.experiment.experiment import Workspace
+from workbench.engine.reach import Alternative
+from workbench.experiment.experiment import Experiment
 from workbench.transformer.recording import Recording
 
 
-def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[Directions]:
+def assess_part(
+    experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
+) -> Work[Directions]:
     """Both directions, for each of the circuit's nodes and edges and for all of it.
 
     Raises:
         WorkbenchError: the circuit is another model's.
     """
-    evaluator = Evaluator(workspace, circuit)
-    sufficiency = workspace.faithfulness(evaluator.value().metric)
+    evaluator = Evaluator(experiment, circuit)
+    sufficiency = experiment.faithfulness(evaluator.value().metric)
     yield 0.02
     graph, every = circuit.graph, all_edges(circuit.graph)
-    without = Evaluator(workspace, Circuit(graph, every & ~circuit.mask)).value().metric
+    without = Evaluator(experiment, Circuit(graph, every & ~circuit.mask)).value().metric
     yield 0.04
     nodes = [node for node in circuit.nodes() if node != LOGITS]
     edges = circuit.edges()
-    both = workspace.recordings, [_exchanged(recording) for recording in workspace.recordings]
+    both = experiment.recordings, [_exchanged(recording) for recording in experiment.recordings]
     inner = [node for node in nodes if node != INPUT]
     found = []
     for i, recordings in enumerate(both):
         start = 0.04 + 0.48 * i
-        by_node = yield from part(_of_nodes(workspace, recordings, inner), start, start + 0.12)
+        by_node = yield from part(_of_nodes(experiment, recordings, inner), start, start + 0.12)
         by_edge = yield from part(
             _of_edges(evaluator, recordings, edges), start + 0.12, start + 0.48
         )
         found.append(by_node | by_edge)
     noised, denoised = found
-    model, corrupted = workspace.clean.metric, workspace.corrupted.metric
+    model, corrupted = experiment.clean.metric, experiment.corrupted.metric
     # All that is clean comes in by the input, and goes with it.
     noised[INPUT], denoised[INPUT] = corrupted, model
 
     components = []
     for name in (*nodes, *edges):
         one, other = noised[name], denoised[name]
-        left = workspace.faithfulness(one)
+        left = experiment.faithfulness(one)
         noising = None if left is None else 1 - left
-        denoising = workspace.faithfulness(other)
+        denoising = experiment.faithfulness(other)
         components.append(
             Component(
                 name=name,
@@ -78,7 +80,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
                 gate=gate(noising, denoising, settings.strong, settings.weak),
             )
         )
-    left = workspace.faithfulness(without)
+    left = experiment.faithfulness(without)
     return Directions(
         model=model,
         corrupted=corrupted,
@@ -116,18 +118,18 @@ def _exchanged(recording: Recording) -> Recording:
 
 
 def _of_nodes(
-    workspace: Workspace, recordings: Sequence[Recording], nodes: Sequence[str]
+    experiment: Experiment, recordings: Sequence[Recording], nodes: Sequence[str]
 ) -> Work[dict[str, float]]:
     """Mean metric of the recordings' clean run with all that a node writes taken from the other."""
     metrics = {}
     for node in nodes:
-        source = [workspace.graph.source_index(node)]
+        source = [experiment.graph.source_index(node)]
         with torch.no_grad():
             values = [
-                metric.of_residual(corrupted_finals(workspace.graph, recording, source))
-                for metric, recording in zip(workspace.metrics, recordings, strict=True)
+                metric.of_residual(corrupted_finals(experiment.graph, recording, source))
+                for metric, recording in zip(experiment.metrics, recordings, strict=True)
             ]
-        metrics[node] = float(workspace.in_order(values).mean())
+        metrics[node] = float(experiment.in_order(values).mean())
         yield len(metrics) / len(nodes)
     return metrics
 
@@ -139,8 +141,8 @@ def _of_edges(
     graph = evaluator.graph
     every = all_edges(graph)
     plan = make_plan(graph, every, np.zeros(graph.n_destinations, dtype=bool))
-    bases = [CleanBase(graph, recording, every) for recording in recordings]
-    changes = [Change(((*graph.parse_edge(edge), -1),)) for edge in edges]
+    bases = [CleanBaseline(graph, recording, every) for recording in recordings]
+    changes = [Alternative(((*graph.parse_edge(edge), -1),)) for edge in edges]
     metrics = {}
     for which, values in evaluator.run(bases, plan, changes):
         for k, value in zip(which, values.mean(axis=1), strict=True):

@@ -14,46 +14,48 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.assessment.results.faithfulness import Faithfulness, PromptScore
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.assessment.tools.bootstrap import Bootstrap
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.metrics.metric import LOGIT_BYTES, Metric
 from workbench.transformer.forward import unembed
 
 
-def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[Faithfulness]:
+def assess_part(
+    experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
+) -> Work[Faithfulness]:
     """The circuit's faithfulness, with everything outside it ablated.
 
     Raises:
         WorkbenchError: the circuit is another model's, or its metric is not a number.
     """
-    evaluator = Evaluator(workspace, circuit)
+    evaluator = Evaluator(experiment, circuit)
     value = evaluator.value()
     yield 0.3
     of_circuit, of_model = [], []
     for i, (sheet, recording, metric) in enumerate(
-        zip(evaluator.sheets, workspace.recordings, workspace.metrics, strict=True)
+        zip(evaluator.sheets, experiment.recordings, experiment.metrics, strict=True)
     ):
         of_circuit.append(_read(metric, sheet.final))
         of_model.append(_read(metric, recording.clean.final[:, -1]))
-        yield 0.3 + 0.6 * (i + 1) / len(workspace.recordings)
-    ours, models = _joined(workspace, of_circuit), _joined(workspace, of_model)
+        yield 0.3 + 0.6 * (i + 1) / len(experiment.recordings)
+    ours, models = _joined(experiment, of_circuit), _joined(experiment, of_model)
     m_circuit, m_model, m_corrupted = (
-        np.array(run.per_pair) for run in (value, workspace.clean, workspace.corrupted)
+        np.array(run.per_pair) for run in (value, experiment.clean, experiment.corrupted)
     )
     check_numbers(m_circuit, "circuit")
     bootstrap = Bootstrap.of(
-        workspace.n_pairs, settings.resamples, settings.confidence, settings.seed
+        experiment.n_pairs, settings.resamples, settings.confidence, settings.seed
     )
     faithfulness, undefined = bootstrap.ratio(
-        m_circuit, m_model, m_corrupted, workspace.faithfulness(value.metric)
+        m_circuit, m_model, m_corrupted, experiment.faithfulness(value.metric)
     )
     return Faithfulness(
-        metric=workspace.metric_name,
+        metric=experiment.metric_name,
         model=bootstrap.mean(m_model),
         corrupted=bootstrap.mean(m_corrupted),
         circuit=bootstrap.mean(m_circuit),
@@ -62,7 +64,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
         accuracy=bootstrap.mean(ours.correct),
         model_accuracy=bootstrap.mean(models.correct),
         agreement=bootstrap.mean((ours.top == models.top).astype(np.float64)),
-        prompts=_prompts(workspace, np.stack([m_model, m_corrupted, m_circuit]), ours, models),
+        prompts=_prompts(experiment, np.stack([m_model, m_corrupted, m_circuit]), ours, models),
         closed=circuit.is_closed,
         confidence=settings.confidence,
         resamples=settings.resamples,
@@ -120,18 +122,18 @@ def _read(metric: Metric, final: Tensor) -> Tensor:
     return torch.cat(rows)
 
 
-def _joined(workspace: Workspace, groups: list[Tensor]) -> _Read:
-    correct, kl, top, rank = workspace.in_order(groups).T
+def _joined(experiment: Experiment, groups: list[Tensor]) -> _Read:
+    correct, kl, top, rank = experiment.in_order(groups).T
     return _Read(correct, kl, top.astype(np.int64), rank.astype(np.int64))
 
 
 def _prompts(
-    workspace: Workspace, metrics: NDArray[np.float64], ours: _Read, models: _Read
+    experiment: Experiment, metrics: NDArray[np.float64], ours: _Read, models: _Read
 ) -> tuple[PromptScore, ...]:
     """Every pair, the largest shortfall first; `metrics` of model, corrupted run and circuit."""
-    batch = workspace.batch
+    batch = experiment.batch
     # A distance is better the smaller it is; every other metric the larger.
-    sign = -1.0 if workspace.metric_name == "kl" else 1.0
+    sign = -1.0 if experiment.metric_name == "kl" else 1.0
     tops, model_tops = (batch.encoding.pieces(read.top.tolist()) for read in (ours, models))
     scores = [
         PromptScore(

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from workbench.assessment.settings import Settings
+    from workbench.assessment.settings import AssessmentSettings
     from workbench.assessment.tools.variants import Mask
     from workbench.circuits.circuit import Circuit
     from workbench.engine.evaluator import Evaluator
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
 
 EQUIVALENCE, INDEPENDENCE = "equivalence", "independence"
 PERMUTATIONS = 1000
@@ -37,7 +37,9 @@ several times as much as a circuit of them."""
 SUFFICIENCY, PARTIAL_NECESSITY, MINIMALITY = "sufficiency", "partial necessity", "minimality"
 
 
-def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[Hypotheses]:
+def assess_part(
+    experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
+) -> Work[Hypotheses]:
     """Make all tests that can be made.
 
     Raises:
@@ -47,21 +49,21 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
     from workbench.engine.evaluator import Evaluator
 
     kept = alive(circuit)
-    evaluator = Evaluator(workspace, kept)
+    evaluator = Evaluator(experiment, kept)
     remarks: list[str] = []
-    found = [_equivalence(workspace, evaluator, settings)]
-    if workspace.n_pairs < FEWEST_PAIRS:
+    found = [_equivalence(experiment, evaluator, settings)]
+    if experiment.n_pairs < FEWEST_PAIRS:
         remarks.append(
             f"Independence is not tested: it takes at least {FEWEST_PAIRS} pairs, and there are "
-            f"{workspace.n_pairs}."
+            f"{experiment.n_pairs}."
         )
     else:
-        found.append((yield from part(_independence(workspace, kept, settings), 0.0, 0.05)))
+        found.append((yield from part(_independence(experiment, kept, settings), 0.0, 0.05)))
     if kept.n_edges == 0:
         remarks.append("No edge of the circuit matters, so that it is not compared with others.")
     else:
-        found.append((yield from part(_sufficiency(workspace, evaluator, settings), 0.05, 0.3)))
-        found.append((yield from part(_necessity(workspace, kept, settings), 0.3, 0.7)))
+        found.append((yield from part(_sufficiency(experiment, evaluator, settings), 0.05, 0.3)))
+        found.append((yield from part(_necessity(experiment, kept, settings), 0.3, 0.7)))
     if kept.n_edges == kept.graph.n_edges:
         remarks.append("Minimality is not tested: to a circuit of all edges none can be added.")
     elif circuit.n_edges:
@@ -109,13 +111,15 @@ def _corrected(found: Sequence[_Found], alpha: float) -> tuple[Test, ...]:
     )
 
 
-def _equivalence(workspace: Workspace, evaluator: Evaluator, settings: Settings) -> _Found:
+def _equivalence(
+    experiment: Experiment, evaluator: Evaluator, settings: AssessmentSettings
+) -> _Found:
     from workbench.assessment.tools.statistics import equivalence_p
     from workbench.assessment.tools.variants import rounding
 
-    pairs = zip(evaluator.value().per_pair, workspace.clean.per_pair, strict=True)
+    pairs = zip(evaluator.value().per_pair, experiment.clean.per_pair, strict=True)
     differences = [circuit - model for circuit, model in pairs]
-    level = rounding(workspace)
+    level = rounding(experiment)
     wins = sum(1.0 if d > level else 0.5 if d >= -level else 0.0 for d in differences)
     n = len(differences)
     return _Found(
@@ -131,14 +135,16 @@ def _equivalence(workspace: Workspace, evaluator: Evaluator, settings: Settings)
     )
 
 
-def _independence(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[_Found]:
+def _independence(
+    experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
+) -> Work[_Found]:
     import numpy as np
 
     from workbench.assessment.tools.statistics import hsic_permutations
     from workbench.assessment.tools.variants import complement_scores
 
-    (rest,) = yield from part(complement_scores(workspace, [circuit.mask]), 0.0, 0.5)
-    model = np.array(workspace.clean.per_pair)
+    (rest,) = yield from part(complement_scores(experiment, [circuit.mask]), 0.0, 0.5)
+    model = np.array(experiment.clean.per_pair)
     random = np.random.default_rng(settings.seed)
     statistic, p = yield from part(hsic_permutations(model, rest, PERMUTATIONS, random), 0.5, 1.0)
     return _Found(
@@ -148,18 +154,20 @@ def _independence(workspace: Workspace, circuit: Circuit, settings: Settings) ->
         "independent.",
         statistic,
         f"HSIC, {PERMUTATIONS} permutations",
-        workspace.n_pairs,
+        experiment.n_pairs,
         p,
         speaks_against=True,
     )
 
 
-def _sufficiency(workspace: Workspace, evaluator: Evaluator, settings: Settings) -> Work[_Found]:
+def _sufficiency(
+    experiment: Experiment, evaluator: Evaluator, settings: AssessmentSettings
+) -> Work[_Found]:
     from workbench.assessment.parts.chance import random_metrics
     from workbench.assessment.results.chance import SIZE
 
-    model = workspace.clean.metric
-    metrics, _ = yield from random_metrics(workspace, evaluator.circuit, SIZE, settings)
+    model = experiment.clean.metric
+    metrics, _ = yield from random_metrics(experiment, evaluator.circuit, SIZE, settings)
     own = abs(evaluator.value().metric - model)
     return _against_quantile(
         SUFFICIENCY,
@@ -174,15 +182,17 @@ def _sufficiency(workspace: Workspace, evaluator: Evaluator, settings: Settings)
     )
 
 
-def _necessity(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[_Found]:
+def _necessity(
+    experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
+) -> Work[_Found]:
     from workbench.assessment.tools.random_circuits import RandomCircuits
     from workbench.assessment.tools.variants import complement_scores
 
     n = min(settings.n_random, MOST_COMPLEMENTS)
     random = RandomCircuits(circuit.graph, settings.seed)
     masks = [circuit.mask, *(random.of_size(circuit.n_edges) for _ in range(n))]
-    scores = yield from complement_scores(workspace, masks)
-    effects = abs(scores.mean(axis=1) - workspace.clean.metric)
+    scores = yield from complement_scores(experiment, masks)
+    effects = abs(scores.mean(axis=1) - experiment.clean.metric)
     return _against_quantile(
         PARTIAL_NECESSITY,
         "",
@@ -196,7 +206,9 @@ def _necessity(workspace: Workspace, circuit: Circuit, settings: Settings) -> Wo
     )
 
 
-def _minimality(circuit: Circuit, evaluator: Evaluator, settings: Settings) -> Work[list[_Found]]:
+def _minimality(
+    circuit: Circuit, evaluator: Evaluator, settings: AssessmentSettings
+) -> Work[list[_Found]]:
     """Of every edge of the circuit, dead ones among them, whose loss changes nothing."""
     import numpy as np
 
@@ -208,7 +220,7 @@ def _minimality(circuit: Circuit, evaluator: Evaluator, settings: Settings) -> W
     dropped = yield from part(scores(evaluator, targets), 0.0, 0.4)
     effects = dict(zip(edges, abs(dropped.mean(axis=1) - whole), strict=True))
     random = yield from part(_effects_of_added_edges(evaluator, settings), 0.4, 1.0)
-    least = rounding(evaluator.workspace)
+    least = rounding(evaluator.experiment)
     return [
         _against_quantile(
             MINIMALITY,
@@ -226,7 +238,9 @@ def _minimality(circuit: Circuit, evaluator: Evaluator, settings: Settings) -> W
     ]
 
 
-def _effects_of_added_edges(evaluator: Evaluator, settings: Settings) -> Work[NDArray[np.float64]]:
+def _effects_of_added_edges(
+    evaluator: Evaluator, settings: AssessmentSettings
+) -> Work[NDArray[np.float64]]:
     """|change of the metric| when one edge of a random path is dropped from the circuit with that
     path, for `settings.n_random` paths.
     """

@@ -15,12 +15,14 @@ from workbench.base.work import Work, part
 from workbench.circuits.graph import INPUT, LOGITS
 
 if TYPE_CHECKING:
-    from workbench.assessment.settings import Settings
+    from workbench.assessment.settings import AssessmentSettings
     from workbench.circuits.circuit import Circuit
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
 
 
-def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> Work[Minimality]:
+def assess_part(
+    experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
+) -> Work[Minimality]:
     """Drop every edge and every node of the circuit, one at a time.
 
     Raises:
@@ -30,7 +32,7 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
     from workbench.engine.evaluator import Evaluator
 
     kept = alive(circuit)
-    evaluator = Evaluator(workspace, kept)
+    evaluator = Evaluator(experiment, kept)
     whole = evaluator.value().metric
     edges, nodes = kept.edges(), _inner_nodes(kept)
     by_edge = yield from part(
@@ -41,12 +43,12 @@ def assess_part(workspace: Workspace, circuit: Circuit, settings: Settings) -> W
     )
     edge_sizes = dict.fromkeys(circuit.edges(), 1)
     return Minimality(
-        workspace.metric_name,
+        experiment.metric_name,
         whole,
-        workspace.faithfulness(whole),
-        _losses(workspace, whole, edge_sizes, dict(zip(edges, by_edge.mean(axis=1), strict=True))),
+        experiment.faithfulness(whole),
+        _losses(experiment, whole, edge_sizes, dict(zip(edges, by_edge.mean(axis=1), strict=True))),
         _losses(
-            workspace, whole, _sizes(circuit), dict(zip(nodes, by_node.mean(axis=1), strict=True))
+            experiment, whole, _sizes(circuit), dict(zip(nodes, by_node.mean(axis=1), strict=True))
         ),
     )
 
@@ -66,23 +68,23 @@ def _sizes(circuit: Circuit) -> dict[str, int]:
 
 
 def _losses(
-    workspace: Workspace, whole: float, sizes: Mapping[str, int], metrics: Mapping[str, float]
+    experiment: Experiment, whole: float, sizes: Mapping[str, int], metrics: Mapping[str, float]
 ) -> tuple[Loss, ...]:
     """Of everything in `sizes`; what has no metric of its own is dead."""
     from workbench.assessment.tools.variants import change_of_faithfulness, rounding
 
     changes = {name: float(metrics.get(name, whole)) - whole for name in sizes}
     total = sum(abs(change) for change in changes.values())
-    sign = -1 if workspace.metric_name == "kl" else 1
+    sign = -1 if experiment.metric_name == "kl" else 1
     return tuple(
         Loss(
             name=name,
             edges=sizes[name],
             metric=whole + change,
             change=change,
-            faithfulness=change_of_faithfulness(workspace, change),
+            faithfulness=change_of_faithfulness(experiment, change),
             share=abs(change) / total if total else 0.0,
-            improves=sign * change > rounding(workspace),
+            improves=sign * change > rounding(experiment),
             dead=name not in metrics,
         )
         for name, change in sorted(changes.items(), key=lambda item: -abs(item[1]))

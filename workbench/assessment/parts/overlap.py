@@ -11,29 +11,29 @@ from workbench.base.work import Work
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.assessment.settings import Settings
+    from workbench.assessment.settings import AssessmentSettings
     from workbench.circuits import comparison
     from workbench.circuits.circuit import Circuit
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
 
 MOST = 4
 """Circuits that are compared at once."""
 
 
 def compare_circuits(
-    workspaces: Sequence[Workspace], circuits: Sequence[Circuit], settings: Settings
+    experiments: Sequence[Experiment], circuits: Sequence[Circuit], settings: AssessmentSettings
 ) -> Work[Overlap]:
     """What two to four circuits share, and how each does on every task.
 
     Args:
-        workspaces: of the tasks, on the model whose circuits they are.
+        experiments: of the tasks, on the model whose circuits they are.
 
     Raises:
         WorkbenchError: fewer than two circuits or more than four, of models of different shape, or
             one that is not closed.
     """
     found = overlap(circuits)
-    matrix = yield from cross(workspaces, circuits)
+    matrix = yield from cross(experiments, circuits)
     return Overlap(found.names, found.pairs, matrix)
 
 
@@ -55,8 +55,8 @@ def overlap(circuits: Sequence[Circuit]) -> Overlap:
     return Overlap(_names(circuits), pairs)
 
 
-def cross(workspaces: Sequence[Workspace], circuits: Sequence[Circuit]) -> Work[Cross]:
-    """Every circuit on every task, with all else ablated as the task's workspace has it.
+def cross(experiments: Sequence[Experiment], circuits: Sequence[Circuit]) -> Work[Cross]:
+    """Every circuit on every task, with all else ablated as the task's experiment has it.
 
     Raises:
         WorkbenchError: a circuit is of a model of another shape, or not closed.
@@ -66,14 +66,14 @@ def cross(workspaces: Sequence[Workspace], circuits: Sequence[Circuit]) -> Work[
 
     kept = [alive(circuit) for circuit in circuits]
     metric, faithfulness = [], []
-    for number, workspace in enumerate(workspaces):
+    for number, experiment in enumerate(experiments):
         scores = []
         for at, circuit in enumerate(kept):
-            scores.append(Evaluator(workspace, circuit).value().metric)
-            yield (number + (at + 1) / len(kept)) / len(workspaces)
+            scores.append(Evaluator(experiment, circuit).value().metric)
+            yield (number + (at + 1) / len(kept)) / len(experiments)
         metric.append(tuple(scores))
-        faithfulness.append(tuple(workspace.faithfulness(score) for score in scores))
-    tasks = tuple(workspace.batch.task.name for workspace in workspaces)
+        faithfulness.append(tuple(experiment.faithfulness(score) for score in scores))
+    tasks = tuple(experiment.batch.task.name for experiment in experiments)
     return Cross(tasks, _names(circuits), tuple(metric), tuple(faithfulness))
 
 
@@ -91,7 +91,7 @@ def _pair(i: int, j: int, first: Circuit, second: Circuit) -> PairOverlap:
     return PairOverlap(i, j, edges, nodes, _differences(first, second))
 
 
-def _shared(found: comparison.Overlap, population: int, everywhere: int) -> Shared:
+def _shared(found: comparison.Agreement, population: int, everywhere: int) -> Shared:
     """The counts, less those that are in every circuit and so say nothing."""
     from scipy.stats import hypergeom
 

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from workbench.assessment.settings import Settings
+    from workbench.assessment.settings import AssessmentSettings
     from workbench.circuits.circuit import Circuit
     from workbench.discovery.options import Options
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
 
     Mask = NDArray[np.bool_]
-    PairScores: TypeAlias = Callable[[Workspace, str, Options], Work[NDArray[np.float32]]]
+    PairScores: TypeAlias = Callable[[Experiment, str, Options], Work[NDArray[np.float32]]]
 
 OFTEN = 0.5
 """An edge outside the circuit is named if it is found in this share of the resamples."""
@@ -42,9 +42,9 @@ _AT_ONCE = 20
 
 
 def assess_part(
-    workspace: Workspace,
+    experiment: Experiment,
     circuit: Circuit,
-    settings: Settings,
+    settings: AssessmentSettings,
     pair_scores: PairScores | None = None,
 ) -> Work[Stability]:
     """Find the circuit again by `settings.method` on other prompts.
@@ -73,11 +73,11 @@ def assess_part(
     size = int(kept.sum())
     if not size:
         return Stability(settings.method, 0, (), ("The circuit has no edges to be found again.",))
-    scores = yield from part(score(workspace, settings.method, options), 0.0, 0.1)
+    scores = yield from part(score(experiment, settings.method, options), 0.0, 0.1)
     own = _largest(scores.mean(axis=0), size)
     resamplings: list[Resampling] = []
     remarks: list[str] = []
-    if workspace.n_pairs == 1:
+    if experiment.n_pairs == 1:
         remarks.append("A single pair cannot be resampled.")
     else:
         random = np.random.default_rng(settings.seed)
@@ -92,7 +92,7 @@ def assess_part(
     try:
         found = _Tally(circuit, kept, own)
         for i in range(settings.n_repeats):
-            other = rephrased(workspace, i + 1)
+            other = rephrased(experiment, i + 1)
             work = score(other, settings.method, options)
             others = yield from part(
                 work, 0.3 + 0.7 * i / settings.n_repeats, 0.3 + 0.7 * (i + 1) / settings.n_repeats
@@ -104,7 +104,7 @@ def assess_part(
     return Stability(settings.method, size, tuple(resamplings), tuple(remarks))
 
 
-def rephrased(workspace: Workspace, number: int) -> Workspace:
+def rephrased(experiment: Experiment, number: int) -> Experiment:
     """As many other pairs of the same task.
 
     Args:
@@ -113,11 +113,11 @@ def rephrased(workspace: Workspace, number: int) -> Workspace:
     Raises:
         WorkbenchError: the task is a file's, which has no other pairs, or has too few.
     """
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
     from workbench.prompts.batch import make_batch
     from workbench.prompts.task_file import resolve_task
 
-    batch, model = workspace.batch, workspace.model
+    batch, model = experiment.batch, experiment.model
     if batch.task.seed is None:
         raise WorkbenchError(
             f"The task {batch.task.name} is not built in, so that no other pairs of it can be made."
@@ -131,12 +131,12 @@ def rephrased(workspace: Workspace, number: int) -> Workspace:
     made = make_batch(
         task, model.tokenizer, prepend_bos=batch.prepend_bos, device=model.device, mismatch="drop"
     )
-    return Workspace(
+    return Experiment(
         model,
         made,
-        metric=workspace.metric_name,
-        ablation=workspace.ablation,
-        means=workspace.means,
+        metric=experiment.metric_name,
+        ablation=experiment.ablation,
+        means=experiment.means,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from workbench.assessment.results.chance import Baseline, Chance
+from workbench.assessment.results.chance import Chance, RandomBaseline
 from workbench.assessment.results.completeness import Completeness
 from workbench.assessment.results.curve import Curves
 from workbench.assessment.results.directions import Component, Directions
@@ -190,7 +190,7 @@ def minimality(result: Minimality) -> str:
     return done()
 
 
-def chance(result: Chance, baseline: Baseline) -> str:
+def chance(result: Chance, baseline: RandomBaseline) -> str:
     """How faithful random circuits of one kind are, and the circuit among them."""
     with _axes(6.4, 2.6) as (ax, done):
         values, at = list(baseline.metrics), result.circuit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Assessment:
     model_metric: float
     corrupted_metric: float
     n_edges: int
-    settings: Settings
+    settings: AssessmentSettings
     circuits: tuple[CircuitAssessment, ...]
     compared: dict[str, Any] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ DEFINITIONS: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Baseline:
+class RandomBaseline:
     """The random circuits of one kind.
 
     Attributes:
@@ -54,7 +54,7 @@ class Chance:
     circuit: float
     faithfulness: float | None
     edges: int
-    baselines: tuple[Baseline, ...]
+    baselines: tuple[RandomBaseline, ...]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

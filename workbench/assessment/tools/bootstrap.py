@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.assessment.results.faithfulness import Estimate
 
-# A span below this share of the metrics themselves is none, as in `Workspace.faithfulness`.
+# A span below this share of the metrics themselves is none, as in `Experiment.faithfulness`.
 NO_SPAN = 1e-5
 
 Values = NDArray[np.float64]

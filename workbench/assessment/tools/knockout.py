@@ -16,7 +16,7 @@ from torch import Tensor
 from workbench.base.work import Work
 from workbench.circuits.graph import Graph
 from workbench.engine.budget import alternative_rows, what_if_bytes
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.transformer.forward import run_heads, write_heads
 from workbench.transformer.recording import Recording
 
@@ -25,39 +25,41 @@ _AT_ONCE = 4
 
 
 def model_without(
-    workspace: Workspace, subsets: Sequence[Sequence[str]]
+    experiment: Experiment, subsets: Sequence[Sequence[str]]
 ) -> Work[NDArray[np.float64]]:
     """The metric [subset, pair] of the model without each set of nodes.
 
     Args:
         subsets: heads and MLPs, by name; neither `input` nor `logits`.
     """
-    graph = workspace.graph
+    graph = experiment.graph
     removed = np.zeros((len(subsets), graph.n_sources), dtype=bool)
     for row, nodes in zip(removed, subsets, strict=True):
         row[[graph.source_index(node) for node in nodes]] = True
     assert not removed[:, 0].any()
-    found = np.empty((len(subsets), workspace.n_pairs))
+    found = np.empty((len(subsets), experiment.n_pairs))
     # Those that begin at about the same layer together.
     order = np.argsort(removed.argmax(axis=1), kind="stable")
-    at_once = max(1, min(_AT_ONCE, what_if_bytes(workspace.parts.device.type) // _bytes(workspace)))
+    at_once = max(
+        1, min(_AT_ONCE, what_if_bytes(experiment.parts.device.type) // _bytes(experiment))
+    )
     for start in range(0, len(subsets), at_once):
         which = order[start : start + at_once]
         values = []
-        for recording, metric in zip(workspace.recordings, workspace.metrics, strict=True):
+        for recording, metric in zip(experiment.recordings, experiment.metrics, strict=True):
             with torch.no_grad():
                 values.append(metric.of_residual(_final(graph, recording, removed[which])))
-        found[which] = workspace.in_order(values).T
+        found[which] = experiment.in_order(values).T
         yield min(1.0, (start + at_once) / len(subsets))
     return found
 
 
-def _bytes(workspace: Workspace) -> int:
+def _bytes(experiment: Experiment) -> int:
     """What one set of nodes takes, of the largest group."""
     rows = alternative_rows(0, 0, 0, tail=True)
     return max(
         int(rows * r.clean.final.element_size() * r.clean.final.nelement())
-        for r in workspace.recordings
+        for r in experiment.recordings
     )
 
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
-from workbench.engine.alternatives import CleanBase
+from workbench.engine.baseline import CleanBaseline
 from workbench.engine.evaluator import Evaluator
-from workbench.engine.plan import NOWHERE, make_plan
-from workbench.engine.reach import Change
+from workbench.engine.plan import Positions, make_plan
+from workbench.engine.reach import Alternative
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 Mask = NDArray[np.bool_]
 
@@ -48,7 +48,7 @@ def alive(circuit: Circuit) -> Circuit:
     return closed.pruned()
 
 
-def towards(graph: Graph, mask: Mask, target: Mask) -> Change:
+def towards(graph: Graph, mask: Mask, target: Mask) -> Alternative:
     """The change that makes one closed circuit of another.
 
     Args:
@@ -58,8 +58,8 @@ def towards(graph: Graph, mask: Mask, target: Mask) -> Change:
     plan = make_plan(graph, target, np.zeros(graph.n_destinations, dtype=bool))
     wanted = target & plan.live[:, None]
     # What no way leads from to the logits any more need not be computed anew.
-    sources, columns = np.nonzero((wanted != mask) & (plan.need_in > NOWHERE))
-    return Change(
+    sources, columns = np.nonzero((wanted != mask) & (plan.need_in > Positions.NONE))
+    return Alternative(
         tuple(
             (int(s), int(d), 1 if wanted[s, d] else -1)
             for s, d in zip(sources, columns, strict=True)
@@ -96,7 +96,7 @@ def scores(
         targets: make bool [source, destination] each; the fewer edges they differ in the faster.
     """
     graph, mask = evaluator.graph, evaluator.circuit.mask
-    found = np.empty((len(targets), evaluator.workspace.n_pairs))
+    found = np.empty((len(targets), evaluator.experiment.n_pairs))
     for start in range(0, len(targets), _AT_ONCE):
         changes = [towards(graph, mask, target()) for target in targets[start : start + _AT_ONCE]]
         for which, values in evaluator.evaluate(changes):
@@ -105,17 +105,17 @@ def scores(
     return found
 
 
-def complement_scores(workspace: Workspace, masks: Sequence[Mask]) -> Work[NDArray[np.float64]]:
+def complement_scores(experiment: Experiment, masks: Sequence[Mask]) -> Work[NDArray[np.float64]]:
     """The metric [circuit, pair] of the model without each circuit's edges, exactly.
 
     Args:
         masks: bool [source, destination] each, the edges that are taken away.
     """
-    graph, every = workspace.graph, all_edges(workspace.graph)
-    evaluator = Evaluator(workspace, Circuit.empty(graph))
+    graph, every = experiment.graph, all_edges(experiment.graph)
+    evaluator = Evaluator(experiment, Circuit.empty(graph))
     plan = make_plan(graph, every, np.zeros(graph.n_destinations, dtype=bool))
-    bases = [CleanBase(graph, recording, every) for recording in workspace.recordings]
-    found = np.empty((len(masks), workspace.n_pairs))
+    bases = [CleanBaseline(graph, recording, every) for recording in experiment.recordings]
+    found = np.empty((len(masks), experiment.n_pairs))
     for i, mask in enumerate(masks):
         change = towards(graph, every, every & ~mask)
         for _, values in evaluator.run(bases, plan, [change]):
@@ -124,13 +124,13 @@ def complement_scores(workspace: Workspace, masks: Sequence[Mask]) -> Work[NDArr
     return found
 
 
-def rounding(workspace: Workspace) -> float:
+def rounding(experiment: Experiment) -> float:
     """What differences of the metric have to exceed to be more than rounding."""
-    return ROUNDING * max(abs(workspace.clean.metric), abs(workspace.corrupted.metric), 1e-6)
+    return ROUNDING * max(abs(experiment.clean.metric), abs(experiment.corrupted.metric), 1e-6)
 
 
-def change_of_faithfulness(workspace: Workspace, change: float) -> float | None:
+def change_of_faithfulness(experiment: Experiment, change: float) -> float | None:
     """What a change of the metric does to the faithfulness; None where there is none."""
-    if workspace.faithfulness(workspace.clean.metric) is None:
+    if experiment.faithfulness(experiment.clean.metric) is None:
         return None
-    return change / (workspace.clean.metric - workspace.corrupted.metric)
+    return change / (experiment.clean.metric - experiment.corrupted.metric)

@@ -40,9 +40,9 @@ on two cores; another machine rounds differently, so the weights come out alike,
 ## What it can do
 
 One combination of words in {one_in} was held out by a hash of its words
-(`workbench/bundled_models/pocket/split.py`) and never seen in training: an event with a start year, a
-subject with the noun after it, two names in one sentence, a word followed by another in a list. On those
-combinations alone:
+(`workbench/bundled_models/pocket/split.py`) and never seen in training: an event with a start
+year, a subject with the noun after it, two names in one sentence, a word followed by another in a
+list. On those combinations alone:
 
 {table}
 

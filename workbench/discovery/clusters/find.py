@@ -33,7 +33,7 @@ from workbench.discovery.clusters.clustering import (
 )
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 Select: TypeAlias = Callable[[NDArray[np.float32]], Circuit]
 """From scores [source, destination], NaN where there is no edge, to a circuit."""
@@ -150,7 +150,7 @@ class Clusters:
 
 
 def find_clusters(
-    workspace: Workspace,
+    experiment: Experiment,
     scores: NDArray[np.float32],
     select: Select,
     *,
@@ -162,7 +162,7 @@ def find_clusters(
     splits: int = SPLITS,
     seed: int = 0,
 ) -> Work[Clusters]:
-    """Cluster a workspace's pairs, find each cluster's circuit, and do the same by chance.
+    """Cluster an experiment's pairs, find each cluster's circuit, and do the same by chance.
 
     Args:
         scores: of each pair by itself, [pair, edge], edges in the order of
@@ -177,10 +177,10 @@ def find_clusters(
         WorkbenchError: there are too few pairs, or no such algorithm or criterion.
     """
     check_clustering(algorithm, by, k)
-    if scores.shape != (workspace.n_pairs, workspace.graph.n_edges):
+    if scores.shape != (experiment.n_pairs, experiment.graph.n_edges):
         raise WorkbenchError(
             f"The scores are of {scores.shape[0]} pairs and {scores.shape[1]} edges, the task has "
-            f"{workspace.n_pairs} pairs and the model {workspace.graph.n_edges} edges."
+            f"{experiment.n_pairs} pairs and the model {experiment.graph.n_edges} edges."
         )
     values = reduced(scores, normalise=normalise, seed=seed)
     said = None
@@ -190,7 +190,7 @@ def find_clusters(
         k = said.chosen(by)
     labels = partition(values, k, algorithm, seed)
     n_circuits = 1 + int(labels.max() + 1) * (1 + splits)
-    evaluation = _Evaluation(workspace, scores, select, n_circuits, 0.0 if said is None else 0.4)
+    evaluation = _Evaluation(experiment, scores, select, n_circuits, 0.0 if said is None else 0.4)
     circuits, metric = yield from evaluation.of(labels)
     together = yield from evaluation.of(np.zeros_like(labels))
     random = np.random.default_rng(seed)
@@ -234,18 +234,18 @@ class _Evaluation:
 
     def __init__(
         self,
-        workspace: Workspace,
+        experiment: Experiment,
         scores: NDArray[np.float32],
         select: Select,
         n_circuits: int,
         begin: float,
     ) -> None:
-        self._workspace = workspace
+        self._workspace = experiment
         self._scores = scores
         self._select = select
-        self._places = np.flatnonzero(all_edges(workspace.graph))
-        self._clean = np.array(workspace.clean.per_pair)
-        self._corrupted = np.array(workspace.corrupted.per_pair)
+        self._places = np.flatnonzero(all_edges(experiment.graph))
+        self._clean = np.array(experiment.clean.per_pair)
+        self._corrupted = np.array(experiment.corrupted.per_pair)
         self._n, self._done, self._begin = n_circuits, 0, begin
 
     def of(self, labels: NDArray[np.int64]) -> Work[tuple[list[Circuit], NDArray[np.float64]]]:

@@ -24,7 +24,7 @@ from workbench.discovery.options import Options
 from workbench.discovery.request import asked_for, check
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import NO_MEMORY, prepare
 from workbench.experiment.provenance import origin
 from workbench.formats import save_circuit
@@ -41,14 +41,14 @@ class PromptClusters:
     """Clusters of a task's prompts, and how they were found.
 
     Attributes:
-        workspace: the pairs and both their runs.
+        experiment: the pairs and both their runs.
         method: what scored the edges of each pair.
         options: what it was told, defaults filled in.
         selection: how a cluster's mean scores became its circuit.
         clusters: what was found; its circuits carry the mean scores of their edges.
     """
 
-    workspace: Workspace
+    experiment: Experiment
     method: Method
     options: Options
     selection: Selection
@@ -56,7 +56,7 @@ class PromptClusters:
 
     def prompt(self, pair: int) -> str:
         """The clean prompt of a pair."""
-        return self.workspace.batch.task.pairs[pair].clean
+        return self.experiment.batch.task.pairs[pair].clean
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: how they were found, all results, and each cluster's clean prompts."""
@@ -68,7 +68,7 @@ class PromptClusters:
     def _origin(self) -> dict[str, Any]:
         heeded = {name: getattr(self.options, name) for name in self.method.options}
         return {
-            **origin(self.workspace, self.options.seed),
+            **origin(self.experiment, self.options.seed),
             "method": self.method.name,
             "options": heeded,
             "selection": asdict(self.selection),
@@ -201,7 +201,7 @@ def cluster_prompts(
         ablation=ablation,
     )
     say = progress or silent
-    _, workspace = prepare(
+    _, experiment = prepare(
         model,
         task,
         pairs=pairs,
@@ -215,13 +215,13 @@ def cluster_prompts(
     )
     told = {"k": k, "by": by, "algorithm": algorithm, "normalise": normalise, "splits": splits}
     with memory_errors(NO_MEMORY):
-        work = clusters_of(workspace, method, options, selection, **told)
+        work = clusters_of(experiment, method, options, selection, **told)
         found = finish(work, lambda fraction: say("Clustering the prompts", fraction), cancel)
-    return PromptClusters(workspace, find_method(method), options, selection, found)
+    return PromptClusters(experiment, find_method(method), options, selection, found)
 
 
 def clusters_of(
-    workspace: Workspace, method: str, options: Options, selection: Selection, **told: Any
+    experiment: Experiment, method: str, options: Options, selection: Selection, **told: Any
 ) -> Work[Clusters]:
     """The same on runs that are recorded already, as work in pieces.
 
@@ -233,16 +233,16 @@ def clusters_of(
         find_method(method),
         options,
         selection,
-        metric=workspace.metric_name,
-        ablation=workspace.ablation,
+        metric=experiment.metric_name,
+        ablation=experiment.ablation,
     )
-    scores = yield from part(pair_scores(workspace, method, heeded), 0, SCORING)
+    scores = yield from part(pair_scores(experiment, method, heeded), 0, SCORING)
 
     def circuit(mean: NDArray[np.float32]) -> Circuit:
-        findings = Findings.of(workspace.graph, method, workspace.metric_name)
+        findings = Findings.of(experiment.graph, method, experiment.metric_name)
         findings.edges[:] = mean
         chosen = select(findings, selection).circuit
         return replace(chosen, scores=np.where(chosen.mask, mean, np.float32(np.nan)))
 
-    finding = find_clusters(workspace, scores, circuit, seed=options.seed, **told)
+    finding = find_clusters(experiment, scores, circuit, seed=options.seed, **told)
     return (yield from part(finding, SCORING, 1))

@@ -20,7 +20,15 @@ from workbench.discovery.gradients.norm_slope import NormSlope, with_frozen_scal
 from workbench.discovery.gradients.slices import Slice
 from workbench.discovery.gradients.tape import LayerTape, Tape
 from workbench.metrics.metric import Metric
-from workbench.transformer.attention import K, Q, V, attend, finish, project_shared, rotate
+from workbench.transformer.attention import (
+    K,
+    Q,
+    V,
+    attend,
+    finish_projection,
+    project_shared,
+    rotate,
+)
 from workbench.transformer.families.modules import HeadNorms
 from workbench.transformer.parts import Attention, Layer, Step
 
@@ -155,7 +163,9 @@ def _through_step(
     assert step is not None, which
     with torch.enable_grad():
         leaf = projected.detach().requires_grad_()
-        out = finish(replace(attention, steps=(step,) * 3), which, leaf, list(range(heads)), None)
+        out = finish_projection(
+            replace(attention, steps=(step,) * 3), which, leaf, list(range(heads)), None
+        )
         (below,) = torch.autograd.grad(out, leaf, gradient)
     return below
 

@@ -26,8 +26,8 @@ from torch import Tensor
 
 from workbench.circuits.graph import Graph
 from workbench.engine.incremental import residuals
-from workbench.engine.node_math import at, head_values, project, write
-from workbench.engine.plan import ALL, LAST, NOWHERE, Plan, make_plan, stages
+from workbench.engine.node_math import at_positions, head_outputs, head_values, project
+from workbench.engine.plan import Plan, Positions, make_plan, stages
 from workbench.engine.post_norm import heads_of, summed
 from workbench.transformer.attention import K, Q, V
 from workbench.transformer.recording import LayerRecord, Recording, Run
@@ -54,7 +54,7 @@ class _Job:
         layer: of the nodes.
         heads: which heads they are; None: it is the MLP.
         slots: where their D stand.
-        level: positions at which they write.
+        positions: those at which they write.
         reads: the columns that they read, and at which positions: q (or the MLP's) first.
         parents: how many slots, the first so many, may feed them.
     """
@@ -62,7 +62,7 @@ class _Job:
     layer: int
     heads: list[int] | None
     slots: Tensor
-    level: int
+    positions: int
     reads: list[tuple[NDArray[np.int64], int]]
     parents: int
 
@@ -82,7 +82,7 @@ class MaskedRun:
         self.graph = graph
         self.recording = recording
         plan = make_plan(graph, mask.cpu().numpy() != 0, np.zeros(graph.n_destinations, dtype=bool))
-        wanted = plan.live & (plan.need > NOWHERE)
+        wanted = plan.live & (plan.need > Positions.NONE)
         wanted[0] = True  # the plan does not ask for the input, which is always there
         self._sources = np.flatnonzero(wanted)
         like = recording.clean.final
@@ -110,7 +110,7 @@ class MaskedRun:
 
     @property
     def _logits(self) -> tuple[int, NDArray[np.int64], int]:
-        return len(self._sources), np.array([self.graph.logits_destination]), LAST
+        return len(self._sources), np.array([self.graph.logits_destination]), Positions.LAST
 
     def _make_jobs(self, plan: Plan) -> Iterator[_Job]:
         graph = self.graph
@@ -120,17 +120,17 @@ class MaskedRun:
             if stage.kind == "mlp":
                 source = graph.mlp_source(stage.layer)
                 if source in slot:
-                    level = int(plan.need[source])
-                    reads = [(np.array([stage.columns.start]), level)]
+                    positions = int(plan.need[source])
+                    reads = [(np.array([stage.columns.start]), positions)]
                     yield _Job(
-                        stage.layer, None, self._slots([slot[source]]), level, reads, parents
+                        stage.layer, None, self._slots([slot[source]]), positions, reads, parents
                     )
                 continue
-            for level in (LAST, ALL):
+            for positions in (Positions.LAST, Positions.ALL):
                 heads = [
                     head
                     for head, source in enumerate(heads_of(graph, stage.layer))
-                    if source in slot and plan.need[source] == level
+                    if source in slot and plan.need[source] == positions
                 ]
                 if not heads:
                     continue
@@ -140,48 +140,52 @@ class MaskedRun:
                 )
                 slots = self._slots([slot[graph.head_source(stage.layer, h)] for h in heads])
                 # One sum for all three where they are wanted at the same positions.
-                if level == ALL:
-                    reads = [(np.concatenate((q, k, v)), ALL)]
+                if positions == Positions.ALL:
+                    reads = [(np.concatenate((q, k, v)), Positions.ALL)]
                 else:
-                    reads = [(q, LAST), (np.concatenate((k, v)), ALL)]
-                yield _Job(stage.layer, heads, slots, level, reads, parents)
+                    reads = [(q, Positions.LAST), (np.concatenate((k, v)), Positions.ALL)]
+                yield _Job(stage.layer, heads, slots, positions, reads, parents)
 
     def _slots(self, places: list[int]) -> Tensor:
         return torch.tensor(places, device=self._mask.device)
 
-    def _input(self, parents: int, columns: NDArray[np.int64], level: int) -> Tensor:
+    def _input(self, parents: int, columns: NDArray[np.int64], positions: int) -> Tensor:
         """What destinations of one stage read, [destination, pair, position or 1, d_model]."""
-        corrupted = residuals(self.graph, self.recording, int(columns[0]), level)[1][:, 0]
-        x = corrupted + _sum(self._plain[:parents, columns], at(self._added[:parents], level))
+        corrupted = residuals(self.graph, self.recording, int(columns[0]), positions)[1][:, 0]
+        x = corrupted + _sum(
+            self._plain[:parents, columns], at_positions(self._added[:parents], positions)
+        )
         for layer, slots in self._normed:
             if slots.stop > parents:
                 break
             norm = self.recording.parts.layers[layer].after_attention
-            without = summed(self.recording.corrupted, layer, level)[:, 0]
-            x += norm(self._attention_sum(layer, slots, columns, level)) - norm(without)
+            without = summed(self.recording.corrupted, layer, positions)[:, 0]
+            x += norm(self._attention_sum(layer, slots, columns, positions)) - norm(without)
         return x
 
     def _attention_sum(
-        self, layer: int, slots: slice, columns: NDArray[np.int64], level: int
+        self, layer: int, slots: slice, columns: NDArray[np.int64], positions: int
     ) -> Tensor:
         """What destinations see of a layer's heads before the norm that follows them."""
-        without = summed(self.recording.corrupted, layer, level)[:, 0]
-        return without + _sum(self._mask[slots, columns], at(self._added[slots], level))
+        without = summed(self.recording.corrupted, layer, positions)[:, 0]
+        return without + _sum(
+            self._mask[slots, columns], at_positions(self._added[slots], positions)
+        )
 
     def _compute(self, job: _Job, inputs: list[Tensor]) -> Tensor:
         """D of a job's nodes, [node, pair, position or 1, d_model], from what they read."""
-        recording, index, level = self.recording, job.layer, job.level
+        recording, index, positions = self.recording, job.layer, job.positions
         layer, corrupted = recording.parts.layers[index], recording.corrupted.layers[index]
         if job.heads is None:
-            return (layer.run_mlp(inputs[0][0]) - at(corrupted.mlp_out, level))[None]
+            return (layer.run_mlp(inputs[0][0]) - at_positions(corrupted.mlp_out, positions))[None]
         pieces = [piece for x in inputs for piece in layer.norm1(x).split(len(job.heads))]
         q, k, v = (
             project(recording, index, which, job.heads, piece[:, :, None], shared=False)
             for which, piece in zip((Q, K, V), pieces, strict=True)
         )
         z = head_values(recording, index, job.heads, q, k, v)
-        without = at(corrupted.z[job.heads], level)[:, :, None]
-        return write(recording, index, job.heads, z - without)[:, :, 0]
+        without = at_positions(corrupted.z[job.heads], positions)[:, :, None]
+        return head_outputs(recording, index, job.heads, z - without)[:, :, 0]
 
     def gradient(self, at_final: Tensor) -> Tensor:
         """The gradient at the mask, float32 [source, destination], from that at `final`.
@@ -198,7 +202,7 @@ class MaskedRun:
                 inputs = [self._input(job.parents, *read) for read in job.reads]
             with torch.enable_grad():
                 wrote = self._compute(job, [x.requires_grad_() for x in inputs])
-            above = at(gradient.added[job.slots], job.level)
+            above = at_positions(gradient.added[job.slots], job.positions)
             below = torch.autograd.grad(wrote, inputs, above)
             for read, at_input in zip(job.reads, below, strict=True):
                 self._back(gradient, at_input, job.parents, *read)
@@ -212,23 +216,25 @@ class MaskedRun:
         at_input: Tensor,
         parents: int,
         columns: NDArray[np.int64],
-        level: int,
+        positions: int,
     ) -> None:
         """Take the gradient at what destinations read to their edges and to the edges' sources."""
         plain, normed = self._plain[:parents, columns], self._normed
-        dots = _dots(at(self._added[:parents], level), at_input)
+        dots = _dots(at_positions(self._added[:parents], positions), at_input)
         for layer, slots in normed:
             if slots.stop > parents:
                 break
             with torch.no_grad():
-                seen = self._attention_sum(layer, slots, columns, level)
+                seen = self._attention_sum(layer, slots, columns, positions)
             with torch.enable_grad():
                 view = self.recording.parts.layers[layer].after_attention(seen.requires_grad_())
             (at_sum,) = torch.autograd.grad(view, seen, at_input)
-            dots[slots] = _dots(at(self._added[slots], level), at_sum)
-            at(gradient.added[slots], level).add_(_sum(self._mask[slots, columns].T, at_sum))
+            dots[slots] = _dots(at_positions(self._added[slots], positions), at_sum)
+            at_positions(gradient.added[slots], positions).add_(
+                _sum(self._mask[slots, columns].T, at_sum)
+            )
         gradient.mask[:parents, columns] = dots
-        _add_sum(at(gradient.added[:parents], level), plain.T, at_input)
+        _add_sum(at_positions(gradient.added[:parents], positions), plain.T, at_input)
 
 
 @dataclass(frozen=True)

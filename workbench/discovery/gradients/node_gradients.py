@@ -15,7 +15,7 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import PATCHING, ZERO
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.metrics.catalogue import STEPS
 from workbench.metrics.metric import Metric
 from workbench.transformer.forward import run_heads, write_heads
@@ -30,13 +30,13 @@ _BLOCK_ROWS = 32
 _PATTERNS = 12
 
 
-def require_slope(workspace: Workspace) -> None:
+def require_slope(experiment: Experiment) -> None:
     """Refuse a metric whose gradient at the clean run says nothing.
 
     Raises:
         WorkbenchError: it changes in steps, or is at its least there.
     """
-    name = workspace.metric_name
+    name = experiment.metric_name
     if name in (*STEPS, "kl"):
         why = "changes in steps" if name in STEPS else "is at its least, and so level, there"
         raise WorkbenchError(
@@ -146,14 +146,14 @@ class Block:
         return neurons.seen - clean
 
 
-def neuron_remarks(workspace: Workspace) -> list[str]:
+def neuron_remarks(experiment: Experiment) -> list[str]:
     """What to say of neurons that have no scores."""
-    if workspace.ablation not in (PATCHING, ZERO):
+    if experiment.ablation not in (PATCHING, ZERO):
         return [
-            f"Neurons have no scores with the ablation {workspace.ablation}: it says what a whole "
+            f"Neurons have no scores with the ablation {experiment.ablation}: it says what a whole "
             "MLP writes, not what a neuron of it would be."
         ]
-    layers = enumerate(workspace.parts.layers)
+    layers = enumerate(experiment.parts.layers)
     without = [f"m{index}" for index, layer in layers if with_neurons(layer) is None]
     if not without:
         return []

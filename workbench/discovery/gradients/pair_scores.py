@@ -15,13 +15,13 @@ from workbench.discovery.gradients.scoring import Scorer, each_slice
 from workbench.discovery.gradients.slices import Slice, slices
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 PER_PAIR = ("eap", "eap-ig", "eap-ig-activations", "clean-corrupted", "gim", "relp")
 """Methods that score each pair by itself."""
 
 
-def pair_scores(workspace: Workspace, method: str, options: Options) -> Work[NDArray[np.float32]]:
+def pair_scores(experiment: Experiment, method: str, options: Options) -> Work[NDArray[np.float32]]:
     """Scores of every edge for each pair; their mean over the pairs is the method's score.
 
     Returns:
@@ -38,13 +38,13 @@ def pair_scores(workspace: Workspace, method: str, options: Options) -> Work[NDA
         )
     module = importlib.import_module(f"workbench.discovery.methods.{find_method(method).module}")
     scorer: Scorer = module.scorer(options)
-    scorer.check(workspace.parts, workspace.metric_name, workspace.ablation)
-    edges = np.flatnonzero(all_edges(workspace.graph))
-    out = np.empty((workspace.n_pairs, len(edges)), dtype=np.float32)
+    scorer.check(experiment.parts, experiment.metric_name, experiment.ablation)
+    edges = np.flatnonzero(all_edges(experiment.graph))
+    out = np.empty((experiment.n_pairs, len(edges)), dtype=np.float32)
 
     def seen(piece: Slice, scores: Tensor) -> None:
         out[list(piece.indices)] = scores.flatten(1).cpu().numpy()[:, edges]
 
-    pieces = slices(workspace, anew=scorer.anew)
-    yield from each_slice(pieces, workspace.n_pairs, scorer, seen)
+    pieces = slices(experiment, anew=scorer.anew)
+    yield from each_slice(pieces, experiment.n_pairs, scorer, seen)
     return out

@@ -22,10 +22,10 @@ from workbench.metrics.catalogue import STEPS, check_metric
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
-    from workbench.transformer.parts import Parts
+    from workbench.transformer.parts import ModelParts
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Scorer:
     patching: bool = False
     rules: Rules = PLAIN
 
-    def check(self, parts: Parts, metric: str, ablation: str) -> None:
+    def check(self, parts: ModelParts, metric: str, ablation: str) -> None:
         """Refuse what it is not defined for.
 
         Raises:
@@ -69,28 +69,28 @@ class Scorer:
             require_insides(parts.layers, self.name)
 
 
-def fill_in(workspace: Workspace, findings: Findings, scorer: Scorer) -> Work[None]:
+def fill_in(experiment: Experiment, findings: Findings, scorer: Scorer) -> Work[None]:
     """Fill in `findings` slice by slice: means over the pairs scored so far.
 
     Raises:
         WorkbenchError: as `Scorer.check`.
     """
-    scorer.check(workspace.parts, workspace.metric_name, workspace.ablation)
-    total, real = Total(workspace.graph), all_edges(workspace.graph)
+    scorer.check(experiment.parts, experiment.metric_name, experiment.ablation)
+    total, real = Total(experiment.graph), all_edges(experiment.graph)
 
     def seen(piece: Slice, scores: Tensor) -> None:
         total.add(piece, scores)
         findings.edges[:] = np.where(real, total.mean(), np.nan)
 
-    pieces = slices(workspace, anew=scorer.anew)
-    yield from each_slice(pieces, workspace.n_pairs, scorer, seen)
+    pieces = slices(experiment, anew=scorer.anew)
+    yield from each_slice(pieces, experiment.n_pairs, scorer, seen)
     findings.complete = True
 
 
 def streamed_scores(
     model: Model, batch: Batch, scorer: Scorer, metric: str = "logit_diff"
 ) -> Work[NDArray[np.float32]]:
-    """Scores of every edge with patching, without a workspace: the runs of a slice of pairs are
+    """Scores of every edge with patching, without an experiment: the runs of a slice of pairs are
     recorded, scored and let go of, so that memory does not grow with the number of pairs.
 
     Returns:

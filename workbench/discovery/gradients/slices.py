@@ -1,6 +1,6 @@
 """Slices: some pairs at a time, with all that their scores need, so that memory stays bounded.
 
-A slice comes from the recordings of a workspace, as views; or, where there is no workspace, both
+A slice comes from the recordings of an experiment, as views; or, where there is no experiment, both
 prompts are run for it alone and let go of with it (`streamed`).
 """
 
@@ -17,20 +17,20 @@ from workbench.discovery.gradients.backward_rules import Rules
 from workbench.discovery.gradients.norm_slope import NormSlope
 from workbench.discovery.gradients.tape import Tape
 from workbench.engine.budget import FLOAT32, Shape, runs_bytes
-from workbench.engine.node_math import write
+from workbench.engine.node_math import head_outputs
 from workbench.engine.post_norm import has_post_norms
 from workbench.metrics.metric import Answers, Metric
 from workbench.transformer.recording import Recording, record
 
 if TYPE_CHECKING:
-    from workbench.experiment.experiment import Workspace
+    from workbench.experiment.experiment import Experiment
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
-    from workbench.transformer.parts import Parts
+    from workbench.transformer.parts import ModelParts
 
 SLICE_BYTES = {"cpu": 96 * 2**20}
 SLICE_BYTES_ELSEWHERE = 2**30
-"""What one slice may take beside the recordings of a workspace, in bytes."""
+"""What one slice may take beside the recordings of an experiment, in bytes."""
 
 ANEW_FACTOR = 4
 """More where runs are made anew for a slice: each reads all weights, whatever its size."""
@@ -107,15 +107,15 @@ class Slice:
         return out
 
 
-def slices(workspace: Workspace, *, anew: bool = False) -> Iterator[Slice]:
-    """The pairs of a workspace, group by group.
+def slices(experiment: Experiment, *, anew: bool = False) -> Iterator[Slice]:
+    """The pairs of an experiment, group by group.
 
     Args:
         anew: runs are to be made for each slice that are not recorded.
     """
-    groups = workspace.batch.groups
+    groups = experiment.batch.groups
     for group, recording, metric in zip(
-        groups, workspace.recordings, workspace.metrics, strict=True
+        groups, experiment.recordings, experiment.metrics, strict=True
     ):
         room = pairs_at_once(recording.parts, group.length, recording.start, anew=anew)
         for pairs in _cut(recording.n_pairs, room):
@@ -158,7 +158,7 @@ def _written(recording: Recording, pairs: slice) -> Tensor:
             here, there = clean.layers[index], corrupted.layers[index]
             first = 1 + index * (n_heads + 1)
             z = there.z[:, pairs] - here.z[:, pairs]
-            out[first : first + n_heads] = write(
+            out[first : first + n_heads] = head_outputs(
                 recording, index, list(range(n_heads)), z[:, :, None]
             )[:, :, 0]
             torch.sub(there.mlp_out[pairs], here.mlp_out[pairs], out=out[first + n_heads])
@@ -173,7 +173,7 @@ def _cut(n: int, room: int) -> Iterator[slice]:
 
 
 def pairs_at_once(
-    parts: Parts, tokens: int, start: int, *, recorded: bool = False, anew: bool = False
+    parts: ModelParts, tokens: int, start: int, *, recorded: bool = False, anew: bool = False
 ) -> int:
     """How many pairs make one slice; arguments as for `pair_bytes`."""
     budget = SLICE_BYTES.get(parts.device.type, SLICE_BYTES_ELSEWHERE)
@@ -182,7 +182,7 @@ def pairs_at_once(
 
 
 def pair_bytes(
-    parts: Parts, tokens: int, start: int, *, recorded: bool = False, anew: bool = False
+    parts: ModelParts, tokens: int, start: int, *, recorded: bool = False, anew: bool = False
 ) -> int:
     """What one pair of a slice takes while it is scored.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from workbench.discovery.gradients.mlp_slope import inside_of
 from workbench.transformer.forward import run_heads, write_heads
-from workbench.transformer.parts import Layer, Parts, Rotation
+from workbench.transformer.parts import Layer, ModelParts, Rotation
 from workbench.transformer.recording import Recording, Run
 
 
@@ -51,7 +51,7 @@ class Tape:
         rotary: each layer's rotation of the positions from the first difference on.
     """
 
-    parts: Parts
+    parts: ModelParts
     layers: dict[int, LayerTape]
     final: Tensor
     prefix: list[tuple[Tensor, Tensor] | None]
@@ -96,7 +96,7 @@ class Tape:
 
 
 def _run_layer(
-    parts: Parts,
+    parts: ModelParts,
     index: int,
     attn_in: Tensor,
     rotary: Rotation | None,

@@ -36,10 +36,10 @@ from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.search.backward import Backward
-from workbench.discovery.search.finish import conclude
+from workbench.discovery.search.finish import finish_search
 from workbench.engine.plan import stages
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 # What a batch takes before its first trial, in trials. Measured on a CPU: 1.3 to 2; elsewhere a
 # batch takes hardly longer than one trial.
@@ -71,7 +71,7 @@ class Rule:
         return damage < self.threshold
 
 
-def prepare(workspace: Workspace, options: Options) -> tuple[Workspace, Rule]:
+def prepare(experiment: Experiment, options: Options) -> tuple[Experiment, Rule]:
     """The runs scored by the measure that is asked for, and the rule.
 
     Raises:
@@ -83,7 +83,7 @@ def prepare(workspace: Workspace, options: Options) -> tuple[Workspace, Rule]:
             "ACDC needs a threshold: the loss of the measure, in its units, up to which an edge is "
             "dropped."
         )
-    measured = workspace.with_metric("kl") if options.measure == "kl" else workspace
+    measured = experiment.with_metric("kl") if options.measure == "kl" else experiment
     return measured, Rule(tau, options.absolute, 1 if measured.metric_name == "kl" else -1)
 
 
@@ -103,20 +103,20 @@ def visits(graph: Graph) -> list[tuple[int, int | None]]:
     return out
 
 
-def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """Fill in `findings.kept`, the circuit as it stands, every edge not yet tried being in it, and
     `findings.edges`, the change of the measure at an edge's trial; dead ends are pruned at the end.
 
     Raises:
         WorkbenchError: there is no threshold.
     """
-    workspace, rule = prepare(workspace, options)
+    experiment, rule = prepare(experiment, options)
     findings.needed = rule.worse
-    state = Backward(workspace)
+    state = Backward(experiment)
     graph = state.graph
     findings.kept = all_edges(graph)
-    pace = _Pace(workspace.parts.device.type)
-    here = workspace.clean.metric
+    pace = _Pace(experiment.parts.device.type)
+    here = experiment.clean.metric
     left = graph.n_edges
     for column, node in visits(graph):
         parents = graph.n_parents(column)
@@ -140,7 +140,7 @@ def find(workspace: Workspace, findings: Findings, options: Options) -> Work[Non
             findings.edges[:parents, column] = trials.changes
             findings.kept[:parents, column] &= ~dropped
             yield 1 - (left + trials.next + 1) / graph.n_edges
-    conclude(findings)
+    finish_search(findings)
 
 
 class _Trials:

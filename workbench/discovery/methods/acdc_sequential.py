@@ -10,21 +10,21 @@ from workbench.circuits.circuit import Circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.methods.acdc import prepare, visits
 from workbench.discovery.options import Options
-from workbench.discovery.search.finish import conclude
+from workbench.discovery.search.finish import finish_search
 from workbench.engine.evaluator import Edit, Evaluator
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 
-def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """As `acdc.find`; yields after every trial.
 
     Raises:
         WorkbenchError: there is no threshold.
     """
-    workspace, rule = prepare(workspace, options)
+    experiment, rule = prepare(experiment, options)
     findings.needed = rule.worse
-    graph = workspace.graph
-    evaluator = Evaluator(workspace, Circuit.full(graph))
+    graph = experiment.graph
+    evaluator = Evaluator(experiment, Circuit.full(graph))
     findings.kept = evaluator.circuit.mask.copy()
     here = evaluator.value().metric
     done = 0
@@ -47,4 +47,4 @@ def find(workspace: Workspace, findings: Findings, options: Options) -> Work[Non
             else:
                 evaluator.commit(edit)
             yield (done - source) / graph.n_edges
-    conclude(findings)
+    finish_search(findings)

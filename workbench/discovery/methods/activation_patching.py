@@ -17,15 +17,15 @@ from workbench.discovery.options import Options
 from workbench.discovery.positions import longest
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import node_effects
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 
-def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """Fill in `findings.nodes` and then `findings.positions`, the last layer and position first."""
-    graph = workspace.graph
-    evaluator = Evaluator(workspace, Circuit.empty(graph))
-    columns = longest(workspace)
-    differing = max(recording.n_positions for recording in workspace.recordings)
+    graph = experiment.graph
+    evaluator = Evaluator(experiment, Circuit.empty(graph))
+    columns = longest(experiment)
+    differing = max(recording.n_positions for recording in experiment.recordings)
     findings.nodes = np.full(graph.n_sources, np.nan, dtype=np.float32)
     findings.positions = np.full((graph.n_sources, columns), np.nan, dtype=np.float32)
     findings.positions[:, : columns - differing] = 0

@@ -27,34 +27,34 @@ from workbench.discovery.gradients.node_gradients import (
 )
 from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.metrics.metric import Metric
 from workbench.transformer.recording import Recording
 
 
-def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """Fill in `findings.nodes`, `findings.positions` and `findings.neurons`.
 
     Raises:
         WorkbenchError: the metric has no slope at the clean run.
     """
-    require_slope(workspace)
-    findings.remarks += neuron_remarks(workspace)
-    n_columns, n_layers = longest(workspace), workspace.graph.n_layers
-    positions = np.zeros((workspace.graph.n_sources, n_columns))
+    require_slope(experiment)
+    findings.remarks += neuron_remarks(experiment)
+    n_columns, n_layers = longest(experiment), experiment.graph.n_layers
+    positions = np.zeros((experiment.graph.n_sources, n_columns))
     neurons: dict[str, NDArray[np.float64]] = {}
     done = 0
-    for recording, metric in zip(workspace.recordings, workspace.metrics, strict=True):
+    for recording, metric in zip(experiment.recordings, experiment.metrics, strict=True):
         here = columns(recording, n_columns)
         for pairs in slices(recording, 1):
             n = pairs.stop - pairs.start
-            backward = _scores(workspace, recording, metric, pairs)
+            backward = _scores(experiment, recording, metric, pairs)
             for block, (sources, effects, of_neurons) in enumerate(backward):
                 positions[sources, here] += effects
                 if of_neurons is not None:
                     name = f"m{n_layers - 1 - block}"
                     neurons[name] = neurons.get(name, 0) + of_neurons
-                yield (done + n * (block + 1) / (n_layers + 1)) / workspace.n_pairs
+                yield (done + n * (block + 1) / (n_layers + 1)) / experiment.n_pairs
             done += n
             findings.positions = (positions / done).astype(np.float32)
             findings.nodes = (positions.sum(axis=1) / done).astype(np.float32)
@@ -65,14 +65,14 @@ def find(workspace: Workspace, findings: Findings, options: Options) -> Work[Non
 
 
 def _scores(
-    workspace: Workspace, recording: Recording, metric: Metric, pairs: slice
+    experiment: Experiment, recording: Recording, metric: Metric, pairs: slice
 ) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64] | None]]:
     """Scores summed over some pairs, from the last block to the first, and last of the input.
 
     Yields:
         Which sources, their scores [source, position], and those of the block's neurons [neuron].
     """
-    graph = workspace.graph
+    graph = experiment.graph
     gradient = gradient_at_end(recording, metric, pairs)
     for index in reversed(range(graph.n_layers)):
         block = Block(recording, index, pairs)
@@ -81,7 +81,7 @@ def _scores(
         heads = dot(block.z, gradients.z).sum(1)
         mlp = dot(block.mlp_out, gradients.mlp_out).sum(0)
         effects = np.concatenate((heads.cpu().numpy(), mlp[None].cpu().numpy()))
-        differences, of_neurons = block.neuron_differences(workspace.ablation), None
+        differences, of_neurons = block.neuron_differences(experiment.ablation), None
         if differences is not None and gradients.neurons is not None:
             moved = differences.float() * gradients.neurons.float()
             of_neurons = moved.sum((0, 1)).cpu().numpy().astype(np.float64)

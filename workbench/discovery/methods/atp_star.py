@@ -42,7 +42,7 @@ from workbench.discovery.gradients.node_gradients import (
 from workbench.discovery.gradients.qk_fix import HeadInputs
 from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.metrics.metric import Metric
 from workbench.transformer.recording import Recording
 
@@ -84,21 +84,21 @@ class Magnitudes:
         self.positions[kind, sources] += weight * _total(effects.abs().sum(1))
 
 
-def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """Fill in `findings.nodes`, `findings.positions` and `findings.neurons`, all without a sign.
 
     Raises:
         WorkbenchError: the metric has no slope at the clean run.
     """
-    yield from magnitudes(workspace, findings)
+    yield from magnitudes(experiment, findings)
     findings.complete = True
 
 
-def magnitudes(workspace: Workspace, findings: Findings) -> Work[Magnitudes]:
+def magnitudes(experiment: Experiment, findings: Findings) -> Work[Magnitudes]:
     """As `find`; returns the mean magnitudes over pairs of a head's four nodes, too."""
-    require_slope(workspace)
+    require_slope(experiment)
     findings.needed = 0
-    graph, n_columns = workspace.graph, longest(workspace)
+    graph, n_columns = experiment.graph, longest(experiment)
     findings.remarks.append(
         "A head's score is the largest of those of its output, query, key and value."
     )
@@ -107,15 +107,15 @@ def magnitudes(workspace: Workspace, findings: Findings) -> Work[Magnitudes]:
             f"Of {graph.n_layers} layers every pass leaves one out, so that nodes that act through "
             "most of the others score low: compare with atp."
         )
-    findings.remarks += neuron_remarks(workspace)
+    findings.remarks += neuron_remarks(experiment)
     whole = Magnitudes.none(graph, n_columns)
     done = 0
-    for recording, metric in zip(workspace.recordings, workspace.metrics, strict=True):
+    for recording, metric in zip(experiment.recordings, experiment.metrics, strict=True):
         here = columns(recording, n_columns)
         for pairs in slices(recording, 1 + graph.n_layers):
             n = pairs.stop - pairs.start
-            passes = _of_slice(workspace, recording, metric, pairs)
-            ends = done / workspace.n_pairs, (done + n) / workspace.n_pairs
+            passes = _of_slice(experiment, recording, metric, pairs)
+            ends = done / experiment.n_pairs, (done + n) / experiment.n_pairs
             found = yield from part(passes, *ends)
             whole.nodes += found.nodes
             whole.positions[..., here] += found.positions
@@ -133,7 +133,7 @@ def magnitudes(workspace: Workspace, findings: Findings) -> Work[Magnitudes]:
 
 
 def _of_slice(
-    workspace: Workspace, recording: Recording, metric: Metric, pairs: slice
+    experiment: Experiment, recording: Recording, metric: Metric, pairs: slice
 ) -> Work[Magnitudes]:
     """All passes over some pairs, together: from the last block to the first.
 
@@ -141,7 +141,7 @@ def _of_slice(
     plain gradient, which counts for all the passes that stop an earlier block, and one gradient for
     each that stopped a later one.
     """
-    graph = workspace.graph
+    graph = experiment.graph
     n_layers = graph.n_layers
     found = Magnitudes.none(graph, recording.n_positions)
     plain = gradient_at_end(recording, metric, pairs)
@@ -150,7 +150,7 @@ def _of_slice(
     for index in reversed(range(n_layers)):
         block = Block(recording, index, pairs)
         inputs = HeadInputs(recording, index, pairs)
-        moved = block.neuron_differences(workspace.ablation)
+        moved = block.neuron_differences(experiment.ablation)
         below = []
         for place, gradient in enumerate((plain, *stopped)):
             gradients = block.backward(gradient)

@@ -15,16 +15,16 @@ from workbench.discovery.gradients.edge_gradients import edge_scores
 from workbench.discovery.gradients.scoring import Scorer, fill_in
 from workbench.discovery.gradients.slices import Slice
 from workbench.discovery.options import Options
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 
-def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """Score every edge.
 
     Raises:
         WorkbenchError: as `scoring.Scorer.check`.
     """
-    yield from fill_in(workspace, findings, scorer(options))
+    yield from fill_in(experiment, findings, scorer(options))
 
 
 def scorer(options: Options) -> Scorer:

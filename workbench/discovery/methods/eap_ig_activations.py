@@ -32,16 +32,16 @@ from workbench.discovery.gradients.slices import Slice, pairs_at_once
 from workbench.discovery.gradients.tape import Tape, run_mlp
 from workbench.discovery.methods.eap_ig import steps_of
 from workbench.discovery.options import Options
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 
-def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """Score every edge; heeds `options.steps`.
 
     Raises:
         WorkbenchError: as `scoring.Scorer.check`, or there is no step.
     """
-    yield from fill_in(workspace, findings, scorer(options))
+    yield from fill_in(experiment, findings, scorer(options))
 
 
 def scorer(options: Options) -> Scorer:

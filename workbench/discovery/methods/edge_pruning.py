@@ -35,7 +35,7 @@ from workbench.discovery.gradients.masked_run import MaskedRun, of_pairs, pair_b
 from workbench.discovery.options import Options
 from workbench.engine.budget import what_if_bytes
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.metrics.metric import Metric
 from workbench.transformer.forward import unembed
 from workbench.transformer.recording import Recording
@@ -59,7 +59,7 @@ SLICE_SHARE = 0.3
 """Of the memory for a batch of alternatives; more would make a piece of work last seconds."""
 
 
-def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """Learn the mask, one gradient step after the other.
 
     Args:
@@ -71,7 +71,7 @@ def find(workspace: Workspace, findings: Findings, options: Options) -> Work[Non
     Raises:
         WorkbenchError: no steps or no edges are asked for.
     """
-    graph = workspace.graph
+    graph = experiment.graph
     steps = STEPS if options.steps is None else options.steps
     wanted = EDGES if options.edges is None else options.edges
     if steps < 1 or wanted < 1:
@@ -81,7 +81,7 @@ def find(workspace: Workspace, findings: Findings, options: Options) -> Work[Non
     random = torch.Generator().manual_seed(options.seed)
     places = np.flatnonzero(all_edges(graph))
     gates = Gates(len(places), wanted, steps)
-    batches = _minibatches(workspace, random)
+    batches = _minibatches(experiment, random)
     for step in range(steps):
         batch = next(batches)
         n = sum(pairs.stop - pairs.start for _, pairs in batch)
@@ -92,15 +92,15 @@ def find(workspace: Workspace, findings: Findings, options: Options) -> Work[Non
         gradient = torch.zeros_like(mask)
         done = 0
         for which, pairs in batch:
-            recording, metric = workspace.recordings[which], workspace.metrics[which]
-            for part in _slices(workspace, recording, pairs):
-                gradient += _gradient(workspace, recording, metric, part, mask).cpu()
+            recording, metric = experiment.recordings[which], experiment.metrics[which]
+            for part in _slices(experiment, recording, pairs):
+                gradient += _gradient(experiment, recording, metric, part, mask).cpu()
                 done += part.stop - part.start
                 if done < n:
                     yield (step + done / n) / steps
         gates.learn(gradient.view(-1)[torch.from_numpy(places)] / n)
         findings.edges.reshape(-1)[places] = gates.open_probability().float().numpy()
-        findings.kept = _most_probable(workspace, places, gates.a.numpy(), wanted)
+        findings.kept = _most_probable(experiment, places, gates.a.numpy(), wanted)
         findings.complete = step == steps - 1
         yield (step + 1) / steps
 
@@ -171,10 +171,10 @@ class Gates:
 
 
 def _gradient(
-    workspace: Workspace, recording: Recording, metric: Metric, pairs: slice, mask: Tensor
+    experiment: Experiment, recording: Recording, metric: Metric, pairs: slice, mask: Tensor
 ) -> Tensor:
     """The gradient at the mask, [source, destination], of the KL summed over some pairs."""
-    run = MaskedRun(workspace.graph, of_pairs(recording, pairs), mask)
+    run = MaskedRun(experiment.graph, of_pairs(recording, pairs), mask)
     with torch.enable_grad():
         final = run.final.requires_grad_()
         kl = metric.part(pairs).kl(unembed(recording.parts, final)[:, None])
@@ -183,21 +183,21 @@ def _gradient(
 
 
 def _most_probable(
-    workspace: Workspace, places: NDArray[np.intp], a: NDArray[np.float64], wanted: int
+    experiment: Experiment, places: NDArray[np.intp], a: NDArray[np.float64], wanted: int
 ) -> NDArray[np.bool_]:
-    circuit = Circuit.empty(workspace.graph)
+    circuit = Circuit.empty(experiment.graph)
     best = np.argsort(-a, kind="stable")[:wanted]
     circuit.mask.reshape(-1)[places[best]] = True
     return circuit.pruned().mask
 
 
 def _minibatches(
-    workspace: Workspace, random: torch.Generator
+    experiment: Experiment, random: torch.Generator
 ) -> Iterator[list[tuple[int, slice]]]:
     """Endlessly, which pairs of which recordings a step takes; every pair comes once a round."""
     chunks = [
         (which, slice(start, min(start + CHUNK, recording.n_pairs)))
-        for which, recording in enumerate(workspace.recordings)
+        for which, recording in enumerate(experiment.recordings)
         for start in range(0, recording.n_pairs, CHUNK)
     ]
     while True:
@@ -222,9 +222,9 @@ def _joined(batch: list[tuple[int, slice]]) -> list[tuple[int, slice]]:
     return joined
 
 
-def _slices(workspace: Workspace, recording: Recording, pairs: slice) -> Iterator[slice]:
+def _slices(experiment: Experiment, recording: Recording, pairs: slice) -> Iterator[slice]:
     """Runs of pairs that are one piece of work and fit the memory."""
-    bytes_at_once = SLICE_SHARE * what_if_bytes(workspace.parts.device.type)
-    room = max(1, int(bytes_at_once / pair_bytes(workspace.graph, recording)))
+    bytes_at_once = SLICE_SHARE * what_if_bytes(experiment.parts.device.type)
+    room = max(1, int(bytes_at_once / pair_bytes(experiment.graph, recording)))
     for start in range(pairs.start, pairs.stop, room):
         yield slice(start, min(start + room, pairs.stop))

@@ -23,23 +23,23 @@ from workbench.discovery.options import Options
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import edge_effects
 from workbench.engine.plan import stages
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 # Edges of largest |EAP| that come first, stage by stage; then so many times as many, and so on.
 _FIRST, _GROWTH = 500, 4
 
 
-def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """Fill in `findings.edges`, stage by stage."""
-    graph = workspace.graph
-    evaluator = Evaluator(workspace, Circuit.empty(graph))
+    graph = experiment.graph
+    evaluator = Evaluator(experiment, Circuit.empty(graph))
     # An edge costs the layers that are run anew.
     cost = np.zeros(graph.n_destinations)
     for stage in stages(graph):
         cost[stage.columns] = 1 + graph.n_layers - stage.layer
     whole = float((all_edges(graph) * cost).sum())
     done = 0.0
-    for group in _groups(workspace):
+    for group in _groups(experiment):
         names = [graph.edge_name(int(s), int(d)) for s, d in group]
         for batch, effects in edge_effects(evaluator, names):
             sources, columns = np.array([graph.parse_edge(name) for name in batch]).T
@@ -50,14 +50,14 @@ def find(workspace: Workspace, findings: Findings, options: Options) -> Work[Non
     findings.complete = True
 
 
-def _groups(workspace: Workspace) -> Iterator[NDArray[np.int64]]:
+def _groups(experiment: Experiment) -> Iterator[NDArray[np.int64]]:
     """All edges [edge, (source, destination)] in the order of their computation, those of one group
     going into one stage.
     """
-    graph = workspace.graph
+    graph = experiment.graph
     edges = np.argwhere(all_edges(graph))
     bounds = [0, len(edges)]
-    estimated = known_estimates(workspace)
+    estimated = known_estimates(experiment)
     if estimated is not None:
         size = np.abs(estimated[edges[:, 0], edges[:, 1]])
         edges = edges[np.argsort(-size, kind="stable")]

@@ -29,7 +29,7 @@ from workbench.discovery.gradients.edge_gradients import edge_scores
 from workbench.discovery.gradients.scoring import Scorer, fill_in
 from workbench.discovery.gradients.slices import Slice
 from workbench.discovery.options import Options
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 TEMPERATURE = 2.0
 
@@ -60,13 +60,13 @@ def softened(scores: Tensor) -> Tensor:
 GIM = Rules(frozen_norms=True, softmax=softened, query_key=0.25, value=0.5, product=0.5)
 
 
-def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """Score every edge.
 
     Raises:
         WorkbenchError: as `scoring.Scorer.check`; or a norm is of a kind that is not known.
     """
-    yield from fill_in(workspace, findings, scorer(options))
+    yield from fill_in(experiment, findings, scorer(options))
 
 
 def scorer(options: Options) -> Scorer:

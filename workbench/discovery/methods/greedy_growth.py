@@ -27,16 +27,16 @@ from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import LOGITS
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
-from workbench.discovery.search.finish import conclude, number
+from workbench.discovery.search.finish import finish_search, number
 from workbench.discovery.search.lazy_ranking import Edges, Ranking
 from workbench.engine.evaluator import Edit, Evaluator
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 # Candidates evaluated in one piece.
 _PIECE = 32
 
 
-def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """Fill in `findings.kept`, the edges chosen so far, and `findings.edges`: m without the edge
     minus m with it, d closed, when the edge was last looked at.
 
@@ -44,10 +44,10 @@ def find(workspace: Workspace, findings: Findings, options: Options) -> Work[Non
         WorkbenchError: no number of edges is given.
     """
     wanted = number(options, "greedy-growth")
-    graph, model = workspace.graph, workspace.clean.metric
+    graph, model = experiment.graph, experiment.clean.metric
     start = Circuit.start(graph)
     start.open -= {LOGITS}
-    evaluator = Evaluator(workspace, start)
+    evaluator = Evaluator(experiment, start)
     findings.kept = start.mask.copy()
     kept = findings.kept
 
@@ -92,4 +92,4 @@ def find(workspace: Workspace, findings: Findings, options: Options) -> Work[Non
         ranking.age()
         if is_new:
             yield from look(into(graph.sources[source]))
-    conclude(findings)
+    finish_search(findings)

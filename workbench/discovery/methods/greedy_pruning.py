@@ -20,11 +20,11 @@ from workbench.circuits.circuit import Circuit
 from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
-from workbench.discovery.search.finish import conclude, number
+from workbench.discovery.search.finish import finish_search, number
 from workbench.discovery.search.lazy_ranking import Edges, Ranking
 from workbench.discovery.selection import Selection, select
 from workbench.engine.evaluator import Edit, Evaluator
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.metrics.catalogue import STEPS
 
 START = 4
@@ -34,7 +34,7 @@ START = 4
 _PIECE = 16
 
 
-def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """Fill in `findings.kept`, what is left so far, and `findings.edges`, the change that dropping
     the edge made when it was last looked at.
 
@@ -42,10 +42,10 @@ def find(workspace: Workspace, findings: Findings, options: Options) -> Work[Non
         WorkbenchError: no number of edges is given.
     """
     wanted = number(options, "greedy-pruning")
-    graph = workspace.graph
-    start = _start(workspace, START * wanted, findings)
+    graph = experiment.graph
+    start = _start(experiment, START * wanted, findings)
     yield 0.0
-    evaluator = Evaluator(workspace, start)
+    evaluator = Evaluator(experiment, start)
     findings.kept = start.mask.copy()
     kept, at_first = findings.kept, start.n_edges
     to_look_at = max(1, 2 * at_first - wanted)  # all of them once, and then each that goes
@@ -71,15 +71,15 @@ def find(workspace: Workspace, findings: Findings, options: Options) -> Work[Non
         evaluator.become(circuit)
         ranking.remove(~kept)
         ranking.age()
-    conclude(findings)
+    finish_search(findings)
 
 
-def _start(workspace: Workspace, n: int, findings: Findings) -> Circuit:
-    graph = workspace.graph
+def _start(experiment: Experiment, n: int, findings: Findings) -> Circuit:
+    graph = experiment.graph
     if graph.n_edges <= n:
         return Circuit.full(graph)
-    name = workspace.metric_name
-    scored = workspace.with_metric("logit_diff") if name in (*STEPS, "kl") else workspace
+    name = experiment.metric_name
+    scored = experiment.with_metric("logit_diff") if name in (*STEPS, "kl") else experiment
     found = Findings.of(graph, "eap", scored.metric_name)
     found.edges = estimates(scored)
     start = select(found, Selection("top", n, fill=True)).circuit

@@ -28,9 +28,9 @@ from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
-from workbench.engine.node_math import write
+from workbench.engine.node_math import head_outputs
 from workbench.engine.plan import stages
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.transformer.frozen_norm import FrozenNorm
 from workbench.transformer.recording import Recording
 
@@ -38,17 +38,17 @@ from workbench.transformer.recording import Recording
 SLICE_BYTES = 8 * 2**20
 
 
-def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """Fill in `findings.edges`; a large share is what the model uses most."""
-    graph = workspace.graph
+    graph = experiment.graph
     findings.needed = 1
     exists = all_edges(graph)
     total = np.zeros(exists.shape)
     done = 0.0
-    for recording in workspace.recordings:
+    for recording in experiment.recordings:
         n_positions = recording.whole.final.shape[1]
         for rows in _slices(recording):
-            weight = 1 / (n_positions * workspace.n_pairs)
+            weight = 1 / (n_positions * experiment.n_pairs)
             for stage, shares in zip(stages(graph), _shares(recording, rows), strict=True):
                 total[: stage.parents, stage.columns] += weight * shares[:, None].cpu().numpy()
             done += weight * (rows.stop - rows.start)
@@ -85,7 +85,9 @@ def _shares(recording: Recording, rows: slice) -> Iterator[Tensor]:
             first, mlp = graph.head_source(index, 0), graph.mlp_source(index)
             yield _closest(written[:, :first], taken(record.attn_in))
             z = taken(record.z)[:, :, None, None]
-            heads = write(recording, index, list(range(parts.n_heads)), z)[:, :, 0, 0].float()
+            heads = head_outputs(recording, index, list(range(parts.n_heads)), z)[
+                :, :, 0, 0
+            ].float()
             norm = parts.layers[index].post_attention
             if norm is not None and record.attn_sum is not None:
                 frozen = FrozenNorm.of(norm)

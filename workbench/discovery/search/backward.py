@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.engine.alternatives import Spread
+from workbench.engine.alternatives import AlternativeRuns
 from workbench.engine.budget import alternative_rows, row_bytes, what_if_bytes
-from workbench.engine.incremental import Sheet, residuals
-from workbench.engine.plan import ALL, LAST, NOWHERE, Plan, make_plan
+from workbench.engine.incremental import IncrementalRun, residuals
+from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.post_norm import has_post_norms
-from workbench.engine.reach import Change, Reach, live_in
-from workbench.experiment.experiment import Workspace
+from workbench.engine.reach import Alternative, Reach, live_in
+from workbench.experiment.experiment import Experiment
 
 
 class Backward:
@@ -32,12 +32,14 @@ class Backward:
         is_open: bool [destination], those not visited yet: they have all their edges.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.graph = graph = workspace.graph
+    def __init__(self, experiment: Experiment) -> None:
+        self.graph = graph = experiment.graph
         self.mask = np.zeros((graph.n_sources, graph.n_destinations), dtype=bool)
         self.is_open = np.ones(graph.n_destinations, dtype=bool)
-        self._workspace = workspace
-        self._sheets = [Sheet(graph, r, self.mask, self.is_open) for r in workspace.recordings]
+        self._workspace = experiment
+        self._sheets = [
+            IncrementalRun(graph, r, self.mask, self.is_open) for r in experiment.recordings
+        ]
         self._plan: Plan | None = None
         self._column = -1
         self._inputs: list[Tensor] = []  # of the destination visited, as it is now, by group
@@ -51,28 +53,29 @@ class Backward:
         wider[: self.graph.n_parents(column), column] = True
         wider_open[column] = False
         plan = make_plan(self.graph, wider, wider_open)
-        demand = {int(s): int(plan.need[s]) for s in np.flatnonzero(plan.need > NOWHERE)}
+        demand = {int(s): int(plan.need[s]) for s in np.flatnonzero(plan.need > Positions.NONE)}
         for sheet in self._sheets:
             sheet.update(self.mask, self.is_open, demand)
         self.mask, self.is_open = wider, wider_open
         self._column, self._plan = column, plan
         self._inputs = [
-            residuals(self.graph, sheet.recording, column, self._level)[0] for sheet in self._sheets
+            residuals(self.graph, sheet.recording, column, self._positions)[0]
+            for sheet in self._sheets
         ]
 
     @property
-    def _level(self) -> int:
+    def _positions(self) -> int:
         assert self._plan is not None
         return int(self._plan.need_in[self._column])
 
     def room(self) -> int:
         """How many trials at the destination visited make a batch that fits the memory."""
         assert self._plan is not None
-        one = Change((), closed=(self._column,))
+        one = Alternative((), closed=(self._column,))
         reach = Reach(self.graph, self._sheets[0].mask, self._plan, [one])
         need = self._plan.need[reach.sources[:, 0]]
         width = max(int(reach.destinations[stage.columns].sum()) for stage in reach.stages)
-        at_all, at_last = int((need == ALL).sum()), int((need == LAST).sum())
+        at_all, at_last = int((need == Positions.ALL).sum()), int((need == Positions.LAST).sum())
         rows = alternative_rows(at_all, at_last, width, tail=reach.tail < len(reach.stages) - 1)
         budget = what_if_bytes(self._workspace.parts.device.type)
         return max(1, int(budget // (rows * row_bytes(self._workspace))))
@@ -110,7 +113,7 @@ class Backward:
         """Drop all edges into a destination whose node nothing reads."""
         self.is_open[column] = False
 
-    def _without(self, sheet: Sheet, x: Tensor, dropped: NDArray[np.bool_]) -> Tensor:
+    def _without(self, sheet: IncrementalRun, x: Tensor, dropped: NDArray[np.bool_]) -> Tensor:
         """The destination's input, now x [pair, 1, position or 1, d_model], without some sources.
 
         Args:
@@ -121,14 +124,14 @@ class Backward:
         """
         if has_post_norms(sheet.recording):  # where a source's part depends on the others
             kept = self.mask[: dropped.shape[1], self._column] & ~dropped
-            _, corrupted = residuals(self.graph, sheet.recording, self._column, self._level)
-            added = sheet.deltas.sum(kept, self._level)
+            _, corrupted = residuals(self.graph, sheet.recording, self._column, self._positions)
+            added = sheet.deltas.sum(kept, self._positions)
             return corrupted.expand(len(dropped), *x.shape) if added is None else corrupted + added
-        taken = sheet.deltas.sum(dropped, self._level)
+        taken = sheet.deltas.sum(dropped, self._positions)
         return x.expand(len(dropped), *x.shape) if taken is None else x - taken
 
 
-class _Trials(Spread):
+class _Trials(AlternativeRuns):
     """Alternatives of what one destination reads.
 
     Args:
@@ -138,16 +141,18 @@ class _Trials(Spread):
     """
 
     def __init__(
-        self, base: Sheet, plan: Plan, column: int, inputs: Tensor, kept: NDArray[np.bool_]
+        self, base: IncrementalRun, plan: Plan, column: int, inputs: Tensor, kept: NDArray[np.bool_]
     ) -> None:
-        super().__init__(base, plan, [Change((), closed=(column,))] * len(inputs))
+        super().__init__(base, plan, [Alternative((), closed=(column,))] * len(inputs))
         self._new = inputs[:, :, 0].transpose(0, 1)
         if self._live is not None:
             whole = [
-                Change(tuple((int(s), column, 1) for s in np.flatnonzero(row)), closed=(column,))
+                Alternative(
+                    tuple((int(s), column, 1) for s in np.flatnonzero(row)), closed=(column,)
+                )
                 for row in kept
             ]
             self._live = live_in(self.graph, base.mask, base.is_open, whole)
 
-    def _change(self, x: Tensor, column: int, level: int, which: NDArray[np.int64]) -> None:
+    def _change(self, x: Tensor, column: int, positions: int, which: NDArray[np.int64]) -> None:
         x.copy_(self._new)

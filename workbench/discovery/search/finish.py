@@ -21,7 +21,7 @@ def number(options: Options, method: str) -> int:
     return options.edges
 
 
-def conclude(findings: Findings) -> None:
+def finish_search(findings: Findings) -> None:
     """Prune the dead ends of what a search kept, and say how many edges that were."""
     assert findings.kept is not None
     pruned = Circuit(findings.graph, findings.kept).pruned()

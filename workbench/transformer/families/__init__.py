@@ -1,8 +1,8 @@
 """The families: how a transformers model of each is taken apart.
 
-An adapter is a function from the model, its modules unwrapped, to `Parts`. It says where things are
-and how they are used; it computes nothing. That the result is the model is proven twice: in the
-tests, on tiny models with unusual shapes, and on loading, on the model itself.
+An adapter is a function from the model, its modules unwrapped, to `ModelParts`. It says where
+things are and how they are used; it computes nothing. That the result is the model is proven
+twice: in the tests, on tiny models with unusual shapes, and on loading, on the model itself.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from workbench.transformer.families.llama_like import (
 )
 from workbench.transformer.families.modules import plain
 from workbench.transformer.families.parallel import cohere, phi, stablelm
-from workbench.transformer.parts import Parts
+from workbench.transformer.parts import ModelParts
 
-ADAPTERS: dict[str, Callable[[Any], Parts]] = {
+ADAPTERS: dict[str, Callable[[Any], ModelParts]] = {
     "cohere": cohere,
     "falcon": falcon,
     "gemma": gemma,
@@ -60,7 +60,7 @@ ADAPTERS: dict[str, Callable[[Any], Parts]] = {
 """transformers' model_type -> adapter. `family.SUPPORTED_FAMILIES` says which are exact."""
 
 
-def parts_of(hf_model: Any) -> Parts:
+def parts_of(hf_model: Any) -> ModelParts:
     """The parts of a transformers model for causal language modelling.
 
     A model that a bridge has wrapped in place gives the same parts as one that is plain, and

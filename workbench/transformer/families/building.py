@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import WorkbenchError
-from workbench.transformer.parts import Attention, Layer, Parts
+from workbench.transformer.parts import Attention, Layer, ModelParts
 
 Affine: TypeAlias = tuple[Tensor, Tensor | None]
 """Weight [out, in] and bias [out] or None, as of an `nn.Linear`."""
@@ -90,7 +90,7 @@ def build(
     parallel: bool = False,
     logit_scale: float = 1.0,
     logit_cap: float | None = None,
-) -> Parts:
+) -> ModelParts:
     """Parts out of layers and what stands before and after them.
 
     Args:
@@ -99,7 +99,7 @@ def build(
     """
     unembedding = hf.get_output_embeddings()
     bias = getattr(unembedding, "bias", None)
-    return Parts(
+    return ModelParts(
         layers=tuple(layers),
         token_embedding=token_embedding or hf.get_input_embeddings(),
         position_embedding=position_embedding,

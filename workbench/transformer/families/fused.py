@@ -22,10 +22,10 @@ from workbench.transformer.families.building import (
     rows,
 )
 from workbench.transformer.families.modules import module_rotary
-from workbench.transformer.parts import Layer, Parts
+from workbench.transformer.parts import Layer, ModelParts
 
 
-def gpt_neox(hf: Any) -> Parts:
+def gpt_neox(hf: Any) -> ModelParts:
     """GPT-NeoX (Pythia): parallel or not, part of each head rotated."""
     core = hf.gpt_neox
     rotary = module_rotary(core.rotary_emb, hf.get_output_embeddings().weight)
@@ -47,7 +47,7 @@ def gpt_neox(hf: Any) -> Parts:
     )
 
 
-def falcon(hf: Any) -> Parts:
+def falcon(hf: Any) -> ModelParts:
     """Falcon: parallel with one norm or two, or not parallel; keys shared by all heads, by some or
     by none.
     """
@@ -108,7 +108,7 @@ def _strided(fused: Any, period: int, chosen: list[int], d_head: int) -> Affine:
     return pick(weight), None if bias is None else pick(bias)
 
 
-def phi3(hf: Any) -> Parts:
+def phi3(hf: Any) -> ModelParts:
     """Phi 3: fused projections in attention and MLP, part of each head rotated, a window."""
     core, config = hf.model, hf.config
     rotary = module_rotary(core.rotary_emb, hf.lm_head.weight)

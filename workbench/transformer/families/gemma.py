@@ -11,16 +11,16 @@ from torch import nn
 from workbench.transformer.families.building import build, linear_attention, require
 from workbench.transformer.families.llama_like import head_norms, llama, window_of
 from workbench.transformer.families.modules import Scaled, module_rotary
-from workbench.transformer.parts import Layer, Parts
+from workbench.transformer.parts import Layer, ModelParts
 
 
-def gemma(hf: Any) -> Parts:
+def gemma(hf: Any) -> ModelParts:
     """Gemma 1: otherwise built like Llama."""
     _require_causal(hf.config)
     return llama(hf, token_embedding=_embedding(hf))
 
 
-def gemma2(hf: Any) -> Parts:
+def gemma2(hf: Any) -> ModelParts:
     """Gemma 2: post-norms, soft caps on scores and logits, every other layer with a window."""
     core, config = hf.model, hf.config
     _require_causal(config)
@@ -37,7 +37,7 @@ def gemma2(hf: Any) -> Parts:
     return _whole(hf, layers)
 
 
-def gemma3_text(hf: Any) -> Parts:
+def gemma3_text(hf: Any) -> ModelParts:
     """Gemma 3, text only: post-norms, normed queries and keys, two kinds of rotation."""
     core, config = hf.model, hf.config
     _require_causal(config)
@@ -58,7 +58,7 @@ def gemma3_text(hf: Any) -> Parts:
     return _whole(hf, layers)
 
 
-def _whole(hf: Any, layers: Iterable[Layer]) -> Parts:
+def _whole(hf: Any, layers: Iterable[Layer]) -> ModelParts:
     """Gemma 2 or 3 around its layers."""
     cap = hf.config.final_logit_softcapping
     embedding = _embedding(hf)

@@ -15,10 +15,10 @@ from workbench.transformer.families.building import (
     require,
     rows,
 )
-from workbench.transformer.parts import Layer, Parts, Rotation
+from workbench.transformer.parts import Layer, ModelParts, Rotation
 
 
-def gpt2(hf: Any) -> Parts:
+def gpt2(hf: Any) -> ModelParts:
     """GPT-2: learned positions; q, k and v in one Conv1D, whose weight is a Linear's transposed."""
     require(
         not hf.config.add_cross_attention,
@@ -45,7 +45,7 @@ def gpt2(hf: Any) -> Parts:
     return build(hf, map(layer, core.h), core.ln_f, position_embedding=core.wpe)
 
 
-def gpt_neo(hf: Any) -> Parts:
+def gpt_neo(hf: Any) -> ModelParts:
     """GPT-Neo: scores are not scaled, and every other layer sees a window only."""
     core = hf.transformer
 
@@ -58,7 +58,7 @@ def gpt_neo(hf: Any) -> Parts:
     return build(hf, map(layer, core.h), core.ln_f, position_embedding=core.wpe)
 
 
-def gptj(hf: Any) -> Parts:
+def gptj(hf: Any) -> ModelParts:
     """GPT-J: parallel, one norm, part of each head rotated, neighbours against each other."""
     core = hf.transformer
     # Sines and cosines of every position. Releases differ in where they keep the one table.
@@ -87,7 +87,7 @@ def gptj(hf: Any) -> Parts:
     return build(hf, map(layer, core.h), core.ln_f, parallel=True)
 
 
-def opt(hf: Any) -> Parts:
+def opt(hf: Any) -> ModelParts:
     """OPT: learned positions that begin at an offset; the MLP is spread over the block."""
     core = hf.model.decoder
     require(

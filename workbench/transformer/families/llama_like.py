@@ -19,7 +19,7 @@ from workbench.transformer.families.modules import (
     module_rotary,
     shared_norm,
 )
-from workbench.transformer.parts import Layer, Parts
+from workbench.transformer.parts import Layer, ModelParts
 
 More = Callable[[int, Any], dict[str, Any]]
 """Of a layer's number and its attention module: what its `Attention` has beyond the usual."""
@@ -30,7 +30,7 @@ def nothing(index: int, attn: Any) -> dict[str, Any]:
     return {}
 
 
-def llama(hf: Any, more: More = nothing, **whole: Any) -> Parts:
+def llama(hf: Any, more: More = nothing, **whole: Any) -> ModelParts:
     """Llama: rope scaling of any type is done by the model's own rotary module.
 
     Args:
@@ -73,12 +73,12 @@ def head_norms(attn: Any) -> dict[str, Any]:
     return {"steps": (shared_norm(attn.q_norm), shared_norm(attn.k_norm), None)}
 
 
-def mistral(hf: Any) -> Parts:
+def mistral(hf: Any) -> ModelParts:
     """Mistral and Mixtral: a sliding window in every layer, if any."""
     return llama(hf, lambda index, attn: {"window": hf.config.sliding_window})
 
 
-def qwen2(hf: Any) -> Parts:
+def qwen2(hf: Any) -> ModelParts:
     """Qwen2 and Qwen2.5: biases of q, k and v; some layers with a sliding window, if any."""
     return llama(hf, lambda index, attn: {"window": window_of(hf.config, index)})
 
@@ -86,26 +86,26 @@ def qwen2(hf: Any) -> Parts:
 qwen2_moe = qwen2
 
 
-def qwen3(hf: Any) -> Parts:
+def qwen3(hf: Any) -> ModelParts:
     """Qwen3: every head's query and key normed; some layers with a sliding window, if any."""
     return llama(
         hf, lambda index, attn: {"window": window_of(hf.config, index), **head_norms(attn)}
     )
 
 
-def qwen3_moe(hf: Any) -> Parts:
+def qwen3_moe(hf: Any) -> ModelParts:
     """Qwen3-MoE: as Qwen3, but with one window for all layers, if any."""
     return llama(hf, lambda index, attn: {"window": hf.config.sliding_window, **head_norms(attn)})
 
 
-def olmo(hf: Any) -> Parts:
+def olmo(hf: Any) -> ModelParts:
     """OLMo 1: norms without weights; q, k and v clipped, in some sizes."""
     limit = hf.config.clip_qkv
     steps = (None if limit is None else clipped(limit),) * 3
     return llama(hf, lambda index, attn: {"steps": steps})
 
 
-def olmo2(hf: Any) -> Parts:
+def olmo2(hf: Any) -> ModelParts:
     """OLMo 2: no norms before attention and MLP but after them, and joint norms of q and k."""
     core = hf.model
     rotary = module_rotary(core.rotary_emb, hf.lm_head.weight)
@@ -125,7 +125,7 @@ def olmo2(hf: Any) -> Parts:
     return build(hf, [layer(block) for block in core.layers], core.norm)
 
 
-def smollm3(hf: Any) -> Parts:
+def smollm3(hf: Any) -> ModelParts:
     """SmolLM3: some layers do not rotate."""
 
     def more(index: int, attn: Any) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def smollm3(hf: Any) -> Parts:
     return llama(hf, more)
 
 
-def granite(hf: Any) -> Parts:
+def granite(hf: Any) -> ModelParts:
     """Granite: multipliers on the embedding, the scores, all that is written, and the logits."""
     config = hf.config
     factor = config.residual_multiplier

@@ -9,11 +9,11 @@ from torch import nn
 
 from workbench.transformer.families.building import build, linear_attention
 from workbench.transformer.families.modules import module_rotary, norm_of_each, shared_norm
-from workbench.transformer.parts import Layer, Parts
+from workbench.transformer.parts import Layer, ModelParts
 from workbench.transformer.torch_modules import with_weight
 
 
-def phi(hf: Any) -> Parts:
+def phi(hf: Any) -> ModelParts:
     """Phi 1, 1.5 and 2: one norm, biases everywhere, part of each head rotated."""
     core = hf.model
     rotary = module_rotary(core.rotary_emb, hf.lm_head.weight)
@@ -31,7 +31,7 @@ def phi(hf: Any) -> Parts:
     return build(hf, map(layer, core.layers), core.final_layernorm, parallel=True)
 
 
-def stablelm(hf: Any) -> Parts:
+def stablelm(hf: Any) -> ModelParts:
     """StableLM: parallel with one norm, or not; part of each head rotated; each head may have norms
     of its own for query and key.
     """
@@ -55,7 +55,7 @@ def stablelm(hf: Any) -> Parts:
     return build(hf, map(layer, core.layers), core.norm, parallel=parallel)
 
 
-def cohere(hf: Any) -> Parts:
+def cohere(hf: Any) -> ModelParts:
     """Cohere (Command R): one norm, neighbouring dimensions rotated, in float32; scaled logits."""
     core = hf.model
     rotary = module_rotary(core.rotary_emb, hf.lm_head.weight, dtype=torch.float32)

@@ -12,7 +12,7 @@ from tests.support.cases.assessment_cases import known_workspace, level_workspac
 from tests.support.cases.engine_cases import case, random_circuit
 from workbench.assessment.parts.chance import assess_part
 from workbench.assessment.results.chance import SHAPE, SIZE
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.assessment.tools.random_circuits import RandomCircuits
 from workbench.base.work import finish
 from workbench.bundled_models.known import true_circuit
@@ -101,9 +101,9 @@ def test_metrics_and_ranks_equal_the_reference() -> None:
     c = case("gpt2")
     circuit = random_circuit(c.graph, 0.25, seed=3)
     kept = circuit.pruned()
-    found = finish(assess_part(c.workspace, circuit, Settings(n_random=6, seed=5)))
+    found = finish(assess_part(c.experiment, circuit, AssessmentSettings(n_random=6, seed=5)))
     own = c.circuit_metric(set(kept.edges())).mean()
-    clean, corrupted = c.workspace.clean.metric, c.workspace.corrupted.metric
+    clean, corrupted = c.experiment.clean.metric, c.experiment.corrupted.metric
     assert found.edges == kept.n_edges
     assert found.circuit == pytest.approx(own, abs=2e-5)
     for number, baseline in enumerate(found.baselines):
@@ -125,7 +125,7 @@ def test_metrics_and_ranks_equal_the_reference() -> None:
 
 
 def test_the_true_circuit_beats_all_random_circuits() -> None:
-    settings = Settings(n_random=40)
+    settings = AssessmentSettings(n_random=40)
     found = finish(assess_part(known_workspace(), true_circuit(), settings))
     by_kind = {baseline.kind: baseline for baseline in found.baselines}
     assert by_kind[SIZE].p == by_kind[SIZE].p_nearer == pytest.approx(1 / 41)
@@ -134,23 +134,27 @@ def test_the_true_circuit_beats_all_random_circuits() -> None:
     assert max(by_kind[SIZE].faithfulness or (1,)) < 0.5
     again = finish(assess_part(known_workspace(), true_circuit(), settings))
     assert again == found
-    other = finish(assess_part(known_workspace(), true_circuit(), Settings(seed=1, n_random=40)))
+    other = finish(
+        assess_part(known_workspace(), true_circuit(), AssessmentSettings(seed=1, n_random=40))
+    )
     assert other.baselines[0].metrics != found.baselines[0].metrics
     assert json.loads(json.dumps(found.to_json()))["edges"] == 11
 
 
 def test_empty_open_and_without_faithfulness() -> None:
     c = case("gpt2")
-    found = finish(assess_part(c.workspace, Circuit.empty(c.graph), Settings(n_random=3)))
+    found = finish(
+        assess_part(c.experiment, Circuit.empty(c.graph), AssessmentSettings(n_random=3))
+    )
     assert [b.p for b in found.baselines] == [1, 1]
     assert [b.distinct for b in found.baselines] == [1, 1]
-    refused(assess_part(c.workspace, Circuit.start(c.graph), Settings()))
+    refused(assess_part(c.experiment, Circuit.start(c.graph), AssessmentSettings()))
 
 
 def test_no_faithfulness_where_the_model_does_not_tell_clean_from_corrupted() -> None:
-    workspace = level_workspace()
-    circuit = random_circuit(workspace.graph, 0.3, seed=1)
-    found = finish(assess_part(workspace, circuit, Settings(n_random=3)))
+    experiment = level_workspace()
+    circuit = random_circuit(experiment.graph, 0.3, seed=1)
+    found = finish(assess_part(experiment, circuit, AssessmentSettings(n_random=3)))
     assert found.faithfulness is None
     assert all(b.faithfulness is None and b.p is None for b in found.baselines)
     assert all(0 < b.p_nearer <= 1 for b in found.baselines)

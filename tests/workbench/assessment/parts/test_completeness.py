@@ -12,17 +12,17 @@ from tests.support.cases.assessment_cases import known_workspace, level_workspac
 from tests.support.cases.engine_cases import FAMILIES, ablated_case, case, random_circuit
 from workbench.assessment.parts.completeness import STARTS, assess_part
 from workbench.assessment.results.completeness import Completeness
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.assessment.tools.knockout import model_without
 from workbench.base.work import finish
 from workbench.bundled_models.known import TRUE_EDGES, true_circuit
 from workbench.circuits.circuit import Circuit, RoleGroup, all_edges
 from workbench.engine.evaluator import Evaluator
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 
-def assess(workspace: Workspace, circuit: Circuit, seed: int = 0) -> Completeness:
-    return finish(assess_part(workspace, circuit, Settings(seed=seed, n_subsets=12)))
+def assess(experiment: Experiment, circuit: Circuit, seed: int = 0) -> Completeness:
+    return finish(assess_part(experiment, circuit, AssessmentSettings(seed=seed, n_subsets=12)))
 
 
 def without(edges: set[str], nodes: tuple[str, ...]) -> set[str]:
@@ -39,7 +39,7 @@ SUBSETS = [("m0",), ("a0.h1",), ("a1.h0", "m1"), (), ("a0.h0", "a0.h1", "m0", "a
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_model_without_nodes_equals_the_reference(family: str) -> None:
     c = case(family)
-    found = finish(model_without(c.workspace, SUBSETS))
+    found = finish(model_without(c.experiment, SUBSETS))
     for nodes, values in zip(SUBSETS, found, strict=True):
         expected = c.circuit_metric(without(set(c.graph.edges()), nodes))
         np.testing.assert_allclose(values, expected, atol=3e-5)
@@ -48,11 +48,11 @@ def test_the_model_without_nodes_equals_the_reference(family: str) -> None:
 @pytest.mark.parametrize("ablation", ["zero", "mean"])
 def test_the_model_without_nodes_where_they_write_constants(ablation: str) -> None:
     c = ablated_case("llama", ablation)
-    found = finish(model_without(c.workspace, SUBSETS))
+    found = finish(model_without(c.experiment, SUBSETS))
     for nodes, values in zip(SUBSETS, found, strict=True):
         mask = all_edges(c.graph)
         mask[[c.graph.source_index(node) for node in nodes]] = False
-        expected = Evaluator(c.workspace, Circuit(c.graph, mask)).value().per_pair
+        expected = Evaluator(c.experiment, Circuit(c.graph, mask)).value().per_pair
         np.testing.assert_allclose(values, expected, atol=1e-4)
 
 
@@ -64,14 +64,14 @@ def test_points_equal_the_reference() -> None:
         RoleGroup("elsewhere", "", ("logits",)),
     )
     edges, every = set(circuit.edges()), set(c.graph.edges())
-    found = assess(c.workspace, circuit)
+    found = assess(c.experiment, circuit)
     inner = set(circuit.nodes()) - {"input", "logits"}
     assert {p.nodes for p in found.points if p.kind == "node"} == {(node,) for node in inner}
     assert [p.nodes for p in found.points if p.kind == "group"] == [circuit.groups[0].nodes]
     assert any("elsewhere" in remark for remark in found.remarks)
     random = [p for p in found.points if p.kind == "random"]
     assert len(random) == 12 and len({len(p.nodes) for p in random}) > 3
-    span = abs(c.workspace.clean.metric - c.workspace.corrupted.metric)
+    span = abs(c.experiment.clean.metric - c.experiment.corrupted.metric)
     for point in (found.whole, *[p for p in found.points if p.kind != "greedy"]):
         model = c.circuit_metric(without(every, point.nodes)).mean()
         mine = c.circuit_metric(without(edges, point.nodes)).mean()
@@ -103,32 +103,32 @@ def test_greedy_sets_grow_by_the_node_with_the_largest_gap() -> None:
         options = [tuple(n for n in nodes if n in (*members, new)) for new in nodes]
         members = max((o for o in options if len(o) > len(members)), key=gap)
         expected.append(members)
-    greedy = [p for p in assess(c.workspace, circuit).points if p.kind == "greedy"]
+    greedy = [p for p in assess(c.experiment, circuit).points if p.kind == "greedy"]
     assert [p.nodes for p in greedy] == [m for m in expected for _ in range(STARTS)]
 
 
 def test_the_true_circuit_is_complete_and_half_of_it_is_not() -> None:
-    workspace = known_workspace()
-    found = assess(workspace, true_circuit())
+    experiment = known_workspace()
+    found = assess(experiment, true_circuit())
     assert {summary.kind for summary in found.kinds} == {"random", "greedy", "group", "node"}
     assert all((point.gap_share or 0) < 0.01 for point in found.points)
-    half = Circuit.from_edges(workspace.graph, [e for e in TRUE_EDGES if "h3" not in e])
+    half = Circuit.from_edges(experiment.graph, [e for e in TRUE_EDGES if "h3" not in e])
     half = half.pruned()
-    gaps = {len(p.nodes): p.gap_share for p in assess(workspace, half).points}
+    gaps = {len(p.nodes): p.gap_share for p in assess(experiment, half).points}
     assert max(gap or 0 for gap in gaps.values()) > 0.1
 
 
 def test_greedy_is_no_better_than_all_sets_and_reproducible() -> None:
     c = case("neox")
     circuit = random_circuit(c.graph, 0.15, seed=8).pruned()
-    found = assess(c.workspace, circuit)
-    assert found == assess(c.workspace, circuit)
+    found = assess(c.experiment, circuit)
+    assert found == assess(c.experiment, circuit)
     nodes = [node for node in circuit.nodes() if node not in ("input", "logits")]
-    evaluator = Evaluator(c.workspace, circuit)
+    evaluator = Evaluator(c.experiment, circuit)
     gaps = []
     for size in range(1, len(nodes) + 1):
         for members in combinations(nodes, size):
-            (model,) = finish(model_without(c.workspace, [members]))
+            (model,) = finish(model_without(c.experiment, [members]))
             left = Circuit.from_edges(c.graph, sorted(without(set(circuit.edges()), members)))
             gaps.append(abs(evaluator.become(left).metric - model.mean()))
     assert found.incompleteness <= max(gaps) + 1e-4
@@ -138,14 +138,14 @@ def test_greedy_is_no_better_than_all_sets_and_reproducible() -> None:
 
 def test_empty_open_and_without_faithfulness() -> None:
     c = case("gpt2")
-    found = assess(c.workspace, Circuit.empty(c.graph))
+    found = assess(c.experiment, Circuit.empty(c.graph))
     assert found.points == found.kinds == () and found.remarks
     assert found.incompleteness == 0
-    span = abs(c.workspace.clean.metric - c.workspace.corrupted.metric)
+    span = abs(c.experiment.clean.metric - c.experiment.corrupted.metric)
     assert found.whole.gap == pytest.approx(span, abs=1e-5)
     assert json.loads(json.dumps(found.to_json()))["incompleteness"] == 0
-    refused(assess_part(c.workspace, Circuit.start(c.graph), Settings()))
-    workspace = level_workspace()
-    found = assess(workspace, random_circuit(workspace.graph, 0.6, seed=2))
+    refused(assess_part(c.experiment, Circuit.start(c.graph), AssessmentSettings()))
+    experiment = level_workspace()
+    found = assess(experiment, random_circuit(experiment.graph, 0.6, seed=2))
     assert found.points and all(p.gap_share is None for p in found.points)
     assert all(summary.largest_share is None for summary in found.kinds)

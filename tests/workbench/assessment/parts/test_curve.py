@@ -17,7 +17,7 @@ from tests.support.cases.engine_cases import Case, case
 from workbench.assessment.parts import curve as module
 from workbench.assessment.parts.curve import SHARES, area, assess_part, curve
 from workbench.assessment.results.curve import Curve, Curves
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.base.work import Work, finish
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
@@ -26,7 +26,7 @@ from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 GRID = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 
@@ -81,7 +81,7 @@ def expected(c: Case, findings: Findings, absolute: bool) -> dict[str, list[floa
 def test_the_curve_is_that_of_the_definition(family: str, needed: int, absolute: bool) -> None:
     c = case(family)
     findings = replace(scored(c), needed=needed)
-    found = finish(curve(c.workspace, findings, absolute=absolute))
+    found = finish(curve(c.experiment, findings, absolute=absolute))
     wanted = expected(c, findings, absolute)
     f = wanted["f"]
     assert [p.share for p in found.points] == list(GRID)
@@ -143,7 +143,7 @@ def test_no_area_where_no_faithfulness_is() -> None:
 
 
 def whole(c: Case, circuit: Circuit, **told: str) -> Curves:
-    return finish(assess_part(c.workspace, circuit, Settings(**told)))  # type: ignore[arg-type]
+    return finish(assess_part(c.experiment, circuit, AssessmentSettings(**told)))  # type: ignore[arg-type]
 
 
 def known(points: Curve) -> list[float | None]:
@@ -154,7 +154,7 @@ def known(points: Curve) -> list[float | None]:
 def test_the_circuits_own_scores_are_used_whatever_their_sign_means(sign: int) -> None:
     """EAP-IG's files hold what corruption does to a loss, ours what it does to the metric."""
     c = case("gpt2")
-    estimated = estimates(c.workspace)
+    estimated = estimates(c.experiment)
     circuit = Circuit.empty(c.graph)
     noise = np.random.default_rng(1).normal(size=estimated.shape) * np.abs(estimated).mean() / 5
     circuit.scores = (sign * (estimated + noise)).astype(np.float32)
@@ -164,7 +164,7 @@ def test_the_circuits_own_scores_are_used_whatever_their_sign_means(sign: int) -
     assert ("negative" if sign == 1 else "positive") in found.remarks[0]
     assert [c.absolute for c in found.curves] == [False, True]
     for made in found.curves:
-        assert made == finish(curve(c.workspace, findings, absolute=made.absolute))
+        assert made == finish(curve(c.experiment, findings, absolute=made.absolute))
     assert found.circuit_edges == 0
     assert found.circuit_faithfulness == pytest.approx(0, abs=1e-6)
 
@@ -173,7 +173,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, scores: NDArray[np.float32]) -> li
     """A method that gives these scores, and what it was told."""
     told: list[Options] = []
 
-    def find(workspace: Workspace, findings: Findings, options: Options) -> Work[None]:
+    def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
         yield 0.5
         told.append(options)
         findings.edges[:] = scores
@@ -200,18 +200,18 @@ def test_without_scores_of_its_own_a_method_scores(
     assert [options.steps for options in told] == [METHODS["eap-ig"].defaults["steps"]]
     assert bool(found.remarks) == (partial == "some")
     findings = replace(scored(c), edges=scores)
-    assert known(found.curves[0]) == known(finish(curve(c.workspace, findings, absolute=False)))
+    assert known(found.curves[0]) == known(finish(curve(c.experiment, findings, absolute=False)))
     assert found.circuit_faithfulness == pytest.approx(1, abs=1e-4)
 
 
 def test_by_default_eap_scores() -> None:
     c = case("gpt2")
     found = whole(c, Circuit.full(c.graph))
-    estimated = np.where(all_edges(c.graph), estimates(c.workspace), np.nan).astype(np.float32)
+    estimated = np.where(all_edges(c.graph), estimates(c.experiment), np.nan).astype(np.float32)
     findings = replace(scored(c), edges=estimated)
     assert found.scores == "eap"
     for made in found.curves:
-        again = finish(curve(c.workspace, findings, absolute=made.absolute))
+        again = finish(curve(c.experiment, findings, absolute=made.absolute))
         assert known(made) == pytest.approx(known(again), abs=1e-6)
 
 
@@ -219,7 +219,7 @@ def test_greedy_is_another_selection() -> None:
     c = case("gpt2")
     findings = scored(c)
     greedy, top = (
-        finish(curve(c.workspace, findings, how, absolute=True)) for how in ("greedy", "top")
+        finish(curve(c.experiment, findings, how, absolute=True)) for how in ("greedy", "top")
     )
     assert greedy.selection == "greedy"
     for a, b in zip(greedy.points, top.points, strict=True):
@@ -237,7 +237,7 @@ def test_the_same_circuit_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> 
     )
     cache: dict[bytes, float] = {}
     for absolute in (False, True):
-        finish(curve(c.workspace, scored(c), absolute=absolute, known=cache))
+        finish(curve(c.experiment, scored(c), absolute=absolute, known=cache))
     assert len(made) == len(set(made)) == len(cache)
 
 
@@ -245,10 +245,10 @@ def test_bad_input() -> None:
     with pytest.raises(WorkbenchError, match="another model"):
         whole(case("gpt2"), Circuit.full(Graph(5, 3)))
     with pytest.raises(WorkbenchError, match="scores edges, and acdc does not"):
-        Settings(method="acdc")
-    zero = Workspace(case("gpt2").model, case("gpt2").workspace.batch, ablation="zero")
+        AssessmentSettings(method="acdc")
+    zero = Experiment(case("gpt2").model, case("gpt2").experiment.batch, ablation="zero")
     with pytest.raises(WorkbenchError, match="for the ablation patching alone, not for zero"):
-        whole(replace(case("gpt2"), workspace=zero), Circuit.full(zero.graph), method="eap-ig")
+        whole(replace(case("gpt2"), experiment=zero), Circuit.full(zero.graph), method="eap-ig")
 
 
 def test_the_result_is_plain() -> None:

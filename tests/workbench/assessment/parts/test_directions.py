@@ -13,20 +13,20 @@ from tests.support.gates import gate_model
 from tests.support.references.engine import Reference
 from workbench.assessment.parts.directions import assess_part, gate
 from workbench.assessment.results.directions import GATES, Directions
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.base.work import finish
 from workbench.bundled_models.known import TRUE_EDGES, true_circuit
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import load_task
 from workbench.models.model import load_model
 from workbench.prompts.batch import make_batch
 
 
-def directions(workspace: Workspace, circuit: Circuit) -> Directions:
-    return finish(assess_part(workspace, circuit, Settings()))
+def directions(experiment: Experiment, circuit: Circuit) -> Directions:
+    return finish(assess_part(experiment, circuit, AssessmentSettings()))
 
 
 def edges_of(graph: Graph, component: str) -> set[str]:
@@ -74,7 +74,7 @@ def test_both_directions_are_those_of_the_plain_model(family: str, ablation: str
     c = found_case(family, ablation)
     circuit = random_circuit(c.graph, 0.08, 2)
     every, kept = set(c.graph.edges()), set(circuit.edges())
-    found = directions(c.workspace, circuit)
+    found = directions(c.experiment, circuit)
     model, corrupted = found.model, found.corrupted
     span = model - corrupted
     assert [part.name for part in found.edges] == circuit.edges()
@@ -101,7 +101,7 @@ def test_post_norms_are_exchanged_too() -> None:
     """The reference's two prompts are exchanged, and the metric's answers kept."""
     c = usual_case("gemma2")
     circuit = random_circuit(c.graph, 0.1, 4)
-    found = directions(c.workspace, circuit)
+    found = directions(c.experiment, circuit)
     every = set(c.graph.edges())
     others = [type(r)(c.model.hf, r.corrupted, r.clean) for r in c.references]
     for part in found.edges[::3]:
@@ -114,7 +114,7 @@ def test_the_input_alone_is_everything() -> None:
     run, and in the corrupted run making it clean is the clean one.
     """
     c = case("gpt2")
-    found = directions(c.workspace, Circuit.full(c.graph))
+    found = directions(c.experiment, Circuit.full(c.graph))
     (everything,) = (part for part in found.nodes if part.name == "input")
     assert everything.noising == pytest.approx(1, abs=1e-4)
     assert everything.denoising == pytest.approx(1, abs=1e-4)
@@ -144,8 +144,8 @@ def test_when_they_disagree(
 
 def test_an_or_is_seen_by_denoising_and_an_and_by_noising() -> None:
     for kind in ("or", "and"):
-        workspace, circuit = gate_model(kind)
-        found = directions(workspace, circuit)
+        experiment, circuit = gate_model(kind)
+        found = directions(experiment, circuit)
         assert found.sufficiency == pytest.approx(1, abs=0.02)
         heads = {part.name: part for part in found.nodes if part.name.startswith("a0")}
         assert set(heads) == {"a0.h0", "a0.h1"}
@@ -164,8 +164,8 @@ def test_known_finds_its_word_in_two_ways() -> None:
     """m2 lets through what is above a threshold: one of the two ways alone gives less than half."""
     model = load_model("known")
     task = load_task("induction", model, pairs=8)
-    workspace = Workspace(model, make_batch(task, model.tokenizer), task.metric)
-    found = directions(workspace, true_circuit())
+    experiment = Experiment(model, make_batch(task, model.tokenizer), task.metric)
+    found = directions(experiment, true_circuit())
     assert {part.name for part in found.edges} == set(TRUE_EDGES)
     assert found.sufficiency == pytest.approx(1, abs=0.01)
     assert found.necessity == pytest.approx(1, abs=0.01)
@@ -180,14 +180,14 @@ def test_known_finds_its_word_in_two_ways() -> None:
 
 def test_bad_input() -> None:
     with pytest.raises(WorkbenchError, match="another model"):
-        directions(case("gpt2").workspace, Circuit.full(Graph(5, 3)))
-    empty = directions(case("gpt2").workspace, Circuit.empty(case("gpt2").graph))
+        directions(case("gpt2").experiment, Circuit.full(Graph(5, 3)))
+    empty = directions(case("gpt2").experiment, Circuit.empty(case("gpt2").graph))
     assert (empty.nodes, empty.edges) == ((), ())
     assert (empty.sufficiency, empty.necessity) == pytest.approx((0, 0), abs=1e-4)
 
 
 def test_the_result_is_plain() -> None:
-    found = directions(case("gpt2").workspace, random_circuit(case("gpt2").graph, 0.2, 1))
+    found = directions(case("gpt2").experiment, random_circuit(case("gpt2").graph, 0.2, 1))
     again = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert again["edges"][0]["name"] == found.edges[0].name
     assert again["warnings"] == {part.name: part.warning for part in found.warned}

@@ -16,7 +16,7 @@ from tests.support.cases.assessment_cases import Case, case
 from tests.support.cases.engine_cases import random_circuit
 from workbench.assessment.parts.faithfulness import assess_part
 from workbench.assessment.results.faithfulness import Faithfulness
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.assessment.tools.bootstrap import Bootstrap
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit
@@ -25,7 +25,9 @@ from workbench.errors import WorkbenchError
 
 
 def assessed(c: Case, circuit: Circuit, **told: int) -> Faithfulness:
-    return finish(assess_part(c.workspace, circuit, Settings(resamples=told.pop("n", 50), **told)))
+    return finish(
+        assess_part(c.experiment, circuit, AssessmentSettings(resamples=told.pop("n", 50), **told))
+    )
 
 
 def log_softmax(row: list[float]) -> list[float]:
@@ -52,11 +54,11 @@ def test_every_number_is_that_of_the_plain_model(family: str, seed: int) -> None
         assert getattr(found, name).value == pytest.approx(mean, abs=1e-4)
     share = (means["circuit"] - means["corrupted"]) / (means["model"] - means["corrupted"])
     assert found.faithfulness.value == pytest.approx(share, rel=1e-3, abs=1e-4)
-    pieces = c.workspace.batch.encoding.pieces
-    assert sorted(p.index for p in found.prompts) == list(range(c.workspace.n_pairs))
+    pieces = c.experiment.batch.encoding.pieces
+    assert sorted(p.index for p in found.prompts) == list(range(c.experiment.n_pairs))
     for p in found.prompts:
         row, model_row = (runs[name][p.index].double().tolist() for name in ("circuit", "model"))
-        pair = c.workspace.batch.task.pairs[p.index]
+        pair = c.experiment.batch.task.pairs[p.index]
         assert (p.clean, p.corrupted) == (pair.clean, pair.corrupted)
         assert (p.answers, p.wrong_answers) == (pair.answers, pair.wrong_answers)
         right, wrong = c.answers(p.index)
@@ -182,7 +184,7 @@ def test_bad_input_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
     c = case()
     with pytest.raises(WorkbenchError, match="another model"):
         assessed(c, Circuit.full(Graph(5, 3)))
-    broken = c.workspace.metrics[0]
+    broken = c.experiment.metrics[0]
     monkeypatch.setattr(broken, "of_residual", lambda final: final[..., 0] * math.nan)
     with pytest.raises(WorkbenchError, match=r"not a number on \d of 5 pairs"):
         assessed(c, random_circuit(c.graph, 0.5, 0))

@@ -21,7 +21,7 @@ from workbench.assessment.parts.hypotheses import (
     assess_part,
 )
 from workbench.assessment.results.hypotheses import Hypotheses
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.assessment.tools.random_circuits import RandomCircuits
 from workbench.assessment.tools.statistics import equivalence_p, holm, hsic_permutations
 from workbench.assessment.tools.variants import complement_scores
@@ -99,10 +99,10 @@ def test_holm_by_hand() -> None:
 def test_the_model_without_a_circuit_equals_the_evaluator(ablation: str) -> None:
     c = case("gpt2") if ablation == "patching" else ablated_case("gpt2", ablation)
     masks = [random_circuit(c.graph, share, seed=4).mask for share in (0.1, 0.5, 0.9)]
-    found = finish(complement_scores(c.workspace, masks))
+    found = finish(complement_scores(c.experiment, masks))
     for mask, values in zip(masks, found, strict=True):
         rest = Circuit(c.graph, all_edges(c.graph) & ~mask)
-        expected = Evaluator(c.workspace, rest).value().per_pair
+        expected = Evaluator(c.experiment, rest).value().per_pair
         np.testing.assert_allclose(values, expected, atol=3e-4)
         if ablation == "patching":
             np.testing.assert_allclose(values, c.circuit_metric(set(rest.edges())), atol=3e-5)
@@ -110,24 +110,24 @@ def test_the_model_without_a_circuit_equals_the_evaluator(ablation: str) -> None
 
 def test_every_test_from_nothing() -> None:
     c = case("llama")
-    graph, clean = c.graph, c.workspace.clean.metric
+    graph, clean = c.graph, c.experiment.clean.metric
     circuit = random_circuit(graph, 0.12, seed=9)
     kept = circuit.pruned()
     assert (kept.n_edges, circuit.n_edges) == (14, 30), "some edges are dead"
-    settings = Settings(seed=3, n_random=12, q=0.7)
-    found = finish(assess_part(c.workspace, circuit, settings))
+    settings = AssessmentSettings(seed=3, n_random=12, q=0.7)
+    found = finish(assess_part(c.experiment, circuit, settings))
     edges, every = set(kept.edges()), set(graph.edges())
     own = c.circuit_metric(edges)
 
     (test,) = by_name(found, EQUIVALENCE)
-    wins = (own > np.array(c.workspace.clean.per_pair)).sum()
+    wins = (own > np.array(c.experiment.clean.per_pair)).sum()
     assert test.statistic == pytest.approx(wins / 5)
     assert test.p == pytest.approx(equivalence_p(wins, 5, 0.1))
 
     (test,) = by_name(found, INDEPENDENCE)
     rest = c.circuit_metric(every - edges)
     assert test.statistic == pytest.approx(
-        hsic(np.array(c.workspace.clean.per_pair), rest), rel=0.01
+        hsic(np.array(c.experiment.clean.per_pair), rest), rel=0.01
     )
 
     (test,) = by_name(found, SUFFICIENCY)
@@ -179,16 +179,18 @@ def test_every_test_from_nothing() -> None:
 
 
 def test_the_true_circuit_stands_and_a_redundant_edge_is_found_out() -> None:
-    workspace = known_workspace()
-    settings = Settings(n_random=30)
-    found = finish(assess_part(workspace, true_circuit(), settings))
+    experiment = known_workspace()
+    settings = AssessmentSettings(n_random=30)
+    found = finish(assess_part(experiment, true_circuit(), settings))
     assert by_name(found, SUFFICIENCY)[0].statistic == 1
     assert by_name(found, SUFFICIENCY)[0].rejected
     assert len(by_name(found, MINIMALITY)) == 11
     assert all(test.statistic > 0.8 and not test.rejected for test in by_name(found, MINIMALITY))
-    assert found == finish(assess_part(workspace, true_circuit(), settings))
-    more = Circuit.from_edges(workspace.graph, [*TRUE_EDGES, "input->m1", "a0.h0->logits"])
-    tests = {t.edge: t for t in by_name(finish(assess_part(workspace, more, settings)), MINIMALITY)}
+    assert found == finish(assess_part(experiment, true_circuit(), settings))
+    more = Circuit.from_edges(experiment.graph, [*TRUE_EDGES, "input->m1", "a0.h0->logits"])
+    tests = {
+        t.edge: t for t in by_name(finish(assess_part(experiment, more, settings)), MINIMALITY)
+    }
     assert tests["input->m1"].rejected_holm, "it leads nowhere"
     assert tests["a0.h0->logits"].rejected_holm, "nothing clean reaches it"
     assert not tests["m2->logits"].rejected
@@ -197,11 +199,11 @@ def test_the_true_circuit_stands_and_a_redundant_edge_is_found_out() -> None:
 def test_edge_cases(monkeypatch: pytest.MonkeyPatch) -> None:
     c = case("gpt2")
     monkeypatch.setattr("workbench.assessment.parts.hypotheses.MOST_COMPLEMENTS", 2)
-    settings = Settings(n_random=3)
-    empty = finish(assess_part(c.workspace, Circuit.empty(c.graph), settings))
+    settings = AssessmentSettings(n_random=3)
+    empty = finish(assess_part(c.experiment, Circuit.empty(c.graph), settings))
     assert [test.name for test in empty.tests] == [EQUIVALENCE, INDEPENDENCE]
     assert "No edge" in empty.remarks[0]
-    full = finish(assess_part(c.workspace, Circuit.full(c.graph), settings))
+    full = finish(assess_part(c.experiment, Circuit.full(c.graph), settings))
     assert by_name(full, EQUIVALENCE)[0].statistic == 0.5
     assert by_name(full, EQUIVALENCE)[0].p == pytest.approx(1)
     assert by_name(full, MINIMALITY) == [] and "Minimality" in full.remarks[0]
@@ -209,4 +211,4 @@ def test_edge_cases(monkeypatch: pytest.MonkeyPatch) -> None:
     assert by_name(one, SUFFICIENCY)[0].n == 3 and by_name(one, PARTIAL_NECESSITY)[0].n == 2
     assert by_name(one, INDEPENDENCE) == [] and "at least 4 pairs" in one.remarks[0]
     assert json.loads(json.dumps(one.to_json()))["tests"][0]["name"] == EQUIVALENCE
-    refused(assess_part(c.workspace, Circuit.start(c.graph), settings))
+    refused(assess_part(c.experiment, Circuit.start(c.graph), settings))

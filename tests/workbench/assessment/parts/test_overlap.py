@@ -11,7 +11,7 @@ import pytest
 from tests.support.cases.assessment_cases import case, known_workspace
 from tests.support.cases.engine_cases import random_circuit
 from workbench.assessment.parts.overlap import compare_circuits, cross, overlap
-from workbench.assessment.settings import Settings
+from workbench.assessment.settings import AssessmentSettings
 from workbench.base.work import finish
 from workbench.bundled_models.known import true_circuit
 from workbench.circuits.circuit import Circuit
@@ -81,7 +81,7 @@ def test_differences_of_scores_edge_by_edge() -> None:
 def test_each_on_the_other_task_normalised_by_that_task() -> None:
     first, second = case("gpt2"), case("gpt2", pairs=(0, 1))
     circuits = [random_circuit(first.graph, 0.5, seed=seed) for seed in (1, 2, 3)]
-    found = finish(cross([first.workspace, second.workspace], circuits))
+    found = finish(cross([first.experiment, second.experiment], circuits))
     assert len(found.metric) == 2 and found.circuits == ("circuit 1", "circuit 2", "circuit 3")
     for row, c in enumerate((first, second)):
         clean = np.mean(c.logit_diffs())
@@ -94,9 +94,9 @@ def test_each_on_the_other_task_normalised_by_that_task() -> None:
 
 
 def test_the_true_circuit_on_its_task() -> None:
-    workspace = known_workspace()
+    experiment = known_workspace()
     work = compare_circuits(
-        [workspace], [true_circuit(), Circuit.empty(workspace.graph)], Settings()
+        [experiment], [true_circuit(), Circuit.empty(experiment.graph)], AssessmentSettings()
     )
     found = finish(work)
     assert found.cross is not None

@@ -17,7 +17,7 @@ from workbench.discovery.clusters.find import Clusters, find_clusters
 from workbench.discovery.estimates import eap
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.models.model import Model
 from workbench.prompts.batch import make_batch
 
@@ -38,17 +38,17 @@ def mixed() -> Task:
 
 
 @cache
-def workspace() -> Workspace:
+def experiment() -> Experiment:
     return of_task(mixed())
 
 
-def of_task(task: Task) -> Workspace:
-    return Workspace(pocket(), make_batch(task, pocket().tokenizer), metric="logit_diff")
+def of_task(task: Task) -> Experiment:
+    return Experiment(pocket(), make_batch(task, pocket().tokenizer), metric="logit_diff")
 
 
 @cache
 def scores() -> np.ndarray:
-    """Each pair's own EAP scores, from a workspace of its own."""
+    """Each pair's own EAP scores, from an experiment of its own."""
     real = all_edges(pocket().graph)
     rows = [eap(of_task(replace(mixed(), pairs=(pair,))))[real] for pair in mixed().pairs]
     return np.stack(rows)
@@ -62,7 +62,7 @@ def top(mean: np.ndarray) -> Circuit:
 
 
 def found(**options: object) -> Clusters:
-    work = find_clusters(workspace(), scores(), top, **options)  # type: ignore[arg-type]
+    work = find_clusters(experiment(), scores(), top, **options)  # type: ignore[arg-type]
     fractions: list[float] = []
     made = finish(work, fractions.append)
     assert fractions == sorted(fractions)
@@ -127,7 +127,7 @@ def test_on_the_others_is_that_of_a_workspace_of_the_others() -> None:
 
 
 def test_what_the_circuits_are_worth_by_hand() -> None:
-    clusters, on = usual(), workspace()
+    clusters, on = usual(), experiment()
     clean, corrupted = on.clean.per_pair, on.corrupted.per_pair
     by_circuit = [Evaluator(on, c.circuit).value().per_pair for c in clusters.clusters]
     own = [by_circuit[label][pair] for pair, label in enumerate(clusters.labels)]
@@ -190,4 +190,4 @@ def test_one_cluster_is_all_pairs_together() -> None:
 
 def test_scores_of_another_batch_are_refused() -> None:
     with pytest.raises(WorkbenchError, match="pairs"):
-        finish(find_clusters(workspace(), scores()[:-1], top))
+        finish(find_clusters(experiment(), scores()[:-1], top))

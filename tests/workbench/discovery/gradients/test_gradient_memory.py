@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.support.live_bytes import LiveBytes
-from tests.workbench.model_report.test_footprint import NAMES, workspace
+from tests.workbench.model_report.test_footprint import NAMES, experiment
 from workbench.base.work import finish
 from workbench.discovery.gradients.scoring import streamed_scores
 from workbench.discovery.gradients.slices import pair_bytes, pairs_at_once, slices, streamed
@@ -24,7 +24,7 @@ SHAPES = (Shape(6, 20, 0), Shape(6, 40, 30))
 @pytest.mark.parametrize("name", NAMES)
 def test_a_slice_takes_what_is_counted(name: str, dtype: torch.dtype) -> None:
     for shape in SHAPES:
-        made = workspace(name, (shape,), dtype)
+        made = experiment(name, (shape,), dtype)
         for module in (eap, eap_ig, gim, relp, clean_corrupted):
             scorer = module.scorer(Options(steps=2))
             if scorer.rules.into_mlps and name == "qwen2_moe":
@@ -40,7 +40,7 @@ def test_a_slice_takes_what_is_counted(name: str, dtype: torch.dtype) -> None:
 def test_a_streamed_slice_takes_what_is_counted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One slice is let go of before the next is recorded, however many there are."""
     shape = Shape(6, 30, 10)
-    made: Any = workspace(name, (shape,), torch.float32)
+    made: Any = experiment(name, (shape,), torch.float32)
     one = pair_bytes(made.parts, shape.tokens, shape.start, recorded=True)
     monkeypatch.setattr("workbench.discovery.gradients.slices.SLICE_BYTES", {"cpu": 2 * one})
     with LiveBytes() as live:
@@ -50,7 +50,7 @@ def test_a_streamed_slice_takes_what_is_counted(name: str, monkeypatch: pytest.M
 
 
 def test_the_footprint_is_that_of_the_largest_slice(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = workspace("llama", (Shape(2, 6, 1),), torch.float32).parts
+    parts = experiment("llama", (Shape(2, 6, 1),), torch.float32).parts
     one = pair_bytes(parts, 20, 5)
     assert predict(parts, [Shape(7, 20, 5)]).eap == 7 * one
     monkeypatch.setattr("workbench.discovery.gradients.slices.SLICE_BYTES", {"cpu": 3 * one})

@@ -19,7 +19,7 @@ from workbench.circuits.graph import Graph
 from workbench.discovery.estimates import eap
 from workbench.discovery.gradients.masked_run import MaskedRun, of_pairs
 from workbench.engine.evaluator import Evaluator
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.transformer.families import parts_of
 from workbench.transformer.recording import record
 
@@ -36,10 +36,10 @@ def random_mask(graph: Graph, seed: int, shut: float = 0.0) -> Tensor:
     return torch.from_numpy(mask)
 
 
-def per_pair(workspace: Workspace, mask: Tensor) -> np.ndarray:
-    finals = [MaskedRun(workspace.graph, r, mask).final for r in workspace.recordings]
-    metrics = workspace.metrics
-    return workspace.in_order(
+def per_pair(experiment: Experiment, mask: Tensor) -> np.ndarray:
+    finals = [MaskedRun(experiment.graph, r, mask).final for r in experiment.recordings]
+    metrics = experiment.metrics
+    return experiment.in_order(
         [m.of_residual(f[:, None])[:, 0] for m, f in zip(metrics, finals, strict=True)]
     )
 
@@ -49,10 +49,10 @@ def per_pair(workspace: Workspace, mask: Tensor) -> np.ndarray:
 def test_zeros_and_ones_are_a_circuit(name: str, density: float) -> None:
     c = usual_case(name)
     circuit = random_circuit(c.graph, density, seed=int(10 * density))
-    value = per_pair(c.workspace, torch.from_numpy(circuit.mask))
-    np.testing.assert_allclose(value, Evaluator(c.workspace, circuit).value().per_pair, atol=5e-5)
+    value = per_pair(c.experiment, torch.from_numpy(circuit.mask))
+    np.testing.assert_allclose(value, Evaluator(c.experiment, circuit).value().per_pair, atol=5e-5)
     if density in (0.0, 1.0):
-        run = c.workspace.clean if density else c.workspace.corrupted
+        run = c.experiment.clean if density else c.experiment.corrupted
         np.testing.assert_allclose(value, run.per_pair, atol=5e-5)
 
 
@@ -60,8 +60,8 @@ def test_zeros_and_ones_are_a_circuit(name: str, density: float) -> None:
 def test_what_nothing_clean_reaches_writes_its_constant(ablation: str) -> None:
     c = ablated_case("gpt2", ablation)
     circuit = random_circuit(c.graph, 0.15, seed=2)
-    expected = Evaluator(c.workspace, circuit).value().per_pair
-    value = per_pair(c.workspace, torch.from_numpy(circuit.mask))
+    expected = Evaluator(c.experiment, circuit).value().per_pair
+    value = per_pair(c.experiment, torch.from_numpy(circuit.mask))
     np.testing.assert_allclose(value, expected, atol=3e-4)
 
 
@@ -82,13 +82,13 @@ def test_real_masks_equal_the_reference(name: str, shut: float) -> None:
 
         logits.append(reference._run(reference.clean, choose, {}))  # type: ignore[arg-type]
     expected = c.metric(logits)
-    np.testing.assert_allclose(per_pair(c.workspace, mask), expected, atol=5e-5)
+    np.testing.assert_allclose(per_pair(c.experiment, mask), expected, atol=5e-5)
 
 
 @pytest.mark.parametrize("name", SOME[:-1])  # experts do not compute in float64
 def test_the_gradient_is_that_of_float64_differences(name: str) -> None:
     parts = parts_of(copy.deepcopy(MAKERS[name]()[0]).double())
-    group = usual_case(name).workspace.batch.groups[0]
+    group = usual_case(name).experiment.batch.groups[0]
     recording = record(parts, group.clean, group.corrupted, group.first_difference)
     graph = parts.graph()
     mask = random_mask(graph, 5, shut=0.3)
@@ -113,24 +113,24 @@ def test_the_gradient_is_that_of_float64_differences(name: str) -> None:
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "neox"])
 def test_at_the_clean_run_the_gradient_is_the_estimate_by_eap(family: str) -> None:
-    workspace = case(family).workspace
-    ones = torch.from_numpy(Circuit.full(workspace.graph).mask)
+    experiment = case(family).experiment
+    ones = torch.from_numpy(Circuit.full(experiment.graph).mask)
     total = torch.zeros(ones.shape)
-    for recording, metric in zip(workspace.recordings, workspace.metrics, strict=True):
-        run = MaskedRun(workspace.graph, recording, ones)
+    for recording, metric in zip(experiment.recordings, experiment.metrics, strict=True):
+        run = MaskedRun(experiment.graph, recording, ones)
         with torch.enable_grad():
             final = run.final.requires_grad_()
             (at_final,) = torch.autograd.grad(metric.of_residual(final[:, None]).sum(), final)
         total += run.gradient(at_final)
-    scores = eap(workspace)
+    scores = eap(experiment)
     atol = 1e-4 * float(np.abs(scores).max())
-    np.testing.assert_allclose(-total.numpy() / workspace.n_pairs, scores, atol=atol)
+    np.testing.assert_allclose(-total.numpy() / experiment.n_pairs, scores, atol=atol)
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma2"])
 def test_pairs_do_not_see_each_other(name: str) -> None:
     c = usual_case(name)
-    recording = c.workspace.recordings[0]
+    recording = c.experiment.recordings[0]
     mask = random_mask(c.graph, 6, shut=0.5)
     run = MaskedRun(c.graph, recording, mask)
     weights = torch.randn(run.final.shape, generator=torch.Generator().manual_seed(2))

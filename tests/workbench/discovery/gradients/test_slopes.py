@@ -202,14 +202,14 @@ def test_rules_in_every_family(name: str, rules: Rules, monkeypatch: pytest.Monk
     """The gradient at the embeddings is what the model's own modules give, changed by hand."""
     c = usual_case(name)
     found = []
-    for piece in slices(c.workspace):
+    for piece in slices(c.experiment):
         for at in gradients(piece.clean(), piece.metric, rules):
             below = at.residual
         found.append(below)
     with ruled(c.model.hf, rules, monkeypatch) as hf:
         block = next(m for p, m in hf.named_modules() if p.endswith("layers.0"))
         for group, own, right, wrong in zip(
-            c.workspace.batch.groups, found, c.answers, c.wrong, strict=True
+            c.experiment.batch.groups, found, c.answers, c.wrong, strict=True
         ):
             seen: list[Tensor] = []
 

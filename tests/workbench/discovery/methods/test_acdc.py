@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tests.support.cases.engine_cases import FAMILIES as SMALL_FAMILIES
 from tests.support.cases.engine_cases import Case, case
-from tests.support.cases.search_cases import FAMILIES, workspace
+from tests.support.cases.search_cases import FAMILIES, experiment
 from workbench.base.work import finish
 from workbench.bundled_models.known import TRUE_EDGES
 from workbench.circuits.circuit import Circuit
@@ -22,13 +22,13 @@ from workbench.discovery.options import Options
 from workbench.discovery.search import backward
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import load_task
 from workbench.models.model import load_model
 from workbench.prompts.batch import make_batch
 
 
-def found(method: Any, on: Workspace, options: Options) -> Findings:
+def found(method: Any, on: Experiment, options: Options) -> Findings:
     findings = Findings.of(on.graph, "acdc", on.metric_name)
     finish(method.find(on, findings, options))
     return findings
@@ -50,7 +50,7 @@ def in_order(graph: Graph) -> list[str]:
     ]
 
 
-def without_ties(on: Workspace, options: Options) -> tuple[Options, Findings]:
+def without_ties(on: Experiment, options: Options) -> tuple[Options, Findings]:
     """What the plain loop finds at this threshold, or at the next above it at which no decision
     hangs on a rounding error. (KL is computed in float32.)
     """
@@ -89,7 +89,7 @@ def test_it_keeps_what_the_plain_loop_keeps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(acdc, "_START", {"cpu": start})
-    on = workspace(family)
+    on = experiment(family)
     options, expected = without_ties(on, Options(threshold=tau, absolute=absolute, measure=measure))
     actual = found(acdc, on, options)
     assert expected.kept is not None and expected.kept.sum() < expected.tried
@@ -103,7 +103,7 @@ def test_it_keeps_what_the_plain_loop_keeps(
 
 @pytest.mark.parametrize(("tau", "kept"), [(-1e9, "all"), (1e9, "none")])
 def test_at_the_ends_of_the_range_of_thresholds(tau: float, kept: str) -> None:
-    on = workspace("neox")
+    on = experiment("neox")
     findings = found(acdc, on, Options(threshold=tau))
     assert findings.kept is not None
     assert int(findings.kept.sum()) == (on.graph.n_edges if kept == "all" else 0)
@@ -112,14 +112,14 @@ def test_at_the_ends_of_the_range_of_thresholds(tau: float, kept: str) -> None:
 
 @pytest.mark.parametrize("ablation", ["zero", "mean"])
 def test_it_does_so_with_constants_outside(ablation: str) -> None:
-    plain = workspace("llama")
-    on = Workspace(plain.model, plain.batch, metric="prob_diff", ablation=ablation)
+    plain = experiment("llama")
+    on = Experiment(plain.model, plain.batch, metric="prob_diff", ablation=ablation)
     options, expected = without_ties(on, Options(threshold=0.002))
     assert np.array_equal(found(acdc, on, options).kept, expected.kept)
 
 
 def test_a_heavy_batch_is_cut_by_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    on = workspace("llama")
+    on = experiment("llama")
     options = Options(threshold=0.04)
     expected = found(acdc, on, options)
     made: list[int] = []
@@ -136,7 +136,7 @@ def test_a_heavy_batch_is_cut_by_memory(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(made) == expected.tried
 
 
-def retraced(findings: Findings, on: Workspace) -> list[tuple[str, set[str], float]]:
+def retraced(findings: Findings, on: Experiment) -> list[tuple[str, set[str], float]]:
     """Every trial in order: the edge, the circuit before it, and the change it is said to make."""
     graph = findings.graph
     here, trials = set(graph.edges()), []
@@ -166,8 +166,8 @@ def retraced(findings: Findings, on: Workspace) -> list[tuple[str, set[str], flo
 )
 def test_every_trial_is_what_a_run_of_the_plain_model_gives(family: str, method: Any) -> None:
     c: Case = case(family)
-    findings = found(method, c.workspace, Options(threshold=0.05))
-    trials = retraced(findings, c.workspace)
+    findings = found(method, c.experiment, Options(threshold=0.05))
+    trials = retraced(findings, c.experiment)
     for edge, here, change in trials[:: max(1, len(trials) // 15)]:
         before, after = c.circuit_metric(here).mean(), c.circuit_metric(here - {edge}).mean()
         assert change == pytest.approx(after - before, abs=4e-5), edge
@@ -175,7 +175,7 @@ def test_every_trial_is_what_a_run_of_the_plain_model_gives(family: str, method:
 
 def test_kl_is_the_measure_s_own() -> None:
     c = case("gpt2")
-    findings = found(acdc, c.workspace, Options(threshold=0.01, measure="kl"))
+    findings = found(acdc, c.experiment, Options(threshold=0.01, measure="kl"))
     assert findings.needed == 1
     every = set(c.graph.edges())
     first = in_order(c.graph)[0]
@@ -189,7 +189,7 @@ def test_kl_is_the_measure_s_own() -> None:
 
 
 def test_the_circuit_so_far_is_that_of_as_many_trials_of_the_plain_loop() -> None:
-    on = workspace("gpt2")
+    on = experiment("gpt2")
     options, _ = without_ties(on, Options(threshold=0.04, absolute=True))
     plain = Findings.of(on.graph, "acdc", on.metric_name)
     after = {}
@@ -208,7 +208,7 @@ def test_the_circuit_so_far_is_that_of_as_many_trials_of_the_plain_loop() -> Non
 
 
 def test_stopped_in_the_middle_it_leaves_a_circuit() -> None:
-    on = workspace("llama")
+    on = experiment("llama")
     findings = Findings.of(on.graph, "acdc", on.metric_name)
     work = acdc.find(on, findings, Options(threshold=0.04))
     for _ in range(12):
@@ -225,7 +225,7 @@ def test_stopped_in_the_middle_it_leaves_a_circuit() -> None:
 
 def test_without_a_threshold_there_is_nothing_to_compare_with() -> None:
     with pytest.raises(WorkbenchError, match="threshold"):
-        found(acdc, workspace("gpt2"), Options())
+        found(acdc, experiment("gpt2"), Options())
 
 
 @pytest.mark.parametrize("absolute", [False, True], ids=["signed", "absolute"])
@@ -233,7 +233,7 @@ def test_without_a_threshold_there_is_nothing_to_compare_with() -> None:
 def test_it_finds_the_circuit_that_was_written_down(measure: Any, absolute: bool) -> None:
     model = load_model("known", device="cpu", dtype="float32")
     batch = make_batch(load_task("induction", model, pairs=16), model.tokenizer)
-    on = Workspace(model, batch)
+    on = Experiment(model, batch)
     findings = found(acdc, on, Options(threshold=0.05, measure=measure, absolute=absolute))
     assert findings.kept is not None
     assert set(Circuit(on.graph, findings.kept).edges()) == set(TRUE_EDGES)

@@ -54,7 +54,7 @@ def test_positions_are_corrupted_one_by_one_aligned_at_the_ends(name: str) -> No
 def test_effects_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     c = node_case("llama")
     whole = c.found("activation-patching")
-    alone = [c.found("activation-patching", workspace).nodes for workspace in c.by_pair()]
+    alone = [c.found("activation-patching", experiment).nodes for experiment in c.by_pair()]
     np.testing.assert_allclose(whole.nodes, np.mean(alone, axis=0), rtol=0, atol=1e-5)
     monkeypatch.setattr("workbench.engine.node_patching.what_if_bytes", lambda device: 1)
     one_by_one = c.found("activation-patching")
@@ -67,7 +67,7 @@ def test_what_is_there_on_the_way_is_final() -> None:
     whole = c.found("activation-patching")
     findings = Findings.of(c.graph, "activation-patching", "logit_diff")
     fractions = []
-    for fraction in find_method("activation-patching").find()(c.workspace, findings, Options()):
+    for fraction in find_method("activation-patching").find()(c.experiment, findings, Options()):
         fractions.append(fraction)
         known = ~np.isnan(findings.nodes)
         assert known.any() and not findings.complete
@@ -77,7 +77,7 @@ def test_what_is_there_on_the_way_is_final() -> None:
 
 def test_nodes_in_any_order() -> None:
     c = node_case("gpt_neox")
-    evaluator = Evaluator(c.workspace, Circuit.empty(c.graph))
+    evaluator = Evaluator(c.experiment, Circuit.empty(c.graph))
     nodes = ["m1", "a0.h0", "input", "a2.h1", "a0.h1", "m0"]
     whole = c.found("activation-patching").nodes
     assert whole is not None
@@ -89,8 +89,8 @@ def test_nodes_in_any_order() -> None:
 @pytest.mark.parametrize("ablation", ["zero", "positional-mean"])
 def test_with_constants_in_place_of_the_corrupted_run(ablation: str) -> None:
     c = node_case("llama")
-    workspace = workspace_of(c.workspace.model, c.groups, ablation=ablation)
-    found = c.found("activation-patching", workspace)
+    experiment = workspace_of(c.experiment.model, c.groups, ablation=ablation)
+    found = c.found("activation-patching", experiment)
     node, place = "a1.h2", 1  # before the prompts differ
     expected = np.zeros(2)
     for g, reference in enumerate(c.references):

@@ -62,7 +62,7 @@ def test_neurons(name: str) -> None:
 def test_neurons_are_what_enters_the_last_map_of_the_mlp(name: str) -> None:
     c = node_case(name)
     for index in range(c.graph.n_layers):
-        for recording, reference in zip(c.workspace.recordings, c.references, strict=True):
+        for recording, reference in zip(c.experiment.recordings, c.references, strict=True):
             block = Block(recording, index, slice(0, recording.n_pairs))
             last = reference.last_map(index)
             assert (block.neurons is None) == (last is None)
@@ -82,7 +82,7 @@ def test_neurons_are_what_enters_the_last_map_of_the_mlp(name: str) -> None:
 
 def test_zero_ablation_takes_neurons_to_zero_and_means_leave_them_out() -> None:
     c = node_case("llama")
-    zero = workspace_of(c.workspace.model, c.groups, ablation="zero")
+    zero = workspace_of(c.experiment.model, c.groups, ablation="zero")
     found = c.found("atp", zero)
     assert found.nodes is not None
     for mlp, scores in found.neurons.items():
@@ -94,7 +94,7 @@ def test_zero_ablation_takes_neurons_to_zero_and_means_leave_them_out() -> None:
             whole += float((-reference.values[mlp] * gradients[mlp]).sum()) / c.n_pairs
         np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-4)
         assert found.nodes[c.graph.source_index(mlp)] == pytest.approx(whole, abs=1e-4)
-    mean = c.found("atp", workspace_of(c.workspace.model, c.groups, ablation="mean"))
+    mean = c.found("atp", workspace_of(c.experiment.model, c.groups, ablation="mean"))
     assert mean.neurons == {} and "mean" in mean.remarks[0]
 
 
@@ -104,7 +104,7 @@ def test_scores_do_not_depend_on_the_batch(method: str, monkeypatch: pytest.Monk
     whole = c.found(method)
     monkeypatch.setattr("workbench.discovery.gradients.node_gradients.SLICE_BYTES", 1)
     sliced = c.found(method)
-    alone = [c.found(method, workspace) for workspace in c.by_pair()]
+    alone = [c.found(method, experiment) for experiment in c.by_pair()]
     np.testing.assert_allclose(sliced.positions, whole.positions, rtol=0, atol=1e-6)
     assert whole.nodes is not None
     size = np.abs(whole.nodes).max()
@@ -121,6 +121,6 @@ def test_scores_do_not_depend_on_the_batch(method: str, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("metric", ["accuracy", "kl"])
 def test_a_metric_without_slope_is_refused(method: str, metric: str) -> None:
     c = node_case("gpt2")
-    workspace = workspace_of(c.workspace.model, c.groups, metric=metric)
+    experiment = workspace_of(c.experiment.model, c.groups, metric=metric)
     with pytest.raises(WorkbenchError, match=f"{metric} .*; choose another metric"):
-        c.found(method, workspace)
+        c.found(method, experiment)

@@ -63,7 +63,7 @@ def expected(c: NodeCase, node: str, kind: str) -> tuple[float, np.ndarray]:
 def test_every_node_in_every_pass(name: str) -> None:
     c = node_case(name)
     findings = Findings.of(c.graph, "atp-star", "logit_diff")
-    found = finish(magnitudes(c.workspace, findings))
+    found = finish(magnitudes(c.experiment, findings))
     size = found.nodes.max()
     nodes = ["input", "a0.h1", "m0", "a1.h2", "m1", "a2.h3", "m2"]
     for node in nodes:
@@ -137,7 +137,7 @@ def test_a_saturated_query_is_found_where_its_slope_is_nothing() -> None:
             block.attn.c_attn.weight[:, : 2 * made.config.n_embd] *= 6
     c = case_of(Model.from_hf(made, tokenizer, name="sharp", device="cpu"))
     findings = Findings.of(c.graph, "atp-star", "logit_diff")
-    fixed = finish(magnitudes(c.workspace, findings)).nodes[OF_HEADS.index("query")]
+    fixed = finish(magnitudes(c.experiment, findings)).nodes[OF_HEADS.index("query")]
     node = "a1.h0"
     assert fixed[c.graph.source_index(node)] == pytest.approx(
         expected(c, node, "query")[0], rel=1e-3

@@ -21,18 +21,18 @@ from workbench.discovery.methods.edge_pruning import Gates, find
 from workbench.discovery.options import Options
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.prompts.batch import make_batch
 
 
 @cache
-def workspace(model: str, task: str, pairs: int) -> Workspace:
+def experiment(model: str, task: str, pairs: int) -> Experiment:
     loaded = load_model(model, device="cpu", dtype="float32")
     made = load_task(task, loaded, pairs=pairs)
-    return Workspace(loaded, make_batch(made, loaded.tokenizer), metric=made.metric)
+    return Experiment(loaded, make_batch(made, loaded.tokenizer), metric=made.metric)
 
 
-def learned(on: Workspace, **options: int) -> Findings:
+def learned(on: Experiment, **options: int) -> Findings:
     findings = Findings.of(on.graph, "edge-pruning", on.metric_name)
     finish(find(on, findings, Options(**options)))
     return findings
@@ -40,14 +40,14 @@ def learned(on: Workspace, **options: int) -> Findings:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_true_edges_are_learned_exactly(seed: int) -> None:
-    on = workspace("known", "induction", 8)
+    on = experiment("known", "induction", 8)
     findings = learned(on, edges=11, steps=300, seed=seed)
     assert findings.kept is not None
     assert set(Circuit(on.graph, findings.kept).edges()) == set(TRUE_EDGES)
 
 
 def test_a_learned_circuit_is_at_least_as_faithful_as_the_best_by_eap() -> None:
-    on = workspace("pocket", "greater-than", 8)
+    on = experiment("pocket", "greater-than", 8)
     findings = learned(on, edges=50)
     by_eap = Circuit.empty(on.graph)
     by_eap.mask.reshape(-1)[np.argsort(-np.abs(estimates(on)).reshape(-1))[:50]] = True
@@ -60,7 +60,7 @@ def test_a_learned_circuit_is_at_least_as_faithful_as_the_best_by_eap() -> None:
 
 
 def test_findings_are_probabilities_and_usable_after_every_step() -> None:
-    on = case("llama").workspace
+    on = case("llama").experiment
     findings = Findings.of(on.graph, "edge-pruning", "logit_diff")
     fractions = []
     for fraction in find(on, findings, Options(steps=5, edges=30)):
@@ -87,14 +87,14 @@ def test_the_catalogue_finds_it() -> None:
 
 
 def test_a_seed_gives_the_same_findings_and_another_seed_others() -> None:
-    on = case("gpt2").workspace
+    on = case("gpt2").experiment
     first, again, other = (learned(on, steps=6, edges=20, seed=seed) for seed in (3, 3, 4))
     assert np.array_equal(first.edges, again.edges, equal_nan=True)
     assert not np.array_equal(first.edges, other.edges, equal_nan=True)
 
 
 def test_slices_of_pairs_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    on = case("gpt2").workspace
+    on = case("gpt2").experiment
     whole = learned(on, steps=6, edges=20)
     monkeypatch.setattr(edge_pruning, "what_if_bytes", lambda device: 1)
     pieces = learned(on, steps=6, edges=20)
@@ -102,7 +102,7 @@ def test_slices_of_pairs_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_every_pair_comes_once_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    on = case("gpt2").workspace
+    on = case("gpt2").experiment
     monkeypatch.setattr(edge_pruning, "CHUNK", 1)
     monkeypatch.setattr(edge_pruning, "PAIRS_A_STEP", 2)
     batches = edge_pruning._minibatches(on, torch.Generator().manual_seed(0))
@@ -119,7 +119,7 @@ def test_every_pair_comes_once_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_weights_are_left_alone() -> None:
     c = case("neox")
     before = {name: value.clone() for name, value in c.model.hf.state_dict().items()}
-    learned(c.workspace, steps=3, edges=10)
+    learned(c.experiment, steps=3, edges=10)
     assert all(torch.equal(before[name], now) for name, now in c.model.hf.state_dict().items())
     assert all(p.grad is None and not p.requires_grad for p in c.model.hf.parameters())
 
@@ -148,4 +148,4 @@ def test_a_gate_learns_along_its_slope() -> None:
 @pytest.mark.parametrize("options", [{"steps": 0}, {"edges": 0}])
 def test_nothing_to_learn_is_refused(options: dict[str, int]) -> None:
     with pytest.raises(WorkbenchError, match="at least one"):
-        learned(case("gpt2").workspace, **options)
+        learned(case("gpt2").experiment, **options)

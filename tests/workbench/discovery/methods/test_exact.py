@@ -14,13 +14,13 @@ from workbench.discovery.estimates import estimates, known_estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.methods import exact
 from workbench.discovery.options import Options
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import load_task
 from workbench.models.model import load_model
 from workbench.prompts.batch import make_batch
 
 
-def found(on: Workspace) -> Findings:
+def found(on: Experiment) -> Findings:
     findings = Findings.of(on.graph, "exact", on.metric_name)
     finish(exact.find(on, findings, Options()))
     return findings
@@ -29,7 +29,7 @@ def found(on: Workspace) -> Findings:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_score_is_what_a_run_of_the_plain_model_gives(family: str) -> None:
     c = case(family)
-    findings = found(c.workspace)
+    findings = found(c.experiment)
     assert findings.complete and findings.tried == c.graph.n_edges
     assert np.array_equal(np.isfinite(findings.edges), all_edges(c.graph))
     every = set(c.graph.edges())
@@ -41,7 +41,7 @@ def test_every_score_is_what_a_run_of_the_plain_model_gives(family: str) -> None
 
 def test_a_constant_outside() -> None:
     c = ablated_case("llama", "mean")
-    findings = found(c.workspace)
+    findings = found(c.experiment)
     every = set(c.graph.edges())
     clean = c.metric([r.clean_logits for r in c.references]).mean()
     for edge in sorted(every)[::31]:
@@ -49,7 +49,7 @@ def test_a_constant_outside() -> None:
         assert findings.edges[c.graph.parse_edge(edge)] == pytest.approx(expected, abs=4e-5), edge
 
 
-def order(on: Workspace) -> list[tuple[int, int]]:
+def order(on: Experiment) -> list[tuple[int, int]]:
     """Edges as they come, those of one piece by column."""
     findings = Findings.of(on.graph, "exact", on.metric_name)
     came: list[tuple[int, int]] = []
@@ -68,8 +68,8 @@ def order(on: Workspace) -> list[tuple[int, int]]:
 def test_the_last_destinations_come_first_or_the_edges_of_largest_eap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plain = case("gpt2").workspace
-    on = Workspace(plain.model, plain.batch)
+    plain = case("gpt2").experiment
+    on = Experiment(plain.model, plain.batch)
     assert known_estimates(on) is None
     width = 3 * on.graph.n_heads + 1
     layers = [column // width for _, column in order(on)]
@@ -87,7 +87,7 @@ def test_the_last_destinations_come_first_or_the_edges_of_largest_eap(
 def test_on_the_model_that_was_written_down_the_largest_are_the_true_edges() -> None:
     model = load_model("known", device="cpu", dtype="float32")
     batch = make_batch(load_task("induction", model, pairs=8), model.tokenizer)
-    findings = found(Workspace(model, batch))
+    findings = found(Experiment(model, batch))
     graph = findings.graph
     edges = sorted(graph.edges(), key=lambda edge: float(findings.edges[graph.parse_edge(edge)]))
     assert set(edges[: len(TRUE_EDGES)]) == set(TRUE_EDGES)

@@ -29,7 +29,7 @@ from workbench.discovery.options import Options
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.experiment.ablations import PATCHING
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.prompts.batch import Group
 
 methods = pytest.mark.parametrize("method", PER_PAIR)
@@ -38,17 +38,17 @@ STEPS = 3
 Scores = NDArray[np.float64]
 
 
-def found(workspace: Workspace, method: str, steps: int = STEPS) -> Findings:
-    findings = Findings.of(workspace.graph, method, workspace.metric_name)
-    finish(METHODS[method].find()(workspace, findings, Options(steps=steps)))
+def found(experiment: Experiment, method: str, steps: int = STEPS) -> Findings:
+    findings = Findings.of(experiment.graph, method, experiment.metric_name)
+    finish(METHODS[method].find()(experiment, findings, Options(steps=steps)))
     return findings
 
 
 def written_out(c: Case, of_pair: Callable[[Slow, Any, Any, Any], dict[str, Tensor]]) -> Scores:
     """[pair, source, destination]: what `of_pair` says of each pair by itself."""
     slow, graph = Slow(c.model.hf), c.graph
-    out = np.full((c.workspace.n_pairs, graph.n_sources, graph.n_destinations), np.nan)
-    for group, right, wrong in zip(c.workspace.batch.groups, c.answers, c.wrong, strict=True):
+    out = np.full((c.experiment.n_pairs, graph.n_sources, graph.n_destinations), np.nan)
+    for group, right, wrong in zip(c.experiment.batch.groups, c.answers, c.wrong, strict=True):
         for row, place in enumerate(group.indices):
             good, bad = list(right[row]), list(wrong[row])
 
@@ -121,10 +121,10 @@ def references(family: str, method: str) -> Scores:
 @pytest.mark.parametrize("family", ["gpt2", "llama"])
 def test_scores_of_every_edge_equal_the_model_written_out(family: str, method: str) -> None:
     c, expected = case(family), references(family, method)
-    findings = found(c.workspace, method)
+    findings = found(c.experiment, method)
     assert findings.complete and findings.edges.dtype == np.float32
     assert_scores(findings.edges, expected.mean(0))
-    pairs = finish(pair_scores(c.workspace, method, Options(steps=STEPS)))
+    pairs = finish(pair_scores(c.experiment, method, Options(steps=STEPS)))
     real = np.flatnonzero(all_edges(c.graph))
     assert_scores(pairs, expected.reshape(len(expected), -1)[:, real])
     assert_scores(pairs.mean(0), findings.edges.reshape(-1)[real], 1e-6)
@@ -142,19 +142,19 @@ def test_the_methods_differ() -> None:
 def test_how_pairs_are_sliced_does_not_matter(
     family: str, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace = case(family).workspace
-    whole = found(workspace, method).edges
+    experiment = case(family).experiment
+    whole = found(experiment, method).edges
     monkeypatch.setattr("workbench.discovery.gradients.slices.SLICE_BYTES", {"cpu": 1})
-    assert_scores(found(workspace, method).edges, whole, 3e-6)
+    assert_scores(found(experiment, method).edges, whole, 3e-6)
 
 
 @methods
 def test_a_pair_scores_the_same_in_any_company(method: str) -> None:
     c = case("gpt2")
-    every = finish(pair_scores(c.workspace, method, Options(steps=STEPS)))
-    for group in c.workspace.batch.groups:
+    every = finish(pair_scores(c.experiment, method, Options(steps=STEPS)))
+    for group in c.experiment.batch.groups:
         for row, place in enumerate(group.indices):
-            alone = Workspace(c.model, _only(group, row))
+            alone = Experiment(c.model, _only(group, row))
             (own,) = finish(pair_scores(alone, method, Options(steps=STEPS)))
             assert_scores(own, every[place], 1e-5)
 
@@ -172,36 +172,36 @@ def _only(group: Any, row: int) -> Any:
 def test_streaming_gives_the_same(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     c = case("llama")
     module = importlib.import_module(f"workbench.discovery.methods.{METHODS[method].module}")
-    expected = np.nan_to_num(found(c.workspace, method).edges)
+    expected = np.nan_to_num(found(c.experiment, method).edges)
     monkeypatch.setattr("workbench.discovery.gradients.slices.SLICE_BYTES", {"cpu": 1})
-    scores = streamed_scores(c.model, c.workspace.batch, module.scorer(Options(steps=STEPS)))
+    scores = streamed_scores(c.model, c.experiment.batch, module.scorer(Options(steps=STEPS)))
     assert_scores(finish(scores), expected, 3e-6)
 
 
 @methods
 def test_metrics_that_change_in_steps_are_refused(method: str) -> None:
     c = case("gpt2")
-    workspace = Workspace(c.model, c.workspace.batch, metric="accuracy")
+    experiment = Experiment(c.model, c.experiment.batch, metric="accuracy")
     with pytest.raises(WorkbenchError, match="slope"):
-        found(workspace, method)
+        found(experiment, method)
     with pytest.raises(WorkbenchError, match="slope"):
-        finish(pair_scores(workspace, method, Options()))
+        finish(pair_scores(experiment, method, Options()))
 
 
 @methods
 @pytest.mark.parametrize("ablation", ["zero", "mean"])
 def test_other_ablations_are_as_the_catalogue_says(method: str, ablation: str) -> None:
-    workspace = ablated_case("gpt2", ablation).workspace
+    experiment = ablated_case("gpt2", ablation).experiment
     if ablation in METHODS[method].ablations:
-        assert np.nanmax(np.abs(found(workspace, method).edges)) > 0.01
+        assert np.nanmax(np.abs(found(experiment, method).edges)) > 0.01
         return
     with pytest.raises(WorkbenchError, match=f"patching only, not with {ablation}"):
-        found(workspace, method)
+        found(experiment, method)
 
 
-def extrapolated(workspace: Workspace, method: str, steps: int) -> Scores:
+def extrapolated(experiment: Experiment, method: str, steps: int) -> Scores:
     """The integral that a method's sums go to: its error in 1/m is taken off."""
-    coarse, fine = (found(workspace, method, m).edges.astype("f8") for m in (steps, 2 * steps))
+    coarse, fine = (found(experiment, method, m).edges.astype("f8") for m in (steps, 2 * steps))
     return 2 * fine - coarse
 
 
@@ -210,39 +210,39 @@ def test_gradients_along_the_inputs_add_up_to_the_whole_change(family: str) -> N
     """Completeness (Sundararajan et al. 2017): every way from the input begins with an edge out of
     it, so their scores add up to what corrupting the prompt does.
     """
-    workspace = case(family).workspace
-    change = workspace.corrupted.metric - workspace.clean.metric
-    total = np.nansum(extrapolated(workspace, "eap-ig", 32)[0])
+    experiment = case(family).experiment
+    change = experiment.corrupted.metric - experiment.clean.metric
+    total = np.nansum(extrapolated(experiment, "eap-ig", 32)[0])
     assert total == pytest.approx(change, abs=0.01)
-    assert abs(np.nansum(found(workspace, "eap").edges[0]) - change) > 0.05, "EAP alone does not"
+    assert abs(np.nansum(found(experiment, "eap").edges[0]) - change) > 0.05, "EAP alone does not"
 
 
 @pytest.mark.parametrize("ablation", ["patching", "mean"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_gradients_along_an_output_add_up_to_the_node_s_effect(family: str, ablation: str) -> None:
     """The same of each node by itself: the edges out of it, and what ablating it does."""
-    assert_effects(case(family).workspace if ablation == PATCHING else other(family, ablation))
+    assert_effects(case(family).experiment if ablation == PATCHING else other(family, ablation))
 
 
 @pytest.mark.parametrize("name", ["gemma2", "gemma3_text", "olmo2", "falcon new", "stablelm"])
 def test_gradients_along_an_output_in_other_families(name: str) -> None:
-    assert_effects(usual_case(name).workspace)
+    assert_effects(usual_case(name).experiment)
 
 
-def other(family: str, ablation: str) -> Workspace:
-    return ablated_case(family, ablation).workspace
+def other(family: str, ablation: str) -> Experiment:
+    return ablated_case(family, ablation).experiment
 
 
-def assert_effects(workspace: Workspace) -> None:
+def assert_effects(experiment: Experiment) -> None:
     """The edges out of every node but the input, whose path is too winding for few steps."""
-    evaluator = Evaluator(workspace, Circuit.full(workspace.graph))
-    graph = workspace.graph
+    evaluator = Evaluator(experiment, Circuit.full(experiment.graph))
+    graph = experiment.graph
     edits = [
         Edit(toggle=tuple(e for e in graph.edges() if e.startswith(f"{source}->")))
         for source in graph.sources[1:]
     ]
-    exact = evaluator.what_if(edits).mean(1) - workspace.clean.metric
-    totals = np.nansum(extrapolated(workspace, "eap-ig-activations", 16)[1:], axis=1)
+    exact = evaluator.what_if(edits).mean(1) - experiment.clean.metric
+    totals = np.nansum(extrapolated(experiment, "eap-ig-activations", 16)[1:], axis=1)
     assert np.abs(exact).max() > 0.1
     np.testing.assert_allclose(totals, exact, rtol=0, atol=0.01 * np.abs(exact).max())
 
@@ -253,11 +253,11 @@ def assert_effects(workspace: Workspace) -> None:
 def test_the_corrupted_end_is_the_slope_of_the_reference_there(name: str) -> None:
     """Central differences at the corrupted run: the reference with its prompts exchanged."""
     c, share = usual_case(name), 0.01
-    both, clean = (found(c.workspace, m).edges for m in ("clean-corrupted", "eap"))
-    first = found(c.workspace, "eap-ig", 1).edges
+    both, clean = (found(c.experiment, m).edges for m in ("clean-corrupted", "eap"))
+    first = found(c.experiment, "eap-ig", 1).edges
     at_corrupted = 2 * both - clean
     assert_scores(first, at_corrupted, 1e-5)
-    swapped = [FamilyReference(c.model.hf, g.corrupted, g.clean) for g in c.workspace.batch.groups]
+    swapped = [FamilyReference(c.model.hf, g.corrupted, g.clean) for g in c.experiment.batch.groups]
     for edge in some_edges(c.graph, 3, seed=12):
         slopes = [(r.nudged(edge, -share) - r.nudged(edge, share)) / (2 * share) for r in swapped]
         expected = float(c.metric(slopes).mean())
@@ -268,10 +268,10 @@ def test_partial_scores_are_means_over_the_pairs_done(monkeypatch: pytest.Monkey
     monkeypatch.setattr("workbench.discovery.gradients.slices.SLICE_BYTES", {"cpu": 1})
     c = case("llama")
     every = np.array(references("llama", "eap-ig"))
-    order = [place for group in c.workspace.batch.groups for place in group.indices]
+    order = [place for group in c.experiment.batch.groups for place in group.indices]
     findings = Findings.of(c.graph, "eap-ig", "logit_diff")
     work, seen, fractions = METHODS["eap-ig"].find(), 0, []
-    for fraction in work(c.workspace, findings, Options(steps=STEPS)):
+    for fraction in work(c.experiment, findings, Options(steps=STEPS)):
         fractions.append(fraction)
         done = int(fraction * len(order) + 1e-9)
         if done == 0:
@@ -289,7 +289,7 @@ def test_cancel_between_pieces() -> None:
     stop = threading.Event()
     c = case("gpt2")
     findings = Findings.of(c.graph, "eap", "logit_diff")
-    work = METHODS["eap"].find()(c.workspace, findings, Options())
+    work = METHODS["eap"].find()(c.experiment, findings, Options())
     with pytest.raises(Cancelled):
         finish(work, lambda fraction: stop.set(), stop)
     assert not findings.complete
@@ -298,11 +298,11 @@ def test_cancel_between_pieces() -> None:
 def test_options_and_methods_that_do_not_fit() -> None:
     c = case("gpt2")
     with pytest.raises(WorkbenchError, match="one step at least, not 0"):
-        found(c.workspace, "eap-ig", 0)
+        found(c.experiment, "eap-ig", 0)
     with pytest.raises(WorkbenchError, match="acdc does not score single pairs"):
-        finish(pair_scores(c.workspace, "acdc", Options()))
+        finish(pair_scores(c.experiment, "acdc", Options()))
     with pytest.raises(WorkbenchError, match="no method 'nonsense'"):
-        finish(pair_scores(c.workspace, "nonsense", Options()))
+        finish(pair_scores(c.experiment, "nonsense", Options()))
     for method in ("gim", "relp"):
         with pytest.raises(WorkbenchError, match="Qwen3MoeSparseMoeBlock"):
-            found(usual_case("qwen3_moe").workspace, method)
+            found(usual_case("qwen3_moe").experiment, method)

@@ -12,23 +12,23 @@ from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.pair_scores import PER_PAIR
 from workbench.discovery.options import Options
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.prompts.batch import make_batch
 
 
 @pytest.fixture(scope="module")
-def workspace() -> Workspace:
+def experiment() -> Experiment:
     model = load_model("known", device="cpu", dtype="float32")
-    return Workspace(model, make_batch(load_task("induction", model, pairs=24), model.tokenizer))
+    return Experiment(model, make_batch(load_task("induction", model, pairs=24), model.tokenizer))
 
 
 @pytest.mark.parametrize("method", PER_PAIR)
-def test_the_true_edges_are_found_and_no_others(workspace: Workspace, method: str) -> None:
-    findings = Findings.of(workspace.graph, method, workspace.metric_name)
-    finish(METHODS[method].find()(workspace, findings, Options()))
+def test_the_true_edges_are_found_and_no_others(experiment: Experiment, method: str) -> None:
+    findings = Findings.of(experiment.graph, method, experiment.metric_name)
+    finish(METHODS[method].find()(experiment, findings, Options()))
     true = np.zeros(findings.edges.shape, dtype=bool)
     for edge in TRUE_EDGES:
-        true[workspace.graph.parse_edge(edge)] = True
+        true[experiment.graph.parse_edge(edge)] = True
     size = np.abs(np.nan_to_num(findings.edges))
     assert size[true].min() > 0.3
     assert size[~true].max() < 0.001

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support.cases.engine_cases import Case, case
-from tests.support.cases.search_cases import workspace
+from tests.support.cases.search_cases import experiment
 from workbench.base.work import Work, finish
 from workbench.bundled_models.known import TRUE_EDGES
 from workbench.circuits.circuit import Circuit
@@ -22,7 +22,7 @@ from workbench.discovery.options import Options
 from workbench.discovery.search import lazy_ranking
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import load_task
 from workbench.models.model import load_model
 from workbench.prompts.batch import make_batch
@@ -32,12 +32,12 @@ both = pytest.mark.parametrize("method", METHODS)
 EVERYTHING = 10**6
 
 
-def started(method: str, on: Workspace, edges: int) -> tuple[Findings, Work[None]]:
+def started(method: str, on: Experiment, edges: int) -> tuple[Findings, Work[None]]:
     findings = Findings.of(on.graph, method, on.metric_name)
     return findings, METHODS[method].find(on, findings, Options(edges=edges))
 
 
-def found(method: str, on: Workspace, edges: int) -> Findings:
+def found(method: str, on: Experiment, edges: int) -> Findings:
     findings, work = started(method, on, edges)
     finish(work)
     return findings
@@ -58,7 +58,7 @@ def score(findings: Findings, edge: str) -> float:
     return float(findings.edges[findings.graph.parse_edge(edge)])
 
 
-def open_beside(on: Workspace, edges: set[str]) -> set[str]:
+def open_beside(on: Experiment, edges: set[str]) -> set[str]:
     """What growth still has open when these are chosen."""
     return set(on.graph.destinations) - {"logits"} - {e.partition("->")[2] for e in edges}
 
@@ -66,23 +66,23 @@ def open_beside(on: Workspace, edges: set[str]) -> set[str]:
 @pytest.mark.parametrize("family", ["gpt2", "llama", "neox"])
 def test_every_edge_that_was_added_gave_what_runs_of_the_plain_model_say(family: str) -> None:
     c: Case = case(family)
-    circuits = steps(*(pair := started("greedy-growth", c.workspace, 12)))
+    circuits = steps(*(pair := started("greedy-growth", c.experiment, 12)))
     findings = pair[0]
     assert circuits[0] == set()
     for before, after in pairwise(circuits):
         (edge,) = after - before
-        left = open_beside(c.workspace, after)
+        left = open_beside(c.experiment, after)
         without = c.circuit_metric(before, left).mean()
         with_it = c.circuit_metric(after, left).mean()
         assert score(findings, edge) == pytest.approx(without - with_it, abs=5e-5), edge
-        model = c.workspace.clean.metric
+        model = c.experiment.clean.metric
         assert abs(with_it - model) < abs(without - model) + 5e-5, edge
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "neox"])
 def test_every_edge_that_was_dropped_did_what_runs_of_the_plain_model_say(family: str) -> None:
     c: Case = case(family)
-    circuits = steps(*(pair := started("greedy-pruning", c.workspace, 5)))
+    circuits = steps(*(pair := started("greedy-pruning", c.experiment, 5)))
     findings = pair[0]
     assert len(circuits) > 3
     for before, after in pairwise(circuits):
@@ -99,7 +99,7 @@ def pruned(c: Case, edges: set[str]) -> set[str]:
     return set(Circuit.from_edges(c.graph, edges).pruned().edges())
 
 
-def value(on: Workspace, edges: set[str], opened: set[str]) -> float:
+def value(on: Experiment, edges: set[str], opened: set[str]) -> float:
     """By an evaluator that has seen nothing else."""
     circuit = Circuit.from_edges(on.graph, edges)
     circuit.open = frozenset(opened)
@@ -110,7 +110,7 @@ def test_growth_that_looks_at_everything_again_is_plainly_greedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(lazy_ranking, "_TOGETHER", EVERYTHING)
-    on = workspace("gpt2", 1)
+    on = experiment("gpt2", 1)
     graph, model = on.graph, on.clean.metric
     circuits = steps(*started("greedy-growth", on, 4))
     assert len(circuits) >= 4
@@ -132,7 +132,7 @@ def test_pruning_that_looks_at_everything_again_is_plainly_greedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(lazy_ranking, "_TOGETHER", EVERYTHING)
-    on = workspace("neox", 1)
+    on = experiment("neox", 1)
     circuits = steps(*started("greedy-pruning", on, 5))
     kept = circuits[0]
     assert 10 < len(kept) <= 20
@@ -147,7 +147,7 @@ def test_pruning_that_looks_at_everything_again_is_plainly_greedy(
 @both
 @pytest.mark.parametrize("n", [1, 4, 9])
 def test_it_ends_with_at_most_as_many_as_asked_for(method: str, n: int) -> None:
-    on = workspace("llama")
+    on = experiment("llama")
     findings = found(method, on, n)
     assert findings.complete and findings.kept is not None
     circuit = Circuit(on.graph, findings.kept)
@@ -159,7 +159,7 @@ def test_it_ends_with_at_most_as_many_as_asked_for(method: str, n: int) -> None:
 
 @both
 def test_stopped_in_the_middle_it_leaves_a_circuit(method: str) -> None:
-    on = workspace("llama")
+    on = experiment("llama")
     findings, work = started(method, on, 12)
     for _ in range(9):
         fraction = next(work)
@@ -170,7 +170,7 @@ def test_stopped_in_the_middle_it_leaves_a_circuit(method: str) -> None:
 
 @both
 def test_fractions_never_leave_their_range(method: str) -> None:
-    _, work = started(method, workspace("neox"), 5)
+    _, work = started(method, experiment("neox"), 5)
     fractions = list(work)
     assert fractions == sorted(fractions) and fractions[-1] <= 1
 
@@ -179,21 +179,21 @@ def test_fractions_never_leave_their_range(method: str) -> None:
 def test_it_finds_the_circuit_that_was_written_down(method: str) -> None:
     model = load_model("known", device="cpu", dtype="float32")
     batch = make_batch(load_task("induction", model, pairs=16), model.tokenizer)
-    findings = found(method, Workspace(model, batch), len(TRUE_EDGES))
+    findings = found(method, Experiment(model, batch), len(TRUE_EDGES))
     assert findings.kept is not None
     assert set(Circuit(findings.graph, findings.kept).edges()) == set(TRUE_EDGES)
 
 
 @pytest.mark.parametrize("metric", ["kl", "accuracy"])
 def test_pruning_begins_by_the_logit_difference_where_the_metric_has_no_slope(metric: str) -> None:
-    plain = workspace("gpt2")
+    plain = experiment("gpt2")
     on = plain.with_metric(metric)
     begun = steps(*started("greedy-pruning", on, 10))[0]
     assert begun == steps(*started("greedy-pruning", plain, 10))[0]
 
 
 def test_a_small_model_is_pruned_from_the_whole() -> None:
-    on = workspace("neox")
+    on = experiment("neox")
     findings, work = started("greedy-pruning", on, on.graph.n_edges // 2)
     next(work)
     next(work)
@@ -204,7 +204,7 @@ def test_a_small_model_is_pruned_from_the_whole() -> None:
 @both
 @pytest.mark.parametrize("edges", [None, 0])
 def test_it_has_to_be_told_how_many(method: str, edges: int | None) -> None:
-    on = workspace("gpt2")
+    on = experiment("gpt2")
     findings = Findings.of(on.graph, method, on.metric_name)
     with pytest.raises(WorkbenchError, match="how many edges"):
         finish(METHODS[method].find(on, findings, Options(edges=edges)))

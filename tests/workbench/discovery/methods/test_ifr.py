@@ -16,12 +16,12 @@ from workbench.circuits.circuit import all_edges
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
-from workbench.experiment.experiment import Workspace
+from workbench.experiment.experiment import Experiment
 
 
-def found(workspace: Workspace) -> Findings:
-    findings = Findings.of(workspace.graph, "ifr", workspace.metric_name)
-    finish(find_method("ifr").find()(workspace, findings, Options()))
+def found(experiment: Experiment) -> Findings:
+    findings = Findings.of(experiment.graph, "ifr", experiment.metric_name)
+    finish(find_method("ifr").find()(experiment, findings, Options()))
     assert findings.complete
     return findings
 
@@ -47,14 +47,14 @@ def expected(
                 sources = c.graph.sources[:parents]
                 zs = [writes[source][pair, position] for source in sources]
                 own = shares(residual[pair, position], zs)
-                total[:parents] += np.array(own) / length / c.workspace.n_pairs
+                total[:parents] += np.array(own) / length / c.experiment.n_pairs
     return total
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_scores_are_mean_shares(family: str) -> None:
     c = case(family)
-    findings = found(c.workspace)
+    findings = found(c.experiment)
     assert findings.needed == 1
     inputs: list[dict[str, Tensor]] = []
     for reference in c.references:
@@ -98,7 +98,7 @@ def test_heads_before_a_norm_write_with_its_scale_held(name: str) -> None:
                 writes[head] = writes[head] * (after / whole)
         written.append(writes)
     inputs = [reference.clean_inputs for reference in c.references]
-    findings = found(c.workspace)
+    findings = found(c.experiment)
     for destination in ("m0", "a1.h0<q>", "logits"):
         d = c.graph.destination_index(destination)
         parents = c.graph.n_parents(d)
@@ -108,7 +108,7 @@ def test_heads_before_a_norm_write_with_its_scale_held(name: str) -> None:
 
 def test_heads_of_a_layer_read_the_same() -> None:
     c = case("llama")
-    edges = found(c.workspace).edges
+    edges = found(c.experiment).edges
     names = [f"a1.h{head}<{which}>" for head in range(c.graph.n_heads) for which in "qkv"]
     columns = edges[:, [c.graph.destination_index(name) for name in names]]
     assert np.array_equal(columns[:, :1].repeat(len(names), 1), columns, equal_nan=True)
@@ -116,14 +116,14 @@ def test_heads_of_a_layer_read_the_same() -> None:
 
 def test_shares_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     c = node_case("gpt_neox")
-    whole = found(c.workspace).edges
-    alone = np.mean([found(workspace).edges for workspace in c.by_pair()], axis=0)
+    whole = found(c.experiment).edges
+    alone = np.mean([found(experiment).edges for experiment in c.by_pair()], axis=0)
     np.testing.assert_allclose(whole, alone, rtol=0, atol=1e-6)
     monkeypatch.setattr("workbench.discovery.methods.ifr.SLICE_BYTES", 1)
-    np.testing.assert_allclose(found(c.workspace).edges, whole, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found(c.experiment).edges, whole, rtol=0, atol=1e-6)
 
 
 def test_neither_metric_nor_ablation_matters() -> None:
     c = node_case("gpt2")
-    other = workspace_of(c.workspace.model, c.groups, metric="accuracy", ablation="zero")
-    np.testing.assert_array_equal(found(other).edges, found(c.workspace).edges)
+    other = workspace_of(c.experiment.model, c.groups, metric="accuracy", ablation="zero")
+    np.testing.assert_array_equal(found(other).edges, found(c.experiment).edges)

@@ -38,14 +38,14 @@ def opened(name: str) -> Opened:
 
 @cache
 def reference(name: str) -> Reference:
-    (group,) = opened(name).engine.workspace.batch.groups
+    (group,) = opened(name).engine.experiment.batch.groups
     hf, _, _ = read_model("pocket", device="cpu", dtype="float32")
     return Reference(hf, group.clean, group.corrupted)
 
 
 def metric_of(name: str, logits: torch.Tensor) -> np.ndarray:
     """The task's metric [pair] of logits [pair, vocabulary], written out."""
-    (group,) = opened(name).engine.workspace.batch.groups
+    (group,) = opened(name).engine.experiment.batch.groups
     values = []
     for row, right, wrong in zip(logits.double(), group.answers, group.wrong_answers, strict=True):
         if opened(name).info.metric == "prob_diff":
@@ -65,7 +65,7 @@ def strongest(name: str, n: int) -> Circuit:
 
 @EVERY
 def test_found_circuits_equal_the_reference(name: str) -> None:
-    evaluator = Evaluator(opened(name).engine.workspace, Circuit.empty(pocket().graph))
+    evaluator = Evaluator(opened(name).engine.experiment, Circuit.empty(pocket().graph))
     for n in KEPT:
         circuit = strongest(name, n)
         expected = metric_of(name, reference(name).circuit(set(circuit.edges()), ()))
@@ -77,7 +77,7 @@ def test_found_circuits_equal_the_reference(name: str) -> None:
 @EVERY
 def test_what_if_equals_the_reference(name: str) -> None:
     circuit = strongest(name, 20)
-    evaluator = Evaluator(opened(name).engine.workspace, circuit)
+    evaluator = Evaluator(opened(name).engine.experiment, circuit)
     kept = circuit.edges()
     drops = [Edit(toggle=(edge,)) for edge in kept]
     found = evaluator.what_if(drops)
@@ -90,7 +90,7 @@ def test_what_if_equals_the_reference(name: str) -> None:
 def test_exact_effects_in_the_full_model_equal_the_reference(name: str) -> None:
     graph = pocket().graph
     edges = strongest(name, 12).edges()
-    evaluator = Evaluator(opened(name).engine.workspace, Circuit.full(graph))
+    evaluator = Evaluator(opened(name).engine.experiment, Circuit.full(graph))
     every, clean = set(graph.edges()), opened(name).info.model_metric
     for names, effects in edge_effects(evaluator, edges, "full"):
         for edge, effect in zip(names, effects, strict=True):

@@ -1,0 +1,106 @@
+"""Baseline: what alternatives depart from, a circuit's run or the clean run itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.circuits.graph import Graph
+from workbench.engine.incremental import residuals
+from workbench.engine.node_math import at_positions, head_outputs, recorded_input
+from workbench.engine.post_norm import summed
+from workbench.engine.reach import Alternative
+from workbench.transformer.recording import Recording
+
+
+class Baseline(Protocol):
+    """What the alternatives depart from."""
+
+    graph: Graph
+    recording: Recording
+    mask: NDArray[np.bool_]
+    is_open: NDArray[np.bool_]
+
+    def unique_inputs(
+        self, columns: NDArray[np.int64], positions: int
+    ) -> tuple[Tensor, NDArray[np.int64]]: ...
+
+    def head_input(self, layer: int, which: int, head: int, positions: int) -> Tensor: ...
+
+    def head_value(self, source: int, positions: int) -> Tensor: ...
+
+    def mlp_value(self, layer: int, positions: int) -> Tensor: ...
+
+    def delta(self, source: int, positions: int) -> Tensor | None: ...
+
+    def attention_sum(self, layer: int, column: int, positions: int) -> Tensor: ...
+
+    def final_residual(self) -> Tensor: ...
+
+    def live_in(self, changes: Sequence[Alternative]) -> NDArray[np.bool_] | None: ...
+
+
+class CleanBaseline:
+    """The clean run as a base; changes spread along the edges of `mask` only.
+
+    With every edge in the mask this is the definition of an edge's effect, s(E) = L(x | do(E = e'))
+    - L(x); with a circuit's edges it is path patching along the circuit.
+    """
+
+    def __init__(self, graph: Graph, recording: Recording, mask: NDArray[np.bool_]) -> None:
+        self.graph = graph
+        self.recording = recording
+        self.mask = mask
+        self.is_open = np.zeros(graph.n_destinations, dtype=bool)
+
+    def unique_inputs(
+        self, columns: NDArray[np.int64], positions: int
+    ) -> tuple[Tensor, NDArray[np.int64]]:
+        clean, _ = residuals(self.graph, self.recording, int(columns[0]), positions)
+        return clean[None], np.zeros(len(columns), dtype=np.int64)
+
+    def head_input(self, layer: int, which: int, head: int, positions: int) -> Tensor:
+        return recorded_input(
+            self.recording, self.recording.clean.layers[layer], which, head, positions
+        )
+
+    def head_value(self, source: int, positions: int) -> Tensor:
+        layer, head = divmod(source - 1, self.graph.n_heads + 1)
+        return at_positions(self.recording.clean.layers[layer].z[head], positions)[:, None]
+
+    def mlp_value(self, layer: int, positions: int) -> Tensor:
+        return at_positions(self.recording.clean.layers[layer].mlp_out, positions)[:, None]
+
+    def delta(self, source: int, positions: int) -> Tensor:
+        return clean_delta(self.graph, self.recording, source, positions)
+
+    def attention_sum(self, layer: int, column: int, positions: int) -> Tensor:
+        return summed(self.recording.clean, layer, positions)
+
+    def final_residual(self) -> Tensor:
+        return self.recording.clean.final[:, -1]
+
+    def live_in(self, changes: Sequence[Alternative]) -> NDArray[np.bool_] | None:
+        return None  # what is not corrupted is clean
+
+
+def clean_delta(graph: Graph, recording: Recording, source: int, positions: int) -> Tensor:
+    """z_s - z'_s of the clean and corrupted run, [pair, 1, position or 1, d_model]."""
+    if source == 0:
+        return at_positions(recording.clean.embedding - recording.corrupted.embedding, positions)[
+            :, None
+        ]
+    layer, offset = divmod(source - 1, graph.n_heads + 1)
+    clean, corrupted = recording.clean.layers[layer], recording.corrupted.layers[layer]
+    if offset == graph.n_heads:
+        return (
+            at_positions(clean.mlp_out, positions) - at_positions(corrupted.mlp_out, positions)
+        )[:, None]
+    z = (at_positions(clean.z[offset], positions) - at_positions(corrupted.z[offset], positions))[
+        None, :, None
+    ]
+    return head_outputs(recording, layer, [offset], z)[0]
