@@ -1,0 +1,68 @@
+"""Whatever a user can name or press is documented, by the catalogues and not by memory."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+
+from tasks import TASKS
+from tests.support.paths import ROOT
+from tests.support.reference_pages import (
+    KEYS,
+    OPTIONS,
+    SCREENS,
+    actions,
+    commands,
+    keys_page,
+    options_page,
+)
+from workbench.assessment.catalogue import PARTS
+from workbench.cli.main import app
+from workbench.discovery.catalogue import METHODS
+from workbench.experiment.ablations import ABLATIONS
+from workbench.metrics.catalogue import DEFINITIONS
+from workbench.transformer.families.supported import SUPPORTED_FAMILIES
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+CATALOGUES = {
+    "task": TASKS,
+    "method": METHODS,
+    "metric": DEFINITIONS,
+    "ablation": ABLATIONS,
+    "family": SUPPORTED_FAMILIES,
+    "part of an assessment": PARTS,
+}
+
+
+@pytest.mark.parametrize("kind", CATALOGUES)
+def test_every_entry_of_a_catalogue_is_documented(kind: str) -> None:
+    missing = [name for name in CATALOGUES[kind] if f"`{name}`" not in TEXT]
+    assert not missing
+
+
+def test_the_page_of_options_is_what_the_commands_say() -> None:
+    """If they are meant to change, `python -m tests.support.reference_pages` writes it anew."""
+    assert OPTIONS.read_text(encoding="utf-8") == options_page()
+
+
+def test_the_page_of_keys_is_what_the_screens_say() -> None:
+    """If they are meant to change, `python -m tests.support.reference_pages` writes it anew."""
+    assert KEYS.read_text(encoding="utf-8") == keys_page()
+
+
+def test_every_command_says_what_it_does_and_has_an_example() -> None:
+    for name, command in commands(typer.main.get_command(app), ()):
+        assert command.help, name
+        assert f"workbench {name}" in TEXT.replace(OPTIONS.read_text(encoding="utf-8"), ""), name
+
+
+def test_every_screen_with_actions_is_on_the_page() -> None:
+    """A new screen's keys would escape the page."""
+    folders = {path.parent.name for path in (ROOT / "screens").glob("*/keys.py")}
+    # A proposal's keys are among the bench's.
+    assert folders - {"discovery"} == {module.split(".")[1] for module in SCREENS.values()}
+    assert all(
+        action.help.endswith(".") for module in SCREENS.values() for action in actions(module)
+    )

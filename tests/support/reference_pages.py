@@ -1,0 +1,111 @@
+"""The pages `docs/options.md` and `docs/keys.md`, written from the commands and the actions.
+
+`python -m tests.support.reference_pages` writes both anew; a test compares them with what is there.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from screens.base.actions import Action
+from tests.support.paths import ROOT
+from workbench.cli.main import app
+
+OPTIONS, KEYS = ROOT / "docs" / "options.md", ROOT / "docs" / "keys.md"
+
+SCREENS = {
+    "The bench": "screens.bench.keys",
+    "The graph": "screens.graph.keys",
+    "The assessment": "screens.assessment.keys",
+    "Circuits side by side": "screens.side_by_side.keys",
+    "Clusters": "screens.clusters.keys",
+    "The tutorial, on the bench and the graph": "screens.tutorial.keys",
+}
+"""Title -> the module whose `Action`s are the screen's."""
+
+
+def options_page() -> str:
+    """Every command with its arguments and options, as `--help` says them."""
+    lines = [
+        "# Commands and their options",
+        "",
+        "What `workbench COMMAND --help` says, on one page. [commands.md](commands.md) leads",
+        "through them with examples.",
+    ]
+    for name, command in commands(typer.main.get_command(app), ()):
+        lines += ["", f"## workbench {name}", "", _sentence(command.help)]
+        rows = [(_written(parameter), _told(parameter)) for parameter in command.params]
+        if rows:
+            lines += ["", "| | |", "| --- | --- |"]
+            lines += [f"| {written} | {told} |" for written, told in rows]
+    return "\n".join(lines) + "\n"
+
+
+def keys_page() -> str:
+    """Every key of every screen with its sentence."""
+    lines = [
+        "# Keys",
+        "",
+        "What `?` says on each screen, on one page; ctrl+p finds every action by its name. Lists",
+        "move with the arrows or `j` and `k`, pages with PgUp and PgDn, Home and End go to the",
+        "ends, and dialogs close with esc.",
+    ]
+    for title, module in SCREENS.items():
+        lines += ["", f"## {title}"]
+        found = actions(module)
+        for group in dict.fromkeys(action.group for action in found):
+            lines += ["", f"### {group}", "", "| key | |", "| --- | --- |"]
+            lines += [f"| {_cell(a.shown)} | {_cell(a.help)} |" for a in found if a.group == group]
+    return "\n".join(lines) + "\n"
+
+
+def commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """Every command below this one with its name; groups give way to what is in them."""
+    below = getattr(command, "commands", {})
+    for name, inner in below.items():
+        yield from commands(inner, (*path, name))
+    if path and not below:
+        yield " ".join(path), command
+
+
+def actions(module: str) -> list[Action]:
+    """The actions that stand in a module's lists, each once."""
+    values = vars(importlib.import_module(module)).values()
+    found = [item for value in values if isinstance(value, tuple) for item in value]
+    return list(dict.fromkeys(item for item in found if isinstance(item, Action)))
+
+
+def _written(parameter: Any) -> str:
+    options = [*parameter.opts, *parameter.secondary_opts]
+    if not options[0].startswith("-"):
+        return f"`{parameter.metavar or parameter.name.upper()}`"
+    return ", ".join(f"`{option}`" for option in options)
+
+
+def _told(parameter: Any) -> str:
+    told = _cell(" ".join((getattr(parameter, "help", None) or "").split()))
+    kind = getattr(parameter, "type", None) or getattr(parameter, "param_type", None)
+    choices = getattr(kind, "choices", None)
+    if choices and not any(str(choice) in told for choice in choices):
+        told += f" One of {', '.join(f'`{choice}`' for choice in choices)}."
+    default = parameter.default
+    if isinstance(default, str | int | float) and not isinstance(default, bool) and default != "":
+        told += f" Default: {default}."
+    return told.strip()
+
+
+def _sentence(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("[default", "\\[default")
+
+
+if __name__ == "__main__":
+    OPTIONS.write_text(options_page(), encoding="utf-8")
+    KEYS.write_text(keys_page(), encoding="utf-8")
