@@ -12,7 +12,8 @@ SUGGESTED = (
     ("gpt2", "GPT-2 small, 12 layers of 12 heads, from the hub"),
     ("EleutherAI/pythia-160m", "Pythia, 12 layers of 12 heads, from the hub"),
 )
-RECENT = 6  # models of former sessions that are listed
+NOTES = {"hub": "downloaded from the hub"}
+"""In place of the note of a model of this kind, which is a long path."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,13 @@ class Known:
 def look_up() -> Known:
     """What is known on this machine; what cannot be read is left out."""
     from tasks import TASKS
-    from workbench.models.source import SHORT_NAMES
-    from workbench.session.journals import list_sessions
+    from workbench.session.journals import list_sessions, models_to_offer
 
-    sessions = tuple(list_sessions())
-    models: dict[str, str] = {}
-    for session in sessions:
-        if len(models) < RECENT:
-            models.setdefault(session.model, f"recent: {session.task}, {session.when[:10]}")
-    for name, short in SHORT_NAMES.items():
-        models[name] = short.note
+    offered = models_to_offer()
+    # What was used last is wanted most; the sort keeps the order otherwise.
+    offered.sort(key=lambda model: model.kind != "recent")
+    models = {model.name: NOTES.get(model.kind, model.note) for model in offered}
     for name, words in SUGGESTED:
         models.setdefault(name, words)
     tasks = tuple((name, built_in.description) for name, built_in in TASKS.items())
-    return Known(tuple(models.items()), tasks, sessions)
+    return Known(tuple(models.items()), tasks, tuple(list_sessions()))
