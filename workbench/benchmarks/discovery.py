@@ -63,7 +63,7 @@ def measure_discovery(
     """Measure everything.
 
     Args:
-        name, task, pairs, seed, device, dtype, rounds: as for `bench.measure`.
+        name, task, pairs, seed, device, dtype, rounds: as for `engine.measure`.
         threshold: ACDC's; None: a share of what corrupting the prompts does to the metric.
         progress: told what is being measured.
 

@@ -1,4 +1,4 @@
-"""Metrics of one forward pass, computed; `metrics_catalogue` has their names and definitions.
+"""Metrics of one forward pass, computed; `catalogue` has their names and definitions.
 
 A metric reads the logits at the last position. It is computed per pair and averaged over pairs, so
 that nothing depends on the size of the batch. Alternatives of a circuit are evaluated together:

@@ -1,8 +1,8 @@
 """A model ready for analysis: weights, tokenizer, graph, and the proof that the engine computes it.
 
-`load_model` finds the weights (`modelsource`), reads them (`weights`) and hands them to
+`load_model` finds the weights (`source`), reads them (`folder`) and hands them to
 `Model.from_hf`, which takes the engine's view of them (`parts`) and checks the engine's logits
-against the model's own (`selfcheck`).
+against the model's own (`self_check`).
 """
 
 from __future__ import annotations

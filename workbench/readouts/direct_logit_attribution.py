@@ -5,7 +5,7 @@ last position contributes
 
     norm(x; frozen scale) . u ,
 
-the final norm being linear once its scale is held at the run's own (see `final_norm`), times the
+the final norm being linear once its scale is held at the run's own (see `frozen_norm`), times the
 factor that some families put on their logits. Where logits are softly capped at last (Gemma 2), it
 is the difference of the logits before the cap that is attributed, since the cap is not linear. The
 contributions of all nodes, of the position embedding, of the attention output and final-norm

@@ -88,7 +88,7 @@ class Layer:
         mlp: maps [..., d_model] to what the MLP (or all experts together) writes, [..., d_model].
         routed: the MLP is a layer of experts, of which every token takes some.
         post_attention: a norm of what all heads together write, the bias too, before it reaches the
-            residual (Gemma 2, see `postnorm`); None where there is none.
+            residual (Gemma 2, see `engine.post_norm`); None where there is none.
         post_mlp: the same of what the MLP writes; it belongs to its node's output.
     """
 

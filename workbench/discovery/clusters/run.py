@@ -182,7 +182,7 @@ def cluster_prompts(
         method: what scores the edges of each pair.
         edges: how many are selected for a circuit, before dead ends are pruned.
         signed: what the cluster needs most is selected, not the largest |score|.
-        k, by, algorithm, normalise, splits: see `clusters.find_clusters`.
+        k, by, algorithm, normalise, splits: see `find.find_clusters`.
         pairs, seed, metric, ablation, bos, mismatch, means: as for `discover`.
         cancel: when it is set, the work stops.
 

@@ -6,7 +6,7 @@ With a mask M [source, destination] in place of a circuit's yes and no, a destin
 
 where z_s is computed from s's own masked inputs. All ones are the clean run, zeros the corrupted
 one, and a mask of zeros and ones is worth what `Evaluator` says. Where a norm follows a layer's
-heads, the destination's view of that layer is the norm of their masked sum (`postnorm`).
+heads, the destination's view of that layer is the norm of their masked sum (`post_norm`).
 
 The gradient is taken stage by stage from the end, each stage's inputs being summed anew from the
 kept D: beside what the sources wrote, and the gradients there, one stage is in memory at a time.

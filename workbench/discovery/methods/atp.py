@@ -3,7 +3,7 @@
 c(n) = (n' - n) . dL/dn at the clean run (Nanda 2023; Kramar et al. 2024, 2403.00745), where L is
 the mean metric over pairs: the first-order change of the metric when the node's output is
 corrupted. The gradient is taken where the node writes, with all that follows in it; so where a norm
-follows a layer's heads (`postnorm`), a head's score is through that norm, at the sum of all heads.
+follows a layer's heads (`post_norm`), a head's score is through that norm, at the sum of all heads.
 For a head n is z W_O, for a neuron what enters its MLP's last linear map. A node's score is the sum
 of its scores by position, to which pairs that lack the position add nothing.
 """
