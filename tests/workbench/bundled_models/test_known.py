@@ -1,4 +1,4 @@
-"""The model `known`: it is what `bundled_models.known` writes, works as it says, and is found as it is."""
+"""The model `known` is what its file writes, works as it says, and is found as it is."""
 
 from __future__ import annotations
 

@@ -4,11 +4,11 @@ Every edge has a hard-concrete gate (Louizos et al. 2018, 1712.01312) with one p
 
     u ~ U(0, 1),  g = clip(sigmoid((log u - log(1 - u) + a) / beta) (zeta - gamma) + gamma, 0, 1),
 
-which is the edge's number in a masked run (`masked_run`): sometimes exactly 0, sometimes exactly 1, and
-differentiable in between. It is above 0 with the probability sigmoid(a - beta log(-gamma / zeta)),
-and the sum of these is the mask's expected L0 norm. As in the paper the loss is KL(model || masked
-run) at the last position, summed over the vocabulary, whatever the task's metric is, and all gates
-share one draw of u for all pairs of a step.
+which is the edge's number in a masked run (`masked_run`): sometimes exactly 0, sometimes exactly
+1, and differentiable in between. It is above 0 with the probability sigmoid(a - beta log(-gamma /
+zeta)), and the sum of these is the mask's expected L0 norm. As in the paper the loss is KL(model
+|| masked run) at the last position, summed over the vocabulary, whatever the task's metric is, and
+all gates share one draw of u for all pairs of a step.
 
 Three things differ from the paper, so that hundreds of steps are enough where it takes thousands.
 The expected L0 norm is not drawn towards its target by a learned Lagrange multiplier: after every
