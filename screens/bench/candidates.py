@@ -20,6 +20,7 @@ from screens.base.reference_marks import SIGNS
 from screens.base.tokens import fit, one_line
 from screens.bench.edge_filter import EdgeFilter
 from screens.widgets.line_list import POINTER, LineList
+from workbench.circuits.names import input_of
 from workbench.session.views import Candidate
 
 TITLES = {
@@ -49,7 +50,7 @@ def sort_key(column: str, order: Callable[[str], int]) -> Callable[[Candidate], 
         "exact": lambda c: (_size(c.exact),),
         "found": lambda c: (_size(c.found),),
         "source": lambda c: (order(c.source), c.destination),
-        "input": lambda c: (-ord((c.destination[-2:-1] or "q")[0]), _size(c.score)),
+        "input": lambda c: (-ord(input_of(c.destination) or "q"), _size(c.score)),
         "kept": lambda c: (c.kept, c.preview, _size(c.score)),
         "reference": lambda c: (DIFFERING.get(c.reference or "", -1), _size(c.score)),
         "drop": lambda c: (_size(c.drop_cost), _size(c.score)),
@@ -201,7 +202,7 @@ class Candidates(LineList[Candidate]):
         sizes = [abs(c.score) for c in self.all if math.isfinite(c.score)]
         largest, digits = max(sizes, default=0.0), self._digits
         self._digits = digits_for(largest)
-        self._has_inputs = any(c.destination.endswith(">") for c in self.all)
+        self._has_inputs = any(input_of(c.destination) for c in self.all)
         self._has_roles = any(c.role for c in self.all)
         found = [abs(c.found) for c in self.all if c.found is not None]
         proposing, found_digits = self._proposing, self._found_digits
@@ -297,7 +298,7 @@ class Candidates(LineList[Candidate]):
             elif name == "source":
                 text.append(fit(row.source, cells), kept_style)
             elif name == "input":
-                text.append(fit(row.destination[-2:-1], cells))
+                text.append(fit(input_of(row.destination), cells))
             elif name == "eap":
                 text.append((signed(row.eap, self._digits) + " ").rjust(cells), quiet)
             elif name == "found":

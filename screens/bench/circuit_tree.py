@@ -13,6 +13,7 @@ from screens.base.reference_marks import node_sign, node_words
 from screens.base.tokens import fit, one_line
 from screens.bench.tree_layout import TreeLayout, key_of
 from screens.widgets.line_list import POINTER, LineList
+from workbench.circuits.names import input_of
 from workbench.circuits.tree import TreeRow
 
 WIDEST = 60  # cells from a name to its number at most: the eye has to cross them
@@ -88,8 +89,8 @@ class CircuitTree(LineList[TreeRow]):
         width = min(width, WIDEST)
         text = Text(POINTER if under_cursor else " ")
         text.append(self.laid_out.guide(row), self.ink("circuit-tree--guide"))
-        if row.destination and row.destination.endswith(">"):
-            text.append(row.destination[-2:-1] + " ", self.ink("circuit-tree--guide"))
+        if which := input_of(row.destination or ""):
+            text.append(which + " ", self.ink("circuit-tree--guide"))
         text.append(MARKS.get(row.state, NOT_KEPT) + " ", style)
         text.append(row.name, style)
         if row.name == self.chosen:

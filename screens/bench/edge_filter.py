@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from workbench.circuits.names import LOGITS, input_of, kind_of, layer_of_heads, parse_name
 from workbench.session.views import Candidate
 
 HELP = "a9  a9.h1  m3  heads  mlps  kept  dropped  preview  q  k  v  >0.05  role words; -word: not"
@@ -43,7 +42,9 @@ def _test(word: str) -> tuple[bool, str, str]:
         except ValueError:
             raise ValueError(f"{word!r} needs a number, as in >0.05.") from None
         return negated, lower[0], lower[1:].lstrip("=")
-    if re.fullmatch(r"a\d+|m\d+|a\d+\.h\d+|input", lower):
+    if (layer := layer_of_heads(lower)) is not None:
+        return negated, "layer", str(layer)
+    if lower != LOGITS and (name := parse_name(lower)) is not None and name.node == lower:
         return negated, "node", lower
     return negated, "part", lower
 
@@ -57,15 +58,18 @@ def _holds(kind: str, value: str, edge: Candidate) -> bool:
     if kind == "preview":
         return edge.preview
     if kind == "heads":
-        return source.startswith("a")
+        return kind_of(source) == "head"
     if kind == "mlps":
-        return source.startswith("m")
+        return kind_of(source) == "mlp"
     if kind in ("q", "k", "v"):
-        return edge.destination.endswith(f"<{kind}>")
+        return input_of(edge.destination) == kind
     if kind == ">":
         return abs(edge.score) >= float(value)
     if kind == "<":
         return abs(edge.score) <= float(value)
     if kind == "node":
-        return source == value or source.startswith(value + ".")
+        return source == value
+    if kind == "layer":
+        name = parse_name(source)
+        return name is not None and name.kind == "head" and name.layer == int(value)
     return value in source or value in (edge.role or "").lower()

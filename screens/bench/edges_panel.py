@@ -16,6 +16,7 @@ from screens.base.tokens import one_line
 from screens.bench.candidates import Candidates
 from screens.bench.edge_filter import HELP
 from screens.bench.session_runner import EdgesView, Sweep
+from workbench.circuits.names import kind_of
 
 INPUTS = ("qkv", "q", "k", "v")
 
@@ -61,7 +62,7 @@ class EdgesPanel(Vertical):
         table = self.table
         text = Text()
         text.append(view.node, "bold")
-        if view.node.startswith("a"):
+        if kind_of(view.node) == "head":
             for name in INPUTS:
                 shown, chosen = name.replace("qkv", "q+k+v"), name == view.inputs
                 style = _link(f"screen.inputs('{name}')", chosen)

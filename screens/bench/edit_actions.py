@@ -19,6 +19,7 @@ from screens.bench.edges_panel import INPUTS, EdgesPanel
 from screens.bench.session_runner import EdgesView, SessionRunner
 from screens.bench.status_bar import StatusBar
 from screens.navigation import ShowSetup
+from workbench.circuits.names import edge_ends, kind_of
 from workbench.circuits.tree import TreeRow
 from workbench.engine.effect_settings import SETTINGS
 from workbench.session.views import Candidate, Status
@@ -217,7 +218,7 @@ class BenchActions(Screen[None]):
     # Looking.
 
     def action_inputs(self, chosen: str = "") -> None:
-        if not self.view.node.startswith("a"):
+        if kind_of(self.view.node) != "head":
             self.notify("Only attention heads read through q, k and v.", timeout=4)
             return
         self.change_view(replace(self.view, inputs=chosen or _next(INPUTS, self.view.inputs)))
@@ -351,7 +352,7 @@ class BenchActions(Screen[None]):
 
     def find_edge(self, edge: str) -> None:
         """Let the table show an edge under its cursor."""
-        self.choose(self.session.graph.node_of(edge.partition("->")[2]))
+        self.choose(self.session.graph.node_of(edge_ends(edge)[1]))
         if all(row.edge != edge for row in self.table.rows):  # another input, or filtered away
             self.table.set_filter("")
             self.change_view(replace(self.view, inputs="qkv"))

@@ -17,6 +17,7 @@ from rich.text import Text
 from screens.base.marks import MARKS
 from screens.graph.canvas import Spot
 from screens.graph.picture import UNREACHED, Picture, letter
+from workbench.circuits.names import kind_of
 
 FEEDS = "▲"
 FED_BY = "▼"
@@ -100,8 +101,8 @@ def draw_layers(
 
 def _places(nodes: list[str], columns: int) -> list[tuple[int, int, str]]:
     """Line, column and node: the MLP in the first column, the heads in the others."""
-    mlp = [node for node in nodes if node.startswith("m")]
-    heads = [node for node in nodes if node.startswith("a")]
+    mlp = [node for node in nodes if kind_of(node) == "mlp"]
+    heads = [node for node in nodes if kind_of(node) == "head"]
     others = [node for node in nodes if node not in mlp and node not in heads]
     places = [(0, 0, node) for node in [*mlp, *others]]
     for i, node in enumerate(heads):

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from workbench.circuits.circuit import RoleGroup
+from workbench.circuits.names import HEAD_INPUTS, edge_ends, input_of
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
@@ -77,7 +78,7 @@ class Picture:
                 effect[row.edge] = row.effect
         grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
         for edge in circuit.edges():
-            source, _, destination = edge.partition("->")
+            source, destination = edge_ends(edge)
             grouped[source, graph.node_of(destination)].append(edge)
         order = {node: i for i, node in enumerate(graph.nodes)}
         links = [
@@ -202,10 +203,11 @@ def letter(index: int) -> str:
 
 def _link(source: str, destination: str, edges: list[str], effect: dict[str, float]) -> Link:
     known = [effect[edge] for edge in edges if edge in effect]
+    inputs = {input_of(edge_ends(edge)[1]) for edge in edges}
     return Link(
         source=source,
         destination=destination,
-        inputs="".join(w for w in "qkv" if any(edge.endswith(f"<{w}>") for edge in edges)),
+        inputs="".join(w for w in HEAD_INPUTS if w in inputs),
         n_edges=len(edges),
         effect=max(known, key=abs) if known else None,
     )

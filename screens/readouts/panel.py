@@ -39,6 +39,7 @@ from screens.readouts.text import (
     marker,
     quiet,
 )
+from workbench.circuits.names import kind_of
 from workbench.errors import Cancelled
 from workbench.readouts.results import AnswerCurve, AttentionPattern, DirectAttribution, Lens
 
@@ -179,7 +180,7 @@ task is judged.
         node = self.node if view.by_node else None
         if view.by_node and node is None:
             return "Choose a component to read what it writes."
-        if view.key == "attention" and ".h" not in (node or ""):
+        if view.key == "attention" and kind_of(node or "") != "head":
             return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
         return ReadoutRequest(
             view.key, node, self.position if view.by_position else None, self.pair

@@ -22,6 +22,7 @@ from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.circuits.names import edge_ends
 from workbench.discovery.catalogue import Method
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
@@ -152,7 +153,7 @@ class ToyEngine:
         self._wait()
         other = circuit.copy()
         if close:
-            other.open -= {edge.partition("->")[2]}
+            other.open -= {edge_ends(edge)[1]}
         other.mask[circuit.graph.parse_edge(edge)] ^= True
         scores = self._score(other)
         return scores.metric, scores.faithfulness

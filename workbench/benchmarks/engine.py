@@ -22,6 +22,7 @@ from workbench.benchmarks.figures import Figure, Figures
 from workbench.benchmarks.stopwatch import Stopwatch, peak_memory, resident
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import LOGITS, Graph
+from workbench.circuits.names import head_name
 from workbench.discovery.estimates import eap
 from workbench.discovery.findings import Findings
 from workbench.discovery.selection import Selection, select
@@ -136,7 +137,7 @@ def measure(
     if app:
         from workbench.benchmarks.app import measure_app
 
-        node = f"a{model.graph.n_layers // 2}.h0"
+        node = head_name(model.graph.n_layers // 2, 0)
         for figure in measure_app(name, task, pairs, node, rounds, device, say):
             figures.add(figure)
     return figures
@@ -365,7 +366,7 @@ def _into_heads(bench: Bench) -> list[Figure]:
 def _heads(circuit: Circuit) -> list[tuple[str, list[str]]]:
     """The first, the middle and the last head of a circuit past layer 0, with all edges into it."""
     graph = circuit.graph
-    heads = [node for node in circuit.nodes() if ".h" in node and graph.layer_of(node) > 0]
+    heads = [node for node in circuit.nodes() if graph.is_head(node) and graph.layer_of(node) > 0]
     chosen = dict.fromkeys(heads[place] for place in (0, len(heads) // 2, -1)) if heads else {}
     return [(head, _edges_into(graph, head)) for head in chosen]
 

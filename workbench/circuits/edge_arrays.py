@@ -39,18 +39,8 @@ def edge_indices(graph: Graph, names: Iterable[str]) -> tuple[Indices, Indices]:
             backward.
     """
     names = names if isinstance(names, list) else list(names)
-    source_of = {name: i for i, name in enumerate(graph.sources)}
-    destination_of = {name: i for i, name in enumerate(graph.destinations)}
     # One pass with two look-ups an edge; -1 for the unknown, which are then explained one by one.
-    flat = np.fromiter(
-        (
-            index
-            for source, _, destination in (name.partition("->") for name in names)
-            for index in (source_of.get(source, -1), destination_of.get(destination, -1))
-        ),
-        dtype=np.intp,
-        count=2 * len(names),
-    )
+    flat = np.fromiter(graph.end_indices(names), dtype=np.intp, count=2 * len(names))
     sources, destinations = flat[::2].copy(), flat[1::2].copy()
     wrong = (sources < 0) | (destinations < 0) | (sources >= parent_counts(graph)[destinations])
     if wrong.any():
@@ -85,14 +75,10 @@ def eap_ig_order(graph: Graph) -> tuple[Indices, Indices]:
     sources: list[Indices] = []
     destinations: list[Indices] = []
     for layer in range(graph.n_layers):
-        before = np.arange(1 + layer * (graph.n_heads + 1))
-        inputs = np.array(
-            [
-                graph.head_destination(layer, which, head)
-                for head in range(graph.n_heads)
-                for which in range(3)
-            ]
-        )
+        columns = graph.head_inputs(layer)
+        before = np.arange(graph.n_parents(columns.start))
+        # Head by head its q, k and v.
+        inputs = np.arange(columns.start, columns.stop).reshape(3, graph.n_heads).T.reshape(-1)
         mlp = graph.mlp_destination(layer)
         if graph.parallel:
             inputs = np.append(inputs, mlp)

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.circuits.graph import Graph
+from workbench.circuits.graph import Graph, Stage
 from workbench.engine.baseline import Baseline
 from workbench.engine.deltas import Carry, Deltas
 from workbench.engine.incremental import residuals
@@ -31,8 +31,8 @@ from workbench.engine.node_math import (
     head_values,
     project_entries,
 )
-from workbench.engine.plan import Plan, Positions, Stage
-from workbench.engine.post_norm import has_post_norms, heads_of, summed
+from workbench.engine.plan import Plan, Positions
+from workbench.engine.post_norm import has_post_norms, summed
 from workbench.engine.reach import Alternative, Reach
 from workbench.transformer.attention import K, Q, V
 from workbench.transformer.recording import Recording
@@ -324,7 +324,7 @@ class AlternativeRuns:
         graph, recording = self.graph, self.recording
         place = {int(k): j for j, k in enumerate(which)}
         for index, layer in enumerate(recording.parts.layers):
-            heads = heads_of(graph, index)
+            heads = graph.head_sources(index)
             if heads.start >= len(chosen):
                 break
             if layer.post_attention is None:
@@ -358,5 +358,5 @@ def _behind_norms(graph: Graph, recording: Recording) -> NDArray[np.bool_] | Non
         return None
     behind = np.zeros(graph.n_sources, dtype=bool)
     for index, layer in enumerate(recording.parts.layers):
-        behind[list(heads_of(graph, index))] = layer.post_attention is not None
+        behind[graph.head_rows(index)] = layer.post_attention is not None
     return behind

@@ -69,8 +69,10 @@ class CleanBaseline:
         )
 
     def head_value(self, source: int, positions: int) -> Tensor:
-        layer, head = divmod(source - 1, self.graph.n_heads + 1)
-        return at_positions(self.recording.clean.layers[layer].z[head], positions)[:, None]
+        node = self.graph.node_table[source]
+        return at_positions(self.recording.clean.layers[node.layer].z[node.head], positions)[
+            :, None
+        ]
 
     def mlp_value(self, layer: int, positions: int) -> Tensor:
         return at_positions(self.recording.clean.layers[layer].mlp_out, positions)[:, None]
@@ -90,17 +92,18 @@ class CleanBaseline:
 
 def clean_delta(graph: Graph, recording: Recording, source: int, positions: int) -> Tensor:
     """z_s - z'_s of the clean and corrupted run, [pair, 1, position or 1, d_model]."""
-    if source == 0:
+    node = graph.node_table[source]
+    if node.kind == "input":
         return at_positions(recording.clean.embedding - recording.corrupted.embedding, positions)[
             :, None
         ]
-    layer, offset = divmod(source - 1, graph.n_heads + 1)
-    clean, corrupted = recording.clean.layers[layer], recording.corrupted.layers[layer]
-    if offset == graph.n_heads:
+    clean, corrupted = recording.clean.layers[node.layer], recording.corrupted.layers[node.layer]
+    if node.head is None:
         return (
             at_positions(clean.mlp_out, positions) - at_positions(corrupted.mlp_out, positions)
         )[:, None]
-    z = (at_positions(clean.z[offset], positions) - at_positions(corrupted.z[offset], positions))[
-        None, :, None
-    ]
-    return head_outputs(recording, layer, [offset], z)[0]
+    z = (
+        at_positions(clean.z[node.head], positions)
+        - at_positions(corrupted.z[node.head], positions)
+    )[None, :, None]
+    return head_outputs(recording, node.layer, [node.head], z)[0]

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.circuits.graph import Graph
+from workbench.circuits.graph import Graph, Stage
 from workbench.engine.deltas import Carry
 from workbench.engine.node_math import (
     at_positions,
@@ -28,8 +28,8 @@ from workbench.engine.node_math import (
     project_entries,
     recorded_input,
 )
-from workbench.engine.plan import Plan, Positions, Stage, make_plan, stages
-from workbench.engine.post_norm import heads_of, summed, sums_over_sources
+from workbench.engine.plan import Plan, Positions, make_plan
+from workbench.engine.post_norm import summed, sums_over_sources
 from workbench.engine.reach import Alternative, live_in
 from workbench.transformer.attention import Q
 from workbench.transformer.recording import Recording
@@ -56,7 +56,7 @@ class IncrementalRun:
         self.mask = np.zeros_like(mask)
         self.is_open = np.zeros_like(is_open)
         self.final = recording.corrupted.final[:, -1]
-        self._stages = stages(graph)
+        self._stages = graph.stages
         self._positions = np.zeros(graph.n_sources, dtype=np.uint8)
         self._heads_in: dict[
             int, Tensor
@@ -296,8 +296,10 @@ class IncrementalRun:
         """A head's value before W_O as the circuit has it, [pair, 1, position or 1, d_head]."""
         if source in self._z:
             return at_positions(self._z[source], positions)
-        layer, head = divmod(source - 1, self.graph.n_heads + 1)
-        return at_positions(self.recording.corrupted.layers[layer].z[head], positions)[:, None]
+        node = self.graph.node_table[source]
+        return at_positions(self.recording.corrupted.layers[node.layer].z[node.head], positions)[
+            :, None
+        ]
 
     def mlp_value(self, layer: int, positions: int) -> Tensor:
         """An MLP's output as the circuit has it, [pair, 1, position or 1, d_model]."""
@@ -313,7 +315,7 @@ class IncrementalRun:
         """
         run = self.recording.clean if self.is_open[column] else self.recording.corrupted
         total = summed(run, layer, positions)
-        for head in heads_of(self.graph, layer):
+        for head in self.graph.head_sources(layer):
             if self.mask[head, column] and (delta := self.delta(head, positions)) is not None:
                 total = total + delta
         return total
@@ -344,11 +346,11 @@ def residuals(
     graph: Graph, recording: Recording, column: int, positions: int
 ) -> tuple[Tensor, Tensor]:
     """Clean and corrupted residual that a destination reads, [pair, 1, position or 1, d_model]."""
-    if column == graph.logits_destination:
+    node = graph.destination_table[column].node
+    if node.kind == "logits":
         clean, corrupted = recording.clean.final, recording.corrupted.final
     else:
-        layer, offset = divmod(column, 3 * graph.n_heads + 1)
-        name = "mlp_in" if offset == 3 * graph.n_heads else "attn_in"
-        clean = getattr(recording.clean.layers[layer], name)
-        corrupted = getattr(recording.corrupted.layers[layer], name)
+        name = "mlp_in" if node.kind == "mlp" else "attn_in"
+        clean = getattr(recording.clean.layers[node.layer], name)
+        corrupted = getattr(recording.corrupted.layers[node.layer], name)
     return at_positions(clean, positions)[:, None], at_positions(corrupted, positions)[:, None]

@@ -62,8 +62,8 @@ def corrupted_finals(
 
 def _stage(graph: Graph, source: int) -> tuple[int, bool]:
     """A node's layer (-1 for the input), and whether it is a head."""
-    name = graph.sources[source]
-    return graph.layer_of(name), graph.is_head(name)
+    node = graph.node_table[source]
+    return node.layer, node.kind == "head"
 
 
 def _corrupted_residual(

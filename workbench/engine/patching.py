@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from workbench.base.work import Stop
 from workbench.circuits.circuit import all_edges
 from workbench.circuits.graph import LOGITS
+from workbench.circuits.names import edge_ends
 from workbench.engine.baseline import CleanBaseline
 from workbench.engine.effect_settings import FULL, WITHIN, check_setting
 from workbench.engine.evaluator import Edit, Evaluator
@@ -84,7 +85,7 @@ def _within(
     for start, stop in batches:
         names = list(edges[start:stop])
         effects = np.empty(len(names))
-        is_open = [name.partition("->")[2] in circuit.open for name in names]
+        is_open = [edge_ends(name)[1] in circuit.open for name in names]
         # Into an open destination every edge is as if kept: dropping one closes it on all the
         # others.
         edits = [

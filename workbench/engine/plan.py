@@ -28,35 +28,6 @@ class Positions(IntEnum):
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Destinations that read the residual at one moment: a layer's q, k and v, its MLP, or the
-    logits.
-
-    Attributes:
-        kind: "heads", "mlp" or "logits".
-        columns: the destinations' columns.
-        parents: how many sources, the first so many, wrote before it.
-    """
-
-    kind: str
-    layer: int
-    columns: slice
-    parents: int
-
-
-def stages(graph: Graph) -> list[Stage]:
-    """All stages in the order in which the model computes them."""
-    out = []
-    for layer in range(graph.n_layers):
-        first, mlp = graph.head_destination(layer, 0, 0), graph.mlp_destination(layer)
-        out.append(Stage("heads", layer, slice(first, mlp), graph.n_parents(first)))
-        out.append(Stage("mlp", layer, slice(mlp, mlp + 1), graph.n_parents(mlp)))
-    last = graph.logits_destination
-    out.append(Stage("logits", graph.n_layers, slice(last, last + 1), graph.n_sources))
-    return out
-
-
-@dataclass(frozen=True)
 class Plan:
     """Which sources are live, and where sources and destinations are needed.
 
@@ -92,21 +63,19 @@ def _live(graph: Graph, mask: NDArray[np.bool_], is_open: NDArray[np.bool_]) -> 
     n_heads = graph.n_heads
     live = np.zeros(graph.n_sources, dtype=bool)
     live[0] = True
-    for stage in stages(graph)[:-1]:
+    for stage in graph.stages[:-1]:
         before = live[: stage.parents]
         fed = is_open[stage.columns] | mask[: stage.parents, stage.columns][before].any(axis=0)
         if stage.kind == "heads":
-            first = graph.head_source(stage.layer, 0)
-            live[first : first + n_heads] = fed.reshape(3, n_heads).any(axis=0)
+            live[stage.rows] = fed.reshape(3, n_heads).any(axis=0)
         else:
-            live[graph.mlp_source(stage.layer)] = fed[0]
+            live[stage.rows] = fed
     return live
 
 
 def _needs(
     graph: Graph, mask: NDArray[np.bool_], is_open: NDArray[np.bool_], demand: Mapping[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    n_heads = graph.n_heads
     need = np.zeros(graph.n_sources, dtype=np.uint8)
     need_in = np.zeros(graph.n_destinations, dtype=np.uint8)
     for source, positions in demand.items():
@@ -114,25 +83,21 @@ def _needs(
     need_in[graph.logits_destination] = Positions.LAST
     need_in[is_open] = Positions.NONE
 
-    def gather(first: int, last: int, after: int) -> NDArray[np.uint8]:
+    def gather(rows: slice, after: int) -> NDArray[np.uint8]:
         wanted = need_in[after:]
         asked = np.flatnonzero(wanted)
         if asked.size:
-            here = (mask[first:last, after:][:, asked] * wanted[asked]).max(axis=1)
-            np.maximum(need[first:last], here.astype(np.uint8), out=need[first:last])
-        return need[first:last]
+            here = (mask[rows, after:][:, asked] * wanted[asked]).max(axis=1)
+            np.maximum(need[rows], here.astype(np.uint8), out=need[rows])
+        return need[rows]
 
-    for layer in range(graph.n_layers - 1, -1, -1):
-        mlp = graph.mlp_source(layer)
-        column = graph.mlp_destination(layer)
-        need_in[column] = gather(mlp, mlp + 1, column + 1)[0]
-        if is_open[column]:
-            need_in[column] = Positions.NONE
-        head = graph.head_source(layer, 0)
-        heads = gather(head, head + n_heads, column)
-        first = graph.head_destination(layer, 0, 0)
-        keys = np.where(heads > Positions.NONE, Positions.ALL, Positions.NONE)
-        need_in[first : first + 3 * n_heads] = np.concatenate((heads, keys, keys))
-        here = slice(first, first + 3 * n_heads)
+    for stage in reversed(graph.stages[:-1]):
+        here = stage.columns
+        needed = gather(stage.rows, here.stop)
+        if stage.kind == "heads":
+            keys = np.where(needed > Positions.NONE, Positions.ALL, Positions.NONE)
+            need_in[here] = np.concatenate((needed, keys, keys))
+        else:
+            need_in[here] = needed
         need_in[here][is_open[here]] = Positions.NONE
     return need, need_in

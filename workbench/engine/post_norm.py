@@ -31,12 +31,6 @@ def has_post_norms(recording: Recording) -> bool:
     return any(layer.post_attention is not None for layer in recording.parts.layers)
 
 
-def heads_of(graph: Graph, layer: int) -> range:
-    """The sources that are a layer's heads."""
-    first = graph.head_source(layer, 0)
-    return range(first, first + graph.n_heads)
-
-
 def summed(run: Run, layer: int, positions: int) -> Tensor:
     """What a layer's heads and output bias write together, [pair, 1, position or 1, d_model]."""
     value = run.layers[layer].attn_sum
@@ -80,16 +74,16 @@ class _PostNormed(Deltas):
         rest = columns.copy()
         views: list[tuple[NDArray[np.int64], Tensor]] = []
         for index, layer in enumerate(self._recording.parts.layers):
-            heads = heads_of(self._graph, index)
+            heads = self._graph.head_rows(index)
             if heads.start >= columns.shape[1]:
                 break
-            chosen = columns[:, heads.start : heads.stop]
+            chosen = columns[:, heads]
             if layer.post_attention is None or not chosen.any():
                 continue
-            rest[:, heads.start : heads.stop] = False
+            rest[:, heads] = False
             patterns, of = np.unique(chosen, axis=0, return_inverse=True)
             wanted = np.zeros((len(patterns), columns.shape[1]), dtype=bool)
-            wanted[:, heads.start : heads.stop] = patterns
+            wanted[:, heads] = patterns
             added = super().sum(wanted, positions)
             assert added is not None, index
             corrupted = summed(self._recording.corrupted, index, positions)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.circuits.graph import Graph
-from workbench.engine.plan import Plan, Positions, Stage, stages
+from workbench.circuits.graph import Graph, Stage
+from workbench.engine.plan import Plan, Positions
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Reach:
     def __init__(
         self, graph: Graph, mask: NDArray[np.bool_], plan: Plan, changes: Sequence[Alternative]
     ) -> None:
-        self.stages = stages(graph)
+        self.stages = graph.stages
         self.tail = _full_tail(graph, self.stages, mask, changes)
         n = len(changes)
         self.sources = np.zeros((graph.n_sources, n), dtype=bool)
@@ -63,17 +63,17 @@ class Reach:
                 spread &= (plan.need_in[stage.columns] > Positions.NONE)[:, None]
                 touched |= spread
             if stage.kind == "heads":
-                first = graph.head_source(stage.layer, 0)
-                here = slice(first, first + graph.n_heads)
                 heads = touched.reshape(3, graph.n_heads, n).any(axis=0)
-                self.sources[here] = heads & wanted[here, None]
+                self.sources[stage.rows] = heads & wanted[stage.rows, None]
             elif stage.kind == "mlp":
-                source = graph.mlp_source(stage.layer)
-                self.sources[source] = touched[0] & wanted[source]
+                self.sources[stage.rows] = touched & wanted[stage.rows, None]
 
 
 def _full_tail(
-    graph: Graph, all_stages: list[Stage], mask: NDArray[np.bool_], changes: Sequence[Alternative]
+    graph: Graph,
+    all_stages: Sequence[Stage],
+    mask: NDArray[np.bool_],
+    changes: Sequence[Alternative],
 ) -> int:
     last_changed = max((c for change in changes for c in change.columns()), default=-1)
     tail = len(all_stages)
@@ -100,7 +100,7 @@ def live_in(
     n, n_heads = len(changes), graph.n_heads
     live = np.zeros((graph.n_sources, n), dtype=bool)
     live[0] = True
-    for stage in stages(graph)[:-1]:
+    for stage in graph.stages[:-1]:
         columns, first = stage.columns, stage.columns.start
         before = live[: stage.parents].astype(np.float32)
         fed = mask[: stage.parents, columns].T.astype(np.float32) @ before
@@ -115,8 +115,7 @@ def live_in(
                     fed[column - first, k] += sign * before[source, k]
         reached = opened | (fed > 0.5)
         if stage.kind == "heads":
-            source = graph.head_source(stage.layer, 0)
-            live[source : source + n_heads] = reached.reshape(3, n_heads, n).any(axis=0)
+            live[stage.rows] = reached.reshape(3, n_heads, n).any(axis=0)
         else:
-            live[graph.mlp_source(stage.layer)] = reached[0]
+            live[stage.rows] = reached
     return live

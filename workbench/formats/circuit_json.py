@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.edge_arrays import edge_indices, edge_names, graph_of_shape, real_edges
+from workbench.circuits.names import is_edge
 from workbench.errors import WorkbenchError
 from workbench.formats.circuit_schema import FORMAT, PROVENANCE, VERSION, CircuitFile
 
@@ -174,7 +175,7 @@ def _check_names(circuit: Circuit) -> None:
             if not graph.has_node(node):
                 graph.source_index(node)  # says so
     for target in circuit.notes:
-        if "->" in target:
+        if is_edge(target):
             graph.parse_edge(target)
         elif target and not graph.has_node(target):
             graph.source_index(target)

@@ -7,7 +7,6 @@ import math
 import networkx as nx
 
 from workbench.circuits.circuit import Circuit
-from workbench.circuits.graph import INPUT, LOGITS, Graph
 
 
 def to_networkx(circuit: Circuit) -> nx.MultiDiGraph[str]:
@@ -33,7 +32,7 @@ def to_networkx(circuit: Circuit) -> nx.MultiDiGraph[str]:
         drawn.add_node(
             node,
             layer=graph.layer_of(node),
-            kind=kind_of(graph, node),
+            kind=graph.parse_node(node).kind,
             group=", ".join(group.name for group in groups),
             role=", ".join(group.role for group in groups if group.role),
             note=circuit.notes.get(node, ""),
@@ -41,22 +40,14 @@ def to_networkx(circuit: Circuit) -> nx.MultiDiGraph[str]:
         )
     for name in circuit.edges():
         source, destination = graph.parse_edge(name)
-        reader = graph.destinations[destination]
-        node, _, letter = reader.partition("<")
+        reader = graph.destination_table[destination]
         attributes: dict[str, str | float] = {
             "name": name,
-            "destination": reader,
-            "input": letter.rstrip(">"),
+            "destination": reader.name,
+            "input": reader.input or "",
             "note": circuit.notes.get(name, ""),
         }
         if circuit.scores is not None and not math.isnan(circuit.scores[source, destination]):
             attributes["score"] = float(circuit.scores[source, destination])
-        drawn.add_edge(graph.sources[source], node, key=reader, **attributes)
+        drawn.add_edge(graph.sources[source], reader.node.name, key=reader.name, **attributes)
     return drawn
-
-
-def kind_of(graph: Graph, node: str) -> str:
-    """input, head, mlp or logits."""
-    if node in (INPUT, LOGITS):
-        return node
-    return "head" if graph.is_head(node) else "mlp"

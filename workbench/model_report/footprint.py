@@ -124,7 +124,7 @@ def _needed(graph: Graph) -> tuple[int, int]:
     """With every edge kept, how many sources beside the input are needed at all positions, being
     read as keys and values, and how many at the last alone: those of the last layer.
     """
-    of_layer = graph.n_heads + 1
+    of_layer = graph.sources_per_layer
     return (graph.n_layers - 1) * of_layer, of_layer
 
 
@@ -143,7 +143,7 @@ def _what_if(
     from workbench.metrics.metric import LOGIT_BYTES
 
     row, budget = _row(parts, shape), what_if_bytes(parts.device.type)
-    one = alternative_rows(*needed, 3 * graph.n_heads, tail=True) * row
+    one = alternative_rows(*needed, graph.head_inputs_per_layer, tail=True) * row
     together = WHAT_IF_EXCESS * min(max(budget, one), graph.n_edges * one)
     if metric == "logit_diff" and parts.logit_cap is None:
         return int(together)

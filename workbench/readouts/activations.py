@@ -68,12 +68,13 @@ class Activations:
             return run.embedding[self.rows, at]
         if node == LOGITS:
             return run.final[self.rows, at]
-        layer, head = parse_node(node)
-        if head is None:
+        place = self.parts.graph().parse_node(node)
+        layer = place.layer
+        if place.head is None:
             return run.layers[layer].mlp_out[self.rows, at]
-        z = run.layers[layer].z[head][self.rows, at]
+        z = run.layers[layer].z[place.head][self.rows, at]
         attention = self.parts.layers[layer].attention
-        written = z @ attention.w_o[head] * attention.multiplier
+        written = z @ attention.w_o[place.head] * attention.multiplier
         after = self.after_attention(layer)
         if after is None:
             return written
@@ -109,14 +110,6 @@ class Activations:
         """Token ids of each pair's answers and wrong answers, at least one each."""
         right, wrong = self.group.answers, self.group.wrong_answers
         return [right[row] for row in self.rows], [wrong[row] for row in self.rows]
-
-
-def parse_node(node: str) -> tuple[int, int | None]:
-    """Layer and head of `a9.h1`, layer and None of `m9`."""
-    if node.startswith("m"):
-        return int(node[1:]), None
-    layer, _, head = node[1:].partition(".h")
-    return int(layer), int(head)
 
 
 def activations(

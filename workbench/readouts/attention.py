@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.readouts.activations import Activations, activations, parse_node, place_of
+from workbench.readouts.activations import Activations, activations, place_of
 from workbench.readouts.results import AttentionPattern
 from workbench.transformer.attention import capped, hidden_keys
 
@@ -40,8 +40,8 @@ def pattern(
         WorkbenchError: there is no such head, pair or run, or prompts of several lengths are to be
             averaged.
     """
-    place = place_of(experiment, head, -1, pair, run)
-    if not experiment.model.graph.is_head(head):
+    place, node = place_of(experiment, head, -1, pair, run), experiment.model.graph.parse_node(head)
+    if node.head is None:
         raise WorkbenchError(f"Only heads have an attention pattern, not {head}.")
     selections = activations(experiment, pair=pair, run=run)
     if len(selections) > 1:
@@ -51,11 +51,9 @@ def pattern(
             "have no mean; choose one prompt."
         )
     (selection,) = selections
-    layer, index = parse_node(head)
-    assert index is not None
-    window = selection.recording.parts.layers[layer].attention.window
+    window = selection.recording.parts.layers[node.layer].attention.window
     limit = "" if window is None else f" This layer sees the last {window} positions only."
-    weights = _weights(selection, layer, index).mean(0)
+    weights = _weights(selection, node.layer, node.head).mean(0)
     return AttentionPattern(
         place=place,
         tokens=_tokens(experiment, selection, run),

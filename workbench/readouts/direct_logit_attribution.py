@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from workbench.circuits.graph import LOGITS
+from workbench.circuits.names import head_name, mlp_name
 from workbench.readouts.activations import Activations, activations, mean_columns, place_of
 from workbench.readouts.results import (
     BIASES,
@@ -98,8 +99,9 @@ def _contributions(selection: Activations) -> dict[str, Tensor]:
                 biases, biased = biases + reading @ norm_after.bias, True
         by_head = torch.einsum("hem,pm->hpe", attention.w_o.float(), of_heads)
         values = (selection.heads(index).float() * by_head).sum(-1) * attention.multiplier
-        rows |= {f"a{index}.h{head}": value for head, value in enumerate(values)}
-        rows[f"m{index}"] = read(selection.output(f"m{index}"))
+        rows |= {head_name(index, head): value for head, value in enumerate(values)}
+        mlp = mlp_name(index)
+        rows[mlp] = read(selection.output(mlp))
         if attention.b_o is not None:
             bias = attention.b_o.float() * attention.multiplier
             biases, biased = biases + of_heads @ bias, True

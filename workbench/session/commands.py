@@ -15,6 +15,7 @@ from workbench.base.json_values import string, strings
 from workbench.base.text import counted
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.circuits.names import kind_of
 from workbench.errors import WorkbenchError
 from workbench.session.reference import Reference, shown
 from workbench.session.state import Change
@@ -89,7 +90,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 
 def _into(node: str, inputs: str) -> str:
-    return node if ".h" not in node or inputs == "qkv" else f"{node}<{inputs}>"
+    return node if kind_of(node) != "head" or inputs == "qkv" else f"{node}<{inputs}>"
 
 
 @dataclass(frozen=True, kw_only=True)

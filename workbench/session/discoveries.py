@@ -18,6 +18,7 @@ from typing import Any
 from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
+from workbench.circuits.names import edge_ends
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
@@ -222,7 +223,7 @@ class Discovering(ReadOnlySession):
         """The circuit's metric and faithfulness if this edge of the proposal were accepted now."""
         with self._lock.background():
             circuit = self._seen.state.circuit
-            opened = edge.partition("->")[2] in circuit.open
+            opened = edge_ends(edge)[1] in circuit.open
             return self._engine.if_toggled(circuit, edge, close=opened)
 
     def refuse(self, edges: Sequence[str], refused: bool = True) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import HEAD_INPUTS, INPUT, LOGITS, Graph
+from workbench.circuits.names import edge_ends, input_of, is_edge
 from workbench.errors import WorkbenchError
 from workbench.session.known_effects import Matrix
 from workbench.session.state import State
@@ -23,8 +24,7 @@ def destinations(graph: Graph, node: str, inputs: str = "qkv") -> tuple[str, ...
     """
     if not inputs or not set(inputs) <= set(HEAD_INPUTS):
         raise WorkbenchError(f"A head's inputs are named by letters of 'qkv', not {inputs!r}.")
-    names = graph.destinations_of(node)
-    return tuple(name for name in names if len(names) == 1 or name[-2] in inputs)
+    return tuple(name for name in graph.destinations_of(node) if input_of(name) in inputs)
 
 
 def _some_destinations(state: State, node: str, inputs: str) -> tuple[str, ...]:
@@ -70,18 +70,18 @@ def expand(
     else:
         for edge in keep:
             state.circuit.graph.parse_edge(edge)
-            if edge.partition("->")[2] not in wanted:
+            if edge_ends(edge)[1] not in wanted:
                 raise WorkbenchError(
                     f"{edge} does not enter {', '.join(wanted)}; keep edges that do."
                 )
-        edges = [edge for edge in keep if edge.partition("->")[2] in into]
+        edges = [edge for edge in keep if edge_ends(edge)[1] in into]
     return _replace_into(state, into, edges)
 
 
 def toggle(state: State, edge: str, score: Matrix) -> State:
     """Keep or drop one edge; an open destination is first closed with its preview."""
     state.circuit.graph.parse_edge(edge)
-    destination = edge.partition("->")[2]
+    destination = edge_ends(edge)[1]
     if destination in state.circuit.open:
         state = _replace_into(state, [destination], previewed(state, destination, score))
     if state.circuit.has(edge):
@@ -125,7 +125,7 @@ def toggle_node(state: State, node: str) -> State:
         return State(dropped.circuit, state.threshold, shelf)
     if node not in shelf:
         raise WorkbenchError(f"{node} has no edges in the circuit; keep an edge out of it first.")
-    edges = [edge for edge in shelf.pop(node) if edge.partition("->")[2] not in circuit.open]
+    edges = [edge for edge in shelf.pop(node) if edge_ends(edge)[1] not in circuit.open]
     if not edges:
         raise WorkbenchError(
             f"What {node} fed has been reopened; expand that again to choose it there."
@@ -195,7 +195,7 @@ def remove_group(state: State, name: str) -> State:
 
 def note(state: State, target: str, text: str) -> State:
     graph = state.circuit.graph
-    if "->" in target:
+    if is_edge(target):
         graph.parse_edge(target)
     elif target and not graph.has_node(target):
         graph.source_index(target)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.circuit import Circuit
+from workbench.circuits.names import edge_ends
 from workbench.session.known_effects import Matrix
 from workbench.session.state import State
 
@@ -71,5 +72,5 @@ def accepted(state: State, found: Circuit, edges: Sequence[str]) -> State:
     """
     keep = [edge for edge in edges if found.has(edge)]
     drop = [edge for edge in edges if not found.has(edge)]
-    entered = {edge.partition("->")[2] for edge in keep}
+    entered = {edge_ends(edge)[1] for edge in keep}
     return state.with_edges(close=entered, keep=keep, drop=drop)

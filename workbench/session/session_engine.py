@@ -16,6 +16,7 @@ import numpy as np
 from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
+from workbench.circuits.names import edge_ends
 from workbench.experiment.ablations import PATCHING
 from workbench.session.known_effects import DROP, Matrix
 
@@ -140,7 +141,7 @@ class SessionEngine:
         """
         from workbench.engine.evaluator import Edit
 
-        closed = (edge.partition("->")[2],) if close else ()
+        closed = (edge_ends(edge)[1],) if close else ()
         with failures_as_sentences():
             edit = Edit(toggle=(edge,), close=closed)
             metric = float(self._at(circuit).what_if([edit])[0].mean())

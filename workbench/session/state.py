@@ -15,6 +15,7 @@ import numpy as np
 from workbench.base.json_values import string, strings
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
+from workbench.circuits.names import edge_ends
 from workbench.errors import WorkbenchError
 from workbench.session.reference import Reference
 
@@ -179,7 +180,7 @@ class Change:
         if opened & circuit.open or not closed <= circuit.open:
             raise WorkbenchError("Other destinations are open than were then.")
         circuit.open = (circuit.open | opened) - closed
-        entered = {edge.partition("->")[2] for edge in self.added} & circuit.open
+        entered = {edge_ends(edge)[1] for edge in self.added} & circuit.open
         if entered or any(circuit.mask[:, graph.destination_index(d)].any() for d in opened):
             raise WorkbenchError("An edge would be kept that enters an open destination.")
         if self.groups is not None:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from workbench.circuits.graph import Graph
+from workbench.circuits.graph import Graph, shared_graph
 
 Rotation: TypeAlias = tuple[Tensor, Tensor]
 """Cosines and sines [position, n_rotary] of some positions."""
@@ -167,7 +167,7 @@ class ModelParts:
         return max((w for w in windows if w is not None), default=None)
 
     def graph(self) -> Graph:
-        return Graph(len(self.layers), self.n_heads, self.parallel)
+        return shared_graph(len(self.layers), self.n_heads, self.parallel)
 
     def rotations(self, positions: Tensor) -> tuple[Rotation | None, ...]:
         """Every layer's rotation of these positions; layers of one kind share theirs."""

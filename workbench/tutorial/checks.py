@@ -8,6 +8,7 @@ so that the steps hold for whatever weights come with the workbench.
 from __future__ import annotations
 
 from workbench.base.text import counted
+from workbench.circuits.names import kind_of, parse_name
 from workbench.engine.effect_settings import FULL, NAMES
 from workbench.session.log import LogEntry
 from workbench.tutorial.observation import Moment, Observation
@@ -194,10 +195,12 @@ def next_expanded(seen: Observation) -> str | None:
     deed = _last(seen)
     if deed is None or deed.change.closed == ("logits",):
         return None
-    node = deed.change.closed[0].partition("<")[0]
+    closed = parse_name(deed.change.closed[0])
+    if closed is None:
+        return None
     return (
-        f"{node} is now made of {counted(len(deed.change.added), 'kept edge')}; the faithfulness "
-        f"went from {_change(deed)}."
+        f"{closed.node} is now made of {counted(len(deed.change.added), 'kept edge')}; "
+        f"the faithfulness went from {_change(deed)}."
     )
 
 
@@ -205,15 +208,15 @@ def next_expanded(seen: Observation) -> str | None:
 
 
 def ask_inputs(seen: Observation) -> str:
-    if ".h" not in seen.now.look.node:
-        head = seen.now.some("a")
+    if kind_of(seen.now.look.node) != "head":
+        head = seen.now.some("head")
         return f"Press /, type the name of a head, such as {head}, then enter."
     return "Press i until q, k or v alone stands in brackets above the edges."
 
 
 def inputs_chosen(seen: Observation) -> str | None:
     look = seen.now.look
-    if look not in seen.looks or ".h" not in look.node or look.inputs == "qkv":
+    if look not in seen.looks or kind_of(look.node) != "head" or look.inputs == "qkv":
         return None
     name = {"q": "query", "k": "key", "v": "value"}[look.inputs]
     words = f"{counted(len(seen.now.edges), 'edge')} could feed the {name} of {look.node}"
@@ -253,7 +256,7 @@ def ask_lens(seen: Observation) -> str:
     if look.panel != "readouts" or not _writes(look.read):
         if look.panel != "readouts" and _writes(look.read):
             return f"Press 3: the readouts of {look.read}."
-        mlp = seen.now.some("m")
+        mlp = seen.now.some("mlp")
         if any(row.name == mlp for row in seen.now.rows):
             return f"1, then j and k to a node such as {mlp}; then 3 for its readouts."
         return f"2, then j and k to an edge from a node such as {mlp}; then 3 for its readouts."
@@ -265,7 +268,7 @@ def ask_lens(seen: Observation) -> str:
 
 
 def _writes(node: str | None) -> bool:
-    return node is not None and node.startswith(("a", "m"))
+    return node is not None and kind_of(node) in ("head", "mlp")
 
 
 def curve_read(seen: Observation) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.circuits.circuit import RoleGroup
+from workbench.circuits.names import NodeKind, kind_of
 from workbench.circuits.tree import TreeRow
 from workbench.readouts.results import AnswerCurve
 from workbench.session.log import LogEntry
@@ -71,12 +72,12 @@ class Moment:
         """The edge under the cursor."""
         return next((edge for edge in self.edges if edge.edge == self.look.edge), None)
 
-    def some(self, kind: str) -> str:
-        """A node to name as an example: the first in the circuit whose name begins so, else the
-        last of the model.
+    def some(self, kind: NodeKind) -> str:
+        """A node to name as an example: the first of its kind in the circuit, else the last
+        of the model.
         """
-        inside = (row.name for row in self.rows if row.name.startswith(kind))
-        others = (node for node in reversed(self.nodes) if node.startswith(kind))
+        inside = (row.name for row in self.rows if kind_of(row.name) == kind)
+        others = (node for node in reversed(self.nodes) if kind_of(node) == kind)
         return next(inside, None) or next(others, "logits")
 
 

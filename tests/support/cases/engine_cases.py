@@ -17,6 +17,7 @@ from tests.support.references.engine import Reference
 from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_neox
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
+from workbench.circuits.names import edge_ends
 from workbench.experiment.experiment import Experiment
 from workbench.models.model import Model
 from workbench.prompts.batch import Group
@@ -185,5 +186,5 @@ def random_circuit(graph: Graph, density: float, seed: int, share_open: float = 
 
 def some_edges(graph: Graph, n: int, seed: int, without: frozenset[str] = frozenset()) -> list[str]:
     """Different random edges, none into the destinations `without`."""
-    edges = [e for e in graph.edges() if e.partition("->")[2] not in without]
+    edges = [e for e in graph.edges() if edge_ends(e)[1] not in without]
     return [str(e) for e in np.random.default_rng(seed).choice(edges, n, replace=False)]

@@ -23,6 +23,7 @@ from workbench.assessment.settings import AssessmentSettings
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import INPUT, LOGITS
+from workbench.circuits.names import is_edge
 from workbench.engine.baseline import CleanBaseline
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.node_patching import corrupted_finals
@@ -72,7 +73,7 @@ def assess_part(
         components.append(
             Component(
                 name=name,
-                kind="edge" if "->" in name else "node",
+                kind="edge" if is_edge(name) else "node",
                 noised=one,
                 denoised=other,
                 noising=noising,

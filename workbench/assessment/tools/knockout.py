@@ -74,15 +74,14 @@ def _final(graph: Graph, recording: Recording, removed: NDArray[np.bool_]) -> Te
     sources = np.flatnonzero(removed.any(axis=0))
     if not sources.size:
         return recording.clean.final[:, -1:].expand(-1, len(removed), -1)
-    first = (int(sources[0]) - 1) // (graph.n_heads + 1)
+    first = graph.node_table[sources[0]].layer
     x = recording.clean.layers[first].attn_in[:, None].expand(-1, len(removed), -1, -1)
     for index in range(first, len(parts.layers)):
         layer, ablated = parts.layers[index], recording.corrupted.layers[index]
         prefix_k, prefix_v = recording.prefix(index)
         prefix = None if prefix_k is None or prefix_v is None else (prefix_k, prefix_v)
         z = run_heads(layer, x, recording.rotary[index], prefix)[3]
-        head = graph.head_source(index, 0)
-        heads = out[:, head : head + graph.n_heads].T[:, None, :, None, None]
+        heads = out[:, graph.head_rows(index)].T[:, None, :, None, None]
         z = torch.where(heads, ablated.z[:, :, None], z)
         written = layer.after_attention(write_heads(layer, z))
         mlp_in = x if parts.parallel else x + written

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.circuit import all_edges
-from workbench.circuits.graph import LOGITS, Graph
+from workbench.circuits.graph import HEAD_INPUTS, Graph
 
 Mask = NDArray[np.bool_]
 Edge = tuple[int, int]
@@ -29,9 +29,8 @@ class RandomCircuits:
         self._random = np.random.default_rng(seed)
         self._all = all_edges(graph)
         self._edges = np.flatnonzero(self._all)
-        nodes = [graph.node_of(name) for name in graph.destinations]
         # Which source a destination is an input of; the logits are none.
-        self._owner = np.array([-1 if n == LOGITS else graph.source_index(n) for n in nodes])
+        self._owner = np.array([-1 if row is None else row for row in graph.owners])
         self._columns = [np.flatnonzero(self._owner == s) for s in range(graph.n_sources)]
 
     def of_size(self, n_edges: int) -> Mask:
@@ -64,11 +63,11 @@ class RandomCircuits:
         sources, columns = np.arange(graph.n_sources), np.arange(graph.n_destinations)
         for layer in range(graph.n_layers):
             order = self._random.permutation(graph.n_heads)
-            first = graph.head_source(layer, 0)
-            sources[first : first + graph.n_heads] = first + order
-            for which in range(3):
-                first = graph.head_destination(layer, which, 0)
-                columns[first : first + graph.n_heads] = first + order
+            heads = graph.head_rows(layer)
+            sources[heads] = heads.start + order
+            for which in range(len(HEAD_INPUTS)):
+                inputs = graph.head_inputs(layer, which)
+                columns[inputs] = inputs.start + order
         shuffled = np.zeros_like(mask)
         shuffled[np.ix_(sources, columns)] = mask
         return shuffled

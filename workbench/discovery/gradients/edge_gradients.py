@@ -64,8 +64,7 @@ def gradients(
         yield AtStage(slice(logits, logits + 1), above[None], above)
         for index in reversed(range(first, graph.n_layers)):
             found, above = _layer_back(tape, index, above, rules)
-            column = graph.head_destination(index, Q, 0)
-            yield AtStage(slice(column, column + len(found)), found, above)
+            yield AtStage(graph.layer_columns(index), found, above)
 
 
 def _at_final(tape: Tape, metric: Metric, rules: Rules) -> Tensor:
@@ -98,7 +97,7 @@ def _layer_back(tape: Tape, index: int, above: Tensor, rules: Rules) -> tuple[Te
         assert taped.attn_sum is not None, index
         summed = taped.attn_sum[:, -known:]
         at_sum = NormSlope(layer.post_attention, summed, rules.frozen_norms).back(at_heads)
-    found = at_sum.new_zeros(3 * parts.n_heads + 1, *taped.attn_in.shape)
+    found = at_sum.new_zeros(parts.graph().destinations_per_layer, *taped.attn_in.shape)
     found[-1, :, -known:] = at_mlp
     _through_projections(layer, taped, _at_projected(tape, index, at_sum, rules), rules, found)
     before = found[:-1].sum(0)
@@ -186,6 +185,7 @@ def _through_projections(
     """
     attention = layer.attention
     n_heads = len(attention.w_q)
+    by_input = out[:-1].unflatten(0, (3, n_heads))
     slope = NormSlope(layer.norm1, taped.attn_in, rules.frozen_norms)
     for which, gradient in zip((Q, K, V), projected, strict=True):
         n = gradient.shape[2]
@@ -203,7 +203,7 @@ def _through_projections(
             found = NormSlope(layer.norm1, taped.attn_in[:, -n:], rules.frozen_norms).back(
                 at_normed
             )
-        out[which * n_heads : (which + 1) * n_heads, :, -n:] = found
+        by_input[which, :, :, -n:] = found
 
 
 def _through_joint_norm(

@@ -27,8 +27,8 @@ from torch import Tensor
 from workbench.circuits.graph import Graph
 from workbench.engine.incremental import residuals
 from workbench.engine.node_math import at_positions, head_outputs, head_values, project
-from workbench.engine.plan import Plan, Positions, make_plan, stages
-from workbench.engine.post_norm import heads_of, summed
+from workbench.engine.plan import Plan, Positions, make_plan
+from workbench.engine.post_norm import summed
 from workbench.transformer.attention import K, Q, V
 from workbench.transformer.recording import LayerRecord, Recording, Run
 
@@ -42,7 +42,7 @@ def pair_bytes(graph: Graph, recording: Recording) -> int:
     something.
     """
     final = recording.clean.final
-    rows = 2 * graph.n_sources + _STAGE_COPIES * 3 * graph.n_heads
+    rows = 2 * graph.n_sources + _STAGE_COPIES * graph.head_inputs_per_layer
     return rows * recording.n_positions * recording.parts.d_model * final.element_size()
 
 
@@ -93,7 +93,7 @@ class MaskedRun:
         self._plain = self._mask.clone()
         self._normed: list[tuple[int, slice]] = []
         for index, layer in enumerate(recording.parts.layers):
-            heads = heads_of(graph, index)
+            heads = graph.head_rows(index)
             slots = slice(*np.searchsorted(self._sources, [heads.start, heads.stop]))
             if layer.post_attention is not None and slots.stop > slots.start:
                 self._plain[slots] = 0
@@ -115,7 +115,7 @@ class MaskedRun:
     def _make_jobs(self, plan: Plan) -> Iterator[_Job]:
         graph = self.graph
         slot = {int(source): i for i, source in enumerate(self._sources)}
-        for stage in stages(graph)[:-1]:
+        for stage in graph.stages[:-1]:
             parents = int(np.searchsorted(self._sources, stage.parents))
             if stage.kind == "mlp":
                 source = graph.mlp_source(stage.layer)
@@ -129,7 +129,7 @@ class MaskedRun:
             for positions in (Positions.LAST, Positions.ALL):
                 heads = [
                     head
-                    for head, source in enumerate(heads_of(graph, stage.layer))
+                    for head, source in enumerate(graph.head_sources(stage.layer))
                     if source in slot and plan.need[source] == positions
                 ]
                 if not heads:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workbench.circuits.names import mlp_name
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import PATCHING, ZERO
 from workbench.experiment.experiment import Experiment
@@ -154,7 +155,7 @@ def neuron_remarks(experiment: Experiment) -> list[str]:
             "MLP writes, not what a neuron of it would be."
         ]
     layers = enumerate(experiment.parts.layers)
-    without = [f"m{index}" for index, layer in layers if with_neurons(layer) is None]
+    without = [mlp_name(index) for index, layer in layers if with_neurons(layer) is None]
     if not without:
         return []
     return [

@@ -95,12 +95,12 @@ class Slice:
         if not has_post_norms(self.recording):
             return self.written()
         parts = self.recording.parts
+        graph = parts.graph()
         out = self.written().clone()
         for index, layer in enumerate(parts.layers):
             summed = tape.layers[index].attn_sum
             if layer.post_attention is not None and summed is not None:
-                first = 1 + index * (parts.n_heads + 1)
-                heads = out[first : first + parts.n_heads]
+                heads = out[graph.head_rows(index)]
                 heads.copy_(
                     NormSlope(layer.post_attention, summed, rules.frozen_norms).forth(heads)
                 )
@@ -149,19 +149,19 @@ def streamed(model: Model, batch: Batch, metric: str, *, anew: bool = False) -> 
 def _written(recording: Recording, pairs: slice) -> Tensor:
     """As `Slice.written`."""
     parts, clean, corrupted = recording.parts, recording.clean, recording.corrupted
-    n_heads = parts.n_heads
+    graph, heads = parts.graph(), list(range(parts.n_heads))
     embedding = corrupted.embedding[pairs] - clean.embedding[pairs]
-    out = embedding.new_empty(1 + len(parts.layers) * (n_heads + 1), *embedding.shape)
+    out = embedding.new_empty(graph.n_sources, *embedding.shape)
     out[0] = embedding
     with torch.no_grad():
         for index in range(len(parts.layers)):
             here, there = clean.layers[index], corrupted.layers[index]
-            first = 1 + index * (n_heads + 1)
             z = there.z[:, pairs] - here.z[:, pairs]
-            out[first : first + n_heads] = head_outputs(
-                recording, index, list(range(n_heads)), z[:, :, None]
-            )[:, :, 0]
-            torch.sub(there.mlp_out[pairs], here.mlp_out[pairs], out=out[first + n_heads])
+            out[graph.head_rows(index)] = head_outputs(recording, index, heads, z[:, :, None])[
+                :, :, 0
+            ]
+            mlp = out[graph.mlp_source(index)]
+            torch.sub(there.mlp_out[pairs], here.mlp_out[pairs], out=mlp)
     return out
 
 
@@ -197,7 +197,7 @@ def pair_bytes(
     # Behind norms that follow the heads, differences are kept as written and as they arrive.
     normed = any(layer.post_attention is not None for layer in parts.layers)
     values = (2 if normed else 1) * graph.n_sources
-    values += _PER_DESTINATION * (3 * parts.n_heads + 1) + _MLP
+    values += _PER_DESTINATION * graph.destinations_per_layer + _MLP
     if anew:
         heads = (parts.n_heads + 2 * parts.n_kv_heads) * parts.d_head / parts.d_model
         values += int(len(parts.layers) * (_ANEW + heads))

@@ -37,7 +37,6 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.search.backward import Backward
 from workbench.discovery.search.finish import finish_search
-from workbench.engine.plan import stages
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 
@@ -91,16 +90,11 @@ def visits(graph: Graph) -> list[tuple[int, int | None]]:
     """Every destination and the source that its node is (None: the logits), in the order of the
     search.
     """
-    out: list[tuple[int, int | None]] = []
-    for stage in reversed(stages(graph)):
-        for offset in range(stage.columns.stop - stage.columns.start):
-            node: int | None = None
-            if stage.kind == "heads":
-                node = graph.head_source(stage.layer, offset % graph.n_heads)
-            elif stage.kind == "mlp":
-                node = graph.mlp_source(stage.layer)
-            out.append((stage.columns.start + offset, node))
-    return out
+    return [
+        (column, graph.owners[column])
+        for stage in reversed(graph.stages)
+        for column in range(stage.columns.start, stage.columns.stop)
+    ]
 
 
 def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:

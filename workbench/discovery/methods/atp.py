@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.base.work import Work
+from workbench.circuits.names import mlp_name
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.node_gradients import (
     Block,
@@ -52,7 +53,7 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
             for block, (sources, effects, of_neurons) in enumerate(backward):
                 positions[sources, here] += effects
                 if of_neurons is not None:
-                    name = f"m{n_layers - 1 - block}"
+                    name = mlp_name(n_layers - 1 - block)
                     neurons[name] = neurons.get(name, 0) + of_neurons
                 yield (done + n * (block + 1) / (n_layers + 1)) / experiment.n_pairs
             done += n
@@ -85,7 +86,7 @@ def _scores(
         if differences is not None and gradients.neurons is not None:
             moved = differences.float() * gradients.neurons.float()
             of_neurons = moved.sum((0, 1)).cpu().numpy().astype(np.float64)
-        sources = slice(graph.head_source(index, 0), graph.mlp_source(index) + 1)
+        sources = graph.layer_rows(index)
         yield sources, effects.astype(np.float64), of_neurons
     moved = recording.corrupted.embedding[pairs] - recording.clean.embedding[pairs]
     effects = dot(moved, gradient).sum(0)[None].cpu().numpy()

@@ -29,6 +29,7 @@ from torch import Tensor
 
 from workbench.base.work import Work, part
 from workbench.circuits.graph import Graph
+from workbench.circuits.names import mlp_name
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.node_gradients import (
     Block,
@@ -180,7 +181,7 @@ def _add_block(
 ) -> None:
     """Add what one pass says of a block's nodes; `moved` is how far its neurons move."""
     mlp = graph.mlp_source(block.index)
-    heads = slice(graph.head_source(block.index, 0), mlp)
+    heads = graph.head_rows(block.index)
     found.add(0, slice(mlp, mlp + 1), weight, dot(block.mlp_out, gradients.mlp_out)[None])
     found.add(0, heads, weight, dot(block.z, gradients.z))
     effects = inputs.effects(gradients.z)
@@ -191,7 +192,7 @@ def _add_block(
     if moved is not None and gradients.neurons is not None:
         by_pair = torch.einsum("pin,pin->pn", moved.float(), gradients.neurons.float())
         values = weight * _total(by_pair.abs().sum(0))
-        name = f"m{block.index}"
+        name = mlp_name(block.index)
         found.neurons[name] = found.neurons.get(name, 0) + values
 
 

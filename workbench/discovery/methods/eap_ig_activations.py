@@ -17,11 +17,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 
 import torch
 from torch import Tensor
 
 from workbench.base.work import Work
+from workbench.circuits.graph import Graph, Node
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.backward_rules import PLAIN
 from workbench.discovery.gradients.edge_gradients import edge_scores, gradients
@@ -61,7 +63,7 @@ def _score(steps: int, piece: Slice) -> Work[Tensor]:
     tokens = recording.start + recording.n_positions
     room = pairs_at_once(recording.parts, tokens, recording.start, anew=True)
     at_once = max(1, room // piece.n_pairs)
-    batches = list(_batches(graph.n_layers, graph.n_heads, steps, at_once))
+    batches = list(_batches(graph, steps, at_once))
     for done, batch in enumerate(batches):
         yield done / len(batches)
         _add_scores(piece, batch, total)
@@ -84,17 +86,18 @@ class _Batch:
     shares: tuple[float, ...]
 
 
-def _batches(n_layers: int, n_heads: int, steps: int, at_once: int) -> Iterator[_Batch]:
-    stages = [(-1, False, range(1))]
-    for layer in range(n_layers):
-        first = 1 + layer * (n_heads + 1)
-        stages.append((layer, True, range(first, first + n_heads)))
-        stages.append((layer, False, range(first + n_heads, first + n_heads + 1)))
-    for layer, heads, sources in stages:
+def _batches(graph: Graph, steps: int, at_once: int) -> Iterator[_Batch]:
+    together = groupby(range(graph.n_sources), lambda s: _moment(graph.node_table[s]))
+    for (layer, heads), sources in together:
         every = [(source, 1 - k / steps) for source in sources for k in range(1, steps)]
         for start in range(0, len(every), at_once):
             chosen = every[start : start + at_once]
             yield _Batch(layer, heads, *zip(*chosen, strict=True))
+
+
+def _moment(node: Node) -> tuple[int, bool]:
+    """When a node writes: its layer, and whether it is a head."""
+    return node.layer, node.kind == "head"
 
 
 def _add_scores(piece: Slice, batch: _Batch, total: Tensor) -> None:

@@ -22,7 +22,6 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import edge_effects
-from workbench.engine.plan import stages
 from workbench.experiment.experiment import Experiment
 
 # Edges of largest |EAP| that come first, stage by stage; then so many times as many, and so on.
@@ -35,7 +34,7 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
     evaluator = Evaluator(experiment, Circuit.empty(graph))
     # An edge costs the layers that are run anew.
     cost = np.zeros(graph.n_destinations)
-    for stage in stages(graph):
+    for stage in graph.stages:
         cost[stage.columns] = 1 + graph.n_layers - stage.layer
     whole = float((all_edges(graph) * cost).sum())
     done = 0.0
@@ -67,7 +66,7 @@ def _groups(experiment: Experiment) -> Iterator[NDArray[np.int64]]:
             end *= _GROWTH
     for start, stop in pairwise(bounds):
         chosen = edges[start:stop]
-        for stage in reversed(stages(graph)):
+        for stage in reversed(graph.stages):
             inside = (chosen[:, 1] >= stage.columns.start) & (chosen[:, 1] < stage.columns.stop)
             if inside.any():
                 into = chosen[inside]

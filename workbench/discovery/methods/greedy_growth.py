@@ -25,6 +25,7 @@ import numpy as np
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import LOGITS
+from workbench.circuits.names import edge_ends
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.search.finish import finish_search, number
@@ -55,7 +56,7 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
         for piece in np.split(edges, range(_PIECE, len(edges), _PIECE)):
             here = evaluator.value().metric
             names = [graph.edge_name(int(s), int(d)) for s, d in piece]
-            into = [name.partition("->")[2] for name in names]
+            into = [edge_ends(name)[1] for name in names]
             open_ = [d for d in dict.fromkeys(into) if d in evaluator.circuit.open]
             edits = [Edit(close=(d,)) for d in open_]
             edits += [

@@ -29,7 +29,6 @@ from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.engine.node_math import head_outputs
-from workbench.engine.plan import stages
 from workbench.experiment.experiment import Experiment
 from workbench.transformer.frozen_norm import FrozenNorm
 from workbench.transformer.recording import Recording
@@ -49,7 +48,7 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
         n_positions = recording.whole.final.shape[1]
         for rows in _slices(recording):
             weight = 1 / (n_positions * experiment.n_pairs)
-            for stage, shares in zip(stages(graph), _shares(recording, rows), strict=True):
+            for stage, shares in zip(graph.stages, _shares(recording, rows), strict=True):
                 total[: stage.parents, stage.columns] += weight * shares[:, None].cpu().numpy()
             done += weight * (rows.stop - rows.start)
             findings.edges = np.where(exists, total / done, np.nan).astype(np.float32)
@@ -61,8 +60,7 @@ def _slices(recording: Recording) -> Iterator[slice]:
     """Runs of a group's [pair * position], each as long as memory allows."""
     parts = recording.parts
     n = recording.whole.final.shape[0] * recording.whole.final.shape[1]
-    n_sources = 1 + len(parts.layers) * (parts.n_heads + 1)
-    room = max(1, SLICE_BYTES // (4 * n_sources * parts.d_model))
+    room = max(1, SLICE_BYTES // (4 * parts.graph().n_sources * parts.d_model))
     for start in range(0, n, room):
         yield slice(start, min(start + room, n))
 

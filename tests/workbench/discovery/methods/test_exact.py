@@ -71,8 +71,7 @@ def test_the_last_destinations_come_first_or_the_edges_of_largest_eap(
     plain = case("gpt2").experiment
     on = Experiment(plain.model, plain.batch)
     assert known_estimates(on) is None
-    width = 3 * on.graph.n_heads + 1
-    layers = [column // width for _, column in order(on)]
+    layers = [on.graph.destination_table[column].node.layer for _, column in order(on)]
     assert layers == sorted(layers, reverse=True)
     size = np.abs(estimates(on))
     assert known_estimates(on) is not None
