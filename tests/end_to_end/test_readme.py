@@ -54,6 +54,8 @@ def test_the_script_runs(tmp_path: Path) -> None:
             check=False,
         )
         assert result.returncode == 0, result.stderr
+        if "everything.json" not in script:
+            continue
         clean, corrupted, circuit, faithfulness = map(float, result.stdout.split()[:4])
         assert clean > corrupted
         assert circuit == pytest.approx(clean, abs=1e-3)

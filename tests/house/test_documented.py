@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
+import workbench
 from tasks import TASKS
 from tests.support.paths import ROOT
 from tests.support.reference_pages import (
@@ -40,6 +41,14 @@ CATALOGUES = {
 def test_every_entry_of_a_catalogue_is_documented(kind: str) -> None:
     missing = [name for name in CATALOGUES[kind] if f"`{name}`" not in TEXT]
     assert not missing
+
+
+def test_every_public_name_is_documented_and_says_what_it_is() -> None:
+    missing = [name for name in workbench.__all__ if f"`{name}`" not in TEXT]
+    assert not missing
+    for name in workbench.__all__:
+        value = getattr(workbench, name)
+        assert isinstance(value, dict) or value.__doc__, name
 
 
 def test_the_page_of_options_is_what_the_commands_say() -> None:

@@ -112,7 +112,7 @@ def assess(
         for one in (task, *also_on)
     ]
     experiment = experiments[0]
-    check_workspace(experiment)
+    check_experiment(experiment)
     clean, corrupted = experiment.clean, experiment.corrupted
     measurable = experiment.faithfulness(clean.metric) is not None
     made = Assessment(
@@ -158,7 +158,7 @@ def assessment(
     """
     chosen = choose_parts(parts, 1)
     check_circuit(circuit, name, experiment.graph)
-    check_workspace(experiment)
+    check_experiment(experiment)
     made = _begun(name, circuit)
     whole, done = sum(part.cost for part in chosen), 0.0
     for part in chosen:
@@ -203,7 +203,7 @@ def check_circuit(circuit: Circuit, name: str, graph: Graph) -> None:
         )
 
 
-def check_workspace(experiment: Experiment) -> None:
+def check_experiment(experiment: Experiment) -> None:
     """Refuse a model whose metric is no number.
 
     Raises:

@@ -331,7 +331,7 @@ def convert(
     as_json: Json = False,
 ) -> None:
     """Write a circuit file in the other format."""
-    from workbench.formats import convert as convert_file
+    from workbench.formats import convert_circuit as convert_file
 
     lost = convert_file(source, target, format_)
     for sentence in lost:

@@ -43,7 +43,7 @@ class Evaluation:
 
     def __init__(self, experiment: Experiment, finals: Sequence[Tensor]) -> None:
         """`finals`: each group's last residual at the last position, [pair, d_model]."""
-        self._workspace = experiment
+        self._experiment = experiment
         self._finals = list(finals)
         self.per_pair: tuple[float, ...] = tuple(
             float(x)
@@ -61,9 +61,9 @@ class Evaluation:
         with torch.no_grad():
             results = [
                 metric.everything(final)
-                for metric, final in zip(self._workspace.metrics, self._finals, strict=True)
+                for metric, final in zip(self._experiment.metrics, self._finals, strict=True)
             ]
-        in_order = self._workspace.in_order
+        in_order = self._experiment.in_order
         return in_order([r[1] for r in results]), in_order([r[2] for r in results])
 
     @property

@@ -17,7 +17,7 @@ from workbench.errors import WorkbenchError
 
 FORMATS = ("circuit", "eap-ig")
 
-__all__ = ["FORMATS", "convert", "load_circuit", "losses", "save_circuit"]
+__all__ = ["FORMATS", "convert_circuit", "load_circuit", "losses", "save_circuit"]
 
 
 def load_circuit(path: str | os.PathLike[str], graph: Graph | None = None) -> Circuit:
@@ -72,7 +72,7 @@ def save_circuit(circuit: Circuit, path: str | os.PathLike[str], format: str = "
     write_whole(path, text)
 
 
-def convert(
+def convert_circuit(
     in_path: str | os.PathLike[str], out_path: str | os.PathLike[str], format: str = "circuit"
 ) -> tuple[str, ...]:
     """Read a circuit file of either format and write it in this one; returns its `losses`.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
 
 
-def curve(
+def answer_curve(
     experiment: Experiment,
     node: str,
     *,
@@ -30,7 +30,7 @@ def curve(
 
     Args:
         experiment: model, batch and recorded runs.
-        node, position, pair, run: as for `logit_lens.lens`.
+        node, position, pair, run: as for `logit_lens.logit_lens`.
 
     Raises:
         WorkbenchError: there is no such node, pair, position or run, or the task has no answer

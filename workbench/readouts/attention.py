@@ -24,7 +24,7 @@ ELSEWHERE = "..."
 """Stands for a token that is not the same in all of the averaged prompts."""
 
 
-def pattern(
+def attention_pattern(
     experiment: Experiment, head: str, *, pair: int | None = 0, run: str = "clean"
 ) -> AttentionPattern:
     """A head's attention pattern.

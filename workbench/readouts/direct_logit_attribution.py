@@ -45,7 +45,7 @@ DEFINITION = (
 UNCAPPED = " Logits are those before the model's soft cap."
 
 
-def attribution(
+def direct_logit_attribution(
     experiment: Experiment, *, pair: int | None = None, run: str = "clean"
 ) -> DirectAttribution:
     """The contribution of every source of the graph to the logit difference.

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
 
 
-def lens(
+def logit_lens(
     experiment: Experiment,
     node: str,
     *,

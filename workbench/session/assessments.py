@@ -85,10 +85,10 @@ class SessionAssessments:
         started = perf_counter()
         circuit, revision = self._circuit()
         with failures_as_sentences():
-            from workbench.assessment.assess import check_circuit, check_workspace
+            from workbench.assessment.assess import check_circuit, check_experiment
 
             check_circuit(circuit, "The circuit", circuit.graph)
-            check_workspace(self._engine.experiment)
+            check_experiment(self._engine.experiment)
             module = importlib.import_module(f"workbench.assessment.parts.{part.name}")
             work = module.assess_part(self._engine.experiment, circuit, self.settings)
         result = finish_in_background(self._lock, work, cancel, on_piece)

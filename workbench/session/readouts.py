@@ -27,7 +27,7 @@ class SessionReadouts:
     """
 
     def __init__(self, engine: SessionEngine, lock: PriorityLock) -> None:
-        self._workspace = engine.experiment
+        self._experiment = engine.experiment
         self._lock = lock
 
     def lens(
@@ -39,33 +39,33 @@ class SessionReadouts:
         run: str = "clean",
     ) -> Lens:
         """The tokens that a node promotes and suppresses most."""
-        from workbench.readouts.logit_lens import lens
+        from workbench.readouts.logit_lens import logit_lens
 
         with self._lock.background(), failures_as_sentences():
-            return lens(self._workspace, node, position=position, pair=pair, k=k, run=run)
+            return logit_lens(self._experiment, node, position=position, pair=pair, k=k, run=run)
 
     def attribution(self, pair: int | None = None, run: str = "clean") -> DirectAttribution:
         """What every node writes directly to the logit difference."""
-        from workbench.readouts.direct_logit_attribution import attribution
+        from workbench.readouts.direct_logit_attribution import direct_logit_attribution
 
         with self._lock.background(), failures_as_sentences():
-            return attribution(self._workspace, pair=pair, run=run)
+            return direct_logit_attribution(self._experiment, pair=pair, run=run)
 
     def curve(
         self, node: str, position: int = -1, pair: int | None = None, run: str = "clean"
     ) -> AnswerCurve:
         """The lens of a node over the task's answer space."""
-        from workbench.readouts.answer_curve import curve
+        from workbench.readouts.answer_curve import answer_curve
 
         with self._lock.background(), failures_as_sentences():
-            return curve(self._workspace, node, position=position, pair=pair, run=run)
+            return answer_curve(self._experiment, node, position=position, pair=pair, run=run)
 
     def attention(self, head: str, pair: int | None = 0, run: str = "clean") -> AttentionPattern:
         """A head's attention pattern."""
-        from workbench.readouts.attention import pattern
+        from workbench.readouts.attention import attention_pattern
 
         with self._lock.background(), failures_as_sentences():
-            return pattern(self._workspace, head, pair=pair, run=run)
+            return attention_pattern(self._experiment, head, pair=pair, run=run)
 
     def residual(
         self, position: int = -1, pair: int | None = None, k: int = 5, run: str = "clean"
@@ -75,7 +75,7 @@ class SessionReadouts:
 
         with failures_as_sentences():
             return residual_lens(
-                self._workspace,
+                self._experiment,
                 position=position,
                 pair=pair,
                 k=k,

@@ -101,13 +101,13 @@ def known() -> Model:
 
 
 @cache
-def known_workspace(pairs: int = 12, ablation: str = "patching") -> Experiment:
+def known_experiment(pairs: int = 12, ablation: str = "patching") -> Experiment:
     """The hand-written model on its task."""
     task = load_task("induction", known(), pairs=pairs)
     return Experiment(known(), make_batch(task, known().tokenizer), ablation=ablation)
 
 
-def level_workspace() -> Experiment:
+def level_experiment() -> Experiment:
     """One whose clean and corrupted runs score the same, so that there is no faithfulness."""
     plain = case("gpt2").experiment
     experiment = Experiment(plain.model, plain.batch)

@@ -212,7 +212,7 @@ def test_progress_says_what_is_done(model: Model, scoring: str) -> None:
     assert running == [(piece + 1) / PIECES for piece in range(PIECES)]
 
 
-def test_as_work_on_a_workspace(model: Model, scoring: str) -> None:
+def test_as_work_on_a_experiment(model: Model, scoring: str) -> None:
     _, experiment = prepare(model, "ioi", pairs=3)
     selection = Selection("top", 25)
     findings = Findings.of(model.graph, scoring, experiment.metric_name)

@@ -16,7 +16,7 @@ from workbench.base.read_json import MAX_BYTES
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.formats import convert, load_circuit, save_circuit
+from workbench.formats import convert_circuit, load_circuit, save_circuit
 from workbench.formats.circuit_json import to_text
 
 pytestmark = pytest.mark.dependencies
@@ -244,7 +244,7 @@ def test_an_unknown_format_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(WorkbenchError, match="choose circuit or eap-ig"):
         save_circuit(Circuit.empty(Graph(1, 1)), tmp_path / "c", "dot")
     with pytest.raises(WorkbenchError, match="choose circuit or eap-ig"):
-        convert(FILES / "circuit.json", tmp_path / "c", "json")
+        convert_circuit(FILES / "circuit.json", tmp_path / "c", "json")
     assert not list(tmp_path.iterdir())
 
 

@@ -16,7 +16,14 @@ from tests.support.paths import GOLDEN
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.edge_arrays import eap_ig_order, edge_names
 from workbench.circuits.graph import Graph
-from workbench.formats import circuit_json, convert, eap_ig, load_circuit, losses, save_circuit
+from workbench.formats import (
+    circuit_json,
+    convert_circuit,
+    eap_ig,
+    load_circuit,
+    losses,
+    save_circuit,
+)
 
 pytestmark = pytest.mark.dependencies
 
@@ -28,9 +35,9 @@ GOLDEN = [THEIRS / "eap_ig.json", THEIRS / "eap_ig_parallel.json"]
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_a_file_of_theirs_is_unchanged(path: Path, tmp_path: Path) -> None:
     ours, direct, indirect = (tmp_path / name for name in ("ours", "direct", "indirect"))
-    convert(path, direct, "eap-ig")
-    convert(path, ours, "circuit")
-    convert(ours, indirect, "eap-ig")
+    convert_circuit(path, direct, "eap-ig")
+    convert_circuit(path, ours, "circuit")
+    convert_circuit(ours, indirect, "eap-ig")
     assert direct.read_bytes() == path.read_bytes()
     assert indirect.read_bytes() == path.read_bytes()
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from transformer_lens.model_bridge.sources import build_bridge_from_module
-from transformer_lens.tools.analysis import direct_logit_attribution
+from transformer_lens.tools.analysis import direct_logit_attribution as their_attribution
 
 from tests.support.cases.readout_cases import FAMILIES, PAIRS, Case, case
 from workbench.errors import WorkbenchError
-from workbench.readouts.direct_logit_attribution import attribution
+from workbench.readouts.direct_logit_attribution import direct_logit_attribution
 from workbench.readouts.results import DirectAttribution
 
 TOLERANCE = 1e-4
@@ -39,10 +39,10 @@ def test_every_row_equals_the_reference(family: str, run: str) -> None:
     made = case(family)
     by_pair = [expected(made, pair, run) for pair in range(len(PAIRS))]
     for pair, wanted in enumerate(by_pair):
-        rows = as_dict(attribution(made.experiment, pair=pair, run=run))
+        rows = as_dict(direct_logit_attribution(made.experiment, pair=pair, run=run))
         assert rows == pytest.approx({name: wanted[name] for name in rows}, abs=TOLERANCE)
         assert all(abs(wanted[name]) < 1e-12 for name in set(wanted) - set(rows))
-    mean = as_dict(attribution(made.experiment, run=run))
+    mean = as_dict(direct_logit_attribution(made.experiment, run=run))
     for name, value in mean.items():
         assert value == pytest.approx(sum(w[name] for w in by_pair) / len(PAIRS), abs=TOLERANCE)
 
@@ -52,7 +52,7 @@ def test_every_row_equals_the_reference(family: str, run: str) -> None:
 @pytest.mark.parametrize("pair", [None, 1])
 def test_rows_sum_to_the_logit_difference(family: str, run: str, pair: int | None) -> None:
     made = case(family)
-    view = attribution(made.experiment, pair=pair, run=run)
+    view = direct_logit_attribution(made.experiment, pair=pair, run=run)
     assert sum(row.value for row in view.rows) == pytest.approx(view.total, abs=TOLERANCE)
     chosen = range(len(PAIRS)) if pair is None else [pair]
     model = [difference(made.written(i, run).logits[-1], made.answers(i)) for i in chosen]
@@ -61,8 +61,10 @@ def test_rows_sum_to_the_logit_difference(family: str, run: str, pair: int | Non
 
 def test_total_is_the_metric() -> None:
     experiment = case("llama").experiment
-    assert attribution(experiment).total == pytest.approx(experiment.clean.metric, abs=1e-5)
-    corrupted = attribution(experiment, run="corrupted")
+    assert direct_logit_attribution(experiment).total == pytest.approx(
+        experiment.clean.metric, abs=1e-5
+    )
+    corrupted = direct_logit_attribution(experiment, run="corrupted")
     assert corrupted.total == pytest.approx(experiment.corrupted.metric, abs=1e-5)
 
 
@@ -79,12 +81,12 @@ def test_rows_are_the_sources_and_what_the_model_has_besides(
     family: str, others: list[str]
 ) -> None:
     experiment = case(family).experiment
-    rows = [row.node for row in attribution(experiment).rows]
+    rows = [row.node for row in direct_logit_attribution(experiment).rows]
     assert rows == [*experiment.model.graph.sources, *others]
 
 
 def test_rank_and_value_of_a_node() -> None:
-    view = attribution(case("gpt2").experiment)
+    view = direct_logit_attribution(case("gpt2").experiment)
     ranked = view.ranked()
     assert [abs(r.value) for r in ranked] == sorted((abs(r.value) for r in view.rows), reverse=True)
     assert view.rank(ranked[0].node) == 1
@@ -102,7 +104,7 @@ def test_agrees_with_transformer_lens(family: str) -> None:
     bridge.enable_compatibility_mode()
     group = next(g for g in made.experiment.batch.groups if 1 in g.indices)
     (right,), (wrong,) = made.answers(1)
-    theirs = direct_logit_attribution(
+    theirs = their_attribution(
         bridge,
         group.clean[group.indices.index(1)][None],
         torch.tensor([right]),
@@ -110,7 +112,7 @@ def test_agrees_with_transformer_lens(family: str) -> None:
         unit="component",
     )
     values = dict(zip(theirs.labels, theirs.attribution.squeeze(-1).tolist(), strict=True))
-    ours = as_dict(attribution(made.experiment, pair=1))
+    ours = as_dict(direct_logit_attribution(made.experiment, pair=1))
     for layer in range(2):
         assert ours[f"m{layer}"] == pytest.approx(values[f"{layer}_mlp_out"], abs=TOLERANCE)
     assert ours["input"] == pytest.approx(values["embed"], abs=TOLERANCE)
@@ -125,6 +127,6 @@ def test_agrees_with_transformer_lens(family: str) -> None:
 def test_refuses_a_pair_or_run_that_is_not_there() -> None:
     experiment = case("gpt2").experiment
     with pytest.raises(WorkbenchError, match="no pair 99"):
-        attribution(experiment, pair=99)
+        direct_logit_attribution(experiment, pair=99)
     with pytest.raises(WorkbenchError, match="no run"):
-        attribution(experiment, run="circuit")
+        direct_logit_attribution(experiment, run="circuit")

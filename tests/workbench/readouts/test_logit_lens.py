@@ -7,8 +7,8 @@ import torch
 
 from tests.support.cases.readout_cases import ANSWER_SPACE, FAMILIES, PAIRS, Case, case
 from workbench.errors import WorkbenchError
-from workbench.readouts.answer_curve import curve
-from workbench.readouts.logit_lens import lens
+from workbench.readouts.answer_curve import answer_curve
+from workbench.readouts.logit_lens import logit_lens
 from workbench.readouts.results import Lens, TokenValue
 
 TOLERANCE = 1e-4
@@ -40,7 +40,7 @@ def test_lens_of_every_node_equals_the_reference(family: str, run: str, pair: in
     made = case(family)
     for node in nodes(made):
         for position in (-1, -3):
-            view = lens(made.experiment, node, position=position, pair=pair, k=7, run=run)
+            view = logit_lens(made.experiment, node, position=position, pair=pair, k=7, run=run)
             assert_lens(view, expected(made, node, position, pair, run), 7)
 
 
@@ -48,7 +48,8 @@ def test_lens_of_every_node_equals_the_reference(family: str, run: str, pair: in
 def test_lens_before_the_prompts_differ_is_the_same_in_both_runs(family: str) -> None:
     made = case(family)
     clean, corrupted = (
-        lens(made.experiment, "m1", position=0, pair=1, run=run) for run in ("clean", "corrupted")
+        logit_lens(made.experiment, "m1", position=0, pair=1, run=run)
+        for run in ("clean", "corrupted")
     )
     assert clean.promoted == corrupted.promoted
     assert_lens(corrupted, expected(made, "m1", 0, 1, "corrupted"), 10)
@@ -57,7 +58,7 @@ def test_lens_before_the_prompts_differ_is_the_same_in_both_runs(family: str) ->
 def test_lenses_differ_between_runs_positions_and_pairs() -> None:
     made = case("llama")
     views = [
-        lens(made.experiment, "m1", position=position, pair=pair, run=run).promoted
+        logit_lens(made.experiment, "m1", position=position, pair=pair, run=run).promoted
         for position in (-1, -2)
         for pair in (None, 0, 2)
         for run in ("clean", "corrupted")
@@ -76,7 +77,7 @@ def test_lens_says_what_the_node_does_to_the_answers(family: str) -> None:
                 logits = expected(made, node, -1, i, "clean")
                 means.append([float(logits[ids].mean()) for ids in made.answers(i)])
             right, wrong = torch.tensor(means).mean(0).tolist()
-            view = lens(made.experiment, node, pair=pair)
+            view = logit_lens(made.experiment, node, pair=pair)
             assert view.answers == pytest.approx(right, abs=TOLERANCE)
             assert view.wrong_answers == pytest.approx(wrong, abs=TOLERANCE)
 
@@ -84,20 +85,20 @@ def test_lens_says_what_the_node_does_to_the_answers(family: str) -> None:
 def test_lens_of_the_logits_is_the_models_prediction() -> None:
     made = case("gpt2")
     logits = made.written(0).logits[-1]
-    (top,) = lens(made.experiment, "logits", pair=0, k=1).promoted
+    (top,) = logit_lens(made.experiment, "logits", pair=0, k=1).promoted
     assert top.id == int(logits.argmax())
     assert top.value == pytest.approx(float(logits.max() - logits.mean()), abs=TOLERANCE)
 
 
 def test_lens_is_plain_and_says_where_it_read() -> None:
     made = case("gpt2")
-    view = lens(made.experiment, "a0.h2", position=1, pair=2, k=3)
+    view = logit_lens(made.experiment, "a0.h2", position=1, pair=2, k=3)
     assert all(type(t) is TokenValue and type(t.value) is float for t in view.promoted)
     assert (view.place.node, view.place.position, view.place.pair) == ("a0.h2", 1, 2)
     assert view.place.token == " books"
-    assert lens(made.experiment, "a0.h2").place.token is None
-    assert lens(made.experiment, "a0.h2").place.n_pairs == len(PAIRS)
-    corrupted = lens(made.experiment, "a0.h2", position=1, pair=2, run="corrupted")
+    assert logit_lens(made.experiment, "a0.h2").place.token is None
+    assert logit_lens(made.experiment, "a0.h2").place.n_pairs == len(PAIRS)
+    corrupted = logit_lens(made.experiment, "a0.h2", position=1, pair=2, run="corrupted")
     assert corrupted.place.token == " book"
     assert view.promoted[0].token == made.experiment.model.tokenizer.decode([view.promoted[0].id])
     assert "without the bias" in view.definition
@@ -106,7 +107,7 @@ def test_lens_is_plain_and_says_where_it_read() -> None:
 
 def test_lens_of_more_tokens_than_there_are_gives_all() -> None:
     made = case("gpt2")
-    view = lens(made.experiment, "m0", k=10**6)
+    view = logit_lens(made.experiment, "m0", k=10**6)
     assert len(view.promoted) == made.experiment.model.parts.w_u.shape[1]
 
 
@@ -127,12 +128,12 @@ def test_lens_of_more_tokens_than_there_are_gives_all() -> None:
 )
 def test_lens_refuses_what_is_not_there(arguments: dict, message: str) -> None:
     with pytest.raises(WorkbenchError, match=message):
-        lens(case("gpt2").experiment, **arguments)
+        logit_lens(case("gpt2").experiment, **arguments)
 
 
 def test_a_long_prompts_position_is_there_for_that_prompt() -> None:
     made = case("gpt2")
-    view = lens(made.experiment, "m0", position=5, pair=1)
+    view = logit_lens(made.experiment, "m0", position=5, pair=1)
     assert_lens(view, expected(made, "m0", 5, 1, "clean"), 10)
 
 
@@ -142,7 +143,7 @@ def test_curve_is_the_lens_at_the_answer_space(family: str, pair: int | None) ->
     made = case(family)
     ids = [made.experiment.model.tokenizer(text)["input_ids"][0] for text in ANSWER_SPACE]
     for node in ("input", "a0.h1", "m1", "logits"):
-        view = curve(made.experiment, node, pair=pair)
+        view = answer_curve(made.experiment, node, pair=pair)
         logits = expected(made, node, -1, pair, "clean")
         assert len(view.labels) == len(ANSWER_SPACE)
         assert list(view.values) == pytest.approx(logits[ids].tolist(), abs=TOLERANCE)
@@ -150,9 +151,9 @@ def test_curve_is_the_lens_at_the_answer_space(family: str, pair: int | None) ->
 
 def test_curve_marks_the_answers() -> None:
     made = case("gpt2")
-    one = curve(made.experiment, "m0", pair=0)
+    one = answer_curve(made.experiment, "m0", pair=0)
     assert one.answers == (1.0, 0.0, 0.0, 0.0, 0.0)
     assert one.wrong_answers == (0.0, 1.0, 0.0, 0.0, 0.0)
-    every = curve(made.experiment, "m0")
+    every = answer_curve(made.experiment, "m0")
     assert every.answers == pytest.approx((0.2, 0.2, 0.2, 0.2, 0.0))
     assert every.wrong_answers == pytest.approx((0.2, 0.4, 0.2, 0.2, 0.0))

@@ -19,7 +19,7 @@ from tests.support.cases.session_cases import (
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
-from workbench.readouts.logit_lens import lens
+from workbench.readouts.logit_lens import logit_lens
 from workbench.session.session import Session
 from workbench.session.start import build_session
 
@@ -366,7 +366,7 @@ def test_words_do_not_touch_the_numbers(session: Session) -> None:
 def test_readouts_are_those_of_the_session_s_prompts(session: Session) -> None:
     experiment = session._engine.experiment
     read = session.readouts
-    assert read.lens("m1", k=3) == lens(experiment, "m1", k=3)
+    assert read.lens("m1", k=3) == logit_lens(experiment, "m1", k=3)
     assert len(read.lens("m1", -2, 0, 5).promoted) == 5
     total = read.attribution().total
     assert total == pytest.approx(session.status().model_metric, abs=1e-4)

@@ -17,9 +17,9 @@ from workbench.metrics.catalogue import DEFINITIONS
 from workbench.metrics.metric import Answers, Metric
 from workbench.prompts.batch import make_batch
 from workbench.readouts.activations import activations
-from workbench.readouts.attention import pattern
-from workbench.readouts.direct_logit_attribution import attribution
-from workbench.readouts.logit_lens import lens
+from workbench.readouts.attention import attention_pattern
+from workbench.readouts.direct_logit_attribution import direct_logit_attribution
+from workbench.readouts.logit_lens import logit_lens
 from workbench.readouts.residual_lens import residual_lens
 from workbench.transformer.forward import uncapped_logits, unembed
 from workbench.transformer.frozen_norm import FrozenNorm
@@ -66,7 +66,7 @@ def uncapped(experiment: Experiment, logits: Tensor) -> Tensor:
 @pytest.mark.parametrize("run", ["clean", "corrupted"])
 def test_attributions_sum_to_the_models_logit_difference(name: str, run: str) -> None:
     experiment = workspace_of(name)
-    found = attribution(experiment, pair=PAIR, run=run)
+    found = direct_logit_attribution(experiment, pair=PAIR, run=run)
     expected = difference(experiment, uncapped(experiment, logits_of(experiment, run)))
     assert found.total == pytest.approx(expected, abs=3e-5)
     assert sum(row.value for row in found.rows) == pytest.approx(expected, abs=1e-4)
@@ -79,7 +79,7 @@ def test_the_lens_of_the_logits_is_the_models_logits(name: str) -> None:
         logits = logits_of(experiment, run)
         plain = uncapped(experiment, logits)
         centred = plain - plain.mean()
-        found = lens(experiment, "logits", pair=PAIR, k=5, run=run)
+        found = logit_lens(experiment, "logits", pair=PAIR, k=5, run=run)
         values = [token.value for token in found.promoted]
         np.testing.assert_allclose(values, centred.topk(5).values, rtol=0, atol=1e-4)
         assert found.answers - found.wrong_answers == pytest.approx(
@@ -100,7 +100,7 @@ def test_attention_patterns_are_the_models(name: str) -> None:
             theirs = experiment.model.hf(tokens, use_cache=False, output_attentions=True).attentions
         for layer in range(graph.n_layers):
             for head in range(graph.n_heads):
-                ours = pattern(experiment, f"a{layer}.h{head}", pair=PAIR, run=run)
+                ours = attention_pattern(experiment, f"a{layer}.h{head}", pair=PAIR, run=run)
                 np.testing.assert_allclose(ours.weights, theirs[layer][0, head], rtol=0, atol=1e-5)
                 window = experiment.model.parts.layers[layer].attention.window
                 assert ("positions only" in ours.definition) == (window is not None)

@@ -240,7 +240,7 @@ class _Evaluation:
         n_circuits: int,
         begin: float,
     ) -> None:
-        self._workspace = experiment
+        self._experiment = experiment
         self._scores = scores
         self._select = select
         self._places = np.flatnonzero(all_edges(experiment.graph))
@@ -255,14 +255,14 @@ class _Evaluation:
         for i, row in enumerate(metric):
             circuit = self._circuit(labels == i)
             # All pairs at once: every cluster's value is a mean over some of them.
-            row[:] = Evaluator(self._workspace, circuit).value().per_pair
+            row[:] = Evaluator(self._experiment, circuit).value().per_pair
             circuits.append(circuit)
             self._done += 1
             yield self._begin + (1 - self._begin) * self._done / self._n
         return circuits, metric
 
     def _circuit(self, pairs: NDArray[np.bool_]) -> Circuit:
-        graph = self._workspace.graph
+        graph = self._experiment.graph
         mean = np.full((graph.n_sources, graph.n_destinations), np.nan, dtype=np.float32)
         mean.reshape(-1)[self._places] = self._scores[pairs].mean(axis=0, dtype=np.float64)
         return self._select(mean)

@@ -36,7 +36,7 @@ class Backward:
         self.graph = graph = experiment.graph
         self.mask = np.zeros((graph.n_sources, graph.n_destinations), dtype=bool)
         self.is_open = np.ones(graph.n_destinations, dtype=bool)
-        self._workspace = experiment
+        self._experiment = experiment
         self._sheets = [
             IncrementalRun(graph, r, self.mask, self.is_open) for r in experiment.recordings
         ]
@@ -77,8 +77,8 @@ class Backward:
         width = max(int(reach.destinations[stage.columns].sum()) for stage in reach.stages)
         at_all, at_last = int((need == Positions.ALL).sum()), int((need == Positions.LAST).sum())
         rows = alternative_rows(at_all, at_last, width, tail=reach.tail < len(reach.stages) - 1)
-        budget = what_if_bytes(self._workspace.parts.device.type)
-        return max(1, int(budget // (rows * row_bytes(self._workspace))))
+        budget = what_if_bytes(self._experiment.parts.device.type)
+        return max(1, int(budget // (rows * row_bytes(self._experiment))))
 
     def trials(self, dropped: NDArray[np.bool_]) -> NDArray[np.float64]:
         """The mean metric without several choices of edges into the destination visited.
@@ -91,12 +91,12 @@ class Backward:
         values = []
         with torch.no_grad():
             for sheet, x, metric in zip(
-                self._sheets, self._inputs, self._workspace.metrics, strict=True
+                self._sheets, self._inputs, self._experiment.metrics, strict=True
             ):
                 inputs = self._without(sheet, x, dropped)
                 spread = _Trials(sheet, self._plan, self._column, inputs, kept)
                 values.append(metric.of_residual(spread.final()))
-        return self._workspace.in_order(values).mean(axis=0)
+        return self._experiment.in_order(values).mean(axis=0)
 
     def drop(self, dropped: NDArray[np.bool_]) -> None:
         """Drop edges from these sources, bool [source], into the destination visited."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tests.support.cases.assessment_cases import known_workspace, level_workspace, refused
+from tests.support.cases.assessment_cases import known_experiment, level_experiment, refused
 from tests.support.cases.engine_cases import case, random_circuit
 from workbench.assessment.parts.chance import assess_part
 from workbench.assessment.results.chance import SHAPE, SIZE
@@ -126,16 +126,16 @@ def test_metrics_and_ranks_equal_the_reference() -> None:
 
 def test_the_true_circuit_beats_all_random_circuits() -> None:
     settings = AssessmentSettings(n_random=40)
-    found = finish(assess_part(known_workspace(), true_circuit(), settings))
+    found = finish(assess_part(known_experiment(), true_circuit(), settings))
     by_kind = {baseline.kind: baseline for baseline in found.baselines}
     assert by_kind[SIZE].p == by_kind[SIZE].p_nearer == pytest.approx(1 / 41)
     # Of this shape there are few, so that the circuit itself may be drawn.
     assert (by_kind[SHAPE].p or 1) < 0.1
     assert max(by_kind[SIZE].faithfulness or (1,)) < 0.5
-    again = finish(assess_part(known_workspace(), true_circuit(), settings))
+    again = finish(assess_part(known_experiment(), true_circuit(), settings))
     assert again == found
     other = finish(
-        assess_part(known_workspace(), true_circuit(), AssessmentSettings(seed=1, n_random=40))
+        assess_part(known_experiment(), true_circuit(), AssessmentSettings(seed=1, n_random=40))
     )
     assert other.baselines[0].metrics != found.baselines[0].metrics
     assert json.loads(json.dumps(found.to_json()))["edges"] == 11
@@ -152,7 +152,7 @@ def test_empty_open_and_without_faithfulness() -> None:
 
 
 def test_no_faithfulness_where_the_model_does_not_tell_clean_from_corrupted() -> None:
-    experiment = level_workspace()
+    experiment = level_experiment()
     circuit = random_circuit(experiment.graph, 0.3, seed=1)
     found = finish(assess_part(experiment, circuit, AssessmentSettings(n_random=3)))
     assert found.faithfulness is None

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from tests.support.cases.assessment_cases import known_workspace, level_workspace, refused
+from tests.support.cases.assessment_cases import known_experiment, level_experiment, refused
 from tests.support.cases.engine_cases import FAMILIES, ablated_case, case, random_circuit
 from workbench.assessment.parts.completeness import STARTS, assess_part
 from workbench.assessment.results.completeness import Completeness
@@ -108,7 +108,7 @@ def test_greedy_sets_grow_by_the_node_with_the_largest_gap() -> None:
 
 
 def test_the_true_circuit_is_complete_and_half_of_it_is_not() -> None:
-    experiment = known_workspace()
+    experiment = known_experiment()
     found = assess(experiment, true_circuit())
     assert {summary.kind for summary in found.kinds} == {"random", "greedy", "group", "node"}
     assert all((point.gap_share or 0) < 0.01 for point in found.points)
@@ -145,7 +145,7 @@ def test_empty_open_and_without_faithfulness() -> None:
     assert found.whole.gap == pytest.approx(span, abs=1e-5)
     assert json.loads(json.dumps(found.to_json()))["incompleteness"] == 0
     refused(assess_part(c.experiment, Circuit.start(c.graph), AssessmentSettings()))
-    experiment = level_workspace()
+    experiment = level_experiment()
     found = assess(experiment, random_circuit(experiment.graph, 0.6, seed=2))
     assert found.points and all(p.gap_share is None for p in found.points)
     assert all(summary.largest_share is None for summary in found.kinds)

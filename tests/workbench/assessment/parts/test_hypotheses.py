@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.support.cases.assessment_cases import known_workspace, refused
+from tests.support.cases.assessment_cases import known_experiment, refused
 from tests.support.cases.engine_cases import ablated_case, case, random_circuit
 from workbench.assessment.parts.hypotheses import (
     EQUIVALENCE,
@@ -179,7 +179,7 @@ def test_every_test_from_nothing() -> None:
 
 
 def test_the_true_circuit_stands_and_a_redundant_edge_is_found_out() -> None:
-    experiment = known_workspace()
+    experiment = known_experiment()
     settings = AssessmentSettings(n_random=30)
     found = finish(assess_part(experiment, true_circuit(), settings))
     assert by_name(found, SUFFICIENCY)[0].statistic == 1
@@ -207,7 +207,7 @@ def test_edge_cases(monkeypatch: pytest.MonkeyPatch) -> None:
     assert by_name(full, EQUIVALENCE)[0].statistic == 0.5
     assert by_name(full, EQUIVALENCE)[0].p == pytest.approx(1)
     assert by_name(full, MINIMALITY) == [] and "Minimality" in full.remarks[0]
-    one = finish(assess_part(known_workspace(pairs=1), true_circuit(), settings))
+    one = finish(assess_part(known_experiment(pairs=1), true_circuit(), settings))
     assert by_name(one, SUFFICIENCY)[0].n == 3 and by_name(one, PARTIAL_NECESSITY)[0].n == 2
     assert by_name(one, INDEPENDENCE) == [] and "at least 4 pairs" in one.remarks[0]
     assert json.loads(json.dumps(one.to_json()))["tests"][0]["name"] == EQUIVALENCE

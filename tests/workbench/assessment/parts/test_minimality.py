@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.support.cases.assessment_cases import known_workspace, level_workspace, refused
+from tests.support.cases.assessment_cases import known_experiment, level_experiment, refused
 from tests.support.cases.engine_cases import FAMILIES, ablated_case, case, random_circuit
 from workbench.assessment.parts.minimality import assess_part
 from workbench.assessment.results.minimality import Minimality
@@ -86,7 +86,7 @@ def test_dead_edges_change_nothing() -> None:
 
 
 def test_every_true_edge_matters_and_a_redundant_one_is_found_out() -> None:
-    experiment = known_workspace()
+    experiment = known_experiment()
     found = assess(experiment, true_circuit())
     assert all(loss.faithfulness is not None and loss.faithfulness < -0.01 for loss in found.edges)
     assert not any(loss.improves or loss.dead for loss in found.edges)
@@ -130,7 +130,7 @@ def test_empty_and_open_circuits() -> None:
 
 
 def test_no_faithfulness_where_the_model_does_not_tell_clean_from_corrupted() -> None:
-    experiment = level_workspace()
+    experiment = level_experiment()
     circuit = random_circuit(experiment.graph, 0.5, seed=2)
     found = assess(experiment, circuit)
     assert found.faithfulness is None

@@ -8,7 +8,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from tests.support.cases.assessment_cases import case, known_workspace
+from tests.support.cases.assessment_cases import case, known_experiment
 from tests.support.cases.engine_cases import random_circuit
 from workbench.assessment.parts.overlap import compare_circuits, cross, overlap
 from workbench.assessment.settings import AssessmentSettings
@@ -94,7 +94,7 @@ def test_each_on_the_other_task_normalised_by_that_task() -> None:
 
 
 def test_the_true_circuit_on_its_task() -> None:
-    experiment = known_workspace()
+    experiment = known_experiment()
     work = compare_circuits(
         [experiment], [true_circuit(), Circuit.empty(experiment.graph)], AssessmentSettings()
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.support.cases.assessment_cases import case, known, known_workspace, refused
+from tests.support.cases.assessment_cases import case, known, known_experiment, refused
 from workbench import load_task
 from workbench.assessment.parts.stability import assess_part, rephrased
 from workbench.assessment.results.stability import BOOTSTRAP, REPHRASED
@@ -49,7 +49,7 @@ def random_scores(
 
 
 def test_frequencies_are_counts_over_the_resamples() -> None:
-    experiment = known_workspace()
+    experiment = known_experiment()
     graph = experiment.graph
     names = [graph.edge_name(int(s), int(d)) for s, d in np.argwhere(all_edges(graph))]
     circuit = Circuit.from_edges(graph, names[::11])
@@ -82,7 +82,7 @@ def test_frequencies_are_counts_over_the_resamples() -> None:
 
 
 def test_the_true_circuit_is_found_again() -> None:
-    experiment = known_workspace(pairs=4)
+    experiment = known_experiment(pairs=4)
     settings = AssessmentSettings(resamples=20, n_repeats=2)
     found = finish(assess_part(experiment, true_circuit(), settings, by_eap))
     for again in found.resamplings:
@@ -94,7 +94,7 @@ def test_the_true_circuit_is_found_again() -> None:
 
 
 def test_other_pairs_of_the_same_task() -> None:
-    experiment = known_workspace()
+    experiment = known_experiment()
     first, second = rephrased(experiment, 1), rephrased(experiment, 2)
     prompts = [{pair.clean for pair in w.batch.task.pairs} for w in (experiment, first, second)]
     assert [len(some) for some in prompts] == [12, 12, 12]
@@ -110,7 +110,7 @@ def test_what_cannot_be_done_is_said() -> None:
     found = finish(assess_part(experiment, circuit, settings, random_scores))
     assert [again.kind for again in found.resamplings] == [BOOTSTRAP]
     assert "not built in" in found.remarks[0]
-    one = finish(assess_part(known_workspace(pairs=1), true_circuit(), settings, random_scores))
+    one = finish(assess_part(known_experiment(pairs=1), true_circuit(), settings, random_scores))
     assert [again.kind for again in one.resamplings] == [REPHRASED]
     assert "single pair" in one.remarks[0]
     empty = finish(

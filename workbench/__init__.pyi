@@ -1,0 +1,65 @@
+# The public names, once: type checkers read them here, and `__init__.py` reads at run time where
+# each is defined. No name may be that of a module in this package: importing the module would put
+# itself in the name's place.
+
+# Loading.
+from tasks.pair import Pair as Pair
+from tasks.task import Task as Task
+from workbench.experiment.experiment import Experiment as Experiment
+from workbench.experiment.prepare import load_task as load_task
+from workbench.experiment.prepare import prepare as prepare
+from workbench.models.model import Model as Model
+from workbench.models.model import load_model as load_model
+
+# Circuits.
+from workbench.circuits.circuit import Circuit as Circuit
+from workbench.circuits.circuit import RoleGroup as RoleGroup
+from workbench.circuits.comparison import Comparison as Comparison
+from workbench.circuits.comparison import compare as compare
+from workbench.circuits.graph import Graph as Graph
+from workbench.formats import convert_circuit as convert_circuit
+from workbench.formats import load_circuit as load_circuit
+from workbench.formats import save_circuit as save_circuit
+from workbench.formats.networkx import to_networkx as to_networkx
+
+# Evaluating.
+from workbench.engine.evaluator import Edit as Edit
+from workbench.engine.evaluator import Evaluator as Evaluator
+from workbench.engine.patching import edge_effects as edge_effects
+from workbench.engine.patching import node_effects as node_effects
+from workbench.engine.score import CircuitScore as CircuitScore
+from workbench.engine.score import evaluate as evaluate
+
+# Discovery.
+from workbench.discovery.catalogue import METHODS as METHODS
+from workbench.discovery.clusters.run import cluster_prompts as cluster_prompts
+from workbench.discovery.findings_file import load_findings as load_findings
+from workbench.discovery.findings_file import save_findings as save_findings
+from workbench.discovery.run import Discovery as Discovery
+from workbench.discovery.run import discover as discover
+
+# Assessment.
+from workbench.assessment.assess import assess as assess
+from workbench.assessment.report.page import write_report as write_report
+from workbench.assessment.results.assessment import Assessment as Assessment
+
+# Readouts.
+from workbench.readouts.answer_curve import answer_curve as answer_curve
+from workbench.readouts.attention import attention_pattern as attention_pattern
+from workbench.readouts.direct_logit_attribution import (
+    direct_logit_attribution as direct_logit_attribution,
+)
+from workbench.readouts.logit_lens import logit_lens as logit_lens
+from workbench.readouts.residual_lens import residual_lens as residual_lens
+
+# Sessions.
+from workbench.session.session import Session as Session
+from workbench.session.start import build_session as build_session
+from workbench.session.start import resume_session as resume_session
+from workbench.session.start import start_session as start_session
+
+# Errors.
+from workbench.errors import Cancelled as Cancelled
+from workbench.errors import WorkbenchError as WorkbenchError
+
+__version__: str
