@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 # The models are tiny: more threads would only wait for one another, and the tests run in parallel
 # processes. Before anything imports torch, and for the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -12,3 +14,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A shell that starts something in the background lets it ignore Ctrl-C; some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is told by its place or by what it asks for."""
+    for item in items:
+        if "screens" in item.path.parts:
+            item.add_marker(pytest.mark.screens)
+        if "snap_compare" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.snapshot)

@@ -16,6 +16,8 @@ from workbench.assessment.catalogue import PARTS
 from workbench.discovery.catalogue import METHODS
 from workbench.prompts.task_file import read_task
 
+pytestmark = pytest.mark.slow
+
 README = ROOT / "README.md"
 # The pages for users: what stood in a longer README before.
 PAGES = (

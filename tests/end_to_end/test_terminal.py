@@ -17,6 +17,8 @@ import torch
 from tests.support.pseudo_terminal import PseudoTerminal
 from tests.support.tiny_models import tiny_llama
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = (
     ("The keys near the table", "The key near the table"),
     ("The book from the store", "The books from the store"),

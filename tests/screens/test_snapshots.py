@@ -19,6 +19,8 @@ from tests.support.toy_session import toy_session
 from workbench.experiment.settings import OpenRequest
 from workbench.session.views import SessionSummary
 
+pytestmark = pytest.mark.slow
+
 SIZES = [(80, 24), (160, 48)]
 STEPS = {
     "start": (),

@@ -26,6 +26,8 @@ from workbench.models.bundled import WANTED, BundledModel, write_digests
 from workbench.models.source import SHORT_NAMES
 from workbench.session.session import Session
 
+pytestmark = pytest.mark.slow
+
 NARROW = (80, 24)
 SIZES = [NARROW, (160, 48)]
 KEPT = ["m2->logits", "a2.h0->logits", "a2.h3->logits", "input->logits"]

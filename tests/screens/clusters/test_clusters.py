@@ -34,6 +34,8 @@ from workbench.formats import load_circuit
 from workbench.session.prompt_clusters import ClusterRequest, ClusterResult
 from workbench.session.session import Session
 
+pytestmark = pytest.mark.slow
+
 SIZES = [(80, 24), (160, 48)]
 N = 4
 TWO = ClusterRequest("eap", edges=40, k=2, normalise=True)

@@ -30,6 +30,8 @@ from workbench.discovery.selection import Selection
 from workbench.formats import load_circuit
 from workbench.session.session import Session
 
+pytestmark = pytest.mark.slow
+
 NARROW, WIDE = (80, 24), (160, 48)
 SIZES = [NARROW, WIDE]
 GREEDY = Selection("greedy", n=12)

@@ -16,6 +16,8 @@ from screens.graph.screen import GraphScreen
 from tests.support.tiny_sessions import tiny_session, until
 from workbench.session.session import Session
 
+pytestmark = pytest.mark.slow
+
 EDGES = {
     "logits": ("a2.h1->logits", "m1->logits", "a0.h0->logits"),
     "a2.h1": ("m1->a2.h1<q>", "m1->a2.h1<k>", "a0.h1->a2.h1<v>"),

@@ -20,7 +20,7 @@ from workbench.errors import WorkbenchError
 from workbench.readouts.results import Lens, Place, TokenValue
 from workbench.session.session import Session
 
-pytestmark = pytest.mark.dependencies
+pytestmark = [pytest.mark.dependencies, pytest.mark.slow]
 
 NARROW = "Readouts { width: 40; border: round; }"
 

@@ -31,6 +31,8 @@ from workbench.tutorial.progress import progress_path
 from workbench.tutorial.steps import STEPS
 from workbench.tutorial.tour import Tour
 
+pytestmark = pytest.mark.slow
+
 NARROW, WIDE = (80, 24), (160, 48)
 
 

@@ -26,6 +26,8 @@ from workbench.models.folder import sharing_weights
 from workbench.models.model import Model
 from workbench.prompts.batch import make_batch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

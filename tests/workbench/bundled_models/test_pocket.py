@@ -24,6 +24,8 @@ from workbench.cli.main import main
 from workbench.models.bundled import POCKET, BundledModel
 from workbench.models.model import Model
 
+pytestmark = pytest.mark.slow
+
 EVERY = pytest.mark.parametrize("name", COMBINATIONS)
 LENGTH = Recipe().length
 

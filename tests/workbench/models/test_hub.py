@@ -18,7 +18,7 @@ import pytest
 from tests.support.paths import ROOT
 from tests.support.tiny_models import tiny_gpt2
 
-pytestmark = pytest.mark.dependencies
+pytestmark = [pytest.mark.dependencies, pytest.mark.slow]
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

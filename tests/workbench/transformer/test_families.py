@@ -25,7 +25,7 @@ from workbench.engine.patching import edge_effects
 from workbench.models.model import Model
 from workbench.transformer.forward import unembed
 
-pytestmark = pytest.mark.dependencies
+pytestmark = [pytest.mark.dependencies, pytest.mark.slow]
 
 cases = pytest.mark.parametrize("name", CASES)
 

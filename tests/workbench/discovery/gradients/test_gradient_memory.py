@@ -17,6 +17,8 @@ from workbench.discovery.options import Options
 from workbench.engine.budget import Shape
 from workbench.model_report.footprint import predict
 
+pytestmark = pytest.mark.slow
+
 SHAPES = (Shape(6, 20, 0), Shape(6, 40, 30))
 
 

@@ -27,6 +27,8 @@ from workbench.experiment.prepare import load_task
 from workbench.models.model import load_model
 from workbench.prompts.batch import make_batch
 
+pytestmark = pytest.mark.slow
+
 
 def found(method: Any, on: Experiment, options: Options) -> Findings:
     findings = Findings.of(on.graph, "acdc", on.metric_name)

@@ -24,6 +24,8 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.prompts.batch import make_batch
 
+pytestmark = pytest.mark.slow
+
 
 @cache
 def experiment(model: str, task: str, pairs: int) -> Experiment:

@@ -32,6 +32,8 @@ from workbench.experiment.ablations import PATCHING
 from workbench.experiment.experiment import Experiment
 from workbench.prompts.batch import Group
 
+pytestmark = pytest.mark.slow
+
 methods = pytest.mark.parametrize("method", PER_PAIR)
 STEPS = 3
 
