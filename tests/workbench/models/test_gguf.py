@@ -191,6 +191,10 @@ def test_what_a_killed_process_left_is_swept_up_a_day_later(file: Path, cache: P
     assert ".part-new" in names  # somebody may be writing it
 
 
+# Not forked: a process that computes has threads, whose locks would be copied as they are.
+SPAWN = multiprocessing.get_context("spawn")
+
+
 def _store(file: Path, marks: Path, n: int) -> None:
     entry = CacheEntry.of(file, lambda message, fraction: None)
 
@@ -212,8 +216,7 @@ def test_two_processes_at_once(file: Path, tmp_path: Path, damaged: bool) -> Non
         (entry.folder / STAMP).write_text("{")
     marks = tmp_path / "marks"
     marks.mkdir()
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=_store, args=(file, marks, n)) for n in range(2)]
+    processes = [SPAWN.Process(target=_store, args=(file, marks, n)) for n in range(2)]
     for process in processes:
         process.start()
     for process in processes:
