@@ -49,7 +49,7 @@ class DiscoveryActions(Stepping):
 
     def action_discover(self) -> None:
         """List the results; ask for a discovery if there are none."""
-        if self.session.held:
+        if self.session.discoveries.results:
             self.list_results()
         else:
             self.ask_discovery()
@@ -112,7 +112,7 @@ class DiscoveryActions(Stepping):
             words += ". D lists the results."
         else:
             words += ". P steps through them, D lists the results."
-            self.in_turn(lambda: self.session.show_result(held.number))
+            self.in_turn(lambda: self.session.discoveries.show(held.number))
         if not kept.kept:
             words = (
                 f"{asked}none kept: the chosen {kept.unit} do not join the input to the logits. "
@@ -158,20 +158,20 @@ class DiscoveryActions(Stepping):
         if answer.wish == "new":
             self.ask_discovery()
         elif answer.wish == "take":
-            self.in_turn(lambda: session.show_result(number))
-            self.command(lambda: session.take(number))
+            self.in_turn(lambda: session.discoveries.show(number))
+            self.command(lambda: session.discoveries.take(number))
         elif answer.wish == "step":
-            self.in_turn(lambda: session.show_result(number), self.action_step_proposal)
+            self.in_turn(lambda: session.discoveries.show(number), self.action_step_proposal)
         elif answer.wish == "show":
-            self.in_turn(lambda: session.show_result(number))
+            self.in_turn(lambda: session.discoveries.show(number))
         elif answer.wish == "hide":
-            self.in_turn(lambda: session.show_result(None))
+            self.in_turn(lambda: session.discoveries.show(None))
         elif answer.wish == "remove":
-            self._remove(session.find_held(number))
+            self._remove(session.discoveries.result(number))
         elif answer.wish == "select":
-            self._select_again(session.find_held(number))
+            self._select_again(session.discoveries.result(number))
         elif answer.wish == "export":
-            self._export_result(session.find_held(number))
+            self._export_result(session.discoveries.result(number))
 
     def in_turn(self, call: Callable[[], object], then: Callable[[], None] = lambda: None) -> None:
         """Do something to the results in its turn among the commands, and show what came of it."""
@@ -187,7 +187,7 @@ class DiscoveryActions(Stepping):
 
         def go(yes: bool | None) -> None:
             if yes:
-                self.in_turn(lambda: self.session.remove_result(held.number))
+                self.in_turn(lambda: self.session.discoveries.remove(held.number))
 
         question = f"Remove the result {held.name}? Its scores are lost; the circuit stays."
         self.app.push_screen(Confirm(question, "Remove"), go)
@@ -199,7 +199,8 @@ class DiscoveryActions(Stepping):
             if selection is not None:
                 chosen = selection
                 self.in_turn(
-                    lambda: self.session.select_again(held.number, chosen), self.list_results
+                    lambda: self.session.discoveries.select_again(held.number, chosen),
+                    self.list_results,
                 )
 
         self.app.push_screen(SelectAgain(self.session, held), go)
@@ -212,7 +213,7 @@ class DiscoveryActions(Stepping):
                 path, form = answer
                 said = f"Written: {path}"
                 self.runner.other(
-                    lambda: self.session.export_result(held.number, path, form),
+                    lambda: self.session.discoveries.export(held.number, path, form),
                     lambda: self.notify(said, timeout=8, markup=False),
                 )
 

@@ -179,7 +179,7 @@ class BenchScreen(DiscoveryActions):
         reference = self.session.reference
         bar.show_comparison(self.session.comparison, reference.name if reference else "")
         self.table.compare(reference is not None)
-        held = self.session.shown
+        held = self.session.discoveries.shown
         scored = held is not None and METHODS[held.method].kind != "nodes"
         self.table.find_by(held.name if held is not None and scored else "")
         self.runner.read_tree(self.show_tree)

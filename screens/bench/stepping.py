@@ -38,10 +38,10 @@ class Stepping(BenchActions):
 
     def left_to_decide(self) -> list[Proposed]:
         """The proposal without what is being decided."""
-        return [p for p in self.session.proposal() if p.edge not in self._deciding]
+        return [p for p in self.session.discoveries.proposal() if p.edge not in self._deciding]
 
     def action_step_proposal(self) -> None:
-        held = self.session.shown
+        held = self.session.discoveries.shown
         if held is None:
             self.notify("No result is shown; D runs a discovery or shows a result.", timeout=5)
             return
@@ -66,7 +66,7 @@ class Stepping(BenchActions):
         """Bring the strip up to date; what accepting does is computed away from the screen."""
         if not self.stepping:
             return
-        held, proposal = self.session.shown, self.left_to_decide()
+        held, proposal = self.session.discoveries.shown, self.left_to_decide()
         if held is None or not proposal:
             if not self._deciding:
                 self.end_stepping(done=held is not None)
@@ -98,7 +98,7 @@ class Stepping(BenchActions):
             # Of many keys pressed in a row only the last one's edge is of interest.
             if self._asked_of != wanted:
                 raise Cancelled
-            return self.session.if_accepted(wanted[0])[1]
+            return self.session.discoveries.if_accepted(wanted[0])[1]
 
         def done(then: float | None) -> None:
             if self._asked_of == wanted and self._step is not None:
@@ -118,8 +118,11 @@ class Stepping(BenchActions):
         self.strip.show(None)
         if focused:
             self.action_panel("candidates")
-        if done and self.session.shown is not None:
-            name, refused = self.session.shown.name, len(self.session.shown.refused)
+        if done and self.session.discoveries.shown is not None:
+            name, refused = (
+                self.session.discoveries.shown.name,
+                len(self.session.discoveries.shown.refused),
+            )
             words = f" but for {count(refused)} that you refused" if refused else ""
             self.notify(f"The circuit is as {name} proposes{words}.", timeout=8, markup=False)
 
@@ -148,9 +151,9 @@ class Stepping(BenchActions):
         self._deciding |= set(edges)
         self._decided.append((edges[0], accept))
         if accept:
-            self.command(lambda: session.accept(edges))
+            self.command(lambda: session.discoveries.accept(edges))
         else:
-            self.runner.other(lambda: session.refuse(edges), self._refused)
+            self.runner.other(lambda: session.discoveries.refuse(edges), self._refused)
         self.go_to_step()
 
     def _undo_decision(self) -> None:
@@ -160,13 +163,13 @@ class Stepping(BenchActions):
         edge, accepted = self._decided.pop()
 
         def back() -> None:
-            edges = [p.edge for p in session.proposal()]
+            edges = [p.edge for p in session.discoveries.proposal()]
             self._place = edges.index(edge) if edge in edges else self._place
             self._refused()
             self.go_to_step()
 
         session = self.session
-        call = session.undo if accepted else lambda: session.refuse([edge], False)
+        call = session.undo if accepted else lambda: session.discoveries.refuse([edge], False)
         self.runner.other(call, back)
 
     def decisions_came(self) -> None:

@@ -264,7 +264,7 @@ class ClustersScreen(Screen[None]):
             said = status.message or "Taken; u on the bench brings the circuit before back."
             self.notify(one_line(said), markup=False, timeout=6)
 
-        self._commands.put(lambda: self.session.take_cluster(number), taken, self._refused)
+        self._commands.put(lambda: self.session.clusterer.take(number), taken, self._refused)
 
     def action_export(self) -> None:
         from screens.widgets.dialogs import Export
@@ -277,7 +277,7 @@ class ClustersScreen(Screen[None]):
             if answer is not None:
                 path, form = answer
                 self._commands.put(
-                    lambda: self.session.export_cluster(number, path, form),
+                    lambda: self.session.clusterer.export(number, path, form),
                     lambda _: self.notify(f"Written: {path}", timeout=8, markup=False),
                     self._refused,
                 )

@@ -109,7 +109,7 @@ class DiscoverDialog(Dialog[DiscoveryRequest]):
             options = self.query_one(OptionFields).options(method)
             fields = self.query_one(SelectionFields)
             selection = fields.selection() if fields.display else None
-            self.session.check_discovery(method.name, options, selection)
+            self.session.discoveries.check(method.name, options, selection)
         except (ValueError, WorkbenchError) as error:
             self.complain(str(error))
             return

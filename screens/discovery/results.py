@@ -98,7 +98,7 @@ class Results(Dialog[ResultAnswer]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box wide"):
             yield Static(Text("Results of discoveries"), classes="title")
-            yield ResultList(list(self.session.held), self.session.shown)
+            yield ResultList(list(self.session.discoveries.results), self.session.discoveries.shown)
             yield Static(id="detail")
             yield Static(classes="error")
             for row in (
@@ -206,7 +206,7 @@ class SelectAgain(Dialog[Selection]):
     def action_start(self) -> None:
         try:
             selection = self.query_one(SelectionFields).selection()
-            self.session.check_discovery(self.held.method, self.held.options, selection)
+            self.session.discoveries.check(self.held.method, self.held.options, selection)
         except (ValueError, WorkbenchError) as error:
             self.complain(str(error))
             return

@@ -79,7 +79,7 @@ class Discoverer:
             self._thread.deliver(lambda: self._came(run, fraction))
 
         def work() -> DiscoveryResult:
-            return session.discover(
+            return session.discoveries.run(
                 request.method,
                 request.options,
                 request.selection,

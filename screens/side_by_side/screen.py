@@ -189,14 +189,14 @@ class SideBySideScreen(Screen[str | None]):
         self.notify(error_sentence(error), severity="error", markup=False, timeout=10)
 
     def action_add_found(self) -> None:
-        if not self.session.held:
+        if not self.session.discoveries.results:
             self.notify("No discovery has found anything yet: D on the bench begins one.")
             return
         if self._full():
             return
         names = [place.name for place in self.side_by_side.places]
-        fresh = [held for held in self.session.held if held.name not in names]
-        held = (fresh or list(self.session.held))[-1]
+        fresh = [held for held in self.session.discoveries.results if held.name not in names]
+        held = (fresh or list(self.session.discoveries.results))[-1]
         self._background.put(
             lambda: self.side_by_side.put(held.name, held.circuit), self._put, self._refused
         )

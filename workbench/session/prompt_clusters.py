@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,12 @@ from workbench.discovery.clusters.clustering import (
     check_pairs,
 )
 from workbench.errors import WorkbenchError
+from workbench.session import edits
+from workbench.session.carry_out import CarryOut
+from workbench.session.commands import Take
 from workbench.session.priority_lock import PriorityLock, finish_in_background
 from workbench.session.session_engine import SessionEngine
+from workbench.session.views import Status
 
 if TYPE_CHECKING:
     from workbench.discovery.clusters.find import Clusters
@@ -97,11 +102,27 @@ class PromptClusterer:
         held: what was found last; None if nothing was yet.
     """
 
-    def __init__(self, engine: SessionEngine, lock: PriorityLock, seed: int) -> None:
-        """`seed`: of the clustering and of the random splits."""
+    def __init__(
+        self,
+        engine: SessionEngine,
+        lock: PriorityLock,
+        seed: int,
+        *,
+        carry_out: CarryOut,
+        exported: Callable[[Path], None],
+    ) -> None:
+        """Begin with none.
+
+        Args:
+            seed: of the clustering and of the random splits.
+            carry_out: carries out a command.
+            exported: told each file that was written.
+        """
         self._engine = engine
         self._lock = lock
         self._seed = max(0, seed)
+        self._carry_out = carry_out
+        self._exported = exported
         self.held: ClusterResult | None = None
 
     def methods(self) -> list[Method]:
@@ -116,6 +137,31 @@ class PromptClusterer:
         if self.held is None:
             raise WorkbenchError("No clusters were found yet: find some first.")
         return self.held
+
+    def take(self, number: int) -> Status:
+        """Replace the circuit by that of a cluster. It is closed; groups and notes stay.
+
+        Raises:
+            WorkbenchError: no clusters are held, or there is none of this number.
+        """
+        held = self.found()
+        circuit = held.circuit(number)
+        name = held.name(number)
+        return self._carry_out(
+            lambda state: edits.load(state, circuit),
+            lambda change: Take(result=name, change=change),
+            f"The circuit of {name} is this one.",
+        )
+
+    def export(self, number: int, path: Path, format: str = "circuit") -> None:
+        """Write a cluster's circuit with its scores and how it was found.
+
+        Formats as `Session.export`.
+        """
+        from workbench.formats import save_circuit
+
+        save_circuit(self.found().circuit(number), path, format=format)
+        self._exported(path)
 
     def run(
         self,

@@ -1,7 +1,6 @@
-"""A desk: a circuit at work, to be looked at and measured from any thread, but not changed.
+"""The read-only half of a session: what it shows, and its long computations.
 
-The read-only half of a `Session`: what it shows, and the long computations. Importing this module
-loads no torch.
+From any thread, and none of it changes the circuit. Importing this module loads no torch.
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ from workbench.session.assessments import SessionAssessments
 from workbench.session.known_effects import DROP, LASTING, KnownEffects
 from workbench.session.open import Opened
 from workbench.session.priority_lock import PriorityLock
-from workbench.session.prompt_clusters import PromptClusterer
 from workbench.session.proposal import differing
 from workbench.session.readouts import SessionReadouts
 from workbench.session.reference import Reference
@@ -63,15 +61,15 @@ class ReadOnlySession:
     Attributes:
         model: what is known of the model.
         task: the task, with warnings if the model cannot do it.
-        shown: the result of a discovery whose scores stand beside the candidates, and whose circuit
-            is the proposal; None if none is.
         readouts: `lens`, `attribution`, `curve`, `attention` and `residual`.
         assessor: assesses the circuit, part by part.
-        rack: circuits that stand beside it.
-        clusterer: finds clusters of the task's prompts, a circuit for each.
+        side_by_side: circuits that stand beside it.
     """
 
-    def __init__(self, opened: Opened, seen: Snapshot) -> None:
+    def __init__(
+        self, opened: Opened, seen: Snapshot, shown: Callable[[], DiscoveryResult | None]
+    ) -> None:
+        """`shown`: gives the result of a discovery that stands beside the candidates, if any."""
         self.model = opened.engine.model.info
         self.task = opened.info
         self._opened = opened
@@ -79,10 +77,9 @@ class ReadOnlySession:
         self._seen = seen
         self._lock = PriorityLock()
         self._effects = KnownEffects(seen.state.circuit.graph, opened.eap)
-        self.shown: DiscoveryResult | None = None
+        self._shown_result = shown
         self.readouts = SessionReadouts(self._engine, self._lock)
         self.side_by_side = SideBySide(self._engine, self._lock, self._circuit_now)
-        self.clusterer = PromptClusterer(self._engine, self._lock, opened.settings.seed)
         self.assessor = SessionAssessments(
             self._engine, self._lock, self._circuit_now, opened.settings.seed
         )
@@ -150,10 +147,10 @@ class ReadOnlySession:
         standing = comparison.edges.standing if comparison is not None else {}
         exact, drop = effects.exact(check_setting(setting)), effects.exact(DROP)
         role_of = roles(state.circuit.groups)
-        held = self.shown
+        shown = self._shown_result()
         proposing = None
-        if held is not None:
-            proposing = differing(state.circuit, held.circuit, held.refused)
+        if shown is not None:
+            proposing = differing(state.circuit, shown.circuit, shown.refused)
         rows = []
         for destination in edits.destinations(graph, node, inputs):
             d = graph.destination_index(destination)
@@ -161,7 +158,7 @@ class ReadOnlySession:
                 eap, value, cost = float(effects.eap[s, d]), float(exact[s, d]), float(drop[s, d])
                 score = eap if value != value else value
                 edge = graph.edge_name(s, d)
-                found = float(held.found.edges[s, d]) if held is not None else math.nan
+                found = float(shown.found.edges[s, d]) if shown is not None else math.nan
                 rows.append(
                     Candidate(
                         edge=edge,

@@ -19,14 +19,15 @@ from workbench.experiment.provenance import now
 from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.commands import Command
-from workbench.session.discoveries import Discovering
+from workbench.session.discoveries import Discoveries
 from workbench.session.export import export
 from workbench.session.history import History
 from workbench.session.journal import Journal
 from workbench.session.known_effects import Matrix
 from workbench.session.log import LogEntry
 from workbench.session.open import Opened
-from workbench.session.read_only import OnChunk, Snapshot
+from workbench.session.prompt_clusters import PromptClusterer
+from workbench.session.read_only import OnChunk, ReadOnlySession, Snapshot
 from workbench.session.state import Change, State
 from workbench.session.status import difference, first, milestone, updated
 from workbench.session.views import Status
@@ -34,19 +35,20 @@ from workbench.session.views import Status
 __all__ = ["OnChunk", "Session"]
 
 
-class Session(Discovering):
+class Session(ReadOnlySession):
     """A model, a task, a circuit and its history. All public methods may be called from any thread.
 
     `start_session`, `build_session` and `resume_session` (`start`) make one. What it shows and
-    measures is documented in `ReadOnlySession`, how it finds circuits in `Discovering`; here are
-    the commands.
-    Each is applied, evaluated and on the disk before its status is returned; if any of that fails
-    it raises WorkbenchError, and the session is as before. A command that would change nothing says
-    so in the status and is not written down. A command waits for one chunk of a sweep at most; call
-    it from a worker all the same.
+    measures is documented in `ReadOnlySession`; here are the commands. Each is applied, evaluated
+    and on the disk before its status is returned; if any of that fails it raises WorkbenchError,
+    and the session is as before. A command that would change nothing says so in the status and is
+    not written down. A command waits for one chunk of a sweep at most; call it from a worker all
+    the same.
 
     Attributes:
         path: the journal.
+        discoveries: runs methods of discovery, and keeps, shows and takes over what they find.
+        clusterer: finds clusters of the task's prompts, a circuit for each.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
         exported: the files written since it was opened.
     """
@@ -72,14 +74,28 @@ class Session(Discovering):
         scores = opened.engine.evaluate(history.state.circuit)
         status = first(opened.info, history, scores)
         status = replace(status, change=change, message=message, seconds=perf_counter() - started)
-        super().__init__(opened, Snapshot(history.state, status))
+        super().__init__(opened, Snapshot(history.state, status), lambda: self.discoveries.shown)
         self.path = journal.path
         self.log: list[LogEntry] = []
         self.exported: list[Path] = []
         self._journal = journal
         self._history = history
         self._n_entries = n_entries
-        self._bring_back(journal.path)
+        self.discoveries = Discoveries(
+            self._engine,
+            self._lock,
+            journal,
+            circuit=lambda: self._seen.state.circuit,
+            carry_out=self._carry_out,
+            exported=self.exported.append,
+        )
+        self.clusterer = PromptClusterer(
+            self._engine,
+            self._lock,
+            opened.settings.seed,
+            carry_out=self._carry_out,
+            exported=self.exported.append,
+        )
 
     def close(self) -> None:
         """Let go of the journal, so that another process may resume it. Further commands fail."""
@@ -107,7 +123,7 @@ class Session(Discovering):
 
         Inputs that are closed already stay as they are.
         """
-        return self._do(
+        return self._carry_out(
             lambda state: edits.expand(state, node, inputs, keep, self._score(setting)),
             lambda change: kinds.Expand(node=node, inputs=inputs, setting=setting, change=change),
             f"{node} is expanded already.",
@@ -115,14 +131,14 @@ class Session(Discovering):
 
     def toggle(self, edge: str, *, setting: str = "full") -> Status:
         """Keep or drop one edge; an open destination is first closed with its preview."""
-        return self._do(
+        return self._carry_out(
             lambda state: edits.toggle(state, edge, self._score(setting)),
             lambda change: kinds.Toggle(edge=edge, setting=setting, change=change),
         )
 
     def keep_above(self, node: str, inputs: str = "qkv", setting: str = "full") -> Status:
         """Close these inputs and make their kept edges exactly the preview."""
-        return self._do(
+        return self._carry_out(
             lambda state: edits.keep_above(state, node, inputs, self._score(setting)),
             lambda change: kinds.KeepAbove(
                 node=node, inputs=inputs, setting=setting, threshold=self.threshold, change=change
@@ -131,28 +147,28 @@ class Session(Discovering):
 
     def drop_all(self, node: str, inputs: str = "qkv") -> Status:
         """Close these inputs and drop every edge into them."""
-        return self._do(
+        return self._carry_out(
             lambda state: edits.drop_all(state, node, inputs),
             lambda change: kinds.DropAll(node=node, inputs=inputs, change=change),
         )
 
     def keep_all(self, node: str, inputs: str = "qkv") -> Status:
         """Close these inputs and keep every edge into them."""
-        return self._do(
+        return self._carry_out(
             lambda state: edits.keep_all(state, node, inputs),
             lambda change: kinds.KeepAll(node=node, inputs=inputs, change=change),
         )
 
     def toggle_node(self, node: str) -> Status:
         """Drop every kept edge out of and into a node; a second time restores them."""
-        return self._do(
+        return self._carry_out(
             lambda state: edits.toggle_node(state, node),
             lambda change: kinds.ToggleNode(node=node, change=change),
         )
 
     def reopen(self, node: str, inputs: str = "qkv") -> Status:
         """Make these inputs of the node open again and forget their kept edges."""
-        return self._do(
+        return self._carry_out(
             lambda state: edits.reopen(state, node, inputs),
             lambda change: kinds.Reopen(node=node, inputs=inputs, change=change),
             f"{node} is open already.",
@@ -160,7 +176,7 @@ class Session(Discovering):
 
     def clear(self) -> Status:
         """Back to everything open; groups and notes stay."""
-        return self._do(edits.clear, lambda change: kinds.Clear(change=change))
+        return self._carry_out(edits.clear, lambda change: kinds.Clear(change=change))
 
     def load(self, path: Path) -> Status:
         """Replace the circuit by one from a file of ours or of EAP-IG.
@@ -172,7 +188,7 @@ class Session(Discovering):
         from workbench.formats import load_circuit
 
         circuit = load_circuit(path, self.graph)
-        return self._do(
+        return self._carry_out(
             lambda state: edits.load(state, circuit),
             lambda change: kinds.Load(path=str(path), change=change),
             f"The circuit in {path} is this one.",
@@ -182,14 +198,14 @@ class Session(Discovering):
 
     def set_threshold(self, value: float) -> Status:
         """What |score| an edge needs to be kept on expanding, in units of the metric."""
-        return self._do(
+        return self._carry_out(
             lambda state: edits.set_threshold(state, value),
             lambda change: kinds.SetThreshold(value=float(value), change=change),
         )
 
     def set_group(self, name: str, nodes: Sequence[str], role: str = "") -> Status:
         """Make or replace a group of nodes; they leave the groups that they were in."""
-        return self._do(
+        return self._carry_out(
             lambda state: edits.set_group(state, name, nodes, role),
             lambda change: kinds.SetGroup(name=name, nodes=tuple(nodes), role=role, change=change),
         )
@@ -199,7 +215,7 @@ class Session(Discovering):
 
         One command, so that one undo takes back all of it: groups that lose their last node go.
         """
-        return self._do(
+        return self._carry_out(
             lambda state: edits.move_to_group(state, nodes, name, role),
             lambda change: kinds.MoveToGroup(
                 nodes=tuple(nodes), name=name, role=role, change=change
@@ -207,14 +223,14 @@ class Session(Discovering):
         )
 
     def remove_group(self, name: str) -> Status:
-        return self._do(
+        return self._carry_out(
             lambda state: edits.remove_group(state, name),
             lambda change: kinds.RemoveGroup(name=name, change=change),
         )
 
     def note(self, target: str, text: str) -> Status:
         """Write a note on a node, an edge or ("") the whole circuit; an empty text removes it."""
-        return self._do(
+        return self._carry_out(
             lambda state: edits.note(state, target, text),
             lambda change: kinds.Note(target=target, text=text, change=change),
         )
@@ -233,7 +249,7 @@ class Session(Discovering):
         edges = tuple(circuit.edges())
         with self._lock.foreground():
             command = kinds.SetReference(path=str(path), edges=edges, open=opened)
-            return self._carry_out(command, perf_counter())
+            return self._perform(command, perf_counter())
 
     def remove_reference(self) -> Status:
         """Compare the circuit with nothing any more."""
@@ -241,19 +257,19 @@ class Session(Discovering):
             if self.reference is None:
                 idle = "The circuit is not compared with any."
                 return self._show(replace(self._seen.status, message=idle, seconds=0.0))
-            return self._carry_out(kinds.RemoveReference(), perf_counter())
+            return self._perform(kinds.RemoveReference(), perf_counter())
 
     # Back and forth.
 
     def undo(self) -> Status:
         """Take back the last command; a run of threshold moves is one."""
         with self._lock.foreground():
-            return self._carry_out(kinds.Undo(), perf_counter())
+            return self._perform(kinds.Undo(), perf_counter())
 
     def redo(self) -> Status:
         """Bring back what was undone last."""
         with self._lock.foreground():
-            return self._carry_out(kinds.Redo(), perf_counter())
+            return self._perform(kinds.Redo(), perf_counter())
 
     def commands(self) -> list[str]:
         """One line for each command that led to the circuit, oldest first, without undone ones."""
@@ -275,7 +291,7 @@ class Session(Discovering):
     def _score(self, setting: str) -> Matrix:
         return self._effects.score(check_setting(setting))
 
-    def _do(
+    def _carry_out(
         self,
         edit: Callable[[State], State],
         command: Callable[[Change], Command],
@@ -290,9 +306,9 @@ class Session(Discovering):
             change = Change.between(before, edit(before))
             if not change:
                 return self._show(replace(self._seen.status, message=idle, seconds=0.0))
-            return self._carry_out(command(change), started)
+            return self._perform(command(change), started)
 
-    def _carry_out(self, command: Command, started: float) -> Status:
+    def _perform(self, command: Command, started: float) -> Status:
         """Apply, evaluate, write down, show; in this order, and back again if anything fails."""
         before = self._history.state
         change, after = self._history.effect(command)

@@ -101,7 +101,7 @@ def strip_text(app: WorkbenchApp) -> str:
 
 async def stepping(pilot: Pilot[Any], session: Session) -> BenchScreen:
     """On a bench that steps through a result of twelve edges."""
-    session.discover("slow", selection=GREEDY)
+    session.discoveries.run("slow", selection=GREEDY)
     bench = await settled(pilot)
     bench.results_changed()
     await pilot.press("P")
@@ -139,7 +139,7 @@ async def test_every_method_can_be_read_and_only_what_it_heeds_is_asked(
             await pilot.press("down")
         await pilot.press("escape")
         await settled(pilot)
-        assert session.held == ()
+        assert session.discoveries.results == ()
 
 
 async def test_what_is_typed_is_checked_and_reaches_the_method(
@@ -169,7 +169,7 @@ async def test_what_is_typed_is_checked_and_reaches_the_method(
         dialog.query_one("#option-absolute", Choice).action_turn(1)
         await pilot.press("enter")
         await settled(pilot)
-        await until(pilot, lambda: len(session.held) == 1)
+        await until(pilot, lambda: len(session.discoveries.results) == 1)
         assert slow.told == [Options(steps=3, threshold=0.25, edges=1000, absolute=True)]
 
 
@@ -196,8 +196,10 @@ async def test_the_selection_is_asked_for_in_words(session: Session, slow: SlowM
         assert "at least" in words() and not dialog.query_one("#n").display
         await fill(pilot, "#least", "0.5")
         await pilot.click("#start")
-        await until(pilot, lambda: len(session.held) == 1)
-        assert session.held[0].selection == Selection("threshold", threshold=0.5, signed=True)
+        await until(pilot, lambda: len(session.discoveries.results) == 1)
+        assert session.discoveries.results[0].selection == Selection(
+            "threshold", threshold=0.5, signed=True
+        )
 
 
 async def test_what_does_not_suit_the_session_is_refused_in_the_dialog(
@@ -236,14 +238,14 @@ async def test_it_runs_in_the_background_and_stepping_goes_on(
         text = screen_text(app)
         assert re.search(r"slow +[█░]+ +\d+%", text)
         assert "S stop, keep what it found" in text
-        assert session.held == ()
+        assert session.discoveries.results == ()
         await pilot.press("D")
         await pilot.pause()
         slow.gate.set()
-        await until(pilot, lambda: len(session.held) == 1)
+        await until(pilot, lambda: len(session.discoveries.results) == 1)
         await until(pilot, lambda: bench.discoverer.run is None)
         await settled(pilot)
-        held = session.held[0]
+        held = session.discoveries.results[0]
         assert held.complete and held.circuit.n_edges > 0
         assert f"{held.circuit.n_edges} edges kept" in told(app) and "slow is done" in told(app)
         assert "S stop" not in screen_text(app)
@@ -256,7 +258,7 @@ async def test_a_command_answers_while_it_runs(session: Session, slow: SlowMetho
         await pilot.press("D")
         await choose_method(pilot, "slow")
         pieces = []
-        session_discover = session.discover
+        session_discover = session.discoveries.run
 
         def slowly(*args: Any, on_piece: Any, **kwargs: Any) -> Any:
             def piece(fraction: float) -> None:
@@ -267,7 +269,7 @@ async def test_a_command_answers_while_it_runs(session: Session, slow: SlowMetho
 
             return session_discover(*args, on_piece=piece, **kwargs)
 
-        session.discover = slowly  # type: ignore[method-assign]
+        session.discoveries.run = slowly  # type: ignore[method-assign]
         await pilot.press("enter")
         await until(pilot, lambda: len(pieces) == 3)
         await pilot.press("e")  # waits for the piece that is under way, no longer
@@ -294,12 +296,12 @@ async def test_it_is_stopped_and_what_it_found_is_of_use(
         await pilot.click(DiscoveryLine, offset=(app.size.width - 6, 0))
         assert "stopping after this piece" in screen_text(app)
         slow.gate.set()
-        await until(pilot, lambda: len(session.held) == 1)
+        await until(pilot, lambda: len(session.discoveries.results) == 1)
         await settled(pilot)
-        held = session.held[0]
+        held = session.discoveries.results[0]
         assert not held.complete and 0 < held.fraction < 1
         assert "was stopped after" in told(app)
-        assert session.shown is held and bench.table.finder == "slow"
+        assert session.discoveries.shown is held and bench.table.finder == "slow"
         await pilot.press("D")
         await opened(pilot, Results)
         assert f"{100 * held.fraction:.1f}%" in screen_text(app)
@@ -320,7 +322,7 @@ async def test_a_method_that_breaks_says_so_in_a_sentence(
             await until(pilot, lambda: bool(slow.told) and bench.discoverer.run is None)
             await settled(pilot)
             assert "the method broke" in told(app)
-            assert len(session.held) == n_held
+            assert len(session.discoveries.results) == n_held
             slow.told.clear()
         assert "what it found is kept" in told(app)
         await pilot.press("e")
@@ -370,8 +372,8 @@ async def test_results_are_listed_shown_taken_and_removed(
     session: Session, slow: SlowMethod, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
     give_method(monkeypatch, "finder", "search", options=("threshold",))
-    first = session.discover("slow", selection=GREEDY)
-    second = session.discover("finder", Options(threshold=0.5))
+    first = session.discoveries.run("slow", selection=GREEDY)
+    second = session.discoveries.run("finder", Options(threshold=0.5))
     app = WorkbenchApp(session=session)
     async with app.run_test(size=size) as pilot:
         bench = await settled(pilot)
@@ -386,7 +388,7 @@ async def test_results_are_listed_shown_taken_and_removed(
             assert words in text, words
         await pilot.press("k", "enter")
         await settled(pilot)
-        assert session.shown is first and bench.table.finder == "slow"
+        assert session.discoveries.shown is first and bench.table.finder == "slow"
 
         await pilot.press("D")
         await opened(pilot, Results)
@@ -401,21 +403,21 @@ async def test_results_are_listed_shown_taken_and_removed(
         await opened(pilot, Results)
         await pilot.press("h")
         await settled(pilot)
-        assert session.shown is None and bench.table.finder == ""
+        assert session.discoveries.shown is None and bench.table.finder == ""
 
         await pilot.press("D", "k", "x")
         await opened(pilot, Confirm)
         await pilot.press("y")
         await settled(pilot)
-        assert session.held == (second,)
+        assert session.discoveries.results == (second,)
 
 
 async def test_another_selection_and_an_export(
     session: Session, slow: SlowMethod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_method(monkeypatch, "finder", "search")
-    session.discover("finder")
-    held = session.discover("slow", selection=GREEDY)
+    session.discoveries.run("finder")
+    held = session.discoveries.run("slow", selection=GREEDY)
     app = WorkbenchApp(session=session)
     async with app.run_test(size=NARROW) as pilot:
         await settled(pilot)
@@ -428,7 +430,7 @@ async def test_another_selection_and_an_export(
         await fill(pilot, "#n", "30")
         await pilot.press("enter")
         await opened(pilot, Results)
-        again = session.find_held(held.number)
+        again = session.discoveries.result(held.number)
         assert again.selection == Selection("greedy", n=30) and len(slow.told) == 1
         assert "greedy 30" in screen_text(app)
         await pilot.press("k", "e")
@@ -437,7 +439,7 @@ async def test_another_selection_and_an_export(
 
 async def test_a_result_is_exported(tmp_path: Path) -> None:
     session = tiny_session(tmp_path)
-    held = session.discover("eap", selection=Selection(n=40))
+    held = session.discoveries.run("eap", selection=Selection(n=40))
     app = WorkbenchApp(session=session)
     path = tmp_path / "out.json"
     async with app.run_test(size=NARROW) as pilot:
@@ -458,7 +460,7 @@ async def test_a_result_is_exported(tmp_path: Path) -> None:
 async def test_its_scores_are_a_column_and_what_is_undecided_is_marked(
     session: Session, slow: SlowMethod, size: tuple[int, int]
 ) -> None:
-    held = session.discover("slow", selection=GREEDY)
+    held = session.discoveries.run("slow", selection=GREEDY)
     app = WorkbenchApp(session=session)
     async with app.run_test(size=size) as pilot:
         bench = await settled(pilot)
@@ -475,14 +477,14 @@ async def test_its_scores_are_a_column_and_what_is_undecided_is_marked(
         table.sort_by("found")
         sizes = [abs(row.found) for row in table.rows]
         assert sizes == sorted(sizes, reverse=True)
-        session.show_result(None)
+        session.discoveries.show(None)
         bench.results_changed()
         await settled(pilot)
         assert table.sort == "effect" and "◇" not in screen_text(app)
 
 
 async def test_no_column_of_the_table_is_ever_cut(session: Session, slow: SlowMethod) -> None:
-    session.discover("slow", selection=GREEDY)
+    session.discoveries.run("slow", selection=GREEDY)
     app = WorkbenchApp(session=session)
     async with app.run_test(size=NARROW) as pilot:
         table = (await settled(pilot)).table
@@ -512,11 +514,11 @@ async def test_stepping_by_keys_shows_what_accepting_does(
     async with app.run_test(size=size) as pilot:
         bench = await stepping(pilot, session)
         assert strip(app).has_focus
-        proposal = session.proposal()
+        proposal = session.discoveries.proposal()
         text = strip_text(app)
         assert f"slow proposes to keep {proposal[0].edge}" in text
         assert "which closes this input" in text and f"1 of {len(proposal)}" in text
-        then = session.if_accepted(proposal[0].edge)[1]
+        then = session.discoveries.if_accepted(proposal[0].edge)[1]
         assert f"faithfulness 1.0000 → {then:.4f}" in text.replace("−", "-")
         edge = bench.table.highlighted
         assert edge is not None and edge.edge == proposal[0].edge
@@ -534,12 +536,14 @@ async def test_stepping_by_keys_shows_what_accepting_does(
         assert f"1 of {len(proposal) - 1}" in strip_text(app)
         await pilot.press("n")
         await settled(pilot)
-        assert session.shown is not None and session.shown.refused == {proposal[1].edge}
+        assert session.discoveries.shown is not None and session.discoveries.shown.refused == {
+            proposal[1].edge
+        }
         assert proposal[2].edge in strip_text(app)
 
         await pilot.press("u")
         await settled(pilot)
-        assert session.shown.refused == frozenset()
+        assert session.discoveries.shown.refused == frozenset()
         assert proposal[1].edge in strip_text(app)
         await pilot.press("u")
         await settled(pilot)
@@ -564,7 +568,7 @@ async def test_keys_faster_than_the_engine_are_not_lost(
     app = WorkbenchApp(session=session)
     async with app.run_test(size=NARROW) as pilot:
         bench = await stepping(pilot, session)
-        proposal = [p.edge for p in session.proposal()]
+        proposal = [p.edge for p in session.discoveries.proposal()]
         engine.gate.clear()
         await pilot.press("y", "y", "n", "y")
         assert proposal[4] in strip_text(app) and session.status().edges == 0
@@ -572,7 +576,9 @@ async def test_keys_faster_than_the_engine_are_not_lost(
         engine.gate.set()
         await settled(pilot)
         assert set(session.circuit.edges()) == {proposal[i] for i in (0, 1, 3)}
-        assert session.shown is not None and session.shown.refused == {proposal[2]}
+        assert session.discoveries.shown is not None and session.discoveries.shown.refused == {
+            proposal[2]
+        }
         assert proposal[4] in strip_text(app) and "…" not in strip_text(app).splitlines()[1]
         assert bench.quiet
 
@@ -581,7 +587,7 @@ async def test_stepping_by_mouse(session: Session, slow: SlowMethod) -> None:
     app = WorkbenchApp(session=session)
     async with app.run_test(size=NARROW) as pilot:
         bench = await stepping(pilot, session)
-        n = len(session.proposal())
+        n = len(session.discoveries.proposal())
 
         async def click(words: str) -> None:
             line = screen_text(app).splitlines()[-1]
@@ -591,11 +597,11 @@ async def test_stepping_by_mouse(session: Session, slow: SlowMethod) -> None:
         await click("y accept")
         assert session.status().edges == 1 and strip(app).has_focus
         await click("n refuse")
-        assert len(session.proposal()) == n - 2
+        assert len(session.discoveries.proposal()) == n - 2
         await click("next")
         assert f"2 of {n - 2}" in strip_text(app)
         await click("undo")
-        assert len(session.proposal()) == n - 1
+        assert len(session.discoveries.proposal()) == n - 1
         await pilot.click("#edges", offset=(20, 3))
         await settled(pilot)
         assert not strip(app).has_focus and "P goes on" in strip_text(app)
@@ -615,13 +621,13 @@ async def test_what_is_found_meanwhile_does_not_change_the_proposal(
     app = WorkbenchApp(session=session)
     async with app.run_test(size=NARROW) as pilot:
         bench = await stepping(pilot, session)
-        held = session.shown
+        held = session.discoveries.shown
         await pilot.press("D", "n")
         await choose_method(pilot, "finder")
         await pilot.press("enter")
-        await until(pilot, lambda: len(session.held) == 2)
+        await until(pilot, lambda: len(session.discoveries.results) == 2)
         await settled(pilot)
-        assert session.shown is held and bench.table.finder == "slow"
+        assert session.discoveries.shown is held and bench.table.finder == "slow"
         assert "slow proposes" in strip_text(app)
         await pilot.press("D", "j", "enter")
         await settled(pilot)
@@ -631,7 +637,7 @@ async def test_what_is_found_meanwhile_does_not_change_the_proposal(
 async def test_an_edge_of_yours_that_it_lacks_is_proposed_to_be_dropped(
     session: Session, slow: SlowMethod
 ) -> None:
-    held = session.discover("slow", selection=GREEDY)
+    held = session.discoveries.run("slow", selection=GREEDY)
     extra = next(c.edge for c in session.candidates("logits") if not held.circuit.has(c.edge))
     session.expand("logits", keep=[extra])
     app = WorkbenchApp(session=session)
@@ -659,8 +665,8 @@ async def test_without_a_result_there_is_nothing_to_step_through(
         bench = await settled(pilot)
         await pilot.press("P")
         assert "No result is shown" in told(app)
-        held = session.discover("slow", selection=GREEDY)
-        session.take(held.number)
+        held = session.discoveries.run("slow", selection=GREEDY)
+        session.discoveries.take(held.number)
         bench.results_changed()
         await pilot.press("P")
         assert "Nothing that slow proposes is left" in told(app)
@@ -699,8 +705,8 @@ def test_snapshot(
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr("screens.bench.status_bar.seconds", lambda value: "12 ms")
-    session.discover("slow", selection=Selection("threshold", threshold=0.4, signed=True))
-    session.discover("slow", selection=GREEDY)
+    session.discoveries.run("slow", selection=Selection("threshold", threshold=0.4, signed=True))
+    session.discoveries.run("slow", selection=GREEDY)
 
     async def run(pilot: Pilot[Any]) -> None:
         await settled(pilot)

@@ -45,10 +45,10 @@ def best(scores: np.ndarray, n: int, session: Session) -> set[str]:
 def test_what_is_found_is_held_and_stands_beside_the_candidates(session: Session) -> None:
     before, status = session.circuit, session.status()
     fractions: list[float] = []
-    held = session.discover("eap", selection=TOP, on_piece=fractions.append)
+    held = session.discoveries.run("eap", selection=TOP, on_piece=fractions.append)
     assert fractions[-1] == 1.0 and held.complete and held.fraction == 1.0 and not held.failure
     assert (held.number, held.name, held.method) == (1, "eap", "eap")
-    assert session.held == (held,) and session.shown is held
+    assert session.discoveries.results == (held,) and session.discoveries.shown is held
     chosen = best(session.circuit.scores, 12, session)
     assert set(held.circuit.edges()) == set(
         Circuit.from_edges(session.graph, sorted(chosen)).pruned().edges()
@@ -67,15 +67,15 @@ def test_what_is_found_is_held_and_stands_beside_the_candidates(session: Session
 def test_options_reach_the_method(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = give_method(monkeypatch, options=("steps", "seed"))
     options = Options(steps=7, seed=3)
-    held = session.discover("slow", options, TOP)
+    held = session.discoveries.run("slow", options, TOP)
     assert slow.told == [options] and held.options == options
     with pytest.raises(WorkbenchError, match="does not heed"):
-        session.discover("slow", Options(threshold=0.1), TOP)
+        session.discoveries.run("slow", Options(threshold=0.1), TOP)
 
 
 def test_a_cancelled_one_is_partial_and_of_use(session: Session, slow: SlowMethod) -> None:
     cancel = threading.Event()
-    held = session.discover(
+    held = session.discoveries.run(
         "slow", selection=TOP, cancel=cancel, on_piece=lambda f: slow.pieces >= 3 and cancel.set()
     )
     assert slow.pieces == 3 and not held.complete and held.failure == ""
@@ -84,7 +84,7 @@ def test_a_cancelled_one_is_partial_and_of_use(session: Session, slow: SlowMetho
     assert known.sum() == 3
     assert session.candidates("logits")[0].found is not None
     assert session.candidates("m0")[0].found is None
-    assert session.take(held.number).edges == held.circuit.n_edges > 0
+    assert session.discoveries.take(held.number).edges == held.circuit.n_edges > 0
 
 
 def test_one_that_is_stopped_before_it_found_anything_is_not_held(
@@ -93,25 +93,27 @@ def test_one_that_is_stopped_before_it_found_anything_is_not_held(
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(Cancelled):
-        session.discover("slow", selection=TOP, cancel=cancel)
-    assert session.held == () and session.shown is None
+        session.discoveries.run("slow", selection=TOP, cancel=cancel)
+    assert session.discoveries.results == () and session.discoveries.shown is None
 
 
 def test_what_a_closed_session_finds_is_not_written(session: Session, slow: SlowMethod) -> None:
     with pytest.raises(Cancelled):
-        session.discover("slow", selection=TOP, on_piece=lambda f: f > 0.5 and session.close())
+        session.discoveries.run(
+            "slow", selection=TOP, on_piece=lambda f: f > 0.5 and session.close()
+        )
     assert not session.path.with_suffix(".found").exists()
 
 
 def test_a_method_that_fails_in_the_middle(session: Session, slow: SlowMethod) -> None:
     slow.fails_at = 4
-    held = session.discover("slow", selection=TOP)
+    held = session.discoveries.run("slow", selection=TOP)
     assert not held.complete and "the method broke" in held.failure
     assert held.fraction == pytest.approx(4 / session.graph.n_destinations)
     slow.fails_at = 0
     with pytest.raises(WorkbenchError, match="the method broke"):
-        session.discover("slow", selection=TOP)
-    assert session.held == (held,)
+        session.discoveries.run("slow", selection=TOP)
+    assert session.discoveries.results == (held,)
     session.expand("logits")
 
 
@@ -122,7 +124,7 @@ def test_commands_come_between_two_pieces(session: Session, slow: SlowMethod) ->
         if slow.pieces == 2:
             edges.append(session.toggle("m1->logits").edges)
 
-    assert session.discover("slow", selection=TOP, on_piece=edit).complete
+    assert session.discoveries.run("slow", selection=TOP, on_piece=edit).complete
     assert session.status().edges == edges[0]
 
 
@@ -130,7 +132,9 @@ def test_a_command_from_another_thread_waits_for_one_piece(
     session: Session, slow: SlowMethod
 ) -> None:
     cancel, at = threading.Event(), []
-    thread = threading.Thread(target=lambda: session.discover("slow", selection=TOP, cancel=cancel))
+    thread = threading.Thread(
+        target=lambda: session.discoveries.run("slow", selection=TOP, cancel=cancel)
+    )
     slow.gate.clear()
     thread.start()
 
@@ -172,47 +176,47 @@ def test_what_does_not_suit_is_refused_before_anything_is_computed(
         give_method(monkeypatch, "zeroes", ablations=("zero",)),
     ]
     with pytest.raises(WorkbenchError, match=words):
-        session.discover(method, selection=selection)
-    assert session.held == () and all(not m.told for m in made)
+        session.discoveries.run(method, selection=selection)
+    assert session.discoveries.results == () and all(not m.told for m in made)
 
 
 def test_of_a_search_the_circuit_is_its_own(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_method(monkeypatch, "search", "search")
-    held = session.discover("search")
+    held = session.discoveries.run("search")
     assert held.selection is None and held.selected.asked is None
     assert held.found.kept is not None
     assert not (held.circuit.mask & ~held.found.kept).any()
     with pytest.raises(WorkbenchError, match="select nothing"):
-        session.select_again(held.number, TOP)
+        session.discoveries.select_again(held.number, TOP)
 
 
 def test_scores_of_nodes_give_a_circuit_but_no_scores_of_edges(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_method(monkeypatch, "nodes", "nodes")
-    held = session.discover("nodes", selection=Selection(n=4))
+    held = session.discoveries.run("nodes", selection=Selection(n=4))
     assert held.circuit.n_edges > 0
     assert all(candidate.found is None for candidate in session.candidates("logits"))
     assert any(candidate.proposed for candidate in session.candidates("logits"))
 
 
 def test_several_are_held_switched_between_and_removed(session: Session, slow: SlowMethod) -> None:
-    first = session.discover("eap", selection=TOP)
-    second = session.discover("slow", selection=TOP)
-    third = session.discover("eap", selection=Selection(n=30))
-    assert [held.name for held in session.held] == ["eap", "slow", "eap (3)"]
-    assert session.shown is third
-    session.show_result(second.number)
+    first = session.discoveries.run("eap", selection=TOP)
+    second = session.discoveries.run("slow", selection=TOP)
+    third = session.discoveries.run("eap", selection=Selection(n=30))
+    assert [held.name for held in session.discoveries.results] == ["eap", "slow", "eap (3)"]
+    assert session.discoveries.shown is third
+    session.discoveries.show(second.number)
     found = {c.edge: c.found for c in session.candidates("m2")}
     d = session.graph.destination_index("m2")
     assert found["input->m2"] == second.found.edges[0, d]
-    session.remove_result(second.number)
-    assert session.held == (first, third) and session.shown is third
-    session.show_result(None)
-    assert session.candidates("m2")[0].found is None and session.proposal() == []
-    for call in (session.show_result, session.remove_result, session.take):
+    session.discoveries.remove(second.number)
+    assert session.discoveries.results == (first, third) and session.discoveries.shown is third
+    session.discoveries.show(None)
+    assert session.candidates("m2")[0].found is None and session.discoveries.proposal() == []
+    for call in (session.discoveries.show, session.discoveries.remove, session.discoveries.take):
         with pytest.raises(WorkbenchError, match="No result 2 is held"):
             call(2)
 
@@ -220,21 +224,21 @@ def test_several_are_held_switched_between_and_removed(session: Session, slow: S
 def test_another_selection_of_the_same_scores_runs_nothing(
     session: Session, slow: SlowMethod
 ) -> None:
-    held = session.discover("slow", selection=Selection("greedy", n=20))
-    session.refuse([session.proposal()[0].edge])
+    held = session.discoveries.run("slow", selection=Selection("greedy", n=20))
+    session.discoveries.refuse([session.discoveries.proposal()[0].edge])
     pieces = len(slow.told)
-    other = session.select_again(held.number, Selection("threshold", threshold=0.4))
+    other = session.discoveries.select_again(held.number, Selection("threshold", threshold=0.4))
     assert len(slow.told) == pieces
     assert other.found is held.found and other.number == held.number
     assert other.circuit.n_edges != held.circuit.n_edges and other.refused == frozenset()
     assert other.metric == pytest.approx(fresh_metric(session, other.circuit), abs=1e-6)
-    assert session.held == (other,) and session.shown is other
+    assert session.discoveries.results == (other,) and session.discoveries.shown is other
 
 
 def test_the_proposal_goes_from_the_logits_backward(session: Session) -> None:
-    held = session.discover("eap", selection=Selection(n=40))
+    held = session.discoveries.run("eap", selection=Selection(n=40))
     session.expand("logits", keep=["m1->logits", "input->logits"])
-    proposal = session.proposal()
+    proposal = session.discoveries.proposal()
     graph, circuit = session.graph, session.circuit
     assert {p.edge for p in proposal} == set(held.circuit.edges()) ^ set(circuit.edges())
     for p in proposal:
@@ -248,13 +252,13 @@ def test_the_proposal_goes_from_the_logits_backward(session: Session) -> None:
 
 
 def test_accepting_edge_by_edge_ends_at_the_proposal(session: Session) -> None:
-    held = session.discover("eap", selection=Selection(n=40))
+    held = session.discoveries.run("eap", selection=Selection(n=40))
     session.expand("logits", keep=["m1->logits", "input->logits"])
     steps = 0
-    while proposal := session.proposal():
+    while proposal := session.discoveries.proposal():
         first = proposal[0]
-        metric, faithfulness = session.if_accepted(first.edge)
-        status = session.accept([first.edge])
+        metric, faithfulness = session.discoveries.if_accepted(first.edge)
+        status = session.discoveries.accept([first.edge])
         assert status.circuit_metric == pytest.approx(metric, abs=1e-5)
         assert status.faithfulness == pytest.approx(faithfulness, abs=1e-4)
         assert session.circuit.has(first.edge) == first.keep
@@ -266,45 +270,48 @@ def test_accepting_edge_by_edge_ends_at_the_proposal(session: Session) -> None:
     for _ in range(steps):
         session.undo()
     assert set(session.circuit.edges()) == {"m1->logits", "input->logits"}
-    assert session.accept([p.edge for p in session.proposal()]).edges == held.circuit.n_edges
+    assert (
+        session.discoveries.accept([p.edge for p in session.discoveries.proposal()]).edges
+        == held.circuit.n_edges
+    )
     assert "edges as eap proposes" in session.commands()[-1]
-    again = session.accept([held.circuit.edges()[0]])
+    again = session.discoveries.accept([held.circuit.edges()[0]])
     assert "as proposed already" in again.message
 
 
 def test_an_open_input_is_closed_on_the_accepted_edge_alone(session: Session) -> None:
-    session.discover("eap", selection=Selection(n=40))
-    first = session.proposal()[0]
+    session.discoveries.run("eap", selection=Selection(n=40))
+    first = session.discoveries.proposal()[0]
     assert first.closes
-    session.accept([first.edge])
+    session.discoveries.accept([first.edge])
     assert session.circuit.edges() == [first.edge]
     assert "logits" not in session.circuit.open
 
 
 def test_what_is_refused_is_proposed_no_more_until_it_is_again(session: Session) -> None:
-    session.discover("eap", selection=TOP)
-    all_of_it = [p.edge for p in session.proposal()]
-    session.refuse(all_of_it[:2])
-    assert [p.edge for p in session.proposal()] == all_of_it[2:]
+    session.discoveries.run("eap", selection=TOP)
+    all_of_it = [p.edge for p in session.discoveries.proposal()]
+    session.discoveries.refuse(all_of_it[:2])
+    assert [p.edge for p in session.discoveries.proposal()] == all_of_it[2:]
     assert not any(c.proposed for c in session.candidates("logits") if c.edge in all_of_it[:2])
-    session.refuse(all_of_it[:1], False)
-    assert [p.edge for p in session.proposal()] == [all_of_it[0], *all_of_it[2:]]
+    session.discoveries.refuse(all_of_it[:1], False)
+    assert [p.edge for p in session.discoveries.proposal()] == [all_of_it[0], *all_of_it[2:]]
     with pytest.raises(WorkbenchError):
-        session.refuse(["m9->logits"])
+        session.discoveries.refuse(["m9->logits"])
 
 
 def test_taking_it_whole_is_one_undoable_command(session: Session) -> None:
     session.expand("logits")
     session.set_group("g", ["m1"], "a role")
     before = session.circuit
-    held = session.discover("eap", selection=Selection(n=40))
-    status = session.take(held.number)
+    held = session.discoveries.run("eap", selection=Selection(n=40))
+    status = session.discoveries.take(held.number)
     assert session.circuit == held.circuit and status.closed
     assert status.circuit_metric == pytest.approx(held.metric, abs=1e-5)
     assert session.circuit.groups == before.groups
     assert session.commands()[-1] == "Took the circuit of eap."
-    assert session.proposal() == []
-    assert "is this one" in session.take(held.number).message
+    assert session.discoveries.proposal() == []
+    assert "is this one" in session.discoveries.take(held.number).message
     session.undo()
     assert session.circuit == before
     session.redo()
@@ -312,18 +319,18 @@ def test_taking_it_whole_is_one_undoable_command(session: Session) -> None:
 
 
 def test_all_of_it_is_there_after_a_kill(session: Session, slow: SlowMethod) -> None:
-    eap = session.discover("eap", selection=Selection("greedy", n=20, signed=True))
+    eap = session.discoveries.run("eap", selection=Selection("greedy", n=20, signed=True))
     cancel = threading.Event()
-    partial = session.discover(
+    partial = session.discoveries.run(
         "slow", Options(seed=4), TOP, cancel=cancel, on_piece=lambda f: f > 0.4 and cancel.set()
     )
-    session.show_result(eap.number)
-    refused = session.proposal()[1].edge
-    session.refuse([refused])
-    session.accept([session.proposal()[0].edge])
-    session.take(partial.number)
+    session.discoveries.show(eap.number)
+    refused = session.discoveries.proposal()[1].edge
+    session.discoveries.refuse([refused])
+    session.discoveries.accept([session.discoveries.proposal()[0].edge])
+    session.discoveries.take(partial.number)
     session.undo()
-    proposal = session.proposal()
+    proposal = session.discoveries.proposal()
     # A killed process closes nothing and leaves drafts and halves.
     folder = session.path.with_suffix(".found")
     (folder / "9.npz").write_bytes(b"half a resu")
@@ -331,8 +338,10 @@ def test_all_of_it_is_there_after_a_kill(session: Session, slow: SlowMethod) -> 
     (folder / "8.json").write_text('{"name": "torn')
     session._journal.close()
     with resume_session(session.path, model=tiny()[0]) as resumed:
-        assert [held.name for held in resumed.held] == ["eap", "slow"]
-        for was, now in zip((session.held), resumed.held, strict=True):
+        assert [held.name for held in resumed.discoveries.results] == ["eap", "slow"]
+        for was, now in zip(
+            (session.discoveries.results), resumed.discoveries.results, strict=True
+        ):
             assert now.circuit == was.circuit
             assert np.array_equal(now.found.edges, was.found.edges, equal_nan=True)
             for field in (
@@ -340,32 +349,34 @@ def test_all_of_it_is_there_after_a_kill(session: Session, slow: SlowMethod) -> 
                 "faithfulness", "refused", "complete",
             ):  # fmt: skip
                 assert getattr(now, field) == getattr(was, field), field
-        assert resumed.shown is resumed.held[0]
-        assert resumed.proposal() == proposal and refused not in [p.edge for p in proposal]
+        assert resumed.discoveries.shown is resumed.discoveries.results[0]
+        assert resumed.discoveries.proposal() == proposal and refused not in [
+            p.edge for p in proposal
+        ]
         assert resumed.circuit == session.circuit
         assert resumed.redo().edges == partial.circuit.n_edges
-        resumed.remove_result(1)
-        assert resumed.discover("eap", selection=TOP).number == 3
+        resumed.discoveries.remove(1)
+        assert resumed.discoveries.run("eap", selection=TOP).number == 3
     with resume_session(session.path, model=tiny()[0]) as again:
-        assert [held.name for held in again.held] == ["slow", "eap"]
+        assert [held.name for held in again.discoveries.results] == ["slow", "eap"]
 
 
 def test_the_journal_knows_of_taking_and_accepting_only(session: Session) -> None:
-    held = session.discover("eap", selection=TOP)
+    held = session.discoveries.run("eap", selection=TOP)
     assert read(session.path).entries == []
-    session.refuse([session.proposal()[0].edge])
-    edge = session.proposal()[0].edge
-    session.accept([edge])
-    session.take(held.number)
+    session.discoveries.refuse([session.discoveries.proposal()[0].edge])
+    edge = session.discoveries.proposal()[0].edge
+    session.discoveries.accept([edge])
+    session.discoveries.take(held.number)
     steps = [entry["step"] for entry in read(session.path).entries]
     assert [step["command"] for step in steps] == ["accept", "take"]
     assert steps[0]["result"] == "eap" and steps[0]["edges"] == [edge]
 
 
 def test_a_result_is_exported_with_its_method_and_scores(session: Session, tmp_path: Path) -> None:
-    held = session.discover("eap", selection=TOP)
+    held = session.discoveries.run("eap", selection=TOP)
     path = tmp_path / "found.json"
-    session.export_result(held.number, path)
+    session.discoveries.export(held.number, path)
     circuit = load_circuit(path, session.graph)
     assert circuit == held.circuit and circuit.scores is not None
     where = circuit.mask
@@ -383,6 +394,6 @@ def test_a_full_disk_costs_the_resuming_only(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("workbench.session.result_files.save_findings", fails)
-    held = session.discover("eap", selection=TOP)
+    held = session.discoveries.run("eap", selection=TOP)
     assert held.complete and "no space left" in held.failure
-    assert session.take(held.number).edges == held.circuit.n_edges
+    assert session.discoveries.take(held.number).edges == held.circuit.n_edges

@@ -71,22 +71,22 @@ def test_what_chance_reaches_is_counted(session: Session) -> None:
 
 def test_a_clusters_circuit_is_taken_undone_and_written(session: Session, tmp_path: Path) -> None:
     with pytest.raises(WorkbenchError, match="find some first"):
-        session.take_cluster(1)
+        session.clusterer.take(1)
     made = session.clusterer.run(TWO)
-    status = session.take_cluster(2)
+    status = session.clusterer.take(2)
     circuit = made.clusters.clusters[1].circuit
     assert set(session.circuit.edges()) == set(circuit.edges()) and status.closed
     assert "cluster 2 of 2" in session.commands()[-1]
-    assert "is this one" in session.take_cluster(2).message
+    assert "is this one" in session.clusterer.take(2).message
     session.undo()
     assert session.circuit.n_edges == 0
     path = tmp_path / "one.json"
-    session.export_cluster(1, path)
+    session.clusterer.export(1, path)
     read = load_circuit(path, session.graph)
     assert read.edges() == made.clusters.clusters[0].circuit.edges()
     assert read.provenance["cluster"]["pairs"] == list(range(N)) and path in session.exported
     with pytest.raises(WorkbenchError, match="counted 1 to 2"):
-        session.export_cluster(3, path)
+        session.clusterer.export(3, path)
 
 
 def test_a_command_is_carried_out_between_two_pieces_and_cancelling_keeps_what_was_held(

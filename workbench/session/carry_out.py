@@ -1,0 +1,25 @@
+"""CarryOut: how a part of the session has a command carried out, without knowing the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from workbench.session.commands import Command
+from workbench.session.state import Change, State
+from workbench.session.views import Status
+
+
+class CarryOut(Protocol):
+    """Carries out the command that makes of the state what `edit` does.
+
+    Applied, evaluated and on the disk before the status is returned; as before if any of that
+    fails. If there is nothing to change the status says `idle`, and nothing is written down.
+    """
+
+    def __call__(
+        self,
+        edit: Callable[[State], State],
+        command: Callable[[Change], Command],
+        idle: str = ...,
+    ) -> Status: ...
