@@ -20,7 +20,7 @@ from screens.base.worker import leave_without_waiting
 from screens.error_log import ErrorLog
 from screens.navigation import OpenSession, OpenTutorial, ResumeSession, ShowBench, ShowSetup
 from screens.widgets.too_small import fit_screen
-from workbench.experiment.settings import OpenRequest
+from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
     from screens.loading import Progress
@@ -40,10 +40,11 @@ class WorkbenchApp(App[None]):
     """The app.
 
     Attributes:
-        request: what to open at the start; None: ask.
+        settings: what to open at the start; None: ask.
         resuming: the journal of the session to go on with; None: begin one.
         session: a session that is open already, made by a script.
         tutorial: take the tutorial: 'go on' where it was left, or 'restart'.
+        circuit: a circuit file that whatever is opened begins with.
     """
 
     TITLE = "Circuit Workbench"
@@ -55,14 +56,16 @@ class WorkbenchApp(App[None]):
 
     def __init__(
         self,
-        open_request: OpenRequest | None = None,
+        settings: ExperimentSettings | None = None,
         resume: Path | None = None,
         session: Session | None = None,
         tutorial: Literal["go on", "restart"] | None = None,
+        circuit: Path | None = None,
     ) -> None:
         super().__init__()
         self.animation_level = "none"  # each frame of an animation is a repaint over the line
-        self.request = open_request
+        self.settings = settings
+        self.circuit = circuit
         self.resuming = resume
         self.session = session
         self.tutorial = tutorial
@@ -83,27 +86,27 @@ class WorkbenchApp(App[None]):
             self.open_tutorial(restart=self.tutorial == "restart")
         elif self.resuming is not None:
             self.resume_session(self.resuming)
-        elif self.request is not None:
-            self.open_session(self.request)
+        elif self.settings is not None:
+            self.open_session(self.settings)
         else:
             self.show_setup()
         self.call_after_refresh(self.error_log.open)
 
     # Screens.
 
-    def show_setup(self, request: OpenRequest | None = None, complaint: str = "") -> None:
+    def show_setup(self, settings: ExperimentSettings | None = None, complaint: str = "") -> None:
         """Ask what to open; `complaint` says why the last try failed."""
         from screens.setup.screen import SetupScreen
 
-        self._show(SetupScreen(request or self.request, complaint))
+        self._show(SetupScreen(settings or self.settings, complaint))
 
-    def open_session(self, request: OpenRequest) -> None:
+    def open_session(self, settings: ExperimentSettings) -> None:
         """Load what is asked for, then show it."""
         from screens.loading import begin
 
-        self.request = request
-        title = f"{one_line(request.model)} · {one_line(request.task)}"
-        self._load(title, lambda say: begin(request, say))
+        self.settings = settings
+        title = f"{one_line(settings.model)} · {one_line(settings.task)}"
+        self._load(title, lambda say: begin(settings, say, self.circuit))
 
     def resume_session(self, path: Path) -> None:
         """Load the model and task of a journal and go on where it ends."""
@@ -150,7 +153,7 @@ class WorkbenchApp(App[None]):
     # What screens ask for.
 
     def on_open_session(self, event: OpenSession) -> None:
-        self.open_session(event.request)
+        self.open_session(event.settings)
 
     def on_resume_session(self, event: ResumeSession) -> None:
         self.resume_session(event.path)
@@ -159,7 +162,7 @@ class WorkbenchApp(App[None]):
         self.open_tutorial(restart=event.restart)
 
     def on_show_setup(self, event: ShowSetup) -> None:
-        self.show_setup(event.request, event.complaint)
+        self.show_setup(event.settings, event.complaint)
 
     def on_show_bench(self, event: ShowBench) -> None:
         self.show_bench(event.session)

@@ -20,7 +20,7 @@ from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.navigation import ShowBench, ShowSetup
 from workbench.errors import Cancelled
-from workbench.experiment.settings import OpenRequest
+from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
@@ -31,27 +31,12 @@ KEPT = 8  # steps listed
 BAR = 30
 
 
-def begin(request: OpenRequest, say: Progress) -> Session:
+def begin(settings: ExperimentSettings, say: Progress, circuit: Path | None = None) -> Session:
     """Start the session that is asked for. In a thread: this imports torch."""
     say("Importing torch and transformers", None)
-    from workbench.session.start import start_session
+    from workbench.session.start import begin_session
 
-    return start_session(
-        request.model,
-        request.task,
-        pairs=request.pairs,
-        seed=request.seed,
-        metric=request.metric,
-        device=request.device,
-        dtype=request.dtype,
-        revision=request.revision,
-        bos=request.bos,
-        mismatch=request.mismatch,
-        ablation=request.ablation,
-        means=request.means,
-        circuit=request.circuit,
-        progress=say,
-    )
+    return begin_session(settings, circuit=circuit, progress=say)
 
 
 def go_on(path: Path, say: Progress) -> Session:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from workbench.experiment.settings import OpenRequest
+from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class OpenSession(Message):
     """Load what is asked for, then show it."""
 
-    def __init__(self, request: OpenRequest) -> None:
+    def __init__(self, settings: ExperimentSettings) -> None:
         super().__init__()
-        self.request = request
+        self.settings = settings
 
 
 class ResumeSession(Message):
@@ -40,9 +40,9 @@ class OpenTutorial(Message):
 class ShowSetup(Message):
     """Ask what to open; `complaint` says why the last try failed."""
 
-    def __init__(self, request: OpenRequest | None = None, complaint: str = "") -> None:
+    def __init__(self, settings: ExperimentSettings | None = None, complaint: str = "") -> None:
         super().__init__()
-        self.request = request
+        self.settings = settings
         self.complaint = complaint
 
 

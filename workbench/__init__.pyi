@@ -8,6 +8,7 @@ from tasks.task import Task as Task
 from workbench.experiment.experiment import Experiment as Experiment
 from workbench.experiment.prepare import load_task as load_task
 from workbench.experiment.prepare import prepare as prepare
+from workbench.experiment.settings import ExperimentSettings as ExperimentSettings
 from workbench.models.model import Model as Model
 from workbench.models.model import load_model as load_model
 
@@ -62,4 +63,5 @@ from workbench.session.start import start_session as start_session
 from workbench.errors import Cancelled as Cancelled
 from workbench.errors import WorkbenchError as WorkbenchError
 
+__all__: list[str]
 __version__: str

@@ -33,7 +33,7 @@ from screens.widgets.line_list import LineList
 from screens.widgets.name_list import NameList, NameSuggester
 from workbench.errors import WorkbenchError
 from workbench.experiment import ablations
-from workbench.experiment.settings import OpenRequest
+from workbench.experiment.settings import ExperimentSettings
 from workbench.metrics.catalogue import DEFINITIONS
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class SetupScreen(Screen[None]):
         Binding("f1", "help", show=False),
     ]
 
-    def __init__(self, request: OpenRequest | None = None, complaint: str = "") -> None:
+    def __init__(self, settings: ExperimentSettings | None = None, complaint: str = "") -> None:
         super().__init__()
-        self.request = request or OpenRequest("", "")
+        self.settings = settings or ExperimentSettings("", "")
         self.complaint = complaint
         self.preview: TaskPreview | None = None
         self.pair = 0
@@ -79,7 +79,7 @@ class SetupScreen(Screen[None]):
         self._asked = 0
 
     def compose(self) -> ComposeResult:
-        asked = self.request
+        asked = self.settings
         with Horizontal(id="title"):
             yield Static(Text("Circuit Workbench"), id="name")
             click = Style(meta={"@click": f"screen.{TUTORIAL.call}"}, underline=True)
@@ -187,7 +187,7 @@ class SetupScreen(Screen[None]):
 
     # What is asked for.
 
-    def asked(self) -> OpenRequest:
+    def asked(self) -> ExperimentSettings:
         """What the fields say. Raises WorkbenchError if they say nothing that can be opened."""
         model = self.query_one("#model", Input).value.strip()
         task = self.query_one("#task", Input).value.strip()
@@ -208,7 +208,7 @@ class SetupScreen(Screen[None]):
         ablation = self.query_one("#ablation", Choice).value
         takes_means = ablation in ablations.MEANS
         return replace(
-            self.request,
+            self.settings,
             model=model,
             task=task,
             pairs=n_pairs,
@@ -224,11 +224,11 @@ class SetupScreen(Screen[None]):
     @on(Button.Pressed, "#open")
     def action_open(self) -> None:
         try:
-            request = self.asked()
+            settings = self.asked()
         except WorkbenchError as error:
             self._complain(str(error))
             return
-        self.post_message(OpenSession(request))
+        self.post_message(OpenSession(settings))
 
     def action_tutorial(self) -> None:
         self.post_message(OpenTutorial())
@@ -255,7 +255,7 @@ class SetupScreen(Screen[None]):
     def _look_at_prompts(self) -> None:
         self._settling = None
         try:
-            request = self.asked()
+            settings = self.asked()
         except WorkbenchError as error:
             self._show_prompts(None, str(error))
             return
@@ -268,13 +268,13 @@ class SetupScreen(Screen[None]):
             if asked != self._asked:
                 return None
             return preview_task(
-                request.model,
-                request.task,
-                pairs=request.pairs,
-                seed=request.seed,
-                metric=request.metric,
-                bos=request.bos,
-                revision=request.revision,
+                settings.model,
+                settings.task,
+                pairs=settings.pairs,
+                seed=settings.seed,
+                metric=settings.metric,
+                bos=settings.bos,
+                revision=settings.revision,
             )
 
         def done(preview: TaskPreview | None) -> None:

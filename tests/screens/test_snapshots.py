@@ -16,7 +16,7 @@ from screens.setup.screen import SetupScreen
 from tests.screens.bench.test_bench import settled
 from tests.support.tiny_sessions import until
 from tests.support.toy_session import toy_session
-from workbench.experiment.settings import OpenRequest
+from workbench.experiment.settings import ExperimentSettings
 from workbench.session.views import SessionSummary
 
 pytestmark = pytest.mark.slow
@@ -79,7 +79,7 @@ def test_setup(snap_compare: Any, monkeypatch: pytest.MonkeyPatch, size: tuple[i
     async def run(pilot: Pilot[Any]) -> None:
         setup = pilot.app.screen
         assert isinstance(setup, SetupScreen)
-        setup.request = OpenRequest("no/model", "ioi")
+        setup.settings = ExperimentSettings("no/model", "ioi")
         await until(pilot, lambda: setup.preview is not None and setup.quiet)
 
     assert snap_compare(WorkbenchApp(), terminal_size=size, run_before=run)

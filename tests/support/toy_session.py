@@ -27,7 +27,7 @@ from workbench.discovery.catalogue import Method
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.engine.budget import Shape
-from workbench.experiment.settings import Settings
+from workbench.experiment.settings import ExperimentSettings
 from workbench.model_report.footprint import Footprint
 from workbench.models.info import Architecture, ModelInfo, SelfCheck
 from workbench.readouts.results import Lens, Place, TokenValue
@@ -249,7 +249,13 @@ def toy_session(
         model_accuracy=1.0,
         corrupted_accuracy=0.5,
     )
-    opened = Opened(cast(SessionEngine, engine), Settings("toy"), TASK, info, engine.eap(None))
+    opened = Opened(
+        cast(SessionEngine, engine),
+        ExperimentSettings("toy", TASK.name),
+        TASK,
+        info,
+        engine.eap(None),
+    )
     session = begin(opened, folder / "toy.jsonl")
     session.readouts = cast(Any, ToyReadouts())
     return session, engine

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from workbench.circuits.graph import Graph
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.experiment.prepare import NO_MEMORY, prepare, task_warnings
 from workbench.experiment.provenance import now, origin
+from workbench.experiment.settings import ExperimentSettings, TaskChoices
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
@@ -40,17 +41,12 @@ def assess(
     *,
     parts: Iterable[str] | None = None,
     settings: AssessmentSettings | None = None,
-    pairs: int | None = None,
-    seed: int = 0,
-    metric: str | None = None,
-    bos: bool | None = None,
-    mismatch: str = "refuse",
-    ablation: str = "patching",
-    means: str | None = None,
     scores: str | os.PathLike[str] | None = None,
     also_on: Sequence[Task | str | os.PathLike[str]] = (),
+    under: ExperimentSettings | None = None,
     progress: Progress | None = None,
     cancel: Stop | None = None,
+    **choices: Unpack[TaskChoices],
 ) -> Assessment:
     """Assess one circuit, or several and how they compare.
 
@@ -60,20 +56,14 @@ def assess(
         circuits: from `load_circuit`, or files to load them from.
         parts: names of `parts.PARTS`; None for all.
         settings: of the parts; None for the defaults with this seed.
-        pairs: as for `load_task`; used only where `task` is a name or a file.
-        seed: of the task's generator, where `task` is a name, and of what is random in the parts.
-        metric: None for the task's own.
-        bos: whether a BOS token is put before the prompts; None: as the tokenizer does by itself.
-        mismatch: 'refuse' or 'drop' pairs whose two prompts differ in token length.
-        ablation: what takes the place of an edge that is not in the circuit.
-        means: the task or file over whose clean prompts a mean ablation's means are taken; None:
-            over those that are evaluated.
         scores: a file that `workbench discover --scores` wrote; what it says of every edge takes
             the place of the scores that the circuits bring.
         also_on: further tasks, on which the circuits are scored where they are compared.
+        under: how the tasks are run; None: by the defaults.
         progress: told what is being done and the fraction done.
         cancel: when it is set, the assessment stops after its present piece, and has the parts that
             are done by then.
+        choices: settings by their names; `pairs` is of use where `task` is a name or a file.
 
     Raises:
         Cancelled: `cancel` was set before any part was done.
@@ -81,6 +71,7 @@ def assess(
             does not suit the tokenizer. A part that cannot be done is no error: its sentence stands
             in `CircuitAssessment.failed`.
     """
+    asked = ExperimentSettings.of(model, task, under, **choices)
     from workbench.base.failures import memory_errors
 
     say = progress or silent
@@ -89,28 +80,14 @@ def assess(
     named = _loaded(given, model.graph)
     if scores is not None:
         named = _scored(named, scores, model.graph)
-    settings = settings or AssessmentSettings(seed=seed)
+    settings = settings or AssessmentSettings(seed=asked.seed)
 
     def preparing(message: str, fraction: float | None) -> None:
         if cancel is not None and cancel.is_set():
             raise Cancelled
         say(message, fraction)
 
-    experiments = [
-        prepare(
-            model,
-            one,
-            pairs=pairs,
-            seed=seed,
-            metric=metric,
-            bos=bos,
-            mismatch=mismatch,
-            ablation=ablation,
-            means=means,
-            progress=preparing,
-        )[1]
-        for one in (task, *also_on)
-    ]
+    experiments = [prepare(model, one, asked, preparing) for one in (task, *also_on)]
     experiment = experiments[0]
     check_experiment(experiment)
     clean, corrupted = experiment.clean, experiment.corrupted

@@ -26,6 +26,7 @@ from workbench.discovery.methods import acdc, acdc_sequential, eap, eap_ig
 from workbench.discovery.options import Options
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import NO_MEMORY, prepare
+from workbench.experiment.settings import ExperimentSettings
 from workbench.models.model import Model, load_model
 from workbench.prompts.batch import Batch
 
@@ -247,7 +248,8 @@ def _beside_sequential(experiment: Experiment, options: Options) -> Figure:
 
 def _agreement() -> list[Figure]:
     """On how many edges ACDC and the sequential loop disagree, on a small model."""
-    _, experiment = prepare(load_model(SMALL_MODEL), SMALL_TASK, pairs=SMALL_PAIRS)
+    settings = ExperimentSettings(SMALL_MODEL, SMALL_TASK, pairs=SMALL_PAIRS)
+    experiment = prepare(load_model(settings.model), settings.task, settings)
     span = abs(experiment.clean.metric - experiment.corrupted.metric)
     figures = []
     for absolute in (False, True):

@@ -14,21 +14,8 @@ from workbench.assessment.catalogue import PARTS
 from workbench.assessment.settings import AssessmentSettings
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
-from workbench.cli.options import (
-    Ablation,
-    Bos,
-    Device,
-    Dtype,
-    Json,
-    Means,
-    Metric,
-    Mismatch,
-    ModelName,
-    Pairs,
-    Revision,
-    TaskName,
-)
-from workbench.experiment.ablations import check_ablation, check_means
+from workbench.cli.options import Json, experiment_options
+from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
     from workbench.assessment.results.assessment import Assessment
@@ -36,9 +23,11 @@ if TYPE_CHECKING:
 DEFAULTS = AssessmentSettings()
 
 
+SEED = typer.Option(help="Of the task's generator, and of all that is random here.")
+
+
+@experiment_options(words={"seed": Annotated[int, SEED]})
 def assess(
-    model: ModelName,
-    task: TaskName,
     circuits: Annotated[
         list[Path],
         typer.Argument(metavar="CIRCUIT", help="Circuit files; several are compared."),
@@ -68,18 +57,8 @@ def assess(
         int, typer.Option(min=1, help="Of the prompts, for intervals.")
     ] = DEFAULTS.resamples,
     alpha: Annotated[float, typer.Option(help="Level of the tests.")] = DEFAULTS.alpha,
-    pairs: Pairs = None,
-    seed: Annotated[
-        int, typer.Option(help="Of the task's generator, and of all that is random here.")
-    ] = 0,
-    metric: Metric = None,
-    device: Device = None,
-    dtype: Dtype = None,
-    revision: Revision = None,
-    bos: Bos = None,
-    mismatch: Mismatch = "refuse",
-    ablation: Ablation = "patching",
-    means: Means = None,
+    *,
+    settings: ExperimentSettings,
     also_on: Annotated[
         list[str] | None,
         typer.Option(metavar="TASK", help="Score the circuits on this task too; may be repeated."),
@@ -93,21 +72,19 @@ def assess(
     # What costs nothing to find out comes before what takes seconds.
     from workbench.assessment.catalogue import choose_parts
     from workbench.assessment.report.page import check_report, write_report
-    from workbench.cli.checks import check_circuit, check_task
-    from workbench.models.source import find_model
+    from workbench.cli.checks import check_circuit
+    from workbench.prompts.task_file import check_task
 
     wanted = None if parts is None else [name.strip() for name in parts.split(",")]
     choose_parts(wanted, len(circuits))
-    settings = AssessmentSettings(
-        seed=seed, resamples=resamples, n_random=random, alpha=alpha, method=method
+    of_parts = AssessmentSettings(
+        seed=settings.seed, resamples=resamples, n_random=random, alpha=alpha, method=method
     )
     if report is not None:
         check_report(report)
-    check_means(means, check_ablation(ablation))
-    find_model(model)
-    for name in (task, means, *(also_on or ())):
-        if name is not None:
-            check_task(name)
+    settings = settings.checked()
+    for name in also_on or ():
+        check_task(name)
     for path in circuits:
         check_circuit(path)
     if scores is not None:
@@ -117,25 +94,18 @@ def assess(
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.assessment.assess import assess as assess_circuits
-        from workbench.models.model import load_model
 
-        made = load_model(model, device=device, dtype=dtype, revision=revision, progress=progress)
+        model = settings.load_model(progress)
         with first_interrupt() as cancel:
             assessment = assess_circuits(
-                made,
-                task,
+                model,
+                settings.task,
                 circuits,
                 parts=wanted,
-                settings=settings,
-                pairs=pairs,
-                seed=seed,
-                metric=metric,
-                bos=bos,
-                mismatch=mismatch,
-                ablation=ablation,
-                means=means,
+                settings=of_parts,
                 scores=scores,
                 also_on=also_on or (),
+                under=settings,
                 progress=progress,
                 cancel=cancel,
             )

@@ -39,8 +39,8 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure speed and memory, as ratios to one plain forward pass of the same batch."""
-    from workbench.cli.checks import check_task
     from workbench.models.source import find_model
+    from workbench.prompts.task_file import check_task
 
     find_model(model)
     check_task(task)

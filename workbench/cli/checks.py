@@ -12,19 +12,6 @@ if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
 
 
-def check_task(name: str) -> None:
-    """Refuse a task that does not exist, or a file that is none, before a model is loaded for it.
-
-    Raises:
-        WorkbenchError: there is no task of that name and no file, or the file cannot be used.
-    """
-    from tasks import TASKS
-    from workbench.prompts.task_file import read_task
-
-    if name.strip().lower().replace("_", "-") not in TASKS:
-        read_task(name)
-
-
 def check_circuit(path: Path) -> None:
     """Refuse a circuit file that cannot be read.
 

@@ -8,21 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from workbench.cli import console, output
-from workbench.cli.options import (
-    Ablation,
-    Bos,
-    Device,
-    Dtype,
-    Json,
-    Means,
-    Metric,
-    Mismatch,
-    ModelName,
-    Pairs,
-    Revision,
-    TaskName,
-)
-from workbench.experiment.ablations import check_means
+from workbench.cli.options import Json, experiment_options
+from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
     from workbench.discovery.clusters.find import Clusters
@@ -35,9 +22,11 @@ WORTH = {
 }
 
 
+SEED = typer.Option(help="Of the task's generator, the clustering and the random splits.")
+
+
+@experiment_options(words={"seed": Annotated[int, SEED]})
 def clusters(
-    model: ModelName,
-    task: TaskName,
     method: Annotated[
         str, typer.Option("--method", "-m", help="What scores the edges of each pair.")
     ] = "eap-ig",
@@ -63,18 +52,8 @@ def clusters(
     splits: Annotated[
         int, typer.Option(min=0, help="Random splits of the same sizes to compare with.")
     ] = 5,
-    pairs: Pairs = None,
-    seed: Annotated[
-        int, typer.Option(help="Of the task's generator, the clustering and the random splits.")
-    ] = 0,
-    metric: Metric = None,
-    device: Device = None,
-    dtype: Dtype = None,
-    revision: Revision = None,
-    bos: Bos = None,
-    mismatch: Mismatch = "refuse",
-    ablation: Ablation = "patching",
-    means: Means = None,
+    *,
+    settings: ExperimentSettings,
     to: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FOLDER", help="A new folder for the circuits."),
@@ -82,32 +61,26 @@ def clusters(
     as_json: Json = False,
 ) -> None:
     """Cluster prompts by the edges that they need, with a circuit for each cluster."""
-    from workbench.cli.checks import check_task
-    from workbench.models.source import find_model
-
     # What costs nothing to find out comes before what takes seconds.
-    find_model(model)
-    check_task(task)
-    check_means(means, ablation)
+    settings = settings.checked()
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.discovery.clusters.run import check_asked, check_folder, cluster_prompts
-        from workbench.models.model import load_model
 
         check_asked(
             method,
             edges=edges,
             steps=steps,
             signed=signed,
-            seed=seed,
-            metric=metric,
-            ablation=ablation,
+            seed=settings.seed,
+            metric=settings.metric,
+            ablation=settings.ablation,
         )
         if to is not None:
             check_folder(to)
         found = cluster_prompts(
-            load_model(model, device=device, dtype=dtype, revision=revision, progress=progress),
-            task,
+            settings.load_model(progress),
+            settings.task,
             method,
             edges=edges,
             steps=steps,
@@ -117,13 +90,7 @@ def clusters(
             algorithm=algorithm,
             normalise=normalise,
             splits=splits,
-            pairs=pairs,
-            seed=seed,
-            metric=metric,
-            ablation=ablation,
-            bos=bos,
-            mismatch=mismatch,
-            means=means,
+            under=settings,
             progress=progress,
         )
     written = [] if to is None else [str(path) for path in found.save(to)]

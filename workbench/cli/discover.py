@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
-from workbench.cli.options import (
-    Ablation,
-    Bos,
-    Device,
-    Dtype,
-    Json,
-    Means,
-    Metric,
-    Mismatch,
-    ModelName,
-    Pairs,
-    Revision,
-    TaskName,
-)
+from workbench.cli.options import Json, experiment_options
 from workbench.discovery.catalogue import METHODS
 from workbench.errors import WorkbenchError
-from workbench.experiment.ablations import ABLATIONS, check_means
+from workbench.experiment.ablations import ABLATIONS
+from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
     from workbench.discovery.run import Discovery
@@ -36,9 +24,11 @@ Steps = Annotated[
 ]
 
 
+SEED = typer.Option(help="Of the task's generator, and of what a method leaves to chance.")
+
+
+@experiment_options(words={"seed": Annotated[int, SEED]}, optional=True)
 def discover(
-    model: ModelName = "",
-    task: TaskName = "",
     method: Annotated[str, typer.Option("--method", "-m", help="One of --list.")] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the methods instead.")] = False,
     edges: Annotated[
@@ -69,18 +59,8 @@ def discover(
     measure: Annotated[
         Literal["metric", "kl"], typer.Option(help="What a search goes by.")
     ] = "metric",
-    pairs: Pairs = None,
-    seed: Annotated[
-        int, typer.Option(help="Of the task's generator, and of what a method leaves to chance.")
-    ] = 0,
-    metric: Metric = None,
-    device: Device = None,
-    dtype: Dtype = None,
-    revision: Revision = None,
-    bos: Bos = None,
-    mismatch: Mismatch = "refuse",
-    ablation: Ablation = "patching",
-    means: Means = None,
+    *,
+    settings: ExperimentSettings,
     to: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="The circuit file.")
     ] = None,
@@ -99,58 +79,43 @@ def discover(
     if list_:
         _list(as_json)
         return 0
-    if not model or not task or not method:
+    if not settings.model or not settings.task or not method:
         raise WorkbenchError(
             "Name a model, a task and a method: workbench discover MODEL TASK --method eap "
             "--edges 200 (workbench discover --list shows the methods)."
         )
     # What costs nothing to find out comes before what takes seconds.
     from workbench.base.write_file import check_target
-    from workbench.cli.checks import check_task
-    from workbench.discovery.catalogue import find_method
-    from workbench.discovery.request import asked_for, check
-    from workbench.models.source import find_model
+    from workbench.discovery.request import DiscoveryRequest
 
-    asked: dict[str, Any] = {
-        "edges": edges,
-        "nodes": nodes,
-        "threshold": threshold,
-        "select": select,
-        "signed": signed,
-        "exactly": exactly,
-        "steps": steps,
-        "absolute": absolute,
-        "measure": measure,
-        "seed": seed,
-    }
-    options, selection = asked_for(method, **asked)
-    check(find_method(method), options, selection, metric=metric, ablation=ablation)
-    check_means(means, ablation)
-    find_model(model)
-    for name in (task, means):
-        if name is not None:
-            check_task(name)
+    request = DiscoveryRequest.parse(
+        method,
+        edges=edges,
+        nodes=nodes,
+        threshold=threshold,
+        select=select,
+        signed=signed,
+        exactly=exactly,
+        steps=steps,
+        absolute=absolute,
+        measure=measure,
+        seed=settings.seed,
+    ).checked(metric=settings.metric, ablation=settings.ablation)
+    settings = settings.checked()
     for path in (to, scores):
         if path is not None:
             check_target(path)
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.discovery.run import discover as found_by
-        from workbench.models.model import load_model
 
-        made = load_model(model, device=device, dtype=dtype, revision=revision, progress=progress)
+        model = settings.load_model(progress)
         with first_interrupt() as cancel:
             found = found_by(
-                made,
-                task,
-                method,
-                **asked,
-                pairs=pairs,
-                metric=metric,
-                bos=bos,
-                mismatch=mismatch,
-                ablation=ablation,
-                means=means,
+                model,
+                settings.task,
+                request,
+                under=settings,
                 progress=progress,
                 cancel=cancel,
             )
@@ -189,18 +154,18 @@ def _list(as_json: bool) -> None:
 
 
 def _report(found: Discovery, written: list[str]) -> None:
-    method, selected, ablation = found.method, found.selected, found.score.ablation
+    method, selected, ablation = found.request.entry, found.selected, found.score.ablation
     output.line(f"method        {method.name}: {method.definition}")
     output.line(f"ablation      {ablation}: {ABLATIONS[ablation]}")
     told = ", ".join(f"{name} {value}" for name, value in found.summary()["options"].items())
     output.line(f"options       {told}")
     if not found.complete:
         output.line("partial       the method was stopped before its end")
-    how = "by the method itself"
-    if found.selection is not None:
-        how = f"{found.selection.how} by {'importance' if found.selection.signed else '|score|'}"
-        if found.selection.threshold is not None:
-            how += f" of at least {found.selection.threshold:g}"
+    how, selection = "by the method itself", found.request.selection
+    if selection is not None:
+        how = f"{selection.how} by {'importance' if selection.signed else '|score|'}"
+        if selection.threshold is not None:
+            how += f" of at least {selection.threshold:g}"
     asked = "" if selected.asked is None else f"{selected.asked:,} asked for, "
     output.line(
         f"selection     {how}: {selected.unit}, {asked}{selected.chosen:,} chosen, "

@@ -7,18 +7,20 @@ from typing import Literal
 
 from workbench.cli import console
 from workbench.errors import WorkbenchError
-from workbench.experiment.settings import OpenRequest
+from workbench.experiment.settings import ExperimentSettings
 
 
 def show(
-    request: OpenRequest | None = None,
+    settings: ExperimentSettings | None = None,
+    circuit: Path | None = None,
     resuming: Path | None = None,
     tutorial: Literal["go on", "restart"] | None = None,
 ) -> int:
     """Run the app until the user leaves it.
 
     Args:
-        request: what to open; None: ask on screen.
+        settings: what to open; None: ask on screen.
+        circuit: a circuit file to begin with.
         resuming: the journal of a session to go on with.
         tutorial: take the tutorial, where it was left or from its start.
 
@@ -31,6 +33,6 @@ def show(
         )
     from screens.app import WorkbenchApp
 
-    app = WorkbenchApp(request, resuming, tutorial=tutorial)
+    app = WorkbenchApp(settings, resuming, tutorial=tutorial, circuit=circuit)
     app.run()
     return app.return_code or 0

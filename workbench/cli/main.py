@@ -19,26 +19,17 @@ from workbench.cli.bench import bench
 from workbench.cli.clusters import clusters
 from workbench.cli.discover import discover
 from workbench.cli.options import (
-    Ablation,
-    Bos,
     CircuitPath,
     Device,
     Dtype,
     Json,
-    Means,
-    Metric,
-    Mismatch,
-    ModelName,
-    Pairs,
     Revision,
-    Seed,
-    TaskName,
+    experiment_options,
 )
 from workbench.cli.pocket import app as pocket
 from workbench.cli.report import report
 from workbench.errors import WorkbenchError
-from workbench.experiment.ablations import check_ablation, check_means
-from workbench.experiment.settings import OpenRequest
+from workbench.experiment.settings import ExperimentSettings
 
 
 class Carried(BaseException):
@@ -84,51 +75,22 @@ def setup(
 
 
 @app.command("open")
+@experiment_options(
+    words={"task": Annotated[str, typer.Option(help="A built-in task, or a task file.")]},
+    amid={"mismatch": "circuit"},
+)
 def open_(
-    model: ModelName,
-    task: Annotated[str, typer.Option(help="A built-in task, or a task file.")],
-    pairs: Pairs = None,
-    seed: Seed = 0,
-    metric: Metric = None,
-    device: Device = None,
-    dtype: Dtype = None,
-    revision: Revision = None,
-    bos: Bos = None,
-    mismatch: Mismatch = "refuse",
+    settings: ExperimentSettings,
     circuit: Annotated[Path | None, typer.Option(help="A circuit file to begin with.")] = None,
-    ablation: Ablation = "patching",
-    means: Means = None,
 ) -> int:
     """Open a model and a task in the app."""
-    from workbench.cli.checks import check_circuit, check_task
-    from workbench.models.source import find_model
-
-    find_model(model)
-    check_task(task)
-    check_means(means, check_ablation(ablation))
-    if means is not None:
-        check_task(means)
-    if circuit is not None:
-        check_circuit(circuit)
+    from workbench.cli.checks import check_circuit
     from workbench.cli.launch import show
 
-    return show(
-        OpenRequest(
-            model=model,
-            task=task,
-            pairs=pairs,
-            seed=seed,
-            metric=metric,
-            device=device,
-            dtype=dtype,
-            revision=revision,
-            bos=bos,
-            mismatch=mismatch,
-            circuit=circuit,
-            ablation=ablation,
-            means=means,
-        )
-    )
+    settings = settings.checked()
+    if circuit is not None:
+        check_circuit(circuit)
+    return show(settings, circuit)
 
 
 @app.command()
@@ -171,55 +133,23 @@ def resume(
 
 
 @app.command()
-def evaluate(
-    model: ModelName,
-    task: TaskName,
-    circuit: CircuitPath,
-    pairs: Pairs = None,
-    seed: Seed = 0,
-    metric: Metric = None,
-    device: Device = None,
-    dtype: Dtype = None,
-    revision: Revision = None,
-    bos: Bos = None,
-    mismatch: Mismatch = "refuse",
-    ablation: Ablation = "patching",
-    means: Means = None,
-    as_json: Json = False,
-) -> None:
+@experiment_options()
+def evaluate(circuit: CircuitPath, settings: ExperimentSettings, as_json: Json = False) -> None:
     """Score a circuit: everything outside it corrupted."""
-    from workbench.cli.checks import check_task, warn_of_other_model
-    from workbench.models.source import find_model
+    from workbench.cli.checks import warn_of_other_model
 
     # What costs nothing to find out comes before what takes seconds.
-    find_model(model)
-    check_task(task)
-    check_means(means, check_ablation(ablation))
-    if means is not None:
-        check_task(means)
+    settings = settings.checked()
     from workbench.formats import load_circuit
 
     loaded = load_circuit(circuit)
-    warn_of_other_model(loaded, model)
+    warn_of_other_model(loaded, settings.model)
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.engine.score import evaluate as score_of
-        from workbench.models.model import load_model
 
-        made = load_model(model, device=device, dtype=dtype, revision=revision, progress=progress)
-        score = score_of(
-            made,
-            task,
-            loaded,
-            pairs=pairs,
-            seed=seed,
-            metric=metric,
-            bos=bos,
-            mismatch=mismatch,
-            ablation=ablation,
-            means=means,
-            progress=progress,
-        )
+        model = settings.load_model(progress)
+        score = score_of(model, settings.task, loaded, under=settings, progress=progress)
     if as_json:
         output.as_json(score.to_json())
     else:

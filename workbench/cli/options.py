@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from workbench.experiment.ablations import ABLATIONS
+from workbench.experiment.settings import ExperimentSettings
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Pairs = Annotated[
@@ -48,3 +53,69 @@ ModelName = Annotated[
 ]
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A built-in task, or a task file.")]
 CircuitPath = Annotated[Path, typer.Argument(metavar="CIRCUIT", help="A circuit file.")]
+
+
+_BLOCK: dict[str, Any] = {
+    "model": ModelName,
+    "task": TaskName,
+    "pairs": Pairs,
+    "seed": Seed,
+    "metric": Metric,
+    "device": Device,
+    "dtype": Dtype,
+    "revision": Revision,
+    "bos": Bos,
+    "mismatch": Mismatch,
+    "ablation": Ablation,
+    "means": Means,
+}
+"""The settings of an experiment as options, in the order in which help lists them."""
+
+
+def experiment_options(
+    *,
+    words: Mapping[str, Any] | None = None,
+    amid: Mapping[str, str] | None = None,
+    optional: bool = False,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options of an experiment, and hand it one `ExperimentSettings` of them.
+
+    Model and task come first of all, the rest where the command has its parameter `settings`.
+
+    Args:
+        words: by a setting's name, the option that this command has in place of the common one.
+        amid: by a setting's name, the parameter of the command that is listed right after it.
+        optional: the command can do without model and task, which are then empty.
+    """
+    options = _BLOCK | dict(words or {})
+    defaults = {field.name: field.default for field in fields(ExperimentSettings)}
+    defaults |= dict.fromkeys(("model", "task"), "" if optional else MISSING)
+
+    def option(name: str) -> Parameter:
+        default = Parameter.empty if defaults[name] is MISSING else defaults[name]
+        return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=options[name])
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        own = signature(command, eval_str=True)
+        listed = [option("model"), option("task")]
+        among = amid or {}
+        for parameter in own.parameters.values():
+            if parameter.name == "settings":
+                for name in list(options)[2:]:
+                    listed.append(option(name))
+                    if name in among:
+                        listed.append(own.parameters[among[name]])
+            elif parameter.name not in among.values():
+                listed.append(parameter)
+
+        @wraps(command)
+        def called(**given: Any) -> Any:
+            settings = ExperimentSettings(**{name: given.pop(name) for name in options})
+            return command(settings=settings, **given)
+
+        by_name = [other.replace(kind=Parameter.KEYWORD_ONLY) for other in listed]
+        called.__signature__ = own.replace(parameters=by_name)  # type: ignore[attr-defined]
+        called.__annotations__ = {other.name: other.annotation for other in by_name}
+        return called
+
+    return decorate

@@ -1,10 +1,10 @@
-"""What a method is asked to do, and whether it can, before anything is computed. No torch."""
+"""A request for a discovery: method, options and selection, parsed and checked once. No torch."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import fields, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, TypedDict
 
 from workbench.discovery.catalogue import Method, find_method
 from workbench.discovery.options import Options
@@ -20,84 +20,145 @@ NEEDED = {
 }
 
 
-def asked_for(
-    method: str,
-    *,
-    edges: int | None = None,
-    nodes: int | None = None,
-    threshold: float | None = None,
-    select: Literal["top", "greedy"] = "top",
-    signed: bool = False,
-    exactly: bool = False,
-    steps: int | None = None,
-    absolute: bool = False,
-    measure: Literal["metric", "kl"] = "metric",
-    seed: int = 0,
-) -> tuple[Options, Selection | None]:
-    """Sort one list of arguments into what the method is told and what is selected afterwards.
+class RequestChoices(TypedDict, total=False):
+    """What may be asked of a method; see `DiscoveryRequest.parse`."""
 
-    A search or a learned mask arrives at a circuit of its own: number and threshold are then the
-    method's, and nothing is selected. See `workbench.discovery.run.discover` for the arguments.
+    edges: int | None
+    nodes: int | None
+    threshold: float | None
+    select: Literal["top", "greedy"]
+    signed: bool
+    exactly: bool
+    steps: int | None
+    absolute: bool
+    measure: Literal["metric", "kl"]
 
-    Raises:
-        WorkbenchError: there is no such method, or number and threshold do not suit it.
+
+@dataclass(frozen=True)
+class DiscoveryRequest:
+    """What is to be run, and how a circuit is chosen from what it finds.
+
+    Attributes:
+        method: its name in the catalogue.
+        options: what it is told; once checked, with the method's defaults filled in.
+        selection: how edges or nodes are chosen; None where the method chooses them itself.
     """
-    entry = find_method(method)
-    options = Options(steps=steps, absolute=absolute, measure=measure, seed=seed)
-    if not _scores(entry):
-        if nodes is not None or select != "top" or signed or exactly:
+
+    method: str
+    options: Options
+    selection: Selection | None = None
+
+    @property
+    def entry(self) -> Method:
+        """The method's entry in the catalogue."""
+        return find_method(self.method)
+
+    @classmethod
+    def parse(
+        cls,
+        method: str,
+        *,
+        edges: int | None = None,
+        nodes: int | None = None,
+        threshold: float | None = None,
+        select: Literal["top", "greedy"] = "top",
+        signed: bool = False,
+        exactly: bool = False,
+        steps: int | None = None,
+        absolute: bool = False,
+        measure: Literal["metric", "kl"] = "metric",
+        seed: int = 0,
+    ) -> DiscoveryRequest:
+        """Sort one list of arguments into what a method is told and what is selected afterwards.
+
+        A search or a learned mask arrives at a circuit of its own: number and threshold are then
+        the method's, and nothing is selected.
+
+        Args:
+            edges, nodes: how many are to be selected; of a search or a learned mask, with how many
+                edges it is to end.
+            threshold: in place of a number: that scores have to reach; tau of a search.
+            select, signed, exactly: how the best of so many scores are chosen; see `Selection`.
+            steps, absolute, measure, seed: see `Options`.
+
+        Raises:
+            WorkbenchError: there is no such method, or number and threshold do not suit it.
+        """
+        entry = find_method(method)
+        options = Options(steps=steps, absolute=absolute, measure=measure, seed=seed)
+        if not _scores(entry):
+            if nodes is not None or select != "top" or signed or exactly:
+                raise WorkbenchError(
+                    f"{method} arrives at a circuit of its own: leave out --nodes, --select, "
+                    "--signed and --exactly."
+                )
+            return cls(method, replace(options, edges=edges, threshold=threshold))
+        unit, other, number, of_other = "edges", "nodes", edges, nodes
+        if entry.kind == "nodes":
+            unit, other, number, of_other = other, unit, of_other, number
+        if of_other is not None:
+            raise WorkbenchError(f"{method} scores {unit}: give {FLAGS[unit]}, not {FLAGS[other]}.")
+        if (number is None) == (threshold is None):
             raise WorkbenchError(
-                f"{method} arrives at a circuit of its own: leave out --nodes, --select, --signed "
-                "and --exactly."
+                f"Say how many {unit} are to be selected ({FLAGS[unit]}) or what their scores have "
+                f"to reach ({FLAGS['threshold']}): one of the two."
             )
-        return replace(options, edges=edges, threshold=threshold), None
-    unit, other, number, of_other = "edges", "nodes", edges, nodes
-    if entry.kind == "nodes":
-        unit, other, number, of_other = other, unit, of_other, number
-    if of_other is not None:
-        raise WorkbenchError(f"{method} scores {unit}: give {FLAGS[unit]}, not {FLAGS[other]}.")
-    if (number is None) == (threshold is None):
-        raise WorkbenchError(
-            f"Say how many {unit} are to be selected ({FLAGS[unit]}) or what their scores have to "
-            f"reach ({FLAGS['threshold']}): one of the two."
-        )
-    if threshold is None:
-        return options, Selection(select, number, None, signed, exactly)
-    if select != "top":
-        raise WorkbenchError(f"A {select} selection takes a number of {unit}, not a threshold.")
-    return options, Selection("threshold", None, threshold, signed, exactly)
+        if threshold is None:
+            return cls(method, options, Selection(select, number, None, signed, exactly))
+        if select != "top":
+            raise WorkbenchError(f"A {select} selection takes a number of {unit}, not a threshold.")
+        return cls(method, options, Selection("threshold", None, threshold, signed, exactly))
 
+    def checked(self, *, metric: str | None, ablation: str) -> DiscoveryRequest:
+        """The same with the method's defaults filled in, if it can do all this.
 
-def check(
-    method: Method,
-    options: Options,
-    selection: Selection | None,
-    *,
-    metric: str | None,
-    ablation: str,
-) -> Options:
-    """The options with the method's defaults filled in, if it can do all this.
+        Args:
+            metric: None where it is not known yet; `check_metric` then makes up for it.
 
-    Args:
-        metric: None where it is not known yet.
+        Raises:
+            WorkbenchError: one sentence on what it cannot do, or does not heed.
+        """
+        method, options = self.entry, self.options
+        _check_options(method, options)
+        _check_selection(method, self.selection)
+        check_ablation(ablation)
+        if ablation not in method.ablations:
+            raise WorkbenchError(
+                f"{method.name} is defined for the ablation {' and '.join(method.ablations)} "
+                f"alone, not for {ablation}."
+            )
+        if metric is not None:
+            self.check_metric(metric)
+        unset: dict[str, Any] = {
+            name: method.defaults[name] for name in method.defaults if _is_unset(options, name)
+        }
+        return replace(self, options=replace(options, **unset))
 
-    Raises:
-        WorkbenchError: one sentence on what it cannot do, or does not heed.
-    """
-    _check_options(method, options)
-    _check_selection(method, selection)
-    check_ablation(ablation)
-    if ablation not in method.ablations:
-        raise WorkbenchError(
-            f"{method.name} is defined for the ablation {' and '.join(method.ablations)} alone, "
-            f"not for {ablation}."
-        )
-    if metric is not None:
-        _check_metric(method, metric)
-    unset: dict[str, Any] = {
-        name: method.defaults[name] for name in method.defaults if _is_unset(options, name)
-    }
-    return replace(options, **unset)
+    def check_metric(self, metric: str) -> None:
+        """Refuse a metric that does not exist, or whose slope the method cannot follow.
+
+        Raises:
+            WorkbenchError: which of the two it is.
+        """
+        from workbench.metrics.catalogue import STEPS, check_metric
+
+        check_metric(metric)
+        if self.entry.slopes and metric in STEPS:
+            raise WorkbenchError(
+                f"{self.method} follows a metric's slope, and {metric} changes in steps: choose "
+                "another metric, or a method that computes exact effects."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Options and selection in plain values."""
+        return {
+            "options": asdict(self.options),
+            "selection": self.selection and asdict(self.selection),
+        }
+
+    def heeded(self) -> dict[str, Any]:
+        """The options that the method heeds, by their names."""
+        return {name: getattr(self.options, name) for name in self.entry.options}
 
 
 def _scores(method: Method) -> bool:
@@ -145,14 +206,3 @@ def _check_selection(method: Method, selection: Selection | None) -> None:
             raise WorkbenchError(f"{method.name} scores nodes: they are not selected greedily.")
         if selection.fill:
             raise WorkbenchError(f"{method.name} scores nodes: their number is not made up.")
-
-
-def _check_metric(method: Method, metric: str) -> None:
-    from workbench.metrics.catalogue import STEPS, check_metric
-
-    check_metric(metric)
-    if method.slopes and metric in STEPS:
-        raise WorkbenchError(
-            f"{method.name} follows a metric's slope, and {metric} changes in steps: choose "
-            "another metric, or a method that computes exact effects."
-        )

@@ -5,23 +5,23 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 
 from tasks.task import Task
 from workbench.base.progress import Progress, silent
 from workbench.base.work import Stop, Work, finish
-from workbench.discovery.catalogue import Method, find_method
+from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
 from workbench.discovery.findings_file import save_findings
-from workbench.discovery.options import Options
-from workbench.discovery.request import asked_for, check
-from workbench.discovery.selection import Selected, Selection, select
+from workbench.discovery.request import DiscoveryRequest, RequestChoices
+from workbench.discovery.selection import Selected, select
 from workbench.engine.score import CircuitScore, score
 from workbench.errors import Cancelled
 from workbench.experiment.prepare import NO_MEMORY, prepare
 from workbench.experiment.provenance import now, origin
+from workbench.experiment.settings import ExperimentSettings, TaskChoices
 from workbench.formats import losses, save_circuit
 from workbench.metrics.catalogue import NEGLIGIBLE
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
     from workbench.models.model import Model
 
+REQUESTED = RequestChoices.__annotations__.keys()
 SCORES = "the change of the mean metric when the edge is corrupted"
 
 
@@ -38,9 +39,7 @@ class Discovery:
     """What a method found, the circuit chosen from it, and what that circuit does.
 
     Attributes:
-        method: its entry in the catalogue.
-        options: what it was told, defaults filled in.
-        selection: how edges or nodes were chosen; None where the method chose them itself.
+        request: the method, what it was told, and how edges or nodes were chosen.
         findings: scores and all else that the method found.
         selected: the circuit, with the numbers asked for, chosen and kept.
         score: what the circuit scores, everything outside it ablated.
@@ -48,9 +47,7 @@ class Discovery:
         remarks: sentences on what was done, could not be done, or is odd.
     """
 
-    method: Method
-    options: Options
-    selection: Selection | None
+    request: DiscoveryRequest
     findings: Findings
     selected: Selected
     score: CircuitScore
@@ -93,12 +90,12 @@ class Discovery:
 
     def summary(self) -> dict[str, Any]:
         """How it was found, in plain values; without what it scores."""
-        heeded = {name: getattr(self.options, name) for name in self.method.options}
+        request = self.request
         return {
-            "method": self.method.name,
-            "definition": self.method.definition,
-            "options": heeded | {"seed": self.options.seed},
-            "selection": None if self.selection is None else asdict(self.selection),
+            "method": request.method,
+            "definition": request.entry.definition,
+            "options": request.heeded() | {"seed": request.options.seed},
+            "selection": request.selection and asdict(request.selection),
             "unit": self.selected.unit,
             "asked": self.selected.asked,
             "chosen": self.selected.chosen,
@@ -118,74 +115,46 @@ class Discovery:
         }
 
 
+class Choices(RequestChoices, TaskChoices, total=False):
+    """What may be asked of a method, and the settings that it is run under."""
+
+
 def discover(
     model: Model,
     task: Task | str | os.PathLike[str],
-    method: str,
+    request: DiscoveryRequest | str,
     *,
-    edges: int | None = None,
-    nodes: int | None = None,
-    threshold: float | None = None,
-    select: Literal["top", "greedy"] = "top",
-    signed: bool = False,
-    exactly: bool = False,
-    steps: int | None = None,
-    absolute: bool = False,
-    measure: Literal["metric", "kl"] = "metric",
-    pairs: int | None = None,
-    seed: int = 0,
-    metric: str | None = None,
-    ablation: str = "patching",
-    bos: bool | None = None,
-    mismatch: str = "refuse",
-    means: str | None = None,
+    under: ExperimentSettings | None = None,
     progress: Progress | None = None,
     cancel: Stop | None = None,
+    **choices: Unpack[Choices],
 ) -> Discovery:
     """Find a circuit by a method of `METHODS`, and score it.
 
     Args:
         model: from `load_model`.
         task: from `load_task`, or the name or file to load it from.
-        method: a name of `METHODS`.
-        edges, nodes: how many are to be selected; of a search or a learned mask, with how many
-            edges it is to end.
-        threshold: in place of a number: that scores have to reach; tau of a search.
-        select, signed, exactly: how the best of so many scores are chosen; see `Selection`.
-        steps, absolute, measure: see `Options`.
-        pairs: as for `load_task`; used only where `task` is a name or a file.
-        seed: of the task's generator, where `task` is a name, and of what the method leaves to
-            chance.
-        metric: None for the task's own.
-        ablation: what takes the place of an edge that is not in the circuit.
-        bos: whether a BOS token is put before the prompts; None: as the tokenizer does by itself.
-        mismatch: 'refuse' or 'drop' pairs whose two prompts differ in token length.
-        means: the task or file over whose clean prompts a mean ablation's means are taken; None:
-            over those that are evaluated.
+        request: a name of `METHODS`, or what `DiscoveryRequest.checked` gave for these settings.
+        under: how the task is run; None: by the defaults.
         progress: told what is being done and the fraction done.
         cancel: when it is set, the method stops after its present piece, and what it has found by
             then is selected from and scored.
+        choices: what is asked of a method given by its name (`edges`, `threshold`, `steps`; see
+            `DiscoveryRequest.parse`), and settings by their names; `pairs` is of use where `task`
+            is a name or a file.
 
     Raises:
         Cancelled: `cancel` was set before the method had found anything.
         WorkbenchError: the method does not exist, cannot do this, or was told something that it
             does not heed; or the task does not suit the tokenizer.
     """
-    options, selection = asked_for(
-        method,
-        edges=edges,
-        nodes=nodes,
-        threshold=threshold,
-        select=select,
-        signed=signed,
-        exactly=exactly,
-        steps=steps,
-        absolute=absolute,
-        measure=measure,
-        seed=seed,
-    )
+    asked, how = _sorted(choices)
+    settings = ExperimentSettings.of(model, task, under, **how)
     # What costs nothing to find out comes before what takes seconds.
-    check(find_method(method), options, selection, metric=metric, ablation=ablation)
+    if isinstance(request, str):
+        request = DiscoveryRequest.parse(request, **asked, seed=settings.seed).checked(
+            metric=settings.metric, ablation=settings.ablation
+        )
     from workbench.base.failures import memory_errors
 
     say = progress or silent
@@ -195,82 +164,64 @@ def discover(
             raise Cancelled
         say(message, fraction)
 
-    _, experiment = prepare(
-        model,
-        task,
-        pairs=pairs,
-        seed=seed,
-        metric=metric,
-        bos=bos,
-        mismatch=mismatch,
-        ablation=ablation,
-        means=means,
-        progress=recording,
-    )
+    experiment = prepare(model, task, settings, recording)
+    if settings.metric is None:  # the task's own is known by now
+        request.check_metric(experiment.metric_name)
     with memory_errors(NO_MEMORY):
-        findings = Findings.of(experiment.graph, method, experiment.metric_name)
-        work = discovery(experiment, method, options, selection, findings)
+        findings = Findings.of(experiment.graph, request.method, experiment.metric_name)
+        work = discovery(experiment, request, findings)
         began = time.perf_counter()
         try:
-            return finish(work, lambda fraction: say(f"Running {method}", fraction), cancel)
+            return finish(work, lambda fraction: say(f"Running {request.method}", fraction), cancel)
         except Cancelled:
-            if not findings.has_results(find_method(method).kind):
+            if not findings.has_results(request.entry.kind):
                 raise
         seconds = time.perf_counter() - began
-        return discovery_from(experiment, findings, options, selection, seconds)
+        return discovery_from(experiment, findings, request, seconds)
+
+
+def _sorted(choices: Choices) -> tuple[RequestChoices, TaskChoices]:
+    """What is asked of the method, and the rest, which is settings."""
+    asked = {name: value for name, value in choices.items() if name in REQUESTED}
+    settings = {name: value for name, value in choices.items() if name not in REQUESTED}
+    return cast(RequestChoices, asked), cast(TaskChoices, settings)
 
 
 def discovery(
-    experiment: Experiment,
-    method: str,
-    options: Options,
-    selection: Selection | None,
-    findings: Findings | None = None,
+    experiment: Experiment, request: DiscoveryRequest, findings: Findings | None = None
 ) -> Work[Discovery]:
     """The same on runs that are recorded already, as work in pieces.
 
     Args:
-        options, selection: `asking.asked_for` sorts arguments into these.
+        request: what `DiscoveryRequest.checked` gave for this experiment.
         findings: from `Findings.of`, to be filled in, so that whoever drives the work can look at
             what has been found so far and, after stopping it, `discovery_from` from that.
-
-    Raises:
-        WorkbenchError: as for `discover`.
     """
-    entry = find_method(method)
-    metric, ablation = experiment.metric_name, experiment.ablation
-    told = check(entry, options, selection, metric=metric, ablation=ablation)
     if findings is None:
-        findings = Findings.of(experiment.graph, method, metric)
+        findings = Findings.of(experiment.graph, request.method, experiment.metric_name)
     began = time.perf_counter()
-    yield from entry.find()(experiment, findings, told)
-    return discovery_from(experiment, findings, options, selection, time.perf_counter() - began)
+    yield from request.entry.find()(experiment, findings, request.options)
+    return discovery_from(experiment, findings, request, time.perf_counter() - began)
 
 
 def discovery_from(
-    experiment: Experiment,
-    findings: Findings,
-    options: Options,
-    selection: Selection | None,
-    seconds: float,
+    experiment: Experiment, findings: Findings, request: DiscoveryRequest, seconds: float
 ) -> Discovery:
     """The circuit that findings lead to, complete or not, and what it scores.
 
     Args:
         findings: of their own; a copy of those that a method is still filling in.
-        options, selection: that the findings were made with.
+        request: that the findings were made by.
         seconds: that it took to make them.
     """
-    method = find_method(findings.method)
-    metric, ablation = experiment.metric_name, experiment.ablation
-    options = check(method, options, selection, metric=metric, ablation=ablation)
-    selected = select(findings, selection)
-    if selection is None:
+    method, options = request.entry, request.options
+    selected = select(findings, request.selection)
+    if request.selection is None:
         selected = replace(selected, asked=options.edges)
     circuit = selected.circuit
     value = score(experiment, circuit)
     remarks = (*findings.remarks, *_remarks(findings, selected, value))
-    found = Discovery(method, options, selection, findings, selected, value, seconds, remarks)
+    found = Discovery(request, findings, selected, value, seconds, remarks)
     circuit.provenance = origin(experiment, options.seed) | _provenance(found)
     if not np.isnan(findings.edges).all():
         circuit.scores = findings.edges.copy()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from tasks.task import Task
 from workbench.base.progress import Progress, silent
 from workbench.experiment.prepare import NO_MEMORY, prepare
+from workbench.experiment.settings import ExperimentSettings, TaskChoices
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
@@ -77,14 +78,9 @@ def evaluate(
     task: Task | str | os.PathLike[str],
     circuit: Circuit | str | os.PathLike[str],
     *,
-    pairs: int | None = None,
-    seed: int = 0,
-    metric: str | None = None,
-    bos: bool | None = None,
-    mismatch: str = "refuse",
-    ablation: str = "patching",
-    means: str | None = None,
+    under: ExperimentSettings | None = None,
     progress: Progress | None = None,
+    **choices: Unpack[TaskChoices],
 ) -> CircuitScore:
     """Score a circuit exactly, with everything outside it corrupted.
 
@@ -92,36 +88,21 @@ def evaluate(
         model: from `load_model`.
         task: from `load_task`, or the name or file to load it from.
         circuit: from `load_circuit`, or the file to load it from.
-        pairs, seed: as for `load_task`; used only where `task` is a name or a file.
-        metric: None for the task's own.
-        bos: whether a BOS token is put before the prompts; None: as the tokenizer does by itself.
-        mismatch: 'refuse' or 'drop' pairs whose two prompts differ in token length.
-        ablation: what takes the place of an edge that is not in the circuit.
-        means: the task or file over whose clean prompts a mean ablation's means are taken; None:
-            over those that are evaluated.
+        under: how the task is run; None: by the defaults.
         progress: told what is being done and the fraction done.
+        choices: settings by their names; `pairs` is of use where `task` is a name or a file.
 
     Raises:
         WorkbenchError: the circuit is another model's, or the task does not suit the tokenizer.
     """
+    settings = ExperimentSettings.of(model, task, under, **choices)
     from workbench.base.failures import memory_errors
     from workbench.formats import load_circuit
 
     say = progress or silent
     if isinstance(circuit, str | os.PathLike):
         circuit = load_circuit(circuit, model.graph)
-    _, experiment = prepare(
-        model,
-        task,
-        pairs=pairs,
-        seed=seed,
-        metric=metric,
-        bos=bos,
-        mismatch=mismatch,
-        ablation=ablation,
-        means=means,
-        progress=say,
-    )
+    experiment = prepare(model, task, settings, say)
     with memory_errors(NO_MEMORY):
         say("Evaluating the circuit", None)
         return score(experiment, circuit)

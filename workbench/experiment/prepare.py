@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from tasks.task import Task
 from workbench.base.progress import Progress, silent
 from workbench.experiment.ablations import check_means
+from workbench.experiment.settings import ExperimentSettings, TaskChoices
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Evaluation, Experiment
@@ -32,42 +33,48 @@ NO_MEMORY = "There is not enough memory for so many pairs at once: take fewer, o
 def prepare(
     model: Model,
     task: Task | str | os.PathLike[str],
-    *,
-    pairs: int | None = None,
-    seed: int = 0,
-    metric: str | None = None,
-    bos: bool | None = None,
-    mismatch: str = "refuse",
-    ablation: str = "patching",
-    means: str | None = None,
+    settings: ExperimentSettings | None = None,
     progress: Progress | None = None,
-) -> tuple[Task, Experiment]:
+    **choices: Unpack[TaskChoices],
+) -> Experiment:
     """Read a task's prompts and run them: all that evaluating its circuits begins with.
 
-    Arguments and errors as for `evaluate`.
+    Args:
+        task: what is run: `settings.task`, another by the same settings, or one loaded already.
+        settings: how it is run; None: by the defaults.
+        choices: settings by their names; `pairs` is of use where `task` is a name or a file.
+
+    Raises:
+        WorkbenchError: there is no such task, or it does not suit the tokenizer.
     """
     from workbench.base.failures import memory_errors
     from workbench.experiment.experiment import Experiment
     from workbench.prompts.batch import make_batch
 
+    settings = ExperimentSettings.of(model, task, settings, **choices)
     say = progress or silent
     if isinstance(task, str | os.PathLike):
-        task = load_task(task, model, pairs=pairs, seed=seed, metric=metric)
+        task = load_task(
+            task, model, pairs=settings.pairs, seed=settings.seed, metric=settings.metric
+        )
     with memory_errors(NO_MEMORY):
         batch = make_batch(
-            task, model.tokenizer, prepend_bos=bos, device=model.device, mismatch=mismatch
+            task,
+            model.tokenizer,
+            prepend_bos=settings.bos,
+            device=model.device,
+            mismatch=settings.mismatch,
         )
         for warning in (*model.info.notes, *filter(None, [batch.unknown])):
             warnings.warn(warning, stacklevel=3)
-        experiment = Experiment(
+        return Experiment(
             model,
             batch,
-            metric=metric or task.metric,
-            ablation=ablation,
-            means=means_batch(means, model, ablation, bos=bos, seed=seed),
+            metric=settings.metric or task.metric,
+            ablation=settings.ablation,
+            means=means_batch(model, settings),
             progress=lambda fraction: say("Recording both runs", fraction),
         )
-    return task, experiment
 
 
 def load_task(
@@ -95,27 +102,24 @@ def load_task(
     return resolve_task(os.fspath(name), model.tokenizer, pairs=pairs, seed=seed, metric=metric)
 
 
-def means_batch(
-    source: str | None, model: Model, ablation: str, *, bos: bool | None = None, seed: int = 0
-) -> Batch | None:
+def means_batch(model: Model, settings: ExperimentSettings) -> Batch | None:
     """The prompts over which means are taken, if others are asked for than those evaluated.
-
-    Args:
-        source: a built-in task or a task file; None for none.
-        bos: whether a BOS token is put before the prompts, as for the task itself.
 
     Raises:
         WorkbenchError: the ablation takes no means, or as for `load_task`.
     """
+    source = settings.means
     if source is None:
         return None
     from tasks import TASKS
     from workbench.prompts.batch import make_batch
 
-    check_means(source, ablation)
+    check_means(source, settings.ablation)
     built_in = source.strip().lower().replace("_", "-") in TASKS
-    task = load_task(source, model, pairs=DATA_PAIRS if built_in else None, seed=seed)
-    return make_batch(task, model.tokenizer, prepend_bos=bos, device=model.device, mismatch="drop")
+    task = load_task(source, model, pairs=DATA_PAIRS if built_in else None, seed=settings.seed)
+    return make_batch(
+        task, model.tokenizer, prepend_bos=settings.bos, device=model.device, mismatch="drop"
+    )
 
 
 def task_warnings(

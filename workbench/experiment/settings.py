@@ -1,28 +1,63 @@
-"""What a session was asked for: `OpenRequest` before anything is loaded, `Settings` as kept."""
+"""Settings of an experiment: which model and task, and how both are run; one object, handed down.
+
+The command line, the setup screen or a script makes it once. Importing this loads no torch.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+
+from tasks.task import Task
+from workbench.base.progress import Progress
+from workbench.experiment.ablations import check_ablation, check_means
+
+if TYPE_CHECKING:
+    from workbench.models.model import Model
+
+
+class RunChoices(TypedDict, total=False):
+    """What may be chosen where model and task are loaded already; see `ExperimentSettings`."""
+
+    seed: int
+    metric: str | None
+    bos: bool | None
+    mismatch: Literal["refuse", "drop"]
+    ablation: str
+    means: str | None
+
+
+class TaskChoices(RunChoices, total=False):
+    """What may be chosen where the model is loaded already; see `ExperimentSettings`."""
+
+    pairs: int | None
+
+
+class ModelChoices(TaskChoices, total=False):
+    """What may be chosen where nothing is loaded yet; see `ExperimentSettings`."""
+
+    device: str | None
+    dtype: str | None
+    revision: str | None
 
 
 @dataclass(frozen=True)
-class OpenRequest:
-    """A session to start, in plain values.
+class ExperimentSettings:
+    """A model, a task, and how both are run, in plain values.
 
     Attributes:
         model: hub id, folder, `.gguf` file or short name.
-        task: name of a built-in task or path of a task file.
-        pairs: how many pairs to generate or take; None: the task's own default, or the whole file.
-        seed: of the generator.
+        task: name of a built-in task or path of a task file; of a task made in a script its name.
+        pairs: how many pairs to generate or take; None: 32 of a built-in task, or the whole file.
+        seed: of the task's generator, and of whatever else is random.
         metric: name of a metric; None: the task's own.
         device, dtype, revision: as `load_model` takes them; None: the defaults.
         bos: whether a BOS token is prepended; None: as the tokenizer does by itself.
-        mismatch: what becomes of pairs whose prompts differ in token length.
-        circuit: a circuit file to begin with.
+        mismatch: 'refuse' or 'drop' pairs whose two prompts differ in token length.
         ablation: what takes the place of an edge that is not in the circuit.
-        means: the task or file over whose prompts a mean ablation's means are taken.
+        means: the task or file over whose clean prompts a mean ablation's means are taken; None:
+            over those that are evaluated.
     """
 
     model: str
@@ -35,29 +70,47 @@ class OpenRequest:
     revision: str | None = None
     bos: bool | None = None
     mismatch: Literal["refuse", "drop"] = "refuse"
-    circuit: Path | None = None
     ablation: str = "patching"
     means: str | None = None
 
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        task: Task | str | os.PathLike[str],
+        settings: ExperimentSettings | None = None,
+        **choices: Unpack[TaskChoices],
+    ) -> ExperimentSettings:
+        """The settings given, or else new ones of a model that is loaded, with these choices."""
+        if settings is None:
+            settings = cls(model.name, task.name if isinstance(task, Task) else os.fspath(task))
+        return replace(settings, **choices)
 
-@dataclass(frozen=True)
-class Settings:
-    """How a session was asked to begin: with the task, all that is needed to begin it again.
+    def checked(self) -> ExperimentSettings:
+        """These settings, if all that can be said before anything is loaded speaks for them.
 
-    Attributes:
-        model: what `load_model` takes: a name, or the whole path of what lies locally.
-        revision, dtype, device: as asked for; None for the default.
-        bos, mismatch, ablation: as `start_session` takes them.
-        seed: of whatever is random in the session.
-        means: the task or file over whose prompts means are taken; None for the task's own.
-    """
+        Raises:
+            WorkbenchError: no such model, task or ablation, a file that cannot be used, or means
+                where the ablation takes none.
+        """
+        from workbench.models.source import find_model
+        from workbench.prompts.task_file import check_task
 
-    model: str
-    revision: str | None = None
-    dtype: str | None = None
-    device: str | None = None
-    bos: bool | None = None
-    mismatch: Literal["refuse", "drop"] = "refuse"
-    ablation: str = "patching"
-    seed: int = 0
-    means: str | None = None
+        find_model(self.model)
+        check_task(self.task)
+        check_means(self.means, check_ablation(self.ablation))
+        if self.means is not None:
+            check_task(self.means)
+        return self
+
+    def load_model(self, progress: Progress | None = None) -> Model:
+        """The model. This imports torch; errors as of `load_model`."""
+        from workbench.models.model import load_model
+
+        return load_model(
+            self.model,
+            device=self.device,
+            dtype=self.dtype,
+            revision=self.revision,
+            progress=progress,
+        )

@@ -72,6 +72,16 @@ def resolve_task(
     return replace(task, metric=_checked(metric) or task.metric)
 
 
+def check_task(name: str) -> None:
+    """Refuse a task that does not exist, or a file that is none, before a model is loaded for it.
+
+    Raises:
+        WorkbenchError: there is no task of that name and no file, or the file cannot be used.
+    """
+    if name.strip().lower().replace("_", "-") not in TASKS:
+        read_task(name)
+
+
 def read_task(path: str | Path, *, metric: str | None = None) -> Task:
     """The task in a file, all of its pairs in order; its format is told by name and content.
 

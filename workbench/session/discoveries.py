@@ -21,7 +21,7 @@ from workbench.circuits.names import edge_ends
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
-from workbench.discovery.request import check
+from workbench.discovery.request import DiscoveryRequest
 from workbench.discovery.selection import Selection, select
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.session import commands as kinds
@@ -162,13 +162,9 @@ class Discoveries:
             WorkbenchError: one sentence on what does not.
         """
         experiment = self._engine.experiment
-        return check(
-            find_method(method),
-            options,
-            selection,
-            metric=experiment.metric_name,
-            ablation=experiment.ablation,
-        )
+        asked = DiscoveryRequest(method, options, selection)
+        request = asked.checked(metric=experiment.metric_name, ablation=experiment.ablation)
+        return request.options
 
     def _value(self, circuit: Circuit) -> dict[str, Any]:
         scores = self._engine.score(circuit)
@@ -283,14 +279,9 @@ class Discoveries:
 
         result = self.result(number)
         with self._lock.background(), failures_as_sentences():
-            circuit = discovery_from(
-                self._engine.experiment,
-                result.found,
-                result.options,
-                result.selection,
-                result.seconds,
-            ).circuit
-        save_circuit(circuit, path, format=format)
+            request = DiscoveryRequest(result.method, result.options, result.selection)
+            found = discovery_from(self._engine.experiment, result.found, request, result.seconds)
+        save_circuit(found.circuit, path, format=format)
         self._exported(path)
 
     def _shown(self) -> DiscoveryResult:

@@ -11,12 +11,17 @@ from workbench.base.json_values import string, strings
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.experiment.provenance import now, versions
-from workbench.experiment.settings import Settings
+from workbench.experiment.settings import ExperimentSettings
 from workbench.session.open import Opened
 from workbench.session.views import TaskInfo
 
 THRESHOLD_SHARE = 0.02
 """The first threshold, as a share of what corrupting the prompts does to the metric."""
+
+SETTINGS = (
+    *("model", "revision", "dtype", "device", "bos", "mismatch", "ablation", "seed", "means"),
+)
+"""Those that a journal keeps; it holds the task with its pairs and metric besides."""
 
 
 def first_threshold(info: TaskInfo) -> float:
@@ -30,7 +35,7 @@ def header(opened: Opened, threshold: float) -> dict[str, Any]:
     graph, info = opened.engine.model.graph, opened.info
     return {
         "created": now(),
-        "settings": asdict(opened.settings),
+        "settings": {name: getattr(opened.settings, name) for name in SETTINGS},
         "graph": asdict(graph),
         "task": asdict(opened.task),
         "metric": info.metric,
@@ -46,7 +51,7 @@ def header(opened: Opened, threshold: float) -> dict[str, Any]:
 class Header:
     """What `header` wrote, read back."""
 
-    settings: Settings
+    settings: ExperimentSettings
     graph: Graph
     task: Task
     threshold: float
@@ -57,10 +62,11 @@ class Header:
     def from_json(cls, value: dict[str, Any]) -> Header:
         """Raises WorkbenchError if something in it is missing or of the wrong kind."""
         try:
+            task = _task(value["task"])
             return cls(
-                Settings(**value["settings"]),
+                ExperimentSettings(task=task.name, **value["settings"]),
                 Graph(**value["graph"]),
-                _task(value["task"]),
+                task,
                 float(value["threshold"]),
                 float(value["model_metric"]),
                 float(value["corrupted_metric"]),

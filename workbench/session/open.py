@@ -14,7 +14,7 @@ from tasks.task import Task
 from workbench.base.failures import failures_as_sentences
 from workbench.base.progress import Progress
 from workbench.experiment.prepare import task_warnings
-from workbench.experiment.settings import Settings
+from workbench.experiment.settings import ExperimentSettings
 from workbench.metrics.catalogue import NEGLIGIBLE
 from workbench.session.session_engine import SessionEngine
 from workbench.session.views import TaskInfo
@@ -33,13 +33,13 @@ class Opened:
     """An engine that is ready, and what to say of it."""
 
     engine: SessionEngine
-    settings: Settings
+    settings: ExperimentSettings
     task: Task
     info: TaskInfo
     eap: Any
 
 
-def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> Opened:
+def open_engine(model: Model, task: Task, settings: ExperimentSettings, say: Progress) -> Opened:
     """Tokenise the task, record both runs and estimate the effects of all edges.
 
     Raises:
@@ -65,9 +65,7 @@ def open_engine(model: Model, task: Task, settings: Settings, say: Progress) -> 
             batch,
             metric=task.metric,
             ablation=settings.ablation,
-            means=means_batch(
-                settings.means, model, settings.ablation, bos=settings.bos, seed=settings.seed
-            ),
+            means=means_batch(model, settings),
             progress=lambda fraction: say("Running the prompts", fraction),
         )
     engine = SessionEngine(model, batch, experiment)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Unpack
 
 from workbench.base.folders import new_journal_path
 from workbench.base.progress import Progress, silent
 from workbench.errors import WorkbenchError
-from workbench.experiment.settings import Settings
+from workbench.experiment.settings import ExperimentSettings, ModelChoices, RunChoices
 from workbench.models.bundled_circuits import truth
 from workbench.models.source import SHORT_NAMES, find_model
 from workbench.session.commands import Command
@@ -29,34 +29,32 @@ def start_session(
     model_name: str,
     task_name: str,
     *,
-    pairs: int | None = 32,
-    seed: int = 0,
-    metric: str | None = None,
-    device: str | None = None,
-    dtype: str | None = None,
-    revision: str | None = None,
-    bos: bool | None = None,
-    mismatch: Literal["refuse", "drop"] = "refuse",
-    ablation: str = "patching",
-    means: str | None = None,
+    journal: Path | None = None,
+    circuit: Path | None = None,
+    progress: Progress | None = None,
+    **choices: Unpack[ModelChoices],
+) -> Session:
+    """Load a model and a task and begin, as `begin_session`.
+
+    Args:
+        choices: settings by their names, see `ExperimentSettings`; without `pairs` there are 32,
+            of a file too.
+    """
+    choices.setdefault("pairs", 32)
+    settings = ExperimentSettings(model_name, task_name, **choices)
+    return begin_session(settings, journal=journal, circuit=circuit, progress=progress)
+
+
+def begin_session(
+    settings: ExperimentSettings,
+    *,
     journal: Path | None = None,
     circuit: Path | None = None,
     progress: Progress | None = None,
 ) -> Session:
-    """Load a model and a task and begin.
+    """Load the model and the task that the settings name, and begin.
 
     Args:
-        model_name: hub id, folder, .gguf file or short name.
-        task_name: a built-in task, or the path of a task file.
-        pairs: how many pairs to make; None: all that a file has.
-        seed: of the generator.
-        metric: None for the task's own.
-        device, dtype, revision: as `load_model` takes them.
-        bos: whether a BOS token is prepended; None: as the tokenizer does by itself.
-        mismatch: 'refuse' or 'drop' pairs whose two prompts differ in token length.
-        ablation: what stands outside the circuit.
-        means: the task or file over whose clean prompts a mean ablation's means are taken; None:
-            over the task's own.
         journal: where to keep it; None: a new file in the user's state folder.
         circuit: a circuit file to begin with.
         progress: told what is being done and the fraction done.
@@ -64,30 +62,21 @@ def start_session(
     Raises:
         WorkbenchError: for anything that does not load, fit or exist.
     """
-    from workbench.models.model import load_model
     from workbench.prompts.task_file import resolve_task
 
     _refuse_existing(journal)
     say = progress or silent
-    settings = Settings(
-        _lasting_name(model_name),
-        revision,
-        dtype,
-        device,
-        bos,
-        mismatch,
-        ablation,
-        seed,
-        _lasting_task(means),
+    settings = replace(
+        settings, model=_lasting_name(settings.model), means=_lasting_task(settings.means)
     )
-    model = load_model(
-        settings.model,
-        device=settings.device,
-        dtype=settings.dtype,
-        revision=settings.revision,
-        progress=say,
+    model = settings.load_model(say)
+    task = resolve_task(
+        settings.task,
+        model.tokenizer,
+        pairs=settings.pairs,
+        seed=settings.seed,
+        metric=settings.metric,
     )
-    task = resolve_task(task_name, model.tokenizer, pairs=pairs, seed=settings.seed, metric=metric)
     return _begin(settings, model, task, journal, circuit, say)
 
 
@@ -95,27 +84,22 @@ def build_session(
     model: Model,
     task: Task,
     *,
-    seed: int = 0,
-    metric: str | None = None,
-    bos: bool | None = None,
-    mismatch: Literal["refuse", "drop"] = "refuse",
-    ablation: str = "patching",
-    means: str | None = None,
     journal: Path | None = None,
     circuit: Path | None = None,
     progress: Progress | None = None,
+    **choices: Unpack[RunChoices],
 ) -> Session:
     """Begin with a model and a task that are loaded already; otherwise as `start_session`."""
     _refuse_existing(journal)
-    if metric is not None:
-        task = replace(task, metric=metric)
     info = model.info
-    settings = Settings(info.name, None, info.dtype, None, bos, mismatch, ablation, seed, means)
+    settings = ExperimentSettings(info.name, task.name, dtype=info.dtype, **choices)
+    if settings.metric is not None:
+        task = replace(task, metric=settings.metric)
     return _begin(settings, model, task, journal, circuit, progress or silent)
 
 
 def _begin(
-    settings: Settings,
+    settings: ExperimentSettings,
     model: Model,
     task: Task,
     journal_path: Path | None,
@@ -176,15 +160,7 @@ def resume_session(
         history = replayed(began, reading, journal)
         settings = began.settings
         if model is None:
-            from workbench.models.model import load_model
-
-            model = load_model(
-                settings.model,
-                device=device or settings.device,
-                dtype=settings.dtype,
-                revision=settings.revision,
-                progress=say,
-            )
+            model = replace(settings, device=device or settings.device).load_model(say)
         if model.graph != began.graph:
             raise WorkbenchError(
                 f"The model {settings.model} has another shape now than when this session began."

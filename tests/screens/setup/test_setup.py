@@ -24,7 +24,7 @@ from tests.support.tiny_models import tiny_tokenizer
 from tests.support.tiny_sessions import until
 from tests.support.toy_session import toy_session
 from workbench.errors import WorkbenchError
-from workbench.experiment.settings import OpenRequest
+from workbench.experiment.settings import ExperimentSettings
 
 pytestmark = pytest.mark.dependencies
 
@@ -46,10 +46,10 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[OpenRequest]:
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[ExperimentSettings]:
     """What the app was asked to open; nothing is loaded."""
-    asked: list[OpenRequest] = []
-    monkeypatch.setattr(WorkbenchApp, "open_session", lambda self, request: asked.append(request))
+    asked: list[ExperimentSettings] = []
+    monkeypatch.setattr(WorkbenchApp, "open_session", lambda self, settings: asked.append(settings))
     return asked
 
 
@@ -67,7 +67,7 @@ def prompts(setup: SetupScreen) -> str:
     return str(setup.query_one("#prompts-text", Static).content)
 
 
-async def test_defaults_are_there_to_be_opened(opened: list[OpenRequest]) -> None:
+async def test_defaults_are_there_to_be_opened(opened: list[ExperimentSettings]) -> None:
     async with WorkbenchApp().run_test(size=(80, 24)) as pilot:
         setup = await settled(pilot)
         names = [name for name, _ in setup.query_one("#models", NameList).rows]
@@ -75,10 +75,12 @@ async def test_defaults_are_there_to_be_opened(opened: list[OpenRequest]) -> Non
         tasks = [name for name, _ in setup.query_one("#tasks", NameList).rows]
         assert tasks == ["greater-than", "subject-verb-agreement", "ioi", "induction"]
         await pilot.press("enter")
-        assert opened == [OpenRequest("pocket", "greater-than")]
+        assert opened == [ExperimentSettings("pocket", "greater-than")]
 
 
-async def test_every_field_goes_into_the_request(opened: list[OpenRequest], model: Path) -> None:
+async def test_every_field_goes_into_the_request(
+    opened: list[ExperimentSettings], model: Path
+) -> None:
     async with WorkbenchApp().run_test(size=(80, 24)) as pilot:
         setup = await settled(pilot)
         setup.query_one("#model", Input).value = str(model)
@@ -93,7 +95,7 @@ async def test_every_field_goes_into_the_request(opened: list[OpenRequest], mode
         await pilot.click("#mismatch")
         await pilot.click("#open")
         assert opened == [
-            OpenRequest(
+            ExperimentSettings(
                 str(model), "ioi", pairs=7, seed=3, metric="prob_diff", bos=False, mismatch="drop"
             )
         ]
@@ -111,7 +113,7 @@ async def test_every_field_goes_into_the_request(opened: list[OpenRequest], mode
     ],
 )
 async def test_what_cannot_be_opened_is_a_sentence(
-    opened: list[OpenRequest], field: str, value: str, words: str
+    opened: list[ExperimentSettings], field: str, value: str, words: str
 ) -> None:
     async with WorkbenchApp().run_test(size=(80, 24)) as pilot:
         setup = await settled(pilot)
@@ -146,7 +148,9 @@ async def test_prompts_are_shown_in_the_models_tokens(model: Path) -> None:
 
 
 async def test_without_a_tokenizer_an_example_is_shown_in_words() -> None:
-    async with WorkbenchApp(OpenRequest("no/such-model", "ioi")).run_test(size=(80, 24)) as pilot:
+    async with WorkbenchApp(ExperimentSettings("no/such-model", "ioi")).run_test(
+        size=(80, 24)
+    ) as pilot:
         app = pilot.app
         assert isinstance(app, WorkbenchApp)
         app.show_setup()
@@ -227,13 +231,13 @@ async def test_loading_tells_its_steps_and_opens_the_bench(
 ) -> None:
     go = threading.Event()
 
-    def begin(request: OpenRequest, say: Progress) -> Any:
+    def begin(settings: ExperimentSettings, say: Progress, circuit: Path | None) -> Any:
         say("Reading [b]weights[/b]", 0.25)
         assert go.wait(20)
         return toy_session(own_folder)[0]
 
     monkeypatch.setattr(screens.loading, "begin", begin)
-    app = WorkbenchApp(OpenRequest("toy", "ioi"))
+    app = WorkbenchApp(ExperimentSettings("toy", "ioi"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, Loading))
         steps = app.screen.query_one("#steps", Static)
@@ -249,7 +253,7 @@ async def test_loading_is_cancelled_at_once_and_what_comes_late_is_let_go(
     go, ended = threading.Event(), threading.Event()
     session, _ = toy_session(own_folder)
 
-    def begin(request: OpenRequest, say: Progress) -> Any:
+    def begin(settings: ExperimentSettings, say: Progress, circuit: Path | None) -> Any:
         say("Reading", None)
         assert go.wait(20)
         return session
@@ -257,7 +261,7 @@ async def test_loading_is_cancelled_at_once_and_what_comes_late_is_let_go(
     close = session.close
     monkeypatch.setattr(session, "close", lambda: (close(), ended.set()))
     monkeypatch.setattr(screens.loading, "begin", begin)
-    app = WorkbenchApp(OpenRequest("toy", "ioi", pairs=9))
+    app = WorkbenchApp(ExperimentSettings("toy", "ioi", pairs=9))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, Loading))
         await pilot.press("escape")
@@ -282,11 +286,11 @@ async def test_loading_is_cancelled_at_once_and_what_comes_late_is_let_go(
 async def test_what_does_not_load_is_a_sentence_on_setup(
     monkeypatch: pytest.MonkeyPatch, own_folder: Path, error: Exception, words: str
 ) -> None:
-    def begin(request: OpenRequest, say: Progress) -> Any:
+    def begin(settings: ExperimentSettings, say: Progress, circuit: Path | None) -> Any:
         raise error
 
     monkeypatch.setattr(screens.loading, "begin", begin)
-    app = WorkbenchApp(OpenRequest("toy", "ioi"))
+    app = WorkbenchApp(ExperimentSettings("toy", "ioi"))
     async with app.run_test(size=(80, 24)) as pilot:
         setup = await settled(pilot)
         assert words in str(setup.query_one("#complaint", Static).content)

@@ -11,7 +11,7 @@ from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_neox
 from workbench.base.progress import silent
 from workbench.circuits.circuit import Circuit
 from workbench.engine.evaluator import Evaluator
-from workbench.experiment.settings import Settings
+from workbench.experiment.settings import ExperimentSettings
 from workbench.models.model import Model
 from workbench.session.open import Opened, open_engine
 from workbench.session.session import Session
@@ -40,7 +40,7 @@ def new_session(folder: Path, family: str = "gpt2", name: str = "journal.jsonl")
 @cache
 def ready(family: str = "gpt2") -> Opened:
     model, task = tiny(family)
-    return open_engine(model, task, Settings(model.name), silent)
+    return open_engine(model, task, ExperimentSettings(model.name, task.name), silent)
 
 
 def fresh_metric(session: Session, circuit: Circuit | None = None) -> float:

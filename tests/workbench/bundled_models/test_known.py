@@ -16,7 +16,7 @@ from workbench.base.progress import silent
 from workbench.bundled_models.known import TRUE_EDGES, VOCABULARY, WORDS, make_model, write
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import drop_costs, edge_effects, node_effects
-from workbench.experiment.settings import Settings
+from workbench.experiment.settings import ExperimentSettings
 from workbench.models.bundled import CIRCUIT, KNOWN
 from workbench.models.model import Model
 from workbench.session.open import Opened, open_engine
@@ -37,7 +37,7 @@ def known() -> Model:
 @cache
 def opened() -> Opened:
     task = load_task("induction", known(), pairs=24)
-    return open_engine(known(), task, Settings("known"), silent)
+    return open_engine(known(), task, ExperimentSettings("known", task.name), silent)
 
 
 @pytest.fixture

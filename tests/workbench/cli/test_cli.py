@@ -410,10 +410,13 @@ class FakeApp:
 
     shown: tuple[Any, Any] | None = None
     tutorial: Any = None
+    circuit: Any = None
 
-    def __init__(self, open_request: Any = None, resume: Any = None, tutorial: Any = None) -> None:
-        FakeApp.shown = (open_request, resume)
-        FakeApp.tutorial = tutorial
+    def __init__(
+        self, settings: Any = None, resume: Any = None, tutorial: Any = None, circuit: Any = None
+    ) -> None:
+        FakeApp.shown = (settings, resume)
+        FakeApp.tutorial, FakeApp.circuit = tutorial, circuit
 
     return_code = 0
 
@@ -439,9 +442,10 @@ def test_open_hands_every_flag_to_the_app(run: Run, model: Path, circuit: Path) 
     )  # fmt: skip
     assert code == 0, err
     assert FakeApp.shown is not None
-    request, resuming = FakeApp.shown
+    settings, resuming = FakeApp.shown
     assert resuming is None
-    assert vars(request) == {
+    assert FakeApp.circuit == circuit
+    assert vars(settings) == {
         "model": str(model),
         "task": "ioi",
         "pairs": 7,
@@ -452,7 +456,6 @@ def test_open_hands_every_flag_to_the_app(run: Run, model: Path, circuit: Path) 
         "revision": "main",
         "bos": False,
         "mismatch": "drop",
-        "circuit": circuit,
         "ablation": "mean",
         "means": "greater-than",
     }

@@ -19,7 +19,7 @@ from workbench.discovery.node_circuit import best_nodes, node_circuit
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
-from workbench.experiment.settings import Settings
+from workbench.experiment.settings import ExperimentSettings
 from workbench.session.open import open_engine
 
 GRAPH = Graph(2, 2)  # input a0.h0 a0.h1 m0 a1.h0 a1.h1 m1
@@ -61,7 +61,9 @@ def test_a_parallel_block_has_no_edge_from_its_heads_to_its_mlp() -> None:
 def known() -> Experiment:
     model = load_model("known", device="cpu", dtype="float32")
     task = load_task("induction", model, pairs=24)
-    return open_engine(model, task, Settings("known"), silent).engine.experiment
+    return open_engine(
+        model, task, ExperimentSettings("known", task.name), silent
+    ).engine.experiment
 
 
 def found(method: str) -> Findings:

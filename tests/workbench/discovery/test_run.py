@@ -7,6 +7,7 @@ import math
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,16 @@ from tests.support.tiny_models import tiny_gpt2
 from workbench import Circuit, Model, discover, evaluate, load_circuit, load_task
 from workbench.base.work import Work, finish
 from workbench.circuits.circuit import all_edges
-from workbench.discovery.catalogue import METHODS, Kind, find_method
+from workbench.discovery.catalogue import METHODS, Kind
 from workbench.discovery.findings import Findings
 from workbench.discovery.findings_file import load_findings
 from workbench.discovery.options import Options
-from workbench.discovery.request import asked_for, check
+from workbench.discovery.request import DiscoveryRequest
 from workbench.discovery.run import Discovery, discovery, discovery_from
 from workbench.discovery.selection import Selection, select
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.experiment.prepare import prepare
+from workbench.experiment.settings import ExperimentSettings
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +110,8 @@ def test_scores_are_kept_with_what_they_are_of(model: Model, scoring: str, tmp_p
 
 def test_a_search_is_told_the_number(model: Model, searching: str) -> None:
     found = discover(model, "ioi", searching, edges=40, absolute=True, pairs=3)
-    assert found.options == Options(edges=40, absolute=True)
-    assert found.selection is None
+    assert found.request.options == Options(edges=40, absolute=True)
+    assert found.request.selection is None
     assert found.selected.asked == 40
     kept = found.findings.kept
     assert kept is not None
@@ -212,13 +214,14 @@ def test_progress_says_what_is_done(model: Model, scoring: str) -> None:
     assert running == [(piece + 1) / PIECES for piece in range(PIECES)]
 
 
-def test_as_work_on_a_experiment(model: Model, scoring: str) -> None:
-    _, experiment = prepare(model, "ioi", pairs=3)
+def test_as_work_on_an_experiment(model: Model, scoring: str) -> None:
+    experiment = prepare(model, "ioi", ExperimentSettings(model.name, "ioi", pairs=3))
     selection = Selection("top", 25)
     findings = Findings.of(model.graph, scoring, experiment.metric_name)
-    work = discovery(experiment, scoring, Options(), selection, findings)
+    request = DiscoveryRequest(scoring, Options(), selection)
+    work = discovery(experiment, request, findings)
     next(work)
-    early = discovery_from(experiment, findings.copy(), Options(), selection, 1.5)
+    early = discovery_from(experiment, findings.copy(), request, 1.5)
     assert not early.complete and early.seconds == 1.5
     scored = np.isfinite(early.findings.edges)
     shares = []
@@ -314,7 +317,7 @@ def test_what_cannot_be_done_is_said_before_anything_is(
 ) -> None:
     # No model is needed to find out.
     with pytest.raises(WorkbenchError) as caught:
-        discover(None, "no-such-task", method, **arguments)  # type: ignore[arg-type]
+        discover(SimpleNamespace(name="none"), "no-such-task", method, **arguments)  # type: ignore[arg-type]
     sentence = str(caught.value)
     assert says in sentence
     assert sentence.endswith(".") and "\n" not in sentence
@@ -330,7 +333,8 @@ def test_a_selection_that_does_not_suit_the_method() -> None:
     for name, selection in ((SEARCH, Selection("top", 3)), (EDGES, None)):
         options = Options(threshold=0.1) if name == SEARCH else Options()
         with pytest.raises(WorkbenchError):
-            check(find_method(name), options, selection, metric=None, ablation="patching")
+            request = DiscoveryRequest(name, options, selection)
+            request.checked(metric=None, ablation="patching")
 
 
 @pytest.mark.parametrize("name", list(METHODS))
@@ -339,8 +343,8 @@ def test_every_method_can_be_asked_for(name: str) -> None:
     asked: dict[str, Any] = {"nodes": 5} if method.kind == "nodes" else {"edges": 5}
     if "threshold" in method.options:
         asked = {"threshold": 0.1}
-    options, selection = asked_for(name, **asked)
-    told = check(method, options, selection, metric="logit_diff", ablation=method.ablations[0])
-    assert (selection is None) == (method.kind in ("search", "learned"))
+    request = DiscoveryRequest.parse(name, **asked)
+    told = request.checked(metric="logit_diff", ablation=method.ablations[0])
+    assert (request.selection is None) == (method.kind in ("search", "learned"))
     for option, value in method.defaults.items():
-        assert getattr(told, option) == value
+        assert getattr(told.options, option) == value

@@ -23,6 +23,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import MEANS
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import means_batch
+from workbench.experiment.settings import ExperimentSettings
 from workbench.models.model import Model
 from workbench.prompts.batch import Batch, make_batch
 from workbench.session.start import build_session, resume_session
@@ -108,7 +109,7 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
     model, task = tiny("gpt2")
     circuit = Circuit.full(model.graph)
     with pytest.raises(WorkbenchError, match="takes no means"):
-        means_batch("ioi", model, "zero")
+        means_batch(model, ExperimentSettings("tiny", "ioi", ablation="zero", means="ioi"))
     path = tmp_path / "short.jsonl"
     pair = task.pairs[0]
     short = replace(pair, clean=f"{pair.clean} the", corrupted=f"{pair.corrupted} the")

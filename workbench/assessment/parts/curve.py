@@ -30,7 +30,7 @@ from workbench.discovery.catalogue import find_method
 from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
-from workbench.discovery.request import check
+from workbench.discovery.request import DiscoveryRequest
 from workbench.discovery.selection import How, Selection, select
 from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Experiment
@@ -160,14 +160,9 @@ def _scores(
             f"The circuit brings scores of some edges only, so {settings.method} scored them all.",
         )
     method = find_method(settings.method)
-    options = check(
-        method,
-        Options(seed=settings.seed),
-        Selection(n=1),
-        metric=experiment.metric_name,
-        ablation=experiment.ablation,
-    )
-    yield from method.find()(experiment, findings, options)
+    asked = DiscoveryRequest(method.name, Options(seed=settings.seed), Selection(n=1))
+    request = asked.checked(metric=experiment.metric_name, ablation=experiment.ablation)
+    yield from method.find()(experiment, findings, request.options)
     return findings, method.name, remarks
 
 

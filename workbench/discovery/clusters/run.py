@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,13 @@ from workbench.discovery.clusters.find import SPLITS, Clusters, find_clusters
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.pair_scores import PER_PAIR, pair_scores
 from workbench.discovery.options import Options
-from workbench.discovery.request import asked_for, check
+from workbench.discovery.request import DiscoveryRequest
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import NO_MEMORY, prepare
 from workbench.experiment.provenance import origin
+from workbench.experiment.settings import ExperimentSettings, TaskChoices
 from workbench.formats import save_circuit
 from workbench.models.model import Model
 
@@ -142,15 +143,16 @@ def check_asked(
     Raises:
         WorkbenchError: the method does not score edges, or cannot do this.
     """
-    entry = find_method(method)
+    find_method(method)
     if method not in PER_PAIR:
         raise WorkbenchError(
             f"{method} does not score the edges of single prompts; choose one of: "
             f"{', '.join(PER_PAIR)}."
         )
-    options, selection = asked_for(method, edges=edges, steps=steps, signed=signed, seed=seed)
-    assert selection is not None
-    return check(entry, options, selection, metric=metric, ablation=ablation), selection
+    asked = DiscoveryRequest.parse(method, edges=edges, steps=steps, signed=signed, seed=seed)
+    request = asked.checked(metric=metric, ablation=ablation)
+    assert request.selection is not None
+    return request.options, request.selection
 
 
 def cluster_prompts(
@@ -166,15 +168,10 @@ def cluster_prompts(
     algorithm: Algorithm = "k-means",
     normalise: bool = False,
     splits: int = SPLITS,
-    pairs: int | None = None,
-    seed: int = 0,
-    metric: str | None = None,
-    ablation: str = "patching",
-    bos: bool | None = None,
-    mismatch: str = "refuse",
-    means: str | None = None,
+    under: ExperimentSettings | None = None,
     progress: Progress | None = None,
     cancel: Stop | None = None,
+    **choices: Unpack[TaskChoices],
 ) -> PromptClusters:
     """Cluster a task's prompts by the edges that they need, with a circuit for each cluster.
 
@@ -183,36 +180,27 @@ def cluster_prompts(
         edges: how many are selected for a circuit, before dead ends are pruned.
         signed: what the cluster needs most is selected, not the largest |score|.
         k, by, algorithm, normalise, splits: see `find.find_clusters`.
-        pairs, seed, metric, ablation, bos, mismatch, means: as for `discover`.
+        under: how the task is run; None: by the defaults.
         cancel: when it is set, the work stops.
+        choices: settings by their names; `pairs` is of use where `task` is a name or a file.
 
     Raises:
         Cancelled: if `cancel` was set.
         WorkbenchError: this cannot be done, or the task does not suit the tokenizer.
     """
     check_clustering(algorithm, by, k)
+    settings = ExperimentSettings.of(model, task, under, **choices)
     options, selection = check_asked(
         method,
         edges=edges,
         steps=steps,
         signed=signed,
-        seed=seed,
-        metric=metric,
-        ablation=ablation,
+        seed=settings.seed,
+        metric=settings.metric,
+        ablation=settings.ablation,
     )
     say = progress or silent
-    _, experiment = prepare(
-        model,
-        task,
-        pairs=pairs,
-        seed=seed,
-        metric=metric,
-        bos=bos,
-        mismatch=mismatch,
-        ablation=ablation,
-        means=means,
-        progress=say,
-    )
+    experiment = prepare(model, task, settings, say)
     told = {"k": k, "by": by, "algorithm": algorithm, "normalise": normalise, "splits": splits}
     with memory_errors(NO_MEMORY):
         work = clusters_of(experiment, method, options, selection, **told)
@@ -229,14 +217,10 @@ def clusters_of(
         options, selection: from `check_asked`.
         told: arguments of `find_clusters`.
     """
-    heeded = check(
-        find_method(method),
-        options,
-        selection,
-        metric=experiment.metric_name,
-        ablation=experiment.ablation,
+    request = DiscoveryRequest(method, options, selection).checked(
+        metric=experiment.metric_name, ablation=experiment.ablation
     )
-    scores = yield from part(pair_scores(experiment, method, heeded), 0, SCORING)
+    scores = yield from part(pair_scores(experiment, method, request.options), 0, SCORING)
 
     def circuit(mean: NDArray[np.float32]) -> Circuit:
         findings = Findings.of(experiment.graph, method, experiment.metric_name)

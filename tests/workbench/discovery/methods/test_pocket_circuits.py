@@ -14,7 +14,7 @@ from workbench.base.progress import silent
 from workbench.bundled_models.pocket.split import COMBINATIONS
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.engine.patching import edge_effects
-from workbench.experiment.settings import Settings
+from workbench.experiment.settings import ExperimentSettings
 from workbench.models.model import Model, read_model
 from workbench.session.open import Opened, open_engine
 
@@ -33,7 +33,7 @@ def pocket() -> Model:
 @cache
 def opened(name: str) -> Opened:
     task = load_task(name, pocket(), pairs=PAIRS)
-    return open_engine(pocket(), task, Settings("pocket"), silent)
+    return open_engine(pocket(), task, ExperimentSettings("pocket", task.name), silent)
 
 
 @cache
