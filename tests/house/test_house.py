@@ -15,6 +15,29 @@ from tests.support.paths import ROOT
 
 MAX_LINES = 450
 ROOMS = ("workbench", "screens", "tasks")
+LONG_SIGNATURES = {
+    # The options of a command.
+    "workbench/benchmarks/discovery.py measure_discovery",
+    "workbench/benchmarks/engine.py measure",
+    "workbench/cli/assess.py assess",
+    "workbench/cli/bench.py bench",
+    "workbench/cli/clusters.py clusters",
+    "workbench/cli/discover.py discover",
+    # What a script may choose, by name.
+    "workbench/assessment/assess.py assess",
+    "workbench/discovery/clusters/find.py find_clusters",
+    "workbench/discovery/clusters/run.py cluster_prompts",
+    "workbench/discovery/request.py parse",
+    "workbench/prompts/preview.py preview_task",
+    # The fields of what they make.
+    "workbench/benchmarks/figures.py of",
+    "workbench/transformer/families/building.py build",
+    # One place calls each.
+    "screens/graph/layer_map.py _node",
+    "workbench/assessment/parts/hypotheses.py _against_quantile",
+}
+"""Functions of more than seven parameters."""
+
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 HEAVY = ("torch", "transformers", "transformer_lens", "huggingface_hub", "datasets", "wandb")
 
@@ -132,6 +155,24 @@ def test_docstrings_are_wrapped_whole() -> None:
         and (above and not above.startswith(" ") and not headings.match(above))
     ]
     assert not broken
+
+
+def test_signatures_are_short() -> None:
+    """What is longer than seven parameters mirrors the fields of a command, a file or a request."""
+    long = {
+        f"{path.relative_to(ROOT)} {node.name}"
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and n_parameters(node) > 7
+    }
+    assert long == LONG_SIGNATURES
+
+
+def n_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    given = function.args
+    every = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    return sum(parameter.arg not in ("self", "cls") for parameter in every)
 
 
 def test_files_are_short() -> None:
