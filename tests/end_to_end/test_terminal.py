@@ -102,7 +102,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     pairs = [make_pair(tokenizer, *both) for both in zip(PROMPTS, logits, strict=True)]
     lines = (json.dumps(pair) for pair, *_ in pairs)
     (folder / "task.jsonl").write_text("".join(f"{line}\n" for line in lines))
-    clean, corrupted = (sum(pair[i] for pair in pairs) / len(pairs) for i in (1, 2))
+    clean = sum(pair[1] for pair in pairs) / len(pairs)
+    corrupted = sum(pair[2] for pair in pairs) / len(pairs)
     best = int(logits[:, 0].mean(0).argmax())
     likeliest = tokenizer.convert_ids_to_tokens(best).replace(" ", "·")
     kept = {

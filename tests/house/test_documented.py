@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 import typer
 
@@ -27,7 +29,7 @@ from workbench.transformer.families.supported import SUPPORTED_FAMILIES
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
-CATALOGUES = {
+CATALOGUES: dict[str, Iterable[str]] = {
     "task": TASKS,
     "method": METHODS,
     "metric": DEFINITIONS,

@@ -127,7 +127,7 @@ def test_public_names_resolve_and_no_module_hides_one() -> None:
         assert getattr(workbench, name) is not None
         assert name not in modules, f"importing workbench.{name} would hide the public name"
     with pytest.raises(AttributeError):
-        workbench.no_such_name  # noqa: B018
+        workbench.no_such_name  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_cuda_is_written_in_one_place() -> None:

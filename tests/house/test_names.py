@@ -78,7 +78,7 @@ def builds_name(node: ast.AST) -> bool:
     """f"a{layer}.h{head}" or f"m{layer}"."""
     if not isinstance(node, ast.JoinedStr) or len(node.values) < 2:
         return False
-    fixed = "".join(v.value if isinstance(v, ast.Constant) else "\0" for v in node.values)
+    fixed = "".join(str(v.value) if isinstance(v, ast.Constant) else "\0" for v in node.values)
     return re.match(r"a\0\.h|m\0(->|$)", fixed) is not None
 
 

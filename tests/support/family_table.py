@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TypeGuard
 
 import torch
 from torch import nn
@@ -145,7 +146,7 @@ def _blocks(every: list[ModelParts]) -> str:
     return ", ".join(words)
 
 
-def _is_norm(module: nn.Module | None) -> bool:
+def _is_norm(module: nn.Module | None) -> TypeGuard[nn.Module]:
     return module is not None and not isinstance(module, nn.Identity)
 
 

@@ -57,7 +57,7 @@ def write_tiny_gguf(
         writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
 
     def norm(name: str) -> None:
-        values: NDArray[np.float32] = 1 + 0.1 * generator.standard_normal(D_MODEL)
+        values: NDArray[np.float64] = 1 + 0.1 * generator.standard_normal(D_MODEL)
         writer.add_tensor(name, values.astype(np.float32))
 
     matrix("token_embd.weight", len(tokens), D_MODEL)

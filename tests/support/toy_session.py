@@ -62,7 +62,7 @@ def weights(graph: Graph) -> Matrix:
     s, d = np.meshgrid(np.arange(graph.n_sources), np.arange(graph.n_destinations), indexing="ij")
     spread = ((s * 7919 + d * 104_729 + s * d * 31) % 1009) / 1009 - 0.42
     late = 0.4 + 0.6 * s / graph.n_sources
-    return np.float32(np.round(spread**5 * 24 * late, 4))
+    return np.round(spread**5 * 24 * late, 4).astype(np.float32)
 
 
 class ToyEngine:
@@ -170,7 +170,7 @@ class ToyEngine:
 
     def eap(self, tick: Any) -> Matrix:
         s, d = np.indices(self.weights.shape)
-        return np.float32(-self.weights * (1 + 0.125 * ((s + d) % 3 - 1)))
+        return (-self.weights * (1 + 0.125 * ((s + d) % 3 - 1))).astype(np.float32)
 
 
 def model_info(graph: Graph) -> ModelInfo:

@@ -113,7 +113,7 @@ async def test_the_cursor_stays_on_its_edge_when_the_order_changes() -> None:
             table.next_sort()
             assert table.highlighted is not None and table.highlighted.source == "a1.h0"
         table.set_filter("v")
-        assert table.highlighted.source == "a1.h0"
+        assert table.highlighted is not None and table.highlighted.source == "a1.h0"
         table.set_filter("kept")
         assert table.highlighted is not None and table.highlighted.kept
 

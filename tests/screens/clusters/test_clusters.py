@@ -66,7 +66,7 @@ def told(app: WorkbenchApp) -> str:
 
 
 def said(screen: ClustersScreen) -> str:
-    return str(screen.query_one("#found Static").render())  # type: ignore[attr-defined]
+    return str(screen.query_one("#found Static").render())
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -181,7 +181,7 @@ def slow(found: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """Clusters are held, and the next search takes pieces until it is stopped."""
     go = threading.Event()
 
-    def clusters_of(*_: Any, **__: Any) -> Iterator[float]:
+    def clusters_of(*args: Any, **kwargs: Any) -> Iterator[float]:
         for _ in range(1000):
             go.wait(0.02)
             yield 0.25

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from textual.pilot import Pilot
@@ -238,7 +238,8 @@ async def test_it_runs_in_the_background_and_stepping_goes_on(
         text = screen_text(app)
         assert re.search(r"slow +[█░]+ +\d+%", text)
         assert "S stop, keep what it found" in text
-        assert session.discoveries.results == ()
+        results = session.discoveries.results
+        assert results == ()
         await pilot.press("D")
         await pilot.pause()
         slow.gate.set()
@@ -269,7 +270,7 @@ async def test_a_command_answers_while_it_runs(session: Session, slow: SlowMetho
 
             return session_discover(*args, on_piece=piece, **kwargs)
 
-        session.discoveries.run = slowly  # type: ignore[method-assign]
+        session.discoveries.run = slowly  # type: ignore[method-assign, assignment]
         await pilot.press("enter")
         await until(pilot, lambda: len(pieces) == 3)
         await pilot.press("e")  # waits for the piece that is under way, no longer
@@ -388,7 +389,8 @@ async def test_results_are_listed_shown_taken_and_removed(
             assert words in text, words
         await pilot.press("k", "enter")
         await settled(pilot)
-        assert session.discoveries.shown is first and bench.table.finder == "slow"
+        shown = session.discoveries.shown
+        assert shown is first and bench.table.finder == "slow"
 
         await pilot.press("D")
         await opened(pilot, Results)
@@ -475,7 +477,7 @@ async def test_its_scores_are_a_column_and_what_is_undecided_is_marked(
             assert f"{row.found:+.4f}".replace("-", "−") in line
             assert ("◇" in line) == held.circuit.has(row.edge)
         table.sort_by("found")
-        sizes = [abs(row.found) for row in table.rows]
+        sizes = [abs(cast(float, row.found)) for row in table.rows]
         assert sizes == sorted(sizes, reverse=True)
         session.discoveries.show(None)
         bench.results_changed()

@@ -249,7 +249,8 @@ async def test_the_list_of_links_is_followed(session: Session) -> None:
         await pilot.press("tab")
         await pilot.pause()
         links = app.graph.query_one(LinkList)
-        assert app.focused is links
+        focused = app.focused
+        assert focused is links
         assert links.highlighted is not None
         other = links.highlighted.other
         await pilot.press("enter")

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from textual.content import Content
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -111,9 +112,11 @@ async def test_position_and_prompt_are_moved_by_keys(session: Session) -> None:
         prompt = session.prompts(0).clean
         assert f"m1 at −3 {prompt[-3].replace(' ', '·')}, prompt 0" in text_of(app)
         await pilot.press("less_than_sign")
-        assert readouts.pair == session.task.n_pairs - 1
+        pair = readouts.pair
+        assert pair == session.task.n_pairs - 1
         await pilot.press("greater_than_sign")
-        assert readouts.pair == 0
+        pair = readouts.pair
+        assert pair == 0
         await pilot.press("0")
         assert readouts.pair is None
         await settled(pilot)
@@ -135,7 +138,8 @@ async def test_everything_can_be_clicked(session: Session) -> None:
         await pilot.click("#readout-head", offset=(line.index("[,]") + 1, 1))
         assert readouts.position == -2
         await pilot.click("#readout-head", offset=(line.index("[>]") + 1, 1))
-        assert readouts.pair == 0
+        pair = readouts.pair
+        assert pair == 0
         await settled(pilot)
         line = head_of(app).splitlines()[1]
         await pilot.click("#readout-head", offset=(line.index("[0]") + 1, 1))
@@ -346,6 +350,7 @@ async def test_no_line_is_wider_than_the_panel(session: Session, width: int, vie
         head = app.query_one("#readout-head", Static).content
         body = app.query_one("#readout-text", Static).content
         for content in (head, body):
+            assert isinstance(content, Content)
             for line in content.split("\n"):
                 assert line.cell_length <= width, line.plain
 

@@ -259,7 +259,12 @@ async def test_loading_is_cancelled_at_once_and_what_comes_late_is_let_go(
         return session
 
     close = session.close
-    monkeypatch.setattr(session, "close", lambda: (close(), ended.set()))
+
+    def close_and_tell() -> None:
+        close()
+        ended.set()
+
+    monkeypatch.setattr(session, "close", close_and_tell)
     monkeypatch.setattr(screens.loading, "begin", begin)
     app = WorkbenchApp(ExperimentSettings("toy", "ioi", pairs=9))
     async with app.run_test(size=(80, 24)) as pilot:

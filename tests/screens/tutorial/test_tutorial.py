@@ -159,7 +159,8 @@ async def test_the_whole_tutorial_by_its_keys(size: tuple[int, int]) -> None:
         await user.done("costs")
         await user.press("o", "enter")
         assert ".json" in await user.done("export")
-        assert user.tour.last and not user.bench.over
+        over = user.bench.over
+        assert user.tour.last and not over
         await user.press("y")
         assert user.bench.over and not user.bench.query_one(TutorialPanel).display
         assert kept_place()["step"] == "finished"
@@ -189,7 +190,8 @@ async def test_it_is_left_and_taken_up_again() -> None:
         await user.press("T")
         assert isinstance(again.screen, TutorialDialog)
         await user.press("escape")
-        assert not user.bench.over
+        over = user.bench.over
+        assert not over
         await user.press("T", "l")
         assert user.bench.over
         assert user.bench.session.status().can_undo

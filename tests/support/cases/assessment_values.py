@@ -101,7 +101,7 @@ def minimality() -> Minimality:
 
 def chance() -> Chance:
     def baseline(kind: str, values: tuple[float, ...]) -> RandomBaseline:
-        return RandomBaseline(kind, DEFINITIONS[kind], values, values, len(set(values)), 0.25, 0.5)  # type: ignore[arg-type]
+        return RandomBaseline(kind, DEFINITIONS[kind], values, values, len(set(values)), 0.25, 0.5)
 
     return Chance(
         "logit_diff",

@@ -337,7 +337,7 @@ class FamilyReference:
     def _attention_write(self, layer: int, heads: Tensor) -> Tensor:
         """What a layer's attention adds to the residual, if this is what its heads wrote."""
         out = self._attention(layer).get_submodule(self.names.out)
-        width = out.weight.numel() // heads.shape[-1]  # type: ignore[operator, union-attr]
+        width = out.weight.numel() // heads.shape[-1]  # type: ignore[operator]
         whole = heads + out(heads.new_zeros(*heads.shape[:-1], width))
         return self._normed(layer, self.names.post_attention, whole) * self.multiplier
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -68,7 +69,7 @@ class NodeReference:
             stack.enter_context(
                 _output(
                     attention.get_submodule(name),
-                    lambda x, place=place: value(f"a{index}.proj{place}", x),
+                    partial(value, f"a{index}.proj{place}"),
                 )
             )
         out = attention.get_submodule(names.out)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +36,7 @@ class Reference:
     """
 
     def __init__(self, hf: nn.Module) -> None:
-        self.model = copy.deepcopy(hf).double().eval()
+        self.model = cast(Any, copy.deepcopy(hf)).double().eval()
         self.model.set_attn_implementation("eager")
         config = self.model.config
         self.n_heads: int = config.num_attention_heads
@@ -76,7 +77,7 @@ class Reference:
         ]
         for i, layer in enumerate(self.layers):
 
-            def before(module, args, kwargs, i=i):
+            def before(module: nn.Module, args: Any, kwargs: dict[str, Any], i: int = i) -> None:
                 residuals[i] = (args[0] if args else kwargs["hidden_states"])[0]
 
             handles += [

@@ -67,12 +67,17 @@ def test_the_text_is_on_the_disk_before_the_name_is_taken(
     path.write_text("before")
     calls = []
     fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(
-        write_file.os, "fsync", lambda handle: (calls.append(path.read_text()), fsync(handle))
-    )
-    monkeypatch.setattr(
-        write_file.os, "replace", lambda *names: (calls.append("replace"), replace(*names))
-    )
+
+    def noted_fsync(handle: int) -> None:
+        calls.append(path.read_text())
+        fsync(handle)
+
+    def noted_replace(*names: Path) -> None:
+        calls.append("replace")
+        replace(*names)
+
+    monkeypatch.setattr(write_file.os, "fsync", noted_fsync)
+    monkeypatch.setattr(write_file.os, "replace", noted_replace)
     write_whole(path, "after")
     assert calls[:2] == ["before", "replace"] and path.read_text() == "after"
 

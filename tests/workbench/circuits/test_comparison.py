@@ -42,7 +42,7 @@ def test_every_edge_and_node_stands_in_one_place(one: Circuit, other: Circuit) -
     result = compare(one, other)
     for overlap, mine, theirs in (
         (result.edges, effective(one), effective(other)),
-        (result.nodes, *(nodes_of(circuit) for circuit in (one, other))),
+        (result.nodes, nodes_of(one), nodes_of(other)),
     ):
         parts = [getattr(overlap, word) for word in STANDINGS]
         assert sum(map(len, parts)) == len(set().union(*parts)) == len(mine | theirs)

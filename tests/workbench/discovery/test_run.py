@@ -22,7 +22,7 @@ from workbench.discovery.catalogue import METHODS, Kind
 from workbench.discovery.findings import Findings
 from workbench.discovery.findings_file import load_findings
 from workbench.discovery.options import Options
-from workbench.discovery.request import DiscoveryRequest
+from workbench.discovery.request import DiscoveryRequest, RequestChoices
 from workbench.discovery.run import Discovery, discovery, discovery_from
 from workbench.discovery.selection import Selection, select
 from workbench.errors import Cancelled, WorkbenchError
@@ -198,7 +198,7 @@ def test_nothing_found_yet_of_another_kind(
         yield 0.1
 
     name = add_method(monkeypatch, kind, slow)
-    asked = {"nodes": 3} if kind == "nodes" else {}
+    asked: RequestChoices = {"nodes": 3} if kind == "nodes" else {}
     with pytest.raises(Cancelled):
         discover(model, "ioi", name, pairs=2, cancel=event, **asked)
 
@@ -224,7 +224,7 @@ def test_as_work_on_an_experiment(model: Model, scoring: str) -> None:
     early = discovery_from(experiment, findings.copy(), request, 1.5)
     assert not early.complete and early.seconds == 1.5
     scored = np.isfinite(early.findings.edges)
-    shares = []
+    shares: list[float] = []
     found = finish(work, shares.append)
     assert isinstance(found, Discovery) and found.complete
     assert not early.complete and not (early.circuit.mask & ~scored).any()

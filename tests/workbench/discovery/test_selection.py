@@ -152,7 +152,7 @@ def test_more_edges_than_there_are() -> None:
     found = Findings(graph, "eap", np.ones((graph.n_sources, graph.n_destinations), np.float32))
     for how in ("top", "greedy"):
         for fill in (False, True):
-            selected = select(found, Selection(how, 10**6, fill=fill))  # type: ignore[arg-type]
+            selected = select(found, Selection(how, 10**6, fill=fill))
             assert selected.circuit == Circuit.full(graph)
             assert selected.chosen == selected.kept == graph.n_edges
 
@@ -246,7 +246,7 @@ def test_a_model_of_two_million_edges_takes_a_moment() -> None:
     found.edges[:] = _normal(found.edges.shape)
     began = time.perf_counter()
     for how in ("top", "greedy"):
-        assert select(found, Selection(how, 20_000)).chosen == 20_000  # type: ignore[arg-type]
+        assert select(found, Selection(how, 20_000)).chosen == 20_000
     assert time.perf_counter() - began < 30  # half a second each where nobody else computes
 
 

@@ -113,13 +113,14 @@ def test_the_schema_in_docs_is_the_one_of_the_models() -> None:
 def test_the_schema_refuses_what_we_refuse() -> None:
     value = json.loads(OURS.read_text())
     VALIDATOR.validate(value)
-    for change in (
+    changes: tuple[dict[str, Any], ...] = (
         {"version": 2},
         {"edges": {"m1->logits": "0.1"}},
         {"egdes": {}},
         {"graph": {"n_layers": 0, "n_heads": 2}},
         {"notes": {"m1": 1}},
-    ):
+    )
+    for change in changes:
         with pytest.raises(jsonschema.ValidationError):
             VALIDATOR.validate(value | change)
         with pytest.raises(WorkbenchError):

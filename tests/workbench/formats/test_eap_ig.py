@@ -6,13 +6,14 @@ import json
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from tests.support import paths
 from tests.support.circuits import deviant_eap_ig_files, eap_ig_edges, eap_ig_files
-from tests.support.paths import GOLDEN
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.edge_arrays import eap_ig_order, edge_names
 from workbench.circuits.graph import Graph
@@ -28,7 +29,7 @@ from workbench.formats import (
 pytestmark = pytest.mark.dependencies
 
 # Written by EAP-IG 2.0.0 itself: random scores, the best edges, dead ends pruned by its own code.
-THEIRS = GOLDEN / "formats"
+THEIRS = paths.GOLDEN / "formats"
 GOLDEN = [THEIRS / "eap_ig.json", THEIRS / "eap_ig_parallel.json"]
 
 
@@ -195,7 +196,7 @@ def test_a_file_of_gpt2s_size_is_read_and_written_at_once(tmp_path: Path) -> Non
     graph = Graph(12, 12)
     rng = np.random.default_rng(0)
     scores = rng.standard_normal(graph.n_edges).astype(np.float32).tolist()
-    value = {
+    value: dict[str, Any] = {
         "cfg": {"n_layers": 12, "n_heads": 12, "parallel_attn_mlp": False, "d_model": 768},
         "nodes": {node: {"in_graph": True} for node in graph.nodes},
         "edges": {

@@ -33,8 +33,9 @@ def complaint(model: BundledModel) -> str:
 
 @BUNDLED
 def test_it_is_whole_small_and_found_by_its_name(name: str) -> None:
-    source = find_model(name)
-    assert source.kind == "folder" and source.path == SHORT_NAMES[name].folder
+    source, bundled = find_model(name), SHORT_NAMES[name]
+    assert isinstance(bundled, BundledModel)
+    assert source.kind == "folder" and source.path == bundled.folder
     files = list(source.path.iterdir())
     assert sum(file.stat().st_size for file in files) < MOST_BYTES
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {

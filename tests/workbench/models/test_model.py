@@ -114,6 +114,7 @@ def test_the_self_check_names_the_first_layer_that_differs(layer: int) -> None:
 def test_the_self_check_catches_a_wrong_embedding_and_a_wrong_unembedding() -> None:
     model = Model.from_hf(*tiny_gpt2())
     right = model.parts.position_embedding
+    assert right is not None
     object.__setattr__(model.parts, "position_embedding", lambda p: right(p) * 1.1)
     with pytest.raises(WorkbenchError, match="in the embeddings"):
         self_check(model.hf, model.parts, model.tokenizer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -99,7 +100,7 @@ def test_a_change_that_does_not_fit_is_refused(change: Change) -> None:
 @st.composite
 def commands(draw: st.DrawFn) -> Command:
     cls = draw(st.sampled_from(list(KINDS.values())))
-    fields = {
+    fields: dict[str, st.SearchStrategy[Any]] = {
         "str": TEXT,
         "float": st.floats(allow_nan=False),
         "tuple[str, ...]": st.lists(TEXT, max_size=3).map(tuple),
@@ -107,7 +108,7 @@ def commands(draw: st.DrawFn) -> Command:
     }
     return cls(
         **{
-            name: draw(fields[f.type])
+            name: draw(fields[str(f.type)])
             for name, f in cls.__dataclass_fields__.items()
             if name != "kind"
         }

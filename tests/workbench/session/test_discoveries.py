@@ -49,6 +49,7 @@ def test_what_is_found_is_held_and_stands_beside_the_candidates(session: Session
     assert fractions[-1] == 1.0 and held.complete and held.fraction == 1.0 and not held.failure
     assert (held.number, held.name, held.method) == (1, "eap", "eap")
     assert session.discoveries.results == (held,) and session.discoveries.shown is held
+    assert session.circuit.scores is not None
     chosen = best(session.circuit.scores, 12, session)
     assert set(held.circuit.edges()) == set(
         Circuit.from_edges(session.graph, sorted(chosen)).pruned().edges()
@@ -57,6 +58,7 @@ def test_what_is_found_is_held_and_stands_beside_the_candidates(session: Session
     assert held.metric == pytest.approx(fresh_metric(session, held.circuit), abs=1e-6)
     task = session.task
     span = task.model_metric - task.corrupted_metric
+    assert held.metric is not None
     assert held.faithfulness == pytest.approx((held.metric - task.corrupted_metric) / span)
     assert session.circuit == before and session.status() == status, "nothing is changed by it"
     for candidate in session.candidates("m2"):
@@ -75,9 +77,12 @@ def test_options_reach_the_method(session: Session, monkeypatch: pytest.MonkeyPa
 
 def test_a_cancelled_one_is_partial_and_of_use(session: Session, slow: SlowMethod) -> None:
     cancel = threading.Event()
-    held = session.discoveries.run(
-        "slow", selection=TOP, cancel=cancel, on_piece=lambda f: slow.pieces >= 3 and cancel.set()
-    )
+
+    def cancel_at_three(fraction: float) -> None:
+        if slow.pieces >= 3:
+            cancel.set()
+
+    held = session.discoveries.run("slow", selection=TOP, cancel=cancel, on_piece=cancel_at_three)
     assert slow.pieces == 3 and not held.complete and held.failure == ""
     assert held.fraction == pytest.approx(3 / session.graph.n_destinations)
     known = np.isfinite(held.found.edges).any(axis=0)
@@ -98,10 +103,12 @@ def test_one_that_is_stopped_before_it_found_anything_is_not_held(
 
 
 def test_what_a_closed_session_finds_is_not_written(session: Session, slow: SlowMethod) -> None:
+    def close_halfway(fraction: float) -> None:
+        if fraction > 0.5:
+            session.close()
+
     with pytest.raises(Cancelled):
-        session.discoveries.run(
-            "slow", selection=TOP, on_piece=lambda f: f > 0.5 and session.close()
-        )
+        session.discoveries.run("slow", selection=TOP, on_piece=close_halfway)
     assert not session.path.with_suffix(".found").exists()
 
 
@@ -321,8 +328,13 @@ def test_taking_it_whole_is_one_undoable_command(session: Session) -> None:
 def test_all_of_it_is_there_after_a_kill(session: Session, slow: SlowMethod) -> None:
     eap = session.discoveries.run("eap", selection=Selection("greedy", n=20, signed=True))
     cancel = threading.Event()
+
+    def cancel_late(fraction: float) -> None:
+        if fraction > 0.4:
+            cancel.set()
+
     partial = session.discoveries.run(
-        "slow", Options(seed=4), TOP, cancel=cancel, on_piece=lambda f: f > 0.4 and cancel.set()
+        "slow", Options(seed=4), TOP, cancel=cancel, on_piece=cancel_late
     )
     session.discoveries.show(eap.number)
     refused = session.discoveries.proposal()[1].edge

@@ -188,9 +188,9 @@ def test_no_memory_to_begin_leaves_no_journal(
         raise MemoryError
 
     model, task = tiny()
-    for place in ((Evaluator, "__init__"), (Metric, "__init__")):
+    for owner in (Evaluator, Metric):
         with monkeypatch.context() as patch:
-            patch.setattr(*place, fails)
+            patch.setattr(owner, "__init__", fails)
             with pytest.raises(WorkbenchError, match="not enough memory"):
                 build_session(model, task, journal=tmp_path / "one.jsonl")
         assert list(tmp_path.iterdir()) == []

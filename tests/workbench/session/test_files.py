@@ -50,7 +50,7 @@ def test_export_says_where_the_circuit_comes_from(session: Session, tmp_path: Pa
     assert known["evaluation"]["faithfulness"] == status.faithfulness
     assert known["evaluation"]["edges"] == circuit.n_edges
     assert [step["command"] for step in known["commands"]][-2:] == ["group", "note"]
-    assert circuit.scores is not None
+    assert circuit.scores is not None and session.circuit.scores is not None
     kept = circuit.mask
     assert np.allclose(circuit.scores[kept], session.circuit.scores[kept], atol=1e-6)
     assert np.isnan(circuit.scores[~kept]).all()

@@ -59,11 +59,13 @@ def test_what_chance_reaches_is_counted(session: Session) -> None:
     made = session.clusterer.run(TWO)
     own = made.clusters.worth
     splits = made.clusters.control
-    assert made.as_near_by_chance() == sum(w.distance <= own.distance for w in splits)
+    distances = [w.distance for w in splits if w.distance is not None]
+    assert own.distance is not None and len(distances) == len(splits)
+    assert made.as_near_by_chance() == sum(distance <= own.distance for distance in distances)
     worse = replace(made.clusters, worth=splits[0])
-    least = sorted(w.distance for w in splits)
+    least = sorted(distances)
     made = replace(made, result=replace(made.result, clusters=worse))
-    assert made.as_near_by_chance() == 1 + least.index(splits[0].distance)
+    assert made.as_near_by_chance() == 1 + least.index(distances[0])
     undefined = replace(made.clusters, worth=replace(own, distance=None))
     made = replace(made, result=replace(made.result, clusters=undefined))
     assert made.as_near_by_chance() is None

@@ -39,7 +39,8 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 
 def test_it_is_compared_after_every_edit(session: Session, file: Path) -> None:
-    assert session.comparison is None and session.reference is None
+    reference = session.reference
+    assert session.comparison is None and reference is None
     status = session.set_reference(file)
     assert "4 edges" in status.message
     reference = session.reference

@@ -101,6 +101,7 @@ def test_expanding_keeps_exactly_the_preview(session: Session) -> None:
     assert session.circuit.open == frozenset(session.graph.destinations) - {"logits"}
     assert status.edges == len(expected) and status.can_undo
     assert status.circuit_metric == pytest.approx(fresh_metric(session), abs=1e-5)
+    assert status.faithfulness is not None
     assert status.change == pytest.approx(status.faithfulness - 1, abs=1e-6)
     assert {c.edge for c in session.candidates("logits") if c.kept} == expected
 
@@ -321,7 +322,8 @@ def test_groups_move_nodes_and_give_roles(session: Session) -> None:
     session.expand("logits", keep=["m2->logits", "m1->logits"])
     session.set_group("late", ["m2", "m1"], "raise the answer")
     session.set_group("middle", ["m1"])
-    assert session.circuit.groups == (
+    groups = session.circuit.groups
+    assert groups == (
         RoleGroup("late", "raise the answer", ("m2",)),
         RoleGroup("middle", "", ("m1",)),
     )

@@ -78,7 +78,8 @@ def test_whatever_a_family_has_matters(name: str) -> None:
         assert differs(without("interleaved", not interleaved))
     for norm in ("post_attention", "post_mlp"):
         if any(getattr(layer, norm) is not None for layer in parts.layers):
-            layers = (replace(layer, **{norm: None}) for layer in parts.layers)
+            absent: dict[str, Any] = {norm: None}
+            layers = (replace(layer, **absent) for layer in parts.layers)
             assert differs(replace(parts, layers=tuple(layers))), norm
     if parts.logit_scale != 1:
         assert differs(replace(parts, logit_scale=1.0))

@@ -145,7 +145,7 @@ def test_a_soft_cap_on_the_logits_is_in_the_metric_and_not_in_the_attribution() 
     answers = Answers.of([(3,), (5, 6)], [(4,), (7,)], parts.device, parts.dtype)
     metric = Metric("logit_diff", parts, answers, residual[:, 0])
     logits = unembed(parts, residual)
-    assert logits.abs().max() <= parts.logit_cap
+    assert parts.logit_cap is not None and logits.abs().max() <= parts.logit_cap
     expected = [logits[0, 0, 3] - logits[0, 0, 4], logits[1, 0, 5:7].mean() - logits[1, 0, 7]]
     torch.testing.assert_close(metric.of_residual(residual)[:, 0], torch.stack(expected))
     norm = FrozenNorm.of(parts.norm_final)

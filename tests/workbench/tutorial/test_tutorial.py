@@ -143,6 +143,11 @@ def export(user: User) -> None:
     user.do(lambda: user.session.export(path))
 
 
+def inputs(user: User) -> None:
+    user.see(node=HEAD)
+    user.see(inputs="q")
+
+
 DOING: dict[str, Callable[[User], None]] = {
     "task": prompts,
     "circuit": lambda user: user.see(panel="candidates"),
@@ -151,7 +156,7 @@ DOING: dict[str, Callable[[User], None]] = {
     "toggle": toggle,
     "threshold": threshold,
     "next": User.expand_next,
-    "inputs": lambda user: (user.see(node=HEAD), user.see(inputs="q"))[0],
+    "inputs": inputs,
     "setting": lambda user: user.see(setting="along"),
     "lens": lens,
     "roles": role,
@@ -180,7 +185,8 @@ def test_a_step_is_done_by_doing_it_and_not_before(session: Session, key: str) -
     user = User(session, key)
     user.see()
     user.see()
-    assert user.tour.remark is None
+    said = user.tour.remark
+    assert said is None
     assert user.tour.ask
     DOING[key](user)
     assert user.tour.remark, user.tour.ask
@@ -241,7 +247,8 @@ def test_back_and_forth(session: Session) -> None:
     user.see()
     assert not user.tour.go(-1)
     prompts(user)
-    assert user.tour.remark
+    said = user.tour.remark
+    assert said
     assert user.tour.go(1)
     assert user.tour.remark is None
     assert user.tour.go(-1)
@@ -409,6 +416,11 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, flags: list[str], asked: s
     from workbench.cli.main import main
 
     shown: list[str] = []
-    monkeypatch.setattr(launch, "show", lambda tutorial: shown.append(tutorial) or 0)
+
+    def show(tutorial: str) -> int:
+        shown.append(tutorial)
+        return 0
+
+    monkeypatch.setattr(launch, "show", show)
     assert main(["tutorial", *flags]) == 0
     assert shown == [asked]

@@ -139,7 +139,7 @@ def test_greedy_is_no_better_than_all_sets_and_reproducible() -> None:
 def test_empty_open_and_without_faithfulness() -> None:
     c = case("gpt2")
     found = assess(c.experiment, Circuit.empty(c.graph))
-    assert found.points == found.kinds == () and found.remarks
+    assert found.points == () and found.kinds == () and found.remarks
     assert found.incompleteness == 0
     span = abs(c.experiment.clean.metric - c.experiment.corrupted.metric)
     assert found.whole.gap == pytest.approx(span, abs=1e-5)

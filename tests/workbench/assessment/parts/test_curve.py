@@ -6,6 +6,7 @@ import json
 import math
 import statistics
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from workbench.discovery.catalogue import METHODS, Method
 from workbench.discovery.estimates import estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
+from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 
@@ -232,9 +234,12 @@ def test_the_same_circuit_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> 
     c = case("gpt2")
     made = []
     plain = module.Evaluator
-    monkeypatch.setattr(
-        module, "Evaluator", lambda *rest: made.append(rest[1].mask.tobytes()) or plain(*rest)
-    )
+
+    def counted(*rest: Any) -> Evaluator:
+        made.append(rest[1].mask.tobytes())
+        return plain(*rest)
+
+    monkeypatch.setattr(module, "Evaluator", counted)
     cache: dict[bytes, float] = {}
     for absolute in (False, True):
         finish(curve(c.experiment, scored(c), absolute=absolute, known=cache))

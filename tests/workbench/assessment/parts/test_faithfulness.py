@@ -24,10 +24,8 @@ from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 
 
-def assessed(c: Case, circuit: Circuit, **told: int) -> Faithfulness:
-    return finish(
-        assess_part(c.experiment, circuit, AssessmentSettings(resamples=told.pop("n", 50), **told))
-    )
+def assessed(c: Case, circuit: Circuit, n: int = 50, seed: int = 0) -> Faithfulness:
+    return finish(assess_part(c.experiment, circuit, AssessmentSettings(resamples=n, seed=seed)))
 
 
 def log_softmax(row: list[float]) -> list[float]:
@@ -155,9 +153,8 @@ def test_faithfulness_knows_no_unit(n: int, seed: int, scale: float, shift: floa
     )
     bootstrap = Bootstrap.of(n, 50, 0.95, seed)
     plain, _ = bootstrap.ratio(kept, model, corrupted, 0.75)
-    other, _ = bootstrap.ratio(
-        *(scale * values + shift for values in (kept, model, corrupted)), 0.75
-    )
+    kept, model, corrupted = (scale * values + shift for values in (kept, model, corrupted))
+    other, _ = bootstrap.ratio(kept, model, corrupted, 0.75)
     assert other.low == pytest.approx(plain.low, rel=1e-6)
     assert other.high == pytest.approx(plain.high, rel=1e-6)
 

@@ -82,7 +82,8 @@ def test_hsic_and_its_permutations() -> None:
     y = x**2  # dependent, though hardly correlated
     assert finish(hsic_permutations(x, y, 300, random))[1] == pytest.approx(1 / 301)
     apart = [
-        finish(hsic_permutations(*random.normal(size=(2, 12)), 99, random))[1] for _ in range(100)
+        finish(hsic_permutations(one, other, 99, random))[1]
+        for one, other in (random.normal(size=(2, 12)) for _ in range(100))
     ]
     assert 0.3 < np.mean(apart) < 0.7
     assert np.mean(np.array(apart) <= 0.05) < 0.15

@@ -5,6 +5,7 @@ differences, the evaluator and EAP.
 from __future__ import annotations
 
 import copy
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from tests.support.cases.engine_cases import ablated_case, case, random_circuit
 from tests.support.cases.family_cases import CASES, usual_case
+from tests.support.references.family import FamilyReference
 from tests.support.tiny_families import MAKERS
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
@@ -71,16 +73,19 @@ def test_real_masks_equal_the_reference(name: str, shut: float) -> None:
     c = usual_case(name)
     mask = random_mask(c.graph, 4, shut)
     logits = []
-    for reference in c.references:
+    for reference in cast(list[FamilyReference], c.references):
 
         def choose(
-            destination: str, source: str, writes: dict[str, Tensor], other=reference
+            destination: str,
+            source: str,
+            writes: dict[str, Tensor],
+            other: FamilyReference = reference,
         ) -> Tensor:
             share = mask[c.graph.source_index(source), c.graph.destination_index(destination)]
             corrupted = other.corrupted_writes[source]
             return corrupted + share.float() * (writes[source] - corrupted)
 
-        logits.append(reference._run(reference.clean, choose, {}))  # type: ignore[arg-type]
+        logits.append(reference._run(reference.clean, choose, {}))
     expected = c.metric(logits)
     np.testing.assert_allclose(per_pair(c.experiment, mask), expected, atol=5e-5)
 

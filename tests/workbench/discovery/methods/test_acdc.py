@@ -95,7 +95,7 @@ def test_it_keeps_what_the_plain_loop_keeps(
     options, expected = without_ties(on, Options(threshold=tau, absolute=absolute, measure=measure))
     actual = found(acdc, on, options)
     assert expected.kept is not None and expected.kept.sum() < expected.tried
-    assert np.array_equal(actual.kept, expected.kept)
+    assert actual.kept is not None and np.array_equal(actual.kept, expected.kept)
     np.testing.assert_allclose(actual.edges, expected.edges, rtol=0, atol=4e-6)
     assert actual.tried == expected.tried == np.isfinite(expected.edges).sum()
     assert actual.needed == expected.needed
@@ -117,7 +117,9 @@ def test_it_does_so_with_constants_outside(ablation: str) -> None:
     plain = experiment("llama")
     on = Experiment(plain.model, plain.batch, metric="prob_diff", ablation=ablation)
     options, expected = without_ties(on, Options(threshold=0.002))
-    assert np.array_equal(found(acdc, on, options).kept, expected.kept)
+    kept = found(acdc, on, options).kept
+    assert kept is not None and expected.kept is not None
+    assert np.array_equal(kept, expected.kept)
 
 
 def test_a_heavy_batch_is_cut_by_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +135,9 @@ def test_a_heavy_batch_is_cut_by_memory(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(backward.Backward, "trials", counted)
     monkeypatch.setattr(backward, "what_if_bytes", lambda device: 1)
-    assert np.array_equal(found(acdc, on, options).kept, expected.kept)
+    kept = found(acdc, on, options).kept
+    assert kept is not None and expected.kept is not None
+    assert np.array_equal(kept, expected.kept)
     assert set(made) == {1}
     assert len(made) == expected.tried
 
@@ -202,6 +206,7 @@ def test_the_circuit_so_far_is_that_of_as_many_trials_of_the_plain_loop() -> Non
     fractions = []
     for fraction in acdc.find(on, findings, options):
         fractions.append(fraction)
+        assert findings.kept is not None
         assert np.array_equal(findings.kept, after[findings.tried])
         if not findings.complete:
             assert findings.remarks == []

@@ -54,10 +54,16 @@ def test_positions_are_corrupted_one_by_one_aligned_at_the_ends(name: str) -> No
 def test_effects_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     c = node_case("llama")
     whole = c.found("activation-patching")
-    alone = [c.found("activation-patching", experiment).nodes for experiment in c.by_pair()]
+    alone = []
+    for experiment in c.by_pair():
+        nodes = c.found("activation-patching", experiment).nodes
+        assert nodes is not None
+        alone.append(nodes)
+    assert whole.nodes is not None and whole.positions is not None
     np.testing.assert_allclose(whole.nodes, np.mean(alone, axis=0), rtol=0, atol=1e-5)
     monkeypatch.setattr("workbench.engine.node_patching.what_if_bytes", lambda device: 1)
     one_by_one = c.found("activation-patching")
+    assert one_by_one.nodes is not None and one_by_one.positions is not None
     np.testing.assert_allclose(one_by_one.nodes, whole.nodes, rtol=0, atol=1e-5)
     np.testing.assert_allclose(one_by_one.positions, whole.positions, rtol=0, atol=1e-5)
 
@@ -69,6 +75,7 @@ def test_what_is_there_on_the_way_is_final() -> None:
     fractions = []
     for fraction in find_method("activation-patching").find()(c.experiment, findings, Options()):
         fractions.append(fraction)
+        assert findings.nodes is not None and whole.nodes is not None
         known = ~np.isnan(findings.nodes)
         assert known.any() and not findings.complete
         np.testing.assert_allclose(findings.nodes[known], whole.nodes[known], rtol=0, atol=1e-6)

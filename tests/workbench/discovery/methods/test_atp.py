@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,7 @@ def slopes(c: NodeCase, value: str, own: slice) -> list[np.ndarray]:
     """Of each group, (n' - n) . dL/dn by pair and position."""
     found = []
     for g, reference in enumerate(c.references):
-        gradient = reference.gradients(lambda logits, g=g: c.metric(g, logits))[value]
+        gradient = reference.gradients(partial(c.metric, g))[value]
         moved = reference.corrupted_values[value] - reference.values[value]
         found.append((moved * gradient)[..., own].sum(-1).numpy())
     return found
@@ -51,7 +53,7 @@ def test_neurons(name: str) -> None:
         value = f"{mlp}.neurons"
         expected = np.zeros(len(scores))
         for g, reference in enumerate(c.references):
-            gradient = reference.gradients(lambda logits, g=g: c.metric(g, logits))[value]
+            gradient = reference.gradients(partial(c.metric, g))[value]
             moved = reference.corrupted_values[value] - reference.values[value]
             expected += (moved * gradient).sum((0, 1)).numpy() / c.n_pairs
         assert scores.dtype == np.float32
@@ -88,7 +90,7 @@ def test_zero_ablation_takes_neurons_to_zero_and_means_leave_them_out() -> None:
     for mlp, scores in found.neurons.items():
         expected, whole = np.zeros(len(scores)), 0.0
         for g, reference in enumerate(c.references):
-            gradients = reference.gradients(lambda logits, g=g: c.metric(g, logits))
+            gradients = reference.gradients(partial(c.metric, g))
             neurons = -reference.values[f"{mlp}.neurons"] * gradients[f"{mlp}.neurons"]
             expected += neurons.sum((0, 1)).numpy() / c.n_pairs
             whole += float((-reference.values[mlp] * gradients[mlp]).sum()) / c.n_pairs
@@ -105,11 +107,16 @@ def test_scores_do_not_depend_on_the_batch(method: str, monkeypatch: pytest.Monk
     monkeypatch.setattr("workbench.discovery.gradients.node_gradients.SLICE_BYTES", 1)
     sliced = c.found(method)
     alone = [c.found(method, experiment) for experiment in c.by_pair()]
+    assert sliced.positions is not None and whole.positions is not None
     np.testing.assert_allclose(sliced.positions, whole.positions, rtol=0, atol=1e-6)
     assert whole.nodes is not None
     size = np.abs(whole.nodes).max()
     if method == "atp":
-        mean = np.mean([f.nodes for f in alone], axis=0)
+        nodes = []
+        for f in alone:
+            assert f.nodes is not None
+            nodes.append(f.nodes)
+        mean = np.mean(nodes, axis=0)
         np.testing.assert_allclose(whole.nodes, mean, rtol=0, atol=1e-5 * size)
     for mlp, scores in whole.neurons.items():
         mean = np.mean([f.neurons[mlp] for f in alone], axis=0)

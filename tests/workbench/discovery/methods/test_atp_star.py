@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -75,6 +77,7 @@ def test_every_node_in_every_pass(name: str) -> None:
             np.testing.assert_allclose(positions, by_position, rtol=0, atol=2e-4 * size)
             assert whole > 1e-3 * size or kind
     assert findings.needed == 0
+    assert findings.nodes is not None and findings.positions is not None
     np.testing.assert_allclose(findings.nodes, found.nodes.max(axis=0), rtol=1e-6)
     np.testing.assert_allclose(findings.positions, found.positions.max(axis=0), rtol=1e-6)
 
@@ -90,9 +93,7 @@ def test_neurons(name: str) -> None:
             value = f"{mlp}.neurons"
             moved = reference.corrupted_values[value] - reference.values[value]
             for stopped in range(n_layers):
-                gradient = reference.gradients(
-                    lambda logits, group=group: c.metric(group, logits), stopped
-                )[value]
+                gradient = reference.gradients(partial(c.metric, group), stopped)[value]
                 wanted += (moved * gradient).sum(1).abs().sum(0).numpy()
         wanted /= (n_layers - 1) * c.n_pairs
         np.testing.assert_allclose(scores, wanted, rtol=0, atol=2e-4 * wanted.max())
@@ -145,7 +146,7 @@ def test_a_saturated_query_is_found_where_its_slope_is_nothing() -> None:
     width = made.config.n_embd // 4
     slope = 0.0
     for group, reference in enumerate(c.references):
-        gradient = reference.gradients(lambda logits, group=group: c.metric(group, logits))
+        gradient = reference.gradients(partial(c.metric, group))
         name = "a1.proj0"
         moved = reference.corrupted_values[name] - reference.values[name]
         slope += float((moved * gradient[name])[..., :width].sum((1, 2)).abs().sum()) / c.n_pairs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def experiment(model: str, task: str, pairs: int) -> Experiment:
     return Experiment(loaded, make_batch(made, loaded.tokenizer), metric=made.metric)
 
 
-def learned(on: Experiment, **options: int) -> Findings:
+def learned(on: Experiment, **options: Any) -> Findings:
     findings = Findings.of(on.graph, "edge-pruning", on.metric_name)
     finish(find(on, findings, Options(**options)))
     return findings
@@ -79,6 +80,7 @@ def test_findings_are_probabilities_and_usable_after_every_step() -> None:
     assert ((findings.edges[real] >= 0) & (findings.edges[real] <= 1)).all()
     # In expectation as many gates are open as asked for.
     assert findings.edges[real].sum() == pytest.approx(30, rel=1e-3)
+    assert findings.kept is not None
     assert not (findings.kept & ~real).any()
 
 

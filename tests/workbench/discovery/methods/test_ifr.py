@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
@@ -85,7 +87,8 @@ def test_heads_before_a_norm_write_with_its_scale_held(name: str) -> None:
     """With the scale of an RMSNorm held, the norm of a sum splits as the sum does."""
     c = usual_case(name)
     written = []
-    for reference in c.references:
+    references = cast(list[FamilyReference], c.references)
+    for reference in references:
         assert isinstance(reference, FamilyReference)
         writes = dict(reference.clean_writes)
         for layer in range(c.graph.n_layers):
@@ -97,7 +100,7 @@ def test_heads_before_a_norm_write_with_its_scale_held(name: str) -> None:
                 # Coordinate by coordinate the norm is one factor on what it reads.
                 writes[head] = writes[head] * (after / whole)
         written.append(writes)
-    inputs = [reference.clean_inputs for reference in c.references]
+    inputs = [reference.clean_inputs for reference in references]
     findings = found(c.experiment)
     for destination in ("m0", "a1.h0<q>", "logits"):
         d = c.graph.destination_index(destination)
