@@ -27,7 +27,7 @@ class Known:
 
 def look_up() -> Known:
     """What is known on this machine; what cannot be read is left out."""
-    from tasks import TASKS
+    from workbench.prompts.task_catalogue import TASKS
     from workbench.session.journals import list_sessions, models_to_offer
 
     offered = models_to_offer()

@@ -158,8 +158,8 @@ def evaluate(circuit: CircuitPath, settings: ExperimentSettings, as_json: Json =
 
 @app.command()
 def tasks(as_json: Json = False) -> None:
-    """List the built-in tasks."""
-    from tasks import TASKS
+    """List the tasks that need no file."""
+    from workbench.prompts.task_catalogue import TASKS
 
     if as_json:
         output.as_json(

@@ -111,12 +111,12 @@ def means_batch(model: Model, settings: ExperimentSettings) -> Batch | None:
     source = settings.means
     if source is None:
         return None
-    from tasks import TASKS
     from workbench.prompts.batch import make_batch
+    from workbench.prompts.task_catalogue import find_task
 
     check_means(source, settings.ablation)
-    built_in = source.strip().lower().replace("_", "-") in TASKS
-    task = load_task(source, model, pairs=DATA_PAIRS if built_in else None, seed=settings.seed)
+    pairs = None if find_task(source) is None else DATA_PAIRS
+    task = load_task(source, model, pairs=pairs, seed=settings.seed)
     return make_batch(
         task, model.tokenizer, prepend_bos=settings.bos, device=model.device, mismatch="drop"
     )

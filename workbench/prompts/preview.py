@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from tasks import TASKS, Pair, Task, TaskError, Tokenizer
+from tasks import Pair, Task, TaskError, Tokenizer
 from workbench.base.progress import silent
 from workbench.errors import WorkbenchError
 from workbench.models.cache import CacheEntry
 from workbench.models.source import find_model
 from workbench.prompts.encoding import Encoding
+from workbench.prompts.task_catalogue import find_task
 
 TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILE = "tokenizer_config.json"
@@ -69,13 +70,14 @@ def preview_task(
         WorkbenchError: the model or task is not to be found, or the task cannot be made so.
     """
     tokenizer = find_tokenizer(model, revision)
+    generated = find_task(task) is not None
     # More pairs of a seed begin with the same pairs, so only those that are shown are made.
-    fewer = pairs if pairs is None or task not in TASKS else min(pairs, at_most)
+    fewer = pairs if pairs is None or not generated else min(pairs, at_most)
     made, notes = _make(task, tokenizer, fewer, seed, metric)
     if tokenizer is None:
         notes += (f"Shown in words: the tokenizer of {model} is not on this machine yet.",)
         shown = tuple(_words(pair) for pair in made.pairs[:at_most])
-        n_pairs = 0 if task in TASKS else len(made.pairs)
+        n_pairs = 0 if generated else len(made.pairs)
         return TaskPreview(made.description, made.metric, n_pairs, shown, False, notes, 0)
     encoding = Encoding(tokenizer, bos)
     clean = encoding.prompts([pair.clean for pair in made.pairs])
@@ -86,7 +88,7 @@ def preview_task(
         for pair, a, b in both[:at_most]
     )
     unequal = sum(len(a) != len(b) for _, a, b in both)
-    n_pairs = pairs if pairs is not None and task in TASKS else len(both)
+    n_pairs = pairs if pairs is not None and generated else len(both)
     return TaskPreview(made.description, made.metric, n_pairs, shown, True, notes, unequal)
 
 
@@ -171,9 +173,9 @@ def _make(
     """The task and its notes; a built-in one without a tokenizer is its example."""
     from workbench.prompts.task_file import resolve_task
 
-    if tokenizer is None and task in TASKS:
-        built_in = TASKS[task]
-        made = Task(task, (built_in.example,), metric or built_in.metric, built_in.description)
+    known = find_task(task)
+    if tokenizer is None and known is not None:
+        made = Task(known.name, (known.example,), metric or known.metric, known.description)
         return made, ("An example of the prompts.",)
     try:
         # A file needs no tokenizer.

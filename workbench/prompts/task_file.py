@@ -22,9 +22,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tasks import TASKS, Pair, Task, TaskError, Tokenizer, make_task
+from tasks import Pair, Task, TaskError, Tokenizer
 from workbench.base.text import printable
 from workbench.errors import WorkbenchError
+from workbench.prompts.task_catalogue import TASKS, find_task
 
 DEFAULT_METRIC = "logit_diff"
 DEFAULT_PAIRS = 32
@@ -52,7 +53,8 @@ def resolve_task(
     """A built-in task by its name, or a task of one's own from a file.
 
     Args:
-        name_or_path: a name of `tasks.TASKS` ("greater_than" does too), or a path.
+        name_or_path: a name of `task_catalogue.TASKS` ("greater_than" does too), a task in a file
+            of code, `FILE.py:NAME`, or the path of a task file.
         tokenizer: which words are single tokens is asked of it; not needed for a file.
         pairs: how many; None for 32 of a built-in task and for all of a file.  Of a file that has
             more, these are the first; of one that has fewer, all.
@@ -62,11 +64,11 @@ def resolve_task(
     Raises:
         WorkbenchError: neither a task nor a file, or one that cannot be used.
     """
-    name = str(name_or_path).strip().lower().replace("_", "-")
-    if name not in TASKS:
+    known = find_task(str(name_or_path))
+    if known is None:
         return _limited(read_task(name_or_path, metric=metric), pairs)
     try:
-        task = make_task(name, tokenizer, DEFAULT_PAIRS if pairs is None else pairs, seed)
+        task = known(tokenizer, DEFAULT_PAIRS if pairs is None else pairs, seed)
     except TaskError as error:
         raise WorkbenchError(str(error)) from error
     return replace(task, metric=_checked(metric) or task.metric)
@@ -78,7 +80,7 @@ def check_task(name: str) -> None:
     Raises:
         WorkbenchError: there is no task of that name and no file, or the file cannot be used.
     """
-    if name.strip().lower().replace("_", "-") not in TASKS:
+    if find_task(name) is None:
         read_task(name)
 
 
