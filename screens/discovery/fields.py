@@ -6,6 +6,7 @@ A field that the method does not heed is not shown.
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -17,13 +18,10 @@ from textual.widgets import Input, Static
 
 from screens.base.numbers import count
 from screens.widgets.choice import Choice
-from workbench.discovery.catalogue import Method
-from workbench.discovery.options import Options
+from workbench.discovery.catalogue import METHODS, Method
+from workbench.discovery.options import Flag, Number, OneOf, Option, Options, Whole
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError
-
-LABELS = {"steps": "steps", "edges": "edges", "threshold": "tau", "seed": "seed"}
-"""The options that are numbers, as they are called beside the field."""
 
 
 class Refused(ValueError):
@@ -80,7 +78,7 @@ class Labelled(Horizontal):
 
 
 class OptionFields(Horizontal):
-    """The options that a method heeds."""
+    """The options that a method heeds; methods whose options are asked for alike share a field."""
 
     DEFAULT_CSS = """
     OptionFields { height: 1; }
@@ -90,38 +88,64 @@ class OptionFields(Horizontal):
         """`edges` and `threshold` stand in the fields at first."""
         super().__init__(classes="fields")
         self.first = {"edges": str(edges), "threshold": f"{threshold:.3g}", "seed": "0"}
+        self._fields: dict[tuple[object, ...], Labelled | Choice] = {}
 
     def compose(self) -> ComposeResult:
-        for name, label in LABELS.items():
-            yield Labelled(label, id=f"option-{name}")
-        changes = [("", "for the worse"), ("absolute", "either way")]
-        yield Choice("change", changes, id="option-absolute")
-        yield Choice("by", [("metric", "the metric"), ("kl", "KL")], id="option-measure")
+        ids: set[str] = set()
+        for method in METHODS.values():
+            for option in method.options:
+                if _key(option) not in self._fields:
+                    name = f"option-{option.name}"
+                    field = _field(option, f"{name}-{method.name}" if name in ids else name)
+                    ids.add(name)
+                    self._fields[_key(option)] = field
+                    yield field
 
     def on_mount(self) -> None:
-        for name, value in self.first.items():
-            self.query_one(f"#option-{name}", Labelled).value = value
+        for key, field in self._fields.items():
+            if isinstance(field, Labelled):
+                field.value = self.first.get(str(key[1]), "")
 
     def offer(self, method: Method) -> None:
         """Show the fields of this method."""
         self.display = bool(method.options)
-        for field in self.children:
-            name = (field.id or "").removeprefix("option-")
-            field.display = name in method.options
-            if name in method.defaults and isinstance(field, Labelled):
-                field.value = f"{method.defaults[name]:g}"
+        shown = {_key(option): option for option in method.options}
+        for key, field in self._fields.items():
+            field.display = key in shown
+            default = shown[key].default if key in shown else None
+            if default is not None and isinstance(field, Labelled):
+                field.value = f"{default:g}"
 
     def options(self, method: Method) -> Options:
         """Raises Refused."""
         told: dict[str, Any] = {}
-        for name in method.options:
-            field = self.query_one(f"#option-{name}")
+        for option in method.options:
+            field = self._fields[_key(option)]
             if isinstance(field, Choice):
-                told[name] = bool(field.value) if name == "absolute" else field.value
-            elif isinstance(field, Labelled):
-                least = 0 if name == "seed" else 1
-                told[name] = field.real() if name == "threshold" else field.whole(least)
+                told[option.name] = bool(field.value) if isinstance(option, Flag) else field.value
+            elif isinstance(option, Whole):
+                least = option.least
+                told[option.name] = field.whole(-sys.maxsize if least is None else least)
+            else:
+                told[option.name] = field.real()
         return Options(**told)
+
+
+def _key(option: Option) -> tuple[object, ...]:
+    """What two options have in common that are asked for by one field."""
+    if isinstance(option, Whole | Number):
+        return type(option), option.name, option.label
+    return type(option), option.name, option
+
+
+def _field(option: Option, id: str) -> Labelled | Choice:
+    label = option.label or option.name
+    if isinstance(option, OneOf):
+        return Choice(label, list(option.choices), option.default, id=id)
+    if isinstance(option, Flag):
+        words = [("", option.off), (option.name, option.on)]
+        return Choice(label, words, option.name if option.default else "", id=id)
+    return Labelled(label, id=id)
 
 
 class SelectionFields(Vertical):
@@ -231,13 +255,5 @@ def selection_words(selection: Selection | None, options: Options) -> str:
 
 def options_words(method: Method, options: Options) -> str:
     """What the method was told, in a few words."""
-    words = []
-    for name in method.options:
-        value = getattr(options, name)
-        if name == "absolute":
-            words.append("change either way" if value else "change for the worse")
-        elif name == "measure":
-            words.append("by KL" if value == "kl" else "by the metric")
-        elif value is not None:
-            words.append(f"{name} {value:g}")
-    return ", ".join(words)
+    told = [(option, getattr(options, option.name)) for option in method.options]
+    return ", ".join(option.words(value) for option, value in told if value is not None)

@@ -27,10 +27,10 @@ def add_method(
 ) -> str:
     """Put a method that is called after its kind into the catalogue; returns its name."""
     name = f"test-{kind}"
-    module = ModuleType(f"workbench.discovery.methods.test_{kind}")
+    module = ModuleType(f"made_up_methods_{kind}")
     module.find = find  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    method = Method(name, kind, "for tests", "of tests", f"test_{kind}", **facts)
+    method = Method(name, kind, "for tests", "of tests", f"{module.__name__}:find", **facts)
     monkeypatch.setitem(METHODS, name, method)
     return name
 

@@ -70,9 +70,11 @@ def give_method(
 ) -> SlowMethod:
     """A slow method that is in the catalogue as long as the patch lasts."""
     slow = SlowMethod(kind)
-    module = ModuleType(f"workbench.discovery.methods.{name}_method")
+    module = ModuleType(f"slow_methods_{name}")
     module.find = slow.find  # type: ignore[attr-defined]
     patch.setitem(sys.modules, module.__name__, module)
-    method = Method(name, kind, "made up for tests", "a made-up score", f"{name}_method", **more)
+    method = Method(
+        name, kind, "made up for tests", "a made-up score", f"{module.__name__}:find", **more
+    )
     patch.setitem(METHODS, name, method)
     return slow

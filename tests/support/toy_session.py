@@ -160,7 +160,7 @@ class ToyEngine:
 
     def discovery(self, method: Method, findings: Findings, options: Options) -> Work[None]:
         with failures_as_sentences():
-            yield from method.find()(cast(Any, None), findings, options)
+            yield from method.load()(cast(Any, None), findings, options)
 
     @property
     def footprint(self) -> Footprint:

@@ -10,7 +10,8 @@ import typer
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
 from workbench.cli.options import Json, experiment_options
-from workbench.discovery.catalogue import METHODS
+from workbench.discovery.catalogue import METHODS, find_method
+from workbench.discovery.options import OWN_FLAGS
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import ABLATIONS
 from workbench.experiment.settings import ExperimentSettings
@@ -29,7 +30,9 @@ SEED = typer.Option(help="Of the task's generator, and of what a method leaves t
 
 @experiment_options(words={"seed": Annotated[int, SEED]}, optional=True)
 def discover(
-    method: Annotated[str, typer.Option("--method", "-m", help="One of --list.")] = "",
+    method: Annotated[
+        str, typer.Option("--method", "-m", help="One of --list, or FILE.py:NAME.")
+    ] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the methods instead.")] = False,
     edges: Annotated[
         int | None, typer.Option(help="How many edges to select, or to end a search with.")
@@ -59,6 +62,10 @@ def discover(
     measure: Annotated[
         Literal["metric", "kl"], typer.Option(help="What a search goes by.")
     ] = "metric",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Any option of the method; may be repeated."),
+    ] = None,
     *,
     settings: ExperimentSettings,
     to: Annotated[
@@ -86,8 +93,10 @@ def discover(
         )
     # What costs nothing to find out comes before what takes seconds.
     from workbench.base.write_file import check_target
+    from workbench.discovery.options import read_options
     from workbench.discovery.request import DiscoveryRequest
 
+    entry = find_method(method)
     request = DiscoveryRequest.parse(
         method,
         edges=edges,
@@ -99,6 +108,7 @@ def discover(
         steps=steps,
         absolute=absolute,
         measure=measure,
+        options=read_options(entry.options, option or (), entry.name),
         seed=settings.seed,
     ).checked(metric=settings.metric, ablation=settings.ablation)
     settings = settings.checked()
@@ -141,14 +151,21 @@ def discover(
 
 def _list(as_json: bool) -> None:
     if as_json:
-        output.as_json([vars(method) for method in METHODS.values()])
+        output.as_json([method.to_json() for method in METHODS.values()])
         return
     for method in METHODS.values():
         output.line(f"{method.name}  ({method.kind})  {method.title}")
         output.line(f"  {method.definition}")
-        heeds = [f"--{option}" for option in method.options if option != "seed"]
+        own = [f"--{name}" for name in method.option_names if name in OWN_FLAGS]
+        heeds = [flag for flag in own if flag != "--seed"]
         if heeds:
             output.line(f"  heeds {', '.join(heeds)}")
+        for field in method.options:
+            if field.name not in OWN_FLAGS:
+                default = "" if field.default is None else f" [default: {field.default}]"
+                output.line(f"  --option {field.name}=VALUE  {field.help}{default}")
+        if METHODS.is_foreign(method.name):
+            output.line(f"  comes from {METHODS.source(method.name)}")
         if len(method.ablations) < len(ABLATIONS):
             output.line(f"  defined for the ablation {', '.join(method.ablations)} alone")
 

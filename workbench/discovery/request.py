@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypedDict
 
 from workbench.discovery.catalogue import Method, find_method
-from workbench.discovery.options import Options
+from workbench.discovery.options import OWN_FLAGS, Options, heeds
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import check_ablation
 
-MEASURES = ("metric", "kl")
-FLAGS = {"edges": "--edges N", "threshold": "--threshold T", "nodes": "--nodes N"}
-NEEDED = {
-    "threshold": "how much worse the loss of an edge has to make it for the edge to be kept",
-    "edges": "with how many edges it is to end",
-}
+FLAGS = OWN_FLAGS | {"nodes": "--nodes N"}
 
 
 class RequestChoices(TypedDict, total=False):
@@ -32,6 +27,7 @@ class RequestChoices(TypedDict, total=False):
     steps: int | None
     absolute: bool
     measure: Literal["metric", "kl"]
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -67,6 +63,7 @@ class DiscoveryRequest:
         steps: int | None = None,
         absolute: bool = False,
         measure: Literal["metric", "kl"] = "metric",
+        options: Mapping[str, Any] | None = None,
         seed: int = 0,
     ) -> DiscoveryRequest:
         """Sort one list of arguments into what a method is told and what is selected afterwards.
@@ -79,20 +76,28 @@ class DiscoveryRequest:
                 edges it is to end.
             threshold: in place of a number: that scores have to reach; tau of a search.
             select, signed, exactly: how the best of so many scores are chosen; see `Selection`.
-            steps, absolute, measure, seed: see `Options`.
+            steps, absolute, measure, seed: options that many methods have.
+            options: any option of the method by its name.
 
         Raises:
             WorkbenchError: there is no such method, or number and threshold do not suit it.
         """
         entry = find_method(method)
-        options = Options(steps=steps, absolute=absolute, measure=measure, seed=seed)
+        method = entry.name
+        usual: dict[str, Any] = {
+            "steps": steps,
+            "absolute": absolute or None,
+            "measure": None if measure == "metric" else measure,
+        }
+        told = Options(**(usual | {"seed": seed} | dict(options or {})))
         if not _scores(entry):
             if nodes is not None or select != "top" or signed or exactly:
                 raise WorkbenchError(
                     f"{method} arrives at a circuit of its own: leave out --nodes, --select, "
                     "--signed and --exactly."
                 )
-            return cls(method, replace(options, edges=edges, threshold=threshold))
+            own = {"edges": edges, "threshold": threshold}
+            return cls(method, told.with_(**{n: v for n, v in own.items() if v is not None}))
         unit, other, number, of_other = "edges", "nodes", edges, nodes
         if entry.kind == "nodes":
             unit, other, number, of_other = other, unit, of_other, number
@@ -104,10 +109,10 @@ class DiscoveryRequest:
                 f"to reach ({FLAGS['threshold']}): one of the two."
             )
         if threshold is None:
-            return cls(method, options, Selection(select, number, None, signed, exactly))
+            return cls(method, told, Selection(select, number, None, signed, exactly))
         if select != "top":
             raise WorkbenchError(f"A {select} selection takes a number of {unit}, not a threshold.")
-        return cls(method, options, Selection("threshold", None, threshold, signed, exactly))
+        return cls(method, told, Selection("threshold", None, threshold, signed, exactly))
 
     def checked(self, *, metric: str | None, ablation: str) -> DiscoveryRequest:
         """The same with the method's defaults filled in, if it can do all this.
@@ -129,10 +134,7 @@ class DiscoveryRequest:
             )
         if metric is not None:
             self.check_metric(metric)
-        unset: dict[str, Any] = {
-            name: method.defaults[name] for name in method.defaults if _is_unset(options, name)
-        }
-        return replace(self, options=replace(options, **unset))
+        return replace(self, options=Options(**(method.defaults | options.to_json())))
 
     def check_metric(self, metric: str) -> None:
         """Refuse a metric that does not exist, or whose slope the method cannot follow.
@@ -152,13 +154,13 @@ class DiscoveryRequest:
     def to_json(self) -> dict[str, Any]:
         """Options and selection in plain values."""
         return {
-            "options": asdict(self.options),
+            "options": self.options.to_json(),
             "selection": self.selection and asdict(self.selection),
         }
 
     def heeded(self) -> dict[str, Any]:
         """The options that the method heeds, by their names."""
-        return {name: getattr(self.options, name) for name in self.entry.options}
+        return {name: getattr(self.options, name) for name in self.entry.option_names}
 
 
 def _scores(method: Method) -> bool:
@@ -166,34 +168,18 @@ def _scores(method: Method) -> bool:
     return method.kind in ("edges", "nodes")
 
 
-def _is_unset(options: Options, name: str) -> bool:
-    return bool(getattr(options, name) == getattr(Options(), name))
-
-
 def _check_options(method: Method, options: Options) -> None:
-    given = [field.name for field in fields(Options) if not _is_unset(options, field.name)]
-    for name in given:
-        # A seed goes with every command; most methods leave nothing to chance.
-        if name != "seed" and name not in method.options:
-            heeds = [f"--{option}" for option in method.options if option != "seed"]
-            raise WorkbenchError(
-                f"{method.name} does not heed --{name}; "
-                + (f"it heeds {', '.join(heeds)}." if heeds else "it has no such options.")
-            )
-    for name in ("steps", "edges"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise WorkbenchError(f"The number of {name} has to be 1 or more, not {value}.")
-    if options.threshold is not None and not math.isfinite(options.threshold):
-        raise WorkbenchError("The threshold has to be a finite number.")
-    if options.measure not in MEASURES:
-        raise WorkbenchError(
-            f"There is no measure {options.measure!r}; choose one of: {', '.join(MEASURES)}."
-        )
-    for name in NEEDED:
-        needed = not _scores(method) and name in method.options and name not in method.defaults
-        if needed and _is_unset(options, name):
-            raise WorkbenchError(f"{method.name} has to be told {NEEDED[name]} ({FLAGS[name]}).")
+    for name in options.told:
+        if name not in method.option_names:
+            flag = f"--{name}" if name in OWN_FLAGS else name
+            raise WorkbenchError(f"{method.name} does not heed {flag}; {heeds(method.options)}.")
+    for field in method.options:
+        value = options.told.get(field.name)
+        if value is not None:
+            field.check(value)
+        elif field.needed and field.default is None:
+            flag = FLAGS.get(field.name, f"--option {field.name}=VALUE")
+            raise WorkbenchError(f"{method.name} has to be told {field.needed} ({flag}).")
 
 
 def _check_selection(method: Method, selection: Selection | None) -> None:

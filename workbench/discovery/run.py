@@ -200,7 +200,7 @@ def discovery(
     if findings is None:
         findings = Findings.of(experiment.graph, request.method, experiment.metric_name)
     began = time.perf_counter()
-    yield from request.entry.find()(experiment, findings, request.options)
+    yield from request.entry.load()(experiment, findings, request.options)
     return discovery_from(experiment, findings, request, time.perf_counter() - began)
 
 

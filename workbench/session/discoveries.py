@@ -106,6 +106,7 @@ class Discoveries:
                 method failed before it found anything.
         """
         chosen = find_method(method)
+        method = chosen.name
         options = self.check(method, options or Options(), selection)
         findings = Findings.of(self._graph, chosen.name, self._engine.experiment.metric_name)
         fraction, failure = 0.0, ""

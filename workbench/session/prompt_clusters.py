@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
-from workbench.discovery.catalogue import METHODS, Method
+from workbench.discovery.catalogue import METHODS, Method, find_method
 from workbench.discovery.clusters.clustering import (
     Algorithm,
     Criterion,
@@ -127,10 +127,9 @@ class PromptClusterer:
 
     def methods(self) -> list[Method]:
         """What can score the edges of single pairs under the session's ablation."""
-        from workbench.discovery.gradients.pair_scores import PER_PAIR
-
         ablation = self._engine.experiment.ablation
-        return [METHODS[name] for name in PER_PAIR if ablation in METHODS[name].ablations]
+        scoring = [method for method in METHODS.values() if method.per_pair is not None]
+        return [method for method in scoring if ablation in method.ablations]
 
     def found(self) -> ClusterResult:
         """What is held. Raises WorkbenchError if that is nothing."""
@@ -209,6 +208,8 @@ class PromptClusterer:
                 normalise=request.normalise,
             )
         clusters = finish_in_background(self._lock, work, cancel, on_piece)
-        result = PromptClusters(experiment, METHODS[request.method], options, selection, clusters)
+        result = PromptClusters(
+            experiment, find_method(request.method), options, selection, clusters
+        )
         self.held = ClusterResult(request, result, perf_counter() - started)
         return self.held

@@ -16,6 +16,7 @@ from typing import Any
 
 from workbench.base.json_values import strings
 from workbench.circuits.graph import Graph
+from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings_file import load_findings, save_findings
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection, select
@@ -90,7 +91,7 @@ class ResultFiles:
         return DiscoveryResult(
             number=number,
             name=str(value["name"]),
-            options=Options(**value["options"]),
+            options=_options(found.method, value["options"]),
             selection=selection,
             found=found,
             fraction=float(value["fraction"]),
@@ -112,10 +113,16 @@ class ResultFiles:
         draft.replace(path)
 
 
+def _options(method: str, told: dict[str, Any]) -> Options:
+    """Those that the method has; older files name options of other methods too."""
+    heeded = (*find_method(method).option_names, "seed")
+    return Options(**{name: value for name, value in told.items() if name in heeded})
+
+
 def _to_json(held: DiscoveryResult) -> dict[str, Any]:
     return {
         "name": held.name,
-        "options": asdict(held.options),
+        "options": held.options.to_json(),
         "selection": held.selection and asdict(held.selection),
         "fraction": held.fraction,
         "seconds": held.seconds,

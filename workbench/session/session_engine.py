@@ -150,7 +150,7 @@ class SessionEngine:
     def discovery(self, method: Method, findings: Findings, options: Options) -> Work[None]:
         """The work of a method of discovery, which fills the findings in."""
         with failures_as_sentences():
-            yield from method.find()(self.experiment, findings, options)
+            yield from method.load()(self.experiment, findings, options)
 
     def eap(self, tick: Callable[[float], None]) -> Matrix:
         """Estimates for all edges; `tick` is told the fraction done."""

@@ -25,7 +25,7 @@ from tests.support.slow_methods import SlowMethod, give_method
 from tests.support.tiny_sessions import tiny_session, until
 from tests.support.toy_session import ToyEngine, toy_session
 from workbench.discovery.catalogue import METHODS
-from workbench.discovery.options import Options
+from workbench.discovery.options import ABSOLUTE, EDGES, SEED, THRESHOLD, Options, steps
 from workbench.discovery.selection import Selection
 from workbench.formats import load_circuit
 from workbench.session.session import Session
@@ -132,7 +132,7 @@ async def test_every_method_can_be_read_and_only_what_it_heeds_is_asked(
                 for field in dialog.query("OptionFields > *")
                 if field.display and field.parent.display
             }
-            assert shown == set(method.options)
+            assert shown == set(method.option_names)
             selects = dialog.query_one("SelectionFields").display
             assert selects == (method.kind in ("edges", "nodes"))
             assert "enter start" in text and "Start" in text and "esc cancel" in text
@@ -146,7 +146,7 @@ async def test_what_is_typed_is_checked_and_reaches_the_method(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = give_method(
-        monkeypatch, "slow", "search", options=("steps", "edges", "threshold", "absolute", "seed")
+        monkeypatch, "slow", "search", options=(steps(5), EDGES, THRESHOLD, ABSOLUTE, SEED)
     )
     app = WorkbenchApp(session=session)
     async with app.run_test(size=NARROW) as pilot:
@@ -372,7 +372,7 @@ async def test_leaving_by_the_app_cancels_it(session: Session, slow: SlowMethod)
 async def test_results_are_listed_shown_taken_and_removed(
     session: Session, slow: SlowMethod, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
-    give_method(monkeypatch, "finder", "search", options=("threshold",))
+    give_method(monkeypatch, "finder", "search", options=(THRESHOLD,))
     first = session.discoveries.run("slow", selection=GREEDY)
     second = session.discoveries.run("finder", Options(threshold=0.5))
     app = WorkbenchApp(session=session)

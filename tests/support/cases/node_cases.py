@@ -68,7 +68,7 @@ class NodeCase:
         """What a method finds."""
         experiment = experiment or self.experiment
         findings = Findings.of(experiment.graph, method, experiment.metric_name)
-        finish(find_method(method).find()(experiment, findings, Options(**options)))
+        finish(find_method(method).load()(experiment, findings, Options(**options)))
         assert findings.complete
         return findings
 

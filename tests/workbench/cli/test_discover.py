@@ -21,7 +21,7 @@ from workbench.cli import main
 from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
 from workbench.discovery.findings_file import load_findings
-from workbench.discovery.options import Options
+from workbench.discovery.options import EDGES, Options, steps
 from workbench.formats import load_circuit
 
 Run = Callable[..., tuple[int, str, str]]
@@ -53,7 +53,7 @@ def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 def test_circuit_scores_and_report(
     run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = add_method(monkeypatch, "edges", scores, options=("steps",), defaults={"steps": 7})
+    name = add_method(monkeypatch, "edges", scores, options=(steps(7),))
     circuit, all_scores = tmp_path / "found.json", tmp_path / "found.npz"
     code, out, err = run(
         model, "ioi", "--method", name, "--edges", 40, "--pairs", 4, "--seed", 3,
@@ -115,7 +115,7 @@ def test_what_it_reports_is_what_evaluate_finds(
     run: Run, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    name = add_method(monkeypatch, "search", search, options=("edges",))
+    name = add_method(monkeypatch, "search", search, options=(EDGES,))
     path = tmp_path / "found.json"
     flags = ["--pairs", "3", "--ablation", "zero", "--json"]
     _, out, _ = run(model, "ioi", "-m", name, "--edges", 50, "-o", path, *flags)

@@ -69,7 +69,7 @@ def known() -> Experiment:
 def found(method: str) -> Findings:
     experiment = known()
     findings = Findings.of(experiment.graph, method, experiment.metric_name)
-    finish(find_method(method).find()(experiment, findings, Options()))
+    finish(find_method(method).load()(experiment, findings, Options()))
     return findings
 
 

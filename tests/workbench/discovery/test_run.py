@@ -18,10 +18,11 @@ from tests.support.tiny_models import tiny_gpt2
 from workbench import Circuit, Model, discover, evaluate, load_circuit, load_task
 from workbench.base.work import Work, finish
 from workbench.circuits.circuit import all_edges
+from workbench.discovery import options
 from workbench.discovery.catalogue import METHODS, Kind
 from workbench.discovery.findings import Findings
 from workbench.discovery.findings_file import load_findings
-from workbench.discovery.options import Options
+from workbench.discovery.options import ABSOLUTE, Options, steps
 from workbench.discovery.request import DiscoveryRequest, RequestChoices
 from workbench.discovery.run import Discovery, discovery, discovery_from
 from workbench.discovery.selection import Selection, select
@@ -37,12 +38,12 @@ def model() -> Model:
 
 @pytest.fixture
 def scoring(monkeypatch: pytest.MonkeyPatch) -> str:
-    return add_method(monkeypatch, "edges", scores, options=("steps",), defaults={"steps": 7})
+    return add_method(monkeypatch, "edges", scores, options=(steps(7),))
 
 
 @pytest.fixture
 def searching(monkeypatch: pytest.MonkeyPatch) -> str:
-    return add_method(monkeypatch, "search", search, options=("edges", "absolute"))
+    return add_method(monkeypatch, "search", search, options=(options.EDGES, ABSOLUTE))
 
 
 def test_the_best_edges_are_selected_and_scored(model: Model, scoring: str) -> None:
@@ -136,7 +137,7 @@ def test_defaults_are_filled_in_and_told(model: Model, monkeypatch: pytest.Monke
         told.append(options)
         yield from scores(experiment, findings, options)
 
-    name = add_method(monkeypatch, "edges", listening, options=("steps",), defaults={"steps": 7})
+    name = add_method(monkeypatch, "edges", listening, options=(steps(7),))
     discover(model, "ioi", name, edges=3, pairs=2, seed=4)
     discover(model, "ioi", name, edges=3, pairs=2, steps=2)
     assert told == [Options(steps=7, seed=4), Options(steps=2)]
@@ -341,7 +342,7 @@ def test_a_selection_that_does_not_suit_the_method() -> None:
 def test_every_method_can_be_asked_for(name: str) -> None:
     method = METHODS[name]
     asked: dict[str, Any] = {"nodes": 5} if method.kind == "nodes" else {"edges": 5}
-    if "threshold" in method.options:
+    if "threshold" in method.option_names:
         asked = {"threshold": 0.1}
     request = DiscoveryRequest.parse(name, **asked)
     told = request.checked(metric="logit_diff", ablation=method.ablations[0])

@@ -13,7 +13,7 @@ import pytest
 from tests.support.cases.session_cases import fresh_metric, new_session, tiny
 from tests.support.slow_methods import SlowMethod, give_method
 from workbench.circuits.circuit import Circuit
-from workbench.discovery.options import Options
+from workbench.discovery.options import SEED, Options, steps
 from workbench.discovery.selection import Selection
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.formats import load_circuit
@@ -67,7 +67,7 @@ def test_what_is_found_is_held_and_stands_beside_the_candidates(session: Session
 
 
 def test_options_reach_the_method(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = give_method(monkeypatch, options=("steps", "seed"))
+    slow = give_method(monkeypatch, options=(steps(5), SEED))
     options = Options(steps=7, seed=3)
     held = session.discoveries.run("slow", options, TOP)
     assert slow.told == [options] and held.options == options

@@ -162,7 +162,7 @@ def _scores(
     method = find_method(settings.method)
     asked = DiscoveryRequest(method.name, Options(seed=settings.seed), Selection(n=1))
     request = asked.checked(metric=experiment.metric_name, ablation=experiment.ablation)
-    yield from method.find()(experiment, findings, request.options)
+    yield from method.load()(experiment, findings, request.options)
     return findings, method.name, remarks
 
 

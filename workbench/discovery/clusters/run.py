@@ -15,11 +15,11 @@ from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.base.work import Stop, Work, finish, part
 from workbench.circuits.circuit import Circuit
-from workbench.discovery.catalogue import Method, find_method
+from workbench.discovery.catalogue import Method, find_method, methods_per_pair
 from workbench.discovery.clusters.clustering import Algorithm, Criterion, check_clustering
 from workbench.discovery.clusters.find import SPLITS, Clusters, find_clusters
 from workbench.discovery.findings import Findings
-from workbench.discovery.gradients.pair_scores import PER_PAIR, pair_scores
+from workbench.discovery.gradients.pair_scores import pair_scores
 from workbench.discovery.options import Options
 from workbench.discovery.request import DiscoveryRequest
 from workbench.discovery.selection import Selection, select
@@ -67,7 +67,7 @@ class PromptClusters:
         return {**self._origin(), **value}
 
     def _origin(self) -> dict[str, Any]:
-        heeded = {name: getattr(self.options, name) for name in self.method.options}
+        heeded = {name: getattr(self.options, name) for name in self.method.option_names}
         return {
             **origin(self.experiment, self.options.seed),
             "method": self.method.name,
@@ -143,11 +143,11 @@ def check_asked(
     Raises:
         WorkbenchError: the method does not score edges, or cannot do this.
     """
-    find_method(method)
-    if method not in PER_PAIR:
+    entry = find_method(method)
+    if entry.per_pair is None:
         raise WorkbenchError(
-            f"{method} does not score the edges of single prompts; choose one of: "
-            f"{', '.join(PER_PAIR)}."
+            f"{entry.name} does not score the edges of single prompts; choose one of: "
+            f"{', '.join(methods_per_pair())}."
         )
     asked = DiscoveryRequest.parse(method, edges=edges, steps=steps, signed=signed, seed=seed)
     request = asked.checked(metric=metric, ablation=ablation)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
-from workbench.discovery.catalogue import find_method
+from workbench.discovery.catalogue import find_method, methods_per_pair
 from workbench.discovery.gradients.scoring import Scorer, each_slice
 from workbench.discovery.gradients.slices import Slice, slices
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
-
-PER_PAIR = ("eap", "eap-ig", "eap-ig-activations", "clean-corrupted", "gim", "relp")
-"""Methods that score each pair by itself."""
+from workbench.plugins import resolve
 
 
 def pair_scores(experiment: Experiment, method: str, options: Options) -> Work[NDArray[np.float32]]:
@@ -31,13 +27,13 @@ def pair_scores(experiment: Experiment, method: str, options: Options) -> Work[N
     Raises:
         WorkbenchError: the method does not score pairs by themselves, or is not defined here.
     """
-    if method not in PER_PAIR:
+    entry = find_method(method)
+    if entry.per_pair is None:
         raise WorkbenchError(
-            f"{find_method(method).name} does not score single pairs; choose one of: "
-            f"{', '.join(PER_PAIR)}."
+            f"{entry.name} does not score single pairs; choose one of: "
+            f"{', '.join(methods_per_pair())}."
         )
-    module = importlib.import_module(f"workbench.discovery.methods.{find_method(method).module}")
-    scorer: Scorer = module.scorer(options)
+    scorer: Scorer = resolve(entry.per_pair)(options)
     scorer.check(experiment.parts, experiment.metric_name, experiment.ablation)
     edges = np.flatnonzero(all_edges(experiment.graph))
     out = np.empty((experiment.n_pairs, len(edges)), dtype=np.float32)

@@ -181,7 +181,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, scores: NDArray[np.float32]) -> li
         findings.edges[:] = scores
         findings.complete = True
 
-    monkeypatch.setattr(Method, "find", lambda self: find)
+    monkeypatch.setattr(Method, "load", lambda self: find)
     return told
 
 

@@ -247,4 +247,4 @@ def test_it_finds_the_circuit_that_was_written_down(measure: Any, absolute: bool
 
 
 def test_the_catalogue_knows_it() -> None:
-    assert find_method("acdc").find() is acdc.find
+    assert find_method("acdc").load() is acdc.find

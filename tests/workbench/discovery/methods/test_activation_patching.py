@@ -73,7 +73,7 @@ def test_what_is_there_on_the_way_is_final() -> None:
     whole = c.found("activation-patching")
     findings = Findings.of(c.graph, "activation-patching", "logit_diff")
     fractions = []
-    for fraction in find_method("activation-patching").find()(c.experiment, findings, Options()):
+    for fraction in find_method("activation-patching").load()(c.experiment, findings, Options()):
         fractions.append(fraction)
         assert findings.nodes is not None and whole.nodes is not None
         known = ~np.isnan(findings.nodes)

@@ -86,7 +86,7 @@ def test_findings_are_probabilities_and_usable_after_every_step() -> None:
 
 def test_the_catalogue_finds_it() -> None:
     method = find_method("edge-pruning")
-    assert method.find() is find
+    assert method.load() is find
     assert method.defaults == {"steps": edge_pruning.STEPS}
 
 

@@ -93,4 +93,4 @@ def test_on_the_model_that_was_written_down_the_largest_are_the_true_edges() -> 
 
 
 def test_the_catalogue_knows_it() -> None:
-    assert find_method("exact").find() is exact.find
+    assert find_method("exact").load() is exact.find

@@ -21,9 +21,9 @@ from tests.support.references.attribution import GIM, PLAIN, RELP, Pass, Slow
 from tests.support.references.family import FamilyReference
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, all_edges
-from workbench.discovery.catalogue import METHODS
+from workbench.discovery.catalogue import METHODS, methods_per_pair
 from workbench.discovery.findings import Findings
-from workbench.discovery.gradients.pair_scores import PER_PAIR, pair_scores
+from workbench.discovery.gradients.pair_scores import pair_scores
 from workbench.discovery.gradients.scoring import streamed_scores
 from workbench.discovery.options import Options
 from workbench.engine.evaluator import Edit, Evaluator
@@ -34,7 +34,7 @@ from workbench.prompts.batch import Group
 
 pytestmark = pytest.mark.slow
 
-methods = pytest.mark.parametrize("method", PER_PAIR)
+methods = pytest.mark.parametrize("method", methods_per_pair())
 STEPS = 3
 
 Scores = NDArray[np.float64]
@@ -42,7 +42,7 @@ Scores = NDArray[np.float64]
 
 def found(experiment: Experiment, method: str, steps: int = STEPS) -> Findings:
     findings = Findings.of(experiment.graph, method, experiment.metric_name)
-    finish(METHODS[method].find()(experiment, findings, Options(steps=steps)))
+    finish(METHODS[method].load()(experiment, findings, Options(steps=steps)))
     return findings
 
 
@@ -133,7 +133,7 @@ def test_scores_of_every_edge_equal_the_model_written_out(family: str, method: s
 
 
 def test_the_methods_differ() -> None:
-    scores = [references("llama", method).mean(0) for method in PER_PAIR]
+    scores = [references("llama", method).mean(0) for method in methods_per_pair()]
     for i, one in enumerate(scores):
         for other in scores[:i]:
             assert np.nanmax(np.abs(one - other)) > 0.01 * np.nanmax(np.abs(one))
@@ -173,7 +173,7 @@ def _only(group: Any, row: int) -> Any:
 @methods
 def test_streaming_gives_the_same(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     c = case("llama")
-    module = importlib.import_module(f"workbench.discovery.methods.{METHODS[method].module}")
+    module = importlib.import_module(METHODS[method].find.partition(":")[0])
     expected = np.nan_to_num(found(c.experiment, method).edges)
     monkeypatch.setattr("workbench.discovery.gradients.slices.SLICE_BYTES", {"cpu": 1})
     scores = streamed_scores(c.model, c.experiment.batch, module.scorer(Options(steps=STEPS)))
@@ -272,7 +272,7 @@ def test_partial_scores_are_means_over_the_pairs_done(monkeypatch: pytest.Monkey
     every = np.array(references("llama", "eap-ig"))
     order = [place for group in c.experiment.batch.groups for place in group.indices]
     findings = Findings.of(c.graph, "eap-ig", "logit_diff")
-    work, seen, fractions = METHODS["eap-ig"].find(), 0, []
+    work, seen, fractions = METHODS["eap-ig"].load(), 0, []
     for fraction in work(c.experiment, findings, Options(steps=STEPS)):
         fractions.append(fraction)
         done = int(fraction * len(order) + 1e-9)
@@ -291,7 +291,7 @@ def test_cancel_between_pieces() -> None:
     stop = threading.Event()
     c = case("gpt2")
     findings = Findings.of(c.graph, "eap", "logit_diff")
-    work = METHODS["eap"].find()(c.experiment, findings, Options())
+    work = METHODS["eap"].load()(c.experiment, findings, Options())
     with pytest.raises(Cancelled):
         finish(work, lambda fraction: stop.set(), stop)
     assert not findings.complete

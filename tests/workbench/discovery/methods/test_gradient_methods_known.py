@@ -8,9 +8,8 @@ import pytest
 from workbench import load_model, load_task
 from workbench.base.work import finish
 from workbench.bundled_models.known import TRUE_EDGES
-from workbench.discovery.catalogue import METHODS
+from workbench.discovery.catalogue import METHODS, methods_per_pair
 from workbench.discovery.findings import Findings
-from workbench.discovery.gradients.pair_scores import PER_PAIR
 from workbench.discovery.options import Options
 from workbench.experiment.experiment import Experiment
 from workbench.prompts.batch import make_batch
@@ -22,10 +21,10 @@ def experiment() -> Experiment:
     return Experiment(model, make_batch(load_task("induction", model, pairs=24), model.tokenizer))
 
 
-@pytest.mark.parametrize("method", PER_PAIR)
+@pytest.mark.parametrize("method", methods_per_pair())
 def test_the_true_edges_are_found_and_no_others(experiment: Experiment, method: str) -> None:
     findings = Findings.of(experiment.graph, method, experiment.metric_name)
-    finish(METHODS[method].find()(experiment, findings, Options()))
+    finish(METHODS[method].load()(experiment, findings, Options()))
     true = np.zeros(findings.edges.shape, dtype=bool)
     for edge in TRUE_EDGES:
         true[experiment.graph.parse_edge(edge)] = True

@@ -213,4 +213,4 @@ def test_it_has_to_be_told_how_many(method: str, edges: int | None) -> None:
 @both
 def test_the_catalogue_knows_it(method: str) -> None:
     module: Any = METHODS[method]
-    assert find_method(method).find() is module.find
+    assert find_method(method).load() is module.find

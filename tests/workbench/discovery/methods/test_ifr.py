@@ -23,7 +23,7 @@ from workbench.experiment.experiment import Experiment
 
 def found(experiment: Experiment) -> Findings:
     findings = Findings.of(experiment.graph, "ifr", experiment.metric_name)
-    finish(find_method("ifr").find()(experiment, findings, Options()))
+    finish(find_method("ifr").load()(experiment, findings, Options()))
     assert findings.complete
     return findings
 
