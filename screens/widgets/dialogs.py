@@ -20,6 +20,7 @@ from textual.widgets import Button, Input, Static
 
 from screens.widgets.choice import Choice
 from screens.widgets.path_suggester import PathSuggester
+from workbench.formats.catalogue import FORMATS
 
 Answer = TypeVar("Answer")
 
@@ -135,12 +136,6 @@ class TextDialog(Dialog[None]):
         self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
 
-FORMATS = {
-    "circuit": "ours: with scores, groups, notes, commands",
-    "eap-ig": "EAP-IG's graph JSON, as EAP-IG and MIB read it",
-}
-
-
 class Export(Dialog[tuple[Path, str]]):
     """Where to write the circuit, in which format; asks before a file is replaced."""
 
@@ -153,7 +148,7 @@ class Export(Dialog[tuple[Path, str]]):
         with Vertical(classes="box"):
             yield Static(Text(self.heading), classes="title")
             yield Input(self.proposed, suggester=PathSuggester(), select_on_focus=False)
-            yield Choice("Format", list(FORMATS.items()), id="format")
+            yield Choice("Format", [(f.name, f.title) for f in FORMATS.values()], id="format")
             yield Static(classes="error")
             keys = "enter write · tab, space choose the format · → complete · esc cancel"
             yield Static(Text(keys), classes="keys")

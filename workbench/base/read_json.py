@@ -42,6 +42,19 @@ class Document:
     strict: bool
 
 
+def read_text(path: str | os.PathLike[str]) -> Document:
+    """A text file of at most MAX_BYTES, whose value is its text.
+
+    Raises:
+        WorkbenchError: missing, unreadable, no regular file, too large, or binary.
+    """
+    shown = shown_path(path)
+    try:
+        return Document(shown, _read_bytes(path, shown).decode("utf-8-sig"), True)
+    except UnicodeDecodeError:
+        raise WorkbenchError(f"{shown} is a binary file; a circuit file is text.") from None
+
+
 def read_json(path: str | os.PathLike[str]) -> Document:
     """Read and parse a JSON file of at most MAX_BYTES.
 

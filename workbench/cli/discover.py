@@ -72,7 +72,10 @@ def discover(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="The circuit file.")
     ] = None,
     format_: Annotated[
-        Literal["circuit", "eap-ig"], typer.Option("--format", help="Of the circuit file.")
+        str,
+        typer.Option(
+            "--format", metavar="NAME", help="Of the circuit file: circuit, eap-ig, or a plug-in's."
+        ),
     ] = "circuit",
     scores: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all scores, for numpy (.npz).")
@@ -95,7 +98,9 @@ def discover(
     from workbench.base.write_file import check_target
     from workbench.discovery.options import read_options
     from workbench.discovery.request import DiscoveryRequest
+    from workbench.formats.catalogue import find_format
 
+    find_format(format_)
     entry = find_method(method)
     request = DiscoveryRequest.parse(
         method,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -256,11 +256,14 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A circuit file.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Where to write it.")],
     format_: Annotated[
-        Literal["circuit", "eap-ig"], typer.Option("--format", help="The format to write.")
+        str,
+        typer.Option(
+            "--format", metavar="NAME", help="The format to write: circuit, eap-ig, or a plug-in's."
+        ),
     ] = "circuit",
     as_json: Json = False,
 ) -> None:
-    """Write a circuit file in the other format."""
+    """Write a circuit file in another format."""
     from workbench.formats import convert_circuit as convert_file
 
     lost = convert_file(source, target, format_)

@@ -23,6 +23,7 @@ from workbench.experiment.prepare import NO_MEMORY, prepare
 from workbench.experiment.provenance import now, origin
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
 from workbench.formats import losses, save_circuit
+from workbench.formats.catalogue import find_format
 from workbench.metrics.catalogue import NEGLIGIBLE
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Discovery:
             WorkbenchError: for an unknown format, or if the file cannot be written.
         """
         circuit = self.circuit
-        if format == "circuit" and circuit.scores is not None:
+        if find_format(format).scores == "kept" and circuit.scores is not None:
             shown = np.where(circuit.mask, circuit.scores, np.float32(np.nan))
             circuit = replace(circuit, scores=shown)
         save_circuit(circuit, path, format)

@@ -1,4 +1,4 @@
-"""Circuit files: ours ("circuit") and EAP-IG's ("eap-ig"), told apart by what is in them.
+"""Circuit files in the formats of the catalogue, told apart by what is in them.
 
 pydantic and networkx are imported when a file is read or written and not before, since the first
 screen should not wait for them.
@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import os
 
-from workbench.base.read_json import read_json
+from workbench.base.read_json import read_json, read_text
 from workbench.base.text import shown_path
 from workbench.base.write_file import write_whole
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-
-FORMATS = ("circuit", "eap-ig")
+from workbench.formats.catalogue import FORMATS, find_format, format_of, text_format
 
 __all__ = ["FORMATS", "convert_circuit", "load_circuit", "losses", "save_circuit"]
 
 
 def load_circuit(path: str | os.PathLike[str], graph: Graph | None = None) -> Circuit:
-    """Read a circuit file of ours or of EAP-IG.
+    """Read a circuit file of any format of the catalogue.
 
     Args:
         graph: the graph of the model it is to be used with; None takes the shape from the file.
@@ -29,17 +28,13 @@ def load_circuit(path: str | os.PathLike[str], graph: Graph | None = None) -> Ci
     Raises:
         WorkbenchError: one sentence on what is wrong with the file, or that it is of another model.
     """
-    from workbench.formats import circuit_json, eap_ig
-
-    document = read_json(path)
-    value = document.value
+    known = text_format(os.path.splitext(os.fspath(path))[1])
+    document = read_json(path) if known is None else read_text(path)
     try:
-        if circuit_json.matches(value):
-            circuit = circuit_json.from_json(value, strict=document.strict)
-        elif eap_ig.matches(value):
-            circuit = eap_ig.from_json(value)
-        else:
+        known = known or format_of(document)
+        if known is None:
             raise WorkbenchError("It is JSON, but no circuit file of Circuit Workbench or EAP-IG.")
+        circuit = known.circuit_of(document)
         if graph is not None and circuit.graph != graph:
             raise WorkbenchError(
                 f"It is a circuit of another model, one with {_shape(circuit.graph)}, while "
@@ -56,17 +51,14 @@ def save_circuit(circuit: Circuit, path: str | os.PathLike[str], format: str = "
     """Write a circuit file, whole or not at all. `losses` says what a format leaves out.
 
     Args:
-        format: "circuit" (ours, with everything known) or "eap-ig".
+        format: "circuit" (ours, with everything known), "eap-ig", or that of a plug-in.
 
     Raises:
         WorkbenchError: it could not be written; whatever stood there before is as it was.
     """
-    from workbench.formats import circuit_json, eap_ig
-
-    _check_format(format)
+    known = find_format(format)
     try:
-        module = circuit_json if format == "circuit" else eap_ig
-        text = module.to_text(circuit)
+        text = known.text_of(circuit)
     except WorkbenchError as error:
         raise WorkbenchError(f"{shown_path(path)} was not written: {_lower(str(error))}") from None
     write_whole(path, text)
@@ -75,12 +67,12 @@ def save_circuit(circuit: Circuit, path: str | os.PathLike[str], format: str = "
 def convert_circuit(
     in_path: str | os.PathLike[str], out_path: str | os.PathLike[str], format: str = "circuit"
 ) -> tuple[str, ...]:
-    """Read a circuit file of either format and write it in this one; returns its `losses`.
+    """Read a circuit file of any format and write it in this one; returns its `losses`.
 
     Raises:
         WorkbenchError: the one could not be read or the other not be written.
     """
-    _check_format(format)
+    find_format(format)
     circuit = load_circuit(in_path)
     save_circuit(circuit, out_path, format)
     return losses(circuit, format)
@@ -88,24 +80,7 @@ def convert_circuit(
 
 def losses(circuit: Circuit, format: str) -> tuple[str, ...]:
     """One sentence on each thing that this format cannot hold of this circuit."""
-    _check_format(format)
-    if format == "circuit":
-        return ()
-    lost = []
-    n_open = len(circuit.open_reached())
-    if n_open:
-        lost.append(
-            f"EAP-IG's format knows no open destinations: the {n_open} of this circuit have only "
-            "their kept edges there, so that it scores differently."
-        )
-    if circuit.groups or circuit.notes:
-        lost.append("EAP-IG's format has no place for groups and notes.")
-    return tuple(lost)
-
-
-def _check_format(format: str) -> None:
-    if format not in FORMATS:
-        raise WorkbenchError(f"There is no format {format!r}: choose {' or '.join(FORMATS)}.")
+    return find_format(format).lost(circuit)
 
 
 def _shape(graph: Graph) -> str:

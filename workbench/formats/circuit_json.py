@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from workbench.base.read_json import Document
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.edge_arrays import edge_indices, edge_names, graph_of_shape, real_edges
 from workbench.circuits.names import is_edge
@@ -73,6 +74,11 @@ def from_json(value: dict[str, Any], *, strict: bool = True) -> Circuit:
     _refuse_twice("destination", file.open)
     _check_names(circuit)
     return circuit
+
+
+def read(document: Document) -> Circuit:
+    """The circuit of a file; errors as of `from_json`."""
+    return from_json(document.value, strict=document.strict)
 
 
 def to_text(circuit: Circuit) -> str:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from workbench.base.read_json import Document
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_arrays import eap_ig_order, edge_indices, edge_names, graph_of_shape
 from workbench.circuits.graph import INPUT, LOGITS, Graph
@@ -106,6 +107,25 @@ def from_json(value: dict[str, Any]) -> Circuit:
     }
     circuit.provenance[KEY] = layout.model_dump(exclude_defaults=True)
     return circuit
+
+
+def read(document: Document) -> Circuit:
+    """The circuit of a file; errors as of `from_json`."""
+    return from_json(document.value)
+
+
+def losses(circuit: Circuit) -> tuple[str, ...]:
+    """One sentence on each thing of this circuit that the format cannot hold."""
+    lost = []
+    n_open = len(circuit.open_reached())
+    if n_open:
+        lost.append(
+            f"EAP-IG's format knows no open destinations: the {n_open} of this circuit have only "
+            "their kept edges there, so that it scores differently."
+        )
+    if circuit.groups or circuit.notes:
+        lost.append("EAP-IG's format has no place for groups and notes.")
+    return tuple(lost)
 
 
 def to_text(circuit: Circuit) -> str:

@@ -55,9 +55,10 @@ def export(
         WorkbenchError: for an unknown format, or if the file cannot be written.
     """
     from workbench.formats import losses, save_circuit
+    from workbench.formats.catalogue import find_format
 
     circuit = seen.state.circuit.copy()
-    kept = circuit.mask if format == "circuit" else np.ones_like(circuit.mask)
+    kept = circuit.mask if find_format(format).scores == "kept" else np.ones_like(circuit.mask)
     circuit.scores = np.where(kept, opened.eap, np.float32(np.nan))
     circuit.provenance = provenance(opened, seen.status, done)
     save_circuit(circuit, path, format=format)
