@@ -47,6 +47,8 @@ from workbench.assessment.results.assessment import Assessment as Assessment
 # Readouts.
 from workbench.readouts.answer_curve import answer_curve as answer_curve
 from workbench.readouts.attention import attention_pattern as attention_pattern
+from workbench.readouts.catalogue import READOUTS as READOUTS
+from workbench.readouts.catalogue import read_out as read_out
 from workbench.readouts.direct_logit_attribution import (
     direct_logit_attribution as direct_logit_attribution,
 )

@@ -5,32 +5,41 @@ Each key stands beside what it moves, so that nothing has to be looked up; each 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 
-from screens.readouts.requests import VIEWS
 from screens.readouts.text import QUIET, lines, link
+from workbench.readouts.catalogue import Readout
 
 PLACE = 36
 """Cells of the position where both selectors stand on one line: enough for the longest token."""
 
 
 def draw_head(
-    view: int, place: str | None, pair: int | None, n_pairs: int, pending: bool, width: int
+    views: Sequence[Readout],
+    view: int,
+    place: str | None,
+    pair: int | None,
+    n_pairs: int,
+    pending: bool,
+    width: int,
 ) -> Content:
     """Two or three lines of `width` cells.
 
     Args:
-        view: index of the chosen view.
+        views: that there are.
+        view: index of the chosen one.
         place: the position in words; None where the view has but one.
         pair: the chosen prompt; None for the mean over `n_pairs`.
         pending: newer values are being computed.
     """
-    return lines([_tabs(view, width), *_selectors(place, pair, n_pairs, pending, width)])
+    return lines([_tabs(views, view, width), *_selectors(place, pair, n_pairs, pending, width)])
 
 
-def _tabs(view: int, width: int) -> Content:
+def _tabs(views: Sequence[Readout], view: int, width: int) -> Content:
     """The views' names, as long as there is room for; brackets mark the chosen one."""
-    for names in zip(*(one.names for one in VIEWS), strict=True):
+    for names in zip(*(one.names for one in views), strict=True):
         if sum(map(len, names)) + len(names) + 1 <= width:
             break
     tabs = Content()
@@ -38,7 +47,7 @@ def _tabs(view: int, width: int) -> Content:
         before = "[" if i == view else "]" if i == view + 1 else " "
         style = link("view", i, "bold reverse" if i == view else "")
         tabs += Content.assemble((before, "bold"), (name, style))
-    return tabs + Content.styled("]" if view == len(VIEWS) - 1 else " ", "bold")
+    return tabs + Content.styled("]" if view == len(views) - 1 else " ", "bold")
 
 
 def _selectors(

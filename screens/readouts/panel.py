@@ -1,10 +1,8 @@
 """Readouts: what the chosen component does, in words and numbers.
 
-One widget with five views of a component: its logit lens, the direct logit attribution, its curve
-over the task's answer space, a head's attention pattern, and the lens of the residual stream. It
-owns which view, position and prompt are looked at; the numbers are the session's, computed in the
-background. Only the latest wish is ever computed next, and a result is shown only if it is still
-what is wished for.
+One widget with the views of a component that the catalogue of readouts lists. It owns which view,
+position and prompt are looked at; the numbers are the session's, computed in the background. Only
+the latest wish is ever computed next, and a result is shown only if it is still what is wished for.
 """
 
 from __future__ import annotations
@@ -27,7 +25,8 @@ from screens.base.worker import Worker, error_sentence
 from screens.readouts.curve_plot import has_scale, plot_curve
 from screens.readouts.head import draw_head
 from screens.readouts.heat_map import draw_attention
-from screens.readouts.requests import VIEWS, Prompts, Readout, ReadoutKind, ReadoutRequest, compute
+from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
+from screens.readouts.shapes import draw_shape
 from screens.readouts.text import (
     curve_heading,
     draw_attribution,
@@ -41,7 +40,15 @@ from screens.readouts.text import (
 )
 from workbench.circuits.names import kind_of
 from workbench.errors import Cancelled
-from workbench.readouts.results import AnswerCurve, AttentionPattern, DirectAttribution, Lens
+from workbench.readouts.catalogue import READOUTS, Readout
+from workbench.readouts.results import (
+    AnswerCurve,
+    AttentionPattern,
+    DirectAttribution,
+    Lens,
+    ResidualLens,
+)
+from workbench.readouts.shapes import Grid
 
 if TYPE_CHECKING:
     from textual_plotext import PlotextPlot
@@ -121,10 +128,11 @@ task is judged.
         self.node: str | None = None
         self.position = -1
         self.pair: int | None = None
+        self._views = tuple(READOUTS.values())
         self._view = 0
         self._prompts: Prompts | None = None
-        self._results: OrderedDict[ReadoutRequest, Readout | str] = OrderedDict()
-        self._shown: Readout | str | None = None
+        self._results: OrderedDict[ReadoutRequest, ReadoutResult | str] = OrderedDict()
+        self._shown: ReadoutResult | str | None = None
         self._computing: ReadoutRequest | None = None
         self._background: Worker | None = None
         self._debounce: Timer | None = None
@@ -148,14 +156,14 @@ task is judged.
     # What is looked at.
 
     @property
-    def result(self) -> Readout | None:
+    def result(self) -> ReadoutResult | None:
         """What is shown of the present wish; None while it is computed, or if there is none."""
         shown = self._shown
         return None if self.pending or isinstance(shown, str) else shown
 
     @property
-    def view(self) -> ReadoutKind:
-        return VIEWS[self._view]
+    def view(self) -> Readout:
+        return self._views[self._view]
 
     @property
     def pending(self) -> bool:
@@ -180,10 +188,10 @@ task is judged.
         node = self.node if view.by_node else None
         if view.by_node and node is None:
             return "Choose a component to read what it writes."
-        if view.key == "attention" and kind_of(node or "") != "head":
+        if view.name == "attention" and kind_of(node or "") != "head":
             return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
         return ReadoutRequest(
-            view.key, node, self.position if view.by_position else None, self.pair
+            view.name, node, self.position if view.by_position else None, self.pair
         )
 
     def _want(self) -> None:
@@ -220,10 +228,10 @@ task is judged.
         self._computing = wish
         known_prompts = self._prompts
 
-        def work() -> tuple[Prompts, Readout]:
+        def work() -> tuple[Prompts, ReadoutResult]:
             return known_prompts or Prompts.of(session), compute(session, wish)
 
-        def done(result: tuple[Prompts, Readout]) -> None:
+        def done(result: tuple[Prompts, ReadoutResult]) -> None:
             if session is self.session:
                 self._prompts = result[0]
             self._finished(session, wish, result[1])
@@ -236,7 +244,7 @@ task is judged.
         background.put(work, done, failed)
 
     def _finished(
-        self, session: Session, wish: ReadoutRequest, result: Readout | str | None
+        self, session: Session, wish: ReadoutRequest, result: ReadoutResult | str | None
     ) -> None:
         self._computing = None
         if session is self.session and result is not None:
@@ -281,10 +289,18 @@ task is judged.
     def _draw_head(self) -> None:
         n_pairs = 0 if self.session is None else self.session.task.n_pairs
         place = None
-        if self.view.by_position or self.view.key == "attention":
+        if self.view.by_position or self.view.name == "attention":
             place = f"{index(self.position)}{self._token()}"
         self.query_one("#readout-head", Static).update(
-            draw_head(self._view, place, self.pair, n_pairs, self.pending, max(20, self.size.width))
+            draw_head(
+                self._views,
+                self._view,
+                place,
+                self.pair,
+                n_pairs,
+                self.pending,
+                max(20, self.size.width),
+            )
         )
 
     def _token(self) -> str:
@@ -298,7 +314,7 @@ task is judged.
             token = self._prompts.shared.get(self.position)
         return "" if token is None else " " + show_token(token, 12)
 
-    def _show(self, result: Readout | str) -> None:
+    def _show(self, result: ReadoutResult | str) -> None:
         """Draw a result, or a sentence in its place."""
         other_kind = type(result) is not type(self._shown)
         self._shown = result
@@ -306,7 +322,7 @@ task is judged.
         text = self.query_one("#readout-text", Static)
         note = self.query_one("#readout-note", Static)
         plotted = isinstance(result, AnswerCurve) and has_scale(result)
-        self._body.set_class(isinstance(result, AttentionPattern), "-map")
+        self._body.set_class(isinstance(result, AttentionPattern | Grid), "-map")
         if plotted:
             assert isinstance(result, AnswerCurve)
             text.update(lines(curve_heading(result)))
@@ -320,7 +336,7 @@ task is judged.
         if other_kind:
             self._body.scroll_home(animate=False)
 
-    def _text(self, result: Readout | str, width: int) -> Content:
+    def _text(self, result: ReadoutResult | str, width: int) -> Content:
         if isinstance(result, str):
             return lines(quiet(result, width))
         if isinstance(result, Lens):
@@ -331,7 +347,9 @@ task is judged.
             return draw_curve_rows(result, width)
         if isinstance(result, AttentionPattern):
             return draw_attention(result, self.position, width)
-        return draw_residual(result, width)
+        if isinstance(result, ResidualLens):
+            return draw_residual(result, width)
+        return draw_shape(result, width)
 
     def _marker(self, lens: Lens) -> Any:
         """Which tokens are answers: known of one prompt; over many they differ."""
@@ -353,7 +371,7 @@ task is judged.
     # Keys and mouse.
 
     def action_view(self, by: int) -> None:
-        self._go(view=(self._view + by) % len(VIEWS))
+        self._go(view=(self._view + by) % len(self._views))
 
     def _go(self, view: int) -> None:
         if view != self._view:
@@ -361,7 +379,7 @@ task is judged.
             self._want()
 
     def action_position(self, by: int) -> None:
-        if self.session is None or (not self.view.by_position and self.view.key != "attention"):
+        if self.session is None or (not self.view.by_position and self.view.name != "attention"):
             return
         position = max(-self._longest(), min(-1, self.position + by))
         if position != self.position:

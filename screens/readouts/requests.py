@@ -1,4 +1,4 @@
-"""What is read for the readouts: the five views, a wish for one of them, and how it is computed.
+"""What is read for the readouts: a wish for one of them, and how it is computed.
 
 Plain values; the only call into a session that computes is `compute`.
 """
@@ -15,6 +15,7 @@ from workbench.readouts.results import (
     Lens,
     ResidualLens,
 )
+from workbench.readouts.shapes import Shape
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
@@ -25,30 +26,7 @@ TOKENS_OF_RESIDUAL = 4
 """Tokens after each layer; a narrow panel shows fewer."""
 
 
-@dataclass(frozen=True)
-class ReadoutKind:
-    """One way to look at a component: its names from long to short, and what it depends on."""
-
-    key: str
-    names: tuple[str, str, str]
-    by_node: bool = True
-    by_position: bool = True
-
-
-VIEWS = (
-    ReadoutKind("lens", ("Logit lens", "Lens", "Lens")),
-    ReadoutKind(
-        "attribution",
-        ("Direct logit attribution", "Direct", "Direct"),
-        by_node=False,
-        by_position=False,
-    ),
-    ReadoutKind("curve", ("Answer curve", "Curve", "Curve")),
-    ReadoutKind("attention", ("Attention", "Attention", "Attn"), by_position=False),
-    ReadoutKind("residual", ("Residual lens", "Residual", "Resid"), by_node=False),
-)
-
-Readout = Lens | DirectAttribution | AnswerCurve | AttentionPattern | ResidualLens
+ReadoutResult = Lens | DirectAttribution | AnswerCurve | AttentionPattern | ResidualLens | Shape
 
 
 @dataclass(frozen=True)
@@ -85,7 +63,7 @@ class Prompts:
         return cls(shortest, shared)
 
 
-def compute(session: Session, wish: ReadoutRequest) -> Readout:
+def compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:
     """Compute a wish. For a thread."""
     readouts, node, pair = session.readouts, wish.node or "", wish.pair
     position = -1 if wish.position is None else wish.position
@@ -97,4 +75,6 @@ def compute(session: Session, wish: ReadoutRequest) -> Readout:
         return readouts.attention(node, pair=pair)
     if wish.view == "curve":
         return readouts.curve(node, position=position, pair=pair)
-    return readouts.lens(node, position=position, pair=pair, k=TOKENS)
+    if wish.view == "lens":
+        return readouts.lens(node, position=position, pair=pair, k=TOKENS)
+    return readouts.read(wish.view, node, position=position, pair=pair)

@@ -144,7 +144,7 @@ class GuidedBench(Guided, BenchScreen):
                 setting=view.setting,
                 costs=view.costs,
                 edge=edge.edge if edge is not None else None,
-                readout=readouts.view.key,
+                readout=readouts.view.name,
                 read=readouts.node,
             ),
             status=session.status(),

@@ -22,6 +22,7 @@ LONG_SIGNATURES = {
     "workbench/cli/assess.py assess",
     "workbench/cli/bench.py bench",
     "workbench/cli/clusters.py clusters",
+    "workbench/cli/readout.py readout",
     "workbench/cli/discover.py discover",
     # What a script may choose, by name.
     "workbench/assessment/assess.py assess",

@@ -27,6 +27,7 @@ from workbench.cli.options import (
     experiment_options,
 )
 from workbench.cli.pocket import app as pocket
+from workbench.cli.readout import readout
 from workbench.cli.report import report
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
@@ -184,6 +185,7 @@ def tasks(as_json: Json = False) -> None:
 app.command()(discover)
 app.command()(clusters)
 app.command()(assess)
+app.command()(readout)
 app.command()(bench)
 app.command()(report)
 app.add_typer(pocket, name="pocket")

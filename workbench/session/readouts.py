@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.base.failures import failures_as_sentences
 from workbench.session.priority_lock import PriorityLock
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Lens,
         ResidualLens,
     )
+    from workbench.readouts.shapes import Shape
 
 
 class SessionReadouts:
@@ -29,6 +30,28 @@ class SessionReadouts:
     def __init__(self, engine: SessionEngine, lock: PriorityLock) -> None:
         self._experiment = engine.experiment
         self._lock = lock
+
+    def read(
+        self,
+        name: str,
+        node: str | None = None,
+        position: int = -1,
+        pair: int | None = None,
+        run: str = "clean",
+    ) -> Shape:
+        """What a readout of the catalogue says, in the shape in which it can be drawn."""
+        from workbench.readouts.catalogue import find_readout, read_out
+        from workbench.readouts.shapes import shape_of
+
+        entry = find_readout(name)
+        how: dict[str, Any] = {"position": position, "pair": pair, "run": run}
+        if entry.in_turns:
+            how["turn"] = self._lock.background
+        with failures_as_sentences():
+            if entry.in_turns:
+                return shape_of(read_out(self._experiment, name, node, **how))
+            with self._lock.background():
+                return shape_of(read_out(self._experiment, name, node, **how))
 
     def lens(
         self,

@@ -1,0 +1,96 @@
+"""Readouts of plug-ins as aligned text: one function for each of the four shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.cells import cell_len
+from textual.content import Content
+
+from screens.base.numbers import bar, signed
+from screens.base.tokens import fit, show_token
+from screens.readouts.heat_map import SHADES, legend, shade
+from screens.readouts.text import HEADING, MOST_BAR, QUIET, digits_of, lines, quiet
+from workbench.base.text import printable
+from workbench.readouts.shapes import Grid, Ranking, Rows, Series, Shape
+
+MOST_NAME = 18
+"""Cells of the longest name before a bar."""
+MOST_LABEL = 12
+"""Cells of the longest token beside a map."""
+
+
+def draw_shape(shape: Shape, width: int) -> Content:
+    """Heading, values and definition, in lines of this width."""
+    parts = [Content.styled(fit(printable(shape.title), width).rstrip(), HEADING)]
+    if isinstance(shape, Ranking):
+        parts += _bars(
+            [name for name, _ in shape.values], [v for _, v in shape.values], shape.unit, width
+        )
+    elif isinstance(shape, Series):
+        parts += _bars(shape.labels, shape.values, shape.unit, width)
+    elif isinstance(shape, Grid):
+        parts += _map(shape, width)
+    else:
+        parts += _table(shape, width)
+    if shape.definition:
+        parts += [Content(), *quiet(shape.definition, width)]
+    return lines(parts)
+
+
+def _bars(names: Sequence[str], values: Sequence[float], unit: str, width: int) -> list[Content]:
+    largest = max((abs(value) for value in values), default=0.0)
+    digits = digits_of(largest)
+    number = max([cell_len(unit), *(len(signed(value, digits)) for value in values)])
+    longest = max((cell_len(show_token(name)) for name in names), default=1)
+    name_width = max(1, min(MOST_NAME, longest, width - number - 6))
+    half = min(MOST_BAR // 2, (width - name_width - number - 3) // 2)
+    rows = [Content.styled(fit(f"{'':{name_width}} {unit:>{number}}", width), QUIET)]
+    for name, value in zip(names, values, strict=True):
+        rows.append(
+            Content.assemble(
+                fit(show_token(name, name_width), name_width),
+                f" {signed(value, digits):>{number}} ",
+                (
+                    bar(value, largest, half) if half > 0 else "",
+                    "$text-warning" if value < 0 else "$text-primary",
+                ),
+            )
+        )
+    return rows
+
+
+def _map(grid: Grid, width: int) -> list[Content]:
+    """Shades by the share of the largest magnitude; a minus stands before what is below 0."""
+    values = np.asarray(grid.values, dtype=np.float64)
+    largest = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 0.0
+    label = min(MOST_LABEL, max((cell_len(show_token(row)) for row in grid.rows), default=1))
+    units = "".join(f"{column % 10} " for column in range(len(grid.columns)))
+    rows = [Content.styled(f"{'':{label + 5}}{units}", QUIET)]
+    for number, (token, row) in enumerate(zip(grid.rows, values, strict=True)):
+        cells = "".join(_cell(float(value), largest) for value in row)
+        name = fit(show_token(token, label), label)
+        rows.append(Content.assemble(f"{number:>3} {name} ", (cells, "$text-primary")))
+    at_most = f"largest {signed(largest, digits_of(largest))} {grid.unit}; "
+    return [*rows, *quiet(at_most + legend(), max(width, len(SHADES) * 7))]
+
+
+def _cell(value: float, largest: float) -> str:
+    if not np.isfinite(value) or largest <= 0:
+        return "  "
+    sign = shade(abs(value) / largest)
+    return ("-" if value < 0 and sign != " " else sign) + sign
+
+
+def _table(table: Rows, width: int) -> list[Content]:
+    shown = [[printable(text) for text in row] for row in table.rows]
+    columns = list(zip(table.columns, *shown, strict=True))
+    widths = [max(map(cell_len, column)) for column in columns]
+
+    def row(texts: Sequence[str]) -> str:
+        line = "  ".join(fit(text, cells) for text, cells in zip(texts, widths, strict=True))
+        return fit(line, width).rstrip()
+
+    head = Content.styled(row(table.columns), QUIET)
+    return [head, *(Content(row(texts)) for texts in shown)]

@@ -1,0 +1,51 @@
+"""The command `workbench readout`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.tiny_models import tiny_gpt2
+from workbench import load_model, prepare, read_out
+from workbench.cli.main import main
+from workbench.readouts.catalogue import READOUTS
+from workbench.readouts.shapes import shape_of, to_json
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny"
+    hf, tokenizer = tiny_gpt2()
+    hf.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+def test_it_says_what_a_script_is_told(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["readout", str(model), "greater-than", "--pairs", "3", "--device", "cpu"]
+    experiment = prepare(load_model(str(model), device="cpu"), "greater-than", pairs=3)
+    for name in READOUTS:
+        node = "a1.h0" if READOUTS[name].by_node else None
+        of = ["--readout", name, "--pair", "1", *(["--node", node] if node else [])]
+        assert not main([*arguments, *of, "--json"])
+        told = json.loads(capsys.readouterr().out)
+        shape = shape_of(read_out(experiment, name, node, pair=1))
+        assert told == json.loads(json.dumps({"readout": name, **to_json(shape)}))
+        assert not main([*arguments, *of])
+        assert capsys.readouterr().out.startswith(shape.title)
+
+
+def test_the_list_and_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not main(["readout", "--list", "--json"])
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)] == list(READOUTS)
+    assert not main(["readout", "--list"])
+    assert "lens  " in capsys.readouterr().out
+    for arguments, said in (
+        (["readout"], "Name a model and a task"),
+        (["readout", "gpt2", "ioi"], "is of a node"),
+        (["readout", "gpt2", "ioi", "-r", "no-such"], "There is no readout"),
+    ):
+        assert main(arguments) == 2
+        assert said in capsys.readouterr().err

@@ -1,0 +1,127 @@
+"""`workbench readout`: what a component writes or reads, as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from workbench.cli import console, output
+from workbench.cli.options import Json, experiment_options
+from workbench.errors import WorkbenchError
+from workbench.experiment.settings import ExperimentSettings
+from workbench.readouts.catalogue import READOUTS, find_readout
+
+if TYPE_CHECKING:
+    from workbench.readouts.shapes import Grid, Shape
+
+DIGITS = 4
+"""Digits of every number in the table."""
+
+
+@experiment_options(optional=True)
+def readout(
+    name: Annotated[
+        str, typer.Option("--readout", "-r", help="One of --list, or FILE.py:NAME.")
+    ] = "lens",
+    list_: Annotated[bool, typer.Option("--list", help="List the readouts instead.")] = False,
+    node: Annotated[
+        str | None, typer.Option(help="Of which node, such as a5.h1, where it is of one.")
+    ] = None,
+    position: Annotated[
+        int, typer.Option(help="Which token: from the end if negative, else from the start.")
+    ] = -1,
+    pair: Annotated[
+        int | None, typer.Option(min=0, help="Of which pair. [default: the mean over all]")
+    ] = None,
+    run: Annotated[
+        Literal["clean", "corrupted"], typer.Option(help="Of which of a pair's two prompts.")
+    ] = "clean",
+    *,
+    settings: ExperimentSettings,
+    as_json: Json = False,
+) -> None:
+    """Read what a component writes: its logit lens, its attention, and more."""
+    if list_:
+        _list(as_json)
+        return
+    if not settings.model or not settings.task:
+        raise WorkbenchError(
+            "Name a model and a task: workbench readout MODEL TASK --readout lens --node m0 "
+            "(workbench readout --list shows the readouts)."
+        )
+    # What costs nothing to find out comes before what takes seconds.
+    entry = find_readout(name)
+    if entry.by_node and node is None:
+        raise WorkbenchError(f"The readout {entry.name} is of a node: name one with --node.")
+    settings = settings.checked()
+    with console.ProgressLine() as progress:
+        progress("Starting", None)
+        from workbench.experiment.prepare import prepare
+        from workbench.readouts.catalogue import read_out
+        from workbench.readouts.shapes import shape_of, to_json
+
+        experiment = prepare(settings.load_model(progress), settings.task, settings, progress)
+        shape = shape_of(
+            read_out(experiment, entry.name, node, position=position, pair=pair, run=run)
+        )
+    if as_json:
+        output.as_json({"readout": entry.name, **to_json(shape)})
+    else:
+        _report(shape)
+
+
+def _list(as_json: bool) -> None:
+    if as_json:
+        output.as_json([vars(entry) for entry in READOUTS.values()])
+        return
+    for entry in READOUTS.values():
+        output.line(f"{entry.name}  {entry.help}")
+        needs = [
+            word for word, of in (("node", entry.by_node), ("position", entry.by_position)) if of
+        ]
+        if needs:
+            output.line(f"  of a {' and a '.join(needs)}")
+        if READOUTS.is_foreign(entry.name):
+            output.line(f"  comes from {READOUTS.source(entry.name)}")
+
+
+def _report(shape: Shape) -> None:
+    from workbench.readouts.shapes import Grid, Ranking, Series
+
+    output.line(shape.title)
+    if isinstance(shape, Ranking):
+        _table(("", shape.unit), [(name, _number(value)) for name, value in shape.values])
+    elif isinstance(shape, Series):
+        pairs = zip(shape.labels, shape.values, strict=True)
+        _table(("", shape.unit), [(label, _number(value)) for label, value in pairs])
+    elif isinstance(shape, Grid):
+        _table(("", *shape.columns), _grid_rows(shape))
+    else:
+        _table(shape.columns, shape.rows)
+    if shape.definition:
+        output.line(shape.definition)
+
+
+def _grid_rows(grid: Grid) -> list[tuple[str, ...]]:
+    import numpy as np
+
+    values = np.asarray(grid.values, dtype=np.float64)
+    return [
+        (token, *(_number(float(value)) for value in row))
+        for token, row in zip(grid.rows, values, strict=True)
+    ]
+
+
+def _number(value: float) -> str:
+    return f"{value:.{DIGITS}g}"
+
+
+def _table(
+    head: tuple[str, ...], rows: list[tuple[str, ...]] | tuple[tuple[str, ...], ...]
+) -> None:
+    shown = [head, *rows]
+    widths = [max(len(row[column]) for row in shown) for column in range(len(head))]
+    for row in shown:
+        texts = (text.ljust(cells) for text, cells in zip(row, widths, strict=True))
+        output.line("  " + "  ".join(texts).rstrip())

@@ -1,0 +1,138 @@
+"""The readouts: their names, what they depend on, and where they are computed. No torch.
+
+Each names its function, which is called with what it depends on:
+
+    compute(experiment, [node,] [position=...,] pair=..., run=..., **more)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import WorkbenchError
+from workbench.plugins import Catalogue, resolve
+
+if TYPE_CHECKING:
+    from workbench.experiment.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Readout:
+    """One way to look at a component.
+
+    Attributes:
+        name: as commands and scripts take it.
+        names: for a heading, from long to short.
+        compute: its function, as "package.module:name"; a plug-in's returns one of the shapes of
+            `readouts.shapes`.
+        help: one sentence.
+        by_node: it is of the chosen node.
+        by_position: it is of the chosen position.
+        in_turns: it takes `turn`, a context for each of its pieces, so that others go between.
+    """
+
+    name: str
+    names: tuple[str, str, str]
+    compute: str
+    help: str
+    by_node: bool = True
+    by_position: bool = True
+    in_turns: bool = False
+
+
+_HERE = "workbench.readouts"
+
+BUILT_IN = (
+    Readout(
+        "lens",
+        ("Logit lens", "Lens", "Lens"),
+        f"{_HERE}.logit_lens:logit_lens",
+        "The tokens whose logit a node's output raises and lowers most.",
+    ),
+    Readout(
+        "attribution",
+        ("Direct logit attribution", "Direct", "Direct"),
+        f"{_HERE}.direct_logit_attribution:direct_logit_attribution",
+        "What every node writes directly to the logit difference.",
+        by_node=False,
+        by_position=False,
+    ),
+    Readout(
+        "curve",
+        ("Answer curve", "Curve", "Curve"),
+        f"{_HERE}.answer_curve:answer_curve",
+        "The lens of a node over all the task's answers.",
+    ),
+    Readout(
+        "attention",
+        ("Attention", "Attention", "Attn"),
+        f"{_HERE}.attention:attention_pattern",
+        "Which tokens a head looks at from each token.",
+        by_position=False,
+    ),
+    Readout(
+        "residual",
+        ("Residual lens", "Residual", "Resid"),
+        f"{_HERE}.residual_lens:residual_lens",
+        "What the model would say if it stopped after each layer.",
+        by_node=False,
+        in_turns=True,
+    ),
+)
+
+READOUTS: Catalogue[Readout] = Catalogue("readouts", "readout", Readout, BUILT_IN)
+
+
+def find_readout(name: str) -> Readout:
+    """The readout of this name, or in a file, `FILE.py:NAME`.
+
+    Raises:
+        WorkbenchError: there is none.
+    """
+    found = READOUTS.get(name) or READOUTS.from_file(name)
+    if found is None:
+        raise WorkbenchError(
+            f"There is no readout {name[:60]!r}; choose one of: {', '.join(READOUTS)}."
+        )
+    return found
+
+
+def read_out(
+    experiment: Experiment,
+    name: str,
+    node: str | None = None,
+    *,
+    position: int = -1,
+    pair: int | None = None,
+    run: str = "clean",
+    **more: Any,
+) -> Any:
+    """What a readout of the catalogue says of an experiment.
+
+    Args:
+        experiment: from `prepare`, or a session's.
+        name: of the readout.
+        node: which node; not needed by a readout that is of none.
+        position: from the end of each prompt if negative, else from its start.
+        pair: a pair's number, or None for the mean over all pairs.
+        run: `clean` or `corrupted`.
+        more: what this readout takes besides, such as `k` of a lens.
+
+    Returns:
+        One of the values of `readouts.results` for a built-in readout, of `readouts.shapes` for
+        one of a plug-in.
+
+    Raises:
+        WorkbenchError: there is no such readout, node, pair, position or run.
+    """
+    entry = find_readout(name)
+    if entry.by_node:
+        if node is None:
+            raise WorkbenchError(f"The readout {entry.name} is of a node: name one, such as m0.")
+        where: tuple[str, ...] = (node,)
+    else:
+        where = ()
+    if entry.by_position:
+        more = {"position": position, **more}
+    return resolve(entry.compute)(experiment, *where, pair=pair, run=run, **more)
