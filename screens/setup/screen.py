@@ -34,7 +34,7 @@ from screens.widgets.name_list import NameList, NameSuggester
 from workbench.errors import WorkbenchError
 from workbench.experiment import ablations
 from workbench.experiment.settings import ExperimentSettings
-from workbench.metrics.catalogue import DEFINITIONS
+from workbench.metrics.catalogue import METRICS
 
 if TYPE_CHECKING:
     from workbench.prompts.preview import TaskPreview
@@ -102,7 +102,7 @@ class SetupScreen(Screen[None]):
             yield Input(pairs, id="pairs", placeholder=DEFAULT_PAIRS, type="integer", max_length=6)
             yield Static(Text("Seed "), classes="label")
             yield Input(str(asked.seed), id="seed", type="integer", max_length=9)
-            metrics = [("", "task's own"), *((name, name) for name in DEFINITIONS)]
+            metrics = [("", "task's own"), *((name, name) for name in METRICS)]
             yield Choice("Metric", metrics, asked.metric or "", id="metric")
             bos = {None: "", True: "yes", False: "no"}[asked.bos]
             options = [("", "tokenizer's"), ("yes", "yes"), ("no", "no")]

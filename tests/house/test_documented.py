@@ -23,7 +23,7 @@ from workbench.assessment.catalogue import PARTS
 from workbench.cli.main import app
 from workbench.discovery.catalogue import METHODS
 from workbench.experiment.ablations import ABLATIONS
-from workbench.metrics.catalogue import DEFINITIONS
+from workbench.metrics.catalogue import METRICS
 from workbench.transformer.families.supported import SUPPORTED_FAMILIES
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -32,7 +32,7 @@ TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 CATALOGUES: dict[str, Iterable[str]] = {
     "task": TASKS,
     "method": METHODS,
-    "metric": DEFINITIONS,
+    "metric": METRICS,
     "ablation": ABLATIONS,
     "family": SUPPORTED_FAMILIES,
     "part of an assessment": PARTS,

@@ -142,10 +142,10 @@ class DiscoveryRequest:
         Raises:
             WorkbenchError: which of the two it is.
         """
-        from workbench.metrics.catalogue import STEPS, check_metric
+        from workbench.metrics.catalogue import changes_in_steps
 
-        check_metric(metric)
-        if self.entry.slopes and metric in STEPS:
+        in_steps = changes_in_steps(metric)
+        if self.entry.slopes and in_steps:
             raise WorkbenchError(
                 f"{self.method} follows a metric's slope, and {metric} changes in steps: choose "
                 "another metric, or a method that computes exact effects."

@@ -111,7 +111,7 @@ def evaluate(
 def score(experiment: Experiment, circuit: Circuit) -> CircuitScore:
     """Score a circuit of an experiment's model, from nothing."""
     from workbench.engine.evaluator import Evaluator
-    from workbench.metrics.catalogue import DEFINITIONS
+    from workbench.metrics.catalogue import find_metric
 
     model, batch = experiment.model, experiment.batch
     value = Evaluator(experiment, circuit).value()
@@ -132,7 +132,7 @@ def score(experiment: Experiment, circuit: Circuit) -> CircuitScore:
         pairs=batch.n_pairs,
         dropped=batch.dropped,
         metric=experiment.metric_name,
-        metric_definition=DEFINITIONS[experiment.metric_name],
+        metric_definition=find_metric(experiment.metric_name).definition,
         ablation=experiment.ablation,
         bos=batch.prepend_bos,
         model=model.name,

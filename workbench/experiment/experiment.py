@@ -87,7 +87,7 @@ class Experiment:
     Args:
         model: the model; only its parts and graph are used.
         batch: tokens of every pair, grouped by length.
-        metric: a name of `metrics_catalogue.DEFINITIONS`.
+        metric: a name of `metrics.catalogue.METRICS`.
         ablation: a name of `settings.ABLATIONS`.
         progress: told the fraction done.
         means: over whose clean prompts a mean ablation's means are taken; None: over the batch's

@@ -21,7 +21,7 @@ PACKAGES = ("circuit-workbench", "torch", "transformers", "transformer-lens", "n
 
 def origin(experiment: Experiment, seed: int) -> dict[str, Any]:
     """Plain values: model, task, metric, ablation, seed and versions of the software."""
-    from workbench.metrics.catalogue import DEFINITIONS
+    from workbench.metrics.catalogue import find_metric
 
     model, batch = experiment.model.info, experiment.batch
     task, metric = batch.task, experiment.metric_name
@@ -43,7 +43,7 @@ def origin(experiment: Experiment, seed: int) -> dict[str, Any]:
             # Two files of this task hold the same prompts exactly if this is the same.
             "pairs_sha256": _digest(task),
         },
-        "metric": {"name": metric, "definition": DEFINITIONS[metric]},
+        "metric": {"name": metric, "definition": find_metric(metric).definition},
         "ablation": experiment.ablation
         if means is None
         else {

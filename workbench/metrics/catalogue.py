@@ -2,30 +2,75 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from workbench.errors import WorkbenchError
+from workbench.plugins import Catalogue
 
 NEGLIGIBLE = 1e-4
 """A share of what corrupting does to the metric below which an estimate is rounding."""
 
-DEFINITIONS: dict[str, str] = {
-    "logit_diff": "mean logit of the answers minus mean logit of the wrong answers, last position",
-    "prob_diff": "summed probability of the answers minus that of the wrong answers, last position",
-    "kl": "KL(model || circuit), summed over the vocabulary, in nats, last position",
-    "accuracy": "share of pairs whose best answer has a higher logit than the best wrong answer",
-}
 
-# Metrics that change in steps: their slope is zero wherever there is one.
-STEPS = ("accuracy",)
+@dataclass(frozen=True)
+class MetricKind:
+    """One metric; a larger value is better, but for `kl`.
+
+    Attributes:
+        name: as it is asked for.
+        definition: shown beside every number.
+        in_steps: it changes in steps, so that its slope is zero wherever there is one.
+        compute: of a plug-in's, the function from logits [pair, alternative, vocabulary] and the
+            `Answers` of the pairs to the metric [pair, alternative], as "package.module:name";
+            None for those that `Metric` computes itself.
+    """
+
+    name: str
+    definition: str
+    in_steps: bool = False
+    compute: str | None = None
+
+
+BUILT_IN = (
+    MetricKind(
+        "logit_diff",
+        "mean logit of the answers minus mean logit of the wrong answers, last position",
+    ),
+    MetricKind(
+        "prob_diff",
+        "summed probability of the answers minus that of the wrong answers, last position",
+    ),
+    MetricKind("kl", "KL(model || circuit), summed over the vocabulary, in nats, last position"),
+    MetricKind(
+        "accuracy",
+        "share of pairs whose best answer has a higher logit than the best wrong answer",
+        in_steps=True,
+    ),
+)
+
+METRICS: Catalogue[MetricKind] = Catalogue("metrics", "metric", MetricKind, BUILT_IN)
+
+
+def find_metric(name: str) -> MetricKind:
+    """The metric of this name, or in a file, `FILE.py:NAME`.
+
+    Raises:
+        WorkbenchError: there is none.
+    """
+    found = METRICS.get(name) or METRICS.from_file(name)
+    if found is None:
+        raise WorkbenchError(f"There is no metric {name!r}; choose one of: {', '.join(METRICS)}.")
+    return found
 
 
 def check_metric(name: str) -> str:
-    """The name back, if it is a metric's.
+    """The metric's own name, if it is a metric.
 
     Raises:
         WorkbenchError: if it is not.
     """
-    if name not in DEFINITIONS:
-        raise WorkbenchError(
-            f"There is no metric {name!r}; choose one of: {', '.join(DEFINITIONS)}."
-        )
-    return name
+    return find_metric(name).name
+
+
+def changes_in_steps(name: str) -> bool:
+    """Whether a metric's slope is zero wherever there is one. Raises as `check_metric` does."""
+    return find_metric(name).in_steps

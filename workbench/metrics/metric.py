@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from workbench.metrics.catalogue import check_metric
+from workbench.metrics.catalogue import check_metric, find_metric
+from workbench.plugins import resolve
 from workbench.transformer.forward import unembed
 from workbench.transformer.parts import ModelParts
 
@@ -62,7 +63,7 @@ class Metric:
     """A metric for one group of pairs.
 
     Args:
-        name: one of `metrics_catalogue.DEFINITIONS`.
+        name: one of `metrics.catalogue.METRICS`.
         parts: the model, whose final norm and unembedding turn residuals into logits.
         answers: right and wrong tokens of the group's pairs.
         clean_final: [pair, d_model], the clean run's last residual, which `kl` compares with.
@@ -161,6 +162,10 @@ class Metric:
             ).to(logits.dtype)
         if self.name == "kl":
             return self.kl(logits)
+        compute = find_metric(self.name).compute
+        if compute is not None:
+            value: Tensor = resolve(compute)(logits, self.answers)
+            return value.to(logits.dtype)
         return self.correct(logits)
 
     def logit_difference(self, logits: Tensor) -> Tensor:

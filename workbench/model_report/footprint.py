@@ -80,7 +80,7 @@ def of_model(
         pairs: how many.
         tokens: length of every prompt.
         start: the first position at which any pair's prompts differ; 0 is the worst case.
-        metric: one of `metrics_catalogue.DEFINITIONS`.
+        metric: one of `metrics.catalogue.METRICS`.
 
     Raises:
         WorkbenchError: the model has no embedding for so many positions.

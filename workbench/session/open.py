@@ -48,7 +48,7 @@ def open_engine(model: Model, task: Task, settings: ExperimentSettings, say: Pro
     """
     from workbench.experiment.experiment import Experiment
     from workbench.experiment.prepare import means_batch
-    from workbench.metrics.catalogue import DEFINITIONS
+    from workbench.metrics.catalogue import find_metric
     from workbench.prompts.batch import make_batch
 
     say("Reading the prompts", None)
@@ -89,7 +89,7 @@ def open_engine(model: Model, task: Task, settings: ExperimentSettings, say: Pro
         name=task.name,
         description=task.description,
         metric=task.metric,
-        metric_definition=DEFINITIONS[task.metric],
+        metric_definition=find_metric(task.metric).definition,
         n_pairs=batch.n_pairs,
         seed=task.seed,
         ablation=settings.ablation,

@@ -155,9 +155,9 @@ class SessionEngine:
     def eap(self, tick: Callable[[float], None]) -> Matrix:
         """Estimates for all edges; `tick` is told the fraction done."""
         from workbench.discovery.estimates import estimates
-        from workbench.metrics.catalogue import STEPS
+        from workbench.metrics.catalogue import changes_in_steps
 
-        if self.experiment.metric_name in STEPS:
+        if changes_in_steps(self.experiment.metric_name):
             graph = self.model.graph
             return np.zeros((graph.n_sources, graph.n_destinations), dtype=np.float32)
         with failures_as_sentences():

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tests.support.cases.engine_cases import case
 from workbench.errors import WorkbenchError
-from workbench.metrics.catalogue import DEFINITIONS
+from workbench.metrics.catalogue import METRICS
 from workbench.metrics.metric import Answers, Metric
 from workbench.transformer.forward import unembed
 
@@ -36,7 +36,7 @@ def by_hand(name: str, logits: Tensor, clean: Tensor, right: tuple[int, ...], wr
     return float(max(logits[i] for i in right) > max(logits[i] for i in wrong))
 
 
-@pytest.mark.parametrize("name", DEFINITIONS)
+@pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize("family", ["gpt2", "llama"])
 def test_a_metric_is_what_its_definition_says(name: str, family: str) -> None:
     parts = case(family).model.parts
@@ -90,7 +90,7 @@ def test_an_unknown_metric_is_refused() -> None:
         Metric("perplexity", parts, answers, torch.zeros(1, parts.d_model))
 
 
-@pytest.mark.parametrize("name", DEFINITIONS)
+@pytest.mark.parametrize("name", METRICS)
 def test_many_alternatives_are_measured_a_few_at_a_time(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from workbench.engine.budget import Shape
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.plan import Positions, make_plan
 from workbench.experiment.experiment import Experiment
-from workbench.metrics.catalogue import DEFINITIONS
+from workbench.metrics.catalogue import METRICS
 from workbench.model_report.footprint import Footprint, _needed, predict
 from workbench.models.architecture import storage_bytes
 from workbench.prompts.batch import Group
@@ -116,5 +116,5 @@ def test_the_peak_is_what_stands_beside_one_another() -> None:
 def test_metrics_of_the_whole_vocabulary_take_more() -> None:
     parts = parts_of(MODELS["llama"]())
     parts = replace(parts, w_u=torch.zeros(parts.d_model, 50_000))
-    of = {name: predict(parts, [Shape(64, 60)], name).what_if for name in DEFINITIONS}
+    of = {name: predict(parts, [Shape(64, 60)], name).what_if for name in METRICS}
     assert of["kl"] == of["prob_diff"] == of["accuracy"] > of["logit_diff"]

@@ -13,7 +13,7 @@ from tasks.task import Task
 from tests.support.cases.family_cases import CASES, model_of
 from tests.support.cases.readout_cases import PAIRS
 from workbench.experiment.experiment import Experiment
-from workbench.metrics.catalogue import DEFINITIONS
+from workbench.metrics.catalogue import METRICS
 from workbench.metrics.metric import Answers, Metric
 from workbench.prompts.batch import make_batch
 from workbench.readouts.activations import activations
@@ -107,7 +107,7 @@ def test_attention_patterns_are_the_models(name: str) -> None:
 
 
 @cases
-@pytest.mark.parametrize("metric", DEFINITIONS)
+@pytest.mark.parametrize("metric", METRICS)
 def test_metrics_are_those_of_the_models_logits(name: str, metric: str) -> None:
     experiment = workspace_of(name, metric)
     clean, corrupted = (

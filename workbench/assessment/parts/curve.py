@@ -34,7 +34,7 @@ from workbench.discovery.request import DiscoveryRequest
 from workbench.discovery.selection import How, Selection, select
 from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Experiment
-from workbench.metrics.catalogue import STEPS
+from workbench.metrics.catalogue import changes_in_steps
 
 SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 SMALL = 0.05
@@ -175,7 +175,7 @@ def _sign(experiment: Experiment, scores: NDArray[np.float32]) -> tuple[int, str
     if (scores >= 0).all():
         return 1, "The scores have no sign, so that signed and absolute are the same."
     needed = 1 if experiment.metric_name == "kl" else -1
-    if experiment.metric_name not in (*STEPS, "kl"):
+    if experiment.metric_name != "kl" and not changes_in_steps(experiment.metric_name):
         estimated = estimates(experiment)[real_edges(experiment.graph)]
         needed = 1 if np.vdot(scores, estimated) < 0 else -1
     which = "positive" if needed > 0 else "negative"

@@ -17,7 +17,7 @@ from workbench.circuits.names import mlp_name
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import PATCHING, ZERO
 from workbench.experiment.experiment import Experiment
-from workbench.metrics.catalogue import STEPS
+from workbench.metrics.catalogue import changes_in_steps
 from workbench.metrics.metric import Metric
 from workbench.transformer.forward import run_heads, write_heads
 from workbench.transformer.neurons import with_neurons
@@ -38,8 +38,8 @@ def require_slope(experiment: Experiment) -> None:
         WorkbenchError: it changes in steps, or is at its least there.
     """
     name = experiment.metric_name
-    if name in (*STEPS, "kl"):
-        why = "changes in steps" if name in STEPS else "is at its least, and so level, there"
+    if name == "kl" or changes_in_steps(name):
+        why = "changes in steps" if name != "kl" else "is at its least, and so level, there"
         raise WorkbenchError(
             f"Attribution patching follows a metric's slope at the clean run, and {name} {why}; "
             "choose another metric."

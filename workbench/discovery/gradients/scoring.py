@@ -18,7 +18,7 @@ from workbench.discovery.gradients.mlp_slope import require_insides
 from workbench.discovery.gradients.slices import Slice, slices, streamed
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import PATCHING
-from workbench.metrics.catalogue import STEPS, check_metric
+from workbench.metrics.catalogue import changes_in_steps
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
@@ -54,7 +54,7 @@ class Scorer:
             WorkbenchError: the metric changes in steps, the ablation has no corrupted prompt, or
                 the model has MLPs that the rules cannot be followed through.
         """
-        if check_metric(metric) in STEPS:
+        if changes_in_steps(metric):
             raise WorkbenchError(
                 f"{self.name} follows a metric's slope, and {metric} changes in steps; "
                 "choose another metric for estimates."

@@ -25,7 +25,7 @@ from workbench.discovery.search.lazy_ranking import Edges, Ranking
 from workbench.discovery.selection import Selection, select
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.experiment.experiment import Experiment
-from workbench.metrics.catalogue import STEPS
+from workbench.metrics.catalogue import changes_in_steps
 
 START = 4
 """How many times the edges asked for it begins with."""
@@ -79,7 +79,11 @@ def _start(experiment: Experiment, n: int, findings: Findings) -> Circuit:
     if graph.n_edges <= n:
         return Circuit.full(graph)
     name = experiment.metric_name
-    scored = experiment.with_metric("logit_diff") if name in (*STEPS, "kl") else experiment
+    scored = (
+        experiment.with_metric("logit_diff")
+        if name == "kl" or changes_in_steps(name)
+        else experiment
+    )
     found = Findings.of(graph, "eap", scored.metric_name)
     found.edges = estimates(scored)
     start = select(found, Selection("top", n, fill=True)).circuit
