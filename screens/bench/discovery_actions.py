@@ -1,53 +1,65 @@
-"""What the keys of discovery do on the bench: run, stop, list, show, take, remove, export."""
+"""Discoveries on the bench: what their keys do, and what is told of a discovery that is over."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from textual.timer import Timer
+from textual.screen import Screen
 
 from screens.base.numbers import count, percent, plain
 from screens.base.worker import error_sentence
-from screens.bench.stepping import Stepping
-from screens.discovery.runner import Discoverer, DiscoveryLine
+from screens.bench.session_runner import SessionRunner
+from screens.discovery.discovery_line import DiscoveryLine
+from screens.discovery.proposal_strip import ProposalStrip
 from workbench.errors import Cancelled
+from workbench.session.views import Status
 
 if TYPE_CHECKING:
     from screens.discovery.dialog import DiscoveryRequest
     from screens.discovery.results import ResultAnswer
     from workbench.discovery.selection import Selection
     from workbench.session.results import DiscoveryResult
-
-TICK = 0.5
-"""Seconds between two looks at the clock while a discovery runs."""
+    from workbench.session.session import Session
 
 
-class DiscoveryActions(Stepping):
-    """The part of `Bench` that is about discoveries."""
+class DiscoveryActions:
+    """Asks for discoveries, and lists, shows, takes, removes and exports their results."""
 
-    def begin_discoveries(self) -> None:
-        """When the bench is mounted."""
-        self.discoverer = Discoverer(
-            self.session,
-            self,
-            moved=self._show_run,
-            done=self._found,
-            failed=self._found_nothing,
-        )
+    def __init__(
+        self,
+        session: Session,
+        runner: SessionRunner,
+        screen: Screen[Any],
+        *,
+        line: DiscoveryLine,
+        strip: ProposalStrip,
+        command: Callable[[Callable[[], Status]], None],
+        refresh: Callable[..., None],
+    ) -> None:
+        """For a bench.
+
+        Args:
+            screen: asks and notifies.
+            line: runs the discoveries.
+            strip: steps through what they propose.
+            command: queues a command.
+            refresh: shows the session as it stands; with `anew=True`, the table sorted again.
+        """
+        self.session = session
+        self.runner = runner
+        self._screen = screen
+        self._line = line
+        self._strip = strip
+        self._command = command
+        self._refresh = refresh
         self._asked: DiscoveryRequest | None = None
-        self._ticking: Timer | None = None
-        self.begin_stepping()
-
-    def end_discoveries(self) -> None:
-        """When the bench goes."""
-        self.discoverer.stop()
-        self.what_ifs.stop()
 
     # Running.
 
-    def action_discover(self) -> None:
+    def discover(self) -> None:
         """List the results; ask for a discovery if there are none."""
         if self.session.discoveries.results:
             self.list_results()
@@ -57,27 +69,24 @@ class DiscoveryActions(Stepping):
     def ask_discovery(self) -> None:
         from screens.discovery.dialog import DiscoverDialog
 
-        run = self.discoverer.run
+        run = self._line.run
         if run is not None:
-            self.notify(
+            self._screen.notify(
                 f"{run.request.method} is still running; S stops it and keeps what it found.",
                 timeout=6,
             )
             return
-        self.app.push_screen(DiscoverDialog(self.session, self._asked), self._start)
+        self._screen.app.push_screen(DiscoverDialog(self.session, self._asked), self._start)
 
     def _start(self, request: DiscoveryRequest | None) -> None:
         if request is None:
             return
         self._asked = request
-        self.discoverer.start(request)
-        self._ticking = self.set_interval(TICK, self._show_run)
-        self._show_run()
+        self._line.start(request)
 
-    def action_stop_discovery(self) -> None:
-        if not self.discoverer.cancel():
-            self.notify("No discovery is running; D starts one.", timeout=4)
-        self._show_run()
+    def stop_discovery(self) -> None:
+        if not self._line.cancel():
+            self._screen.notify("No discovery is running; D starts one.", timeout=4)
 
     def confirm_leaving(self) -> None:
         """Leaving would end what runs."""
@@ -85,30 +94,21 @@ class DiscoveryActions(Stepping):
 
         def go(yes: bool | None) -> None:
             if yes:
-                self.app.exit()
+                self._screen.app.exit()
 
-        run = self.discoverer.run
+        run = self._line.run
         assert run is not None
         question = f"{run.request.method} is still running, and what it found would be lost."
-        self.app.push_screen(Confirm(question, "Leave", "Stay"), go)
+        self._screen.app.push_screen(Confirm(question, "Leave", "Stay"), go)
 
-    def _show_run(self) -> None:
-        self.query_one(DiscoveryLine).show(self.discoverer.run)
-
-    def _over(self) -> None:
-        if self._ticking is not None:
-            self._ticking.stop()
-            self._ticking = None
-        self._show_run()
-
-    def _found(self, held: DiscoveryResult) -> None:
-        self._over()
+    def found(self, held: DiscoveryResult) -> None:
+        """A discovery is over, and this came of it."""
         kept = held.selected
         asked = "" if kept.asked is None else f"{count(kept.asked)} {kept.unit} asked for, "
         words = f"{asked}{count(kept.kept)} edges kept"
         if held.faithfulness is not None:
             words += f", faithfulness {plain(held.faithfulness, 3)}"
-        if self.stepping:  # whoever steps through another result goes on there
+        if self._strip.stepping:  # whoever steps through another result goes on there
             words += ". D lists the results."
         else:
             words += ". P steps through them, D lists the results."
@@ -124,7 +124,7 @@ class DiscoveryActions(Stepping):
             words = f"{held.failure} {words}"
         elif not held.complete:
             title = f"{held.name} was stopped after {percent(held.fraction)}"
-        self.notify(
+        self._screen.notify(
             words,
             title=title,
             severity="error" if held.failure else "information",
@@ -132,24 +132,46 @@ class DiscoveryActions(Stepping):
             markup=False,
         )
 
-    def _found_nothing(self, error: BaseException) -> None:
-        self._over()
+    def found_nothing(self, error: BaseException) -> None:
+        """A discovery is over, and nothing came of it."""
         if isinstance(error, Cancelled):
-            self.notify("Stopped before it had found anything.", timeout=6)
+            self._screen.notify("Stopped before it had found anything.", timeout=6)
         else:
-            self.notify(error_sentence(error), severity="error", timeout=10, markup=False)
+            self._screen.notify(error_sentence(error), severity="error", timeout=10, markup=False)
 
-    def results_changed(self) -> None:
-        """Other scores stand beside the candidates, or another proposal."""
-        self.forget_step()
-        self.refresh_all(anew=True)
+    # The proposal.
+
+    def decide(self, edges: list[str], accept: bool) -> None:
+        """Accept or refuse these edges, in turn among the commands."""
+        discoveries = self.session.discoveries
+        if accept:
+            self._command(lambda: discoveries.accept(edges))
+        else:
+            self.runner.other(lambda: discoveries.refuse(edges), self._refused)
+        self._strip.queued(edges)
+
+    def take_back(self, edge: str, accepted: bool) -> None:
+        """Undo the last decision, and let the strip show its edge."""
+        session = self.session
+
+        def back() -> None:
+            self._refused()
+            self._strip.go_to_step(edge)
+
+        refuse_no_more = partial(session.discoveries.refuse, [edge], False)
+        self.runner.other(session.undo if accepted else refuse_no_more, back)
+
+    def _refused(self) -> None:
+        if not self.runner.busy:
+            self._strip.decisions_came()
+            self._refresh()
 
     # Results.
 
     def list_results(self) -> None:
         from screens.discovery.results import Results
 
-        self.app.push_screen(Results(self.session), self._answered)
+        self._screen.app.push_screen(Results(self.session), self._answered)
 
     def _answered(self, answer: ResultAnswer | None) -> None:
         if answer is None:
@@ -159,9 +181,9 @@ class DiscoveryActions(Stepping):
             self.ask_discovery()
         elif answer.wish == "take":
             self.in_turn(lambda: session.discoveries.show(number))
-            self.command(lambda: session.discoveries.take(number))
+            self._command(lambda: session.discoveries.take(number))
         elif answer.wish == "step":
-            self.in_turn(lambda: session.discoveries.show(number), self.action_step_proposal)
+            self.in_turn(lambda: session.discoveries.show(number), self._strip.begin)
         elif answer.wish == "show":
             self.in_turn(lambda: session.discoveries.show(number))
         elif answer.wish == "hide":
@@ -177,10 +199,15 @@ class DiscoveryActions(Stepping):
         """Do something to the results in its turn among the commands, and show what came of it."""
 
         def done() -> None:
-            self.results_changed()
+            self.changed()
             then()
 
         self.runner.other(call, done)
+
+    def changed(self) -> None:
+        """Other scores stand beside the candidates, or there is another proposal."""
+        self._strip.forget_step()
+        self._refresh(anew=True)
 
     def _remove(self, held: DiscoveryResult) -> None:
         from screens.widgets.dialogs import Confirm
@@ -190,7 +217,7 @@ class DiscoveryActions(Stepping):
                 self.in_turn(lambda: self.session.discoveries.remove(held.number))
 
         question = f"Remove the result {held.name}? Its scores are lost; the circuit stays."
-        self.app.push_screen(Confirm(question, "Remove"), go)
+        self._screen.app.push_screen(Confirm(question, "Remove"), go)
 
     def _select_again(self, held: DiscoveryResult) -> None:
         from screens.discovery.results import SelectAgain
@@ -203,7 +230,7 @@ class DiscoveryActions(Stepping):
                     self.list_results,
                 )
 
-        self.app.push_screen(SelectAgain(self.session, held), go)
+        self._screen.app.push_screen(SelectAgain(self.session, held), go)
 
     def _export_result(self, held: DiscoveryResult) -> None:
         from screens.widgets.dialogs import Export
@@ -214,9 +241,9 @@ class DiscoveryActions(Stepping):
                 said = f"Written: {path}"
                 self.runner.other(
                     lambda: self.session.discoveries.export(held.number, path, form),
-                    lambda: self.notify(said, timeout=8, markup=False),
+                    lambda: self._screen.notify(said, timeout=8, markup=False),
                 )
 
         name = held.name.replace(" (", "-").rstrip(")")
         dialog = Export(f"{name}.json", f"Export the circuit of {held.name} to")
-        self.app.push_screen(dialog, write)
+        self._screen.app.push_screen(dialog, write)

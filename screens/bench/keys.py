@@ -137,3 +137,10 @@ FOOTERS = {
     "proposal": tuple(action.name for action in PROPOSAL_ACTIONS),
 }  # fmt: skip
 """What the footer offers by panel, the most needed first: what does not fit is left to the help."""
+
+
+def footer(of: str, *, compares: bool) -> list[Action]:
+    """What the footer offers there; `compares`: there is a reference to compare with."""
+    first, *others = FOOTERS[of]
+    compared = ["compare"] if compares and of != "proposal" else []
+    return [BY_NAME[name] for name in (first, *compared, *others)]

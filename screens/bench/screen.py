@@ -1,68 +1,66 @@
 """The bench: the circuit as a tree, the edges into the chosen node, readouts, and the status bar.
 
 It shows a session and hears keys and clicks. What computes goes through its `SessionRunner`; what
-the keys do stands in `BenchActions` and `DiscoveryActions`.
+the keys do is done by its parts: the edges that it shows, its edits, its discoveries, its dialogs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.timer import Timer
-from textual.widget import Widget
+from textual.screen import Screen
 
 from screens.base.actions import Action
-from screens.base.numbers import count, plain, signed
+from screens.base.numbers import count
+from screens.bench.announcement import Announcement, announcement, welcome
 from screens.bench.candidates import Candidates
-from screens.bench.circuit_tree import CircuitTree
+from screens.bench.cursor import Cursor
+from screens.bench.dialogs import BenchDialogs
 from screens.bench.discovery_actions import DiscoveryActions
-from screens.bench.edges_panel import EdgesPanel
-from screens.bench.frontier import Frontier
-from screens.bench.keys import ACTIONS, BY_NAME, FOOTERS
-from screens.bench.session_runner import EdgesView, SessionRunner, Sweep
+from screens.bench.edit_actions import EditActions
+from screens.bench.keys import ACTIONS, BY_NAME, footer
+from screens.bench.panels import Panels
+from screens.bench.session_runner import EdgesView, SessionRunner
+from screens.bench.shown_edges import ShownEdges
 from screens.bench.status_bar import StatusBar
-from screens.bench.tree_layout import TreeLayout
+from screens.discovery.discovery_line import DiscoveryLine
 from screens.discovery.proposal_strip import ProposalStrip
-from screens.discovery.runner import DiscoveryLine
+from screens.navigation import ShowSetup
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
-from screens.widgets.panel_tabs import PanelTabs
-from workbench.circuits.tree import TreeRow
 from workbench.discovery.catalogue import METHODS
-from workbench.session.views import Candidate, Status
+from workbench.session.views import Status
 
 if TYPE_CHECKING:
+    from screens.graph.screen import GraphScreen
     from screens.readouts.panel import Readouts
     from workbench.session.session import Session
 
-PANELS = ("circuit", "candidates", "readouts")
-SETTLE = 0.12
-"""Seconds the cursor rests before what depends on it is looked up: held arrow keys stay smooth."""
-READABLE = 0.1
-"""Seconds between two looks at a sweep under way."""
-STATES = {
-    "open": "open: reads the clean residual",
-    "partly": "partly expanded",
-    "expanded": "expanded: reads its kept edges",
-    "dead": "dead: nothing live feeds it",
-    "input": "the embeddings: nothing feeds them",
-}
+
+def _by(method: Callable[[BenchScreen], Callable[[], None]]) -> Callable[[BenchScreen], None]:
+    """An action of the screen that a method of one of its parts carries out."""
+
+    def act(bench: BenchScreen) -> None:
+        method(bench)()
+
+    return act
 
 
-class BenchScreen(DiscoveryActions):
+class BenchScreen(Screen[None]):
     """The main screen.
 
     Attributes:
         session: what is shown.
         runner: runs its commands and sweeps.
-        view: the chosen node, which of its inputs, and the setting of the exact effects.
+        shown: which edges it shows; it follows the cursor.
+        edits: what the keys that edit do.
+        discovering: what the keys of discoveries do.
+        dialogs: opens dialogs and other screens.
     """
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
@@ -81,58 +79,70 @@ class BenchScreen(DiscoveryActions):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.view = EdgesView("logits")
-        self.visited: list[str] = []
-        self.threshold = session.threshold
         self._last = session.status()
-        self._settling: Timer | None = None
-        self._read: str | None = None
         self._leaving = False
-        self._sweep: Sweep | None = None  # whose values came into the table last
-        self._looked = 0.0
-        self._look_later = False
-        self._follow = False  # the tree's cursor moved: show the node that it came to
 
     def compose(self) -> ComposeResult:
-        from screens.readouts.panel import Readouts
-
-        yield PanelTabs(id="tabs")
-        with Horizontal(id="panels"):
-            with Vertical(id="circuit", classes="panel"):
-                yield CircuitTree(id="tree")
-                yield Frontier(id="frontier", markup=False)
-            yield EdgesPanel(id="candidates", classes="panel")
-            yield Readouts(id="readouts", classes="panel")
-        yield ProposalStrip(id="proposal")
-        yield DiscoveryLine(id="discovery")
+        panels = Panels(id="main")
+        yield panels
+        yield ProposalStrip(
+            self.session,
+            candidate=panels.candidate,
+            busy=lambda: self.runner.busy,
+            id="proposal",
+        )
+        yield DiscoveryLine(self.session, id="discovery")
         yield StatusBar(self.session.model, self.session.task, self._last, id="status")
         yield KeyBar(BY_NAME["help"], id="keys")
 
     def on_mount(self) -> None:
-        self.runner = SessionRunner(
-            self.session, self, done=self.command_done, failed=self.failed, progress=self._moved
-        )
-        self.begin_discoveries()
+        self._make_parts()
         self.table.order = self.session.graph.source_index
-        self.show_panel("circuit")
+        self.panels.show("circuit")
         self.refresh_all(anew=True)
-        self._read_component()
-        if warnings := self.session.task.warnings:
-            more = f" p shows all {len(warnings)} warnings." if len(warnings) > 1 else ""
-            said = warnings[0] + more
-            self.notify(said, title="Warning", severity="warning", timeout=12, markup=False)
-        if self.session.truth is not None and not self.session.commands():
-            said = "The model's true circuit comes along: C compares yours with it."
-            self.notify(said, timeout=12, markup=False)
+        self.shown.read_component()
+        for news in welcome(self.session):
+            self._tell(news)
+
+    def _make_parts(self) -> None:
+        session, table = self.session, self.table
+        runner = self.runner = SessionRunner(
+            session,
+            self,
+            done=self.command_done,
+            failed=self.failed,
+            progress=lambda: self.shown.moved(),
+        )
+        self.shown = ShownEdges(session, runner, self.panels, changed=self.describe)
+        self.edits = EditActions(
+            session, self, table, command=self.command, cursor=self.cursor, describe=self.describe
+        )
+        self.discovering = DiscoveryActions(
+            session,
+            runner,
+            self,
+            line=self.discovery,
+            strip=self.strip,
+            command=self.command,
+            refresh=self.refresh_all,
+        )
+        self.dialogs = BenchDialogs(
+            session,
+            runner,
+            self,
+            command=self.command,
+            refresh=self.refresh_all,
+            choose=self.shown.choose,
+            go_to_edge=self.go_to_edge,
+        )
 
     def on_unmount(self) -> None:
-        self.end_discoveries()
         self.runner.stop(self.session.close)
 
     def leave(self) -> None:
         """End the app once all commands that wait are done; the second time at once."""
-        if not self._leaving and self.discoverer.run is not None:
-            self.confirm_leaving()
+        if not self._leaving and self.discovery.run is not None:
+            self.discovering.confirm_leaving()
             return
         if self._leaving or not self.runner.busy:
             self.app.exit()
@@ -152,22 +162,42 @@ class BenchScreen(DiscoveryActions):
     # Widgets.
 
     @property
-    def tree_rows(self) -> CircuitTree:
-        return self.query_one("#tree", CircuitTree)
-
-    @property
-    def edges(self) -> EdgesPanel:
-        return self.query_one("#candidates", EdgesPanel)
+    def panels(self) -> Panels:
+        return self.query_one(Panels)
 
     @property
     def table(self) -> Candidates:
-        return self.edges.table
+        return self.panels.table
 
     @property
-    def readouts(self) -> Readouts:
-        from screens.readouts.panel import Readouts
+    def strip(self) -> ProposalStrip:
+        return self.query_one(ProposalStrip)
 
-        return self.query_one("#readouts", Readouts)
+    @property
+    def discovery(self) -> DiscoveryLine:
+        return self.query_one(DiscoveryLine)
+
+    # Where the user is.
+
+    @property
+    def panel(self) -> str:
+        """The panel that has, or had last, the focus."""
+        return self.panels.panel
+
+    @property
+    def view(self) -> EdgesView:
+        """The chosen node, which of its inputs, and the setting of the exact effects."""
+        return self.shown.view
+
+    @property
+    def threshold(self) -> float:
+        """As the user wants it, before the session has it."""
+        return self.edits.threshold
+
+    def cursor(self) -> Cursor:
+        return Cursor(
+            self.panel, self.view, self.panels.tree_rows.highlighted, self.table.highlighted
+        )
 
     # Showing.
 
@@ -182,52 +212,11 @@ class BenchScreen(DiscoveryActions):
         held = self.session.discoveries.shown
         scored = held is not None and METHODS[held.method].kind != "nodes"
         self.table.find_by(held.name if held is not None and scored else "")
-        self.runner.read_tree(self.show_tree)
-        self.query_one("#frontier", Frontier).show_nodes(
-            self.session.frontier(), closed=status.closed
-        )
-        self.threshold = self.session.threshold
-        self._settle()
-        self.look(anew=anew)
-
-    def show_tree(self, layout: TreeLayout) -> None:
-        """Show the circuit; the cursor stays with the chosen node unless it is being moved."""
-        self.tree_rows.show_tree(layout)
-        self.tree_rows.choose(self.view.node)
-        if not self._follow:
-            self.tree_rows.go_to(self.view.node)
-        self.describe()
-
-    def look(self, anew: bool = False) -> None:
-        """Show the edges as they stand now; once the cursor rests, compute what is not known."""
-        self._looked = monotonic()
-        edges = self.view.candidates(self.session)
-        table = self.table
-        coming = self._settling is not None
-        if not coming:
-            self.runner.look_at(self.view, edges)
-        sweep = self.runner.sweep
-        wanted = coming and not self.runner.stopped
-        table.sweeping = wanted or (sweep is not None and sweep.what == "exact")
-        table.costing = wanted or (sweep is not None and sweep.what == "drop costs")
-        table.show_edges(edges, anew=anew)
-        if self._sweep is not None and self._sweep is not sweep:
-            table.resort()  # once, at the end: rows do not jump while they are read
-            self.runner.read_tree(self.show_tree)  # which orders by what is known best
-        self._sweep = sweep if sweep is not None and sweep.what == "exact" else None
-        self.describe()
-
-    def _moved(self) -> None:
-        """A sweep moved on: show it, but not more often than can be read."""
-        if self.runner.sweep is None or monotonic() - self._looked >= READABLE:
-            self.look()
-        elif not self._look_later:
-            self._look_later = True
-            self.set_timer(READABLE, self._look_again)
-
-    def _look_again(self) -> None:
-        self._look_later = False
-        self.look()
+        self.shown.read_tree()
+        self.panels.frontier.show_nodes(self.session.frontier(), closed=status.closed)
+        self.edits.threshold = self.session.threshold
+        self.shown.settle()
+        self.shown.look(anew=anew)
 
     def on_screen_resume(self) -> None:
         """Back from another screen, on which groups or the circuit may have changed."""
@@ -237,132 +226,53 @@ class BenchScreen(DiscoveryActions):
     def describe(self) -> None:
         """Bring titles, headings and the footer up to date."""
         status = self.session.status()
-        row = self.row_of(self.view.node)
-        state = STATES[row.state] if row is not None else "not in the circuit"
-        self.table.nothing = (
-            "The embeddings: nothing feeds them." if self.view.node == "input" else "No edges."
-        )
-        self.edges.describe(
-            self.view,
-            state=state,
-            metric=self.session.task.metric,
-            threshold=self.threshold,
-            sweep=self.runner.sweep,
-            stopped=self.runner.stopped,
-        )
+        self.shown.describe(self.threshold)
+        read = self.panels.readouts.node
         titles = {
             "circuit": f"Circuit: {count(status.edges)} edges",
             "candidates": f"Edges into {self.view.node}",
-            "readouts": f"Readouts{f' of {self._read}' if self._read else ''}",
+            "readouts": f"Readouts{f' of {read}' if read else ''}",
         }
-        for number, panel in enumerate(PANELS, 1):
-            self.query_one(f"#{panel}").border_title = f"{number} {titles[panel]}"
-        self.query_one("#tabs", PanelTabs).update(titles, self.panel)
-        self.show_step()
-        first, *others = FOOTERS[self.keys_of]
-        compared = self.session.reference is not None and self.keys_of in PANELS
-        names = [first, *(["compare"] if compared else []), *others]
-        self.query_one("#keys", KeyBar).offer([BY_NAME[name] for name in names])
+        self.panels.entitle(titles)
+        self.strip.renew()
+        compares = self.session.reference is not None
+        self.query_one("#keys", KeyBar).offer(footer(self.keys_of, compares=compares))
 
     @property
     def keys_of(self) -> str:
         """What has the focus: a panel, or the strip with the proposal."""
         return "proposal" if isinstance(self.focused, ProposalStrip) else self.panel
 
-    def row_of(self, node: str) -> TreeRow | None:
-        return self.tree_rows.laid_out.find(node)
-
     # Choosing.
-
-    def choose(self, node: str, *, remember: bool = True) -> None:
-        """Show the candidate edges into a node."""
-        if node == self.view.node:
-            return
-        if remember:
-            self.visited.append(self.view.node)
-            del self.visited[:-200]
-        self.change_view(EdgesView(node, "qkv", self.view.setting, self.view.costs))
-        self.tree_rows.go_to(node)
-
-    def change_view(self, view: EdgesView) -> None:
-        other_node = view.node != self.view.node
-        self._follow = False
-        self.runner.leave()
-        self.view = view
-        table = self.table
-        table.costs_shown = view.costs
-        table.sweeping = table.costing = False
-        self.tree_rows.choose(view.node)
-        if other_node and table.filter:
-            table.filter = type(table.filter)("")
-        self._sweep = None
-        if other_node:
-            table.clear()
-        self._settle()
-        self.look(anew=True)
-
-    def _settle(self) -> None:
-        """After a moment without another move: start the sweep and the readouts."""
-        if self._settling is not None:
-            self._settling.stop()
-        self._settling = self.set_timer(SETTLE, self._settled)
-
-    def _settled(self) -> None:
-        self._settling = None
-        row = self.tree_rows.highlighted
-        follow, self._follow = self._follow, False
-        if follow and row is not None and row.name != self.view.node:
-            self.choose(row.name)
-            return
-        self.look()
-        self._read_component()
-
-    def _read_component(self) -> None:
-        """Let the readouts show the component under the cursor."""
-        node = self.view.node
-        edge = self.table.highlighted
-        if self.panel == "candidates" and edge is not None:
-            node = edge.source
-        if node != self._read:
-            self._read = node
-            self.readouts.show(self.session, node)
-            self.describe()
 
     @property
     def quiet(self) -> bool:
         """Nothing is computed, queued or waited for."""
-        waiting = self._settling is not None or self._look_later
-        return not waiting and self.runner.idle and not self.what_ifs.waiting
+        return self.shown.quiet and self.runner.idle and self.strip.idle
 
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
-        if event.rows is self.tree_rows and self.panel == "circuit":
-            self._follow = True
-        self._settle()
+        if event.rows is self.panels.tree_rows and self.panel == "circuit":
+            self.shown.follow_tree()
+        self.shown.settle()
 
     def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         self.action_go_in()
 
     def on_readouts_node_chosen(self, event: Readouts.NodeChosen) -> None:
-        self.choose(event.node)
+        self.shown.choose(event.node)
 
     def on_candidates_marked(self, event: Candidates.Marked) -> None:
-        self.toggle(event.row)
+        self.edits.toggle(event.row)
 
     def on_candidates_sorted(self) -> None:
         self.describe()
 
-    # Commands coming back.
+    # Commands, and what comes of them.
 
-    def toggle(self, edge: Candidate) -> None:
-        """Keep or drop an edge; the mark changes at once, the numbers when they are computed."""
-        table = self.table
-        table.in_flight[edge.edge] = not table.in_flight.get(
-            edge.edge, edge.kept or (edge.open and edge.preview)
-        )
-        if edge in table.rows:
-            table.redraw(table.rows.index(edge))
-        setting = self.view.setting
-        self.command(lambda: self.session.toggle(edge.edge, setting=setting))
+    def command(self, call: Callable[[], Status]) -> None:
+        """Queue a command of the session; the numbers that it will change look so from now on."""
+        self.runner.command(call)
+        self.query_one("#status", StatusBar).update(pending=True)
 
     def command_done(self, status: Status) -> None:
         if self.runner.busy:
@@ -379,46 +289,161 @@ class BenchScreen(DiscoveryActions):
 
     def _caught_up(self) -> None:
         self.table.in_flight.clear()
-        self.decisions_came()
+        self.strip.decisions_came()
         self.table.refresh()
         self.refresh_all()
 
     def _announce(self, status: Status) -> None:
-        """Say it when the circuit reaches the embeddings, and when nothing is open any more."""
-        if not status.edges or self.stepping:  # there it would stand over the strip, edge by edge
+        """Say what the circuit has come to."""
+        if self.strip.stepping:  # there it would stand over the strip, edge by edge
             return
-        closes = status.closed and not self._last.closed and status.reached_input
-        if not closes and not (status.reached_input and not self._last.reached_input):
-            return
-        faithfulness = "undefined" if status.faithfulness is None else plain(status.faithfulness, 3)
-        edges = f"{count(status.edges)} of {count(status.all_edges)} edges"
-        nodes = f"{count(status.nodes)} of {count(status.all_nodes)} nodes"
-        metric = self.session.task.metric
-        circuit, model = signed(status.circuit_metric, 3), signed(status.model_metric, 3)
-        words = (
-            f"{edges} and {nodes} carry {metric} {circuit} of the model's {model}: "
-            f"faithfulness {faithfulness}. "
+        news = announcement(status, self._last, self.session.task.metric)
+        if news is not None:
+            self._tell(news)
+
+    def _tell(self, news: Announcement) -> None:
+        self.notify(
+            news.words,
+            title=news.title,
+            severity=news.severity,
+            timeout=news.timeout,
+            markup=False,
         )
-        if status.closed:
-            words += "Nothing is open: this is the circuit's own number. o exports it."
-        else:
-            still = count(status.open_destinations)
-            words += f"{still} inputs are still open; . goes to the next node to expand."
-        title = "The circuit is closed" if closes else "The embeddings are reached"
-        self.notify(words, title=title, timeout=15 if closes else 8, markup=False)
+
+    # Discoveries and their proposals.
+
+    def on_discovery_line_found(self, event: DiscoveryLine.Found) -> None:
+        self.discovering.found(event.result)
+
+    def on_discovery_line_found_nothing(self, event: DiscoveryLine.FoundNothing) -> None:
+        self.discovering.found_nothing(event.error)
+
+    def on_proposal_strip_stepped(self, event: ProposalStrip.Stepped) -> None:
+        self.shown.find_edge(event.edge)
+        self.panels.show("candidates")
+        self.describe()
+
+    def on_proposal_strip_decided(self, event: ProposalStrip.Decided) -> None:
+        self.discovering.decide(event.edges, event.accept)
+
+    def on_proposal_strip_taken_back(self, event: ProposalStrip.TakenBack) -> None:
+        self.discovering.take_back(event.edge, event.accepted)
+
+    def on_proposal_strip_ended(self, event: ProposalStrip.Ended) -> None:
+        if event.focused:
+            self.action_panel("candidates")
 
     # Panels.
 
-    def show_panel(self, panel: str) -> None:
-        self.panel = panel
-        for name in PANELS:
-            self.set_class(name == panel, f"-show-{name}")
+    def on_panels_entered(self) -> None:
+        self.shown.settle()
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        widget: Widget | None = event.widget
-        while widget is not None and widget.id not in PANELS:
-            widget = widget.parent if isinstance(widget.parent, Widget) else None
-        if widget is not None and widget.id and widget.id != self.panel:
-            self.show_panel(widget.id)
-            self._settle()
+    def on_descendant_focus(self) -> None:
         self.describe()
+
+    # What the keys do.
+
+    action_expand = _by(lambda bench: bench.edits.expand)
+    action_keep_or_drop = _by(lambda bench: bench.edits.keep_or_drop)
+    action_keep_above = _by(lambda bench: bench.edits.keep_above)
+    action_drop_all = _by(lambda bench: bench.edits.drop_all)
+    action_keep_all = _by(lambda bench: bench.edits.keep_all)
+    action_toggle_node = _by(lambda bench: bench.edits.toggle_node)
+    action_reopen = _by(lambda bench: bench.edits.reopen)
+    action_undo = _by(lambda bench: bench.edits.undo)
+    action_redo = _by(lambda bench: bench.edits.redo)
+    action_clear = _by(lambda bench: bench.edits.clear)
+    action_threshold_up = _by(lambda bench: bench.edits.threshold_up)
+    action_threshold_down = _by(lambda bench: bench.edits.threshold_down)
+    action_threshold_exactly = _by(lambda bench: bench.edits.threshold_exactly)
+    action_note = _by(lambda bench: bench.edits.note)
+    action_load = _by(lambda bench: bench.edits.load)
+    action_go_back = _by(lambda bench: bench.shown.go_back)
+    action_next_frontier = _by(lambda bench: bench.shown.next_frontier)
+    action_setting = _by(lambda bench: bench.shown.next_setting)
+    action_drop_costs = _by(lambda bench: bench.shown.drop_costs)
+    action_sort = _by(lambda bench: bench.shown.sort)
+    action_cancel = _by(lambda bench: bench.shown.cancel)
+    action_discover = _by(lambda bench: bench.discovering.discover)
+    action_stop_discovery = _by(lambda bench: bench.discovering.stop_discovery)
+    action_step_proposal = _by(lambda bench: bench.strip.begin)
+    action_assess = _by(lambda bench: bench.dialogs.assess)
+    action_beside = _by(lambda bench: bench.dialogs.beside)
+    action_clusters = _by(lambda bench: bench.dialogs.clusters)
+    action_history = _by(lambda bench: bench.dialogs.history)
+    action_prompts = _by(lambda bench: bench.dialogs.prompts)
+    action_model = _by(lambda bench: bench.dialogs.model)
+    action_compare = _by(lambda bench: bench.dialogs.compare)
+    action_export = _by(lambda bench: bench.dialogs.export)
+
+    def action_go_in(self) -> None:
+        at = self.cursor()
+        if at.panel == "candidates":
+            edge = at.edge
+            if edge is None:
+                return
+            if edge.source == "input":
+                self.notify("These are the embeddings: nothing feeds them.", timeout=4)
+                return
+            self.shown.choose(edge.source)
+        elif at.panel == "circuit":
+            if at.row is not None:
+                self.shown.choose(at.row.name)
+            self.action_panel("candidates")
+
+    def action_choose(self, node: str) -> None:
+        self.shown.choose(node)
+
+    def action_inputs(self, chosen: str = "") -> None:
+        self.shown.inputs(chosen)
+
+    def action_proposal(self, what: str) -> None:
+        self.strip.action_proposal(what)
+
+    def action_jump(self) -> None:
+        def go(node: str | None) -> None:
+            if node is not None:
+                self.shown.choose(node)
+                if self.panels.row_of(node) is None:
+                    self.action_panel("candidates")  # it is in no row of the tree
+
+        tree = self.panels.tree_rows.laid_out
+        self.dialogs.jump({node: tree.rows[at] for node, at in tree.home.items()}, go)
+
+    def action_filter(self) -> None:
+        self.action_panel("candidates")
+        self.panels.edges.ask_filter()
+
+    def go_to_edge(self, edge: str) -> None:
+        """Go to the table in which an edge stands, with the cursor on it."""
+        self.shown.find_edge(edge)
+        self.action_panel("candidates")
+
+    def action_panel(self, panel: str) -> None:
+        self.panels.go_to(panel)
+        self.describe()
+
+    def action_readout(self, what: str) -> None:
+        """What a click on a key of the readouts does."""
+        readouts = self.panels.readouts
+        if what == "mean":
+            readouts.action_mean()
+        else:
+            getattr(readouts, f"action_{what}")(1)
+
+    def action_graph(self) -> None:
+        self.dialogs.graph(self.graph_screen())
+
+    def graph_screen(self) -> GraphScreen:
+        from screens.graph.screen import GraphScreen
+
+        return GraphScreen(self.session, self.cursor().node)
+
+    def action_help(self) -> None:
+        self.dialogs.help(self.keys_of)
+
+    def action_new_session(self) -> None:
+        self.post_message(ShowSetup())
+
+    def action_quit(self) -> None:
+        self.leave()

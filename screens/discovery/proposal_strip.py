@@ -1,51 +1,31 @@
 """The strip that steps through a proposal: which edge, what its scores are, what accepting does.
 
 It has the focus while one steps, so that its keys are its own; the panels above follow the edge.
+Decisions go through the queue of commands. An edge whose decision is under way is passed over, so
+that keys may be pressed faster than they are computed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
 
-from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from screens.base.numbers import PENDING, count, digits_for, plain, signed
+from screens.base.numbers import count
+from screens.base.worker import Worker, error_sentence
 from screens.discovery.keys import PROPOSAL_ACTIONS
+from screens.discovery.proposal_step import Step, step_lines
+from workbench.errors import Cancelled
 from workbench.session.proposal import Proposed
+from workbench.session.views import Candidate
 
-LONGEST = len("accepting: faithfulness 1.0000 → 1.0000 (+0.0000)")
-
-
-@dataclass(frozen=True)
-class Step:
-    """What the strip shows.
-
-    Attributes:
-        name: of the result.
-        at, n: the place of the edge among those that are left to decide, from 0, and how many.
-        found, eap, exact: scores of the edge; None where there is none or it is not known.
-        now, then: the circuit's faithfulness as it is and if the edge were accepted.
-        known: `then` was computed for the circuit as it stands.
-    """
-
-    name: str
-    proposed: Proposed
-    at: int
-    n: int
-    found: float | None = None
-    eap: float | None = None
-    exact: float | None = None
-    now: float | None = None
-    then: float | None = None
-    known: bool = False
-
-    def told(self, then: float | None) -> Step:
-        return replace(self, then=then, known=True)
+if TYPE_CHECKING:
+    from workbench.session.session import Session
 
 
 class ProposalStrip(Widget, can_focus=True):
@@ -83,15 +63,207 @@ then have, exact.
     }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.step: Step | None = None
+    class Stepped(Message):
+        """The strip came to an edge, which the panels are to show."""
 
-    def show(self, step: Step | None) -> None:
+        def __init__(self, edge: str) -> None:
+            super().__init__()
+            self.edge = edge
+
+    class Decided(Message):
+        """These edges of the proposal are accepted or refused."""
+
+        def __init__(self, edges: list[str], accept: bool) -> None:
+            super().__init__()
+            self.edges, self.accept = edges, accept
+
+    class TakenBack(Message):
+        """The last decision is taken back, on this edge and those decided with it."""
+
+        def __init__(self, edge: str, accepted: bool) -> None:
+            super().__init__()
+            self.edge, self.accepted = edge, accepted
+
+    class Ended(Message):
+        """Stepping is over; `focused`: the strip had the focus."""
+
+        def __init__(self, focused: bool) -> None:
+            super().__init__()
+            self.focused = focused
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        candidate: Callable[[str], Candidate | None],
+        busy: Callable[[], bool],
+        id: str | None = None,
+    ) -> None:
+        """For a session.
+
+        Args:
+            candidate: the scores of an edge that stands in the table.
+            busy: whether a command waits or runs, so that the circuit is about to change.
+        """
+        super().__init__(id=id)
+        self.session = session
+        self.stepping = False
+        self.step: Step | None = None
+        self._candidate, self._busy = candidate, busy
+        self._place = 0
+        self._deciding: set[str] = set()  # edges whose decision is under way
+        self._decided: list[tuple[str, bool]] = []  # edges, and whether they were accepted
+        self._asked_of: tuple[str, int] | None = None  # edge and revision that were asked about
+
+    def on_mount(self) -> None:
+        self._what_ifs = Worker(self, "what-if")
+
+    def on_unmount(self) -> None:
+        self._what_ifs.stop()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is computed for it."""
+        return not self._what_ifs.waiting
+
+    # Stepping.
+
+    def begin(self) -> None:
+        """Step through the proposal of the shown result, or go on where that was left."""
+        held = self.session.discoveries.shown
+        if held is None:
+            self.notify("No result is shown; D runs a discovery or shows a result.", timeout=5)
+            return
+        if not self._left():
+            self.notify(f"Nothing that {held.name} proposes is left to decide.", timeout=5)
+            return
+        if not self.stepping:
+            self.stepping, self._place = True, 0
+            self._decided.clear()
+        self.go_to_step()
+        self.focus()
+
+    def forget_step(self) -> None:
+        """There may be another proposal now: begin it at its beginning."""
+        self._asked_of = None
+        self._place = 0
+
+    def go_to_step(self, edge: str | None = None) -> None:
+        """Show the edge at the present place, or this one, in the strip and in the panels."""
+        if edge is not None:
+            edges = [p.edge for p in self.session.discoveries.proposal()]
+            self._place = edges.index(edge) if edge in edges else self._place
+        self.renew()
+        if self.step is not None:
+            self.post_message(self.Stepped(self.step.proposed.edge))
+
+    def renew(self) -> None:
+        """Bring the strip up to date; what accepting does is computed away from the screen."""
+        if not self.stepping:
+            return
+        held, proposal = self.session.discoveries.shown, self._left()
+        if held is None or not proposal:
+            if not self._deciding:
+                self._end(done=held is not None)
+            return
+        self._place = max(0, min(self._place, len(proposal) - 1))
+        this, status = proposal[self._place], self.session.status()
+        row = self._candidate(this.edge)
+        before, wanted = self.step, (this.edge, status.revision)
+        known = before is not None and before.known and self._asked_of == wanted
+        self._show(
+            Step(
+                name=held.name,
+                proposed=this,
+                at=self._place,
+                n=len(proposal),
+                found=row.found if row is not None else None,
+                eap=row.eap if row is not None else None,
+                exact=row.exact if row is not None else None,
+                now=status.faithfulness,
+                then=before.then if known and before is not None else None,
+                known=known,
+            )
+        )
+        if self._asked_of != wanted and not self._busy():
+            self._asked_of = wanted
+            self._ask(wanted)
+
+    def queued(self, edges: list[str]) -> None:
+        """The decision on these waits among the commands now."""
+        self._deciding |= set(edges)
+
+    def decisions_came(self) -> None:
+        """No decision is under way any more: what is left is the session's proposal."""
+        self._deciding.clear()
+
+    def action_proposal(self, what: str) -> None:
+        """What a key of the strip does."""
+        if self.step is None:
+            return
+        edge = self.step.proposed.edge
+        if what == "end":
+            self._end()
+        elif what in ("next", "back"):
+            self._place = (self._place + (1 if what == "next" else -1)) % self.step.n
+            self.go_to_step()
+        elif what in ("accept", "refuse"):
+            self._decide([edge], what == "accept")
+        elif what == "rest":
+            self._decide([p.edge for p in self._left()], True)
+        elif what == "undo":
+            if self._decided:
+                self.post_message(self.TakenBack(*self._decided.pop()))
+            else:
+                self.notify("Nothing was decided in this stepping.", timeout=4)
+
+    def _left(self) -> list[Proposed]:
+        """The proposal without what is being decided."""
+        return [p for p in self.session.discoveries.proposal() if p.edge not in self._deciding]
+
+    def _decide(self, edges: list[str], accept: bool) -> None:
+        self._deciding |= set(edges)
+        self._decided.append((edges[0], accept))
+        self.post_message(self.Decided(edges, accept))
+        self.go_to_step()
+
+    def _end(self, *, done: bool = False) -> None:
+        self.stepping = False
+        self._asked_of = None
+        focused = self.has_focus
+        self._show(None)
+        self.post_message(self.Ended(focused))
+        held = self.session.discoveries.shown
+        if done and held is not None:
+            refused = len(held.refused)
+            words = f" but for {count(refused)} that you refused" if refused else ""
+            self.notify(f"The circuit is as {held.name} proposes{words}.", timeout=8, markup=False)
+
+    def _ask(self, wanted: tuple[str, int]) -> None:
+        def work() -> float | None:
+            # Of many keys pressed in a row only the last one's edge is of interest.
+            if self._asked_of != wanted:
+                raise Cancelled
+            return self.session.discoveries.if_accepted(wanted[0])[1]
+
+        def done(then: float | None) -> None:
+            if self._asked_of == wanted and self.step is not None:
+                self._show(self.step.told(then))
+
+        def failed(error: BaseException) -> None:
+            if not isinstance(error, Cancelled):
+                self.notify(error_sentence(error), severity="error", timeout=10, markup=False)
+
+        self._what_ifs.put(work, done, failed)
+
+    # Drawing.
+
+    def _show(self, step: Step | None) -> None:
         """Show this step; None: not stepping."""
-        self.step = step
-        self.set_class(step is not None, "-stepping")
-        self.refresh()
+        if step != self.step:
+            self.step = step
+            self.set_class(step is not None, "-stepping")
+            self.refresh()
 
     def on_focus(self) -> None:
         self.refresh()
@@ -101,48 +273,9 @@ then have, exact.
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        text = Text() if self.step is None else self._lines(self.step, width)[y]
+        quiet = self.get_component_rich_style("proposal-strip--quiet")
+        text = Text()
+        if self.step is not None:
+            text = step_lines(self.step, width, quiet, focused=self.has_focus)[y]
         strip = Strip(text.render(self.app.console, end="")).adjust_cell_length(width)
         return strip.apply_style(self.rich_style)
-
-    def _lines(self, step: Step, width: int) -> list[Text]:
-        quiet = self.get_component_rich_style("proposal-strip--quiet")
-        edge = step.proposed
-        head = Text(" ")
-        if not self.has_focus:
-            click = Style(meta={"@click": "screen.step_proposal()"}, underline=True)
-            head.append("P goes on", click).append(":  ")
-        head.append(f"{step.name} proposes ", quiet)
-        verb = "to keep " if edge.keep else "to drop "
-        head.append(verb).append(edge.edge, "bold")
-        if edge.closes:
-            head.append(", which closes this input", quiet)
-        head.append(f"   {count(step.at + 1)} of {count(step.n)}")
-        return [head, self._numbers(step, width)]
-
-    def _numbers(self, step: Step, width: int) -> Text:
-        """Scores and what accepting does; of the scores as many as there is room for."""
-        quiet = self.get_component_rich_style("proposal-strip--quiet")
-        accepting = Text.assemble(("accepting: faithfulness ", quiet), plain(step.now, 4), " → ")
-        if not step.known:
-            accepting.append(PENDING, "dim")
-        elif step.then is None or step.now is None:
-            accepting.append("undefined", "bold")
-        else:
-            accepting.append(plain(step.then, 4), "bold")
-            accepting.append(f" ({signed(step.then - step.now, 4)})")
-        text = Text(" ")
-        for label, value in self._scores(step):
-            score = Text.assemble((label + " ", quiet), signed(value, _digits(value)), "  ")
-            if text.cell_len + score.cell_len + LONGEST < width:
-                text.append_text(score)
-        return text.append_text(accepting)
-
-    @staticmethod
-    def _scores(step: Step) -> list[tuple[str, float]]:
-        named = [("exact", step.exact), (step.name, step.found), ("EAP", step.eap)]
-        return [(label, value) for label, value in named if value is not None]
-
-
-def _digits(value: float) -> int:
-    return digits_for(abs(value))

@@ -132,7 +132,7 @@ class GuidedBench(Guided, BenchScreen):
         self._keep(self.tour.step.key, self.tour.remark)
 
     def moment(self) -> Moment:
-        session, readouts, view = self.session, self.readouts, self.view
+        session, readouts, view = self.session, self.panels.readouts, self.view
         edge = self.table.highlighted
         result = readouts.result
         return Moment(
@@ -151,7 +151,7 @@ class GuidedBench(Guided, BenchScreen):
             metric=session.task.metric,
             threshold=session.threshold,
             edges=tuple(self.table.all),
-            rows=tuple(self.tree_rows.laid_out.rows),
+            rows=tuple(self.panels.tree_rows.laid_out.rows),
             frontier=tuple(session.frontier()),
             nodes=tuple(session.graph.nodes),
             groups=session.circuit.groups,
@@ -235,7 +235,7 @@ class GuidedGraph(Guided, GraphScreen):
     BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in TUTORIAL_ACTIONS]
 
     def __init__(self, bench: GuidedBench) -> None:
-        super().__init__(bench.session, bench.node())
+        super().__init__(bench.session, bench.cursor().node)
         self._bench = bench
 
     @property

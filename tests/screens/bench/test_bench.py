@@ -98,7 +98,7 @@ async def test_each_key_is_its_command(toy: tuple[Session, ToyEngine]) -> None:
         await pilot.press("e")
         await settled(pilot)
         assert session.status().edges == above > 3
-        assert len(bench.tree_rows.rows) == above + 1
+        assert len(bench.panels.tree_rows.rows) == above + 1
         assert session.tree()[0].state == "expanded"
 
         await pilot.press("2", "space")
@@ -349,8 +349,8 @@ async def test_enter_goes_in_and_backspace_comes_back(toy: tuple[Session, ToyEng
         await pilot.press("enter")
         await settled(pilot)
         assert bench.view.node == source
-        assert bench.tree_rows.highlighted is not None
-        assert bench.tree_rows.highlighted.name == source, "the tree follows"
+        assert bench.panels.tree_rows.highlighted is not None
+        assert bench.panels.tree_rows.highlighted.name == source, "the tree follows"
         assert bench.table.index == 0
         await pilot.press("backspace")
         await settled(pilot)
@@ -379,7 +379,7 @@ async def test_inputs_of_a_head_together_and_apart(toy: tuple[Session, ToyEngine
     app = WorkbenchApp(session=session)
     async with app.run_test(size=WIDE) as pilot:
         bench = await settled(pilot)
-        bench.choose("a5.h3")
+        bench.shown.choose("a5.h3")
         await settled(pilot)
         assert len(bench.table.rows) == 3 * (1 + 5 * 13)
         for which in "qkv":
@@ -416,7 +416,7 @@ async def test_a_failed_command_is_a_message_and_the_next_one_works(
         await settled(pilot)
         assert session.status().edges > 0
         engine.failure = RuntimeError("in a sweep")
-        bench.choose("a5.h3")
+        bench.shown.choose("a5.h3")
         await settled(pilot)
         assert "in a sweep" in said[-1]
         assert "(c goes on)" in screen_text(app)
@@ -658,7 +658,7 @@ async def test_the_graph_answers_with_a_node_and_its_groups_show(
         await pilot.press("enter")
         bench = await settled(pilot)
         assert app.screen is bench and bench.view.node == wanted
-        assert any(row.role for row in bench.tree_rows.laid_out.rows if row.name == wanted)
+        assert any(row.role for row in bench.panels.tree_rows.laid_out.rows if row.name == wanted)
         await pilot.press("g", "escape")
         assert bench_of(app).view.node == wanted
         bench.on_readouts_node_chosen(Readouts.NodeChosen("m0"))

@@ -53,7 +53,7 @@ def session(tmp_path: Path) -> Session:
 
 
 def tree_text(bench: BenchScreen) -> list[str]:
-    rows = bench.tree_rows
+    rows = bench.panels.tree_rows
     return [" ".join(str(rows.line(row, 60, False)).split()[:-1]) for row in rows.rows]
 
 
@@ -107,15 +107,15 @@ async def test_the_tree_marks_what_is_extra_and_shows_what_is_missing(
         assert any("■ input + extra" in line for line in lines), "its node is in the reference"
         assert any("◌ a1.h0 ++ extra node" in line for line in lines)
         assert [line for line in lines if "m2" in line and "+" in line] == []
-        assert bench.tree_rows.laid_out.find("a0.h1") is None, "it is not in the circuit"
+        assert bench.panels.tree_rows.laid_out.find("a0.h1") is None, "it is not in the circuit"
 
         await pilot.press("1")
-        assert bench.tree_rows.move_to_key("a0.h1->logits")
+        assert bench.panels.tree_rows.move_to_key("a0.h1->logits")
         await pilot.press("space")
         await settled(pilot)
         assert session.circuit.has("a0.h1->logits")
         assert "reference 4/7, 1 missing, 2 undecided, 3 extra" in screen_text(app)
-        row = bench.tree_rows.highlighted
+        row = bench.panels.tree_rows.highlighted
         assert row is not None and (row.edge, row.state) == ("a0.h1->logits", "open")
 
 
@@ -139,7 +139,7 @@ async def test_the_table_says_where_each_edge_stands(session: Session, file: Pat
         session.remove_reference()
         bench.refresh_all()
         assert bench.table.sort == "effect"
-        bench.choose("a2.h0")
+        bench.shown.choose("a2.h0")
         session.set_reference(file)
         bench.refresh_all()
         await settled(pilot)
@@ -151,7 +151,7 @@ async def test_enter_in_the_list_goes_to_the_edge(session: Session, file: Path) 
     app = WorkbenchApp(session=session)
     async with app.run_test(size=NARROW) as pilot:
         bench = await settled(pilot)
-        bench.choose("a2.h0")
+        bench.shown.choose("a2.h0")
         await pilot.press("i", "i", "i")  # only the edges into v
         await settled(pilot)
         assert bench.view.inputs == "v"

@@ -13,9 +13,9 @@ from textual.widgets import Button, Input, Static
 from screens.app import WorkbenchApp
 from screens.bench.screen import BenchScreen
 from screens.discovery.dialog import DiscoverDialog
+from screens.discovery.discovery_line import DiscoveryLine
 from screens.discovery.proposal_strip import ProposalStrip
 from screens.discovery.results import Results, SelectAgain
-from screens.discovery.runner import DiscoveryLine
 from screens.help.screen import HelpScreen
 from screens.widgets.choice import Choice
 from screens.widgets.dialogs import Confirm, Export
@@ -103,7 +103,7 @@ async def stepping(pilot: Pilot[Any], session: Session) -> BenchScreen:
     """On a bench that steps through a result of twelve edges."""
     session.discoveries.run("slow", selection=GREEDY)
     bench = await settled(pilot)
-    bench.results_changed()
+    bench.discovering.changed()
     await pilot.press("P")
     return await settled(pilot)
 
@@ -244,7 +244,7 @@ async def test_it_runs_in_the_background_and_stepping_goes_on(
         await pilot.pause()
         slow.gate.set()
         await until(pilot, lambda: len(session.discoveries.results) == 1)
-        await until(pilot, lambda: bench.discoverer.run is None)
+        await until(pilot, lambda: bench.discovery.run is None)
         await settled(pilot)
         held = session.discoveries.results[0]
         assert held.complete and held.circuit.n_edges > 0
@@ -276,7 +276,7 @@ async def test_a_command_answers_while_it_runs(session: Session, slow: SlowMetho
         await pilot.press("e")  # waits for the piece that is under way, no longer
         slow.gate.set()
         await until(pilot, lambda: session.status().edges > 0)
-        await until(pilot, lambda: bench.discoverer.run is None)
+        await until(pilot, lambda: bench.discovery.run is None)
         assert pieces[2] == 0 and pieces[5] > 0
 
 
@@ -320,7 +320,7 @@ async def test_a_method_that_breaks_says_so_in_a_sentence(
             await pilot.press("D")
             await choose_method(pilot, "slow")
             await pilot.press("enter")
-            await until(pilot, lambda: bool(slow.told) and bench.discoverer.run is None)
+            await until(pilot, lambda: bool(slow.told) and bench.discovery.run is None)
             await settled(pilot)
             assert "the method broke" in told(app)
             assert len(session.discoveries.results) == n_held
@@ -339,12 +339,12 @@ async def test_leaving_asks_while_one_runs_and_ends_it(session: Session, slow: S
         await pilot.press("D")
         await choose_method(pilot, "slow")
         await pilot.press("enter")
-        await until(pilot, lambda: bench.discoverer.run is not None)
+        await until(pilot, lambda: bench.discovery.run is not None)
         await pilot.press("q")
         await opened(pilot, Confirm)
         await pilot.press("n")
         await until(pilot, lambda: app.screen is bench)
-        assert bench.discoverer.run is not None
+        assert bench.discovery.run is not None
         await pilot.press("q")
         await opened(pilot, Confirm)
         await pilot.press("y")
@@ -359,8 +359,8 @@ async def test_leaving_by_the_app_cancels_it(session: Session, slow: SlowMethod)
         await pilot.press("D")
         await choose_method(pilot, "slow")
         await pilot.press("enter")
-        await until(pilot, lambda: bench.discoverer.run is not None)
-        run = bench.discoverer.run
+        await until(pilot, lambda: bench.discovery.run is not None)
+        run = bench.discovery.run
     assert run is not None and run.cancel.is_set()
     slow.gate.set()
 
@@ -480,7 +480,7 @@ async def test_its_scores_are_a_column_and_what_is_undecided_is_marked(
         sizes = [abs(cast(float, row.found)) for row in table.rows]
         assert sizes == sorted(sizes, reverse=True)
         session.discoveries.show(None)
-        bench.results_changed()
+        bench.discovering.changed()
         await settled(pilot)
         assert table.sort == "effect" and "◇" not in screen_text(app)
 
@@ -669,7 +669,7 @@ async def test_without_a_result_there_is_nothing_to_step_through(
         assert "No result is shown" in told(app)
         held = session.discoveries.run("slow", selection=GREEDY)
         session.discoveries.take(held.number)
-        bench.results_changed()
+        bench.discovering.changed()
         await pilot.press("P")
         assert "Nothing that slow proposes is left" in told(app)
 

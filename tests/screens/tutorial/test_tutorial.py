@@ -131,7 +131,7 @@ async def test_the_whole_tutorial_by_its_keys(size: tuple[int, int]) -> None:
         await user.press("slash", "l", "o", "g", "enter", "m")
         assert "along the circuit" in await user.done("setting")
         await user.press("m", "m", "slash", "m", "2", "enter", "1")
-        node = user.bench.readouts.node or ""
+        node = user.bench.panels.readouts.node or ""
         assert f"readouts of {node}" in user.tour.ask
         await user.press("3", "right", "right")
         assert node in await user.done("lens")

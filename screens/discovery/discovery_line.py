@@ -1,16 +1,15 @@
-"""Discoverer: the discovery that runs beside commands and sweeps, and the line that tells of it."""
+"""The line of the discovery that runs beside commands and sweeps: it runs it and tells of it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from rich.style import Style
 from rich.text import Text
-from textual.message_pump import MessagePump
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 TELLING = 0.5
 """Seconds before a time left is told: the first pieces are no guide."""
+TICK = 0.5
+"""Seconds between two looks at the clock while a discovery runs."""
 
 
 @dataclass
@@ -47,27 +48,45 @@ class RunningDiscovery:
         return took * (1 - self.fraction) / self.fraction
 
 
-class Discoverer:
-    """Runs one discovery at a time in a thread of its own.
+class DiscoveryLine(Widget):
+    """Method, bar, share done, time left, and how to end it; not there while nothing runs."""
 
-    Attributes:
-        run: what is under way, if anything is.
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    DiscoveryLine {
+        display: none;
+        height: 1;
+        background: $boost;
+        &.-running { display: block; }
+    }
     """
 
-    def __init__(
-        self,
-        session: Session,
-        receiver: MessagePump,
-        *,
-        moved: Callable[[], None],
-        done: Callable[[DiscoveryResult], None],
-        failed: Callable[[BaseException], None],
-    ) -> None:
-        """`moved` after each piece; at the end `done`, or `failed` if nothing is held of it."""
+    class Found(Message):
+        """A discovery is over, and this is held of it."""
+
+        def __init__(self, result: DiscoveryResult) -> None:
+            super().__init__()
+            self.result = result
+
+    class FoundNothing(Message):
+        """A discovery is over, and nothing is held of it."""
+
+        def __init__(self, error: BaseException) -> None:
+            super().__init__()
+            self.error = error
+
+    def __init__(self, session: Session, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.session = session
         self.run: RunningDiscovery | None = None
-        self._thread = Worker(receiver, "discovery")
-        self._moved, self._done, self._failed = moved, done, failed
+
+    def on_mount(self) -> None:
+        self._thread = Worker(self, "discovery")
+        self._clock = self.set_interval(TICK, self._show, pause=True)
+
+    def on_unmount(self) -> None:
+        self.cancel()
+        self._thread.stop()
 
     def start(self, request: DiscoveryRequest) -> None:
         """Begin; nothing may be under way."""
@@ -88,54 +107,35 @@ class Discoverer:
                 show=False,  # the bench knows when that is welcome
             )
 
-        self._thread.put(work, self._ended, self._broke)
+        self._thread.put(
+            work,
+            lambda result: self._over(self.Found(result)),
+            lambda error: self._over(self.FoundNothing(error)),
+        )
+        self._clock.resume()
+        self._show()
 
     def cancel(self) -> bool:
         """End what is under way after its present piece; False if nothing is."""
         if self.run is None:
             return False
         self.run.cancel.set()
+        self._show()
         return True
-
-    def stop(self) -> None:
-        """Cancel, and take nothing more."""
-        self.cancel()
-        self._thread.stop()
 
     def _came(self, run: RunningDiscovery, fraction: float) -> None:
         if run is self.run:
             run.fraction = fraction
-            self._moved()
+            self._show()
 
-    def _ended(self, held: DiscoveryResult) -> None:
+    def _over(self, message: Message) -> None:
         self.run = None
-        self._done(held)
+        self._clock.pause()
+        self._show()
+        self.post_message(message)
 
-    def _broke(self, error: BaseException) -> None:
-        self.run = None
-        self._failed(error)
-
-
-class DiscoveryLine(Widget):
-    """Method, bar, share done, time left, and how to end it; not there while nothing runs."""
-
-    ALLOW_SELECT = False
-    DEFAULT_CSS = """
-    DiscoveryLine {
-        display: none;
-        height: 1;
-        background: $boost;
-        &.-running { display: block; }
-    }
-    """
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.run: RunningDiscovery | None = None
-
-    def show(self, run: RunningDiscovery | None) -> None:
-        self.run = run
-        self.set_class(run is not None, "-running")
+    def _show(self) -> None:
+        self.set_class(self.run is not None, "-running")
         self.refresh()
 
     def render_line(self, y: int) -> Strip:

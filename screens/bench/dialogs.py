@@ -1,0 +1,168 @@
+"""Dialogs and other screens that the bench opens, and what it does with their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual.screen import Screen
+
+from screens.base.tokens import one_line
+from screens.bench.session_runner import SessionRunner
+from workbench.circuits.tree import TreeRow
+from workbench.session.views import Status
+
+if TYPE_CHECKING:
+    from screens.graph.screen import GraphScreen
+    from workbench.session.session import Session
+
+
+class BenchDialogs:
+    """Opens what lies above the bench for a while."""
+
+    def __init__(
+        self,
+        session: Session,
+        runner: SessionRunner,
+        screen: Screen[Any],
+        *,
+        command: Callable[[Callable[[], Status]], None],
+        refresh: Callable[[], None],
+        choose: Callable[[str], None],
+        go_to_edge: Callable[[str], None],
+    ) -> None:
+        """For a bench.
+
+        Args:
+            screen: above which they lie.
+            command: queues a command.
+            refresh: shows the session as it stands, after another screen may have changed it.
+            choose: shows the edges into a node.
+            go_to_edge: shows an edge in its table.
+        """
+        self.session = session
+        self.runner = runner
+        self._screen = screen
+        self._command = command
+        self._refresh = refresh
+        self._choose = choose
+        self._go_to_edge = go_to_edge
+
+    # Other screens.
+
+    def assess(self) -> None:
+        from screens.assessment.screen import AssessmentScreen
+
+        self._screen.app.push_screen(AssessmentScreen(self.session), lambda _: self._refresh())
+
+    def beside(self) -> None:
+        from screens.side_by_side.screen import SideBySideScreen
+
+        def back(edge: str | None) -> None:
+            self._refresh()
+            if edge is not None:
+                self._go_to_edge(edge)
+
+        self._screen.app.push_screen(SideBySideScreen(self.session), back)
+
+    def clusters(self) -> None:
+        from screens.clusters.screen import ClustersScreen
+
+        self._screen.app.push_screen(ClustersScreen(self.session), lambda _: self._refresh())
+
+    def graph(self, graph: GraphScreen) -> None:
+        def back(node: str | None) -> None:
+            self._refresh()
+            if node is not None:
+                self._choose(node)
+
+        self._screen.app.push_screen(graph, back)
+
+    # Looking.
+
+    def jump(self, known: Mapping[str, TreeRow], go: Callable[[str | None], None]) -> None:
+        """Ask for a node; `known`: the rows of those in the circuit, in whose words to search."""
+        from screens.widgets.node_jump import Jump
+
+        words = {n: " ".join(filter(None, (row.state, row.role))) for n, row in known.items()}
+        self._screen.app.push_screen(Jump(self.session.graph.nodes, words), go)
+
+    def help(self, of: str) -> None:
+        from screens.help.screen import HelpScreen
+
+        self._screen.app.push_screen(HelpScreen(of))
+
+    def history(self) -> None:
+        from screens.widgets.dialogs import TextDialog
+
+        lines = self.session.commands()
+        text = Text("\n".join(f"{i:>4}  {one_line(line)}" for i, line in enumerate(lines, 1)))
+        title = "The commands that led here" if lines else "No commands yet"
+        self._screen.app.push_screen(TextDialog(title, text))
+
+    def prompts(self) -> None:
+        from screens.widgets.prompts import PromptsDialog
+
+        self._screen.app.push_screen(PromptsDialog(self.session))
+
+    def model(self) -> None:
+        from screens.bench.model_panel import ModelPanel
+
+        self._screen.app.push_screen(ModelPanel(self.session))
+
+    # Files.
+
+    def compare(self) -> None:
+        """List where circuit and reference differ; without a reference, ask for one."""
+        from screens.bench.differences import OFF, OTHER, Differences
+
+        def go(answer: str | None) -> None:
+            if answer == OFF:
+                self._command(self.session.remove_reference)
+            elif answer == OTHER:
+                self.ask_reference()
+            elif answer is not None:
+                self._go_to_edge(answer)
+
+        if self.session.reference is None:
+            self.ask_reference()
+        else:
+            self._screen.app.push_screen(Differences(self.session), go)
+
+    def ask_reference(self) -> None:
+        from screens.widgets.dialogs import Ask
+        from screens.widgets.path_suggester import PathSuggester
+        from workbench.models.bundled_circuits import find_reference
+
+        def compare(text: str | None) -> None:
+            if text and text.strip():
+                name = text.strip()
+                self._command(lambda: self.session.set_reference(find_reference(name)))
+
+        reference, value = self.session.reference, ""
+        hint = "A circuit.json of ours or EAP-IG's graph JSON."
+        if reference is not None:
+            value = reference.path
+        elif self.session.truth is not None:
+            value = self.session.model.name
+            hint = f"{one_line(value)}: the true circuit of this model. Or name a circuit file."
+        dialog = Ask("Compare the circuit with", value, hint=hint, suggester=PathSuggester())
+        self._screen.app.push_screen(dialog, compare)
+
+    def export(self) -> None:
+        from screens.widgets.dialogs import Export
+
+        def write(answer: tuple[Path, str] | None) -> None:
+            if answer is not None:
+                path, form = answer
+                said = f"Written: {path}"
+                self.runner.other(
+                    lambda: self.session.export(path, form),
+                    lambda: self._screen.notify(said, timeout=8, markup=False),
+                )
+
+        model = Path(self.session.model.name).stem
+        task = Path(self.session.task.name).stem
+        self._screen.app.push_screen(Export(f"{one_line(model)}-{one_line(task)}.json"), write)

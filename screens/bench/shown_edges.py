@@ -1,0 +1,250 @@
+"""The edges that the bench shows: into which node, and the sweep that fills in their effects.
+
+The tree's cursor leads and the table follows once it rests; what is not known of the edges is then
+computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from textual.timer import Timer
+
+from screens.bench.candidates import TITLES
+from screens.bench.edges_panel import INPUTS
+from screens.bench.panels import Panels
+from screens.bench.session_runner import EdgesView, SessionRunner, Sweep
+from screens.bench.tree_layout import TreeLayout
+from workbench.circuits.names import edge_ends, kind_of
+from workbench.engine.effect_settings import SETTINGS
+
+if TYPE_CHECKING:
+    from workbench.session.session import Session
+
+SETTLE = 0.12
+"""Seconds the cursor rests before what depends on it is looked up: held arrow keys stay smooth."""
+STATES = {
+    "open": "open: reads the clean residual",
+    "partly": "partly expanded",
+    "expanded": "expanded: reads its kept edges",
+    "dead": "dead: nothing live feeds it",
+    "input": "the embeddings: nothing feeds them",
+}
+READABLE = 0.1
+"""Seconds between two looks at a sweep under way."""
+
+
+class ShownEdges:
+    """Chooses what the tree's cursor and the table of edges show, and keeps them together.
+
+    Attributes:
+        view: the chosen node, which of its inputs, and the setting of the exact effects.
+        visited: the nodes chosen before, oldest first.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        runner: SessionRunner,
+        panels: Panels,
+        *,
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed`: something else is shown, so that the words around it have to follow."""
+        self.session = session
+        self.runner = runner
+        self.view = EdgesView("logits")
+        self.visited: list[str] = []
+        self._panels = panels
+        self._tree = panels.tree_rows
+        self._table = panels.table
+        self._changed = changed
+        self._settling: Timer | None = None
+        self._sweep: Sweep | None = None  # whose values came into the table last
+        self._looked = 0.0
+        self._look_later = False
+        self._follow = False  # the tree's cursor moved: show the node that it came to
+
+    @property
+    def quiet(self) -> bool:
+        """The cursor rests, and no look is due."""
+        return self._settling is None and not self._look_later
+
+    # Looking.
+
+    def read_tree(self) -> None:
+        """Lay out the tree anew, away from the screen, and show it."""
+        self.runner.read_tree(self._show_tree)
+
+    def _show_tree(self, layout: TreeLayout) -> None:
+        """Show the circuit; the cursor stays with the chosen node unless it is being moved."""
+        self._tree.show_tree(layout)
+        self._tree.choose(self.view.node)
+        if not self._follow:
+            self._tree.go_to(self.view.node)
+        self._changed()
+
+    def look(self, anew: bool = False) -> None:
+        """Show the edges as they stand now; once the cursor rests, compute what is not known.
+
+        Args:
+            anew: the view changed, so sort the table again.
+        """
+        self._looked = monotonic()
+        edges = self.view.candidates(self.session)
+        table = self._table
+        coming = self._settling is not None
+        if not coming:
+            self.runner.look_at(self.view, edges)
+        sweep = self.runner.sweep
+        wanted = coming and not self.runner.stopped
+        table.sweeping = wanted or (sweep is not None and sweep.what == "exact")
+        table.costing = wanted or (sweep is not None and sweep.what == "drop costs")
+        table.show_edges(edges, anew=anew)
+        if self._sweep is not None and self._sweep is not sweep:
+            table.resort()  # once, at the end: rows do not jump while they are read
+            self.read_tree()  # which orders by what is known best
+        self._sweep = sweep if sweep is not None and sweep.what == "exact" else None
+        self._changed()
+
+    def moved(self) -> None:
+        """A sweep moved on: show it, but not more often than can be read."""
+        if self.runner.sweep is None or monotonic() - self._looked >= READABLE:
+            self.look()
+        elif not self._look_later:
+            self._look_later = True
+            self._panels.set_timer(READABLE, self._look_again)
+
+    def _look_again(self) -> None:
+        self._look_later = False
+        self.look()
+
+    def follow_tree(self) -> None:
+        """The tree's cursor moved: show the node that it comes to."""
+        self._follow = True
+
+    def settle(self) -> None:
+        """After a moment without another move: start the sweep and the readouts."""
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self._panels.set_timer(SETTLE, self._settled)
+
+    def _settled(self) -> None:
+        self._settling = None
+        row = self._tree.highlighted
+        follow, self._follow = self._follow, False
+        if follow and row is not None and row.name != self.view.node:
+            self.choose(row.name)
+            return
+        self.look()
+        self.read_component()
+
+    def describe(self, threshold: float) -> None:
+        """Bring the words around the table up to date."""
+        node = self.view.node
+        row = self._panels.row_of(node)
+        nothing = "The embeddings: nothing feeds them." if node == "input" else "No edges."
+        self._table.nothing = nothing
+        self._panels.edges.describe(
+            self.view,
+            state=STATES[row.state] if row is not None else "not in the circuit",
+            metric=self.session.task.metric,
+            threshold=threshold,
+            sweep=self.runner.sweep,
+            stopped=self.runner.stopped,
+        )
+
+    def read_component(self) -> None:
+        """Let the readouts show the component under the cursor."""
+        node = self.view.node
+        edge = self._table.highlighted
+        if self._panels.panel == "candidates" and edge is not None:
+            node = edge.source
+        if node != self._panels.readouts.node:
+            self._panels.readouts.show(self.session, node)
+            self._changed()
+
+    # Choosing.
+
+    def choose(self, node: str, *, remember: bool = True) -> None:
+        """Show the candidate edges into a node."""
+        if node == self.view.node:
+            return
+        if remember:
+            self.visited.append(self.view.node)
+            del self.visited[:-200]
+        self.change_view(EdgesView(node, "qkv", self.view.setting, self.view.costs))
+        self._tree.go_to(node)
+
+    def change_view(self, view: EdgesView) -> None:
+        """Show these edges, and compute nothing any more for those shown before."""
+        other_node = view.node != self.view.node
+        self._follow = False
+        self.runner.leave()
+        self.view = view
+        table = self._table
+        table.costs_shown = view.costs
+        table.sweeping = table.costing = False
+        self._tree.choose(view.node)
+        if other_node and table.filter:
+            table.filter = type(table.filter)("")
+        self._sweep = None
+        if other_node:
+            table.clear()
+        self.settle()
+        self.look(anew=True)
+
+    def find_edge(self, edge: str) -> None:
+        """Let the table show an edge under its cursor."""
+        self.choose(self.session.graph.node_of(edge_ends(edge)[1]))
+        if all(row.edge != edge for row in self._table.rows):  # another input, or filtered away
+            self._table.set_filter("")
+            self.change_view(replace(self.view, inputs="qkv"))
+        self._table.move_to_key(edge)
+
+    def go_back(self) -> None:
+        """To the node chosen before."""
+        if self.visited:
+            self.choose(self.visited.pop(), remember=False)
+
+    def next_frontier(self) -> None:
+        """To the next node that can be expanded."""
+        nodes = self.session.frontier()
+        if not nodes:
+            self._panels.screen.notify("Nothing is left to expand.", timeout=4)
+            return
+        at = nodes.index(self.view.node) if self.view.node in nodes else -1
+        self.choose(nodes[(at + 1) % len(nodes)])
+
+    def inputs(self, chosen: str = "") -> None:
+        """Show the edges into these inputs of the node, or into the next ones."""
+        if kind_of(self.view.node) != "head":
+            self._panels.screen.notify("Only attention heads read through q, k and v.", timeout=4)
+            return
+        self.change_view(replace(self.view, inputs=chosen or _next(INPUTS, self.view.inputs)))
+
+    def next_setting(self) -> None:
+        """Show exact effects in the next of the settings."""
+        self.change_view(replace(self.view, setting=_next(SETTINGS, self.view.setting)))
+
+    def drop_costs(self) -> None:
+        """Show drop costs, or hide them."""
+        self.change_view(replace(self.view, costs=not self.view.costs))
+
+    def sort(self) -> None:
+        """Sort by the next column."""
+        self._table.next_sort()
+        self._panels.screen.notify(f"Sorted by {TITLES[self._table.sort] or 'kept'}.", timeout=2)
+
+    def cancel(self) -> None:
+        """Stop the sweep, or let it go on."""
+        coming = self._table.sweeping and any(edge.exact is None for edge in self._table.all)
+        self.runner.stopped = self.runner.cancel() or coming
+        self.look()
+
+
+def _next(choices: tuple[str, ...], now: str) -> str:
+    return choices[(choices.index(now) + 1) % len(choices)]
