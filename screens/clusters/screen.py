@@ -34,7 +34,8 @@ from screens.widgets.panel_tabs import PanelTabs
 from workbench.errors import Cancelled
 
 if TYPE_CHECKING:
-    from workbench.session.prompt_clusters import ClusterRequest, ClusterResult
+    from workbench.discovery.clusters.request import ClusterRequest
+    from workbench.session.prompt_clusters import ClusterResult
     from workbench.session.session import Session
     from workbench.session.views import Status
 

@@ -134,7 +134,11 @@ class DiscoveryRequest:
             )
         if metric is not None:
             self.check_metric(metric)
-        return replace(self, options=Options(**(method.defaults | options.to_json())))
+        return self.with_defaults()
+
+    def with_defaults(self) -> DiscoveryRequest:
+        """The same with the method's own values for the options of which nothing was said."""
+        return replace(self, options=Options(**(self.entry.defaults | self.options.to_json())))
 
     def check_metric(self, metric: str) -> None:
         """Refuse a metric that does not exist, or whose slope the method cannot follow.

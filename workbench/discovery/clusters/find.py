@@ -21,25 +21,20 @@ from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.comparison import compare
 from workbench.discovery.clusters.clustering import (
-    LARGEST,
     Algorithm,
     Criteria,
-    Criterion,
-    check_clustering,
     criteria,
     medoid,
     partition,
     reduced,
 )
+from workbench.discovery.clusters.request import ClusterRequest
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 
 Select: TypeAlias = Callable[[NDArray[np.float32]], Circuit]
 """From scores [source, destination], NaN where there is no edge, to a circuit."""
-
-SPLITS = 5
-"""Random splits to compare with."""
 
 
 @dataclass(frozen=True)
@@ -153,13 +148,8 @@ def find_clusters(
     experiment: Experiment,
     scores: NDArray[np.float32],
     select: Select,
+    request: ClusterRequest,
     *,
-    k: int | None = None,
-    by: Criterion = "silhouette",
-    algorithm: Algorithm = "k-means",
-    normalise: bool = False,
-    largest: int = LARGEST,
-    splits: int = SPLITS,
     seed: int = 0,
 ) -> Work[Clusters]:
     """Cluster an experiment's pairs, find each cluster's circuit, and do the same by chance.
@@ -168,43 +158,41 @@ def find_clusters(
         scores: of each pair by itself, [pair, edge], edges in the order of
             `np.flatnonzero(all_edges(graph))`.
         select: from the mean scores of some pairs to a circuit.
-        k: how many clusters; None: as many as the criterion `by` says of 1 to `largest`.
-        normalise: whether every pair's scores are scaled to length 1 for the clustering.
-        splits: random splits to compare with.
+        request: how they are clustered, checked; where it names no number of clusters, as many are
+            made as its criterion says of 1 to `LARGEST`.
         seed: of k-means, the SVD, the gap statistic and the splits.
 
     Raises:
-        WorkbenchError: there are too few pairs, or no such algorithm or criterion.
+        WorkbenchError: there are too few pairs, or the scores are of others.
     """
-    check_clustering(algorithm, by, k)
     if scores.shape != (experiment.n_pairs, experiment.graph.n_edges):
         raise WorkbenchError(
             f"The scores are of {scores.shape[0]} pairs and {scores.shape[1]} edges, the task has "
             f"{experiment.n_pairs} pairs and the model {experiment.graph.n_edges} edges."
         )
-    values = reduced(scores, normalise=normalise, seed=seed)
-    said = None
+    values = reduced(scores, normalise=request.normalise, seed=seed)
+    said, k = None, request.k
     if k is None:
-        asking = criteria(values, algorithm, largest=largest, seed=seed)
+        asking = criteria(values, request.algorithm, seed=seed)
         said = yield from part(asking, 0.0, 0.4)
-        k = said.chosen(by)
-    labels = partition(values, k, algorithm, seed)
-    n_circuits = 1 + int(labels.max() + 1) * (1 + splits)
+        k = said.chosen(request.by)
+    labels = partition(values, k, request.algorithm, seed)
+    n_circuits = 1 + int(labels.max() + 1) * (1 + request.splits)
     evaluation = _Evaluation(experiment, scores, select, n_circuits, 0.0 if said is None else 0.4)
     circuits, metric = yield from evaluation.of(labels)
     together = yield from evaluation.of(np.zeros_like(labels))
     random = np.random.default_rng(seed)
     control = []
-    for _ in range(splits):
+    for _ in range(request.splits):
         split = random.permutation(labels)
         by_chance = yield from evaluation.of(split)
         control.append(evaluation.worth(split, by_chance[1]))
     members = [np.flatnonzero(labels == i) for i in range(len(circuits))]
     outside = [np.flatnonzero(labels != i) for i in range(len(circuits))]
     return Clusters(
-        algorithm=algorithm,
-        normalised=normalise,
-        by="given" if said is None else by,
+        algorithm=request.algorithm,
+        normalised=request.normalise,
+        by="given" if said is None else request.by,
         criteria=said,
         clusters=tuple(
             Cluster(tuple(pairs.tolist()), medoid(values, pairs), circuit)
