@@ -1,4 +1,4 @@
-"""Prose, headings and named numbers as lines of a given width, for screens that report in text."""
+"""Prose, headings and named numbers as lines of a width, for screens that report in text."""
 
 from __future__ import annotations
 

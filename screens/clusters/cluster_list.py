@@ -1,4 +1,4 @@
-"""The clusters as a list: how large each is, and what its circuit does for it and for the rest."""
+"""The clusters as a list: each one's size, and what its circuit does for it and the rest."""
 
 from __future__ import annotations
 

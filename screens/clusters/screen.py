@@ -1,4 +1,4 @@
-"""The screen of clusters: prompts put together by the edges that they need, a circuit for each.
+"""The screen of clusters: prompts that need the same edges together, a circuit for each.
 
 Settings stand above the list; what was found of the chosen cluster and of all, beside it where
 there is room, else below it, view by view. They are found in the background; the result is the

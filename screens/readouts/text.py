@@ -1,4 +1,4 @@
-"""Readouts as aligned text: one function a view, from the plain values to lines of a given width.
+"""Readouts as aligned text: one function a view, from plain values to lines of a width.
 
 Nothing here knows a widget or computes a number. Every drawing begins with what was read (from the
 values' own `place`, so that it is true even while newer values are on their way) and ends with the

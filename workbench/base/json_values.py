@@ -1,4 +1,4 @@
-"""Plain values out of JSON: texts and lists of texts, or a TypeError that says what was there."""
+"""Plain values out of JSON: texts and lists of texts, or a TypeError saying what is there."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def finish(
 
 
 def part(work: Work[T], start: float, end: float) -> Work[T]:
-    """The same work as a part of a larger one, whose fraction goes from `start` to `end` in it."""
+    """The same work as a part of a larger one, whose fraction goes from `start` to `end`."""
     while True:
         try:
             fraction = next(work)

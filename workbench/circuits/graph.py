@@ -1,4 +1,4 @@
-"""The computational graph of an architecture: nodes, destinations and edges by name and by index.
+"""The computational graph of an architecture: nodes, destinations, edges; names, indices.
 
 Pure Python: no weights, no torch. Names are those of EAP-IG (``input``, ``a9.h1``, ``m10``,
 ``logits``, ``m0->a9.h1<v>``), and so is the (source, destination) layout of every score matrix in
@@ -56,8 +56,9 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Destinations that read the residual at one moment: a layer's q, k and v, its MLP, or the
-    logits.
+    """Destinations that read the residual at one moment.
+
+    They are a layer's q, k and v, its MLP, or the logits.
 
     Attributes:
         columns: the destinations' columns: of heads, the q of every head, then every k, then every
@@ -274,8 +275,9 @@ class Graph:
         return range(first, first + self.n_heads)
 
     def head_inputs(self, layer: int, which: int | None = None) -> slice:
-        """Columns of the q (`which` 0), k (1) or v (2) of a layer's heads; without `which` of all
-        three, one after the other.
+        """Columns of the q (`which` 0), k (1) or v (2) of a layer's heads.
+
+        Without `which` of all three, one after the other.
         """
         first = self.head_destination(layer, which or 0, 0)
         return slice(first, first + self.n_heads * (len(HEAD_INPUTS) if which is None else 1))
@@ -308,9 +310,7 @@ class Graph:
         return row is not None and self.node_table[row].kind == "head"
 
     def destinations_of(self, node: str) -> tuple[str, ...]:
-        """The inputs of a node: three for a head, one for an MLP and the logits, none for the
-        input.
-        """
+        """The inputs of a node: three of a head, one of an MLP or the logits, none of the input."""
         if node == LOGITS:
             return (LOGITS,)
         return self._inputs[self.source_index(node)]
@@ -351,7 +351,7 @@ class Graph:
         return source, destination
 
     def end_indices(self, edges: Iterable[str]) -> Iterator[int]:
-        """Row and column of each edge in turn, two numbers an edge; -1 for a name not in the graph.
+        """Row and column of each edge in turn, two numbers an edge; -1 for a name that is unknown.
 
         Whether the edge runs forward is not looked at: see `n_parents`.
         """

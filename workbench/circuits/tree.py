@@ -25,8 +25,9 @@ def roles(groups: tuple[RoleGroup, ...]) -> dict[str, str]:
 
 
 def live_nodes(circuit: Circuit) -> set[str]:
-    """Sources that write something of their own: the input, and whatever is open or fed by a live
-    one.
+    """Sources that write something of their own.
+
+    The input, and whatever is open or fed by a live one.
     """
     graph = circuit.graph
     live = np.zeros(graph.n_sources, dtype=bool)
@@ -44,8 +45,9 @@ def live_nodes(circuit: Circuit) -> set[str]:
 
 
 def dead_edges(circuit: Circuit, live: set[str], reached: set[str]) -> int:
-    """How many kept edges cannot matter: nothing live writes them, or they do not lead to the
-    logits.
+    """How many kept edges cannot matter.
+
+    Nothing live writes them, or they do not lead to the logits.
     """
     graph = circuit.graph
     writes = np.array([source in live for source in graph.sources])
@@ -144,7 +146,7 @@ def _feeders(
 
 
 def frontier(circuit: Circuit, effects: NDArray[np.float32]) -> list[str]:
-    """Nodes that reach the logits and have an open input; the largest |effect| they have first."""
+    """Nodes that reach the logits and have an open input, the largest |effect| first."""
     graph = circuit.graph
     found: dict[str, float] = {}
     for destination in circuit.open_reached():

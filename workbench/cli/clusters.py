@@ -1,4 +1,4 @@
-"""`workbench clusters`: prompts in clusters by the edges that they need, a circuit for each."""
+"""`workbench clusters`: prompts in clusters by the edges they need, a circuit for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A request for a discovery: method, options and selection, parsed and checked once. No torch."""
+"""A request for a discovery: method, options and selection, parsed and checked once.
+
+Importing this loads no torch.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One discovery from beginning to end, by any method: checked, run, selected and evaluated."""
+"""One discovery from beginning to end, by any method: checked, run, selected, evaluated."""
 
 from __future__ import annotations
 

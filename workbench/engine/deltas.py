@@ -135,9 +135,7 @@ class _Bank:
 
 
 def grown_size(used: int) -> int:
-    """How many sources there is room for after growing, when so many are in it and one more
-    comes.
-    """
+    """How many sources there is room for after growing, when a full one gets one more."""
     return used + max(8, used // 4)
 
 

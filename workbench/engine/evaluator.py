@@ -162,8 +162,9 @@ class Evaluator:
     def _wider_plan(
         self, mask: NDArray[np.bool_], is_open: NDArray[np.bool_], changes: Sequence[Alternative]
     ) -> tuple[Plan, Mapping[int, int]]:
-        """Where values are needed if every alternative's edges are there, and what that asks of the
-        sheet.
+        """Where values are needed if every alternative's edges are there.
+
+        With it comes what that asks of the sheet.
         """
         wider, wider_open = mask.copy(), is_open.copy()
         for change in changes:

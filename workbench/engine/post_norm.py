@@ -56,7 +56,7 @@ def sums_over_sources(
 
 
 class _PostNormed(Deltas):
-    """Sums beyond the corrupted run in which each layer's heads go through their norm together."""
+    """Sums beyond the corrupted run where each layer's heads go through their norm together."""
 
     def __init__(
         self,

@@ -14,8 +14,7 @@ from workbench.engine.plan import Plan, Positions
 
 @dataclass(frozen=True)
 class Alternative:
-    """One alternative: edges whose source's difference is added to or taken from a destination's
-    input.
+    """One alternative: edges whose source's difference is added to an input or taken from it.
 
     Attributes:
         edges: (source, destination, sign): sign +1 adds what the source adds in this alternative,
@@ -32,8 +31,9 @@ class Alternative:
 
 
 class Reach:
-    """Which sources and destinations alternatives touch; read off the mask, before anything is
-    computed.
+    """Which sources and destinations alternatives touch.
+
+    It is read off the mask, before anything is computed.
 
     Attributes:
         sources: bool [source, alternative].
@@ -94,8 +94,9 @@ def live_in(
     is_open: NDArray[np.bool_],
     changes: Sequence[Alternative],
 ) -> NDArray[np.bool_]:
-    """Which sources something clean reaches in each alternative, bool [source, alternative]; see
-    `plan.Plan.live`.
+    """Which sources something clean reaches in each alternative, bool [source, alternative].
+
+    See `plan.Plan.live`.
     """
     n, n_heads = len(changes), graph.n_heads
     live = np.zeros((graph.n_sources, n), dtype=bool)

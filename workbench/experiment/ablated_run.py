@@ -1,4 +1,4 @@
-"""Runs that never happened: what takes the place of a component that is not in the circuit.
+"""Runs that never happened: what takes the place of a component outside the circuit.
 
 With patching that is the corrupted run, which is recorded. With zero and mean ablations every
 source writes a constant instead (`means`), and the residual that a destination reads when nothing

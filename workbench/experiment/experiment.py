@@ -184,11 +184,10 @@ class Experiment:
         return np.asarray(values[self._order], dtype=np.float64)
 
     def faithfulness(self, metric: float) -> float | None:
-        """(m - m(corrupted)) / (m(clean) - m(corrupted)), a ratio of means (Hanna et al. 2024,
-        2403.17806).
+        """(m - m(corrupted)) / (m(clean) - m(corrupted)), a ratio of means.
 
-        None where the model does not tell clean from corrupted prompts, so that the ratio means
-        nothing.
+        See Hanna et al. 2024, 2403.17806. None where the model does not tell clean from corrupted
+        prompts, so that the ratio means nothing.
         """
         span = self.clean.metric - self.corrupted.metric
         scale = max(abs(self.clean.metric), abs(self.corrupted.metric), 1e-6)

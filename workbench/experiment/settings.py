@@ -1,6 +1,7 @@
-"""Settings of an experiment: which model and task, and how both are run; one object, handed down.
+"""Settings of an experiment: which model and task, and how both are run; one object.
 
-The command line, the setup screen or a script makes it once. Importing this loads no torch.
+It is handed down whole. The command line, the setup screen or a script makes it once. Importing
+this loads no torch.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class SelfCheck:
 
 @dataclass(frozen=True)
 class Architecture:
-    """How a model is built, as the engine computes it: short phrases, empty where there is nothing.
+    """How a model is built, as the engine computes it: short phrases, empty for nothing.
 
     Attributes:
         norm: kinds of norms and where they stand ("RMSNorm before attention and MLP").
@@ -109,7 +109,8 @@ class ModelInfo:
 
     @property
     def check_difference(self) -> float:
-        """Largest difference of the engine's logits from the model's own in the self-check on
-        loading, relative to the scale of the logits.
+        """Largest difference of the engine's logits from the model's own in the self-check.
+
+        The check is made on loading; the difference is relative to the scale of the logits.
         """
         return self.check.relative

@@ -1,4 +1,4 @@
-"""A task's prompts, token by token, before the model is loaded: from its tokenizer file alone.
+"""A task's prompts, token by token, before the model is loaded: by its tokenizer alone.
 
 Importing and running this loads neither torch nor transformers, so that it answers while one types.
 What the model really reads is what `Session.prompts` says; the two agree where `tokenizer.json` is

@@ -82,8 +82,9 @@ class Activations:
         return (norm.centre(written) * scale * norm.weight).to(written.dtype)
 
     def after_attention(self, layer: int) -> tuple[FrozenNorm, Tensor] | None:
-        """The norm that follows a layer's heads and its scale [pair, 1] in this run; None if none
-        does.
+        """The norm that follows a layer's heads and its scale [pair, 1] in this run.
+
+        None if none does.
         """
         module = self.parts.layers[layer].post_attention
         if module is None:

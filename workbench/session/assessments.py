@@ -1,4 +1,4 @@
-"""The assessment of a session's circuit, part by part, each in its turn with what else computes."""
+"""The assessment of a session's circuit, part by part, in turn with what else computes."""
 
 from __future__ import annotations
 

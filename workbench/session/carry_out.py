@@ -1,4 +1,4 @@
-"""CarryOut: how a part of the session has a command carried out, without knowing the session."""
+"""CarryOut: how a part of the session has a command carried out, not knowing the session."""
 
 from __future__ import annotations
 

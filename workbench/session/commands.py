@@ -1,4 +1,4 @@
-"""The commands of a session: small frozen values that say what was asked and what it changed.
+"""The commands of a session: frozen values that say what was asked and what it changed.
 
 What was asked is there for people to read; the `change` is what is applied, taken back and
 replayed. `Undo` and `Redo` are commands of their own, so that the journal tells everything that

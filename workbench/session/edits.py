@@ -1,5 +1,6 @@
-"""What each command makes of a state. Pure functions: they compute no metric and write nothing
-down.
+"""What each command makes of a state.
+
+Pure functions: they compute no metric and write nothing down.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def keep_all(state: State, node: str, inputs: str) -> State:
 
 
 def toggle_node(state: State, node: str) -> State:
-    """Drop every kept edge out of and into a node; the next time restore those that still can be.
+    """Drop every kept edge out of and into a node; next time restore those that can be.
 
     Raises:
         WorkbenchError: for the logits, for a node without kept edges that was not dropped, and if
@@ -167,8 +168,9 @@ def set_group(state: State, name: str, nodes: Sequence[str], role: str) -> State
 
 
 def move_to_group(state: State, nodes: Sequence[str], name: str, role: str) -> State:
-    """Move nodes into the group of that name, made if there is none; no name takes them out of
-    theirs. A group that loses its last node goes.
+    """Move nodes into the group of that name, made if there is none.
+
+    No name takes them out of theirs. A group that loses its last node goes.
     """
     if name.strip():
         old = next((group.nodes for group in state.circuit.groups if group.name == name), ())

@@ -1,4 +1,4 @@
-"""What is known of the edges' effects: EAP estimates, exact values, and what dropping would cost.
+"""What is known of the edges' effects: EAP estimates, exact values, what dropping costs.
 
 An exact value in the full model never goes stale; one along or within the circuit belongs to the
 circuit in which it was computed. Every matrix is float32 [source, destination], NaN where nothing
@@ -58,8 +58,9 @@ class KnownEffects:
             self._stale.add(kind)
 
     def circuit_changed(self) -> None:
-        """Forget what belongs to the circuit as it was. Whoever still reads keeps the old
-        matrices.
+        """Forget what belongs to the circuit as it was.
+
+        Whoever still reads keeps the old matrices.
         """
         for kind in self._stale:
             self._known[kind] = self._nothing()
@@ -71,8 +72,9 @@ class KnownEffects:
         return np.where(np.isnan(exact), self.eap, exact)
 
     def best(self) -> Matrix:
-        """The most telling value of every edge: in the full model, else along, else within, else
-        EAP.
+        """The most telling value of every edge.
+
+        In the full model, else along, else within, else EAP.
         """
         best = self.eap
         for setting in reversed(SETTINGS):

@@ -1,4 +1,4 @@
-"""LogEntry: a command that was carried out, what it changed and what that did to the metric."""
+"""LogEntry: a command that was carried out, what it changed and did to the metric."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""PriorityLock: one computation at a time, and what a person waits for goes before what runs in the
-background.
+"""PriorityLock: one computation at a time, by rank.
+
+What a person waits for goes before what runs in the background.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Clusters of a session's prompts by the edges that they need, each found in the background.
+"""Clusters of a session's prompts by the edges that they need, found in the background.
 
 They depend on the task and on no circuit, so that what was found last is held whatever is edited.
 Importing this module loads no torch.
@@ -54,14 +54,17 @@ class ClusterResult:
         return f"cluster {number} of {len(self.clusters.clusters)}"
 
     def circuit(self, number: int) -> Circuit:
-        """A cluster's circuit with its scores and provenance. Raises WorkbenchError if there is
-        none of this number.
+        """A cluster's circuit with its scores and provenance.
+
+        Raises:
+            WorkbenchError: there is none of this number.
         """
         return self.result.circuit(number)
 
     def as_near_by_chance(self) -> int | None:
-        """How many of the random splits come at least as near to the model, pair by pair; None if
-        that is undefined.
+        """How many random splits come at least as near to the model, pair by pair.
+
+        None if that is undefined.
         """
         own = self.clusters.worth.distance
         if own is None:

@@ -126,8 +126,9 @@ class ReadOnlySession:
         return truth(self._opened.settings.model, self.task.name)
 
     def tree(self, *, missing: bool = False) -> list[TreeRow]:
-        """The circuit back from the logits, depth first, each node's feeders by falling
-        |effect|.
+        """The circuit back from the logits, depth first.
+
+        Each node's feeders come by falling |effect|.
 
         Args:
             missing: also list, as rows of the state 'missing', the edges into the listed nodes that
@@ -191,8 +192,10 @@ class ReadOnlySession:
         return sum(len(edits.previewed(state, destination, score)) for destination in into)
 
     def prompts(self, index: int) -> PromptView:
-        """A pair of prompts, token by token. Raises WorkbenchError if there is none of this
-        index.
+        """A pair of prompts, token by token.
+
+        Raises:
+            WorkbenchError: there is none of this index.
         """
         batch = self._engine.batch
         if not 0 <= index < batch.n_pairs:
@@ -218,8 +221,9 @@ class ReadOnlySession:
         cancel: Any = None,
         on_chunk: OnChunk | None = None,
     ) -> bool:
-        """Exact effects of all candidates, largest |EAP| first; what is known is not computed
-        again.
+        """Exact effects of all candidates, largest |EAP| first.
+
+        What is known is not computed again.
 
         Args:
             cancel: stops it when `cancel.is_set()`, as does a command that changed the circuit if
@@ -237,8 +241,9 @@ class ReadOnlySession:
         return self._compute(edges, setting, cancel, on_chunk)
 
     def drop_costs(self, *, cancel: Any = None, on_chunk: OnChunk | None = None) -> bool:
-        """What each kept edge would cost if it were dropped now. Arguments and result as
-        `sweep`.
+        """What each kept edge would cost if it were dropped now.
+
+        Arguments and result as `sweep`.
         """
         return self._compute(self._seen.state.circuit.edges(), DROP, cancel, on_chunk)
 

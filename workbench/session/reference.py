@@ -10,9 +10,11 @@ from workbench.circuits.circuit import Circuit
 
 @dataclass(frozen=True)
 class Reference:
-    """Attributes:
-    path: the file that it was read from, as it was given.
-    circuit: what stood in it then.
+    """A circuit that the session's own is compared with.
+
+    Attributes:
+        path: the file that it was read from, as it was given.
+        circuit: what stood in it then.
     """
 
     path: str

@@ -29,7 +29,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class State:
-    """Everything that commands can change. Never altered in place, so an old one can be put back.
+    """Everything that commands can change.
+
+    Never altered in place, so an old one can be put back.
 
     Attributes:
         circuit: edges, open destinations, groups and notes. No kept edge enters an open
@@ -57,8 +59,9 @@ class State:
         open: Iterable[str] = (),
         close: Iterable[str] = (),
     ) -> State:
-        """With destinations opened (which forgets their edges) and closed, then edges dropped and
-        kept.
+        """With destinations opened and closed, then edges dropped and kept.
+
+        To open a destination forgets its edges.
 
         Raises:
             WorkbenchError: if an edge to keep enters a destination that is open.

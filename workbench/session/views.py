@@ -1,8 +1,8 @@
-"""What a session shows: plain frozen values, free of torch, for screens, the command line and
-scripts.
+"""What a session shows: plain frozen values, free of torch.
 
-Every number is a Python float or int. Effects are in units of the metric: the change of its mean
-over the pairs when the edge is corrupted, so a positive component has a negative effect.
+For screens, the command line and scripts. Every number is a Python float or int. Effects are in
+units of the metric: the change of its mean over the pairs when the edge is corrupted, so a positive
+component has a negative effect.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Status:
-    """Where the session stands. Always at hand without waiting: it is replaced when a command is
-    done.
+    """Where the session stands.
+
+    Always at hand without waiting: it is replaced when a command is done.
 
     Attributes:
         model_metric: mean of the metric over the pairs in the clean run of the whole model.

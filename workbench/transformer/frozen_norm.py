@@ -1,4 +1,4 @@
-"""The norm before the unembedding with its scale frozen, so that what it is given may be split.
+"""The norm before the unembedding with its scale frozen, so that its input may be split.
 
 A norm is linear once its scale is held at the value of a run's residual r [..., d_model]:
 LayerNorm(x) = (x - mean(x)) / sqrt(var(r) + eps) * weight + bias, and RMSNorm(x) = x /

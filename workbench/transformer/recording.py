@@ -68,8 +68,9 @@ class LayerRecord:
 
 @dataclass
 class Run:
-    """One run of a group: `embedding` is what the node `input` wrote, `final` the residual at the
-    end.
+    """One run of a group of pairs.
+
+    `embedding` is what the node `input` wrote, `final` the residual at the end.
     """
 
     embedding: Tensor
@@ -167,7 +168,10 @@ def record_clean(parts: ModelParts, tokens: Tensor) -> Run:
 
 
 def clean_logits(parts: ModelParts, tokens: Tensor) -> Tensor:
-    """The engine's logits at the last position, [pair, vocabulary], of tokens [pair, position]."""
+    """The engine's logits at the last position, [pair, vocabulary].
+
+    Tokens are [pair, position].
+    """
     final = record_clean(parts, tokens).final[:, -1]
     with torch.no_grad():
         return unembed(parts, final)
@@ -181,8 +185,7 @@ def _run(
     tick: Callable[[int], None],
     kept: Callable[[LayerRecord], LayerRecord] | None = None,
 ) -> Run:
-    """Run tokens [pair, position] that stand from position `start` on, after the prefix of
-    `before`.
+    """Run tokens [pair, position] from position `start` on, after the prefix of `before`.
 
     Args:
         kept: what is kept of each layer; None: all.

@@ -1,4 +1,4 @@
-"""Data-driven discovery: prompts in clusters, a circuit for each, and what chance would give.
+"""Data-driven discovery: prompts in clusters, a circuit for each, and what chance gives.
 
 Prompts that need the same edges are put together by their own edge scores (`clustering`). The mean
 of a cluster's scores selects its circuit, which is then evaluated exactly on all pairs: on its own,
@@ -110,8 +110,9 @@ class Clusters:
         return [of[pair] for pair in range(len(of))]
 
     def chance(self, name: str) -> dict[str, float] | None:
-        """Mean, least and largest of one of `Worth`'s numbers over the random splits; None if it is
-        undefined or there are none.
+        """Mean, least and largest of one of `Worth`'s numbers over the random splits.
+
+        None if it is undefined or there are none.
         """
         values = [getattr(worth, name) for worth in self.control]
         if not values or None in values:
@@ -278,9 +279,7 @@ class _Evaluation:
         return float((metric.mean() - self._corrupted[pairs].mean()) / span)
 
     def _span(self, pairs: NDArray[np.intp]) -> float | None:
-        """m(clean) - m(corrupted) of some pairs; None if it is next to nothing, or there are no
-        pairs.
-        """
+        """m(clean) - m(corrupted) of some pairs; None if next to nothing, or of no pairs."""
         if not len(pairs):
             return None
         clean, corrupted = self._clean[pairs].mean(), self._corrupted[pairs].mean()

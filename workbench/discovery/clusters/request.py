@@ -1,6 +1,7 @@
-"""What is asked of a clustering of prompts: one object, checked once and handed down. No torch.
+"""What is asked of a clustering of prompts: one object, checked once and handed down.
 
-The command, the dialog or a script makes it; whoever computes takes it whole.
+Importing this loads no torch. The command, the dialog or a script makes it; whoever computes takes
+it whole.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Slices: some pairs at a time, with all that their scores need, so that memory stays bounded.
+"""Slices: some pairs at a time with all that their scores need; memory stays bounded.
 
 A slice comes from the recordings of an experiment, as views; or, where there is no experiment, both
 prompts are run for it alone and let go of with it (`streamed`).
@@ -76,8 +76,9 @@ class Slice:
         return Tape.of(self.recording, self.recording.corrupted, self.pairs)
 
     def written(self) -> Tensor:
-        """What each source writes in the corrupted run, minus what it writes in the clean one;
-        before a norm that follows. [source, pair, position, d_model].
+        """What each source writes in the corrupted run, minus what it writes in the clean one.
+
+        Before a norm that follows. [source, pair, position, d_model].
         """
         if self._raw is None:
             self._raw = _written(self.recording, self.pairs)

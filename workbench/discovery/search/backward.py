@@ -1,4 +1,4 @@
-"""A circuit that a search prunes from the logits backward, one destination after the other.
+"""A circuit that a search prunes from the logits backward, destination by destination.
 
 While the search is at a destination everything above it is still whole, so the destinations not
 yet visited are *open* in the sense of `Circuit`: their input is the clean residual, their nodes

@@ -1,4 +1,4 @@
-"""The best edge by a value that every choice changes, without computing all values anew each time.
+"""The best edge by a value that every choice changes, not all computed anew each time.
 
 A choice may change the value of every other edge, but mostly by little. So edges are looked at
 again in the order of the value that they had when they were last looked at, until the best of all
@@ -49,8 +49,9 @@ class Ranking:
         self._values[gone] = -np.inf
 
     def best(self) -> Work[tuple[int, int, float] | None]:
-        """Source, destination and value of the best edge; of equal ones the first. None if there
-        is none.
+        """Source, destination and value of the best edge; of equal ones the first.
+
+        None if there is none.
         """
         values, fresh = self._values.reshape(-1), self._fresh.reshape(-1)
         count = min(_TOGETHER, len(values))
