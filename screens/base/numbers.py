@@ -49,10 +49,12 @@ def signed(value: float | None, digits: int = 4) -> str:
 
 
 def count(value: int) -> str:
+    """A number with commas between its thousands."""
     return f"{value:,}"
 
 
 def percent(fraction: float) -> str:
+    """A fraction in percent, to one decimal."""
     return "nan" if math.isnan(fraction) else f"{100 * fraction:.1f}%"
 
 

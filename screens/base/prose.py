@@ -28,4 +28,5 @@ def number(label: str, value: str, words: str = "", width: int = 80) -> Text:
 
 
 def heading(text: str) -> Text:
+    """A line that begins a part of the text."""
     return Text(text, "bold underline")

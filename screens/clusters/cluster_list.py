@@ -38,6 +38,7 @@ class ClusterRow:
 
 
 def cluster_rows(found: Clusters) -> list[ClusterRow]:
+    """One row a cluster, in their order."""
     return [
         ClusterRow(
             i + 1,

@@ -24,6 +24,7 @@ BESIDE = 34
 
 
 def shade(weight: float) -> str:
+    """The sign for a weight: that of the range in which it lies."""
     return next((sign for least, sign in SHADES if weight >= least), " ")
 
 

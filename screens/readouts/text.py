@@ -78,10 +78,12 @@ def digits_of(largest: float) -> int:
 
 
 def token_of(place: Place) -> str:
+    """The token of a place as the screen shows it, a space before; nothing where there is none."""
     return "" if place.token is None else " " + show_token(place.token, 12)
 
 
 def index(position: int) -> str:
+    """A position as a number, with a minus sign as wide as a digit."""
     return str(position).replace("-", MINUS)
 
 

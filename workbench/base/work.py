@@ -21,7 +21,8 @@ Work: TypeAlias = Generator[float, None, T]
 class Stop(Protocol):
     """What a `threading.Event` offers."""
 
-    def is_set(self) -> bool: ...
+    def is_set(self) -> bool:
+        """Whether the work is to stop."""
 
 
 def finish(

@@ -85,6 +85,7 @@ class Circuit:
         return circuit
 
     def copy(self) -> Circuit:
+        """The same circuit in arrays and dictionaries of its own."""
         return replace(
             self,
             mask=self.mask.copy(),
@@ -94,6 +95,7 @@ class Circuit:
         )
 
     def has(self, edge: str) -> bool:
+        """Whether it keeps this edge."""
         return bool(self.mask[self.graph.parse_edge(edge)])
 
     def edges(self) -> list[str]:
@@ -105,6 +107,7 @@ class Circuit:
 
     @property
     def n_edges(self) -> int:
+        """How many edges it keeps."""
         return int(self.mask.sum())
 
     def nodes(self) -> list[str]:
@@ -145,6 +148,7 @@ class Circuit:
 
     @property
     def reaches_input(self) -> bool:
+        """Whether a path of kept edges joins the logits to the input."""
         return INPUT in self.reached()
 
     def pruned(self) -> Circuit:

@@ -69,6 +69,7 @@ class Agreement:
         return {name: word for word in STANDINGS for name in getattr(self, word)}
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values: both numbers, the shares, and the names by where they stand."""
         return {
             "circuit": self.n_circuit,
             "reference": self.n_reference,

@@ -105,6 +105,7 @@ class Graph:
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
+        """Names of all that writes into the residual stream, in order of depth."""
         names = [INPUT]
         for layer in range(self.n_layers):
             names += [head_name(layer, head) for head in range(self.n_heads)]
@@ -113,6 +114,7 @@ class Graph:
 
     @cached_property
     def destinations(self) -> tuple[str, ...]:
+        """Names of all inputs of nodes, in order of depth."""
         names = []
         for layer in range(self.n_layers):
             for which in HEAD_INPUTS:
@@ -123,6 +125,7 @@ class Graph:
 
     @property
     def nodes(self) -> tuple[str, ...]:
+        """Names of the sources, then of the logits."""
         return (*self.sources, LOGITS)
 
     @cached_property
@@ -185,14 +188,17 @@ class Graph:
 
     @property
     def n_sources(self) -> int:
+        """How many sources there are: rows of a score matrix."""
         return 1 + self.n_layers * (self.n_heads + 1)
 
     @property
     def n_destinations(self) -> int:
+        """How many destinations there are: columns of a score matrix."""
         return self.n_layers * (3 * self.n_heads + 1) + 1
 
     @cached_property
     def n_edges(self) -> int:
+        """How many edges the whole graph has."""
         return sum(self.n_parents(d) for d in range(self.n_destinations))
 
     @cached_property
@@ -228,6 +234,7 @@ class Graph:
         )
 
     def has_node(self, name: str) -> bool:
+        """Whether there is a node of this name."""
         return name == LOGITS or name in self._source_indices
 
     def parse_node(self, name: str) -> Node:
@@ -247,9 +254,11 @@ class Graph:
         return self.destination_table[self.destination_index(name)]
 
     def head_source(self, layer: int, head: int) -> int:
+        """Row of a head."""
         return 1 + layer * (self.n_heads + 1) + head
 
     def mlp_source(self, layer: int) -> int:
+        """Row of a layer's MLP."""
         return 1 + layer * (self.n_heads + 1) + self.n_heads
 
     def head_destination(self, layer: int, which: int, head: int) -> int:
@@ -257,6 +266,7 @@ class Graph:
         return layer * (3 * self.n_heads + 1) + which * self.n_heads + head
 
     def mlp_destination(self, layer: int) -> int:
+        """Column of a layer's MLP."""
         return layer * (3 * self.n_heads + 1) + 3 * self.n_heads
 
     def head_rows(self, layer: int) -> slice:
@@ -289,6 +299,7 @@ class Graph:
 
     @property
     def logits_destination(self) -> int:
+        """Column of the logits, the last."""
         return self.n_destinations - 1
 
     def n_parents(self, destination: int) -> int:
@@ -306,6 +317,7 @@ class Graph:
         return self.parse_node(node).layer
 
     def is_head(self, node: str) -> bool:
+        """Whether a node of this name is a head of the model."""
         row = self._source_indices.get(node)
         return row is not None and self.node_table[row].kind == "head"
 
@@ -328,6 +340,7 @@ class Graph:
         return self.destination_table[self.destination_index(destination)].node.name
 
     def edge_name(self, source: int, destination: int) -> str:
+        """Name of the edge of this row and column."""
         return f"{self.sources[source]}{ARROW}{self.destinations[destination]}"
 
     def parse_edge(self, name: str) -> tuple[int, int]:

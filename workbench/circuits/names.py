@@ -80,10 +80,12 @@ def layer_of_heads(word: str) -> int | None:
 
 
 def head_name(layer: int, head: int) -> str:
+    """Name of a head."""
     return f"a{layer}.h{head}"
 
 
 def mlp_name(layer: int) -> str:
+    """Name of a layer's MLP."""
     return f"m{layer}"
 
 

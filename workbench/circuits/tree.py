@@ -56,6 +56,7 @@ def dead_edges(circuit: Circuit, live: set[str], reached: set[str]) -> int:
 
 
 def node_state(circuit: Circuit, node: str, live: set[str]) -> NodeState:
+    """How far a node is expanded, and whether it is dead."""
     if node == INPUT:
         return "input"
     inputs = circuit.graph.destinations_of(node)

@@ -58,6 +58,7 @@ class Findings:
         return cls(graph, method, edges, needed=1 if metric == "kl" else -1)
 
     def copy(self) -> Findings:
+        """The same findings in arrays of their own."""
         return copy.deepcopy(self)
 
     def importance(self) -> NDArray[np.float32]:

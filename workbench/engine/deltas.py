@@ -49,6 +49,7 @@ class Deltas:
         self._banks[Positions.LAST].put(source, value[:, :, -1:])
 
     def drop(self, source: int) -> None:
+        """Forget a source's delta."""
         for bank in self._banks.values():
             bank.drop(source)
 
@@ -57,6 +58,7 @@ class Deltas:
         return self._banks[positions].get(source)
 
     def tensors(self) -> list[Tensor]:
+        """The tensors that hold the deltas."""
         return [bank.buffer for bank in self._banks.values()]
 
     def sum(self, columns: NDArray[np.bool_], positions: int) -> Tensor | None:
@@ -101,6 +103,7 @@ class _Bank:
         return self._used - 1
 
     def drop(self, source: int) -> None:
+        """Forget a source's delta."""
         slot = int(self._slot[source])
         if slot >= 0:
             self._slot[source] = -1

@@ -319,6 +319,7 @@ class IncrementalRun:
         return total
 
     def final_residual(self) -> Tensor:
+        """The residual before the last norm, at the last position."""
         return self.final
 
     def live_in(self, changes: Sequence[Alternative]) -> NDArray[np.bool_] | None:

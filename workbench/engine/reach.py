@@ -27,6 +27,7 @@ class Alternative:
     closed: tuple[int, ...] = ()
 
     def columns(self) -> set[int]:
+        """The destinations that it edits, opens or closes."""
         return {d for _, d, _ in self.edges} | set(self.opened) | set(self.closed)
 
 

@@ -78,6 +78,7 @@ class Evaluation:
 
     @property
     def correct_per_pair(self) -> tuple[bool, ...]:
+        """Whether the best answer beats the best wrong one, pair by pair."""
         return tuple(bool(x) for x in self._whole[0])
 
 

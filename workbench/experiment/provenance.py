@@ -75,4 +75,5 @@ def _version(package: str) -> str | None:
 
 
 def now() -> str:
+    """The present time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

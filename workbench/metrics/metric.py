@@ -45,6 +45,8 @@ class Answers:
         device: torch.device,
         dtype: torch.dtype,
     ) -> Answers:
+        """The same from lists of token ids, padded to equal length."""
+
         def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
             width = max(1, max(len(row) for row in rows))
             ids = torch.zeros(len(rows), width, dtype=torch.long)

@@ -33,6 +33,7 @@ class SelfCheck:
 
     @property
     def passed(self) -> bool:
+        """Whether the difference is within the tolerance."""
         return self.relative <= self.tolerance
 
 

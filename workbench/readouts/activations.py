@@ -40,6 +40,7 @@ class Activations:
 
     @property
     def parts(self) -> ModelParts:
+        """The model's parts."""
         return self.recording.parts
 
     def of_run(self, run: str) -> Activations:

@@ -22,4 +22,5 @@ class CarryOut(Protocol):
         edit: Callable[[State], State],
         command: Callable[[Change], Command],
         idle: str = ...,
-    ) -> Status: ...
+    ) -> Status:
+        """Carry out a command; `idle` is said where it changes nothing."""

@@ -43,6 +43,7 @@ def previewed(state: State, destination: str, score: Matrix) -> list[str]:
 
 
 def kept_into(state: State, destination: str) -> list[str]:
+    """Names of the kept edges into a destination."""
     graph = state.circuit.graph
     d = graph.destination_index(destination)
     return [graph.edge_name(int(s), d) for s in np.flatnonzero(state.circuit.mask[:, d])]
@@ -91,15 +92,18 @@ def toggle(state: State, edge: str, score: Matrix) -> State:
 
 
 def keep_above(state: State, node: str, inputs: str, score: Matrix) -> State:
+    """Keep of the edges into a node's inputs those whose score passes the threshold."""
     into = _some_destinations(state, node, inputs)
     return _replace_into(state, into, [edge for d in into for edge in previewed(state, d, score)])
 
 
 def drop_all(state: State, node: str, inputs: str) -> State:
+    """Drop all edges into a node's inputs."""
     return _replace_into(state, _some_destinations(state, node, inputs), [])
 
 
 def keep_all(state: State, node: str, inputs: str) -> State:
+    """Keep all edges into a node's inputs."""
     into = _some_destinations(state, node, inputs)
     graph = state.circuit.graph
     return _replace_into(state, into, [edge for d in into for edge in _all_into(graph, d)])
@@ -136,10 +140,12 @@ def toggle_node(state: State, node: str) -> State:
 
 
 def reopen(state: State, node: str, inputs: str) -> State:
+    """Open a node's inputs, whose edges are forgotten."""
     return state.with_edges(open=_some_destinations(state, node, inputs))
 
 
 def set_threshold(state: State, value: float) -> State:
+    """Set the threshold. Raises WorkbenchError for what is no number from 0 up."""
     if not (np.isfinite(value) and value >= 0):
         raise WorkbenchError(f"A threshold is a number from 0 up, not {value}.")
     return State(state.circuit, float(value), state.dropped_nodes)
@@ -189,6 +195,7 @@ def _without(nodes: Sequence[str], moved: set[str]) -> tuple[str, ...]:
 
 
 def remove_group(state: State, name: str) -> State:
+    """Remove a group. Raises WorkbenchError if there is none of this name."""
     groups = tuple(group for group in state.circuit.groups if group.name != name)
     if len(groups) == len(state.circuit.groups):
         raise WorkbenchError(f"There is no group {name!r}.")
@@ -196,6 +203,7 @@ def remove_group(state: State, name: str) -> State:
 
 
 def note(state: State, target: str, text: str) -> State:
+    """Write a note on a node, an edge or ("") the circuit; an empty text removes it."""
     graph = state.circuit.graph
     if is_edge(target):
         graph.parse_edge(target)
@@ -223,6 +231,7 @@ def load(state: State, circuit: Circuit) -> State:
 
 
 def clear(state: State) -> State:
+    """Open everything; groups, notes and the threshold stay."""
     start = Circuit.start(state.circuit.graph)
     start.groups, start.notes = state.circuit.groups, dict(state.circuit.notes)
     return State(start, state.threshold)

@@ -51,6 +51,7 @@ class KnownEffects:
         return [edge for edge in edges if np.isnan(matrix[self.graph.parse_edge(edge)])]
 
     def put(self, kind: str, edges: Sequence[str], values: Sequence[float]) -> None:
+        """Enter values of one kind by the names of their edges."""
         matrix = self._known[kind]
         for edge, value in zip(edges, values, strict=True):
             matrix[self.graph.parse_edge(edge)] = value

@@ -47,6 +47,7 @@ class ClusterResult:
 
     @property
     def clusters(self) -> Clusters:
+        """The clusters, without how they were found."""
         return self.result.clusters
 
     def name(self, number: int) -> str:

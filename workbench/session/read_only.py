@@ -88,6 +88,7 @@ class ReadOnlySession:
 
     @property
     def graph(self) -> Graph:
+        """The model's graph."""
         return self._seen.state.circuit.graph
 
     @property
@@ -108,6 +109,7 @@ class ReadOnlySession:
         return self._seen.state.threshold
 
     def status(self) -> Status:
+        """Where the session stands, without waiting."""
         return self._seen.status
 
     @property

@@ -22,6 +22,7 @@ class Reference:
 
     @property
     def name(self) -> str:
+        """The file's path as it may be shown."""
         return shown(self.path)
 
 

@@ -64,6 +64,7 @@ class ResultFiles:
                 self._write(self.folder / SHOWN, str(shown.number) if shown else "")
 
     def remove(self, held: DiscoveryResult) -> None:
+        """Remove the files of a result, as far as that can be done."""
         with contextlib.suppress(OSError):
             for ending in ("json", "npz"):
                 self._path(held.number, ending).unlink(missing_ok=True)

@@ -48,12 +48,15 @@ class DiscoveryResult:
 
     @property
     def method(self) -> str:
+        """The name of the method that found it."""
         return self.found.method
 
     @property
     def complete(self) -> bool:
+        """Whether the method came to its end."""
         return self.found.complete
 
     @property
     def circuit(self) -> Circuit:
+        """The circuit that was chosen."""
         return self.selected.circuit

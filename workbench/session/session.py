@@ -222,6 +222,7 @@ class Session(ReadOnlySession):
         )
 
     def remove_group(self, name: str) -> Status:
+        """Remove a group; its nodes stay as they are."""
         return self._carry_out(
             lambda state: edits.remove_group(state, name),
             lambda change: kinds.RemoveGroup(name=name, change=change),

@@ -63,6 +63,7 @@ class EdgeRow:
 
     @property
     def differs(self) -> bool:
+        """Whether some of the circuits keep it and some do not."""
         return any(self.kept) and not all(self.kept)
 
 

@@ -49,6 +49,7 @@ class State:
 
     @classmethod
     def start(cls, graph: Graph, threshold: float) -> State:
+        """The state in which everything is open."""
         return cls(Circuit.start(graph), threshold)
 
     def with_edges(
@@ -119,6 +120,7 @@ class Change:
 
     @classmethod
     def between(cls, before: State, after: State) -> Change:
+        """What leads from one state to another."""
         old, new = before.circuit, after.circuit
         if old.graph != new.graph:
             raise WorkbenchError(
@@ -147,6 +149,7 @@ class Change:
         return bool(self.added or self.removed or self.opened or self.closed)
 
     def inverse(self) -> Change:
+        """The change that takes this one back."""
         return Change(
             added=self.removed,
             removed=self.added,
@@ -241,6 +244,7 @@ class Change:
 
 
 def group_to_json(group: RoleGroup) -> dict[str, Any]:
+    """A group in plain values."""
     return {"name": group.name, "role": group.role, "nodes": list(group.nodes)}
 
 

@@ -78,6 +78,7 @@ class Run:
     final: Tensor
 
     def part(self, start: int) -> Run:
+        """The same from position `start` on."""
         return Run(
             self.embedding[:, start:], [r.part(start) for r in self.layers], self.final[:, start:]
         )
@@ -106,6 +107,7 @@ class Recording:
 
     @property
     def n_pairs(self) -> int:
+        """How many pairs were recorded."""
         return int(self.whole.final.shape[0])
 
     @property

@@ -59,6 +59,7 @@ class Criteria:
     gap: int
 
     def chosen(self, by: Criterion) -> int:
+        """The number of clusters by one of the criteria."""
         k: int = getattr(self, by)
         return k
 

@@ -65,6 +65,7 @@ class Slice:
 
     @property
     def n_pairs(self) -> int:
+        """How many pairs it has."""
         return len(self.indices)
 
     def clean(self) -> Tape:

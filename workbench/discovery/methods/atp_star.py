@@ -70,6 +70,7 @@ class Magnitudes:
 
     @classmethod
     def none(cls, graph: Graph, positions: int) -> Magnitudes:
+        """Sums of nothing yet."""
         kinds = len(OF_HEADS)
         return cls(
             np.zeros((kinds, graph.n_sources)), np.zeros((kinds, graph.n_sources, positions))
