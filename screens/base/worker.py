@@ -82,6 +82,8 @@ class Worker:
 
     Make it where an event loop runs. Results are delivered through the receiver's message queue, in
     order, and dropped when the receiver is gone.
+
+    Glossary: docs/glossary.md#worker.
     """
 
     def __init__(self, receiver: MessagePump, name: str) -> None:

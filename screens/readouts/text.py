@@ -78,7 +78,7 @@ def digits_of(largest: float) -> int:
 
 
 def token_of(place: Place) -> str:
-    """The token of a place as the screen shows it, a space before; nothing where there is none."""
+    """The token of a place as the screen shows it, after a space; nothing where there is none."""
     return "" if place.token is None else " " + show_token(place.token, 12)
 
 

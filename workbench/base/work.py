@@ -3,6 +3,8 @@
 It yields the fraction done after every piece, and returns its result at the end. Between two
 pieces the driver may answer somebody, show progress, or stop for good; the work itself knows of
 none of that. A piece should take a fraction of a second.
+
+Glossary: docs/glossary.md#work.
 """
 
 from __future__ import annotations

@@ -91,6 +91,8 @@ class Figures:
     Attributes:
         about: model, task, device and versions.
         figures: in the order in which they were taken.
+
+    Glossary: docs/glossary.md#figures.
     """
 
     about: dict[str, Any]

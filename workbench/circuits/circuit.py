@@ -20,7 +20,10 @@ from workbench.errors import WorkbenchError
 
 @dataclass(frozen=True)
 class RoleGroup:
-    """Nodes that do one thing together, such as "identify YY"."""
+    """Nodes that do one thing together, such as "identify YY".
+
+    Glossary: docs/glossary.md#role-group.
+    """
 
     name: str
     role: str = ""
@@ -42,6 +45,8 @@ class Circuit:
         notes: text by node or edge name; the key "" is the note on the whole circuit.
         provenance: how it came about (model, task, metric, ablation, seed, versions, commands,
             evaluation).
+
+    Glossary: docs/glossary.md#mask, docs/glossary.md#open-and-closed.
     """
 
     graph: Graph

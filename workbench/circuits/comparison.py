@@ -6,6 +6,8 @@ it: they are *undecided*, neither kept nor missing, as long as the node may stil
 the circuit, that is, as long as kept or undecided edges lead from it to the logits. Once the ways
 to the logits are dropped, an open input is no excuse any more and the edges into it are missing. So
 a half-expanded circuit is not called wrong, and a closed one has nothing undecided.
+
+Glossary: docs/glossary.md#comparison, docs/glossary.md#undecided.
 """
 
 from __future__ import annotations

@@ -47,6 +47,8 @@ class Destination:
 
     Attributes:
         input: q, k or v of a head; None where the node has one input only.
+
+    Glossary: docs/glossary.md#destination.
     """
 
     name: str
@@ -66,6 +68,8 @@ class Stage:
         rows: the rows of the nodes that are computed from them, in the same order; none for the
             logits.
         parents: how many sources, the first so many, wrote before it.
+
+    Glossary: docs/glossary.md#stage.
     """
 
     kind: StageKind
@@ -90,6 +94,8 @@ class Graph:
         n_heads: query heads per layer.
         parallel: attention and MLP read the same residual (GPT-NeoX), so that a head does not feed
             the MLP of its own layer.
+
+    Glossary: docs/glossary.md#source.
     """
 
     n_layers: int

@@ -48,6 +48,8 @@ def dead_edges(circuit: Circuit, live: set[str], reached: set[str]) -> int:
     """How many kept edges cannot matter.
 
     Nothing live writes them, or they do not lead to the logits.
+
+    Glossary: docs/glossary.md#dead.
     """
     graph = circuit.graph
     writes = np.array([source in live for source in graph.sources])
@@ -147,7 +149,10 @@ def _feeders(
 
 
 def frontier(circuit: Circuit, effects: NDArray[np.float32]) -> list[str]:
-    """Nodes that reach the logits and have an open input, the largest |effect| first."""
+    """Nodes that reach the logits and have an open input, the largest |effect| first.
+
+    Glossary: docs/glossary.md#frontier.
+    """
     graph = circuit.graph
     found: dict[str, float] = {}
     for destination in circuit.open_reached():

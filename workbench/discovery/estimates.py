@@ -1,6 +1,8 @@
 """Estimates of all edges' effects by edge attribution patching (`eap`), kept for others.
 
 Searches begin from them, files' scores are compared with them, a session shows them.
+
+Glossary: docs/glossary.md#estimate.
 """
 
 from __future__ import annotations

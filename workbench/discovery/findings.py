@@ -37,6 +37,8 @@ class Findings:
         tried: edges that a search has evaluated.
         complete: the method came to its end.
         remarks: sentences for the user on what was done or could not be.
+
+    Glossary: docs/glossary.md#finding, docs/glossary.md#remark, docs/glossary.md#scores.
     """
 
     graph: Graph

@@ -43,6 +43,8 @@ class Selection:
         threshold: in units of the scores, itself included ('threshold').
         signed: by importance, which is positive where the task needs the edge; else by |score|.
         fill: n is the number that is left after pruning: as many are chosen as leave at most n.
+
+    Glossary: docs/glossary.md#selection.
     """
 
     how: How = "top"
@@ -78,6 +80,8 @@ class Selected:
         asked: the number that was asked for; None where it was not a number.
         chosen: how many were taken before pruning.
         kept: how many are left after it.
+
+    Glossary: docs/glossary.md#asked-chosen-kept.
     """
 
     circuit: Circuit

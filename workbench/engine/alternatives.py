@@ -45,6 +45,8 @@ class AlternativeRuns:
         base: what they depart from; up to date wherever `plan` needs it.
         plan: where values are needed, for the base's mask and every edge that an alternative adds.
         changes: the alternatives.
+
+    Glossary: docs/glossary.md#alternatives.
     """
 
     def __init__(self, base: Baseline, plan: Plan, changes: Sequence[Alternative]) -> None:

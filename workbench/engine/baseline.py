@@ -18,7 +18,10 @@ from workbench.transformer.recording import Recording
 
 
 class Baseline(Protocol):
-    """What the alternatives depart from."""
+    """What the alternatives depart from.
+
+    Glossary: docs/glossary.md#baseline.
+    """
 
     graph: Graph
     recording: Recording

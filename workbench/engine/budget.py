@@ -32,6 +32,8 @@ class Shape:
         pairs: how many.
         tokens: length of every prompt.
         start: the first position at which any pair's prompts differ; 0 is the worst case.
+
+    Glossary: docs/glossary.md#shape.
     """
 
     pairs: int

@@ -27,6 +27,8 @@ class Deltas:
         shape: (pairs, alternatives, positions, d_model).
         capacity: how many sources to make room for at first, (at all positions, at the last).
         like: gives device and dtype.
+
+    Glossary: docs/glossary.md#delta.
     """
 
     def __init__(
@@ -147,6 +149,8 @@ class Carry:
 
     Where a circuit keeps every edge of a region, all its destinations read one running residual;
     then a stage's sum is the former stage's plus what was written in between.
+
+    Glossary: docs/glossary.md#carry.
     """
 
     def __init__(self, deltas: Deltas) -> None:

@@ -30,6 +30,8 @@ class Edit:
     """A change of a circuit: destinations opened and closed, then edges toggled.
 
     Opening a destination drops the edges into it, for its input is then the clean residual.
+
+    Glossary: docs/glossary.md#edit.
     """
 
     toggle: tuple[str, ...] = ()

@@ -42,6 +42,8 @@ class IncrementalRun:
         mask: bool [source, destination], the kept edges; columns of open destinations are empty.
         is_open: bool [destination].
         final: the last residual at the last position, [pair, d_model].
+
+    Glossary: docs/glossary.md#cells, docs/glossary.md#dirty, docs/glossary.md#incremental-run.
     """
 
     def __init__(

@@ -113,6 +113,8 @@ def drop_costs(
     """What dropping each kept edge now would change the circuit's mean metric by.
 
     The setting is "within".
+
+    Glossary: docs/glossary.md#drop-cost.
     """
     yield from edge_effects(evaluator, edges, WITHIN, cancel=cancel)
 

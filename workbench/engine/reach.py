@@ -41,6 +41,8 @@ class Reach:
         destinations: bool [destination, alternative].
         tail: index of the first stage from which on every edge is kept and no alternative
             interferes; the number of stages if there is none.
+
+    Glossary: docs/glossary.md#reach, docs/glossary.md#tail.
     """
 
     def __init__(

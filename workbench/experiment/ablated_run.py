@@ -5,6 +5,8 @@ source writes a constant instead (`means`), and the residual that a destination 
 is kept is the sum of those constants and of what belongs to no source (positions, output biases). A
 node that nothing clean reaches writes the constant, whatever it would compute from the others'
 constants.
+
+Glossary: docs/glossary.md#constants.
 """
 
 from __future__ import annotations

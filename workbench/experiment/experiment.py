@@ -101,6 +101,8 @@ class Experiment:
         unmatched: tokens for which context-aware means had no data at their position, so that the
             positional mean stands in.
         clean, corrupted: how the two runs score.
+
+    Glossary: docs/glossary.md#experiment, docs/glossary.md#span, docs/glossary.md#unmatched.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""Provenance: what numbers were measured on and with, as it stands in files."""
+"""Provenance: what numbers were measured on and with, as it stands in files.
+
+Glossary: docs/glossary.md#provenance.
+"""
 
 from __future__ import annotations
 

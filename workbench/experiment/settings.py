@@ -59,6 +59,8 @@ class ExperimentSettings:
         ablation: what takes the place of an edge that is not in the circuit.
         means: the task or file over whose clean prompts a mean ablation's means are taken; None:
             over those that are evaluated.
+
+    Glossary: docs/glossary.md#request.
     """
 
     model: str

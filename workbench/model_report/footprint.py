@@ -3,6 +3,8 @@
 What is kept (both runs, a circuit's cells) is counted tensor by tensor. What exists for a moment
 (a batch of what-ifs, a slice of EAP) is what the engine allows itself, times what it was measured
 to take of that; the measures are the constants here. Importing this module loads no torch.
+
+Glossary: docs/glossary.md#footprint.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 The prompts are built in. The two prompts share their first tokens, as a task's clean and corrupted
 prompts do, so that the engine's short cut for a common prefix is tried as well. Where the model has
 a sliding window they are longer than it, if that takes no time.
+
+Glossary: docs/glossary.md#check-on-loading.
 """
 
 from __future__ import annotations

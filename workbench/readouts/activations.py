@@ -30,6 +30,8 @@ class Activations:
         rows: the chosen pairs' places within the group.
         position: from the start of the prompts, 0 or more.
         run: one of `RUNS`.
+
+    Glossary: docs/glossary.md#activations.
     """
 
     recording: Recording

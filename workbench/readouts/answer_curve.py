@@ -3,6 +3,8 @@
 The same numbers as in `logit_lens`, picked at the answers and put in their natural order, so that
 shapes show: a head that spikes at the year that it attends to, an MLP that raises all the years
 above it.
+
+Glossary: docs/glossary.md#answer-curve.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ class PartAnswer:
         result: the part's own dataclass of plain values.
         revision: of the session's circuit that was assessed, see `views.Status`.
         seconds: what it took, waiting included.
+
+    Glossary: docs/glossary.md#part-answer.
     """
 
     part: Part

@@ -31,6 +31,8 @@ class Command:
         kind: its name in the journal and in circuit files.
         change: what it did; empty for `Undo` and `Redo`, whose change follows from what came
             before.
+
+    Glossary: docs/glossary.md#command.
     """
 
     kind: ClassVar[str]
@@ -265,7 +267,10 @@ class Load(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Take(Command):
-    """Replace the circuit by the one that a discovery found; `result` names it in words."""
+    """Replace the circuit by the one that a discovery found; `result` names it in words.
+
+    Glossary: docs/glossary.md#take.
+    """
 
     kind = "take"
     result: str
@@ -276,7 +281,10 @@ class Take(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Accept(Command):
-    """Keep or drop edges as a discovery proposes."""
+    """Keep or drop edges as a discovery proposes.
+
+    Glossary: docs/glossary.md#accept-and-refuse.
+    """
 
     kind = "accept"
     result: str

@@ -64,7 +64,10 @@ def _replace_into(state: State, into: Iterable[str], keep: Iterable[str]) -> Sta
 def expand(
     state: State, node: str, inputs: str, keep: Sequence[str] | None, score: Matrix
 ) -> State:
-    """Close those of the inputs that are open; the others stay as they are."""
+    """Close those of the inputs that are open; the others stay as they are.
+
+    Glossary: docs/glossary.md#expand.
+    """
     wanted = _some_destinations(state, node, inputs)
     into = [d for d in wanted if d in state.circuit.open]
     if keep is None:
@@ -81,7 +84,10 @@ def expand(
 
 
 def toggle(state: State, edge: str, score: Matrix) -> State:
-    """Keep or drop one edge; an open destination is first closed with its preview."""
+    """Keep or drop one edge; an open destination is first closed with its preview.
+
+    Glossary: docs/glossary.md#toggle.
+    """
     state.circuit.graph.parse_edge(edge)
     destination = edge_ends(edge)[1]
     if destination in state.circuit.open:

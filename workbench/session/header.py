@@ -1,6 +1,8 @@
 """The header of a session's journal: what it began with, to and from plain values.
 
 Importing this loads no torch.
+
+Glossary: docs/glossary.md#header.
 """
 
 from __future__ import annotations

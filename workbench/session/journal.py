@@ -5,6 +5,8 @@ to begin the same session again. It is written beside the journal and renamed in
 is never half of one. Each further line is one entry, on the disk before `Journal.append` returns. A
 process that dies while writing leaves at most a torn last line, which `read` ignores and
 `Journal.open` cuts off. The file is locked while a session holds it.
+
+Glossary: docs/glossary.md#journal.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ class KnownEffects:
 
     Attributes:
         eap: the estimates for all edges.
+
+    Glossary: docs/glossary.md#known-effects.
     """
 
     def __init__(self, graph: Graph, eap: Matrix) -> None:

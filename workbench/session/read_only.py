@@ -40,7 +40,10 @@ OnChunk = Callable[[dict[str, float], int, int], None]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What can be read without waiting: replaced as a whole when a command is done."""
+    """What can be read without waiting: replaced as a whole when a command is done.
+
+    Glossary: docs/glossary.md#snapshot.
+    """
 
     state: State
     status: Status
@@ -64,6 +67,8 @@ class ReadOnlySession:
         readouts: `lens`, `attribution`, `curve`, `attention` and `residual`.
         assessor: assesses the circuit, part by part.
         side_by_side: circuits that stand beside it.
+
+    Glossary: docs/glossary.md#read-only-session.
     """
 
     def __init__(
@@ -237,6 +242,8 @@ class ReadOnlySession:
 
         Raises:
             WorkbenchError: for an unknown node, input or setting, or if a computation failed.
+
+        Glossary: docs/glossary.md#sweep.
         """
         check_setting(setting)
         edges = [candidate.edge for candidate in self._by_eap(node, inputs)]

@@ -15,6 +15,8 @@ class Reference:
     Attributes:
         path: the file that it was read from, as it was given.
         circuit: what stood in it then.
+
+    Glossary: docs/glossary.md#reference.
     """
 
     path: str

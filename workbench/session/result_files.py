@@ -32,6 +32,8 @@ class ResultFiles:
 
     Attributes:
         folder: where they are; made when the first one is saved.
+
+    Glossary: docs/glossary.md#result-files.
     """
 
     def __init__(self, journal: Path) -> None:

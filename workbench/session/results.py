@@ -31,6 +31,8 @@ class DiscoveryResult:
         metric, faithfulness: of this circuit; None if they could not be computed, the second also
             where it is undefined.
         refused: edges of the proposal that the user does not want.
+
+    Glossary: docs/glossary.md#result.
     """
 
     number: int

@@ -51,6 +51,8 @@ class Session(ReadOnlySession):
         clusterer: finds clusters of the task's prompts, a circuit for each.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
         exported: the files written since it was opened.
+
+    Glossary: docs/glossary.md#session.
     """
 
     def __init__(

@@ -46,6 +46,8 @@ class SessionEngine:
 
     Attributes:
         model, batch, experiment: what is evaluated, on what.
+
+    Glossary: docs/glossary.md#session-engine.
     """
 
     def __init__(self, model: Model, batch: Batch, experiment: Experiment) -> None:

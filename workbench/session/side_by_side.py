@@ -68,7 +68,10 @@ class EdgeRow:
 
 
 class SideBySide:
-    """The circuits. All public methods may be called from any thread; `evaluate` computes."""
+    """The circuits. All public methods may be called from any thread; `evaluate` computes.
+
+    Glossary: docs/glossary.md#side-by-side.
+    """
 
     def __init__(
         self, engine: SessionEngine, lock: PriorityLock, circuit: Callable[[], tuple[Circuit, int]]

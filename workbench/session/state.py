@@ -40,6 +40,8 @@ class State:
         dropped_nodes: for a node that was dropped as a whole, the edges that it had.
         reference: what the circuit is compared with, if anything is. No part of a `Change`: it is
             set aside of undo and redo.
+
+    Glossary: docs/glossary.md#state, docs/glossary.md#threshold.
     """
 
     circuit: Circuit
@@ -107,6 +109,8 @@ class Change:
         notes: (target, before, after) of each note that differs; None for no note.
         threshold: before and after, None if it is the same.
         dropped_nodes: (node, before, after) of each entry that differs; None for no entry.
+
+    Glossary: docs/glossary.md#change.
     """
 
     added: tuple[str, ...] = ()

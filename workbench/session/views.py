@@ -45,6 +45,8 @@ class Status:
         seconds: what the last command took.
         message: one line to show: what the last command did, or that the embeddings are reached.
         revision: grows by one with every change of the circuit's edges.
+
+    Glossary: docs/glossary.md#revision, docs/glossary.md#status.
     """
 
     model_metric: float
@@ -89,6 +91,8 @@ class Candidate:
         found: its score by the shown result of a discovery; None if there is none.
         proposed: that result's circuit and this one differ in this edge, and the user has not
             refused the change.
+
+    Glossary: docs/glossary.md#candidate, docs/glossary.md#preview.
     """
 
     edge: str

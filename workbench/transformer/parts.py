@@ -125,6 +125,8 @@ class ModelParts:
         parallel: attention and MLP read the same residual.
         logit_scale: factor on the unembedding's output, the bias too (Cohere, Granite).
         logit_cap: c, if a logit x is at last replaced by c tanh(x / c) (Gemma 2); else None.
+
+    Glossary: docs/glossary.md#model-parts.
     """
 
     layers: tuple[Layer, ...]

@@ -95,6 +95,9 @@ class Recording:
         rotary: each layer's rotation of the positions from `start` on, or None.
         constants: `corrupted` is no run of the model, but what constants in place of all outputs
             make: a node that nothing clean reaches writes its constant, whatever it would compute.
+
+    Glossary: docs/glossary.md#lean, docs/glossary.md#position, docs/glossary.md#prefix,
+    docs/glossary.md#recording.
     """
 
     parts: ModelParts

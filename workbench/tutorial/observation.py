@@ -90,6 +90,8 @@ class Observation:
         began: the moment at which the step began.
         now: the present one.
         looks: what was looked at since, each change of it; not what was there when it began.
+
+    Glossary: docs/glossary.md#observation.
     """
 
     began: Moment

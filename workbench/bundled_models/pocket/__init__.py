@@ -3,4 +3,6 @@
 `vocabulary` names its tokens, `grammar` writes the sentences that it is trained on, `split` keeps
 combinations of words back, `recipe` trains it, `examination` asks it what it has never seen, and
 `card` writes the results down.  The weights lie in `workbench/data/pocket`.
+
+Glossary: docs/glossary.md#pocket.
 """

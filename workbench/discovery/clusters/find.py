@@ -64,6 +64,8 @@ class Cluster:
         pairs: which, in the task's order.
         medoid: the pair among them that is nearest to all others.
         circuit: of the mean of their scores.
+
+    Glossary: docs/glossary.md#cluster.
     """
 
     pairs: tuple[int, ...]

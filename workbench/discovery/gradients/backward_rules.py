@@ -2,6 +2,8 @@
 
 The forward pass is as it is. `PLAIN` is calculus. `discovery/methods/gim.py` and
 `discovery/methods/relp.py` define the others.
+
+Glossary: docs/glossary.md#backward-rules.
 """
 
 from __future__ import annotations

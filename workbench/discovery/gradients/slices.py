@@ -55,6 +55,8 @@ class Slice:
         metric: of these pairs alone.
         pairs: which pairs of the recording.
         indices: their places in the task.
+
+    Glossary: docs/glossary.md#slice.
     """
 
     recording: Recording

@@ -115,6 +115,8 @@ class Gates:
 
     Attributes:
         a: float64 [gate], the parameters.
+
+    Glossary: docs/glossary.md#gate.
     """
 
     def __init__(self, n: int, wanted: int, steps: int) -> None:

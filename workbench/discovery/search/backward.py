@@ -30,6 +30,8 @@ class Backward:
     Attributes:
         mask: bool [source, destination], the edges that are left into the destinations visited.
         is_open: bool [destination], those not visited yet: they have all their edges.
+
+    Glossary: docs/glossary.md#backward.
     """
 
     def __init__(self, experiment: Experiment) -> None:

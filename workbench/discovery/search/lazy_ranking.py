@@ -4,6 +4,8 @@ A choice may change the value of every other edge, but mostly by little. So edge
 again in the order of the value that they had when they were last looked at, until the best of all
 has been looked at since the last choice (Minoux 1978, "lazy greedy"). An edge that rises from far
 below to the top through somebody else's choice is thereby seen too late, and no other.
+
+Glossary: docs/glossary.md#lazy-ranking.
 """
 
 from __future__ import annotations
