@@ -1,4 +1,4 @@
-"""Messages by which a screen asks the app for another screen; no screen knows the app itself."""
+"""Messages by which a screen asks for another screen; no screen knows the app itself."""
 
 from __future__ import annotations
 

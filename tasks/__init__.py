@@ -34,6 +34,7 @@ class BuiltIn:
     make: Callable[[Tokenizer, int, int], Task]
 
     def __call__(self, tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
+        """The task for this tokenizer, of so many pairs."""
         return self.make(tokenizer, n_pairs, seed)
 
 

@@ -1,4 +1,4 @@
-"""Greater-Than: "The war lasted from the year 1741 to the year 17" wants a number above 41.
+"""Greater-Than: "The war lasted from the year 1741 to the year 17" wants one above 41.
 
 Hanna, Liu & Variengien 2023 (arXiv 2305.00586).  The metric is the probability of all years above
 minus that of all years not above; the corrupted start year ends in 01, so that nearly every year

@@ -1,9 +1,10 @@
-"""Indirect object identification: "When Mary and John went to the store, John gave a drink to".
+"""Indirect object identification: the name that was not repeated is to be predicted.
 
-Wang et al. 2022 (arXiv 2211.00593).  The name that was not repeated, the indirect object (IO), has
-to be predicted: logit(IO) - logit(S).  Half of the prompts name the indirect object first (ABBA),
-half the subject (BABA).  The corrupted prompt has a third name for the second subject, so that
-neither name is repeated.
+"When Mary and John went to the store, John gave a drink to" wants Mary. Wang et al. 2022 (arXiv
+2211.00593).  The name that was not repeated, the indirect object (IO), has to be predicted:
+logit(IO) - logit(S).  Half of the prompts name the indirect object first (ABBA), half the subject
+(BABA).  The corrupted prompt has a third name for the second subject, so that neither name is
+repeated.
 """
 
 from tasks.pair import Pair

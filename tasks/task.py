@@ -6,7 +6,7 @@ from tasks.pair import Pair
 
 
 class TaskError(ValueError):
-    """A task cannot be made as asked: the message is one sentence, what is wrong and what to do."""
+    """A task cannot be made as asked; the message is one sentence: what is wrong, what to do."""
 
 
 @dataclass(frozen=True)

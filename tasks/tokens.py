@@ -7,7 +7,7 @@ NEUTRAL = "\n"
 
 
 class Tokenizer(Protocol):
-    """The part of a Hugging Face tokenizer that is needed (and `unk_token_id`, if it is there)."""
+    """The part of a Hugging Face tokenizer that is needed; `unk_token_id` too, if there."""
 
     def encode(self, text: str, *, add_special_tokens: bool) -> Any:
         """The token ids of `text`: a list of integers."""

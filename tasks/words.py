@@ -1,7 +1,7 @@
-"""The words that the built-in tasks are made of: plain lists, a singular beside its plural.
+"""The words that the built-in tasks are made of: a singular beside its plural.
 
-A list is longer than any one tokenizer needs: a generator keeps only the words that are single
-tokens after a space, so that all prompts of a task have the same length.
+They are plain lists. A list is longer than any one tokenizer needs: a generator keeps only the
+words that are single tokens after a space, so that all prompts of a task have the same length.
 """
 
 # Things that last: "The war lasted from the year ...".

@@ -1,4 +1,4 @@
-"""Action: one thing to do on a screen, with its keys, its word in the footer, its sentence."""
+"""Action: one thing to do on a screen, with its keys, its footer word, its sentence."""
 
 from __future__ import annotations
 

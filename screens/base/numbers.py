@@ -11,7 +11,10 @@ LEAST_SHOWN = 5e-7  # what is smaller reads 0.000000, so no bar should make it l
 
 
 def digits_for(largest: float) -> int:
-    """Digits behind the point for a column with this largest number: three significant or more."""
+    """Digits behind the point for a column with this largest number.
+
+    Three of its digits are significant, or more.
+    """
     for digits, least in ((2, 1000.0), (3, 10.0), (4, 0.1), (5, 0.01)):
         if largest >= least:
             return digits
@@ -46,10 +49,12 @@ def signed(value: float | None, digits: int = 4) -> str:
 
 
 def count(value: int) -> str:
+    """A number with commas between its thousands."""
     return f"{value:,}"
 
 
 def percent(fraction: float) -> str:
+    """A fraction in percent, to one decimal."""
     return "nan" if math.isnan(fraction) else f"{100 * fraction:.1f}%"
 
 
@@ -84,7 +89,10 @@ def bar(value: float, largest: float, half: int, *, estimate: bool = False) -> s
 
 
 def shorten(text: str, width: int) -> str:
-    """At most `width` characters, the middle left out: both ends of a path or a name tell most."""
+    """At most `width` characters, the middle left out.
+
+    Both ends of a path or a name tell most.
+    """
     if len(text) <= width:
         return text
     if width < 3:

@@ -1,4 +1,4 @@
-"""Prose, headings and named numbers as lines of a given width, for screens that report in text."""
+"""Prose, headings and named numbers as lines of a width, for screens that report in text."""
 
 from __future__ import annotations
 
@@ -28,4 +28,5 @@ def number(label: str, value: str, words: str = "", width: int = 80) -> Text:
 
 
 def heading(text: str) -> Text:
+    """A line that begins a part of the text."""
     return Text(text, "bold underline")

@@ -1,4 +1,4 @@
-"""Signs and words for where an edge or a node stands beside a reference; the same everywhere."""
+"""Signs and words for where an edge or node stands beside a reference; always the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEGEND = {
 
 
 def node_sign(edge: Standing | None, node: Standing | None) -> str:
-    """The sign of an edge that differs, doubled if its source does so as a whole; else nothing."""
+    """The sign of an edge that differs, doubled if its whole source does so; else nothing."""
     if edge is None or edge == "both":
         return ""
     return SIGNS[edge] * (2 if node == edge != "undecided" else 1)

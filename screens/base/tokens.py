@@ -1,9 +1,9 @@
-"""Tokens as they may stand on a screen: one line, a known width, nothing that acts on the terminal.
+"""Tokens as they may stand on a screen: one line, a known width, harmless.
 
-A token comes from a file or a tokenizer and may hold anything: Rich markup, escape sequences, text
-that runs from right to left, nothing at all. `show_token` turns it into plain text whose every
-character is visible and takes the cells that `cell_len` says. The result belongs into a
-`rich.text.Text` or a Textual `Content`, never into markup.
+Nothing acts on the terminal. A token comes from a file or a tokenizer and may hold anything: Rich
+markup, escape sequences, text that runs from right to left, nothing at all. `show_token` turns it
+into plain text whose every character is visible and takes the cells that `cell_len` says. The
+result belongs into a `rich.text.Text` or a Textual `Content`, never into markup.
 
 What stands for what: ``·`` a space, ``⏎`` a line feed, ``⇥`` a tab, ``␛`` and its like the other
 control characters, ``‹200b›`` the code point of anything else that could not be seen or would not
@@ -63,7 +63,7 @@ def show_tokens(tokens: Iterable[str], width: int = WIDTH) -> list[str]:
 
 
 def one_line(text: str, width: int = 200) -> str:
-    """Text with single spaces between words and every character visible: no markup, no controls.
+    """Text with single spaces between words, every character visible: no markup, no controls.
 
     For words that came from a file: roles, names, notes, paths.
     """
@@ -71,8 +71,9 @@ def one_line(text: str, width: int = 200) -> str:
 
 
 def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
-    """Text padded, or cut with an ellipsis, to exactly `width` cells. For text that is already
-    harmless.
+    """Text padded, or cut with an ellipsis, to exactly `width` cells.
+
+    For text that is already harmless.
     """
     if width <= 0:
         return ""

@@ -1,7 +1,7 @@
-"""Background: calls of the session away from the screen, in order, none lost, none to wait for.
+"""Background: calls of the session away from the screen, in order, none lost.
 
-Threads are daemons, unlike those of Textual's thread workers: leaving must not wait for a model
-that is being loaded.
+The screen waits for none. Threads are daemons, unlike those of Textual's thread workers: leaving
+must not wait for a model that is being loaded.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def leave_without_waiting(code: int) -> None:
 
 
 def error_sentence(error: BaseException) -> str:
-    """What to tell the user of an error: our own sentence as it is, anything else as unexpected."""
+    """What to tell the user of an error: our own sentence as it is, all else as unexpected."""
     if isinstance(error, WorkbenchError):
         return str(error)
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
@@ -82,6 +82,8 @@ class Worker:
 
     Make it where an event loop runs. Results are delivered through the receiver's message queue, in
     order, and dropped when the receiver is gone.
+
+    Glossary: docs/glossary.md#worker.
     """
 
     def __init__(self, receiver: MessagePump, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The clusters as a list: how large each is, and what its circuit does for it and for the rest."""
+"""The clusters as a list: each one's size, and what its circuit does for it and the rest."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class ClusterRow:
 
 
 def cluster_rows(found: Clusters) -> list[ClusterRow]:
+    """One row a cluster, in their order."""
     return [
         ClusterRow(
             i + 1,

@@ -1,4 +1,4 @@
-"""Every action of the screen of clusters, once: its keys, its word in the footer, its sentence."""
+"""Every action of the screen of clusters, once: its keys, its footer word, its sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The screen of clusters: prompts put together by the edges that they need, a circuit for each.
+"""The screen of clusters: prompts that need the same edges together, a circuit for each.
 
 Settings stand above the list; what was found of the chosen cluster and of all, beside it where
 there is room, else below it, view by view. They are found in the background; the result is the
@@ -34,7 +34,8 @@ from screens.widgets.panel_tabs import PanelTabs
 from workbench.errors import Cancelled
 
 if TYPE_CHECKING:
-    from workbench.session.prompt_clusters import ClusterRequest, ClusterResult
+    from workbench.discovery.clusters.request import ClusterRequest
+    from workbench.session.prompt_clusters import ClusterResult
     from workbench.session.session import Session
     from workbench.session.views import Status
 

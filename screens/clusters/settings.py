@@ -10,7 +10,7 @@ from textual.widgets import Button
 
 from screens.discovery.fields import Labelled
 from screens.widgets.choice import Choice
-from workbench.session.prompt_clusters import ClusterRequest
+from workbench.discovery.clusters.request import ClusterRequest
 
 if TYPE_CHECKING:
     from workbench.discovery.clusters.clustering import Algorithm, Criterion

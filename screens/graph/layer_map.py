@@ -1,4 +1,4 @@
-"""The circuit by layers, as lines of text: the logits on top, the embeddings at the bottom.
+"""The circuit by layers, as lines of text: the logits on top, the embeddings below.
 
 A layer is one line, or several where it has many nodes; its MLP stands first, then its heads.
 Layers without nodes are one line together. The links of the node under the cursor are told by marks
@@ -119,8 +119,10 @@ def _skipped(first: int, last: int) -> str:
 
 
 def trunk(near: Mapping[int, str], here: int | None) -> dict[int, str]:
-    """The line in the gutter from the highest of the lines `near` to the lowest, each with its
-    mark, through the cursor's line `here`: what to write, by line."""
+    """The line in the gutter that joins the lines `near`, through the cursor's line `here`.
+
+    From the highest of them to the lowest, each with its mark: what to write, by line.
+    """
     if here is None or not near:
         return {}
     top, bottom = min(*near, here), max(*near, here)

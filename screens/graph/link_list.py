@@ -1,4 +1,4 @@
-"""The links of one node as a list: what it feeds, then what feeds it, each by falling effect."""
+"""The links of one node as a list: what it feeds, then what feeds it, by falling effect."""
 
 from __future__ import annotations
 

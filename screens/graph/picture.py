@@ -139,8 +139,10 @@ class Picture:
         return seen
 
     def members(self) -> tuple[Member, ...]:
-        """What the group view draws, from the logits down: every group, the input, the logits, and
-        what is in no group as one."""
+        """What the group view draws, from the logits down.
+
+        Every group, the input, the logits, and what is in no group as one.
+        """
         members = [
             Member(str(i), group.name, group.role, tuple(n for n in group.nodes if n in self.layer))
             for i, group in enumerate(self.groups)

@@ -1,4 +1,4 @@
-"""The graph screen: the circuit drawn by layers, and its nodes put into groups with a role.
+"""The graph screen: the circuit drawn by layers, and its nodes in groups with a role.
 
 Two views of one picture: single nodes by layer, or a box for each group with the edges between them
 counted. Groups are the session's; everything else here (cursor, picked nodes, focus) is only looked

@@ -1,4 +1,4 @@
-"""The help: the keys of the panel that has the focus, and what the numbers on the screen mean.
+"""The help: the keys of the panel with the focus, and what the numbers on screen mean.
 
 Keys are read from the bindings that are active beneath, so that the help says what they do and
 nothing else. Explanations are the widgets' own `HELP`, from the focus outward.

@@ -23,11 +23,10 @@ NARROW = 60
 
 
 def plot_curve(plt: Any, curve: AnswerCurve, width: int) -> None:
-    """Draw the curve into a Plotext figure of `width` cells, and below it a band that says which
-    labels are answers.
+    """Draw the curve into a Plotext figure of `width` cells, with a band below it.
 
-    For the mean over prompts a label counts as what it is in more of them. The band's marks differ
-    in shape, since colour may not be seen.
+    The band says which labels are answers. For the mean over prompts a label counts as what it is
+    in more of them. The band's marks differ in shape, since colour may not be seen.
     """
     xs = [int(label) for label in curve.labels]
     low, high = min(*curve.values, 0.0), max(*curve.values, 0.0)
@@ -50,7 +49,7 @@ def plot_curve(plt: Any, curve: AnswerCurve, width: int) -> None:
 
 
 def round_ticks(low: float, high: float, about: int = 6) -> list[float]:
-    """Round numbers from low to high, zero among them if it lies between: some `about` of them."""
+    """Round numbers from low to high, zero among them if between: some `about` of them."""
     if not low < high:
         return [low]
     rough = (high - low) / about

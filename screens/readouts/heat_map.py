@@ -1,9 +1,8 @@
-"""An attention pattern as text: shades that can be told apart without colour, and one row in
-numbers.
+"""An attention pattern as text: shades, and one row in numbers.
 
-Rows are queries, columns keys, both in the prompt's order. A cell's shade says in which range its
-weight lies; the legend says which. The chosen query's row is spelled out below (or, with room,
-beside) the map.
+Shades can be told apart without colour. Rows are queries, columns keys, both in the prompt's order.
+A cell's shade says in which range its weight lies; the legend says which. The chosen query's row is
+spelled out below (or, with room, beside) the map.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ BESIDE = 34
 
 
 def shade(weight: float) -> str:
+    """The sign for a weight: that of the range in which it lies."""
     return next((sign for least, sign in SHADES if weight >= least), " ")
 
 

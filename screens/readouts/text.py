@@ -1,4 +1,4 @@
-"""Readouts as aligned text: one function a view, from the plain values to lines of a given width.
+"""Readouts as aligned text: one function a view, from plain values to lines of a width.
 
 Nothing here knows a widget or computes a number. Every drawing begins with what was read (from the
 values' own `place`, so that it is true even while newer values are on their way) and ends with the
@@ -78,10 +78,12 @@ def digits_of(largest: float) -> int:
 
 
 def token_of(place: Place) -> str:
+    """The token of a place as the screen shows it, after a space; nothing where there is none."""
     return "" if place.token is None else " " + show_token(place.token, 12)
 
 
 def index(position: int) -> str:
+    """A position as a number, with a minus sign as wide as a digit."""
     return str(position).replace("-", MINUS)
 
 

@@ -1,4 +1,4 @@
-"""The tutorial in the app: the real bench and graph, with a panel above that says what to do.
+"""The tutorial in the app: the real bench and graph, under a panel that says what to do.
 
 What the user does is not caught key by key: the session tells its commands, and what is looked at
 is compared with what was looked at before. So it is all one whether a key, the mouse or the command

@@ -35,6 +35,8 @@ class Choice(Widget, can_focus=True):
     """
 
     class Changed(Message):
+        """Another value was chosen."""
+
         def __init__(self, choice: Choice) -> None:
             super().__init__()
             self.choice = choice

@@ -1,4 +1,4 @@
-"""The footer: the keys of the focused panel that fit, most needed first; each can be clicked."""
+"""The footer: the keys of the focused panel that fit, most needed first, to be clicked."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ POINTER = "▸"  # marks the cursor's row without colour
 
 
 class LineList(ScrollView, Generic[Row], can_focus=True):
-    """A scrollable list with a cursor and, if the subclass has one, a heading that stays in place.
+    """A scrollable list with a cursor and, if the subclass has one, a heading that stays.
 
     A subclass gives `key`, `line` and, with `HEADING = 1`, `heading`; `clicked` hears of clicks.
     """

@@ -21,6 +21,8 @@ class NameList(LineList[Name]):
     """The list. A click takes a name at once."""
 
     class Clicked(Message):
+        """A name was clicked."""
+
         def __init__(self, names: NameList, name: str) -> None:
             super().__init__()
             self.names = names

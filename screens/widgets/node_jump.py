@@ -21,9 +21,10 @@ SHOWN = 50  # matches listed: more are not read, and a list of thousands takes t
 
 
 def matching(typed: str, nodes: Sequence[str]) -> list[str]:
-    """Nodes that fit what was typed: those that begin with it, that hold it, that hold its letters.
+    """Nodes that fit what was typed, the best fits first.
 
-    `9.1` finds a9.h1: letters may be left out, their order may not change.
+    Those that begin with it, that hold it, that hold its letters. `9.1` finds a9.h1: letters may be
+    left out, their order may not change.
     """
     typed = typed.strip().lower()
     fitting = [node for node in nodes if _in_order(typed, node)]

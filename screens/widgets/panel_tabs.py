@@ -1,4 +1,4 @@
-"""One line that names the panels where they do not stand side by side; each name can be clicked."""
+"""One line that names the panels that do not stand side by side; each can be clicked."""
 
 from __future__ import annotations
 

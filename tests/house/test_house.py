@@ -26,8 +26,6 @@ LONG_SIGNATURES = {
     "workbench/cli/discover.py discover",
     # What a script may choose, by name.
     "workbench/assessment/assess.py assess",
-    "workbench/discovery/clusters/find.py find_clusters",
-    "workbench/discovery/clusters/run.py cluster_prompts",
     "workbench/discovery/request.py parse",
     "workbench/prompts/preview.py preview_task",
     # The fields of what they make.

@@ -25,6 +25,7 @@ def state_folder() -> Path:
 
 
 def sessions_folder() -> Path:
+    """Where sessions' journals are kept."""
     return state_folder() / "sessions"
 
 

@@ -1,4 +1,4 @@
-"""The packages that the workbench stands on: which versions are installed, and which it admits.
+"""The packages that the workbench stands on: versions installed, and versions admitted.
 
 Read from the installed packages' own metadata; nothing is imported.
 """

@@ -1,4 +1,4 @@
-"""Plain values out of JSON: texts and lists of texts, or a TypeError that says what was there."""
+"""Plain values out of JSON: texts and lists of texts, or a TypeError saying what is there."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import Any
 
 
 def string(value: Any) -> str:
+    """The value, if it is a text. Raises TypeError if not."""
     if not isinstance(value, str):
         raise TypeError(f"text expected, not {value!r}")
     return value
 
 
 def strings(value: Any) -> tuple[str, ...]:
+    """The values, if they are a list of texts. Raises TypeError if not."""
     if isinstance(value, str):
         raise TypeError(f"a list of texts expected, not {value!r}")
     return tuple(string(item) for item in value)

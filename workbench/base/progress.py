@@ -1,4 +1,7 @@
-"""Progress: how long work tells what it is doing."""
+"""Progress: how long work tells what it is doing.
+
+Glossary: docs/glossary.md#progress.
+"""
 
 from __future__ import annotations
 

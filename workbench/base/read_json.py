@@ -1,4 +1,4 @@
-"""A JSON file from anywhere, read with care: what is wrong with it is said in one sentence.
+"""A JSON file from anywhere, read with care: what is wrong with it is one sentence.
 
 Size, kind of file, encoding, syntax, depth and doubled keys are judged here, once for all formats;
 what the JSON means is left to the format.

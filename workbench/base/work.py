@@ -3,6 +3,8 @@
 It yields the fraction done after every piece, and returns its result at the end. Between two
 pieces the driver may answer somebody, show progress, or stop for good; the work itself knows of
 none of that. A piece should take a fraction of a second.
+
+Glossary: docs/glossary.md#work.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ Work: TypeAlias = Generator[float, None, T]
 class Stop(Protocol):
     """What a `threading.Event` offers."""
 
-    def is_set(self) -> bool: ...
+    def is_set(self) -> bool:
+        """Whether the work is to stop."""
 
 
 def finish(
@@ -52,7 +55,7 @@ def finish(
 
 
 def part(work: Work[T], start: float, end: float) -> Work[T]:
-    """The same work as a part of a larger one, whose fraction goes from `start` to `end` in it."""
+    """The same work as a part of a larger one, whose fraction goes from `start` to `end`."""
     while True:
         try:
             fraction = next(work)

@@ -32,8 +32,7 @@ _REASONS = {
 
 
 def write_whole(path: str | os.PathLike[str], text: str) -> None:
-    """Write an ASCII text under this path, replacing a file of that name only when all is on the
-    disk.
+    """Write an ASCII text whole: a file of that name is replaced only when all is on the disk.
 
     A path that is no ordinary file (a pipe, /dev/stdout) is written to directly.
 
@@ -72,7 +71,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def check_target(path: str | os.PathLike[str]) -> None:
-    """Refuse a path under which no file can come to be, before what is to stand there is computed.
+    """Refuse a path under which no file can come to be, before what goes there is computed.
 
     Raises:
         WorkbenchError: it is a folder, or its own folder does not exist.

@@ -1,4 +1,4 @@
-"""How long the app takes to be seen and to answer, measured from outside in a pseudo-terminal.
+"""How long the app takes to be seen and to answer, from outside, in a pseudo-terminal.
 
 Needs a system with pseudo-terminals and the package pyte, which reads the screen; it comes with the
 extra `dev`.

@@ -1,4 +1,4 @@
-"""What discovery and assessment cost, as multiples of plain passes of the same batch in one run.
+"""What discovery and assessment cost, as multiples of plain passes of the same batch.
 
 F is one plain forward pass by transformers, B one backward pass without gradients of parameters.
 """

@@ -197,8 +197,10 @@ def _once(model: Model, batch: Batch, watch: Stopwatch, seed: int) -> Bench:
 
 
 def top_circuit(graph: Graph, scores: NDArray[np.float32], n_edges: int) -> Circuit:
-    """The edges of largest |score|, dead ends pruned, as many as make the circuit come nearest to
-    `n_edges` from below, or the first that has any edge.
+    """The edges of largest |score|, dead ends pruned, about `n_edges` of them.
+
+    As many as make the circuit come nearest to `n_edges` from below, or the first that has any
+    edge.
     """
     found = Findings(graph, "eap", scores)
     selected = select(found, Selection("top", n_edges, fill=True))
@@ -364,7 +366,7 @@ def _into_heads(bench: Bench) -> list[Figure]:
 
 
 def _heads(circuit: Circuit) -> list[tuple[str, list[str]]]:
-    """The first, the middle and the last head of a circuit past layer 0, with all edges into it."""
+    """The first, middle and last head of a circuit past layer 0, with all edges into it."""
     graph = circuit.graph
     heads = [node for node in circuit.nodes() if graph.is_head(node) and graph.layer_of(node) > 0]
     chosen = dict.fromkeys(heads[place] for place in (0, len(heads) // 2, -1)) if heads else {}

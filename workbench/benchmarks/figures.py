@@ -91,18 +91,23 @@ class Figures:
     Attributes:
         about: model, task, device and versions.
         figures: in the order in which they were taken.
+
+    Glossary: docs/glossary.md#figures.
     """
 
     about: dict[str, Any]
     figures: list[Figure] = field(default_factory=list)
 
     def add(self, figure: Figure) -> None:
+        """Append a figure."""
         self.figures.append(figure)
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values: what was measured on, and every figure."""
         return {**self.about, "figures": [asdict(f) | {"missed": f.missed} for f in self.figures]}
 
     def lines(self) -> list[str]:
+        """The same as lines of text, a figure a line."""
         head = [f"{key}: {value}" for key, value in self.about.items()]
         return [*head, "", *(figure.line() for figure in self.figures)]
 

@@ -1,4 +1,4 @@
-"""Time as a multiple of one plain forward pass, and the memory that work takes at its peak.
+"""Time as a multiple of one plain forward pass, and the memory of work at its peak.
 
 A machine shared with others is now fast, now slow. So a plain forward pass is timed beside every
 item, again and again, and an item's time is divided by those taken just before and after it.
@@ -62,8 +62,9 @@ class Stopwatch:
                 self._plain(group.clean)
 
     def backward(self) -> float:
-        """B: one backward pass from the logit difference to the embeddings, for the whole batch; no
-        gradients of parameters.
+        """B: one backward pass from the logit difference to the embeddings, for the whole batch.
+
+        No gradients of parameters are taken.
         """
         taken = 0.0
         for group in self._batch.groups:

@@ -16,6 +16,8 @@ reads.
 The residual stream is cut into `SPACES`.  A constant much larger than all else makes layer norm a
 division by a number that hardly changes (by one part in 10^6), and `ballast` keeps the mean of
 whatever is written at zero; so the model computes what is written here, and nothing else.
+
+Glossary: docs/glossary.md#known.
 """
 
 from __future__ import annotations

@@ -20,7 +20,10 @@ from workbench.errors import WorkbenchError
 
 @dataclass(frozen=True)
 class RoleGroup:
-    """Nodes that do one thing together, such as "identify YY"."""
+    """Nodes that do one thing together, such as "identify YY".
+
+    Glossary: docs/glossary.md#role-group.
+    """
 
     name: str
     role: str = ""
@@ -42,6 +45,8 @@ class Circuit:
         notes: text by node or edge name; the key "" is the note on the whole circuit.
         provenance: how it came about (model, task, metric, ablation, seed, versions, commands,
             evaluation).
+
+    Glossary: docs/glossary.md#mask, docs/glossary.md#open-and-closed.
     """
 
     graph: Graph
@@ -85,6 +90,7 @@ class Circuit:
         return circuit
 
     def copy(self) -> Circuit:
+        """The same circuit in arrays and dictionaries of its own."""
         return replace(
             self,
             mask=self.mask.copy(),
@@ -94,6 +100,7 @@ class Circuit:
         )
 
     def has(self, edge: str) -> bool:
+        """Whether it keeps this edge."""
         return bool(self.mask[self.graph.parse_edge(edge)])
 
     def edges(self) -> list[str]:
@@ -105,6 +112,7 @@ class Circuit:
 
     @property
     def n_edges(self) -> int:
+        """How many edges it keeps."""
         return int(self.mask.sum())
 
     def nodes(self) -> list[str]:
@@ -145,6 +153,7 @@ class Circuit:
 
     @property
     def reaches_input(self) -> bool:
+        """Whether a path of kept edges joins the logits to the input."""
         return INPUT in self.reached()
 
     def pruned(self) -> Circuit:

@@ -6,6 +6,8 @@ it: they are *undecided*, neither kept nor missing, as long as the node may stil
 the circuit, that is, as long as kept or undecided edges lead from it to the logits. Once the ways
 to the logits are dropped, an open input is no excuse any more and the edges into it are missing. So
 a half-expanded circuit is not called wrong, and a closed one has nothing undecided.
+
+Glossary: docs/glossary.md#comparison, docs/glossary.md#undecided.
 """
 
 from __future__ import annotations
@@ -69,6 +71,7 @@ class Agreement:
         return {name: word for word in STANDINGS for name in getattr(self, word)}
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values: both numbers, the shares, and the names by where they stand."""
         return {
             "circuit": self.n_circuit,
             "reference": self.n_reference,

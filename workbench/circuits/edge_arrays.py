@@ -1,4 +1,4 @@
-"""Edges of a file as index arrays: many names at once, and the order in which EAP-IG lists them."""
+"""Edges of a file as index arrays: many names at once, and the order of EAP-IG's lists."""
 
 from __future__ import annotations
 

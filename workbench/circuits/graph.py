@@ -1,4 +1,4 @@
-"""The computational graph of an architecture: nodes, destinations and edges by name and by index.
+"""The computational graph of an architecture: nodes, destinations, edges; names, indices.
 
 Pure Python: no weights, no torch. Names are those of EAP-IG (``input``, ``a9.h1``, ``m10``,
 ``logits``, ``m0->a9.h1<v>``), and so is the (source, destination) layout of every score matrix in
@@ -47,6 +47,8 @@ class Destination:
 
     Attributes:
         input: q, k or v of a head; None where the node has one input only.
+
+    Glossary: docs/glossary.md#destination.
     """
 
     name: str
@@ -56,8 +58,9 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Destinations that read the residual at one moment: a layer's q, k and v, its MLP, or the
-    logits.
+    """Destinations that read the residual at one moment.
+
+    They are a layer's q, k and v, its MLP, or the logits.
 
     Attributes:
         columns: the destinations' columns: of heads, the q of every head, then every k, then every
@@ -65,6 +68,8 @@ class Stage:
         rows: the rows of the nodes that are computed from them, in the same order; none for the
             logits.
         parents: how many sources, the first so many, wrote before it.
+
+    Glossary: docs/glossary.md#stage.
     """
 
     kind: StageKind
@@ -89,6 +94,8 @@ class Graph:
         n_heads: query heads per layer.
         parallel: attention and MLP read the same residual (GPT-NeoX), so that a head does not feed
             the MLP of its own layer.
+
+    Glossary: docs/glossary.md#source.
     """
 
     n_layers: int
@@ -104,6 +111,7 @@ class Graph:
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
+        """Names of all that writes into the residual stream, in order of depth."""
         names = [INPUT]
         for layer in range(self.n_layers):
             names += [head_name(layer, head) for head in range(self.n_heads)]
@@ -112,6 +120,7 @@ class Graph:
 
     @cached_property
     def destinations(self) -> tuple[str, ...]:
+        """Names of all inputs of nodes, in order of depth."""
         names = []
         for layer in range(self.n_layers):
             for which in HEAD_INPUTS:
@@ -122,6 +131,7 @@ class Graph:
 
     @property
     def nodes(self) -> tuple[str, ...]:
+        """Names of the sources, then of the logits."""
         return (*self.sources, LOGITS)
 
     @cached_property
@@ -184,14 +194,17 @@ class Graph:
 
     @property
     def n_sources(self) -> int:
+        """How many sources there are: rows of a score matrix."""
         return 1 + self.n_layers * (self.n_heads + 1)
 
     @property
     def n_destinations(self) -> int:
+        """How many destinations there are: columns of a score matrix."""
         return self.n_layers * (3 * self.n_heads + 1) + 1
 
     @cached_property
     def n_edges(self) -> int:
+        """How many edges the whole graph has."""
         return sum(self.n_parents(d) for d in range(self.n_destinations))
 
     @cached_property
@@ -227,6 +240,7 @@ class Graph:
         )
 
     def has_node(self, name: str) -> bool:
+        """Whether there is a node of this name."""
         return name == LOGITS or name in self._source_indices
 
     def parse_node(self, name: str) -> Node:
@@ -246,9 +260,11 @@ class Graph:
         return self.destination_table[self.destination_index(name)]
 
     def head_source(self, layer: int, head: int) -> int:
+        """Row of a head."""
         return 1 + layer * (self.n_heads + 1) + head
 
     def mlp_source(self, layer: int) -> int:
+        """Row of a layer's MLP."""
         return 1 + layer * (self.n_heads + 1) + self.n_heads
 
     def head_destination(self, layer: int, which: int, head: int) -> int:
@@ -256,6 +272,7 @@ class Graph:
         return layer * (3 * self.n_heads + 1) + which * self.n_heads + head
 
     def mlp_destination(self, layer: int) -> int:
+        """Column of a layer's MLP."""
         return layer * (3 * self.n_heads + 1) + 3 * self.n_heads
 
     def head_rows(self, layer: int) -> slice:
@@ -274,8 +291,9 @@ class Graph:
         return range(first, first + self.n_heads)
 
     def head_inputs(self, layer: int, which: int | None = None) -> slice:
-        """Columns of the q (`which` 0), k (1) or v (2) of a layer's heads; without `which` of all
-        three, one after the other.
+        """Columns of the q (`which` 0), k (1) or v (2) of a layer's heads.
+
+        Without `which` of all three, one after the other.
         """
         first = self.head_destination(layer, which or 0, 0)
         return slice(first, first + self.n_heads * (len(HEAD_INPUTS) if which is None else 1))
@@ -287,6 +305,7 @@ class Graph:
 
     @property
     def logits_destination(self) -> int:
+        """Column of the logits, the last."""
         return self.n_destinations - 1
 
     def n_parents(self, destination: int) -> int:
@@ -304,13 +323,12 @@ class Graph:
         return self.parse_node(node).layer
 
     def is_head(self, node: str) -> bool:
+        """Whether a node of this name is a head of the model."""
         row = self._source_indices.get(node)
         return row is not None and self.node_table[row].kind == "head"
 
     def destinations_of(self, node: str) -> tuple[str, ...]:
-        """The inputs of a node: three for a head, one for an MLP and the logits, none for the
-        input.
-        """
+        """The inputs of a node: three of a head, one of an MLP or the logits, none of the input."""
         if node == LOGITS:
             return (LOGITS,)
         return self._inputs[self.source_index(node)]
@@ -328,6 +346,7 @@ class Graph:
         return self.destination_table[self.destination_index(destination)].node.name
 
     def edge_name(self, source: int, destination: int) -> str:
+        """Name of the edge of this row and column."""
         return f"{self.sources[source]}{ARROW}{self.destinations[destination]}"
 
     def parse_edge(self, name: str) -> tuple[int, int]:
@@ -351,7 +370,7 @@ class Graph:
         return source, destination
 
     def end_indices(self, edges: Iterable[str]) -> Iterator[int]:
-        """Row and column of each edge in turn, two numbers an edge; -1 for a name not in the graph.
+        """Row and column of each edge in turn, two numbers an edge; -1 for a name that is unknown.
 
         Whether the edge runs forward is not looked at: see `n_parents`.
         """

@@ -1,4 +1,4 @@
-"""Names of nodes, of their inputs and of edges: how they are written, and what one says by itself.
+"""Names of nodes, of their inputs and of edges: how they are written, and what one says.
 
 They are EAP-IG's: ``input``, ``a9.h1``, ``m10``, ``logits``; ``a9.h1<v>`` for an input of a head;
 ``m0->a9.h1<v>`` for an edge. Whether a model has such a node its `Graph` knows. Nothing but
@@ -80,10 +80,12 @@ def layer_of_heads(word: str) -> int | None:
 
 
 def head_name(layer: int, head: int) -> str:
+    """Name of a head."""
     return f"a{layer}.h{head}"
 
 
 def mlp_name(layer: int) -> str:
+    """Name of a layer's MLP."""
     return f"m{layer}"
 
 

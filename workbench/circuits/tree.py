@@ -25,8 +25,9 @@ def roles(groups: tuple[RoleGroup, ...]) -> dict[str, str]:
 
 
 def live_nodes(circuit: Circuit) -> set[str]:
-    """Sources that write something of their own: the input, and whatever is open or fed by a live
-    one.
+    """Sources that write something of their own.
+
+    The input, and whatever is open or fed by a live one.
     """
     graph = circuit.graph
     live = np.zeros(graph.n_sources, dtype=bool)
@@ -44,8 +45,11 @@ def live_nodes(circuit: Circuit) -> set[str]:
 
 
 def dead_edges(circuit: Circuit, live: set[str], reached: set[str]) -> int:
-    """How many kept edges cannot matter: nothing live writes them, or they do not lead to the
-    logits.
+    """How many kept edges cannot matter.
+
+    Nothing live writes them, or they do not lead to the logits.
+
+    Glossary: docs/glossary.md#dead.
     """
     graph = circuit.graph
     writes = np.array([source in live for source in graph.sources])
@@ -54,6 +58,7 @@ def dead_edges(circuit: Circuit, live: set[str], reached: set[str]) -> int:
 
 
 def node_state(circuit: Circuit, node: str, live: set[str]) -> NodeState:
+    """How far a node is expanded, and whether it is dead."""
     if node == INPUT:
         return "input"
     inputs = circuit.graph.destinations_of(node)
@@ -144,7 +149,10 @@ def _feeders(
 
 
 def frontier(circuit: Circuit, effects: NDArray[np.float32]) -> list[str]:
-    """Nodes that reach the logits and have an open input; the largest |effect| they have first."""
+    """Nodes that reach the logits and have an open input, the largest |effect| first.
+
+    Glossary: docs/glossary.md#frontier.
+    """
     graph = circuit.graph
     found: dict[str, float] = {}
     for destination in circuit.open_reached():

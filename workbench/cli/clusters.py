@@ -1,4 +1,4 @@
-"""`workbench clusters`: prompts in clusters by the edges that they need, a circuit for each."""
+"""`workbench clusters`: prompts in clusters by the edges they need, a circuit for each."""
 
 from __future__ import annotations
 
@@ -65,34 +65,24 @@ def clusters(
     settings = settings.checked()
     with console.ProgressLine() as progress:
         progress("Starting", None)
-        from workbench.discovery.clusters.run import check_asked, check_folder, cluster_prompts
+        from workbench.discovery.clusters.request import ClusterRequest
+        from workbench.discovery.clusters.run import check_folder, clusters_under
 
-        check_asked(
+        request = ClusterRequest(
             method,
-            edges=edges,
             steps=steps,
-            signed=signed,
-            seed=settings.seed,
-            metric=settings.metric,
-            ablation=settings.ablation,
-        )
-        if to is not None:
-            check_folder(to)
-        found = cluster_prompts(
-            settings.load_model(progress),
-            settings.task,
-            method,
             edges=edges,
-            steps=steps,
-            signed=signed,
             k=k,
             by=by,
             algorithm=algorithm,
             normalise=normalise,
+            signed=signed,
             splits=splits,
-            under=settings,
-            progress=progress,
-        )
+        ).checked(metric=settings.metric, ablation=settings.ablation)
+        if to is not None:
+            check_folder(to)
+        model = settings.load_model(progress)
+        found = clusters_under(settings, model, settings.task, request, progress=progress)
     written = [] if to is None else [str(path) for path in found.save(to)]
     if as_json:
         output.as_json(found.to_json() | {"written": written})

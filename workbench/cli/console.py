@@ -31,7 +31,7 @@ EXIT_INTERRUPTED = 130
 
 
 def say(text: str) -> None:
-    """One line on stderr; control characters in it, from a file's name say, are shown, not sent."""
+    """One line on stderr; control characters, from a file's name say, are shown, not sent."""
     with suppress(OSError, ValueError):
         print(printable(text), file=sys.stderr, flush=True)
 
@@ -42,7 +42,7 @@ def is_terminal() -> bool:
 
 
 def run(command: Callable[[], int]) -> int:
-    """Run a command and turn every way in which it can end into an exit code and at most one line.
+    """Run a command; turn every way it can end into an exit code and at most one line.
 
     Args:
         command: returns its own exit code.

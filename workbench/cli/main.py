@@ -41,6 +41,7 @@ class Commands(TyperGroup):
     """All commands; what one of them raises comes out as it is."""
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the command; what would end the program at once is carried outward."""
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, EOFError, OSError) as error:

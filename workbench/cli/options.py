@@ -78,7 +78,7 @@ def experiment_options(
     amid: Mapping[str, str] | None = None,
     optional: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the options of an experiment, and hand it one `ExperimentSettings` of them.
+    """Give a command the options of an experiment, handed to it as one `ExperimentSettings`.
 
     Model and task come first of all, the rest where the command has its parameter `settings`.
 

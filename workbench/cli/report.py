@@ -1,4 +1,4 @@
-"""`workbench report`: what a report of a defect needs, and nothing of what is being studied.
+"""`workbench report`: what a report of a defect needs, and nothing of what is studied.
 
 Versions, the machine, where the last session's journal and the last failure's log lie, and of that
 failure the kind and the places in our own code. No prompt, no message of an exception, which may

@@ -5,6 +5,8 @@ Pure data, so that a list of them waits for nothing. Each method names its funct
     find(experiment, findings, options) -> Work[None]
 
 which fills in `findings` as it goes: what is there after each piece is right as far as it goes.
+
+Glossary: docs/glossary.md#searches.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Estimates of all edges' effects by edge attribution patching (`eap`), kept for others to use.
+"""Estimates of all edges' effects by edge attribution patching (`eap`), kept for others.
 
 Searches begin from them, files' scores are compared with them, a session shows them.
+
+Glossary: docs/glossary.md#estimate.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ def estimates(
     progress: Callable[[float], None] | None = None,
     cancel: Stop | None = None,
 ) -> NDArray[np.float32]:
-    """As `eap`, computed once for an experiment and kept as long as it lives; not to be altered."""
+    """As `eap`, computed once for an experiment and kept while it lives; not to be altered."""
     known = _KEPT.get(experiment)
     if known is None:
         known = _KEPT[experiment] = eap(experiment, progress=progress, cancel=cancel)
@@ -44,7 +46,7 @@ def eap(
     progress: Callable[[float], None] | None = None,
     cancel: Stop | None = None,
 ) -> NDArray[np.float32]:
-    """Estimated effect of every edge, float32 [source, destination]; zero where there is no edge.
+    """Estimated effect of every edge, float32 [source, destination]; zero where there is none.
 
     Raises:
         Cancelled: if `cancel` was set.

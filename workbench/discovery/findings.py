@@ -37,6 +37,8 @@ class Findings:
         tried: edges that a search has evaluated.
         complete: the method came to its end.
         remarks: sentences for the user on what was done or could not be.
+
+    Glossary: docs/glossary.md#finding, docs/glossary.md#remark, docs/glossary.md#scores.
     """
 
     graph: Graph
@@ -58,6 +60,7 @@ class Findings:
         return cls(graph, method, edges, needed=1 if metric == "kl" else -1)
 
     def copy(self) -> Findings:
+        """The same findings in arrays of their own."""
         return copy.deepcopy(self)
 
     def importance(self) -> NDArray[np.float32]:

@@ -1,6 +1,8 @@
 """Options of a method: the fields that it declares, and the values that it is told.
 
 From the fields come the checks, the values of `--option NAME=VALUE`, and the dialog's inputs.
+
+Glossary: docs/glossary.md#measure.
 """
 
 from __future__ import annotations

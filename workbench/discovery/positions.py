@@ -17,5 +17,5 @@ def length(recording: Recording) -> int:
 
 
 def columns(recording: Recording, n_columns: int) -> slice:
-    """The columns of the positions at which a group's two runs are recorded, `start` and after."""
+    """The columns of the positions at which a group's runs are recorded, `start` and after."""
     return slice(n_columns - recording.n_positions, n_columns)

@@ -1,4 +1,7 @@
-"""A request for a discovery: method, options and selection, parsed and checked once. No torch."""
+"""A request for a discovery: method, options and selection, parsed and checked once.
+
+Importing this loads no torch.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +137,11 @@ class DiscoveryRequest:
             )
         if metric is not None:
             self.check_metric(metric)
-        return replace(self, options=Options(**(method.defaults | options.to_json())))
+        return self.with_defaults()
+
+    def with_defaults(self) -> DiscoveryRequest:
+        """The same with the method's own values for the options of which nothing was said."""
+        return replace(self, options=Options(**(self.entry.defaults | self.options.to_json())))
 
     def check_metric(self, metric: str) -> None:
         """Refuse a metric that does not exist, or whose slope the method cannot follow.

@@ -1,4 +1,4 @@
-"""One discovery from beginning to end, by any method: checked, run, selected and evaluated."""
+"""One discovery from beginning to end, by any method: checked, run, selected, evaluated."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ class Discovery:
         score: what the circuit scores, everything outside it ablated.
         seconds: that the method took, without recording the two runs.
         remarks: sentences on what was done, could not be done, or is odd.
+
+    Glossary: docs/glossary.md#discovery.
     """
 
     request: DiscoveryRequest

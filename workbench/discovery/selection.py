@@ -43,6 +43,8 @@ class Selection:
         threshold: in units of the scores, itself included ('threshold').
         signed: by importance, which is positive where the task needs the edge; else by |score|.
         fill: n is the number that is left after pruning: as many are chosen as leave at most n.
+
+    Glossary: docs/glossary.md#selection.
     """
 
     how: How = "top"
@@ -78,6 +80,8 @@ class Selected:
         asked: the number that was asked for; None where it was not a number.
         chosen: how many were taken before pruning.
         kept: how many are left after it.
+
+    Glossary: docs/glossary.md#asked-chosen-kept.
     """
 
     circuit: Circuit
@@ -125,8 +129,9 @@ def _best(graph: Graph, values: NDArray[np.float32], how: How, count: int) -> Or
 
 
 def _largest(values: NDArray[np.float32], count: int) -> Order:
-    """Indices of the largest values, none of them NaN, the largest first; equal ones as they
-    stand.
+    """Indices of the largest values, none of them NaN, the largest first.
+
+    Equal ones as they stand.
     """
     worth = -values
     near = np.arange(len(worth))
@@ -136,7 +141,7 @@ def _largest(values: NDArray[np.float32], count: int) -> Order:
 
 
 def _greedily(graph: Graph, values: NDArray[np.float32]) -> Iterator[int]:
-    """All edges that a walk upward from the logits comes to, always the best into a reached node.
+    """All edges of a walk upward from the logits, always the best into a node that is reached.
 
     Each reached node puts only its next best edge on the heap, so that the heap is never larger
     than the number of nodes.

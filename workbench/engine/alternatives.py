@@ -45,6 +45,8 @@ class AlternativeRuns:
         base: what they depart from; up to date wherever `plan` needs it.
         plan: where values are needed, for the base's mask and every edge that an alternative adds.
         changes: the alternatives.
+
+    Glossary: docs/glossary.md#alternatives.
     """
 
     def __init__(self, base: Baseline, plan: Plan, changes: Sequence[Alternative]) -> None:
@@ -231,9 +233,7 @@ class AlternativeRuns:
         return torch.from_numpy(np.flatnonzero(~self._live[source, which]))
 
     def _put(self, source: int, added: Tensor, which: NDArray[np.int64], positions: int) -> None:
-        """Keep what a source adds to the base in the alternatives that reach it; zero in the
-        others.
-        """
+        """Keep what a source adds to the base in the alternatives that reach it; zero elsewhere."""
         if len(which) < self._n:
             whole = added.new_zeros(added.shape[0], self._n, *added.shape[2:])
             whole[:, torch.from_numpy(which)] = added
@@ -244,8 +244,7 @@ class AlternativeRuns:
     def _inputs(
         self, columns: list[int], positions: int, which: NDArray[np.int64]
     ) -> tuple[Tensor, NDArray[np.int64]]:
-        """The different inputs of destinations of one stage in some alternatives, and which is
-        whose.
+        """The different inputs of a stage's destinations in some alternatives, and whose each is.
 
         Returns:
             [different input, pair, alternative, position or 1, d_model], and [destination].
@@ -314,8 +313,9 @@ class AlternativeRuns:
         positions: int,
         which: NDArray[np.int64],
     ) -> None:
-        """Add what becomes of a destination's views of the layers with a norm after their heads, in
-        place.
+        """Add, in place, what becomes of a destination's views of layers with a norm.
+
+        The norm stands after their heads.
 
         Args:
             x: its input [pair, alternative, position or 1, d_model], all else being in it.

@@ -18,7 +18,10 @@ from workbench.transformer.recording import Recording
 
 
 class Baseline(Protocol):
-    """What the alternatives depart from."""
+    """What the alternatives depart from.
+
+    Glossary: docs/glossary.md#baseline.
+    """
 
     graph: Graph
     recording: Recording
@@ -27,21 +30,29 @@ class Baseline(Protocol):
 
     def unique_inputs(
         self, columns: NDArray[np.int64], positions: int
-    ) -> tuple[Tensor, NDArray[np.int64]]: ...
+    ) -> tuple[Tensor, NDArray[np.int64]]:
+        """The different inputs of destinations of one stage, and which each of them has."""
 
-    def head_input(self, layer: int, which: int, head: int, positions: int) -> Tensor: ...
+    def head_input(self, layer: int, which: int, head: int, positions: int) -> Tensor:
+        """A head's query, key or value (`which` 0, 1, 2), as attention takes it."""
 
-    def head_value(self, source: int, positions: int) -> Tensor: ...
+    def head_value(self, source: int, positions: int) -> Tensor:
+        """What a head has summed by its pattern, before W_O."""
 
-    def mlp_value(self, layer: int, positions: int) -> Tensor: ...
+    def mlp_value(self, layer: int, positions: int) -> Tensor:
+        """What a layer's MLP writes."""
 
-    def delta(self, source: int, positions: int) -> Tensor | None: ...
+    def delta(self, source: int, positions: int) -> Tensor | None:
+        """What a source writes beyond the corrupted run; None for nothing."""
 
-    def attention_sum(self, layer: int, column: int, positions: int) -> Tensor: ...
+    def attention_sum(self, layer: int, column: int, positions: int) -> Tensor:
+        """What a destination sees of a layer's heads before the norm that follows them."""
 
-    def final_residual(self) -> Tensor: ...
+    def final_residual(self) -> Tensor:
+        """The residual before the last norm, at the last position."""
 
-    def live_in(self, changes: Sequence[Alternative]) -> NDArray[np.bool_] | None: ...
+    def live_in(self, changes: Sequence[Alternative]) -> NDArray[np.bool_] | None:
+        """Which sources are live in each alternative; None where that makes no difference."""
 
 
 class CleanBaseline:
@@ -60,33 +71,41 @@ class CleanBaseline:
     def unique_inputs(
         self, columns: NDArray[np.int64], positions: int
     ) -> tuple[Tensor, NDArray[np.int64]]:
+        """The recorded residual, the same for all destinations of a stage."""
         clean, _ = residuals(self.graph, self.recording, int(columns[0]), positions)
         return clean[None], np.zeros(len(columns), dtype=np.int64)
 
     def head_input(self, layer: int, which: int, head: int, positions: int) -> Tensor:
+        """A head's query, key or value as recorded."""
         return recorded_input(
             self.recording, self.recording.clean.layers[layer], which, head, positions
         )
 
     def head_value(self, source: int, positions: int) -> Tensor:
+        """What a head summed by its pattern, as recorded."""
         node = self.graph.node_table[source]
         return at_positions(self.recording.clean.layers[node.layer].z[node.head], positions)[
             :, None
         ]
 
     def mlp_value(self, layer: int, positions: int) -> Tensor:
+        """What a layer's MLP wrote, as recorded."""
         return at_positions(self.recording.clean.layers[layer].mlp_out, positions)[:, None]
 
     def delta(self, source: int, positions: int) -> Tensor:
+        """What a source wrote in the clean run beyond the corrupted one."""
         return clean_delta(self.graph, self.recording, source, positions)
 
     def attention_sum(self, layer: int, column: int, positions: int) -> Tensor:
+        """What a layer's heads wrote together, the same for all destinations."""
         return summed(self.recording.clean, layer, positions)
 
     def final_residual(self) -> Tensor:
+        """The recorded residual before the last norm, at the last position."""
         return self.recording.clean.final[:, -1]
 
     def live_in(self, changes: Sequence[Alternative]) -> NDArray[np.bool_] | None:
+        """None, since whatever is not corrupted is clean."""
         return None  # what is not corrupted is clean
 
 

@@ -1,4 +1,7 @@
-"""The memory budget: what runs and alternatives of a batch take, and what they may. No torch."""
+"""The memory budget: what runs and alternatives of a batch take, and what they may.
+
+Importing this loads no torch.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,8 @@ class Shape:
         pairs: how many.
         tokens: length of every prompt.
         start: the first position at which any pair's prompts differ; 0 is the worst case.
+
+    Glossary: docs/glossary.md#shape.
     """
 
     pairs: int
@@ -75,8 +80,9 @@ def alternative_rows(at_all: int, at_last: int, width: int, *, tail: bool) -> fl
 
 
 def row_bytes(experiment: Experiment) -> int:
-    """Bytes of one value at all positions that differ, of the largest group: [pair, position,
-    d_model].
+    """Bytes of one value at all positions that differ, of the largest group.
+
+    It is [pair, position, d_model].
     """
     parts = experiment.parts
     row = parts.d_model * parts.dtype.itemsize

@@ -27,6 +27,8 @@ class Deltas:
         shape: (pairs, alternatives, positions, d_model).
         capacity: how many sources to make room for at first, (at all positions, at the last).
         like: gives device and dtype.
+
+    Glossary: docs/glossary.md#delta.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Deltas:
         self._banks[Positions.LAST].put(source, value[:, :, -1:])
 
     def drop(self, source: int) -> None:
+        """Forget a source's delta."""
         for bank in self._banks.values():
             bank.drop(source)
 
@@ -57,6 +60,7 @@ class Deltas:
         return self._banks[positions].get(source)
 
     def tensors(self) -> list[Tensor]:
+        """The tensors that hold the deltas."""
         return [bank.buffer for bank in self._banks.values()]
 
     def sum(self, columns: NDArray[np.bool_], positions: int) -> Tensor | None:
@@ -101,6 +105,7 @@ class _Bank:
         return self._used - 1
 
     def drop(self, source: int) -> None:
+        """Forget a source's delta."""
         slot = int(self._slot[source])
         if slot >= 0:
             self._slot[source] = -1
@@ -135,9 +140,7 @@ class _Bank:
 
 
 def grown_size(used: int) -> int:
-    """How many sources there is room for after growing, when so many are in it and one more
-    comes.
-    """
+    """How many sources there is room for after growing, when a full one gets one more."""
     return used + max(8, used // 4)
 
 
@@ -146,6 +149,8 @@ class Carry:
 
     Where a circuit keeps every edge of a region, all its destinations read one running residual;
     then a stage's sum is the former stage's plus what was written in between.
+
+    Glossary: docs/glossary.md#carry.
     """
 
     def __init__(self, deltas: Deltas) -> None:

@@ -1,4 +1,8 @@
-"""The settings in which an edge's effect is measured; no number is shown without its own."""
+"""The settings in which an edge's effect is measured; no number is shown without its own.
+
+Glossary: docs/glossary.md#along-the-circuit, docs/glossary.md#in-the-full-model,
+docs/glossary.md#setting, docs/glossary.md#within-the-circuit.
+"""
 
 from __future__ import annotations
 

@@ -30,6 +30,8 @@ class Edit:
     """A change of a circuit: destinations opened and closed, then edges toggled.
 
     Opening a destination drops the edges into it, for its input is then the clean residual.
+
+    Glossary: docs/glossary.md#edit.
     """
 
     toggle: tuple[str, ...] = ()
@@ -162,8 +164,9 @@ class Evaluator:
     def _wider_plan(
         self, mask: NDArray[np.bool_], is_open: NDArray[np.bool_], changes: Sequence[Alternative]
     ) -> tuple[Plan, Mapping[int, int]]:
-        """Where values are needed if every alternative's edges are there, and what that asks of the
-        sheet.
+        """Where values are needed if every alternative's edges are there.
+
+        With it comes what that asks of the sheet.
         """
         wider, wider_open = mask.copy(), is_open.copy()
         for change in changes:

@@ -42,6 +42,8 @@ class IncrementalRun:
         mask: bool [source, destination], the kept edges; columns of open destinations are empty.
         is_open: bool [destination].
         final: the last residual at the last position, [pair, d_model].
+
+    Glossary: docs/glossary.md#cells, docs/glossary.md#dirty, docs/glossary.md#incremental-run.
     """
 
     def __init__(
@@ -270,9 +272,7 @@ class IncrementalRun:
     def unique_inputs(
         self, columns: NDArray[np.int64], positions: int, carry: Carry | None = None
     ) -> tuple[Tensor, NDArray[np.int64]]:
-        """As `inputs`, without repetition: the different inputs, and for each destination which it
-        is.
-        """
+        """As `inputs`, without repetition: the different inputs, and which each destination has."""
         clean, corrupted = residuals(self.graph, self.recording, int(columns[0]), positions)
         parents = self.graph.n_parents(int(columns[0]))
         live = self._positions[:parents] >= positions
@@ -321,11 +321,13 @@ class IncrementalRun:
         return total
 
     def final_residual(self) -> Tensor:
+        """The residual before the last norm, at the last position."""
         return self.final
 
     def live_in(self, changes: Sequence[Alternative]) -> NDArray[np.bool_] | None:
-        """Which sources are live in each alternative, bool [source, alternative]; None where a
-        source that is not computes what it writes in the corrupted run anyway.
+        """Which sources are live in each alternative, bool [source, alternative].
+
+        None where a source that is not live computes what it writes in the corrupted run anyway.
         """
         if not self.recording.constants:
             return None
@@ -345,7 +347,7 @@ class IncrementalRun:
 def residuals(
     graph: Graph, recording: Recording, column: int, positions: int
 ) -> tuple[Tensor, Tensor]:
-    """Clean and corrupted residual that a destination reads, [pair, 1, position or 1, d_model]."""
+    """Clean and corrupted residual of a destination, [pair, 1, position or 1, d_model]."""
     node = graph.destination_table[column].node
     if node.kind == "logits":
         clean, corrupted = recording.clean.final, recording.corrupted.final

@@ -1,4 +1,4 @@
-"""The model's own layers from some stage on, for several alternatives of one residual at once."""
+"""The model's own layers from some stage on, for several alternatives of one residual."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from workbench.transformer.recording import Recording
 
 
 def run_layers(recording: Recording, x: Tensor, first: int, *, from_mlp: bool = False) -> Tensor:
-    """Run a residual through layer `first` and all after it; what precedes it is the clean run's.
+    """Run a residual through layer `first` and all after it.
+
+    What precedes it is the clean run's.
 
     Args:
         x: [pair, alternative, position, d_model], what the attention of layer `first` reads, or its
@@ -38,7 +40,8 @@ def run_layers(recording: Recording, x: Tensor, first: int, *, from_mlp: bool = 
 
 
 def mlp_rows(layer: Layer, x: Tensor) -> Tensor:
-    """The MLP of [pair, alternative, position, d_model], which modules take as [batch, position,
-    d_model].
+    """The MLP of [pair, alternative, position, d_model].
+
+    Modules take it as [batch, position, d_model].
     """
     return layer.run_mlp(x.reshape(-1, *x.shape[-2:])).view(x.shape)

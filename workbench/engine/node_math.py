@@ -25,8 +25,9 @@ from workbench.transformer.recording import LayerRecord, Recording
 
 
 def at_positions(value: Tensor, positions: int) -> Tensor:
-    """The last position alone where that is all that is wanted; positions are the next to last
-    axis.
+    """The last position alone where that is all that is wanted.
+
+    Positions are the next to last axis.
     """
     return value[..., -1:, :] if positions == Positions.LAST else value
 
@@ -47,7 +48,9 @@ def finished(
 def project(
     recording: Recording, layer: int, which: int, heads: list[int], normed: Tensor, shared: bool
 ) -> Tensor:
-    """q, k or v of some heads, ready for attention: [head, pair, alternative, position, d_head].
+    """q, k or v of some heads, ready for attention.
+
+    They are [head, pair, alternative, position, d_head].
 
     Args:
         normed: after the norm; [pair, alternative, position, d_model] if all heads share their
@@ -70,7 +73,9 @@ def project_entries(
     normed: Tensor,
     index: NDArray[np.int64],
 ) -> list[Tensor]:
-    """q, k or v of each (which, head), ready for attention, [pair, alternative, position, d_head].
+    """q, k or v of each (which, head), ready for attention.
+
+    Each is [pair, alternative, position, d_head].
 
     Args:
         normed: the different inputs after the norm, [input, pair, alternative, position, d_model].
@@ -105,8 +110,9 @@ def recorded_input(
 def head_values(
     recording: Recording, layer: int, heads: list[int], q: Tensor, k: Tensor, v: Tensor
 ) -> Tensor:
-    """Values before W_O, [head, pair, alternative, query, d_head]; q may be of the last position
-    alone.
+    """Values before W_O, [head, pair, alternative, query, d_head].
+
+    q may be of the last position alone.
     """
     attention = recording.parts.layers[layer].attention
     prefix_k, prefix_v = recording.prefix(layer)

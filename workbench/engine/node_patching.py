@@ -1,4 +1,4 @@
-"""Activation patching: the model with one node's output corrupted, everywhere or at one position.
+"""Activation patching: the model with one node's output corrupted, at one position or all.
 
 Nothing but the residual changes, so from there on the model's own layers are run, with nodes that
 write at the same moment as alternatives of one batch. Where a single position is corrupted,

@@ -110,8 +110,11 @@ def _all_but(evaluator: Evaluator, edge: str) -> Edit:
 def drop_costs(
     evaluator: Evaluator, edges: Sequence[str], *, cancel: Stop | None = None
 ) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
-    """What dropping each kept edge now would change the circuit's mean metric by; the setting is
-    "within".
+    """What dropping each kept edge now would change the circuit's mean metric by.
+
+    The setting is "within".
+
+    Glossary: docs/glossary.md#drop-cost.
     """
     yield from edge_effects(evaluator, edges, WITHIN, cancel=cancel)
 
@@ -123,8 +126,9 @@ def node_effects(
     position: int | None = None,
     cancel: Stop | None = None,
 ) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
-    """Activation patching in the full model: corrupt all that a node writes, for every reader at
-    once.
+    """Activation patching in the full model: all that a node writes is corrupted.
+
+    For every reader at once.
 
     Args:
         position: where it is corrupted, counted from the prompts' ends (0 is the last position);

@@ -24,6 +24,8 @@ class Positions:
 
     Plain numbers, as they stand in arrays: an edit looks them up once a source, and to look up a
     member of an `IntEnum` takes ten times as long in Python 3.11.
+
+    Glossary: docs/glossary.md#need.
     """
 
     NONE: Final = 0
@@ -40,6 +42,8 @@ class Plan:
         need: uint8 [source], NOWHERE, LAST or ALL.
         need_in: uint8 [destination]: the positions at which its input is needed; an open
             destination's input is recorded, so it needs nothing from its parents.
+
+    Glossary: docs/glossary.md#demand, docs/glossary.md#live, docs/glossary.md#plan.
     """
 
     live: NDArray[np.bool_]

@@ -11,6 +11,8 @@ destination,
 with O'_l the sum in the corrupted run. All edges in gives the clean run and none the corrupted one,
 and where there is no such norm it is the plain sum. It is no longer true that an edge's own part
 of x_d does not depend on the other edges of its layer: two heads of one layer share a scale.
+
+Glossary: docs/glossary.md#post-norm.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ def sums_over_sources(
 
 
 class _PostNormed(Deltas):
-    """Sums beyond the corrupted run in which each layer's heads go through their norm together."""
+    """Sums beyond the corrupted run where each layer's heads go through their norm together."""
 
     def __init__(
         self,

@@ -14,8 +14,7 @@ from workbench.engine.plan import Plan, Positions
 
 @dataclass(frozen=True)
 class Alternative:
-    """One alternative: edges whose source's difference is added to or taken from a destination's
-    input.
+    """One alternative: edges whose source's difference is added to an input or taken from it.
 
     Attributes:
         edges: (source, destination, sign): sign +1 adds what the source adds in this alternative,
@@ -28,18 +27,22 @@ class Alternative:
     closed: tuple[int, ...] = ()
 
     def columns(self) -> set[int]:
+        """The destinations that it edits, opens or closes."""
         return {d for _, d, _ in self.edges} | set(self.opened) | set(self.closed)
 
 
 class Reach:
-    """Which sources and destinations alternatives touch; read off the mask, before anything is
-    computed.
+    """Which sources and destinations alternatives touch.
+
+    It is read off the mask, before anything is computed.
 
     Attributes:
         sources: bool [source, alternative].
         destinations: bool [destination, alternative].
         tail: index of the first stage from which on every edge is kept and no alternative
             interferes; the number of stages if there is none.
+
+    Glossary: docs/glossary.md#reach, docs/glossary.md#tail.
     """
 
     def __init__(
@@ -94,8 +97,9 @@ def live_in(
     is_open: NDArray[np.bool_],
     changes: Sequence[Alternative],
 ) -> NDArray[np.bool_]:
-    """Which sources something clean reaches in each alternative, bool [source, alternative]; see
-    `plan.Plan.live`.
+    """Which sources something clean reaches in each alternative, bool [source, alternative].
+
+    See `plan.Plan.live`.
     """
     n, n_heads = len(changes), graph.n_heads
     live = np.zeros((graph.n_sources, n), dtype=bool)

@@ -1,10 +1,12 @@
-"""Runs that never happened: what takes the place of a component that is not in the circuit.
+"""Runs that never happened: what takes the place of a component outside the circuit.
 
 With patching that is the corrupted run, which is recorded. With zero and mean ablations every
 source writes a constant instead (`means`), and the residual that a destination reads when nothing
 is kept is the sum of those constants and of what belongs to no source (positions, output biases). A
 node that nothing clean reaches writes the constant, whatever it would compute from the others'
 constants.
+
+Glossary: docs/glossary.md#constants.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ablations: what an edge carries that is not in the circuit; no number is shown without it."""
+"""The ablations: what an edge outside the circuit carries; no number is shown without it."""
 
 from __future__ import annotations
 

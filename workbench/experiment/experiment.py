@@ -78,6 +78,7 @@ class Evaluation:
 
     @property
     def correct_per_pair(self) -> tuple[bool, ...]:
+        """Whether the best answer beats the best wrong one, pair by pair."""
         return tuple(bool(x) for x in self._whole[0])
 
 
@@ -100,6 +101,8 @@ class Experiment:
         unmatched: tokens for which context-aware means had no data at their position, so that the
             positional mean stands in.
         clean, corrupted: how the two runs score.
+
+    Glossary: docs/glossary.md#experiment, docs/glossary.md#span, docs/glossary.md#unmatched.
     """
 
     def __init__(
@@ -184,11 +187,10 @@ class Experiment:
         return np.asarray(values[self._order], dtype=np.float64)
 
     def faithfulness(self, metric: float) -> float | None:
-        """(m - m(corrupted)) / (m(clean) - m(corrupted)), a ratio of means (Hanna et al. 2024,
-        2403.17806).
+        """(m - m(corrupted)) / (m(clean) - m(corrupted)), a ratio of means.
 
-        None where the model does not tell clean from corrupted prompts, so that the ratio means
-        nothing.
+        See Hanna et al. 2024, 2403.17806. None where the model does not tell clean from corrupted
+        prompts, so that the ratio means nothing.
         """
         span = self.clean.metric - self.corrupted.metric
         scale = max(abs(self.clean.metric), abs(self.corrupted.metric), 1e-6)

@@ -1,4 +1,7 @@
-"""Preparing a task: its prompts read and run, and what speaks against the model on it. No torch."""
+"""Preparing a task: its prompts read and run, and what speaks against the model on it.
+
+Importing this loads no torch.
+"""
 
 from __future__ import annotations
 

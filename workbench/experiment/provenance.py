@@ -1,4 +1,7 @@
-"""Provenance: what numbers were measured on and with, as it stands in files."""
+"""Provenance: what numbers were measured on and with, as it stands in files.
+
+Glossary: docs/glossary.md#provenance.
+"""
 
 from __future__ import annotations
 
@@ -75,4 +78,5 @@ def _version(package: str) -> str | None:
 
 
 def now() -> str:
+    """The present time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,6 +1,7 @@
-"""Settings of an experiment: which model and task, and how both are run; one object, handed down.
+"""Settings of an experiment: which model and task, and how both are run; one object.
 
-The command line, the setup screen or a script makes it once. Importing this loads no torch.
+It is handed down whole. The command line, the setup screen or a script makes it once. Importing
+this loads no torch.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ class ExperimentSettings:
         ablation: what takes the place of an edge that is not in the circuit.
         means: the task or file over whose clean prompts a mean ablation's means are taken; None:
             over those that are evaluated.
+
+    Glossary: docs/glossary.md#request.
     """
 
     model: str

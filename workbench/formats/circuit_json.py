@@ -1,5 +1,4 @@
-"""Circuit files of our own: everything that is known of a circuit, readable by people and by
-scripts.
+"""Circuit files of our own: all that is known of a circuit, for people and for scripts.
 
 One JSON object, what it is first and the long lists last, one edge a line, so that two versions of
 a circuit differ where they differ. The same circuit always gives the same bytes. Characters outside

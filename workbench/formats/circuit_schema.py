@@ -1,9 +1,8 @@
-"""What stands in a circuit file of ours, as pydantic models: the JSON Schema is generated from
-these.
+"""What stands in a circuit file of ours, as pydantic models.
 
-The version counts up with any change that an older Circuit Workbench would not understand, a new
-field
-included, since unknown fields are refused: a misspelt one would otherwise be lost without a word.
+The JSON Schema is generated from these. The version counts up with any change that an older Circuit
+Workbench would not understand, a new field included, since unknown fields are refused: a misspelt
+one would otherwise be lost without a word.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""EAP-IG's graph JSON, read and written: a file of theirs passes through us byte for byte
-unchanged.
+"""EAP-IG's graph JSON, read and written.
 
-Their file is one line of `json.dump`: `cfg`, then every node and every edge with its score and
-whether it is in the graph. Edges and float32 scores become the circuit's; what else a file says
-(the model's width, flags and scores of nodes and neurons, another order, further keys) is kept as
-its `Layout` in the circuit's provenance under "eap_ig", also through a file of our own, and stated
-again on writing.
+A file of theirs passes through us byte for byte unchanged. Their file is one line of `json.dump`:
+`cfg`, then every node and every edge with its score and whether it is in the graph. Edges and
+float32 scores become the circuit's; what else a file says (the model's width, flags and scores of
+nodes and neurons, another order, further keys) is kept as its `Layout` in the circuit's provenance
+under "eap_ig", also through a file of our own, and stated again on writing.
 
 What a circuit of ours lacks is written so that their loader accepts it: a score that is not
 known as 0.0, a width that is not known as 0. Neuron flags are carried along and do not change what
@@ -36,7 +35,7 @@ EdgeKeys = list[Literal["score", "in_graph"]]
 
 
 class Layout(BaseModel):
-    """What an EAP-IG file says besides the edges and scores of a `Circuit`, and how it says it.
+    """What an EAP-IG file says besides a `Circuit`'s edges and scores, and how it says it.
 
     Attributes:
         cfg: the model's configuration, in the file's order.

@@ -10,12 +10,11 @@ from workbench.circuits.circuit import Circuit
 
 
 def to_networkx(circuit: Circuit) -> nx.MultiDiGraph[str]:
-    """The kept edges and the nodes that they touch, in the graph's order; the logits are always
-    one.
+    """The kept edges and the nodes that they touch, in the graph's order.
 
-    A multigraph, since one source may feed a head by its q, its k and its v: the key of an edge
-    is its destination. `nx.DiGraph(...)` of the result merges them. Every value is a str, int,
-    float or bool, as writers of graph files need.
+    The logits are always among them. A multigraph, since one source may feed a head by its q, its k
+    and its v: the key of an edge is its destination. `nx.DiGraph(...)` of the result merges them.
+    Every value is a str, int, float or bool, as writers of graph files need.
 
     Node attributes: `layer` (-1 for the input, the number of layers for the logits), `kind`
     (input, head, mlp or logits), `group` and `role` of the groups it is in, `note`, and `open`,

@@ -1,4 +1,7 @@
-"""The catalogue of metrics: their names, and the definition shown beside each number. No torch."""
+"""The catalogue of metrics: their names, and the definition shown beside each number.
+
+Importing this loads no torch.
+"""
 
 from __future__ import annotations
 

@@ -45,6 +45,8 @@ class Answers:
         device: torch.device,
         dtype: torch.dtype,
     ) -> Answers:
+        """The same from lists of token ids, padded to equal length."""
+
         def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
             width = max(1, max(len(row) for row in rows))
             ids = torch.zeros(len(rows), width, dtype=torch.long)
@@ -103,8 +105,9 @@ class Metric:
         return other
 
     def _clean_distribution(self) -> tuple[Tensor, Tensor]:
-        """The clean run's probabilities [pair, vocabulary] and their negative entropy [pair];
-        computed when they are first asked for, since not every metric needs the whole vocabulary.
+        """The clean run's probabilities [pair, vocabulary] and their negative entropy [pair].
+
+        Computed when they are first asked for, since not every metric needs the whole vocabulary.
         """
         if self._clean is None:
             with torch.no_grad():
@@ -114,8 +117,9 @@ class Metric:
         return self._clean
 
     def _answer_direction(self) -> tuple[Tensor, Tensor]:
-        """The logit difference as a linear function of the normed residual: [pair, d_model] and
-        [pair].
+        """The logit difference as a linear function of the normed residual.
+
+        Its slope [pair, d_model] and its constant [pair].
         """
         a = self.answers
 
@@ -191,10 +195,10 @@ class Metric:
         return kl.to(self.parts.dtype)
 
     def correct(self, logits: Tensor) -> Tensor:
-        """1 where the best answer's logit beats the best wrong answer's, else 0; [pair,
-        alternative].
+        """1 where the best answer's logit beats the best wrong answer's, else 0.
 
-        Without wrong answers to beat, the best answer has to be the best of the whole vocabulary.
+        It is [pair, alternative]. Without wrong answers to beat, the best answer has to be the best
+        of the whole vocabulary.
         """
 
         def best(ids: Tensor, weight: Tensor) -> Tensor:
@@ -206,8 +210,9 @@ class Metric:
         return torch.where(alone, right >= logits.amax(-1), right > wrong).to(logits.dtype)
 
     def everything(self, final: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Metric, accuracy and KL, each [pair], of final residuals [pair, d_model]; one product
-        with W_U.
+        """Metric, accuracy and KL, each [pair], of final residuals [pair, d_model].
+
+        It takes one product with W_U.
         """
         logits = unembed(self.parts, final)[:, None]
         return self._of_logits(logits)[:, 0], self.correct(logits)[:, 0], self.kl(logits)[:, 0]

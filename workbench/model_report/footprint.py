@@ -1,8 +1,10 @@
-"""Footprint: the memory that a batch will take, predicted from the shapes of what is allocated.
+"""Footprint: the memory that a batch will take, predicted from what is allocated.
 
 What is kept (both runs, a circuit's cells) is counted tensor by tensor. What exists for a moment
 (a batch of what-ifs, a slice of EAP) is what the engine allows itself, times what it was measured
 to take of that; the measures are the constants here. Importing this module loads no torch.
+
+Glossary: docs/glossary.md#footprint.
 """
 
 from __future__ import annotations
@@ -104,8 +106,9 @@ def _logits(parts: ModelParts, shape: Shape) -> int:
 
 
 def _circuit(parts: ModelParts, graph: Graph, shape: Shape, needed: tuple[int, int]) -> int:
-    """The cells of `sheet.Sheet`: what sources add, with the room that growing leaves; q, k, v and
-    z of every head.
+    """The cells of `sheet.Sheet`: what sources add; q, k, v and z of every head.
+
+    What sources add has the room that growing leaves.
     """
     at_all, at_last = needed
     row = _row(parts, shape)
@@ -121,8 +124,10 @@ def _circuit(parts: ModelParts, graph: Graph, shape: Shape, needed: tuple[int, i
 
 
 def _needed(graph: Graph) -> tuple[int, int]:
-    """With every edge kept, how many sources beside the input are needed at all positions, being
-    read as keys and values, and how many at the last alone: those of the last layer.
+    """How many sources beside the input are needed at all positions, and at the last alone.
+
+    With every edge kept: those at all positions are read as keys and values, those at the last
+    alone are of the last layer.
     """
     of_layer = graph.sources_per_layer
     return (graph.n_layers - 1) * of_layer, of_layer

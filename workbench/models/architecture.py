@@ -1,4 +1,4 @@
-"""How a model is built, in short phrases: read off the parts that the engine computes with.
+"""How a model is built, in short phrases: read off the parts that the engine uses.
 
 What a norm or a step is, is found by trying it, so that the phrases say what is computed and not
 what a class is called.

@@ -30,6 +30,8 @@ class BundledModel:
         folder: where it lies.
         circuit_of: the task for which its true circuit is known and lies beside the weights, in our
             own format; None if it is not known.
+
+    Glossary: docs/glossary.md#bundled-models.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Converted models, kept in the user's cache folder so that the second start takes seconds.
+"""Converted models, kept in the user's cache folder: the second start takes seconds.
 
 An entry is a folder in transformers' format, named after the content of the file that it was made
 from. It is written beside its place and renamed into it, so that it is whole or not there, and a

@@ -75,8 +75,9 @@ def choose_dtype(name: str | torch.dtype | None = None) -> torch.dtype:
 
 
 def peak_memory_counter(device: torch.device) -> int | None:
-    """Bytes allocated at most on a GPU since `reset_peak_memory`, or None where nothing counts
-    them.
+    """Bytes allocated at most on a GPU since `reset_peak_memory`, or None.
+
+    None where nothing counts them.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)

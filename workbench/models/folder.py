@@ -1,7 +1,7 @@
-"""Reading a model out of a folder in transformers' format, with a sentence for each way it can be
-broken.
+"""Reading a model out of a folder in transformers' format.
 
-Nothing here touches the network, and no code from the folder is ever run.
+There is a sentence for each way it can be broken. Nothing here touches the network, and no code
+from the folder is ever run.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def weight_files(folder: Path, name: str) -> list[Path]:
 
 
 def check_weights(folder: Path, name: str) -> None:
-    """Look at the head of every safetensors file: a truncated download is said before it is read.
+    """Look at each safetensors file's head: a truncated download is said before it is read.
 
     Raises:
         WorkbenchError: a file is truncated or is no safetensors file.
@@ -163,7 +163,7 @@ def too_big(name: str) -> str:
 
 
 def sharing_weights(model: Any) -> Any:
-    """Another transformers model of the same class with the same tensors: nothing is held twice.
+    """Another transformers model of the same class and tensors: nothing is held twice.
 
     What transformers dequantised it still counts as quantised and would not save, and a model that
     was wrapped runs slower than a plain one; this one never was either.

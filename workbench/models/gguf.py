@@ -24,8 +24,9 @@ ARCHITECTURES = {"llama": "llama", "gpt2": "gpt2"}
 
 
 def read_gguf(path: Path, name: str, dtype: torch.dtype, say: Progress) -> tuple[Any, Any]:
-    """The transformers model and tokenizer of a GGUF file, dequantised; the cache is used and
-    filled.
+    """The transformers model and tokenizer of a GGUF file, dequantised.
+
+    The cache is used and filled.
 
     Args:
         path: the file.

@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub: what was downloaded is used as it is, the rest fetched once.
+"""Models of the Hugging Face hub: what is there is used as it is, the rest fetched once.
 
 Only configuration, tokenizer and one format of weights are fetched, the configuration first, so
 that a model that cannot be analysed is refused before gigabytes travel.

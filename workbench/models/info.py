@@ -33,12 +33,13 @@ class SelfCheck:
 
     @property
     def passed(self) -> bool:
+        """Whether the difference is within the tolerance."""
         return self.relative <= self.tolerance
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """How a model is built, as the engine computes it: short phrases, empty where there is nothing.
+    """How a model is built, as the engine computes it: short phrases, empty for nothing.
 
     Attributes:
         norm: kinds of norms and where they stand ("RMSNorm before attention and MLP").
@@ -109,7 +110,8 @@ class ModelInfo:
 
     @property
     def check_difference(self) -> float:
-        """Largest difference of the engine's logits from the model's own in the self-check on
-        loading, relative to the scale of the logits.
+        """Largest difference of the engine's logits from the model's own in the self-check.
+
+        The check is made on loading; the difference is relative to the scale of the logits.
         """
         return self.check.relative

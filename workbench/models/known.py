@@ -51,7 +51,7 @@ def downloads() -> list[KnownModel]:
 
 
 def _hub_cache() -> Path:
-    """Where the hub's client keeps downloads, by its own rules; importing it would take longer."""
+    """Where the hub's client keeps downloads, by its own rules; to import it takes longer."""
     if cache := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
         return Path(cache).expanduser()
     base = os.environ.get("XDG_CACHE_HOME", "~/.cache")

@@ -1,8 +1,8 @@
-"""A model ready for analysis: weights, tokenizer, graph, and the proof that the engine computes it.
+"""A model ready for analysis: weights, tokenizer, graph, and the proof of the engine.
 
-`load_model` finds the weights (`source`), reads them (`folder`) and hands them to
-`Model.from_hf`, which takes the engine's view of them (`parts`) and checks the engine's logits
-against the model's own (`self_check`).
+The proof is that the engine computes this model. `load_model` finds the weights (`source`), reads
+them (`folder`) and hands them to `Model.from_hf`, which takes the engine's view of them (`parts`)
+and checks the engine's logits against the model's own (`self_check`).
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ class Model:
         where: str = "memory",
         progress: Progress | None = None,
     ) -> Model:
-        """Make a model out of a transformers model and its tokenizer; no file or network is
-        touched.
+        """Make a model out of a transformers model and its tokenizer.
 
-        The transformers model is taken over: its attention is made the plain one.
+        No file or network is touched. The transformers model is taken over: its attention is made
+        the plain one.
 
         Args:
             hf_model: a causal language model of a supported family.
@@ -214,7 +214,7 @@ def tokenizer_prepends_bos(tokenizer: Any) -> bool:
 
 
 def _bridge(hf_model: Any, tokenizer: Any, name: str) -> Any:
-    """TransformerLens's bridge around a model in memory: raw weights, nothing folded or centred.
+    """TransformerLens's bridge around a model in memory: raw weights, not folded or centred.
 
     Not `boot_transformers`: handed a tokenizer that prepends no BOS, that one loads another that
     does, from the hub if need be.

@@ -1,8 +1,10 @@
-"""The proof on loading: the engine's logits beside the model's own, on two built-in prompts.
+"""The proof on loading: the engine's logits beside the model's own, on two prompts.
 
-The two prompts share their first tokens, as a task's clean and corrupted prompts do, so that the
-engine's short cut for a common prefix is tried as well. Where the model has a sliding window they
-are longer than it, if that takes no time.
+The prompts are built in. The two prompts share their first tokens, as a task's clean and corrupted
+prompts do, so that the engine's short cut for a common prefix is tried as well. Where the model has
+a sliding window they are longer than it, if that takes no time.
+
+Glossary: docs/glossary.md#check-on-loading.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ on the clean prompt, then on the other from its first own token on.
 def check_prompts(
     tokenizer: Any, vocabulary: int, longest: int, wanted: int = MAX_TOKENS
 ) -> Tensor:
-    """Two prompts [2, position] that share their first tokens: a sentence, and ids from all over.
+    """Two prompts [2, position] with the same first tokens: a sentence, and ids from all over.
 
     Args:
         tokenizer: encodes the sentence.

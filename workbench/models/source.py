@@ -97,7 +97,7 @@ class ModelSource:
 
 
 def find_model(name: str) -> ModelSource:
-    """What a model's name stands for: a short name, else what lies there locally, else a hub id.
+    """What a model's name stands for: a short name, else a local path, else a hub id.
 
     Raises:
         WorkbenchError: nothing lies there and it cannot be a hub id, what lies there is no model,

@@ -109,11 +109,11 @@ def reading_notes(config: Any, name: str) -> tuple[str, ...]:
 
 
 def with_plain_attention(model: Any) -> None:
-    """Make a model compute attention step by step: fused kernels give no scores, and round
-    differently.
+    """Make a model compute attention step by step.
 
-    `set_attn_implementation`, which transformers offers for it, leaves families as they were whose
-    attention was not rewritten yet (Falcon in 5.9), so the entry that it sets is set.
+    Fused kernels give no scores, and round differently. `set_attn_implementation`, which
+    transformers offers for it, leaves families as they were whose attention was not rewritten yet
+    (Falcon in 5.9), so the entry that it sets is set.
 
     Raises:
         AttributeError: this release keeps no such entry.

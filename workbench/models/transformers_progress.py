@@ -41,6 +41,7 @@ class ReportingBar:
             self.update()
 
     def update(self, n: float | None = 1) -> None:
+        """Count on, and tell it where enough was done since it was last told."""
         self.n += n or 0
         fraction = None if self.total is None else min(1.0, self.n / self.total)
         if fraction is None or fraction >= self._told + STEP or fraction == 1.0:

@@ -31,6 +31,8 @@ class Group:
         answers, wrong_answers: token ids of each pair, as many as it has.
         first_difference: the first position at which any pair's two prompts differ; before it the
             two runs are equal.
+
+    Glossary: docs/glossary.md#group-of-pairs.
     """
 
     indices: tuple[int, ...]
@@ -57,6 +59,8 @@ class Batch:
         dropped: how many pairs were left out because their prompts differ in length.
         prepend_bos: whether a BOS token was put before the prompts that did not have one.
         answer_tokens: (label, token id) of the task's answer space, in its order.
+
+    Glossary: docs/glossary.md#batch.
     """
 
     task: Task

@@ -1,4 +1,4 @@
-"""Encoding: a model's tokenizer, with the decision on the BOS token, for prompts and answers.
+"""Encoding: a model's tokenizer with the decision on BOS, for prompts and answers.
 
 Special tokens that are typed in a text (`<|im_start|>`) are read as such.  The tokenizer's own
 default decides whether a BOS token is put before a prompt; a prompt that begins with one gets no

@@ -1,4 +1,4 @@
-"""A task's prompts, token by token, before the model is loaded: from its tokenizer file alone.
+"""A task's prompts, token by token, before the model is loaded: by its tokenizer alone.
 
 Importing and running this loads neither torch nor transformers, so that it answers while one types.
 What the model really reads is what `Session.prompts` says; the two agree where `tokenizer.json` is
@@ -139,20 +139,24 @@ class FileTokenizer:
         self.bos_token_id = None if bos is None else self._tokenizer.token_to_id(bos)
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """Ids of one text."""
         return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
 
     def __call__(
         self, texts: str | Sequence[str], *, add_special_tokens: bool = True
     ) -> dict[str, Any]:
+        """Ids of one text or of several, as transformers' tokenizers give them."""
         if isinstance(texts, str):
             return {"input_ids": self.encode(texts, add_special_tokens=add_special_tokens)}
         made = self._tokenizer.encode_batch(list(texts), add_special_tokens=add_special_tokens)
         return {"input_ids": [list(encoding.ids) for encoding in made]}
 
     def decode(self, ids: Sequence[int], **_: Any) -> str:
+        """The text of ids, special tokens included."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
 
     def convert_ids_to_tokens(self, token: int) -> str | None:
+        """The token of an id as the vocabulary has it; None if there is none."""
         text = self._tokenizer.id_to_token(token)
         return None if text is None else str(text)
 

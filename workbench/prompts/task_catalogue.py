@@ -1,4 +1,4 @@
-"""The tasks that are made for a model's tokenizer: the built-in ones, and those of plug-ins."""
+"""The tasks that are made for a model's tokenizer: built in, and those of plug-ins."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def resolve_task(
 
 
 def check_task(name: str) -> None:
-    """Refuse a task that does not exist, or a file that is none, before a model is loaded for it.
+    """Refuse a task that does not exist, or a file that is none, before a model is loaded.
 
     Raises:
         WorkbenchError: there is no task of that name and no file, or the file cannot be used.

@@ -30,6 +30,8 @@ class Activations:
         rows: the chosen pairs' places within the group.
         position: from the start of the prompts, 0 or more.
         run: one of `RUNS`.
+
+    Glossary: docs/glossary.md#activations.
     """
 
     recording: Recording
@@ -40,6 +42,7 @@ class Activations:
 
     @property
     def parts(self) -> ModelParts:
+        """The model's parts."""
         return self.recording.parts
 
     def of_run(self, run: str) -> Activations:
@@ -82,8 +85,9 @@ class Activations:
         return (norm.centre(written) * scale * norm.weight).to(written.dtype)
 
     def after_attention(self, layer: int) -> tuple[FrozenNorm, Tensor] | None:
-        """The norm that follows a layer's heads and its scale [pair, 1] in this run; None if none
-        does.
+        """The norm that follows a layer's heads and its scale [pair, 1] in this run.
+
+        None if none does.
         """
         module = self.parts.layers[layer].post_attention
         if module is None:

@@ -1,8 +1,10 @@
-"""A node's logit lens over the task's answer space: the hundred years, the verbs, the names.
+"""A node's logit lens over the task's answer space: the hundred years, verbs, names.
 
 The same numbers as in `logit_lens`, picked at the answers and put in their natural order, so that
 shapes show: a head that spikes at the year that it attends to, an MLP that raises all the years
 above it.
+
+Glossary: docs/glossary.md#answer-curve.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def frozen_outputs(
 
 
 def node_logits(experiment: Experiment, normed: list[Tensor], node: str) -> Tensor:
-    """Logits [vocabulary], not yet centred, float32: the mean over the pairs of `frozen_outputs`.
+    """Logits [vocabulary], not yet centred, float32: the pairs' mean of `frozen_outputs`.
 
     The mean is taken before the unembedding, which is linear: one product of one vector.
     """

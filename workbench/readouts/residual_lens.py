@@ -1,4 +1,4 @@
-"""The logit lens of the residual stream: what the model would say if it stopped after each layer.
+"""The residual stream's logit lens: what the model would say if it stopped at each layer.
 
 Here the final norm is applied as it is, with the scale that the residual of that depth gives it, so
 that the last row is the model's own prediction (nostalgebraist 2020).
@@ -41,7 +41,7 @@ def residual_lens(
     run: str = "clean",
     turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> ResidualLens:
-    """Most probable tokens, logit difference and metric: of the embeddings, and after every layer.
+    """Most probable tokens, logit difference and metric after the embeddings and each layer.
 
     Args:
         experiment: model, batch and recorded runs.

@@ -1,7 +1,7 @@
-"""The readouts as they go to a screen or a script: plain frozen values, no torch, no computing.
+"""The readouts as they go to a screen or a script: plain frozen values.
 
-Tokens are the tokenizer's own text of one token, unescaped: whoever shows one has to escape markup,
-strip control characters and make spaces visible.
+No torch, no computing. Tokens are the tokenizer's own text of one token, unescaped: whoever shows
+one has to escape markup, strip control characters and make spaces visible.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ UNEMBEDDING_BIAS = "unembedding bias"
 
 @dataclass(frozen=True)
 class TokenValue:
-    """A token of the vocabulary and a number: a centred logit, in a residual lens a probability."""
+    """A token of the vocabulary with a centred logit, or in a residual lens a probability."""
 
     token: str
     id: int

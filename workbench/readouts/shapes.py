@@ -1,4 +1,4 @@
-"""The four shapes of a readout that the panel and the command can draw, whatever was computed.
+"""The four shapes of a readout that panel and command can draw, whatever was computed.
 
 A readout of a plug-in returns one of them; `shape_of` gives the built-in readouts in them.
 """

@@ -1,4 +1,4 @@
-"""The assessment of a session's circuit, part by part, each in its turn with what else computes."""
+"""The assessment of a session's circuit, part by part, in turn with what else computes."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class PartAnswer:
         result: the part's own dataclass of plain values.
         revision: of the session's circuit that was assessed, see `views.Status`.
         seconds: what it took, waiting included.
+
+    Glossary: docs/glossary.md#part-answer.
     """
 
     part: Part

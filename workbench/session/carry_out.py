@@ -1,4 +1,4 @@
-"""CarryOut: how a part of the session has a command carried out, without knowing the session."""
+"""CarryOut: how a part of the session has a command carried out, not knowing the session."""
 
 from __future__ import annotations
 
@@ -22,4 +22,5 @@ class CarryOut(Protocol):
         edit: Callable[[State], State],
         command: Callable[[Change], Command],
         idle: str = ...,
-    ) -> Status: ...
+    ) -> Status:
+        """Carry out a command; `idle` is said where it changes nothing."""

@@ -1,4 +1,4 @@
-"""The commands of a session: small frozen values that say what was asked and what it changed.
+"""The commands of a session: frozen values that say what was asked and what it changed.
 
 What was asked is there for people to read; the `change` is what is applied, taken back and
 replayed. `Undo` and `Redo` are commands of their own, so that the journal tells everything that
@@ -31,6 +31,8 @@ class Command:
         kind: its name in the journal and in circuit files.
         change: what it did; empty for `Undo` and `Redo`, whose change follows from what came
             before.
+
+    Glossary: docs/glossary.md#command.
     """
 
     kind: ClassVar[str]
@@ -95,6 +97,8 @@ def _into(node: str, inputs: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Expand(Command):
+    """Inputs of a node were closed, and the edges kept that pass the threshold."""
+
     kind = "expand"
     node: str
     inputs: str
@@ -107,6 +111,8 @@ class Expand(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Toggle(Command):
+    """An edge was kept or dropped."""
+
     kind = "toggle"
     edge: str
     setting: str
@@ -120,6 +126,8 @@ class Toggle(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class KeepAbove(Command):
+    """Of the edges into a node those were kept that reach a threshold."""
+
     kind = "keep-above"
     node: str
     inputs: str
@@ -136,6 +144,8 @@ class KeepAbove(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class DropAll(Command):
+    """All edges into a node were dropped."""
+
     kind = "drop-all"
     node: str
     inputs: str
@@ -146,6 +156,8 @@ class DropAll(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class KeepAll(Command):
+    """All edges into a node were kept."""
+
     kind = "keep-all"
     node: str
     inputs: str
@@ -156,6 +168,8 @@ class KeepAll(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class ToggleNode(Command):
+    """A node was dropped with all its edges, or restored."""
+
     kind = "toggle-node"
     node: str
 
@@ -167,6 +181,8 @@ class ToggleNode(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Reopen(Command):
+    """Inputs of a node were opened again."""
+
     kind = "reopen"
     node: str
     inputs: str
@@ -178,6 +194,8 @@ class Reopen(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class SetThreshold(Command):
+    """The threshold was set."""
+
     kind = "threshold"
     value: float
 
@@ -187,6 +205,8 @@ class SetThreshold(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class SetGroup(Command):
+    """A group was given its nodes and its role."""
+
     kind = "group"
     name: str
     nodes: tuple[str, ...]
@@ -198,6 +218,8 @@ class SetGroup(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class MoveToGroup(Command):
+    """Nodes were moved into a group, or out of all groups."""
+
     kind = "move-to-group"
     nodes: tuple[str, ...]
     name: str
@@ -210,6 +232,8 @@ class MoveToGroup(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveGroup(Command):
+    """A group was removed."""
+
     kind = "remove-group"
     name: str
 
@@ -219,6 +243,8 @@ class RemoveGroup(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Note(Command):
+    """A note was written or removed."""
+
     kind = "note"
     target: str
     text: str
@@ -230,6 +256,8 @@ class Note(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Load(Command):
+    """The circuit was replaced by that of a file."""
+
     kind = "load"
     path: str
 
@@ -239,7 +267,10 @@ class Load(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Take(Command):
-    """Replace the circuit by the one that a discovery found; `result` names it in words."""
+    """Replace the circuit by the one that a discovery found; `result` names it in words.
+
+    Glossary: docs/glossary.md#take.
+    """
 
     kind = "take"
     result: str
@@ -250,7 +281,10 @@ class Take(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Accept(Command):
-    """Keep or drop edges as a discovery proposes."""
+    """Keep or drop edges as a discovery proposes.
+
+    Glossary: docs/glossary.md#accept-and-refuse.
+    """
 
     kind = "accept"
     result: str
@@ -265,6 +299,8 @@ class Accept(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Clear(Command):
+    """Everything was opened again."""
+
     kind = "clear"
 
     def describe(self) -> str:
@@ -298,6 +334,8 @@ class SetReference(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveReference(Command):
+    """The circuit is compared with no other any more."""
+
     kind = "remove-reference"
 
     def describe(self) -> str:
@@ -306,6 +344,8 @@ class RemoveReference(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Undo(Command):
+    """The last command was taken back."""
+
     kind = "undo"
 
     def describe(self) -> str:
@@ -314,6 +354,8 @@ class Undo(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Redo(Command):
+    """A command that was taken back was carried out again."""
+
     kind = "redo"
 
     def describe(self) -> str:

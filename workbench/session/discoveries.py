@@ -1,4 +1,4 @@
-"""Discoveries of a session: run beside the commands, kept, set against the circuit, accepted.
+"""Discoveries of a session: run beside commands, kept, set against the circuit, accepted.
 
 A discovery is driven piece by piece, each piece in a turn of its own, so that a command waits for
 one piece at most. What it found is kept until it is removed, in files beside the journal. Taking

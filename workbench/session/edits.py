@@ -1,5 +1,6 @@
-"""What each command makes of a state. Pure functions: they compute no metric and write nothing
-down.
+"""What each command makes of a state.
+
+Pure functions: they compute no metric and write nothing down.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def previewed(state: State, destination: str, score: Matrix) -> list[str]:
 
 
 def kept_into(state: State, destination: str) -> list[str]:
+    """Names of the kept edges into a destination."""
     graph = state.circuit.graph
     d = graph.destination_index(destination)
     return [graph.edge_name(int(s), d) for s in np.flatnonzero(state.circuit.mask[:, d])]
@@ -62,7 +64,10 @@ def _replace_into(state: State, into: Iterable[str], keep: Iterable[str]) -> Sta
 def expand(
     state: State, node: str, inputs: str, keep: Sequence[str] | None, score: Matrix
 ) -> State:
-    """Close those of the inputs that are open; the others stay as they are."""
+    """Close those of the inputs that are open; the others stay as they are.
+
+    Glossary: docs/glossary.md#expand.
+    """
     wanted = _some_destinations(state, node, inputs)
     into = [d for d in wanted if d in state.circuit.open]
     if keep is None:
@@ -79,7 +84,10 @@ def expand(
 
 
 def toggle(state: State, edge: str, score: Matrix) -> State:
-    """Keep or drop one edge; an open destination is first closed with its preview."""
+    """Keep or drop one edge; an open destination is first closed with its preview.
+
+    Glossary: docs/glossary.md#toggle.
+    """
     state.circuit.graph.parse_edge(edge)
     destination = edge_ends(edge)[1]
     if destination in state.circuit.open:
@@ -90,22 +98,25 @@ def toggle(state: State, edge: str, score: Matrix) -> State:
 
 
 def keep_above(state: State, node: str, inputs: str, score: Matrix) -> State:
+    """Keep of the edges into a node's inputs those whose score passes the threshold."""
     into = _some_destinations(state, node, inputs)
     return _replace_into(state, into, [edge for d in into for edge in previewed(state, d, score)])
 
 
 def drop_all(state: State, node: str, inputs: str) -> State:
+    """Drop all edges into a node's inputs."""
     return _replace_into(state, _some_destinations(state, node, inputs), [])
 
 
 def keep_all(state: State, node: str, inputs: str) -> State:
+    """Keep all edges into a node's inputs."""
     into = _some_destinations(state, node, inputs)
     graph = state.circuit.graph
     return _replace_into(state, into, [edge for d in into for edge in _all_into(graph, d)])
 
 
 def toggle_node(state: State, node: str) -> State:
-    """Drop every kept edge out of and into a node; the next time restore those that still can be.
+    """Drop every kept edge out of and into a node; next time restore those that can be.
 
     Raises:
         WorkbenchError: for the logits, for a node without kept edges that was not dropped, and if
@@ -135,10 +146,12 @@ def toggle_node(state: State, node: str) -> State:
 
 
 def reopen(state: State, node: str, inputs: str) -> State:
+    """Open a node's inputs, whose edges are forgotten."""
     return state.with_edges(open=_some_destinations(state, node, inputs))
 
 
 def set_threshold(state: State, value: float) -> State:
+    """Set the threshold. Raises WorkbenchError for what is no number from 0 up."""
     if not (np.isfinite(value) and value >= 0):
         raise WorkbenchError(f"A threshold is a number from 0 up, not {value}.")
     return State(state.circuit, float(value), state.dropped_nodes)
@@ -167,8 +180,9 @@ def set_group(state: State, name: str, nodes: Sequence[str], role: str) -> State
 
 
 def move_to_group(state: State, nodes: Sequence[str], name: str, role: str) -> State:
-    """Move nodes into the group of that name, made if there is none; no name takes them out of
-    theirs. A group that loses its last node goes.
+    """Move nodes into the group of that name, made if there is none.
+
+    No name takes them out of theirs. A group that loses its last node goes.
     """
     if name.strip():
         old = next((group.nodes for group in state.circuit.groups if group.name == name), ())
@@ -187,6 +201,7 @@ def _without(nodes: Sequence[str], moved: set[str]) -> tuple[str, ...]:
 
 
 def remove_group(state: State, name: str) -> State:
+    """Remove a group. Raises WorkbenchError if there is none of this name."""
     groups = tuple(group for group in state.circuit.groups if group.name != name)
     if len(groups) == len(state.circuit.groups):
         raise WorkbenchError(f"There is no group {name!r}.")
@@ -194,6 +209,7 @@ def remove_group(state: State, name: str) -> State:
 
 
 def note(state: State, target: str, text: str) -> State:
+    """Write a note on a node, an edge or ("") the circuit; an empty text removes it."""
     graph = state.circuit.graph
     if is_edge(target):
         graph.parse_edge(target)
@@ -221,6 +237,7 @@ def load(state: State, circuit: Circuit) -> State:
 
 
 def clear(state: State) -> State:
+    """Open everything; groups, notes and the threshold stay."""
     start = Circuit.start(state.circuit.graph)
     start.groups, start.notes = state.circuit.groups, dict(state.circuit.notes)
     return State(start, state.threshold)

@@ -1,4 +1,9 @@
-"""The header of a session's journal: what it began with, to and from plain values. No torch."""
+"""The header of a session's journal: what it began with, to and from plain values.
+
+Importing this loads no torch.
+
+Glossary: docs/glossary.md#header.
+"""
 
 from __future__ import annotations
 

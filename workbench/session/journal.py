@@ -1,11 +1,12 @@
-"""The journal of a session: JSON Lines on disk, from which it can be resumed after any
-interruption.
+"""The journal of a session: JSON Lines on disk.
 
-Line 1 is the header, everything needed to begin the same session again. It is written beside the
-journal and renamed into place, so there is never half of one. Each further line is one entry, on
-the disk before `Journal.append` returns. A process that dies while writing leaves at most a torn
-last line, which `read` ignores and `Journal.open` cuts off. The file is locked while a session
-holds it.
+The session can be resumed from it after any interruption. Line 1 is the header, everything needed
+to begin the same session again. It is written beside the journal and renamed into place, so there
+is never half of one. Each further line is one entry, on the disk before `Journal.append` returns. A
+process that dies while writing leaves at most a torn last line, which `read` ignores and
+`Journal.open` cuts off. The file is locked while a session holds it.
+
+Glossary: docs/glossary.md#journal.
 """
 
 from __future__ import annotations

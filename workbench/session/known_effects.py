@@ -1,4 +1,4 @@
-"""What is known of the edges' effects: EAP estimates, exact values, and what dropping would cost.
+"""What is known of the edges' effects: EAP estimates, exact values, what dropping costs.
 
 An exact value in the full model never goes stale; one along or within the circuit belongs to the
 circuit in which it was computed. Every matrix is float32 [source, destination], NaN where nothing
@@ -29,6 +29,8 @@ class KnownEffects:
 
     Attributes:
         eap: the estimates for all edges.
+
+    Glossary: docs/glossary.md#known-effects.
     """
 
     def __init__(self, graph: Graph, eap: Matrix) -> None:
@@ -51,6 +53,7 @@ class KnownEffects:
         return [edge for edge in edges if np.isnan(matrix[self.graph.parse_edge(edge)])]
 
     def put(self, kind: str, edges: Sequence[str], values: Sequence[float]) -> None:
+        """Enter values of one kind by the names of their edges."""
         matrix = self._known[kind]
         for edge, value in zip(edges, values, strict=True):
             matrix[self.graph.parse_edge(edge)] = value
@@ -58,8 +61,9 @@ class KnownEffects:
             self._stale.add(kind)
 
     def circuit_changed(self) -> None:
-        """Forget what belongs to the circuit as it was. Whoever still reads keeps the old
-        matrices.
+        """Forget what belongs to the circuit as it was.
+
+        Whoever still reads keeps the old matrices.
         """
         for kind in self._stale:
             self._known[kind] = self._nothing()
@@ -71,8 +75,9 @@ class KnownEffects:
         return np.where(np.isnan(exact), self.eap, exact)
 
     def best(self) -> Matrix:
-        """The most telling value of every edge: in the full model, else along, else within, else
-        EAP.
+        """The most telling value of every edge.
+
+        In the full model, else along, else within, else EAP.
         """
         best = self.eap
         for setting in reversed(SETTINGS):

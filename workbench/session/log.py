@@ -1,4 +1,4 @@
-"""LogEntry: a command that was carried out, what it changed and what that did to the metric."""
+"""LogEntry: a command that was carried out, what it changed and did to the metric."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ class LogEntry:
         command: what was asked for; an undo or a redo, too.
         change: what it changed; of an undo, the inverse of what it took back.
         before, after: the status at either side of it.
+
+    Glossary: docs/glossary.md#log-entry.
     """
 
     command: Command

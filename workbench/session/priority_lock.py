@@ -1,5 +1,6 @@
-"""PriorityLock: one computation at a time, and what a person waits for goes before what runs in the
-background.
+"""PriorityLock: one computation at a time, by rank.
+
+What a person waits for goes before what runs in the background.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ class PriorityLock:
 
     A plain lock is not fair: a sweep that lets go of it between two chunks would nearly always have
     it again before a waiting command wakes up. Here a chunk waits as long as any command does.
+
+    Glossary: docs/glossary.md#priority-lock.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Clusters of a session's prompts by the edges that they need, each found in the background.
+"""Clusters of a session's prompts by the edges that they need, found in the background.
 
 They depend on the task and on no circuit, so that what was found last is held whatever is edited.
 Importing this module loads no torch.
@@ -15,13 +15,9 @@ from typing import TYPE_CHECKING
 from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
-from workbench.discovery.catalogue import METHODS, Method, find_method
-from workbench.discovery.clusters.clustering import (
-    Algorithm,
-    Criterion,
-    check_clustering,
-    check_pairs,
-)
+from workbench.discovery.catalogue import METHODS, Method
+from workbench.discovery.clusters.clustering import check_pairs
+from workbench.discovery.clusters.request import ClusterRequest
 from workbench.errors import WorkbenchError
 from workbench.session import edits
 from workbench.session.carry_out import CarryOut
@@ -33,28 +29,6 @@ from workbench.session.views import Status
 if TYPE_CHECKING:
     from workbench.discovery.clusters.find import Clusters
     from workbench.discovery.clusters.run import PromptClusters
-
-
-@dataclass(frozen=True)
-class ClusterRequest:
-    """What is asked for.
-
-    Attributes:
-        method: what scores the edges of each pair; one of `PromptClusterer.methods`.
-        steps: of integrated gradients; None for the method's own number.
-        edges: how many are selected for a circuit, before dead ends are pruned.
-        k: how many clusters; None: as many as the criterion `by` says.
-        algorithm: how clusters are made.
-        normalise: whether every pair's scores are scaled to length 1 before.
-    """
-
-    method: str = "eap-ig"
-    steps: int | None = None
-    edges: int = 200
-    k: int | None = None
-    by: Criterion = "silhouette"
-    algorithm: Algorithm = "k-means"
-    normalise: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +47,7 @@ class ClusterResult:
 
     @property
     def clusters(self) -> Clusters:
+        """The clusters, without how they were found."""
         return self.result.clusters
 
     def name(self, number: int) -> str:
@@ -80,14 +55,17 @@ class ClusterResult:
         return f"cluster {number} of {len(self.clusters.clusters)}"
 
     def circuit(self, number: int) -> Circuit:
-        """A cluster's circuit with its scores and provenance. Raises WorkbenchError if there is
-        none of this number.
+        """A cluster's circuit with its scores and provenance.
+
+        Raises:
+            WorkbenchError: there is none of this number.
         """
         return self.result.circuit(number)
 
     def as_near_by_chance(self) -> int | None:
-        """How many of the random splits come at least as near to the model, pair by pair; None if
-        that is undefined.
+        """How many random splits come at least as near to the model, pair by pair.
+
+        None if that is undefined.
         """
         own = self.clusters.worth.distance
         if own is None:
@@ -182,34 +160,13 @@ class PromptClusterer:
             WorkbenchError: there are too few pairs, this cannot be asked for, or it failed.
         """
         started = perf_counter()
-        check_clustering(request.algorithm, request.by, request.k)
         with failures_as_sentences():
-            from workbench.discovery.clusters.run import PromptClusters, check_asked, clusters_of
+            from workbench.discovery.clusters.run import clusters_of
 
             experiment = self._engine.experiment
+            checked = request.checked(metric=experiment.metric_name, ablation=experiment.ablation)
             check_pairs(experiment.n_pairs, request.k)
-            options, selection = check_asked(
-                request.method,
-                edges=request.edges,
-                steps=request.steps,
-                signed=False,
-                seed=self._seed,
-                metric=experiment.metric_name,
-                ablation=experiment.ablation,
-            )
-            work = clusters_of(
-                experiment,
-                request.method,
-                options,
-                selection,
-                k=request.k,
-                by=request.by,
-                algorithm=request.algorithm,
-                normalise=request.normalise,
-            )
-        clusters = finish_in_background(self._lock, work, cancel, on_piece)
-        result = PromptClusters(
-            experiment, find_method(request.method), options, selection, clusters
-        )
+            work = clusters_of(experiment, checked, self._seed)
+        result = finish_in_background(self._lock, work, cancel, on_piece)
         self.held = ClusterResult(request, result, perf_counter() - started)
         return self.held

@@ -3,6 +3,8 @@
 Set arithmetic, no engine. Two kinds of edges are proposed: those of the found circuit that are not
 kept, to be kept, and kept ones that it lacks, to be dropped. Nothing is proposed for an edge that
 the user refused.
+
+Glossary: docs/glossary.md#proposal.
 """
 
 from __future__ import annotations

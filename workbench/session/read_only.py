@@ -40,7 +40,10 @@ OnChunk = Callable[[dict[str, float], int, int], None]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What can be read without waiting: replaced as a whole when a command is done."""
+    """What can be read without waiting: replaced as a whole when a command is done.
+
+    Glossary: docs/glossary.md#snapshot.
+    """
 
     state: State
     status: Status
@@ -64,6 +67,8 @@ class ReadOnlySession:
         readouts: `lens`, `attribution`, `curve`, `attention` and `residual`.
         assessor: assesses the circuit, part by part.
         side_by_side: circuits that stand beside it.
+
+    Glossary: docs/glossary.md#read-only-session.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class ReadOnlySession:
 
     @property
     def graph(self) -> Graph:
+        """The model's graph."""
         return self._seen.state.circuit.graph
 
     @property
@@ -108,6 +114,7 @@ class ReadOnlySession:
         return self._seen.state.threshold
 
     def status(self) -> Status:
+        """Where the session stands, without waiting."""
         return self._seen.status
 
     @property
@@ -126,8 +133,9 @@ class ReadOnlySession:
         return truth(self._opened.settings.model, self.task.name)
 
     def tree(self, *, missing: bool = False) -> list[TreeRow]:
-        """The circuit back from the logits, depth first, each node's feeders by falling
-        |effect|.
+        """The circuit back from the logits, depth first.
+
+        Each node's feeders come by falling |effect|.
 
         Args:
             missing: also list, as rows of the state 'missing', the edges into the listed nodes that
@@ -191,8 +199,10 @@ class ReadOnlySession:
         return sum(len(edits.previewed(state, destination, score)) for destination in into)
 
     def prompts(self, index: int) -> PromptView:
-        """A pair of prompts, token by token. Raises WorkbenchError if there is none of this
-        index.
+        """A pair of prompts, token by token.
+
+        Raises:
+            WorkbenchError: there is none of this index.
         """
         batch = self._engine.batch
         if not 0 <= index < batch.n_pairs:
@@ -218,8 +228,9 @@ class ReadOnlySession:
         cancel: Any = None,
         on_chunk: OnChunk | None = None,
     ) -> bool:
-        """Exact effects of all candidates, largest |EAP| first; what is known is not computed
-        again.
+        """Exact effects of all candidates, largest |EAP| first.
+
+        What is known is not computed again.
 
         Args:
             cancel: stops it when `cancel.is_set()`, as does a command that changed the circuit if
@@ -231,14 +242,17 @@ class ReadOnlySession:
 
         Raises:
             WorkbenchError: for an unknown node, input or setting, or if a computation failed.
+
+        Glossary: docs/glossary.md#sweep.
         """
         check_setting(setting)
         edges = [candidate.edge for candidate in self._by_eap(node, inputs)]
         return self._compute(edges, setting, cancel, on_chunk)
 
     def drop_costs(self, *, cancel: Any = None, on_chunk: OnChunk | None = None) -> bool:
-        """What each kept edge would cost if it were dropped now. Arguments and result as
-        `sweep`.
+        """What each kept edge would cost if it were dropped now.
+
+        Arguments and result as `sweep`.
         """
         return self._compute(self._seen.state.circuit.edges(), DROP, cancel, on_chunk)
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class SessionReadouts:
-    """What components write, in words. All methods return the plain values of
-    `workbench.readouts.results`.
+    """What components write, in words.
 
-    `position` counts from the end of the prompt if negative; `pair` None is the mean over all
-    pairs; `run` is 'clean' or 'corrupted'. All raise WorkbenchError for what does not exist.
+    All methods return the plain values of `workbench.readouts.results`. `position` counts from the
+    end of the prompt if negative; `pair` None is the mean over all pairs; `run` is 'clean' or
+    'corrupted'. All raise WorkbenchError for what does not exist.
     """
 
     def __init__(self, engine: SessionEngine, lock: PriorityLock) -> None:

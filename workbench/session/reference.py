@@ -10,9 +10,13 @@ from workbench.circuits.circuit import Circuit
 
 @dataclass(frozen=True)
 class Reference:
-    """Attributes:
-    path: the file that it was read from, as it was given.
-    circuit: what stood in it then.
+    """A circuit that the session's own is compared with.
+
+    Attributes:
+        path: the file that it was read from, as it was given.
+        circuit: what stood in it then.
+
+    Glossary: docs/glossary.md#reference.
     """
 
     path: str
@@ -20,6 +24,7 @@ class Reference:
 
     @property
     def name(self) -> str:
+        """The file's path as it may be shown."""
         return shown(self.path)
 
 

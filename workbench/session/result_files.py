@@ -32,6 +32,8 @@ class ResultFiles:
 
     Attributes:
         folder: where they are; made when the first one is saved.
+
+    Glossary: docs/glossary.md#result-files.
     """
 
     def __init__(self, journal: Path) -> None:
@@ -64,6 +66,7 @@ class ResultFiles:
                 self._write(self.folder / SHOWN, str(shown.number) if shown else "")
 
     def remove(self, held: DiscoveryResult) -> None:
+        """Remove the files of a result, as far as that can be done."""
         with contextlib.suppress(OSError):
             for ending in ("json", "npz"):
                 self._path(held.number, ending).unlink(missing_ok=True)

@@ -31,6 +31,8 @@ class DiscoveryResult:
         metric, faithfulness: of this circuit; None if they could not be computed, the second also
             where it is undefined.
         refused: edges of the proposal that the user does not want.
+
+    Glossary: docs/glossary.md#result.
     """
 
     number: int
@@ -48,12 +50,15 @@ class DiscoveryResult:
 
     @property
     def method(self) -> str:
+        """The name of the method that found it."""
         return self.found.method
 
     @property
     def complete(self) -> bool:
+        """Whether the method came to its end."""
         return self.found.complete
 
     @property
     def circuit(self) -> Circuit:
+        """The circuit that was chosen."""
         return self.selected.circuit

@@ -36,14 +36,14 @@ __all__ = ["OnChunk", "Session"]
 
 
 class Session(ReadOnlySession):
-    """A model, a task, a circuit and its history. All public methods may be called from any thread.
+    """A model, a task, a circuit and its history.
 
-    `start_session`, `build_session` and `resume_session` (`start`) make one. What it shows and
-    measures is documented in `ReadOnlySession`; here are the commands. Each is applied, evaluated
-    and on the disk before its status is returned; if any of that fails it raises WorkbenchError,
-    and the session is as before. A command that would change nothing says so in the status and is
-    not written down. A command waits for one chunk of a sweep at most; call it from a worker all
-    the same.
+    All public methods may be called from any thread. `start_session`, `build_session` and
+    `resume_session` (`start`) make one. What it shows and measures is documented in
+    `ReadOnlySession`; here are the commands. Each is applied, evaluated and on the disk before its
+    status is returned; if any of that fails it raises WorkbenchError, and the session is as before.
+    A command that would change nothing says so in the status and is not written down. A command
+    waits for one chunk of a sweep at most; call it from a worker all the same.
 
     Attributes:
         path: the journal.
@@ -51,6 +51,8 @@ class Session(ReadOnlySession):
         clusterer: finds clusters of the task's prompts, a circuit for each.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
         exported: the files written since it was opened.
+
+    Glossary: docs/glossary.md#session.
     """
 
     def __init__(
@@ -118,10 +120,9 @@ class Session(ReadOnlySession):
         *,
         setting: str = "full",
     ) -> Status:
-        """Close those of the node's inputs that are open, keeping `keep` (None: the previewed
-        edges).
+        """Close those of the node's inputs that are open, keeping `keep`.
 
-        Inputs that are closed already stay as they are.
+        None: the previewed edges. Inputs that are closed already stay as they are.
         """
         return self._carry_out(
             lambda state: edits.expand(state, node, inputs, keep, self._score(setting)),
@@ -223,6 +224,7 @@ class Session(ReadOnlySession):
         )
 
     def remove_group(self, name: str) -> Status:
+        """Remove a group; its nodes stay as they are."""
         return self._carry_out(
             lambda state: edits.remove_group(state, name),
             lambda change: kinds.RemoveGroup(name=name, change=change),
@@ -297,8 +299,9 @@ class Session(ReadOnlySession):
         command: Callable[[Change], Command],
         idle: str = "Nothing to change.",
     ) -> Status:
-        """Carry out the command that makes of the state what `edit` does; `idle`: what if
-        nothing.
+        """Carry out the command that makes of the state what `edit` does.
+
+        `idle` is the message if that changes nothing.
         """
         with self._lock.foreground():
             started = perf_counter()

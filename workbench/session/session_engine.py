@@ -1,4 +1,4 @@
-"""The computing half of a session: the recorded runs and the evaluator of the present circuit.
+"""The computing half of a session: recorded runs and the present circuit's evaluator.
 
 It knows no history and no journal. Whatever goes wrong in it becomes one sentence, and leaves it
 able to evaluate any circuit again. Importing this module loads no torch.
@@ -46,6 +46,8 @@ class SessionEngine:
 
     Attributes:
         model, batch, experiment: what is evaluated, on what.
+
+    Glossary: docs/glossary.md#session-engine.
     """
 
     def __init__(self, model: Model, batch: Batch, experiment: Experiment) -> None:
@@ -111,8 +113,9 @@ class SessionEngine:
     def effects(
         self, circuit: Circuit, edges: list[str], kind: str, cancel: Any
     ) -> Generator[tuple[list[str], list[float]], None, None]:
-        """Exact values in chunks: of one of the settings, or what dropping each kept edge would
-        cost.
+        """Exact values in chunks: of one of the settings, or drop costs.
+
+        A drop cost is what dropping each kept edge would cost.
         """
         from workbench.engine.patching import drop_costs, edge_effects
 

@@ -63,11 +63,15 @@ class EdgeRow:
 
     @property
     def differs(self) -> bool:
+        """Whether some of the circuits keep it and some do not."""
         return any(self.kept) and not all(self.kept)
 
 
 class SideBySide:
-    """The circuits. All public methods may be called from any thread; `evaluate` computes."""
+    """The circuits. All public methods may be called from any thread; `evaluate` computes.
+
+    Glossary: docs/glossary.md#side-by-side.
+    """
 
     def __init__(
         self, engine: SessionEngine, lock: PriorityLock, circuit: Callable[[], tuple[Circuit, int]]

@@ -29,7 +29,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class State:
-    """Everything that commands can change. Never altered in place, so an old one can be put back.
+    """Everything that commands can change.
+
+    Never altered in place, so an old one can be put back.
 
     Attributes:
         circuit: edges, open destinations, groups and notes. No kept edge enters an open
@@ -38,6 +40,8 @@ class State:
         dropped_nodes: for a node that was dropped as a whole, the edges that it had.
         reference: what the circuit is compared with, if anything is. No part of a `Change`: it is
             set aside of undo and redo.
+
+    Glossary: docs/glossary.md#state, docs/glossary.md#threshold.
     """
 
     circuit: Circuit
@@ -47,6 +51,7 @@ class State:
 
     @classmethod
     def start(cls, graph: Graph, threshold: float) -> State:
+        """The state in which everything is open."""
         return cls(Circuit.start(graph), threshold)
 
     def with_edges(
@@ -57,8 +62,9 @@ class State:
         open: Iterable[str] = (),
         close: Iterable[str] = (),
     ) -> State:
-        """With destinations opened (which forgets their edges) and closed, then edges dropped and
-        kept.
+        """With destinations opened and closed, then edges dropped and kept.
+
+        To open a destination forgets its edges.
 
         Raises:
             WorkbenchError: if an edge to keep enters a destination that is open.
@@ -103,6 +109,8 @@ class Change:
         notes: (target, before, after) of each note that differs; None for no note.
         threshold: before and after, None if it is the same.
         dropped_nodes: (node, before, after) of each entry that differs; None for no entry.
+
+    Glossary: docs/glossary.md#change.
     """
 
     added: tuple[str, ...] = ()
@@ -116,6 +124,7 @@ class Change:
 
     @classmethod
     def between(cls, before: State, after: State) -> Change:
+        """What leads from one state to another."""
         old, new = before.circuit, after.circuit
         if old.graph != new.graph:
             raise WorkbenchError(
@@ -144,6 +153,7 @@ class Change:
         return bool(self.added or self.removed or self.opened or self.closed)
 
     def inverse(self) -> Change:
+        """The change that takes this one back."""
         return Change(
             added=self.removed,
             removed=self.added,
@@ -238,6 +248,7 @@ class Change:
 
 
 def group_to_json(group: RoleGroup) -> dict[str, Any]:
+    """A group in plain values."""
     return {"name": group.name, "role": group.role, "nodes": list(group.nodes)}
 
 

@@ -62,6 +62,7 @@ def updated(before: Status, circuit: Circuit, scores: Scores) -> Status:
 
 
 def difference(after: float | None, before: float | None) -> float | None:
+    """How much more the one is than the other; None if either is unknown."""
     return None if after is None or before is None else after - before
 
 

@@ -1,8 +1,8 @@
-"""What a session shows: plain frozen values, free of torch, for screens, the command line and
-scripts.
+"""What a session shows: plain frozen values, free of torch.
 
-Every number is a Python float or int. Effects are in units of the metric: the change of its mean
-over the pairs when the edge is corrupted, so a positive component has a negative effect.
+For screens, the command line and scripts. Every number is a Python float or int. Effects are in
+units of the metric: the change of its mean over the pairs when the edge is corrupted, so a positive
+component has a negative effect.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Status:
-    """Where the session stands. Always at hand without waiting: it is replaced when a command is
-    done.
+    """Where the session stands.
+
+    Always at hand without waiting: it is replaced when a command is done.
 
     Attributes:
         model_metric: mean of the metric over the pairs in the clean run of the whole model.
@@ -44,6 +45,8 @@ class Status:
         seconds: what the last command took.
         message: one line to show: what the last command did, or that the embeddings are reached.
         revision: grows by one with every change of the circuit's edges.
+
+    Glossary: docs/glossary.md#revision, docs/glossary.md#status.
     """
 
     model_metric: float
@@ -88,6 +91,8 @@ class Candidate:
         found: its score by the shown result of a discovery; None if there is none.
         proposed: that result's circuit and this one differ in this edge, and the user has not
             refused the change.
+
+    Glossary: docs/glossary.md#candidate, docs/glossary.md#preview.
     """
 
     edge: str

@@ -1,9 +1,10 @@
-"""Attention, head by head and input by input: projections, rotation by position, and the pattern.
+"""Attention, head by head and input by input: projections, rotation and the pattern.
 
-Every function takes several alternatives at once. Layouts: x is [..., pair, alternative, position,
-d_model]; q, k, v and z are [head, pair, alternative, position, d_head]. All positions here are
-those from the first one on at which any clean and corrupted prompt differ; what the shared prefix
-contributes, its keys and values, comes in as [kv_head, pair, prefix, d_head].
+Rotation is by position. Every function takes several alternatives at once. Layouts: x is [...,
+pair, alternative, position, d_model]; q, k, v and z are [head, pair, alternative, position,
+d_head]. All positions here are those from the first one on at which any clean and corrupted prompt
+differ; what the shared prefix contributes, its keys and values, comes in as [kv_head, pair, prefix,
+d_head].
 """
 
 from __future__ import annotations
@@ -123,8 +124,9 @@ def finish_projection(
     heads: list[int] | None,
     rotation: Rotation | None,
 ) -> Tensor:
-    """q, k or v as the scores and the pattern take them: clipped, normed, rotated, as the family
-    has it.
+    """q, k or v as the scores and the pattern take them.
+
+    Clipped, normed, rotated, as the family has it.
 
     Args:
         projected: [head, ..., position, d_head].
@@ -203,9 +205,9 @@ def capped(attention: Attention, scores: Tensor) -> Tensor:
 
 
 def hidden_keys(attention: Attention, queries: int, keys: int, device: torch.device) -> Tensor:
-    """bool [query, key], true where a query may not look; the queries are the last of the keys.
+    """bool [query, key], true where a query may not look.
 
-    That is ahead of itself, and beyond the window.
+    That is ahead of itself, and beyond the window. The queries are the last of the keys.
     """
     everywhere = torch.ones(queries, keys, dtype=torch.bool, device=device)
     hidden = everywhere.triu(keys - queries + 1)

@@ -1,4 +1,4 @@
-"""The norm before the unembedding with its scale frozen, so that what it is given may be split.
+"""The norm before the unembedding with its scale frozen, so that its input may be split.
 
 A norm is linear once its scale is held at the value of a run's residual r [..., d_model]:
 LayerNorm(x) = (x - mean(x)) / sqrt(var(r) + eps) * weight + bias, and RMSNorm(x) = x /
@@ -6,6 +6,8 @@ sqrt(mean(r^2) + eps) * weight. What each node writes can then be read on its ow
 sum to the whole. Modules spell this differently: some multiply by 1 + w (Gemma), some have no
 weight (OLMo 1), and whether they centre is not to be seen from outside; so each formula is tried,
 and the one that the module computes is taken.
+
+Glossary: docs/glossary.md#frozen-norm.
 """
 
 from __future__ import annotations

@@ -76,6 +76,7 @@ class Attention:
         return (self.w_q, self.w_k, self.w_v)[which]
 
     def bias(self, which: int) -> Tensor | None:
+        """Bias of the queries, keys or values (0, 1, 2); None if there is none."""
         return (self.b_q, self.b_k, self.b_v)[which]
 
 
@@ -124,6 +125,8 @@ class ModelParts:
         parallel: attention and MLP read the same residual.
         logit_scale: factor on the unembedding's output, the bias too (Cohere, Granite).
         logit_cap: c, if a logit x is at last replaced by c tanh(x / c) (Gemma 2); else None.
+
+    Glossary: docs/glossary.md#model-parts.
     """
 
     layers: tuple[Layer, ...]
@@ -138,26 +141,32 @@ class ModelParts:
 
     @property
     def n_heads(self) -> int:
+        """Query heads in a layer."""
         return int(self.layers[0].attention.w_q.shape[0])
 
     @property
     def n_kv_heads(self) -> int:
+        """Heads of keys and values in a layer."""
         return int(self.layers[0].attention.w_k.shape[0])
 
     @property
     def d_head(self) -> int:
+        """Width of a head."""
         return int(self.layers[0].attention.w_q.shape[2])
 
     @property
     def d_model(self) -> int:
+        """Width of the residual stream."""
         return int(self.w_u.shape[0])
 
     @property
     def device(self) -> torch.device:
+        """Where the weights lie."""
         return self.w_u.device
 
     @property
     def dtype(self) -> torch.dtype:
+        """The type of the weights."""
         return self.w_u.dtype
 
     @property
@@ -167,6 +176,7 @@ class ModelParts:
         return max((w for w in windows if w is not None), default=None)
 
     def graph(self) -> Graph:
+        """The graph of a model of this shape."""
         return shared_graph(len(self.layers), self.n_heads, self.parallel)
 
     def rotations(self, positions: Tensor) -> tuple[Rotation | None, ...]:

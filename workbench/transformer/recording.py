@@ -68,8 +68,9 @@ class LayerRecord:
 
 @dataclass
 class Run:
-    """One run of a group: `embedding` is what the node `input` wrote, `final` the residual at the
-    end.
+    """One run of a group of pairs.
+
+    `embedding` is what the node `input` wrote, `final` the residual at the end.
     """
 
     embedding: Tensor
@@ -77,6 +78,7 @@ class Run:
     final: Tensor
 
     def part(self, start: int) -> Run:
+        """The same from position `start` on."""
         return Run(
             self.embedding[:, start:], [r.part(start) for r in self.layers], self.final[:, start:]
         )
@@ -93,6 +95,9 @@ class Recording:
         rotary: each layer's rotation of the positions from `start` on, or None.
         constants: `corrupted` is no run of the model, but what constants in place of all outputs
             make: a node that nothing clean reaches writes its constant, whatever it would compute.
+
+    Glossary: docs/glossary.md#lean, docs/glossary.md#position, docs/glossary.md#prefix,
+    docs/glossary.md#recording.
     """
 
     parts: ModelParts
@@ -105,6 +110,7 @@ class Recording:
 
     @property
     def n_pairs(self) -> int:
+        """How many pairs were recorded."""
         return int(self.whole.final.shape[0])
 
     @property
@@ -167,7 +173,10 @@ def record_clean(parts: ModelParts, tokens: Tensor) -> Run:
 
 
 def clean_logits(parts: ModelParts, tokens: Tensor) -> Tensor:
-    """The engine's logits at the last position, [pair, vocabulary], of tokens [pair, position]."""
+    """The engine's logits at the last position, [pair, vocabulary].
+
+    Tokens are [pair, position].
+    """
     final = record_clean(parts, tokens).final[:, -1]
     with torch.no_grad():
         return unembed(parts, final)
@@ -181,8 +190,7 @@ def _run(
     tick: Callable[[int], None],
     kept: Callable[[LayerRecord], LayerRecord] | None = None,
 ) -> Run:
-    """Run tokens [pair, position] that stand from position `start` on, after the prefix of
-    `before`.
+    """Run tokens [pair, position] from position `start` on, after the prefix of `before`.
 
     Args:
         kept: what is kept of each layer; None: all.

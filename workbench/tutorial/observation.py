@@ -1,4 +1,4 @@
-"""What the tutorial sees of the app: plain values, so that a step is checked without a screen."""
+"""What the tutorial sees of the app, in plain values: a step is checked without a screen."""
 
 from __future__ import annotations
 
@@ -73,8 +73,9 @@ class Moment:
         return next((edge for edge in self.edges if edge.edge == self.look.edge), None)
 
     def some(self, kind: NodeKind) -> str:
-        """A node to name as an example: the first of its kind in the circuit, else the last
-        of the model.
+        """A node to name as an example: the first of its kind in the circuit.
+
+        Else the last of the model.
         """
         inside = (row.name for row in self.rows if kind_of(row.name) == kind)
         others = (node for node in reversed(self.nodes) if kind_of(node) == kind)
@@ -89,6 +90,8 @@ class Observation:
         began: the moment at which the step began.
         now: the present one.
         looks: what was looked at since, each change of it; not what was there when it began.
+
+    Glossary: docs/glossary.md#observation.
     """
 
     began: Moment

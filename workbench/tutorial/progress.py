@@ -37,6 +37,7 @@ class TutorialProgress:
 
 
 def progress_path() -> Path:
+    """The file in which progress is kept."""
     return state_folder() / NAME
 
 

@@ -1,4 +1,7 @@
-"""The steps of the tutorial, in order: their words; `checks` has what they ask for and judge by."""
+"""The steps of the tutorial, in order: their words.
+
+`checks` has what they ask for and judge by.
+"""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ class Tour:
 
     @property
     def step(self) -> Step:
+        """The step that it is at."""
         return self.steps[self.at]
 
     @property

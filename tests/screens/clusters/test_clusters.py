@@ -28,10 +28,11 @@ from tests.support.tiny_sessions import until
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.clusters.clustering import Criteria
 from workbench.discovery.clusters.find import Cluster, Clusters, Worth
+from workbench.discovery.clusters.request import ClusterRequest
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import Cancelled
 from workbench.formats import load_circuit
-from workbench.session.prompt_clusters import ClusterRequest, ClusterResult
+from workbench.session.prompt_clusters import ClusterResult
 from workbench.session.session import Session
 
 pytestmark = pytest.mark.slow

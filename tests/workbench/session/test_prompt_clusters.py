@@ -12,12 +12,12 @@ import pytest
 
 from tests.support.cluster_cases import mixed_session, pocket
 from workbench.circuits.circuit import Circuit, all_edges
+from workbench.discovery.clusters.request import ClusterRequest
 from workbench.discovery.estimates import eap
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.formats import load_circuit
 from workbench.prompts.batch import make_batch
-from workbench.session.prompt_clusters import ClusterRequest
 from workbench.session.session import Session
 
 N, EDGES = 4, 40

@@ -1,4 +1,7 @@
-"""Asking a pocket model the tasks in combinations of words that training never made."""
+"""Asking a pocket model the tasks in combinations of words that training never made.
+
+Glossary: docs/glossary.md#examination.
+"""
 
 from __future__ import annotations
 

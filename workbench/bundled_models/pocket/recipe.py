@@ -52,6 +52,7 @@ class Recipe:
         return self.last + (self.peak - self.last) * (1 + math.cos(math.pi * done)) / 2
 
     def as_dict(self) -> dict[str, Any]:
+        """The recipe in plain values."""
         return asdict(self)
 
 

@@ -1,4 +1,4 @@
-"""The pocket model's tokens: whole words with the space before them, and two-digit numbers.
+"""The pocket model's tokens: whole words with a space before them, and two-digit numbers.
 
 A year is two tokens, as in GPT-2: " 1741" is " 17" and "41".  No torch.
 """

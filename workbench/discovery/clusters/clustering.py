@@ -59,6 +59,7 @@ class Criteria:
     gap: int
 
     def chosen(self, by: Criterion) -> int:
+        """The number of clusters by one of the criteria."""
         k: int = getattr(self, by)
         return k
 
@@ -215,7 +216,7 @@ def elbow(within: dict[int, float]) -> int:
 
 
 def first_gap(gap: NDArray[np.float64], error: NDArray[np.float64]) -> int:
-    """The smallest number of clusters, from 1, whose gap is within one error of the next one's."""
+    """The smallest number of clusters, from 1, whose gap is within one error of the next's."""
     enough = np.flatnonzero(gap[:-1] >= gap[1:] - error[1:])
     return int(enough[0]) + 1 if len(enough) else len(gap)
 

@@ -1,4 +1,4 @@
-"""Data-driven discovery: prompts in clusters, a circuit for each, and what chance would give.
+"""Data-driven discovery: prompts in clusters, a circuit for each, and what chance gives.
 
 Prompts that need the same edges are put together by their own edge scores (`clustering`). The mean
 of a cluster's scores selects its circuit, which is then evaluated exactly on all pairs: on its own,
@@ -21,25 +21,20 @@ from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.comparison import compare
 from workbench.discovery.clusters.clustering import (
-    LARGEST,
     Algorithm,
     Criteria,
-    Criterion,
-    check_clustering,
     criteria,
     medoid,
     partition,
     reduced,
 )
+from workbench.discovery.clusters.request import ClusterRequest
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 
 Select: TypeAlias = Callable[[NDArray[np.float32]], Circuit]
 """From scores [source, destination], NaN where there is no edge, to a circuit."""
-
-SPLITS = 5
-"""Random splits to compare with."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +64,8 @@ class Cluster:
         pairs: which, in the task's order.
         medoid: the pair among them that is nearest to all others.
         circuit: of the mean of their scores.
+
+    Glossary: docs/glossary.md#cluster.
     """
 
     pairs: tuple[int, ...]
@@ -115,8 +112,9 @@ class Clusters:
         return [of[pair] for pair in range(len(of))]
 
     def chance(self, name: str) -> dict[str, float] | None:
-        """Mean, least and largest of one of `Worth`'s numbers over the random splits; None if it is
-        undefined or there are none.
+        """Mean, least and largest of one of `Worth`'s numbers over the random splits.
+
+        None if it is undefined or there are none.
         """
         values = [getattr(worth, name) for worth in self.control]
         if not values or None in values:
@@ -153,13 +151,8 @@ def find_clusters(
     experiment: Experiment,
     scores: NDArray[np.float32],
     select: Select,
+    request: ClusterRequest,
     *,
-    k: int | None = None,
-    by: Criterion = "silhouette",
-    algorithm: Algorithm = "k-means",
-    normalise: bool = False,
-    largest: int = LARGEST,
-    splits: int = SPLITS,
     seed: int = 0,
 ) -> Work[Clusters]:
     """Cluster an experiment's pairs, find each cluster's circuit, and do the same by chance.
@@ -168,43 +161,41 @@ def find_clusters(
         scores: of each pair by itself, [pair, edge], edges in the order of
             `np.flatnonzero(all_edges(graph))`.
         select: from the mean scores of some pairs to a circuit.
-        k: how many clusters; None: as many as the criterion `by` says of 1 to `largest`.
-        normalise: whether every pair's scores are scaled to length 1 for the clustering.
-        splits: random splits to compare with.
+        request: how they are clustered, checked; where it names no number of clusters, as many are
+            made as its criterion says of 1 to `LARGEST`.
         seed: of k-means, the SVD, the gap statistic and the splits.
 
     Raises:
-        WorkbenchError: there are too few pairs, or no such algorithm or criterion.
+        WorkbenchError: there are too few pairs, or the scores are of others.
     """
-    check_clustering(algorithm, by, k)
     if scores.shape != (experiment.n_pairs, experiment.graph.n_edges):
         raise WorkbenchError(
             f"The scores are of {scores.shape[0]} pairs and {scores.shape[1]} edges, the task has "
             f"{experiment.n_pairs} pairs and the model {experiment.graph.n_edges} edges."
         )
-    values = reduced(scores, normalise=normalise, seed=seed)
-    said = None
+    values = reduced(scores, normalise=request.normalise, seed=seed)
+    said, k = None, request.k
     if k is None:
-        asking = criteria(values, algorithm, largest=largest, seed=seed)
+        asking = criteria(values, request.algorithm, seed=seed)
         said = yield from part(asking, 0.0, 0.4)
-        k = said.chosen(by)
-    labels = partition(values, k, algorithm, seed)
-    n_circuits = 1 + int(labels.max() + 1) * (1 + splits)
+        k = said.chosen(request.by)
+    labels = partition(values, k, request.algorithm, seed)
+    n_circuits = 1 + int(labels.max() + 1) * (1 + request.splits)
     evaluation = _Evaluation(experiment, scores, select, n_circuits, 0.0 if said is None else 0.4)
     circuits, metric = yield from evaluation.of(labels)
     together = yield from evaluation.of(np.zeros_like(labels))
     random = np.random.default_rng(seed)
     control = []
-    for _ in range(splits):
+    for _ in range(request.splits):
         split = random.permutation(labels)
         by_chance = yield from evaluation.of(split)
         control.append(evaluation.worth(split, by_chance[1]))
     members = [np.flatnonzero(labels == i) for i in range(len(circuits))]
     outside = [np.flatnonzero(labels != i) for i in range(len(circuits))]
     return Clusters(
-        algorithm=algorithm,
-        normalised=normalise,
-        by="given" if said is None else by,
+        algorithm=request.algorithm,
+        normalised=request.normalise,
+        by="given" if said is None else request.by,
         criteria=said,
         clusters=tuple(
             Cluster(tuple(pairs.tolist()), medoid(values, pairs), circuit)
@@ -290,9 +281,7 @@ class _Evaluation:
         return float((metric.mean() - self._corrupted[pairs].mean()) / span)
 
     def _span(self, pairs: NDArray[np.intp]) -> float | None:
-        """m(clean) - m(corrupted) of some pairs; None if it is next to nothing, or there are no
-        pairs.
-        """
+        """m(clean) - m(corrupted) of some pairs; None if next to nothing, or of no pairs."""
         if not len(pairs):
             return None
         clean, corrupted = self._clean[pairs].mean(), self._corrupted[pairs].mean()

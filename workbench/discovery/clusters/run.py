@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,12 @@ from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.base.work import Stop, Work, finish, part
 from workbench.circuits.circuit import Circuit
-from workbench.discovery.catalogue import Method, find_method, methods_per_pair
-from workbench.discovery.clusters.clustering import Algorithm, Criterion, check_clustering
-from workbench.discovery.clusters.find import SPLITS, Clusters, find_clusters
+from workbench.discovery.catalogue import Method
+from workbench.discovery.clusters.find import Clusters, find_clusters
+from workbench.discovery.clusters.request import ClusterChoices, ClusterRequest
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.pair_scores import pair_scores
 from workbench.discovery.options import Options
-from workbench.discovery.request import DiscoveryRequest
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
@@ -35,6 +34,7 @@ FILE = "cluster-{}.json"
 """A cluster's circuit file; clusters are counted from 1 where people read."""
 SCORING = 0.3
 """The share of the work that is ascribed to the scores of single pairs."""
+REQUESTED = ClusterChoices.__annotations__.keys()
 
 
 @dataclass(frozen=True)
@@ -128,31 +128,8 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
         raise WorkbenchError(f"There is something in {folder}: name a new folder.")
 
 
-def check_asked(
-    method: str,
-    *,
-    edges: int,
-    steps: int | None,
-    signed: bool,
-    seed: int,
-    metric: str | None,
-    ablation: str,
-) -> tuple[Options, Selection]:
-    """Sort arguments into what the method is told and how circuits are selected.
-
-    Raises:
-        WorkbenchError: the method does not score edges, or cannot do this.
-    """
-    entry = find_method(method)
-    if entry.per_pair is None:
-        raise WorkbenchError(
-            f"{entry.name} does not score the edges of single prompts; choose one of: "
-            f"{', '.join(methods_per_pair())}."
-        )
-    asked = DiscoveryRequest.parse(method, edges=edges, steps=steps, signed=signed, seed=seed)
-    request = asked.checked(metric=metric, ablation=ablation)
-    assert request.selection is not None
-    return request.options, request.selection
+class Choices(ClusterChoices, TaskChoices, total=False):
+    """What may be asked of a clustering, and the settings that it is done under."""
 
 
 def cluster_prompts(
@@ -160,73 +137,77 @@ def cluster_prompts(
     task: Task | str | os.PathLike[str],
     method: str = "eap-ig",
     *,
-    edges: int = 200,
-    steps: int | None = None,
-    signed: bool = False,
-    k: int | None = None,
-    by: Criterion = "silhouette",
-    algorithm: Algorithm = "k-means",
-    normalise: bool = False,
-    splits: int = SPLITS,
     under: ExperimentSettings | None = None,
     progress: Progress | None = None,
     cancel: Stop | None = None,
-    **choices: Unpack[TaskChoices],
+    **choices: Unpack[Choices],
 ) -> PromptClusters:
     """Cluster a task's prompts by the edges that they need, with a circuit for each cluster.
 
     Args:
         method: what scores the edges of each pair.
-        edges: how many are selected for a circuit, before dead ends are pruned.
-        signed: what the cluster needs most is selected, not the largest |score|.
-        k, by, algorithm, normalise, splits: see `find.find_clusters`.
         under: how the task is run; None: by the defaults.
         cancel: when it is set, the work stops.
-        choices: settings by their names; `pairs` is of use where `task` is a name or a file.
+        choices: what is asked for (`edges`, `steps`, `signed`, `k`, `by`, `algorithm`, `normalise`,
+            `splits`; see `ClusterRequest`), and settings by their names; `pairs` is of use where
+            `task` is a name or a file.
 
     Raises:
         Cancelled: if `cancel` was set.
         WorkbenchError: this cannot be done, or the task does not suit the tokenizer.
     """
-    check_clustering(algorithm, by, k)
-    settings = ExperimentSettings.of(model, task, under, **choices)
-    options, selection = check_asked(
-        method,
-        edges=edges,
-        steps=steps,
-        signed=signed,
-        seed=settings.seed,
-        metric=settings.metric,
-        ablation=settings.ablation,
+    asked, how = _sorted(choices)
+    settings = ExperimentSettings.of(model, task, under, **how)
+    request = ClusterRequest(method, **asked).checked(
+        metric=settings.metric, ablation=settings.ablation
     )
+    return clusters_under(settings, model, task, request, progress=progress, cancel=cancel)
+
+
+def _sorted(choices: Choices) -> tuple[ClusterChoices, TaskChoices]:
+    """What is asked for, and the rest, which is settings."""
+    asked = {name: value for name, value in choices.items() if name in REQUESTED}
+    settings = {name: value for name, value in choices.items() if name not in REQUESTED}
+    return cast(ClusterChoices, asked), cast(TaskChoices, settings)
+
+
+def clusters_under(
+    settings: ExperimentSettings,
+    model: Model,
+    task: Task | str | os.PathLike[str],
+    request: ClusterRequest,
+    *,
+    progress: Progress | None = None,
+    cancel: Stop | None = None,
+) -> PromptClusters:
+    """The same by a request that was checked for these settings. Raises as `cluster_prompts`."""
     say = progress or silent
     experiment = prepare(model, task, settings, say)
-    told = {"k": k, "by": by, "algorithm": algorithm, "normalise": normalise, "splits": splits}
+    if settings.metric is None:  # the task's own is known by now
+        request.scoring().check_metric(experiment.metric_name)
     with memory_errors(NO_MEMORY):
-        work = clusters_of(experiment, method, options, selection, **told)
-        found = finish(work, lambda fraction: say("Clustering the prompts", fraction), cancel)
-    return PromptClusters(experiment, find_method(method), options, selection, found)
+        work = clusters_of(experiment, request, settings.seed)
+        return finish(work, lambda fraction: say("Clustering the prompts", fraction), cancel)
 
 
-def clusters_of(
-    experiment: Experiment, method: str, options: Options, selection: Selection, **told: Any
-) -> Work[Clusters]:
+def clusters_of(experiment: Experiment, request: ClusterRequest, seed: int) -> Work[PromptClusters]:
     """The same on runs that are recorded already, as work in pieces.
 
     Args:
-        options, selection: from `check_asked`.
-        told: arguments of `find_clusters`.
+        request: what `ClusterRequest.checked` gave for this experiment.
+        seed: of the clustering and of the random splits.
     """
-    request = DiscoveryRequest(method, options, selection).checked(
-        metric=experiment.metric_name, ablation=experiment.ablation
-    )
-    scores = yield from part(pair_scores(experiment, method, request.options), 0, SCORING)
+    scoring = request.scoring(seed)
+    selection = scoring.selection
+    assert selection is not None, "the method scores edges"
+    scores = yield from part(pair_scores(experiment, scoring.method, scoring.options), 0, SCORING)
 
     def circuit(mean: NDArray[np.float32]) -> Circuit:
-        findings = Findings.of(experiment.graph, method, experiment.metric_name)
+        findings = Findings.of(experiment.graph, scoring.method, experiment.metric_name)
         findings.edges[:] = mean
         chosen = select(findings, selection).circuit
         return replace(chosen, scores=np.where(chosen.mask, mean, np.float32(np.nan)))
 
-    finding = find_clusters(experiment, scores, circuit, seed=options.seed, **told)
-    return (yield from part(finding, SCORING, 1))
+    finding = find_clusters(experiment, scores, circuit, request, seed=seed)
+    found = yield from part(finding, SCORING, 1)
+    return PromptClusters(experiment, scoring.entry, scoring.options, selection, found)

@@ -1,6 +1,9 @@
-"""Backward rules: where a gradient is taken otherwise than by calculus; the forward pass is as is.
+"""Backward rules: where a gradient is taken otherwise than by calculus.
 
-`PLAIN` is calculus. `discovery/methods/gim.py` and `discovery/methods/relp.py` define the others.
+The forward pass is as it is. `PLAIN` is calculus. `discovery/methods/gim.py` and
+`discovery/methods/relp.py` define the others.
+
+Glossary: docs/glossary.md#backward-rules.
 """
 
 from __future__ import annotations

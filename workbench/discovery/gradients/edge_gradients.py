@@ -1,4 +1,4 @@
-"""Gradients of the metric at every destination, and the scores of all edges that follow from them.
+"""Gradients of the metric at every destination, and the scores of all edges from them.
 
 The backward pass goes from the logits down, layer by layer, with only one layer in hand: what it
 needs of a run is its tape. At a run all inputs of a layer are the same residual, so gradients are
@@ -179,9 +179,11 @@ def _frozen_step(attention: Attention, which: int) -> Step | None:
 def _through_projections(
     layer: Layer, taped: LayerTape, projected: list[Tensor], rules: Rules, out: Tensor
 ) -> None:
-    """Fill in gradients at the inputs of a layer's heads, [q then k then v of each head, pair,
-    position, d_model], from those at the projections' outputs: through W, then through the slope of
-    the norm at the one residual that all of them read.
+    """Fill in gradients at the inputs of a layer's heads from those at their projections.
+
+    They are [q then k then v of each head, pair, position, d_model]. The way is from the
+    projections' outputs through W, then through the slope of the norm at the one residual that all
+    of them read.
     """
     attention = layer.attention
     n_heads = len(attention.w_q)
@@ -209,8 +211,10 @@ def _through_projections(
 def _through_joint_norm(
     layer: Layer, taped: LayerTape, which: int, gradient: Tensor, rules: Rules
 ) -> Tensor:
-    """Gradients at the normed input of each head's query or key, [head, pair, position, d_model],
-    where a norm over all heads stands between that and the head's own.
+    """Gradients at the normed input of each head's query or key.
+
+    They are [head, pair, position, d_model]; a norm over all heads stands between that input and
+    the head's own.
     """
     attention, joint = layer.attention, layer.attention.joint[which]
     assert joint is not None, which

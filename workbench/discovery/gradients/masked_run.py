@@ -1,4 +1,4 @@
-"""A run in which every edge has a real number: how much of its source's difference it carries.
+"""A run in which every edge has a real number: how much of its difference it carries.
 
 With a mask M [source, destination] in place of a circuit's yes and no, a destination reads
 
@@ -38,9 +38,7 @@ _STAGE_COPIES = 10
 
 
 def pair_bytes(graph: Graph, recording: Recording) -> int:
-    """What a run with its gradient takes for one pair, in bytes, when every edge carries
-    something.
-    """
+    """Bytes that a run with its gradient takes for one pair when every edge carries something."""
     final = recording.clean.final
     rows = 2 * graph.n_sources + _STAGE_COPIES * graph.head_inputs_per_layer
     return rows * recording.n_positions * recording.parts.d_model * final.element_size()

@@ -1,4 +1,4 @@
-"""Gradients at the outputs of nodes: a backward pass over the recorded clean run, block by block.
+"""Gradients at the outputs of nodes: a backward pass over the recorded clean run.
 
 Every block is run anew from its recorded residual, so that one block's graph is there at a time;
 and only at the positions from `start` on, since before it nothing is ever corrupted. Several

@@ -60,6 +60,8 @@ class NormSlope:
     Raises:
         WorkbenchError: `frozen`, and the norm is of an unknown kind, so that its scale cannot be
             told from what else it does.
+
+    Glossary: docs/glossary.md#slope.
     """
 
     def __init__(self, norm: nn.Module, x: Tensor, frozen: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Scores of every edge for each pair by itself: which pairs the model solves in the same way."""
+"""Scores of every edge for each pair by itself: which pairs the model solves alike."""
 
 from __future__ import annotations
 

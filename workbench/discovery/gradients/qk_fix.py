@@ -1,4 +1,4 @@
-"""What corrupting a head's query, key or value alone does to its values z, and to the metric.
+"""What corrupting a head's query, key or value alone does to z, and to the metric.
 
 Scores saturate, so the slope of the softmax says little of what a corrupted query or key would do.
 The QK fix of AtP* (Kramar et al. 2024, 2403.00745) computes the attention pattern anew with the
@@ -115,8 +115,9 @@ class _Row:
         self._change = (other - others).sigmoid() - (before - others).sigmoid()
 
     def effects(self, gradient: Tensor) -> Tensor:
-        """Change of the product with a gradient [..., query, key] that each changed key makes,
-        [..., query, changed key].
+        """Change of the product with a gradient [..., query, key] that each changed key makes.
+
+        It is [..., query, changed key].
         """
         whole = (self.pattern * gradient).sum(-1, keepdim=True)
         others = (whole - self.pattern * gradient) / (1 - self.pattern)

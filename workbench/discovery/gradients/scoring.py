@@ -90,8 +90,10 @@ def fill_in(experiment: Experiment, findings: Findings, scorer: Scorer) -> Work[
 def streamed_scores(
     model: Model, batch: Batch, scorer: Scorer, metric: str = "logit_diff"
 ) -> Work[NDArray[np.float32]]:
-    """Scores of every edge with patching, without an experiment: the runs of a slice of pairs are
-    recorded, scored and let go of, so that memory does not grow with the number of pairs.
+    """Scores of every edge with patching, without an experiment.
+
+    The runs of a slice of pairs are recorded, scored and let go of, so that memory does not grow
+    with the number of pairs.
 
     Returns:
         float32 [source, destination]; zero where there is no edge.

@@ -1,4 +1,4 @@
-"""Slices: some pairs at a time, with all that their scores need, so that memory stays bounded.
+"""Slices: some pairs at a time with all that their scores need; memory stays bounded.
 
 A slice comes from the recordings of an experiment, as views; or, where there is no experiment, both
 prompts are run for it alone and let go of with it (`streamed`).
@@ -55,6 +55,8 @@ class Slice:
         metric: of these pairs alone.
         pairs: which pairs of the recording.
         indices: their places in the task.
+
+    Glossary: docs/glossary.md#slice.
     """
 
     recording: Recording
@@ -65,6 +67,7 @@ class Slice:
 
     @property
     def n_pairs(self) -> int:
+        """How many pairs it has."""
         return len(self.indices)
 
     def clean(self) -> Tape:
@@ -76,8 +79,9 @@ class Slice:
         return Tape.of(self.recording, self.recording.corrupted, self.pairs)
 
     def written(self) -> Tensor:
-        """What each source writes in the corrupted run, minus what it writes in the clean one;
-        before a norm that follows. [source, pair, position, d_model].
+        """What each source writes in the corrupted run, minus what it writes in the clean one.
+
+        Before a norm that follows. [source, pair, position, d_model].
         """
         if self._raw is None:
             self._raw = _written(self.recording, self.pairs)

@@ -49,6 +49,8 @@ class Tape:
         prefix: each layer's keys (rotated) and values [kv_head, pair, prefix, d_head] of the
             positions before the first difference; None where there are none.
         rotary: each layer's rotation of the positions from the first difference on.
+
+    Glossary: docs/glossary.md#tape.
     """
 
     parts: ModelParts

@@ -1,4 +1,4 @@
-"""ACDC: the edges whose loss the circuit does not feel are dropped, from the logits to the input.
+"""ACDC: edges that the circuit does not miss are dropped, from the logits to the input.
 
 Conmy et al. 2023, 2304.14997. The circuit begins with every edge. Destinations are visited stage
 by stage from the logits to the first layer, in a layer's heads the queries of all heads, then the
@@ -87,8 +87,9 @@ def prepare(experiment: Experiment, options: Options) -> tuple[Experiment, Rule]
 
 
 def visits(graph: Graph) -> list[tuple[int, int | None]]:
-    """Every destination and the source that its node is (None: the logits), in the order of the
-    search.
+    """Every destination and the source that its node is, in the order of the search.
+
+    The logits are no source: None.
     """
     return [
         (column, graph.owners[column])
@@ -98,8 +99,10 @@ def visits(graph: Graph) -> list[tuple[int, int | None]]:
 
 
 def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
-    """Fill in `findings.kept`, the circuit as it stands, every edge not yet tried being in it, and
-    `findings.edges`, the change of the measure at an edge's trial; dead ends are pruned at the end.
+    """Fill in `findings.kept`, the circuit as it stands, and `findings.edges`.
+
+    Every edge not yet tried is in the circuit; an edge's number is the change of the measure at its
+    trial; dead ends are pruned at the end.
 
     Raises:
         WorkbenchError: there is no threshold.
@@ -220,8 +223,9 @@ class _Pace:
         self._seconds = 0.0  # of one trial
 
     def length(self, guessed: int) -> int:
-        """Of the next run; `guessed` of its edges have been measured already, so that their
-        outcomes are known well.
+        """Length of the next run; `guessed` of its edges have been measured already.
+
+        The outcomes of these are known well.
         """
         rate = (self._wrong + 1) / (self._tried + 20)
         longest = _BATCH_SECONDS / self._seconds if self._seconds else 8

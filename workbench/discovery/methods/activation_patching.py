@@ -1,4 +1,4 @@
-"""Activation patching: the exact effect of corrupting each node, at all positions and at each one.
+"""Activation patching: the exact effect of corrupting each node, and each position of it.
 
 c(n) = m(model with n's output corrupted) - m(model), for every reader at once and everything else
 as it follows (Vig et al. 2020, 2004.12265; Heimersheim and Nanda 2024, 2404.15255). At a single
@@ -21,7 +21,7 @@ from workbench.experiment.experiment import Experiment
 
 
 def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
-    """Fill in `findings.nodes` and then `findings.positions`, the last layer and position first."""
+    """Fill in `findings.nodes`, then `findings.positions`, the last layer and position first."""
     graph = experiment.graph
     evaluator = Evaluator(experiment, Circuit.empty(graph))
     columns = longest(experiment)

@@ -1,4 +1,4 @@
-"""AtP*: attribution patching with the QK fix and GradDrop (Kramar et al. 2024, 2403.00745).
+"""AtP*: attribution patching with QK fix and GradDrop (Kramar et al. 2024, 2403.00745).
 
 GradDrop: direct and indirect effects that cancel in the gradient hide a node. So there is a
 backward pass for each of the L layers in which that layer's contribution to the residual (of
@@ -70,6 +70,7 @@ class Magnitudes:
 
     @classmethod
     def none(cls, graph: Graph, positions: int) -> Magnitudes:
+        """Sums of nothing yet."""
         kinds = len(OF_HEADS)
         return cls(
             np.zeros((kinds, graph.n_sources)), np.zeros((kinds, graph.n_sources, positions))
@@ -86,7 +87,7 @@ class Magnitudes:
 
 
 def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
-    """Fill in `findings.nodes`, `findings.positions` and `findings.neurons`, all without a sign.
+    """Fill in `findings.nodes`, `findings.positions`, `findings.neurons`, all without a sign.
 
     Raises:
         WorkbenchError: the metric has no slope at the clean run.

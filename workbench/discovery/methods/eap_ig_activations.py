@@ -101,8 +101,9 @@ def _moment(node: Node) -> tuple[int, bool]:
 
 
 def _add_scores(piece: Slice, batch: _Batch, total: Tensor) -> None:
-    """Add the alternatives' scores of the edges out of their sources to total [pair, source,
-    destination].
+    """Add the alternatives' scores of the edges out of their sources to the total.
+
+    It is [pair, source, destination].
     """
     recording, parts = piece.recording, piece.recording.parts
     graph, n, layer_index = parts.graph(), len(batch.sources), batch.layer

@@ -1,4 +1,4 @@
-"""Edge pruning: a mask on all edges, learned by gradient (Bhaskar et al. 2024, 2406.16778).
+"""Edge pruning: a mask on edges, learned by gradient (Bhaskar et al. 2024, 2406.16778).
 
 Every edge has a hard-concrete gate (Louizos et al. 2018, 1712.01312) with one parameter a,
 
@@ -115,6 +115,8 @@ class Gates:
 
     Attributes:
         a: float64 [gate], the parameters.
+
+    Glossary: docs/glossary.md#gate.
     """
 
     def __init__(self, n: int, wanted: int, steps: int) -> None:
@@ -143,8 +145,9 @@ class Gates:
         return float(self._begin * (self._wanted / self._begin) ** share)
 
     def learn(self, gradient: Tensor) -> None:
-        """One step against the loss's gradient at the values drawn last, [gate], then to the
-        target.
+        """One step against the loss's gradient at the values drawn last, [gate].
+
+        Then one to the target.
         """
         self._step += 1
         at_a = gradient * self._slope

@@ -50,8 +50,9 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
 
 
 def _groups(experiment: Experiment) -> Iterator[NDArray[np.int64]]:
-    """All edges [edge, (source, destination)] in the order of their computation, those of one group
-    going into one stage.
+    """All edges [edge, (source, destination)] in the order of their computation, by group.
+
+    Those of one group go into one stage.
     """
     graph = experiment.graph
     edges = np.argwhere(all_edges(graph))

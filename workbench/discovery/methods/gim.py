@@ -1,4 +1,4 @@
-"""Gradient interaction modifications: EAP with a backward pass that sees through self-repair.
+"""Gradient interaction modifications: EAP whose backward pass sees through self-repair.
 
 Where attention is saturated, or where two factors of a product change together, a gradient misses
 what happens. GIM (Edin et al. 2025, 2505.17630) leaves the forward pass as it is and goes back by

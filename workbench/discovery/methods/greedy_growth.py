@@ -38,8 +38,9 @@ _PIECE = 32
 
 
 def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
-    """Fill in `findings.kept`, the edges chosen so far, and `findings.edges`: m without the edge
-    minus m with it, d closed, when the edge was last looked at.
+    """Fill in `findings.kept`, the edges chosen so far, and `findings.edges`.
+
+    An edge's number is m without it minus m with it, d closed, when it was last looked at.
 
     Raises:
         WorkbenchError: no number of edges is given.

@@ -1,4 +1,4 @@
-"""Pruning: from a circuit that is larger than wanted, always the edge is dropped that does least.
+"""Pruning: from a circuit that is too large, always the edge is dropped that does least.
 
 What an edge e of the circuit C does is the change that dropping it makes now, m(C - e) - m(C); the
 edge of least |change| goes, and with it the dead ends that it leaves, which change nothing. The
@@ -35,8 +35,9 @@ _PIECE = 16
 
 
 def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
-    """Fill in `findings.kept`, what is left so far, and `findings.edges`, the change that dropping
-    the edge made when it was last looked at.
+    """Fill in `findings.kept`, what is left so far, and `findings.edges`.
+
+    An edge's number is the change that dropping it made when it was last looked at.
 
     Raises:
         WorkbenchError: no number of edges is given.

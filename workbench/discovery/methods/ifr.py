@@ -99,8 +99,9 @@ def _shares(recording: Recording, rows: slice) -> Iterator[Tensor]:
 
 
 def _closest(written: Tensor, residual: Tensor) -> Tensor:
-    """Shares [source] of a residual [row, d_model], summed over rows, of what sources write [row,
-    source, d_model].
+    """Shares [source] of a residual [row, d_model], summed over rows, of what sources write.
+
+    What they write is [row, source, d_model].
     """
     residual = residual.float()
     distance = torch.cdist(written, residual[:, None], p=1)[:, :, 0]

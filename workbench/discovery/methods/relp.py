@@ -1,6 +1,7 @@
-"""Relevance patching: EAP with a backward pass by rules of layer-wise relevance propagation.
+"""Relevance patching: EAP with a backward pass by rules of relevance propagation.
 
-RelP (Jafari et al. 2025, 2508.21258) leaves the forward pass as it is and goes back by these rules:
+The propagation is layer-wise. RelP (Jafari et al. 2025, 2508.21258) leaves the forward pass as it
+is and goes back by these rules:
 
 - every norm's scale is a constant;
 - an activation is the constant factor act(x) / x (the identity rule);

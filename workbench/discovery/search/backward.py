@@ -1,4 +1,4 @@
-"""A circuit that a search prunes from the logits backward, one destination after the other.
+"""A circuit that a search prunes from the logits backward, destination by destination.
 
 While the search is at a destination everything above it is still whole, so the destinations not
 yet visited are *open* in the sense of `Circuit`: their input is the clean residual, their nodes
@@ -30,6 +30,8 @@ class Backward:
     Attributes:
         mask: bool [source, destination], the edges that are left into the destinations visited.
         is_open: bool [destination], those not visited yet: they have all their edges.
+
+    Glossary: docs/glossary.md#backward.
     """
 
     def __init__(self, experiment: Experiment) -> None:

@@ -1,9 +1,11 @@
-"""The best edge by a value that every choice changes, without computing all values anew each time.
+"""The best edge by a value that every choice changes, not all computed anew each time.
 
 A choice may change the value of every other edge, but mostly by little. So edges are looked at
 again in the order of the value that they had when they were last looked at, until the best of all
 has been looked at since the last choice (Minoux 1978, "lazy greedy"). An edge that rises from far
 below to the top through somebody else's choice is thereby seen too late, and no other.
+
+Glossary: docs/glossary.md#lazy-ranking.
 """
 
 from __future__ import annotations
@@ -49,8 +51,9 @@ class Ranking:
         self._values[gone] = -np.inf
 
     def best(self) -> Work[tuple[int, int, float] | None]:
-        """Source, destination and value of the best edge; of equal ones the first. None if there
-        is none.
+        """Source, destination and value of the best edge; of equal ones the first.
+
+        None if there is none.
         """
         values, fresh = self._values.reshape(-1), self._fresh.reshape(-1)
         count = min(_TOGETHER, len(values))

@@ -14,6 +14,7 @@ from workbench import load_model, load_task
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.clusters.find import Clusters, find_clusters
+from workbench.discovery.clusters.request import ClusterRequest
 from workbench.discovery.estimates import eap
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
@@ -62,7 +63,8 @@ def top(mean: np.ndarray) -> Circuit:
 
 
 def found(**options: object) -> Clusters:
-    work = find_clusters(experiment(), scores(), top, **options)  # type: ignore[arg-type]
+    request = ClusterRequest(**options)  # type: ignore[arg-type]
+    work = find_clusters(experiment(), scores(), top, request)
     fractions: list[float] = []
     made = finish(work, fractions.append)
     assert fractions == sorted(fractions)
@@ -190,4 +192,4 @@ def test_one_cluster_is_all_pairs_together() -> None:
 
 def test_scores_of_another_batch_are_refused() -> None:
     with pytest.raises(WorkbenchError, match="pairs"):
-        finish(find_clusters(experiment(), scores()[:-1], top))
+        finish(find_clusters(experiment(), scores()[:-1], top, ClusterRequest()))
