@@ -87,9 +87,9 @@ class Model:
         from workbench.models.architecture import architecture_of, weight_bytes
         from workbench.models.self_check import self_check
         from workbench.models.transformers_access import reading_notes, with_plain_attention
+        from workbench.transformer.families import parts_of
         from workbench.transformer.families.fit import known_parts
         from workbench.transformer.families.supported import require_supported
-        from workbench.transformer.families.take_apart import parts_of
 
         say = progress or silent
         require_supported(hf_model.config, name)

@@ -23,7 +23,7 @@ from workbench.metrics.catalogue import METRICS
 from workbench.model_report.footprint import Footprint, _needed, predict
 from workbench.models.architecture import storage_bytes
 from workbench.prompts.batch import Group
-from workbench.transformer.families.take_apart import parts_of
+from workbench.transformer.families import parts_of
 from workbench.transformer.recording import Recording
 
 NAMES = ("gpt2", "llama", "gpt_neox", "gemma2", "gemma3", "olmo2", "cohere", "qwen2_moe")

@@ -12,7 +12,7 @@ from torch import nn
 from tests.support.tiny_models import tiny_gpt2
 from tests.support.unusual_models import MODELS
 from workbench.models.architecture import architecture_of, storage_bytes, weight_bytes
-from workbench.transformer.families.take_apart import parts_of
+from workbench.transformer.families import parts_of
 
 PLAIN = {
     "context": 64,

@@ -16,7 +16,7 @@ from workbench.model_report.facts import check_facts, facts, memory_facts, size
 from workbench.model_report.footprint import of_model, predict
 from workbench.models.info import Architecture, SelfCheck
 from workbench.models.model import Model, load_model
-from workbench.transformer.families.take_apart import parts_of
+from workbench.transformer.families import parts_of
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -19,7 +19,8 @@ from workbench.errors import WorkbenchError
 from workbench.models.model import Model, load_model
 from workbench.plugins import Catalogue
 from workbench.session.start import start_session
-from workbench.transformer.families import catalogue, supported, take_apart
+from workbench.transformer import families
+from workbench.transformer.families import catalogue, supported
 from workbench.transformer.families.catalogue import BUILT_IN, FAMILIES, Family
 
 ENTRIES = """
@@ -61,7 +62,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "lab_adapter.py").write_text(ADAPTER)
     make_package(tmp_path, "lab_families", ENTRIES, POINTS)
     anew = Catalogue("families", "family", Family, BUILT_IN)
-    for module in (catalogue, supported, take_apart, sys.modules["workbench.models.folder"]):
+    for module in (families, catalogue, supported, sys.modules["workbench.models.folder"]):
         monkeypatch.setattr(module, "FAMILIES", anew)
     yield
     for name in ("lab_families", "lab_adapter"):

@@ -21,9 +21,9 @@ from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_tokenizer
 from workbench.errors import WorkbenchError
 from workbench.models.model import Model
 from workbench.models.self_check import MAX_TOKENS, self_check
+from workbench.transformer.families import parts_of
 from workbench.transformer.families.catalogue import FAMILIES
 from workbench.transformer.families.supported import require_supported
-from workbench.transformer.families.take_apart import parts_of
 from workbench.transformer.parts import Attention, Layer, ModelParts
 from workbench.transformer.recording import clean_logits
 

@@ -22,7 +22,7 @@ from workbench.discovery.estimates import eap
 from workbench.discovery.gradients.masked_run import MaskedRun, of_pairs
 from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Experiment
-from workbench.transformer.families.take_apart import parts_of
+from workbench.transformer.families import parts_of
 from workbench.transformer.recording import record
 
 # Plain, grouped and parallel, capped with norms after the heads, a norm over all heads' queries,
