@@ -92,4 +92,5 @@ def _rows(table: Table, width: int) -> Iterator[Text]:
         line.rstrip()
         yield line
     if len(table.rows) > SHOWN:
-        yield Text(f"The first {SHOWN} of {len(table.rows)} rows; the report has more.", "dim")
+        said = f"The first {SHOWN} of {len(table.rows)} rows; the report has more."
+        yield from prose(said, width, "dim")
