@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
+from workbench.assessment.catalogue import PARTS
 from workbench.assessment.results.chance import Chance
 from workbench.assessment.results.completeness import Completeness
 from workbench.assessment.results.curve import Curves
@@ -13,18 +13,19 @@ from workbench.assessment.results.directions import Directions
 from workbench.assessment.results.faithfulness import Faithfulness
 from workbench.assessment.results.minimality import Minimality
 from workbench.assessment.results.stability import Stability
+from workbench.plugins import resolve
 
 BINS = 24
 
 
 def plot(plt: Any, name: str, result: Any) -> bool:
     """Draw what a part found; False if there is nothing that a picture would show."""
-    draw = _DRAWERS.get(name)
+    where = PARTS[name].plot
     plt.clear_figure()
-    return draw is not None and draw(plt, result)
+    return where is not None and bool(resolve(where)(plt, result))
 
 
-def _faithfulness(plt: Any, result: Faithfulness) -> bool:
+def faithfulness(plt: Any, result: Faithfulness) -> bool:
     xs = list(range(1, len(result.prompts) + 1))
     plt.plot(xs, [p.model_metric for p in result.prompts], label="model", marker="braille")
     plt.scatter(xs, [p.circuit_metric for p in result.prompts], label="circuit", marker="x")
@@ -32,7 +33,7 @@ def _faithfulness(plt: Any, result: Faithfulness) -> bool:
     return len(xs) > 1
 
 
-def _curve(plt: Any, result: Curves) -> bool:
+def curve(plt: Any, result: Curves) -> bool:
     drawn = False
     for curve, marker in zip(result.curves, ("braille", "dot"), strict=False):
         known = [(p.share, p.faithfulness) for p in curve.points if p.faithfulness is not None]
@@ -50,7 +51,7 @@ def _curve(plt: Any, result: Curves) -> bool:
     return drawn
 
 
-def _directions(plt: Any, result: Directions) -> bool:
+def directions(plt: Any, result: Directions) -> bool:
     found = False
     for parts, label, marker in (
         (result.edges, "edges", "dot"),
@@ -70,7 +71,7 @@ def _directions(plt: Any, result: Directions) -> bool:
     return found
 
 
-def _completeness(plt: Any, result: Completeness) -> bool:
+def completeness(plt: Any, result: Completeness) -> bool:
     points = (result.whole, *result.points)
     low = min(min(p.model, p.circuit) for p in points)
     high = max(max(p.model, p.circuit) for p in points)
@@ -85,14 +86,14 @@ def _completeness(plt: Any, result: Completeness) -> bool:
     return high > low
 
 
-def _minimality(plt: Any, result: Minimality) -> bool:
+def minimality(plt: Any, result: Minimality) -> bool:
     changes = sorted((abs(loss.change) for loss in result.edges), reverse=True)
     plt.plot(list(range(1, len(changes) + 1)), changes, marker="braille")
     plt.title(f"|change of {result.metric}| without each edge, largest first")
     return len(changes) > 1
 
 
-def _chance(plt: Any, result: Chance) -> bool:
+def chance(plt: Any, result: Chance) -> bool:
     drawn = False
     for baseline, marker in zip(result.baselines, ("dot", "x"), strict=False):
         values = list(baseline.faithfulness or ())
@@ -116,21 +117,10 @@ def _histogram(values: list[float]) -> tuple[list[int], list[float]]:
     return heights, [low + (i + 0.5) * step for i in range(BINS)]
 
 
-def _stability(plt: Any, result: Stability) -> bool:
+def stability(plt: Any, result: Stability) -> bool:
     for again, marker in zip(result.resamplings, ("braille", "dot"), strict=False):
         shares = sorted((edge.share for edge in again.edges), reverse=True)
         plt.plot(list(range(1, len(shares) + 1)), shares, label=again.kind, marker=marker)
     plt.ylim(0, 1)
     plt.title("share of times that each edge is found again")
     return any(len(again.edges) > 1 for again in result.resamplings)
-
-
-_DRAWERS: dict[str, Callable[[Any, Any], bool]] = {
-    "faithfulness": _faithfulness,
-    "curve": _curve,
-    "directions": _directions,
-    "completeness": _completeness,
-    "minimality": _minimality,
-    "chance": _chance,
-    "stability": _stability,
-}

@@ -21,7 +21,7 @@ from textual.widgets import Static
 from screens.assessment.keys import ACTIONS, BY_NAME, FOOTER
 from screens.assessment.part_list import PartList, PartRow
 from screens.assessment.plot import plot
-from screens.assessment.text import describe, summary
+from screens.assessment.tell import describe, summary
 from screens.base.actions import Action
 from screens.base.numbers import count, plain
 from screens.base.prose import prose
@@ -29,7 +29,7 @@ from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
-from workbench.assessment.catalogue import PARTS, Part
+from workbench.assessment.catalogue import Part, parts_of_one
 from workbench.errors import Cancelled, WorkbenchError
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from workbench.session.assessments import PartAnswer
     from workbench.session.session import Session
 
-ASKED = tuple(part for part in PARTS.values() if not part.compares)
 LOOK_AGAIN = 0.5
 """Seconds between looks whether the circuit was edited, and at how far a computation is."""
 
@@ -47,6 +46,7 @@ class AssessmentScreen(Screen[None]):
     """Questions and answers.
 
     Attributes:
+        asked: the questions.
         waiting: names of the parts to be computed, the one under way first.
         done: the fraction done of the one under way.
         failed: names of the parts whose last computation failed, with the sentence.
@@ -67,6 +67,7 @@ class AssessmentScreen(Screen[None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self.asked = parts_of_one()
         self.waiting: list[str] = []
         self.done = 0.0
         self.failed: dict[str, str] = {}
@@ -106,7 +107,7 @@ class AssessmentScreen(Screen[None]):
     @property
     def chosen(self) -> Part:
         row = self.parts.highlighted
-        return ASKED[0] if row is None else row.part
+        return self.asked[0] if row is None else row.part
 
     # Showing.
 
@@ -117,7 +118,7 @@ class AssessmentScreen(Screen[None]):
         self.query_one("#assessed-title", Static).update(
             Text(f"Assessment  {count(status.edges)} edges · faithfulness {share}, {state}")
         )
-        self.parts.show([self._row(part) for part in ASKED])
+        self.parts.show([self._row(part) for part in self.asked])
         self._answer()
 
     def _row(self, part: Part) -> PartRow:
@@ -125,7 +126,7 @@ class AssessmentScreen(Screen[None]):
         under_way = bool(self.waiting) and self.waiting[0] == part.name
         return PartRow(
             part,
-            "" if held is None else summary(held.result),
+            "" if held is None else summary(part.name, held.result),
             held is not None and held.revision != self.session.status().revision,
             self.done if under_way else None,
             part.name in self.waiting,
@@ -193,7 +194,7 @@ class AssessmentScreen(Screen[None]):
         revision = self.session.status().revision
         held = self.session.assessor.held
         fresh = {name for name, found in held.items() if found.revision == revision}
-        todo = [part.name for part in ASKED if part.name not in fresh]
+        todo = [part.name for part in self.asked if part.name not in fresh]
         if not todo:
             self.notify("All are answered for this circuit.", timeout=4)
         for name in todo:

@@ -1,12 +1,12 @@
-"""What each part of an assessment found, as lines of a given width: one function a part.
+"""What each part of an assessment found, as lines of a given width, and the one number that says
+most of it: two functions a part.
 
 Nothing here knows a widget or computes a number that the result does not have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from rich.text import Text
 
@@ -29,19 +29,6 @@ SHOWN = 200
 """Rows of a table at most; the report has them all."""
 
 
-def describe(name: str, result: Any, width: int) -> tuple[Text, Text]:
-    """What a part found, as text of this width: what stands above its picture, and below it."""
-    above: list[Text] = []
-    below: list[Text] = []
-    lines = above
-    for line in _WRITERS[name](result, width):
-        if line is PICTURE:
-            lines = below
-        else:
-            lines.append(line)
-    return Text("\n").join(above), Text("\n").join(below)
-
-
 def _estimate(estimate: Estimate, digits: int) -> str:
     if estimate.value is None:
         return "undefined"
@@ -51,7 +38,7 @@ def _estimate(estimate: Estimate, digits: int) -> str:
     return f"{text}  [{plain(estimate.low, digits)}, {plain(estimate.high, digits)}]"
 
 
-def _faithfulness(result: Faithfulness, width: int) -> Iterable[Text]:
+def faithfulness(result: Faithfulness, width: int) -> Iterable[Text]:
     prompts = result.prompts
     largest = max(abs(e.value or 0.0) for e in (result.model, result.corrupted, result.circuit))
     digits = digits_for(largest)
@@ -95,7 +82,7 @@ def _area(area: Area) -> str:
     return f"CPR {plain(area.cpr, 3)}  CMD {plain(area.cmd, 3)}"
 
 
-def _curve(result: Curves, width: int) -> Iterable[Text]:
+def curve(result: Curves, width: int) -> Iterable[Text]:
     yield from prose(f"Scores: {result.scores}.", width)
     yield PICTURE
     for curve in result.curves:
@@ -118,7 +105,7 @@ def _curve(result: Curves, width: int) -> Iterable[Text]:
         yield from prose(remark, width)
 
 
-def _directions(result: Directions, width: int) -> Iterable[Text]:
+def directions(result: Directions, width: int) -> Iterable[Text]:
     yield number("circuit, denoised", plain(result.sufficiency, 3), "its faithfulness", width)
     yield number(
         "circuit, noised",
@@ -145,7 +132,7 @@ def _directions(result: Directions, width: int) -> Iterable[Text]:
         )
 
 
-def _completeness(result: Completeness, width: int) -> Iterable[Text]:
+def completeness(result: Completeness, width: int) -> Iterable[Text]:
     digits = digits_for(max(abs(result.whole.model), abs(result.whole.circuit)))
     yield number(
         "incompleteness",
@@ -191,7 +178,7 @@ def _losses(losses: Sequence[Loss], what: str, width: int) -> Iterable[Text]:
         yield Text(text + (bar(loss.change, largest, half) if half >= 3 else ""))
 
 
-def _minimality(result: Minimality, width: int) -> Iterable[Text]:
+def minimality(result: Minimality, width: int) -> Iterable[Text]:
     yield number("circuit", f"{result.metric} {plain(result.circuit, 4)}, faithfulness "
                  f"{plain(result.faithfulness, 4)}")  # fmt: skip
     yield PICTURE
@@ -200,7 +187,7 @@ def _minimality(result: Minimality, width: int) -> Iterable[Text]:
     yield from _losses(result.edges, "edges", width)
 
 
-def _chance(result: Chance, width: int) -> Iterable[Text]:
+def chance(result: Chance, width: int) -> Iterable[Text]:
     yield number("circuit", f"faithfulness {plain(result.faithfulness, 4)}, {result.metric} "
                  f"{plain(result.circuit, 4)}, {count(result.edges)} live edges")  # fmt: skip
     for baseline in result.baselines:
@@ -218,7 +205,7 @@ def _chance(result: Chance, width: int) -> Iterable[Text]:
             yield number("different ones", count(baseline.distinct))
 
 
-def _hypotheses(result: Hypotheses, width: int) -> Iterable[Text]:
+def hypotheses(result: Hypotheses, width: int) -> Iterable[Text]:
     yield from prose(
         f"Level {result.alpha:g}. p as it is, corrected over all {count(len(result.tests))} tests "
         "by Holm, and by Benjamini and Hochberg. What is said rests on Holm's.",
@@ -253,7 +240,7 @@ def _hypotheses(result: Hypotheses, width: int) -> Iterable[Text]:
         yield from prose(remark, width)
 
 
-def _stability(result: Stability, width: int) -> Iterable[Text]:
+def stability(result: Stability, width: int) -> Iterable[Text]:
     yield from prose(
         f"The {count(result.size)} best edges by {result.method}, found again each time.", width
     )
@@ -281,38 +268,37 @@ def _stability(result: Stability, width: int) -> Iterable[Text]:
         yield from prose(remark, width)
 
 
-_WRITERS: dict[str, Callable[[Any, int], Iterable[Text]]] = {
-    "faithfulness": _faithfulness,
-    "curve": _curve,
-    "directions": _directions,
-    "completeness": _completeness,
-    "minimality": _minimality,
-    "chance": _chance,
-    "hypotheses": _hypotheses,
-    "stability": _stability,
-}
+def faithfulness_summary(result: Faithfulness) -> str:
+    return plain(result.faithfulness.value, 3)
 
 
-def summary(result: Any) -> str:
-    """The one number that says most of what a part found."""
-    if isinstance(result, Faithfulness):
-        return plain(result.faithfulness.value, 3)
-    if isinstance(result, Curves):
-        absolute = next((c for c in result.curves if c.absolute), None)
-        return ABSENT if absolute is None else f"CMD {plain(absolute.linear.cmd, 3)}"
-    if isinstance(result, Directions):
-        return f"{len(result.warned)} disagree"
-    if isinstance(result, Completeness):
-        shares = [g.largest_share for g in result.kinds if g.largest_share is not None]
-        return f"gap {percent(max(shares))}" if shares else plain(result.incompleteness, 3)
-    if isinstance(result, Minimality):
-        return f"{sum(loss.improves or loss.dead for loss in result.edges)} spare"
-    if isinstance(result, Chance):
-        known = [b.p for b in result.baselines if b.p is not None]
-        return f"p {max(known):.3f}" if known else ABSENT
-    if isinstance(result, Hypotheses):
-        named = [test for test in result.tests if not test.edge]
-        return f"{sum(t.rejected_holm and t.speaks_against for t in named)} against"
-    if isinstance(result, Stability):
-        return f"J {plain(result.resamplings[0].jaccard.mean, 2)}" if result.resamplings else ABSENT
-    return ""
+def curve_summary(result: Curves) -> str:
+    absolute = next((c for c in result.curves if c.absolute), None)
+    return ABSENT if absolute is None else f"CMD {plain(absolute.linear.cmd, 3)}"
+
+
+def directions_summary(result: Directions) -> str:
+    return f"{len(result.warned)} disagree"
+
+
+def completeness_summary(result: Completeness) -> str:
+    shares = [g.largest_share for g in result.kinds if g.largest_share is not None]
+    return f"gap {percent(max(shares))}" if shares else plain(result.incompleteness, 3)
+
+
+def minimality_summary(result: Minimality) -> str:
+    return f"{sum(loss.improves or loss.dead for loss in result.edges)} spare"
+
+
+def chance_summary(result: Chance) -> str:
+    known = [b.p for b in result.baselines if b.p is not None]
+    return f"p {max(known):.3f}" if known else ABSENT
+
+
+def hypotheses_summary(result: Hypotheses) -> str:
+    named = [test for test in result.tests if not test.edge]
+    return f"{sum(t.rejected_holm and t.speaks_against for t in named)} against"
+
+
+def stability_summary(result: Stability) -> str:
+    return f"J {plain(result.resamplings[0].jaccard.mean, 2)}" if result.resamplings else ABSENT

@@ -42,6 +42,8 @@ import asyncio, sys
 from pathlib import Path
 from textual.widgets import Input
 from screens.app import WorkbenchApp
+from screens.assessment.part_list import PartList
+from screens.assessment.screen import AssessmentScreen
 from screens.discovery.dialog import DiscoverDialog
 from screens.readouts.panel import Readouts
 from screens.widgets.choice import Choice
@@ -68,6 +70,12 @@ async def main():
         app.push_screen(export)
         await pilot.pause()
         print([value for value, _ in export.query_one("#format", Choice).options])
+
+        app.pop_screen()
+        app.pop_screen()
+        app.push_screen(AssessmentScreen(session))
+        await pilot.pause()
+        print([row.part.title for row in app.screen.query_one(PartList).rows][-1])
 
 asyncio.run(main())
 """
@@ -119,6 +127,12 @@ def test_the_commands_list_and_run_it(environment: dict[str, str], tmp_path: Pat
     assert json.loads(found)["options"] == {"power": 0.5, "seed": 0}
     workbench("convert", "c.edges", "c.json")
     assert json.loads((tmp_path / "c.json").read_text())["format"]
+    told = workbench(
+        "assess", *asked, "c.json", "--parts", "faithfulness,by-layer", "--report", "r.html"
+    )
+    assert "  by-layer     Without layer " in told
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Layer by layer" in page and "<td>layer 0</td>" in page
     said = json.loads(workbench("readout", *asked, "-r", "difference-by-layer", "--json"))
     assert said["shape"] == "series" and len(said["values"]) == 5
 
@@ -135,7 +149,7 @@ def test_the_api_has_it(environment: dict[str, str], tmp_path: Path) -> None:
 
 def test_the_app_offers_it(environment: dict[str, str], tmp_path: Path) -> None:
     said = run(environment, tmp_path, "-c", SCREENS).splitlines()
-    assert said[-3:] == ["True", "2", "['circuit', 'eap-ig', 'edge-list']"]
+    assert said[-4:] == ["True", "2", "['circuit', 'eap-ig', 'edge-list']", "Layer by layer"]
 
 
 def test_the_file_of_the_page_is_enough(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from workbench.cli.main import app
 from workbench.discovery.catalogue import METHODS
 from workbench.experiment.ablations import ABLATIONS
 from workbench.metrics.catalogue import METRICS
-from workbench.transformer.families.supported import SUPPORTED_FAMILIES
+from workbench.transformer.families.catalogue import FAMILIES
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
@@ -34,7 +34,7 @@ CATALOGUES: dict[str, Iterable[str]] = {
     "method": METHODS,
     "metric": METRICS,
     "ablation": ABLATIONS,
-    "family": SUPPORTED_FAMILIES,
+    "family": FAMILIES,
     "part of an assessment": PARTS,
 }
 

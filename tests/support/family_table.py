@@ -16,7 +16,7 @@ from torch import nn
 from tests.support.cases.family_cases import CASES, model_of
 from tests.support.paths import ROOT
 from workbench.models.model import Model
-from workbench.transformer.families.supported import SUPPORTED_FAMILIES
+from workbench.transformer.families.catalogue import FAMILIES, words_of_families
 from workbench.transformer.frozen_norm import FrozenNorm
 from workbench.transformer.parts import Attention, ModelParts
 
@@ -68,8 +68,9 @@ table. The message says what would be needed.
 
 An adapter in `workbench/transformer/families` says where the weights are and how they are used; a
 maker in `tests/support/tiny_families.py` gives the tests tiny models in unusual shapes; `Names` in
-`tests/support/references/family.py` tells the reference where modules are; and a line in
-`SUPPORTED_FAMILIES` lets it in. Then write this file anew.
+`tests/support/references/family.py` tells the reference where modules are; and a line of the
+catalogue beside the adapters lets it in. Then write this file anew. A package of your own can bring
+a family too: [extending.md](extending.md#a-family).
 """
 
 
@@ -84,7 +85,7 @@ def table(stated: dict[str, float] | None = None) -> str:
         "| family | model_type | blocks | positions | attention | besides | difference |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for family, name in SUPPORTED_FAMILIES.items():
+    for family, name in words_of_families().items():
         models = [model_of(case) for case in cases_of(family)]
         every = [model.parts for model in models]
         cells = [name, f"`{family}`", _blocks(every), _positions(every), _attention(every)]
@@ -107,7 +108,7 @@ def differences() -> dict[str, float]:
     """Of every family, the largest difference found on loading its tiny models."""
     return {
         family: max(model_of(case).check.relative for case in cases_of(family))
-        for family in SUPPORTED_FAMILIES
+        for family in FAMILIES
     }
 
 

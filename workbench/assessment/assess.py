@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from tasks.task import Task
+from workbench.assessment.ask import ask, ask_together
 from workbench.assessment.catalogue import Part, choose_parts
 from workbench.assessment.parts.faithfulness import check_numbers
 from workbench.assessment.results.assessment import Assessment, CircuitAssessment
@@ -54,7 +54,7 @@ def assess(
         model: from `load_model`.
         task: from `load_task`, or the name or file to load it from.
         circuits: from `load_circuit`, or files to load them from.
-        parts: names of `parts.PARTS`; None for all.
+        parts: names of the catalogue, or `FILE.py:NAME`; None for all.
         settings: of the parts; None for the defaults with this seed.
         scores: a file that `workbench discover --scores` wrote; what it says of every edge takes
             the place of the scores that the circuits bring.
@@ -153,10 +153,9 @@ def add_part(
     settings: AssessmentSettings,
 ) -> Work[None]:
     """Do one part and add what it found, or why it found nothing, to an assessment."""
-    module = importlib.import_module(f"workbench.assessment.parts.{part.name}")
     began = time.perf_counter()
     try:
-        made.results[part.name] = yield from module.assess_part(experiment, circuit, settings)
+        made.results[part.name] = yield from ask(part, experiment, circuit, settings)
     except WorkbenchError as error:
         made.failed[part.name] = str(error)
     made.seconds[part.name] = time.perf_counter() - began
@@ -202,16 +201,11 @@ def _compare(
     named: Sequence[tuple[str, Circuit]],
     settings: AssessmentSettings,
 ) -> Work[None]:
-    """Add what a comparing part found, with the circuits' own names, or why it found nothing."""
-    names, circuits = zip(*named, strict=True)
-    module = importlib.import_module(f"workbench.assessment.parts.{part.name}")
+    """Add what a comparing part found, or why it found nothing."""
     try:
-        found = yield from module.compare_circuits(experiments, circuits, settings)
+        made.compared[part.name] = yield from ask_together(part, experiments, named, settings)
     except WorkbenchError as error:
         made.failed[part.name] = str(error)
-        return
-    cross = replace(found.cross, circuits=names)
-    made.compared[part.name] = replace(found, names=names, cross=cross)
 
 
 def _scored(

@@ -1,12 +1,8 @@
-"""The parts of an assessment: their names, the question that each answers, and its definition.
+"""The parts of an assessment: their names, the question that each answers, its definition, and the
+functions that answer it and tell the answer.
 
 Pure data, so that the command line, the report and the screens name them alike and wait for
-nothing. A part stands in a module of its name, which defines
-
-    assess_part(experiment, circuit, settings) -> Work[result]
-
-where the result is a frozen dataclass of plain values with `to_json`. A part that compares circuits
-defines `compare_circuits(experiments, circuits, settings)` in its place.
+nothing; the functions are named, and imported when they are needed.
 """
 
 from __future__ import annotations
@@ -15,17 +11,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from workbench.errors import WorkbenchError
+from workbench.plugins import Catalogue
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part.
+    """One part. Functions are named as "package.module:function".
+
+    What is found is a frozen dataclass of plain values with `to_json`; its `remarks`, if it has
+    any, are sentences that the report adds.
 
     Attributes:
-        name: as the command line takes it; also the module's.
+        name: as the command line takes it.
         title: a few words.
         question: what it answers, as a researcher would ask it.
         definition: the formulas, and where they are from.
+        assess: answers it, `assess(experiment, circuit, settings) -> Work[result]`; of a part that
+            compares, `assess(experiments, named, settings)`, where `named` are names with circuits.
+        headline: tells the answer in one sentence of plain text, `headline(result) -> str`.
+        sections: and at length, `sections(result)`, as blocks of `report.document`.
+        pictures: draws it for the report, `pictures(result)`: each picture a name within the part,
+            SVG, and a caption.
+        lines: tells it on the screen, `lines(result, width)`, as Rich's Text; by default there is
+            what `headline` and `sections` say.
+        summary: the one number that says most of it, in at most 14 characters.
+        plot: draws it on the screen into a Plotext figure, `plot(figure, result) -> bool`, False if
+            there is nothing to see.
         cost: how long it takes beside the others, for the progress; of no meaning by itself.
         compares: it is about several circuits together.
     """
@@ -34,11 +45,23 @@ class Part:
     title: str
     question: str
     definition: str
+    assess: str
+    headline: str
+    sections: str
+    pictures: str | None = None
+    lines: str | None = None
+    summary: str | None = None
+    plot: str | None = None
     cost: float = 1
     compares: bool = False
 
 
-_PARTS = (
+_PARTS = "workbench.assessment.parts"
+_REPORT = "workbench.assessment.report"
+_HEADLINES, _SECTIONS, _PICTURES = (f"{_REPORT}.{x}" for x in ("headlines", "sections", "plots"))
+_LINES, _PLOT = "screens.assessment.text", "screens.assessment.plot"
+
+BUILT_IN = (
     Part(
         "faithfulness",
         "Faithfulness",
@@ -51,6 +74,13 @@ _PARTS = (
         "vocabulary, in nats. Agreement is the share of pairs on which circuit and model have the "
         "same most likely token. A prompt's shortfall is how much worse than the model's the "
         "circuit's metric is on it.",
+        assess=f"{_PARTS}.faithfulness:assess_part",
+        headline=f"{_HEADLINES}:faithfulness",
+        sections=f"{_SECTIONS}:faithfulness",
+        pictures=f"{_PICTURES}:faithfulness_pictures",
+        lines=f"{_LINES}:faithfulness",
+        summary=f"{_LINES}:faithfulness_summary",
+        plot=f"{_PLOT}:faithfulness",
     ),
     Part(
         "curve",
@@ -65,6 +95,13 @@ _PARTS = (
         "the width .049: a perfect CPR there is 1. Signed takes the edges that the task needs most "
         "first, absolute those whose score is largest either way.",
         cost=3,
+        assess=f"{_PARTS}.curve:assess_part",
+        headline=f"{_HEADLINES}:curve",
+        sections=f"{_SECTIONS}:curve",
+        pictures=f"{_PICTURES}:curve_pictures",
+        lines=f"{_LINES}:curve",
+        summary=f"{_LINES}:curve_summary",
+        plot=f"{_PLOT}:curve",
     ),
     Part(
         "directions",
@@ -79,6 +116,13 @@ _PARTS = (
         "denoising is its faithfulness, and noising the share of the span that is lost when all "
         "its edges are ablated in the model.",
         cost=3,
+        assess=f"{_PARTS}.directions:assess_part",
+        headline=f"{_HEADLINES}:directions",
+        sections=f"{_SECTIONS}:directions",
+        pictures=f"{_PICTURES}:directions_pictures",
+        lines=f"{_LINES}:directions",
+        summary=f"{_LINES}:directions_summary",
+        plot=f"{_PLOT}:directions",
     ),
     Part(
         "completeness",
@@ -88,6 +132,13 @@ _PARTS = (
         "alike (Wang et al. 2022, 2211.00593): random subsets, those by role, and the worst that a "
         "greedy search finds.",
         cost=6,
+        assess=f"{_PARTS}.completeness:assess_part",
+        headline=f"{_HEADLINES}:completeness",
+        sections=f"{_SECTIONS}:completeness",
+        pictures=f"{_PICTURES}:completeness_pictures",
+        lines=f"{_LINES}:completeness",
+        summary=f"{_LINES}:completeness_summary",
+        plot=f"{_PLOT}:completeness",
     ),
     Part(
         "minimality",
@@ -96,6 +147,13 @@ _PARTS = (
         "The exact change of the circuit's metric when one edge, or one node with all its edges, "
         "is taken out, over the span.",
         cost=2,
+        assess=f"{_PARTS}.minimality:assess_part",
+        headline=f"{_HEADLINES}:minimality",
+        sections=f"{_SECTIONS}:minimality",
+        pictures=f"{_PICTURES}:minimality_pictures",
+        lines=f"{_LINES}:minimality",
+        summary=f"{_LINES}:minimality_summary",
+        plot=f"{_PLOT}:minimality",
     ),
     Part(
         "chance",
@@ -104,6 +162,13 @@ _PARTS = (
         "The faithfulness of random circuits of the same number of edges, and of random circuits "
         "of the same shape, beside the circuit's own.",
         cost=6,
+        assess=f"{_PARTS}.chance:assess_part",
+        headline=f"{_HEADLINES}:chance",
+        sections=f"{_SECTIONS}:chance",
+        pictures=f"{_PICTURES}:chance_pictures",
+        lines=f"{_LINES}:chance",
+        summary=f"{_LINES}:chance_summary",
+        plot=f"{_PLOT}:chance",
     ),
     Part(
         "hypotheses",
@@ -112,6 +177,11 @@ _PARTS = (
         "Tests for equivalence, independence, sufficiency and minimality (Shi et al. 2024, "
         "2410.13032), with correction for multiple testing.",
         cost=6,
+        assess=f"{_PARTS}.hypotheses:assess_part",
+        headline=f"{_HEADLINES}:hypotheses",
+        sections=f"{_SECTIONS}:hypotheses",
+        lines=f"{_LINES}:hypotheses",
+        summary=f"{_LINES}:hypotheses_summary",
     ),
     Part(
         "stability",
@@ -120,6 +190,13 @@ _PARTS = (
         "The circuit is found again on resampled prompts: for each edge, the share of times that "
         "it is kept.",
         cost=12,
+        assess=f"{_PARTS}.stability:assess_part",
+        headline=f"{_HEADLINES}:stability",
+        sections=f"{_SECTIONS}:stability",
+        pictures=f"{_PICTURES}:stability_pictures",
+        lines=f"{_LINES}:stability",
+        summary=f"{_LINES}:stability_summary",
+        plot=f"{_PLOT}:stability",
     ),
     Part(
         "overlap",
@@ -128,29 +205,39 @@ _PARTS = (
         "Jaccard index, recall and hypergeometric p of every two circuits' edges, the signed "
         "difference edge by edge, and the faithfulness of each on the others' tasks.",
         compares=True,
+        assess=f"{_PARTS}.overlap:compare_named",
+        headline=f"{_HEADLINES}:overlap",
+        sections=f"{_SECTIONS}:overlap",
     ),
 )
 
-PARTS: dict[str, Part] = {part.name: part for part in _PARTS}
+PARTS: Catalogue[Part] = Catalogue("parts", "part of an assessment", Part, BUILT_IN)
+
+
+def parts_of_one() -> tuple[Part, ...]:
+    """The parts that are about one circuit."""
+    return tuple(part for part in PARTS.values() if not part.compares)
 
 
 def find_parts(names: Iterable[str] | None) -> tuple[Part, ...]:
-    """The parts of these names in the catalogue's order; all for None.
+    """The parts of these names, `FILE.py:NAME` among them, in the catalogue's order; all for None.
 
     Raises:
         WorkbenchError: there is none of a name, or no name at all.
     """
     if names is None:
-        return tuple(_PARTS)
-    wanted = list(names)
-    for name in wanted:
-        if name not in PARTS:
+        return tuple(PARTS.values())
+    wanted = set()
+    for name in names:
+        found = PARTS.get(name) or PARTS.from_file(name)
+        if found is None:
             raise WorkbenchError(
                 f"There is no part {name[:60]!r} of an assessment; choose from: {', '.join(PARTS)}."
             )
+        wanted.add(found.name)
     if not wanted:
         raise WorkbenchError(f"Choose at least one part of: {', '.join(PARTS)}.")
-    return tuple(part for part in _PARTS if part.name in wanted)
+    return tuple(PARTS[name] for name in PARTS if name in wanted)
 
 
 def choose_parts(names: Iterable[str] | None, n_circuits: int) -> tuple[Part, ...]:
@@ -167,5 +254,6 @@ def choose_parts(names: Iterable[str] | None, n_circuits: int) -> tuple[Part, ..
         return parts
     alone = tuple(part for part in parts if not part.compares)
     if names is not None and len(alone) < len(parts):
-        raise WorkbenchError("The part overlap compares circuits: name two or more.")
+        comparing = next(part.name for part in parts if part.compares)
+        raise WorkbenchError(f"The part {comparing} compares circuits: name two or more.")
     return alone

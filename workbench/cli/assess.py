@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.assessment.catalogue import PARTS
+from workbench.assessment.catalogue import BUILT_IN, PARTS
 from workbench.assessment.settings import AssessmentSettings
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
@@ -33,7 +33,11 @@ def assess(
         typer.Argument(metavar="CIRCUIT", help="Circuit files; several are compared."),
     ],
     parts: Annotated[
-        str | None, typer.Option(help=f"Of {','.join(PARTS)}: those wanted. [default: all]")
+        str | None,
+        typer.Option(
+            help=f"Of {','.join(part.name for part in BUILT_IN)}, plug-ins' or FILE.py:NAME: those "
+            "wanted. [default: all]"
+        ),
     ] = None,
     report: Annotated[
         Path | None,
@@ -137,9 +141,9 @@ def _show(assessment: Assessment, written: tuple[Path, ...]) -> None:
         )
         for name in PARTS:
             if name in circuit.results:
-                output.line(f"  {name:<13}{headline(name, circuit.results[name])}")
+                output.line(f"  {name:<12} {headline(name, circuit.results[name])}")
             elif name in circuit.failed:
-                output.line(f"  {name:<13}not assessed: {circuit.failed[name]}")
+                output.line(f"  {name:<12} not assessed: {circuit.failed[name]}")
     for name, result in assessment.compared.items():
         output.line(f"{name}: {headline(name, result)}")
     for name, why in assessment.failed.items():

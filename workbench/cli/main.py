@@ -230,7 +230,7 @@ def models(
         raise WorkbenchError("--device, --dtype and --revision go with --check MODEL.")
     from workbench.models.known import converted_models
     from workbench.session.journals import models_to_offer
-    from workbench.transformer.families.supported import SUPPORTED_FAMILIES
+    from workbench.transformer.families.catalogue import words_of_families
 
     known, converted = models_to_offer(), converted_models()
     if as_json:
@@ -238,7 +238,7 @@ def models(
             {
                 "models": [vars(model) for model in known],
                 "converted": converted,
-                "families": SUPPORTED_FAMILIES,
+                "families": words_of_families(),
             }
         )
         return
@@ -250,7 +250,7 @@ def models(
         "Besides these: a hub id (gpt2, EleutherAI/pythia-160m), a folder in transformers' format, "
         "or a .gguf file, of these families:"
     )
-    for family, description in SUPPORTED_FAMILIES.items():
+    for family, description in words_of_families().items():
         output.line(f"  {family}: {description}")
 
 

@@ -19,6 +19,7 @@ from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
 from workbench.models.transformers_access import require_no_kernels, tokenizer_of, weights_of
 from workbench.models.transformers_progress import quiet_transformers
+from workbench.transformer.families.catalogue import FAMILIES
 from workbench.transformer.families.supported import require_supported
 from workbench.transformer.torch_modules import set_buffer
 
@@ -50,6 +51,8 @@ def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> t
         )
     config = read_config(folder, name)
     require_supported(config, name)
+    # Its module may register classes with transformers, which the weights are then read into.
+    FAMILIES[config.model_type].load_adapter()
     require_no_kernels(config, name)
     if not any((folder / file).is_file() for file in TOKENIZER_FILES):
         raise WorkbenchError(

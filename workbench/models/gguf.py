@@ -15,7 +15,7 @@ from workbench.models.cache import CacheEntry
 from workbench.models.folder import first_line, read_folder, sharing_weights, too_big
 from workbench.models.transformers_access import tokenizer_of, weights_of
 from workbench.models.transformers_progress import quiet_transformers
-from workbench.transformer.families.supported import SUPPORTED_FAMILIES
+from workbench.transformer.families.catalogue import FAMILIES
 
 MAGIC = b"GGUF"
 
@@ -92,7 +92,7 @@ def check_gguf(path: Path, name: str, say: Progress) -> None:
         raise WorkbenchError(
             f"{name} is a GGUF file of the family {architecture!r}, whose conversion is "
             f"not tested yet; as GGUF the workbench takes {' and '.join(ARCHITECTURES)}, in "
-            f"transformers' format {', '.join(SUPPORTED_FAMILIES)}."
+            f"transformers' format {', '.join(FAMILIES)}."
         )
     if scaled or "rope_freqs.weight" in names:
         raise WorkbenchError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from workbench.base.folders import cache_folder
 from workbench.models.cache import STAMP
 from workbench.models.source import SHORT_NAMES
-from workbench.transformer.families.supported import SUPPORTED_FAMILIES
+from workbench.transformer.families.catalogue import FAMILIES
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def downloads() -> list[KnownModel]:
     found = []
     for repository in sorted(_hub_cache().glob("models--*")):
         for config in sorted(repository.glob("snapshots/*/config.json")):
-            if _family(config) in SUPPORTED_FAMILIES and _has_weights(config.parent):
+            if _family(config) in FAMILIES and _has_weights(config.parent):
                 name = repository.name.removeprefix("models--").replace("--", "/")
                 found.append(KnownModel(name, "hub", True, str(config.parent)))
                 break

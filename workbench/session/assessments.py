@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,12 +86,12 @@ class SessionAssessments:
         started = perf_counter()
         circuit, revision = self._circuit()
         with failures_as_sentences():
+            from workbench.assessment.ask import ask
             from workbench.assessment.assess import check_circuit, check_experiment
 
             check_circuit(circuit, "The circuit", circuit.graph)
             check_experiment(self._engine.experiment)
-            module = importlib.import_module(f"workbench.assessment.parts.{part.name}")
-            work = module.assess_part(self._engine.experiment, circuit, self.settings)
+            work = ask(part, self._engine.experiment, circuit, self.settings)
         result = finish_in_background(self._lock, work, cancel, on_piece)
         assessed = PartAnswer(part, result, revision, perf_counter() - started)
         self.held[part.name] = assessed

@@ -1,5 +1,6 @@
 """What this package brings, as descriptions: they import neither torch nor the code they name."""
 
+from workbench.assessment.catalogue import Part
 from workbench.discovery.catalogue import Method, Number
 from workbench.formats.catalogue import Format
 from workbench.readouts.catalogue import Readout
@@ -32,4 +33,14 @@ FORMAT = Format(
     losses="circuit_lab.edge_list:losses",
     suffix=".edges",
     is_json=False,
+)
+
+PART = Part(
+    name="by-layer",
+    title="Layer by layer",
+    question="Which layer's nodes does the circuit need most?",
+    definition="The circuit's faithfulness when all edges of its nodes in one layer are ablated.",
+    assess="circuit_lab.by_layer:assess",
+    headline="circuit_lab.by_layer:headline",
+    sections="circuit_lab.by_layer:sections",
 )

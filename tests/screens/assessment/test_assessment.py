@@ -14,15 +14,15 @@ from textual.widgets import Input, Static
 
 from screens.app import WorkbenchApp
 from screens.assessment.part_list import PartList
-from screens.assessment.screen import ASKED, AssessmentScreen
-from screens.assessment.text import describe, summary
+from screens.assessment.screen import AssessmentScreen
+from screens.assessment.tell import describe, summary
 from screens.base.numbers import plain
 from screens.bench.screen import BenchScreen
 from screens.widgets.dialogs import Ask
 from tests.screens.bench.test_bench import screen_text, settled
 from tests.support.cases import assessment_values
 from tests.support.tiny_sessions import tiny_session, until
-from workbench.assessment.catalogue import PARTS
+from workbench.assessment.catalogue import PARTS, parts_of_one
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.engine.evaluator import Evaluator
@@ -66,7 +66,7 @@ async def test_a_question_is_asked_and_answered(session: Session, size: tuple[in
     app = WorkbenchApp(session=session)
     async with app.run_test(size=size) as pilot:
         screen = await opened(pilot)
-        assert [row.part for row in screen.parts.rows] == list(ASKED)
+        assert [row.part for row in screen.parts.rows] == list(parts_of_one())
         assert "Not asked yet" in screen_text(app)
         await pilot.press("enter")
         await until(pilot, lambda: answered(screen, "faithfulness"))
@@ -81,7 +81,7 @@ async def test_a_question_is_asked_and_answered(session: Session, size: tuple[in
         await pilot.press("tab", "end")
         assert isinstance(app.focused, VerticalScroll)
         await pilot.press("tab", "down")
-        assert isinstance(app.focused, PartList) and screen.chosen.name == ASKED[1].name
+        assert isinstance(app.focused, PartList) and screen.chosen.name == screen.asked[1].name
         assert not screen._plot.display
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, BenchScreen))
@@ -193,9 +193,9 @@ def test_scripts_can_stop_it_too(session: Session) -> None:
 
 
 @pytest.mark.parametrize("width", [40, 76, 140])
-@pytest.mark.parametrize("name", [part.name for part in ASKED])
+@pytest.mark.parametrize("name", [part.name for part in parts_of_one()])
 def test_every_answer_fits_its_width(name: str, width: int) -> None:
     above, below = describe(name, VALUES[name], width)
     for line in (*above.split("\n"), *below.split("\n")):
         assert line.cell_len <= max(width, 76), line.plain
-    assert 0 < len(summary(VALUES[name])) <= 14
+    assert 0 < len(summary(name, VALUES[name])) <= 14

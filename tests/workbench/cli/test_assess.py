@@ -22,6 +22,32 @@ from workbench.formats import save_circuit
 GRAPH = Graph(2, 2)
 EDGES = ["input->a0.h1<v>", "a0.h1->m1", "m1->logits", "input->logits"]
 QUICK = "faithfulness,directions"
+LAB = """
+from dataclasses import asdict, dataclass
+from workbench.assessment.catalogue import Part
+
+@dataclass(frozen=True)
+class Found:
+    edges: int
+
+    def to_json(self):
+        return asdict(self)
+
+def assess(experiment, circuit, settings):
+    yield 0.5
+    return Found(circuit.n_edges)
+
+def headline(found):
+    return f"It has {found.edges} edges."
+
+def sections(found):
+    return ()
+
+PART = Part(
+    "edges", "Edges", "How many edges?", "A count.",
+    *(f"{__name__}:{function}" for function in ("assess", "headline", "sections")),
+)
+"""
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -95,6 +121,17 @@ def test_json_holds_what_every_part_found(run: Run, model: Path, task: Path, cir
     )
     assert found["settings"]["seed"] == 0
     assert found["complete"] is True
+
+
+def test_a_part_in_a_file(run: Run, model: Path, task: Path, circuit: Path, tmp_path: Path) -> None:
+    (tmp_path / "lab.py").write_text(LAB)
+    try:
+        code, out, _ = run(model, task, circuit, "--parts", f"faithfulness,{tmp_path}/lab.py:PART")
+        assert code == 0 and "  edges        It has 4 edges." in out
+        code, out, _ = run(model, task, circuit, "--parts", "edges", "--json")
+        assert json.loads(out)["circuits"][0]["results"] == {"edges": {"edges": 4}}
+    finally:
+        del PARTS["edges"]
 
 
 def test_several_circuits_on_several_tasks(

@@ -25,7 +25,7 @@ from workbench.cli import console, main
 from workbench.errors import WorkbenchError
 from workbench.experiment import prepare as evaluation
 from workbench.formats import save_circuit
-from workbench.transformer.families.supported import SUPPORTED_FAMILIES
+from workbench.transformer.families.catalogue import words_of_families
 
 pytestmark = pytest.mark.dependencies
 
@@ -167,7 +167,7 @@ def test_lists(run: Run) -> None:
     assert code == 0
     listed = json.loads(out)
     assert {"pocket", "known", "smollm2"} <= {m["name"] for m in listed["models"]}
-    assert listed["families"] == SUPPORTED_FAMILIES and "gemma2" in SUPPORTED_FAMILIES
+    assert listed["families"] == words_of_families() and "gemma2" in listed["families"]
     for command in ("tasks", "models"):
         code, out, err = run(command)
         assert code == 0 and out and not err

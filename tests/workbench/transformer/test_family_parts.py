@@ -21,8 +21,9 @@ from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_tokenizer
 from workbench.errors import WorkbenchError
 from workbench.models.model import Model
 from workbench.models.self_check import MAX_TOKENS, self_check
-from workbench.transformer.families import ADAPTERS, parts_of
-from workbench.transformer.families.supported import SUPPORTED_FAMILIES, require_supported
+from workbench.transformer.families import parts_of
+from workbench.transformer.families.catalogue import FAMILIES
+from workbench.transformer.families.supported import require_supported
 from workbench.transformer.parts import Attention, Layer, ModelParts
 from workbench.transformer.recording import clean_logits
 
@@ -47,7 +48,7 @@ FEATURES: dict[str, Any] = {
 
 def test_every_family_is_tested() -> None:
     """And the cases of `MAKERS` are no others."""
-    assert {name.split()[0] for name in CASES} == set(SUPPORTED_FAMILIES) <= set(ADAPTERS)
+    assert {name.split()[0] for name in CASES} == set(FAMILIES)
     for name in CASES:
         assert model_of(name).info.family == name.split()[0]
 
@@ -263,7 +264,7 @@ def test_variants_are_refused_before_weights_are_read(entries: dict[str, Any], p
 
 
 def test_configurations_that_leave_everything_out_are_accepted() -> None:
-    for family in SUPPORTED_FAMILIES:
+    for family in FAMILIES:
         require_supported(SimpleNamespace(model_type=family))
 
 

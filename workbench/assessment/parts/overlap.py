@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,18 @@ def compare_circuits(
     found = overlap(circuits)
     matrix = yield from cross(experiments, circuits)
     return Overlap(found.names, found.pairs, matrix)
+
+
+def compare_named(
+    experiments: Sequence[Experiment],
+    named: Sequence[tuple[str, Circuit]],
+    settings: AssessmentSettings,
+) -> Work[Overlap]:
+    """As `compare_circuits`, with names for the circuits."""
+    names, circuits = zip(*named, strict=True)
+    found = yield from compare_circuits(experiments, circuits, settings)
+    assert found.cross is not None
+    return replace(found, names=names, cross=replace(found.cross, circuits=names))
 
 
 def overlap(circuits: Sequence[Circuit]) -> Overlap:

@@ -5,9 +5,9 @@ Only plain values are read here; no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from workbench.assessment.catalogue import PARTS
 from workbench.assessment.results.chance import Chance
 from workbench.assessment.results.completeness import Completeness
 from workbench.assessment.results.curve import Area, Curves
@@ -17,13 +17,14 @@ from workbench.assessment.results.hypotheses import Hypotheses
 from workbench.assessment.results.minimality import Minimality
 from workbench.assessment.results.overlap import Overlap
 from workbench.assessment.results.stability import Stability
+from workbench.plugins import resolve
 
 UNDEFINED = "undefined"
 
 
 def headline(name: str, result: Any) -> str:
     """What the part of this name found."""
-    return _WRITERS[name](result)
+    return str(resolve(PARTS[name].headline)(result))
 
 
 def share(value: float | None, digits: int = 3) -> str:
@@ -43,7 +44,7 @@ def areas(area: Area) -> str:
     return f"CPR {share(area.cpr)}, CMD {share(area.cmd)}"
 
 
-def _faithfulness(result: Faithfulness) -> str:
+def faithfulness(result: Faithfulness) -> str:
     n = len(result.prompts)
     right = sum(prompt.right for prompt in result.prompts)
     model_right = sum(prompt.model_right for prompt in result.prompts)
@@ -55,7 +56,7 @@ def _faithfulness(result: Faithfulness) -> str:
     )
 
 
-def _curve(result: Curves) -> str:
+def curve(result: Curves) -> str:
     curves = "; ".join(
         f"{'absolute' if curve.absolute else 'signed'} {areas(curve.linear)}, below 5 % of the "
         f"edges {areas(curve.small)}"
@@ -64,7 +65,7 @@ def _curve(result: Curves) -> str:
     return f"Edges by {result.scores} scores: {curves}."
 
 
-def _directions(result: Directions) -> str:
+def directions(result: Directions) -> str:
     n = len(result.warned)
     disagree = "no node or edge"
     if n:
@@ -77,7 +78,7 @@ def _directions(result: Directions) -> str:
     )
 
 
-def _completeness(result: Completeness) -> str:
+def completeness(result: Completeness) -> str:
     if not result.kinds:
         return "The circuit has no nodes to knock out."
     worst = max(result.kinds, key=lambda gaps: gaps.largest)
@@ -88,7 +89,7 @@ def _completeness(result: Completeness) -> str:
     )
 
 
-def _minimality(result: Minimality) -> str:
+def minimality(result: Minimality) -> str:
     dead = sum(loss.dead for loss in result.edges)
     better = sum(loss.improves for loss in result.edges)
     tail = [loss for loss in result.edges if loss.share < 0.001]
@@ -98,7 +99,7 @@ def _minimality(result: Minimality) -> str:
     )
 
 
-def _chance(result: Chance) -> str:
+def chance(result: Chance) -> str:
     said = "; ".join(
         f"same {baseline.kind}: p = {share(baseline.p)} over {len(baseline.metrics)}"
         for baseline in result.baselines
@@ -106,7 +107,7 @@ def _chance(result: Chance) -> str:
     return f"Faithfulness {share(result.faithfulness)} against random circuits: {said}."
 
 
-def _hypotheses(result: Hypotheses) -> str:
+def hypotheses(result: Hypotheses) -> str:
     if not result.tests:
         return "No test could be made."
     rejected = [test for test in result.tests if test.rejected_holm]
@@ -118,7 +119,7 @@ def _hypotheses(result: Hypotheses) -> str:
     )
 
 
-def _stability(result: Stability) -> str:
+def stability(result: Stability) -> str:
     if not result.resamplings:
         return "It could not be found again."
     said = "; ".join(
@@ -129,23 +130,10 @@ def _stability(result: Stability) -> str:
     return f"Found again by {result.method} with {result.size} edges: {said}."
 
 
-def _overlap(result: Overlap) -> str:
+def overlap(result: Overlap) -> str:
     said = "; ".join(
         f"{result.names[pair.first]} and {result.names[pair.second]} share {pair.edges.both} "
         f"edges, Jaccard {share(pair.edges.jaccard)}, p = {pair.edges.p:.3g}"
         for pair in result.pairs
     )
     return f"{said}."
-
-
-_WRITERS: dict[str, Callable[[Any], str]] = {
-    "faithfulness": _faithfulness,
-    "curve": _curve,
-    "directions": _directions,
-    "completeness": _completeness,
-    "minimality": _minimality,
-    "chance": _chance,
-    "hypotheses": _hypotheses,
-    "stability": _stability,
-    "overlap": _overlap,
-}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from workbench.assessment.catalogue import PARTS
 from workbench.assessment.results.chance import Chance, RandomBaseline
 from workbench.assessment.results.completeness import Completeness
 from workbench.assessment.results.curve import Curves
@@ -19,6 +20,10 @@ from workbench.assessment.results.directions import Component, Directions
 from workbench.assessment.results.faithfulness import Faithfulness
 from workbench.assessment.results.minimality import Minimality
 from workbench.assessment.results.stability import Stability
+from workbench.plugins import resolve
+
+Pictures = Sequence[tuple[str, str, str]]
+"""Each a name within the part, an SVG drawing, and its caption."""
 
 BLUE, ORANGE, GREY, FAINT = "#0072b2", "#d55e00", "#777777", "#dddddd"
 MOST_BARS = 60
@@ -42,7 +47,8 @@ _STYLE: dict[str, Any] = {
 
 def plots_of(name: str, result: Any) -> list[tuple[str, str, str]]:
     """All pictures of what a part found: a name within the part, the drawing, its caption."""
-    return list(_PLOTS[name](result)) if name in _PLOTS else []
+    where = PARTS[name].pictures
+    return [] if where is None else list(resolve(where)(result))
 
 
 def curve(result: Curves) -> str:
@@ -259,12 +265,12 @@ def with_own_names(svg: str, prefix: str) -> str:
 
 def _one(
     draw: Callable[[Any], str], name: str, caption: str, values: Callable[[Any], Sequence[Any]]
-) -> Callable[[Any], _Drawn]:
+) -> Callable[[Any], Pictures]:
     """One picture, if there are values to draw."""
     return lambda result: [(name, draw(result), caption)] if values(result) else []
 
 
-def _chance_plots(result: Chance) -> _Drawn:
+def chance_pictures(result: Chance) -> Pictures:
     return [
         (
             f"chance-{baseline.kind}",
@@ -276,33 +282,30 @@ def _chance_plots(result: Chance) -> _Drawn:
     ]
 
 
-_Drawn = Sequence[tuple[str, str, str]]
-
-_PLOTS: dict[str, Callable[[Any], _Drawn]] = {
-    "faithfulness": _one(
-        prompts, "prompts", "Every prompt; hollow marks are wrong answers.", lambda r: r.prompts
-    ),
-    "curve": _one(
-        curve,
-        "curve",
-        "Faithfulness by size; the shaded part is the small end.",
-        lambda r: r.curves,
-    ),
-    "directions": _one(
-        directions,
-        "directions",
-        "Every node and edge of the circuit.",
-        lambda r: [p for p in (*r.nodes, *r.edges) if p.noising is not None],
-    ),
-    "completeness": _one(
-        completeness,
-        "completeness",
-        "On the line circuit and model agree.",
-        lambda r: r.points,
-    ),
-    "minimality": _one(minimality, "minimality", f"At most {MOST_BARS} edges.", lambda r: r.edges),
-    "chance": _chance_plots,
-    "stability": _one(
-        stability, "stability", "How often each edge is found again.", lambda r: r.resamplings
-    ),
-}
+faithfulness_pictures = _one(
+    prompts, "prompts", "Every prompt; hollow marks are wrong answers.", lambda r: r.prompts
+)
+curve_pictures = _one(
+    curve,
+    "curve",
+    "Faithfulness by size; the shaded part is the small end.",
+    lambda r: r.curves,
+)
+directions_pictures = _one(
+    directions,
+    "directions",
+    "Every node and edge of the circuit.",
+    lambda r: [p for p in (*r.nodes, *r.edges) if p.noising is not None],
+)
+completeness_pictures = _one(
+    completeness,
+    "completeness",
+    "On the line circuit and model agree.",
+    lambda r: r.points,
+)
+minimality_pictures = _one(
+    minimality, "minimality", f"At most {MOST_BARS} edges.", lambda r: r.edges
+)
+stability_pictures = _one(
+    stability, "stability", "How often each edge is found again.", lambda r: r.resamplings
+)

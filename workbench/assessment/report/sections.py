@@ -5,7 +5,7 @@ A table has at most `MOST_ROWS` rows, and says so where it is cut; `--json` has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from workbench.assessment.catalogue import PARTS
@@ -21,6 +21,7 @@ from workbench.assessment.results.hypotheses import Hypotheses, Test
 from workbench.assessment.results.minimality import Loss, Minimality
 from workbench.assessment.results.overlap import Cross, Overlap
 from workbench.assessment.results.stability import Stability
+from workbench.plugins import resolve
 
 MOST_ROWS = 40
 
@@ -40,7 +41,7 @@ def section(name: str, result: Any, prefix: str) -> Iterator[Block]:
     for of_part, svg, caption in plots_of(name, result):
         figure = f"{prefix}-{of_part}"
         yield Figure(figure, with_own_names(svg, figure), caption)
-    yield from _TABLES[name](result)
+    yield from resolve(part.sections)(result)
     yield from (Paragraph(remark) for remark in getattr(result, "remarks", ()))
     yield Paragraph(part.definition, quiet=True)
 
@@ -65,7 +66,7 @@ def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _faithfulness(result: Faithfulness) -> Iterator[Block]:
+def faithfulness(result: Faithfulness) -> Iterator[Block]:
     yield from _table(
         ("", f"mean [{result.confidence:.0%} interval]"),
         [
@@ -107,7 +108,7 @@ def _faithfulness(result: Faithfulness) -> Iterator[Block]:
 _METRICS = ("model", "circuit", "corrupted")
 
 
-def _curve(result: Curves) -> Iterator[Block]:
+def curve(result: Curves) -> Iterator[Block]:
     yield from _table(
         ("selection", "CPR", "CMD", "CPR, log", "CMD, log", "CPR to 5 %", "CMD to 5 %", "mean"),
         [
@@ -137,7 +138,7 @@ def _curve(result: Curves) -> Iterator[Block]:
     yield from _table(columns, rows, left=0)
 
 
-def _directions(result: Directions) -> Iterator[Block]:
+def directions(result: Directions) -> Iterator[Block]:
     if result.warned:
         yield Paragraph("The two directions disagree on these:")
         yield from _table(
@@ -156,7 +157,7 @@ def _largest(parts: Sequence[Component]) -> list[Component]:
     return sorted(parts, key=lambda p: -max(abs(p.noising or 0.0), abs(p.denoising or 0.0)))
 
 
-def _completeness(result: Completeness) -> Iterator[Block]:
+def completeness(result: Completeness) -> Iterator[Block]:
     yield from _table(
         ("sets K", "worst K", "tried", "largest gap", "of the span", "mean gap"),
         [
@@ -174,7 +175,7 @@ def _completeness(result: Completeness) -> Iterator[Block]:
     )
 
 
-def _minimality(result: Minimality) -> Iterator[Block]:
+def minimality(result: Minimality) -> Iterator[Block]:
     for title, losses in (("edge", result.edges), ("node", result.nodes)):
         yield from _table(
             (title, "", "change of the metric", "change of faithfulness", "share of all change"),
@@ -196,7 +197,7 @@ def _said_of(loss: Loss) -> str:
     return "dead" if loss.dead else "better without" if loss.improves else ""
 
 
-def _chance(result: Chance) -> Iterator[Block]:
+def chance(result: Chance) -> Iterator[Block]:
     yield from _table(
         ("random circuits", "how many", "different", "mean", "largest", "p", "p, nearer the model"),
         [
@@ -218,7 +219,7 @@ def _mean(values: Sequence[float]) -> str:
     return _number(sum(values) / len(values) if values else None)
 
 
-def _hypotheses(result: Hypotheses) -> Iterator[Block]:
+def hypotheses(result: Hypotheses) -> Iterator[Block]:
     numbers = ("value", "n", "p", "Holm", "BH", f"at {result.alpha:g}")
     whole = [test for test in result.tests if not test.edge]
     edges = [test for test in result.tests if test.edge]
@@ -246,7 +247,7 @@ def _outcome(test: Test) -> tuple[str, ...]:
     return (_number(test.statistic), str(test.n), *p_values, verdict)
 
 
-def _stability(result: Stability) -> Iterator[Block]:
+def stability(result: Stability) -> Iterator[Block]:
     for again in result.resamplings:
         yield Paragraph(f"{again.kind}: {again.n} times {again.definition}.")
         yield from _table(
@@ -259,7 +260,7 @@ def _stability(result: Stability) -> Iterator[Block]:
         )
 
 
-def _overlap(result: Overlap) -> Iterator[Block]:
+def overlap(result: Overlap) -> Iterator[Block]:
     yield from _table(
         ("circuits", "what", "both", "of the first", "of the second", "Jaccard", "p by chance"),
         [
@@ -311,16 +312,3 @@ def _crossed(cross: Cross) -> Iterator[Block]:
 def bullets(items: Sequence[str]) -> Iterator[Block]:
     if items:
         yield Bullets(tuple(items))
-
-
-_TABLES: dict[str, Callable[[Any], Iterator[Block]]] = {
-    "faithfulness": _faithfulness,
-    "curve": _curve,
-    "directions": _directions,
-    "completeness": _completeness,
-    "minimality": _minimality,
-    "chance": _chance,
-    "hypotheses": _hypotheses,
-    "stability": _stability,
-    "overlap": _overlap,
-}

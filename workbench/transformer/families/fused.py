@@ -82,6 +82,16 @@ def falcon(hf: Any) -> ModelParts:
     return build(hf, map(layer, core.h), core.ln_f, parallel=parallel)
 
 
+def falcon_variant(config: Any) -> str | None:
+    """Why a Falcon is not exact; None if it is."""
+    if not getattr(config, "alibi", False):
+        return None
+    return (
+        "is a Falcon that adds ALiBi's distances to its scores; the engine would need that in "
+        "its attention."
+    )
+
+
 def _falcon_projections(attn: Any) -> tuple[Affine, Affine, Affine]:
     fused, d_head, n_heads = attn.query_key_value, attn.head_dim, attn.num_heads
     if attn.new_decoder_architecture:

@@ -115,3 +115,13 @@ def opt(hf: Any) -> ModelParts:
         return Layer(block.self_attn_layer_norm, attention, block.final_layer_norm, mlp)
 
     return build(hf, map(layer, core.layers), core.final_layer_norm, position_embedding=positions)
+
+
+def opt_variant(config: Any) -> str | None:
+    """Why an OPT is not exact; None if it is."""
+    if getattr(config, "do_layer_norm_before", True):
+        return None
+    return (
+        "is an OPT that normalises after each block (as opt-350m does); its residual is no sum "
+        "of what components write, so it has no edges to patch."
+    )

@@ -1,39 +1,11 @@
-"""Which model families are exact here, and a sentence for those that are not. No torch."""
+"""Accepting a model by its configuration, or a sentence on why it is not exact here. No torch."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from workbench.errors import WorkbenchError
-
-# transformers' model_type -> what researchers call it. A family is here once tests hold the engine
-# to it.
-SUPPORTED_FAMILIES: dict[str, str] = {
-    "gpt2": "GPT-2",
-    "llama": "Llama-like (Llama 2 and 3, SmolLM 1 and 2, TinyLlama)",
-    "gpt_neox": "GPT-NeoX (Pythia)",
-    "gpt_neo": "GPT-Neo",
-    "gptj": "GPT-J",
-    "opt": "OPT, Galactica",
-    "mistral": "Mistral",
-    "mixtral": "Mixtral",
-    "qwen2": "Qwen 2 and 2.5",
-    "qwen2_moe": "Qwen 1.5 and 2 MoE",
-    "qwen3": "Qwen 3",
-    "qwen3_moe": "Qwen 3 MoE",
-    "gemma": "Gemma 1",
-    "gemma2": "Gemma 2",
-    "gemma3_text": "Gemma 3, text",
-    "phi": "Phi 1, 1.5 and 2",
-    "phi3": "Phi 3 and 4",
-    "olmo": "OLMo 1",
-    "olmo2": "OLMo 2",
-    "falcon": "Falcon",
-    "stablelm": "StableLM",
-    "smollm3": "SmolLM 3",
-    "granite": "Granite",
-    "cohere": "Command R (Cohere)",
-}
+from workbench.transformer.families.catalogue import FAMILIES
 
 # fmt: off
 ENCODERS = frozenset({
@@ -73,8 +45,12 @@ def require_supported(config: Any, name: str = "The model") -> None:
     Raises:
         WorkbenchError: it is of no supported family, of a variant that is not exact, or quantised.
     """
-    family = str(getattr(config, "model_type", "") or "unknown")
-    reason = _other_kind(config, family) or _variant(config, family)
+    model_type = str(getattr(config, "model_type", "") or "unknown")
+    family = FAMILIES.get(model_type)
+    if family is None:
+        reason: str | None = _other_kind(config, model_type)
+    else:
+        reason = family.refusal(config) or _uneven_heads(config)
     if reason is not None:
         raise WorkbenchError(f"{name} {reason}")
     if getattr(config, "quantization_config", None) is not None:
@@ -84,10 +60,8 @@ def require_supported(config: Any, name: str = "The model") -> None:
         )
 
 
-def _other_kind(config: Any, family: str) -> str | None:
-    """Why a family is not exact here; None if it is."""
-    if family in SUPPORTED_FAMILIES:
-        return None
+def _other_kind(config: Any, family: str) -> str:
+    """Why a family that is not in the catalogue is not exact here."""
     if getattr(config, "is_encoder_decoder", False):
         return (
             f"is an encoder-decoder model ({family}); the workbench takes decoder-only "
@@ -120,22 +94,12 @@ def _other_kind(config: Any, family: str) -> str | None:
         )
     return (
         f"is of the family {family!r}, which is not exact in the workbench yet; "
-        f"the families that are: {', '.join(SUPPORTED_FAMILIES)}."
+        f"the families that are: {', '.join(FAMILIES)}."
     )
 
 
-def _variant(config: Any, family: str) -> str | None:
-    """Why a variant of an exact family is not; None if it is. Others are found with the weights."""
-    if family == "falcon" and getattr(config, "alibi", False):
-        return (
-            "is a Falcon that adds ALiBi's distances to its scores; the engine would need that in "
-            "its attention."
-        )
-    if family == "opt" and not getattr(config, "do_layer_norm_before", True):
-        return (
-            "is an OPT that normalises after each block (as opt-350m does); its residual is no sum "
-            "of what components write, so it has no edges to patch."
-        )
+def _uneven_heads(config: Any) -> str | None:
+    """Why no family's adapter could split these heads; None if it can."""
     heads = getattr(config, "num_attention_heads", None)
     kv_heads = getattr(config, "num_key_value_heads", None) or getattr(config, "num_kv_heads", None)
     if heads and kv_heads and heads % kv_heads:

@@ -1,0 +1,66 @@
+"""Asking one part its question; what goes wrong in a plug-in's part is told and costs no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from workbench.assessment.catalogue import PARTS, Part
+from workbench.base.failures import is_memory_error
+from workbench.base.work import Work
+from workbench.errors import Cancelled, WorkbenchError
+from workbench.plugins import resolve
+
+if TYPE_CHECKING:
+    from workbench.assessment.settings import AssessmentSettings
+    from workbench.circuits.circuit import Circuit
+    from workbench.experiment.experiment import Experiment
+
+
+def ask(
+    part: Part, experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
+) -> Work[Any]:
+    """What a part finds of one circuit.
+
+    Raises:
+        WorkbenchError: it cannot be answered; or the part is a plug-in's and fails.
+    """
+    return _answer(part, experiment, circuit, settings)
+
+
+def ask_together(
+    part: Part,
+    experiments: Sequence[Experiment],
+    named: Sequence[tuple[str, Circuit]],
+    settings: AssessmentSettings,
+) -> Work[Any]:
+    """What a part that compares finds of several circuits; errors as of `ask`."""
+    return _answer(part, experiments, named, settings)
+
+
+def _answer(part: Part, *about: Any) -> Work[Any]:
+    foreign = PARTS.is_foreign(part.name)
+    try:
+        result = yield from resolve(part.assess)(*about)
+        if foreign:
+            _try_telling(part, result)
+    except (WorkbenchError, Cancelled):
+        raise
+    except Exception as error:
+        if not foreign or is_memory_error(error):
+            raise
+        said = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+        raise WorkbenchError(
+            f"The part {part.name} of {PARTS.source(part.name)} fails: {type(error).__name__}"
+            f"{': ' + said if said else ''}."
+        ) from error
+    return result
+
+
+def _try_telling(part: Part, result: Any) -> None:
+    """Fail now rather than when hours of other parts are to be written down."""
+    result.to_json()
+    resolve(part.headline)(result)
+    list(resolve(part.sections)(result))
+    if part.pictures is not None:
+        list(resolve(part.pictures)(result))
