@@ -46,7 +46,7 @@ NUMBERS = (
         "What a dropped edge carries. With all but patching, corrupted "
         "means everything ablated so.",
     ),
-    *((f"  {name}", f"{words}.") for name, words in ABLATIONS.items()),
+    *((f"  {name}", f"{ablation.words}.") for name, ablation in ABLATIONS.items()),
     (
         "EAP",
         "Edge attribution patching: the estimate (corrupted − clean) · gradient of every edge at "

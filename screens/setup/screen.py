@@ -206,7 +206,7 @@ class SetupScreen(Screen[None]):
         bos = {"": None, "yes": True, "no": False}[self.query_one("#bos", Choice).value]
         mismatch = self.query_one("#mismatch", Choice).value
         ablation = self.query_one("#ablation", Choice).value
-        takes_means = ablation in ablations.MEANS
+        takes_means = ablation in ablations.names_of_means()
         return replace(
             self.settings,
             model=model,
@@ -242,7 +242,7 @@ class SetupScreen(Screen[None]):
 
     @on(Choice.Changed, "#ablation")
     def _offer_means(self) -> None:
-        takes_means = self.query_one("#ablation", Choice).value in ablations.MEANS
+        takes_means = self.query_one("#ablation", Choice).value in ablations.names_of_means()
         self.query_one("#how-means").display = takes_means
 
     @on(Input.Changed)

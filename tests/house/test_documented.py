@@ -23,7 +23,9 @@ from workbench.assessment.catalogue import PARTS
 from workbench.cli.main import app
 from workbench.discovery.catalogue import METHODS
 from workbench.experiment.ablations import ABLATIONS
+from workbench.formats.catalogue import FORMATS
 from workbench.metrics.catalogue import METRICS
+from workbench.readouts.catalogue import READOUTS
 from workbench.transformer.families.catalogue import FAMILIES
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -37,6 +39,12 @@ CATALOGUES: dict[str, Iterable[str]] = {
     "family": FAMILIES,
     "part of an assessment": PARTS,
 }
+
+
+def test_every_kind_of_plug_in_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    extended = (FAMILIES, FORMATS, METHODS, METRICS, PARTS, READOUTS)
+    assert not [kind.group for kind in extended if f"| `{kind.group}` |" not in page]
 
 
 @pytest.mark.parametrize("kind", CATALOGUES)

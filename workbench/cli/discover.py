@@ -178,7 +178,7 @@ def _list(as_json: bool) -> None:
 def _report(found: Discovery, written: list[str]) -> None:
     method, selected, ablation = found.request.entry, found.selected, found.score.ablation
     output.line(f"method        {method.name}: {method.definition}")
-    output.line(f"ablation      {ablation}: {ABLATIONS[ablation]}")
+    output.line(f"ablation      {ablation}: {ABLATIONS[ablation].words}")
     told = ", ".join(f"{name} {value}" for name, value in found.summary()["options"].items())
     output.line(f"options       {told}")
     if not found.complete:

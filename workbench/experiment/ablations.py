@@ -2,21 +2,72 @@
 
 from __future__ import annotations
 
-from workbench.errors import WorkbenchError
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-PATCHING, ZERO, MEAN = "patching", "zero", "mean"
-POSITIONAL_MEAN, CONTEXT_MEAN = "positional-mean", "context-mean"
-ABLATIONS: dict[str, str] = {
-    PATCHING: "a dropped edge carries what its source writes on the corrupted prompt",
-    ZERO: "a dropped edge carries nothing: its source counts as writing zero",
-    MEAN: "a dropped edge carries its source's mean over all positions of the clean prompts",
-    POSITIONAL_MEAN: "a dropped edge carries its source's mean over the clean prompts of this "
-    "length, position by position",
-    CONTEXT_MEAN: "a dropped edge carries its source's mean over the clean prompts of this length "
-    "that have the same token at this position (context-aware mean ablation)",
-}
-MEANS = (MEAN, POSITIONAL_MEAN, CONTEXT_MEAN)
-"""The ablations for which a data set can be named over which the means are taken."""
+from workbench.errors import WorkbenchError
+from workbench.plugins import resolve
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One ablation.
+
+    Attributes:
+        name: as the command line takes it.
+        words: what a dropped edge carries, for help, the glossary and the report.
+        cells: of one that puts means in place of outputs, the function that says which tokens are
+            averaged together, as "package.module:function"; see `experiment.means`.
+    """
+
+    name: str
+    words: str
+    cells: str | None = None
+
+    @property
+    def takes_means(self) -> bool:
+        """Whether a data set can be named over which the means are taken."""
+        return self.cells is not None
+
+    def load_cells(self) -> Callable[[Any], Any]:
+        """Import the function that says which tokens are averaged together."""
+        assert self.cells is not None, self.name
+        function: Callable[[Any], Any] = resolve(self.cells)
+        return function
+
+
+PATCHING, ZERO = "patching", "zero"
+_MEANS = "workbench.experiment.means"
+
+_ABLATIONS = (
+    Ablation(PATCHING, "a dropped edge carries what its source writes on the corrupted prompt"),
+    Ablation(ZERO, "a dropped edge carries nothing: its source counts as writing zero"),
+    Ablation(
+        "mean",
+        "a dropped edge carries its source's mean over all positions of the clean prompts",
+        cells=f"{_MEANS}:of_all_tokens",
+    ),
+    Ablation(
+        "positional-mean",
+        "a dropped edge carries its source's mean over the clean prompts of this length, position "
+        "by position",
+        cells=f"{_MEANS}:by_position",
+    ),
+    Ablation(
+        "context-mean",
+        "a dropped edge carries its source's mean over the clean prompts of this length that have "
+        "the same token at this position (context-aware mean ablation)",
+        cells=f"{_MEANS}:by_token",
+    ),
+)
+
+ABLATIONS: dict[str, Ablation] = {ablation.name: ablation for ablation in _ABLATIONS}
+
+
+def names_of_means() -> list[str]:
+    """The ablations for which a data set can be named over which the means are taken."""
+    return [name for name, ablation in ABLATIONS.items() if ablation.takes_means]
 
 
 def check_ablation(ablation: str) -> str:
@@ -38,8 +89,8 @@ def check_means(source: str | None, ablation: str) -> None:
     Raises:
         WorkbenchError: that is so.
     """
-    if source is not None and ablation not in MEANS:
+    if source is not None and ablation not in names_of_means():
         raise WorkbenchError(
             f"The ablation {ablation} takes no means: choose one of "
-            f"{', '.join(MEANS)}, or leave out where the means come from."
+            f"{', '.join(names_of_means())}, or leave out where the means come from."
         )

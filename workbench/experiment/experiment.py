@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.experiment.ablated_run import record_ablated
-from workbench.experiment.ablations import MEANS, PATCHING, check_ablation
+from workbench.experiment.ablations import ABLATIONS, PATCHING, check_ablation
 from workbench.experiment.means import Means, means_over
 from workbench.metrics.catalogue import check_metric
 from workbench.metrics.metric import Answers, Metric
@@ -89,7 +89,7 @@ class Experiment:
         model: the model; only its parts and graph are used.
         batch: tokens of every pair, grouped by length.
         metric: a name of `metrics.catalogue.METRICS`.
-        ablation: a name of `settings.ABLATIONS`.
+        ablation: a name of `ablations.ABLATIONS`.
         progress: told the fraction done.
         means: over whose clean prompts a mean ablation's means are taken; None: over the batch's
             own.
@@ -158,7 +158,7 @@ class Experiment:
     def _ablate(self, source: Batch | None) -> None:
         """Put runs of constants in the place of the corrupted runs."""
         means = None
-        if self.ablation in MEANS:
+        if ABLATIONS[self.ablation].takes_means:
             if source is not None:
                 means = means_over(self.parts, self.ablation, source)
             else:

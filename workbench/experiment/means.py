@@ -8,14 +8,14 @@ whatever stands before it; after CAMA, 2509.09650). A mean is taken over a cell'
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.experiment.ablations import MEAN, MEANS, POSITIONAL_MEAN
+from workbench.experiment.ablations import ABLATIONS
 from workbench.transformer.parts import ModelParts
 from workbench.transformer.recording import Run, record_clean
 
@@ -26,13 +26,34 @@ ROWS_AT_ONCE = 512
 """Tokens of a data set that are run at once."""
 
 Key = tuple[int, ...]
+Cells = Callable[[Tensor], list[list[Key]]]
+"""Of tokens [prompt, position], the cells of each, the finest first; tokens row after row."""
+
+
+def of_all_tokens(tokens: Tensor) -> list[list[Key]]:
+    """One cell for all."""
+    return [[()] * tokens.numel()]
+
+
+def by_position(tokens: Tensor) -> list[list[Key]]:
+    """One for each position of prompts of one length."""
+    length = tokens.shape[1]
+    return [[(length, position) for _ in range(len(tokens)) for position in range(length)]]
+
+
+def by_token(tokens: Tensor) -> list[list[Key]]:
+    """One for each token at such a position; the position's where there is no such token."""
+    (places,) = by_position(tokens)
+    flat = tokens.reshape(-1).tolist()
+    exact: list[Key] = [(*place, int(token)) for place, token in zip(places, flat, strict=True)]
+    return [exact, places]
 
 
 class Means:
     """What every source writes, averaged over cells.
 
     Args:
-        kind: one of `settings.MEANS`.
+        kind: the name of an ablation that takes means.
 
     Attributes:
         missing: tokens asked for that the data had not at their position, so that the positional
@@ -40,9 +61,8 @@ class Means:
     """
 
     def __init__(self, parts: ModelParts, kind: str) -> None:
-        assert kind in MEANS, kind
         self._parts = parts
-        self._kind = kind
+        self._keys: Cells = ABLATIONS[kind].load_cells()
         self._places: dict[Key, int] = {}
         self._counts: Tensor | None = None
         # Of the embedding, then of each layer's heads (one after the other) and MLP.
@@ -63,18 +83,6 @@ class Means:
         for rows, run in prompts:
             self._add(rows, run)
         return self
-
-    def _keys(self, tokens: Tensor) -> list[list[Key]]:
-        """The cells of each token, the finest first; tokens row after row."""
-        length = tokens.shape[1]
-        places = [(length, position) for _ in range(len(tokens)) for position in range(length)]
-        if self._kind == MEAN:
-            return [[()] * len(places)]
-        if self._kind == POSITIONAL_MEAN:
-            return [list(places)]
-        flat = tokens.reshape(-1).tolist()
-        exact: list[Key] = [(*place, int(token)) for place, token in zip(places, flat, strict=True)]
-        return [exact, list(places)]
 
     def _add(self, tokens: Tensor, run: Run) -> None:
         written = [value.float() for value in _rows(run)]

@@ -20,7 +20,7 @@ from workbench.circuits.circuit import Circuit
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.score import evaluate
 from workbench.errors import WorkbenchError
-from workbench.experiment.ablations import MEANS
+from workbench.experiment.ablations import names_of_means
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import means_batch
 from workbench.experiment.settings import ExperimentSettings
@@ -33,7 +33,7 @@ def references(hf: Any, batch: Batch) -> list[Reference]:
     return [Reference(hf, group.clean, group.corrupted) for group in batch.groups]
 
 
-@pytest.mark.parametrize("ablation", MEANS)
+@pytest.mark.parametrize("ablation", names_of_means())
 @pytest.mark.parametrize("family", list(FAMILIES))
 def test_means_over_other_prompts(family: str, ablation: str) -> None:
     hf, tokenizer = FAMILIES[family]()

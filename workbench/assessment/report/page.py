@@ -179,7 +179,7 @@ def _setting(assessment: Assessment) -> Iterator[Block]:
             ("metric", f"{metric['name']}: {metric['definition']}"),
             ("of the model", f"{assessment.model_metric:.4g}"),
             ("of the corrupted run", f"{assessment.corrupted_metric:.4g}"),
-            ("ablation", f"{kind}: {ABLATIONS[kind]}{over}"),
+            ("ablation", f"{kind}: {ABLATIONS[kind].words}{over}"),
             ("BOS before the prompts", "yes" if model["bos"] else "no"),
         ),
     )
