@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 PANELS = ("circuit", "candidates", "readouts")
 SETTLE = 0.12
 """Seconds the cursor rests before what depends on it is looked up: held arrow keys stay smooth."""
+AT_ONCE = 0.06
+"""Seconds in which nobody sees a delay: numbers that are computed by then come in one frame with
+the mark."""
 READABLE = 0.1
 """Seconds between two looks at a sweep under way."""
 STATES = {
@@ -359,8 +362,7 @@ class BenchScreen(DiscoveryActions):
         table.in_flight[edge.edge] = not table.in_flight.get(
             edge.edge, edge.kept or (edge.open and edge.preview)
         )
-        if edge in table.rows:
-            table.redraw(table.rows.index(edge))
+        self.set_timer(AT_ONCE, table.mark_in_flight)
         setting = self.view.setting
         self.command(lambda: self.session.toggle(edge.edge, setting=setting))
 

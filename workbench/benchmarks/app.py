@@ -51,19 +51,27 @@ _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=?][0-9;]*(?:u|\$p|q|m)|\x1b_[^\x1b]*\
 class Child:
     """A program in a pseudo-terminal of its own.
 
+    Args:
+        size: rows and columns of the terminal.
+
     Attributes:
         started: when it was started.
         chunks: (when, bytes) of all that it wrote.
     """
 
-    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: dict[str, str],
+        size: tuple[int, int] = (ROWS, COLUMNS),
+    ) -> None:
         import fcntl
         import pty
         import termios
 
         self.chunks: list[tuple[float, bytes]] = []
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         self.started = time.perf_counter()
         self._process = subprocess.Popen(
             command,
