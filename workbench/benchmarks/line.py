@@ -47,18 +47,19 @@ class Step:
     """
 
     name: str
-    before: bytes
+    before: tuple[bytes, ...]
     keys: tuple[bytes, ...]
     most: int | None
 
 
 STEPS = (
-    Step("a cursor step in the circuit", b"1", (b"j", b"k") * (TIMES // 2), 4096),
-    Step("a cursor step in the edges", b"2", (b"j",) * TIMES, 4096),
-    Step("keeping or dropping an edge", b"2", (b" ",) * TIMES, 2048),
-    Step("a step of the threshold", b"2", (b"]",) * TIMES, 4096),
-    Step("a cursor step in the readouts", b"3", (b"j",) * TIMES, 4096),
-    Step("opening the help", b"2", (b"?",), None),
+    Step("expanding a node", (b"1",), (b"e",), None),
+    Step("a cursor step in the circuit", (b"1",), (b"j", b"k") * (TIMES // 2), 4096),
+    Step("a cursor step in the edges", (b"2",), (b"j",) * TIMES, 4096),
+    Step("keeping or dropping an edge", (b"2",), (b" ",) * TIMES, 2048),
+    Step("a step of the threshold", (b"2",), (b"]",) * TIMES, 4096),
+    Step("a step of the readouts", (b"3",), (b"j", b"k") * (TIMES // 2), 4096),
+    Step("the help", (b"2",), (b"?",), None),
 )
 
 
@@ -141,7 +142,8 @@ def key_costs(app: Listener, size: tuple[int, int]) -> list[Cost]:
     """Press the keys of all `STEPS`, each after the one before has been shown."""
     costs = []
     for step in STEPS:
-        app.press(step.before)
+        for key in step.before:
+            app.press(key)
         written = [app.press(key) for key in step.keys]
         most = step.most if size == LARGE or step.most is None else step.most // 2
         frames = tuple(data.count(FRAME) for data in written)
