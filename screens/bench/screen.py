@@ -316,7 +316,9 @@ class BenchScreen(DiscoveryActions):
         follow, self._follow = self._follow, False
         if follow and row is not None and row.name != self.view.node:
             self.choose(row.name)
-            return
+            if self._settling is not None:  # the cursor has rested already
+                self._settling.stop()
+                self._settling = None
         self.look()
         self._read_component()
 

@@ -11,7 +11,7 @@ import re
 from threading import RLock
 
 from screens.terminal.cells import Row
-from screens.terminal.looks import PLAIN, drawn, linked
+from screens.terminal.looks import PLAIN, change, drawn, linked
 from screens.terminal.pen import Run, drawing, runs
 
 FRAME, FRAME_END = "\x1b[?2026h", "\x1b[?2026l"
@@ -48,6 +48,7 @@ class Line:
         self._x = self._y = 0  # where Textual takes the cursor to be
         self._look = PLAIN  # how Textual takes text to be drawn
         self._at = (0, 0)  # where the terminal's cursor was left
+        self._left = PLAIN  # how the terminal was left drawing
         self._in_frame = self._frame_written = False
 
     def forget(self) -> None:
@@ -71,13 +72,15 @@ class Line:
             passed, touched, understood, ends = self._read(data)
             if not understood:
                 self._known = False
-                return self._framed(data, ends)
+                return self._framed(self._plainly() + data, ends)
+            moved = known and (self._x, self._y) != self._at
+            if not touched and not moved:  # modes and the like: no frame to write, whole or not
+                self._known = known
+                return self._framed(passed, ends)
             if not known:
                 self._shown = []
                 touched = set(range(len(self._wanted)))
-            if not touched and (self._x, self._y) == self._at:
-                self._known = known
-                return self._framed(passed, ends)
+                passed += self._plainly() or "\x1b[m"
             return self._framed(passed + self._differences(sorted(touched)), ends)
 
     def _framed(self, out: str, ends: bool) -> str:
@@ -159,7 +162,13 @@ class Line:
             return ""
         self._at = cursor
         columns = max((len(row.texts) for row in self._wanted), default=0)
-        return drawing(found, self._wanted, columns, cursor)
+        written, self._left = drawing(found, self._wanted, columns, cursor, self._left)
+        return written
+
+    def _plainly(self) -> str:
+        """Have the terminal draw plainly, for what others write."""
+        left, self._left = self._left, PLAIN
+        return change(left, PLAIN)
 
 
 def _differing(old: Row, new: Row) -> list[int]:

@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from screens.terminal.cells import SINGLE, Row, surely_wide
-from screens.terminal.looks import PLAIN, Look, change
+from screens.terminal.looks import Look, change, linked
 
 NEAR = 5
 """Cells that may be written again because jumping over them would take as many bytes."""
+
+
+VERTICAL_TAB = "\v"
+"""To every terminal since the VT100 a line feed, one row down in the same column. Unlike the line
+feed itself it is not made a carriage return and a line feed on its way."""
 
 
 @dataclass(slots=True)
@@ -60,29 +65,37 @@ def runs(y: int, row: Row, cells: list[int], *, in_order: bool) -> list[Run]:
 
 
 def drawing(
-    found: Sequence[Run], rows: Sequence[Row], columns: int, cursor: tuple[int, int]
-) -> str:
-    """Write the runs, and put the cursor in its place (column, row), in the cheaper of two orders.
+    found: Sequence[Run], rows: Sequence[Row], columns: int, cursor: tuple[int, int], look: Look
+) -> tuple[str, Look]:
+    """Write the runs and put the cursor in its place (column, row), as cheaply as any order allows.
 
-    Either from the top to the bottom, or look after look, which saves changes of colour and costs
-    moves.
+    From the top to the bottom, or look after look, which saves changes of colour and costs moves.
+
+    Args:
+        look: how the terminal draws before.
+
+    Returns:
+        What to write, and how the terminal draws after it.
     """
-    orders = [found]
-    grouped = _by_look(found)
-    if grouped is not None:
-        orders.append(grouped)
-    drawn = []
+    groups = _groups(found)
+    orders: list[Sequence[Run]] = [found]
+    if len(groups) > 1:
+        first = [run for run in found if run.in_order]
+        near = _nearest(list(groups), first[-1].look if first else look)
+        orders += [
+            first + [run for look in looks for run in groups[look]] for looks in (groups, near)
+        ]
+    drawn: list[tuple[str, Look]] = []
     for order in orders:
-        pen = Pen(rows, columns)
+        pen = Pen(rows, columns, look)
         for run in order:
             pen.draw(run)
-        drawn.append(pen.leave_at(*cursor))
-    return min(drawn, key=len)
+        drawn.append((pen.leave_at(*cursor), pen.look))
+    return min(drawn, key=lambda one: len(one[0]))
 
 
-def _by_look(found: Sequence[Run]) -> list[Run] | None:
-    """The runs look after look, in the order in which the looks first occur; None: all are one."""
-    in_order = [run for run in found if run.in_order]
+def _groups(found: Sequence[Run]) -> dict[Look, list[Run]]:
+    """The runs that may be written in any order, by their looks."""
     groups: dict[Look, list[Run]] = {}
     blanks: dict[Look, Look] = {}
     for run in found:
@@ -93,43 +106,53 @@ def _by_look(found: Sequence[Run]) -> list[Run] | None:
         if not run.in_order:
             look = blanks.get(run.look.blank, run.look) if run.blank else run.look
             groups.setdefault(look, []).append(run)
-    if len(groups) < 2:
-        return None
-    return in_order + [run for group in groups.values() for run in group]
+    return groups
+
+
+def _nearest(looks: list[Look], now: Look) -> list[Look]:
+    """The looks in an order in which each is the one that costs least to change to."""
+    order = []
+    while looks:
+        costs = [len(change(now, look)) for look in looks]
+        now = looks.pop(costs.index(min(costs)))
+        order.append(now)
+    return order
 
 
 class Pen:
     """Writes runs to a terminal and moves between them as cheaply as it can.
 
-    Begins with the plain look and anywhere on the screen.
+    Begins anywhere on the screen.
 
     Args:
         rows: all that should be shown, to be written again where that is cheaper than a jump.
         columns: of the terminal; behind the last one nobody knows where the cursor stands.
+        look: how the terminal draws.
     """
 
-    def __init__(self, rows: Sequence[Row], columns: int) -> None:
+    def __init__(self, rows: Sequence[Row], columns: int, look: Look) -> None:
         self._rows = rows
         self._columns = columns
         self._at: tuple[int, int] | None = None
-        self._look = PLAIN
+        self.look = look
         self._written: list[str] = []
 
     def draw(self, run: Run) -> None:
         if self._at is not None and self._at[1] == run.y and 0 < run.x - self._at[0] <= NEAR:
             self._bridge(run)
         self._move(run.x, run.y)
-        if run.look is not self._look and not (run.blank and self._suits(" ", run.look)):
-            self._written.append(change(self._look, run.look))
-            self._look = run.look
+        if run.look is not self.look and not (run.blank and self._suits(" ", run.look)):
+            self._written.append(change(self.look, run.look))
+            self.look = run.look
         self._written.append(run.text)
         self._at = (run.end, run.y) if run.sure and run.end < self._columns else None
 
     def leave_at(self, x: int, y: int) -> str:
-        """All that was written, with the cursor put there, and drawing plainly again."""
-        if self._look is not PLAIN:
-            self._written.append(change(self._look, PLAIN))
-            self._look = PLAIN
+        """All that was written, with the cursor put there and no link left open."""
+        if self.look.link:
+            unlinked = linked(self.look, "")
+            self._written.append(change(self.look, unlinked))
+            self.look = unlinked
         self._move(x, y)
         return "".join(self._written)
 
@@ -149,7 +172,7 @@ class Pen:
         """Whether a cell can be written without another look being chosen."""
         if look is None:
             return False
-        return look is self._look or (text == " " and look.blank is self._look.blank)
+        return look is self.look or (text == " " and look.blank is self.look.blank)
 
     def _move(self, x: int, y: int) -> None:
         if self._at == (x, y):
@@ -178,6 +201,6 @@ def _along(by: int) -> str:
 
 def _down(by: int) -> str:
     """So many rows down, or with a number below zero up."""
-    if not by:
-        return ""
-    return f"\x1b[{'' if abs(by) == 1 else abs(by)}{'B' if by > 0 else 'A'}"
+    if 0 <= by < 5:
+        return VERTICAL_TAB * by
+    return f"\x1b[{'' if by == -1 else abs(by)}{'B' if by > 0 else 'A'}"

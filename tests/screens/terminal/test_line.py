@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from random import Random
+from typing import Literal
 
 import pyte
 import pytest
@@ -19,11 +20,12 @@ from textual.strip import Strip
 
 from screens.terminal.line import FRAME, FRAME_END, Line
 
-NARROW = list("abcxyz  ─│█▌·−é") + ["e\u0301"]
+NARROW = [*"abcxyz  ─│█▌·−é", "e\u0301"]
 WIDE = ["漢", "字", "か", "한", "😀"]
 COLOURS = ("", "red", "bright_blue", "#ffc473", "#0b3a5f", "color(123)")
 LINES = ("none", "underline", "strike", "reverse", "bold", "italic", "blink", "dim")
-SYSTEMS = ("standard", "256", "truecolor")
+System = Literal["standard", "256", "truecolor"]
+SYSTEMS: tuple[System, ...] = ("standard", "256", "truecolor")
 
 
 def style(random: Random) -> Style | None:
@@ -57,7 +59,7 @@ class Both:
 
     columns: int
     rows: int
-    system: str = "truecolor"
+    system: System = "truecolor"
 
     def __post_init__(self) -> None:
         self.line = Line()
@@ -136,7 +138,7 @@ def boundaries(piece: Strip) -> set[int]:
     wide=st.booleans(),
     system=st.sampled_from(SYSTEMS),
 )
-def test_shows_the_same(seed: int, columns: int, rows: int, wide: bool, system: str) -> None:
+def test_shows_the_same(seed: int, columns: int, rows: int, wide: bool, system: System) -> None:
     random = Random(seed)
     both = Both(columns, rows, system)
     shown = [strip(random, columns, wide=wide) for _ in range(rows)]
@@ -183,7 +185,7 @@ def test_nothing_new_is_nothing_written() -> None:
 def test_a_frame_has_its_marks_only_if_something_is_in_it() -> None:
     line = Line()
     assert line.take(FRAME) == ""
-    assert line.take("\x1b[1;1Hone\x1b[1;1H") == f"{FRAME}\x1b[Hone\x1b[H"
+    assert line.take("\x1b[1;1Hone\x1b[1;1H") == f"{FRAME}\x1b[m\x1b[Hone\x1b[H"
     assert line.take(FRAME_END) == FRAME_END
     assert line.take(FRAME) + line.take("\x1b[1;1Hone\x1b[1;1H") + line.take(FRAME_END) == ""
 
@@ -206,7 +208,17 @@ def test_looks_change_by_what_differs() -> None:
     line.take("\x1b[1;1H      \x1b[1;1H")
     both = "\x1b[1;38;2;9;9;9;48;2;1;2;3mab\x1b[0m\x1b[38;2;9;9;9;48;2;1;2;3mcd\x1b[0m"
     written = line.take(f"\x1b[1;1H{both}\x1b[1;1H")
-    assert written == "\x1b[H\x1b[1;38;2;9;9;9;48;2;1;2;3mab\x1b[22mcd\x1b[m\r"
+    assert written == "\x1b[H\x1b[1;38;2;9;9;9;48;2;1;2;3mab\x1b[22mcd\r"
+
+
+def test_the_terminal_is_left_drawing_as_it_did() -> None:
+    """The next frame goes on from there; before anything else it draws plainly again."""
+    line = Line()
+    line.take("\x1b[1;1H    \x1b[1;1H")
+    assert line.take("\x1b[1;1H\x1b[31ma\x1b[0m\x1b[1;1H") == "\x1b[H\x1b[31ma\b"
+    assert line.take("\x1b[1;2H\x1b[31mb\x1b[0m\x1b[1;1H") == "\x1b[;2Hb\r"
+    assert line.take("\x1b[?1049l") == "\x1b[m\x1b[?1049l"
+    assert line.take("\x1b[?25h") == "\x1b[?25h"  # and no frame where the app has gone
 
 
 def test_a_blank_has_no_ink() -> None:
@@ -288,11 +300,11 @@ def test_a_wide_character_that_is_half_covered_becomes_blank() -> None:
 def test_beyond_the_terminal_nothing_is_written() -> None:
     line = Line()
     line.resize(3, 1)
-    assert line.take("\x1b[1;1Habcdef\x1b[2;1Hghi\x1b[1;1H") == "\x1b[Habc\x1b[H"
+    assert line.take("\x1b[1;1Habcdef\x1b[2;1Hghi\x1b[1;1H") == "\x1b[m\x1b[Habc\x1b[H"
 
 
 def test_links_are_opened_and_closed() -> None:
     line = Line()
     link = "\x1b]8;id=1;https://a.org\x1b\\"
     written = line.take(f"\x1b[1;1Hsee {link}here\x1b]8;;\x1b\\ now\x1b[1;1H")
-    assert written == f"\x1b[Hsee {link}here\x1b]8;;\x1b\\ now\x1b[H"
+    assert written == f"\x1b[m\x1b[Hsee {link}here\x1b]8;;\x1b\\ now\x1b[H"
