@@ -56,6 +56,7 @@ class WorkbenchApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "quit", show=False, priority=True),
+        Binding("ctrl+l", "redraw", "redraw", show=False, priority=True),
     ]
 
     def __init__(
@@ -202,6 +203,16 @@ class WorkbenchApp(App[None]):
 
     def _fit(self, screen: Screen[Any]) -> None:
         fit_screen(screen, self.size.width, self.size.height)
+
+    def refresh(
+        self, *, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> WorkbenchApp:
+        self.line.forget()
+        return super().refresh(repaint=repaint, layout=layout, recompose=recompose)
+
+    def action_redraw(self) -> None:
+        """Write the whole screen again, after something else wrote to the terminal."""
+        self.refresh()
 
     # Commands.
 

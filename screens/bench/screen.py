@@ -31,6 +31,7 @@ from screens.bench.status_bar import StatusBar
 from screens.bench.tree_layout import TreeLayout
 from screens.discovery.proposal_strip import ProposalStrip
 from screens.discovery.runner import DiscoveryLine
+from screens.widgets.changes import put_title
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
@@ -259,7 +260,7 @@ class BenchScreen(DiscoveryActions):
             "readouts": f"Readouts{f' of {self._read}' if self._read else ''}",
         }
         for number, panel in enumerate(PANELS, 1):
-            self.query_one(f"#{panel}").border_title = f"{number} {titles[panel]}"
+            put_title(self.query_one(f"#{panel}"), f"{number} {titles[panel]}")
         self.query_one("#tabs", PanelTabs).update(titles, self.panel)
         self.show_step()
         first, *others = FOOTERS[self.keys_of]
@@ -306,9 +307,13 @@ class BenchScreen(DiscoveryActions):
 
     def _settle(self) -> None:
         """After a moment without another move: start the sweep and the readouts."""
+        self._stop_settling()
+        self._settling = self.set_timer(SETTLE, self._settled)
+
+    def _stop_settling(self) -> None:
         if self._settling is not None:
             self._settling.stop()
-        self._settling = self.set_timer(SETTLE, self._settled)
+            self._settling = None
 
     def _settled(self) -> None:
         self._settling = None
@@ -316,9 +321,7 @@ class BenchScreen(DiscoveryActions):
         follow, self._follow = self._follow, False
         if follow and row is not None and row.name != self.view.node:
             self.choose(row.name)
-            if self._settling is not None:  # the cursor has rested already
-                self._settling.stop()
-                self._settling = None
+            self._stop_settling()  # the cursor has rested already
         self.look()
         self._read_component()
 

@@ -23,6 +23,9 @@ REST = 1.0
 IDLE = 5.0
 """Seconds for which an app that has nothing to do is listened to."""
 
+FILLING = 1.0
+"""Seconds after which two panels have been filled anew."""
+
 TIMES = 6
 """How often a key is pressed."""
 
@@ -155,15 +158,14 @@ def key_costs(app: Listener, size: tuple[int, int]) -> list[Cost]:
 def sweep_rate(app: Listener, node: str) -> tuple[float, float]:
     """Go to a node and listen while its edges are swept; bytes in a second at most, and seconds.
 
-    The panel is filled with the new node's edges at once, which is not counted.
+    The node's edges and readouts, which fill two panels at once, are not counted.
     """
-    app.press(b"1")
-    for keys in (b"/", node.encode()):
+    for keys in (b"1", b"/", node.encode()):
         app.press(keys)
     first = len(app.child.chunks)
     app.press(b"\r")
     chunks = app.child.chunks[first:]
-    shown = chunks[0][0] + 0.4
+    shown = chunks[0][0] + FILLING
     written = [(when, len(data)) for when, data in chunks if when > shown]
     if not written:
         return 0.0, 0.0
