@@ -16,7 +16,7 @@ from screens.base.tokens import one_line
 from screens.bench.candidates import TITLES, Candidates
 from screens.bench.circuit_tree import CircuitTree
 from screens.bench.edges_panel import INPUTS, EdgesPanel
-from screens.bench.session_runner import EdgesView, SessionRunner
+from screens.bench.session_runner import AT_ONCE, EdgesView, SessionRunner
 from screens.bench.status_bar import StatusBar
 from screens.navigation import ShowSetup
 from workbench.circuits.names import edge_ends, kind_of
@@ -193,7 +193,7 @@ class BenchActions(Screen[None]):
         value = float(f"{value:.3g}")
         self.threshold = value
         self.command(lambda: self.session.set_threshold(value))
-        self.describe()
+        self.set_timer(AT_ONCE, self.describe)
 
     def action_threshold_exactly(self) -> None:
         from screens.widgets.dialogs import Ask

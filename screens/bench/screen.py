@@ -26,7 +26,7 @@ from screens.bench.discovery_actions import DiscoveryActions
 from screens.bench.edges_panel import EdgesPanel
 from screens.bench.frontier import Frontier
 from screens.bench.keys import ACTIONS, BY_NAME, FOOTERS
-from screens.bench.session_runner import EdgesView, SessionRunner, Sweep
+from screens.bench.session_runner import AT_ONCE, EdgesView, SessionRunner, Sweep
 from screens.bench.status_bar import StatusBar
 from screens.bench.tree_layout import TreeLayout
 from screens.discovery.proposal_strip import ProposalStrip
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
 PANELS = ("circuit", "candidates", "readouts")
 SETTLE = 0.12
 """Seconds the cursor rests before what depends on it is looked up: held arrow keys stay smooth."""
-AT_ONCE = 0.06
-"""Seconds in which nobody sees a delay: numbers that are computed by then come in one frame with
-the mark."""
 READABLE = 0.1
 """Seconds between two looks at a sweep under way."""
 STATES = {

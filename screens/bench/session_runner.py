@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from workbench.session.session import Session
 
 
+AT_ONCE = 0.06
+"""Seconds in which nobody sees a delay: what is computed by then is shown in one frame with what
+asked for it."""
+
+
 @dataclass(frozen=True)
 class EdgesView:
     """What the candidates panel shows: edges into some inputs of a node, exact in some setting."""
