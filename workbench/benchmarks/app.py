@@ -69,6 +69,8 @@ class Child:
         import pty
         import termios
 
+        # A size in the environment would go before the terminal's own.
+        inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
         self.chunks: list[tuple[float, bytes]] = []
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
@@ -79,7 +81,7 @@ class Child:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            env={**os.environ, **environment, "TERM": "xterm-256color"},
+            env={**inherited, **environment, "TERM": "xterm-256color"},
         )
         os.close(slave)
 
