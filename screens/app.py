@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_chec
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.screen import Screen
 
 from screens.base.tokens import one_line
 from screens.base.worker import leave_without_waiting
 from screens.error_log import ErrorLog
 from screens.navigation import OpenSession, OpenTutorial, ResumeSession, ShowBench, ShowSetup
+from screens.terminal.driver import light_driver
+from screens.terminal.line import Line
 from screens.widgets.too_small import fit_screen
 from workbench.experiment.settings import ExperimentSettings
 
@@ -45,6 +48,7 @@ class WorkbenchApp(App[None]):
         session: a session that is open already, made by a script.
         tutorial: take the tutorial: 'go on' where it was left, or 'restart'.
         circuit: a circuit file that whatever is opened begins with.
+        line: what stands between the app and the terminal.
     """
 
     TITLE = "Circuit Workbench"
@@ -52,6 +56,7 @@ class WorkbenchApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "quit", show=False, priority=True),
+        Binding("ctrl+l", "redraw", "redraw", show=False, priority=True),
     ]
 
     def __init__(
@@ -62,6 +67,7 @@ class WorkbenchApp(App[None]):
         tutorial: Literal["go on", "restart"] | None = None,
         circuit: Path | None = None,
     ) -> None:
+        self.line = Line()
         super().__init__()
         self.animation_level = "none"  # each frame of an animation is a repaint over the line
         self.settings = settings
@@ -77,6 +83,9 @@ class WorkbenchApp(App[None]):
             return super().run(*args, **kwargs)
         finally:
             leave_without_waiting(self.return_code or 0)
+
+    def get_driver_class(self) -> type[Driver]:
+        return light_driver(super().get_driver_class(), self.line)
 
     def on_mount(self) -> None:
         self.screen_change_signal.subscribe(self, self._fit)
@@ -180,6 +189,7 @@ class WorkbenchApp(App[None]):
     # The size of the terminal.
 
     def on_resize(self, event: events.Resize) -> None:
+        self.line.resize(event.size.width, event.size.height)
         for screen in self.screen_stack:
             fit_screen(screen, event.size.width, event.size.height)
 
@@ -193,6 +203,16 @@ class WorkbenchApp(App[None]):
 
     def _fit(self, screen: Screen[Any]) -> None:
         fit_screen(screen, self.size.width, self.size.height)
+
+    def refresh(
+        self, *, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> WorkbenchApp:
+        self.line.forget()
+        return super().refresh(repaint=repaint, layout=layout, recompose=recompose)
+
+    def action_redraw(self) -> None:
+        """Write the whole screen again, after something else wrote to the terminal."""
+        self.refresh()
 
     # Commands.
 

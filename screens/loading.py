@@ -19,6 +19,7 @@ from screens.base.numbers import seconds, shorten
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.navigation import ShowBench, ShowSetup
+from screens.widgets.changes import put_text
 from workbench.errors import Cancelled
 from workbench.experiment.settings import ExperimentSettings
 
@@ -123,7 +124,7 @@ class Loading(Screen[None]):
         if self.fraction is not None:
             full = round(self.fraction * BAR)
             text.append(f"\n  {'█' * full}{'░' * (BAR - full)} {100 * self.fraction:3.0f}%")
-        self.query_one("#steps", Static).update(text)
+        put_text(self.query_one("#steps", Static), text)
 
     def _opened(self, session: Session) -> None:
         if self._cancelled.is_set():

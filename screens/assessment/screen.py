@@ -27,6 +27,7 @@ from screens.base.numbers import count, plain
 from screens.base.prose import prose
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
+from screens.widgets.changes import put_text
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from workbench.assessment.catalogue import Part, parts_of_one
@@ -144,13 +145,13 @@ class AssessmentScreen(Screen[None]):
             return
         moved = self._shown is None or self._shown[0] != part.name
         self._shown = wanted
-        self.query_one("#question", Static).update(self._question(part, held, stale, width))
+        put_text(self.query_one("#question", Static), self._question(part, held, stale, width))
         above, below = (Text(), Text()) if held is None else describe(part.name, held.result, width)
-        self.query_one("#found", Static).update(above)
-        self.query_one("#more", Static).update(below)
+        put_text(self.query_one("#found", Static), above)
+        put_text(self.query_one("#more", Static), below)
         self.query_one("#more").display = bool(below)
         definition = prose(part.definition, width, "dim")
-        self.query_one("#definition", Static).update(Text("\n").join(definition))
+        put_text(self.query_one("#definition", Static), Text("\n").join(definition))
         self._draw(part, held)
         if moved:
             self.query_one("#answer").scroll_home(animate=False)

@@ -142,6 +142,12 @@ class Candidates(LineList[Candidate]):
             return
         self.resort(to=to)
 
+    def mark_in_flight(self) -> None:
+        """Draw the rows again whose keeping or dropping is under way."""
+        for i, row in enumerate(self.rows):
+            if row.edge in self.in_flight:
+                self.redraw(i)
+
     def resort(self, *, to: str | None = None) -> None:
         shown = [c for c in self.all if self.filter.matches(c)]
         # Two stable sorts: equal rows stay in the session's order, whichever way the column runs.

@@ -16,6 +16,7 @@ from screens.base.tokens import one_line
 from screens.bench.candidates import Candidates
 from screens.bench.edge_filter import HELP
 from screens.bench.session_runner import EdgesView, Sweep
+from screens.widgets.changes import put_text
 from workbench.circuits.names import kind_of
 
 INPUTS = ("qkv", "q", "k", "v")
@@ -82,7 +83,7 @@ class EdgesPanel(Vertical):
                 f"\nfilter: {one_line(table.filter.words)} ({count(len(table.rows))})", "bold"
             )
         self.set_class(bool(table.filter), "-filtered")
-        self.query_one("#about", Static).update(text, layout=False)
+        put_text(self.query_one("#about", Static), text, layout=False)
 
     def _progress(self, sweep: Sweep | None, stopped: bool) -> str:
         known = sum(c.exact is not None for c in self.table.all)

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from screens.base.numbers import digits_for, plain
 from screens.bench.candidates import Candidates
 from screens.bench.cursor import Cursor
+from screens.bench.session_runner import AT_ONCE
 from workbench.session.views import Candidate, Status
 
 if TYPE_CHECKING:
@@ -115,8 +116,7 @@ class EditActions:
         table.in_flight[edge.edge] = not table.in_flight.get(
             edge.edge, edge.kept or (edge.open and edge.preview)
         )
-        if edge in table.rows:
-            table.redraw(table.rows.index(edge))
+        self._screen.set_timer(AT_ONCE, table.mark_in_flight)
         setting = self._cursor().view.setting
         self._command(lambda: self.session.toggle(edge.edge, setting=setting))
 
@@ -133,7 +133,7 @@ class EditActions:
         value = float(f"{value:.3g}")
         self.threshold = value
         self._command(lambda: self.session.set_threshold(value))
-        self._describe()
+        self._screen.set_timer(AT_ONCE, self._describe)
 
     def threshold_exactly(self) -> None:
         from screens.widgets.dialogs import Ask

@@ -8,6 +8,8 @@ from rich.style import Style
 from rich.text import Text
 from textual.widgets import Static
 
+from screens.widgets.changes import put_text
+
 SHOWN = 40  # names that can stand in its lines at most
 
 
@@ -27,7 +29,7 @@ class Frontier(Static):
     def show_nodes(self, nodes: Sequence[str], *, closed: bool) -> None:
         if not nodes:
             words = "nothing: the circuit is closed" if closed else "nothing that is kept"
-            self.update(Text(f"◌ to expand: {words}."))
+            put_text(self, Text(f"◌ to expand: {words}."))
             return
         text = Text(f"◌ to expand ({len(nodes)}): ")
         for node in nodes[:SHOWN]:
@@ -37,4 +39,4 @@ class Frontier(Static):
             text.append("…")
         if nodes == ["logits"]:
             text.append("\ne keeps the edges into them that pass the threshold.")
-        self.update(text)
+        put_text(self, text)

@@ -17,6 +17,7 @@ from screens.bench.candidates import Candidates
 from screens.bench.circuit_tree import CircuitTree
 from screens.bench.edges_panel import EdgesPanel
 from screens.bench.frontier import Frontier
+from screens.widgets.changes import put_title
 from screens.widgets.panel_tabs import PanelTabs
 from workbench.circuits.tree import TreeRow
 from workbench.session.views import Candidate
@@ -104,9 +105,7 @@ class Panels(Vertical):
     def entitle(self, titles: dict[str, str]) -> None:
         """Write the panels' titles, in the order of the panels."""
         for number, panel in enumerate(PANELS, 1):
-            widget, title = self.query_one(f"#{panel}"), f"{number} {titles[panel]}"
-            if widget.border_title != title:
-                widget.border_title = title
+            put_title(self.query_one(f"#{panel}"), f"{number} {titles[panel]}")
         self.query_one("#tabs", PanelTabs).update(titles, self.panel)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from workbench.session.session import Session
 
 
+AT_ONCE = 0.06
+"""Seconds in which nobody sees a delay: what is computed by then is shown in one frame with what
+asked for it."""
+
+
 @dataclass(frozen=True)
 class EdgesView:
     """What the candidates panel shows: edges into some inputs of a node, exact in some setting."""
@@ -84,6 +89,7 @@ class SessionRunner:
         self._sweeps = Worker(receiver, "sweeps")
         self._reads = Worker(receiver, "reads")
         self._read_once_more = False
+        self._laid_out: tuple[int, TreeLayout] | None = None  # of a revision of the circuit
         self._done = done
         self._failed = failed
         self._progress = progress
@@ -109,8 +115,18 @@ class SessionRunner:
     # Commands.
 
     def command(self, call: Callable[[], Status]) -> None:
-        """Run a command of the session after those that wait already."""
-        self._commands.put(call, self._done, lambda error: self._failed(error_sentence(error)))
+        """Run a command of the session after those that wait already.
+
+        After the last one the tree is laid out with it, so that both are shown at once.
+        """
+
+        def work() -> Status:
+            status = call()
+            if self._commands.waiting == 1:
+                self._laid_out = (status.revision, self._lay_out())
+            return status
+
+        self._commands.put(work, self._done, lambda error: self._failed(error_sentence(error)))
 
     def other(self, call: Callable[[], object], done: Callable[[], None]) -> None:
         """Run something else in its turn among the commands, such as an export."""
@@ -120,10 +136,13 @@ class SessionRunner:
 
     def read_tree(self, show: Callable[[TreeLayout], None]) -> None:
         """Lay out the tree as it stands then. Asked for while one is laid out: once more after."""
+        laid_out, self._laid_out = self._laid_out, None
         if self._reads.waiting:
             self._read_once_more = True
             return
-        session = self.session
+        if laid_out is not None and laid_out[0] == self.session.status().revision:
+            show(laid_out[1])
+            return
 
         def done(layout: TreeLayout) -> None:
             again, self._read_once_more = self._read_once_more, False
@@ -132,10 +151,10 @@ class SessionRunner:
             else:
                 show(layout)
 
-        def work() -> TreeLayout:
-            return TreeLayout.of(session.tree(missing=True))
+        self._reads.put(self._lay_out, done, lambda error: self._failed(error_sentence(error)))
 
-        self._reads.put(work, done, lambda error: self._failed(error_sentence(error)))
+    def _lay_out(self) -> TreeLayout:
+        return TreeLayout.of(self.session.tree(missing=True))
 
     # Sweeps.
 

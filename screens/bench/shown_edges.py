@@ -128,9 +128,13 @@ class ShownEdges:
 
     def settle(self) -> None:
         """After a moment without another move: start the sweep and the readouts."""
+        self._stop_settling()
+        self._settling = self._panels.set_timer(SETTLE, self._settled)
+
+    def _stop_settling(self) -> None:
         if self._settling is not None:
             self._settling.stop()
-        self._settling = self._panels.set_timer(SETTLE, self._settled)
+            self._settling = None
 
     def _settled(self) -> None:
         self._settling = None
@@ -138,7 +142,7 @@ class ShownEdges:
         follow, self._follow = self._follow, False
         if follow and row is not None and row.name != self.view.node:
             self.choose(row.name)
-            return
+            self._stop_settling()  # the cursor has rested already
         self.look()
         self.read_component()
 

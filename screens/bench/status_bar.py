@@ -7,6 +7,7 @@ from typing import ClassVar
 from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widget import Widget
 
 from screens.base.numbers import (
@@ -28,6 +29,7 @@ from workbench.session.views import Status, TaskInfo
 LEAST_MESSAGE = 14  # cells below which a message would be no more than its ends
 NARROW = 79  # columns from which three lines hold everything
 WIDE = 130  # columns from which two lines hold everything
+HOLD = 0.15  # seconds before numbers look as if they will change: most have changed by then
 
 
 class StatusBar(Widget):
@@ -37,7 +39,7 @@ class StatusBar(Widget):
 
     Attributes:
         comparison: of the circuit with its reference; None if there is none.
-        pending: edits are under way: what they will change is shown dim.
+        pending: edits are under way: what they will change is shown dim, unless they are soon done.
     """
 
     ALLOW_SELECT = False
@@ -63,13 +65,26 @@ class StatusBar(Widget):
         self.task_info = task
         self.status = status
         self.pending = False
+        self._dim = False
+        self._hold: Timer | None = None
         self.comparison: Comparison | None = None
         self._reference_name = ""
 
     def update(self, status: Status | None = None, *, pending: bool) -> None:
         if status is not None:
             self.status = status
+        if self.pending and not pending and self._hold is not None:
+            self._hold.stop()
+            self._hold = None
+        elif pending and self._hold is None:
+            self._hold = self.set_timer(HOLD, self._dims)
         self.pending = pending
+        self._dim = self._dim and pending
+        if status is not None or not pending:
+            self.refresh()
+
+    def _dims(self) -> None:
+        self._dim = self.pending
         self.refresh()
 
     def show_comparison(self, comparison: Comparison | None, name: str) -> None:
@@ -98,7 +113,7 @@ class StatusBar(Widget):
         text = Text()
         if label:
             text.append(label + " ", self.get_component_rich_style("status-bar--label"))
-        if moving and self.pending:
+        if moving and self._dim:
             text.append(value + PENDING, "dim")
         else:
             text.append(
@@ -149,7 +164,7 @@ class StatusBar(Widget):
         text = self._item(
             "faithfulness", plain(status.faithfulness, 4), moving=True, style="strong"
         )
-        if status.change is not None and not self.pending:
+        if status.change is not None and not self._dim:
             text.append(f" ({signed(status.change, 4)})")
         return text
 

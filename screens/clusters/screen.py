@@ -28,6 +28,7 @@ from screens.clusters.keys import ACTIONS, BY_NAME, FOOTER
 from screens.clusters.settings import ClusterSettings
 from screens.clusters.text import VIEWS, describe, number_words
 from screens.discovery.fields import Refused
+from screens.widgets.changes import put_text
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
@@ -133,7 +134,7 @@ class ClustersScreen(Screen[None]):
     def redraw(self) -> None:
         """Show how far the search is, and what was found unless it stands there already."""
         held, row = self.clusterer.held, self.chosen
-        self.query_one("#clusters-title", Static).update(Text(self._title(held)))
+        put_text(self.query_one("#clusters-title", Static), Text(self._title(held)))
         self.query_one(PanelTabs).update({view: view for view in VIEWS}, self.view)
         body = self.query_one("#found")
         width = body.scrollable_content_region.width - 1
@@ -154,8 +155,8 @@ class ClustersScreen(Screen[None]):
                 lines += [Text()] if lines else []
                 lines += describe(view, held, row.number, width, self.session.prompts)
             criteria = describe(BELOW, held, row.number, LIST - 4, self.session.prompts)
-            self.query_one("#criteria", Static).update(Text("\n").join(criteria))
-        self.query_one("#found Static", Static).update(Text("\n").join(lines))
+            put_text(self.query_one("#criteria", Static), Text("\n").join(criteria))
+        put_text(self.query_one("#found Static", Static), Text("\n").join(lines))
         if not same:
             body.scroll_home(animate=False)
 

@@ -30,6 +30,7 @@ from screens.graph.keys import ACTIONS, BY_NAME, FOOTERS
 from screens.graph.layer_map import FED_BY, FEEDS, PICKED, draw_layers
 from screens.graph.link_list import LinkList
 from screens.graph.picture import Member, Picture, letter
+from screens.widgets.changes import put_text
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from workbench.session.views import Status
@@ -163,10 +164,10 @@ class GraphScreen(Screen[str | None]):
         footer = FOOTERS["groups" if self.by_group else "nodes"]
         self.query_one(KeyBar).offer([BY_NAME[name] for name in footer])
         view = "Groups" if self.by_group else "Graph"
-        self.query_one("#graph-title", Static).update(Text(f"{view}  " + " · ".join(parts)))
-        self.query_one("#about", Static).update(self._about())
+        put_text(self.query_one("#graph-title", Static), Text(f"{view}  " + " · ".join(parts)))
+        put_text(self.query_one("#about", Static), self._about())
         self.query_one("#links", LinkList).show_links(self.picture, self.node)
-        self.query_one("#legend", Static).update(self._legend())
+        put_text(self.query_one("#legend", Static), self._legend())
 
     def _about(self) -> Text:
         """The node under the cursor: its state, its group and role, its note."""

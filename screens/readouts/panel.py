@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 DEBOUNCE = 0.08
 """Seconds that a selection must stand still before it is computed; a held key skips what it passes.
 """
+HOLD = 0.2
+"""Seconds after which older values are dimmed: what comes sooner takes their place at once."""
 PATIENCE = 0.3
 """Seconds after which older values make way for the word that newer ones are being computed."""
 LOOK_AGAIN = 0.25
@@ -130,12 +132,14 @@ task is judged.
         self.pair: int | None = None
         self._views = tuple(READOUTS.values())
         self._view = 0
+        self._pending = False
         self._prompts: Prompts | None = None
         self._results: OrderedDict[ReadoutRequest, ReadoutResult | str] = OrderedDict()
         self._shown: ReadoutResult | str | None = None
         self._computing: ReadoutRequest | None = None
         self._background: Worker | None = None
         self._debounce: Timer | None = None
+        self._hold: Timer | None = None
         self._patience: Timer | None = None
         self._plot: PlotextPlot | None = None
 
@@ -168,7 +172,7 @@ task is judged.
     @property
     def pending(self) -> bool:
         """What is shown is not yet what was chosen."""
-        return self.has_class("-waiting")
+        return self._pending
 
     def show(self, session: Session, node: str | None) -> None:
         """Read this component, as soon as the selection stands still."""
@@ -203,11 +207,13 @@ task is judged.
                 timer.stop()
         wish = self.wish()
         known = wish if isinstance(wish, str) else self._results.get(wish)
-        self.set_class(known is None, "-waiting")
-        self._draw_head()
         if known is not None:
-            self._show(known)
+            self._came(known)
         else:
+            self._pending = True
+            self._draw_head()
+            if self._hold is None:
+                self._hold = self.set_timer(HOLD, self._wait)
             self._debounce = self.set_timer(DEBOUNCE, self._compute)
             self._patience = self.set_timer(PATIENCE, self._make_way)
 
@@ -256,11 +262,25 @@ task is judged.
             if wish == self.wish():
                 if self._patience is not None:
                     self._patience.stop()
-                self.remove_class("-waiting")
-                self._draw_head()
-                self._show(result)
+                self._came(result)
                 return
         self._want()
+
+    def _wait(self) -> None:
+        """Say that what is shown is not what was chosen."""
+        self._hold = None
+        self.set_class(self._pending, "-waiting")
+        self._draw_head()
+
+    def _came(self, result: ReadoutResult | str) -> None:
+        """Show what was chosen."""
+        self._pending = False
+        if self._hold is not None:
+            self._hold.stop()
+            self._hold = None
+        self.remove_class("-waiting")
+        self._draw_head()
+        self._show(result)
 
     def _make_way(self) -> None:
         """Older values have stood long enough."""
@@ -298,7 +318,7 @@ task is judged.
                 place,
                 self.pair,
                 n_pairs,
-                self.pending,
+                self.has_class("-waiting"),
                 max(20, self.size.width),
             )
         )

@@ -27,6 +27,7 @@ from screens.base.worker import Worker, error_sentence
 from screens.navigation import OpenSession, OpenTutorial, ResumeSession
 from screens.setup.known import Known, look_up
 from screens.setup.session_list import SessionList
+from screens.widgets.changes import put_title
 from screens.widgets.choice import Choice
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
@@ -125,10 +126,10 @@ class SetupScreen(Screen[None]):
     def on_mount(self) -> None:
         for entry in self.query(Input):
             entry.cursor_blink = False
-        self.query_one("#model-box").border_title = "Model"
-        self.query_one("#task-box").border_title = "Task"
-        self.query_one("#prompts").border_title = "Prompts"
-        self.query_one("#sessions").border_title = "Go on with a former session"
+        put_title(self.query_one("#model-box"), "Model")
+        put_title(self.query_one("#task-box"), "Task")
+        put_title(self.query_one("#prompts"), "Prompts")
+        put_title(self.query_one("#sessions"), "Go on with a former session")
         self.query_one("#keys", KeyBar).offer((OPEN, NEXT, PAIR, TUTORIAL))
         self.query_one("#complaint").display = bool(self.complaint)
         self._offer_means()
@@ -308,11 +309,11 @@ class SetupScreen(Screen[None]):
         view, box = self.query_one("#prompts-text", Static), self.query_one("#prompts")
         preview = self.preview
         if preview is None:
-            box.border_title = "Prompts"
+            put_title(box, "Prompts")
             view.update(Text(self._said))
             return
         of = f" of {count(preview.n_pairs)}" if preview.n_pairs else ""
-        box.border_title = f"Prompts: pair {self.pair + 1}{of} · metric {preview.metric}"
+        put_title(box, f"Prompts: pair {self.pair + 1}{of} · metric {preview.metric}")
         notes = [one_line(preview.description), *map(one_line, preview.notes)]
         if preview.unequal:
             notes.insert(0, f"{preview.unequal} pairs have prompts of different token length: "

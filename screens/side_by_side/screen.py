@@ -21,6 +21,7 @@ from screens.base.tokens import fit, one_line
 from screens.base.worker import Worker, error_sentence
 from screens.side_by_side.edge_table import LETTERS, EdgeTable
 from screens.side_by_side.keys import ACTIONS, BY_NAME, FOOTER
+from screens.widgets.changes import put_text
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from workbench.session.side_by_side import MOST, EdgeRow, Entry
@@ -120,7 +121,7 @@ class SideBySideScreen(Screen[str | None]):
         lines = [*self._places(places, width), *self._shares(width)]
         if len(places) == 1:
             lines.append(Text("o puts a file's circuit beside it, D that of a discovery.", "dim"))
-        self.query_one("#circuits", Static).update(Text("\n").join(lines))
+        put_text(self.query_one("#circuits", Static), Text("\n").join(lines))
         self.query_one(EdgeTable).show_edges(rows, len(places))
 
     def _places(self, places: tuple[Entry, ...], width: int) -> list[Text]:

@@ -51,19 +51,29 @@ _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=?][0-9;]*(?:u|\$p|q|m)|\x1b_[^\x1b]*\
 class Child:
     """A program in a pseudo-terminal of its own.
 
+    Args:
+        size: rows and columns of the terminal.
+
     Attributes:
         started: when it was started.
         chunks: (when, bytes) of all that it wrote.
     """
 
-    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: dict[str, str],
+        size: tuple[int, int] = (ROWS, COLUMNS),
+    ) -> None:
         import fcntl
         import pty
         import termios
 
+        # A size in the environment would go before the terminal's own.
+        inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
         self.chunks: list[tuple[float, bytes]] = []
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         self.started = time.perf_counter()
         self._process = subprocess.Popen(
             command,
@@ -71,7 +81,7 @@ class Child:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            env={**os.environ, **environment, "TERM": "xterm-256color"},
+            env={**inherited, **environment, "TERM": "xterm-256color"},
         )
         os.close(slave)
 

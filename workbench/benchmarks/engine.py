@@ -136,9 +136,12 @@ def measure(
     ]
     if app:
         from workbench.benchmarks.app import measure_app
+        from workbench.benchmarks.line import measure_line
 
         node = head_name(model.graph.n_layers // 2, 0)
         for figure in measure_app(name, task, pairs, node, rounds, device, say):
+            figures.add(figure)
+        for figure in measure_line(name, task, pairs, node, device, say):
             figures.add(figure)
     return figures
 

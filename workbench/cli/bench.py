@@ -25,7 +25,10 @@ def bench(
         int, typer.Option(min=1, help="How often each item is timed; medians are reported.")
     ] = 5,
     app_: Annotated[
-        bool, typer.Option("--app", help="Measure the app: first paint, keys during a sweep.")
+        bool,
+        typer.Option(
+            "--app", help="Measure the app: first paint, keys during a sweep, bytes a key."
+        ),
     ] = False,
     long: Annotated[
         bool, typer.Option("--long", help="Also toggle 10,000 times: drift and memory.")
