@@ -15,7 +15,6 @@ from typing import Any
 
 from textual import events
 from textual.app import App
-from textual.message_pump import MessagePump
 from textual.widget import Widget
 
 PATIENCE = 0.25
@@ -24,6 +23,8 @@ STUCK = 2.0
 """Seconds after which a key goes on though messages are still being dealt with."""
 GLANCE = 0.003
 """Seconds between two looks at what is being computed."""
+SPIN = 64
+"""Looks at messages between two rests."""
 
 
 class KeyQueue:
@@ -73,49 +74,30 @@ class KeyQueue:
     async def _settled(self) -> None:
         """Wait until nothing that the last key set off is under way."""
         began = monotonic()
+        looks = 0
         while (waited := monotonic() - began) < STUCK:
-            busy = next(self._busy(), None)
-            if busy is not None:
-                await _dealt_with(busy, STUCK - waited)
+            if not all(_rests(pump) for pump in self._pumps()):
+                looks += 1
+                await asyncio.sleep(0 if looks % SPIN else GLANCE)
             elif self._computing() and waited < PATIENCE:
                 await asyncio.sleep(GLANCE)
-            elif await self._idled():
+            else:
                 return
 
-    async def _idled(self) -> bool:
-        """Let what is done in idle moments happen, such as styles; whether that was all."""
-        for pump in (self._app, *self._app.screen_stack):
-            idled = asyncio.Event()
-            if pump.is_running and pump.call_later(idled.set):
-                await asyncio.wait_for(idled.wait(), STUCK)
-        return next(self._busy(), None) is None
-
-    def _busy(self) -> Iterator[MessagePump]:
-        """Those of the app, its screens and their widgets that have messages to deal with."""
-        if _has_messages(self._app):
-            yield self._app
+    def _pumps(self) -> Iterator[Widget | App[Any]]:
+        """All that deals with messages: the app, its screens, and their widgets."""
+        yield self._app
         for screen in list(self._app.screen_stack):
             for node in screen.walk_children(with_self=True):
-                if isinstance(node, Widget) and (not node.is_mounted or _has_messages(node)):
+                if isinstance(node, Widget):
                     yield node
 
 
-def _has_messages(pump: MessagePump) -> bool:
-    """Whether messages wait there or are being dealt with."""
-    return bool(getattr(_queue_of(pump), "_unfinished_tasks", pump.message_queue_size))
-
-
-async def _dealt_with(pump: MessagePump, seconds: float) -> None:
-    """Wait until a pump has no messages left, but not for ever."""
-    queue = _queue_of(pump)
-    if queue is None or not _has_messages(pump):
-        await asyncio.sleep(GLANCE)
-        return
-    try:
-        await asyncio.wait_for(queue.join(), seconds)
-    except TimeoutError:
-        return
-
-
-def _queue_of(pump: MessagePump) -> asyncio.Queue[Any] | None:
-    return getattr(pump, "_message_queue", None)
+def _rests(pump: Widget | App[Any]) -> bool:
+    """Whether it has no message left, and has dealt with the last one."""
+    if pump.message_queue_size or not pump.is_mounted:
+        return False
+    # Textual says how many messages wait, but not whether one is being dealt with: only when none
+    # is, does the pump itself wait for its queue.
+    ready = getattr(getattr(pump, "_message_queue", None), "ready_event", None)
+    return bool(getattr(ready, "_waiters", True))
