@@ -16,8 +16,9 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.screen import Screen
 
+from screens.base.key_queue import KeyQueue
 from screens.base.tokens import one_line
-from screens.base.worker import leave_without_waiting
+from screens.base.worker import leave_without_waiting, owed
 from screens.error_log import ErrorLog
 from screens.navigation import OpenSession, OpenTutorial, ResumeSession, ShowBench, ShowSetup
 from screens.terminal.driver import light_driver
@@ -76,6 +77,7 @@ class WorkbenchApp(App[None]):
         self.session = session
         self.tutorial = tutorial
         self.error_log = ErrorLog()
+        self.key_queue = KeyQueue(self, owed)
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Run the app; the process can end right after it, whatever still computes."""
@@ -197,6 +199,8 @@ class WorkbenchApp(App[None]):
         """Nothing is typed blindly: what cannot be seen hears no key but those that leave."""
         typed = isinstance(event, events.Key | events.Paste)
         leaving = isinstance(event, events.Key) and event.key in LEAVING_KEYS
+        if self.key_queue.holds(event):
+            return
         if typed and not leaving and self.screen.has_class("-too-small"):
             return
         await super().on_event(event)

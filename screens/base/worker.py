@@ -26,6 +26,12 @@ log = logging.getLogger("workbench.screens")
 T = TypeVar("T")
 
 _threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_owing: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+def owed() -> bool:
+    """Whether a result is under way that the next key may depend on."""
+    return any(worker.waiting for worker in _owing)
 
 
 def leave_without_waiting(code: int) -> None:
@@ -86,11 +92,14 @@ class Worker:
     Glossary: docs/glossary.md#worker.
     """
 
-    def __init__(self, receiver: MessagePump, name: str) -> None:
+    def __init__(self, receiver: MessagePump, name: str, *, owes: bool = False) -> None:
+        """`owes`: what it computes was asked for by a key, and the next key may depend on it."""
         self._receiver = receiver
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._waiting = 0
+        if owes:
+            _owing.add(self)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         _threads.add(self._thread)
         self._thread.start()
@@ -118,6 +127,7 @@ class Worker:
 
     def stop(self) -> None:
         """Take no more jobs; what runs is not waited for."""
+        _owing.discard(self)
         self._jobs.put(None)
 
     def _run(self) -> None:

@@ -41,7 +41,7 @@ class Panels(Vertical):
     """
 
     class Entered(Message):
-        """The focus came to another panel."""
+        """Another panel is shown than before."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -90,6 +90,8 @@ class Panels(Vertical):
 
     def show(self, panel: str) -> None:
         """Show a panel, wherever the focus is."""
+        if self.panel and self.panel != panel:
+            self.post_message(self.Entered())
         self.panel = panel
         for name in PANELS:
             self.set_class(name == panel, f"-show-{name}")
@@ -114,4 +116,3 @@ class Panels(Vertical):
             widget = widget.parent if isinstance(widget.parent, Widget) else None
         if widget is not None and widget.id and widget.id != self.panel:
             self.show(widget.id)
-            self.post_message(self.Entered())

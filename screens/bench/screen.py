@@ -46,6 +46,7 @@ def _by(method: Callable[[BenchScreen], Callable[[], None]]) -> Callable[[BenchS
     """An action of the screen that a method of one of its parts carries out."""
 
     def act(bench: BenchScreen) -> None:
+        bench.shown.catch_up()
         method(bench)()
 
     return act
@@ -336,6 +337,7 @@ class BenchScreen(Screen[None]):
     # Panels.
 
     def on_panels_entered(self) -> None:
+        self.shown.catch_up()
         self.shown.settle()
 
     def on_descendant_focus(self) -> None:
@@ -395,6 +397,7 @@ class BenchScreen(Screen[None]):
         self.shown.choose(node)
 
     def action_inputs(self, chosen: str = "") -> None:
+        self.shown.catch_up()
         self.shown.inputs(chosen)
 
     def action_proposal(self, what: str) -> None:
@@ -420,6 +423,7 @@ class BenchScreen(Screen[None]):
         self.action_panel("candidates")
 
     def action_panel(self, panel: str) -> None:
+        self.shown.catch_up()
         self.panels.go_to(panel)
         self.describe()
 

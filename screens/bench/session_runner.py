@@ -85,9 +85,9 @@ class SessionRunner:
         self.session = session
         self.sweep: Sweep | None = None
         self.stopped = False
-        self._commands = Worker(receiver, "commands")
+        self._commands = Worker(receiver, "commands", owes=True)
         self._sweeps = Worker(receiver, "sweeps")
-        self._reads = Worker(receiver, "reads")
+        self._reads = Worker(receiver, "reads", owes=True)
         self._read_once_more = False
         self._laid_out: tuple[int, TreeLayout] | None = None  # of a revision of the circuit
         self._done = done

@@ -126,6 +126,12 @@ class ShownEdges:
         """The tree's cursor moved: show the node that it comes to."""
         self._follow = True
 
+    def catch_up(self) -> None:
+        """Let the table follow the tree's cursor at once: what comes now is about its node."""
+        row = self._tree.highlighted
+        if self._follow and row is not None:
+            self.choose(row.name)
+
     def settle(self) -> None:
         """After a moment without another move: start the sweep and the readouts."""
         self._stop_settling()

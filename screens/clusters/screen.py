@@ -107,7 +107,7 @@ class ClustersScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._background = Worker(self, "clusters")
-        self._commands = Worker(self, "clusters' circuits")
+        self._commands = Worker(self, "clusters' circuits", owes=True)
         self.query_one(KeyBar).offer([BY_NAME[name] for name in FOOTER])
         self._list()
         self.set_interval(LOOK_AGAIN, self.redraw)

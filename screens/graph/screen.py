@@ -86,7 +86,7 @@ class GraphScreen(Screen[str | None]):
         yield KeyBar(BY_NAME["help"], id="keys")
 
     def on_mount(self) -> None:
-        self._background = Worker(self, "graph")
+        self._background = Worker(self, "graph", owes=True)
         self.set_interval(LOOK_AGAIN, self._look)
         if self.node not in self.picture.layer:
             self.node = "logits"

@@ -119,7 +119,7 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
         self.refresh()
         after = self.highlighted
         if (after and self.key(after)) != (before and self.key(before)):
-            self.post_message(self.Highlighted(self, after))
+            self._tell(self.Highlighted(self, after))
 
     def clear(self) -> None:
         """No rows, and the next ones begin at the top."""
@@ -145,7 +145,7 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
         self.redraw(old)
         self.redraw(index)
         self._reveal()
-        self.post_message(self.Highlighted(self, self.highlighted))
+        self._tell(self.Highlighted(self, self.highlighted))
 
     def move_to_key(self, key: str) -> bool:
         """Put the cursor on the first row of that key; False if there is none."""
@@ -154,6 +154,11 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
                 self.move_to(i)
                 return True
         return False
+
+    def _tell(self, message: Highlighted) -> None:
+        # Textual takes whoever calls for the sender, and lets a message go no further than to its
+        # sender: told by a panel to filter, the list would be heard by that panel alone.
+        self.post_message(message.set_sender(self))
 
     def _page(self) -> int:
         return max(1, self.scrollable_content_region.height - self.HEADING)
@@ -228,7 +233,7 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
         if index >= len(self.rows):
             return
         if index == self.index:  # a click chooses, even where the cursor stands already
-            self.post_message(self.Highlighted(self, self.rows[index]))
+            self._tell(self.Highlighted(self, self.rows[index]))
         self.move_to(index)
         if not self.clicked(self.rows[index], offset.x) and event.chain > 1:
-            self.post_message(self.Chosen(self, self.rows[index]))
+            self._tell(self.Chosen(self, self.rows[index]))

@@ -1,0 +1,103 @@
+"""KeyQueue: keys in their turn, each heard when all that the ones before it set off has been done.
+
+Textual hands a key to whatever has the focus when it is read. Keys that arrive together, after a
+stall of the line or from a paste, would all go to the focus as it was before the first of them, and
+to lists that have not been filtered yet. Here the next one waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from time import monotonic
+from typing import Any
+
+from textual import events
+from textual.app import App
+from textual.widget import Widget
+
+PATIENCE = 0.25
+"""Seconds that a key waits for what those before it compute: longer would feel like a stall."""
+STUCK = 2.0
+"""Seconds after which a key goes on though messages are still being dealt with."""
+GLANCE = 0.003
+"""Seconds between two looks at what is being computed."""
+SPIN = 64
+"""Looks at messages between two rests."""
+
+
+class KeyQueue:
+    """Lets keys, pastes and clicks through to the app one after another.
+
+    Args:
+        app: whose keys they are; it asks `holds` of each event that it gets.
+        computing: whether something that a key asked for is computed in a thread, of which the
+            next key may depend.
+    """
+
+    def __init__(self, app: App[Any], computing: Callable[[], bool]) -> None:
+        self._app = app
+        self._computing = computing
+        self._waiting: deque[events.Event] = deque()
+        self._released: events.Event | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """No key waits, and what the last one set off has been done."""
+        return self._task is None
+
+    def holds(self, event: events.Event) -> bool:
+        """Whether this event has to wait; it comes again when it is its turn."""
+        if event is self._released or not isinstance(event, events.InputEvent | events.Paste):
+            return False
+        if isinstance(event, events.InputEvent) and event.is_forwarded:
+            return False
+        if self._task is not None:
+            self._waiting.append(event)
+            return True
+        if not isinstance(event, events.MouseMove):  # which sets off nothing that others need
+            self._task = asyncio.create_task(self._take_turns())
+        return False
+
+    async def _take_turns(self) -> None:
+        try:
+            await self._settled()
+            while self._waiting:
+                self._released = self._waiting.popleft()
+                self._app.post_message(self._released)
+                await self._settled()
+        finally:
+            self._task = None
+
+    async def _settled(self) -> None:
+        """Wait until nothing that the last key set off is under way."""
+        began = monotonic()
+        looks = 0
+        while (waited := monotonic() - began) < STUCK:
+            if not all(_rests(pump) for pump in self._pumps()):
+                looks += 1
+                await asyncio.sleep(0 if looks % SPIN else GLANCE)
+            elif self._computing() and waited < PATIENCE:
+                await asyncio.sleep(GLANCE)
+            else:
+                return
+
+    def _pumps(self) -> Iterator[Widget | App[Any]]:
+        """All that deals with messages: the app, its screens, and their widgets."""
+        yield self._app
+        for screen in list(self._app.screen_stack):
+            for node in screen.walk_children(with_self=True):
+                if isinstance(node, Widget):
+                    yield node
+
+
+def _rests(pump: Widget | App[Any]) -> bool:
+    """Whether it has no message left, and has dealt with the last one."""
+    if pump.message_queue_size or not pump.is_mounted:
+        return False
+    # Textual says how many messages wait, but not whether one is being dealt with: only when none
+    # is, does the pump itself wait for its queue.
+    ready = getattr(getattr(pump, "_message_queue", None), "ready_event", None)
+    return bool(getattr(ready, "_waiters", True))
