@@ -1,4 +1,4 @@
-"""KeyQueue: keys in their turn, each heard when all that the ones before it set off has been done.
+"""KeyQueue: keys in their turn, each heard when the ones before it have had their effect.
 
 Textual hands a key to whatever has the focus when it is read. Keys that arrive together, after a
 stall of the line or from a paste, would all go to the focus as it was before the first of them, and
@@ -17,8 +17,8 @@ from textual import events
 from textual.app import App
 from textual.widget import Widget
 
-PATIENCE = 0.25
-"""Seconds that a key waits for what those before it compute: longer would feel like a stall."""
+PATIENCE = 0.1
+"""Seconds that keys wait for what the ones before them compute: longer would feel like a stall."""
 STUCK = 2.0
 """Seconds after which a key goes on though messages are still being dealt with."""
 GLANCE = 0.003
@@ -32,11 +32,11 @@ class KeyQueue:
 
     Args:
         app: whose keys they are; it asks `holds` of each event that it gets.
-        computing: whether something that a key asked for is computed in a thread, of which the
-            next key may depend.
+        computing: whether something was asked for in these last seconds that is still computed in
+            a thread, and on which the next key may depend.
     """
 
-    def __init__(self, app: App[Any], computing: Callable[[], bool]) -> None:
+    def __init__(self, app: App[Any], computing: Callable[[float], bool]) -> None:
         self._app = app
         self._computing = computing
         self._waiting: deque[events.Event] = deque()
@@ -75,11 +75,11 @@ class KeyQueue:
         """Wait until nothing that the last key set off is under way."""
         began = monotonic()
         looks = 0
-        while (waited := monotonic() - began) < STUCK:
+        while monotonic() - began < STUCK:
             if not all(_rests(pump) for pump in self._pumps()):
                 looks += 1
                 await asyncio.sleep(0 if looks % SPIN else GLANCE)
-            elif self._computing() and waited < PATIENCE:
+            elif self._computing(PATIENCE):
                 await asyncio.sleep(GLANCE)
             else:
                 return

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import math
 import os
 import queue
 import sys
 import threading
 import weakref
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from textual.message_pump import MessagePump
@@ -29,9 +31,10 @@ _threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _owing: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
-def owed() -> bool:
-    """Whether a result is under way that the next key may depend on."""
-    return any(worker.waiting for worker in _owing)
+def owed(patience: float = math.inf) -> bool:
+    """Whether a result that the next key may depend on was asked for in the last seconds."""
+    since = monotonic() - patience
+    return any(worker.waiting and worker.asked > since for worker in _owing)
 
 
 def leave_without_waiting(code: int) -> None:
@@ -86,6 +89,8 @@ class Job(Generic[T]):
 class Worker:
     """One daemon thread that runs jobs in the order in which they were put.
 
+    Attribute `asked` is when the last job was put, by the clock of `time.monotonic`.
+
     Make it where an event loop runs. Results are delivered through the receiver's message queue, in
     order, and dropped when the receiver is gone.
 
@@ -98,6 +103,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._waiting = 0
+        self.asked = 0.0
         if owes:
             _owing.add(self)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -116,6 +122,7 @@ class Worker:
         failed: Callable[[BaseException], None],
     ) -> None:
         self._waiting += 1
+        self.asked = monotonic()
         self._jobs.put(Job(work, done, failed))
 
     def deliver(self, call: Callable[[], None]) -> None:

@@ -428,12 +428,8 @@ class BenchScreen(Screen[None]):
         self.describe()
 
     def action_readout(self, what: str) -> None:
-        """What a click on a key of the readouts does."""
-        readouts = self.panels.readouts
-        if what == "mean":
-            readouts.action_mean()
-        else:
-            getattr(readouts, f"action_{what}")(1)
+        act = getattr(self.panels.readouts, f"action_{what}")
+        act() if what == "mean" else act(1)
 
     def action_graph(self) -> None:
         self.dialogs.graph(self.graph_screen())

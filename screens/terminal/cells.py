@@ -104,7 +104,7 @@ class Row:
 
 
 def _clusters(text: str) -> list[tuple[str, int, bool]]:
-    """A text's characters with what joins them: each with its cells, and whether that is unsure.
+    """A text's characters with what joins them, their cells, and whether these are unsure.
 
     The first has no cells where it joins what stands before the text.
     """

@@ -1,4 +1,4 @@
-"""The driver through which the app writes: Textual's own, with a `Line` before the terminal."""
+"""The app's driver: Textual's own, with a `Line` before the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Line: a model of the terminal that turns what Textual writes into as few bytes as show the same.
+"""Line: a model of the terminal, by which few bytes show all that Textual writes.
 
 It understands what Textual writes: text, looks, links, and the cursor put somewhere. Modes and
 questions pass through. What it does not understand passes through as well, and as nobody knows what

@@ -67,7 +67,7 @@ def runs(y: int, row: Row, cells: list[int], *, in_order: bool) -> list[Run]:
 def drawing(
     found: Sequence[Run], rows: Sequence[Row], columns: int, cursor: tuple[int, int], look: Look
 ) -> tuple[str, Look]:
-    """Write the runs and put the cursor in its place (column, row), as cheaply as any order allows.
+    """Write the runs and put the cursor at (column, row), in the cheapest order.
 
     From the top to the bottom, or look after look, which saves changes of colour and costs moves.
 

@@ -1,4 +1,4 @@
-"""Setting what a widget says only where it says something else: Textual repaints it each time."""
+"""Setting what a widget says only if it is new: Textual repaints it each time."""
 
 from __future__ import annotations
 

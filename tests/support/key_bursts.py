@@ -11,11 +11,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from screens.app import WorkbenchApp
-from screens.base.worker import Worker, owed
+from screens.base.worker import owed
 from screens.bench.screen import BenchScreen
 
 GAP = 0.05
 """Seconds between two keys of somebody who types fast."""
+LOOKS = 8
+"""How often the app has to be found calm."""
 WORDS = {" ": "space", "/": "slash", ".": "full_stop", "[": "left_square_bracket",
          "]": "right_square_bracket", "?": "question_mark", "->": "minus"}  # fmt: skip
 NAMED = {"⏎": "enter", "⎋": "escape", "⇥": "tab", "⌫": "backspace", "↓": "down", "↑": "up",
@@ -40,19 +42,21 @@ async def send(app: WorkbenchApp, keys: str, gap: float) -> None:
     await asyncio.sleep(0)
 
 
-async def calm(pilot: Pilot[Any], workers: set[Worker], seconds: float = 20) -> None:
-    """Wait until no key waits, nothing computes, and nothing more comes of what was computed."""
+async def calm(pilot: Pilot[Any], rest: float = 0.4, seconds: float = 30) -> None:
+    """Wait until no key waits, nothing computes, and for a while nothing more comes of it."""
     app = pilot.app
     assert isinstance(app, WorkbenchApp)
-    end, since = time.monotonic() + seconds, None
-    while since is None or time.monotonic() - since < 0.6:
+    end, since, looks = time.monotonic() + seconds, 0.0, 0
+    # A busy thread can keep the app from running: a while in which it did not run says nothing.
+    while looks < LOOKS or time.monotonic() - since < rest:
         assert time.monotonic() < end, "it took too long"
         bench = next((s for s in app.screen_stack if isinstance(s, BenchScreen)), None)
-        busy = not app.key_queue.idle or owed() or any(w.waiting for w in workers)
-        if busy or (bench is not None and bench.is_mounted and not bench.quiet):
-            since = None
-        elif since is None:
-            since = time.monotonic()
+        busy = not app.key_queue.idle or owed() or bench is None or not bench.is_mounted
+        if busy or (bench is not None and not bench.quiet):
+            looks = 0
+        else:
+            since = time.monotonic() if looks == 0 else since
+            looks += 1
         await pilot.pause(0.01)
 
 

@@ -1,4 +1,4 @@
-"""What the app writes to its terminal for each key: the bytes that a slow line has to carry."""
+"""What the app writes to its terminal for each key, in bytes on the line."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def key_costs(app: Listener, size: tuple[int, int]) -> list[Cost]:
 
 
 def sweep_rate(app: Listener, node: str) -> tuple[float, float]:
-    """Go to a node and listen while its edges are swept; bytes in a second at most, and seconds.
+    """Listen while a node's edges are swept: the most bytes in a second, and the seconds.
 
     The node's edges and readouts, which fill two panels at once, are not counted.
     """

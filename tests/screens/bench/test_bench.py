@@ -207,7 +207,7 @@ async def test_the_same_edge_toggled_thrice_ends_where_it_should(
         edge = bench.table.rows[0].edge
         engine.gate.clear()
         await pilot.press("space", "space", "space")
-        assert "○…" in row_text(bench, edge)
+        await until(pilot, lambda: "○…" in row_text(bench, edge))
         engine.gate.set()
         await settled(pilot)
         assert edge not in session.circuit.edges()
@@ -618,6 +618,7 @@ async def test_keys_are_answered_while_a_command_computes(toy: tuple[Session, To
         bench = await settled(pilot)
         engine.gate.clear()
         await pilot.press("e", "2", "j", "j")
+        await until(pilot, lambda: app.key_queue.idle)
         assert bench.table.index == 2
         await pilot.press("question_mark")
         await pilot.pause()

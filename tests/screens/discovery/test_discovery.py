@@ -573,6 +573,7 @@ async def test_keys_faster_than_the_engine_are_not_lost(
         proposal = [p.edge for p in session.discoveries.proposal()]
         engine.gate.clear()
         await pilot.press("y", "y", "n", "y")
+        await until(pilot, lambda: app.key_queue.idle)
         assert proposal[4] in strip_text(app) and session.status().edges == 0
         assert "…" in strip_text(app), "what accepting does is not known yet"
         engine.gate.set()

@@ -1,0 +1,98 @@
+"""Keys that arrive in one read do what the same keys do when they are typed, on every screen.
+
+What a key does may depend on numbers that are computed meanwhile: a table is sorted anew when its
+effects are known. So the effects are known here before the first key, and no key stops a
+computation halfway.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from screens.app import WorkbenchApp
+from tests.support.key_bursts import GAP, calm, seen, send
+from tests.support.tiny_sessions import tiny_session
+from workbench.session.session import Session
+
+pytestmark = pytest.mark.slow
+
+MOVES = "⏎⎋⇥jkhl↓↑←→"
+PLACES = {
+    "bench": ("", MOVES + "⌫e.  axnruUidsftN/1230A]["),
+    "edges": ("e2", MOVES + "  axruis01mheads.⌫"),
+    "filter": ("e2f", MOVES + "a01mh.< x⌫"),
+    "readouts": ("e3", "⏎⎋⇥hl←→,.<>0me"),
+    "graph": ("eg", MOVES + "  gGrnmpfbuU?12x/da"),
+    "discover": ("D", MOVES + " 1250abxst"),
+    "assessment": ("ev", MOVES + " e"),
+    "beside": ("eB", MOVES + " abxB"),
+    "jump": ("/", MOVES + "a1m.⌫"),
+    "help": ("?", MOVES + "ab"),
+    "prompts": ("p", MOVES + "<>0"),
+    "export": ("o", "⎋⇥a1.⌫→←"),
+    "note": ("eN", "⏎⎋⇥a1 .⌫→←N"),
+    "threshold": ("t", "⏎⎋⇥01.⌫→←ta"),
+}
+"""How to come to a screen or dialog, and the keys that are tried there."""
+PICKED = (
+    "2fx1", "2fx1⏎ ", "/m1⏎", "gh h h ", "e.e.e.", "ejj ", "jj2 ", "jjm", "uUuU", "N1hello⏎",
+    "t0.3⏎a", "eg rname⏎role⏎",
+)  # fmt: skip
+"""Each of a kind that went wrong once, or would without a queue."""
+TIMES = re.compile(r" *<?\d+ ms| {2,}")
+"""How long something took, which differs, and the blanks that make room for it."""
+
+
+def prepared(folder: Path) -> Session:
+    """A session in which all effects in the full model are known."""
+    folder.mkdir()
+    session = tiny_session(folder)
+    for node in session.graph.nodes:
+        session.sweep(node, "qkv", "full")
+    return session
+
+
+async def outcome(folder: Path, place: str, keys: str, gap: float, size: tuple[int, int]) -> str:
+    """What is to be seen after these keys, and the commands that they made."""
+    session = prepared(folder)
+    app = WorkbenchApp(session=session)
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        async with app.run_test(size=size) as pilot:
+            await calm(pilot)
+            for sign in place:
+                await send(app, sign, 0)
+                await calm(pilot, 0.05)
+            await send(app, keys, gap)
+            await calm(pilot)
+            app.clear_notifications()
+            await pilot.pause()
+            text = "\n".join([seen(app), *session.commands()])
+    finally:
+        os.chdir(before)
+    return TIMES.sub(" ", text.replace(str(folder), ""))
+
+
+async def check(tmp_path: Path, place: str, keys: str, size: tuple[int, int]) -> None:
+    typed = await outcome(tmp_path / "typed", place, keys, GAP, size)
+    at_once = await outcome(tmp_path / "burst", place, keys, 0, size)
+    assert at_once == typed, (place, keys)
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_random_keys(tmp_path: Path, place: str) -> None:
+    draw = random.Random(place)
+    way, alphabet = PLACES[place]
+    keys = "".join(draw.choices(alphabet, k=14))
+    await check(tmp_path, way, keys, draw.choice([(160, 48), (80, 24)]))
+
+
+@pytest.mark.parametrize("keys", PICKED)
+async def test_picked_keys(tmp_path: Path, keys: str) -> None:
+    await check(tmp_path, "", keys, (160, 48))
