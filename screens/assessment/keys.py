@@ -1,4 +1,4 @@
-"""Every action of the assessment screen, once: its keys, its word in the footer, its sentence."""
+"""Every action of the assessment screen, once: keys, word in the footer, sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The assessment screen: what is asked of a circuit before it is believed, and the answers.
+"""The assessment screen: what is asked of a circuit before it is believed.
 
 Questions stand in a list; the answer of the chosen one, its definition and its picture beside it.
 They are computed in the background, one after the other, for the circuit as it stood when each

@@ -1,5 +1,6 @@
-"""What each part of an assessment found, as lines of a given width, and the one number that says
-most of it: two functions a part.
+"""What each part of an assessment found, as lines of a given width and as one number.
+
+Two functions a part; the number is the one that says most.
 
 Nothing here knows a widget or computes a number that the result does not have.
 """

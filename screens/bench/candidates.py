@@ -1,7 +1,7 @@
-"""The table of candidate edges into the chosen node: kept or not, estimate, exact effect, cost.
+"""The table of candidate edges into the chosen node: marks, effects, costs.
 
-Owns order, filter, columns and marks. It knows no session: `Bench` hands it `Candidate`s and hears
-what the user clicked.
+Owns order, filter, columns and marks. It knows no session: the bench hands it `Candidate`s and
+hears what the user clicked.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def _size(value: float | None) -> float:
 
 
 class Candidates(LineList[Candidate]):
-    """The table. Attributes set by `Bench` between calls of `show_edges`:
+    """The table.
+
+    Attributes, set by the bench between calls of `show_edges`:
 
     sweeping: edges whose exact value is being computed: a value known before is shown dim.
     costing: drop costs are being computed.

@@ -1,4 +1,4 @@
-"""The circuit as a tree, back from the logits: kept edges, and what is still to be expanded."""
+"""The circuit as a tree, back from the logits: kept edges, and what is to be expanded."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Difference:
 
 
 class DifferenceList(LineList[Difference]):
-    """The list: missing edges, then extra ones, then undecided ones, each back from the logits."""
+    """Missing edges, then extra, then undecided ones, each back from the logits."""
 
     HEADING = 1
     BINDINGS: ClassVar[list[BindingType]] = [

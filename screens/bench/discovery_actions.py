@@ -1,4 +1,4 @@
-"""Discoveries on the bench: what their keys do, and what is told of a discovery that is over."""
+"""Discoveries on the bench: what their keys do, and what is told at the end of one."""
 
 from __future__ import annotations
 

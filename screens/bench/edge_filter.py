@@ -9,7 +9,7 @@ HELP = "a9  a9.h1  m3  heads  mlps  kept  dropped  preview  q  k  v  >0.05  role
 
 
 class EdgeFilter:
-    """All words must hold. A word is one of those in `HELP`, or a part of a source's name or role.
+    """All words must hold: words of `HELP`, or parts of a source's name or role.
 
     Attributes:
         depends_on_values: the answer may change while effects are computed.

@@ -1,4 +1,4 @@
-"""Edits on the bench: what the keys that change the circuit, its notes and the threshold do."""
+"""Edits on the bench: keys that change the circuit, its notes and the threshold."""
 
 from __future__ import annotations
 

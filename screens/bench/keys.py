@@ -1,4 +1,4 @@
-"""Every action of the bench, once: its keys, its word in the footer, its sentence in the help."""
+"""Every action of the bench, once: keys, word in the footer, sentence in the help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench's three panels: the circuit, the edges into a node, the readouts; one has the focus.
+"""The bench's three panels: the circuit, the edges into a node, the readouts.
 
 Where there is no room for all of them side by side, a line names them and one or two are shown.
 """

@@ -1,7 +1,9 @@
-"""The bench: the circuit as a tree, the edges into the chosen node, readouts, and the status bar.
+"""The bench: circuit, edges into the chosen node, readouts, and the status bar.
 
 It shows a session and hears keys and clicks. What computes goes through its `SessionRunner`; what
 the keys do is done by its parts: the edges that it shows, its edits, its discoveries, its dialogs.
+
+Glossary: docs/glossary.md#bench.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SessionRunner: a session's commands in order and its sweeps beside them, away from the screen.
+"""SessionRunner: a session's commands in order and its sweeps beside them.
 
 Commands go through one queue, so that keys pressed faster than they are computed are neither lost
 nor swapped. A sweep belongs to an `EdgesView`; when the view changes, the sweep is cancelled and
@@ -30,7 +30,7 @@ asked for it."""
 
 @dataclass(frozen=True)
 class EdgesView:
-    """What the candidates panel shows: edges into some inputs of a node, exact in some setting."""
+    """What the edges panel shows: edges into some inputs of a node, exact in a setting."""
 
     node: str
     inputs: str = "qkv"

@@ -1,4 +1,4 @@
-"""TreeLayout: the tree's rows with what drawing them needs, made in a thread: it may be large."""
+"""TreeLayout: the tree's rows with what drawing them needs, made in a thread."""
 
 from __future__ import annotations
 

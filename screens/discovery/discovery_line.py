@@ -1,4 +1,4 @@
-"""The line of the discovery that runs beside commands and sweeps: it runs it and tells of it."""
+"""The line of the discovery under way: it runs it and tells of it."""
 
 from __future__ import annotations
 

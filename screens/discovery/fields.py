@@ -1,4 +1,4 @@
-"""What a method of discovery is told, and how edges are selected: lines of fields, read as values.
+"""What a method is told, and how edges are selected: fields, read as values.
 
 A field that the method does not heed is not shown.
 """
@@ -78,7 +78,7 @@ class Labelled(Horizontal):
 
 
 class OptionFields(Horizontal):
-    """The options that a method heeds; methods whose options are asked for alike share a field."""
+    """The options that a method heeds; methods that are asked alike share a field."""
 
     DEFAULT_CSS = """
     OptionFields { height: 1; }

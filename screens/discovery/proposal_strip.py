@@ -1,8 +1,10 @@
-"""The strip that steps through a proposal: which edge, what its scores are, what accepting does.
+"""The strip that steps through a proposal: edge, scores, what accepting does.
 
 It has the focus while one steps, so that its keys are its own; the panels above follow the edge.
 Decisions go through the queue of commands. An edge whose decision is under way is passed over, so
 that keys may be pressed faster than they are computed.
+
+Glossary: docs/glossary.md#stepping.
 """
 
 from __future__ import annotations

@@ -141,6 +141,7 @@ class Results(Dialog[ResultAnswer]):
 
 
 def faithfulness_words(held: DiscoveryResult) -> str:
+    """A result's faithfulness, or why there is none."""
     if held.faithfulness is not None:
         return plain(held.faithfulness, 4)
     return "unknown" if held.metric is None else "undefined"

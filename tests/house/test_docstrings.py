@@ -18,15 +18,6 @@ FIELD = "Terms of the field"
 LINK = re.compile(re.escape(GLOSSARY) + r"#([\w-]+)")
 CLOSING = re.compile(r"\n\nGlossary: (.+)\Z", re.DOTALL)
 
-# Folders whose docstrings are still to be mended.
-LATER = (
-    "screens/assessment/",
-    "screens/bench/",
-    "screens/discovery/",
-    "workbench/assessment/",
-    "workbench/transformer/families/",
-)
-
 
 def docstrings() -> Iterator[tuple[str, str]]:
     """Every docstring of the packages, and where it stands."""
@@ -44,7 +35,7 @@ def test_a_docstring_begins_with_one_line_that_is_whole() -> None:
     for where, text in docstrings():
         first, *rest = text.splitlines()
         whole = len(first) <= MAX_FIRST_LINE and first.endswith(ENDS)
-        if not (whole and not "".join(rest[:1])) and not where.startswith(LATER):
+        if not (whole and not "".join(rest[:1])):
             broken.append(f"{where}: {first}")
     assert not broken
 
@@ -74,8 +65,7 @@ def test_every_word_of_the_glossary_is_linked_from_where_it_is_defined() -> None
     missing = {
         f"{anchor}: {place}"
         for anchor, place in words().items()
-        if not place.startswith(LATER)
-        and not any(word == anchor and file.startswith(place) for word, file in linked)
+        if not any(word == anchor and file.startswith(place) for word, file in linked)
     }
     assert not missing
 

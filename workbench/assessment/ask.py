@@ -1,4 +1,4 @@
-"""Asking one part its question; what goes wrong in a plug-in's part is told and costs no other."""
+"""Asking one part its question; a plug-in's part that fails costs no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Assessing circuits part by part: in one call for scripts, and as work for whoever drives it."""
+"""Assessing circuits part by part, in one call or as work to be driven."""
 
 from __future__ import annotations
 

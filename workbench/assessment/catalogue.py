@@ -1,8 +1,9 @@
-"""The parts of an assessment: their names, the question that each answers, its definition, and the
-functions that answer it and tell the answer.
+"""The parts of an assessment: their questions, and the functions that answer them.
 
 Pure data, so that the command line, the report and the screens name them alike and wait for
 nothing; the functions are named, and imported when they are needed.
+
+Glossary: docs/glossary.md#part.
 """
 
 from __future__ import annotations
@@ -220,7 +221,7 @@ def parts_of_one() -> tuple[Part, ...]:
 
 
 def find_parts(names: Iterable[str] | None) -> tuple[Part, ...]:
-    """The parts of these names, `FILE.py:NAME` among them, in the catalogue's order; all for None.
+    """The parts of these names or files (`FILE.py:NAME`), in order; all for None.
 
     Raises:
         WorkbenchError: there is none of a name, or no name at all.

@@ -68,4 +68,5 @@ class AssessmentSettings:
             )
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values."""
         return asdict(self)

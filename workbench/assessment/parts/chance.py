@@ -1,4 +1,4 @@
-"""Chance: how faithful random circuits are that are as large as this one, or of its very shape.
+"""Chance: how faithful random circuits of this one's size or shape are.
 
 Edges drawn from all edges without regard to paths are almost all dead, so that any circuit beats
 them. Both kinds of random circuits here are alive to the last edge, as the circuit is whose dead

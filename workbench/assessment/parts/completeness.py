@@ -1,4 +1,4 @@
-"""Completeness: whether the circuit without some nodes does as the model without the same nodes.
+"""Completeness: whether circuit and model do alike without the same nodes.
 
 Wang et al. 2022 (2211.00593): a complete circuit has a small |F(C without K) - F(M without K)| for
 every set K of its nodes, F being the mean metric. Nodes are removed by ablating all that they
@@ -135,7 +135,7 @@ class _Knockouts:
 def _greedy(
     gaps: _Knockouts, nodes: Sequence[str], random: np.random.Generator
 ) -> Work[list[Knockout]]:
-    """Grow sets towards the largest gap: each time by the best of some candidates drawn at random.
+    """Grow sets towards the largest gap, each time by the best of random candidates.
 
     All starts take a step together. A step is taken even if the gap shrinks by it.
     """

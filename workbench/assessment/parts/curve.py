@@ -1,4 +1,4 @@
-"""The faithfulness of circuits of all sizes, and the areas CPR and CMD as MIB computes them.
+"""The faithfulness of circuits of all sizes, and MIB's areas CPR and CMD.
 
 MIB (Mueller et al. 2025, 2504.13151; the repository's `evaluation.py`): the n best edges are kept
 for n = int(p N) at ten nominal shares p, dead ends are pruned, f is the faithfulness, and

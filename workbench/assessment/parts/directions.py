@@ -1,5 +1,4 @@
-"""Noising and denoising: every part of the circuit corrupted in the model, and clean in the
-corrupted run.
+"""Noising and denoising: a part corrupted in the model, or clean in the corrupted run.
 
 An OR of two paths is invisible to noising, since with one of them corrupted the other still does
 it; an AND is invisible to denoising, since one of its inputs alone does nothing. So both are done,
@@ -96,7 +95,7 @@ def assess_part(
 
 
 def gate(noising: float | None, denoising: float | None, strong: float, weak: float) -> Gate | None:
-    """What it is that one direction sees and the other does not; None if they agree well enough.
+    """What one direction sees and the other does not; None if they agree.
 
     Args:
         noising, denoising: shares of the span.
@@ -121,7 +120,7 @@ def _exchanged(recording: Recording) -> Recording:
 def _of_nodes(
     experiment: Experiment, recordings: Sequence[Recording], nodes: Sequence[str]
 ) -> Work[dict[str, float]]:
-    """Mean metric of the recordings' clean run with all that a node writes taken from the other."""
+    """Mean metric of the clean run with all that a node writes taken from the other."""
     metrics = {}
     for node in nodes:
         source = [experiment.graph.source_index(node)]

@@ -1,4 +1,4 @@
-"""Faithfulness: how much of what the model does the circuit does, in all and prompt by prompt.
+"""Faithfulness: how much of what the model does the circuit does, and on which prompts.
 
 F = (m(C) - m(corrupted)) / (m(model) - m(corrupted)), a ratio of means over the pairs (Hanna et al.
 2024, 2403.17806), not a mean of ratios: a pair whose own span is near zero would drown the others.
@@ -98,8 +98,10 @@ class _Read:
 
 
 def _read(metric: Metric, final: Tensor) -> Tensor:
-    """Right or not, KL, most likely token and rank of the best answer, [pair, 4], of one group's
-    final residuals [pair, d_model]; so many pairs at a time that their logits fit.
+    """What one group's final residuals say: [pair, d_model] to [pair, 4].
+
+    Right or not, KL, most likely token and rank of the best answer; so many pairs at a time that
+    their logits fit.
     """
     at_once = max(1, LOGIT_BYTES // (4 * metric.parts.w_u.shape[1]))
     rows = []

@@ -1,5 +1,6 @@
-"""Tests of hypotheses on the circuit (Shi et al. 2024, 2410.13032), with their p-values corrected
-for being many.
+"""Tests of hypotheses on the circuit, with p-values corrected for being many.
+
+After Shi et al. 2024 (2410.13032).
 
 In some, rejecting the null hypothesis speaks for the circuit, in others against it: each says
 which.
@@ -241,8 +242,9 @@ def _minimality(
 def _effects_of_added_edges(
     evaluator: Evaluator, settings: AssessmentSettings
 ) -> Work[NDArray[np.float64]]:
-    """|change of the metric| when one edge of a random path is dropped from the circuit with that
-    path, for `settings.n_random` paths.
+    """What an edge of a random path, added to the circuit, does: |change of the metric|.
+
+    One for each of `settings.n_random` paths, when the edge is dropped again.
     """
     from workbench.assessment.tools.random_circuits import RandomCircuits
     from workbench.assessment.tools.variants import scores
@@ -279,8 +281,9 @@ def _against_quantile(
     *,
     speaks_against: bool,
 ) -> _Found:
-    """Whether a share of n is above a quantile, or below it where that speaks against the
-    circuit.
+    """Whether a share of n is above a quantile.
+
+    Below it, where that speaks against the circuit.
     """
     from scipy.stats import binomtest
 

@@ -1,4 +1,4 @@
-"""Minimality: what the circuit loses with every single edge and every single node, exactly.
+"""Minimality: what the circuit loses with each edge and each node, exactly.
 
 m(C without e) - m(C), everything outside the circuit ablated. An edge on no path from the input to
 the logits is dead: without it nothing changes, by definition.

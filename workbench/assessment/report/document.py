@@ -33,13 +33,16 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Bullets:
+    """A list of sentences."""
+
     items: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells are text; columns whose number is in `right` are aligned to the right. Those of tokens
-    and prompts, in `code`, show every space.
+    """Cells are text; columns whose number is in `right` are aligned to the right.
+
+    Those of tokens and prompts, in `code`, show every space.
     """
 
     columns: tuple[str, ...]

@@ -1,4 +1,6 @@
-"""What each part found, in one sentence of plain text: for the command line and the report's top.
+"""What each part found, in one sentence of plain text.
+
+For the command line and the top of the report.
 
 Only plain values are read here; no torch.
 """

@@ -2,6 +2,8 @@
 
 `report.html` holds everything in itself and runs nothing. `report.md` has its pictures as SVG files
 in the folder `report_files` beside it, as pandoc and GitHub want them.
+
+Glossary: docs/glossary.md#report.
 """
 
 from __future__ import annotations

@@ -271,6 +271,7 @@ def _one(
 
 
 def chance_pictures(result: Chance) -> Pictures:
+    """The circuit among random circuits of either kind."""
     return [
         (
             f"chance-{baseline.kind}",

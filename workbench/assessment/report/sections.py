@@ -49,7 +49,7 @@ def section(name: str, result: Any, prefix: str) -> Iterator[Block]:
 def _table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, code: Sequence[int] = ()
 ) -> Iterator[Block]:
-    """A table whose first `left` columns are words and the others numbers; nothing for no rows."""
+    """A table whose first `left` columns are words, the others numbers; none for no rows."""
     if rows:
         right = frozenset(range(left, len(columns))) - frozenset(code)
         shown = tuple(tuple(row) for row in rows[:MOST_ROWS])

@@ -57,4 +57,5 @@ class Chance:
     baselines: tuple[RandomBaseline, ...]
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values."""
         return asdict(self)

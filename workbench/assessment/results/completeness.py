@@ -81,4 +81,5 @@ class Completeness:
         return max((gaps.largest for gaps in self.kinds), default=0.0)
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values."""
         return {**asdict(self), "incompleteness": self.incompleteness}

@@ -17,7 +17,7 @@ GATES: dict[Gate, str] = {
 
 @dataclass(frozen=True)
 class Component:
-    """One node or edge of the circuit, corrupted in the clean run and clean in the corrupted run.
+    """One node or edge, corrupted in the clean run and clean in the corrupted run.
 
     Attributes:
         name: of the node or edge.

@@ -1,4 +1,7 @@
-"""What the part `faithfulness` found. Plain values; nothing is computed here."""
+"""What the part `faithfulness` found. Plain values; nothing is computed here.
+
+Glossary: docs/glossary.md#shortfall.
+"""
 
 from __future__ import annotations
 

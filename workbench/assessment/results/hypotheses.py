@@ -60,4 +60,5 @@ class Hypotheses:
     remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values."""
         return asdict(self)

@@ -51,4 +51,5 @@ class Minimality:
     nodes: tuple[Loss, ...]
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values."""
         return asdict(self)

@@ -85,6 +85,7 @@ class Cross:
     faithfulness: tuple[tuple[float | None, ...], ...]
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values."""
         return asdict(self)
 
 
@@ -103,4 +104,5 @@ class Overlap:
     cross: Cross | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values."""
         return asdict(self)

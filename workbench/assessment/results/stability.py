@@ -82,4 +82,5 @@ class Stability:
     remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values."""
         return asdict(self)

@@ -1,7 +1,9 @@
-"""The model without some of its nodes: all that they write ablated, for every reader at once.
+"""The model without some of its nodes: all that they write, ablated for every reader.
 
 Every other edge is kept, so that the inputs of a layer are one residual: this is the model's
 ordinary forward pass, from the first layer on that loses a node.
+
+Glossary: docs/glossary.md#knock-out.
 """
 
 from __future__ import annotations

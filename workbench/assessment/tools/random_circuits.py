@@ -1,6 +1,8 @@
 """Random circuits without dead edges: of a size, of a circuit's shape, and random paths.
 
 Layout of every mask: bool [source, destination], as in `Graph`.
+
+Glossary: docs/glossary.md#random-circuits.
 """
 
 from __future__ import annotations

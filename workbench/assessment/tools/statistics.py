@@ -70,8 +70,9 @@ def _centred(kernel: Values) -> Values:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected by Holm's step-down (1979): at most alpha of all families of true null
-    hypotheses has one rejected.
+    """P-values corrected by Holm's step-down (1979).
+
+    At most alpha of all families of true null hypotheses has one rejected.
     """
     n = len(p_values)
     corrected = [0.0] * n

@@ -3,6 +3,8 @@
 A node that nothing clean reaches writes what it writes in the ablated run, whatever it would
 compute from others' ablated outputs. So a change that cuts a node off from the input takes the
 edges out of that node, too; then an alternative scores what the circuit of its edges scores.
+
+Glossary: docs/glossary.md#variants.
 """
 
 from __future__ import annotations
@@ -75,7 +77,7 @@ def without_edge(circuit: Circuit, edge: str) -> Mask:
 
 
 def without_nodes(circuit: Circuit, nodes: Iterable[str]) -> Mask:
-    """The circuit's edges but those that leave or enter these nodes, bool [source, destination].
+    """The edges that neither leave nor enter these nodes, bool [source, destination].
 
     The logits may not be among the nodes.
     """
@@ -89,7 +91,7 @@ def without_nodes(circuit: Circuit, nodes: Iterable[str]) -> Mask:
 def scores(
     evaluator: Evaluator, targets: Sequence[Callable[[], Mask]]
 ) -> Work[NDArray[np.float64]]:
-    """The metric [target, pair] of circuits given by their edges, as changes of the evaluator's.
+    """The metric [target, pair] of circuits, as changes of the evaluator's.
 
     Args:
         evaluator: of a circuit without dead edges.

@@ -1,7 +1,9 @@
-"""The families: what researchers call them, what takes them apart, which variants are refused.
+"""The families: their names, what takes them apart, which variants are refused.
 
 Pure data; the functions are named, and imported when a model is loaded. A family is built in once
 tests hold the engine to it.
+
+Glossary: docs/glossary.md#family.
 """
 
 from __future__ import annotations

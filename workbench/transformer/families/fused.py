@@ -48,8 +48,9 @@ def gpt_neox(hf: Any) -> ModelParts:
 
 
 def falcon(hf: Any) -> ModelParts:
-    """Falcon: parallel with one norm or two, or not parallel; keys shared by all heads, by some or
-    by none.
+    """Falcon: parallel with one norm or two, or not parallel.
+
+    Keys are shared by all heads, by some or by none.
     """
     core, config = hf.transformer, hf.config
     require(

@@ -77,8 +77,9 @@ def _post_normed(block: Any, **more: Any) -> Layer:
 
 
 def _embedding(hf: Any) -> nn.Module:
-    """The embedding times the root of d_model, which earlier versions of transformers multiply by
-    outside of the module.
+    """The embedding times the root of d_model.
+
+    Earlier versions of transformers multiply by it outside of the module.
     """
     module: nn.Module = hf.model.embed_tokens
     if hasattr(module, "embed_scale"):

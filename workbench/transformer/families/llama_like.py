@@ -1,5 +1,6 @@
-"""Llama and all that is built like it: RMSNorm, rotary positions, gated MLPs, one block after the
-other.
+"""Llama and all that is built like it.
+
+RMSNorm, rotary positions, gated MLPs, one block after the other.
 """
 
 from __future__ import annotations

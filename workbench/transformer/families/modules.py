@@ -1,4 +1,4 @@
-"""Small things around a model's own modules: plain copies, multipliers, experts, head norms."""
+"""Around a model's own modules: plain copies, multipliers, experts, head norms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.transformer.torch_modules import children, with_children
 
 
 def plain(module: Any) -> Any:
-    """A model's tree of modules anew, sharing weights and buffers, without wrappers at any depth.
+    """A model's modules anew, sharing weights and buffers, without any wrappers.
 
     TransformerLens's bridge wraps modules in place, each in one that has it as
     `original_component`. The hot loops call modules thousands of times, and a wrapper's hooks cost
@@ -88,6 +88,7 @@ class HeadNorms:
     norms: tuple[nn.Module, ...]
 
     def __call__(self, x: Tensor, heads: list[int] | None) -> Tensor:
+        """Norm each head by its own norm; `heads`: which heads x has, None for all."""
         if len(self.norms) == 1:
             normed: Tensor = self.norms[0](x)
             return normed

@@ -32,8 +32,9 @@ def phi(hf: Any) -> ModelParts:
 
 
 def stablelm(hf: Any) -> ModelParts:
-    """StableLM: parallel with one norm, or not; part of each head rotated; each head may have norms
-    of its own for query and key.
+    """StableLM: parallel with one norm, or not; part of each head rotated.
+
+    Each head may have norms of its own for query and key.
     """
     core = hf.model
     rotary = module_rotary(core.rotary_emb, hf.lm_head.weight)
@@ -56,7 +57,10 @@ def stablelm(hf: Any) -> ModelParts:
 
 
 def cohere(hf: Any) -> ModelParts:
-    """Cohere (Command R): one norm, neighbouring dimensions rotated, in float32; scaled logits."""
+    """Cohere (Command R): one norm, neighbouring dimensions rotated, scaled logits.
+
+    The rotation is computed in float32.
+    """
     core = hf.model
     rotary = module_rotary(core.rotary_emb, hf.lm_head.weight, dtype=torch.float32)
 
@@ -77,6 +81,5 @@ def cohere(hf: Any) -> ModelParts:
 
 def _by_head(norm: nn.Module) -> list[nn.Module]:
     """A norm whose weight is [head, d_head] as one norm for each head; the weights are views."""
-
     weights: Any = norm.weight
     return [with_weight(norm, weight) for weight in weights.detach()]
