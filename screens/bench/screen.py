@@ -155,6 +155,8 @@ class BenchScreen(Screen[None]):
         self.runner.other(lambda: None, self.app.exit)
         self.notify("Finishing what was asked for; q again leaves at once.", timeout=30)
 
+    action_quit = leave
+
     def palette_commands(self) -> list[tuple[str, str, Any]]:
         """Every action, for the command palette."""
         return [
@@ -446,6 +448,3 @@ class BenchScreen(Screen[None]):
 
     def action_new_session(self) -> None:
         self.post_message(ShowSetup())
-
-    def action_quit(self) -> None:
-        self.leave()
