@@ -54,8 +54,11 @@ class KeyQueue:
             return False
         if isinstance(event, events.InputEvent) and event.is_forwarded:
             return False
-        if self._task is not None:
-            self._waiting.append(event)
+        apart = _apart(event)
+        if self._task is not None or len(apart) > 1:
+            self._waiting.extend(apart)
+            if self._task is None:
+                self._task = asyncio.create_task(self._take_turns())
             return True
         if not isinstance(event, events.MouseMove):  # which sets off nothing that others need
             self._task = asyncio.create_task(self._take_turns())
@@ -91,6 +94,19 @@ class KeyQueue:
             for node in screen.walk_children(with_self=True):
                 if isinstance(node, Widget):
                     yield node
+
+
+def _apart(event: events.Event) -> list[events.Event]:
+    """Escape and the letter after it, which a terminal sends as it sends alt and the letter.
+
+    No key of ours goes with alt.
+    """
+    name = event.key if isinstance(event, events.Key) else ""
+    *modifiers, letter = name.split("+")
+    if "alt" not in modifiers or not set(modifiers) <= {"alt", "shift"} or len(letter) != 1:
+        return [event]
+    letter = letter.upper() if "shift" in modifiers else letter
+    return [events.Key("escape", "\x1b"), events.Key(letter, letter)]
 
 
 def _rests(pump: Widget | App[Any]) -> bool:
