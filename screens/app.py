@@ -49,6 +49,7 @@ class WorkbenchApp(App[None]):
         session: a session that is open already, made by a script.
         tutorial: take the tutorial: 'go on' where it was left, or 'restart'.
         circuit: a circuit file that whatever is opened begins with.
+        left: the session that was on the bench last.
         line: what stands between the app and the terminal.
     """
 
@@ -76,6 +77,7 @@ class WorkbenchApp(App[None]):
         self.resuming = resume
         self.session = session
         self.tutorial = tutorial
+        self.left: Session | None = None
         self.error_log = ErrorLog()
         self.key_queue = KeyQueue(self, owed)
 
@@ -154,6 +156,7 @@ class WorkbenchApp(App[None]):
 
     def _show(self, screen: Screen[Any]) -> None:
         """Make this the only screen above the empty one beneath."""
+        self.left = getattr(screen, "session", self.left)
         while len(self.screen_stack) > 2:  # a dialog over what is replaced
             self.pop_screen()
         if len(self.screen_stack) > 1:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
+from workbench.base.text import shown_path
 from workbench.cli import console
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
+
+CANNOT_DRAW = ("dumb", "unknown")
+"""Values of TERM with which no app can be shown."""
 
 
 def show(
@@ -25,14 +30,21 @@ def show(
         tutorial: take the tutorial, where it was left or from its start.
 
     Raises:
-        WorkbenchError: there is no terminal to show it in.
+        WorkbenchError: there is no terminal to show it in, or one that cannot move its cursor.
     """
     if not console.is_terminal():
         raise WorkbenchError(
             "The app needs a terminal; `workbench --help` lists the commands that need none."
         )
+    if os.environ.get("TERM", "") in CANNOT_DRAW:
+        raise WorkbenchError(
+            "This terminal says that it can only print lines (TERM=dumb); set TERM to what it is, "
+            "such as xterm-256color, or use the commands that `workbench --help` lists."
+        )
     from screens.app import WorkbenchApp
 
     app = WorkbenchApp(settings, resuming, tutorial=tutorial, circuit=circuit)
     app.run()
+    if app.left is not None and app.left.commands():
+        console.say(f"Go on with this session: workbench resume {shown_path(app.left.path.stem)}")
     return app.return_code or 0
