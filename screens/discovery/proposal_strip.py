@@ -142,6 +142,7 @@ then have, exact.
         if not self.stepping:
             self.stepping, self._place = True, 0
             self._decided.clear()
+            self.app.clear_notifications()  # they would lie over what is to be decided on
         self.go_to_step()
         self.focus()
 

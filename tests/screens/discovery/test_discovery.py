@@ -104,8 +104,11 @@ async def stepping(pilot: Pilot[Any], session: Session) -> BenchScreen:
     session.discoveries.run("slow", selection=GREEDY)
     bench = await settled(pilot)
     bench.discovering.changed()
+    bench.notify("in the way")
     await pilot.press("P")
-    return await settled(pilot)
+    bench = await settled(pilot)
+    assert not pilot.app._notifications, "nothing lies over the strip"
+    return bench
 
 
 # Asking.
