@@ -108,6 +108,19 @@ class Catalogue(MutableMapping[str, Entry], Generic[Entry]):
         """Whether an entry comes from elsewhere than this package."""
         return self.source(name) != HERE
 
+    def find(self, name: str) -> Entry:
+        """The entry of this name, or in a file, `FILE.py:NAME`.
+
+        Raises:
+            WorkbenchError: there is none.
+        """
+        found = self.get(name) or self.from_file(name)
+        if found is None:
+            raise WorkbenchError(
+                f"There is no {self.noun} {name[:60]!r}; choose one of: {', '.join(self)}."
+            )
+        return found
+
     def from_file(self, text: str) -> Entry | None:
         """The entry that `FILE.py:NAME` names, which is in the catalogue from then on.
 

@@ -30,7 +30,6 @@ from workbench.discovery.options import (
     Whole,
     steps,
 )
-from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import ABLATIONS, PATCHING
 from workbench.plugins import Catalogue, resolve
 
@@ -263,12 +262,7 @@ def find_method(name: str) -> Method:
     Raises:
         WorkbenchError: there is none.
     """
-    method = METHODS.get(name) or METHODS.from_file(name)
-    if method is None:
-        raise WorkbenchError(
-            f"There is no method {name[:60]!r}; choose one of: {', '.join(METHODS)}."
-        )
-    return method
+    return METHODS.find(name)
 
 
 def methods_per_pair() -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.errors import WorkbenchError
 from workbench.plugins import Catalogue
 
 NEGLIGIBLE = 1e-4
@@ -59,10 +58,7 @@ def find_metric(name: str) -> MetricKind:
     Raises:
         WorkbenchError: there is none.
     """
-    found = METRICS.get(name) or METRICS.from_file(name)
-    if found is None:
-        raise WorkbenchError(f"There is no metric {name!r}; choose one of: {', '.join(METRICS)}.")
-    return found
+    return METRICS.find(name)
 
 
 def check_metric(name: str) -> str:

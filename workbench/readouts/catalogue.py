@@ -90,12 +90,7 @@ def find_readout(name: str) -> Readout:
     Raises:
         WorkbenchError: there is none.
     """
-    found = READOUTS.get(name) or READOUTS.from_file(name)
-    if found is None:
-        raise WorkbenchError(
-            f"There is no readout {name[:60]!r}; choose one of: {', '.join(READOUTS)}."
-        )
-    return found
+    return READOUTS.find(name)
 
 
 def read_out(
