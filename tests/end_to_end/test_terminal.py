@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,9 +193,12 @@ def export(terminal: PseudoTerminal, path: Path, *, eap_ig: bool = False) -> Non
     if eap_ig:
         terminal.press("tab", "down", "space", "backtab")
     terminal.press("enter")
-    terminal.wait_for("Written")
     terminal.wait_until_gone("Export the circuit")
-    assert path.exists()
+    end = time.monotonic() + 60  # the word "Written" may be of the export before
+    while not path.exists():
+        assert time.monotonic() < end, terminal.text
+        terminal.read(0.1)
+    terminal.wait_for("Written")
 
 
 def same(one: Shown, other: Shown) -> bool:
