@@ -419,6 +419,7 @@ class FakeApp:
         FakeApp.tutorial, FakeApp.circuit = tutorial, circuit
 
     return_code = 0
+    left = None
 
     def run(self) -> None:
         pass
