@@ -1,4 +1,4 @@
-"""The questions of an assessment as a list, each with a number that says most of it."""
+"""An assessment's questions as a list, each with the number that says most of its answer."""
 
 from __future__ import annotations
 

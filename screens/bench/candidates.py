@@ -1,7 +1,7 @@
-"""The table of candidate edges into the chosen node: marks, effects, costs.
+"""Candidate edges into the chosen node: kept or not, estimate, exact effect, cost.
 
-Owns order, filter, columns and marks. It knows no session: the bench hands it `Candidate`s and
-hears what the user clicked.
+The table owns order, filter, columns and marks. It knows no session: the bench hands it
+`Candidate`s and hears what the user clicked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Edits on the bench: keys that change the circuit, its notes and the threshold."""
+"""Edits on the bench: what keys that change circuit, notes and threshold do."""
 
 from __future__ import annotations
 

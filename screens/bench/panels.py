@@ -1,6 +1,7 @@
 """The bench's three panels: the circuit, the edges into a node, the readouts.
 
-Where there is no room for all of them side by side, a line names them and one or two are shown.
+One of them has the focus. Where there is no room for all of them side by side, a line names them
+and one or two are shown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bench: circuit, edges into the chosen node, readouts, and the status bar.
+"""The bench: the circuit as a tree, edges into the chosen node, readouts, status bar.
 
 It shows a session and hears keys and clicks. What computes goes through its `SessionRunner`; what
 the keys do is done by its parts: the edges that it shows, its edits, its discoveries, its dialogs.
@@ -61,8 +61,7 @@ class BenchScreen(Screen[None]):
         session: what is shown.
         runner: runs its commands and sweeps.
         shown: which edges it shows; it follows the cursor.
-        edits: what the keys that edit do.
-        discovering: what the keys of discoveries do.
+        edits, discovering: what the keys that edit, and those of discoveries, do.
         dialogs: opens dialogs and other screens.
     """
 

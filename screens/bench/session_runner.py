@@ -2,7 +2,7 @@
 
 Commands go through one queue, so that keys pressed faster than they are computed are neither lost
 nor swapped. A sweep belongs to an `EdgesView`; when the view changes, the sweep is cancelled and
-what it still delivers is dropped.
+what it still delivers is dropped. Both are computed away from the screen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The edges that the bench shows, and the sweep that fills in their effects.
+"""The edges that the bench shows, into which node, and the sweep for their effects.
 
 The tree's cursor leads and the table follows once it rests; what is not known of the edges is then
 computed.

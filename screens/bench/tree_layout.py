@@ -1,4 +1,7 @@
-"""TreeLayout: the tree's rows with what drawing them needs, made in a thread."""
+"""TreeLayout: the tree's rows with what drawing them needs, made in a thread.
+
+The tree may be large.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The line of the discovery under way: it runs it and tells of it."""
+"""The line of the discovery under way: it runs it and tells of it.
+
+A discovery runs beside commands and sweeps.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a method is told, and how edges are selected: fields, read as values.
+"""What a method of discovery is told, and how edges are selected: fields, read as values.
 
 A field that the method does not heed is not shown.
 """

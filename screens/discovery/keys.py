@@ -1,4 +1,4 @@
-"""Every key of the strip for proposals, once: word in the footer, sentence."""
+"""Every key for stepping through a proposal, once: word in the footer, sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking one part its question; a plug-in's part that fails costs no other."""
+"""Asking one part its question; a plug-in's failure is told and costs no other part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Assessing circuits part by part, in one call or as work to be driven."""
+"""Assessing circuits part by part: in one call for scripts, or as work to be driven."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The parts of an assessment: their questions, and the functions that answer them.
+"""The parts of an assessment: names, questions, definitions and functions.
 
 Pure data, so that the command line, the report and the screens name them alike and wait for
-nothing; the functions are named, and imported when they are needed.
+nothing. The functions, which answer the question and tell the answer, are named, and imported when
+they are needed.
 
 Glossary: docs/glossary.md#part.
 """
@@ -221,7 +222,7 @@ def parts_of_one() -> tuple[Part, ...]:
 
 
 def find_parts(names: Iterable[str] | None) -> tuple[Part, ...]:
-    """The parts of these names or files (`FILE.py:NAME`), in order; all for None.
+    """The parts of these names, `FILE.py:NAME` too, in the catalogue's order; all for None.
 
     Raises:
         WorkbenchError: there is none of a name, or no name at all.

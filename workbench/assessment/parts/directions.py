@@ -1,4 +1,4 @@
-"""Noising and denoising: a part corrupted in the model, or clean in the corrupted run.
+"""Noising and denoising: a node or edge corrupted, or clean in the corrupted run.
 
 An OR of two paths is invisible to noising, since with one of them corrupted the other still does
 it; an AND is invisible to denoising, since one of its inputs alone does nothing. So both are done,
@@ -95,7 +95,7 @@ def assess_part(
 
 
 def gate(noising: float | None, denoising: float | None, strong: float, weak: float) -> Gate | None:
-    """What one direction sees and the other does not; None if they agree.
+    """What one direction sees and the other does not; None if they agree well enough.
 
     Args:
         noising, denoising: shares of the span.

@@ -1,4 +1,4 @@
-"""Faithfulness: how much of what the model does the circuit does, and on which prompts.
+"""Faithfulness: how much of what the model does the circuit does, in all and by prompt.
 
 F = (m(C) - m(corrupted)) / (m(model) - m(corrupted)), a ratio of means over the pairs (Hanna et al.
 2024, 2403.17806), not a mean of ratios: a pair whose own span is near zero would drown the others.

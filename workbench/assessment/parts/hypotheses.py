@@ -281,10 +281,7 @@ def _against_quantile(
     *,
     speaks_against: bool,
 ) -> _Found:
-    """Whether a share of n is above a quantile.
-
-    Below it, where that speaks against the circuit.
-    """
+    """Whether a share of n is above a quantile, or below if that is against the circuit."""
     from scipy.stats import binomtest
 
     alternative = "less" if speaks_against else "greater"

@@ -17,7 +17,7 @@ GATES: dict[Gate, str] = {
 
 @dataclass(frozen=True)
 class Component:
-    """One node or edge, corrupted in the clean run and clean in the corrupted run.
+    """A node or edge of the circuit, corrupted in the clean run, clean in the corrupted one.
 
     Attributes:
         name: of the node or edge.

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: how much a number depends on which prompts were drawn.
+"""Bootstrap intervals: how much a number depends on which prompts are in the batch.
 
 The pairs are drawn anew, with replacement, as many as there are, and the number is computed from
 each draw; the interval reaches from percentile to percentile (Efron 1979). A ratio of means is
@@ -35,7 +35,7 @@ class Bootstrap:
 
     @classmethod
     def of(cls, n_pairs: int, resamples: int, confidence: float, seed: int) -> Bootstrap:
-        """Draw so many times from so many pairs."""
+        """Draw `n_pairs` pairs out of as many, with replacement, `resamples` times."""
         generator = np.random.default_rng(seed)
         return cls(generator.integers(0, n_pairs, (resamples, n_pairs)), confidence)
 

@@ -1,4 +1,4 @@
-"""The model without some of its nodes: all that they write, ablated for every reader.
+"""The model without some of its nodes: what they write ablated for every reader at once.
 
 Every other edge is kept, so that the inputs of a layer are one residual: this is the model's
 ordinary forward pass, from the first layer on that loses a node.

@@ -77,9 +77,9 @@ def without_edge(circuit: Circuit, edge: str) -> Mask:
 
 
 def without_nodes(circuit: Circuit, nodes: Iterable[str]) -> Mask:
-    """The edges that neither leave nor enter these nodes, bool [source, destination].
+    """The circuit's edges that neither leave nor enter these nodes.
 
-    The logits may not be among the nodes.
+    They are given as bool [source, destination]. The logits may not be among the nodes.
     """
     graph, mask = circuit.graph, circuit.mask.copy()
     for node in nodes:

@@ -1,4 +1,4 @@
-"""The families: their names, what takes them apart, which variants are refused.
+"""The families: what researchers call them, what takes them apart, refused variants.
 
 Pure data; the functions are named, and imported when a model is loaded. A family is built in once
 tests hold the engine to it.

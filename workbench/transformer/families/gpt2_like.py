@@ -1,4 +1,4 @@
-"""GPT-2, GPT-Neo, GPT-J and OPT: LayerNorm, plain MLPs, and names of their own."""
+"""GPT-2, GPT-Neo, GPT-J, OPT: LayerNorm, plain MLPs, names of their own for everything."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workbench.transformer.parts import Layer, ModelParts, Rotation
 
 
 def gpt2(hf: Any) -> ModelParts:
-    """GPT-2: learned positions; q, k and v in one Conv1D, a Linear transposed."""
+    """GPT-2: learned positions; q, k and v in one Conv1D, whose weight is transposed."""
     require(
         not hf.config.add_cross_attention,
         "A GPT-2 with cross-attention reads an encoder as well; the workbench takes decoder-only "

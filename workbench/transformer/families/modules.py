@@ -14,7 +14,7 @@ from workbench.transformer.torch_modules import children, with_children
 
 
 def plain(module: Any) -> Any:
-    """A model's modules anew, sharing weights and buffers, without any wrappers.
+    """A model's modules anew, sharing weights and buffers, without wrappers at any depth.
 
     TransformerLens's bridge wraps modules in place, each in one that has it as
     `original_component`. The hot loops call modules thousands of times, and a wrapper's hooks cost

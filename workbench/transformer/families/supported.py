@@ -1,4 +1,4 @@
-"""Accepting a model by its configuration, or saying why it is not exact. No torch."""
+"""Accepting a model by its configuration, or a sentence on why it is not exact. No torch."""
 
 from __future__ import annotations
 
