@@ -42,7 +42,7 @@ async def send(app: WorkbenchApp, keys: str, gap: float) -> None:
     await asyncio.sleep(0)
 
 
-async def calm(pilot: Pilot[Any], rest: float = 0.4, seconds: float = 30) -> None:
+async def calm(pilot: Pilot[Any], rest: float = 0.25, seconds: float = 30) -> None:
     """Wait until no key waits, nothing computes, and for a while nothing more comes of it."""
     app = pilot.app
     assert isinstance(app, WorkbenchApp)
