@@ -19,7 +19,7 @@ GAP = 0.05
 LOOKS = 8
 """How often the app has to be found calm."""
 WORDS = {" ": "space", "/": "slash", ".": "full_stop", "[": "left_square_bracket",
-         "]": "right_square_bracket", "?": "question_mark", "->": "minus"}  # fmt: skip
+         "]": "right_square_bracket", "?": "question_mark"}  # fmt: skip
 NAMED = {"⏎": "enter", "⎋": "escape", "⇥": "tab", "⌫": "backspace", "↓": "down", "↑": "up",
          "←": "left", "→": "right"}  # fmt: skip
 
