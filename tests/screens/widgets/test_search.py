@@ -143,7 +143,7 @@ async def test_a_text_is_scrolled_to_its_matches_and_marked() -> None:
 
 @pytest.mark.parametrize(
     ("way", "words"),
-    [("2", "m0"), ("1", "logits"), ("question_mark", "faithfulness"), ("p", "clean")],
+    [("2", "m0"), ("1", "logits"), ("question_mark", "faithfulness"), ("p", "and")],
 )
 async def test_it_reaches_what_the_bench_shows(tmp_path: Path, way: str, words: str) -> None:
     app = WorkbenchApp(session=tiny_session(tmp_path))
