@@ -1,4 +1,4 @@
-"""Plain values out of JSON: texts, numbers, lists, or a TypeError saying what is there."""
+"""Plain values out of JSON, or a TypeError that says what is there instead."""
 
 from __future__ import annotations
 
