@@ -27,6 +27,7 @@ from screens.bench.discovery_actions import DiscoveryActions
 from screens.bench.edit_actions import EditActions
 from screens.bench.keys import ACTIONS, BY_NAME, footer
 from screens.bench.panels import Panels
+from screens.bench.place_keeper import PlaceKeeper
 from screens.bench.session_runner import EdgesView, SessionRunner
 from screens.bench.shown_edges import ShownEdges
 from screens.bench.status_bar import StatusBar
@@ -63,6 +64,7 @@ class BenchScreen(Screen[None]):
         shown: which edges it shows; it follows the cursor.
         edits, discovering: what the keys that edit, and those of discoveries, do.
         dialogs: opens dialogs and other screens.
+        place: keeps where the user is, for the next time.
     """
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
@@ -72,6 +74,7 @@ class BenchScreen(Screen[None]):
         (100, "-mid"),
         (140, "-wide"),
     ]
+    KEEPS_PLACE: ClassVar[bool] = True
     ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [
         *(action.binding() for action in ACTIONS),
@@ -103,11 +106,15 @@ class BenchScreen(Screen[None]):
         self.panels.show("circuit")
         self.refresh_all(anew=True)
         self.shown.read_component()
+        if self.KEEPS_PLACE:
+            self.place.come_back()
+            self.place.begin()
         for news in welcome(self.session):
             self._tell(news)
 
     def _make_parts(self) -> None:
         session, table = self.session, self.table
+        self.place = PlaceKeeper(self)
         runner = self.runner = SessionRunner(
             session,
             self,
@@ -139,10 +146,13 @@ class BenchScreen(Screen[None]):
         )
 
     def on_unmount(self) -> None:
+        if self.KEEPS_PLACE:
+            self.place.close()
         self.runner.stop(self.session.close)
 
     def leave(self) -> None:
         """End the app once all commands that wait are done; the second time at once."""
+        self.place.note()
         if not self._leaving and self.discovery.run is not None:
             self.discovering.confirm_leaving()
             return
@@ -221,6 +231,9 @@ class BenchScreen(Screen[None]):
         self.edits.threshold = self.session.threshold
         self.shown.settle()
         self.shown.look(anew=anew)
+
+    def on_screen_suspend(self) -> None:
+        self.place.note()
 
     def on_screen_resume(self) -> None:
         """Back from another screen, on which groups or the circuit may have changed."""
@@ -440,7 +453,9 @@ class BenchScreen(Screen[None]):
     def graph_screen(self) -> GraphScreen:
         from screens.graph.screen import GraphScreen
 
-        return GraphScreen(self.session, self.cursor().node)
+        graph = GraphScreen(self.session, self.cursor().node, by_group=self.place.by_group)
+        self.place.graph = graph
+        return graph
 
     def action_help(self) -> None:
         self.dialogs.help(self.keys_of)

@@ -26,6 +26,7 @@ from workbench.session.journal import Journal
 from workbench.session.known_effects import Matrix
 from workbench.session.log import LogEntry
 from workbench.session.open import Opened
+from workbench.session.place import PlaceFile
 from workbench.session.prompt_clusters import PromptClusterer
 from workbench.session.read_only import OnChunk, Snapshot
 from workbench.session.session_history import SessionHistory
@@ -50,6 +51,7 @@ class Session(SessionHistory):
 
     Attributes:
         path: the journal.
+        place_file: keeps where the user was in the app, beside the journal.
         discoveries: runs methods of discovery, and keeps, shows and takes over what they find.
         clusterer: finds clusters of the task's prompts, a circuit for each.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
@@ -80,6 +82,7 @@ class Session(SessionHistory):
         seen = Snapshot(history.state, status)
         super().__init__(opened, history, seen, lambda: self.discoveries.shown)
         self.path = journal.path
+        self.place_file = PlaceFile(journal.path)
         self.log: list[LogEntry] = []
         self.exported: list[Path] = []
         self._journal = journal

@@ -1,0 +1,138 @@
+"""PlaceKeeper: brings the bench back to where it was, and keeps where it is.
+
+What changes while one works (a cursor, a filter, a view) tells nobody in one way, so it is looked
+at now and then, and written by a thread if it changed. What is written is small, and at most one
+file in a while.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from textual.css.query import NoMatches
+
+from screens.base.worker import Worker
+from screens.bench.candidates import TITLES
+from screens.bench.edges_panel import INPUTS
+from screens.bench.panels import PANELS
+from screens.bench.session_runner import EdgesView
+from workbench.circuits.names import kind_of
+from workbench.engine.effect_settings import SETTINGS
+from workbench.errors import WorkbenchError
+from workbench.session.place import Place, PlaceFile
+
+if TYPE_CHECKING:
+    from screens.bench.screen import BenchScreen
+    from screens.graph.screen import GraphScreen
+
+LOOK = 1.0
+"""Seconds between two looks at where the user is."""
+
+
+class PlaceKeeper:
+    """Keeps the place of a bench.
+
+    Attributes:
+        graph: the graph screen that was opened last.
+    """
+
+    def __init__(self, bench: BenchScreen) -> None:
+        self.graph: GraphScreen | None = None
+        self._bench = bench
+        self._file: PlaceFile = bench.session.place_file
+        self._worker = Worker(bench, "place")
+        self._groups = False
+        self._seen = self._saved = Place()
+
+    # Coming back.
+
+    def come_back(self) -> None:
+        """Show what was shown when the session was left; what is not there any more is not."""
+        try:
+            place = self._file.load()
+        except WorkbenchError as error:
+            self._bench.notify(str(error), severity="warning", timeout=8, markup=False)
+            return
+        if place is None:
+            return
+        bench, panels = self._bench, self._bench.panels
+        graph = bench.session.graph
+        table = panels.table
+        absent = {
+            "drop": not place.costs,
+            "reference": not table.comparing,
+            "found": not table.finder,
+        }
+        if place.sort in TITLES and not absent.get(place.sort):
+            table.sort, table.descending = place.sort, place.descending
+        node = place.node if graph.has_node(place.node) else "logits"
+        inputs = place.inputs if place.inputs in INPUTS and kind_of(node) == "head" else "qkv"
+        setting = place.setting if place.setting in SETTINGS else "full"
+        bench.shown.change_view(EdgesView(node, inputs, setting, place.costs))
+        with suppress(ValueError):
+            table.set_filter(place.filter)
+        panels.readouts.come_back(place.readout, place.position, place.pair)
+        self._groups = place.by_group
+        if place.panel in PANELS:
+            panels.go_to(place.panel)
+        table.move_to_key(place.edge)
+        self._seen = self._saved = place
+
+    # Staying.
+
+    def begin(self) -> None:
+        """Look at where the user is from now on."""
+        self._bench.set_interval(LOOK, self._look)
+
+    @property
+    def by_group(self) -> bool:
+        """Whether the graph shows groups."""
+        if self.graph is not None:
+            self._groups = self.graph.by_group
+        return self._groups
+
+    def now(self) -> Place:
+        """Where the user is."""
+        bench, panels = self._bench, self._bench.panels
+        view, table, readouts = bench.view, panels.table, panels.readouts
+        edge = table.highlighted
+        return Place(
+            panel=panels.panel,
+            node=view.node,
+            inputs=view.inputs,
+            setting=view.setting,
+            costs=view.costs,
+            edge=edge.edge if edge is not None else "",
+            filter=table.filter.words,
+            sort=table.sort,
+            descending=table.descending,
+            readout=readouts.view.name,
+            position=readouts.position,
+            pair=readouts.pair,
+            by_group=self.by_group,
+        )
+
+    def note(self) -> None:
+        """Remember where the user is; before the widgets go, it is looked at for the last time."""
+        with suppress(NoMatches):
+            self._seen = self.now()
+
+    def _look(self) -> None:
+        before = self._seen
+        self.note()
+        if self._seen == before and self._seen != self._saved:  # it rests
+            place = self._saved = self._seen
+            self._worker.put(lambda: self._save(place), lambda _: None, lambda _: None)
+
+    def _save(self, place: Place) -> None:
+        with suppress(WorkbenchError):  # a folder that cannot be written costs this only
+            self._file.save(place)
+
+    def close(self) -> None:
+        """Write where the user is now, if that is not written yet."""
+        self._worker.stop()
+        self.note()
+        if self._seen != self._saved:
+            self._saved = self._seen
+            self._save(self._seen)
