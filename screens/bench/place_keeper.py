@@ -41,7 +41,7 @@ class PlaceKeeper:
         self.graph: GraphScreen | None = None
         self._bench = bench
         self._file: PlaceFile = bench.session.place_file
-        self._worker = Worker(bench, "place")
+        self._worker: Worker | None = None
         self._groups = False
         self._seen = self._saved = Place()
 
@@ -83,6 +83,7 @@ class PlaceKeeper:
 
     def begin(self) -> None:
         """Look at where the user is from now on."""
+        self._worker = Worker(self._bench, "place")
         self._bench.set_interval(LOOK, self._look)
 
     @property
@@ -121,7 +122,7 @@ class PlaceKeeper:
     def _look(self) -> None:
         before = self._seen
         self.note()
-        if self._seen == before and self._seen != self._saved:  # it rests
+        if self._seen == before and self._seen != self._saved and self._worker:  # it rests
             place = self._saved = self._seen
             self._worker.put(lambda: self._save(place), lambda _: None, lambda _: None)
 
@@ -131,7 +132,8 @@ class PlaceKeeper:
 
     def close(self) -> None:
         """Write where the user is now, if that is not written yet."""
-        self._worker.stop()
+        if self._worker is not None:
+            self._worker.stop()
         self.note()
         if self._seen != self._saved:
             self._saved = self._seen

@@ -52,7 +52,7 @@ def test_any_bytes_are_a_place_or_a_sentence(tmp_path: Path, data: bytes) -> Non
     try:
         assert isinstance(file.load(), Place)
     except WorkbenchError as error:
-        assert "Nothing else is lost" in str(error)
+        assert "nothing else is lost" in str(error)
 
 
 def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def rows(parents: list[int], current: int, names: set[int] | None = None) -> lis
         path.add(here)
         here = above[here]
     ahead, here = set(), current
-    while (below := [n for n, p in above.items() if p == here]):
+    while below := [n for n, p in above.items() if p == here]:
         here = below[-1]
         ahead.add(here)
     return [
