@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from textual.binding import Binding
+from textual.dom import DOMNode
 
 
 @dataclass(frozen=True)
@@ -41,3 +45,8 @@ class Action:
 
     def binding(self) -> Binding:
         return Binding(self.keys, self.name, self.label, show=False, key_display=self.shown)
+
+
+def palette(screen: DOMNode, actions: Iterable[Action]) -> list[tuple[str, str, Any]]:
+    """Actions of a screen for the command palette: name, sentence, and what to call."""
+    return [(a.in_palette, a.help, partial(screen.run_action, a.call)) for a in actions]

@@ -31,14 +31,10 @@ LOOK = 1.0
 
 
 class PlaceKeeper:
-    """Keeps the place of a bench.
-
-    Attributes:
-        graph: the graph screen that was opened last.
-    """
+    """Keeps the place of a bench, unless the bench says `KEEPS_PLACE = False`."""
 
     def __init__(self, bench: BenchScreen) -> None:
-        self.graph: GraphScreen | None = None
+        self._graph: GraphScreen | None = None  # that was opened last
         self._bench = bench
         self._file: PlaceFile = bench.session.place_file
         self._worker: Worker | None = None
@@ -47,7 +43,7 @@ class PlaceKeeper:
 
     # Coming back.
 
-    def come_back(self) -> None:
+    def _come_back(self) -> None:
         """Show what was shown when the session was left; what is not there any more is not."""
         try:
             place = self._file.load()
@@ -82,16 +78,27 @@ class PlaceKeeper:
     # Staying.
 
     def begin(self) -> None:
-        """Look at where the user is from now on."""
+        """Come back to where the user was, and look at where the user is from now on."""
+        if not getattr(self._bench, "KEEPS_PLACE", True):
+            return
+        self._come_back()
         self._worker = Worker(self._bench, "place")
         self._bench.set_interval(LOOK, self._look)
 
     @property
     def by_group(self) -> bool:
         """Whether the graph shows groups."""
-        if self.graph is not None:
-            self._groups = self.graph.by_group
+        if self._graph is not None:
+            self._groups = self._graph.by_group
         return self._groups
+
+    def graph_screen(self) -> GraphScreen:
+        """The graph, at the node under the cursor, in the view that was shown last."""
+        from screens.graph.screen import GraphScreen
+
+        bench = self._bench
+        self._graph = GraphScreen(bench.session, bench.cursor().node, by_group=self.by_group)
+        return self._graph
 
     def now(self) -> Place:
         """Where the user is."""
@@ -132,8 +139,9 @@ class PlaceKeeper:
 
     def close(self) -> None:
         """Write where the user is now, if that is not written yet."""
-        if self._worker is not None:
-            self._worker.stop()
+        if self._worker is None:
+            return
+        self._worker.stop()
         self.note()
         if self._seen != self._saved:
             self._saved = self._seen

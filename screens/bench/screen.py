@@ -9,7 +9,6 @@ Glossary: docs/glossary.md#bench.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +16,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from screens.base.actions import Action
+from screens.base.actions import Action, palette
 from screens.base.numbers import count
 from screens.bench.announcement import Announcement, announcement, welcome
 from screens.bench.candidates import Candidates
@@ -63,8 +62,7 @@ class BenchScreen(Screen[None]):
         runner: runs its commands and sweeps.
         shown: which edges it shows; it follows the cursor.
         edits, discovering: what the keys that edit, and those of discoveries, do.
-        dialogs: opens dialogs and other screens.
-        place: keeps where the user is, for the next time.
+        dialogs, place: opens dialogs and other screens; keeps where the user is.
     """
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
@@ -74,7 +72,6 @@ class BenchScreen(Screen[None]):
         (100, "-mid"),
         (140, "-wide"),
     ]
-    KEEPS_PLACE: ClassVar[bool] = True
     ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [
         *(action.binding() for action in ACTIONS),
@@ -106,9 +103,7 @@ class BenchScreen(Screen[None]):
         self.panels.show("circuit")
         self.refresh_all(anew=True)
         self.shown.read_component()
-        if self.KEEPS_PLACE:
-            self.place.come_back()
-            self.place.begin()
+        self.place.begin()
         for news in welcome(self.session):
             self._tell(news)
 
@@ -146,8 +141,7 @@ class BenchScreen(Screen[None]):
         )
 
     def on_unmount(self) -> None:
-        if self.KEEPS_PLACE:
-            self.place.close()
+        self.place.close()
         self.runner.stop(self.session.close)
 
     def leave(self) -> None:
@@ -167,11 +161,7 @@ class BenchScreen(Screen[None]):
     action_quit = leave
 
     def palette_commands(self) -> list[tuple[str, str, Any]]:
-        """Every action, for the command palette."""
-        return [
-            (action.in_palette, action.help, partial(self.run_action, action.call))
-            for action in ACTIONS
-        ]
+        return palette(self, ACTIONS)
 
     # Widgets.
 
@@ -451,11 +441,7 @@ class BenchScreen(Screen[None]):
         self.dialogs.graph(self.graph_screen())
 
     def graph_screen(self) -> GraphScreen:
-        from screens.graph.screen import GraphScreen
-
-        graph = GraphScreen(self.session, self.cursor().node, by_group=self.place.by_group)
-        self.place.graph = graph
-        return graph
+        return self.place.graph_screen()
 
     def action_help(self) -> None:
         self.dialogs.help(self.keys_of)

@@ -28,9 +28,10 @@ ACTIONS = (
     Action("undo", "u", "u", "undo", "Undo the last command: to the state above.", HISTORY),
     Action("redo", "U,ctrl+r", "U", "redo",
            "Redo: to the state below that was left last.", HISTORY),
-    Action("leave", "q", "esc", "back",
+    Action("leave", "escape", "esc", "back",
            "Let go of the marks; without any, back to the bench.", HISTORY, "Back"),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", HISTORY),
+    Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", HISTORY, "Quit"),
 )  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}

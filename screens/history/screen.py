@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
-from screens.base.actions import Action
+from screens.base.actions import Action, palette
 from screens.base.numbers import count
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
@@ -65,10 +65,7 @@ class HistoryScreen(Screen[str | None]):
         (130, "-wide"),
     ]
     ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(action.binding() for action in ACTIONS),
-        Binding("escape", "leave", "Back to the bench", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in ACTIONS]
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -105,10 +102,7 @@ class HistoryScreen(Screen[str | None]):
 
     def palette_commands(self) -> list[tuple[str, str, Any]]:
         """Every action, for the command palette."""
-        return [
-            (action.in_palette, action.help, partial(self.run_action, action.call))
-            for action in ACTIONS
-        ]
+        return palette(self, ACTIONS)
 
     @property
     def states(self) -> StateList:

@@ -76,6 +76,10 @@ command that made the state, and redo goes along the branch that was left last.
     def empty(self) -> str:
         return "No state has a name yet: W names one."
 
+    def words(self, row: Drawn) -> str:
+        state = row.row
+        return f"{state.n} {state.name} {state.did} {local(state.when)}"
+
     def _columns(self, width: int) -> tuple[int, list[tuple[str, int]]]:
         """The cells that the words have, and the columns of numbers after them."""
         columns = list(NUMBERS)

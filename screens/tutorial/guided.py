@@ -89,7 +89,7 @@ class GuidedBench(Guided, BenchScreen):
         folded: the user folded the panel or unfolded it; None: as there is room.
     """
 
-    KEEPS_PLACE: ClassVar[bool] = False  # what comes back by itself would count as looked at
+    KEEPS_PLACE = False  # what comes back by itself would count as looked at
     ACTIONS: ClassVar[tuple[Action, ...]] = (*BenchScreen.ACTIONS, *TUTORIAL_ACTIONS)
     BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in TUTORIAL_ACTIONS]
 
