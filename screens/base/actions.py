@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from textual.binding import Binding
-from textual.dom import DOMNode
+from textual.widget import Widget
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,6 @@ class Action:
         return Binding(self.keys, self.name, self.label, show=False, key_display=self.shown)
 
 
-def palette(screen: DOMNode, actions: Iterable[Action]) -> list[tuple[str, str, Any]]:
+def palette(screen: Widget, actions: Iterable[Action]) -> list[tuple[str, str, Any]]:
     """Actions of a screen for the command palette: name, sentence, and what to call."""
     return [(a.in_palette, a.help, partial(screen.run_action, a.call)) for a in actions]

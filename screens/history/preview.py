@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from rich.text import Text
 
-from screens.base.numbers import count, plain, seconds, signed
+from screens.base.numbers import PENDING, count, plain, seconds, signed
 from screens.base.tokens import fit, one_line
 from screens.history.state_list import local
 from workbench.base.text import counted
 from workbench.session.state import Change
 from workbench.session.state_rows import StateRow
+
+GAP = "   "
+"""Between two names."""
 
 
 def preview(row: StateRow, change: Change | None, width: int, height: int) -> Text:
@@ -28,17 +32,19 @@ def preview(row: StateRow, change: Change | None, width: int, height: int) -> Te
     if row.name:
         head.append(f" {one_line(row.name)!r}", "bold")
     head.append(f"  {_where(row)}", "dim")
-    lines = [head, Text(one_line(row.did)), Text(_numbers(row))]
-    if row.is_current:
-        lines.append(Text("The present state.", "dim"))
-    elif change is None:
-        lines.append(Text("…", "dim"))
+    lines = [head, *_prose(one_line(row.did), width), *_prose(_numbers(row), width)]
+    if change is None:
+        lines.append(Text("" if row.is_current else PENDING, "dim"))
     else:
-        lines.append(Text(f"Going there: {_told(change)}."))
+        lines += _prose(f"Going there: {_told(change)}.", width)
         names = [*_listed("+", change.added), *_listed("−", change.removed)]
         names += [*_listed("open", change.opened), *_listed("closed", change.closed)]
         lines += _wrapped(names, width, max(1, height - len(lines)))
     return Text("\n").join(Text(fit(line.plain, width), spans=line.spans) for line in lines)
+
+
+def _prose(words: str, width: int) -> list[Text]:
+    return [Text(line) for line in wrap(words, max(8, width))]
 
 
 def _where(row: StateRow) -> str:
@@ -85,17 +91,21 @@ def _listed(sign: str, names: Sequence[str]) -> list[str]:
 
 def _wrapped(names: Sequence[str], width: int, height: int) -> list[Text]:
     """As many of the names as there is room for, and how many more there are."""
-    lines: list[str] = []
-    for i, name in enumerate(names):
-        more = f"… {count(len(names) - i)} more"
-        if lines and len(lines[-1]) + 3 + len(name) <= width:
-            with_name = f"{lines[-1]}   {name}"
-        elif len(lines) < height:
-            lines.append("")
-            with_name = name
+    lines: list[list[str]] = []
+    for name in names:
+        if lines and len(GAP.join([*lines[-1], name])) <= width:
+            lines[-1].append(name)
         else:
-            lines[-1] = lines[-1][: max(0, width - len(more) - 3)].rsplit("   ", 1)[0]
-            lines[-1] += f"   {more}"
-            break
-        lines[-1] = with_name
-    return [Text(line, "dim") for line in lines]
+            lines.append([name])
+    if len(lines) > height:
+        shown = sum(len(line) for line in lines[:height])
+        last = lines[height - 1]
+        while last and len(GAP.join([*last, _more(len(names) - shown)])) > width:
+            last.pop()
+            shown -= 1
+        last.append(_more(len(names) - shown))
+    return [Text(GAP.join(line), "dim") for line in lines[:height]]
+
+
+def _more(number: int) -> str:
+    return f"… {count(number)} more"

@@ -14,6 +14,10 @@ UNKNOWN = "·"
 LEAST_SPAN = 0.02
 """Differences smaller than this are not blown up to the whole height."""
 BELOW = "▲"
+LEAST_CELLS = 16
+"""Cells of the strip below which the words before it give way."""
+MOST_CELLS = 3
+"""Cells that a step has at most."""
 
 
 def strip(rows: Sequence[StateRow], at: int | None, width: int) -> Text:
@@ -32,11 +36,13 @@ def strip(rows: Sequence[StateRow], at: int | None, width: int) -> Text:
     if high - low < LEAST_SPAN:
         low = high - LEAST_SPAN
     lead = f"faithfulness {plain(min(known), 3)} to {plain(max(known), 3)}  "
-    room = max(8, width - len(lead))
-    cells = min(room, len(values))
-    # With more steps than cells each cell has the last of its steps, so the last one is always the
+    if width - len(lead) < LEAST_CELLS:
+        lead = ""
+    room = max(1, width - len(lead))
+    cells = min(room, MOST_CELLS * len(values))
+    # With more steps than cells each cell has the last of its steps: the strip ends with the
     # present state.
-    last = [(i + 1) * len(values) // cells - 1 for i in range(cells)]
+    last = [-(-(i + 1) * len(values) // cells) - 1 for i in range(cells)]
     text = Text(lead, "dim")
     for i in last:
         text.append(_block(values[i], low, high))

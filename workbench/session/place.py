@@ -88,7 +88,8 @@ class PlaceFile:
             return Place(**{n: known[n](item) for n, item in value.items() if n in known})
         except (OSError, ValueError, TypeError, RecursionError):
             raise WorkbenchError(
-                f"Where you were is not known: {self.path.name} cannot be read; nothing else is lost."
+                f"Where you were is not known: {self.path.name} is not readable. "
+                "The session itself is whole."
             ) from None
 
     def save(self, place: Place) -> None:

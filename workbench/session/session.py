@@ -376,7 +376,7 @@ class Session(SessionHistory):
         return self._show(
             replace(
                 status,
-                message=milestone(self._seen.status, status) or message,
+                message=_told(command, message, milestone(self._seen.status, status)),
                 seconds=perf_counter() - started,
                 can_undo=self._history.can_undo,
                 can_redo=self._history.can_redo,
@@ -400,3 +400,11 @@ class Session(SessionHistory):
         _ = seen.comparison  # made here, so that no screen waits for it
         self._seen = seen
         return status
+
+
+def _told(command: Command, did: str, reached: str) -> str:
+    """What the status says: that the circuit was closed, if it was, before what did it.
+
+    Of going to a state both are said: that the one that was left is not lost, is news too.
+    """
+    return f"{did} {reached}".rstrip() if isinstance(command, kinds.GoTo) else reached or did

@@ -40,7 +40,7 @@ def test_without_a_file_there_is_no_place_and_newer_fields_are_passed_over(tmp_p
 def test_a_field_of_another_kind_is_damage(tmp_path: Path, field: str) -> None:
     file = PlaceFile(tmp_path / "one.jsonl")
     file.path.write_text(json.dumps({field: [1]}))
-    with pytest.raises(WorkbenchError, match=r"one\.place cannot be read"):
+    with pytest.raises(WorkbenchError, match=r"one\.place is not readable"):
         file.load()
 
 
@@ -52,7 +52,7 @@ def test_any_bytes_are_a_place_or_a_sentence(tmp_path: Path, data: bytes) -> Non
     try:
         assert isinstance(file.load(), Place)
     except WorkbenchError as error:
-        assert "nothing else is lost" in str(error)
+        assert "The session itself is whole" in str(error)
 
 
 def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
