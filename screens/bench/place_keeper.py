@@ -8,35 +8,48 @@ file in a while.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.css.query import NoMatches
+from textual.screen import Screen
 
 from screens.base.worker import Worker
 from screens.bench.candidates import TITLES
 from screens.bench.edges_panel import INPUTS
-from screens.bench.panels import PANELS
+from screens.bench.panels import PANELS, Panels
 from screens.bench.session_runner import EdgesView
+from screens.bench.shown_edges import ShownEdges
 from workbench.circuits.names import kind_of
 from workbench.engine.effect_settings import SETTINGS
 from workbench.errors import WorkbenchError
 from workbench.session.place import Place, PlaceFile
 
 if TYPE_CHECKING:
-    from screens.bench.screen import BenchScreen
     from screens.graph.screen import GraphScreen
+    from workbench.session.session import Session
 
 LOOK = 1.0
 """Seconds between two looks at where the user is."""
 
 
 class PlaceKeeper:
-    """Keeps the place of a bench, unless the bench says `KEEPS_PLACE = False`."""
+    """Keeps the place of a bench.
 
-    def __init__(self, bench: BenchScreen) -> None:
+    Attributes:
+        keeps: False: nothing comes back, and nothing is kept.
+    """
+
+    def __init__(
+        self, session: Session, screen: Screen[Any], panels: Panels, shown: ShownEdges
+    ) -> None:
+        """For a bench: its screen, its panels, and what chooses the edges that they show."""
+        self.session = session
+        self._screen = screen
+        self._panels = panels
+        self._shown = shown
+        self.keeps = True
         self._graph: GraphScreen | None = None  # that was opened last
-        self._bench = bench
-        self._file: PlaceFile = bench.session.place_file
+        self._file: PlaceFile = session.place_file
         self._worker: Worker | None = None
         self._groups = False
         self._seen = self._saved = Place()
@@ -48,12 +61,11 @@ class PlaceKeeper:
         try:
             place = self._file.load()
         except WorkbenchError as error:
-            self._bench.notify(str(error), severity="warning", timeout=8, markup=False)
+            self._screen.notify(str(error), severity="warning", timeout=8, markup=False)
             return
         if place is None:
             return
-        bench, panels = self._bench, self._bench.panels
-        graph = bench.session.graph
+        panels, graph = self._panels, self.session.graph
         table = panels.table
         absent = {
             "drop": not place.costs,
@@ -65,7 +77,7 @@ class PlaceKeeper:
         node = place.node if graph.has_node(place.node) else "logits"
         inputs = place.inputs if place.inputs in INPUTS and kind_of(node) == "head" else "qkv"
         setting = place.setting if place.setting in SETTINGS else "full"
-        bench.shown.change_view(EdgesView(node, inputs, setting, place.costs))
+        self._shown.change_view(EdgesView(node, inputs, setting, place.costs))
         with suppress(ValueError):
             table.set_filter(place.filter)
         panels.readouts.come_back(place.readout, place.position, place.pair)
@@ -79,11 +91,11 @@ class PlaceKeeper:
 
     def begin(self) -> None:
         """Come back to where the user was, and look at where the user is from now on."""
-        if not getattr(self._bench, "KEEPS_PLACE", True):
+        if not self.keeps:
             return
         self._come_back()
-        self._worker = Worker(self._bench, "place")
-        self._bench.set_interval(LOOK, self._look)
+        self._worker = Worker(self._screen, "place")
+        self._screen.set_interval(LOOK, self._look)
 
     @property
     def by_group(self) -> bool:
@@ -92,18 +104,17 @@ class PlaceKeeper:
             self._groups = self._graph.by_group
         return self._groups
 
-    def graph_screen(self) -> GraphScreen:
-        """The graph, at the node under the cursor, in the view that was shown last."""
+    def graph_screen(self, node: str) -> GraphScreen:
+        """The graph, with the cursor on a node, in the view that was shown last."""
         from screens.graph.screen import GraphScreen
 
-        bench = self._bench
-        self._graph = GraphScreen(bench.session, bench.cursor().node, by_group=self.by_group)
+        self._graph = GraphScreen(self.session, node, by_group=self.by_group)
         return self._graph
 
     def now(self) -> Place:
         """Where the user is."""
-        bench, panels = self._bench, self._bench.panels
-        view, table, readouts = bench.view, panels.table, panels.readouts
+        panels, view = self._panels, self._shown.view
+        table, readouts = panels.table, panels.readouts
         edge = table.highlighted
         return Place(
             panel=panels.panel,

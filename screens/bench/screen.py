@@ -109,7 +109,6 @@ class BenchScreen(Screen[None]):
 
     def _make_parts(self) -> None:
         session, table = self.session, self.table
-        self.place = PlaceKeeper(self)
         runner = self.runner = SessionRunner(
             session,
             self,
@@ -118,6 +117,7 @@ class BenchScreen(Screen[None]):
             progress=lambda: self.shown.moved(),
         )
         self.shown = ShownEdges(session, runner, self.panels, changed=self.describe)
+        self.place = PlaceKeeper(session, self, self.panels, self.shown)
         self.edits = EditActions(
             session, self, table, command=self.command, cursor=self.cursor, describe=self.describe
         )
@@ -441,7 +441,7 @@ class BenchScreen(Screen[None]):
         self.dialogs.graph(self.graph_screen())
 
     def graph_screen(self) -> GraphScreen:
-        return self.place.graph_screen()
+        return self.place.graph_screen(self.cursor().node)
 
     def action_help(self) -> None:
         self.dialogs.help(self.keys_of)

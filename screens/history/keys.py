@@ -7,13 +7,13 @@ from screens.base.actions import Action
 HISTORY = "History"
 
 ACTIONS = (
-    Action("go_there", "enter", "⏎", "go there",
+    Action("go_in", "enter", "⏎", "go there",
            "Go to the highlighted state; the present one stays on its branch. With two states "
            "marked: compare them.", HISTORY, "Go to the state"),
-    Action("mark", "space", "space", "mark",
+    Action("pick", "space", "space", "mark",
            "Mark the state, to compare it with others, or let go of it.",
            HISTORY, "Mark the state"),
-    Action("compare", "B", "B", "compare",
+    Action("beside", "B", "B", "compare",
            "Put the marked states, or the highlighted one, beside the present circuit.",
            HISTORY, "Compare states side by side"),
     Action("name", "W", "W", "name",
@@ -35,5 +35,5 @@ ACTIONS = (
 )  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
-FOOTER = ("leave", "go_there", "mark", "compare", "name", "filter", "sort", "undo", "redo")
+FOOTER = ("leave", "go_in", "pick", "beside", "name", "filter", "sort", "undo", "redo")
 """What the footer offers, the most needed first."""

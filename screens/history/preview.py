@@ -1,4 +1,4 @@
-"""What is shown of the highlighted state: its numbers, and what going there would change."""
+"""The highlighted state: its numbers, and what going there would change."""
 
 from __future__ import annotations
 

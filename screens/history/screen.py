@@ -1,4 +1,4 @@
-"""The history: the tree of states, a strip of the faithfulness, and a preview of one state.
+"""The history: the tree of states, a strip of the faithfulness, a preview of one state.
 
 Reading the tree and comparing states goes on in threads; what comes late for another state than the
 highlighted one is not shown.
@@ -74,6 +74,8 @@ class HistoryScreen(Screen[str | None]):
         self.by_loss = False
         self.marked: list[int] = []
         self.rows: list[StateRow] = []
+        self._line: list[StateRow] = []  # from the start to the present state
+        self._branches = 1
         self._entries = -1
         self._changes: dict[int, Change] = {}  # from the present state, by number
         self._resting: Timer | None = None
@@ -139,8 +141,9 @@ class HistoryScreen(Screen[str | None]):
             if entries != self._entries:
                 self._changes.clear()
             self._entries, self.rows = entries, rows
-            present = next(row.n for row in rows if row.is_current)
-            self.states.show_states(drawn, to=present if to_present else None)
+            self._line = [row for row in rows if row.on_current_path]
+            self._branches = max(row.branch for row in rows) + 1
+            self.states.show_states(drawn, to=self._line[-1].n if to_present else None)
             self._describe()
             self._rest()
 
@@ -151,11 +154,10 @@ class HistoryScreen(Screen[str | None]):
         width = self.size.width - 2
         if width < 1 or not self.rows:
             return
-        here = next(row for row in self.rows if row.is_current)
-        branches = max(row.branch for row in self.rows) + 1
+        here = self._line[-1]
         words = [counted(len(self.rows), "state")]
-        if branches > 1:
-            words.append(f"{count(branches)} branches")
+        if self._branches > 1:
+            words.append(f"{count(self._branches)} branches")
         if FILTERS[self.filter]:
             words.append(f"only those {FILTERS[self.filter]}")
         if self.by_loss:
@@ -165,8 +167,8 @@ class HistoryScreen(Screen[str | None]):
         words.append("at the start" if here.n == 0 else f"at state {here.n}")
         put_text(self.query_one("#history-title", Static), Text("History  " + " · ".join(words)))
         row = self.highlighted
-        line = [row for row in self.rows if row.on_current_path]
-        put_text(self.query_one("#strip", Static), strip(line, row.n if row else None, width))
+        pointed = strip(self._line, row.n if row else None, width)
+        put_text(self.query_one("#strip", Static), pointed)
         self._preview()
 
     def _preview(self) -> None:
@@ -193,8 +195,7 @@ class HistoryScreen(Screen[str | None]):
         if row is None or row.is_current or row.n in self._changes:
             self._preview()
             return
-        n, entries = row.n, self._entries
-        present = next(row.n for row in self.rows if row.is_current)
+        n, present, entries = row.n, self._line[-1].n, self._entries
 
         def done(change: Change) -> None:
             if entries == self._entries:
@@ -221,9 +222,9 @@ class HistoryScreen(Screen[str | None]):
     def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         self._go_there()
 
-    def action_go_there(self) -> None:
+    def action_go_in(self) -> None:
         if len(self.marked) == 2:
-            self.action_compare()
+            self.action_beside()
         else:
             self._go_there()
 
@@ -238,7 +239,7 @@ class HistoryScreen(Screen[str | None]):
     def action_redo(self) -> None:
         self._command(self.session.redo)
 
-    def action_mark(self) -> None:
+    def action_pick(self) -> None:
         row = self.highlighted
         if row is None:
             return
@@ -259,12 +260,11 @@ class HistoryScreen(Screen[str | None]):
         self.states.refresh()
         self._describe()
 
-    def action_compare(self) -> None:
+    def action_beside(self) -> None:
         """Put states beside the present circuit, and show them."""
         row = self.highlighted
         chosen = list(self.marked) or ([row.n] if row is not None else [])
-        current = {row.n for row in self.rows if row.is_current}
-        beside = [n for n in chosen if n not in current]
+        beside = [n for n in chosen if not self._line or n != self._line[-1].n]
         if not beside:
             self.notify("This is the present state: choose another one to compare it with.")
             return

@@ -89,7 +89,6 @@ class GuidedBench(Guided, BenchScreen):
         folded: the user folded the panel or unfolded it; None: as there is room.
     """
 
-    KEEPS_PLACE = False  # what comes back by itself would count as looked at
     ACTIONS: ClassVar[tuple[Action, ...]] = (*BenchScreen.ACTIONS, *TUTORIAL_ACTIONS)
     BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in TUTORIAL_ACTIONS]
 
@@ -108,6 +107,10 @@ class GuidedBench(Guided, BenchScreen):
     def compose(self) -> ComposeResult:
         yield TutorialPanel(id="tutorial")
         yield from super().compose()
+
+    def _make_parts(self) -> None:
+        super()._make_parts()
+        self.place.keeps = False  # what comes back by itself would count as looked at
 
     def on_mount(self) -> None:
         self._watching = self.set_interval(LOOK_AGAIN, self.watch_user)

@@ -1,4 +1,4 @@
-"""`workbench history`: the states of a session as a tree, and the circuit of one as a file.
+"""`workbench history`: the states of a session as a tree, the circuit of one as a file.
 
 All of it comes out of the journal: no model is loaded, and the session may be open elsewhere.
 """

@@ -1,4 +1,4 @@
-"""Faithfulness: how much of what corrupting does to the metric a circuit keeps from happening."""
+"""Faithfulness: how much of the metric a circuit keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session as its journal tells it, without the model: its states, and the circuit of each.
+"""A session as its journal tells it, without the model: its states and their circuits.
 
 Nothing is locked and nothing written, so it can be read while the session goes on elsewhere.
 Importing this loads no torch.

@@ -1,4 +1,4 @@
-"""What a session says of its states: the tree, a state's circuit, the difference of two."""
+"""What a session says of its states: the tree, a circuit, the difference of two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tree of states drawn with box characters, newest first, as `git log --graph` draws commits.
+"""The tree of states drawn with box characters, newest first, as `git log` draws it.
 
 The line that one is on, the present state with all above it and what redo leads to, has the first
 column to itself. A branch beside it takes the first column that is free, and its oldest state is
