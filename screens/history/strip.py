@@ -21,7 +21,7 @@ MOST_CELLS = 3
 
 
 def strip(rows: Sequence[StateRow], at: int | None, width: int) -> Text:
-    """Two lines: the strip with its least and its largest value, and where a state stands in it.
+    """Two lines: the strip with its bounds, and where a state stands in it.
 
     Args:
         rows: the states from the start to the present one.

@@ -379,6 +379,37 @@ def test_a_journal_of_an_older_version_gives_a_tree_too(tmp_path: Path) -> None:
     assert [row.faithfulness for row in rows[1:]] == [entry["faithfulness"] for entry in made]
 
 
+JOURNALS = Path(__file__).with_name("journals")
+
+
+def test_a_real_journal_of_the_version_before_the_tree_resumes_after_each_line(
+    tmp_path: Path,
+) -> None:
+    """Written by that version, with what its session was after each command."""
+    path = tmp_path / "old.jsonl"
+    lines = (JOURNALS / "without_tree.jsonl").read_text(encoding="utf-8").splitlines()
+    states = json.loads((JOURNALS / "without_tree.states.json").read_text(encoding="utf-8"))
+    assert len(states) == len(lines)
+    for n, then in enumerate(states):
+        path.write_text("\n".join(lines[: n + 1]) + "\n", encoding="utf-8")
+        reading = read(path)
+        history = replayed(Header.from_json(reading.header), reading, path)
+        circuit = history.state.circuit
+        assert circuit.edges() == then["edges"] and sorted(circuit.open) == then["open"]
+        assert (history.state.threshold, circuit.notes) == (then["threshold"], then["notes"])
+        groups = [[g.name, g.role, list(g.nodes)] for g in circuit.groups]
+        assert groups == then["groups"]
+        assert [command.describe() for command in history.done] == then["commands"]
+        assert (history.can_undo, history.can_redo) == (then["can_undo"], then["can_redo"])
+        assert history.measured(n).faithfulness == pytest.approx(then["faithfulness"])
+    # What it had forgotten is there again, each state as it was right after its command.
+    for row in state_rows(history):
+        circuit = history.state_at(row.n).circuit
+        if row.n and lines[row.n].find('"threshold","value"') < 0:
+            assert circuit.edges() == states[row.n]["edges"]
+    assert len([row for row in state_rows(history) if not row.on_current_path]) >= 5
+
+
 def session_with_branches(folder: Path) -> Session:
     """States 0, 1, 2 and, beside 2, 4 with a name; it is at 2."""
     session, _ = toy_session(folder, layers=3, heads=2)
