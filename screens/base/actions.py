@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from textual.binding import Binding
-from textual.widget import Widget
 
 
 @dataclass(frozen=True)
@@ -45,8 +41,3 @@ class Action:
 
     def binding(self) -> Binding:
         return Binding(self.keys, self.name, self.label, show=False, key_display=self.shown)
-
-
-def palette(screen: Widget, actions: Iterable[Action]) -> list[tuple[str, str, Any]]:
-    """Actions of a screen for the command palette: name, sentence, and what to call."""
-    return [(a.in_palette, a.help, partial(screen.run_action, a.call)) for a in actions]

@@ -80,7 +80,9 @@ class PlaceKeeper:
         self._shown.change_view(EdgesView(node, inputs, setting, place.costs))
         with suppress(ValueError):
             table.set_filter(place.filter)
-        panels.readouts.come_back(place.readout, place.position, place.pair)
+        first, second = panels.both_readouts
+        first.come_back(place.readout, place.position, place.pair)
+        second.come_back(place.second, place.position, place.pair)
         self._groups = place.by_group
         if place.panel in PANELS:
             panels.go_to(place.panel)
@@ -114,7 +116,7 @@ class PlaceKeeper:
     def now(self) -> Place:
         """Where the user is."""
         panels, view = self._panels, self._shown.view
-        table, readouts = panels.table, panels.readouts
+        table, (readouts, second) = panels.table, panels.both_readouts
         edge = table.highlighted
         return Place(
             panel=panels.panel,
@@ -127,6 +129,7 @@ class PlaceKeeper:
             sort=table.sort,
             descending=table.descending,
             readout=readouts.view.name,
+            second=second.view.name,
             position=readouts.position,
             pair=readouts.pair,
             by_group=self.by_group,

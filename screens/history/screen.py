@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -19,7 +19,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
-from screens.base.actions import Action, palette
+from screens.base.actions import Action
 from screens.base.numbers import count
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
@@ -101,10 +101,6 @@ class HistoryScreen(Screen[str | None]):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._describe)
-
-    def palette_commands(self) -> list[tuple[str, str, Any]]:
-        """Every action, for the command palette."""
-        return palette(self, ACTIONS)
 
     @property
     def states(self) -> StateList:

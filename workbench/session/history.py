@@ -194,6 +194,11 @@ class History:
         """The name of a state, or ""."""
         return self._tree.after(entry).name
 
+    def named(self) -> list[int]:
+        """The numbers of the states that have a name."""
+        with self._lock:
+            return [node.number for node in self._tree.named.values()]
+
     def called(self, entry: int) -> str:
         """A state in words: "state 12", "state 12 'before MLPs'", "the start"."""
         node = self._tree.after(entry)

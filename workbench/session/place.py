@@ -37,6 +37,7 @@ class Place:
         sort: the column that the edges were sorted by.
         descending: largest first.
         readout: name of the view of the readouts.
+        second: name of the view of the second readouts, where there are two.
         position: of the token that they read, counted from the end: -1 is the last.
         pair: index of the prompt that they read; None: the mean over all.
         by_group: the graph showed groups.
@@ -54,6 +55,7 @@ class Place:
     sort: str = "effect"
     descending: bool = True
     readout: str = ""
+    second: str = ""
     position: int = -1
     pair: int | None = None
     by_group: bool = False

@@ -59,6 +59,10 @@ class SessionHistory(ReadOnlySession):
         """A state in words: "state 12", "state 12 'before MLPs'", "the start"."""
         return self._history.called(n)
 
+    def named_states(self) -> list[int]:
+        """The numbers of the states that have a name."""
+        return self._history.named()
+
     def differences(self, n: int, m: int) -> Change:
         """What leads from one state to another, such as the edges added and removed.
 

@@ -126,9 +126,9 @@ def begin(opened: Opened, path: Path, circuit_path: Path | None = None) -> Sessi
     try:
         start = at_start(line["created"], opened.info.model_metric, opened.info.corrupted_metric)
         history = History(State.start(opened.engine.model.graph, threshold), start)
-        message = "Everything is open: this is the whole model. Expand the logits to begin."
+        message = "Expand the logits to begin."
         if truth(opened.settings.model, opened.info.name) is not None:
-            message = "Everything is open: expand the logits. The true circuit comes along."
+            message += " The true circuit comes along."
         session = Session(opened, journal, history, message=message)
         if circuit_path is not None:
             session.load(circuit_path)

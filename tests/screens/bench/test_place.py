@@ -99,7 +99,7 @@ async def test_a_place_is_written_while_one_works_and_not_twice(tmp_path: Path) 
 
 WRONG = Place(
     panel="cellar", node="a9.h9", inputs="z", setting="sideways", edge="m9->m9", filter=">x",
-    sort="colour", readout="tea leaves", position=-99, pair=77,
+    sort="colour", readout="tea leaves", second="runes", position=-99, pair=77,
 )  # fmt: skip
 
 

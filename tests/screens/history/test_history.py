@@ -16,6 +16,7 @@ from screens.history.keys import ACTIONS, BY_NAME, FOOTER
 from screens.history.preview import preview
 from screens.history.screen import HistoryScreen
 from screens.history.strip import BLOCKS, strip
+from screens.palette.entries import entries
 from screens.side_by_side.screen import SideBySideScreen
 from tests.screens.bench.test_bench import screen_text, settled
 from tests.support.tiny_sessions import tiny_session, until
@@ -153,6 +154,8 @@ async def test_a_state_is_named_found_and_shown_alone(session: Session) -> None:
         assert "with a name" in said(screen, "#history-title")
         await pilot.press("f", "s")
         await rested(pilot)
+        found = {entry.title: entry for entry in entries(app, screen)}
+        assert "state 2 '[b]x'" in found
         by_loss = [drawn.row.change or 0.0 for drawn in screen.states.rows]
         assert by_loss == sorted(by_loss)
 
@@ -207,7 +210,8 @@ async def test_every_action_is_there_and_in_the_palette(session: Session) -> Non
         for action in ACTIONS:
             owner = app if action.name.startswith("app.") else screen
             assert hasattr(owner, f"action_{action.name.removeprefix('app.')}")
-        assert len(screen.palette_commands()) == len(ACTIONS)
+        found = [entry.title for entry in entries(app, screen)]
+        assert all(action.in_palette in found for action in ACTIONS)
         await pilot.press("question_mark")
         await pilot.pause()
         assert "A run of threshold steps" in " ".join(screen_text(app).split())
