@@ -85,7 +85,9 @@ class PlaceKeeper:
         second.come_back(place.second, place.position, place.pair)
         self._groups = place.by_group
         if place.panel in PANELS:
-            panels.go_to(place.panel)
+            panels.show("readouts" if place.panel == "second" else place.panel)
+            # What is not laid out yet cannot have the focus.
+            self._screen.call_after_refresh(panels.go_to, place.panel)
         table.move_to_key(place.edge)
         self._seen = self._saved = place
 
