@@ -25,6 +25,7 @@ from screens.side_by_side.keys import ACTIONS, BY_NAME, FOOTER
 from screens.widgets.changes import put_text
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
+from workbench.errors import WorkbenchError
 from workbench.session.side_by_side import MOST, EdgeRow, Entry
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class SideBySideScreen(Screen[str | None]):
         self.by_difference = False
         self._rows: list[EdgeRow] = []
         self._overlap: Overlap | None = None
+        self._no_overlap = ""  # why there is none
 
     def compose(self) -> ComposeResult:
         yield Static(id="beside-title")
@@ -85,15 +87,18 @@ class SideBySideScreen(Screen[str | None]):
     def _renew(self) -> None:
         """Look at the circuits anew, and compute what is not known of them."""
         self._rows = self.side_by_side.rows()
-        self._overlap = None
+        self._overlap, self._no_overlap = None, ""
         self.redraw()
 
-        def work() -> Overlap | None:
+        def work() -> tuple[Overlap | None, str]:
             self.side_by_side.evaluate()
-            return self.side_by_side.overlap()
+            try:
+                return self.side_by_side.overlap(), ""
+            except WorkbenchError as error:  # one of them is open: all else is known
+                return None, str(error)
 
-        def done(overlap: Overlap | None) -> None:
-            self._overlap = overlap
+        def done(result: tuple[Overlap | None, str]) -> None:
+            self._overlap, self._no_overlap = result
             self.redraw()
 
         def failed(error: BaseException) -> None:
@@ -151,6 +156,9 @@ class SideBySideScreen(Screen[str | None]):
         return lines
 
     def _shares(self, width: int) -> list[Text]:
+        if self._no_overlap:
+            told = "What they share is not counted while one of them is open."
+            return [Text(fit(told, width), "dim")]
         if self._overlap is None or not self._overlap.pairs:
             return []
         lines = [Text(f"  {'':<8}{'Jaccard':>9}{'shared':>8}{'of first':>10}{'of second':>11}"

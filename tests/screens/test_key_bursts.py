@@ -31,6 +31,8 @@ PLACES = {
     "discover": ("D", MOVES + " 1250ab-st"),
     "assessment": ("ev", MOVES + " e"),
     "beside": ("eB", MOVES + " ab-B/n"),
+    "history": ("eweuH", MOVES + "   BWfsuU?1ab"),
+    "name": ("eweHW", "⏎⎋⇥ab .⌫→←W"),
     "jump": ("J", MOVES + "a1m.⌫"),
     "help": ("?", MOVES + "/ab0nN"),
     "prompts": ("p", MOVES + "<>0"),
@@ -46,9 +48,10 @@ PLACES = {
 PICKED = (
     "2fx1", "2fx1⏎ ", "Jm1⏎", "gh h h ", "ewewew", "ejj ", "jj2 ", "jjm", "uUuU", "W1hello⏎",
     "t0.3⏎a", "eg Rname⏎role⏎", "2/m1⏎nn ", "e/a⏎nN-", "?/kl⏎nn", "2/zz⎋ ",
+    "eweuHjWab⏎f", "eweuHj⏎jU", "eweuHj j ⏎", "eweuH/m⏎n⏎⎋e",
 )  # fmt: skip
 """Each of a kind that went wrong once, or would without a queue."""
-TIMES = re.compile(r" *<?\d+ ms| {2,}")
+TIMES = re.compile(r" *<?\d+ ms|\d{4}-\d\d-\d\d \d\d:\d\d| {2,}")
 """How long something took, which differs, and the blanks that make room for it."""
 
 
