@@ -67,9 +67,7 @@ class Drawing(str):
                 "A plot is written as SVG, PDF or PNG: give a name that ends in .svg, .pdf or .png."
             )
         if self.figure is None:
-            raise WorkbenchError(
-                "This picture comes as SVG only: give a name that ends in .svg."
-            )
+            raise WorkbenchError("This picture comes as SVG only: give a name that ends in .svg.")
         with styled():
             return _saved(self.figure, format, dpi)
 
