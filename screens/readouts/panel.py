@@ -22,32 +22,17 @@ from textual.widgets import Static
 
 from screens.base.tokens import show_token
 from screens.base.worker import Worker, error_sentence
+from screens.readouts.copies import readout_copies
 from screens.readouts.curve_plot import has_scale, plot_curve
+from screens.readouts.drawn import draw_result
 from screens.readouts.head import draw_head
-from screens.readouts.heat_map import draw_attention
 from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
-from screens.readouts.shapes import draw_shape
-from screens.readouts.text import (
-    curve_heading,
-    draw_attribution,
-    draw_curve_rows,
-    draw_lens,
-    draw_residual,
-    index,
-    lines,
-    marker,
-    quiet,
-)
+from screens.readouts.text import curve_heading, index, lines, marker, quiet
+from screens.widgets.copying import COPY, Copies
 from workbench.circuits.names import kind_of
 from workbench.errors import Cancelled
 from workbench.readouts.catalogue import READOUTS, Readout
-from workbench.readouts.results import (
-    AnswerCurve,
-    AttentionPattern,
-    DirectAttribution,
-    Lens,
-    ResidualLens,
-)
+from workbench.readouts.results import AnswerCurve, AttentionPattern, Lens
 from workbench.readouts.shapes import Grid
 
 if TYPE_CHECKING:
@@ -101,6 +86,7 @@ task is judged.
         Binding("end,G", "scroll('end')", "To the end", show=False),
         Binding("shift+right", "scroll('right')", "Scroll right", show=False),
         Binding("shift+left", "scroll('left')", "Scroll left", show=False),
+        Binding("Y", "app.copy", "copy", show=False, tooltip=COPY),
     ]
     DEFAULT_CSS = """
     Readouts {
@@ -349,27 +335,13 @@ task is judged.
             note.update(lines([Content(), *quiet(result.definition, width)]))
             self._show_plot(result, width)
         else:
-            text.update(self._text(result, width))
+            mark = self._marker(result) if isinstance(result, Lens) else None
+            text.update(draw_result(result, width, self.node, self.position, mark))
         note.display = plotted
         if self._plot is not None:
             self._plot.display = plotted
         if other_kind:
             self._body.scroll_home(animate=False)
-
-    def _text(self, result: ReadoutResult | str, width: int) -> Content:
-        if isinstance(result, str):
-            return lines(quiet(result, width))
-        if isinstance(result, Lens):
-            return draw_lens(result, width, self._marker(result))
-        if isinstance(result, DirectAttribution):
-            return draw_attribution(result, self.node, width)
-        if isinstance(result, AnswerCurve):
-            return draw_curve_rows(result, width)
-        if isinstance(result, AttentionPattern):
-            return draw_attention(result, self.position, width)
-        if isinstance(result, ResidualLens):
-            return draw_residual(result, width)
-        return draw_shape(result, width)
 
     def _marker(self, lens: Lens) -> Any:
         """Which tokens are answers: known of one prompt; over many they differ."""
@@ -387,6 +359,10 @@ task is judged.
             self._body.mount(self._plot, before="#readout-note")
         plot_curve(self._plot.plt, curve, width)
         self._plot.refresh()
+
+    def copies(self) -> Copies:
+        """The values and the plot of what is shown; nothing while it is computed."""
+        return Copies() if self.result is None else readout_copies(self.result, self.node)
 
     # Keys and mouse.
 
