@@ -219,7 +219,7 @@ class WorkbenchApp(App[None]):
 
     def action_copy(self) -> None:
         """Ask what to copy of what has the focus."""
-        from screens.widgets.copying import offer_copies
+        from screens.widgets.copy_dialog import offer_copies
 
         offer_copies(self)
 

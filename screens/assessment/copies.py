@@ -1,4 +1,4 @@
-"""The pictures of a part of an assessment, as they stand in its report, to be written to a file."""
+"""The pictures of a part of an assessment, as in its report, to be written to a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found about clusters of prompts as tables of raw values, to be copied or written."""
+"""What was found about clusters of prompts as tables of raw values, to be copied."""
 
 from __future__ import annotations
 

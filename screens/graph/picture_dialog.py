@@ -1,4 +1,4 @@
-"""Where to write the circuit's picture, and how it is drawn; asks before a file is replaced."""
+"""Where to write the circuit's picture, and how it is drawn."""
 
 from __future__ import annotations
 

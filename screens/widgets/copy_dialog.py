@@ -9,19 +9,20 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.widget import Widget
 from textual.widgets import Static
 
 from screens.base.numbers import count
 from screens.base.tokens import fit, one_line
 from screens.base.worker import Worker, error_sentence
 from screens.widgets.choice import Choice
-from screens.widgets.copying import Copies
+from screens.widgets.copying import Copies, Copying, copies_of
 from screens.widgets.dialogs import Ask, Confirm, Dialog
 from screens.widgets.line_list import POINTER, LineList
 from screens.widgets.path_suggester import PathSuggester
@@ -228,3 +229,18 @@ class CopyDialog(Dialog[None]):
             self.complain(error_sentence(error))
 
         self._worker.put(work, done, failed)
+
+
+def offer_copies(app: App[Any], widget: Widget | None = None) -> None:
+    """Ask what to copy: what the screen says, else this widget or that with the focus."""
+    screen = app.screen
+    own = screen.copies() if isinstance(screen, Copying) else Copies()
+    found = own or copies_of(widget or app.focused)
+    session = next(
+        (s.session for s in reversed(app.screen_stack) if getattr(s, "session", None)), None
+    )
+    script = None if session is None else session.snippet
+    if not found and script is None:
+        app.notify("There is nothing to copy here.", timeout=4)
+        return
+    app.push_screen(CopyDialog(found, script))

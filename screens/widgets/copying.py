@@ -1,4 +1,4 @@
-"""What can be copied from where the cursor is, as the widgets say it, and the way to the dialog.
+"""What can be copied from where the cursor is, as the widgets say it.
 
 A widget says it by a method `copies`; the key is the same in every list and on every screen.
 """
@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from textual.app import App
 from textual.widget import Widget
 
 from workbench.base.table import Table
@@ -56,20 +55,3 @@ def copies_of(widget: Widget | None) -> Copies:
             return found
         at = at.parent if isinstance(at.parent, Widget) else None
     return Copies()
-
-
-def offer_copies(app: App[Any], widget: Widget | None = None) -> None:
-    """Ask what to copy: what the screen says, else this widget or that with the focus."""
-    from screens.widgets.copy_dialog import CopyDialog
-
-    screen = app.screen
-    own = screen.copies() if isinstance(screen, Copying) else Copies()
-    found = own or copies_of(widget or app.focused)
-    session = next(
-        (s.session for s in reversed(app.screen_stack) if getattr(s, "session", None)), None
-    )
-    script = None if session is None else session.snippet
-    if not found and script is None:
-        app.notify("There is nothing to copy here.", timeout=4)
-        return
-    app.push_screen(CopyDialog(found, script))

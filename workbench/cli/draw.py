@@ -1,4 +1,4 @@
-"""`workbench draw`: a circuit's graph as a picture, or as a file for tools that draw graphs."""
+"""`workbench draw`: a circuit's graph as a picture, or for tools that draw graphs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scene in the DOT language of Graphviz: ranks by layer, the widths and colours of the picture.
+"""A scene in the DOT language of Graphviz: ranks by layer, widths, colours.
 
 `dot -Tpdf FILE.dot` draws it; every edge has its score, so that other tools can use it too.
 """

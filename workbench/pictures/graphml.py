@@ -1,4 +1,4 @@
-"""A circuit as GraphML, for networkx, Gephi, Cytoscape and yEd: every value as an attribute."""
+"""A circuit as GraphML for networkx, Gephi and the like, with every value."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ def _chained(
     crossed: Sequence[int],
     free: Sequence[float],
 ) -> dict[int, list[tuple[int, Slot]]]:
-    """Put the points of the chains into the rows; by number of a line those that it goes along."""
+    """Put the chains' points into the rows; by number of a line its own."""
     passing: dict[int, list[tuple[int, Slot]]] = {}
     for source, top, numbers in chains.values():
         points: list[tuple[int, Slot]] = []

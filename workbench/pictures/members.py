@@ -1,4 +1,4 @@
-"""Members: a circuit's groups, and what is in no group, as the boxes of a picture of groups."""
+"""Members: a circuit's groups, and what is in none, as the boxes of a picture."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def group_of(groups: Sequence[RoleGroup]) -> dict[str, int]:
 def members_of(
     layers: Mapping[str, int], n_layers: int, groups: Sequence[RoleGroup]
 ) -> tuple[Member, ...]:
-    """Every group, the input, the logits, and what is in no group as one, from the logits down.
+    """Every group, the input, the logits, and all else as one, from the logits down.
 
     Args:
         layers: layer by node of the circuit, in the graph's order: -1 the input, `n_layers` the

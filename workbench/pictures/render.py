@@ -32,7 +32,7 @@ from workbench.pictures.looks import (
     stroke,
     tint,
 )
-from workbench.pictures.routes import Path
+from workbench.pictures.routes import Path, Point
 from workbench.pictures.scene import Line, Scene
 from workbench.pictures.settings import COLUMN, PAGE, TALL, DrawingSettings
 
@@ -90,14 +90,14 @@ def _figure(scene: Scene, layout: Layout, settings: DrawingSettings) -> Any:
     ax.axis("off")
     if settings.title:
         y = layout.height + above - LABEL_LINE
-        _text(ax, layout.width / 2, y, settings.title, LABEL, bold=True, ha="center")
+        _text(ax, (layout.width / 2, y), settings.title, LABEL, bold=True, ha="center")
     full = set(map(id, split(scene, settings.strongest)[1]))
     _hairlines(ax, [path for line, path in layout.lines if id(line) not in full])
     drawn = [(line, path) for line, path in layout.lines if id(line) in full]
     for line, path in drawn:
         _line(ax, line, path, stroke(line, scene.largest), arrow=len(drawn) <= ARROWS)
     for name, y in layout.layers:
-        _text(ax, 2, y - SMALL * 0.36, name, SMALL, colour=QUIET)
+        _text(ax, (2, y - SMALL * 0.36), name, SMALL, color=QUIET)
     for box in layout.boxes:
         _box(ax, box)
     for line, path in drawn:
@@ -108,20 +108,10 @@ def _figure(scene: Scene, layout: Layout, settings: DrawingSettings) -> Any:
     return figure
 
 
-def _text(
-    ax: Any,
-    x: float,
-    y: float,
-    text: str,
-    size: float,
-    *,
-    colour: str = INK,
-    bold: bool = False,
-    ha: str = "left",
-    **more: Any,
-) -> None:
-    weight = "bold" if bold else "normal"
-    ax.text(x, y, text, size=size, color=colour, weight=weight, ha=ha, **more)
+def _text(ax: Any, at: Point, text: str, size: float, *, bold: bool = False, **look: Any) -> None:
+    """A line of text from `at` on, on its base line."""
+    look = {"color": INK, "weight": "bold" if bold else "normal"} | look
+    ax.text(*at, text, size=size, **look)
 
 
 def _curves(paths: Sequence[Path]) -> Any:
@@ -139,7 +129,7 @@ def _curves(paths: Sequence[Path]) -> Any:
 
 
 def _hairlines(ax: Any, paths: list[Path]) -> None:
-    """All in one stroke, what they share once, so that a file of thousands of them stays small."""
+    """All in one stroke, what they share once, so that a file of thousands is small."""
     from matplotlib.patches import PathPatch
 
     curves = list(dict.fromkeys((curve,) for path in paths for curve in path))
@@ -193,15 +183,15 @@ def _box(ax: Any, placed: PlacedBox) -> None:
         gap = measure(placed.letter, SMALL, True) + 2.5
         label = measure(placed.label, LABEL, bold)
         x = rect.middle - (label + gap) / 2
-        _text(ax, x, y, placed.label, LABEL, bold=bold)
-        _text(ax, x + label + 2.5, y, placed.letter, SMALL, bold=True)
+        _text(ax, (x, y), placed.label, LABEL, bold=bold)
+        _text(ax, (x + label + 2.5, y), placed.letter, SMALL, bold=True)
     else:
-        _text(ax, rect.middle, y, placed.label, LABEL, bold=bold, ha="center")
+        _text(ax, (rect.middle, y), placed.label, LABEL, bold=bold, ha="center")
     for i, words in enumerate(placed.lines):
         at = rect.top - LABEL_LINE - SMALL_LINE * (i + 1) + 1.6
-        _text(ax, rect.middle, at, words, SMALL, ha="center")
+        _text(ax, (rect.middle, at), words, SMALL, ha="center")
     for which, x in placed.ports.items():
-        _text(ax, x, rect.y + 2.4, which, SMALL, ha="center")
+        _text(ax, (x, rect.y + 2.4), which, SMALL, ha="center")
 
 
 def _count(ax: Any, line: Line, path: Path) -> None:
@@ -210,7 +200,7 @@ def _count(ax: Any, line: Line, path: Path) -> None:
     x = (a[0] + 3 * b[0] + 3 * c[0] + d[0]) / 8
     y = (a[1] + 3 * b[1] + 3 * c[1] + d[1]) / 8
     frame = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-    _text(ax, x, y, f"{line.n_edges:,}", SMALL, ha="center", va="center", bbox=frame)
+    _text(ax, (x, y), f"{line.n_edges:,}", SMALL, ha="center", va="center", bbox=frame)
 
 
 def _entry(ax: Any, entry: Entry) -> None:
@@ -237,4 +227,4 @@ def _entry(ax: Any, entry: Entry) -> None:
         )  # fmt: skip
     before = SAMPLE + 3 if entry.sample else 0.0
     for i, words in enumerate(entry.lines):
-        _text(ax, x + before, y - i * SMALL_LINE, words, SMALL, colour=INK)
+        _text(ax, (x + before, y - i * SMALL_LINE), words, SMALL)

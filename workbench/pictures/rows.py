@@ -1,4 +1,4 @@
-"""Places along rows: an order with few crossings, then positions, as near as can be to neighbours.
+"""Places along rows: an order with few crossings, then positions near to neighbours.
 
 The method of Sugiyama, Tagawa and Toda (1981): boxes stand in rows, a line over several rows is
 held in each by a point of its own, each row is sorted by the mean place of its neighbours. The

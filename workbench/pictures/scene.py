@@ -1,4 +1,4 @@
-"""What a picture of a circuit holds, before anything has a place: boxes and lines, in order.
+"""What a picture of a circuit holds before anything has a place: boxes and lines.
 
 A box is a node, or a group with its role; a line is an edge, or all edges from one box into another
 with their scores summed.

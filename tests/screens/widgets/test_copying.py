@@ -159,7 +159,8 @@ async def test_side_by_side_assessment_and_results(app: WorkbenchApp, session: S
         assert {r["edge"] for r in edges if r["kept_A"] == "true"} == set(session.circuit.edges())
         await pilot.press("Y")
         (place,) = rows(await copied(pilot, "table", "circuits side by side"))
-        assert float(place["faithfulness"]) == pytest.approx(session.status().faithfulness)
+        scores = session.side_by_side.places[0].scores
+        assert scores is not None and float(place["faithfulness"]) == scores.faithfulness
         await pilot.press("escape")
         await pilot.press("v", "Y")
         await calm(pilot, 0.05)
