@@ -36,12 +36,14 @@ PLACES = {
     "prompts": ("p", MOVES + "<>0"),
     "export": ("o", "⎋⇥a1.⌫→←"),
     "note": ("eN", "⏎⎋⇥a1 .⌫→←N"),
+    "copy": ("eY", "⏎⎋jkhl↓↑←→Y"),
+    "picture": ("ego", "⎋⇥⇥a1.⌫→← "),
     "threshold": ("t", "⏎⎋⇥01.⌫→←ta"),
 }
 """How to come to a screen or dialog, and the keys that are tried there."""
 PICKED = (
     "2fx1", "2fx1⏎ ", "/m1⏎", "gh h h ", "e.e.e.", "ejj ", "jj2 ", "jjm", "uUuU", "N1hello⏎",
-    "t0.3⏎a", "eg rname⏎role⏎",
+    "t0.3⏎a", "eg rname⏎role⏎", "Yjj⏎2", "2Yljj⏎j", "Yoa.txt⏎2", "egog.svg⏎⎋",
 )  # fmt: skip
 """Each of a kind that went wrong once, or would without a queue."""
 TIMES = re.compile(r" *<?\d+ ms| {2,}")

@@ -26,6 +26,8 @@ MOST_ROWS = 20
 """Rows up to which an MLP stands above the heads of its own layer; else it stands beside them."""
 MOST_PASSING = 900
 """Points at which lines pass rows, up to which each line has its own."""
+MOST_ON_TRUNKS = 3600
+"""The same where the lines of a source share them."""
 PASSING, LEAST_PASSING = 4.0, 1.2
 """Room that a passing line has to its sides, and that it needs."""
 BOX_WIDTH = 150.0
@@ -91,8 +93,9 @@ def lay_out(scene: Scene, width: float, tall: float, measure: Measure) -> Layout
         sized, ranks = short, [part for row in ranks for part in _wrapped(row, short, room)]
     else:
         sized = long
-    rows, slots, passing = _slots(scene, ranks, sized, room)
-    place(rows, room, sort=bool(passing))
+    grid = _Grid.of(scene, ranks, sized, room)
+    passing = grid.draw()
+    place(grid.rows, room, sort=bool(passing))
     heights = [max(sized[box.key].rect.height for box in row) for row in ranks]
     spare = (tall - sum(heights)) / max(1, len(ranks) - 1)
     gap = min(MOST_GAP, max(LEAST_GAP, spare))
@@ -101,9 +104,9 @@ def lay_out(scene: Scene, width: float, tall: float, measure: Measure) -> Layout
         bottoms.append(at)
         at += height + gap
     top = at - gap + SIDE
-    row_of = {box.key: i for i, row in enumerate(ranks) for box in row}
+    row_of = grid.row_of
     boxes = {}
-    for key, slot in slots.items():
+    for key, slot in grid.slots.items():
         row, rect = row_of[key], sized[key].rect
         x = margin + SIDE + slot.x - rect.width / 2
         y = bottoms[row] + (heights[row] - rect.height) / 2
@@ -203,71 +206,93 @@ def _wrapped(row: list[Box], sized: dict[str, PlacedBox], room: float) -> list[l
     return [row[i : i + size] for i in range(0, len(row), size)]
 
 
-def _slots(
-    scene: Scene, ranks: Sequence[list[Box]], sized: dict[str, PlacedBox], room: float
-) -> tuple[list[list[Slot]], dict[str, Slot], dict[int, list[tuple[int, Slot]]]]:
-    """The rows with their slots; the slot of each box; by number of a line, where it passes.
+Chains = dict[str | int, tuple[str, int, set[int]]]
+"""By name: the box where it begins, the row in which it ends, and numbers of its lines."""
 
-    Each line passes the rows between its ends at points of its own; where there is no room for
-    that, all lines of a source share one trunk, from which they branch off.
+
+@dataclass(frozen=True)
+class _Grid:
+    """The rows with their slots, into which lines put the points at which they pass.
+
+    Attributes:
+        slots: of the boxes.
+        free: how much of each row the boxes leave.
     """
-    rows = [[Slot(sized[b.key].rect.width + GAP, b.key) for b in row] for row in ranks]
-    slots = {slot.key: slot for row in rows for slot in row if slot.key is not None}
-    row_of = {box.key: i for i, row in enumerate(ranks) for box in row}
-    free = [room - sum(slot.width for slot in row) for row in rows]
-    spans = [(row_of[line.source], row_of[line.destination]) for line in scene.lines]
-    for by_source in (False, True):
-        chains: dict[str | int, tuple[str, int, set[int]]] = {}
-        for number, (line, (low, high)) in enumerate(zip(scene.lines, spans, strict=True)):
+
+    scene: Scene
+    rows: list[list[Slot]]
+    slots: dict[str, Slot]
+    row_of: dict[str, int]
+    ports: list[float]
+    free: list[float]
+
+    @classmethod
+    def of(
+        cls, scene: Scene, ranks: Sequence[list[Box]], sized: dict[str, PlacedBox], room: float
+    ) -> _Grid:
+        rows = [[Slot(sized[b.key].rect.width + GAP, b.key) for b in row] for row in ranks]
+        return cls(
+            scene,
+            rows,
+            {slot.key: slot for row in rows for slot in row if slot.key is not None},
+            {box.key: i for i, row in enumerate(ranks) for box in row},
+            [sized[line.destination].ports.get(line.input, 0.0) for line in scene.lines],
+            [room - sum(slot.width for slot in row) for row in rows],
+        )
+
+    def draw(self) -> dict[int, list[tuple[int, Slot]]]:
+        """Join the slots by the lines; by number of a line, at which points it passes rows.
+
+        Each line passes the rows between its ends at points of its own; where there is no room for
+        that, all lines of a source share one trunk, from which they branch off.
+        """
+        for by_source, most, least in (
+            (False, MOST_PASSING, PASSING / 2),
+            (True, MOST_ON_TRUNKS, LEAST_PASSING),
+        ):
+            chains = self._chains(by_source)
+            crossed = [0] * len(self.rows)
+            for source, top, _ in chains.values():
+                for i in range(self.row_of[source] + 1, top):
+                    crossed[i] += 1
+            fits = all(n * least <= room for n, room in zip(crossed, self.free, strict=True))
+            if fits and sum(crossed) <= most:
+                return self._chained(chains, crossed)
+        for source, _, numbers in self._chains(True).values():
+            for number in sorted(numbers):
+                self.slots[source].join(self._end(number), self.ports[number])
+        return {}
+
+    def _end(self, number: int) -> Slot:
+        return self.slots[self.scene.lines[number].destination]
+
+    def _chains(self, by_source: bool) -> Chains:
+        chains: Chains = {}
+        for number, line in enumerate(self.scene.lines):
+            low, high = self.row_of[line.source], self.row_of[line.destination]
             if low < high:
-                chain = line.source if by_source else number
-                _, top, ends = chains.get(chain, (line.source, high, set()))
-                chains[chain] = (line.source, max(top, high), ends | {number})
-        crossed = [0] * len(rows)
-        for source, top, _ in chains.values():
-            for i in range(row_of[source] + 1, top):
-                crossed[i] += 1
-        least = LEAST_PASSING if by_source else PASSING / 2
-        fits = all(n * least <= room for n, room in zip(crossed, free, strict=True))
-        if fits and sum(crossed) <= (MOST_PASSING if not by_source else 4 * MOST_PASSING):
-            return rows, slots, _chained(scene, rows, slots, row_of, chains, crossed, free)
-    for line, (low, high) in zip(scene.lines, spans, strict=True):
-        if low < high:
-            _join(slots[line.source], slots[line.destination])
-    return rows, slots, {}
+                name = line.source if by_source else number
+                _, top, numbers = chains.get(name, (line.source, high, set()))
+                chains[name] = (line.source, max(top, high), numbers | {number})
+        return chains
 
-
-def _chained(
-    scene: Scene,
-    rows: list[list[Slot]],
-    slots: dict[str, Slot],
-    row_of: dict[str, int],
-    chains: dict[str | int, tuple[str, int, set[int]]],
-    crossed: Sequence[int],
-    free: Sequence[float],
-) -> dict[int, list[tuple[int, Slot]]]:
-    """Put the chains' points into the rows; by number of a line its own."""
-    passing: dict[int, list[tuple[int, Slot]]] = {}
-    for source, top, numbers in chains.values():
-        points: list[tuple[int, Slot]] = []
-        before = slots[source]
-        for i in range(row_of[source] + 1, top):
-            point = Slot(min(PASSING, free[i] / crossed[i]))
-            rows[i].append(point)
-            points.append((i, point))
-            _join(before, point)
-            before = point
-        for number in numbers:
-            end = row_of[scene.lines[number].destination]
-            passing[number] = [(i, point) for i, point in points if i < end]
-            last = passing[number][-1][1] if passing[number] else slots[source]
-            _join(last, slots[scene.lines[number].destination])
-    return passing
-
-
-def _join(lower: Slot, upper: Slot) -> None:
-    lower.above.append(upper)
-    upper.below.append(lower)
+    def _chained(self, chains: Chains, crossed: Sequence[int]) -> dict[int, list[tuple[int, Slot]]]:
+        passing: dict[int, list[tuple[int, Slot]]] = {}
+        for source, top, numbers in chains.values():
+            points: list[tuple[int, Slot]] = []
+            before = self.slots[source]
+            for i in range(self.row_of[source] + 1, top):
+                point = Slot(min(PASSING, self.free[i] / crossed[i]))
+                self.rows[i].append(point)
+                points.append((i, point))
+                before.join(point)
+                before = point
+            for number in sorted(numbers):
+                end = self.row_of[self.scene.lines[number].destination]
+                its = passing[number] = [(i, point) for i, point in points if i < end]
+                last = its[-1][1] if its else self.slots[source]
+                last.join(self._end(number), self.ports[number])
+        return passing
 
 
 def _dips(scene: Scene, ranks: Sequence[list[Box]]) -> bool:

@@ -24,14 +24,26 @@ class Slot:
         width: in points, the gap to its neighbours included.
         key: of a box; None of a passing line.
         x: its middle.
-        below, above: the neighbours in other rows.
+        below, above: the neighbours in other rows; for each, how far to the right of the upper
+            one's middle the line between the two enters it.
     """
 
     width: float
     key: str | None = None
     x: float = 0.0
-    below: list[Slot] = field(default_factory=list, repr=False)
-    above: list[Slot] = field(default_factory=list, repr=False)
+    below: list[tuple[Slot, float]] = field(default_factory=list, repr=False)
+    above: list[tuple[Slot, float]] = field(default_factory=list, repr=False)
+
+    def join(self, upper: Slot, port: float = 0.0) -> None:
+        """Draw a line from this one up to another."""
+        self.above.append((upper, port))
+        upper.below.append((self, port))
+
+    def wishes(self, *, up: bool = True, down: bool = True) -> list[tuple[float, float]]:
+        """Where its lines would have its middle, and how much each of them wants it."""
+        places = [(other.x + port, other) for other, port in self.above if up]
+        places += [(other.x - port, other) for other, port in self.below if down]
+        return [(x, BEND if self.key is None and o.key is None else 1.0) for x, o in places]
 
 
 def place(rows: Sequence[list[Slot]], width: float, *, sort: bool = True) -> None:
@@ -46,7 +58,7 @@ def place(rows: Sequence[list[Slot]], width: float, *, sort: bool = True) -> Non
         for sweep in range(SWEEPS):
             up = sweep % 2 == 0
             for row in rows if up else list(reversed(rows)):
-                _sort(row, "below" if up else "above")
+                _sort(row, up=not up)
                 _spread(row, width)
             found = crossings(rows)
             if found < best:
@@ -63,7 +75,7 @@ def crossings(rows: Sequence[list[Slot]]) -> int:
     """How often lines between neighbouring rows cross."""
     total = 0
     for row in rows:
-        ends = [other.x for slot in row for other in sorted(slot.above, key=lambda o: o.x)]
+        ends = [x for slot in row for x in sorted(other.x + port for other, port in slot.above)]
         total += _inversions(ends)
     return total
 
@@ -96,10 +108,12 @@ def _spread(row: Sequence[Slot], width: float) -> None:
         at += gap + slot.width
 
 
-def _sort(row: list[Slot], side: str) -> None:
+def _sort(row: list[Slot], *, up: bool) -> None:
+    """By the mean of where the lines to one side would have each."""
+
     def middle(slot: Slot) -> float:
-        others = getattr(slot, side)
-        return sum(o.x for o in others) / len(others) if others else slot.x
+        places = [x for x, _ in slot.wishes(up=up, down=not up)]
+        return sum(places) / len(places) if places else slot.x
 
     row.sort(key=middle)
 
@@ -111,14 +125,9 @@ def _settle(row: Sequence[Slot], width: float) -> None:
     wanted, weights, offsets = [], [], []
     at = 0.0
     for slot in row:
-        others = [*slot.below, *slot.above]
-        pulls = [BEND if slot.key is None and o.key is None else 1.0 for o in others]
-        total = sum(pulls)
-        mean = (
-            sum(o.x * pull for o, pull in zip(others, pulls, strict=True)) / total
-            if others
-            else slot.x
-        )
+        wishes = slot.wishes()
+        total = sum(pull for _, pull in wishes)
+        mean = sum(x * pull for x, pull in wishes) / total if wishes else slot.x
         at += slot.width / 2
         offsets.append(at)
         at += slot.width / 2

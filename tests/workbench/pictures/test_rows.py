@@ -32,15 +32,14 @@ def net(seed: int, n_rows: int = 6, most: int = 7) -> list[list[Slot]]:
     for lower, upper in itertools.pairwise(rows):
         for slot in lower:
             for other in draw.sample(upper, draw.randint(0, min(3, len(upper)))):
-                slot.above.append(other)
-                other.below.append(slot)
+                slot.join(other, draw.uniform(-4, 4))
     return rows
 
 
 def crossings_one_by_one(rows: list[list[Slot]]) -> int:
     total = 0
     for row in rows:
-        lines = [(slot.x, other.x) for slot in row for other in slot.above]
+        lines = [(slot.x, other.x + port) for slot in row for other, port in slot.above]
         for i, (a, b) in enumerate(lines):
             total += sum((a - c) * (b - d) < 0 for c, d in lines[:i])
     return total
@@ -69,8 +68,7 @@ def test_nothing_overlaps_and_all_is_on_the_paper(seed: int) -> None:
 def test_a_chain_is_straight() -> None:
     chain = [Slot(10, str(i)) for i in range(5)]
     for lower, upper in itertools.pairwise(chain):
-        lower.above.append(upper)
-        upper.below.append(lower)
+        lower.join(upper)
     place([[slot] for slot in chain], 100)
     assert np.ptp([slot.x for slot in chain]) == pytest.approx(0)
 
