@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
@@ -33,6 +33,7 @@ from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
+from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.assessment.catalogue import Part, parts_of_one
 from workbench.assessment.report.tables import tables_of
 from workbench.errors import Cancelled, WorkbenchError
@@ -47,7 +48,7 @@ LOOK_AGAIN = 0.5
 """Seconds between looks whether the circuit was edited, and at how far a computation is."""
 
 
-class AssessmentScreen(Screen[None]):
+class AssessmentScreen(PaneSearch, Screen[None]):
     """Questions and answers.
 
     Attributes:
@@ -66,7 +67,7 @@ class AssessmentScreen(Screen[None]):
     ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [
         *(action.binding() for action in ACTIONS),
-        Binding("escape", "leave", "Back to the bench", show=False),
+        *SEARCH_BINDINGS,
     ]
 
     def __init__(self, session: Session) -> None:
@@ -104,6 +105,9 @@ class AssessmentScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.redraw)
+
+    def search_pane(self) -> VerticalScroll:
+        return self.query_one("#answer", VerticalScroll)
 
     @property
     def parts(self) -> PartList:

@@ -109,11 +109,10 @@ class CopyDialog(Dialog[None]):
     CopyDialog Choice { margin-top: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,Y", "copy", "copy", show=False, priority=True),
-        Binding("o", "write", "write to a file", show=False),
-        Binding("right,l", "format(1)", "next format", show=False),
-        Binding("left,h", "format(-1)", "format before", show=False),
-        Binding("q", "leave", "close", show=False),
+        Binding("enter,Y", "copy", "Copy this", show=False, priority=True),
+        Binding("o", "write", "Write this to a file", show=False),
+        Binding("right,l", "format(1)", "Rows and tables in the next format", show=False),
+        Binding("left,h", "format(-1)", "Rows and tables in the format before", show=False),
     ]
 
     def __init__(self, copies: Copies, script: Callable[[], str] | None) -> None:

@@ -1,8 +1,8 @@
-"""A readout's result as text: which function draws which kind of it."""
+"""Whatever a readout gave, drawn: each kind of result by its own function."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from textual.content import Content
 
@@ -15,6 +15,7 @@ from screens.readouts.text import (
     draw_lens,
     draw_residual,
     lines,
+    marker,
     quiet,
 )
 from workbench.readouts.results import (
@@ -27,18 +28,24 @@ from workbench.readouts.results import (
 
 
 def draw_result(
-    result: ReadoutResult | str, width: int, node: str | None, position: int, mark: Any
+    result: ReadoutResult | str,
+    width: int,
+    node: str | None,
+    position: int,
+    answers: Callable[[int], tuple[Sequence[str], Sequence[str]]],
 ) -> Content:
-    """A result, or a sentence in its place, in lines of this width.
+    """A result, or the sentence in its place, at this width.
 
     Args:
-        node: the chosen one, and `position` the chosen token.
-        mark: of a lens, which tokens are answers.
+        node: the component that is read; its row is marked where all components stand.
+        position: the token that is looked at, counted from the end.
+        answers: the answers and the wrong answers of a prompt; over many prompts they differ.
     """
     if isinstance(result, str):
         return lines(quiet(result, width))
     if isinstance(result, Lens):
-        return draw_lens(result, width, mark)
+        pair = result.place.pair
+        return draw_lens(result, width, marker(*(((), ()) if pair is None else answers(pair))))
     if isinstance(result, DirectAttribution):
         return draw_attribution(result, node, width)
     if isinstance(result, AnswerCurve):
