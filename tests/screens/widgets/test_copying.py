@@ -174,6 +174,12 @@ async def test_side_by_side_assessment_and_results(app: WorkbenchApp, session: S
             r["value of"]: r["value"] for r in rows(await copied(pilot, "table", "Faithfulness, "))
         }
         assert float(values["circuit.value"]) == found.circuit.value
+        await pilot.press("Y")
+        await calm(pilot, 0.05)
+        at = next(i for i, item in enumerate(dialog(app).items) if item.what == "plot")
+        await pilot.press(*["down"] * at, "o", "enter")
+        await until(pilot, lambda: not isinstance(app.screen, CopyDialog | Ask))
+        assert Path("faithfulness.svg").read_text().count("<svg") == 1
 
 
 async def test_what_is_too_large_for_a_terminal_is_written(
