@@ -134,5 +134,8 @@ def _map(grid: Any, unit: str, *, causal: bool = False) -> Drawing:
 
 
 def _shown(token: Any) -> str:
-    """A token with its blanks to be seen, and nothing that a terminal would obey."""
-    return printable(str(token)).replace(" ", "·")[:24]
+    """A token with the blanks at its ends to be seen, and nothing that a terminal would obey."""
+    text = printable(str(token))
+    bare = text.strip(" ") or text
+    at = text.index(bare) if bare != text else 0
+    return ("·" * at + bare + "·" * (len(text) - at - len(bare)))[:24]
