@@ -13,7 +13,7 @@ from workbench.assessment.catalogue import Part
 from workbench.base.table import Table
 
 TITLE = 22
-ASKED, STALE, BROKEN = "·", "~", "✗"
+ASKED, STALE = "·", "~"
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class PartRow:
         stale: the answer is about the circuit before an edit.
         done: the fraction done while it is being computed, else None.
         waiting: it is to be computed after others.
-        failed: its computation failed.
+        failed: there is a reason why it could not be answered.
     """
 
     part: Part
@@ -41,7 +41,7 @@ class PartList(LineList[PartRow]):
 
     HELP = """\
 The questions that an assessment asks of a circuit. **enter** answers one for the circuit as it
-stands, **a** all of them; stepping on the bench goes on meanwhile. A ~ before an answer says that
+stands, **A** all of them; stepping on the bench goes on meanwhile. A ~ before an answer says that
 the circuit was edited since; what was found then stays until it is asked again.
 """
 
@@ -66,7 +66,7 @@ the circuit was edited since; what was found then stays until it is asked again.
         if row.waiting:
             return PENDING
         if row.failed:
-            return f"{BROKEN} failed"
+            return "no answer"
         if not row.answer:
             return ASKED
         return (STALE if row.stale else "") + row.answer

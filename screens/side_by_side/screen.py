@@ -18,6 +18,7 @@ from textual.widgets import Static
 
 from screens.base.actions import Action
 from screens.base.numbers import PENDING, count, percent, plain
+from screens.base.prose import prose
 from screens.base.tokens import fit, one_line
 from screens.base.worker import Worker, error_sentence
 from screens.side_by_side.edge_table import LETTERS, EdgeTable
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from workbench.session.session_engine import Scores
 
 FILTERS = ("all", "differing", "shared")
+BY_CHANCE = (
+    "p by chance: how probable so many shared edges are, or more, if one circuit's edges were "
+    "drawn at random from all that the model has."
+)
 
 
 class SideBySideScreen(Screen[str | None]):
@@ -157,7 +162,7 @@ class SideBySideScreen(Screen[str | None]):
         for pair in self._overlap.pairs:
             letters = f"{LETTERS[pair.first]} & {LETTERS[pair.second]}"
             lines.append(Text(f"  {letters:<8}") + _shared(pair.edges))
-        return lines
+        return lines + prose(BY_CHANCE, width - 2, "dim")
 
     def copies(self) -> Copies:
         """The edges, and what each circuit scores."""
@@ -247,11 +252,16 @@ def _numbers(scores: Scores | None) -> tuple[Cell, ...]:
     return (scores.metric, scores.faithfulness, scores.kl)
 
 
+def _probability(p: float) -> str:
+    """A probability; one that is too small for a number is no zero."""
+    return "< 1e-300" if p < 1e-300 else f"{p:.2g}"
+
+
 def _shared(shared: Shared) -> Text:
     def share(value: float | None) -> str:
         return "·" if value is None else percent(value)
 
     text = Text(f"{plain(shared.jaccard, 3):>9}{count(shared.both):>8}")
     text.append(f"{share(shared.recall_first):>10}{share(shared.recall_second):>11}")
-    text.append(f"{shared.p:>13.2g}")
+    text.append(f"{_probability(shared.p):>13}")
     return text
