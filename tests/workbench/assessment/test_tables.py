@@ -53,3 +53,10 @@ def test_the_pictures_of_every_part_come_in_three_formats(name: str) -> None:
         assert isinstance(drawing, Drawing)
         assert drawing.file("pdf").startswith(b"%PDF") and b"<svg" in drawing.file("svg")
         assert drawing.file("png").startswith(b"\x89PNG")
+
+
+def test_pairs_are_counted_from_one() -> None:
+    result = assessment_values.faithfulness()
+    prompts = tables_of("Faithfulness", result)[0]
+    at = prompts.columns.index("pair")
+    assert [row[at] for row in prompts.rows] == [p.index + 1 for p in result.prompts]

@@ -55,6 +55,8 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, Cell]]:
     if is_dataclass(value):
         for key, inner in _fields(value):
             yield from _flat(f"{name}.{key}" if name else key, inner)
+    elif name == "index":  # of a pair: people count from 1, scripts from 0
+        yield "pair", value + 1
     elif not (isinstance(value, tuple) and value and all(is_dataclass(x) for x in value)):
         yield name, _cell(value)
 
