@@ -260,6 +260,12 @@ class WorkbenchApp(App[None]):
         self.line.forget()
         return super().refresh(repaint=repaint, layout=layout, recompose=recompose)
 
+    def action_copy(self) -> None:
+        """Ask what to copy of what has the focus."""
+        from screens.widgets.copy_dialog import offer_copies
+
+        offer_copies(self)
+
     def action_redraw(self) -> None:
         """Write the whole screen again, after something else wrote to the terminal."""
         self.refresh()

@@ -22,6 +22,8 @@ from workbench.formats import convert_circuit as convert_circuit
 from workbench.formats import load_circuit as load_circuit
 from workbench.formats import save_circuit as save_circuit
 from workbench.formats.networkx import to_networkx as to_networkx
+from workbench.pictures.draw import draw_circuit as draw_circuit
+from workbench.pictures.settings import DrawingSettings as DrawingSettings
 
 # Evaluating.
 from workbench.engine.evaluator import Edit as Edit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from screens.base.actions import Action
+from screens.widgets.copying import COPY
 
 PARTS = "Assessment"
 
@@ -16,6 +17,7 @@ ACTIONS = (
            "Write all that was found to a Markdown or HTML file.", PARTS),
     Action("other_side", "tab", "tab", "scroll",
            "Go to what was found, to scroll it, and back to the questions.", PARTS),
+    Action("app.copy", "Y", "Y", "copy", COPY, PARTS),
     Action("leave", "escape", "esc", "back", "Back to the bench.", PARTS),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", PARTS),
     Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", PARTS, "Quit"),

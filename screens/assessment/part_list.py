@@ -10,6 +10,7 @@ from screens.base.numbers import PENDING
 from screens.base.tokens import fit
 from screens.widgets.line_list import POINTER, LineList
 from workbench.assessment.catalogue import Part
+from workbench.base.table import Table
 
 TITLE = 22
 ASKED, STALE = "·", "~"
@@ -46,6 +47,13 @@ the circuit was edited since; what was found then stays until it is asked again.
 
     def key(self, row: PartRow) -> str:
         return row.part.name
+
+    def names(self, row: PartRow) -> tuple[tuple[str, str], ...]:
+        return (("question", row.part.title),)
+
+    def table(self) -> Table:
+        rows = ((r.part.name, r.part.title, r.answer or None, r.stale) for r in self.rows)
+        return Table("assessment", ("part", "question", "answer", "stale"), tuple(rows))
 
     def line(self, row: PartRow, width: int, under_cursor: bool) -> Text:
         text = Text(f"{POINTER if under_cursor else ' '} {fit(row.part.title, TITLE)}")

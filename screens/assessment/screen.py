@@ -8,6 +8,7 @@ was asked; results are the session's and stay when the screen is left.
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,6 +19,7 @@ from textual.containers import Container, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
+from screens.assessment.copies import part_plots
 from screens.assessment.keys import ACTIONS, BY_NAME, FOOTER
 from screens.assessment.part_list import PartList, PartRow
 from screens.assessment.plot import plot
@@ -28,10 +30,12 @@ from screens.base.prose import prose
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.widgets.changes import put_text
+from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.assessment.catalogue import Part, parts_of_one
+from workbench.assessment.report.tables import tables_of
 from workbench.errors import Cancelled, WorkbenchError
 
 if TYPE_CHECKING:
@@ -185,6 +189,16 @@ class AssessmentScreen(PaneSearch, Screen[None]):
             self.query_one("#answer").mount(self._plot, before="#more")
         self._plot.display = plot(self._plot.plt, part.name, held.result)
         self._plot.refresh()
+
+    def copies(self) -> Copies:
+        """What was found for the chosen question: its values and pictures; then all answers."""
+        of_list, part = self.parts.copies(), self.chosen
+        held = self.session.assessor.held.get(part.name)
+        if held is None:
+            return of_list
+        tables = tables_of(part.title, held.result)
+        plots = part_plots(part.name, held.result)
+        return replace(of_list, tables=(*tables, *of_list.tables), row=None, plots=plots)
 
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         self._answer()

@@ -19,7 +19,9 @@ from screens.base.numbers import ABSENT, PENDING, bar, digits_for, signed
 from screens.base.reference_marks import SIGNS
 from screens.base.tokens import fit, one_line
 from screens.bench.edge_filter import EdgeFilter
+from screens.bench.edge_values import edge_table
 from screens.widgets.line_list import POINTER, LineList
+from workbench.base.table import Table
 from workbench.circuits.names import input_of
 from workbench.session.views import Candidate
 
@@ -225,6 +227,12 @@ class Candidates(LineList[Candidate]):
 
     def key(self, row: Candidate) -> str:
         return row.edge
+
+    def names(self, row: Candidate) -> tuple[tuple[str, str], ...]:
+        return (("edge", row.edge), ("node", row.source))
+
+    def table(self) -> Table:
+        return edge_table(self.rows)
 
     def empty(self) -> str:
         return "No edge matches the filter." if self.all else self.nothing

@@ -13,9 +13,11 @@ from screens.base.numbers import signed
 from screens.base.prose import prose
 from screens.base.reference_marks import node_sign, node_words
 from screens.base.tokens import fit, one_line
+from screens.bench.edge_values import tree_table
 from screens.bench.keys import BY_NAME
 from screens.bench.tree_layout import TreeLayout, key_of
 from screens.widgets.line_list import POINTER, LineList
+from workbench.base.table import Table
 from workbench.circuits.names import input_of
 from workbench.circuits.tree import TreeRow
 
@@ -93,6 +95,12 @@ class CircuitTree(LineList[TreeRow]):
 
     def key(self, row: TreeRow) -> str:
         return key_of(row)
+
+    def names(self, row: TreeRow) -> tuple[tuple[str, str], ...]:
+        return (("node", row.name), *([("edge", row.edge)] if row.edge else []))
+
+    def table(self) -> Table:
+        return tree_table(self.rows)
 
     def below(self, width: int) -> list[Text]:
         """What to do, as long as nothing has been done."""

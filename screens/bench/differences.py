@@ -16,6 +16,7 @@ from screens.base.reference_marks import MEANING, SIGNS, shares
 from screens.base.tokens import fit, one_line
 from screens.widgets.dialogs import Dialog
 from screens.widgets.line_list import POINTER, LineList
+from workbench.base.table import Table
 from workbench.circuits.comparison import Comparison, Standing
 
 if TYPE_CHECKING:
@@ -54,6 +55,13 @@ class DifferenceList(LineList[Difference]):
 
     def key(self, row: Difference) -> str:
         return row.edge
+
+    def names(self, row: Difference) -> tuple[tuple[str, str], ...]:
+        return (("edge", row.edge),)
+
+    def table(self) -> Table:
+        values = tuple((row.edge, row.standing, row.effect) for row in self.rows)
+        return Table("differences from the reference", ("edge", "standing", "effect"), values)
 
     def empty(self) -> str:
         return "None: the circuit is the reference."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screens.base.actions import Action
 from screens.discovery.keys import PROPOSAL_ACTIONS
+from screens.widgets.copying import COPY
 
 STEP = "Stepping backward"
 EDIT = "Editing"
@@ -111,6 +112,7 @@ ACTIONS = (
            VIEW, "Compare with a reference"),
     Action("export", "o", "o", "export",
            "Write the circuit to a file: ours or EAP-IG's.", FILES, "Export the circuit"),
+    Action("app.copy", "Y", "Y", "copy", COPY, FILES, "Copy or write what is shown"),
     Action("load", "L", "L", "load", "Replace the circuit by one from a file.",
            FILES, "Load a circuit"),
     Action("note", "W", "W", "note",

@@ -10,6 +10,7 @@ from rich.text import Text
 from screens.base.numbers import count, plain
 from screens.base.tokens import fit
 from screens.widgets.line_list import POINTER, LineList
+from workbench.base.table import Table
 
 if TYPE_CHECKING:
     from workbench.discovery.clusters.find import Clusters
@@ -68,6 +69,16 @@ then evaluated exactly.
 
     def key(self, row: ClusterRow) -> str:
         return str(row.number)
+
+    def names(self, row: ClusterRow) -> tuple[tuple[str, str], ...]:
+        return (("name", f"cluster {row.number}"),)
+
+    def table(self) -> Table:
+        columns = ("cluster", "pairs", "medoid", "edges", "own", "others")
+        values = tuple(
+            (row.number, row.pairs, row.medoid, row.edges, row.own, row.others) for row in self.rows
+        )
+        return Table("clusters of prompts", columns, values)
 
     def heading(self, width: int) -> Text:
         return Text(fit(HEADING, width))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from screens.base.actions import Action
+from screens.widgets.copying import COPY
 
 CLUSTERS = "Clusters of prompts"
 
@@ -23,6 +24,7 @@ ACTIONS = (
            "Write the cluster's circuit to a file: ours or EAP-IG's.", CLUSTERS),
     Action("settings", "t", "t", "settings",
            "Go to the settings; tab goes on to the next, arrows change one.", CLUSTERS),
+    Action("app.copy", "Y", "Y", "copy", COPY, CLUSTERS),
     Action("leave", "escape", "esc", "back", "Back to the bench.", CLUSTERS),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", CLUSTERS),
     Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", CLUSTERS, "Quit"),

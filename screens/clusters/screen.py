@@ -8,6 +8,7 @@ session's and stays when the screen is left.
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -26,9 +27,11 @@ from screens.base.worker import Worker, error_sentence
 from screens.clusters.cluster_list import ClusterList, ClusterRow, cluster_rows
 from screens.clusters.keys import ACTIONS, BY_NAME, FOOTER
 from screens.clusters.settings import ClusterSettings
+from screens.clusters.tables import cluster_tables
 from screens.clusters.text import VIEWS, describe, number_words
 from screens.discovery.fields import Refused
 from screens.widgets.changes import put_text
+from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
@@ -174,6 +177,14 @@ class ClustersScreen(PaneSearch, Screen[None]):
             f"Clusters  {len(found.clusters)} {number_words(found)}, {found.algorithm} · "
             f"{asked.method}, {count(asked.edges)} edges · {seconds(held.seconds)}"
         )
+
+    def copies(self) -> Copies:
+        """The clusters, which pair is in which, and their circuits on one another's pairs."""
+        of_list, held = self.query_one(ClusterList).copies(), self.clusterer.held
+        if held is None:
+            return of_list
+        tables = cluster_tables(held, self.session.prompts)
+        return replace(of_list, tables=(*of_list.tables, *tables))
 
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         self.redraw()

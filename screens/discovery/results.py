@@ -22,6 +22,7 @@ from screens.discovery.fields import (
 )
 from screens.widgets.dialogs import Dialog
 from screens.widgets.line_list import POINTER, LineList
+from workbench.base.table import Table
 from workbench.discovery.catalogue import METHODS
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError
@@ -57,6 +58,20 @@ class ResultList(LineList[DiscoveryResult]):
 
     def key(self, row: DiscoveryResult) -> str:
         return str(row.number)
+
+    def names(self, row: DiscoveryResult) -> tuple[tuple[str, str], ...]:
+        return (("name", row.name),)
+
+    def table(self) -> Table:
+        columns = ("result", "method", "edges", "faithfulness", "metric", "done", "complete")
+        values = tuple(
+            (
+                *(row.name, row.method, row.circuit.n_edges, row.faithfulness, row.metric),
+                *(row.fraction, row.complete),
+            )
+            for row in self.rows
+        )
+        return Table("results of discoveries", columns, values)
 
     def heading(self, width: int) -> Text:
         names = f"    {'result':<19}{'asked':<21}{'kept':>7}{'faithfulness':>14}{'done':>6}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from screens.base.actions import Action
+from screens.widgets.copying import COPY
 
 DRAWING = "The drawing"
 GROUPS = "Groups"
@@ -23,6 +24,9 @@ ACTIONS = (
            "Remove the group under the cursor; its nodes stay in the circuit.", GROUPS),
     Action("undo", "u", "u", "undo", "Undo the last command.", GROUPS),
     Action("redo", "U,ctrl+r", "U", "redo", "Redo the command that was undone last.", GROUPS),
+    Action("draw", "o", "o", "picture",
+           "Write the picture to a file: SVG, PDF, PNG, DOT or GraphML.", DRAWING),
+    Action("app.copy", "Y", "Y", "copy", COPY, DRAWING),
     Action("leave", "escape", "esc", "back",
            "Let all picked nodes go; when none is picked, back to the bench.", DRAWING),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", DRAWING),
@@ -32,7 +36,7 @@ ACTIONS = (
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTERS = {
     "nodes": ("leave", "pick", "assign", "groups", "focus_paths", "links", "jump", "dissolve",
-              "undo", "go_in"),
-    "groups": ("leave", "assign", "groups", "dissolve", "undo", "redo", "jump"),
+              "undo", "draw", "go_in"),
+    "groups": ("leave", "assign", "groups", "dissolve", "undo", "draw", "redo", "jump"),
 }  # fmt: skip
 """What the footer offers by view, the most needed first."""

@@ -12,6 +12,7 @@ from screens.base.tokens import fit
 from screens.graph.layer_map import FED_BY, FEEDS
 from screens.graph.picture import Link, Picture
 from screens.widgets.line_list import POINTER, LineList
+from workbench.base.table import Table
 
 WORDS = 46
 """Cells from which the marks have their words beside them."""
@@ -61,6 +62,17 @@ exact one if it was computed, else its estimate (EAP).
 
     def key(self, row: LinkRow) -> str:
         return f"{FEEDS if row.out else FED_BY}{row.other}"
+
+    def names(self, row: LinkRow) -> tuple[tuple[str, str], ...]:
+        return (("node", row.other),)
+
+    def table(self) -> Table:
+        values = tuple(
+            (link.source, link.destination, link.inputs, link.n_edges, link.effect)
+            for link in (row.link for row in self.rows)
+        )
+        columns = ("source", "destination", "inputs", "edges", "largest_effect")
+        return Table(f"links of {self._node}", columns, values)
 
     def heading(self, width: int) -> Text:
         margin = 9 if width >= WORDS else 3

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 
 from workbench.circuits.circuit import RoleGroup
 from workbench.circuits.names import HEAD_INPUTS, edge_ends, input_of
+from workbench.pictures.members import Member, group_of, letter, members_of
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
+
+__all__ = ["UNREACHED", "Bundle", "Link", "Member", "Picture", "letter"]
 
 UNREACHED = "unreached"
 """State of a node from which no path of kept edges leads to the logits."""
@@ -122,7 +125,7 @@ class Picture:
     @cached_property
     def group_of(self) -> dict[str, int]:
         """Index of the group that holds a node; nodes without a group are left out."""
-        return {node: i for i, group in enumerate(self.groups) for node in group.nodes}
+        return group_of(self.groups)
 
     def paths_to_logits(self, node: str) -> set[str]:
         """The node and every node on a path of kept edges from it to the logits."""
@@ -139,27 +142,8 @@ class Picture:
         return seen
 
     def members(self) -> tuple[Member, ...]:
-        """What the group view draws, from the logits down.
-
-        Every group, the input, the logits, and what is in no group as one.
-        """
-        members = [
-            Member(str(i), group.name, group.role, tuple(n for n in group.nodes if n in self.layer))
-            for i, group in enumerate(self.groups)
-        ]
-        loose = [node for node in self.layer if node not in self.group_of]
-        singles = [node for node in loose if node == "input" or self.layer[node] == self.n_layers]
-        members += [Member(node, node, "", (node,)) for node in singles]
-        rest = tuple(node for node in loose if node not in singles)
-        if rest:
-            members.append(Member("rest", "ungrouped", "", rest))
-        members.sort(key=lambda member: -self._depth(member))
-        return tuple(members)
-
-    def _depth(self, member: Member) -> float:
-        layers = [self.layer[node] for node in member.nodes]
-        # A group whose nodes are not in the circuit stands just above the input.
-        return sum(layers) / len(layers) if layers else -0.5
+        """What the group view draws, from the logits down."""
+        return members_of(self.layer, self.n_layers, self.groups)
 
     def bundles(self, members: Collection[Member]) -> tuple[Bundle, ...]:
         """How many kept edges lead from one member into another; those within one are left out."""
@@ -179,28 +163,6 @@ class Picture:
             for link in self.links
             if link.source in nodes and link.destination in nodes
         )
-
-
-@dataclass(frozen=True)
-class Member:
-    """One box of the group view.
-
-    Attributes:
-        key: a group's number; the name of a single node; or 'rest' for all that is in no group.
-        nodes: those that are in the circuit.
-    """
-
-    key: str
-    name: str
-    role: str
-    nodes: tuple[str, ...]
-
-
-def letter(index: int) -> str:
-    """A short name of a group: A to Z, then a to z, then its number."""
-    if index < 26:
-        return chr(ord("A") + index)
-    return chr(ord("a") + index - 26) if index < 52 else str(index + 1)
 
 
 def _link(source: str, destination: str, edges: list[str], effect: dict[str, float]) -> Link:

@@ -25,17 +25,20 @@ from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.graph.canvas import Canvas
 from screens.graph.circuit_map import Map
+from screens.graph.copies import graph_copies
 from screens.graph.group_map import draw_groups
 from screens.graph.keys import ACTIONS, BY_NAME, FOOTERS
 from screens.graph.layer_map import FED_BY, FEEDS, PICKED, draw_layers
 from screens.graph.link_list import LinkList
 from screens.graph.picture import Member, Picture, letter
 from screens.widgets.changes import put_text
+from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from workbench.session.views import Status
 
 if TYPE_CHECKING:
+    from workbench.pictures.settings import GroupsAs
     from workbench.session.session import Session
 
 LOOK_AGAIN = 0.5
@@ -348,6 +351,37 @@ class GraphScreen(Screen[str | None]):
     def action_redo(self) -> None:
         self._command(self.session.redo)
 
+    def action_draw(self) -> None:
+        """Ask where to draw the circuit, and draw it there."""
+        from screens.graph.picture_dialog import Answer, PictureDialog
+
+        def write(answer: Answer | None) -> None:
+            if answer is None:
+                return
+            path, settings = answer
+            circuit = self.session.drawn()
+
+            def work() -> None:
+                from workbench.pictures.draw import draw_circuit
+
+                draw_circuit(circuit, path, settings=settings)
+
+            def done(_: None) -> None:
+                self.notify(f"Written: {one_line(str(path))}", markup=False, timeout=8)
+
+            self._background.put(work, done, self._refused)
+
+        stem = f"{Path(self.session.model.name).stem}-{Path(self.session.task.name).stem}"
+        groups: GroupsAs = "boxes" if self.by_group else "colour"
+        self.app.push_screen(PictureDialog(f"{one_line(stem)}.svg", groups), write)
+
+    def copies(self) -> Copies:
+        """The node and its links; all nodes and all edges of the circuit."""
+        return graph_copies(self.picture, self.node, self.query_one("#links", LinkList).table())
+
+    def _refused(self, error: BaseException) -> None:
+        self.notify(error_sentence(error), severity="error", markup=False, timeout=10)
+
     def action_help(self) -> None:
         from screens.help.screen import HelpScreen
 
@@ -362,7 +396,7 @@ class GraphScreen(Screen[str | None]):
                 self.notify(one_line(status.message), markup=False, timeout=3)
 
         def failed(error: BaseException) -> None:
-            self.notify(error_sentence(error), severity="error", markup=False, timeout=10)
+            self._refused(error)
             self.renew()
 
         self._background.put(call, done, failed)

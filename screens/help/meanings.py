@@ -24,7 +24,7 @@ _TAKE_AWAY = ("answer('off')", "dissolve", "take_away", "toggle_node", "wish('re
 
 MEANINGS: dict[str, Meaning] = {
     "enter": Meaning("⏎", "Do what is under the cursor, or accept.",
-                     ("choose", "go_in", "leave", "run", "start", "wish('show')")),
+                     ("choose", "copy", "go_in", "leave", "run", "start", "wish('show')")),
     "escape": Meaning("esc", "Let go, or go back.",
                       ("cancel", "clear_notifications", "give_up", "leave", "proposal('end')")),
     "space": Meaning("space", "Switch what is under the cursor.",
@@ -37,7 +37,7 @@ MEANINGS: dict[str, Meaning] = {
     "u": Meaning("u", "Take the last thing back.", ("proposal('undo')", "undo")),
     "A": Meaning("A", "All of them.", ("keep_all", "proposal('rest')", "run_all")),
     "f": Meaning("f", "Show only some.", ("filter", "focus_paths")),
-    "o": Meaning("o", "Write to a file.", ("export", "report", "wish('export')")),
+    "o": Meaning("o", "Write to a file.", ("draw", "export", "report", "wish('export')", "write")),
     "t": Meaning("t", "Type it exactly.", ("settings", "threshold_exactly", "wish('select')")),
     "V": Meaning("V", "The next view.", ("groups", "more", "view")),
     "L": Meaning("L", "Take a circuit from elsewhere.",

@@ -23,11 +23,13 @@ from textual.widgets import Static
 
 from screens.base.tokens import show_token
 from screens.base.worker import Worker, error_sentence
+from screens.readouts.copies import readout_copies
 from screens.readouts.curve_plot import has_scale, plot_curve
 from screens.readouts.head import draw_head
 from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
 from screens.readouts.result import draw_result
 from screens.readouts.text import curve_heading, index, lines, quiet
+from screens.widgets.copying import COPY, Copies
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.circuits.names import kind_of
 from workbench.errors import Cancelled
@@ -86,6 +88,7 @@ task is judged.
         Binding("end,G", "scroll('end')", "To the end", show=False),
         Binding("shift+right", "scroll('right')", "Scroll right", show=False),
         Binding("shift+left", "scroll('left')", "Scroll left", show=False),
+        Binding("Y", "app.copy", COPY, show=False, id="list.copy"),
         *SEARCH_BINDINGS,
     ]
     DEFAULT_CSS = """
@@ -369,6 +372,10 @@ task is judged.
             self._body.mount(self._plot, before="#readout-note")
         plot_curve(self._plot.plt, curve, width)
         self._plot.refresh()
+
+    def copies(self) -> Copies:
+        """The values and the plot of what is shown; nothing while it is computed."""
+        return Copies() if self.result is None else readout_copies(self.result, self.node)
 
     # Keys and mouse.
 

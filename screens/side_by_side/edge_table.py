@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from screens.base.numbers import digits_for, signed
 from screens.base.tokens import fit
 from screens.widgets.line_list import POINTER, LineList
+from workbench.base.table import Table
 from workbench.session.side_by_side import EdgeRow
 
 LETTERS = "ABCD"
@@ -46,6 +47,19 @@ whatever found them. **A − B** is the difference of the scores in the first tw
 
     def key(self, row: EdgeRow) -> str:
         return row.edge
+
+    def names(self, row: EdgeRow) -> tuple[tuple[str, str], ...]:
+        return (("edge", row.edge),)
+
+    def table(self) -> Table:
+        letters = LETTERS[: self._n]
+        columns = ("edge", *(f"kept_{x}" for x in letters), *(f"score_{x}" for x in letters))
+        values = tuple(
+            (row.edge, *row.kept, *row.scores, *([row.difference] if self._n > 1 else []))
+            for row in self.rows
+        )
+        more = ("A_minus_B",) if self._n > 1 else ()
+        return Table("edges side by side", (*columns, *more), values)
 
     def empty(self) -> str:
         return "No such edge."

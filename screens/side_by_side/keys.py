@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from screens.base.actions import Action
+from screens.widgets.copying import COPY
 
 CIRCUITS = "Circuits side by side"
 
@@ -16,6 +17,7 @@ ACTIONS = (
            "Show only edges that differ, only those that all circuits keep, or all.", CIRCUITS),
     Action("sort", "s", "s", "sort",
            "Sort from the logits backward, or by the difference A − B.", CIRCUITS),
+    Action("app.copy", "Y", "Y", "copy", COPY, CIRCUITS),
     Action("leave", "escape", "esc", "back", "Back to the bench.", CIRCUITS),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", CIRCUITS),
     Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", CIRCUITS, "Quit"),

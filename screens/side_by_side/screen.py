@@ -6,6 +6,7 @@ discoveries, and are only looked at.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,14 +24,17 @@ from screens.base.worker import Worker, error_sentence
 from screens.side_by_side.edge_table import LETTERS, EdgeTable
 from screens.side_by_side.keys import ACTIONS, BY_NAME, FOOTER
 from screens.widgets.changes import put_text
+from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
+from workbench.base.table import Cell, Table
 from workbench.errors import WorkbenchError
 from workbench.session.side_by_side import MOST, EdgeRow, Entry
 
 if TYPE_CHECKING:
     from workbench.assessment.results.overlap import Overlap, Shared
     from workbench.session.session import Session
+    from workbench.session.session_engine import Scores
 
 FILTERS = ("all", "differing", "shared")
 BY_CHANCE = (
@@ -168,6 +172,17 @@ class SideBySideScreen(Screen[str | None]):
             lines.append(Text(f"  {letters:<8}") + _shared(pair.edges))
         return lines + prose(BY_CHANCE, width - 2, "dim")
 
+    def copies(self) -> Copies:
+        """The edges, and what each circuit scores."""
+        of_edges = self.query_one(EdgeTable).copies()
+        places = tuple(
+            (letter, place.name, place.circuit.n_edges, place.nodes, *_numbers(place.scores))
+            for letter, place in zip(LETTERS, self.side_by_side.places, strict=False)
+        )
+        columns = ("letter", "circuit", "edges", "nodes", "metric", "faithfulness", "kl")
+        table = Table("circuits side by side", columns, places)
+        return replace(of_edges, tables=(*of_edges.tables, table))
+
     # Keys.
 
     def action_add_file(self) -> None:
@@ -237,6 +252,12 @@ class SideBySideScreen(Screen[str | None]):
         from screens.help.screen import HelpScreen
 
         self.app.push_screen(HelpScreen())
+
+
+def _numbers(scores: Scores | None) -> tuple[Cell, ...]:
+    if scores is None:
+        return (None, None, None)
+    return (scores.metric, scores.faithfulness, scores.kl)
 
 
 def _probability(p: float) -> str:

@@ -19,7 +19,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from screens.widgets.copying import COPY, Copies
 from screens.widgets.search import MARK, SEARCH_BINDINGS, Search, search_on
+from workbench.base.table import Table
 
 Row = TypeVar("Row")
 
@@ -29,7 +31,8 @@ POINTER = "▸"  # marks the cursor's row without colour
 class LineList(ScrollView, Generic[Row], can_focus=True):
     """A scrollable list with a cursor and, if the subclass has one, a heading that stays.
 
-    A subclass gives `key`, `line` and, with `HEADING = 1`, `heading`; `clicked` hears of clicks.
+    A subclass gives `key`, `line` and, with `HEADING = 1`, `heading`; `clicked` hears of clicks;
+    `names` and `table` say what can be copied.
     """
 
     ALLOW_SELECT = False
@@ -41,6 +44,7 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
         Binding("pageup,ctrl+b", "page(-1)", "page up", show=False),
         Binding("home", "first", "first", show=False),
         Binding("end,G", "last", "last", show=False),
+        Binding("Y", "app.copy", COPY, show=False, id="list.copy"),
         *SEARCH_BINDINGS,
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor", "rows--heading", "rows--quiet"}
@@ -92,6 +96,22 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
     def empty(self) -> str:
         """What stands in place of the rows when there are none."""
         return ""
+
+    def names(self, row: Row) -> tuple[tuple[str, str], ...]:
+        """What can be copied of a row as a name: what kind of thing, and its name."""
+        return (("name", self.key(row)),)
+
+    def table(self) -> Table | None:
+        """All rows with their raw values, in order; None where they are names alone."""
+        return None
+
+    def copies(self) -> Copies:
+        row, table = self.highlighted, self.table()
+        return Copies(
+            names=() if row is None else self.names(row),
+            tables=() if table is None else (table,),
+            row=None if row is None or table is None else self.index,
+        )
 
     def below(self, width: int) -> list[Text]:
         """What stands below the last row, where there is room for all of it."""

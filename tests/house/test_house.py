@@ -24,6 +24,7 @@ LONG_SIGNATURES = {
     "workbench/cli/clusters.py clusters",
     "workbench/cli/readout.py readout",
     "workbench/cli/discover.py discover",
+    "workbench/cli/draw.py draw",
     # What a script may choose, by name.
     "workbench/assessment/assess.py assess",
     "workbench/discovery/request.py parse",

@@ -37,6 +37,8 @@ PLACES = {
     "help": ("?", MOVES + "/ab0nN"),
     "prompts": ("p", MOVES + "<>0"),
     "export": ("o", "⎋⇥a1.⌫→←"),
+    "copy": ("eY", "⏎⎋jkhl↓↑←→Y"),
+    "picture": ("ego", "⎋⇥⇥a1.⌫→← "),
     "note": ("eW", "⏎⎋⇥a1 .⌫→←W"),
     "palette": ("e^", MOVES + "am01. lens⌫"),
     "letters": ("e@", "asdzx⎋⏎"),
@@ -49,6 +51,7 @@ PICKED = (
     "2fx1", "2fx1⏎ ", "Jm1⏎", "gh h h ", "ewewew", "ejj ", "jj2 ", "jjm", "uUuU", "W1hello⏎",
     "t0.3⏎a", "eg Rname⏎role⏎", "2/m1⏎nn ", "e/a⏎nN-", "?/kl⏎nn", "2/zz⎋ ",
     "eweuHjWab⏎f", "eweuHj⏎jU", "eweuHj j ⏎", "eweuH/m⏎n⏎⎋e",
+    "Yjj⏎2", "2Yljj⏎j", "Yoa.txt⏎2", "egog.svg⏎⎋",
 )  # fmt: skip
 """Each of a kind that went wrong once, or would without a queue."""
 TIMES = re.compile(r" *<?\d+ ms|\d{4}-\d\d-\d\d \d\d:\d\d| {2,}")

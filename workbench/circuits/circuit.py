@@ -14,8 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.text import counted, printable
 from workbench.circuits.graph import INPUT, LOGITS, Graph
 from workbench.errors import WorkbenchError
+
+SHOWN = 5
+"""Edges or groups that a printed circuit names."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class RoleGroup:
     nodes: tuple[str, ...] = ()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Circuit:
     """A set of edges of a graph.
 
@@ -210,6 +214,58 @@ class Circuit:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Circuit: {counted(self.n_edges, 'edge')} of {_shape(self.graph)}>"
+
+    def __str__(self) -> str:
+        """Three lines: what it is of, how large it is, and what matters most in it."""
+        share = self.n_edges / self.graph.n_edges
+        size = (
+            f"{counted(self.n_edges, 'edge')} ({share:.2%}), {counted(len(self.nodes()), 'node')}"
+        )
+        n_open = len(self.open_reached())
+        state = f"open: {counted(n_open, 'input')} not expanded" if n_open else "closed"
+        return "\n".join((f"Circuit of {self._origin()}", f"{size}, {state}", self._summary()))
+
+    def _origin(self) -> str:
+        """The model and the task that it was found on, where it says so, and the graph."""
+        names = []
+        for key in ("model", "task"):
+            about = self.provenance.get(key)
+            name = about.get("name") if isinstance(about, dict) else None
+            names += [printable(name)] if isinstance(name, str) and name else []
+        found = f"{' on '.join(names)}: " if names else ""
+        return f"{found}{_shape(self.graph)}, {self.graph.n_edges:,} edges"
+
+    def _summary(self) -> str:
+        """The groups; without any, the strongest edges, or the first ones if none has a score."""
+        if self.groups:
+            told = [f"{printable(g.name)} ({len(g.nodes)})" for g in self.groups[:SHOWN]]
+            more = len(self.groups) - len(told)
+            return "groups: " + ", ".join(told) + (f" and {more} more" if more else "")
+        rows, columns = np.nonzero(self.mask)
+        if not len(rows):
+            return "no edges"
+        if self.scores is None or np.isnan(self.scores[rows, columns]).all():
+            more = self.n_edges - SHOWN
+            return (
+                "edges: "
+                + ", ".join(self.edges()[:SHOWN])
+                + (f", … {more:,} more" if more > 0 else "")
+            )
+        sizes = np.abs(np.nan_to_num(self.scores[rows, columns]))
+        order = np.argsort(-sizes, kind="stable")[:SHOWN]
+        told = [
+            f"{self.graph.edge_name(int(rows[i]), int(columns[i]))} "
+            f"{self.scores[rows[i], columns[i]]:+.3g}"
+            for i in order
+        ]
+        return "strongest: " + ", ".join(told)
+
+
+def _shape(graph: Graph) -> str:
+    return f"{counted(graph.n_layers, 'layer')} of {counted(graph.n_heads, 'head')}"
 
 
 @lru_cache(maxsize=4)

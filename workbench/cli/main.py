@@ -18,6 +18,7 @@ from workbench.cli.assess import assess
 from workbench.cli.bench import bench
 from workbench.cli.clusters import clusters
 from workbench.cli.discover import discover
+from workbench.cli.draw import draw
 from workbench.cli.history import history
 from workbench.cli.options import (
     CircuitPath,
@@ -189,6 +190,7 @@ app.command()(clusters)
 app.command()(assess)
 app.command()(readout)
 app.command()(history)
+app.command()(draw)
 app.command()(bench)
 app.command()(report)
 app.add_typer(pocket, name="pocket")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -11,6 +12,7 @@ from workbench.cli.options import Json, experiment_options
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 from workbench.readouts.catalogue import READOUTS, find_readout
+from workbench.readouts.files import check_readout_file, write_readout
 
 if TYPE_CHECKING:
     from workbench.readouts.shapes import Grid, Shape
@@ -37,6 +39,15 @@ def readout(
     run: Annotated[
         Literal["clean", "corrupted"], typer.Option(help="Of which of a pair's two prompts.")
     ] = "clean",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write it too: a plot (.svg, .pdf, .png) or every value (.csv, .tsv, .md, .tex).",
+        ),
+    ] = None,
     *,
     settings: ExperimentSettings,
     as_json: Json = False,
@@ -55,6 +66,8 @@ def readout(
     if entry.by_node and node is None:
         raise WorkbenchError(f"The readout {entry.name} is of a node: name one with --node.")
     settings = settings.checked()
+    if out is not None:
+        check_readout_file(out)
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.experiment.prepare import prepare
@@ -66,9 +79,11 @@ def readout(
         if pair is not None and pair > n_pairs:
             raise WorkbenchError(f"There is no pair {pair}; the task has {n_pairs}.")
         index = None if pair is None else pair - 1  # people count from 1, scripts from 0
-        shape = shape_of(
-            read_out(experiment, entry.name, node, position=position, pair=index, run=run)
-        )
+        found = read_out(experiment, entry.name, node, position=position, pair=index, run=run)
+        shape = shape_of(found)
+        if out is not None:
+            progress("Writing", None)
+            write_readout(found, out)
     if as_json:
         output.as_json({"readout": entry.name, **to_json(shape)})
     else:

@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import Comparison, compare
 from workbench.circuits.graph import Graph
@@ -191,6 +193,19 @@ class ReadOnlySession:
         """The best effect known of each edge, as the tree has it."""
         best = self._effects.best()
         return [float(best[self.graph.parse_edge(edge)]) for edge in edges]
+
+    def snippet(self) -> str:
+        """A script that rebuilds model, task and circuit as they stand."""
+        from workbench.session.snippet import snippet
+
+        opened = self._opened
+        return snippet(opened.settings, opened.task, self.task.metric, self._seen.state.circuit)
+
+    def drawn(self) -> Circuit:
+        """The circuit for a picture: a copy whose scores are the best effects known."""
+        circuit = self._seen.state.circuit.copy()
+        circuit.scores = self._effects.best().astype(np.float32)
+        return circuit
 
     def preview(self, node: str, inputs: str = "qkv", setting: str = "full") -> int:
         """How many of the candidates would be kept at the threshold."""

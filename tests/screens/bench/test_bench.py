@@ -685,7 +685,9 @@ def test_every_action_is_bound_once_and_does_something() -> None:
     keys = [key for action in ACTIONS for key in action.keys.split(",")]
     assert len(keys) == len(set(keys))
     for action in ACTIONS:
-        assert hasattr(BenchScreen, f"action_{action.name.split('(')[0]}"), action
+        name = action.name.split("(")[0]
+        owner = WorkbenchApp if name.startswith("app.") else BenchScreen
+        assert hasattr(owner, f"action_{name.removeprefix('app.')}"), action
     offered = {name for names in FOOTERS.values() for name in names}
     assert offered <= set(BY_NAME)
 

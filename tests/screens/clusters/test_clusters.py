@@ -279,3 +279,25 @@ def test_scripts_can_stop_it_too(session: Session) -> None:
     stop.set()
     with pytest.raises(Cancelled):
         session.clusterer.run(TWO, cancel=stop)
+
+
+async def test_clusters_are_copied_with_their_prompts(found: Session) -> None:
+    app = WorkbenchApp(session=found)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot)
+        copies = screen.copies()
+        held = found.clusterer.found()
+        titles = [table.title for table in copies.tables]
+        assert titles[:2] == ["clusters of prompts", "prompts by cluster"]
+        own = {row[0]: row[4] for row in copies.tables[0].rows}
+        clusters = held.clusters
+        assert own == {i + 1: clusters.cross[i][i] for i in range(len(clusters.clusters))}
+        prompts = copies.tables[1].rows
+        assert [row[0] for row in prompts] == list(range(1, found.task.n_pairs + 1))
+        for pair, number, medoid, prompt, answer in prompts:
+            assert isinstance(pair, int) and isinstance(number, int)
+            cluster = clusters.clusters[number - 1]
+            assert pair - 1 in cluster.pairs and medoid == (pair - 1 == cluster.medoid)
+            assert prompt == held.result.prompt(pair - 1)
+            assert answer == found.prompts(pair - 1).answers[0]
+        assert copies.names == (("name", "cluster 1"),) and copies.row == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -49,6 +50,30 @@ def test_the_list_and_what_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
     ):
         assert main(arguments) == 2
         assert said in capsys.readouterr().err
+
+
+def test_plots_and_tables_are_written(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["readout", str(model), "ioi", "--pairs", "2", "--device", "cpu"]
+    experiment = prepare(load_model(str(model), device="cpu"), "ioi", pairs=2)
+    found = read_out(experiment, "attention", "a1.h0", pair=0)
+    of = ["-r", "attention", "--node", "a1.h0", "--pair", "1", "-o"]
+    for suffix, begins in ((".pdf", b"%PDF"), (".svg", b"<?xml"), (".tex", b"\\begin{tabular}")):
+        out = tmp_path / f"attention{suffix}"
+        assert not main([*arguments, *of, str(out)])
+        assert out.read_bytes().startswith(begins)
+    out = tmp_path / "attention.csv"
+    assert not main([*arguments, *of, str(out)])
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(found.tokens) * (len(found.tokens) + 1) // 2
+    for row in rows:
+        assert float(row["weight"]) == float(found.weights[int(row["query"]), int(row["key"])])
+    capsys.readouterr()
+    for name, words in (("x.bmp", "says no format"), ("no/x.csv", "folder does not exist")):
+        assert main([*arguments, *of, str(tmp_path / name)]) == 2
+        assert words in capsys.readouterr().err
 
 
 def test_a_pair_that_is_not_there(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,10 +6,8 @@ user's own settings play no part. Nothing is told apart by colour alone.
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from workbench.assessment.catalogue import PARTS
@@ -20,29 +18,13 @@ from workbench.assessment.results.directions import Component, Directions
 from workbench.assessment.results.faithfulness import Faithfulness
 from workbench.assessment.results.minimality import Minimality
 from workbench.assessment.results.stability import Stability
+from workbench.pictures.figure import BLUE, FAINT, GREY, ORANGE, axes
 from workbench.plugins import resolve
 
 Pictures = Sequence[tuple[str, str, str]]
 """Each a name within the part, an SVG drawing, and its caption."""
 
-BLUE, ORANGE, GREY, FAINT = "#0072b2", "#d55e00", "#777777", "#dddddd"
 MOST_BARS = 60
-_STYLE: dict[str, Any] = {
-    "svg.hashsalt": "circuit-workbench",  # names in the file are then the same each time
-    "svg.fonttype": "none",  # text stays text
-    "text.parse_math": False,  # a token may be a dollar sign
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "axes.titlesize": 9,
-    "axes.labelcolor": "#333333",
-    "xtick.color": "#333333",
-    "ytick.color": "#333333",
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "figure.facecolor": "white",
-}
 
 
 def plots_of(name: str, result: Any) -> list[tuple[str, str, str]]:
@@ -53,7 +35,7 @@ def plots_of(name: str, result: Any) -> list[tuple[str, str, str]]:
 
 def curve(result: Curves) -> str:
     """Faithfulness by size, signed and absolute, between both baselines."""
-    with _axes(6.4, 3.6) as (ax, done):
+    with axes(6.4, 3.6) as (ax, done):
         ax.axvspan(0.0008, 0.05, color=FAINT, alpha=0.4, linewidth=0)
         ax.axhline(1, color=GREY, linewidth=1, label="model")
         ax.axhline(0, color=GREY, linewidth=1, linestyle=":", label="corrupted run")
@@ -84,7 +66,7 @@ def curve(result: Curves) -> str:
 
 def prompts(result: Faithfulness) -> str:
     """The metric of model, circuit and corrupted run on each prompt, largest shortfall first."""
-    with _axes(6.4, 3.2) as (ax, done):
+    with axes(6.4, 3.2) as (ax, done):
         xs = list(range(1, len(result.prompts) + 1))
         model = [p.model_metric for p in result.prompts]
         circuit = [p.circuit_metric for p in result.prompts]
@@ -115,7 +97,7 @@ def prompts(result: Faithfulness) -> str:
 
 def directions(result: Directions) -> str:
     """Denoising by noising of every node and edge; those on which they disagree have a ring."""
-    with _axes(5.2, 4.4) as (ax, done):
+    with axes(5.2, 4.4) as (ax, done):
         shown: list[Component] = []
         for parts, colour, marker in ((result.edges, BLUE, "."), (result.nodes, ORANGE, "s")):
             known = [p for p in parts if p.noising is not None and p.denoising is not None]
@@ -150,7 +132,7 @@ def directions(result: Directions) -> str:
 
 def completeness(result: Completeness) -> str:
     """The circuit's metric by the model's, for every set of nodes knocked out of both."""
-    with _axes(5.2, 4.4) as (ax, done):
+    with axes(5.2, 4.4) as (ax, done):
         points = (result.whole, *result.points)
         low = min(min(p.model, p.circuit) for p in points)
         high = max(max(p.model, p.circuit) for p in points)
@@ -181,7 +163,7 @@ def completeness(result: Completeness) -> str:
 def minimality(result: Minimality) -> str:
     """What the circuit loses with each edge, the largest change first."""
     losses = result.edges[:MOST_BARS]
-    with _axes(6.4, max(1.6, 0.14 * len(losses) + 0.8)) as (ax, done):
+    with axes(6.4, max(1.6, 0.14 * len(losses) + 0.8)) as (ax, done):
         known = all(loss.faithfulness is not None for loss in losses)
         values = [loss.faithfulness if known else loss.change for loss in losses]
         bars = ax.barh(range(len(losses)), values, color=BLUE, height=0.7)
@@ -198,7 +180,7 @@ def minimality(result: Minimality) -> str:
 
 def chance(result: Chance, baseline: RandomBaseline) -> str:
     """How faithful random circuits of one kind are, and the circuit among them."""
-    with _axes(6.4, 2.6) as (ax, done):
+    with axes(6.4, 2.6) as (ax, done):
         values, at = list(baseline.metrics), result.circuit
         label = result.metric
         if baseline.faithfulness is not None and result.faithfulness is not None:
@@ -222,7 +204,7 @@ def chance(result: Chance, baseline: RandomBaseline) -> str:
 
 def stability(result: Stability) -> str:
     """How often each edge of the circuit is found again, the most frequent first."""
-    with _axes(6.4, 2.8) as (ax, done):
+    with axes(6.4, 2.8) as (ax, done):
         for again, colour, style in zip(result.resamplings, (BLUE, ORANGE), "-:", strict=False):
             shares = sorted((edge.share for edge in again.edges), reverse=True)
             ax.step(
@@ -238,24 +220,6 @@ def stability(result: Stability) -> str:
         ax.set_ylabel("share of times found")
         ax.legend(loc="best")
     return done()
-
-
-@contextmanager
-def _axes(width: float, height: float) -> Iterator[tuple[Any, Callable[[], str]]]:
-    """Axes to draw on, and what gives the drawing when that is done; sizes in inches."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    made: list[str] = []
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
-        figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure.add_subplot(), lambda: made[0]
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-        text = buffer.getvalue()
-        made.append(text[text.index("<svg") :].strip())
 
 
 def with_own_names(svg: str, prefix: str) -> str:
