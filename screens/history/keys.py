@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from screens.base.actions import Action
+from screens.widgets.copying import COPY
 
 HISTORY = "History"
 
@@ -28,6 +29,7 @@ ACTIONS = (
     Action("undo", "u", "u", "undo", "Undo the last command: to the state above.", HISTORY),
     Action("redo", "U,ctrl+r", "U", "redo",
            "Redo: to the state below that was left last.", HISTORY),
+    Action("app.copy", "Y", "Y", "copy", COPY, HISTORY),
     Action("leave", "escape", "esc", "back",
            "Let go of the marks; without any, back to the bench.", HISTORY, "Back"),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", HISTORY),

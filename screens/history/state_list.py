@@ -11,6 +11,7 @@ from rich.text import Text
 from screens.base.numbers import count, plain, seconds, signed
 from screens.base.tokens import fit, one_line
 from screens.widgets.line_list import POINTER, LineList
+from workbench.base.table import Table
 from workbench.session.state_graph import Drawn
 from workbench.session.state_rows import StateRow
 
@@ -72,6 +73,22 @@ command that made the state, and redo goes along the branch that was left last.
 
     def key(self, row: Drawn) -> str:
         return str(row.row.n)
+
+    def names(self, row: Drawn) -> tuple[tuple[str, str], ...]:
+        named = (("name", row.row.name),) if row.row.name else ()
+        return (("state", str(row.row.n)), *named)
+
+    def table(self) -> Table:
+        columns = ("state", "parent", "what", "edges", "faithfulness", "change", "seconds", "when")
+        states = [drawn.row for drawn in self.rows]
+        values = tuple(
+            (
+                *(state.n, state.parent, state.did, state.edges, state.faithfulness),
+                *(state.change, state.seconds, state.when, state.name or None),
+            )
+            for state in states
+        )
+        return Table("states of the session", (*columns, "name"), values)
 
     def empty(self) -> str:
         return "No state has a name yet: W names one."

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from textual.binding import Binding
 
 from screens.bench.keys import ACTIONS
+from screens.widgets.search import SEARCH_BINDINGS
 from tests.support.paths import ROOT
 from workbench.assessment.catalogue import PARTS
 from workbench.discovery.catalogue import METHODS
@@ -106,8 +108,9 @@ def test_the_keys_are_bound() -> None:
         for key in re.findall(r"`([^`]+)`", row.split("|")[1])
     }
     names = {"[": "left_square_bracket", "]": "right_square_bracket", "/": "slash"}
-    names |= {"?": "question_mark"}
+    names |= {"?": "question_mark", "-": "minus"}
     bound = {key.strip() for action in ACTIONS for key in action.binding().key.split(",")}
+    bound |= {binding.key for binding in SEARCH_BINDINGS if isinstance(binding, Binding)}
     missing = {k for k in named - {"j", "k"} if names.get(k, k) not in bound}
     assert not missing, (missing, sorted(bound))
 
