@@ -32,6 +32,7 @@ from screens.widgets.choice import Choice
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.name_list import NameList, NameSuggester
+from workbench.config.config import config
 from workbench.errors import WorkbenchError
 from workbench.experiment import ablations
 from workbench.experiment.settings import ExperimentSettings
@@ -71,7 +72,7 @@ class SetupScreen(Screen[None]):
 
     def __init__(self, settings: ExperimentSettings | None = None, complaint: str = "") -> None:
         super().__init__()
-        self.settings = settings or ExperimentSettings("", "")
+        self.settings = settings or config().settings
         self.complaint = complaint
         self.preview: TaskPreview | None = None
         self.pair = 0
