@@ -21,6 +21,7 @@ from screens.base.tokens import one_line
 from screens.base.worker import leave_without_waiting, owed
 from screens.error_log import ErrorLog
 from screens.navigation import OpenSession, OpenTutorial, ResumeSession, ShowBench, ShowSetup
+from screens.preferences.app_settings import take_up
 from screens.terminal.driver import light_driver
 from screens.terminal.line import Line
 from screens.widgets.too_small import fit_screen
@@ -92,6 +93,7 @@ class WorkbenchApp(App[None]):
         return light_driver(super().get_driver_class(), self.line)
 
     def on_mount(self) -> None:
+        take_up(self)
         self.screen_change_signal.subscribe(self, self._fit)
         if self.session is not None:
             self.show_bench(self.session)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from screens.base.actions import Action
+from screens.base.actions import Action, scoped
 
 PARTS = "Assessment"
 
-ACTIONS = (
+ACTIONS = scoped("assessment", (
     Action("run", "enter,space", "⏎", "ask",
            "Answer this question for the circuit as it stands.", PARTS),
     Action("run_all", "a", "a", "ask all", "Answer all questions, one after the other.", PARTS),
@@ -18,7 +18,7 @@ ACTIONS = (
            "Go to what was found, to scroll it, and back to the questions.", PARTS),
     Action("leave", "q", "esc", "back", "Back to the bench.", PARTS),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", PARTS),
-)  # fmt: skip
+))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTER = ("leave", "run", "run_all", "report", "cancel", "other_side")

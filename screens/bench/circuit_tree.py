@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from screens.base.marks import FOLDED, MARKS, NOT_KEPT, REPEATED
 from screens.base.numbers import signed
 from screens.base.reference_marks import node_sign, node_words
 from screens.base.tokens import fit, one_line
+from screens.bench.keys import TREE
 from screens.bench.tree_layout import TreeLayout, key_of
 from screens.widgets.line_list import POINTER, LineList
 from workbench.circuits.names import input_of
@@ -23,10 +24,7 @@ class CircuitTree(LineList[TreeRow]):
     """The tree. A row is known by its kept edge; the logits by their name."""
 
     HEADING = 1
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "fold", "fold or go to the parent", show=False),
-        Binding("right,l", "unfold", "unfold", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in TREE]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "circuit-tree--frontier",
         "circuit-tree--guide",

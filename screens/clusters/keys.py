@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from screens.base.actions import Action
+from screens.base.actions import Action, scoped
 
 CLUSTERS = "Clusters of prompts"
 
-ACTIONS = (
+ACTIONS = scoped("clusters", (
     Action("run", "enter,r", "⏎", "find",
            "Find clusters with these settings, a circuit for each, and what chance gives.",
            CLUSTERS),
@@ -25,7 +25,7 @@ ACTIONS = (
            "Go to the settings; tab goes on to the next, arrows change one.", CLUSTERS),
     Action("leave", "q", "esc", "back", "Back to the bench.", CLUSTERS),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", CLUSTERS),
-)  # fmt: skip
+))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTER = ("leave", "run", "settings", "beside", "take", "export", "view", "cancel")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from screens.base.actions import Action
+from screens.base.actions import Action, scoped
 
 PROPOSAL = "Proposal"
-PROPOSAL_ACTIONS = (
+PROPOSAL_ACTIONS = scoped("proposal", (
     Action("proposal('accept')", "y", "y", "accept",
            "Keep or drop this edge as proposed.", PROPOSAL),
     Action("proposal('refuse')", "n", "n", "refuse",
@@ -20,5 +20,5 @@ PROPOSAL_ACTIONS = (
            "Accept all edges that are left to decide, in one step.", PROPOSAL),
     Action("proposal('end')", "escape", "esc", "end",
            "End the stepping; what is undecided stays so.", PROPOSAL),
-)  # fmt: skip
+))  # fmt: skip
 """Keys of the strip that steps through a proposal, which binds them itself."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from screens.base.actions import Action
+from screens.base.actions import Action, scoped
 
 CIRCUITS = "Circuits side by side"
 
-ACTIONS = (
+ACTIONS = scoped("beside", (
     Action("add_file", "o", "o", "add a file", "Put the circuit of a file beside.", CIRCUITS),
     Action("add_found", "D", "D", "add a result",
            "Put the circuit of a discovery's result beside.", CIRCUITS),
@@ -18,7 +18,7 @@ ACTIONS = (
            "Sort from the logits backward, or by the difference A − B.", CIRCUITS),
     Action("leave", "q", "esc", "back", "Back to the bench.", CIRCUITS),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", CIRCUITS),
-)  # fmt: skip
+))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTER = ("leave", "add_file", "add_found", "filter", "sort", "take_away")
