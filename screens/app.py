@@ -16,6 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.screen import Screen
 
+from screens.base.colours import readable
 from screens.base.key_queue import KeyQueue
 from screens.base.tokens import one_line
 from screens.base.worker import leave_without_waiting, owed
@@ -91,6 +92,11 @@ class WorkbenchApp(App[None]):
 
     def get_driver_class(self) -> type[Driver]:
         return light_driver(super().get_driver_class(), self.line)
+
+    def get_css_variables(self) -> dict[str, str]:
+        variables = readable(super().get_css_variables(), ansi=self.current_theme.ansi)
+        self.theme_variables = variables
+        return variables
 
     def on_mount(self) -> None:
         take_up(self)

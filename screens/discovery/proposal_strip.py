@@ -50,9 +50,9 @@ then have, exact.
         display: none;
         height: 2;
         background: $boost;
-        border-left: outer $primary;
+        border-left: outer $border-blurred;
         &.-stepping { display: block; }
-        &:focus { background: $primary 20%; border-left: outer $accent; }
+        &:focus { background: $block-cursor-blurred-background; border-left: outer $border; }
         & > .proposal-strip--quiet { color: $text-muted; }
     }
     """

@@ -29,7 +29,7 @@ class Choice(Widget, can_focus=True):
         height: 1;
         width: auto;
         & > .choice--label { color: $text-muted; }
-        &:focus { background: $primary 40%; text-style: bold; }
+        &:focus { background: $block-cursor-blurred-background; text-style: bold; }
     }
     """
 

@@ -45,7 +45,7 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
         & > .rows--heading { color: $text-muted; text-style: bold; }
         & > .rows--quiet { color: $text-muted; }
         & > .rows--cursor { background: $surface; }
-        &:focus > .rows--cursor { background: $primary 40%; text-style: bold; }
+        &:focus > .rows--cursor { background: $block-cursor-blurred-background; text-style: bold; }
     }
     """
 

@@ -142,8 +142,8 @@ async def test_the_app_hears_and_shows_the_users_keys(say: Say, tmp_path: Path) 
         await pilot.press("question_mark")
         await pilot.pause()
         assert isinstance(app.screen, HelpScreen)
-        keys = {row.does: row.keys for row in app.screen._keys}
-        assert keys["Expand the chosen node: close its inputs and keep the previewed edges (◌)."] == (
+        keys = {row.does.split(":")[0]: row.keys for row in app.screen._keys}
+        assert keys["Expand the chosen node"] == (
             "x", "F6"
         )  # fmt: skip
         assert keys["Down."] == ("↓", "%")
