@@ -55,4 +55,4 @@ def drawn(app: App[Any]) -> Iterator[Inked]:
 
 
 def _rgb(colour: Any) -> tuple[int, int, int]:
-    return tuple(colour.get_truecolor())  # type: ignore[return-value]
+    return tuple(colour.get_truecolor())
