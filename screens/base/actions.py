@@ -98,4 +98,4 @@ def scoped(scope: str, actions: Iterable[Action]) -> tuple[Action, ...]:
 
 def _plain(name: str, scope: str) -> str:
     """A name as a keymap has it: "panel('circuit')" is panel_circuit."""
-    return re.sub(r"\W+", "_", name).strip("_").removeprefix(f"{scope}_")
+    return re.sub(r"\W+", "_", name).strip("_").removeprefix("app_").removeprefix(f"{scope}_")

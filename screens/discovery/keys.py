@@ -22,3 +22,24 @@ PROPOSAL_ACTIONS = scoped("proposal", (
            "End the stepping; what is undecided stays so.", PROPOSAL),
 ))  # fmt: skip
 """Keys of the strip that steps through a proposal, which binds them itself."""
+
+RESULTS = "Results of discoveries"
+RESULT_ACTIONS = scoped("results", (
+    Action("wish('show')", "enter", "⏎", "show", "Show this result on the bench.", RESULTS,
+           id="show"),
+    Action("wish('step')", "P", "P", "step through", "Step through it, edge by edge.", RESULTS,
+           id="step"),
+    Action("wish('take')", "L", "L", "take whole", "Replace the circuit by it.", RESULTS,
+           id="take"),
+    Action("wish('select')", "t", "t", "other selection", "Select from its scores otherwise.",
+           RESULTS, id="select"),
+    Action("wish('new')", "D", "D", "new discovery", "Let a method find another.", RESULTS,
+           id="new"),
+    Action("wish('export')", "o", "o", "export", "Write its circuit to a file.", RESULTS,
+           id="export"),
+    Action("wish('remove')", "minus,delete", "-", "remove", "Remove it from the list.", RESULTS,
+           id="remove"),
+    Action("wish('hide')", "space", "space", "hide the column",
+           "Hide the column of its scores.", RESULTS, id="hide"),
+))  # fmt: skip
+"""Keys of the dialog with the results, which binds them itself."""

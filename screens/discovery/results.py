@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from rich.text import Text
@@ -20,6 +20,7 @@ from screens.discovery.fields import (
     selection_sentence,
     selection_words,
 )
+from screens.discovery.keys import RESULT_ACTIONS
 from screens.widgets.dialogs import Dialog
 from screens.widgets.line_list import POINTER, LineList
 from workbench.discovery.catalogue import METHODS
@@ -80,15 +81,7 @@ class Results(Dialog[ResultAnswer]):
     Results #detail { height: auto; max-height: 7; margin-top: 1; color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "wish('show')", "show", show=False, priority=True),
-        Binding("h", "wish('hide')", "hide", show=False),
-        Binding("t", "wish('take')", "take whole", show=False),
-        Binding("s,P", "wish('step')", "step through", show=False),
-        Binding("e", "wish('select')", "other selection", show=False),
-        Binding("x,delete", "wish('remove')", "remove", show=False),
-        Binding("o", "wish('export')", "export", show=False),
-        Binding("n,D", "wish('new')", "new", show=False),
-        Binding("q", "leave", "close", show=False),
+        replace(action.binding(), priority="enter" in action.own_keys) for action in RESULT_ACTIONS
     ]
 
     def __init__(self, session: Session) -> None:
@@ -101,14 +94,11 @@ class Results(Dialog[ResultAnswer]):
             yield ResultList(list(self.session.discoveries.results), self.session.discoveries.shown)
             yield Static(id="detail")
             yield Static(classes="error")
-            for row in (
-                (("show", "⏎ show"), ("step", "s step through"), ("take", "t take whole"),
-                 ("select", "e other selection")),
-                (("new", "n new discovery"), ("export", "o export"), ("remove", "x remove"),
-                 ("hide", "h hide the column")),
-            ):  # fmt: skip
+            for row in (RESULT_ACTIONS[:4], RESULT_ACTIONS[4:]):
                 with Horizontal(classes="links"):
-                    for wish, words in row:
+                    for action in row:
+                        wish = action.id.rpartition(".")[2]
+                        words = f"{action.shown} {action.label}"
                         button = Button(words, id=f"wish-{wish}", compact=True)
                         button.can_focus = False  # keys say the same
                         yield button
@@ -133,7 +123,7 @@ class Results(Dialog[ResultAnswer]):
     def action_wish(self, wish: str) -> None:
         held = self.query_one(ResultList).highlighted
         if held is None and wish not in ("new", "hide"):
-            self.complain("Nothing is held; n runs a discovery.")
+            self.complain("Nothing is held; D runs a discovery.")
         elif wish == "select" and held is not None and held.selection is None:
             self.complain(f"{held.method} chose its edges itself; run it again with other options.")
         else:

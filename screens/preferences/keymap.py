@@ -17,32 +17,33 @@ from screens.base.key_names import read_key, written
 from screens.bench.keys import ACTIONS as BENCH
 from screens.bench.keys import EDGES, TREE
 from screens.clusters.keys import ACTIONS as CLUSTERS
-from screens.discovery.keys import PROPOSAL_ACTIONS
+from screens.discovery.keys import PROPOSAL_ACTIONS, RESULT_ACTIONS
 from screens.graph.keys import ACTIONS as GRAPH
 from screens.graph.keys import MOVES as DRAWING
 from screens.readouts.keys import MOVES as READOUTS
 from screens.setup.keys import ACTIONS as SETUP
 from screens.side_by_side.keys import ACTIONS as BESIDE
 from screens.tutorial.keys import TUTORIAL_ACTIONS
-from screens.widgets.keys import CHOICE, CONFIRM, LIST, TEXT
+from screens.widgets.keys import CHOICE, CONFIRM, LIST, SEARCH, TEXT
 from workbench.config.config import WantedKeys
 from workbench.config.problem import Problem, nearest
 
 PLACES: dict[str, tuple[tuple[Action, ...], ...]] = {
-    "the circuit": (TREE, LIST, BENCH, TUTORIAL_ACTIONS),
-    "the edges": (EDGES, LIST, BENCH, TUTORIAL_ACTIONS),
-    "the readouts": (READOUTS, BENCH, TUTORIAL_ACTIONS),
+    "the circuit": (TREE, LIST, SEARCH, BENCH, TUTORIAL_ACTIONS),
+    "the edges": (EDGES, LIST, SEARCH, BENCH, TUTORIAL_ACTIONS),
+    "the readouts": (READOUTS, SEARCH, BENCH, TUTORIAL_ACTIONS),
     "a proposal": (PROPOSAL_ACTIONS,),  # while it is stepped through, its keys go before all
     "the graph": (DRAWING, GRAPH, TUTORIAL_ACTIONS),
-    "the graph's links": (LIST, GRAPH, TUTORIAL_ACTIONS),
-    "the assessment": (LIST, ASSESSMENT),
-    "circuits side by side": (LIST, BESIDE),
-    "clusters": (LIST, CLUSTERS),
+    "the graph's links": (LIST, SEARCH, GRAPH, TUTORIAL_ACTIONS),
+    "the assessment": (LIST, SEARCH, ASSESSMENT),
+    "circuits side by side": (LIST, SEARCH, BESIDE),
+    "clusters": (LIST, SEARCH, CLUSTERS),
     "the settings of clusters": (CHOICE, CLUSTERS),
-    "the setup": (LIST, SETUP),
+    "the setup": (LIST, SEARCH, SETUP),
     "the settings of the setup": (CHOICE, SETUP),
+    "the results of discoveries": (LIST, SEARCH, RESULT_ACTIONS),
     "a question": (CONFIRM,),
-    "a text": (TEXT,),
+    "a text": (TEXT, SEARCH),
 }
 """Where keys are heard -> whose they are there, nearest to the focus first."""
 

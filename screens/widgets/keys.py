@@ -19,6 +19,15 @@ LIST = scoped("list", (
 ))  # fmt: skip
 """Bound by every list."""
 
+SEARCH = scoped("list", (
+    Action("search", "slash", "/", "Search", "Search in what has the focus.", LISTS),
+    Action("search_on(1)", "n", "n", "Next match of the search", "Go to the next match.", LISTS,
+           id="next_match"),
+    Action("search_on(-1)", "N", "N", "Match before", "Go to the match before.", LISTS,
+           id="match_before"),
+))  # fmt: skip
+"""Bound by whatever can be searched."""
+
 CHOICE = scoped("choice", (
     Action("turn(1)", "right,l,space", "→ l space", "next", "Choose the next word.", DIALOGS,
            id="next"),
@@ -38,7 +47,7 @@ CONFIRM = scoped("confirm", (
 """Bound by questions of yes or no."""
 
 TEXT = scoped("text", (
-    Action("leave", "enter,space,q", "⏎", "close", "Close what is read.", DIALOGS, id="close"),
+    Action("leave", "enter", "⏎", "close", "Close what is read.", DIALOGS, id="close"),
     Action("scroll(1)", "down,j", "↓ j", "down", "Scroll down.", DIALOGS, id="down"),
     Action("scroll(-1)", "up,k", "↑ k", "up", "Scroll up.", DIALOGS, id="up"),
 ))  # fmt: skip

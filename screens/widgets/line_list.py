@@ -20,6 +20,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from screens.widgets.keys import LIST
+from screens.widgets.search import MARK, SEARCH_BINDINGS, Search, search_on
 
 Row = TypeVar("Row")
 
@@ -34,7 +35,10 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
 
     ALLOW_SELECT = False
     HEADING: ClassVar[int] = 0
-    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in LIST]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(action.binding() for action in LIST),
+        *SEARCH_BINDINGS,
+    ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor", "rows--heading", "rows--quiet"}
     DEFAULT_CSS = """
     LineList {
@@ -68,6 +72,7 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
         super().__init__(id=id, classes=classes)
         self.rows: list[Row] = []
         self.index = 0
+        self.sought = ""
 
     # What a subclass says.
 
@@ -83,6 +88,11 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
     def empty(self) -> str:
         """What stands in place of the rows when there are none."""
         return ""
+
+    def words(self, row: Row) -> str:
+        """In which words a search finds a row: its line, and the key that it may show cut."""
+        width = max(1, self.scrollable_content_region.width)
+        return f"{self.line(row, width, False).plain} {self.key(row)}"
 
     def clicked(self, row: Row | None, x: int) -> bool:
         """A click at column x of a row, or of the heading (None). True: it was dealt with."""
@@ -184,6 +194,8 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
         if index < len(self.rows):
             here = index == self.index
             text = self.line(self.rows[index], width, here)
+            if self.sought:
+                text.highlight_words(self.sought.split(), MARK, case_sensitive=False)
             return self._strip(
                 text, width, self._style("rows--cursor") if here else self.rich_style
             )
@@ -202,6 +214,28 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
     def _strip(self, text: Text, width: int, style: Style) -> Strip:
         segments = [Segment(s.text, s.style) for s in text.render(self.app.console) if s.text]
         return Strip(segments).adjust_cell_length(width).apply_style(style)
+
+    # What a search asks.
+
+    def search_lines(self) -> list[str]:
+        return [self.words(row) for row in self.rows]
+
+    def search_at(self) -> int:
+        return self.index
+
+    def search_show(self, line: int) -> None:
+        self.move_to(line)
+
+    def search_mark(self, words: str) -> None:
+        if words != self.sought:
+            self.sought = words
+            self.refresh()
+
+    def action_search(self) -> None:
+        self.app.push_screen(Search(self))
+
+    def action_search_on(self, by: int) -> None:
+        search_on(self, self, by)
 
     # Keys and mouse.
 

@@ -1,4 +1,4 @@
-"""`workbench config`: what the user has set, where it comes from, and what is wrong with it."""
+"""`workbench config`: what the user has set, where it comes from, and what is wrong."""
 
 from __future__ import annotations
 

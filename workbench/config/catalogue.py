@@ -87,7 +87,7 @@ _ALL = (
     one_of("defaults.metric", "The metric, in place of the task's own.", _metrics,
            listed="the metrics in docs/engine.md", example="logit_diff"),
     matching("defaults.device", "Where the model runs.", r"cpu|mps|cuda(:\d+)?",
-             'one of "cpu", "cuda", "cuda:N", "mps"', example="cpu"),
+             "the name of a device: cpu, cuda, cuda:N or mps", example="cpu"),
     one_of("defaults.dtype", "Of the model's weights.",
            lambda: ("float32", "bfloat16", "float16"), example="float32"),
     one_of("defaults.ablation", "What an edge left out carries.", _ablations,

@@ -1,4 +1,4 @@
-"""The text of a new configuration file: every setting with its sentence, all commented out."""
+"""The text of a new configuration file: every setting with its sentence, commented out."""
 
 from __future__ import annotations
 

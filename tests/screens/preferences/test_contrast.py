@@ -42,8 +42,8 @@ def rgb(colour: str) -> tuple[int, int, int]:
 def too_faint(app: WorkbenchApp) -> list[Inked]:
     """Text below 4.5, lines and what is dim below 3."""
     inks = [rgb(app.theme_variables[name]) for name in app.theme_variables
-            if name == "foreground" or name.startswith("text-")
-            and not app.theme_variables[name].startswith("auto")]  # fmt: skip
+            if name == "foreground" or (name.startswith("text-")
+            and not app.theme_variables[name].startswith("auto"))]  # fmt: skip
     found = []
     for one in drawn(app):
         if BARS.issuperset(one.text):
