@@ -6,7 +6,7 @@ it, come in with the thread that loads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -14,9 +14,10 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.screen import Screen
 
-from screens.base.colours import readable
+from screens.base.colours import is_ansi, readable, without_colour
 from screens.base.key_queue import KeyQueue
 from screens.base.tokens import one_line
 from screens.base.worker import leave_without_waiting, owed
@@ -94,9 +95,12 @@ class WorkbenchApp(App[None]):
         return light_driver(super().get_driver_class(), self.line)
 
     def get_css_variables(self) -> dict[str, str]:
-        variables = readable(super().get_css_variables(), ansi=self.current_theme.ansi)
+        variables = readable(super().get_css_variables(), ansi=is_ansi(self.current_theme))
         self.theme_variables = variables
         return variables
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return without_colour(super().get_line_filters(), ansi=is_ansi(self.current_theme))
 
     def on_mount(self) -> None:
         take_up(self)

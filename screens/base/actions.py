@@ -18,7 +18,7 @@ _USER: dict[str, tuple[str, ...]] = {}
 
 
 def use_keys(keys: Mapping[str, tuple[str, ...]]) -> None:
-    """Let these actions, by their ids, have these keys, by Textual's names; the others their own.
+    """Let these actions, by ids, have these keys, by Textual's names; others their own.
 
     What binds keys has to be told as well: `App.set_keymap`.
     """

@@ -1,4 +1,4 @@
-"""A theme's colours made readable: inks that stand out from every ground they are drawn on.
+"""A theme's colours made readable: inks that stand out from the grounds under them.
 
 Themes are made for their looks; in some, text vanishes on a bar or under the cursor. Each ink is
 moved towards black or white as little as it takes. Contrast is WCAG 2's: 4.5 for text, 3 for what
@@ -10,11 +10,13 @@ and lines, and `$block-cursor-blurred-background` for the row under a cursor.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from textual.color import BLACK, WHITE, Color, ColorParseError
 from textual.constants import DIM_FACTOR  # what is left of the ink of text that is dim
+from textual.filter import LineFilter, Monochrome, NoColor
+from textual.theme import Theme
 
 TEXT, QUIET = 4.5, 3.0
 STEPS = 40
@@ -31,10 +33,30 @@ ANSI = {
     "border-blurred": "ansi_blue",
     "border": "ansi_green",
     CURSOR: "ansi_blue",
+    "text-primary": "ansi_bright_cyan",
+    "link-color": "ansi_bright_cyan",
     "text-muted": "ansi_default",
     "text-disabled": "ansi_default",
 }
 """With the terminal's own sixteen colours; what it makes of half a colour nobody knows."""
+
+LIGHT_ANSI = {CURSOR: "ansi_bright_cyan", "text-primary": "ansi_blue", "link-color": "ansi_blue"}
+
+
+def is_ansi(theme: Theme) -> bool:
+    """Whether a theme's colours are the terminal's own."""
+    return getattr(theme, "ansi", False) or theme.name == "textual-ansi"  # of older releases
+
+
+def without_colour(filters: Sequence[LineFilter], *, ansi: bool) -> Sequence[LineFilter]:
+    """What is done to lines before they are drawn, for a user who wants no colour.
+
+    Textual chooses at the start what takes colours away. What makes greys of them would make black
+    on black of the terminal's own.
+    """
+    if not ansi:
+        return filters
+    return [NoColor() if isinstance(one, Monochrome) else one for one in filters]
 
 
 def readable(variables: Mapping[str, str], *, ansi: bool) -> dict[str, str]:
@@ -46,7 +68,7 @@ def readable(variables: Mapping[str, str], *, ansi: bool) -> dict[str, str]:
     """
     if ansi:
         light = variables.get("background") == "ansi_bright_white"
-        return {**variables, **ANSI, **({CURSOR: "ansi_cyan"} if light else {})}
+        return {**variables, **ANSI, **(LIGHT_ANSI if light else {})}
     known = tuple((name, variables[name]) for name in sorted(variables))
     return {**variables, **_readable(known)}
 

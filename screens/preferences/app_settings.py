@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from textual.app import App
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from screens.base.actions import use_keys
 from screens.preferences.keymap import keymap
 from screens.preferences.themes import own_themes, theme_problem
+from workbench.config.catalogue import DEFAULT_THEME
 from workbench.config.change import save
 from workbench.config.config import config
 from workbench.errors import WorkbenchError
+
+SIXTEEN = ("standard", "windows")
+"""What Rich calls terminals with sixteen colours."""
 
 MOST_TOLD = 4
 """Problems told at the start; `workbench config check` tells all."""
@@ -28,10 +33,10 @@ def take_up(app: App[Any]) -> None:
     for theme in themes.values():
         app.register_theme(theme)
     unknown = theme_problem(settings, themes)
-    if unknown is None:
-        app.theme = settings["theme"]
+    chosen = unknown is None and settings.origin("theme").kind != "default"
+    app.theme = settings["theme"] if chosen else _usual_theme(app)
     problems = [*settings.problems, *keys.problems, *broken, *filter(None, [unknown])]
-    app.theme_changed_signal.subscribe(app, lambda theme: _keep(app, theme))
+    _keep_theme(app)
     if problems:
         told = [problem.sentence for problem in problems[:MOST_TOLD]]
         if len(problems) > MOST_TOLD:
@@ -47,11 +52,27 @@ def take_up(app: App[Any]) -> None:
         )
 
 
-def _keep(app: App[Any], theme: Theme) -> None:
-    """Write a theme that was chosen into the file."""
-    if theme.name == config()["theme"]:
-        return
-    try:
-        save({"theme": theme.name})
-    except WorkbenchError as error:
-        app.notify(str(error), severity="error", timeout=10, markup=False)
+def _usual_theme(app: App[Any]) -> str:
+    """The theme where none was chosen: with sixteen colours the terminal's own are best."""
+    if app.is_headless or app.console.color_system not in SIXTEEN:
+        return DEFAULT_THEME
+    light = os.environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
+    names = ("ansi-light" if light else "ansi-dark", "textual-ansi")  # the last of older releases
+    return next((name for name in names if name in BUILTIN_THEMES), DEFAULT_THEME)
+
+
+def _keep_theme(app: App[Any]) -> None:
+    """Write every theme that is chosen from now on into the file."""
+    now = app.theme
+
+    def keep(theme: Theme) -> None:
+        nonlocal now
+        if theme.name == now:
+            return
+        now = theme.name
+        try:
+            save({"theme": now})
+        except WorkbenchError as error:
+            app.notify(str(error), severity="error", timeout=10, markup=False)
+
+    app.theme_changed_signal.subscribe(app, keep)

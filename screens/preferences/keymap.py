@@ -1,4 +1,4 @@
-"""The user's keymap: ids of actions, the keys that they want, and which of them can be had.
+"""The user's keymap: keys wanted by ids of actions, and which of them can be had.
 
 A key that would do two things at one place is not given: the one that the user moved there keeps
 its own keys, and that is told.
@@ -131,7 +131,7 @@ class _Clash:
 
 
 def _clash(chosen: Mapping[str, tuple[str, ...]]) -> _Clash | None:
-    """The first key that does two things at a place where it did not before; None: there is none.
+    """The first key that does two things at a place where it did not before, if any.
 
     Some do by themselves: a panel's own key goes before the screen's.
     """

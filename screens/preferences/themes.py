@@ -1,4 +1,4 @@
-"""Themes of the user's own: a file of TOML each, in the folder `themes` beside `config.toml`."""
+"""Themes of the user's own: files of TOML in the folder `themes` beside `config.toml`."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def show(as_json: Json = False) -> int:
 
 @app.command()
 def edit() -> int:
-    """Open the file in $VISUAL or $EDITOR; it is made if there is none, and checked afterwards."""
+    """Open the file in $VISUAL or $EDITOR, made if there is none; check it afterwards."""
     from workbench.config.change import make
     from workbench.config.config import forget
 
@@ -132,7 +132,7 @@ def warn(settings: Config | None = None) -> None:
 
 
 def heeded(group: Any, words: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-    """Let the user's settings hold for a command, and return its defaults, as click takes them.
+    """Let the user's settings hold for a command; returns its defaults as click has them.
 
     Args:
         words: with the command's name; empty, or another option: no settings are needed.

@@ -9,7 +9,7 @@ from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
 from screens.app import WorkbenchApp
-from screens.base.colours import readable
+from screens.base.colours import is_ansi, readable
 from tests.screens.bench.test_bench import settled
 from tests.support.contrast import Inked, drawn, ratio
 from tests.support.toy_session import toy_session
@@ -32,7 +32,7 @@ WAYS = {
     "clusters": ("K",),
 }
 """How to come to a screen; each is left by escape."""
-THEMES = [name for name, theme in BUILTIN_THEMES.items() if not theme.ansi]
+THEMES = [name for name, theme in BUILTIN_THEMES.items() if not is_ansi(theme)]
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
@@ -88,7 +88,7 @@ async def test_every_theme_is_readable_on_every_screen(
 
 def variables(theme: Theme) -> dict[str, str]:
     given = {**theme.to_color_system().generate(), **theme.variables}
-    return readable(given, ansi=theme.ansi)
+    return readable(given, ansi=is_ansi(theme))
 
 
 GROUNDS = ("background", "surface", "panel", "block-cursor-blurred-background")
