@@ -15,6 +15,7 @@ from textual.binding import BindingType
 
 from screens.base.actions import Action
 from screens.bench.screen import BenchScreen
+from screens.bench.session_runner import EdgesView
 from screens.graph.screen import GraphScreen
 from screens.navigation import OpenTutorial
 from screens.tutorial.dialog import LEAVE, RESTART, TutorialDialog
@@ -120,6 +121,10 @@ class GuidedBench(Guided, BenchScreen):
             *super().palette_commands(),
             *((a.in_palette, a.help, partial(self.run_action, a.call)) for a in mine),
         ]
+
+    def _make_parts(self) -> None:
+        super()._make_parts()
+        self.shown.view = EdgesView("logits")  # the steps begin there, whatever the user has set
 
     # Watching.
 
