@@ -61,7 +61,7 @@ by its name (`enter`, `space`, `backspace`, `delete`, `home`, `pagedown`, `left`
 that name a key name the usual one.
 
 `keymap = "FILE.toml"` names a file with the same table, or with what would be in it at its top;
-`[keys]` in `config.toml` goes before it. esc, tab, ^c, ^l, ^p and ^q keep what they do.
+`[keys]` in `config.toml` goes before it. esc, tab, ^c, ^g, ^l, ^p and ^q keep what they do.
 
 Where two actions would have one key at one place, the one that stands further down in your file
 keeps its own keys, and `workbench config check` and the app's first message name both ids and the

@@ -26,7 +26,7 @@ FILE = "config.toml"
 
 
 @dataclass(frozen=True)
-class Layout:
+class SavedLayout:
     """How the bench is laid out.
 
     Attributes:
@@ -135,10 +135,12 @@ class Config:
     # In the types in which others want them.
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> SavedLayout:
         """How the bench is laid out."""
         first, second, third = self["layout.widths"]
-        return Layout(self["layout.readouts"], (first, second, third), self["layout.maximised"])
+        return SavedLayout(
+            self["layout.readouts"], (first, second, third), self["layout.maximised"]
+        )
 
     @property
     def threshold(self) -> ThresholdRule:

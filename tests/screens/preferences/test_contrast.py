@@ -30,6 +30,8 @@ WAYS = {
     "assessment": ("v",),
     "side by side": ("B",),
     "clusters": ("K",),
+    "letters": ("ctrl+g",),
+    "palette": ("ctrl+p",),
 }
 """How to come to a screen; each is left by escape."""
 THEMES = [name for name, theme in BUILTIN_THEMES.items() if not is_ansi(theme)]

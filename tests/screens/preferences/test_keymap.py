@@ -13,6 +13,7 @@ from screens.base.actions import use_keys
 from screens.base.key_names import read_key, written
 from screens.bench.screen import BenchScreen
 from screens.help.screen import HelpScreen
+from screens.palette.entries import entries
 from screens.preferences.keymap import PLACES, actions_by_id, keymap
 from screens.widgets.key_bar import KeyBar
 from tests.screens.bench.test_bench import settled
@@ -137,7 +138,7 @@ async def test_the_app_hears_and_shows_the_users_keys(say: Say, tmp_path: Path) 
         assert bench.panels.tree_rows.index == 1
         footer = bench.query_one("#keys", KeyBar).render_line(0).text
         assert "x expand" in footer
-        titles = [title for title, _, _ in bench.palette_commands()]
+        titles = [entry.title for entry in entries(app, bench)]
         assert "Expand the node (x)" in titles and "Drop all edges (e)" in titles
         await pilot.press("question_mark")
         await pilot.pause()
