@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from textual.app import App
+from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
 
 from screens.base.actions import use_keys
@@ -14,6 +16,7 @@ from screens.preferences.themes import own_themes, theme_problem
 from workbench.config.catalogue import DEFAULT_THEME
 from workbench.config.change import save
 from workbench.config.config import config
+from workbench.config.problem import Problem
 from workbench.errors import WorkbenchError
 
 SIXTEEN = ("standard", "windows")
@@ -38,18 +41,33 @@ def take_up(app: App[Any]) -> None:
     problems = [*settings.problems, *keys.problems, *broken, *filter(None, [unknown])]
     _keep_theme(app)
     if problems:
-        told = [problem.sentence for problem in problems[:MOST_TOLD]]
-        if len(problems) > MOST_TOLD:
-            told.append(f"And {len(problems) - MOST_TOLD} more.")
-        told.append("`workbench config check` tells this again.")
+        _tell(app, problems)
+
+
+def _tell(app: App[Any], problems: Sequence[Problem]) -> None:
+    """Say once what does not hold, on the first screen that stays: toasts go with theirs."""
+    told = [problem.sentence for problem in problems[:MOST_TOLD]]
+    if len(problems) > MOST_TOLD:
+        told.append(f"And {len(problems) - MOST_TOLD} more.")
+    told.append("`workbench config check` tells this again.")
+
+    def tell(screen: Screen[Any]) -> None:
+        from screens.loading import Loading
+
+        if not told or isinstance(screen, Loading) or type(screen) is Screen:
+            return
+        said = "\n".join(told)
+        told.clear()
         app.call_after_refresh(
             app.notify,
-            "\n".join(told),
+            said,
             title="Settings that do not hold",
             severity="warning",
             timeout=20,
             markup=False,
         )
+
+    app.screen_change_signal.subscribe(app, tell)
 
 
 def _usual_theme(app: App[Any]) -> str:

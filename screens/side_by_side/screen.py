@@ -17,6 +17,7 @@ from textual.widgets import Static
 
 from screens.base.actions import Action
 from screens.base.numbers import PENDING, count, percent, plain
+from screens.base.prose import prose
 from screens.base.tokens import fit, one_line
 from screens.base.worker import Worker, error_sentence
 from screens.side_by_side.edge_table import LETTERS, EdgeTable
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from workbench.session.session import Session
 
 FILTERS = ("all", "differing", "shared")
+BY_CHANCE = (
+    "p by chance: how probable so many shared edges are, or more, if one circuit's edges were "
+    "drawn at random from all that the model has."
+)
 
 
 class SideBySideScreen(Screen[str | None]):
@@ -153,7 +158,7 @@ class SideBySideScreen(Screen[str | None]):
         for pair in self._overlap.pairs:
             letters = f"{LETTERS[pair.first]} & {LETTERS[pair.second]}"
             lines.append(Text(f"  {letters:<8}") + _shared(pair.edges))
-        return lines
+        return lines + prose(BY_CHANCE, width - 2, "dim")
 
     # Keys.
 
@@ -226,11 +231,16 @@ class SideBySideScreen(Screen[str | None]):
         self.app.push_screen(HelpScreen())
 
 
+def _probability(p: float) -> str:
+    """A probability; one that is too small for a number is no zero."""
+    return "< 1e-300" if p < 1e-300 else f"{p:.2g}"
+
+
 def _shared(shared: Shared) -> Text:
     def share(value: float | None) -> str:
         return "·" if value is None else percent(value)
 
     text = Text(f"{plain(shared.jaccard, 3):>9}{count(shared.both):>8}")
     text.append(f"{share(shared.recall_first):>10}{share(shared.recall_second):>11}")
-    text.append(f"{shared.p:>13.2g}")
+    text.append(f"{_probability(shared.p):>13}")
     return text

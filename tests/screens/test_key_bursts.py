@@ -36,6 +36,9 @@ PLACES = {
     "prompts": ("p", MOVES + "<>0"),
     "export": ("o", "⎋⇥a1.⌫→←"),
     "note": ("eW", "⏎⎋⇥a1 .⌫→←W"),
+    "palette": ("e^", MOVES + "am01. lens⌫"),
+    "letters": ("e@", "asdzx⎋⏎"),
+    "layout": ("e", "VF1234()jkVF⏎2⌫"),
     "search": ("e2/", MOVES + "a01mh.⌫"),
     "threshold": ("t", "⏎⎋⇥01.⌫→←ta"),
 }
