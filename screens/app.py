@@ -6,7 +6,7 @@ it, come in with the thread that loads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -15,14 +15,17 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.notifications import Notification, Notify, SeverityLevel
 from textual.screen import ModalScreen, Screen
 
+from screens.base.colours import is_ansi, readable, without_colour
 from screens.base.key_queue import KeyQueue
 from screens.base.tokens import one_line
 from screens.base.worker import leave_without_waiting, owed
 from screens.error_log import ErrorLog
 from screens.navigation import OpenSession, OpenTutorial, ResumeSession, ShowBench, ShowSetup
+from screens.preferences.app_settings import take_up
 from screens.terminal.driver import light_driver
 from screens.terminal.line import Line
 from screens.toasts import Toasts
@@ -97,7 +100,16 @@ class WorkbenchApp(App[None]):
     def get_driver_class(self) -> type[Driver]:
         return light_driver(super().get_driver_class(), self.line)
 
+    def get_css_variables(self) -> dict[str, str]:
+        variables = readable(super().get_css_variables(), ansi=is_ansi(self.current_theme))
+        self.theme_variables = variables
+        return variables
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return without_colour(super().get_line_filters(), ansi=is_ansi(self.current_theme))
+
     def on_mount(self) -> None:
+        take_up(self)
         self.screen_change_signal.subscribe(self, self._changed)
         if self.session is not None:
             self.show_bench(self.session)

@@ -20,6 +20,7 @@ from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.navigation import ShowBench, ShowSetup
 from screens.widgets.changes import put_text
+from workbench.config.config import config
 from workbench.errors import Cancelled
 from workbench.experiment.settings import ExperimentSettings
 
@@ -37,7 +38,8 @@ def begin(settings: ExperimentSettings, say: Progress, circuit: Path | None = No
     say("Importing torch and transformers", None)
     from workbench.session.start import begin_session
 
-    return begin_session(settings, circuit=circuit, progress=say)
+    rule = config().threshold
+    return begin_session(settings, circuit=circuit, threshold=rule, progress=say)
 
 
 def go_on(path: Path, say: Progress) -> Session:

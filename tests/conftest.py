@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 
 import pytest
 
 # The models are tiny: more threads would only wait for one another, and the tests run in parallel
 # processes. Before anything imports torch, and for the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The user's own settings are not tested: for these processes and those that they start.
+os.environ["WORKBENCH_CONFIG"] = tempfile.mkdtemp(prefix="workbench-config-")
 
 # A shell that starts something in the background lets it ignore Ctrl-C; some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -2,8 +2,10 @@
 
 A package announces an entry as an entry point of the catalogue's group, such as
 `circuit_workbench.methods`; the names are then listed without importing it, and its code runs when
-its entry is first asked for. Whoever packages nothing names a value in a file, `FILE.py:NAME`.
-Nothing runs because it lies somewhere: a package was installed, or a file was named, by the user.
+its entry is first asked for. Whoever packages nothing names a value in a file, `FILE.py:NAME`, as
+an option or in the configuration file; a file of the latter runs when a catalogue is asked for more
+than what is built in. Nothing runs because it lies somewhere: a package was installed, or a file
+was named, by the user.
 """
 
 from __future__ import annotations
@@ -37,6 +39,17 @@ IN_FILE = re.compile(r"(?P<file>.+\.py):(?P<name>[A-Za-z_]\w*)")
 
 _LOADING = threading.RLock()
 
+_NAMED: list[str] = []
+"""What `use_files` was given last."""
+
+
+def use_files(named: Iterable[str]) -> None:
+    """Let every catalogue have what these `FILE.py:NAME` are, as far as it is of its kind.
+
+    For catalogues that were not asked for more than their built-in entries yet.
+    """
+    _NAMED[:] = named
+
 
 class Catalogue(MutableMapping[str, Entry], Generic[Entry]):
     """Entries of one kind by their names: the built-in ones, then those of other packages.
@@ -67,6 +80,7 @@ class Catalogue(MutableMapping[str, Entry], Generic[Entry]):
         if name in self._entries:
             return self._entries[name]
         with _LOADING:
+            # This may bring entries from files, too.
             point = self._others().get(name)
             if point is not None and name not in self._entries:
                 self._load(point)
@@ -81,14 +95,15 @@ class Catalogue(MutableMapping[str, Entry], Generic[Entry]):
         self._sources.pop(name, None)
 
     def __iter__(self) -> Iterator[str]:
+        announced = self._others()
         yield from list(self._entries)
-        yield from [name for name in self._others() if name not in self._entries]
+        yield from [name for name in announced if name not in self._entries]
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries or name in self._others()
+        return name in self._entries or name in self._others() or name in self._entries
 
     def values(self) -> ValuesView[Entry]:
         """All entries that can be imported."""
@@ -131,18 +146,11 @@ class Catalogue(MutableMapping[str, Entry], Generic[Entry]):
             WorkbenchError: there is no such file or value, it is of another kind, it fails, or its
                 name is taken.
         """
-        named = IN_FILE.fullmatch(text.strip())
-        if named is None:
+        if IN_FILE.fullmatch(text.strip()) is None:
             return None
-        path = Path(named["file"]).expanduser()
-        shown = f"{shown_path(path)}:{named['name']}"
         with _LOADING:
-            try:
-                entry = getattr(_module_of(path), named["name"], None)
-            except WorkbenchError:
-                raise
-            except (Exception, SystemExit) as error:
-                raise WorkbenchError(f"{shown_path(path)} fails: {_said(error)}.") from error
+            self._others()
+            shown, entry = value_in_file(text)
             if not isinstance(entry, self._type):
                 what = (
                     "there is nothing of that name" if entry is None else "that is something else"
@@ -150,14 +158,24 @@ class Catalogue(MutableMapping[str, Entry], Generic[Entry]):
                 raise WorkbenchError(
                     f"{shown} has to be a {self.noun}, a {self._type.__name__}: {what}."
                 )
-            name = _name(entry)
-            if name in self and self._entries.get(name) is not entry:
-                raise WorkbenchError(
-                    f"{shown} is called {name!r}, and {self.source(name)} has a {self.noun} of "
-                    "that name: give it another."
-                )
-            self._entries[name] = entry
-            self._sources[name] = shown_path(path)
+            return self._take(entry, shown)
+
+    def holds(self, value: object) -> bool:
+        """Whether a value is of the kind that the catalogue has."""
+        return isinstance(value, self._type)
+
+    def _take(self, entry: Entry, shown: str) -> Entry:
+        """Put in what stands in a file; `shown` is `FILE.py:NAME` as people read it."""
+        name = _name(entry)
+        if (name in self._entries or name in (self._announced or {})) and (
+            self._entries.get(name) is not entry
+        ):
+            raise WorkbenchError(
+                f"{shown} is called {name!r}, and {self.source(name)} has a {self.noun} of "
+                "that name: give it another."
+            )
+        self._entries[name] = entry
+        self._sources[name] = shown.rpartition(":")[0]
         return entry
 
     def _others(self) -> dict[str, EntryPoint]:
@@ -180,7 +198,20 @@ class Catalogue(MutableMapping[str, Entry], Generic[Entry]):
                             f"{taken} has one of that name."
                         )
                 self._announced = announced
+                self._take_files()
         return self._announced
+
+    def _take_files(self) -> None:
+        """Put in what the user's files have of this kind; one that fails is told and left out."""
+        for text in _NAMED:
+            try:
+                shown, entry = value_in_file(text)
+                if isinstance(entry, self._type):
+                    self._take(entry, shown)
+                elif entry is None:
+                    raise WorkbenchError(f"there is nothing of that name in {shown}.")
+            except WorkbenchError as error:
+                _warn_once(f"the plug-in {shown_path(text)} is left out: {error}")
 
     def _load(self, point: EntryPoint) -> None:
         """Import an entry, or warn and forget that it was announced."""
@@ -220,6 +251,26 @@ class _Values(ValuesView[Entry]):
     def __iter__(self) -> Iterator[Entry]:
         for _, entry in self._catalogue.items():
             yield entry
+
+
+def value_in_file(text: str) -> tuple[str, object]:
+    """What `FILE.py:NAME` names, None if nothing; before it the same as people read it.
+
+    Raises:
+        WorkbenchError: the text is none such, there is no such file, or it fails.
+    """
+    named = IN_FILE.fullmatch(text.strip())
+    if named is None:
+        raise WorkbenchError(f"A plug-in in a file is FILE.py:NAME, not {text[:60]!r}.")
+    path = Path(named["file"]).expanduser()
+    try:
+        with _LOADING:
+            value = getattr(_module_of(path), named["name"], None)
+    except WorkbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise WorkbenchError(f"{shown_path(path)} fails: {_said(error)}.") from error
+    return f"{shown_path(path)}:{named['name']}", value
 
 
 def resolve(where: str) -> Any:
@@ -283,6 +334,12 @@ def _package(point: EntryPoint) -> str:
 def _said(error: BaseException) -> str:
     first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
     return f"{type(error).__name__}{': ' + first if first else ''}"
+
+
+@functools.cache
+def _warn_once(sentence: str) -> None:
+    """The same of several catalogues is told once."""
+    _warn(sentence)
 
 
 def _warn(sentence: str) -> None:

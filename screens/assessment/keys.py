@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from screens.base.actions import Action
+from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
 
 PARTS = "Assessment"
 
-ACTIONS = (
+ACTIONS = scoped("assessment", (
     Action("run", "enter", "⏎", "ask",
            "Answer this question for the circuit as it stands.", PARTS),
     Action("run_all", "A", "A", "ask all", "Answer all questions, one after the other.", PARTS),
@@ -21,7 +21,7 @@ ACTIONS = (
     Action("leave", "escape", "esc", "back", "Back to the bench.", PARTS),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", PARTS),
     Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", PARTS, "Quit"),
-)  # fmt: skip
+))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTER = ("leave", "run", "run_all", "report", "cancel", "other_side")

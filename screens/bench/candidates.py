@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 
 from screens.base.marks import DROPPED, KEPT, NOTED, PREVIEWED, PROPOSED
@@ -20,6 +20,7 @@ from screens.base.reference_marks import SIGNS
 from screens.base.tokens import fit, one_line
 from screens.bench.edge_filter import EdgeFilter
 from screens.bench.edge_values import edge_table
+from screens.bench.keys import EDGES
 from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
 from workbench.circuits.names import input_of
@@ -78,10 +79,7 @@ class Candidates(LineList[Candidate]):
     """
 
     HEADING = 1
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,l", "screen.go_in", "Go into the node", key_display="→ l", show=False),
-        Binding("left,h", "screen.go_back", "Go back", key_display="← h", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding(of_screen=True) for action in EDGES]
 
     class Marked(Message):
         """The mark of a row was clicked."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from screens.base.marks import FOLDED, MARKS, NOT_KEPT, NOTED, REPEATED
 from screens.base.numbers import signed
@@ -14,7 +14,7 @@ from screens.base.prose import prose
 from screens.base.reference_marks import node_sign, node_words
 from screens.base.tokens import fit, one_line
 from screens.bench.edge_values import tree_table
-from screens.bench.keys import BY_NAME
+from screens.bench.keys import BY_NAME, TREE
 from screens.bench.tree_layout import TreeLayout, key_of
 from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
@@ -34,10 +34,7 @@ class CircuitTree(LineList[TreeRow]):
     """The tree. A row is known by its kept edge; the logits by their name."""
 
     HEADING = 1
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "fold", "fold or go to the parent", show=False),
-        Binding("right,l", "unfold", "unfold", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in TREE]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "circuit-tree--frontier",
         "circuit-tree--guide",

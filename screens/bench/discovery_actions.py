@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from screens.base.numbers import count, percent, plain
 from screens.base.worker import error_sentence
+from screens.bench.keys import BY_NAME
 from screens.bench.session_runner import SessionRunner
 from screens.discovery.discovery_line import DiscoveryLine
 from screens.discovery.proposal_strip import ProposalStrip
@@ -71,8 +72,9 @@ class DiscoveryActions:
 
         run = self._line.run
         if run is not None:
+            stop = BY_NAME["stop_discovery"].shown
             self._screen.notify(
-                f"{run.request.method} is still running; S stops it and keeps what it found.",
+                f"{run.request.method} is still running; {stop} stops it and keeps what it found.",
                 timeout=6,
             )
             return

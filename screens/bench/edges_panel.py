@@ -15,6 +15,7 @@ from screens.base.numbers import count
 from screens.base.tokens import one_line
 from screens.bench.candidates import Candidates
 from screens.bench.edge_filter import HELP
+from screens.bench.keys import BY_NAME
 from screens.bench.session_runner import EdgesView, Sweep
 from screens.widgets.changes import put_text
 from workbench.circuits.names import kind_of
@@ -91,14 +92,15 @@ class EdgesPanel(Vertical):
     def _progress(self, sweep: Sweep | None, stopped: bool) -> str:
         known = sum(c.exact is not None for c in self.table.all)
         total = len(self.table.all)
+        cancel = BY_NAME["cancel"].shown
         if self.table.sweeping and known < total:
-            return f"exact {count(known)}/{count(total)}… (c stops)"
+            return f"exact {count(known)}/{count(total)}… ({cancel} stops)"
         if sweep is not None:
             progress = f" {count(sweep.done)}/{count(sweep.total)}" if sweep.total else ""
-            return f"drop costs{progress}… (c stops)"
+            return f"drop costs{progress}… ({cancel} stops)"
         if known == total:
             return f"exact: all {count(total)}" if total else ""
-        return f"exact {count(known)}/{count(total)}{' (c goes on)' if stopped else ''}"
+        return f"exact {count(known)}/{count(total)}{f' ({cancel} goes on)' if stopped else ''}"
 
     # The filter's input.
 

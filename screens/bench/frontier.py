@@ -22,7 +22,7 @@ class Frontier(Static):
         height: 3;
         padding: 0 1;
         color: $text-muted;
-        border-top: solid $primary 40%;
+        border-top: solid $border-blurred;
     }
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from screens.base.actions import Action
+from screens.base.actions import Action, scoped
 from screens.discovery.keys import PROPOSAL_ACTIONS
 from screens.widgets.copying import COPY
 
@@ -12,7 +12,7 @@ VIEW = "Looking"
 DISCOVER = "Discovering"
 FILES = "Session and files"
 
-ACTIONS = (
+ACTIONS = scoped("bench", (
     Action("go_in", "enter", "⏎", "go in",
            "Go into the highlighted node: show the candidate edges into it.",
            STEP, "Go into the node"),
@@ -79,9 +79,11 @@ ACTIONS = (
            "Show more at once, or less: two readouts on a wide screen, tree and edges on a narrow.",
            VIEW, "Show more panels at once"),
     Action("border(-4)", "left_parenthesis", "( )", "border",
-           "Move the chosen panel's border; the mouse drags it.", VIEW, "Narrower panel"),
+           "Move the chosen panel's border; the mouse drags it.", VIEW, "Narrower panel",
+           id="border_left"),
     Action("border(4)", "right_parenthesis", ")", "border",
-           "Move the chosen panel's border to the right.", VIEW, "Wider panel"),
+           "Move the chosen panel's border to the right.", VIEW, "Wider panel",
+           id="border_right"),
     Action("assess", "v", "v", "assess",
            "Ask what a reviewer would ask of the circuit: how faithful, complete, minimal, stable.",
            VIEW, "Assess the circuit"),
@@ -125,16 +127,31 @@ ACTIONS = (
     Action("help", "question_mark,f1", "?", "help",
            "Explain the panel that has the focus.", FILES, "Help on this panel"),
     Action("quit", "q", "q", "quit", "Leave; the session is saved always.", FILES),
-)  # fmt: skip
+))  # fmt: skip
+
+TREE = scoped("tree", (
+    Action("fold", "left,h", "← h", "fold or go to the parent",
+           "Fold what feeds the node, or go to the row it stands under.", STEP),
+    Action("unfold", "right,l", "→ l", "unfold", "Unfold what feeds the node.", STEP),
+))  # fmt: skip
+"""Bound by the circuit's tree."""
+
+EDGES = scoped("edges", (
+    Action("go_in", "right,l", "→ l", "Go into the node", "Go into the highlighted node.", STEP),
+    Action("go_back", "left,h", "← h", "Go back", "Go back to the node looked at before.", STEP),
+))  # fmt: skip
+"""Bound by the list of candidate edges."""
 
 READOUTS = "Readouts"
 READOUT_ACTIONS = (
-    Action("readout('view')", "right", "← →", "view", "Show the next readout.", READOUTS),
+    Action("readout('view')", "right", "← →", "view", "Show the next readout.", READOUTS,
+           id="readouts.next_view"),
     Action("readout('position')", "full_stop", ", .", "position",
-           "Read one token further on.", READOUTS),
+           "Read one token further on.", READOUTS, id="readouts.next_token"),
     Action("readout('pair')", "greater_than_sign", "< >", "prompt",
-           "Read the next prompt.", READOUTS),
-    Action("readout('mean')", "0", "0", "mean", "Read the mean over all prompts.", READOUTS),
+           "Read the next prompt.", READOUTS, id="readouts.next_prompt"),
+    Action("readout('mean')", "0", "0", "mean", "Read the mean over all prompts.", READOUTS,
+           id="readouts.mean"),
 )  # fmt: skip
 """Keys of the readouts that the footer offers; the readouts bind them themselves."""
 

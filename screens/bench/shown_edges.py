@@ -19,6 +19,7 @@ from screens.bench.panels import Panels
 from screens.bench.session_runner import EdgesView, SessionRunner, Sweep
 from screens.bench.tree_layout import TreeLayout
 from workbench.circuits.names import edge_ends, kind_of
+from workbench.config.config import config
 from workbench.engine.effect_settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class ShownEdges:
         """`changed`: something else is shown, so that the words around it have to follow."""
         self.session = session
         self.runner = runner
-        self.view = EdgesView("logits")
+        self.view = EdgesView("logits", setting=config()["effects"])
         self.visited: list[str] = []
         self._panels = panels
         self._tree = panels.tree_rows

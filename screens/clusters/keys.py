@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from screens.base.actions import Action
+from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
 
 CLUSTERS = "Clusters of prompts"
 
-ACTIONS = (
+ACTIONS = scoped("clusters", (
     Action("run", "enter", "⏎", "find",
            "Find clusters with these settings, a circuit for each, and what chance gives.",
            CLUSTERS),
@@ -28,7 +28,7 @@ ACTIONS = (
     Action("leave", "escape", "esc", "back", "Back to the bench.", CLUSTERS),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", CLUSTERS),
     Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", CLUSTERS, "Quit"),
-)  # fmt: skip
+))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTER = ("leave", "run", "settings", "beside", "take", "export", "view", "cancel")

@@ -169,7 +169,8 @@ class ClustersScreen(PaneSearch, Screen[None]):
 
     def _title(self, held: ClusterResult | None) -> str:
         if self.running:
-            return f"Clusters  finding them {100 * self.done:.0f}%{PENDING} · c stops"
+            stop = BY_NAME["cancel"].shown
+            return f"Clusters  finding them {100 * self.done:.0f}%{PENDING} · {stop} stops"
         if held is None:
             return f"Clusters  {count(self.session.task.n_pairs)} pairs"
         found, asked = held.clusters, held.request
@@ -207,7 +208,8 @@ class ClustersScreen(PaneSearch, Screen[None]):
     def action_run(self) -> None:
         request, held = self._request(), self.clusterer.held
         if self.running:
-            self.notify("Clusters are being found: c stops that.", timeout=4)
+            stops = f"{BY_NAME['cancel'].shown} stops that"
+            self.notify(f"Clusters are being found: {stops}.", timeout=4)
         elif isinstance(request, str):
             self.notify(request, severity="error", timeout=6)
         elif held is not None and held.request == request and not self.failed:

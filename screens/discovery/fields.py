@@ -35,7 +35,7 @@ class Labelled(Horizontal):
     Labelled { width: auto; height: 1; margin-right: 2; }
     Labelled Static { width: auto; color: $text-muted; }
     Labelled Input { width: 10; margin-left: 1; }
-    Dialog Labelled Input:focus { background: $primary 40%; }
+    Dialog Labelled Input:focus { background: $block-cursor-blurred-background; }
     """
 
     def __init__(self, label: str, *, id: str) -> None:

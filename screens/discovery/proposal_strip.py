@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -43,24 +43,16 @@ then have, exact.
 """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"proposal-strip--quiet"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            action.keys,
-            f"screen.{action.name}",
-            action.label,
-            show=False,
-            key_display=action.shown,
-            tooltip=action.help,
-        )
-        for action in PROPOSAL_ACTIONS
+        action.binding(of_screen=True, tooltip=action.help) for action in PROPOSAL_ACTIONS
     ]
     DEFAULT_CSS = """
     ProposalStrip {
         display: none;
         height: 2;
         background: $boost;
-        border-left: outer $primary;
+        border-left: outer $border-blurred;
         &.-stepping { display: block; }
-        &:focus { background: $primary 20%; border-left: outer $accent; }
+        &:focus { background: $block-cursor-blurred-background; border-left: outer $border; }
         & > .proposal-strip--quiet { color: $text-muted; }
     }
     """

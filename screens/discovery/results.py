@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from rich.text import Text
@@ -20,6 +20,7 @@ from screens.discovery.fields import (
     selection_sentence,
     selection_words,
 )
+from screens.discovery.keys import RESULT_ACTIONS
 from screens.widgets.dialogs import Dialog
 from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
@@ -95,14 +96,7 @@ class Results(Dialog[ResultAnswer]):
     Results #detail { height: auto; max-height: 7; margin-top: 1; color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "wish('show')", "show", show=False, priority=True),
-        Binding("space", "wish('hide')", "hide", show=False),
-        Binding("L", "wish('take')", "take whole", show=False),
-        Binding("P", "wish('step')", "step through", show=False),
-        Binding("t", "wish('select')", "other selection", show=False),
-        Binding("minus,delete", "wish('remove')", "remove", show=False),
-        Binding("o", "wish('export')", "export", show=False),
-        Binding("D", "wish('new')", "new", show=False),
+        replace(action.binding(), priority="enter" in action.own_keys) for action in RESULT_ACTIONS
     ]
 
     def __init__(self, session: Session) -> None:
@@ -115,14 +109,11 @@ class Results(Dialog[ResultAnswer]):
             yield ResultList(list(self.session.discoveries.results), self.session.discoveries.shown)
             yield Static(id="detail")
             yield Static(classes="error")
-            for row in (
-                (("show", "⏎ show"), ("step", "P step through"), ("take", "L take whole"),
-                 ("select", "t other selection")),
-                (("new", "D new discovery"), ("export", "o export"), ("remove", "- remove"),
-                 ("hide", "space hide the column")),
-            ):  # fmt: skip
+            for row in (RESULT_ACTIONS[:4], RESULT_ACTIONS[4:]):
                 with Horizontal(classes="links"):
-                    for wish, words in row:
+                    for action in row:
+                        wish = action.id.rpartition(".")[2]
+                        words = f"{action.shown} {action.label}"
                         button = Button(words, id=f"wish-{wish}", compact=True)
                         button.can_focus = False  # keys say the same
                         yield button

@@ -14,11 +14,13 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.text import Text
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+from screens.graph.keys import MOVES
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,7 @@ class Canvas(ScrollView, can_focus=True):
     """A drawing of any size, of which only the lines on the screen are rendered."""
 
     ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move_line(-1)", "Up", key_display="↑ k", show=False),
-        Binding("down,j", "move_line(1)", "Down", key_display="↓ j", show=False),
-        Binding("left,h", "move_along(-1)", "Left", key_display="← h", show=False),
-        Binding("right,l", "move_along(1)", "Right", key_display="→ l", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "A page up", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "A page down", show=False),
-        Binding("home", "end(0)", "To the first", show=False),
-        Binding("end,G", "end(-1)", "To the last", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in MOVES]
     DEFAULT_CSS = """
     Canvas {
         overflow: auto auto;

@@ -41,7 +41,7 @@ those of the circuit's tree.
         & > .map--quiet { color: $text-muted; }
         & > .map--picked { color: $text-success; text-style: bold; }
         & > .map--frontier { color: $text-warning; }
-        & > .map--box { color: $primary; }
+        & > .map--box { color: $border-blurred; }
         & > .map--plain { color: $foreground; }
         & > .map--title { color: $foreground; text-style: bold; }
     }

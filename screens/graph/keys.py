@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from screens.base.actions import Action
+from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
 
 DRAWING = "The drawing"
 GROUPS = "Groups"
 
-ACTIONS = (
+ACTIONS = scoped("graph", (
     Action("go_in", "enter", "⏎", "to the bench",
            "Go to this node on the bench; in the list, to the other end of the link.", DRAWING),
     Action("focus_paths", "f", "f", "paths only",
@@ -31,7 +31,24 @@ ACTIONS = (
            "Let all picked nodes go; when none is picked, back to the bench.", DRAWING),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", DRAWING),
     Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", DRAWING, "Quit"),
-)  # fmt: skip
+))  # fmt: skip
+
+MOVES = scoped("drawing", (
+    Action("move_line(-1)", "up,k", "↑ k", "Up", "Go to the line above.", DRAWING, id="up"),
+    Action("move_line(1)", "down,j", "↓ j", "Down", "Go to the line below.", DRAWING, id="down"),
+    Action("move_along(-1)", "left,h", "← h", "Left", "Go one to the left.", DRAWING, id="left"),
+    Action("move_along(1)", "right,l", "→ l", "Right", "Go one to the right.", DRAWING,
+           id="right"),
+    Action("page(-1)", "pageup,ctrl+b", "PgUp ^b", "A page up", "Go a page up.", DRAWING,
+           id="page_up"),
+    Action("page(1)", "pagedown,ctrl+f", "PgDn ^f", "A page down", "Go a page down.", DRAWING,
+           id="page_down"),
+    Action("end(0)", "home", "Home", "To the first", "Go to the first node.", DRAWING,
+           id="first"),
+    Action("end(-1)", "end,G", "End G", "To the last", "Go to the last node.", DRAWING,
+           id="last"),
+))  # fmt: skip
+"""Bound by the drawing."""
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTERS = {

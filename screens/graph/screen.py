@@ -90,6 +90,7 @@ class GraphScreen(Screen[str | None]):
         yield KeyBar(BY_NAME["help"], id="keys")
 
     def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.redraw())
         self._background = Worker(self, "graph", owes=True)
         self.set_interval(LOOK_AGAIN, self._look)
         if self.node not in self.picture.layer:

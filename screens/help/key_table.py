@@ -7,29 +7,13 @@ from dataclasses import dataclass
 
 from textual.app import App
 from textual.binding import ActiveBinding
-from textual.keys import format_key
 from textual.screen import Screen
+
+from screens.base.key_names import written
 
 HERE = "This panel"
 SCREEN = "This screen"
 EVERYWHERE = "Everywhere"
-SIGNS = {
-    "up": "↑",
-    "down": "↓",
-    "left": "←",
-    "right": "→",
-    "enter": "⏎",
-    "space": "space",
-    "escape": "esc",
-    "backspace": "⌫",
-    "delete": "del",
-    "tab": "tab",
-    "pageup": "PgUp",
-    "pagedown": "PgDn",
-    "home": "Home",
-    "end": "End",
-}
-MODIFIERS = {"ctrl": "^", "shift": "⇧", "alt": "alt-", "super": "super-"}
 
 
 @dataclass(frozen=True)
@@ -63,15 +47,6 @@ def key_table(bindings: Mapping[str, ActiveBinding]) -> list[KeyRow]:
     last = {section: i for i, section in enumerate(order)}
     last[HERE] = -1
     return sorted(rows, key=lambda row: last[row.section])
-
-
-def written(key: str) -> str:
-    """A key by Textual's name as people write it: 'ctrl+b' is ^b, 'full_stop' is a point."""
-    *modifiers, plain = key.split("+") if key != "+" else [key]
-    if plain[:1] == "f" and plain[1:].isdecimal():
-        plain = plain.upper()
-    sign = SIGNS.get(plain) or (plain if len(plain) == 1 else format_key(plain))
-    return "".join(MODIFIERS.get(m, f"{m}-") for m in modifiers) + sign
 
 
 def _meaning(active: ActiveBinding) -> tuple[str, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from screens.base.actions import Action
+from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
 
 HISTORY = "History"
 
-ACTIONS = (
+ACTIONS = scoped("history", (
     Action("go_in", "enter", "⏎", "go there",
            "Go to the highlighted state; the present one stays on its branch. With two states "
            "marked: compare them.", HISTORY, "Go to the state"),
@@ -34,7 +34,7 @@ ACTIONS = (
            "Let go of the marks; without any, back to the bench.", HISTORY, "Back"),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", HISTORY),
     Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", HISTORY, "Quit"),
-)  # fmt: skip
+))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTER = ("leave", "go_in", "pick", "beside", "name", "filter", "sort", "undo", "redo")

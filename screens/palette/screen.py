@@ -70,7 +70,7 @@ class Palette(ModalScreen[None]):
             max-height: 80%;
             margin-top: 2;
             padding: 0 1;
-            border: round $primary;
+            border: round $border-blurred;
             background: $surface;
         }
         & Input { border: none; height: 1; padding: 0 1; background: $boost; }

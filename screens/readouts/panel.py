@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import ScrollableContainer
 from textual.content import Content
 from textual.message import Message
@@ -26,10 +26,12 @@ from screens.base.worker import Worker, error_sentence
 from screens.readouts.copies import readout_copies
 from screens.readouts.curve_plot import has_scale, plot_curve
 from screens.readouts.head import draw_head
+from screens.readouts.keys import MOVES
 from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
 from screens.readouts.result import draw_result
 from screens.readouts.text import curve_heading, index, lines, quiet
-from screens.widgets.copying import COPY, Copies
+from screens.widgets.copying import Copies
+from screens.widgets.keys import COPYING
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.circuits.names import kind_of
 from workbench.errors import Cancelled
@@ -73,22 +75,8 @@ What the chosen component writes and reads, in the clean run.
 task is judged.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,l", "view(1)", "Next view", key_display="→ l", show=False),
-        Binding("left,h", "view(-1)", "Previous view", key_display="← h", show=False),
-        Binding("comma", "position(-1)", "One token back", key_display=",", show=False),
-        Binding("full_stop", "position(1)", "One token on", key_display=".", show=False),
-        Binding("less_than_sign", "pair(-1)", "Previous prompt", key_display="<", show=False),
-        Binding("greater_than_sign", "pair(1)", "Next prompt", key_display=">", show=False),
-        Binding("0", "mean", "Mean over all prompts", show=False),
-        Binding("down,j", "scroll('down')", "Scroll down", key_display="↓ j", show=False),
-        Binding("up,k", "scroll('up')", "Scroll up", key_display="↑ k", show=False),
-        Binding("pagedown,ctrl+f", "scroll('page_down')", "Page down", show=False),
-        Binding("pageup,ctrl+b", "scroll('page_up')", "Page up", show=False),
-        Binding("home", "scroll('home')", "To the top", show=False),
-        Binding("end,G", "scroll('end')", "To the end", show=False),
-        Binding("shift+right", "scroll('right')", "Scroll right", show=False),
-        Binding("shift+left", "scroll('left')", "Scroll left", show=False),
-        Binding("Y", "app.copy", COPY, show=False, id="list.copy"),
+        *(action.binding() for action in MOVES),
+        *(action.binding() for action in COPYING),
         *SEARCH_BINDINGS,
     ]
     DEFAULT_CSS = """

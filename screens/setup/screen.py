@@ -13,7 +13,7 @@ from rich.style import Style
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.timer import Timer
@@ -24,6 +24,7 @@ from screens.base.numbers import count
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.navigation import OpenSession, OpenTutorial, ResumeSession
+from screens.setup.keys import HELP, NEXT, OPEN, PAIR, PAIR_BEFORE, QUIT, TUTORIAL
 from screens.setup.known import Known, look_up
 from screens.setup.session_list import SessionList
 from screens.widgets.changes import put_title
@@ -31,6 +32,7 @@ from screens.widgets.choice import Choice
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.name_list import NameList, NameSuggester
+from workbench.config.config import config
 from workbench.errors import WorkbenchError
 from workbench.experiment import ablations
 from workbench.experiment.settings import ExperimentSettings
@@ -45,15 +47,6 @@ SETTLE = 0.4
 DEFAULT_PAIRS = "32/all"
 """What no number of pairs means: of a built-in task so many, of a file all."""
 
-GROUP = "Setup"
-OPEN = Action("open", "ctrl+o", "^o", "open", "Load the model and open the bench.", GROUP)
-NEXT = Action("app.focus_next", "tab", "tab", "next field", "Go to the next field.", GROUP)
-PAIR = Action("pair(1)", "ctrl+right", "^→", "next prompt", "Show the next pair of prompts.", GROUP)
-TUTORIAL = Action(
-    "tutorial", "ctrl+t", "^t", "tutorial", "Take the tutorial: ten minutes, step by step.", GROUP
-)
-QUIT = Action("app.quit", "ctrl+q", "^q", "quit", "Leave.", GROUP)
-
 
 class SetupScreen(Screen[None]):
     """The first screen of a bare `workbench`, and where a failed loading leads back to."""
@@ -62,16 +55,13 @@ class SetupScreen(Screen[None]):
     AUTO_FOCUS = "#model"
     ACTIONS: ClassVar[tuple[Action, ...]] = (OPEN, TUTORIAL, PAIR)
     BINDINGS: ClassVar[list[BindingType]] = [
-        OPEN.binding(),
-        TUTORIAL.binding(),
-        Binding("ctrl+right", "pair(1)", show=False, priority=True),
-        Binding("ctrl+left", "pair(-1)", show=False, priority=True),
-        Binding("f1", "help", show=False),
+        *(action.binding() for action in (OPEN, TUTORIAL, HELP)),
+        *(replace(action.binding(), priority=True) for action in (PAIR, PAIR_BEFORE)),
     ]
 
     def __init__(self, settings: ExperimentSettings | None = None, complaint: str = "") -> None:
         super().__init__()
-        self.settings = settings or ExperimentSettings("", "")
+        self.settings = settings or config().settings
         self.complaint = complaint
         self.preview: TaskPreview | None = None
         self.pair = 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from screens.base.actions import Action
+from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
 
 CIRCUITS = "Circuits side by side"
 
-ACTIONS = (
+ACTIONS = scoped("beside", (
     Action("add_file", "L", "L", "add a file", "Put the circuit of a file beside.", CIRCUITS),
     Action("add_found", "D", "D", "add a result",
            "Put the circuit of a discovery's result beside.", CIRCUITS),
@@ -21,7 +21,7 @@ ACTIONS = (
     Action("leave", "escape", "esc", "back", "Back to the bench.", CIRCUITS),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", CIRCUITS),
     Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", CIRCUITS, "Quit"),
-)  # fmt: skip
+))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTER = ("leave", "add_file", "add_found", "filter", "sort", "take_away")

@@ -14,6 +14,7 @@ from textual.binding import BindingType
 
 from screens.base.actions import Action
 from screens.bench.screen import BenchScreen
+from screens.bench.session_runner import EdgesView
 from screens.graph.screen import GraphScreen
 from screens.navigation import OpenTutorial
 from screens.tutorial.dialog import LEAVE, RESTART, TutorialDialog
@@ -110,6 +111,7 @@ class GuidedBench(Guided, BenchScreen):
     def _make_parts(self) -> None:
         super()._make_parts()
         self.place.keeps = False  # what comes back by itself would count as looked at
+        self.shown.view = EdgesView("logits")  # the steps begin there, whatever the user has set
 
     def on_mount(self) -> None:
         self._watching = self.set_interval(LOOK_AGAIN, self.watch_user)

@@ -7,9 +7,11 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widget import Widget
+
+from screens.widgets.keys import CHOICE
 
 
 class Choice(Widget, can_focus=True):
@@ -20,17 +22,14 @@ class Choice(Widget, can_focus=True):
     """
 
     ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,l,space", "turn(1)", show=False),
-        Binding("left,h", "turn(-1)", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in CHOICE]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"choice--label"}
     DEFAULT_CSS = """
     Choice {
         height: 1;
         width: auto;
         & > .choice--label { color: $text-muted; }
-        &:focus { background: $primary 40%; text-style: bold; }
+        &:focus { background: $block-cursor-blurred-background; text-style: bold; }
     }
     """
 

@@ -19,6 +19,7 @@ from textual.suggester import Suggester
 from textual.widgets import Button, Input, Static
 
 from screens.widgets.choice import Choice
+from screens.widgets.keys import CONFIRM, TEXT
 from screens.widgets.path_suggester import PathSuggester
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.formats.catalogue import FORMATS
@@ -91,12 +92,7 @@ class Ask(Dialog[str]):
 class Confirm(Dialog[bool]):
     """Yes or no; no is what enter gives at first."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", show=False),
-        Binding("n", "answer(False)", show=False),
-        Binding("left,h", "app.focus_previous", show=False),
-        Binding("right,l", "app.focus_next", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in CONFIRM]
 
     def __init__(self, question: str, yes: str, no: str = "Cancel") -> None:
         super().__init__()
@@ -122,11 +118,7 @@ class Confirm(Dialog[bool]):
 class TextDialog(Dialog[None]):
     """Something to read; enter and escape close it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "leave", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in TEXT]
 
     def __init__(self, title: str, text: Text) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ class KeyBar(Widget):
     KeyBar {
         height: 1;
         background: $footer-background;
-        color: $footer-foreground;
+        color: $footer-description-foreground;
         & > .key-bar--key { color: $footer-key-foreground; text-style: bold; }
     }
     """

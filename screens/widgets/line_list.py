@@ -13,13 +13,14 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from screens.widgets.copying import COPY, Copies
+from screens.widgets.copying import Copies
+from screens.widgets.keys import COPYING, LIST
 from screens.widgets.search import MARK, SEARCH_BINDINGS, Search, search_on
 from workbench.base.table import Table
 
@@ -38,13 +39,8 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
     ALLOW_SELECT = False
     HEADING: ClassVar[int] = 0
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "page down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "page up", show=False),
-        Binding("home", "first", "first", show=False),
-        Binding("end,G", "last", "last", show=False),
-        Binding("Y", "app.copy", COPY, show=False, id="list.copy"),
+        *(action.binding() for action in LIST),
+        *(action.binding() for action in COPYING),
         *SEARCH_BINDINGS,
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor", "rows--heading", "rows--quiet"}
@@ -57,7 +53,7 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
         & > .rows--heading { color: $text-muted; text-style: bold; }
         & > .rows--quiet { color: $text-muted; }
         & > .rows--cursor { background: $surface; }
-        &:focus > .rows--cursor { background: $primary 40%; text-style: bold; }
+        &:focus > .rows--cursor { background: $block-cursor-blurred-background; text-style: bold; }
     }
     """
 

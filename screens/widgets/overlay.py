@@ -55,8 +55,8 @@ class Overlay(ModalScreen[Callable[[], object] | None]):
         height: 1;
         text-align: center;
         text-style: bold;
-        background: $accent;
-        color: $background;
+        background: $block-cursor-background;
+        color: $block-cursor-foreground;
     }
     """
 

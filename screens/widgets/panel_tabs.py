@@ -23,7 +23,9 @@ class PanelTabs(Widget):
         height: 1;
         background: $panel;
         color: $text-muted;
-        & > .panel-tabs--shown { color: $foreground; text-style: bold; background: $primary 40%; }
+        & > .panel-tabs--shown {
+            color: $foreground; text-style: bold; background: $block-cursor-blurred-background;
+        }
     }
     """
 

@@ -21,12 +21,9 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from screens.widgets.changes import put_text
+from screens.widgets.keys import SEARCH
 
-SEARCH_BINDINGS: tuple[BindingType, ...] = (
-    Binding("slash", "search", "Search", show=False, id="list.search"),
-    Binding("n", "search_on(1)", "Next match of the search", show=False, id="list.next_match"),
-    Binding("N", "search_on(-1)", "Match before", show=False, id="list.match_before"),
-)
+SEARCH_BINDINGS: tuple[BindingType, ...] = tuple(action.binding() for action in SEARCH)
 """To be bound by whatever can be searched."""
 
 MARK = "bold underline"

@@ -14,10 +14,12 @@ from tests.support.reference_pages import (
     KEYS,
     OPTIONS,
     SCREENS,
+    SETTINGS_PAGE,
     actions,
     commands,
     keys_page,
     options_page,
+    settings_page,
 )
 from workbench.assessment.catalogue import PARTS
 from workbench.cli.main import app
@@ -71,6 +73,11 @@ def test_the_page_of_keys_is_what_the_screens_say() -> None:
     assert KEYS.read_text(encoding="utf-8") == keys_page()
 
 
+def test_the_page_of_settings_is_what_the_catalogue_says() -> None:
+    """If it is meant to change, `python -m tests.support.reference_pages` writes it anew."""
+    assert SETTINGS_PAGE.read_text(encoding="utf-8") == settings_page()
+
+
 def test_every_command_says_what_it_does_and_has_an_example() -> None:
     for name, command in commands(typer.main.get_command(app), ()):
         assert command.help, name
@@ -80,8 +87,7 @@ def test_every_command_says_what_it_does_and_has_an_example() -> None:
 def test_every_screen_with_actions_is_on_the_page() -> None:
     """A new screen's keys would escape the page."""
     folders = {path.parent.name for path in (ROOT / "screens").glob("*/keys.py")}
-    # A proposal's keys are among the bench's.
-    assert folders - {"discovery"} == {module.split(".")[1] for module in SCREENS.values()}
+    assert folders == {module.split(".")[1] for module in SCREENS.values()}
     assert all(
         action.help.endswith(".") for module in SCREENS.values() for action in actions(module)
     )

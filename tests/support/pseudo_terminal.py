@@ -63,6 +63,7 @@ class PseudoTerminal:
         command: the program and its arguments.
         env: the child's whole environment (TERM and the size are added).
         rows, columns: the terminal's size.
+        terminal: what the environment says of it.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class PseudoTerminal:
         cwd: Path,
         rows: int = 36,
         columns: int = 120,
+        terminal: Mapping[str, str] = {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
     ) -> None:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
@@ -86,7 +88,7 @@ class PseudoTerminal:
             stdout=slave,
             stderr=slave,
             cwd=cwd,
-            env={**env, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
+            env={**env, **terminal},
             start_new_session=True,
         )
         os.close(slave)

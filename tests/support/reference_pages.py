@@ -1,6 +1,6 @@
-"""The pages `docs/options.md` and `docs/keys.md`, written from the commands and the actions.
+"""The pages `docs/options.md`, `docs/keys.md` and `docs/settings.md`, written from the program.
 
-`python -m tests.support.reference_pages` writes both anew; a test compares them with what is there.
+`python -m tests.support.reference_pages` writes them anew; a test compares them with what is there.
 """
 
 from __future__ import annotations
@@ -14,17 +14,25 @@ import typer
 from screens.base.actions import Action
 from screens.help.meanings import MEANINGS
 from tests.support.paths import ROOT
+from tests.support.settings_text import ABOUT_KEYS_AND_THEMES, ABOUT_SETTINGS
 from workbench.cli.main import app
+from workbench.config.catalogue import SETTINGS
+from workbench.config.setting import literal
 
-OPTIONS, KEYS = ROOT / "docs" / "options.md", ROOT / "docs" / "keys.md"
+DOCS = ROOT / "docs"
+OPTIONS, KEYS, SETTINGS_PAGE = DOCS / "options.md", DOCS / "keys.md", DOCS / "settings.md"
 
 SCREENS = {
     "The bench": "screens.bench.keys",
+    "The readouts": "screens.readouts.keys",
     "The graph": "screens.graph.keys",
     "The assessment": "screens.assessment.keys",
     "Circuits side by side": "screens.side_by_side.keys",
     "The history": "screens.history.keys",
     "Clusters": "screens.clusters.keys",
+    "Results of discoveries": "screens.discovery.keys",
+    "The setup": "screens.setup.keys",
+    "Lists and dialogs": "screens.widgets.keys",
     "The tutorial, on the bench and the graph": "screens.tutorial.keys",
 }
 """Title -> the module whose `Action`s are the screen's."""
@@ -61,12 +69,34 @@ def keys_page() -> str:
         "| --- | --- |",
         *(f"| {_cell(meaning.shown)} | {_cell(meaning.words)} |" for meaning in MEANINGS.values()),
     ]
+    lines += [
+        "",
+        "The last column has the ids by which [settings.md](settings.md#keys) gives an action",
+        "other keys.",
+    ]
+    before: list[Action] = []
     for title, module in SCREENS.items():
         lines += ["", f"## {title}"]
-        found = actions(module)
+        found = [action for action in actions(module) if action not in before]
+        before += found
         for group in dict.fromkeys(action.group for action in found):
-            lines += ["", f"### {group}", "", "| key | |", "| --- | --- |"]
-            lines += [f"| {_cell(a.shown)} | {_cell(a.help)} |" for a in found if a.group == group]
+            lines += ["", f"### {group}", "", "| key | | id |", "| --- | --- | --- |"]
+            lines += [
+                f"| {_cell(a.own_shown)} | {_cell(a.help)} | {f'`{a.id}`' if a.id else ''} |"
+                for a in found
+                if a.group == group
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def settings_page() -> str:
+    """Every setting of the configuration file, between what is said of all of them."""
+    lines = [ABOUT_SETTINGS.strip(), "", "| setting | default | |", "| --- | --- | --- |"]
+    for name, setting in SETTINGS.items():
+        default = "" if setting.default is None else f"`{literal(setting.default)}`"
+        takes = setting.takes[:1].upper() + setting.takes[1:]
+        lines.append(f"| `{name}` | {default} | {_cell(f'{setting.help} {takes}.')} |")
+    lines += ["", ABOUT_KEYS_AND_THEMES.strip()]
     return "\n".join(lines) + "\n"
 
 
@@ -116,3 +146,4 @@ def _cell(text: str) -> str:
 if __name__ == "__main__":
     OPTIONS.write_text(options_page(), encoding="utf-8")
     KEYS.write_text(keys_page(), encoding="utf-8")
+    SETTINGS_PAGE.write_text(settings_page(), encoding="utf-8")

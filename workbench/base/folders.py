@@ -1,4 +1,4 @@
-"""Where sessions are kept: the user's state folder."""
+"""Where the user's files lie: sessions, settings, and what was converted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 
 CACHE_VARIABLE = "WORKBENCH_CACHE"
 """Environment variable that names another cache folder."""
+
+CONFIG_VARIABLE = "WORKBENCH_CONFIG"
+"""Environment variable that names another configuration folder."""
 
 STATE_VARIABLE = "WORKBENCH_STATE"
 """Environment variable that names another state folder."""
@@ -38,6 +41,15 @@ def new_journal_path(model: str, task: str) -> Path:
     return sessions_folder() / (
         "-".join([when, *filter(None, words), secrets.token_hex(2)]) + ".jsonl"
     )
+
+
+def config_folder() -> Path:
+    """The folder of `config.toml` and of themes; it need not exist."""
+    if override := os.environ.get(CONFIG_VARIABLE):
+        return Path(override)
+    from platformdirs import user_config_path
+
+    return user_config_path("circuit-workbench", appauthor=False)
 
 
 def cache_folder() -> Path:

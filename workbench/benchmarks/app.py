@@ -144,7 +144,8 @@ def measure_app(
     if sys.platform == "win32":
         raise WorkbenchError("`bench --app` needs a system with pseudo-terminals.")
     with tempfile.TemporaryDirectory() as state:
-        environment = {"WORKBENCH_STATE": state}
+        # The user's own keys are not those that are pressed here.
+        environment = {"WORKBENCH_STATE": state, "WORKBENCH_CONFIG": state}
         figures = _first_paints(model, task, max(rounds, 3), environment, say)
         flags = ["--task", task, "--pairs", str(pairs)]
         if device is not None:

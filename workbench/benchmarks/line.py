@@ -138,7 +138,9 @@ def open_app(
 ) -> Child:
     """Start the app with a model, in a terminal of so many rows and columns, in all colours."""
     command = [sys.executable, "-m", "workbench", "open", model, *flags]
-    return Child(command, {**environment, "COLORTERM": "truecolor"}, size)
+    # The user's own keys are not those that are pressed here.
+    own = {"WORKBENCH_CONFIG": environment["WORKBENCH_STATE"], "COLORTERM": "truecolor"}
+    return Child(command, {**environment, **own}, size)
 
 
 def key_costs(app: Listener, size: tuple[int, int]) -> list[Cost]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from workbench.base.text import shown_path
 from workbench.cli import console
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
+
+if TYPE_CHECKING:
+    from workbench.config.config import Config
+    from workbench.config.problem import Problem
 
 CANNOT_DRAW = ("dumb", "unknown")
 """Values of TERM with which no app can be shown."""
@@ -41,6 +45,10 @@ def show(
             "This terminal says that it can only print lines (TERM=dumb); set TERM to what it is, "
             "such as xterm-256color, or use the commands that `workbench --help` lists."
         )
+    from workbench.config.config import config
+    from workbench.plugins import use_files
+
+    use_files(config().plugins)
     from screens.app import WorkbenchApp
 
     app = WorkbenchApp(settings, resuming, tutorial=tutorial, circuit=circuit)
@@ -48,3 +56,10 @@ def show(
     if app.left is not None and app.left.commands():
         console.say(f"Go on with this session: workbench resume {shown_path(app.left.path.stem)}")
     return app.return_code or 0
+
+
+def problems_on_screen(settings: Config) -> list[Problem]:
+    """What the screens cannot follow of the user's settings: keys, themes."""
+    from screens.preferences.check import problems
+
+    return problems(settings)

@@ -17,6 +17,8 @@ from workbench.cli import console, output
 from workbench.cli.assess import assess
 from workbench.cli.bench import bench
 from workbench.cli.clusters import clusters
+from workbench.cli.config import app as config_app
+from workbench.cli.config import heeded
 from workbench.cli.discover import discover
 from workbench.cli.draw import draw
 from workbench.cli.history import history
@@ -194,6 +196,7 @@ app.command()(draw)
 app.command()(bench)
 app.command()(report)
 app.add_typer(pocket, name="pocket")
+app.add_typer(config_app, name="config")
 
 
 @app.command()
@@ -321,7 +324,9 @@ def main(args: list[str] | None = None) -> int:
     def command() -> int:
         # Not typer's standalone mode: that ends defects in a way of its own.
         try:
-            code = typer.main.get_command(app)(args, standalone_mode=False)
+            group = typer.main.get_command(app)
+            given = sys.argv[1:] if args is None else args
+            code = group(given, standalone_mode=False, default_map=heeded(group, given[:1]))
         except Carried as carried:
             raise carried.__cause__ or KeyboardInterrupt from None
         except Exception as error:

@@ -22,19 +22,10 @@ from workbench.session.open import Opened
 from workbench.session.state_tree import Measured
 from workbench.session.views import TaskInfo
 
-THRESHOLD_SHARE = 0.02
-"""The first threshold, as a share of what corrupting the prompts does to the metric."""
-
 SETTINGS = (
     *("model", "revision", "dtype", "device", "bos", "mismatch", "ablation", "seed", "means"),
 )
 """Those that a journal keeps; it holds the task with its pairs and metric besides."""
-
-
-def first_threshold(info: TaskInfo) -> float:
-    """A share of what corrupting does to the metric, to two digits, in units of the metric."""
-    difference = abs(info.model_metric - info.corrupted_metric)
-    return float(f"{THRESHOLD_SHARE * (difference or 1):.1e}")
 
 
 def at_start(created: str, model_metric: float, corrupted_metric: float) -> Measured:

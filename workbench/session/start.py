@@ -13,13 +13,14 @@ from workbench.experiment.settings import ExperimentSettings, ModelChoices, RunC
 from workbench.models.bundled_circuits import truth
 from workbench.models.source import SHORT_NAMES, find_model
 from workbench.session.commands import Command
-from workbench.session.header import Header, at_start, first_threshold, header
+from workbench.session.header import Header, at_start, header
 from workbench.session.history import History
 from workbench.session.journal import Journal, Reading
 from workbench.session.open import Opened, open_engine
 from workbench.session.session import Session
 from workbench.session.state import State
 from workbench.session.state_tree import Measured
+from workbench.session.threshold_rule import DEFAULT_RULE, ThresholdRule
 
 if TYPE_CHECKING:
     from tasks.task import Task
@@ -51,6 +52,7 @@ def begin_session(
     *,
     journal: Path | None = None,
     circuit: Path | None = None,
+    threshold: ThresholdRule = DEFAULT_RULE,
     progress: Progress | None = None,
 ) -> Session:
     """Load the model and the task that the settings name, and begin.
@@ -58,6 +60,7 @@ def begin_session(
     Args:
         journal: where to keep it; None: a new file in the user's state folder.
         circuit: a circuit file to begin with.
+        threshold: how the first threshold is chosen.
         progress: told what is being done and the fraction done.
 
     Raises:
@@ -78,7 +81,7 @@ def begin_session(
         seed=settings.seed,
         metric=settings.metric,
     )
-    return _begin(settings, model, task, journal, circuit, say)
+    return _begin(settings, model, task, journal, circuit, say, threshold)
 
 
 def build_session(
@@ -106,6 +109,7 @@ def _begin(
     journal_path: Path | None,
     circuit_path: Path | None,
     say: Progress,
+    rule: ThresholdRule = DEFAULT_RULE,
 ) -> Session:
     if circuit_path is not None:
         from workbench.formats import load_circuit
@@ -115,12 +119,18 @@ def _begin(
         )  # a file that is no use should not cost the wait below
     opened = open_engine(model, task, settings, say)
     path = journal_path or new_journal_path(settings.model, task.name)
-    return begin(opened, path, circuit_path)
+    return begin(opened, path, circuit_path, rule)
 
 
-def begin(opened: Opened, path: Path, circuit_path: Path | None = None) -> Session:
+def begin(
+    opened: Opened,
+    path: Path,
+    circuit_path: Path | None = None,
+    rule: ThresholdRule = DEFAULT_RULE,
+) -> Session:
     """A new session on an engine that is ready, with a journal at `path`."""
-    threshold = first_threshold(opened.info)
+    difference = opened.info.model_metric - opened.info.corrupted_metric
+    threshold = rule.threshold(difference, opened.eap)
     line = header(opened, threshold)
     journal = Journal.create(path, line)
     try:
