@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeGuard
 
 LEVELS = "▁▂▃▄▅▆▇█"
 UNKNOWN = "·"  # stands where a number is not known
@@ -38,7 +39,7 @@ def strip_of(
     return "".join(_bar(value, bottom, top) for value in _cells(values, width))
 
 
-def _is_known(value: float | None) -> bool:
+def _is_known(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 
@@ -50,14 +51,14 @@ def _cells(values: Sequence[float | None], width: int) -> list[float | None]:
     cells: list[float | None] = []
     for cell in range(width):
         some = values[cell * n // width : (cell + 1) * n // width]
-        known = [value for value in some if value is not None and math.isfinite(value)]
+        known = [value for value in some if _is_known(value)]
         cells.append(min(known, default=None))
     cells[-1] = values[-1]
     return cells
 
 
 def _bar(value: float | None, bottom: float, top: float) -> str:
-    if value is None or not math.isfinite(value):
+    if not _is_known(value):
         return UNKNOWN
     share = (value - bottom) / (top - bottom) if top > bottom else 1.0
     return LEVELS[min(len(LEVELS) - 1, int(share * len(LEVELS) + ROUNDING))]

@@ -33,8 +33,9 @@ from workbench.models.info import Architecture, ModelInfo, SelfCheck
 from workbench.readouts.results import Lens, Place, TokenValue
 from workbench.session.known_effects import Matrix
 from workbench.session.open import Opened
+from workbench.session.scores import Scores
 from workbench.session.session import Session
-from workbench.session.session_engine import Scores, SessionEngine
+from workbench.session.session_engine import SessionEngine
 from workbench.session.start import begin
 from workbench.session.views import TaskInfo
 

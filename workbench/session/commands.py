@@ -7,92 +7,18 @@ happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
 
-from workbench.base.json_values import string, strings
 from workbench.base.text import counted
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
-from workbench.circuits.names import kind_of
-from workbench.errors import WorkbenchError
+from workbench.session.command import KINDS, NO_CHANGE, Command
+from workbench.session.command import into as _into
 from workbench.session.reference import Reference, shown
+from workbench.session.rule_commands import ExpandAll, Prune
 from workbench.session.state import Change
 
-NO_CHANGE = Change()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """Base of all commands.
-
-    Attributes:
-        kind: its name in the journal and in circuit files.
-        change: what it did; empty for `Undo` and `Redo`, whose change follows from what came
-            before.
-
-    Glossary: docs/glossary.md#command.
-    """
-
-    kind: ClassVar[str]
-    change: Change = NO_CHANGE
-
-    def describe(self) -> str:
-        """One line for the status and the history."""
-        raise NotImplementedError
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values: the kind, what was asked, and the change if there is one."""
-        asked = {
-            field.name: list(value)
-            if isinstance(value := getattr(self, field.name), tuple)
-            else value
-            for field in fields(self)
-            if field.name != "change"
-        }
-        change = {"change": self.change.to_json()} if self.change else {}
-        return {"command": self.kind, **asked, **change}
-
-    @staticmethod
-    def from_json(value: Any) -> Command:
-        """The command that `to_json` gave these values for.
-
-        Raises:
-            WorkbenchError: if it is no command, one of an unknown kind, or has other fields.
-        """
-        if not isinstance(value, dict) or value.get("command") not in KINDS:
-            raise WorkbenchError(
-                f"There is no command in {str(value)[:60]!r}; a newer version may have written it."
-            )
-        cls = KINDS[value["command"]]
-        known = {field.name: field for field in fields(cls)}
-        arguments: dict[str, Any] = {}
-        try:
-            for name, item in value.items():
-                if name == "command":
-                    continue
-                if name not in known:
-                    raise WorkbenchError(f"The command {cls.kind} has no field {name!r}.")
-                arguments[name] = _READERS[str(known[name].type)](item)
-            missing = [n for n, f in known.items() if n not in arguments and f.default is MISSING]
-            if missing:
-                raise WorkbenchError(f"The command {cls.kind} lacks its field {missing[0]!r}.")
-            return cls(**arguments)
-        except (TypeError, ValueError) as error:
-            raise WorkbenchError(f"The command {cls.kind} is not readable: {error}.") from None
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "str": string,
-    "float": float,
-    "tuple[str, ...]": strings,
-    "Change": Change.from_json,
-}
-
-
-def _into(node: str, inputs: str) -> str:
-    return node if kind_of(node) != "head" or inputs == "qkv" else f"{node}<{inputs}>"
+__all__ = ["KINDS", "NO_CHANGE", "Command", "ExpandAll", "Prune"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,31 +286,6 @@ class Redo(Command):
 
     def describe(self) -> str:
         return "Redone"
-
-
-_ALL: tuple[type[Command], ...] = (
-    Expand,
-    Toggle,
-    KeepAbove,
-    DropAll,
-    KeepAll,
-    ToggleNode,
-    Reopen,
-    SetThreshold,
-    SetGroup,
-    MoveToGroup,
-    RemoveGroup,
-    Note,
-    Load,
-    Take,
-    Accept,
-    Clear,
-    SetReference,
-    RemoveReference,
-    Undo,
-    Redo,
-)
-KINDS: dict[str, type[Command]] = {command.kind: command for command in _ALL}
 
 
 def joined(first: Command, second: Command) -> Command | None:

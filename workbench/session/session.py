@@ -14,12 +14,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from workbench.base.work import Stop
 from workbench.engine.effect_settings import check_setting
 from workbench.experiment.provenance import now
 from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.commands import Command
 from workbench.session.discoveries import Discoveries
+from workbench.session.expander import Expander, Progressed
 from workbench.session.export import export
 from workbench.session.history import History
 from workbench.session.journal import Journal
@@ -27,7 +29,9 @@ from workbench.session.known_effects import Matrix
 from workbench.session.log import LogEntry
 from workbench.session.open import Opened
 from workbench.session.prompt_clusters import PromptClusterer
+from workbench.session.pruning import Pruner
 from workbench.session.read_only import OnChunk, ReadOnlySession, Snapshot
+from workbench.session.rules import EAP
 from workbench.session.state import Change, State
 from workbench.session.status import difference, first, milestone, updated
 from workbench.session.views import Status
@@ -49,6 +53,8 @@ class Session(ReadOnlySession):
         path: the journal.
         discoveries: runs methods of discovery, and keeps, shows and takes over what they find.
         clusterer: finds clusters of the task's prompts, a circuit for each.
+        expander: expands all that is open by a rule.
+        pruner: drops the weakest of all kept edges.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
         exported: the files written since it was opened.
 
@@ -98,11 +104,22 @@ class Session(ReadOnlySession):
             carry_out=self._carry_out,
             exported=self.exported.append,
         )
+        parts = (self._engine, self._lock, self._effects)
+        self.expander = Expander(*parts, seen=lambda: self._seen, apply=self._apply)
+        self.pruner = Pruner(
+            *parts,
+            seen=lambda: self._seen,
+            shown=lambda: self.discoveries.shown,
+            carry_out=self._carry_out,
+        )
 
     def close(self) -> None:
         """Let go of the journal, so that another process may resume it. Further commands fail."""
         with self._lock.foreground():
-            self._journal.close()
+            try:
+                self.expander.conclude()
+            finally:
+                self._journal.close()
 
     def __enter__(self) -> Session:
         return self
@@ -129,6 +146,34 @@ class Session(ReadOnlySession):
             lambda change: kinds.Expand(node=node, inputs=inputs, setting=setting, change=change),
             f"{node} is expanded already.",
         )
+
+    def expand_all(
+        self,
+        rule: str = "threshold",
+        value: float | None = None,
+        *,
+        setting: str = EAP,
+        progress: Callable[[Progressed], None] | None = None,
+        cancel: Stop | None = None,
+    ) -> Status:
+        """Expand all that is open by a rule, the nodes nearest to the logits first: one command.
+
+        Others use the session meanwhile; the circuit changes at the end. What is done is kept if it
+        is stopped, if it fails, or if another command edits the circuit, which ends it.
+
+        Args:
+            rule: one of `rules.RULES`.
+            value: the rule's number; None: its default, of a threshold the session's.
+            setting: "eap" for the estimates, or a setting whose exact effects are computed at every
+                node that it comes to.
+            progress: called from this thread after each piece; it may call the session.
+            cancel: stops it between two pieces.
+
+        Raises:
+            WorkbenchError: for a rule, value or setting that there is not, or if it fails at the
+                first node.
+        """
+        return self.expander.run(rule, value, setting, progress=progress, cancel=cancel)
 
     def toggle(self, edge: str, *, setting: str = "full") -> Status:
         """Keep or drop one edge; an open destination is first closed with its preview."""
@@ -266,11 +311,13 @@ class Session(ReadOnlySession):
     def undo(self) -> Status:
         """Take back the last command; a run of threshold moves is one."""
         with self._lock.foreground():
+            self.expander.conclude()
             return self._perform(kinds.Undo(), perf_counter())
 
     def redo(self) -> Status:
         """Bring back what was undone last."""
         with self._lock.foreground():
+            self.expander.conclude()
             return self._perform(kinds.Redo(), perf_counter())
 
     def commands(self) -> list[str]:
@@ -304,12 +351,26 @@ class Session(ReadOnlySession):
         `idle` is the message if that changes nothing.
         """
         with self._lock.foreground():
-            started = perf_counter()
-            before = self._history.state
-            change = Change.between(before, edit(before))
-            if not change:
-                return self._show(replace(self._seen.status, message=idle, seconds=0.0))
-            return self._perform(command(change), started)
+            if self.expander.running and self._change(edit).edits_circuit:
+                self.expander.conclude()
+            return self._apply(edit, command, idle)
+
+    def _change(self, edit: Callable[[State], State]) -> Change:
+        return Change.between(self._history.state, edit(self._history.state))
+
+    def _apply(
+        self,
+        edit: Callable[[State], State],
+        command: Callable[[Change], Command],
+        idle: str = "Nothing to change.",
+        started: float | None = None,
+    ) -> Status:
+        """`_carry_out` in a turn that the caller has."""
+        started = perf_counter() if started is None else started
+        change = self._change(edit)
+        if not change:
+            return self._show(replace(self._seen.status, message=idle, seconds=0.0))
+        return self._perform(command(change), started)
 
     def _perform(self, command: Command, started: float) -> Status:
         """Apply, evaluate, write down, show; in this order, and back again if anything fails."""
