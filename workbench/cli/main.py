@@ -18,6 +18,7 @@ from workbench.cli.assess import assess
 from workbench.cli.bench import bench
 from workbench.cli.clusters import clusters
 from workbench.cli.discover import discover
+from workbench.cli.expand import expand
 from workbench.cli.options import (
     CircuitPath,
     Device,
@@ -184,6 +185,7 @@ def tasks(as_json: Json = False) -> None:
 
 
 app.command()(discover)
+app.command()(expand)
 app.command()(clusters)
 app.command()(assess)
 app.command()(readout)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.cases.assessment_cases import MAKERS, made_model, made_task
 from tests.support.cases.session_cases import FAMILIES, fresh_metric, new_session, same, tiny
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import LOGITS
@@ -19,7 +20,7 @@ from workbench.session.commands import ExpandAll
 from workbench.session.expander import Progressed
 from workbench.session.rules import RULES
 from workbench.session.session import Session
-from workbench.session.start import resume_session
+from workbench.session.start import build_session, resume_session
 from workbench.session.views import Status
 
 SETTINGS = ("eap", "full", "along", "within")
@@ -190,6 +191,21 @@ def test_progress_goes_from_the_logits_backward(session: Session) -> None:
     names = [step.node for step in told[-1].steps]
     assert names == [n for n in reversed(session.graph.nodes) if n in names]
     assert session.status().seconds > 0
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("family", MAKERS)
+def test_prompts_of_different_lengths(tmp_path: Path, family: str, rule: str) -> None:
+    with build_session(made_model(family), made_task(), journal=tmp_path / "j.jsonl") as session:
+        assert len(session._engine.batch.groups) > 1
+        status = session.expand_all(rule, setting="within" if rule == "threshold" else "full")
+        assert status.closed and status.edges
+        assert status.circuit_metric == pytest.approx(fresh_metric(session), abs=1e-5)
+        cuts = session.pruner.cuts()
+        share = session.pruner.faithfulness(cuts, len(cuts.levels) // 2)
+        status = session.pruner.prune(cuts, len(cuts.levels) // 2)
+        assert status.faithfulness == pytest.approx(share, abs=1e-5)
+        assert status.circuit_metric == pytest.approx(fresh_metric(session), abs=1e-5)
 
 
 class StopAfter:
