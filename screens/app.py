@@ -188,6 +188,13 @@ class WorkbenchApp(App[None]):
         leave = next((s.leave for s in self.screen_stack if isinstance(s, Leaving)), self.exit)
         leave()
 
+    def action_help(self) -> None:
+        """Explain whatever has the focus."""
+        from screens.help.screen import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
     def action_clear_notifications(self) -> None:
         self.clear_notifications()
 
