@@ -38,6 +38,8 @@ PLACES = {
     "note": ("eW", "⏎⎋⇥a1 .⌫→←W"),
     "search": ("e2/", MOVES + "a01mh.⌫"),
     "threshold": ("t", "⏎⎋⇥01.⌫→←ta"),
+    "rule": ("E", "⎋⇥→←hl 01.⌫⏎e"),
+    "cut": ("e}", "{}→←hl⏎⎋mujk2}"),
 }
 """How to come to a screen or dialog, and the keys that are tried there."""
 PICKED = (

@@ -175,6 +175,11 @@ class Session(ReadOnlySession):
         """
         return self.expander.run(rule, value, setting, progress=progress, cancel=cancel)
 
+    def end_expansion(self) -> None:
+        """Record what an expansion under way has done so far, and end it."""
+        with self._lock.foreground():
+            self.expander.conclude()
+
     def toggle(self, edge: str, *, setting: str = "full") -> Status:
         """Keep or drop one edge; an open destination is first closed with its preview."""
         return self._carry_out(

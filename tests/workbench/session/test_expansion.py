@@ -350,7 +350,8 @@ def test_a_failure_in_the_middle(
 
     def failing(circuit: Circuit) -> object:
         made = scratch(circuit)
-        evaluator, done = made._at(), []
+        evaluator = made._at()
+        done: list[Circuit] = []
         become = evaluator.become
 
         def fails(circuit: Circuit) -> object:
