@@ -1,4 +1,4 @@
-"""The question by which rule all that is open is expanded, made from the catalogue of rules."""
+"""The question by which rule to go on, made from the catalogue of rules."""
 
 from __future__ import annotations
 

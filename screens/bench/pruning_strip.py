@@ -31,7 +31,7 @@ COARSE = 32
 
 
 class PruningStrip(Widget, can_focus=True):
-    """Two lines: the cut with what is left, and the faithfulness over the cuts that were tried."""
+    """Two lines: the cut with what is left, and the faithfulness of the cuts tried."""
 
     ALLOW_SELECT = False
     KEYS_OF: ClassVar[str] = "pruning"

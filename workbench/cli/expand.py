@@ -11,11 +11,11 @@ from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
 from workbench.cli.options import Json, experiment_options
 from workbench.experiment.settings import ExperimentSettings
-from workbench.session.rule_commands import ExpandAll
 from workbench.session.rules import EAP, EFFECTS, RULES, find_rule
 
 if TYPE_CHECKING:
     from workbench.session.expander import Progressed
+    from workbench.session.rule_commands import ExpandAll
     from workbench.session.session import Session
     from workbench.session.steps import StepTaken
 
