@@ -67,6 +67,7 @@ def expand(
         check_target(to)
     with TemporaryDirectory(prefix="workbench-") as folder, console.ProgressLine() as progress:
         progress("Starting", None)
+        from workbench.session.rule_commands import ExpandAll
         from workbench.session.start import begin_session
 
         session = begin_session(settings, journal=Path(folder) / "s.jsonl", progress=progress)
