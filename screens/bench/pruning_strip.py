@@ -121,6 +121,7 @@ you press enter, and one undo takes it back.
         if not cuts.levels:
             self.notify("No edge is kept yet: there is nothing to prune.", timeout=5)
             return False
+        self.app.clear_notifications()  # they would lie over what is to be decided on
         self._before = self.screen.focused
         self._take(cuts)
         self.set_class(True, "-open")

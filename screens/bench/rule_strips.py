@@ -68,6 +68,7 @@ class RuleStrips(Vertical):
         elif not self.session.frontier():
             self.notify("Nothing is left to expand.", timeout=4)
         else:
+            self.app.clear_notifications()  # they would lie over the dialog
             self.app.push_screen(ExpandDialog(self.session, self._asked), self._start)
 
     def _start(self, request: ExpandRequest | None) -> None:
@@ -77,7 +78,8 @@ class RuleStrips(Vertical):
 
     def _over(self, status: Status) -> None:
         self._done(self.session.status())  # others may have come after it
-        self.notify(status.message, timeout=8, markup=False)
+        if not status.closed:  # else it is announced
+            self.notify(status.message, timeout=8, markup=False)
 
     def stop_or(self, other: Callable[[], None]) -> Callable[[], None]:
         """What a key that stops does: end the expansion under way; if there is none, the other."""
