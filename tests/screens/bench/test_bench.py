@@ -675,7 +675,7 @@ async def test_the_palette_knows_every_action_and_runs_it(toy: tuple[Session, To
         assert listed >= {action.in_palette for action in ACTIONS}
         await pilot.press("ctrl+p", *"expand")
         found = app.screen.query_one(CommandList)
-        await until(pilot, lambda: found.option_count == 2)
+        await until(pilot, lambda: found.option_count == 3)
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is bench and bool(session.status().edges))
         await settled(pilot)
