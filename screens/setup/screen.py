@@ -6,7 +6,6 @@ Lists, sessions and prompts are looked up in threads: the first frame waits for 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -61,6 +60,7 @@ class SetupScreen(Screen[None]):
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
     AUTO_FOCUS = "#model"
+    ACTIONS: ClassVar[tuple[Action, ...]] = (OPEN, TUTORIAL, PAIR)
     BINDINGS: ClassVar[list[BindingType]] = [
         OPEN.binding(),
         TUTORIAL.binding(),
@@ -336,15 +336,3 @@ class SetupScreen(Screen[None]):
         from screens.help.screen import HelpScreen
 
         self.app.push_screen(HelpScreen("setup"))
-
-    def palette_commands(self) -> list[tuple[str, str, Any]]:
-        turn = partial(self.action_pair, 1)
-        return [
-            (f"Open ({OPEN.shown})", OPEN.help, self.action_open),
-            (
-                f"{TUTORIAL.label.capitalize()} ({TUTORIAL.shown})",
-                TUTORIAL.help,
-                self.action_tutorial,
-            ),
-            (f"{PAIR.label.capitalize()} ({PAIR.shown})", PAIR.help, turn),
-        ]
