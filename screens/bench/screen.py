@@ -28,6 +28,7 @@ from screens.bench.keys import ACTIONS, BY_NAME, footer
 from screens.bench.layout import Layout
 from screens.bench.panels import Panels
 from screens.bench.part_action import by
+from screens.bench.place_keeper import PlaceKeeper
 from screens.bench.rule_strips import RuleStrips
 from screens.bench.session_runner import EdgesView, SessionRunner
 from screens.bench.shown_edges import ShownEdges
@@ -54,7 +55,7 @@ class BenchScreen(Screen[None]):
         runner: runs its commands and sweeps.
         shown: which edges it shows; it follows the cursor.
         edits, discovering: what the keys that edit, and those of discoveries, do.
-        dialogs: opens dialogs and other screens.
+        dialogs, place: opens dialogs and other screens; keeps where the user is.
     """
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
@@ -96,6 +97,7 @@ class BenchScreen(Screen[None]):
         self.panels.show("circuit")
         self.refresh_all(anew=True)
         self.shown.read_component()
+        self.place.begin()
         for news in welcome(self.session):
             tell(self, news)
 
@@ -109,6 +111,7 @@ class BenchScreen(Screen[None]):
             progress=lambda: self.shown.moved(),
         )
         self.shown = ShownEdges(session, runner, self.panels, changed=self.describe)
+        self.place = PlaceKeeper(session, self, self.panels, self.shown)
         self.edits = EditActions(
             session, self, table, command=self.command, cursor=self.cursor, describe=self.describe
         )
@@ -132,10 +135,12 @@ class BenchScreen(Screen[None]):
         )
 
     def on_unmount(self) -> None:
+        self.place.close()
         self.runner.stop(self.session.close)
 
     def leave(self) -> None:
         """End the app once all commands that wait are done; the second time at once."""
+        self.place.note()
         if not self._leaving and self.discovery.run is not None:
             self.discovering.confirm_leaving()
             return
@@ -144,7 +149,7 @@ class BenchScreen(Screen[None]):
             return
         self._leaving = True
         self.runner.cancel()
-        self.runner.other(self.session.end_expansion, self.app.exit)
+        self.runner.other(self.session.expander.end, self.app.exit)
         self.notify("Finishing what was asked for; q again leaves at once.", timeout=30)
 
     action_quit = leave
@@ -212,6 +217,9 @@ class BenchScreen(Screen[None]):
         self.shown.settle()
         self.shown.look(anew=anew)
 
+    def on_screen_suspend(self) -> None:
+        self.place.note()
+
     def on_screen_resume(self) -> None:
         """Back from another screen, on which groups or the circuit may have changed."""
         if self.is_mounted and not self.runner.busy:
@@ -219,11 +227,10 @@ class BenchScreen(Screen[None]):
 
     def describe(self) -> None:
         """Bring titles, headings and the footer up to date."""
-        status = self.session.status()
         self.shown.describe(self.threshold)
         read = self.panels.readouts.node
         reading = f"Readouts{f' of {read}' if read else ''}"
-        edges = f"Circuit: {count(status.edges)} edges"
+        edges = f"Circuit: {count(self.session.status().edges)} edges"
         self.panels.entitle([edges, f"Edges into {self.view.node}", reading, reading])
         self.strip.renew()
         self.rules.strip.renew()
@@ -434,9 +441,7 @@ class BenchScreen(Screen[None]):
         self.dialogs.graph(self.graph_screen())
 
     def graph_screen(self) -> GraphScreen:
-        from screens.graph.screen import GraphScreen
-
-        return GraphScreen(self.session, self.cursor().node)
+        return self.place.graph_screen(self.cursor().node)
 
     def action_help(self) -> None:
         self.dialogs.help(self.keys_of)

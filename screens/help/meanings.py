@@ -51,6 +51,7 @@ MEANINGS: dict[str, Meaning] = {
     "p": Meaning("p", "The prompts, and away again.", ("leave", "prompts")),
     "T": Meaning("T", "Leave the tutorial.", ("answer('leave')", "tutorial_menu")),
     "X": Meaning("X", "Start over.", ("answer('restart')", "clear")),
+    "W": Meaning("W", "Write words: a note, a name.", ("name", "note")),
     "1": Meaning("1", "The first panel.", ("panel('circuit')", "panel('prompts')")),
     "2": Meaning("2", "The second panel.", ("panel('candidates')", "panel('faithfulness')")),
     "3": Meaning("3", "The third panel.", ("panel('overlap')", "panel('readouts')")),

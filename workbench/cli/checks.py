@@ -49,7 +49,7 @@ def find_session(name: str | None) -> Path:
     sessions = list_sessions()
     if not sessions:
         raise WorkbenchError(
-            "There is no session to resume: begin one with `workbench open MODEL --task TASK`."
+            "There is no session yet: begin one with `workbench open MODEL --task TASK`."
         )
     if name is None:
         return sessions[0].path

@@ -19,6 +19,7 @@ from workbench.cli.bench import bench
 from workbench.cli.clusters import clusters
 from workbench.cli.discover import discover
 from workbench.cli.expand import expand
+from workbench.cli.history import history
 from workbench.cli.options import (
     CircuitPath,
     Device,
@@ -189,6 +190,7 @@ app.command()(expand)
 app.command()(clusters)
 app.command()(assess)
 app.command()(readout)
+app.command()(history)
 app.command()(bench)
 app.command()(report)
 app.add_typer(pocket, name="pocket")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
+from functools import cache
 from typing import Any, ClassVar
 
-from workbench.base.json_values import string, strings
+from workbench.base.json_values import string, strings, whole
 from workbench.circuits.names import kind_of
 from workbench.errors import WorkbenchError
 from workbench.session.state import Change
@@ -24,8 +25,8 @@ class Command:
 
     Attributes:
         kind: its name in the journal and in circuit files.
-        change: what it did; empty for `Undo` and `Redo`, whose change follows from what came
-            before.
+        change: what it did; empty for `Undo`, `Redo` and `GoTo`, whose change follows from what
+            came before.
 
     Glossary: docs/glossary.md#command.
     """
@@ -64,7 +65,7 @@ class Command:
                 f"There is no command in {str(value)[:60]!r}; a newer version may have written it."
             )
         cls = KINDS[value["command"]]
-        known = {field.name: field for field in fields(cls)}
+        known = _fields(cls.kind)
         arguments: dict[str, Any] = {}
         try:
             for name, item in value.items():
@@ -72,10 +73,10 @@ class Command:
                     continue
                 if name not in known:
                     raise WorkbenchError(f"The command {cls.kind} has no field {name!r}.")
-                arguments[name] = _READERS[str(known[name].type)](item)
-            missing = [n for n, f in known.items() if n not in arguments and f.default is MISSING]
-            if missing:
-                raise WorkbenchError(f"The command {cls.kind} lacks its field {missing[0]!r}.")
+                arguments[name] = known[name][0](item)
+            for name, (_, needed) in known.items():
+                if needed and name not in arguments:
+                    raise WorkbenchError(f"The command {cls.kind} lacks its field {name!r}.")
             return cls(**arguments)
         except (TypeError, ValueError) as error:
             raise WorkbenchError(f"The command {cls.kind} is not readable: {error}.") from None
@@ -83,12 +84,18 @@ class Command:
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "str": string,
-    "int": int,
+    "int": whole,
     "float": float,
     "tuple[str, ...]": strings,
     "tuple[StepTaken, ...]": steps,
     "Change": Change.from_json,
 }
+
+
+@cache
+def _fields(kind: str) -> dict[str, tuple[Callable[[Any], Any], bool]]:
+    """Of each field of a command what reads it, and whether it has to be there."""
+    return {f.name: (_READERS[str(f.type)], f.default is MISSING) for f in fields(KINDS[kind])}
 
 
 def into(node: str, inputs: str) -> str:

@@ -288,6 +288,35 @@ class Redo(Command):
         return "Redone"
 
 
+@dataclass(frozen=True, kw_only=True)
+class GoTo(Command):
+    """The session went to another of its states; the one that it left stays on its branch.
+
+    Attributes:
+        state: the number of a state, or of any entry of the journal: the state after it.
+    """
+
+    kind = "go-to"
+    state: int
+
+    def describe(self) -> str:
+        return f"Went to {'the start' if self.state == 0 else f'state {self.state}'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameState(Command):
+    """A state was given a name, or ("") its name was taken away. It is no step of undo."""
+
+    kind = "name-state"
+    state: int
+    name: str
+
+    def describe(self) -> str:
+        if not self.name:
+            return f"State {self.state} has no name any more."
+        return f"Named state {self.state} {self.name!r}."
+
+
 def joined(first: Command, second: Command) -> Command | None:
     """Both as one step of undo, or None if they are two.
 

@@ -25,6 +25,7 @@ from workbench.session.read_only import Snapshot
 from workbench.session.rule_commands import STOPPED, ExpandAll
 from workbench.session.rules import EAP, find_rule
 from workbench.session.session_engine import SessionEngine
+from workbench.session.state import Change, State
 from workbench.session.steps import StepTaken
 from workbench.session.views import Status
 
@@ -70,8 +71,8 @@ class Expander:
         engine: SessionEngine,
         lock: PriorityLock,
         effects: KnownEffects,
-        *,
         seen: Callable[[], Snapshot],
+        *,
         apply: Apply,
     ) -> None:
         """For a session.
@@ -102,7 +103,23 @@ class Expander:
         progress: Callable[[Progressed], None] | None = None,
         cancel: Stop | None = None,
     ) -> Status:
-        """Expand all that is open by a rule; see `Session.expand_all`."""
+        """Expand all that is open by a rule, the nodes nearest to the logits first.
+
+        Others use the session meanwhile; its circuit changes at the end. What is done is kept if it
+        is stopped, if it fails, or if another command edits the circuit, which ends it.
+
+        Args:
+            rule: one of `rules.RULES`.
+            value: the rule's number; None: its default, of a threshold the session's.
+            setting: "eap" for the estimates, or a setting whose exact effects are computed at every
+                node that it comes to.
+            progress: called from this thread after each piece; it may call the session.
+            cancel: stops it between two pieces.
+
+        Raises:
+            WorkbenchError: for a rule, value or setting that there is not, or if it fails at the
+                first node.
+        """
         with self._lock.background():
             if self._run is not None:
                 raise WorkbenchError("An expansion is under way already; stop it first.")
@@ -125,6 +142,17 @@ class Expander:
         """
         if self._run is not None:
             self._record(self._run, STOPPED)
+
+    def give_way(self, edit: Callable[[State], State]) -> None:
+        """`conclude` before a command that makes this edit, if that edits the circuit."""
+        state = self._seen().state
+        if self._run is not None and Change.between(state, edit(state)).edits_circuit:
+            self.conclude()
+
+    def end(self) -> None:
+        """`conclude` in a turn of its own."""
+        with self._lock.foreground():
+            self.conclude()
 
     def _begin(self, rule: str, value: float | None, setting: str) -> _Run:
         seen = self._seen()

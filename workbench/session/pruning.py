@@ -81,8 +81,8 @@ class Pruner:
         engine: SessionEngine,
         lock: PriorityLock,
         effects: KnownEffects,
-        *,
         seen: Callable[[], Snapshot],
+        *,
         shown: Callable[[], DiscoveryResult | None],
         carry_out: CarryOut,
     ) -> None:

@@ -9,6 +9,7 @@ Importing this module loads no torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -28,29 +29,34 @@ from workbench.session.journal import Journal
 from workbench.session.known_effects import Matrix
 from workbench.session.log import LogEntry
 from workbench.session.open import Opened
+from workbench.session.place import PlaceFile
 from workbench.session.prompt_clusters import PromptClusterer
 from workbench.session.pruning import Pruner
-from workbench.session.read_only import OnChunk, ReadOnlySession, Snapshot
+from workbench.session.read_only import OnChunk, Snapshot
 from workbench.session.rules import EAP
+from workbench.session.session_history import SessionHistory
 from workbench.session.state import Change, State
+from workbench.session.state_tree import Measured
 from workbench.session.status import difference, first, milestone, updated
 from workbench.session.views import Status
 
 __all__ = ["OnChunk", "Session"]
 
 
-class Session(ReadOnlySession):
+class Session(SessionHistory):
     """A model, a task, a circuit and its history.
 
     All public methods may be called from any thread. `start_session`, `build_session` and
     `resume_session` (`start`) make one. What it shows and measures is documented in
-    `ReadOnlySession`; here are the commands. Each is applied, evaluated and on the disk before its
-    status is returned; if any of that fails it raises WorkbenchError, and the session is as before.
-    A command that would change nothing says so in the status and is not written down. A command
-    waits for one chunk of a sweep at most; call it from a worker all the same.
+    `ReadOnlySession`, its states in `SessionHistory`; here are the commands. Each is applied,
+    evaluated and on the disk before its status is returned; if any of that fails it raises
+    WorkbenchError, and the session is as before. A command that would change nothing says so in
+    the status and is not written down. A command waits for one chunk of a sweep at most; call it
+    from a worker all the same.
 
     Attributes:
         path: the journal.
+        place_file: keeps where the user was in the app, beside the journal.
         discoveries: runs methods of discovery, and keeps, shows and takes over what they find.
         clusterer: finds clusters of the task's prompts, a circuit for each.
         expander: expands all that is open by a rule.
@@ -67,14 +73,12 @@ class Session(ReadOnlySession):
         journal: Journal,
         history: History,
         *,
-        n_entries: int = 0,
         change: float | None = None,
         message: str = "",
     ) -> None:
         """For `workbench.session.start`, which knows what belongs together.
 
         Args:
-            n_entries: how many entries the journal has.
             change: what the last edit did to the faithfulness, if it is known.
             message: for the status.
         """
@@ -82,13 +86,13 @@ class Session(ReadOnlySession):
         scores = opened.engine.evaluate(history.state.circuit)
         status = first(opened.info, history, scores)
         status = replace(status, change=change, message=message, seconds=perf_counter() - started)
-        super().__init__(opened, Snapshot(history.state, status), lambda: self.discoveries.shown)
+        seen = Snapshot(history.state, status)
+        super().__init__(opened, history, seen, lambda: self.discoveries.shown)
         self.path = journal.path
+        self.place_file = PlaceFile(journal.path)
         self.log: list[LogEntry] = []
         self.exported: list[Path] = []
         self._journal = journal
-        self._history = history
-        self._n_entries = n_entries
         self.discoveries = Discoveries(
             self._engine,
             self._lock,
@@ -104,22 +108,14 @@ class Session(ReadOnlySession):
             carry_out=self._carry_out,
             exported=self.exported.append,
         )
-        parts = (self._engine, self._lock, self._effects)
-        self.expander = Expander(*parts, seen=lambda: self._seen, apply=self._apply)
-        self.pruner = Pruner(
-            *parts,
-            seen=lambda: self._seen,
-            shown=lambda: self.discoveries.shown,
-            carry_out=self._carry_out,
-        )
+        parts = (self._engine, self._lock, self._effects, lambda: self._seen)
+        self.expander = Expander(*parts, apply=self._apply)
+        self.pruner = Pruner(*parts, shown=self._shown_result, carry_out=self._carry_out)
 
     def close(self) -> None:
         """Let go of the journal, so that another process may resume it. Further commands fail."""
-        with self._lock.foreground():
-            try:
-                self.expander.conclude()
-            finally:
-                self._journal.close()
+        with self._lock.foreground(), closing(self._journal):
+            self.expander.conclude()
 
     def __enter__(self) -> Session:
         return self
@@ -156,29 +152,8 @@ class Session(ReadOnlySession):
         progress: Callable[[Progressed], None] | None = None,
         cancel: Stop | None = None,
     ) -> Status:
-        """Expand all that is open by a rule, the nodes nearest to the logits first: one command.
-
-        Others use the session meanwhile; the circuit changes at the end. What is done is kept if it
-        is stopped, if it fails, or if another command edits the circuit, which ends it.
-
-        Args:
-            rule: one of `rules.RULES`.
-            value: the rule's number; None: its default, of a threshold the session's.
-            setting: "eap" for the estimates, or a setting whose exact effects are computed at every
-                node that it comes to.
-            progress: called from this thread after each piece; it may call the session.
-            cancel: stops it between two pieces.
-
-        Raises:
-            WorkbenchError: for a rule, value or setting that there is not, or if it fails at the
-                first node.
-        """
+        """Expand all that is open by a rule, as one command; see `Expander.run`."""
         return self.expander.run(rule, value, setting, progress=progress, cancel=cancel)
-
-    def end_expansion(self) -> None:
-        """Record what an expansion under way has done so far, and end it."""
-        with self._lock.foreground():
-            self.expander.conclude()
 
     def toggle(self, edge: str, *, setting: str = "full") -> Status:
         """Keep or drop one edge; an open destination is first closed with its preview."""
@@ -307,8 +282,7 @@ class Session(ReadOnlySession):
         """Compare the circuit with nothing any more."""
         with self._lock.foreground():
             if self.reference is None:
-                idle = "The circuit is not compared with any."
-                return self._show(replace(self._seen.status, message=idle, seconds=0.0))
+                return self._idle("The circuit is not compared with any.")
             return self._perform(kinds.RemoveReference(), perf_counter())
 
     # Back and forth.
@@ -325,9 +299,38 @@ class Session(ReadOnlySession):
             self.expander.conclude()
             return self._perform(kinds.Redo(), perf_counter())
 
-    def commands(self) -> list[str]:
-        """One line for each command that led to the circuit, oldest first, without undone ones."""
-        return [command.describe() for command in list(self._history.done)]
+    def go_to(self, n: int) -> Status:
+        """Go to another state; the present one stays on its branch.
+
+        Undo then takes back the command that made that state, and redo goes on along the branch
+        that was left last.
+
+        Args:
+            n: the state's number, or that of any entry of the journal: the state after it.
+
+        Raises:
+            WorkbenchError: there is none of this number.
+        """
+        with self._lock.foreground():
+            started = perf_counter()
+            if self._history.number_of(n) == self._history.present:
+                return self._idle(f"This is {self._history.called(n)}.")
+            self.expander.conclude()
+            return self._perform(kinds.GoTo(state=n), started)
+
+    def name_state(self, n: int, name: str) -> Status:
+        """Give a state a name, by which it is found again; "" takes it away. No step of undo.
+
+        Raises:
+            WorkbenchError: there is no such state, or another one has the name already.
+        """
+        name = " ".join(name.split())
+        with self._lock.foreground():
+            started = perf_counter()
+            number = self._history.number_of(n)
+            if self._history.name_of(number) == name:
+                return self._idle("The name is the same.")
+            return self._perform(kinds.NameState(state=number, name=name), started)
 
     def export(self, path: Path, format: str = "circuit") -> tuple[str, ...]:
         """Write a circuit file: 'circuit' (ours, with all that is known) or 'eap-ig'.
@@ -356,12 +359,8 @@ class Session(ReadOnlySession):
         `idle` is the message if that changes nothing.
         """
         with self._lock.foreground():
-            if self.expander.running and self._change(edit).edits_circuit:
-                self.expander.conclude()
+            self.expander.give_way(edit)
             return self._apply(edit, command, idle)
-
-    def _change(self, edit: Callable[[State], State]) -> Change:
-        return Change.between(self._history.state, edit(self._history.state))
 
     def _apply(
         self,
@@ -372,10 +371,14 @@ class Session(ReadOnlySession):
     ) -> Status:
         """`_carry_out` in a turn that the caller has."""
         started = perf_counter() if started is None else started
-        change = self._change(edit)
+        change = Change.between(self._history.state, edit(self._history.state))
         if not change:
-            return self._show(replace(self._seen.status, message=idle, seconds=0.0))
+            return self._idle(idle)
         return self._perform(command(change), started)
+
+    def _idle(self, message: str) -> Status:
+        """Nothing is to be done: say so."""
+        return self._show(replace(self._seen.status, message=message, seconds=0.0))
 
     def _perform(self, command: Command, started: float) -> Status:
         """Apply, evaluate, write down, show; in this order, and back again if anything fails."""
@@ -393,36 +396,37 @@ class Session(ReadOnlySession):
                     change=difference(status.faithfulness, self._seen.status.faithfulness),
                     revision=status.revision + 1,
                 )
-            self._journal.append(self._entry(command, status))
+            entry = self._entry(command, status, perf_counter() - started)
+            self._journal.append(entry)
         except BaseException:
             # Ctrl-C included, even one that comes when the entry is written already.
             self._journal.take_back(mark)
             if change.edits_circuit:
                 self._engine.forget()
             raise
-        self._n_entries += 1
-        self._history.record(command, after)
+        self._history.record(command, after, Measured.from_entry(entry))
         self.log.append(LogEntry(command, change, self._seen.status, status))
         if change.edits_circuit:
             self._effects.circuit_changed()
         return self._show(
             replace(
                 status,
-                message=milestone(self._seen.status, status) or message,
+                message=_told(command, message, milestone(self._seen.status, status)),
                 seconds=perf_counter() - started,
-                can_undo=bool(self._history.done),
-                can_redo=bool(self._history.undone),
+                can_undo=self._history.can_undo,
+                can_redo=self._history.can_redo,
             )
         )
 
-    def _entry(self, command: Command, status: Status) -> dict[str, Any]:
-        """A line of the journal; beside the command stands what a list of sessions shows."""
+    def _entry(self, command: Command, status: Status, seconds: float) -> dict[str, Any]:
+        """A line of the journal: the command, and what lists of sessions and states show."""
         return {
-            "n": self._n_entries + 1,
+            "n": self._history.n_entries + 1,
             "at": now(),
             "edges": status.edges,
             "faithfulness": status.faithfulness,
             "change": status.change,
+            "seconds": round(seconds, 4),
             "step": command.to_json(),
         }
 
@@ -431,3 +435,11 @@ class Session(ReadOnlySession):
         _ = seen.comparison  # made here, so that no screen waits for it
         self._seen = seen
         return status
+
+
+def _told(command: Command, did: str, reached: str) -> str:
+    """What the status says: that the circuit was closed, if it was, before what did it.
+
+    Of going to a state both are said: that the one that was left is not lost, is news too.
+    """
+    return f"{did} {reached}".rstrip() if isinstance(command, kinds.GoTo) else reached or did

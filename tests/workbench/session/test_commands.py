@@ -104,8 +104,8 @@ def commands(draw: st.DrawFn) -> Command:
     fields: dict[str, st.SearchStrategy[Any]] = {
         "str": TEXT,
         "float": st.floats(allow_nan=False),
+        "int": st.integers(),
         "tuple[str, ...]": st.lists(TEXT, max_size=3).map(tuple),
-        "int": st.integers(0, 9),
         "tuple[StepTaken, ...]": st.lists(
             st.builds(StepTaken, TEXT, st.integers(0, 9), st.none() | st.floats(-1, 2)), max_size=3
         ).map(tuple),

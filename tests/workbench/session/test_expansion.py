@@ -131,7 +131,7 @@ def test_no_more_than_the_loss_is_lost(
         assert lost <= max(loss, 2e-4)
         assert status.circuit_metric == pytest.approx(fresh_metric(session), abs=1e-5)
         assert set(begun.edges()) <= set(session.circuit.edges())
-        if not begun.edges() and first.open_destinations == 1:
+        if begun == Circuit.start(session.graph):
             assert status.closed  # with all edges nothing is lost: every node can be expanded
 
 
@@ -405,3 +405,17 @@ def test_exact_effects_in_the_full_model_are_kept(session: Session) -> None:
         assert all(c.exact is not None for c in session.candidates(step.node))
     assert np.isnan(session._effects.exact("full")).sum() > 0
     assert session._effects.exact("full").shape == (graph.n_sources, graph.n_destinations)
+
+
+def test_going_to_another_state_ends_it(session: Session) -> None:
+    session.expand("logits")
+
+    def go(progressed: Progressed) -> None:
+        if len(progressed.steps) == 2 and session.expander.running:
+            session.go_to(0)
+
+    session.expand_all("threshold", 0.0, progress=go)
+    assert session.circuit == Circuit.start(session.graph)
+    session.redo()
+    session.redo()
+    assert len(last(session).steps) == 2
