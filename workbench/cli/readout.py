@@ -62,10 +62,9 @@ def readout(
         from workbench.readouts.shapes import shape_of, to_json
 
         experiment = prepare(settings.load_model(progress), settings.task, settings, progress)
-        if pair is not None and pair > experiment.batch.n_pairs:
-            raise WorkbenchError(
-                f"There is no pair {pair}; the task has {experiment.batch.n_pairs}."
-            )
+        n_pairs = experiment.batch.n_pairs
+        if pair is not None and pair > n_pairs:
+            raise WorkbenchError(f"There is no pair {pair}; the task has {n_pairs}.")
         index = None if pair is None else pair - 1  # people count from 1, scripts from 0
         shape = shape_of(
             read_out(experiment, entry.name, node, position=position, pair=index, run=run)
