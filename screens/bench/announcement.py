@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from textual.screen import Screen
 
 from screens.base.numbers import count, plain, signed
 from workbench.session.views import Status
@@ -56,6 +58,18 @@ def announcement(status: Status, last: Status, metric: str) -> Announcement | No
         words += "Nothing is open: this is the circuit's own number. o exports it."
     else:
         still = count(status.open_destinations)
-        words += f"{still} inputs are still open; . goes to the next node to expand."
+        words += f"{still} inputs are still open; w goes to the next node to expand."
     title = "The circuit is closed" if closes else "The embeddings are reached"
     return Announcement(title, words, 15 if closes else 8)
+
+
+def tell(screen: Screen[Any], news: Announcement | None) -> None:
+    """Show it over the screen for its time."""
+    if news is not None:
+        screen.notify(
+            news.words,
+            title=news.title,
+            severity=news.severity,
+            timeout=news.timeout,
+            markup=False,
+        )

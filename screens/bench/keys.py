@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from screens.base.actions import Action, scoped
+from screens.bench.rule_keys import PRUNING_ACTIONS, RULE_ACTIONS
 from screens.discovery.keys import PROPOSAL_ACTIONS
 from screens.widgets.copying import COPY
 
@@ -48,6 +49,7 @@ ACTIONS = scoped("bench", (
     Action("reopen", "r", "r", "reopen",
            "Reopen the chosen node's inputs: they read the clean residual again.",
            EDIT, "Reopen the node"),
+    *RULE_ACTIONS,
     Action("undo", "u", "u", "undo", "Undo the last command.", EDIT),
     Action("redo", "U,ctrl+r", "U", "redo", "Redo the command that was undone last.", EDIT),
     Action("clear", "X", "X", "start over",
@@ -155,12 +157,14 @@ READOUT_ACTIONS = (
 )  # fmt: skip
 """Keys of the readouts that the footer offers; the readouts bind them themselves."""
 
-BY_NAME = {action.name: action for action in (*ACTIONS, *READOUT_ACTIONS, *PROPOSAL_ACTIONS)}
+_ALL = (*ACTIONS, *READOUT_ACTIONS, *PROPOSAL_ACTIONS, *PRUNING_ACTIONS)
+BY_NAME = {action.name: action for action in _ALL}
 
 FOOTERS = {
-    "circuit": ("go_in", "expand", "keep_or_drop", "discover", "undo", "next_frontier",
-                "toggle_node", "jump", "graph", "assess", "beside", "clusters", "note", "export",
-                "redo", "go_back", "load", "history", "quit"),
+    "circuit": ("go_in", "expand", "keep_or_drop", "expand_all", "discover", "undo",
+                "next_frontier", "prune('more')", "toggle_node", "jump", "graph", "assess",
+                "beside", "clusters", "note", "export", "redo", "go_back", "load", "history",
+                "quit"),
     "candidates": ("go_in", "keep_or_drop", "expand", "threshold_down", "keep_above", "undo",
                    "discover", "inputs", "setting", "sort", "filter", "drop_costs", "cancel",
                    "go_back", "next_frontier", "jump", "drop_all", "redo", "export", "graph",
@@ -168,12 +172,17 @@ FOOTERS = {
     "readouts": (*(action.name for action in READOUT_ACTIONS), "jump", "undo", "graph", "export",
                  "redo", "prompts", "discover", "quit"),
     "proposal": tuple(action.name for action in PROPOSAL_ACTIONS),
+    "pruning": ("prune('make')", "prune('more')", "prune('finer')", "prune('score')",
+                "prune('end')"),
 }  # fmt: skip
 """What the footer offers by panel, the most needed first: what does not fit is left to the help."""
+
+STRIPS = ("proposal", "pruning")
+"""Strips that have the footer to themselves while they have the focus."""
 
 
 def footer(of: str, *, compares: bool) -> list[Action]:
     """What the footer offers there; `compares`: there is a reference to compare with."""
     first, *others = FOOTERS["readouts" if of == "second" else of]
-    compared = ["compare"] if compares and of != "proposal" else []
+    compared = ["compare"] if compares and of not in STRIPS else []
     return [BY_NAME[name] for name in (first, *compared, *others)]

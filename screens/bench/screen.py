@@ -18,7 +18,7 @@ from textual.screen import Screen
 
 from screens.base.actions import Action
 from screens.base.numbers import count
-from screens.bench.announcement import Announcement, announcement, welcome
+from screens.bench.announcement import announcement, tell, welcome
 from screens.bench.candidates import Candidates
 from screens.bench.cursor import Cursor
 from screens.bench.dialogs import BenchDialogs
@@ -29,6 +29,7 @@ from screens.bench.layout import Layout
 from screens.bench.panels import Panels
 from screens.bench.part_action import by
 from screens.bench.place_keeper import PlaceKeeper
+from screens.bench.rule_strips import RuleStrips
 from screens.bench.session_runner import EdgesView, SessionRunner
 from screens.bench.shown_edges import ShownEdges
 from screens.bench.status_bar import StatusBar
@@ -85,6 +86,7 @@ class BenchScreen(Screen[None]):
             busy=lambda: self.runner.busy,
             id="proposal",
         )
+        yield RuleStrips(self.session, command=self.command, done=self.command_done, id="rules")
         yield DiscoveryLine(self.session, id="discovery")
         yield StatusBar(self.session.model, self.session.task, self._last, id="status")
         yield KeyBar(BY_NAME["help"], id="keys")
@@ -97,7 +99,7 @@ class BenchScreen(Screen[None]):
         self.shown.read_component()
         self.place.begin()
         for news in welcome(self.session):
-            self._tell(news)
+            tell(self, news)
 
     def _make_parts(self) -> None:
         session, table = self.session, self.table
@@ -142,12 +144,12 @@ class BenchScreen(Screen[None]):
         if not self._leaving and self.discovery.run is not None:
             self.discovering.confirm_leaving()
             return
-        if self._leaving or not self.runner.busy:
+        if self._leaving or not (self.runner.busy or self.rules.line.running):
             self.app.exit()
             return
         self._leaving = True
         self.runner.cancel()
-        self.runner.other(lambda: None, self.app.exit)
+        self.runner.other(self.session.expander.end, self.app.exit)
         self.notify("Finishing what was asked for; q again leaves at once.", timeout=30)
 
     action_quit = leave
@@ -169,6 +171,10 @@ class BenchScreen(Screen[None]):
     @property
     def discovery(self) -> DiscoveryLine:
         return self.query_one(DiscoveryLine)
+
+    @property
+    def rules(self) -> RuleStrips:
+        return self.query_one(RuleStrips)
 
     # Where the user is.
 
@@ -227,20 +233,21 @@ class BenchScreen(Screen[None]):
         edges = f"Circuit: {count(self.session.status().edges)} edges"
         self.panels.entitle([edges, f"Edges into {self.view.node}", reading, reading])
         self.strip.renew()
+        self.rules.strip.renew()
         compares = self.session.reference is not None
         self.query_one("#keys", KeyBar).offer(footer(self.keys_of, compares=compares))
 
     @property
     def keys_of(self) -> str:
         """What has the focus: a panel, or the strip with the proposal."""
-        return "proposal" if isinstance(self.focused, ProposalStrip) else self.panel
+        return getattr(self.focused, "KEYS_OF", self.panel)
 
     # Choosing.
 
     @property
     def quiet(self) -> bool:
         """Nothing is computed, queued or waited for."""
-        return self.shown.quiet and self.runner.idle and self.strip.idle
+        return self.shown.quiet and self.runner.idle and self.strip.idle and self.rules.idle
 
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         if event.rows is self.panels.tree_rows and self.panel == "circuit":
@@ -289,18 +296,7 @@ class BenchScreen(Screen[None]):
         """Say what the circuit has come to."""
         if self.strip.stepping:  # there it would stand over the strip, edge by edge
             return
-        news = announcement(status, self._last, self.session.task.metric)
-        if news is not None:
-            self._tell(news)
-
-    def _tell(self, news: Announcement) -> None:
-        self.notify(
-            news.words,
-            title=news.title,
-            severity=news.severity,
-            timeout=news.timeout,
-            markup=False,
-        )
+        tell(self, announcement(status, self._last, self.session.task.metric))
 
     # Discoveries and their proposals.
 
@@ -358,9 +354,10 @@ class BenchScreen(Screen[None]):
     action_setting = by(lambda bench: bench.shown.next_setting)
     action_drop_costs = by(lambda bench: bench.shown.drop_costs)
     action_sort = by(lambda bench: bench.shown.sort)
-    action_cancel = by(lambda bench: bench.shown.cancel)
+    action_expand_all = by(lambda bench: bench.rules.ask)
+    action_cancel = by(lambda bench: bench.rules.stop_or(bench.shown.cancel))
     action_discover = by(lambda bench: bench.discovering.discover)
-    action_stop_discovery = by(lambda bench: bench.discovering.stop_discovery)
+    action_stop_discovery = by(lambda bench: bench.rules.stop_or(bench.discovering.stop_discovery))
     action_step_proposal = by(lambda bench: bench.strip.begin)
     action_assess = by(lambda bench: bench.dialogs.assess)
     action_beside = by(lambda bench: bench.dialogs.beside)
@@ -402,6 +399,9 @@ class BenchScreen(Screen[None]):
     def action_inputs(self, chosen: str = "") -> None:
         self.shown.catch_up()
         self.shown.inputs(chosen)
+
+    def action_prune(self, what: str) -> None:
+        self.rules.strip.act(what)
 
     def action_proposal(self, what: str) -> None:
         self.strip.action_proposal(what)

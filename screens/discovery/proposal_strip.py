@@ -34,6 +34,7 @@ class ProposalStrip(Widget, can_focus=True):
     """Two lines above the status bar; its keys stand in the footer while it has the focus."""
 
     ALLOW_SELECT = False
+    KEYS_OF: ClassVar[str] = "proposal"
     HELP = """\
 A **proposal** is the circuit of the shown result, beside yours: its edges that you do not keep, and
 edges of yours that it lacks, from the logits backward. Accept one and it is kept, or dropped, as

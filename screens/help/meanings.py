@@ -24,9 +24,11 @@ _TAKE_AWAY = ("answer('off')", "dissolve", "take_away", "toggle_node", "wish('re
 
 MEANINGS: dict[str, Meaning] = {
     "enter": Meaning("⏎", "Do what is under the cursor, or accept.",
-                     ("choose", "copy", "go_in", "leave", "run", "start", "wish('show')")),
+                     ("choose", "copy", "go_in", "leave", "prune('make')", "run", "start",
+                      "wish('show')")),
     "escape": Meaning("esc", "Let go, or go back.",
-                      ("cancel", "clear_notifications", "give_up", "leave", "proposal('end')")),
+                      ("cancel", "clear_notifications", "give_up", "leave", "proposal('end')",
+                       "prune('end')")),
     "space": Meaning("space", "Switch what is under the cursor.",
                      ("keep_or_drop", "pick", "turn(1)", "wish('hide')")),
     "minus": Meaning("-", "Take away what is under the cursor.", _TAKE_AWAY),
@@ -45,6 +47,7 @@ MEANINGS: dict[str, Meaning] = {
     "D": Meaning("D", "Discoveries.", ("add_found", "discover", "wish('new')")),
     "P": Meaning("P", "Step through a proposal.", ("step_proposal", "wish('step')")),
     "C": Meaning("C", "The reference circuit, and away again.", ("compare", "leave")),
+    "m": Meaning("m", "Another measure of the edges.", ("prune('score')", "setting")),
     "M": Meaning("M", "The model, and away again.", ("leave", "model")),
     "p": Meaning("p", "The prompts, and away again.", ("leave", "prompts")),
     "T": Meaning("T", "Leave the tutorial.", ("answer('leave')", "tutorial_menu")),

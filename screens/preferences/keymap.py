@@ -16,10 +16,12 @@ from screens.base.actions import Action
 from screens.base.key_names import read_key, written
 from screens.bench.keys import ACTIONS as BENCH
 from screens.bench.keys import EDGES, TREE
+from screens.bench.rule_keys import PRUNING_ACTIONS
 from screens.clusters.keys import ACTIONS as CLUSTERS
 from screens.discovery.keys import PROPOSAL_ACTIONS, RESULT_ACTIONS
 from screens.graph.keys import ACTIONS as GRAPH
 from screens.graph.keys import MOVES as DRAWING
+from screens.history.keys import ACTIONS as HISTORY
 from screens.readouts.keys import MOVES as READOUTS
 from screens.setup.keys import ACTIONS as SETUP
 from screens.side_by_side.keys import ACTIONS as BESIDE
@@ -33,10 +35,12 @@ PLACES: dict[str, tuple[tuple[Action, ...], ...]] = {
     "the edges": (EDGES, LIST, SEARCH, BENCH, TUTORIAL_ACTIONS),
     "the readouts": (READOUTS, SEARCH, BENCH, TUTORIAL_ACTIONS),
     "a proposal": (PROPOSAL_ACTIONS,),  # while it is stepped through, its keys go before all
+    "a cut": (PRUNING_ACTIONS,),  # and so do those of a cut
     "the graph": (DRAWING, GRAPH, TUTORIAL_ACTIONS),
     "the graph's links": (LIST, SEARCH, GRAPH, TUTORIAL_ACTIONS),
     "the assessment": (LIST, SEARCH, ASSESSMENT),
     "circuits side by side": (LIST, SEARCH, BESIDE),
+    "the history": (LIST, SEARCH, HISTORY),
     "clusters": (LIST, SEARCH, CLUSTERS),
     "the settings of clusters": (CHOICE, CLUSTERS),
     "the setup": (LIST, SEARCH, SETUP),

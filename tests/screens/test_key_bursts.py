@@ -45,6 +45,8 @@ PLACES = {
     "layout": ("e", "VF1234()jkVF⏎2⌫"),
     "search": ("e2/", MOVES + "a01mh.⌫"),
     "threshold": ("t", "⏎⎋⇥01.⌫→←ta"),
+    "rule": ("E", "⎋⇥→←hl 01.⌫⏎e"),
+    "cut": ("e}", "{}→←hl⏎⎋mujk2}"),
 }
 """How to come to a screen or dialog, and the keys that are tried there."""
 PICKED = (

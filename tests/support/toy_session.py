@@ -9,7 +9,7 @@ on tiny models.
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,8 +33,9 @@ from workbench.models.info import Architecture, ModelInfo, SelfCheck
 from workbench.readouts.results import Lens, Place, TokenValue
 from workbench.session.known_effects import Matrix
 from workbench.session.open import Opened
+from workbench.session.scores import Scores
 from workbench.session.session import Session
-from workbench.session.session_engine import Scores, SessionEngine
+from workbench.session.session_engine import SessionEngine
 from workbench.session.start import begin
 from workbench.session.views import TaskInfo
 
@@ -146,6 +147,9 @@ class ToyEngine:
             factor = {"full": 1.0, "along": 0.5, "within": 0.25, "drop": 2.0}[kind]
             yield names, [float(np.float32(-factor * self.weights[at])) for at in where]
 
+    def scratch(self, circuit: Circuit) -> ToyScratch:
+        return ToyScratch(self, circuit)
+
     def score(self, circuit: Circuit) -> Scores:
         return self._score(circuit)
 
@@ -171,6 +175,34 @@ class ToyEngine:
     def eap(self, tick: Any) -> Matrix:
         s, d = np.indices(self.weights.shape)
         return (-self.weights * (1 + 0.125 * ((s + d) % 3 - 1))).astype(np.float32)
+
+
+class ToyScratch:
+    """The interface of `Scratch` over the engine's weights, at the engine's pace."""
+
+    def __init__(self, engine: ToyEngine, circuit: Circuit) -> None:
+        self.engine = engine
+        self.circuit = circuit
+
+    def become(self, circuit: Circuit) -> float | None:
+        self.engine._wait()
+        self.circuit = circuit
+        return self.engine._score(circuit).faithfulness
+
+    def if_closed(self, into: Sequence[str], kept: Sequence[Sequence[str]]) -> list[float | None]:
+        self.engine._wait()
+        shares = []
+        for edges in kept:
+            other = self.circuit.copy()
+            other.open -= set(into)
+            for edge in edges:
+                other.mask[other.graph.parse_edge(edge)] = True
+            shares.append(self.engine._score(other).faithfulness)
+        return shares
+
+    def effects(self, edges: Sequence[str], setting: str) -> Iterator[dict[str, float]]:
+        for names, values in self.engine.effects(self.circuit, list(edges), setting, None):
+            yield dict(zip(names, values, strict=True))
 
 
 def model_info(graph: Graph) -> ModelInfo:

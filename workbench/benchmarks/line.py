@@ -62,7 +62,8 @@ STEPS = (
     Step("keeping or dropping an edge", (b"2",), (b" ",) * TIMES, 2048),
     Step("a step of the threshold", (b"2",), (b"]",) * TIMES, 4096),
     Step("a step of the readouts", (b"3",), (b"j", b"k") * (TIMES // 2), 4096),
-    Step("the help", (b"2",), (b"?",), None),
+    Step("a step of the cut through all edges", (b"1", b"}"), (b"}", b"{") * (TIMES // 2), 4096),
+    Step("the help", (b"\x1b", b"2"), (b"?",), None),
 )
 
 

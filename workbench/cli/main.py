@@ -21,6 +21,7 @@ from workbench.cli.config import app as config_app
 from workbench.cli.config import heeded
 from workbench.cli.discover import discover
 from workbench.cli.draw import draw
+from workbench.cli.expand import expand
 from workbench.cli.history import history
 from workbench.cli.options import (
     CircuitPath,
@@ -188,6 +189,7 @@ def tasks(as_json: Json = False) -> None:
 
 
 app.command()(discover)
+app.command()(expand)
 app.command()(clusters)
 app.command()(assess)
 app.command()(readout)

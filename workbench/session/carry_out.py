@@ -24,3 +24,19 @@ class CarryOut(Protocol):
         idle: str = ...,
     ) -> Status:
         """Carry out a command; `idle` is said where it changes nothing."""
+
+
+class Apply(Protocol):
+    """As `CarryOut`, in a turn that the caller has; `started`: when the work on it began.
+
+    The clock is that of `time.perf_counter`; None for now.
+    """
+
+    def __call__(
+        self,
+        edit: Callable[[State], State],
+        command: Callable[[Change], Command],
+        idle: str = ...,
+        started: float | None = None,
+    ) -> Status:
+        """Carry out a command; `idle` is said where it changes nothing."""

@@ -7,100 +7,18 @@ happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, replace
-from functools import cache
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
 
-from workbench.base.json_values import string, strings, whole
 from workbench.base.text import counted
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
-from workbench.circuits.names import kind_of
-from workbench.errors import WorkbenchError
+from workbench.session.command import KINDS, NO_CHANGE, Command
+from workbench.session.command import into as _into
 from workbench.session.reference import Reference, shown
+from workbench.session.rule_commands import ExpandAll, Prune
 from workbench.session.state import Change
 
-NO_CHANGE = Change()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """Base of all commands.
-
-    Attributes:
-        kind: its name in the journal and in circuit files.
-        change: what it did; empty for `Undo`, `Redo` and `GoTo`, whose change follows from what
-            came before.
-
-    Glossary: docs/glossary.md#command.
-    """
-
-    kind: ClassVar[str]
-    change: Change = NO_CHANGE
-
-    def describe(self) -> str:
-        """One line for the status and the history."""
-        raise NotImplementedError
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values: the kind, what was asked, and the change if there is one."""
-        asked = {
-            field.name: list(value)
-            if isinstance(value := getattr(self, field.name), tuple)
-            else value
-            for field in fields(self)
-            if field.name != "change"
-        }
-        change = {"change": self.change.to_json()} if self.change else {}
-        return {"command": self.kind, **asked, **change}
-
-    @staticmethod
-    def from_json(value: Any) -> Command:
-        """The command that `to_json` gave these values for.
-
-        Raises:
-            WorkbenchError: if it is no command, one of an unknown kind, or has other fields.
-        """
-        if not isinstance(value, dict) or value.get("command") not in KINDS:
-            raise WorkbenchError(
-                f"There is no command in {str(value)[:60]!r}; a newer version may have written it."
-            )
-        cls = KINDS[value["command"]]
-        known = _fields(cls.kind)
-        arguments: dict[str, Any] = {}
-        try:
-            for name, item in value.items():
-                if name == "command":
-                    continue
-                if name not in known:
-                    raise WorkbenchError(f"The command {cls.kind} has no field {name!r}.")
-                arguments[name] = known[name][0](item)
-            for name, (_, needed) in known.items():
-                if needed and name not in arguments:
-                    raise WorkbenchError(f"The command {cls.kind} lacks its field {name!r}.")
-            return cls(**arguments)
-        except (TypeError, ValueError) as error:
-            raise WorkbenchError(f"The command {cls.kind} is not readable: {error}.") from None
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "str": string,
-    "float": float,
-    "int": whole,
-    "tuple[str, ...]": strings,
-    "Change": Change.from_json,
-}
-
-
-@cache
-def _fields(kind: str) -> dict[str, tuple[Callable[[Any], Any], bool]]:
-    """Of each field of a command what reads it, and whether it has to be there."""
-    return {f.name: (_READERS[str(f.type)], f.default is MISSING) for f in fields(KINDS[kind])}
-
-
-def _into(node: str, inputs: str) -> str:
-    return node if kind_of(node) != "head" or inputs == "qkv" else f"{node}<{inputs}>"
+__all__ = ["KINDS", "NO_CHANGE", "Command", "ExpandAll", "Prune"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -397,33 +315,6 @@ class NameState(Command):
         if not self.name:
             return f"State {self.state} has no name any more."
         return f"Named state {self.state} {self.name!r}."
-
-
-_ALL: tuple[type[Command], ...] = (
-    Expand,
-    Toggle,
-    KeepAbove,
-    DropAll,
-    KeepAll,
-    ToggleNode,
-    Reopen,
-    SetThreshold,
-    SetGroup,
-    MoveToGroup,
-    RemoveGroup,
-    Note,
-    Load,
-    Take,
-    Accept,
-    Clear,
-    SetReference,
-    RemoveReference,
-    Undo,
-    Redo,
-    GoTo,
-    NameState,
-)
-KINDS: dict[str, type[Command]] = {command.kind: command for command in _ALL}
 
 
 def joined(first: Command, second: Command) -> Command | None:

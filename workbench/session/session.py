@@ -9,17 +9,20 @@ Importing this module loads no torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from workbench.base.work import Stop
 from workbench.engine.effect_settings import check_setting
 from workbench.experiment.provenance import now
 from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.commands import Command
 from workbench.session.discoveries import Discoveries
+from workbench.session.expander import Expander, Progressed
 from workbench.session.export import export
 from workbench.session.history import History
 from workbench.session.journal import Journal
@@ -28,7 +31,9 @@ from workbench.session.log import LogEntry
 from workbench.session.open import Opened
 from workbench.session.place import PlaceFile
 from workbench.session.prompt_clusters import PromptClusterer
+from workbench.session.pruning import Pruner
 from workbench.session.read_only import OnChunk, Snapshot
+from workbench.session.rules import EAP
 from workbench.session.session_history import SessionHistory
 from workbench.session.state import Change, State
 from workbench.session.state_tree import Measured
@@ -54,6 +59,8 @@ class Session(SessionHistory):
         place_file: keeps where the user was in the app, beside the journal.
         discoveries: runs methods of discovery, and keeps, shows and takes over what they find.
         clusterer: finds clusters of the task's prompts, a circuit for each.
+        expander: expands all that is open by a rule.
+        pruner: drops the weakest of all kept edges.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
         exported: the files written since it was opened.
 
@@ -101,11 +108,14 @@ class Session(SessionHistory):
             carry_out=self._carry_out,
             exported=self.exported.append,
         )
+        parts = (self._engine, self._lock, self._effects, lambda: self._seen)
+        self.expander = Expander(*parts, apply=self._apply)
+        self.pruner = Pruner(*parts, shown=self._shown_result, carry_out=self._carry_out)
 
     def close(self) -> None:
         """Let go of the journal, so that another process may resume it. Further commands fail."""
-        with self._lock.foreground():
-            self._journal.close()
+        with self._lock.foreground(), closing(self._journal):
+            self.expander.conclude()
 
     def __enter__(self) -> Session:
         return self
@@ -132,6 +142,18 @@ class Session(SessionHistory):
             lambda change: kinds.Expand(node=node, inputs=inputs, setting=setting, change=change),
             f"{node} is expanded already.",
         )
+
+    def expand_all(
+        self,
+        rule: str = "threshold",
+        value: float | None = None,
+        *,
+        setting: str = EAP,
+        progress: Callable[[Progressed], None] | None = None,
+        cancel: Stop | None = None,
+    ) -> Status:
+        """Expand all that is open by a rule, as one command; see `Expander.run`."""
+        return self.expander.run(rule, value, setting, progress=progress, cancel=cancel)
 
     def toggle(self, edge: str, *, setting: str = "full") -> Status:
         """Keep or drop one edge; an open destination is first closed with its preview."""
@@ -268,11 +290,13 @@ class Session(SessionHistory):
     def undo(self) -> Status:
         """Take back the last command; a run of threshold moves is one."""
         with self._lock.foreground():
+            self.expander.conclude()
             return self._perform(kinds.Undo(), perf_counter())
 
     def redo(self) -> Status:
         """Bring back what was undone last."""
         with self._lock.foreground():
+            self.expander.conclude()
             return self._perform(kinds.Redo(), perf_counter())
 
     def go_to(self, n: int) -> Status:
@@ -291,6 +315,7 @@ class Session(SessionHistory):
             started = perf_counter()
             if self._history.number_of(n) == self._history.present:
                 return self._idle(f"This is {self._history.called(n)}.")
+            self.expander.conclude()
             return self._perform(kinds.GoTo(state=n), started)
 
     def name_state(self, n: int, name: str) -> Status:
@@ -334,12 +359,22 @@ class Session(SessionHistory):
         `idle` is the message if that changes nothing.
         """
         with self._lock.foreground():
-            started = perf_counter()
-            before = self._history.state
-            change = Change.between(before, edit(before))
-            if not change:
-                return self._idle(idle)
-            return self._perform(command(change), started)
+            self.expander.give_way(edit)
+            return self._apply(edit, command, idle)
+
+    def _apply(
+        self,
+        edit: Callable[[State], State],
+        command: Callable[[Change], Command],
+        idle: str = "Nothing to change.",
+        started: float | None = None,
+    ) -> Status:
+        """`_carry_out` in a turn that the caller has."""
+        started = perf_counter() if started is None else started
+        change = Change.between(self._history.state, edit(self._history.state))
+        if not change:
+            return self._idle(idle)
+        return self._perform(command(change), started)
 
     def _idle(self, message: str) -> Status:
         """Nothing is to be done: say so."""

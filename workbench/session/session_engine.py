@@ -7,7 +7,6 @@ able to evaluate any circuit again. Importing this module loads no torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,8 @@ from workbench.circuits.circuit import Circuit
 from workbench.circuits.names import edge_ends
 from workbench.experiment.ablations import PATCHING
 from workbench.session.known_effects import DROP, Matrix
+from workbench.session.scores import Scores
+from workbench.session.scratch import Scratch
 
 if TYPE_CHECKING:
     from workbench.discovery.catalogue import Method
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
     from workbench.model_report.footprint import Footprint
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What a circuit does, in plain numbers; see `views.Status`."""
-
-    metric: float
-    faithfulness: float | None
-    accuracy: float
-    kl: float
 
 
 class SessionEngine:
@@ -66,12 +57,11 @@ class SessionEngine:
         return self._evaluator
 
     def _scores(self, evaluation: Evaluation) -> Scores:
-        return Scores(
-            evaluation.metric,
-            self.experiment.faithfulness(evaluation.metric),
-            evaluation.accuracy,
-            evaluation.kl,
-        )
+        return Scores.of(self.experiment, evaluation)
+
+    def scratch(self, circuit: Circuit) -> Scratch:
+        """A circuit beside the session's own, to be edited on trial; it is not altered."""
+        return Scratch(self.experiment, circuit)
 
     def evaluate(self, circuit: Circuit) -> Scores:
         """What a circuit scores, from nothing; the engine is at this circuit from now on."""

@@ -17,7 +17,8 @@ from workbench.base.failures import failures_as_sentences
 from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.session.priority_lock import PriorityLock
-from workbench.session.session_engine import Scores, SessionEngine
+from workbench.session.scores import Scores
+from workbench.session.session_engine import SessionEngine
 
 if TYPE_CHECKING:
     from workbench.assessment.results.overlap import Overlap

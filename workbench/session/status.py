@@ -8,7 +8,7 @@ from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import INPUT
 from workbench.circuits.tree import dead_edges, live_nodes
 from workbench.session.history import History
-from workbench.session.session_engine import Scores
+from workbench.session.scores import Scores
 from workbench.session.views import Status, TaskInfo
 
 

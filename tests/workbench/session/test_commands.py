@@ -27,6 +27,7 @@ from workbench.session.commands import (
 )
 from workbench.session.history import History
 from workbench.session.state import Change, State
+from workbench.session.steps import StepTaken
 
 GRAPH = Graph(2, 2)
 EDGES = list(GRAPH.edges())
@@ -105,6 +106,9 @@ def commands(draw: st.DrawFn) -> Command:
         "float": st.floats(allow_nan=False),
         "int": st.integers(),
         "tuple[str, ...]": st.lists(TEXT, max_size=3).map(tuple),
+        "tuple[StepTaken, ...]": st.lists(
+            st.builds(StepTaken, TEXT, st.integers(0, 9), st.none() | st.floats(-1, 2)), max_size=3
+        ).map(tuple),
         "Change": st.just(Change(added=("m0->m1",), threshold=(0.25, 0.1))),
     }
     return cls(
