@@ -18,6 +18,7 @@ from workbench.engine.effect_settings import check_setting
 from workbench.experiment.provenance import now
 from workbench.session import commands as kinds
 from workbench.session import edits
+from workbench.session.about import SessionAbout, read_about, write_about
 from workbench.session.commands import Command
 from workbench.session.discoveries import Discoveries
 from workbench.session.export import export
@@ -47,6 +48,7 @@ class Session(ReadOnlySession):
 
     Attributes:
         path: the journal.
+        about, title: what its user calls it.
         discoveries: runs methods of discovery, and keeps, shows and takes over what they find.
         clusterer: finds clusters of the task's prompts, a circuit for each.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
@@ -78,6 +80,7 @@ class Session(ReadOnlySession):
         status = replace(status, change=change, message=message, seconds=perf_counter() - started)
         super().__init__(opened, Snapshot(history.state, status), lambda: self.discoveries.shown)
         self.path = journal.path
+        self._about = read_about(journal.path)
         self.log: list[LogEntry] = []
         self.exported: list[Path] = []
         self._journal = journal
@@ -98,6 +101,26 @@ class Session(ReadOnlySession):
             carry_out=self._carry_out,
             exported=self.exported.append,
         )
+
+    @property
+    def about(self) -> SessionAbout:
+        """Its title and tags."""
+        return self._about
+
+    @property
+    def title(self) -> str:
+        """What its user calls it; may be empty."""
+        return self._about.title
+
+    def entitle(self, about: SessionAbout) -> None:
+        """Give it this title and these tags. Raises WorkbenchError if they cannot be kept."""
+        write_about(self.path, about)
+        self._about = about
+
+    @property
+    def is_open(self) -> bool:
+        """It holds its journal; once it is closed, no command can be carried out."""
+        return self._journal.is_open
 
     def close(self) -> None:
         """Let go of the journal, so that another process may resume it. Further commands fail."""
