@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from screens.base.actions import Action
 from screens.base.numbers import count
@@ -26,6 +25,7 @@ from screens.bench.dialogs import BenchDialogs
 from screens.bench.discovery_actions import DiscoveryActions
 from screens.bench.edit_actions import EditActions
 from screens.bench.keys import ACTIONS, BY_NAME, footer
+from screens.bench.one_of_several import OneOfSeveral
 from screens.bench.panels import Panels
 from screens.bench.session_runner import EdgesView, SessionRunner
 from screens.bench.shown_edges import ShownEdges
@@ -54,7 +54,7 @@ def _by(method: Callable[[BenchScreen], Callable[[], None]]) -> Callable[[BenchS
     return act
 
 
-class BenchScreen(Screen[None]):
+class BenchScreen(OneOfSeveral):
     """The main screen.
 
     Attributes:
@@ -82,7 +82,6 @@ class BenchScreen(Screen[None]):
         super().__init__()
         self.session = session
         self._last = session.status()
-        self._leaving = False
 
     def compose(self) -> ComposeResult:
         panels = Panels(id="main")
@@ -101,6 +100,7 @@ class BenchScreen(Screen[None]):
         self._make_parts()
         self.table.order = self.session.graph.source_index
         self.panels.show("circuit")
+        self.show_title()
         self.refresh_all(anew=True)
         self.shown.read_component()
         for news in welcome(self.session):
@@ -140,21 +140,6 @@ class BenchScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         self.runner.stop(self.session.close)
-
-    def leave(self) -> None:
-        """End the app once all commands that wait are done; the second time at once."""
-        if not self._leaving and self.discovery.run is not None:
-            self.discovering.confirm_leaving()
-            return
-        if self._leaving or not self.runner.busy:
-            self.app.exit()
-            return
-        self._leaving = True
-        self.runner.cancel()
-        self.runner.other(lambda: None, self.app.exit)
-        self.notify("Finishing what was asked for; q again leaves at once.", timeout=30)
-
-    action_quit = leave
 
     def palette_commands(self) -> list[tuple[str, str, Any]]:
         """Every action, for the command palette."""

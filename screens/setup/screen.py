@@ -5,6 +5,7 @@ Lists, sessions and prompts are looked up in threads: the first frame waits for 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,13 +21,16 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Button, Input, Static
 
-from screens.base.actions import Action
 from screens.base.numbers import count
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
-from screens.navigation import OpenSession, OpenTutorial, ResumeSession
-from screens.setup.known import Known, look_up
+from screens.navigation import GoToSession, OpenSession, OpenTutorial
+from screens.setup.keys import BACK, NEXT, OPEN, PAIR, QUIT, SESSION_ACTIONS, TUTORIAL
+from screens.setup.known import Known, look_up, look_up_sessions
+from screens.setup.session_actions import SessionActions
 from screens.setup.session_list import SessionList
+from screens.setup.session_row import OpenHere, SessionRow, memory_told
+from screens.widgets.ask_title import ask_title
 from screens.widgets.changes import put_title
 from screens.widgets.choice import Choice
 from screens.widgets.key_bar import KeyBar
@@ -36,6 +40,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiment import ablations
 from workbench.experiment.settings import ExperimentSettings
 from workbench.metrics.catalogue import METRICS
+from workbench.session.about import SessionAbout
 
 if TYPE_CHECKING:
     from workbench.prompts.preview import TaskPreview
@@ -46,15 +51,6 @@ SETTLE = 0.4
 DEFAULT_PAIRS = "32/all"
 """What no number of pairs means: of a built-in task so many, of a file all."""
 
-GROUP = "Setup"
-OPEN = Action("open", "ctrl+o", "^o", "open", "Load the model and open the bench.", GROUP)
-NEXT = Action("app.focus_next", "tab", "tab", "next field", "Go to the next field.", GROUP)
-PAIR = Action("pair(1)", "ctrl+right", "^→", "next prompt", "Show the next pair of prompts.", GROUP)
-TUTORIAL = Action(
-    "tutorial", "ctrl+t", "^t", "tutorial", "Take the tutorial: ten minutes, step by step.", GROUP
-)
-QUIT = Action("app.quit", "ctrl+q", "^q", "quit", "Leave.", GROUP)
-
 
 class SetupScreen(Screen[None]):
     """The first screen of a bare `workbench`, and where a failed loading leads back to."""
@@ -64,13 +60,27 @@ class SetupScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         OPEN.binding(),
         TUTORIAL.binding(),
+        BACK.binding(),
         Binding("ctrl+right", "pair(1)", show=False, priority=True),
         Binding("ctrl+left", "pair(-1)", show=False, priority=True),
         Binding("f1", "help", show=False),
     ]
 
-    def __init__(self, settings: ExperimentSettings | None = None, complaint: str = "") -> None:
+    def __init__(
+        self,
+        settings: ExperimentSettings | None = None,
+        complaint: str = "",
+        open_here: Callable[[], tuple[OpenHere, ...]] = tuple,
+    ) -> None:
+        """A new setup.
+
+        Args:
+            settings: what the fields say at first.
+            complaint: why the last try failed.
+            open_here: tells which sessions are open in the app.
+        """
         super().__init__()
+        self.open_here = open_here
         self.settings = settings or ExperimentSettings("", "")
         self.complaint = complaint
         self.preview: TaskPreview | None = None
@@ -129,14 +139,17 @@ class SetupScreen(Screen[None]):
         put_title(self.query_one("#model-box"), "Model")
         put_title(self.query_one("#task-box"), "Task")
         put_title(self.query_one("#prompts"), "Prompts")
-        put_title(self.query_one("#sessions"), "Go on with a former session")
-        self.query_one("#keys", KeyBar).offer((OPEN, NEXT, PAIR, TUTORIAL))
+        self._offer_keys()
         self.query_one("#complaint").display = bool(self.complaint)
         self._offer_means()
         self.looking = Worker(self, "setup")
+        self.acting = SessionActions(
+            self, self.looking, complain=self._complain, renew=self.renew_sessions
+        )
+        open_here = self.open_here()
         self.call_after_refresh(
             self.looking.put,
-            look_up,
+            lambda: look_up(open_here),
             self._looked_up,
             lambda error: self._complain(error_sentence(error)),
         )
@@ -156,14 +169,39 @@ class SetupScreen(Screen[None]):
         self.known = known
         self.query_one("#models", NameList).show(known.models)
         self.query_one("#tasks", NameList).show(known.tasks)
-        sessions = self.query_one("#sessions", SessionList)
-        sessions.show(known.sessions)
-        sessions.display = bool(known.sessions)
+        self._show_sessions(known.sessions)
         model, task = self.query_one("#model", Input), self.query_one("#task", Input)
         if not model.value and known.models:
             model.value = known.models[0][0]
         if not task.value and known.tasks:
             task.value = known.tasks[0][0]
+
+    def _show_sessions(self, found: tuple[SessionRow, ...]) -> None:
+        sessions = self.query_one("#sessions", SessionList)
+        put_title(sessions, "Go on with a session")
+        told = memory_told([row.here for row in found if row.here is not None])
+        if sessions.border_subtitle != told:
+            sessions.border_subtitle = told
+        sessions.show(found)
+        sessions.display = bool(found)
+
+    def renew_sessions(self) -> None:
+        """Look the sessions up again: one was named, closed or deleted."""
+        open_here = self.open_here()
+        self.looking.put(
+            lambda: look_up_sessions(open_here),
+            self._show_sessions,
+            lambda error: self._complain(error_sentence(error)),
+        )
+
+    def on_descendant_focus(self) -> None:
+        self._offer_keys()
+
+    def _offer_keys(self) -> None:
+        back = (BACK,) if self.open_here() else ()
+        of_list = SESSION_ACTIONS if isinstance(self.focused, SessionList) else ()
+        bar = self.query_one("#keys", KeyBar)
+        bar.offer((*back, *of_list, OPEN, NEXT, PAIR, TUTORIAL))
 
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         if isinstance(event.rows, NameList) and event.rows.has_focus and event.row is not None:
@@ -171,7 +209,7 @@ class SetupScreen(Screen[None]):
 
     def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         if isinstance(event.rows, SessionList):
-            self._resume(event.row.path)
+            self.acting.go_on(event.row)
         elif isinstance(event.rows, NameList):
             self._take(event.rows, event.row[0])
 
@@ -183,8 +221,26 @@ class SetupScreen(Screen[None]):
     def on_name_list_clicked(self, event: NameList.Clicked) -> None:
         self._take(event.names, event.name)
 
-    def _resume(self, path: Path) -> None:
-        self.post_message(ResumeSession(path))
+    def action_go_on(self) -> None:
+        if (row := self._session()) is not None:
+            self.acting.go_on(row)
+
+    def action_entitle(self) -> None:
+        if (row := self._session()) is not None:
+            session = row.summary
+            about = SessionAbout(session.title, session.tags)
+            ask_title(self.app, session.path, about, self.renew_sessions)
+
+    def action_remove(self) -> None:
+        if (row := self._session()) is not None:
+            self.acting.remove(row)
+
+    def _session(self) -> SessionRow | None:
+        return self.query_one("#sessions", SessionList).highlighted
+
+    def action_back(self) -> None:
+        if self.open_here():
+            self.post_message(GoToSession())
 
     # What is asked for.
 
@@ -229,6 +285,14 @@ class SetupScreen(Screen[None]):
         except WorkbenchError as error:
             self._complain(str(error))
             return
+        # A name that leads nowhere is said here, where it can be mended.
+        self.looking.put(
+            settings.checked,
+            self._open,
+            lambda error: self._complain(error_sentence(error)),
+        )
+
+    def _open(self, settings: ExperimentSettings) -> None:
         self.post_message(OpenSession(settings))
 
     def action_tutorial(self) -> None:

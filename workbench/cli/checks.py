@@ -6,8 +6,6 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import WorkbenchError
-
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
 
