@@ -250,10 +250,20 @@ class WorkbenchApp(App[None]):
 
     def on_close_session(self, event: CloseSession) -> None:
         self.sessions.close(event.path)
+        self._renew_list()
 
     def on_entitle_session(self, event: EntitleSession) -> None:
         entitle_session(self, self.sessions, event)
         self._entitle_by_session()
+        self._renew_list()
+
+    def _renew_list(self) -> None:
+        """Let setup, if it is shown, look the sessions up again."""
+        from screens.setup.screen import SetupScreen
+
+        for screen in self.screen_stack:
+            if isinstance(screen, SetupScreen):
+                screen.renew_sessions()
 
     def on_session_held(self, event: SessionHeld) -> None:
         self.show_setup(complaint=str(event.error))

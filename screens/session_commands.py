@@ -12,6 +12,7 @@ from screens.base.tokens import one_line
 from screens.navigation import EntitleSession, GoToSession, ResumeSession
 from screens.open_sessions import OpenSessions
 from screens.widgets.ask_title import ask_title
+from workbench.base.text import counted
 from workbench.errors import WorkbenchError
 from workbench.session.about import write_about
 from workbench.session.holder import HeldElsewhere
@@ -29,7 +30,9 @@ def session_commands(app: App[Any], sessions: OpenSessions) -> Iterator[Command]
         yield "Title and tags of this session", sentence, ask
     for bench in sessions.benches:
         if bench is not current:
-            sentence = f"Go to this session, which is open: {one_line(bench.session.path.stem)}."
+            name = one_line(bench.session.path.stem)
+            commands = counted(len(bench.session.commands()), "command")
+            sentence = f"Go to this session, which is open: {name}, {commands}."
             go = partial(app.post_message, GoToSession(bench.session.path))
             yield f"Session: {bench.name_of_session}", sentence, go
 

@@ -31,7 +31,9 @@ class OneOfSeveral(Screen[None]):
     def name_of_session(self) -> str:
         """The session's title, or else its model and task."""
         session = self.session
-        return one_line(session.title or f"{session.model.name} · {session.task.name}")
+        if session.title:
+            return one_line(session.title)
+        return f"{one_line(session.model.name)} · {one_line(session.task.name)}"
 
     def show_title(self) -> None:
         """Show what the session is called."""

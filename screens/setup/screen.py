@@ -229,7 +229,7 @@ class SetupScreen(Screen[None]):
         if (row := self._session()) is not None:
             session = row.summary
             about = SessionAbout(session.title, session.tags)
-            ask_title(self.app, session.path, about, self.renew_sessions)
+            ask_title(self.app, session.path, about)
 
     def action_remove(self) -> None:
         if (row := self._session()) is not None:

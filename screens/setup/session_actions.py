@@ -62,7 +62,6 @@ class SessionActions:
         def go(yes: bool | None) -> None:
             if yes:
                 self._screen.post_message(CloseSession(path))
-                self._screen.app.call_later(self._renew)
 
         loses = f"{under_way} is still running in it, and what it found would be lost. "
         question = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,12 @@ from workbench.errors import WorkbenchError
 from workbench.session.about import SessionAbout
 
 
-def ask_title(
-    app: App[Any], path: Path, about: SessionAbout, done: Callable[[], None] = lambda: None
-) -> None:
+def ask_title(app: App[Any], path: Path, about: SessionAbout) -> None:
     """Ask for a session's title and tags.
 
     Args:
         path: its journal.
         about: what they are now.
-        done: called once they have been given.
     """
 
     def check(text: str) -> str | None:
@@ -35,7 +31,6 @@ def ask_title(
     def go(text: str | None) -> None:
         if text is not None:
             app.post_message(EntitleSession(path, SessionAbout.parse(text)))
-            app.call_later(done)
 
     hint = (
         "Words that begin with # are tags: IOI by hand #paper. `workbench resume TITLE` finds it."
