@@ -28,6 +28,7 @@ from tests.support.slow_methods import give_method
 from tests.support.tiny_sessions import tiny_session, until
 from tests.support.toy_session import toy_session
 from workbench.discovery.options import Options
+from workbench.discovery.selection import Selection
 from workbench.experiment.settings import ExperimentSettings
 from workbench.session.about import read_about
 from workbench.session.journals import list_sessions
@@ -129,7 +130,7 @@ async def test_escape_comes_back_to_the_session_as_it_was(
 def _request() -> Any:
     from screens.discovery.dialog import DiscoveryRequest
 
-    return DiscoveryRequest("slow", Options(seed=0), None)
+    return DiscoveryRequest("slow", Options(seed=0), Selection("greedy", n=12))
 
 
 async def test_without_a_session_escape_stays_in_setup() -> None:
