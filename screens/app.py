@@ -6,7 +6,11 @@ it, come in with the thread that loads.
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -119,6 +123,14 @@ class WorkbenchApp(App[None]):
         else:
             self.show_setup()
         self.call_after_refresh(self.error_log.open)
+        if not self.is_headless:
+            self._heed_termination()
+
+    def _heed_termination(self) -> None:
+        """Asked to end by another process, leave the terminal as it was before."""
+        with suppress(NotImplementedError, RuntimeError):  # Windows; or not in the main thread
+            ended = partial(self.exit, return_code=128 + signal.SIGTERM)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended)
 
     # Screens.
 
@@ -274,6 +286,13 @@ class WorkbenchApp(App[None]):
     async def action_quit(self) -> None:
         """Leave, after what was asked for already is done; a second time at once."""
         self._leaving.leave()
+
+    def action_help(self) -> None:
+        """Explain whatever has the focus."""
+        from screens.help.screen import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
 
     def action_clear_notifications(self) -> None:
         self.clear_notifications()

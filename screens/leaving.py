@@ -1,4 +1,4 @@
-"""Leaving the app: what was asked for is finished, and what would be lost is asked about, once."""
+"""Leaving the app: what was asked for is finished, and what would be lost is asked about."""
 
 from __future__ import annotations
 

@@ -7,17 +7,18 @@ from screens.base.actions import Action
 PARTS = "Assessment"
 
 ACTIONS = (
-    Action("run", "enter,space", "⏎", "ask",
+    Action("run", "enter", "⏎", "ask",
            "Answer this question for the circuit as it stands.", PARTS),
-    Action("run_all", "a", "a", "ask all", "Answer all questions, one after the other.", PARTS),
+    Action("run_all", "A", "A", "ask all", "Answer all questions, one after the other.", PARTS),
     Action("cancel", "c", "c", "cancel",
            "Stop what is being computed; what was found stays.", PARTS),
-    Action("report", "w", "w", "report",
+    Action("report", "o", "o", "report",
            "Write all that was found to a Markdown or HTML file.", PARTS),
     Action("other_side", "tab", "tab", "scroll",
            "Go to what was found, to scroll it, and back to the questions.", PARTS),
-    Action("leave", "q", "esc", "back", "Back to the bench.", PARTS),
+    Action("leave", "escape", "esc", "back", "Back to the bench.", PARTS),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", PARTS),
+    Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", PARTS, "Quit"),
 )  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
@@ -30,6 +30,7 @@ from screens.base.worker import Worker, error_sentence
 from screens.widgets.changes import put_text
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
+from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.assessment.catalogue import Part, parts_of_one
 from workbench.errors import Cancelled
 
@@ -43,7 +44,7 @@ LOOK_AGAIN = 0.5
 """Seconds between looks whether the circuit was edited, and at how far a computation is."""
 
 
-class AssessmentScreen(Screen[None]):
+class AssessmentScreen(PaneSearch, Screen[None]):
     """Questions and answers.
 
     Attributes:
@@ -62,7 +63,7 @@ class AssessmentScreen(Screen[None]):
     ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [
         *(action.binding() for action in ACTIONS),
-        Binding("escape", "leave", "Back to the bench", show=False),
+        *SEARCH_BINDINGS,
     ]
 
     def __init__(self, session: Session) -> None:
@@ -100,6 +101,9 @@ class AssessmentScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.redraw)
+
+    def search_pane(self) -> VerticalScroll:
+        return self.query_one("#answer", VerticalScroll)
 
     @property
     def parts(self) -> PartList:

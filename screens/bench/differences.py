@@ -82,9 +82,9 @@ class Differences(Dialog[str]):
     DifferenceList { height: auto; max-height: 45vh; background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", f"answer('{OFF}')", "turn off", show=False),
+        Binding("minus,delete", f"answer('{OFF}')", "turn off", show=False),
         Binding("L", f"answer('{OTHER}')", "another file", show=False),
-        Binding("q,C", "leave", "close", show=False),
+        Binding("C", "leave", "close", show=False),
     ]
 
     def __init__(self, session: Session) -> None:

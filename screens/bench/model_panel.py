@@ -36,7 +36,7 @@ class ModelPanel(Dialog[None]):
     """What `workbench models --check` prints, for the loaded model and the session's batch."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,space,q,M", "leave", show=False),
+        Binding("enter,M", "leave", show=False),
         Binding("down,j", "scroll(1)", show=False),
         Binding("up,k", "scroll(-1)", show=False),
     ]

@@ -1,4 +1,4 @@
-"""A bench as one of several that are open: what it is called, what it would lose, and its end."""
+"""A bench as one of several: what it is called, what it would lose, and its end."""
 
 from __future__ import annotations
 

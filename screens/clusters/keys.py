@@ -7,24 +7,25 @@ from screens.base.actions import Action
 CLUSTERS = "Clusters of prompts"
 
 ACTIONS = (
-    Action("run", "enter,r", "⏎", "find",
+    Action("run", "enter", "⏎", "find",
            "Find clusters with these settings, a circuit for each, and what chance gives.",
            CLUSTERS),
     Action("cancel", "c", "c", "cancel",
            "Stop the search; what was found before stays.", CLUSTERS),
-    Action("view", "v", "v", "view",
+    Action("view", "V", "V", "view",
            "Show prompts, faithfulness, overlap, worth or number in turn, where there is no room "
            "for all.", CLUSTERS),
-    Action("beside", "b", "b", "beside",
+    Action("beside", "B", "B", "beside",
            "Put the cluster's circuit beside the session's (B on the bench shows them).", CLUSTERS),
-    Action("take", "t", "t", "take",
+    Action("take", "L", "L", "take",
            "Replace the session's circuit by the cluster's; undo brings it back.", CLUSTERS),
     Action("export", "o", "o", "export",
            "Write the cluster's circuit to a file: ours or EAP-IG's.", CLUSTERS),
-    Action("settings", "s", "s", "settings",
+    Action("settings", "t", "t", "settings",
            "Go to the settings; tab goes on to the next, arrows change one.", CLUSTERS),
-    Action("leave", "q", "esc", "back", "Back to the bench.", CLUSTERS),
+    Action("leave", "escape", "esc", "back", "Back to the bench.", CLUSTERS),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", CLUSTERS),
+    Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", CLUSTERS, "Quit"),
 )  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}

@@ -32,6 +32,7 @@ from screens.widgets.changes import put_text
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
+from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ NOTHING = (
 )
 
 
-class ClustersScreen(Screen[None]):
+class ClustersScreen(PaneSearch, Screen[None]):
     """Clusters of the task's prompts.
 
     Attributes:
@@ -79,7 +80,7 @@ class ClustersScreen(Screen[None]):
             Binding(str(i), f"panel('{view}')", f"Show: {view}", show=False)
             for i, view in enumerate(VIEWS, start=1)
         ),
-        Binding("escape", "leave", "Back to the bench", show=False),
+        *SEARCH_BINDINGS,
     ]
 
     def __init__(self, session: Session) -> None:
@@ -119,6 +120,9 @@ class ClustersScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.redraw)
+
+    def search_pane(self) -> VerticalScroll:
+        return self.query_one("#found", VerticalScroll)
 
     @property
     def chosen(self) -> ClusterRow | None:

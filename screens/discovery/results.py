@@ -81,14 +81,13 @@ class Results(Dialog[ResultAnswer]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "wish('show')", "show", show=False, priority=True),
-        Binding("h", "wish('hide')", "hide", show=False),
-        Binding("t", "wish('take')", "take whole", show=False),
-        Binding("s,P", "wish('step')", "step through", show=False),
-        Binding("e", "wish('select')", "other selection", show=False),
-        Binding("x,delete", "wish('remove')", "remove", show=False),
+        Binding("space", "wish('hide')", "hide", show=False),
+        Binding("L", "wish('take')", "take whole", show=False),
+        Binding("P", "wish('step')", "step through", show=False),
+        Binding("t", "wish('select')", "other selection", show=False),
+        Binding("minus,delete", "wish('remove')", "remove", show=False),
         Binding("o", "wish('export')", "export", show=False),
-        Binding("n,D", "wish('new')", "new", show=False),
-        Binding("q", "leave", "close", show=False),
+        Binding("D", "wish('new')", "new", show=False),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -102,10 +101,10 @@ class Results(Dialog[ResultAnswer]):
             yield Static(id="detail")
             yield Static(classes="error")
             for row in (
-                (("show", "⏎ show"), ("step", "s step through"), ("take", "t take whole"),
-                 ("select", "e other selection")),
-                (("new", "n new discovery"), ("export", "o export"), ("remove", "x remove"),
-                 ("hide", "h hide the column")),
+                (("show", "⏎ show"), ("step", "P step through"), ("take", "L take whole"),
+                 ("select", "t other selection")),
+                (("new", "D new discovery"), ("export", "o export"), ("remove", "- remove"),
+                 ("hide", "space hide the column")),
             ):  # fmt: skip
                 with Horizontal(classes="links"):
                     for wish, words in row:
@@ -133,7 +132,7 @@ class Results(Dialog[ResultAnswer]):
     def action_wish(self, wish: str) -> None:
         held = self.query_one(ResultList).highlighted
         if held is None and wish not in ("new", "hide"):
-            self.complain("Nothing is held; n runs a discovery.")
+            self.complain("Nothing is held; D runs a discovery.")
         elif wish == "select" and held is not None and held.selection is None:
             self.complain(f"{held.method} chose its edges itself; run it again with other options.")
         else:

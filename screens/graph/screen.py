@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.screen import Screen
 from textual.widgets import Static
@@ -61,7 +61,6 @@ class GraphScreen(Screen[str | None]):
     ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [
         *(action.binding() for action in ACTIONS),
-        Binding("escape", "leave", "Back to the bench", show=False),
     ]
 
     def __init__(self, session: Session, node: str | None = None) -> None:
@@ -246,7 +245,11 @@ class GraphScreen(Screen[str | None]):
     # Keys.
 
     def action_leave(self) -> None:
-        self.dismiss(None)
+        if self.picked:
+            self.picked.clear()
+            self.redraw()
+        else:
+            self.dismiss(None)
 
     def action_go_in(self) -> None:
         if self.focused is self.query_one("#links"):
@@ -263,10 +266,6 @@ class GraphScreen(Screen[str | None]):
             self.picked.remove(self.node)
         else:
             self.picked.append(self.node)
-        self.redraw()
-
-    def action_pick_none(self) -> None:
-        self.picked.clear()
         self.redraw()
 
     def action_focus_paths(self) -> None:
@@ -312,7 +311,7 @@ class GraphScreen(Screen[str | None]):
         if self.by_group:
             member = self._members().get(self._member or "")
             if member is None or not member.key.isdecimal():
-                self.notify("Pick nodes in the graph first: v, then space.", markup=False)
+                self.notify("Pick nodes in the graph first: V, then space.", markup=False)
                 return
             nodes = self.picture.groups[int(member.key)].nodes
 

@@ -23,24 +23,26 @@ from textual.widgets import Static
 from screens.base.tokens import fit
 from screens.help.glossary import MARKS, PANELS, numbers
 from screens.help.key_table import KeyRow, key_table
+from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 
 LEAST_WIDTH = 30
 MOST_COLUMN = 14
 """Cells of the longest first column; what does not fit stands on a line of its own."""
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(PaneSearch, ModalScreen[None]):
     """Help on whatever has the focus on the screen below."""
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter,question_mark,f1", "leave", "Close", show=False),
+        Binding("escape,enter,question_mark,f1", "leave", "Close", show=False),
         Binding("down,j", "scroll('down')", "Down", show=False),
         Binding("up,k", "scroll('up')", "Up", show=False),
-        Binding("pagedown,space,ctrl+f", "scroll('page_down')", "Page down", show=False),
+        Binding("pagedown,ctrl+f", "scroll('page_down')", "Page down", show=False),
         Binding("pageup,ctrl+b", "scroll('page_up')", "Page up", show=False),
-        Binding("home,g", "scroll('home')", "To the top", show=False),
+        Binding("home", "scroll('home')", "To the top", show=False),
         Binding("end,G", "scroll('end')", "To the end", show=False),
+        *SEARCH_BINDINGS,
     ]
 
     def __init__(self, panel: str = "") -> None:
@@ -53,7 +55,7 @@ class HelpScreen(ModalScreen[None]):
             yield Static(Text(f"Help: {self.panel}" if self.panel else "Help"), id="help-title")
             with VerticalScroll(id="help-body", can_focus=False):
                 yield Static(id="help-text")
-            yield Static(Text("↑ ↓ PgUp PgDn scroll · esc close"), id="help-keys")
+            yield Static(Text("↑ ↓ PgUp PgDn scroll · / search · esc close"), id="help-keys")
 
     def on_mount(self) -> None:
         self._below = self.app.screen_stack[-2]
@@ -68,6 +70,9 @@ class HelpScreen(ModalScreen[None]):
         paragraphs = explanations(self._below) or [PANELS.get(self.panel, "")]
         text = help_text(paragraphs, self._keys, terms, width)
         self.query_one("#help-text", Static).update(text)
+
+    def search_pane(self) -> VerticalScroll:
+        return self.query_one("#help-body", VerticalScroll)
 
     def action_leave(self) -> None:
         self.dismiss(None)

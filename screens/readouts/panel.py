@@ -8,7 +8,8 @@ the latest wish is ever computed next, and a result is shown only if it is still
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -24,30 +25,14 @@ from screens.base.tokens import show_token
 from screens.base.worker import Worker, error_sentence
 from screens.readouts.curve_plot import has_scale, plot_curve
 from screens.readouts.head import draw_head
-from screens.readouts.heat_map import draw_attention
 from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
-from screens.readouts.shapes import draw_shape
-from screens.readouts.text import (
-    curve_heading,
-    draw_attribution,
-    draw_curve_rows,
-    draw_lens,
-    draw_residual,
-    index,
-    lines,
-    marker,
-    quiet,
-)
+from screens.readouts.result import draw_result
+from screens.readouts.text import curve_heading, index, lines, quiet
+from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.circuits.names import kind_of
 from workbench.errors import Cancelled
 from workbench.readouts.catalogue import READOUTS, Readout
-from workbench.readouts.results import (
-    AnswerCurve,
-    AttentionPattern,
-    DirectAttribution,
-    Lens,
-    ResidualLens,
-)
+from workbench.readouts.results import AnswerCurve, AttentionPattern
 from workbench.readouts.shapes import Grid
 
 if TYPE_CHECKING:
@@ -68,7 +53,7 @@ REMEMBERED = 256
 """Results kept, so that going back and forth is instant."""
 
 
-class Readouts(Widget, can_focus=True):
+class Readouts(PaneSearch, Widget, can_focus=True):
     """The readouts of one component; `show` says of which."""
 
     ALLOW_SELECT = False
@@ -101,6 +86,7 @@ task is judged.
         Binding("end,G", "scroll('end')", "To the end", show=False),
         Binding("shift+right", "scroll('right')", "Scroll right", show=False),
         Binding("shift+left", "scroll('left')", "Scroll left", show=False),
+        *SEARCH_BINDINGS,
     ]
     DEFAULT_CSS = """
     Readouts {
@@ -349,34 +335,17 @@ task is judged.
             note.update(lines([Content(), *quiet(result.definition, width)]))
             self._show_plot(result, width)
         else:
-            text.update(self._text(result, width))
+            text.update(draw_result(result, width, self.node, self.position, self._answers))
         note.display = plotted
         if self._plot is not None:
             self._plot.display = plotted
         if other_kind:
             self._body.scroll_home(animate=False)
 
-    def _text(self, result: ReadoutResult | str, width: int) -> Content:
-        if isinstance(result, str):
-            return lines(quiet(result, width))
-        if isinstance(result, Lens):
-            return draw_lens(result, width, self._marker(result))
-        if isinstance(result, DirectAttribution):
-            return draw_attribution(result, self.node, width)
-        if isinstance(result, AnswerCurve):
-            return draw_curve_rows(result, width)
-        if isinstance(result, AttentionPattern):
-            return draw_attention(result, self.position, width)
-        if isinstance(result, ResidualLens):
-            return draw_residual(result, width)
-        return draw_shape(result, width)
-
-    def _marker(self, lens: Lens) -> Any:
-        """Which tokens are answers: known of one prompt; over many they differ."""
-        if lens.place.pair is None or self.session is None:
-            return marker((), ())
-        prompt = self.session.prompts(lens.place.pair)
-        return marker(prompt.answers, prompt.wrong_answers)
+    def _answers(self, pair: int) -> tuple[Sequence[str], Sequence[str]]:
+        """The answers and wrong answers of a prompt."""
+        prompt = None if self.session is None else self.session.prompts(pair)
+        return ((), ()) if prompt is None else (prompt.answers, prompt.wrong_answers)
 
     def _show_plot(self, curve: AnswerCurve, width: int) -> None:
         if self._plot is None:
@@ -430,6 +399,9 @@ task is judged.
         if self.session is not None and self.pair is not None:
             return len(self.session.prompts(self.pair).clean)
         return self._prompts.shortest if self._prompts is not None else 1
+
+    def search_pane(self) -> ScrollableContainer:
+        return self._body
 
     def action_scroll(self, where: str) -> None:
         getattr(self._body, f"scroll_{where}")(animate=False)

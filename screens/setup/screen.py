@@ -25,7 +25,16 @@ from screens.base.numbers import count
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.navigation import GoToSession, OpenSession, OpenTutorial
-from screens.setup.keys import BACK, NEXT, OPEN, PAIR, QUIT, SESSION_ACTIONS, TUTORIAL
+from screens.setup.keys import (
+    BACK,
+    NEXT,
+    OPEN,
+    PAIR,
+    QUIT,
+    SESSION_ACTIONS,
+    SETUP_ACTIONS,
+    TUTORIAL,
+)
 from screens.setup.known import Known, look_up, look_up_sessions
 from screens.setup.session_actions import SessionActions
 from screens.setup.session_list import SessionList
@@ -57,6 +66,7 @@ class SetupScreen(Screen[None]):
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
     AUTO_FOCUS = "#model"
+    ACTIONS = SETUP_ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [
         OPEN.binding(),
         TUTORIAL.binding(),

@@ -1,4 +1,4 @@
-"""The list of sessions: those that are open in this app, then the others, the latest first."""
+"""The list of sessions: those that are open in this app, then the latest first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from screens.base.numbers import ABSENT, count, plain, shorten
 from screens.base.tokens import fit, one_line
-from screens.setup.keys import GO_ON, REMOVE, SESSION_ACTIONS, TITLE
+from screens.setup.keys import GO_ON, REMOVE, TITLE
 from screens.setup.session_row import SessionRow
 from screens.widgets.line_list import POINTER, LineList
 
@@ -28,11 +28,17 @@ class SessionList(LineList[SessionRow]):
     """One session a line; its keys are for the screen, which is asked by messages of its own."""
 
     HEADING = 1
-    ACTIONS = SESSION_ACTIONS
+    HELP = (
+        "The sessions, those that are open in this app first (●): they are as they were left, and "
+        "share the model where it is the same. Enter goes to one of them, or loads another. One "
+        "whose journal cannot be read (✗) says why. W gives a session a title and tags, by which "
+        "it is found here and by `workbench resume`. - closes one that is open, which frees its "
+        "memory, and moves one that is not to the trash."
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(GO_ON.keys, "choose", GO_ON.label, show=False),
-        Binding(TITLE.keys, "screen.entitle", TITLE.label, show=False),
-        Binding(REMOVE.keys, "screen.remove", REMOVE.label, show=False),
+        Binding(GO_ON.keys, "choose", GO_ON.help, show=False),
+        Binding(TITLE.keys, "screen.entitle", TITLE.help, show=False),
+        Binding(REMOVE.keys, "screen.remove", REMOVE.help, show=False),
     ]
 
     def key(self, row: SessionRow) -> str:

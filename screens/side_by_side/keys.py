@@ -7,17 +7,18 @@ from screens.base.actions import Action
 CIRCUITS = "Circuits side by side"
 
 ACTIONS = (
-    Action("add_file", "o", "o", "add a file", "Put the circuit of a file beside.", CIRCUITS),
+    Action("add_file", "L", "L", "add a file", "Put the circuit of a file beside.", CIRCUITS),
     Action("add_found", "D", "D", "add a result",
            "Put the circuit of a discovery's result beside.", CIRCUITS),
-    Action("take_away", "x", "x", "take away",
+    Action("take_away", "minus,delete", "-", "take away",
            "Take the last circuit away again.", CIRCUITS),
     Action("filter", "f", "f", "differing, shared, all",
            "Show only edges that differ, only those that all circuits keep, or all.", CIRCUITS),
     Action("sort", "s", "s", "sort",
            "Sort from the logits backward, or by the difference A − B.", CIRCUITS),
-    Action("leave", "q", "esc", "back", "Back to the bench.", CIRCUITS),
+    Action("leave", "escape", "esc", "back", "Back to the bench.", CIRCUITS),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen.", CIRCUITS),
+    Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", CIRCUITS, "Quit"),
 )  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}

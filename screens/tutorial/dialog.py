@@ -20,10 +20,10 @@ class TutorialDialog(Dialog[str]):
     """Stay in the tutorial, leave it or start it over; escape stays."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("l", f"answer('{LEAVE}')", show=False),
-        Binding("s", f"answer('{RESTART}')", show=False),
+        Binding("T", f"answer('{LEAVE}')", show=False),
+        Binding("X", f"answer('{RESTART}')", show=False),
         Binding("left,h", "app.focus_previous", show=False),
-        Binding("right", "app.focus_next", show=False),
+        Binding("right,l", "app.focus_next", show=False),
     ]
 
     def compose(self) -> ComposeResult:
@@ -36,8 +36,8 @@ class TutorialDialog(Dialog[str]):
             yield Static(Text(words))
             with Horizontal(classes="buttons"):
                 yield Button("Stay (esc)", id=STAY, compact=True)
-                yield Button("Leave (l)", id=LEAVE, compact=True)
-                yield Button("Start over (s)", id=RESTART, compact=True)
+                yield Button("Leave (T)", id=LEAVE, compact=True)
+                yield Button("Start over (X)", id=RESTART, compact=True)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

@@ -1,4 +1,4 @@
-"""Asking for a file: what is wrong with it is said in the dialog, which keeps what was typed."""
+"""Asking for a file: what is wrong is said in the dialog, which keeps what was typed."""
 
 from __future__ import annotations
 

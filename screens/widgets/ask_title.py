@@ -8,7 +8,6 @@ from typing import Any
 from textual.app import App
 
 from screens.navigation import EntitleSession
-from screens.widgets.dialogs import Ask
 from workbench.errors import WorkbenchError
 from workbench.session.about import SessionAbout
 
@@ -20,6 +19,7 @@ def ask_title(app: App[Any], path: Path, about: SessionAbout) -> None:
         path: its journal.
         about: what they are now.
     """
+    from screens.widgets.dialogs import Ask
 
     def check(text: str) -> str | None:
         try:

@@ -20,6 +20,7 @@ from textual.widgets import Button, Input, Static
 
 from screens.widgets.choice import Choice
 from screens.widgets.path_suggester import PathSuggester
+from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.base.write_file import check_target
 from workbench.errors import WorkbenchError
 from workbench.formats.catalogue import FORMATS
@@ -27,14 +28,21 @@ from workbench.formats.catalogue import FORMATS
 Answer = TypeVar("Answer")
 
 
-class Dialog(ModalScreen[Answer | None], Generic[Answer]):
+class Dialog(PaneSearch, ModalScreen[Answer | None], Generic[Answer]):
     """A box in the middle; escape answers nothing. A subclass fills `.box`."""
 
     CSS_PATH = Path(__file__).with_name("dialogs.tcss")
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "cancel", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Close without an answer", show=False),
+        Binding("question_mark,f1", "app.help", "Explain this dialog", show=False),
+        *SEARCH_BINDINGS,
+    ]
 
     def action_leave(self) -> None:
         self.dismiss(None)
+
+    def search_pane(self) -> VerticalScroll | None:
+        return next(iter(self.query(VerticalScroll)), None)
 
     def complain(self, sentence: str) -> None:
         self.query_one(".error", Static).update(Text(sentence))
@@ -123,10 +131,10 @@ class Confirm(Dialog[bool]):
 
 
 class TextDialog(Dialog[None]):
-    """Something to read; any of enter, escape, space and q closes it."""
+    """Something to read; enter and escape close it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,space,q", "leave", show=False),
+        Binding("enter", "leave", show=False),
         Binding("down,j", "scroll(1)", show=False),
         Binding("up,k", "scroll(-1)", show=False),
     ]

@@ -19,6 +19,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from screens.widgets.search import MARK, SEARCH_BINDINGS, Search, search_on
+
 Row = TypeVar("Row")
 
 POINTER = "▸"  # marks the cursor's row without colour
@@ -39,6 +41,7 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
         Binding("pageup,ctrl+b", "page(-1)", "page up", show=False),
         Binding("home", "first", "first", show=False),
         Binding("end,G", "last", "last", show=False),
+        *SEARCH_BINDINGS,
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor", "rows--heading", "rows--quiet"}
     DEFAULT_CSS = """
@@ -73,6 +76,7 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
         super().__init__(id=id, classes=classes)
         self.rows: list[Row] = []
         self.index = 0
+        self.sought = ""
 
     # What a subclass says.
 
@@ -88,6 +92,11 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
     def empty(self) -> str:
         """What stands in place of the rows when there are none."""
         return ""
+
+    def words(self, row: Row) -> str:
+        """In which words a search finds a row: its line, and the key that it may show cut."""
+        width = max(1, self.scrollable_content_region.width)
+        return f"{self.line(row, width, False).plain} {self.key(row)}"
 
     def clicked(self, row: Row | None, x: int) -> bool:
         """A click at column x of a row, or of the heading (None). True: it was dealt with."""
@@ -189,6 +198,8 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
         if index < len(self.rows):
             here = index == self.index
             text = self.line(self.rows[index], width, here)
+            if self.sought:
+                text.highlight_words(self.sought.split(), MARK, case_sensitive=False)
             return self._strip(
                 text, width, self._style("rows--cursor") if here else self.rich_style
             )
@@ -207,6 +218,28 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
     def _strip(self, text: Text, width: int, style: Style) -> Strip:
         segments = [Segment(s.text, s.style) for s in text.render(self.app.console) if s.text]
         return Strip(segments).adjust_cell_length(width).apply_style(style)
+
+    # What a search asks.
+
+    def search_lines(self) -> list[str]:
+        return [self.words(row) for row in self.rows]
+
+    def search_at(self) -> int:
+        return self.index
+
+    def search_show(self, line: int) -> None:
+        self.move_to(line)
+
+    def search_mark(self, words: str) -> None:
+        if words != self.sought:
+            self.sought = words
+            self.refresh()
+
+    def action_search(self) -> None:
+        self.app.push_screen(Search(self))
+
+    def action_search_on(self, by: int) -> None:
+        search_on(self, self, by)
 
     # Keys and mouse.
 

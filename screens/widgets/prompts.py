@@ -75,7 +75,7 @@ class PromptsDialog(Dialog[None]):
     """The task: what it measures, how well the model does it, and its prompts one by one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,space,q,p", "leave", show=False),
+        Binding("enter,p", "leave", show=False),
         Binding("right,down,l,j", "turn(1)", show=False),
         Binding("left,up,h,k", "turn(-1)", show=False),
     ]

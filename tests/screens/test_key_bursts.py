@@ -23,25 +23,26 @@ pytestmark = pytest.mark.slow
 
 MOVES = "⏎⎋⇥jkhl↓↑←→"
 PLACES = {
-    "bench": ("", MOVES + "⌫e.  axnruUidsftN/1230A]["),
-    "edges": ("e2", MOVES + "  axruis01mheads.⌫"),
+    "bench": ("", MOVES + "⌫ew  ax-ruUidsftWJ1230A][/nN"),
+    "edges": ("e2", MOVES + "  axruis01mheads.⌫/nN"),
     "filter": ("e2f", MOVES + "a01mh.< x⌫"),
-    "readouts": ("e3", "⏎⎋⇥hl←→,.<>0me"),
-    "graph": ("eg", MOVES + "  gGrnmpfbuU?12x/da"),
-    "discover": ("D", MOVES + " 1250abxst"),
+    "readouts": ("e3", "⏎⎋⇥hl←→,.<>0me/nN"),
+    "graph": ("eg", MOVES + "  gGRnmpfbuU?12-/JVa"),
+    "discover": ("D", MOVES + " 1250ab-st"),
     "assessment": ("ev", MOVES + " e"),
-    "beside": ("eB", MOVES + " abxB"),
-    "jump": ("/", MOVES + "a1m.⌫"),
-    "help": ("?", MOVES + "ab"),
+    "beside": ("eB", MOVES + " ab-B/n"),
+    "jump": ("J", MOVES + "a1m.⌫"),
+    "help": ("?", MOVES + "/ab0nN"),
     "prompts": ("p", MOVES + "<>0"),
     "export": ("o", "⎋⇥a1.⌫→←"),
-    "note": ("eN", "⏎⎋⇥a1 .⌫→←N"),
+    "note": ("eW", "⏎⎋⇥a1 .⌫→←W"),
+    "search": ("e2/", MOVES + "a01mh.⌫"),
     "threshold": ("t", "⏎⎋⇥01.⌫→←ta"),
 }
 """How to come to a screen or dialog, and the keys that are tried there."""
 PICKED = (
-    "2fx1", "2fx1⏎ ", "/m1⏎", "gh h h ", "e.e.e.", "ejj ", "jj2 ", "jjm", "uUuU", "N1hello⏎",
-    "t0.3⏎a", "eg rname⏎role⏎",
+    "2fx1", "2fx1⏎ ", "Jm1⏎", "gh h h ", "ewewew", "ejj ", "jj2 ", "jjm", "uUuU", "W1hello⏎",
+    "t0.3⏎a", "eg Rname⏎role⏎", "2/m1⏎nn ", "e/a⏎nN-", "?/kl⏎nn", "2/zz⎋ ",
 )  # fmt: skip
 """Each of a kind that went wrong once, or would without a queue."""
 TIMES = re.compile(r" *<?\d+ ms| {2,}")

@@ -183,7 +183,11 @@ async def test_open_sessions_come_first_are_gone_to_and_closed(
         await pilot.press("down", "enter")
         await on_bench(pilot, one)
 
-        gone = [weakref.ref(two), weakref.ref(two._engine), weakref.ref(app.sessions.benches[1])]
+        gone: list[weakref.ref[Any]] = [
+            weakref.ref(two),
+            weakref.ref(two._engine),
+            weakref.ref(app.sessions.benches[1]),
+        ]
         path = two.path
         del two
         await pilot.press("ctrl+n")

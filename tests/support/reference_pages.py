@@ -12,12 +12,14 @@ from typing import Any
 import typer
 
 from screens.base.actions import Action
+from screens.help.meanings import MEANINGS
 from tests.support.paths import ROOT
 from workbench.cli.main import app
 
 OPTIONS, KEYS = ROOT / "docs" / "options.md", ROOT / "docs" / "keys.md"
 
 SCREENS = {
+    "Setup": "screens.setup.keys",
     "The bench": "screens.bench.keys",
     "The graph": "screens.graph.keys",
     "The assessment": "screens.assessment.keys",
@@ -52,7 +54,12 @@ def keys_page() -> str:
         "",
         "What `?` says on each screen, on one page; ctrl+p finds every action by its name. Lists",
         "move with the arrows or `j` and `k`, pages with PgUp and PgDn, Home and End go to the",
-        "ends, and dialogs close with esc.",
+        "ends, `/` searches in whatever has the focus, `n` and `N` go on from match to match, and",
+        "dialogs close with esc. A key means the same wherever it is pressed:",
+        "",
+        "| key | |",
+        "| --- | --- |",
+        *(f"| {_cell(meaning.shown)} | {_cell(meaning.words)} |" for meaning in MEANINGS.values()),
     ]
     for title, module in SCREENS.items():
         lines += ["", f"## {title}"]

@@ -1,4 +1,7 @@
-"""`workbench resume`, and `workbench sessions`: listing, naming and deleting them. No torch."""
+"""`workbench resume`, and `workbench sessions`: they are listed, named and deleted.
+
+Importing this loads no torch.
+"""
 
 from __future__ import annotations
 
@@ -65,17 +68,21 @@ def listed(context: typer.Context, as_json: Json = False) -> None:
         _show(list_sessions(), as_json)
 
 
-@app.command()
-def find(
+@app.command("list")
+def list_(
     words: Annotated[
-        list[str], typer.Argument(help="Parts of titles, #tags, models, tasks or names.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            help="Parts of titles, #tags, models, tasks or names: those that have all of them. "
+            "[default: all sessions]"
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the sessions that have all of these words in them."""
+    """List the sessions, the latest first, the damaged ones too."""
     from workbench.session.journals import list_sessions
 
-    _show([session for session in list_sessions() if session.has(words)], as_json)
+    _show([session for session in list_sessions() if session.has(words or [])], as_json)
 
 
 @app.command()

@@ -177,17 +177,12 @@ def threshold_moved(seen: Observation) -> str | None:
 # The next node.
 
 
-def _from_readouts(now: Moment) -> str:
-    """The readouts have a use of their own for the key of the next open node."""
-    return "2 leaves the readouts. " if now.look.panel == "readouts" else ""
-
-
 def ask_next(seen: Observation) -> str:
     now = seen.now
     if not now.frontier:
         return "No open node is kept: u undoes the last step, or keep an edge with space."
     if now.look.node not in now.frontier or now.look.node == "logits":
-        return f"{_from_readouts(now)}Press . to go to the most promising open node."
+        return "Press w to go to the most promising open node."
     return f"{now.look.node} is open. When “exact: all” is shown above the edges, press e."
 
 
@@ -210,7 +205,7 @@ def next_expanded(seen: Observation) -> str | None:
 def ask_inputs(seen: Observation) -> str:
     if kind_of(seen.now.look.node) != "head":
         head = seen.now.some("head")
-        return f"Press /, type the name of a head, such as {head}, then enter."
+        return f"Press J, type the name of a head, such as {head}, then enter."
     return "Press i until q, k or v alone stands in brackets above the edges."
 
 
@@ -232,7 +227,7 @@ def inputs_chosen(seen: Observation) -> str | None:
 def ask_setting(seen: Observation) -> str:
     if not _kept(seen.now):
         node = next((row.parent for row in seen.now.rows if row.parent), "logits")
-        return f"Go to a node with kept edges: /, type {node}, enter. There press m."
+        return f"Go to a node with kept edges: J, type {node}, enter. There press m."
     return "Press m, and watch the column “exact” and the words above the edges (panel 2)."
 
 
@@ -301,9 +296,9 @@ def ask_role(seen: Observation) -> str:
     if look.screen == "bench":
         return "Press g to draw the circuit by layers."
     if any(deed.change.groups for deed in seen.log):
-        return "The group has no role yet: r, then tab to the second line."
+        return "The group has no role yet: R, then tab to the second line."
     return (
-        "Arrows go to an MLP or a head; space picks it (several, if you like). Then r: a name, "
+        "Arrows go to an MLP or a head; space picks it (several, if you like). Then R: a name, "
         "tab, and a role such as “raise years above”; enter."
     )
 
@@ -329,13 +324,13 @@ def ask_close(seen: Observation) -> str:
     if now.status.closed and not now.status.reached_input:
         return (
             "No kept path comes from the embeddings. u goes back; then lower the threshold ([) "
-            "and go on with . and e."
+            "and go on with w and e."
         )
     if now.status.closed:
         return "It is closed already. u opens the node expanded last, e closes it. Or y goes on."
     still = counted(len(now.frontier), "node")
-    by_turns = "Press . and e by turns, e when “exact: all” is shown (panel 2)."
-    return f"{_from_readouts(now)}Still open: {still}. {by_turns}"
+    by_turns = "Press w and e by turns, e when “exact: all” is shown (panel 2)."
+    return f"Still open: {still}. {by_turns}"
 
 
 def circuit_closed(seen: Observation) -> str | None:

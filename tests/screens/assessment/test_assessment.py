@@ -92,7 +92,7 @@ async def test_an_edit_makes_answers_stale_and_asking_again_renews_them(session:
     async with app.run_test(size=SIZES[0]) as pilot:
         screen = await opened(pilot)
         screen.parts.move_to_key("minimality")
-        await pilot.press("space")
+        await pilot.press("enter")
         await until(pilot, lambda: answered(screen, "minimality"))
         session.toggle("input->m2")
         screen.redraw()
@@ -115,7 +115,7 @@ async def test_all_are_asked_and_a_report_is_written(session: Session, tmp_path:
         for name in quick:
             screen._ask(name)
         await until(pilot, lambda: all(answered(screen, name) for name in quick), 60)
-        await pilot.press("w")
+        await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, Ask))
         entry = app.screen.query_one(Input)
         entry.value = "report.txt"

@@ -128,10 +128,10 @@ async def test_each_key_is_its_command(toy: tuple[Session, ToyEngine]) -> None:
 
         source = bench.table.highlighted
         assert source is not None
-        await pilot.press("n")
+        await pilot.press("minus")
         await settled(pilot)
         assert source.edge not in session.circuit.edges()
-        await pilot.press("n")
+        await pilot.press("minus")
         await settled(pilot)
         assert source.edge in session.circuit.edges()
 
@@ -320,7 +320,7 @@ async def test_stepping_to_the_embeddings_is_announced(
         for _ in range(20):
             if session.status().closed:
                 break
-            await pilot.press("full_stop")
+            await pilot.press("w")
             await settled(pilot)
             await pilot.press("A")
             await settled(pilot)
@@ -333,7 +333,7 @@ async def test_stepping_to_the_embeddings_is_announced(
         assert f"{session.status().edges} of {session.status().all_edges} edges" in summary
         assert "faithfulness 1.000" in summary
         assert bench.session.frontier() == []
-        await pilot.press("full_stop")
+        await pilot.press("w")
         assert said[-1][1] == "Nothing is left to expand."
 
 
@@ -362,13 +362,13 @@ async def test_jump_by_name(toy: tuple[Session, ToyEngine]) -> None:
     app = WorkbenchApp(session=session)
     async with app.run_test(size=NARROW) as pilot:
         bench = await settled(pilot)
-        await pilot.press("slash")
+        await pilot.press("J")
         await until(pilot, lambda: isinstance(app.screen, Jump))
         await pilot.press("9", "full_stop", "1", "1", "enter")
         await settled(pilot)
         assert bench.view.node == "a9.h11"
         assert "not in the circuit" in screen_text(app)
-        await pilot.press("slash", "x", "y", "enter", "escape")
+        await pilot.press("J", "x", "y", "enter", "escape")
         await settled(pilot)
         assert app.screen is bench
         assert bench.view.node == "a9.h11"
@@ -469,7 +469,7 @@ async def test_a_note_and_loading_a_circuit(toy: tuple[Session, ToyEngine], tmp_
         await settled(pilot)
         saved = session.status().edges
         session.export(tmp_path / "c.json")
-        await pilot.press("N")
+        await pilot.press("W")
         await until(pilot, lambda: isinstance(app.screen, Ask))
         await pilot.press(*"why", "enter")
         await settled(pilot)

@@ -85,7 +85,7 @@ async def test_it_is_asked_for_shown_and_turned_off(session: Session, file: Path
 
         await pilot.press("C")
         await until(pilot, lambda: isinstance(app.screen, Differences))
-        await pilot.press("x")
+        await pilot.press("minus")
         await settled(pilot)
         assert session.reference is None
         assert "reference" not in screen_text(app)

@@ -80,7 +80,7 @@ async def test_settings_are_changed_by_keys_and_mouse_and_clusters_found(
         assert "enter finds them" in said(screen)
         fields = screen.query_one(ClusterSettings)
         assert fields.request() == ClusterRequest("eap-ig", edges=session.graph.n_edges // 10)
-        await pilot.press("s", "left", "tab", *"40", "tab")
+        await pilot.press("t", "left", "tab", *"40", "tab")
         number = fields.query_one("#number", Choice)
         for _ in range(4):  # by silhouette, elbow, gap, 1, 2
             await pilot.click(number)
@@ -129,7 +129,7 @@ async def test_every_view_is_reached_and_says_what_was_found(
         screen = await opened(pilot)
         seen = screen_text(app)
         for _ in VIEWS[1:]:
-            await pilot.press("v")
+            await pilot.press("V")
             await pilot.pause()
             seen += screen_text(app)
         clusters = held.clusters
@@ -156,12 +156,12 @@ async def test_a_circuit_is_put_beside_taken_and_written(found: Session, tmp_pat
     async with app.run_test(size=SIZES[0]) as pilot:
         screen = await opened(pilot)
         screen.query_one(ClusterList).move_to(1)
-        await pilot.press("b")
+        await pilot.press("B")
         await until(pilot, lambda: len(found.side_by_side.places) == 2)
         assert found.side_by_side.places[1].name == "cluster 2 of 2"
         second = held.clusters.clusters[1].circuit
         assert found.side_by_side.places[1].circuit == second
-        await pilot.press("t")
+        await pilot.press("L")
         await until(pilot, lambda: found.circuit.edges() == second.edges())
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, Export))
@@ -197,15 +197,15 @@ async def test_it_is_cancelled_and_nothing_waits_for_it(slow: Session) -> None:
     app = WorkbenchApp(session=slow)
     async with app.run_test(size=SIZES[0]) as pilot:
         screen = await opened(pilot)
-        await pilot.press("s", "right")
+        await pilot.press("t", "right")
         await until(pilot, lambda: "of other settings" in said(screen))
         await pilot.press("enter")
         await until(pilot, lambda: screen.done == 0.25)
         screen.redraw()
         assert "25%" in screen_text(app)
-        await pilot.press("t")  # a command is carried out between two pieces
+        await pilot.press("L")  # a command is carried out between two pieces
         await until(pilot, lambda: slow.circuit.n_edges > 0)
-        await pilot.press("r")
+        await pilot.press("enter")
         assert "c stops" in told(app)
         await pilot.press("c")
         await until(pilot, lambda: not screen.running)
@@ -222,12 +222,12 @@ async def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     app = WorkbenchApp(session=session)
     async with app.run_test(size=SIZES[0]) as pilot:
         screen = await opened(pilot)
-        await pilot.press("b", "t", "o")
+        await pilot.press("B", "L", "o")
         assert told(app).count("enter finds some") == 3 and app.screen is screen
         await pilot.press("enter")
         await until(pilot, lambda: bool(screen.failed))
         assert "too few to be clustered" in said(screen)
-        await pilot.press("s", "tab", "delete", "delete", "enter")
+        await pilot.press("t", "tab", "delete", "delete", "enter")
         assert "type a whole number" in told(app) and not screen.running
         assert session.clusterer.held is None
 

@@ -387,8 +387,9 @@ async def test_results_are_listed_shown_taken_and_removed(
         text = screen_text(app)
         assert re.search(rf"▸ ● finder +tau 0\.5 +{second.circuit.n_edges} ", text)
         assert re.search(rf"slow +greedy 12 +{first.circuit.n_edges} .*all", text)
-        for words in ("⏎ show", "s step through", "t take whole", "e other selection",
-                      "n new discovery", "o export", "x remove", "h hide the column"):  # fmt: skip
+        for words in ("⏎ show", "P step through", "L take whole", "t other selection",
+                      "D new discovery", "o export", "- remove",
+                      "space hide the column"):  # fmt: skip
             assert words in text, words
         await pilot.press("k", "enter")
         await settled(pilot)
@@ -406,11 +407,11 @@ async def test_results_are_listed_shown_taken_and_removed(
 
         await pilot.press("D")
         await opened(pilot, Results)
-        await pilot.press("h")
+        await pilot.press("space")
         await settled(pilot)
         assert session.discoveries.shown is None and bench.table.finder == ""
 
-        await pilot.press("D", "k", "x")
+        await pilot.press("D", "k", "minus")
         await opened(pilot, Confirm)
         await pilot.press("y")
         await settled(pilot)
@@ -426,7 +427,7 @@ async def test_another_selection_and_an_export(
     app = WorkbenchApp(session=session)
     async with app.run_test(size=NARROW) as pilot:
         await settled(pilot)
-        await pilot.press("D", "e")
+        await pilot.press("D", "t")
         dialog = await opened(pilot, SelectAgain)
         assert dialog.query_one("#n Input", Input).value == "12"
         await fill(pilot, "#n", "0")
@@ -438,7 +439,7 @@ async def test_another_selection_and_an_export(
         again = session.discoveries.result(held.number)
         assert again.selection == Selection("greedy", n=30) and len(slow.told) == 1
         assert "greedy 30" in screen_text(app)
-        await pilot.press("k", "e")
+        await pilot.press("k", "t")
         assert "chose its edges itself" in str(app.screen.query_one(".error", Static).content)
 
 
@@ -628,7 +629,7 @@ async def test_what_is_found_meanwhile_does_not_change_the_proposal(
     async with app.run_test(size=NARROW) as pilot:
         bench = await stepping(pilot, session)
         held = session.discoveries.shown
-        await pilot.press("D", "n")
+        await pilot.press("D", "D")
         await choose_method(pilot, "finder")
         await pilot.press("enter")
         await until(pilot, lambda: len(session.discoveries.results) == 2)
@@ -700,7 +701,7 @@ async def test_all_of_it_is_in_the_palette(session: Session) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("keys", [("D", "n"), ("D",), ("2",), ("P", "y")])
+@pytest.mark.parametrize("keys", [("D", "D"), ("D",), ("2",), ("P", "y")])
 def test_snapshot(
     snap_compare: Any,
     monkeypatch: pytest.MonkeyPatch,

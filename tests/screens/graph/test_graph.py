@@ -126,7 +126,7 @@ async def test_the_mouse_moves_and_a_double_click_goes_to_the_bench(session: Ses
     assert app.answers == ["a0.h1"]
 
 
-@pytest.mark.parametrize(("key", "answer"), [("escape", None), ("q", None), ("enter", "a2.h1")])
+@pytest.mark.parametrize(("key", "answer"), [("escape", None), ("enter", "a2.h1")])
 async def test_the_way_back(session: Session, key: str, answer: str | None) -> None:
     app = Opened(session)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -142,7 +142,7 @@ async def test_nodes_are_picked_and_put_into_a_group_with_a_role(session: Sessio
         await pilot.pause()
         assert app.graph.picked == ["a2.h1", "a0.h0"]
         assert "2 picked" in said(app, "graph-title")
-        await pilot.press("r")
+        await pilot.press("R")
         await pilot.pause()
         await pilot.press(*"movers", "tab", *"copy")
         await pilot.press("enter")
@@ -162,7 +162,7 @@ async def test_a_node_joins_a_known_group_and_leaves_it(session: Session) -> Non
     session.set_group("movers", ["a2.h1"], "copy")
     app = Opened(session, "m1")
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("r")
+        await pilot.press("R")
         await pilot.pause()
         await pilot.press(*"movers")
         await pilot.pause()
@@ -171,7 +171,7 @@ async def test_a_node_joins_a_known_group_and_leaves_it(session: Session) -> Non
         await pilot.press("enter")
         await until(pilot, lambda: session.circuit.groups[0].nodes == ("a2.h1", "m1"))
         await until(pilot, lambda: "m1:A" in text_of(app))
-        await pilot.press("r")
+        await pilot.press("R")
         await pilot.pause()
         entry = app.screen.query_one("#name", Input)
         assert entry.value == "movers"
@@ -183,9 +183,9 @@ async def test_a_node_joins_a_known_group_and_leaves_it(session: Session) -> Non
 async def test_escape_from_the_dialog_changes_nothing(session: Session) -> None:
     app = Opened(session, "m1")
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("space", "r")
+        await pilot.press("space", "R")
         await pilot.pause()
-        await pilot.press("x", "escape")
+        await pilot.press("minus", "escape")
         await pilot.pause()
         assert session.circuit.groups == ()
         assert app.graph.picked == ["m1"]
@@ -197,7 +197,7 @@ async def test_groups_are_drawn_with_their_edges_and_dissolved(session: Session)
     session.set_group("early", ["a0.h0", "a0.h1"], "")
     app = Opened(session)
     async with app.run_test(size=(80, 40)) as pilot:
-        await pilot.press("v", "down")
+        await pilot.press("V", "down")
         await pilot.pause()
         text = text_of(app)
         assert "▸A late" in text
@@ -206,9 +206,9 @@ async def test_groups_are_drawn_with_their_edges_and_dissolved(session: Session)
         await pilot.press("enter")
         await pilot.pause()
         assert app.graph.node == "a2.h1"
-        await pilot.press("v")
+        await pilot.press("V")
         await pilot.pause()
-        await pilot.press("x")
+        await pilot.press("minus")
         await until(pilot, lambda: [group.name for group in session.circuit.groups] == ["early"])
         await until(pilot, lambda: "A early" in text_of(app))
 
@@ -217,7 +217,7 @@ async def test_the_role_of_a_group_is_changed_in_the_group_view(session: Session
     session.set_group("late", ["a2.h1", "m1"], "before")
     app = Opened(session)
     async with app.run_test(size=(80, 40)) as pilot:
-        await pilot.press("v", "down", "r")
+        await pilot.press("V", "down", "R")
         await pilot.pause()
         app.screen.query_one("#role", Input).value = "after"
         await pilot.press("enter")
@@ -265,7 +265,7 @@ async def test_the_list_of_links_is_followed(session: Session) -> None:
 async def test_a_node_is_jumped_to_by_name(session: Session) -> None:
     app = Opened(session)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("slash")
+        await pilot.press("J")
         await pilot.pause()
         await pilot.press(*"a0.h1", "enter")
         await until(pilot, lambda: app.graph.node == "a0.h1")
@@ -286,7 +286,7 @@ async def test_a_refused_command_is_a_message(
     app = Opened(session, "m1")
     async with app.run_test(size=(80, 24)) as pilot:
         session.close()  # every command is refused from here on
-        await pilot.press("r")
+        await pilot.press("R")
         await pilot.pause()
         await pilot.press("g", "enter")
         await until(pilot, lambda: len(app._notifications) > 0)
@@ -321,7 +321,7 @@ async def test_a_circuit_of_three_hundred_nodes(tmp_path: Path) -> None:
 def test_snapshot(snap_compare: Any, session: Session, view: str, size: tuple[int, int]) -> None:
     session.set_group("name movers", ["a2.h1"], "copy the name")
     session.set_group("early", ["a0.h0", "a0.h1"], "")
-    keys = {"nodes": ("down", "down", "space"), "groups": ("v", "down"), "dialog": ("down", "r")}
+    keys = {"nodes": ("down", "down", "space"), "groups": ("V", "down"), "dialog": ("down", "R")}
 
     async def run(pilot: Pilot[Any]) -> None:
         await pilot.press(*keys[view])
@@ -341,3 +341,14 @@ async def test_any_size_of_the_terminal_will_do(session: Session, size: tuple[in
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
         assert "a2.h1" in text_of(app)
+
+
+async def test_escape_lets_the_picked_nodes_go_before_it_leaves(session: Session) -> None:
+    app = Opened(session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("down", "space", "escape")
+        await pilot.pause()
+        assert app.graph.picked == [] and app.answers == []
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.answers == [None]

@@ -126,12 +126,12 @@ async def test_the_help_scrolls_to_its_end_at_80x24() -> None:
         await pilot.pause()
         body = app.screen.query_one("#help-body")
         assert body.max_scroll_y > 0
-        await pilot.press("j", "space", "k")
+        await pilot.press("j", "pagedown", "k")
         assert body.scroll_offset.y > 1
         await pilot.press("G")
         await pilot.pause()
         assert body.scroll_offset.y == body.max_scroll_y
-        await pilot.press("g")
+        await pilot.press("home")
         await pilot.pause()
         assert body.scroll_offset.y == 0
 
@@ -230,6 +230,6 @@ async def test_actions_of_one_name_are_those_of_the_screen_below(tmp_path: Path)
         await pilot.pause()
         sections = {row.keys[0]: row.section for row in key_table(app.screen.active_bindings)}
     assert sections["u"] == graph_keys.GROUPS
-    assert sections["/"] == graph_keys.DRAWING
+    assert sections["J"] == graph_keys.DRAWING
     bench = {action.name: action.group for action in keys.ACTIONS}
     assert bench["undo"] != graph_keys.GROUPS

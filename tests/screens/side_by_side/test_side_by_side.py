@@ -101,7 +101,7 @@ async def put_beside(pilot: Any, path: Path) -> SideBySideScreen:
     await pilot.press("B")
     await until(pilot, lambda: isinstance(app.screen, SideBySideScreen))
     screen = app.screen
-    await pilot.press("o")
+    await pilot.press("L")
     await until(pilot, lambda: isinstance(app.screen, Ask))
     app.screen.query_one(Input).value = str(path)
     await pilot.press("enter")
@@ -141,9 +141,9 @@ async def test_two_circuits_are_put_beside_and_looked_at(
         assert app.screen.view.node == "a1.h1"  # type: ignore[attr-defined]
         await pilot.press("B")
         await until(pilot, lambda: isinstance(app.screen, SideBySideScreen))
-        await pilot.press("x")
+        await pilot.press("minus")
         await until(pilot, lambda: len(session.side_by_side.places) == 1)
-        await pilot.press("x", "D")
+        await pilot.press("minus", "D")
         assert len(session.side_by_side.places) == 1
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, BenchScreen))
@@ -153,7 +153,7 @@ async def test_what_cannot_be_put_there_is_said(session: Session, tmp_path: Path
     app = WorkbenchApp(session=session)
     async with app.run_test(size=SIZES[0]) as pilot:
         await settled(pilot)
-        await pilot.press("B", "o")
+        await pilot.press("B", "L")
         await until(pilot, lambda: isinstance(app.screen, Ask))
         app.screen.query_one(Input).value = str(tmp_path / "none.json")
         await pilot.press("enter")

@@ -122,15 +122,15 @@ async def test_the_whole_tutorial_by_its_keys(size: tuple[int, int]) -> None:
         await user.press("left_square_bracket")
         await user.done("threshold")
         session.set_threshold(1e-12)
-        await user.press("full_stop")
+        await user.press("w")
         assert user.tour.remark is None
         await user.press("e")
         await user.done("next")
-        await user.press("slash", "a", "2", "enter", "i")
+        await user.press("J", "a", "2", "enter", "i")
         assert "query" in await user.done("inputs")
-        await user.press("slash", "l", "o", "g", "enter", "m")
+        await user.press("J", "l", "o", "g", "enter", "m")
         assert "along the circuit" in await user.done("setting")
-        await user.press("m", "m", "slash", "m", "2", "enter", "1")
+        await user.press("m", "m", "J", "m", "2", "enter", "1")
         node = user.bench.panels.readouts.node or ""
         assert f"readouts of {node}" in user.tour.ask
         await user.press("3", "right", "right")
@@ -138,7 +138,7 @@ async def test_the_whole_tutorial_by_its_keys(size: tuple[int, int]) -> None:
         await user.press("g")
         assert isinstance(app.screen, GuidedGraph)
         assert "space picks it" in user.text()
-        await user.press("down", "space", "r")
+        await user.press("down", "space", "R")
         assert isinstance(app.screen, GroupDialog)
         app.screen.query_one("#name", Input).value = "late"
         app.screen.query_one("#role", Input).value = "raise years"
@@ -150,10 +150,10 @@ async def test_the_whole_tutorial_by_its_keys(size: tuple[int, int]) -> None:
         await user.press("2")
         while session.frontier():
             assert user.tour.remark is None
-            await user.press("full_stop", "e")
+            await user.press("w", "e")
         assert session.status().closed
         assert "faithfulness" in await user.done("close")
-        await user.press("slash", "l", "o", "g", "enter", "d")
+        await user.press("J", "l", "o", "g", "enter", "d")
         assert user.tour.remark is None
         await user.press("2", "home", "space")
         await user.done("costs")
@@ -192,7 +192,7 @@ async def test_it_is_left_and_taken_up_again() -> None:
         await user.press("escape")
         over = user.bench.over
         assert not over
-        await user.press("T", "l")
+        await user.press("T", "T")
         assert user.bench.over
         assert user.bench.session.status().can_undo
         assert kept_place()["step"] == "expand"
@@ -204,7 +204,7 @@ async def test_starting_over_from_within() -> None:
         user = await Guided.of(pilot)
         first = user.bench.session.path
         await user.press("y", "y")
-        await pilot.press("T", "s")
+        await pilot.press("T", "X")
         await until(pilot, lambda: app.screen is not user.bench)
         user = await Guided.of(pilot)
         assert user.bench.session.path != first
