@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import PurePath
 from typing import ClassVar
 
 from rich.text import Text
@@ -68,7 +69,9 @@ class SessionList(LineList[SessionRow]):
             return text.append(shorten(one_line(said), width - text.cell_len), "dim")
         model, task = one_line(session.model), one_line(session.task)
         if width < ROOMY:
-            what = " · ".join(filter(None, [one_line(about), model, task]))
+            # Of a path, and of an author's name and a model's, the end tells most.
+            names = [one_line(about), PurePath(model).name, PurePath(task).name]
+            what = " · ".join(filter(None, names))
             text.append(fit(shorten(what, room - 1), room))
         else:
             text.append(fit(shorten(one_line(about or session.path.stem), room - 1), room))
