@@ -1,4 +1,4 @@
-"""What setup offers: models, tasks and former sessions. Looked up in a thread."""
+"""What setup offers: models, tasks and sessions. Looked up in threads."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ NOTES = {"hub": "downloaded from the hub"}
 
 @dataclass(frozen=True)
 class Known:
-    """Names with a word on each, and the sessions, those that are open here first."""
+    """Names with a word on each."""
 
     models: tuple[tuple[str, str], ...] = ()
     tasks: tuple[tuple[str, str], ...] = ()
-    sessions: tuple[SessionRow, ...] = ()
 
 
 def look_up_sessions(open_here: Sequence[OpenHere]) -> tuple[SessionRow, ...]:
-    """The sessions; those that are open may lie anywhere."""
+    """The sessions, those that are open in this app first; these may lie anywhere."""
     from workbench.session.journals import list_sessions, summarised
 
     summaries = list_sessions()
@@ -34,7 +33,7 @@ def look_up_sessions(open_here: Sequence[OpenHere]) -> tuple[SessionRow, ...]:
     return rows([*summaries, *map(summarised, elsewhere)], open_here)
 
 
-def look_up(open_here: Sequence[OpenHere] = ()) -> Known:
+def look_up() -> Known:
     """What is known on this machine; what cannot be read is left out."""
     from workbench.prompts.task_catalogue import TASKS
     from workbench.session.journals import models_to_offer
@@ -46,4 +45,4 @@ def look_up(open_here: Sequence[OpenHere] = ()) -> Known:
     for name, words in SUGGESTED:
         models.setdefault(name, words)
     tasks = tuple((name, built_in.description) for name, built_in in TASKS.items())
-    return Known(tuple(models.items()), tasks, look_up_sessions(open_here))
+    return Known(tuple(models.items()), tasks)

@@ -153,13 +153,15 @@ class SetupScreen(Screen[None]):
         self.query_one("#complaint").display = bool(self.complaint)
         self._offer_means()
         self.looking = Worker(self, "setup")
+        # What a key asked for, and on which the next one may depend.
+        self.doing = Worker(self, "sessions", owes=True)
         self.acting = SessionActions(
-            self, self.looking, complain=self._complain, renew=self.renew_sessions
+            self, self.doing, complain=self._complain, renew=self.renew_sessions
         )
-        open_here = self.open_here()
+        self.call_after_refresh(self.renew_sessions)
         self.call_after_refresh(
             self.looking.put,
-            lambda: look_up(open_here),
+            look_up,
             self._looked_up,
             lambda error: self._complain(error_sentence(error)),
         )
@@ -167,11 +169,13 @@ class SetupScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         self.looking.stop()
+        self.doing.stop()
 
     @property
     def quiet(self) -> bool:
         """Nothing is looked up or waited for."""
-        return self._settling is None and self.looking.waiting == 0
+        waiting = self.looking.waiting + self.doing.waiting
+        return self._settling is None and waiting == 0
 
     # Lists.
 
@@ -179,7 +183,6 @@ class SetupScreen(Screen[None]):
         self.known = known
         self.query_one("#models", NameList).show(known.models)
         self.query_one("#tasks", NameList).show(known.tasks)
-        self._show_sessions(known.sessions)
         model, task = self.query_one("#model", Input), self.query_one("#task", Input)
         if not model.value and known.models:
             model.value = known.models[0][0]
@@ -196,9 +199,9 @@ class SetupScreen(Screen[None]):
         sessions.display = bool(found)
 
     def renew_sessions(self) -> None:
-        """Look the sessions up again: one was named, closed or deleted."""
+        """Look the sessions up; again when one was named, closed or deleted."""
         open_here = self.open_here()
-        self.looking.put(
+        self.doing.put(
             lambda: look_up_sessions(open_here),
             self._show_sessions,
             lambda error: self._complain(error_sentence(error)),
@@ -296,7 +299,7 @@ class SetupScreen(Screen[None]):
             self._complain(str(error))
             return
         # A name that leads nowhere is said here, where it can be mended.
-        self.looking.put(
+        self.doing.put(
             settings.checked,
             self._open,
             lambda error: self._complain(error_sentence(error)),
