@@ -18,7 +18,7 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from screens.base.key_queue import KeyQueue
 from screens.base.tokens import one_line
@@ -70,8 +70,9 @@ class WorkbenchApp(App[None]):
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {FRONT: Screen}
     DEFAULT_MODE = FRONT
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+q", "quit", "quit", show=False, priority=True),
-        Binding("ctrl+l", "redraw", "redraw", show=False, priority=True),
+        Binding("ctrl+q", "quit", "Leave", show=False, priority=True),
+        Binding("ctrl+l", "redraw", "Draw the screen anew", show=False, priority=True),
+        Binding("ctrl+g", "overlay", "Letters to go to panels by", show=False, priority=True),
     ]
 
     def __init__(
@@ -294,6 +295,19 @@ class WorkbenchApp(App[None]):
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen())
 
+    def action_overlay(self) -> None:
+        """Put a letter on every panel and control, to go there by it."""
+        from screens.widgets.overlay import Overlay, targets
+
+        def go(to: Callable[[], object] | None) -> None:
+            if to is not None:
+                to()
+
+        if isinstance(self.screen, Overlay):
+            self.screen.dismiss(None)
+        elif places := targets(self.screen):
+            self.push_screen(Overlay(places), go)
+
     def action_clear_notifications(self) -> None:
         self.clear_notifications()
 
@@ -329,17 +343,19 @@ class WorkbenchApp(App[None]):
 
     # Commands.
 
+    def action_command_palette(self) -> None:
+        """Find everything that one can do or go to."""
+        from screens.palette.screen import Palette
+
+        if not isinstance(self.screen, ModalScreen):
+            self.push_screen(Palette(self, self.screen))
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        yield from self._actions(screen)
         for title, sentence, call in session_commands(self, self.sessions):
             yield SystemCommand(title, sentence, call)
         for command in super().get_system_commands(screen):
             if command.title in ("Theme", "Screenshot", "Quit"):
                 yield command
-
-    def _actions(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        for title, sentence, call in getattr(screen, "palette_commands", list)():
-            yield SystemCommand(title, sentence, call)
 
     def on_unmount(self) -> None:
         self.error_log.close()

@@ -9,13 +9,21 @@ from textual.binding import Binding, BindingType
 
 from screens.base.marks import FOLDED, MARKS, NOT_KEPT, REPEATED
 from screens.base.numbers import signed
+from screens.base.prose import prose
 from screens.base.reference_marks import node_sign, node_words
 from screens.base.tokens import fit, one_line
+from screens.bench.keys import BY_NAME
 from screens.bench.tree_layout import TreeLayout, key_of
 from screens.widgets.line_list import POINTER, LineList
 from workbench.circuits.names import input_of
 from workbench.circuits.tree import TreeRow
 
+NOTHING_YET = (
+    "Everything is open: this is the whole model. Go back from the logits: expand them, and the "
+    "circuit keeps the edges whose effect reaches the threshold."
+)
+FIRST_KEYS = ("expand", "panel('candidates')", "discover", "prompts", "help")
+"""What a circuit begins with."""
 WIDEST = 60  # cells from a name to its number at most: the eye has to cross them
 
 
@@ -77,6 +85,17 @@ class CircuitTree(LineList[TreeRow]):
 
     def key(self, row: TreeRow) -> str:
         return key_of(row)
+
+    def below(self, width: int) -> list[Text]:
+        """What to do, as long as nothing has been done."""
+        if len(self.rows) > 1 or self.laid_out.rows[0].state != "open":
+            return []
+        lines = prose(NOTHING_YET, width - 2)
+        for name in FIRST_KEYS:
+            key = Text(f"{BY_NAME[name].shown:>7}  ", "bold")
+            told = prose(BY_NAME[name].help, width - 11)
+            lines += [key + told[0], *(Text(" " * 9) + line for line in told[1:])]
+        return [Text(" ") + line for line in lines]
 
     def heading(self, width: int) -> Text:
         return Text(fit(" back from the logits", min(width, WIDEST) - 8) + " effect ")

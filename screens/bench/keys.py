@@ -69,6 +69,18 @@ ACTIONS = (
            "Go to the candidate edges.", VIEW, "Panel: candidate edges"),
     Action("panel('readouts')", "3", "3", "readouts",
            "Go to the readouts.", VIEW, "Panel: readouts"),
+    Action("panel('second')", "4", "4", "second readouts",
+           "Go to the second readouts, where V shows them.", VIEW, "Panel: second readouts"),
+    Action("full", "F", "F", "full size",
+           "Let the chosen panel fill the screen, and give the others their places back.",
+           VIEW, "Panel at full size"),
+    Action("more", "V", "V", "more at once",
+           "Show more at once, or less: two readouts on a wide screen, tree and edges on a narrow.",
+           VIEW, "Show more panels at once"),
+    Action("border(-4)", "left_parenthesis", "( )", "border",
+           "Move the chosen panel's border; the mouse drags it.", VIEW, "Narrower panel"),
+    Action("border(4)", "right_parenthesis", ")", "border",
+           "Move the chosen panel's border to the right.", VIEW, "Wider panel"),
     Action("assess", "v", "v", "assess",
            "Ask what a reviewer would ask of the circuit: how faithful, complete, minimal, stable.",
            VIEW, "Assess the circuit"),
@@ -141,6 +153,6 @@ FOOTERS = {
 
 def footer(of: str, *, compares: bool) -> list[Action]:
     """What the footer offers there; `compares`: there is a reference to compare with."""
-    first, *others = FOOTERS[of]
+    first, *others = FOOTERS["readouts" if of == "second" else of]
     compared = ["compare"] if compares and of != "proposal" else []
     return [BY_NAME[name] for name in (first, *compared, *others)]

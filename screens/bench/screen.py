@@ -9,9 +9,8 @@ Glossary: docs/glossary.md#bench.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -25,8 +24,10 @@ from screens.bench.dialogs import BenchDialogs
 from screens.bench.discovery_actions import DiscoveryActions
 from screens.bench.edit_actions import EditActions
 from screens.bench.keys import ACTIONS, BY_NAME, footer
+from screens.bench.layout import Layout
 from screens.bench.one_of_several import OneOfSeveral
 from screens.bench.panels import Panels
+from screens.bench.part_action import by
 from screens.bench.session_runner import EdgesView, SessionRunner
 from screens.bench.shown_edges import ShownEdges
 from screens.bench.status_bar import StatusBar
@@ -42,16 +43,6 @@ if TYPE_CHECKING:
     from screens.graph.screen import GraphScreen
     from screens.readouts.panel import Readouts
     from workbench.session.session import Session
-
-
-def _by(method: Callable[[BenchScreen], Callable[[], None]]) -> Callable[[BenchScreen], None]:
-    """An action of the screen that a method of one of its parts carries out."""
-
-    def act(bench: BenchScreen) -> None:
-        bench.shown.catch_up()
-        method(bench)()
-
-    return act
 
 
 class BenchScreen(OneOfSeveral):
@@ -84,7 +75,7 @@ class BenchScreen(OneOfSeveral):
         self._last = session.status()
 
     def compose(self) -> ComposeResult:
-        panels = Panels(id="main")
+        panels = Panels(Layout(), id="main")
         yield panels
         yield ProposalStrip(
             self.session,
@@ -140,13 +131,6 @@ class BenchScreen(OneOfSeveral):
 
     def on_unmount(self) -> None:
         self.runner.stop(self.session.close)
-
-    def palette_commands(self) -> list[tuple[str, str, Any]]:
-        """Every action, for the command palette."""
-        return [
-            (action.in_palette, action.help, partial(self.run_action, action.call))
-            for action in ACTIONS
-        ]
 
     # Widgets.
 
@@ -217,12 +201,9 @@ class BenchScreen(OneOfSeveral):
         status = self.session.status()
         self.shown.describe(self.threshold)
         read = self.panels.readouts.node
-        titles = {
-            "circuit": f"Circuit: {count(status.edges)} edges",
-            "candidates": f"Edges into {self.view.node}",
-            "readouts": f"Readouts{f' of {read}' if read else ''}",
-        }
-        self.panels.entitle(titles)
+        reading = f"Readouts{f' of {read}' if read else ''}"
+        edges = f"Circuit: {count(status.edges)} edges"
+        self.panels.entitle([edges, f"Edges into {self.view.node}", reading, reading])
         self.strip.renew()
         compares = self.session.reference is not None
         self.query_one("#keys", KeyBar).offer(footer(self.keys_of, compares=compares))
@@ -333,38 +314,40 @@ class BenchScreen(OneOfSeveral):
 
     # What the keys do.
 
-    action_expand = _by(lambda bench: bench.edits.expand)
-    action_keep_or_drop = _by(lambda bench: bench.edits.keep_or_drop)
-    action_keep_above = _by(lambda bench: bench.edits.keep_above)
-    action_drop_all = _by(lambda bench: bench.edits.drop_all)
-    action_keep_all = _by(lambda bench: bench.edits.keep_all)
-    action_toggle_node = _by(lambda bench: bench.edits.toggle_node)
-    action_reopen = _by(lambda bench: bench.edits.reopen)
-    action_undo = _by(lambda bench: bench.edits.undo)
-    action_redo = _by(lambda bench: bench.edits.redo)
-    action_clear = _by(lambda bench: bench.edits.clear)
-    action_threshold_up = _by(lambda bench: bench.edits.threshold_up)
-    action_threshold_down = _by(lambda bench: bench.edits.threshold_down)
-    action_threshold_exactly = _by(lambda bench: bench.edits.threshold_exactly)
-    action_note = _by(lambda bench: bench.edits.note)
-    action_load = _by(lambda bench: bench.edits.load)
-    action_go_back = _by(lambda bench: bench.shown.go_back)
-    action_next_frontier = _by(lambda bench: bench.shown.next_frontier)
-    action_setting = _by(lambda bench: bench.shown.next_setting)
-    action_drop_costs = _by(lambda bench: bench.shown.drop_costs)
-    action_sort = _by(lambda bench: bench.shown.sort)
-    action_cancel = _by(lambda bench: bench.shown.cancel)
-    action_discover = _by(lambda bench: bench.discovering.discover)
-    action_stop_discovery = _by(lambda bench: bench.discovering.stop_discovery)
-    action_step_proposal = _by(lambda bench: bench.strip.begin)
-    action_assess = _by(lambda bench: bench.dialogs.assess)
-    action_beside = _by(lambda bench: bench.dialogs.beside)
-    action_clusters = _by(lambda bench: bench.dialogs.clusters)
-    action_history = _by(lambda bench: bench.dialogs.history)
-    action_prompts = _by(lambda bench: bench.dialogs.prompts)
-    action_model = _by(lambda bench: bench.dialogs.model)
-    action_compare = _by(lambda bench: bench.dialogs.compare)
-    action_export = _by(lambda bench: bench.dialogs.export)
+    action_expand = by(lambda bench: bench.edits.expand)
+    action_keep_or_drop = by(lambda bench: bench.edits.keep_or_drop)
+    action_keep_above = by(lambda bench: bench.edits.keep_above)
+    action_drop_all = by(lambda bench: bench.edits.drop_all)
+    action_keep_all = by(lambda bench: bench.edits.keep_all)
+    action_toggle_node = by(lambda bench: bench.edits.toggle_node)
+    action_reopen = by(lambda bench: bench.edits.reopen)
+    action_undo = by(lambda bench: bench.edits.undo)
+    action_redo = by(lambda bench: bench.edits.redo)
+    action_clear = by(lambda bench: bench.edits.clear)
+    action_threshold_up = by(lambda bench: bench.edits.threshold_up)
+    action_threshold_down = by(lambda bench: bench.edits.threshold_down)
+    action_threshold_exactly = by(lambda bench: bench.edits.threshold_exactly)
+    action_full = by(lambda bench: bench.panels.turn_full)
+    action_more = by(lambda bench: bench.panels.turn_more)
+    action_note = by(lambda bench: bench.edits.note)
+    action_load = by(lambda bench: bench.edits.load)
+    action_go_back = by(lambda bench: bench.shown.go_back)
+    action_next_frontier = by(lambda bench: bench.shown.next_frontier)
+    action_setting = by(lambda bench: bench.shown.next_setting)
+    action_drop_costs = by(lambda bench: bench.shown.drop_costs)
+    action_sort = by(lambda bench: bench.shown.sort)
+    action_cancel = by(lambda bench: bench.shown.cancel)
+    action_discover = by(lambda bench: bench.discovering.discover)
+    action_stop_discovery = by(lambda bench: bench.discovering.stop_discovery)
+    action_step_proposal = by(lambda bench: bench.strip.begin)
+    action_assess = by(lambda bench: bench.dialogs.assess)
+    action_beside = by(lambda bench: bench.dialogs.beside)
+    action_clusters = by(lambda bench: bench.dialogs.clusters)
+    action_history = by(lambda bench: bench.dialogs.history)
+    action_prompts = by(lambda bench: bench.dialogs.prompts)
+    action_model = by(lambda bench: bench.dialogs.model)
+    action_compare = by(lambda bench: bench.dialogs.compare)
+    action_export = by(lambda bench: bench.dialogs.export)
 
     def action_go_in(self) -> None:
         at = self.cursor()
@@ -380,6 +363,16 @@ class BenchScreen(OneOfSeveral):
             if at.row is not None:
                 self.shown.choose(at.row.name)
             self.action_panel("candidates")
+
+    def go_to_node(self, node: str) -> None:
+        """Choose a node; where it is in no row of the tree, go to the edges that could feed it."""
+        self.shown.choose(node)
+        self.action_panel("candidates" if self.panels.row_of(node) is None else "circuit")
+
+    def read_prompt(self, index: int) -> None:
+        """Let the readouts show one prompt, counted from 0."""
+        self.action_panel("readouts")
+        self.panels.readouts.go_to_pair(index)
 
     def action_choose(self, node: str) -> None:
         self.shown.choose(node)
@@ -414,6 +407,9 @@ class BenchScreen(OneOfSeveral):
         self.shown.catch_up()
         self.panels.go_to(panel)
         self.describe()
+
+    def action_border(self, cells: int) -> None:
+        self.panels.move_border(cells)
 
     def action_readout(self, what: str) -> None:
         act = getattr(self.panels.readouts, f"action_{what}")

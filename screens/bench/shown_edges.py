@@ -173,8 +173,7 @@ class ShownEdges:
         edge = self._table.highlighted
         if self._panels.panel == "candidates" and edge is not None:
             node = edge.source
-        if node != self._panels.readouts.node:
-            self._panels.readouts.show(self.session, node)
+        if self._panels.read(self.session, node):
             self._changed()
 
     # Choosing.

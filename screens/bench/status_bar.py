@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from rich.style import Style
@@ -21,7 +22,7 @@ from screens.base.numbers import (
     signed,
 )
 from screens.base.reference_marks import counted, shares
-from screens.base.tokens import one_line
+from screens.base.tokens import fit, one_line
 from workbench.circuits.comparison import Comparison
 from workbench.models.info import ModelInfo
 from workbench.session.views import Status, TaskInfo
@@ -199,7 +200,7 @@ class StatusBar(Widget):
         ]
 
     def _append_message(self, text: Text, width: int) -> None:
-        said = shorten(one_line(self.status.message), width)
+        said = whole_sentences(one_line(self.status.message), width)
         text.append("   " + said, self.get_component_rich_style("status-bar--label"))
 
     def _beside(self, comparison: Comparison, width: int) -> Text:
@@ -247,6 +248,16 @@ class StatusBar(Widget):
         if space >= LEAST_MESSAGE:
             self._append_message(left, space)
         return [head, _ends(left, tail, width)]
+
+
+def whole_sentences(words: str, width: int) -> str:
+    """As many sentences as fit, the first ones; of one that is too long, its beginning."""
+    if len(words) <= width:
+        return words
+    sentences = re.split(r"(?<=[.!?]) ", words)
+    while len(sentences) > 1 and len(" ".join(sentences)) > width:
+        sentences.pop()
+    return fit(" ".join(sentences), width).rstrip()
 
 
 def _joined(items: list[Text], gap: str) -> Text:

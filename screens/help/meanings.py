@@ -41,7 +41,7 @@ MEANINGS: dict[str, Meaning] = {
     "o": Meaning("o", "Write to a file.", ("export", "report", "wish('export')")),
     "t": Meaning("t", "Type it exactly.", ("settings", "threshold_exactly", "wish('select')")),
     "W": Meaning("W", "Write words about it.", ("entitle", "note")),
-    "V": Meaning("V", "The next view.", ("groups", "view")),
+    "V": Meaning("V", "The next view.", ("groups", "more", "view")),
     "L": Meaning("L", "Take a circuit from elsewhere.",
                  ("add_file", "answer('other')", "load", "take", "wish('take')")),
     "D": Meaning("D", "Discoveries.", ("add_found", "discover", "wish('new')")),
@@ -54,6 +54,7 @@ MEANINGS: dict[str, Meaning] = {
     "1": Meaning("1", "The first panel.", ("panel('circuit')", "panel('prompts')")),
     "2": Meaning("2", "The second panel.", ("panel('candidates')", "panel('faithfulness')")),
     "3": Meaning("3", "The third panel.", ("panel('overlap')", "panel('readouts')")),
+    "4": Meaning("4", "The fourth panel.", ("panel('second')", "panel('worth')")),
     "question_mark": Meaning("?", "Help, and away again.", ("help", "leave")),
     "f1": Meaning("F1", "Help, and away again.", ("help", "leave")),
 }  # fmt: skip

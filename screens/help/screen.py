@@ -45,10 +45,16 @@ class HelpScreen(PaneSearch, ModalScreen[None]):
         *SEARCH_BINDINGS,
     ]
 
-    def __init__(self, panel: str = "") -> None:
-        """`panel` is the name of the focused one, for the title."""
+    def __init__(self, panel: str = "", *, seek: str = "") -> None:
+        """Help on a panel.
+
+        Args:
+            panel: the name of the focused one, for the title.
+            seek: go to where this term is explained.
+        """
         super().__init__()
         self.panel = panel
+        self._seek = seek
 
     def compose(self) -> ComposeResult:
         with Vertical(id="help-box"):
@@ -70,6 +76,12 @@ class HelpScreen(PaneSearch, ModalScreen[None]):
         paragraphs = explanations(self._below) or [PANELS.get(self.panel, "")]
         text = help_text(paragraphs, self._keys, terms, width)
         self.query_one("#help-text", Static).update(text)
+        if self._seek:
+            lines = text.plain.split("\n")
+            at = [i for i, line in enumerate(lines) if line.startswith(self._seek)]
+            self.call_after_refresh(
+                self.search_pane().scroll_to, y=at[-1] if at else 0, animate=False
+            )
 
     def search_pane(self) -> VerticalScroll:
         return self.query_one("#help-body", VerticalScroll)

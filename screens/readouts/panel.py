@@ -380,14 +380,15 @@ task is judged.
             return
         n_pairs = self.session.task.n_pairs
         if self.pair is None:
-            self._go_to_pair(0 if by > 0 else n_pairs - 1)
+            self.go_to_pair(0 if by > 0 else n_pairs - 1)
         else:
-            self._go_to_pair((self.pair + by) % n_pairs)
+            self.go_to_pair((self.pair + by) % n_pairs)
 
     def action_mean(self) -> None:
-        self._go_to_pair(None)
+        self.go_to_pair(None)
 
-    def _go_to_pair(self, pair: int | None) -> None:
+    def go_to_pair(self, pair: int | None) -> None:
+        """Read one prompt, counted from 0; None: the mean over all."""
         if self.session is None or pair == self.pair:
             return
         self.pair = pair

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +20,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Button, Input, Static
 
+from screens.base.actions import Action
 from screens.base.numbers import count
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
@@ -32,7 +32,6 @@ from screens.setup.keys import (
     PAIR,
     QUIT,
     SESSION_ACTIONS,
-    SETUP_ACTIONS,
     TUTORIAL,
 )
 from screens.setup.known import Known, look_up, look_up_sessions
@@ -66,7 +65,7 @@ class SetupScreen(Screen[None]):
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
     AUTO_FOCUS = "#model"
-    ACTIONS = SETUP_ACTIONS
+    ACTIONS: ClassVar[tuple[Action, ...]] = (OPEN, TUTORIAL, PAIR, BACK, *SESSION_ACTIONS)
     BINDINGS: ClassVar[list[BindingType]] = [
         OPEN.binding(),
         TUTORIAL.binding(),
@@ -413,15 +412,3 @@ class SetupScreen(Screen[None]):
         from screens.help.screen import HelpScreen
 
         self.app.push_screen(HelpScreen("setup"))
-
-    def palette_commands(self) -> list[tuple[str, str, Any]]:
-        turn = partial(self.action_pair, 1)
-        return [
-            (f"Open ({OPEN.shown})", OPEN.help, self.action_open),
-            (
-                f"{TUTORIAL.label.capitalize()} ({TUTORIAL.shown})",
-                TUTORIAL.help,
-                self.action_tutorial,
-            ),
-            (f"{PAIR.label.capitalize()} ({PAIR.shown})", PAIR.help, turn),
-        ]

@@ -8,8 +8,7 @@ palette did it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -116,13 +115,6 @@ class GuidedBench(Guided, BenchScreen):
         self.call_after_refresh(self.watch_user)
         if self._said:
             self.notify(self._said, title="Tutorial", timeout=12, markup=False)
-
-    def palette_commands(self) -> list[tuple[str, str, Any]]:
-        mine = () if self.over else TUTORIAL_ACTIONS
-        return [
-            *super().palette_commands(),
-            *((a.in_palette, a.help, partial(self.run_action, a.call)) for a in mine),
-        ]
 
     # Watching.
 

@@ -93,6 +93,10 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
         """What stands in place of the rows when there are none."""
         return ""
 
+    def below(self, width: int) -> list[Text]:
+        """What stands below the last row, where there is room for all of it."""
+        return []
+
     def words(self, row: Row) -> str:
         """In which words a search finds a row: its line, and the key that it may show cut."""
         width = max(1, self.scrollable_content_region.width)
@@ -205,6 +209,15 @@ class LineList(ScrollView, Generic[Row], can_focus=True):
             )
         if not self.rows and y == self.HEADING + 1:
             return self._strip(Text("  " + self.empty()), width, self._style("rows--quiet"))
+        if index > len(self.rows) and self.rows:
+            return self._below(index - len(self.rows) - 1, width)
+        return Strip.blank(width, self.rich_style)
+
+    def _below(self, line: int, width: int) -> Strip:
+        room = self.scrollable_content_region.height - self.HEADING - len(self.rows) - 1
+        lines = self.below(width) if room > 0 else []
+        if len(lines) <= room and line < len(lines):
+            return self._strip(lines[line], width, self._style("rows--quiet"))
         return Strip.blank(width, self.rich_style)
 
     def _style(self, name: str) -> Style:

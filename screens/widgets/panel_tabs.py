@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -36,14 +38,24 @@ class PanelTabs(Widget):
             self._titles, self._shown = dict(titles), shown
             self.refresh()
 
+    def places(self) -> dict[str, Region]:
+        """Where on the screen each panel's name stands."""
+        places, x = {}, self.region.x
+        for panel, label in self._labels().items():
+            places[panel] = Region(x, self.region.y, cell_len(label) + 2, 1)
+            x += cell_len(label) + 3
+        return places
+
+    def _labels(self) -> dict[str, str]:
+        titles = self._titles
+        if sum(len(title) + 5 for title in titles.values()) > self.size.width:
+            titles = {panel: re.split(r"[\W]", title)[0] for panel, title in titles.items()}
+        return {panel: f"{n} {title}" for n, (panel, title) in enumerate(titles.items(), 1)}
+
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        titles = self._titles
-        if sum(len(title) + 5 for title in titles.values()) > width:
-            titles = {panel: re.split(r"[\W]", title)[0] for panel, title in titles.items()}
         text = Text()
-        for number, (panel, title) in enumerate(titles.items(), 1):
-            label = f"{number} {title}"
+        for panel, label in self._labels().items():
             shown = panel == self._shown
             style = Style(meta={"@click": f"screen.panel('{panel}')"})
             if shown:

@@ -182,7 +182,7 @@ class Search(ModalScreen[None]):
         Binding("down", "turn(1)", "The next match", show=False, priority=True),
         Binding("up", "turn(-1)", "The match before", show=False, priority=True),
     ]
-    DEFAULT_CSS = """
+    CSS = """
     Search {
         align: left bottom;
         background: transparent;

@@ -212,7 +212,7 @@ def same(one: Shown, other: Shown) -> bool:
 def test_from_the_logits_to_a_script(place: Place) -> None:
     """The whole job: step backward, toggle, undo, be killed, resume, close, export, evaluate."""
     with place.open() as terminal:
-        start = message(terminal, "Everything is open")
+        start = message(terminal, "Expand the logits")
         assert (start.edges, start.faithfulness, start.open) == (0, 1.0, True)
         assert start.circuit == start.model
         assert start.model == pytest.approx(place.clean, abs=1e-3)
@@ -265,7 +265,7 @@ def test_from_the_logits_to_a_script(place: Place) -> None:
 
 def test_nothing_is_lost_by_a_kill_among_keys_a_torn_line_and_a_hang_up(place: Place) -> None:
     with place.open() as terminal:
-        message(terminal, "Everything is open")
+        message(terminal, "Expand the logits")
         terminal.press("e")
         expanded = message(terminal, "Expanded logits")
         terminal.type("2" + " j" * 10)

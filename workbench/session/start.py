@@ -173,9 +173,9 @@ def begin(opened: Opened, path: Path, circuit_path: Path | None = None) -> Sessi
     journal = Journal.create(path, header(opened, threshold))
     try:
         history = History(State.start(opened.engine.model.graph, threshold))
-        message = "Everything is open: this is the whole model. Expand the logits to begin."
+        message = "Expand the logits to begin."
         if truth(opened.settings.model, opened.info.name) is not None:
-            message = "Everything is open: expand the logits. The true circuit comes along."
+            message += " The true circuit comes along."
         session = Session(opened, journal, history, message=message)
         if circuit_path is not None:
             session.load(circuit_path)

@@ -17,6 +17,7 @@ from screens.discovery.discovery_line import DiscoveryLine
 from screens.discovery.proposal_strip import ProposalStrip
 from screens.discovery.results import Results, SelectAgain
 from screens.help.screen import HelpScreen
+from screens.palette.entries import entries
 from screens.widgets.choice import Choice
 from screens.widgets.dialogs import Confirm, Export
 from screens.widgets.name_list import NameList
@@ -694,7 +695,7 @@ async def test_all_of_it_is_in_the_palette(session: Session) -> None:
     app = WorkbenchApp(session=session)
     async with app.run_test(size=NARROW) as pilot:
         bench = await settled(pilot)
-        names = [name for name, _, _ in bench.palette_commands()]
+        names = [entry.title for entry in entries(app, bench)]
         for name in ("Discover circuits (D)", "Step through the proposal (P)",
                      "Stop the discovery (S)"):  # fmt: skip
             assert name in names

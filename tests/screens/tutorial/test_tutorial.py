@@ -19,6 +19,7 @@ from screens.graph import keys as graph_keys
 from screens.graph.group_dialog import GroupDialog
 from screens.graph.screen import GraphScreen
 from screens.help.key_table import key_table, written
+from screens.palette.entries import entries
 from screens.setup.screen import SetupScreen
 from screens.tutorial.dialog import TutorialDialog
 from screens.tutorial.guided import GuidedBench, GuidedGraph
@@ -310,7 +311,8 @@ async def test_the_help_and_the_palette_know_its_keys(tmp_path: Path) -> None:
             rows = key_table(pilot.app.screen.active_bindings)
             shown = {key for row in rows if row.section == GROUP for key in row.keys}
             assert shown == {written(action.keys) for action in TUTORIAL_ACTIONS}
-        titles = [title for title, *_ in user.bench.palette_commands()]
+        assert isinstance(pilot.app, WorkbenchApp)
+        titles = [entry.title for entry in entries(pilot.app, user.bench)]
         assert "Tutorial: next step (y)" in titles
         assert any(title.startswith("Expand") for title in titles)
 

@@ -1,0 +1,16 @@
+"""Actions of the bench that one of its parts carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def by(method: Callable[[Any], Callable[[], None]]) -> Callable[[Any], None]:
+    """An action of the bench's screen that a method of one of its parts carries out."""
+
+    def act(bench: Any) -> None:
+        bench.shown.catch_up()
+        method(bench)()
+
+    return act
