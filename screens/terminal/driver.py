@@ -39,6 +39,7 @@ def light_driver(driver_class: type[Driver], line: Line) -> type[Driver]:
 
     class LightDriver(LinuxDriver):
         title = ""
+        title_is_kept = False
 
         def write(self, data: str) -> None:
             if light := line.take(data):
@@ -48,12 +49,16 @@ def light_driver(driver_class: type[Driver], line: Line) -> type[Driver]:
             line.forget()  # others may have written before
             super().start_application_mode()
             if has_title():
-                super().write(KEEP_TITLE)
+                # One that was stopped from outside goes on without having given it back.
+                if not self.title_is_kept:
+                    super().write(KEEP_TITLE)
+                    self.title_is_kept = True
                 self.entitle(self.title)
 
         def stop_application_mode(self) -> None:
-            if has_title():
+            if self.title_is_kept:
                 super().write(RESTORE_TITLE)
+                self.title_is_kept = False
             super().stop_application_mode()
 
         def entitle(self, title: str) -> None:

@@ -40,6 +40,10 @@ def test_the_title_says_what_is_shown_and_is_given_back(tmp_path: Path, asked: b
         terminal.wait_for(r"edges 0/479")
         assert terminal.output.rfind(ON_THE_BENCH) > terminal.output.rfind(IN_SETUP)
         if asked:
+            os.kill(terminal.process.pid, signal.SIGSTOP)
+            os.kill(terminal.process.pid, signal.SIGCONT)
+            terminal.read(1)
+            assert terminal.output.count(KEPT) == 1
             os.kill(terminal.process.pid, signal.SIGTERM)
             assert terminal.wait_for_exit() == 128 + signal.SIGTERM
         else:
