@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -18,6 +19,7 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.notifications import Notification, Notify, SeverityLevel
 from textual.screen import ModalScreen, Screen
 
 from screens.base.key_queue import KeyQueue
@@ -40,7 +42,9 @@ from screens.open_sessions import FRONT, OpenSessions
 from screens.session_commands import entitle_session, offer_to_take_over, session_commands
 from screens.terminal.driver import entitle, light_driver
 from screens.terminal.line import Line
+from screens.toasts import Toasts
 from screens.widgets.too_small import fit_screen
+from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
@@ -95,6 +99,7 @@ class WorkbenchApp(App[None]):
         self._leaving = Leaving(self, self.sessions)
         self.error_log = ErrorLog()
         self.key_queue = KeyQueue(self, owed)
+        self.toasts = Toasts(self)
 
     @property
     def left(self) -> Session | None:
@@ -112,7 +117,7 @@ class WorkbenchApp(App[None]):
         return light_driver(super().get_driver_class(), self.line)
 
     def on_mount(self) -> None:
-        self.screen_change_signal.subscribe(self, self._fit)
+        self.screen_change_signal.subscribe(self, self._changed)
         if self.session is not None:
             self.show_bench(self.session)
         elif self.tutorial is not None:
@@ -311,6 +316,22 @@ class WorkbenchApp(App[None]):
     def action_clear_notifications(self) -> None:
         self.clear_notifications()
 
+    # Toasts.
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
+        told = Notification(message, title, severity, seconds, markup=markup)
+        if not self.toasts.holds(told):
+            self.post_message(Notify(told))
+
     # The size of the terminal.
 
     def on_resize(self, event: events.Resize) -> None:
@@ -328,8 +349,9 @@ class WorkbenchApp(App[None]):
             return
         await super().on_event(event)
 
-    def _fit(self, screen: Screen[Any]) -> None:
+    def _changed(self, screen: Screen[Any]) -> None:
         fit_screen(screen, self.size.width, self.size.height)
+        self.toasts.changed(screen)
 
     def refresh(
         self, *, repaint: bool = True, layout: bool = False, recompose: bool = False
@@ -354,8 +376,25 @@ class WorkbenchApp(App[None]):
         for title, sentence, call in session_commands(self, self.sessions):
             yield SystemCommand(title, sentence, call)
         for command in super().get_system_commands(screen):
-            if command.title in ("Theme", "Screenshot", "Quit"):
+            if command.title in ("Theme", "Quit"):
                 yield command
+        yield SystemCommand(
+            "Screenshot", "Write what is on the screen to an SVG file here.", self.action_screenshot
+        )
+
+    def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
+        """Write the screen to a file of the folder that one is in, and say its name."""
+        from workbench.base.write_file import write_bytes
+
+        folder = Path(path or ".").absolute()
+        names = (f"workbench-{number}.svg" for number in count(1))
+        written = folder / (filename or next(n for n in names if not (folder / n).exists()))
+        try:
+            write_bytes(written, self.export_screenshot().encode())
+        except WorkbenchError as error:
+            self.notify(str(error), severity="error", markup=False, timeout=10)
+        else:
+            self.notify(f"Written: {written}", markup=False, timeout=8)
 
     def on_unmount(self) -> None:
         self.error_log.close()

@@ -12,7 +12,7 @@ from screens.widgets.line_list import POINTER, LineList
 from workbench.assessment.catalogue import Part
 
 TITLE = 22
-ASKED, STALE, BROKEN = "·", "~", "✗"
+ASKED, STALE = "·", "~"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class PartRow:
         stale: the answer is about the circuit before an edit.
         done: the fraction done while it is being computed, else None.
         waiting: it is to be computed after others.
-        failed: its computation failed.
+        failed: there is a reason why it could not be answered.
     """
 
     part: Part
@@ -40,7 +40,7 @@ class PartList(LineList[PartRow]):
 
     HELP = """\
 The questions that an assessment asks of a circuit. **enter** answers one for the circuit as it
-stands, **a** all of them; stepping on the bench goes on meanwhile. A ~ before an answer says that
+stands, **A** all of them; stepping on the bench goes on meanwhile. A ~ before an answer says that
 the circuit was edited since; what was found then stays until it is asked again.
 """
 
@@ -58,7 +58,7 @@ the circuit was edited since; what was found then stays until it is asked again.
         if row.waiting:
             return PENDING
         if row.failed:
-            return f"{BROKEN} failed"
+            return "no answer"
         if not row.answer:
             return ASKED
         return (STALE if row.stale else "") + row.answer

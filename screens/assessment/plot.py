@@ -27,8 +27,9 @@ def plot(plt: Any, name: str, result: Any) -> bool:
 
 def faithfulness(plt: Any, result: Faithfulness) -> bool:
     xs = list(range(1, len(result.prompts) + 1))
-    plt.plot(xs, [p.model_metric for p in result.prompts], label="model", marker="braille")
+    plt.scatter(xs, [p.model_metric for p in result.prompts], label="model", marker="o")
     plt.scatter(xs, [p.circuit_metric for p in result.prompts], label="circuit", marker="x")
+    plt.xticks(_whole(len(xs)))
     plt.title(f"{result.metric} of each prompt, largest shortfall first")
     return len(xs) > 1
 
@@ -89,6 +90,7 @@ def completeness(plt: Any, result: Completeness) -> bool:
 def minimality(plt: Any, result: Minimality) -> bool:
     changes = sorted((abs(loss.change) for loss in result.edges), reverse=True)
     plt.plot(list(range(1, len(changes) + 1)), changes, marker="braille")
+    plt.xticks(_whole(len(changes)))
     plt.title(f"|change of {result.metric}| without each edge, largest first")
     return len(changes) > 1
 
@@ -107,6 +109,11 @@ def chance(plt: Any, result: Chance) -> bool:
     return drawn
 
 
+def _whole(n: int, about: int = 6) -> list[int]:
+    """Some `about` of the numbers 1 to n: there is no prompt and no edge between two."""
+    return list(range(1, n + 1, max(1, -(-n // about))))
+
+
 def _histogram(values: list[float]) -> tuple[list[int], list[float]]:
     """Counts, and the middles of the bins that they are of."""
     low, high = min(values), max(values)
@@ -121,6 +128,7 @@ def stability(plt: Any, result: Stability) -> bool:
     for again, marker in zip(result.resamplings, ("braille", "dot"), strict=False):
         shares = sorted((edge.share for edge in again.edges), reverse=True)
         plt.plot(list(range(1, len(shares) + 1)), shares, label=again.kind, marker=marker)
+    plt.xticks(_whole(max((len(again.edges) for again in result.resamplings), default=1)))
     plt.ylim(0, 1)
     plt.title("share of times that each edge is found again")
     return any(len(again.edges) > 1 for again in result.resamplings)

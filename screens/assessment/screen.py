@@ -144,7 +144,8 @@ class AssessmentScreen(PaneSearch, Screen[None]):
         held = self.session.assessor.held.get(part.name)
         width = self.query_one("#answer").scrollable_content_region.width - 1
         stale = held is not None and held.revision != self.session.status().revision
-        wanted = (part.name, held, stale, self.failed.get(part.name), width)
+        under_way = part.name in self.waiting
+        wanted = (part.name, held, stale, self.failed.get(part.name), under_way, width)
         if width < 1 or wanted == self._shown:
             return
         moved = self._shown is None or self._shown[0] != part.name
@@ -165,7 +166,8 @@ class AssessmentScreen(PaneSearch, Screen[None]):
         if part.name in self.failed:
             lines += [Text(), *prose(self.failed[part.name], width, "bold")]
         if held is None:
-            lines += [Text("Not asked yet: enter asks it.")]
+            if part.name not in self.failed and part.name not in self.waiting:
+                lines += [Text("Not asked yet: enter asks it.")]
         elif stale:
             lines += prose("The circuit was edited since: enter asks it anew.", width)
         return Text("\n").join(lines)

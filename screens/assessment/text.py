@@ -70,7 +70,7 @@ def faithfulness(result: Faithfulness, width: int) -> Iterable[Text]:
     )
     for prompt in prompts[:SHOWN]:
         right = " " if prompt.right else "✗"
-        text = Text(f"{prompt.index:>5}{right}{plain(prompt.model_metric, 3):>9}")
+        text = Text(f"{prompt.index + 1:>5}{right}{plain(prompt.model_metric, 3):>9}")
         text.append(f"{plain(prompt.circuit_metric, 3):>9}{signed(prompt.shortfall, 3):>9}  ")
         text.append(fit(show_token(prompt.top, 10), 11), "" if prompt.agrees else "bold")
         text.append(fit(one_line(prompt.clean), max(10, width - text.cell_len)))
@@ -275,7 +275,7 @@ def faithfulness_summary(result: Faithfulness) -> str:
 
 def curve_summary(result: Curves) -> str:
     absolute = next((c for c in result.curves if c.absolute), None)
-    return ABSENT if absolute is None else f"CMD {plain(absolute.linear.cmd, 3)}"
+    return ABSENT if absolute is None else f"distance {plain(absolute.linear.cmd, 3)}"
 
 
 def directions_summary(result: Directions) -> str:
@@ -288,7 +288,7 @@ def completeness_summary(result: Completeness) -> str:
 
 
 def minimality_summary(result: Minimality) -> str:
-    return f"{sum(loss.improves or loss.dead for loss in result.edges)} spare"
+    return f"{sum(loss.improves or loss.dead for loss in result.edges)} not needed"
 
 
 def chance_summary(result: Chance) -> str:
@@ -302,4 +302,6 @@ def hypotheses_summary(result: Hypotheses) -> str:
 
 
 def stability_summary(result: Stability) -> str:
-    return f"J {plain(result.resamplings[0].jaccard.mean, 2)}" if result.resamplings else ABSENT
+    return (
+        f"Jaccard {plain(result.resamplings[0].jaccard.mean, 2)}" if result.resamplings else ABSENT
+    )

@@ -6,11 +6,13 @@ from workbench.engine.effect_settings import ALONG, FULL, WITHIN
 
 KEPT, PREVIEWED, DROPPED = "●", "◌", "○"
 PROPOSED = "◇"
+NOTED = "✎"
 EDGE_LEGEND = {
     KEPT: "kept: the edge is in the circuit",
     PREVIEWED: "would be kept at this threshold",
     DROPPED: "not kept: the edge is corrupted",
     f"{DROPPED}{PROPOSED} {KEPT}{PROPOSED}": "a discovery proposes to keep it, or to drop it",
+    NOTED: "there is a note on the edge",
 }
 """Marks of candidate edges."""
 
@@ -26,6 +28,7 @@ TREE_LEGEND = {
     "■": "the embeddings",
     "↑": "stands further up already, with what feeds it",
     "▹": "folded: what feeds it is hidden",
+    NOTED: "there is a note on it, or on its edge into the node above",
 }
 """Marks in the circuit's tree."""
 

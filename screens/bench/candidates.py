@@ -7,14 +7,14 @@ The table owns order, filter, columns and marks. It knows no session: the bench 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from screens.base.marks import DROPPED, KEPT, PREVIEWED, PROPOSED
+from screens.base.marks import DROPPED, KEPT, NOTED, PREVIEWED, PROPOSED
 from screens.base.numbers import ABSENT, PENDING, bar, digits_for, signed
 from screens.base.reference_marks import SIGNS
 from screens.base.tokens import fit, one_line
@@ -113,6 +113,7 @@ class Candidates(LineList[Candidate]):
         self.costing = False
         self.comparing = False
         self.finder = ""
+        self.noted: frozenset[str] = frozenset()
         self.in_flight: dict[str, bool] = {}
         self.order: Callable[[str], int] = lambda name: 0
         self.nothing = "No edges."
@@ -230,6 +231,12 @@ class Candidates(LineList[Candidate]):
 
     # Lines.
 
+    def mark_notes(self, targets: Iterable[str]) -> None:
+        """Mark the edges on which there are notes."""
+        if frozenset(targets) != self.noted:
+            self.noted = frozenset(targets)
+            self.refresh()
+
     def columns(self, width: int) -> list[tuple[str, int, int]]:
         """Columns with their first cell and width, as many as there is room for."""
         marks = 3 if self._proposing else 2
@@ -304,7 +311,8 @@ class Candidates(LineList[Candidate]):
                 differs = row.reference in ("missing", "extra")
                 text.append(sign.ljust(cells), self.ink("candidates--differs") if differs else "")
             elif name == "source":
-                text.append(fit(row.source, cells), kept_style)
+                noted = f" {NOTED}" if row.edge in self.noted else ""
+                text.append(fit(row.source, cells - len(noted)) + noted, kept_style)
             elif name == "input":
                 text.append(fit(input_of(row.destination), cells))
             elif name == "eap":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
-from screens.base.marks import FOLDED, MARKS, NOT_KEPT, REPEATED
+from screens.base.marks import FOLDED, MARKS, NOT_KEPT, NOTED, REPEATED
 from screens.base.numbers import signed
 from screens.base.prose import prose
 from screens.base.reference_marks import node_sign, node_words
@@ -51,6 +52,13 @@ class CircuitTree(LineList[TreeRow]):
         self.laid_out = TreeLayout()
         self.folded: set[str] = set()
         self.chosen: str | None = None
+        self.noted: frozenset[str] = frozenset()
+
+    def mark_notes(self, targets: Iterable[str]) -> None:
+        """Mark the nodes and edges on which there are notes."""
+        if frozenset(targets) != self.noted:
+            self.noted = frozenset(targets)
+            self.refresh()
 
     def show_tree(self, layout: TreeLayout, *, to: str | None = None) -> None:
         """Show these rows but for those that are folded away."""
@@ -118,6 +126,8 @@ class CircuitTree(LineList[TreeRow]):
             text.append(" " + REPEATED, self.ink("circuit-tree--guide"))
         elif self.key(row) in self.folded:
             text.append(" " + FOLDED)
+        if self.noted and not self.noted.isdisjoint((row.name, self.key(row))):
+            text.append(" " + NOTED)
         if sign := node_sign(row.reference, row.node_reference):
             text.append(" " + sign, self.ink("circuit-tree--differs"))
         number = "" if row.effect is None else signed(row.effect, self.laid_out.digits)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
 from textual.screen import Screen
 
 from screens.base.tokens import one_line
@@ -60,12 +59,12 @@ class BenchDialogs:
     def beside(self) -> None:
         from screens.side_by_side.screen import SideBySideScreen
 
-        def back(edge: str | None) -> None:
-            self._refresh()
-            if edge is not None:
-                self._go_to_edge(edge)
+        self._screen.app.push_screen(SideBySideScreen(self.session), self._back_to_edge)
 
-        self._screen.app.push_screen(SideBySideScreen(self.session), back)
+    def _back_to_edge(self, edge: str | None) -> None:
+        self._refresh()
+        if edge is not None:
+            self._go_to_edge(edge)
 
     def clusters(self) -> None:
         from screens.clusters.screen import ClustersScreen
@@ -95,12 +94,9 @@ class BenchDialogs:
         self._screen.app.push_screen(HelpScreen(of))
 
     def history(self) -> None:
-        from screens.widgets.dialogs import TextDialog
+        from screens.history.screen import HistoryScreen
 
-        lines = self.session.commands()
-        text = Text("\n".join(f"{i:>4}  {one_line(line)}" for i, line in enumerate(lines, 1)))
-        title = "The commands that led here" if lines else "No commands yet"
-        self._screen.app.push_screen(TextDialog(title, text))
+        self._screen.app.push_screen(HistoryScreen(self.session), self._back_to_edge)
 
     def prompts(self) -> None:
         from screens.widgets.prompts import PromptsDialog

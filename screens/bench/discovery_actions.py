@@ -103,7 +103,7 @@ class DiscoveryActions:
         if not kept.kept:
             words = (
                 f"{asked}none kept: the chosen {kept.unit} do not join the input to the logits. "
-                "D lists the results; there, e selects more, or greedily."
+                "D lists the results; there, t selects more, or greedily."
             )
         title = f"{held.name} is done"
         if held.failure:

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.events import Key
 from textual.widgets import Input, Static
 
-from screens.base.marks import SETTINGS
+from screens.base.marks import NOTED, SETTINGS
 from screens.base.numbers import count
 from screens.base.tokens import one_line
 from screens.bench.candidates import Candidates
@@ -56,6 +56,7 @@ class EdgesPanel(Vertical):
         state: str,
         metric: str,
         threshold: float,
+        note: str,
         sweep: Sweep | None,
         stopped: bool,
     ) -> None:
@@ -69,6 +70,8 @@ class EdgesPanel(Vertical):
                 style = _link(f"screen.inputs('{name}')", chosen)
                 text.append(f" [{shown}]" if chosen else f"  {shown} ", style)
         text.append("  " + state, "dim")
+        if note:
+            text.append(f"  {NOTED} {one_line(note)}")
         name, definition = SETTINGS[view.setting]
         text.append("\n")
         text.append(name, _link("screen.setting()"))

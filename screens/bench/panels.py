@@ -111,6 +111,13 @@ class Panels(Vertical):
 
         return self.query_one("#second" if self.panel == "second" else "#readouts", Readouts)
 
+    @property
+    def both_readouts(self) -> tuple[Readouts, Readouts]:
+        """The readouts and the second ones, which are seen where there is room."""
+        from screens.readouts.panel import Readouts
+
+        return self.query_one("#readouts", Readouts), self.query_one("#second", Readouts)
+
     def read(self, session: Session, node: str) -> bool:
         """Let the readouts show a component; whether they showed another one before."""
         from screens.readouts.panel import Readouts

@@ -28,6 +28,7 @@ from screens.bench.layout import Layout
 from screens.bench.one_of_several import OneOfSeveral
 from screens.bench.panels import Panels
 from screens.bench.part_action import by
+from screens.bench.place_keeper import PlaceKeeper
 from screens.bench.session_runner import EdgesView, SessionRunner
 from screens.bench.shown_edges import ShownEdges
 from screens.bench.status_bar import StatusBar
@@ -53,7 +54,7 @@ class BenchScreen(OneOfSeveral):
         runner: runs its commands and sweeps.
         shown: which edges it shows; it follows the cursor.
         edits, discovering: what the keys that edit, and those of discoveries, do.
-        dialogs: opens dialogs and other screens.
+        dialogs, place: opens dialogs and other screens; keeps where the user is.
     """
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
@@ -94,6 +95,7 @@ class BenchScreen(OneOfSeveral):
         self.show_title()
         self.refresh_all(anew=True)
         self.shown.read_component()
+        self.place.begin()
         for news in welcome(self.session):
             self._tell(news)
 
@@ -107,6 +109,7 @@ class BenchScreen(OneOfSeveral):
             progress=lambda: self.shown.moved(),
         )
         self.shown = ShownEdges(session, runner, self.panels, changed=self.describe)
+        self.place = PlaceKeeper(session, self, self.panels, self.shown)
         self.edits = EditActions(
             session, self, table, command=self.command, cursor=self.cursor, describe=self.describe
         )
@@ -130,6 +133,7 @@ class BenchScreen(OneOfSeveral):
         )
 
     def on_unmount(self) -> None:
+        self.place.close()
         self.runner.stop(self.session.close)
 
     # Widgets.
@@ -191,6 +195,9 @@ class BenchScreen(OneOfSeveral):
         self.shown.settle()
         self.shown.look(anew=anew)
 
+    def on_screen_suspend(self) -> None:
+        self.place.note()
+
     def on_screen_resume(self) -> None:
         """Back from another screen, on which groups or the circuit may have changed."""
         if self.is_mounted and not self.runner.busy:
@@ -198,11 +205,10 @@ class BenchScreen(OneOfSeveral):
 
     def describe(self) -> None:
         """Bring titles, headings and the footer up to date."""
-        status = self.session.status()
         self.shown.describe(self.threshold)
         read = self.panels.readouts.node
         reading = f"Readouts{f' of {read}' if read else ''}"
-        edges = f"Circuit: {count(status.edges)} edges"
+        edges = f"Circuit: {count(self.session.status().edges)} edges"
         self.panels.entitle([edges, f"Edges into {self.view.node}", reading, reading])
         self.strip.renew()
         compares = self.session.reference is not None
@@ -419,9 +425,7 @@ class BenchScreen(OneOfSeveral):
         self.dialogs.graph(self.graph_screen())
 
     def graph_screen(self) -> GraphScreen:
-        from screens.graph.screen import GraphScreen
-
-        return GraphScreen(self.session, self.cursor().node)
+        return self.place.graph_screen(self.cursor().node)
 
     def action_help(self) -> None:
         self.dialogs.help(self.keys_of)

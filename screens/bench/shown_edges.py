@@ -157,15 +157,26 @@ class ShownEdges:
         node = self.view.node
         row = self._panels.row_of(node)
         nothing = "The embeddings: nothing feeds them." if node == "input" else "No edges."
+        self._tree.mark_notes(self.session.circuit.notes)
+        self._table.mark_notes(self.session.circuit.notes)
         self._table.nothing = nothing
         self._panels.edges.describe(
             self.view,
             state=STATES[row.state] if row is not None else "not in the circuit",
             metric=self.session.task.metric,
             threshold=threshold,
+            note=self._note(),
             sweep=self.runner.sweep,
             stopped=self.runner.stopped,
         )
+
+    def _note(self) -> str:
+        """The note on the edge under the table's cursor, else on the node."""
+        notes = self.session.circuit.notes
+        edge = self._table.highlighted
+        if edge is not None and edge.edge in notes:
+            return f"{edge.edge}: {notes[edge.edge]}"
+        return notes.get(self.view.node, "")
 
     def read_component(self) -> None:
         """Let the readouts show the component under the cursor."""

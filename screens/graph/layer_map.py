@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rich.style import Style
 from rich.text import Text
 
-from screens.base.marks import MARKS
+from screens.base.marks import MARKS, NOTED
 from screens.graph.canvas import Spot
 from screens.graph.picture import UNREACHED, Picture, letter
 from workbench.circuits.names import kind_of
@@ -59,8 +59,8 @@ def draw_layers(
         width: cells to fill; a circuit with wide layers takes more lines, not more cells.
     """
     widest = max((len(node) for node in shown), default=6)
-    tag = 2 if picture.groups else 0
-    # Two marks before the name, the group's letter behind it.
+    tag = (2 if picture.groups else 0) + (not picture.notes.keys().isdisjoint(shown))
+    # Two marks before the name; the group's letter and the mark of a note behind it.
     cell = 2 + widest + tag + GAP
     columns = max(2, (width - GUTTER - LABEL) // cell)
     labels: list[str] = []
@@ -93,7 +93,7 @@ def draw_layers(
     for one in cells:
         lines[one.line].append(" " * (one.x - lines[one.line].cell_len))
         lines[one.line].append_text(
-            _node(picture, one.node, cursor, feeds, fed_by, picked, widest, ink)
+            _node(picture, one.node, cursor, feeds, fed_by, picked, cell - GAP, ink)
         )
         spots.append(Spot(one.node, one.x, one.line, cell - GAP))
     return lines, spots
@@ -142,7 +142,7 @@ def _node(
     feeds: Collection[str],
     fed_by: Collection[str],
     picked: Collection[str],
-    widest: int,
+    cells: int,
     ink: Ink,
 ) -> Text:
     if node == cursor:
@@ -163,5 +163,7 @@ def _node(
     text.append(node)
     if (group := picture.group_of.get(node)) is not None:
         text.append(f":{letter(group)}", ink("quiet") if node != cursor else Style())
-    text.append(" " * max(0, widest + 2 + (2 if picture.groups else 0) - text.cell_len))
+    if node in picture.notes:
+        text.append(NOTED, ink("quiet") if node != cursor else Style())
+    text.append(" " * max(0, cells - text.cell_len))
     return text

@@ -63,13 +63,15 @@ class GraphScreen(Screen[str | None]):
         *(action.binding() for action in ACTIONS),
     ]
 
-    def __init__(self, session: Session, node: str | None = None) -> None:
+    def __init__(
+        self, session: Session, node: str | None = None, *, by_group: bool = False
+    ) -> None:
         super().__init__()
         self.session = session
         self.node = node or "logits"
         self.picked: list[str] = []
         self.focus_on: str | None = None
-        self.by_group = False
+        self.by_group = by_group
         self.picture = Picture.of(session)
         self._status = session.status()
         self._member: str | None = None
@@ -90,6 +92,8 @@ class GraphScreen(Screen[str | None]):
         if self.node not in self.picture.layer:
             self.node = "logits"
         self.map.cursor = self.node
+        if self.by_group:
+            self._show_groups()
 
     def on_unmount(self) -> None:
         self._background.stop()
@@ -276,13 +280,17 @@ class GraphScreen(Screen[str | None]):
 
     def action_groups(self) -> None:
         self.by_group = not self.by_group
+        self._show_groups()
+        self.redraw()
+
+    def _show_groups(self) -> None:
+        """Put the cursor where it belongs in the view that is shown now."""
         keys = list(self._members())
         if self._member not in keys:
             self._member = keys[0]
         self.map.cursor = self._member if self.by_group else self.node
         if self.by_group:
             self.map.focus()
-        self.redraw()
 
     def action_links(self) -> None:
         links = self.query_one("#links", LinkList)

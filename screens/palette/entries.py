@@ -24,6 +24,7 @@ OTHER_SCREENS = {
     "graph": ("the graph", "screens.graph.keys"),
     "assess": ("the assessment", "screens.assessment.keys"),
     "beside": ("circuits side by side", "screens.side_by_side.keys"),
+    "history": ("the history", "screens.history.keys"),
     "clusters": ("clusters", "screens.clusters.keys"),
 }
 """Screens that the bench opens: by its action, the name, and the module of its actions."""
@@ -55,6 +56,7 @@ def entries(app: App[Any], screen: Screen[Any]) -> Iterator[Entry]:
         yield from _edges(app, bench)
         yield from _notes(app, bench)
         yield from _results(app, bench)
+        yield from _states(app, bench)
     yield from _terms(app, bench)
 
 
@@ -143,6 +145,13 @@ def _results(app: App[Any], bench: BenchScreen) -> Iterator[Entry]:
         show = partial(bench.discovering.in_turn, partial(discoveries.show, held.number))
         about = f"The result of a discovery, {held.circuit.n_edges:,} edges: show its scores."
         yield Entry("result", held.name, about, _to(app, show))
+
+
+def _states(app: App[Any], bench: BenchScreen) -> Iterator[Entry]:
+    for n in bench.session.named_states():
+        go = partial(bench.command, partial(bench.session.go_to, n))
+        about = "Go to this state; the present one stays on its branch."
+        yield Entry("state", one_line(bench.session.state_name(n)), about, _to(app, go))
 
 
 def prompt_entries(app: App[Any], bench: BenchScreen) -> Iterator[Entry]:

@@ -31,7 +31,7 @@ def draw_head(
         views: that there are.
         view: index of the chosen one.
         place: the position in words; None where the view has but one.
-        pair: the chosen prompt; None for the mean over `n_pairs`.
+        pair: index of the chosen prompt; None for the mean over `n_pairs`.
         pending: newer values are being computed.
     """
     return lines([_tabs(views, view, width), *_selectors(place, pair, n_pairs, pending, width)])
@@ -64,7 +64,7 @@ def _selectors(
         prompt += Content(f" mean of {n_pairs}")
     else:
         prompt += Content.assemble(
-            f" {pair} of 0–{n_pairs - 1}   ", ("[0] mean", link("mean", None, "bold"))
+            f" {pair + 1} of {n_pairs}   ", ("[0] mean", link("mean", None, "bold"))
         )
     one_line = width >= PLACE + 40
     last = (

@@ -170,6 +170,19 @@ task is judged.
         self.node = node
         self._want()
 
+    def come_back(self, view: str, position: int, pair: int | None) -> None:
+        """Show a view, a token and a prompt that were shown before, as far as they are there."""
+        names = [readout.name for readout in self._views]
+        if view in names:
+            self._view = names.index(view)
+        if self.session is not None:
+            n_pairs = self.session.task.n_pairs
+            self.pair = pair if pair is not None and 0 <= pair < n_pairs else None
+            if position < -1:
+                self._prompts = self._prompts or Prompts.of(self.session)
+            self.position = max(-self._longest(), min(-1, position))
+        self._want()
+
     def wish(self) -> ReadoutRequest | str:
         """What is to be read, or why there is nothing to read."""
         if self.session is None:

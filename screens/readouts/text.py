@@ -65,8 +65,8 @@ def link(action: str, argument: object, style: str = "") -> Style:
 
 
 def where(place: Place, with_position: bool = True) -> str:
-    """Which activation was read: 'at −1 ·to, prompt 3'."""
-    prompt = f"mean of {place.n_pairs}" if place.pair is None else f"prompt {place.pair}"
+    """Which activation was read: 'at −1 ·to, prompt 3', counted from 1."""
+    prompt = f"mean of {place.n_pairs}" if place.pair is None else f"prompt {place.pair + 1}"
     if not with_position:
         return prompt
     return f"at {index(place.position)}{token_of(place)}, {prompt}"

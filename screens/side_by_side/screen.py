@@ -17,6 +17,7 @@ from textual.widgets import Static
 
 from screens.base.actions import Action
 from screens.base.numbers import PENDING, count, percent, plain
+from screens.base.prose import prose
 from screens.base.tokens import fit, one_line
 from screens.base.worker import Worker, error_sentence
 from screens.side_by_side.edge_table import LETTERS, EdgeTable
@@ -24,6 +25,7 @@ from screens.side_by_side.keys import ACTIONS, BY_NAME, FOOTER
 from screens.widgets.changes import put_text
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
+from workbench.errors import WorkbenchError
 from workbench.session.side_by_side import MOST, EdgeRow, Entry
 
 if TYPE_CHECKING:
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from workbench.session.session import Session
 
 FILTERS = ("all", "differing", "shared")
+BY_CHANCE = (
+    "p by chance: how probable so many shared edges are, or more, if one circuit's edges were "
+    "drawn at random from all that the model has."
+)
 
 
 class SideBySideScreen(Screen[str | None]):
@@ -56,6 +62,7 @@ class SideBySideScreen(Screen[str | None]):
         self.by_difference = False
         self._rows: list[EdgeRow] = []
         self._overlap: Overlap | None = None
+        self._no_overlap = ""  # why there is none
 
     def compose(self) -> ComposeResult:
         yield Static(id="beside-title")
@@ -80,15 +87,18 @@ class SideBySideScreen(Screen[str | None]):
     def _renew(self) -> None:
         """Look at the circuits anew, and compute what is not known of them."""
         self._rows = self.side_by_side.rows()
-        self._overlap = None
+        self._overlap, self._no_overlap = None, ""
         self.redraw()
 
-        def work() -> Overlap | None:
+        def work() -> tuple[Overlap | None, str]:
             self.side_by_side.evaluate()
-            return self.side_by_side.overlap()
+            try:
+                return self.side_by_side.overlap(), ""
+            except WorkbenchError as error:  # one of them is open: all else is known
+                return None, str(error)
 
-        def done(overlap: Overlap | None) -> None:
-            self._overlap = overlap
+        def done(result: tuple[Overlap | None, str]) -> None:
+            self._overlap, self._no_overlap = result
             self.redraw()
 
         def failed(error: BaseException) -> None:
@@ -146,6 +156,9 @@ class SideBySideScreen(Screen[str | None]):
         return lines
 
     def _shares(self, width: int) -> list[Text]:
+        if self._no_overlap:
+            told = "What they share is not counted while one of them is open."
+            return [Text(fit(told, width), "dim")]
         if self._overlap is None or not self._overlap.pairs:
             return []
         lines = [Text(f"  {'':<8}{'Jaccard':>9}{'shared':>8}{'of first':>10}{'of second':>11}"
@@ -153,7 +166,7 @@ class SideBySideScreen(Screen[str | None]):
         for pair in self._overlap.pairs:
             letters = f"{LETTERS[pair.first]} & {LETTERS[pair.second]}"
             lines.append(Text(f"  {letters:<8}") + _shared(pair.edges))
-        return lines
+        return lines + prose(BY_CHANCE, width - 2, "dim")
 
     # Keys.
 
@@ -227,11 +240,16 @@ class SideBySideScreen(Screen[str | None]):
         self.app.push_screen(HelpScreen())
 
 
+def _probability(p: float) -> str:
+    """A probability; one that is too small for a number is no zero."""
+    return "< 1e-300" if p < 1e-300 else f"{p:.2g}"
+
+
 def _shared(shared: Shared) -> Text:
     def share(value: float | None) -> str:
         return "·" if value is None else percent(value)
 
     text = Text(f"{plain(shared.jaccard, 3):>9}{count(shared.both):>8}")
     text.append(f"{share(shared.recall_first):>10}{share(shared.recall_second):>11}")
-    text.append(f"{shared.p:>13.2g}")
+    text.append(f"{_probability(shared.p):>13}")
     return text

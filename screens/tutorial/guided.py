@@ -110,6 +110,10 @@ class GuidedBench(Guided, BenchScreen):
         yield TutorialPanel(id="tutorial")
         yield from super().compose()
 
+    def _make_parts(self) -> None:
+        super()._make_parts()
+        self.place.keeps = False  # what comes back by itself would count as looked at
+
     def on_mount(self) -> None:
         self._watching = self.set_interval(LOOK_AGAIN, self.watch_user)
         self.call_after_refresh(self.watch_user)

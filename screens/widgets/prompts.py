@@ -16,6 +16,7 @@ from textual.widgets import Static
 from screens.base.numbers import percent, signed
 from screens.base.tokens import fit, one_line, show_token
 from screens.widgets.dialogs import Dialog
+from screens.widgets.search import MARK
 
 if TYPE_CHECKING:
     from workbench.prompts.preview import PromptView
@@ -91,7 +92,7 @@ class PromptsDialog(Dialog[None]):
             with VerticalScroll(classes="text"):
                 yield Static(self._about(), id="task")
                 yield Static(id="pair")
-            yield Static(Text("← → another pair · enter or esc: close"), classes="keys")
+            yield Static(Text("← → another pair · / search · enter or esc: close"), classes="keys")
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._draw)
@@ -101,6 +102,27 @@ class PromptsDialog(Dialog[None]):
 
     def action_turn(self, by: int) -> None:
         self.index = (self.index + by) % self.session.task.n_pairs
+        self._draw()
+
+    # A search goes through the prompts of all pairs, of which one is shown.
+
+    def search_lines(self) -> list[str]:
+        lines = []
+        for index in range(self.session.task.n_pairs):
+            pair = self.session.prompts(index)
+            said = (pair.clean, pair.corrupted, pair.answers, pair.wrong_answers)
+            lines.append("\n".join("".join(tokens) for tokens in said))
+        return lines
+
+    def search_at(self) -> int:
+        return self.index
+
+    def search_show(self, line: int) -> None:
+        self.index = line
+        self._draw()
+
+    def search_mark(self, words: str) -> None:
+        self.sought = words
         self._draw()
 
     def _about(self) -> Text:
@@ -123,4 +145,7 @@ class PromptsDialog(Dialog[None]):
         view = self.query_one("#pair", Static)
         text = Text(f"\nPair {self.index + 1} of {self.session.task.n_pairs}\n", "bold")
         pair = draw_pair(self.session.prompts(self.index), max(40, view.size.width))
-        view.update(Text.assemble(text, pair))
+        shown = Text.assemble(text, pair)
+        if self.sought:
+            shown.highlight_words(self.sought.split(), MARK, case_sensitive=False)
+        view.update(shown)

@@ -32,11 +32,16 @@ PLACES = {
     "discover": ("D", MOVES + " 1250ab-st"),
     "assessment": ("ev", MOVES + " e"),
     "beside": ("eB", MOVES + " ab-B/n"),
+    "history": ("eweuH", MOVES + "   BWfsuU?1ab"),
+    "name": ("eweHW", "⏎⎋⇥ab .⌫→←W"),
     "jump": ("J", MOVES + "a1m.⌫"),
     "help": ("?", MOVES + "/ab0nN"),
     "prompts": ("p", MOVES + "<>0"),
     "export": ("o", "⎋⇥a1.⌫→←"),
     "note": ("eW", "⏎⎋⇥a1 .⌫→←W"),
+    "palette": ("e^", MOVES + "am01. lens⌫"),
+    "letters": ("e@", "asdzx⎋⏎"),
+    "layout": ("e", "VF1234()jkVF⏎2⌫"),
     "search": ("e2/", MOVES + "a01mh.⌫"),
     "setup": ("␎", MOVES + "⇤ tiny⌫␎"),
     "sessions": ("␎⇤", MOVES + "  --yyWx#/nN⌫␎"),
@@ -47,6 +52,7 @@ PICKED = (
     "2fx1", "2fx1⏎ ", "Jm1⏎", "gh h h ", "ewewew", "ejj ", "jj2 ", "jjm", "uUuU", "W1hello⏎",
     "␎⎋e␎⎋j", "␎⇤W#a b⏎j-y", "␎⇤j-yk⏎e", "␎⇤-n-yj-yj", "␎⇤/two⏎-y", "␎xyz⏎⎋e",
     "t0.3⏎a", "eg Rname⏎role⏎", "2/m1⏎nn ", "e/a⏎nN-", "?/kl⏎nn", "2/zz⎋ ",
+    "eweuHjWab⏎f", "eweuHj⏎jU", "eweuHj j ⏎", "eweuH/m⏎n⏎⎋e",
 )  # fmt: skip
 """Each of a kind that went wrong once, or would without a queue."""
 TIMES = re.compile(r" *<?\d+ ms|\d{4}-\d\d-\d\d \d\d:\d\d| {2,}")

@@ -20,9 +20,12 @@ GAP = 0.05
 LOOKS = 8
 """How often the app has to be found calm."""
 WORDS = {" ": "space", "/": "slash", ".": "full_stop", "[": "left_square_bracket",
-         "]": "right_square_bracket", "?": "question_mark"}  # fmt: skip
+         "]": "right_square_bracket", "?": "question_mark", "(": "left_parenthesis",
+         ")": "right_parenthesis", "-": "minus", "<": "less_than_sign", ">": "greater_than_sign",
+         ",": "comma"}  # fmt: skip
 NAMED = {"⏎": "enter", "⎋": "escape", "⇥": "tab", "⌫": "backspace", "↓": "down", "↑": "up",
-         "←": "left", "→": "right", "⇤": "shift+tab", "␎": "ctrl+n"}  # fmt: skip
+         "←": "left", "→": "right", "⇤": "shift+tab", "␎": "ctrl+n", "^": "ctrl+p",
+         "@": "ctrl+g"}  # fmt: skip
 
 
 def key_event(sign: str) -> events.Key:

@@ -24,6 +24,7 @@ SCREENS = {
     "The graph": "screens.graph.keys",
     "The assessment": "screens.assessment.keys",
     "Circuits side by side": "screens.side_by_side.keys",
+    "The history": "screens.history.keys",
     "Clusters": "screens.clusters.keys",
     "The tutorial, on the bench and the graph": "screens.tutorial.keys",
 }

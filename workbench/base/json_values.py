@@ -1,4 +1,4 @@
-"""Plain values out of JSON: texts and lists of texts, or a TypeError saying what is there."""
+"""Plain values out of JSON, or a TypeError that says what is there instead."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ def string(value: Any) -> str:
     """The value, if it is a text. Raises TypeError if not."""
     if not isinstance(value, str):
         raise TypeError(f"text expected, not {value!r}")
+    return value
+
+
+def whole(value: Any) -> int:
+    """The value, if it is a whole number. Raises TypeError if not."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"a whole number expected, not {value!r}")
     return value
 
 

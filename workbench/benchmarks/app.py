@@ -31,7 +31,10 @@ PATIENCE = 180.0
 """Seconds to wait for a model to load."""
 
 KEYS = 60
-"""Keys pressed during a sweep."""
+"""Keys pressed during each computation."""
+
+METHODS = ("eap-ig", "acdc", "edge-pruning")
+"""The discoveries during which keys are pressed: by gradients, by search, and learned."""
 
 PAUSE = 0.25
 """Seconds between two keys: a person pressing an arrow again and again."""
@@ -126,7 +129,7 @@ def measure_app(
     device: str | None,
     say: Progress,
 ) -> list[Figure]:
-    """First paint, and the answer to a key while a sweep runs.
+    """First paint, and the answer to a key while a sweep or a discovery runs.
 
     Args:
         model, task, pairs, device: what to open for the sweep.
@@ -146,7 +149,7 @@ def measure_app(
         flags = ["--task", task, "--pairs", str(pairs)]
         if device is not None:
             flags += ["--device", device]
-        figures.append(_keys(model, node, flags, environment, say))
+        figures += _keys(model, node, flags, environment, say)
     return figures
 
 
@@ -189,37 +192,56 @@ def first_paint(command: Sequence[str], environment: dict[str, str]) -> float:
 
 def _keys(
     model: str, node: str, flags: list[str], environment: dict[str, str], say: Progress
-) -> Figure:
-    """Times from a key to its effect on screen, while the effects of a node are computed."""
+) -> list[Figure]:
+    """Times from a key to its effect on screen, while a sweep or a discovery computes."""
     screen = Screen()
     say("Waiting for the app", None)
     with Child([sys.executable, "-m", "workbench", "open", model, *flags], environment) as child:
         screen.wait_for(r"faithfulness", child)
-        for keys in (b"/", node.encode(), b"\r"):
-            child.write(keys)
-            child.read(0.5)
+        _type(child, b"J", node.encode(), b"\r")
         screen.wait_for(rf"Edges into {re.escape(node)}", child)
-        child.write(b"2")  # into the panel of edges
+        _type(child, b"2")  # into the panel of edges
+        figures = [_key_times("a sweep", child, screen, say)]
+        for method in METHODS:
+            _type(child, b"c")  # a sweep would compute beside it
+            _type(child, b"D", b"/", method.encode(), b"\r", b"\r")
+            screen.wait_for(rf"{method} .*S stop", child)
+            _type(child, b"2")
+            figures.append(_key_times(method, child, screen, say))
+            _type(child, b"S")
+            screen.wait_for(rf"(?s)^(?!.*{method} .*S stop)", child)
+            _type(child, b"\x1b", b"\x1b")
+    return figures
+
+
+def _type(child: Child, *keys: bytes) -> None:
+    """Press keys as somebody does who looks what comes of each."""
+    for key in keys:
+        child.write(key)
         child.read(0.5)
-        screen.take(child)
-        presses: list[float] = []
-        for number in range(KEYS):
-            say("Measuring the answer to keys", number / KEYS)
-            presses.append(child.write(DOWN if number % 20 < 10 else UP))
-            child.read(PAUSE)
-        before = screen.swept()
-        delays = [1000 * delay for delay in screen.delays(child, presses)]
-        swept = f"{before} when the first key came, {screen.swept()} after the last"
+
+
+def _key_times(what: str, child: Child, screen: Screen, say: Progress) -> Figure:
+    """Move the cursor up and down among the edges, and time each move."""
+    screen.take(child)
+    presses: list[float] = []
+    for number in range(KEYS):
+        say(f"Measuring the answer to keys during {what}", number / KEYS)
+        presses.append(child.write(DOWN if number % 20 < 10 else UP))
+        child.read(PAUSE)
+    before = screen.progress()
+    delays = [1000 * delay for delay in screen.delays(child, presses)]
     if not delays:
         raise WorkbenchError("The app's cursor was not seen to move, so no key could be timed.")
+    moved = f"{before} when the first key came, {screen.progress()} after the last"
     return Figure(
-        "a key's effect on screen during a sweep, 95th percentile",
+        f"a key's effect on screen during {what}, 95th percentile",
         quantile(delays, 0.95),
         "ms",
         low=min(delays),
         high=max(delays),
-        aim=100.0,
-        note=f"median {quantile(delays, 0.5):.0f}, {len(delays)} of {KEYS} keys; {swept}",
+        aim=50.0,
+        note=f"median {quantile(delays, 0.5):.0f}, {len(delays)} of {KEYS} keys; {moved}",
     )
 
 
@@ -264,10 +286,11 @@ class Screen:
                 shown = " ".join(" ".join(self._screen.display).split())[:200]
                 raise WorkbenchError(f"The app did not come up; it showed: {shown}")
 
-    def swept(self) -> str:
-        """How far the sweep is, as the screen says it."""
-        found = re.search(r"exact:? (all )?[\d,]+(/[\d,]+)?", "\n".join(self._screen.display))
-        return found.group(0) if found else "no sweep"
+    def progress(self) -> str:
+        """How far the discovery is, or else the sweep, as the screen says it."""
+        shown = "\n".join(self._screen.display)
+        found = re.search(r"\d+%(?=.*S stop)|exact:? (all )?[\d,]+(/[\d,]+)?", shown)
+        return found.group(0) if found else "nothing"
 
     def cursor(self) -> int | None:
         """The row of the cursor in the panel of edges."""

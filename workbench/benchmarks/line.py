@@ -160,7 +160,7 @@ def sweep_rate(app: Listener, node: str) -> tuple[float, float]:
 
     The node's edges and readouts, which fill two panels at once, are not counted.
     """
-    for keys in (b"1", b"/", node.encode()):
+    for keys in (b"1", b"J", node.encode()):
         app.press(keys)
     first = len(app.child.chunks)
     app.press(b"\r")

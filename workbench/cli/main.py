@@ -18,6 +18,7 @@ from workbench.cli.assess import assess
 from workbench.cli.bench import bench
 from workbench.cli.clusters import clusters
 from workbench.cli.discover import discover
+from workbench.cli.history import history
 from workbench.cli.options import (
     CircuitPath,
     Device,
@@ -162,6 +163,7 @@ app.command()(discover)
 app.command()(clusters)
 app.command()(assess)
 app.command()(readout)
+app.command()(history)
 app.command()(bench)
 app.command()(report)
 app.add_typer(pocket, name="pocket")

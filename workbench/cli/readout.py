@@ -32,7 +32,7 @@ def readout(
         int, typer.Option(help="Which token: from the end if negative, else from the start.")
     ] = -1,
     pair: Annotated[
-        int | None, typer.Option(min=0, help="Of which pair. [default: the mean over all]")
+        int | None, typer.Option(min=1, help="Of which pair, from 1. [default: the mean over all]")
     ] = None,
     run: Annotated[
         Literal["clean", "corrupted"], typer.Option(help="Of which of a pair's two prompts.")
@@ -62,8 +62,12 @@ def readout(
         from workbench.readouts.shapes import shape_of, to_json
 
         experiment = prepare(settings.load_model(progress), settings.task, settings, progress)
+        n_pairs = experiment.batch.n_pairs
+        if pair is not None and pair > n_pairs:
+            raise WorkbenchError(f"There is no pair {pair}; the task has {n_pairs}.")
+        index = None if pair is None else pair - 1  # people count from 1, scripts from 0
         shape = shape_of(
-            read_out(experiment, entry.name, node, position=position, pair=pair, run=run)
+            read_out(experiment, entry.name, node, position=position, pair=index, run=run)
         )
     if as_json:
         output.as_json({"readout": entry.name, **to_json(shape)})

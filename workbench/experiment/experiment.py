@@ -18,6 +18,7 @@ from torch import Tensor
 
 from workbench.experiment.ablated_run import record_ablated
 from workbench.experiment.ablations import ABLATIONS, PATCHING, check_ablation
+from workbench.experiment.faithfulness import faithfulness
 from workbench.experiment.means import Means, means_over
 from workbench.metrics.catalogue import check_metric
 from workbench.metrics.metric import Answers, Metric
@@ -187,13 +188,5 @@ class Experiment:
         return np.asarray(values[self._order], dtype=np.float64)
 
     def faithfulness(self, metric: float) -> float | None:
-        """(m - m(corrupted)) / (m(clean) - m(corrupted)), a ratio of means.
-
-        See Hanna et al. 2024, 2403.17806. None where the model does not tell clean from corrupted
-        prompts, so that the ratio means nothing.
-        """
-        span = self.clean.metric - self.corrupted.metric
-        scale = max(abs(self.clean.metric), abs(self.corrupted.metric), 1e-6)
-        if abs(span) < 1e-5 * scale:
-            return None
-        return (metric - self.corrupted.metric) / span
+        """See `workbench.experiment.faithfulness`; None where it means nothing."""
+        return faithfulness(metric, self.clean.metric, self.corrupted.metric)

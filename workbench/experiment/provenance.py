@@ -44,21 +44,22 @@ def origin(experiment: Experiment, seed: int) -> dict[str, Any]:
             "pairs": batch.n_pairs,
             "dropped": batch.dropped,
             # Two files of this task hold the same prompts exactly if this is the same.
-            "pairs_sha256": _digest(task),
+            "pairs_sha256": digest(task),
         },
         "metric": {"name": metric, "definition": find_metric(metric).definition},
         "ablation": experiment.ablation
         if means is None
         else {
             "name": experiment.ablation,
-            "means_from": {"task": means.task.name, "pairs_sha256": _digest(means.task)},
+            "means_from": {"task": means.task.name, "pairs_sha256": digest(means.task)},
         },
         "seed": seed,
         "versions": versions(),
     }
 
 
-def _digest(task: Task) -> str:
+def digest(task: Task) -> str:
+    """SHA-256 of a task's pairs, in hexadecimal."""
     pairs = json.dumps([asdict(pair) for pair in task.pairs], separators=(",", ":"))
     return hashlib.sha256(pairs.encode()).hexdigest()
 

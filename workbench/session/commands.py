@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
+from functools import cache
 from typing import Any, ClassVar
 
-from workbench.base.json_values import string, strings
+from workbench.base.json_values import string, strings, whole
 from workbench.base.text import counted
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
@@ -29,8 +30,8 @@ class Command:
 
     Attributes:
         kind: its name in the journal and in circuit files.
-        change: what it did; empty for `Undo` and `Redo`, whose change follows from what came
-            before.
+        change: what it did; empty for `Undo`, `Redo` and `GoTo`, whose change follows from what
+            came before.
 
     Glossary: docs/glossary.md#command.
     """
@@ -66,7 +67,7 @@ class Command:
                 f"There is no command in {str(value)[:60]!r}; a newer version may have written it."
             )
         cls = KINDS[value["command"]]
-        known = {field.name: field for field in fields(cls)}
+        known = _fields(cls.kind)
         arguments: dict[str, Any] = {}
         try:
             for name, item in value.items():
@@ -74,10 +75,10 @@ class Command:
                     continue
                 if name not in known:
                     raise WorkbenchError(f"The command {cls.kind} has no field {name!r}.")
-                arguments[name] = _READERS[str(known[name].type)](item)
-            missing = [n for n, f in known.items() if n not in arguments and f.default is MISSING]
-            if missing:
-                raise WorkbenchError(f"The command {cls.kind} lacks its field {missing[0]!r}.")
+                arguments[name] = known[name][0](item)
+            for name, (_, needed) in known.items():
+                if needed and name not in arguments:
+                    raise WorkbenchError(f"The command {cls.kind} lacks its field {name!r}.")
             return cls(**arguments)
         except (TypeError, ValueError) as error:
             raise WorkbenchError(f"The command {cls.kind} is not readable: {error}.") from None
@@ -86,9 +87,16 @@ class Command:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "str": string,
     "float": float,
+    "int": whole,
     "tuple[str, ...]": strings,
     "Change": Change.from_json,
 }
+
+
+@cache
+def _fields(kind: str) -> dict[str, tuple[Callable[[Any], Any], bool]]:
+    """Of each field of a command what reads it, and whether it has to be there."""
+    return {f.name: (_READERS[str(f.type)], f.default is MISSING) for f in fields(KINDS[kind])}
 
 
 def _into(node: str, inputs: str) -> str:
@@ -362,6 +370,35 @@ class Redo(Command):
         return "Redone"
 
 
+@dataclass(frozen=True, kw_only=True)
+class GoTo(Command):
+    """The session went to another of its states; the one that it left stays on its branch.
+
+    Attributes:
+        state: the number of a state, or of any entry of the journal: the state after it.
+    """
+
+    kind = "go-to"
+    state: int
+
+    def describe(self) -> str:
+        return f"Went to {'the start' if self.state == 0 else f'state {self.state}'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameState(Command):
+    """A state was given a name, or ("") its name was taken away. It is no step of undo."""
+
+    kind = "name-state"
+    state: int
+    name: str
+
+    def describe(self) -> str:
+        if not self.name:
+            return f"State {self.state} has no name any more."
+        return f"Named state {self.state} {self.name!r}."
+
+
 _ALL: tuple[type[Command], ...] = (
     Expand,
     Toggle,
@@ -383,6 +420,8 @@ _ALL: tuple[type[Command], ...] = (
     RemoveReference,
     Undo,
     Redo,
+    GoTo,
+    NameState,
 )
 KINDS: dict[str, type[Command]] = {command.kind: command for command in _ALL}
 

@@ -15,9 +15,11 @@ from tasks.task import Task
 from workbench.base.json_values import string, strings
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
+from workbench.experiment.faithfulness import faithfulness
 from workbench.experiment.provenance import now, versions
 from workbench.experiment.settings import ExperimentSettings
 from workbench.session.open import Opened
+from workbench.session.state_tree import Measured
 from workbench.session.views import TaskInfo
 
 THRESHOLD_SHARE = 0.02
@@ -33,6 +35,11 @@ def first_threshold(info: TaskInfo) -> float:
     """A share of what corrupting does to the metric, to two digits, in units of the metric."""
     difference = abs(info.model_metric - info.corrupted_metric)
     return float(f"{THRESHOLD_SHARE * (difference or 1):.1e}")
+
+
+def at_start(created: str, model_metric: float, corrupted_metric: float) -> Measured:
+    """What is known of the state in which everything is open: it is the whole model."""
+    return Measured(created, 0, faithfulness(model_metric, model_metric, corrupted_metric))
 
 
 def header(opened: Opened, threshold: float) -> dict[str, Any]:
@@ -62,6 +69,7 @@ class Header:
     threshold: float
     model_metric: float
     corrupted_metric: float
+    created: str = ""
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Header:
@@ -75,11 +83,17 @@ class Header:
                 float(value["threshold"]),
                 float(value["model_metric"]),
                 float(value["corrupted_metric"]),
+                str(value.get("created", "")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise WorkbenchError(
                 f"The journal's first line lacks what a session begins with: {error}."
             ) from None
+
+    @property
+    def start(self) -> Measured:
+        """What is known of the state in which everything is open: it is the whole model."""
+        return at_start(self.created, self.model_metric, self.corrupted_metric)
 
     def differs(self, info: TaskInfo) -> str:
         """A sentence if the model's metric is not what it was, else nothing."""

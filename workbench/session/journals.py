@@ -76,7 +76,7 @@ def find_session(name: str | None) -> Path:
         sessions = [session for session in sessions if not session.damage]
     if not sessions:
         raise WorkbenchError(
-            "There is no session to resume: begin one with `workbench open MODEL --task TASK`."
+            "There is no session yet: begin one with `workbench open MODEL --task TASK`."
         )
     if name is None:
         return sessions[0].path

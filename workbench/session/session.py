@@ -27,28 +27,33 @@ from workbench.session.journal import Journal
 from workbench.session.known_effects import Matrix
 from workbench.session.log import LogEntry
 from workbench.session.open import Opened
+from workbench.session.place import PlaceFile
 from workbench.session.prompt_clusters import PromptClusterer
-from workbench.session.read_only import OnChunk, ReadOnlySession, Snapshot
+from workbench.session.read_only import OnChunk, Snapshot
+from workbench.session.session_history import SessionHistory
 from workbench.session.state import Change, State
+from workbench.session.state_tree import Measured
 from workbench.session.status import difference, first, milestone, updated
 from workbench.session.views import Status
 
 __all__ = ["OnChunk", "Session"]
 
 
-class Session(ReadOnlySession):
+class Session(SessionHistory):
     """A model, a task, a circuit and its history.
 
     All public methods may be called from any thread. `start_session`, `build_session` and
     `resume_session` (`start`) make one. What it shows and measures is documented in
-    `ReadOnlySession`; here are the commands. Each is applied, evaluated and on the disk before its
-    status is returned; if any of that fails it raises WorkbenchError, and the session is as before.
-    A command that would change nothing says so in the status and is not written down. A command
-    waits for one chunk of a sweep at most; call it from a worker all the same.
+    `ReadOnlySession`, its states in `SessionHistory`; here are the commands. Each is applied,
+    evaluated and on the disk before its status is returned; if any of that fails it raises
+    WorkbenchError, and the session is as before. A command that would change nothing says so in
+    the status and is not written down. A command waits for one chunk of a sweep at most; call it
+    from a worker all the same.
 
     Attributes:
         path: the journal.
         about, title: what its user calls it.
+        place_file: keeps where the user was in the app, beside the journal.
         discoveries: runs methods of discovery, and keeps, shows and takes over what they find.
         clusterer: finds clusters of the task's prompts, a circuit for each.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
@@ -63,14 +68,12 @@ class Session(ReadOnlySession):
         journal: Journal,
         history: History,
         *,
-        n_entries: int = 0,
         change: float | None = None,
         message: str = "",
     ) -> None:
         """For `workbench.session.start`, which knows what belongs together.
 
         Args:
-            n_entries: how many entries the journal has.
             change: what the last edit did to the faithfulness, if it is known.
             message: for the status.
         """
@@ -78,14 +81,14 @@ class Session(ReadOnlySession):
         scores = opened.engine.evaluate(history.state.circuit)
         status = first(opened.info, history, scores)
         status = replace(status, change=change, message=message, seconds=perf_counter() - started)
-        super().__init__(opened, Snapshot(history.state, status), lambda: self.discoveries.shown)
+        seen = Snapshot(history.state, status)
+        super().__init__(opened, history, seen, lambda: self.discoveries.shown)
         self.path = journal.path
         self._about = read_about(journal.path)
+        self.place_file = PlaceFile(journal.path)
         self.log: list[LogEntry] = []
         self.exported: list[Path] = []
         self._journal = journal
-        self._history = history
-        self._n_entries = n_entries
         self.discoveries = Discoveries(
             self._engine,
             self._lock,
@@ -280,8 +283,7 @@ class Session(ReadOnlySession):
         """Compare the circuit with nothing any more."""
         with self._lock.foreground():
             if self.reference is None:
-                idle = "The circuit is not compared with any."
-                return self._show(replace(self._seen.status, message=idle, seconds=0.0))
+                return self._idle("The circuit is not compared with any.")
             return self._perform(kinds.RemoveReference(), perf_counter())
 
     # Back and forth.
@@ -296,9 +298,37 @@ class Session(ReadOnlySession):
         with self._lock.foreground():
             return self._perform(kinds.Redo(), perf_counter())
 
-    def commands(self) -> list[str]:
-        """One line for each command that led to the circuit, oldest first, without undone ones."""
-        return [command.describe() for command in list(self._history.done)]
+    def go_to(self, n: int) -> Status:
+        """Go to another state; the present one stays on its branch.
+
+        Undo then takes back the command that made that state, and redo goes on along the branch
+        that was left last.
+
+        Args:
+            n: the state's number, or that of any entry of the journal: the state after it.
+
+        Raises:
+            WorkbenchError: there is none of this number.
+        """
+        with self._lock.foreground():
+            started = perf_counter()
+            if self._history.number_of(n) == self._history.present:
+                return self._idle(f"This is {self._history.called(n)}.")
+            return self._perform(kinds.GoTo(state=n), started)
+
+    def name_state(self, n: int, name: str) -> Status:
+        """Give a state a name, by which it is found again; "" takes it away. No step of undo.
+
+        Raises:
+            WorkbenchError: there is no such state, or another one has the name already.
+        """
+        name = " ".join(name.split())
+        with self._lock.foreground():
+            started = perf_counter()
+            number = self._history.number_of(n)
+            if self._history.name_of(number) == name:
+                return self._idle("The name is the same.")
+            return self._perform(kinds.NameState(state=number, name=name), started)
 
     def export(self, path: Path, format: str = "circuit") -> tuple[str, ...]:
         """Write a circuit file: 'circuit' (ours, with all that is known) or 'eap-ig'.
@@ -331,8 +361,12 @@ class Session(ReadOnlySession):
             before = self._history.state
             change = Change.between(before, edit(before))
             if not change:
-                return self._show(replace(self._seen.status, message=idle, seconds=0.0))
+                return self._idle(idle)
             return self._perform(command(change), started)
+
+    def _idle(self, message: str) -> Status:
+        """Nothing is to be done: say so."""
+        return self._show(replace(self._seen.status, message=message, seconds=0.0))
 
     def _perform(self, command: Command, started: float) -> Status:
         """Apply, evaluate, write down, show; in this order, and back again if anything fails."""
@@ -350,36 +384,37 @@ class Session(ReadOnlySession):
                     change=difference(status.faithfulness, self._seen.status.faithfulness),
                     revision=status.revision + 1,
                 )
-            self._journal.append(self._entry(command, status))
+            entry = self._entry(command, status, perf_counter() - started)
+            self._journal.append(entry)
         except BaseException:
             # Ctrl-C included, even one that comes when the entry is written already.
             self._journal.take_back(mark)
             if change.edits_circuit:
                 self._engine.forget()
             raise
-        self._n_entries += 1
-        self._history.record(command, after)
+        self._history.record(command, after, Measured.from_entry(entry))
         self.log.append(LogEntry(command, change, self._seen.status, status))
         if change.edits_circuit:
             self._effects.circuit_changed()
         return self._show(
             replace(
                 status,
-                message=milestone(self._seen.status, status) or message,
+                message=_told(command, message, milestone(self._seen.status, status)),
                 seconds=perf_counter() - started,
-                can_undo=bool(self._history.done),
-                can_redo=bool(self._history.undone),
+                can_undo=self._history.can_undo,
+                can_redo=self._history.can_redo,
             )
         )
 
-    def _entry(self, command: Command, status: Status) -> dict[str, Any]:
-        """A line of the journal; beside the command stands what a list of sessions shows."""
+    def _entry(self, command: Command, status: Status, seconds: float) -> dict[str, Any]:
+        """A line of the journal: the command, and what lists of sessions and states show."""
         return {
-            "n": self._n_entries + 1,
+            "n": self._history.n_entries + 1,
             "at": now(),
             "edges": status.edges,
             "faithfulness": status.faithfulness,
             "change": status.change,
+            "seconds": round(seconds, 4),
             "step": command.to_json(),
         }
 
@@ -388,3 +423,11 @@ class Session(ReadOnlySession):
         _ = seen.comparison  # made here, so that no screen waits for it
         self._seen = seen
         return status
+
+
+def _told(command: Command, did: str, reached: str) -> str:
+    """What the status says: that the circuit was closed, if it was, before what did it.
+
+    Of going to a state both are said: that the one that was left is not lost, is news too.
+    """
+    return f"{did} {reached}".rstrip() if isinstance(command, kinds.GoTo) else reached or did

@@ -19,13 +19,14 @@ from workbench.experiment.settings import (
 from workbench.models.bundled_circuits import truth
 from workbench.models.source import SHORT_NAMES, find_model
 from workbench.session.commands import Command
-from workbench.session.header import Header, first_threshold, header
+from workbench.session.header import Header, at_start, first_threshold, header
 from workbench.session.history import History
 from workbench.session.journal import Journal, Reading
 from workbench.session.open import Opened, open_engine
 from workbench.session.session import Session
 from workbench.session.sharing import shared_model
 from workbench.session.state import State
+from workbench.session.state_tree import Measured
 
 if TYPE_CHECKING:
     from tasks.task import Task
@@ -170,9 +171,11 @@ def _begin(
 def begin(opened: Opened, path: Path, circuit_path: Path | None = None) -> Session:
     """A new session on an engine that is ready, with a journal at `path`."""
     threshold = first_threshold(opened.info)
-    journal = Journal.create(path, header(opened, threshold))
+    line = header(opened, threshold)
+    journal = Journal.create(path, line)
     try:
-        history = History(State.start(opened.engine.model.graph, threshold))
+        start = at_start(line["created"], opened.info.model_metric, opened.info.corrupted_metric)
+        history = History(State.start(opened.engine.model.graph, threshold), start)
         message = "Expand the logits to begin."
         if truth(opened.settings.model, opened.info.name) is not None:
             message += " The true circuit comes along."
@@ -230,7 +233,6 @@ def resume_session(
             opened,
             kept,
             history,
-            n_entries=len(reading.entries),
             change=reading.entries[-1].get("change") if reading.entries else None,
             message=_welcome(began, opened, reading),
         )
@@ -241,7 +243,7 @@ def resume_session(
 
 def replayed(began: Header, reading: Reading, path: Path) -> History:
     """The history that a journal's entries make. Raises WorkbenchError with a line's number."""
-    history = History(State.start(began.graph, began.threshold))
+    history = History(State.start(began.graph, began.threshold), began.start)
     for number, entry in enumerate(reading.entries, start=1):
         try:
             if entry.get("n") != number:
@@ -249,7 +251,7 @@ def replayed(began: Header, reading: Reading, path: Path) -> History:
                     f"It should be entry {number}, so lines are missing or doubled."
                 )
             command = Command.from_json(entry.get("step"))
-            history.record(command, history.effect(command)[1])
+            history.replay(command, Measured.from_entry(entry))
         except WorkbenchError as error:
             raise WorkbenchError(
                 f"Line {number + 1} of the journal {path} cannot be replayed: {error}"

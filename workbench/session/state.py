@@ -174,7 +174,10 @@ class Change:
             WorkbenchError: if the change does not fit, such as an edge added that is there already:
                 what is replayed is not what was recorded.
         """
-        circuit = state.circuit.copy()
+        return after_all(state, (self,))
+
+    def _write_into(self, circuit: Circuit, dropped: dict[str, tuple[str, ...]]) -> None:
+        """Alter these as the change says; the threshold is left to the caller."""
         graph = circuit.graph
         for edges, kept_before in ((self.removed, True), (self.added, False)):
             for edge in edges:
@@ -184,22 +187,20 @@ class Change:
                         f"{edge} is {'not kept' if kept_before else 'kept already'}."
                     )
                 circuit.mask[where] = not kept_before
-        opened, closed = frozenset(self.opened), frozenset(self.closed)
-        for destination in opened | closed:
-            graph.destination_index(destination)
-        if opened & circuit.open or not closed <= circuit.open:
-            raise WorkbenchError("Other destinations are open than were then.")
-        circuit.open = (circuit.open | opened) - closed
-        entered = {edge_ends(edge)[1] for edge in self.added} & circuit.open
-        if entered or any(circuit.mask[:, graph.destination_index(d)].any() for d in opened):
+        if self.opened or self.closed:
+            opened, closed = frozenset(self.opened), frozenset(self.closed)
+            for destination in opened | closed:
+                graph.destination_index(destination)
+            if opened & circuit.open or not closed <= circuit.open:
+                raise WorkbenchError("Other destinations are open than were then.")
+            circuit.open = (circuit.open | opened) - closed
+        entered = circuit.open and {edge_ends(edge)[1] for edge in self.added} & circuit.open
+        if entered or any(circuit.mask[:, graph.destination_index(d)].any() for d in self.opened):
             raise WorkbenchError("An edge would be kept that enters an open destination.")
         if self.groups is not None:
             circuit.groups = self.groups[1]
         _update(circuit.notes, self.notes)
-        dropped = dict(state.dropped_nodes)
         _update(dropped, self.dropped_nodes)
-        threshold = state.threshold if self.threshold is None else self.threshold[1]
-        return replace(state, circuit=circuit, threshold=threshold, dropped_nodes=dropped)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is empty is left out."""
@@ -245,6 +246,23 @@ class Change:
             )
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
             raise WorkbenchError(f"This is not the record of a change: {error}.") from None
+
+
+def after_all(state: State, changes: Iterable[Change], *, in_place: bool = False) -> State:
+    """The state after these changes, one after the other.
+
+    The circuit is copied once for all; `in_place`: not even once, the old state is lost.
+
+    Raises:
+        WorkbenchError: as `Change.apply`.
+    """
+    circuit = state.circuit if in_place else state.circuit.copy()
+    dropped, threshold = dict(state.dropped_nodes), state.threshold
+    for change in changes:
+        change._write_into(circuit, dropped)
+        if change.threshold is not None:
+            threshold = change.threshold[1]
+    return State(circuit, threshold, dropped, state.reference)
 
 
 def group_to_json(group: RoleGroup) -> dict[str, Any]:

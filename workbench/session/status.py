@@ -33,8 +33,8 @@ def first(task: TaskInfo, history: History, scores: Scores) -> Status:
         closed=False,
         reached_input=False,
         seconds=0.0,
-        can_undo=bool(history.done),
-        can_redo=bool(history.undone),
+        can_undo=history.can_undo,
+        can_redo=history.can_redo,
         message="",
         revision=0,
     )

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from screens.app import WorkbenchApp
+from screens.base.marks import NOTED
 from screens.bench.circuit_tree import CircuitTree
 from screens.bench.keys import ACTIONS, BY_NAME, FOOTERS
 from screens.bench.screen import BenchScreen
@@ -774,3 +775,31 @@ async def test_back_from_the_graph_the_bench_is_as_the_session(
         await until(pilot, lambda: app.screen is bench)
         await settled(pilot)
         assert "move the [b]" in screen_text(app)
+
+
+async def test_notes_are_seen_where_the_thing_is(tmp_path: Path) -> None:
+    session = tiny_session(tmp_path)
+    session.expand("logits")
+    session.note("m2", "raises the year")
+    session.note("m1->logits", "works against it")
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=WIDE) as pilot:
+        bench = await settled(pilot)
+        tree = bench.panels.tree_rows
+        rows = {row.name: row for row in tree.rows}
+        marked = {name for name in rows if NOTED in str(tree.line(rows[name], 60, False))}
+        assert marked == {"m2", "m1"}
+        assert NOTED in row_text(bench, "m1->logits") and NOTED not in row_text(bench, "m2->logits")
+        bench.go_to_edge("m1->logits")
+        await settled(pilot)
+        assert "m1->logits: works against it" in str(bench.query_one("#about", Static).content)
+        bench.go_to_node("m2")
+        await settled(pilot)
+        assert f"{NOTED} raises the year" in str(bench.query_one("#about", Static).content)
+        await pilot.press("g")
+        await pilot.pause()
+        assert f"m2{NOTED}" in screen_text(app)
+        session.note("m2", "")
+        await pilot.press("escape")
+        await settled(pilot)
+        assert NOTED not in str(tree.line(rows["m2"], 60, False))

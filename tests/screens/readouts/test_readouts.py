@@ -110,7 +110,7 @@ async def test_position_and_prompt_are_moved_by_keys(session: Session) -> None:
         await pilot.press("greater_than_sign")
         await settled(pilot)
         prompt = session.prompts(0).clean
-        assert f"m1 at −3 {prompt[-3].replace(' ', '·')}, prompt 0" in text_of(app)
+        assert f"m1 at −3 {prompt[-3].replace(' ', '·')}, prompt 1" in text_of(app)
         await pilot.press("less_than_sign")
         pair = readouts.pair
         assert pair == session.task.n_pairs - 1

@@ -16,6 +16,7 @@ from textual.widgets import Input, Static
 from screens.app import WorkbenchApp
 from screens.help.screen import HelpScreen
 from screens.widgets.line_list import LineList
+from screens.widgets.prompts import PromptsDialog
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch, Search, matches, next_match
 from tests.screens.bench.test_bench import settled
 from tests.support.tiny_sessions import tiny_session
@@ -142,7 +143,7 @@ async def test_a_text_is_scrolled_to_its_matches_and_marked() -> None:
 
 @pytest.mark.parametrize(
     ("way", "words"),
-    [("2", "m0"), ("1", "logits"), ("question_mark", "faithfulness"), ("p", "clean")],
+    [("2", "m0"), ("1", "logits"), ("question_mark", "faithfulness"), ("p", "and")],
 )
 async def test_it_reaches_what_the_bench_shows(tmp_path: Path, way: str, words: str) -> None:
     app = WorkbenchApp(session=tiny_session(tmp_path))
@@ -183,3 +184,19 @@ async def test_every_dialog_has_its_help(tmp_path: Path) -> None:
             await pilot.press("escape", "escape")
             await pilot.pause()
             assert len(app.screen_stack) == 2, key
+
+
+async def test_prompts_are_searched_through_all_pairs(tmp_path: Path) -> None:
+    session = tiny_session(tmp_path)
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        wanted = session.prompts(3).answers[0].strip()
+        found = [i for i in range(4) if wanted in "".join(session.prompts(i).clean)]
+        await pilot.press("p", "slash", *wanted)
+        await pilot.pause()
+        dialog = app.screen_stack[-2]
+        assert isinstance(dialog, PromptsDialog) and dialog.index == found[0]
+        await pilot.press("enter", *["n"] * found.index(3))
+        await pilot.pause()
+        assert dialog.index == 3

@@ -205,7 +205,7 @@ def test_a_key_is_answered_when_the_cursor_has_moved() -> None:
     ).chunks
     delays = screen.delays(child, [1.0, 2.0, 3.0])  # type: ignore[arg-type]
     assert delays == pytest.approx([0.03, 0.5])
-    assert screen.swept() == "exact 3/40"
+    assert screen.progress() == "exact 3/40"
 
 
 def test_discovery_is_measured_in_one_run(folder: Path) -> None:

@@ -28,10 +28,10 @@ def test_it_says_what_a_script_is_told(model: Path, capsys: pytest.CaptureFixtur
     experiment = prepare(load_model(str(model), device="cpu"), "greater-than", pairs=3)
     for name in READOUTS:
         node = "a1.h0" if READOUTS[name].by_node else None
-        of = ["--readout", name, "--pair", "1", *(["--node", node] if node else [])]
+        of = ["--readout", name, "--pair", "2", *(["--node", node] if node else [])]
         assert not main([*arguments, *of, "--json"])
         told = json.loads(capsys.readouterr().out)
-        shape = shape_of(read_out(experiment, name, node, pair=1))
+        shape = shape_of(read_out(experiment, name, node, pair=1))  # the second, as in "--pair 2"
         assert told == json.loads(json.dumps({"readout": name, **to_json(shape)}))
         assert not main([*arguments, *of])
         assert capsys.readouterr().out.startswith(shape.title)
@@ -49,3 +49,9 @@ def test_the_list_and_what_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
     ):
         assert main(arguments) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_pair_that_is_not_there(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["readout", str(model), "greater-than", "--pairs", "3", "--device", "cpu"]
+    assert main([*arguments, "-r", "residual", "--pair", "4"]) == 2
+    assert "There is no pair 4; the task has 3." in capsys.readouterr().err

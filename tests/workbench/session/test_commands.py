@@ -103,6 +103,7 @@ def commands(draw: st.DrawFn) -> Command:
     fields: dict[str, st.SearchStrategy[Any]] = {
         "str": TEXT,
         "float": st.floats(allow_nan=False),
+        "int": st.integers(),
         "tuple[str, ...]": st.lists(TEXT, max_size=3).map(tuple),
         "Change": st.just(Change(added=("m0->m1",), threshold=(0.25, 0.1))),
     }

@@ -45,6 +45,12 @@ def busy(folder: Path) -> tuple[Session, list[State]]:
         lambda: session.expand("a2.h0", "q"),
         lambda: session.reopen("m2"),
         lambda: session.undo(),
+        lambda: session.go_to(2),
+        lambda: session.name_state(2, "before m2"),
+        lambda: session.keep_all("m0"),
+        lambda: session.go_to(13),
+        lambda: session.redo(),
+        lambda: session.undo(),
     ]
     for step in steps:
         size = session.path.stat().st_size

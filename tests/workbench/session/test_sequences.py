@@ -26,7 +26,7 @@ from workbench.session.start import resume_session
 
 GRAPH = Graph(2, 4)
 ACTIONS = ("expand", "keep_above", "drop_all", "keep_all", "reopen", "toggle", "toggle_node")
-OTHERS = ("undo", "redo", "clear", "threshold", "group", "note", "load")
+OTHERS = ("undo", "redo", "clear", "threshold", "group", "note", "load", "go_to", "name_state")
 action = st.tuples(
     st.sampled_from(ACTIONS + OTHERS),
     st.sampled_from(GRAPH.nodes),
@@ -48,6 +48,8 @@ def act(session: Session, step: tuple[str, str, str, str, float], folder: Path) 
         "group": lambda: session.set_group(inputs, [node], edge),
         "note": lambda: session.note(edge, node),
         "load": lambda: session.load(folder / "some.json"),
+        "go_to": lambda: session.go_to(int(8 * number)),
+        "name_state": lambda: session.name_state(int(8 * number), node),
     }
     with suppress(WorkbenchError):  # what is refused is part of the sequence
         calls.get(what, lambda: getattr(session, what)(node, inputs))()

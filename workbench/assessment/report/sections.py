@@ -85,9 +85,10 @@ def faithfulness(result: Faithfulness) -> Iterator[Block]:
         said += f" In {result.undefined:,} of them there is no faithfulness; they are left out."
     yield Paragraph(said, quiet=True)
     yield from _table(
-        ("prompt", "circuit says", "model says", "right", "rank", *_METRICS, "shortfall"),
+        ("pair", "prompt", "circuit says", "model says", "right", "rank", *_METRICS, "shortfall"),
         [
             (
+                str(p.index + 1),
                 p.clean,
                 p.top,
                 p.model_top,
@@ -100,8 +101,8 @@ def faithfulness(result: Faithfulness) -> Iterator[Block]:
             )
             for p in result.prompts
         ],
-        left=4,
-        code=(0, 1, 2),
+        left=5,
+        code=(1, 2, 3),
     )
 
 
