@@ -25,6 +25,8 @@ class Leaving:
             self._app.exit()
             return
         benches = self._sessions.benches
+        for bench in benches:
+            bench.place.note()
         running = [(bench.under_way, bench.name_of_session) for bench in benches if bench.under_way]
         if running:
             if not isinstance(self._app.screen, Confirm):

@@ -116,6 +116,7 @@ class OpenSessions:
         """Close a session that is not on the screen; all that it took is let go of."""
         for mode, bench in list(self._benches.items()):
             if _same(bench.session.path, path):
+                bench.place.note()
                 del self._benches[mode]
                 self._closing = [s for s in self._closing if s.is_open]
                 self._closing.append(bench.session)
