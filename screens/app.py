@@ -6,10 +6,14 @@ it, come in with the thread that loads.
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -24,9 +28,22 @@ from screens.base.key_queue import KeyQueue
 from screens.base.tokens import one_line
 from screens.base.worker import leave_without_waiting, owed
 from screens.error_log import ErrorLog
-from screens.navigation import OpenSession, OpenTutorial, ResumeSession, ShowBench, ShowSetup
+from screens.leaving import Leaving
+from screens.navigation import (
+    CloseSession,
+    EntitleSession,
+    GoToSession,
+    OpenSession,
+    OpenTutorial,
+    ResumeSession,
+    SessionHeld,
+    ShowBench,
+    ShowSetup,
+)
+from screens.open_sessions import FRONT, OpenSessions
 from screens.preferences.app_settings import take_up
-from screens.terminal.driver import light_driver
+from screens.session_commands import entitle_session, offer_to_take_over, session_commands
+from screens.terminal.driver import entitle, light_driver
 from screens.terminal.line import Line
 from screens.toasts import Toasts
 from screens.widgets.too_small import fit_screen
@@ -34,17 +51,11 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
+    from screens.bench.screen import BenchScreen
     from screens.loading import Progress
     from workbench.session.session import Session
 
 LEAVING_KEYS = ("q", "ctrl+q")
-
-
-@runtime_checkable
-class Leaving(Protocol):
-    """A screen that has something to finish before the app may end."""
-
-    def leave(self) -> None: ...
 
 
 class WorkbenchApp(App[None]):
@@ -56,13 +67,15 @@ class WorkbenchApp(App[None]):
         session: a session that is open already, made by a script.
         tutorial: take the tutorial: 'go on' where it was left, or 'restart'.
         circuit: a circuit file that whatever is opened begins with.
-        left: the session that was on the bench last.
+        sessions: those that are open, each with its bench.
         line: what stands between the app and the terminal.
     """
 
     TITLE = "Circuit Workbench"
     CSS_PATH = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE = True
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {FRONT: Screen}
+    DEFAULT_MODE = FRONT
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Leave", show=False, priority=True),
         Binding("ctrl+l", "redraw", "Draw the screen anew", show=False, priority=True),
@@ -85,10 +98,16 @@ class WorkbenchApp(App[None]):
         self.resuming = resume
         self.session = session
         self.tutorial = tutorial
-        self.left: Session | None = None
+        self.sessions = OpenSessions(self)
+        self._leaving = Leaving(self, self.sessions)
         self.error_log = ErrorLog()
         self.key_queue = KeyQueue(self, owed)
         self.toasts = Toasts(self)
+
+    @property
+    def left(self) -> Session | None:
+        """The session that was on the bench last."""
+        return self.sessions.shown
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Run the app; the process can end right after it, whatever still computes."""
@@ -122,6 +141,14 @@ class WorkbenchApp(App[None]):
         else:
             self.show_setup()
         self.call_after_refresh(self.error_log.open)
+        if not self.is_headless:
+            self._heed_termination()
+
+    def _heed_termination(self) -> None:
+        """Asked to end by another process, leave the terminal as it was before."""
+        with suppress(NotImplementedError, RuntimeError):  # Windows; or not in the main thread
+            ended = partial(self.exit, return_code=128 + signal.SIGTERM)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended)
 
     # Screens.
 
@@ -129,33 +156,76 @@ class WorkbenchApp(App[None]):
         """Ask what to open; `complaint` says why the last try failed."""
         from screens.setup.screen import SetupScreen
 
-        self._show(SetupScreen(settings or self.settings, complaint))
+        shown = self.sessions.shown
+        if settings is None:
+            settings = self.settings if shown is None else shown.settings
+        self._show_front(SetupScreen(settings, complaint, self.sessions.told))
+        self._entitle("")
 
     def open_session(self, settings: ExperimentSettings) -> None:
-        """Load what is asked for, then show it."""
+        """Load what is asked for, then show it; a model that is loaded already is shared."""
         from screens.loading import begin
 
         self.settings = settings
+        beside = list(self.sessions)
         title = f"{one_line(settings.model)} · {one_line(settings.task)}"
-        self._load(title, lambda say: begin(settings, say, self.circuit))
+        self._load(title, lambda say: begin(settings, say, self.circuit, beside))
 
-    def resume_session(self, path: Path) -> None:
-        """Load the model and task of a journal and go on where it ends."""
+    def resume_session(self, path: Path, *, take_over: bool = False) -> None:
+        """Go on with a session: show it if it is open here, else load it.
+
+        Args:
+            path: its journal.
+            take_over: end the process that holds it.
+        """
         from screens.loading import go_on
 
-        self._load(f"Session {one_line(path.stem)}", lambda say: go_on(path, say))
+        if self.go_to_session(path):
+            return
+        beside = list(self.sessions)
+
+        def opening(say: Progress) -> Session:
+            self.sessions.wait_for(path)
+            return go_on(path, say, beside, take_over=take_over)
+
+        self._load(f"Session {one_line(path.stem)}", opening)
 
     def open_tutorial(self, *, restart: bool = False) -> None:
         """Go on with the tutorial where it was left; `restart`: begin it anew."""
-        from screens.tutorial.guided import Opening
+        from screens.tutorial.guided import GuidedBench, Opening
 
-        opening = Opening(restart=restart)
-        self._load("Tutorial", opening.open, lambda _: self._show(opening.bench()))
+        open_now = [b for b in self.sessions.benches if isinstance(b, GuidedBench)]
+        under_way = next((bench for bench in open_now if not bench.over), None)
+        if under_way is not None and not restart:
+            self.go_to_session(under_way.session.path)
+            return
+        opening = Opening(restart=restart, beside=list(self.sessions))
+
+        def opened(say: Progress) -> Session:
+            for bench in open_now:
+                self.sessions.wait_for(bench.session.path)
+            return opening.open(say)
+
+        self._load("Tutorial", opened, lambda _: self._show_bench(opening.bench()))
+        for bench in open_now:  # its journal is wanted, or done with
+            self.sessions.close(bench.session.path)
 
     def show_bench(self, session: Session) -> None:
         from screens.bench.screen import BenchScreen
 
-        self._show(BenchScreen(session))
+        if not self.go_to_session(session.path):
+            self._show_bench(BenchScreen(session))
+
+    def go_to_session(self, path: Path | None) -> bool:
+        """Show a session that is open here as it was left; None: the one that was shown last."""
+        went = self.sessions.go_back() if path is None else self.sessions.go_to(path)
+        if went:
+            self._entitle_by_session()
+        return went
+
+    def _show_bench(self, bench: BenchScreen) -> None:
+        self.sessions.show(bench)
+        self._entitle_by_session()
 
     def _load(
         self,
@@ -170,17 +240,23 @@ class WorkbenchApp(App[None]):
             self.error_log.open()  # what goes wrong while loading belongs into it too
             return opening(say)
 
-        self._show(Loading(title, logged, show))
+        self._show_front(Loading(title, logged, show))
+        self._entitle(title)
 
-    def _show(self, screen: Screen[Any]) -> None:
-        """Make this the only screen above the empty one beneath."""
-        self.left = getattr(screen, "session", self.left)
-        while len(self.screen_stack) > 2:  # a dialog over what is replaced
-            self.pop_screen()
-        if len(self.screen_stack) > 1:
-            self.switch_screen(screen)
-        else:
-            self.push_screen(screen)
+    def _show_front(self, screen: Screen[Any]) -> None:
+        self.sessions.show_front(screen)
+
+    # The terminal's title.
+
+    def _entitle(self, what: str) -> None:
+        entitle(self._driver, " · ".join(filter(None, [what, self.TITLE])))
+
+    def _entitle_by_session(self) -> None:
+        bench = self.sessions.current
+        if bench is not None:
+            session = bench.session
+            model_and_task = f"{session.model.name} · {session.task.name}"
+            self._entitle(" · ".join(filter(None, [session.title, model_and_task])))
 
     # What screens ask for.
 
@@ -188,7 +264,7 @@ class WorkbenchApp(App[None]):
         self.open_session(event.settings)
 
     def on_resume_session(self, event: ResumeSession) -> None:
-        self.resume_session(event.path)
+        self.resume_session(event.path, take_over=event.take_over)
 
     def on_open_tutorial(self, event: OpenTutorial) -> None:
         self.open_tutorial(restart=event.restart)
@@ -199,12 +275,35 @@ class WorkbenchApp(App[None]):
     def on_show_bench(self, event: ShowBench) -> None:
         self.show_bench(event.session)
 
+    def on_go_to_session(self, event: GoToSession) -> None:
+        self.go_to_session(event.path)
+
+    def on_close_session(self, event: CloseSession) -> None:
+        self.sessions.close(event.path)
+        self._renew_list()
+
+    def on_entitle_session(self, event: EntitleSession) -> None:
+        entitle_session(self, self.sessions, event)
+        self._entitle_by_session()
+        self._renew_list()
+
+    def _renew_list(self) -> None:
+        """Let setup, if it is shown, look the sessions up again."""
+        from screens.setup.screen import SetupScreen
+
+        for screen in self.screen_stack:
+            if isinstance(screen, SetupScreen):
+                screen.renew_sessions()
+
+    def on_session_held(self, event: SessionHeld) -> None:
+        self.show_setup(complaint=str(event.error))
+        offer_to_take_over(self, event.error)
+
     # Leaving.
 
     async def action_quit(self) -> None:
         """Leave, after what was asked for already is done; a second time at once."""
-        leave = next((s.leave for s in self.screen_stack if isinstance(s, Leaving)), self.exit)
-        leave()
+        self._leaving.leave()
 
     def action_help(self) -> None:
         """Explain whatever has the focus."""
@@ -292,6 +391,8 @@ class WorkbenchApp(App[None]):
             self.push_screen(Palette(self, self.screen))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        for title, sentence, call in session_commands(self, self.sessions):
+            yield SystemCommand(title, sentence, call)
         for command in super().get_system_commands(screen):
             if command.title in ("Theme", "Quit"):
                 yield command

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
@@ -18,7 +18,7 @@ from textual.widgets import Static
 from screens.base.numbers import seconds, shorten
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
-from screens.navigation import ShowBench, ShowSetup
+from screens.navigation import SessionHeld, ShowBench, ShowSetup
 from screens.widgets.changes import put_text
 from workbench.config.config import config
 from workbench.errors import Cancelled
@@ -33,21 +33,32 @@ KEPT = 8  # steps listed
 BAR = 30
 
 
-def begin(settings: ExperimentSettings, say: Progress, circuit: Path | None = None) -> Session:
-    """Start the session that is asked for. In a thread: this imports torch."""
+def begin(
+    settings: ExperimentSettings,
+    say: Progress,
+    circuit: Path | None = None,
+    beside: Sequence[Session] = (),
+) -> Session:
+    """Start the session that is asked for. In a thread: this imports torch.
+
+    Args:
+        beside: sessions that are open already, whose model may serve this one too.
+    """
     say("Importing torch and transformers", None)
     from workbench.session.start import begin_session
 
     rule = config().threshold
-    return begin_session(settings, circuit=circuit, threshold=rule, progress=say)
+    return begin_session(settings, circuit=circuit, threshold=rule, progress=say, beside=beside)
 
 
-def go_on(path: Path, say: Progress) -> Session:
+def go_on(
+    path: Path, say: Progress, beside: Sequence[Session] = (), *, take_over: bool = False
+) -> Session:
     """Resume the session of a journal. In a thread: this imports torch."""
     say("Importing torch and transformers", None)
     from workbench.session.start import resume_session
 
-    return resume_session(path, progress=say)
+    return resume_session(path, progress=say, beside=beside, take_over=take_over)
 
 
 class Loading(Screen[None]):
@@ -137,7 +148,13 @@ class Loading(Screen[None]):
             session.close()
 
     def _failed(self, error: BaseException) -> None:
-        if not self._cancelled.is_set():
+        from workbench.session.holder import HeldElsewhere
+
+        if self._cancelled.is_set():
+            return
+        if isinstance(error, HeldElsewhere):
+            self.post_message(SessionHeld(error))
+        else:
             self.post_message(ShowSetup(complaint=error_sentence(error)))
 
     def action_cancel(self) -> None:

@@ -10,6 +10,8 @@ from textual.message import Message
 from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
+    from workbench.session.about import SessionAbout
+    from workbench.session.holder import HeldElsewhere
     from workbench.session.session import Session
 
 
@@ -22,11 +24,16 @@ class OpenSession(Message):
 
 
 class ResumeSession(Message):
-    """Load the model and task of a journal and go on where it ends."""
+    """Load the model and task of a journal and go on where it ends.
 
-    def __init__(self, path: Path) -> None:
+    Attributes:
+        take_over: end the process that holds it.
+    """
+
+    def __init__(self, path: Path, *, take_over: bool = False) -> None:
         super().__init__()
         self.path = path
+        self.take_over = take_over
 
 
 class OpenTutorial(Message):
@@ -52,3 +59,36 @@ class ShowBench(Message):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+
+
+class GoToSession(Message):
+    """Show a session that is open in the app; without a path the one that was shown last."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        super().__init__()
+        self.path = path
+
+
+class CloseSession(Message):
+    """Close a session that is open in the app and not shown."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+
+class EntitleSession(Message):
+    """Give a session, open or not, a title and tags."""
+
+    def __init__(self, path: Path, about: SessionAbout) -> None:
+        super().__init__()
+        self.path = path
+        self.about = about
+
+
+class SessionHeld(Message):
+    """A session could not be opened, since another process holds it."""
+
+    def __init__(self, error: HeldElsewhere) -> None:
+        super().__init__()
+        self.error = error

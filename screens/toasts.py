@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import replace
 from time import time
 from typing import Any
+from weakref import WeakValueDictionary
 
 from textual._context import active_message_pump
 from textual.app import App
@@ -29,7 +30,8 @@ class Toasts:
     def __init__(self, app: App[Any]) -> None:
         self._app = app
         self._waiting: defaultdict[Screen[Any], list[Notification]] = defaultdict(list)
-        self._owners: dict[str, Screen[Any]] = {}
+        # Weakly: what is told must not keep a session that was closed.
+        self._owners: WeakValueDictionary[str, Screen[Any]] = WeakValueDictionary()
         self._seen: set[str] = set()
 
     def holds(self, notification: Notification) -> bool:

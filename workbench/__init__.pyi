@@ -59,6 +59,7 @@ from workbench.readouts.residual_lens import residual_lens as residual_lens
 
 # Sessions.
 from workbench.session.session import Session as Session
+from workbench.session.start import another_session as another_session
 from workbench.session.start import build_session as build_session
 from workbench.session.start import resume_session as resume_session
 from workbench.session.start import start_session as start_session

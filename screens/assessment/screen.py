@@ -36,7 +36,7 @@ from screens.widgets.line_list import LineList
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.assessment.catalogue import Part, parts_of_one
 from workbench.assessment.report.tables import tables_of
-from workbench.errors import Cancelled, WorkbenchError
+from workbench.errors import Cancelled
 
 if TYPE_CHECKING:
     from textual_plotext import PlotextPlot
@@ -262,20 +262,15 @@ class AssessmentScreen(PaneSearch, Screen[None]):
             self.notify("Stopping after the piece under way.", timeout=3)
 
     def action_report(self) -> None:
-        from screens.widgets.dialogs import Ask
-        from screens.widgets.path_suggester import PathSuggester
+        from screens.widgets.ask_path import AskPath
         from workbench.assessment.report.page import check_report
 
-        def check(text: str) -> str | None:
-            try:
-                check_report(Path(text.strip()).expanduser())
-            except WorkbenchError as error:
-                return str(error)
-            return None
+        def check(text: str) -> None:
+            check_report(Path(text).expanduser())
 
         def write(text: str | None) -> None:
             if text is not None:
-                path = Path(text.strip()).expanduser()
+                path = Path(text).expanduser()
                 self._reports.put(
                     lambda: self.session.assessor.write_report(path), written, refused
                 )
@@ -288,13 +283,7 @@ class AssessmentScreen(PaneSearch, Screen[None]):
             self.notify(error_sentence(error), severity="error", markup=False, timeout=10)
 
         hint = "An .html file has the pictures in it; an .md file has them in a folder beside it."
-        dialog = Ask(
-            "Write the report to",
-            "assessment.html",
-            hint=hint,
-            check=check,
-            suggester=PathSuggester(),
-        )
+        dialog = AskPath("Write the report to", "assessment.html", hint=hint, check=check)
         self.app.push_screen(dialog, write)
 
     # Leaving.

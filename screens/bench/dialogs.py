@@ -128,13 +128,15 @@ class BenchDialogs:
             self._screen.app.push_screen(Differences(self.session), go)
 
     def ask_reference(self) -> None:
-        from screens.widgets.dialogs import Ask
-        from screens.widgets.path_suggester import PathSuggester
+        from screens.widgets.ask_path import AskPath
+        from workbench.formats import load_circuit
         from workbench.models.bundled_circuits import find_reference
 
-        def compare(text: str | None) -> None:
-            if text and text.strip():
-                name = text.strip()
+        def check(name: str) -> object:
+            return load_circuit(find_reference(name), self.session.graph)
+
+        def compare(name: str | None) -> None:
+            if name is not None:
                 self._command(lambda: self.session.set_reference(find_reference(name)))
 
         reference, value = self.session.reference, ""
@@ -144,7 +146,7 @@ class BenchDialogs:
         elif self.session.truth is not None:
             value = self.session.model.name
             hint = f"{one_line(value)}: the true circuit of this model. Or name a circuit file."
-        dialog = Ask("Compare the circuit with", value, hint=hint, suggester=PathSuggester())
+        dialog = AskPath("Compare the circuit with", value, hint=hint, check=check)
         self._screen.app.push_screen(dialog, compare)
 
     def export(self) -> None:

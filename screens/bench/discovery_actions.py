@@ -90,19 +90,6 @@ class DiscoveryActions:
         if not self._line.cancel():
             self._screen.notify("No discovery is running; D starts one.", timeout=4)
 
-    def confirm_leaving(self) -> None:
-        """Leaving would end what runs."""
-        from screens.widgets.dialogs import Confirm
-
-        def go(yes: bool | None) -> None:
-            if yes:
-                self._screen.app.exit()
-
-        run = self._line.run
-        assert run is not None
-        question = f"{run.request.method} is still running, and what it found would be lost."
-        self._screen.app.push_screen(Confirm(question, "Leave", "Stay"), go)
-
     def found(self, held: DiscoveryResult) -> None:
         """A discovery is over, and this came of it."""
         kept = held.selected

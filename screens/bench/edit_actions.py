@@ -172,16 +172,19 @@ class EditActions:
         self._screen.app.push_screen(Ask(f"Note on {target}", now, hint=hint), write)
 
     def load(self) -> None:
-        from screens.widgets.dialogs import Ask
-        from screens.widgets.path_suggester import PathSuggester
+        from screens.widgets.ask_path import AskPath
+        from workbench.formats import load_circuit
+
+        def check(text: str) -> object:
+            return load_circuit(Path(text).expanduser(), self.session.graph)
 
         def load(text: str | None) -> None:
-            if text and text.strip():
-                path = Path(text.strip()).expanduser()
+            if text is not None:
+                path = Path(text).expanduser()
                 self._command(lambda: self.session.load(path))
 
         hint = (
             "A circuit.json of ours or EAP-IG's graph JSON. Undo brings the present circuit back."
         )
-        dialog = Ask("Load a circuit from", hint=hint, suggester=PathSuggester())
+        dialog = AskPath("Load a circuit from", hint=hint, check=check)
         self._screen.app.push_screen(dialog, load)

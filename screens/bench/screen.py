@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from screens.base.actions import Action
 from screens.base.numbers import count
@@ -26,6 +25,7 @@ from screens.bench.discovery_actions import DiscoveryActions
 from screens.bench.edit_actions import EditActions
 from screens.bench.keys import ACTIONS, BY_NAME, footer
 from screens.bench.layout import Layout
+from screens.bench.one_of_several import OneOfSeveral
 from screens.bench.panels import Panels
 from screens.bench.part_action import by
 from screens.bench.place_keeper import PlaceKeeper
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from workbench.session.session import Session
 
 
-class BenchScreen(Screen[None]):
+class BenchScreen(OneOfSeveral):
     """The main screen.
 
     Attributes:
@@ -75,7 +75,6 @@ class BenchScreen(Screen[None]):
         super().__init__()
         self.session = session
         self._last = session.status()
-        self._leaving = False
 
     def compose(self) -> ComposeResult:
         panels = Panels(Layout(), id="main")
@@ -95,6 +94,7 @@ class BenchScreen(Screen[None]):
         self._make_parts()
         self.table.order = self.session.graph.source_index
         self.panels.show("circuit")
+        self.show_title()
         self.refresh_all(anew=True)
         self.shown.read_component()
         self.place.begin()
@@ -137,22 +137,6 @@ class BenchScreen(Screen[None]):
     def on_unmount(self) -> None:
         self.place.close()
         self.runner.stop(self.session.close)
-
-    def leave(self) -> None:
-        """End the app once all commands that wait are done; the second time at once."""
-        self.place.note()
-        if not self._leaving and self.discovery.run is not None:
-            self.discovering.confirm_leaving()
-            return
-        if self._leaving or not (self.runner.busy or self.rules.line.running):
-            self.app.exit()
-            return
-        self._leaving = True
-        self.runner.cancel()
-        self.runner.other(self.session.expander.end, self.app.exit)
-        self.notify("Finishing what was asked for; q again leaves at once.", timeout=30)
-
-    action_quit = leave
 
     # Widgets.
 

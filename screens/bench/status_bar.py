@@ -28,6 +28,7 @@ from workbench.models.info import ModelInfo
 from workbench.session.views import Status, TaskInfo
 
 LEAST_MESSAGE = 14  # cells below which a message would be no more than its ends
+LEAST_TITLE = 8  # cells below which a session's title would be no more than its ends
 NARROW = 79  # columns from which three lines hold everything
 WIDE = 130  # columns from which two lines hold everything
 HOLD = 0.15  # seconds before numbers look as if they will change: most have changed by then
@@ -40,6 +41,7 @@ class StatusBar(Widget):
 
     Attributes:
         comparison: of the circuit with its reference; None if there is none.
+        title: of the session; empty if it has none.
         pending: edits are under way: what they will change is shown dim, unless they are soon done.
     """
 
@@ -69,6 +71,7 @@ class StatusBar(Widget):
         self._dim = False
         self._hold: Timer | None = None
         self.comparison: Comparison | None = None
+        self.title = ""
         self._reference_name = ""
 
     def update(self, status: Status | None = None, *, pending: bool) -> None:
@@ -87,6 +90,12 @@ class StatusBar(Widget):
     def _dims(self) -> None:
         self._dim = self.pending
         self.refresh()
+
+    def entitle(self, title: str) -> None:
+        """Say what the session is called, before model and task."""
+        if title != self.title:
+            self.title = title
+            self.refresh()
 
     def show_comparison(self, comparison: Comparison | None, name: str) -> None:
         """Say how the circuit agrees with the reference of this name; None: nothing of it."""
@@ -129,13 +138,19 @@ class StatusBar(Widget):
         always += ["warnings: p"] if task.warnings else []
         more = [] if task.seed is None else [f"seed {task.seed}"]
         more += [task.ablation, "BOS" if task.bos else "no BOS"]
-        more = [] if brief else more
+        more = [] if brief or self.title else more
         model = one_line(self.model_info.name)
         while more and len(" · ".join([model, *always, *more])) > width:
             more.pop()
         rest = "".join(f" · {part}" for part in [*always, *more])
         model = shorten(model, max(8, width - len(rest)))
         strong = self.get_component_rich_style("status-bar--strong")
+        room = width - len(model) - len(rest) - 3
+        if self.title and room >= LEAST_TITLE:
+            named = shorten(one_line(self.title), room) + " · "
+            return Text.assemble(
+                (named, strong), (model, Style(meta={"@click": "screen.model()"})), rest
+            )
         return Text.assemble((model, strong + Style(meta={"@click": "screen.model()"})), rest)
 
     def _openness(self) -> Text:

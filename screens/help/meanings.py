@@ -20,15 +20,15 @@ class Meaning:
     actions: tuple[str, ...]
 
 
-_TAKE_AWAY = ("answer('off')", "dissolve", "take_away", "toggle_node", "wish('remove')")
+_TAKE_AWAY = ("answer('off')", "dissolve", "remove", "take_away", "toggle_node", "wish('remove')")
 
 MEANINGS: dict[str, Meaning] = {
     "enter": Meaning("⏎", "Do what is under the cursor, or accept.",
                      ("choose", "copy", "go_in", "leave", "prune('make')", "run", "start",
                       "wish('show')")),
     "escape": Meaning("esc", "Let go, or go back.",
-                      ("cancel", "clear_notifications", "give_up", "leave", "proposal('end')",
-                       "prune('end')")),
+                      ("back", "cancel", "clear_notifications", "give_up", "leave",
+                       "proposal('end')", "prune('end')")),
     "space": Meaning("space", "Switch what is under the cursor.",
                      ("keep_or_drop", "pick", "turn(1)", "wish('hide')")),
     "minus": Meaning("-", "Take away what is under the cursor.", _TAKE_AWAY),
@@ -52,7 +52,7 @@ MEANINGS: dict[str, Meaning] = {
     "p": Meaning("p", "The prompts, and away again.", ("leave", "prompts")),
     "T": Meaning("T", "Leave the tutorial.", ("answer('leave')", "tutorial_menu")),
     "X": Meaning("X", "Start over.", ("answer('restart')", "clear")),
-    "W": Meaning("W", "Write words: a note, a name.", ("name", "note")),
+    "W": Meaning("W", "Write words: a note, a name.", ("entitle", "name", "note")),
     "1": Meaning("1", "The first panel.", ("panel('circuit')", "panel('prompts')")),
     "2": Meaning("2", "The second panel.", ("panel('candidates')", "panel('faithfulness')")),
     "3": Meaning("3", "The third panel.", ("panel('overlap')", "panel('readouts')")),

@@ -24,6 +24,7 @@ from screens.graph.keys import MOVES as DRAWING
 from screens.history.keys import ACTIONS as HISTORY
 from screens.readouts.keys import MOVES as READOUTS
 from screens.setup.keys import ACTIONS as SETUP
+from screens.setup.keys import SESSION_ACTIONS
 from screens.side_by_side.keys import ACTIONS as BESIDE
 from screens.tutorial.keys import TUTORIAL_ACTIONS
 from screens.widgets.keys import CHOICE, CONFIRM, LIST, SEARCH, TEXT
@@ -44,6 +45,7 @@ PLACES: dict[str, tuple[tuple[Action, ...], ...]] = {
     "clusters": (LIST, SEARCH, CLUSTERS),
     "the settings of clusters": (CHOICE, CLUSTERS),
     "the setup": (LIST, SEARCH, SETUP),
+    "the list of sessions": (SESSION_ACTIONS, LIST, SEARCH, SETUP),
     "the settings of the setup": (CHOICE, SETUP),
     "the results of discoveries": (LIST, SEARCH, RESULT_ACTIONS),
     "a question": (CONFIRM,),

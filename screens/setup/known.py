@@ -1,12 +1,11 @@
-"""What setup offers: models, tasks and former sessions. Looked up in a thread."""
+"""What setup offers: models, tasks and sessions. Looked up in threads."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from workbench.session.views import SessionSummary
+from screens.setup.session_row import OpenHere, SessionRow, rows
 
 SUGGESTED = (
     ("gpt2", "GPT-2 small, 12 layers of 12 heads, from the hub"),
@@ -18,17 +17,26 @@ NOTES = {"hub": "downloaded from the hub"}
 
 @dataclass(frozen=True)
 class Known:
-    """Names with a word on each, and the sessions, the latest first."""
+    """Names with a word on each."""
 
     models: tuple[tuple[str, str], ...] = ()
     tasks: tuple[tuple[str, str], ...] = ()
-    sessions: tuple[SessionSummary, ...] = ()
+
+
+def look_up_sessions(open_here: Sequence[OpenHere]) -> tuple[SessionRow, ...]:
+    """The sessions, those that are open in this app first; these may lie anywhere."""
+    from workbench.session.journals import list_sessions, summarised
+
+    summaries = list_sessions()
+    known = {summary.path.resolve() for summary in summaries}
+    elsewhere = [one.path for one in open_here if one.path.resolve() not in known]
+    return rows([*summaries, *map(summarised, elsewhere)], open_here)
 
 
 def look_up() -> Known:
     """What is known on this machine; what cannot be read is left out."""
     from workbench.prompts.task_catalogue import TASKS
-    from workbench.session.journals import list_sessions, models_to_offer
+    from workbench.session.journals import models_to_offer
 
     offered = models_to_offer()
     # What was used last is wanted most; the sort keeps the order otherwise.
@@ -37,4 +45,4 @@ def look_up() -> Known:
     for name, words in SUGGESTED:
         models.setdefault(name, words)
     tasks = tuple((name, built_in.description) for name, built_in in TASKS.items())
-    return Known(tuple(models.items()), tasks, tuple(list_sessions()))
+    return Known(tuple(models.items()), tasks)

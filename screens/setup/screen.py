@@ -5,6 +5,7 @@ Lists, sessions and prompts are looked up in threads: the first frame waits for 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,10 +24,23 @@ from screens.base.actions import Action
 from screens.base.numbers import count
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
-from screens.navigation import OpenSession, OpenTutorial, ResumeSession
-from screens.setup.keys import HELP, NEXT, OPEN, PAIR, PAIR_BEFORE, QUIT, TUTORIAL
-from screens.setup.known import Known, look_up
+from screens.navigation import GoToSession, OpenSession, OpenTutorial
+from screens.setup.keys import (
+    ACTIONS,
+    BACK,
+    NEXT,
+    OPEN,
+    PAIR,
+    PAIR_BEFORE,
+    QUIT,
+    SESSION_ACTIONS,
+    TUTORIAL,
+)
+from screens.setup.known import Known, look_up, look_up_sessions
+from screens.setup.session_actions import SessionActions
 from screens.setup.session_list import SessionList
+from screens.setup.session_row import OpenHere, SessionRow, memory_told
+from screens.widgets.ask_title import ask_title
 from screens.widgets.changes import put_title
 from screens.widgets.choice import Choice
 from screens.widgets.key_bar import KeyBar
@@ -37,6 +51,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiment import ablations
 from workbench.experiment.settings import ExperimentSettings
 from workbench.metrics.catalogue import METRICS
+from workbench.session.about import SessionAbout
 
 if TYPE_CHECKING:
     from workbench.prompts.preview import TaskPreview
@@ -53,14 +68,27 @@ class SetupScreen(Screen[None]):
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
     AUTO_FOCUS = "#model"
-    ACTIONS: ClassVar[tuple[Action, ...]] = (OPEN, TUTORIAL, PAIR)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*ACTIONS, *SESSION_ACTIONS)
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(action.binding() for action in (OPEN, TUTORIAL, HELP)),
+        *(action.binding() for action in ACTIONS if action not in (PAIR, PAIR_BEFORE)),
         *(replace(action.binding(), priority=True) for action in (PAIR, PAIR_BEFORE)),
     ]
 
-    def __init__(self, settings: ExperimentSettings | None = None, complaint: str = "") -> None:
+    def __init__(
+        self,
+        settings: ExperimentSettings | None = None,
+        complaint: str = "",
+        open_here: Callable[[], tuple[OpenHere, ...]] = tuple,
+    ) -> None:
+        """A new setup.
+
+        Args:
+            settings: what the fields say at first.
+            complaint: why the last try failed.
+            open_here: tells which sessions are open in the app.
+        """
         super().__init__()
+        self.open_here = open_here
         self.settings = settings or config().settings
         self.complaint = complaint
         self.preview: TaskPreview | None = None
@@ -119,11 +147,16 @@ class SetupScreen(Screen[None]):
         put_title(self.query_one("#model-box"), "Model")
         put_title(self.query_one("#task-box"), "Task")
         put_title(self.query_one("#prompts"), "Prompts")
-        put_title(self.query_one("#sessions"), "Go on with a former session")
-        self.query_one("#keys", KeyBar).offer((OPEN, NEXT, PAIR, TUTORIAL))
+        self._offer_keys()
         self.query_one("#complaint").display = bool(self.complaint)
         self._offer_means()
         self.looking = Worker(self, "setup")
+        # What a key asked for, and on which the next one may depend.
+        self.doing = Worker(self, "sessions", owes=True)
+        self.acting = SessionActions(
+            self, self.doing, complain=self._complain, renew=self.renew_sessions
+        )
+        self.call_after_refresh(self.renew_sessions)
         self.call_after_refresh(
             self.looking.put,
             look_up,
@@ -134,11 +167,13 @@ class SetupScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         self.looking.stop()
+        self.doing.stop()
 
     @property
     def quiet(self) -> bool:
         """Nothing is looked up or waited for."""
-        return self._settling is None and self.looking.waiting == 0
+        waiting = self.looking.waiting + self.doing.waiting
+        return self._settling is None and waiting == 0
 
     # Lists.
 
@@ -146,14 +181,38 @@ class SetupScreen(Screen[None]):
         self.known = known
         self.query_one("#models", NameList).show(known.models)
         self.query_one("#tasks", NameList).show(known.tasks)
-        sessions = self.query_one("#sessions", SessionList)
-        sessions.show(known.sessions)
-        sessions.display = bool(known.sessions)
         model, task = self.query_one("#model", Input), self.query_one("#task", Input)
         if not model.value and known.models:
             model.value = known.models[0][0]
         if not task.value and known.tasks:
             task.value = known.tasks[0][0]
+
+    def _show_sessions(self, found: tuple[SessionRow, ...]) -> None:
+        sessions = self.query_one("#sessions", SessionList)
+        put_title(sessions, "Go on with a session")
+        told = memory_told([row.here for row in found if row.here is not None])
+        if sessions.border_subtitle != told:
+            sessions.border_subtitle = told
+        sessions.show(found)
+        sessions.display = bool(found)
+
+    def renew_sessions(self) -> None:
+        """Look the sessions up; again when one was named, closed or deleted."""
+        open_here = self.open_here()
+        self.doing.put(
+            lambda: look_up_sessions(open_here),
+            self._show_sessions,
+            lambda error: self._complain(error_sentence(error)),
+        )
+
+    def on_descendant_focus(self) -> None:
+        self._offer_keys()
+
+    def _offer_keys(self) -> None:
+        back = (BACK,) if self.open_here() else ()
+        of_list = SESSION_ACTIONS if isinstance(self.focused, SessionList) else ()
+        bar = self.query_one("#keys", KeyBar)
+        bar.offer((*back, *of_list, OPEN, NEXT, PAIR, TUTORIAL))
 
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         if isinstance(event.rows, NameList) and event.rows.has_focus and event.row is not None:
@@ -161,7 +220,7 @@ class SetupScreen(Screen[None]):
 
     def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         if isinstance(event.rows, SessionList):
-            self._resume(event.row.path)
+            self.acting.go_on(event.row)
         elif isinstance(event.rows, NameList):
             self._take(event.rows, event.row[0])
 
@@ -173,8 +232,26 @@ class SetupScreen(Screen[None]):
     def on_name_list_clicked(self, event: NameList.Clicked) -> None:
         self._take(event.names, event.name)
 
-    def _resume(self, path: Path) -> None:
-        self.post_message(ResumeSession(path))
+    def action_go_on(self) -> None:
+        if (row := self._session()) is not None:
+            self.acting.go_on(row)
+
+    def action_entitle(self) -> None:
+        if (row := self._session()) is not None:
+            session = row.summary
+            about = SessionAbout(session.title, session.tags)
+            ask_title(self.app, session.path, about)
+
+    def action_remove(self) -> None:
+        if (row := self._session()) is not None:
+            self.acting.remove(row)
+
+    def _session(self) -> SessionRow | None:
+        return self.query_one("#sessions", SessionList).highlighted
+
+    def action_back(self) -> None:
+        if self.open_here():
+            self.post_message(GoToSession())
 
     # What is asked for.
 
@@ -219,6 +296,14 @@ class SetupScreen(Screen[None]):
         except WorkbenchError as error:
             self._complain(str(error))
             return
+        # A name that leads nowhere is said here, where it can be mended.
+        self.doing.put(
+            settings.checked,
+            self._open,
+            lambda error: self._complain(error_sentence(error)),
+        )
+
+    def _open(self, settings: ExperimentSettings) -> None:
         self.post_message(OpenSession(settings))
 
     def action_tutorial(self) -> None:

@@ -186,23 +186,24 @@ class SideBySideScreen(Screen[str | None]):
     # Keys.
 
     def action_add_file(self) -> None:
-        from screens.widgets.dialogs import Ask
-        from screens.widgets.path_suggester import PathSuggester
+        from screens.widgets.ask_path import AskPath
+        from workbench.formats import load_circuit
 
         if self._full():
             return
 
+        def check(text: str) -> object:
+            return load_circuit(Path(text).expanduser(), self.session.graph)
+
         def put(text: str | None) -> None:
-            if text and text.strip():
-                path = Path(text.strip()).expanduser()
+            if text is not None:
+                path = Path(text).expanduser()
                 self._background.put(
                     lambda: self.side_by_side.put_file(path), self._put, self._refused
                 )
 
         hint = "A circuit.json of ours or EAP-IG's graph JSON."
-        self.app.push_screen(
-            Ask("Put beside the circuit of", hint=hint, suggester=PathSuggester()), put
-        )
+        self.app.push_screen(AskPath("Put beside the circuit of", hint=hint, check=check), put)
 
     def _full(self) -> bool:
         if len(self.side_by_side.places) < MOST:

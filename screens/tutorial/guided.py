@@ -7,6 +7,7 @@ palette did it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -39,8 +40,10 @@ LOOK_AGAIN = 0.15
 class Opening:
     """Opens the tutorial, for the screen that shows the loading."""
 
-    def __init__(self, *, restart: bool) -> None:
+    def __init__(self, *, restart: bool, beside: Sequence[Session] = ()) -> None:
+        """`beside`: sessions that are open, of which one may have loaded the model."""
         self.restart = restart
+        self.beside = beside
         self._taken: TakenUp | None = None
 
     def open(self, say: Say) -> Session:
@@ -48,7 +51,7 @@ class Opening:
         say("Importing torch and transformers", None)
         from workbench.tutorial.open import take_up
 
-        self._taken = take_up(restart=self.restart, progress=say)
+        self._taken = take_up(restart=self.restart, progress=say, beside=self.beside)
         return self._taken.session
 
     def bench(self) -> GuidedBench:

@@ -22,6 +22,8 @@ from screens.widgets.choice import Choice
 from screens.widgets.keys import CONFIRM, TEXT
 from screens.widgets.path_suggester import PathSuggester
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
+from workbench.base.write_file import check_target
+from workbench.errors import WorkbenchError
 from workbench.formats.catalogue import FORMATS
 
 Answer = TypeVar("Answer")
@@ -82,11 +84,20 @@ class Ask(Dialog[str]):
         self.complain("")
 
     @on(Input.Submitted)
-    def _accept(self, event: Input.Submitted) -> None:
-        if complaint := self.check(event.value):
+    def _submitted(self, event: Input.Submitted) -> None:
+        self.accept(event.value)
+
+    @property
+    def typed(self) -> str:
+        """What stands in the field, without blanks around it."""
+        return self.query_one(Input).value.strip()
+
+    def accept(self, text: str) -> None:
+        """Answer with this text, if it will do."""
+        if complaint := self.check(text):
             self.complain(complaint)
         else:
-            self.dismiss(event.value)
+            self.dismiss(text)
 
 
 class Confirm(Dialog[bool]):
@@ -171,7 +182,11 @@ class Export(Dialog[tuple[Path, str]]):
             if path.is_dir():
                 self.complain("That is a folder; add a file name.")
                 return
+            check_target(path)
             exists = path.exists()
+        except WorkbenchError as error:
+            self.complain(str(error))
+            return
         except OSError as error:
             self.complain(f"That cannot be a file here: {error.strerror}.")
             return

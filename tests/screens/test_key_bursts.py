@@ -17,6 +17,7 @@ import pytest
 from screens.app import WorkbenchApp
 from tests.support.key_bursts import GAP, calm, seen, send
 from tests.support.tiny_sessions import tiny_session
+from workbench.session.about import SessionAbout, write_about
 from workbench.session.session import Session
 
 pytestmark = pytest.mark.slow
@@ -44,6 +45,8 @@ PLACES = {
     "letters": ("e@", "asdzx⎋⏎"),
     "layout": ("e", "VF1234()jkVF⏎2⌫"),
     "search": ("e2/", MOVES + "a01mh.⌫"),
+    "setup": ("␎", MOVES + "⇤ tiny⌫␎"),
+    "sessions": ("␎⇤", MOVES + "  --yyWx#/nN⌫␎"),
     "threshold": ("t", "⏎⎋⇥01.⌫→←ta"),
     "rule": ("E", "⎋⇥→←hl 01.⌫⏎e"),
     "cut": ("e}", "{}→←hl⏎⎋mujk2}"),
@@ -51,22 +54,37 @@ PLACES = {
 """How to come to a screen or dialog, and the keys that are tried there."""
 PICKED = (
     "2fx1", "2fx1⏎ ", "Jm1⏎", "gh h h ", "ewewew", "ejj ", "jj2 ", "jjm", "uUuU", "W1hello⏎",
+    "␎⎋e␎⎋j", "␎⇤W#a b⏎j-y", "␎⇤j-yk⏎e", "␎⇤-n-yj-yj", "␎⇤/two⏎-y", "␎xyz⏎⎋e",
     "t0.3⏎a", "eg Rname⏎role⏎", "2/m1⏎nn ", "e/a⏎nN-", "?/kl⏎nn", "2/zz⎋ ",
     "eweuHjWab⏎f", "eweuHj⏎jU", "eweuHj j ⏎", "eweuH/m⏎n⏎⎋e",
     "Yjj⏎2", "2Yljj⏎j", "Yoa.txt⏎2", "egog.svg⏎⎋",
 )  # fmt: skip
 """Each of a kind that went wrong once, or would without a queue."""
 TIMES = re.compile(r" *<?\d+ ms|\d{4}-\d\d-\d\d \d\d:\d\d| {2,}")
-"""How long something took, which differs, and the blanks that make room for it."""
+"""How long something took, or when it was, which differs, and the blanks that make room for it."""
 
 
 def prepared(folder: Path) -> Session:
     """A session in which all effects in the full model are known."""
     folder.mkdir()
     session = tiny_session(folder)
+    kept = folder / "state" / "sessions"
+    for name in ("one", "two"):
+        (kept / name).mkdir(parents=True)
+        former = tiny_session(kept / name, pairs=2)
+        former.close()
+        write_about(former.path.rename(kept / f"{name}.jsonl"), SessionAbout(name))
     for node in session.graph.nodes:
         session.sweep(node, "qkv", "full")
     return session
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a key does while a model loads depends on how fast that is."""
+    monkeypatch.setenv("WORKBENCH_STATE", "set by each run, and put back after the test")
+    for name in ("open_session", "resume_session"):
+        monkeypatch.setattr(WorkbenchApp, name, lambda *_, **__: None)
 
 
 async def outcome(folder: Path, place: str, keys: str, gap: float, size: tuple[int, int]) -> str:
@@ -75,6 +93,7 @@ async def outcome(folder: Path, place: str, keys: str, gap: float, size: tuple[i
     app = WorkbenchApp(session=session)
     before = os.getcwd()
     os.chdir(folder)
+    os.environ["WORKBENCH_STATE"] = str(folder / "state")
     try:
         async with app.run_test(size=size) as pilot:
             await calm(pilot)

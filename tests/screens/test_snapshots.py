@@ -13,6 +13,7 @@ from screens.bench.screen import BenchScreen
 from screens.setup import known as lookups
 from screens.setup.known import Known
 from screens.setup.screen import SetupScreen
+from screens.setup.session_row import SessionRow
 from tests.screens.bench.test_bench import settled
 from tests.support.tiny_sessions import until
 from tests.support.toy_session import toy_session
@@ -68,12 +69,15 @@ def test_setup(snap_compare: Any, monkeypatch: pytest.MonkeyPatch, size: tuple[i
     known = Known(
         models=(("toy", "recent"), ("smollm2", "SmolLM2, 30 layers of 9 heads"), ("gpt2", "GPT-2")),
         tasks=tuple((name, built_in.description) for name, built_in in TASKS.items()),
-        sessions=(
-            SessionSummary(Path("a"), "toy", "ioi", when, 41, 17, 0.97),
-            SessionSummary(Path("b"), "/models/pythia-160m", "greater-than", when, 1203, 4, None),
+    )
+    sessions = (
+        SessionRow(SessionSummary(Path("a"), "toy", "ioi", when, 41, 17, 0.97)),
+        SessionRow(
+            SessionSummary(Path("b"), "/models/pythia-160m", "greater-than", when, 1203, 4, None)
         ),
     )
     monkeypatch.setattr("screens.setup.screen.look_up", lambda: known)
+    monkeypatch.setattr("screens.setup.screen.look_up_sessions", lambda _: sessions)
     assert lookups.look_up is not None
 
     async def run(pilot: Pilot[Any]) -> None:

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from screens.app import WorkbenchApp
 from screens.base.worker import owed
 from screens.bench.screen import BenchScreen
+from screens.setup.screen import SetupScreen
 
 GAP = 0.05
 """Seconds between two keys of somebody who types fast."""
@@ -23,7 +24,8 @@ WORDS = {" ": "space", "/": "slash", ".": "full_stop", "[": "left_square_bracket
          ")": "right_parenthesis", "-": "minus", "<": "less_than_sign", ">": "greater_than_sign",
          ",": "comma"}  # fmt: skip
 NAMED = {"⏎": "enter", "⎋": "escape", "⇥": "tab", "⌫": "backspace", "↓": "down", "↑": "up",
-         "←": "left", "→": "right", "^": "ctrl+p", "@": "ctrl+g"}  # fmt: skip
+         "←": "left", "→": "right", "⇤": "shift+tab", "␎": "ctrl+n", "^": "ctrl+p",
+         "@": "ctrl+g"}  # fmt: skip
 
 
 def key_event(sign: str) -> events.Key:
@@ -52,9 +54,9 @@ async def calm(pilot: Pilot[Any], rest: float = 0.25, seconds: float = 30) -> No
     # A busy thread can keep the app from running: a while in which it did not run says nothing.
     while looks < LOOKS or time.monotonic() - since < rest:
         assert time.monotonic() < end, "it took too long"
-        bench = next((s for s in app.screen_stack if isinstance(s, BenchScreen)), None)
-        busy = not app.key_queue.idle or owed() or bench is None or not bench.is_mounted
-        if busy or (bench is not None and not bench.quiet):
+        shown = [s for s in app.screen_stack if isinstance(s, BenchScreen | SetupScreen)]
+        busy = not app.key_queue.idle or owed() or not shown
+        if busy or not all(screen.is_mounted and screen.quiet for screen in shown):
             looks = 0
         else:
             since = time.monotonic() if looks == 0 else since

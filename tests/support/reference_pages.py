@@ -23,6 +23,7 @@ DOCS = ROOT / "docs"
 OPTIONS, KEYS, SETTINGS_PAGE = DOCS / "options.md", DOCS / "keys.md", DOCS / "settings.md"
 
 SCREENS = {
+    "Setup": "screens.setup.keys",
     "The bench": "screens.bench.keys",
     "The readouts": "screens.readouts.keys",
     "The graph": "screens.graph.keys",

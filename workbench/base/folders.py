@@ -32,6 +32,11 @@ def sessions_folder() -> Path:
     return state_folder() / "sessions"
 
 
+def trash_folder() -> Path:
+    """Where deleted sessions are moved to; nothing but the user empties it."""
+    return state_folder() / "trash"
+
+
 def new_journal_path(model: str, task: str) -> Path:
     """A name that no other session has: time, model, task and four random letters."""
     when = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")

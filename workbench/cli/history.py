@@ -41,7 +41,7 @@ def history(
 ) -> None:
     """List the states of a session as a tree, or write the circuit of one to a file."""
     from workbench.base.write_file import check_target
-    from workbench.cli.checks import find_session
+    from workbench.session.journals import find_session
 
     if (state is None) != (out is None):
         raise WorkbenchError("--state STATE and -o FILE go together: which circuit, and where to.")

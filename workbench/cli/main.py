@@ -34,6 +34,8 @@ from workbench.cli.options import (
 from workbench.cli.pocket import app as pocket
 from workbench.cli.readout import readout
 from workbench.cli.report import report
+from workbench.cli.sessions import app as sessions
+from workbench.cli.sessions import resume
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 
@@ -111,35 +113,6 @@ def tutorial(
 
 
 @app.command()
-def resume(
-    session: Annotated[
-        str | None,
-        typer.Argument(help="Its journal, or the beginning of its name. [default: the latest]"),
-    ] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the sessions instead.")] = False,
-    as_json: Json = False,
-) -> int:
-    """Go on with a session where it was, also after a crash or a dropped connection."""
-    from workbench.session.journals import list_sessions
-
-    if list_:
-        sessions = list_sessions()
-        if as_json:
-            output.as_json([vars(s) | {"path": str(s.path)} for s in sessions])
-            return 0
-        for s in sessions:
-            share = "" if s.faithfulness is None else f"  faithfulness {s.faithfulness:.3f}"
-            output.line(f"{s.path.stem}  {s.when}  {s.model}  {s.task}  {s.edges} edges{share}")
-        if not sessions:
-            console.say("There are no sessions yet.")
-        return 0
-    from workbench.cli.checks import find_session
-    from workbench.cli.launch import show
-
-    return show(resuming=find_session(session))
-
-
-@app.command()
 @experiment_options()
 def evaluate(circuit: CircuitPath, settings: ExperimentSettings, as_json: Json = False) -> None:
     """Score a circuit: everything outside it corrupted."""
@@ -188,6 +161,8 @@ def tasks(as_json: Json = False) -> None:
         output.line(f"  corrupted: {task.example.corrupted}")
 
 
+app.command()(resume)
+app.add_typer(sessions, name="sessions")
 app.command()(discover)
 app.command()(expand)
 app.command()(clusters)

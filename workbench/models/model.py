@@ -27,6 +27,20 @@ if TYPE_CHECKING:
     from workbench.transformer.parts import ModelParts
 
 
+@dataclass(frozen=True)
+class ModelChoice:
+    """What chooses a model: equal choices load equal models.
+
+    Attributes:
+        name, device, dtype, revision: as `load_model` takes them.
+    """
+
+    name: str
+    device: str | None = None
+    dtype: str | None = None
+    revision: str | None = None
+
+
 @dataclass
 class Model:
     """A loaded model.
@@ -41,6 +55,7 @@ class Model:
         prepend_bos: whether the tokenizer by itself puts a BOS token before a prompt.
         check: the engine's logits compared with the model's own.
         info: all of this in plain values.
+        chosen: what `load_model` was asked for; None if it was made otherwise.
     """
 
     name: str
@@ -53,6 +68,7 @@ class Model:
     prepend_bos: bool
     check: SelfCheck
     info: ModelInfo
+    chosen: ModelChoice | None = None
 
     @classmethod
     def from_hf(
@@ -167,7 +183,14 @@ def load_model(
     hf_model, tokenizer, where = read_model(
         name, device=device, dtype=dtype, revision=revision, progress=say
     )
-    return Model.from_hf(hf_model, tokenizer, name=name, where=where, progress=say)
+    model = Model.from_hf(hf_model, tokenizer, name=name, where=where, progress=say)
+    model.chosen = ModelChoice(name, _named(device), _named(dtype), revision)
+    return model
+
+
+def _named(choice: object) -> str | None:
+    """A device or a number format by its name, however it was given."""
+    return None if choice is None else str(choice).removeprefix("torch.")
 
 
 def read_model(

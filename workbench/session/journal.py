@@ -22,6 +22,7 @@ from typing import Any
 
 from workbench.base.folders import STATE_VARIABLE
 from workbench.errors import WorkbenchError
+from workbench.session.holder import HeldElsewhere, remove_holder, write_holder
 
 try:
     import fcntl
@@ -150,7 +151,8 @@ class Journal:
         """Read a journal and hold it for appending, its torn last line cut off.
 
         Raises:
-            WorkbenchError: as `read`; and if another session holds it or it cannot be written.
+            HeldElsewhere: another session holds it.
+            WorkbenchError: as `read`; and if it cannot be written.
         """
         read(path)  # so that a missing or foreign file is called that, not unwritable
         journal = cls._locked(path, 0)
@@ -179,10 +181,9 @@ class Journal:
             except OSError as error:
                 if error.errno in _TAKEN:
                     os.close(descriptor)
-                    raise WorkbenchError(
-                        f"The session {path} is open elsewhere; close it there, or start a new one."
-                    ) from None
+                    raise HeldElsewhere(path) from None
                 # Otherwise this file system knows no locks: go on without one.
+        write_holder(path)
         return cls(path, descriptor, length)
 
     def append(self, entry: dict[str, Any]) -> None:
@@ -236,6 +237,7 @@ class Journal:
         """Let go of the file and its lock. May be called twice."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
+            remove_holder(self.path)
             os.close(descriptor)
 
     def __del__(self) -> None:

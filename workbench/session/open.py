@@ -16,6 +16,7 @@ from workbench.base.progress import Progress
 from workbench.experiment.prepare import task_warnings
 from workbench.experiment.settings import ExperimentSettings
 from workbench.metrics.catalogue import NEGLIGIBLE
+from workbench.session.priority_lock import lock_of
 from workbench.session.session_engine import SessionEngine
 from workbench.session.views import TaskInfo
 
@@ -52,7 +53,8 @@ def open_engine(model: Model, task: Task, settings: ExperimentSettings, say: Pro
     from workbench.prompts.batch import make_batch
 
     say("Reading the prompts", None)
-    with failures_as_sentences():
+    # In turn with other sessions on this model: they share what there is of memory.
+    with lock_of(model).foreground(), failures_as_sentences():
         batch = make_batch(
             task,
             model.tokenizer,
@@ -69,7 +71,8 @@ def open_engine(model: Model, task: Task, settings: ExperimentSettings, say: Pro
             progress=lambda fraction: say("Running the prompts", fraction),
         )
     engine = SessionEngine(model, batch, experiment)
-    eap = engine.eap(lambda fraction: say("Estimating the effects of all edges", fraction))
+    with lock_of(model).foreground():
+        eap = engine.eap(lambda fraction: say("Estimating the effects of all edges", fraction))
     clean, corrupted = experiment.clean, experiment.corrupted
     with failures_as_sentences():
         measurable = experiment.faithfulness(clean.metric) is not None

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Condition
+from threading import Condition, Lock
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop, Work
@@ -61,6 +62,20 @@ class PriorityLock:
         with self._condition:
             self._busy = False
             self._condition.notify_all()
+
+
+_of_model: WeakValueDictionary[int, PriorityLock] = WeakValueDictionary()
+_making = Lock()
+
+
+def lock_of(model: object) -> PriorityLock:
+    """The one lock of all sessions on this model: they share its device and its processors.
+
+    So a command waits for one chunk of whatever another session computes, and no two of them take
+    memory at once. Whoever keeps the lock keeps the model too, by whose identity it is known.
+    """
+    with _making:
+        return _of_model.setdefault(id(model), PriorityLock())
 
 
 def finish_in_background(

@@ -10,16 +10,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.task import Task
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import Comparison, compare
 from workbench.circuits.graph import Graph
 from workbench.circuits.tree import TreeRow, frontier, roles, tree
 from workbench.engine.effect_settings import check_setting
 from workbench.errors import Cancelled, WorkbenchError
+from workbench.experiment.settings import ExperimentSettings
 from workbench.model_report.footprint import Footprint
 from workbench.models.bundled_circuits import truth
 from workbench.prompts.preview import PromptView
@@ -27,7 +29,7 @@ from workbench.session import edits
 from workbench.session.assessments import SessionAssessments
 from workbench.session.known_effects import DROP, LASTING, KnownEffects
 from workbench.session.open import Opened
-from workbench.session.priority_lock import PriorityLock
+from workbench.session.priority_lock import lock_of
 from workbench.session.proposal import differing
 from workbench.session.readouts import SessionReadouts
 from workbench.session.reference import Reference
@@ -35,6 +37,9 @@ from workbench.session.results import DiscoveryResult
 from workbench.session.side_by_side import SideBySide
 from workbench.session.state import State
 from workbench.session.views import Candidate, Status
+
+if TYPE_CHECKING:
+    from workbench.models.model import Model
 
 OnChunk = Callable[[dict[str, float], int, int], None]
 """Told the values just computed by edge, how many are done and how many there are."""
@@ -82,7 +87,7 @@ class ReadOnlySession:
         self._opened = opened
         self._engine = opened.engine
         self._seen = seen
-        self._lock = PriorityLock()
+        self._lock = lock_of(opened.engine.model)
         self._effects = KnownEffects(seen.state.circuit.graph, opened.eap)
         self._shown_result = shown
         self.readouts = SessionReadouts(self._engine, self._lock)
@@ -90,6 +95,21 @@ class ReadOnlySession:
         self.assessor = SessionAssessments(
             self._engine, self._lock, self._circuit_now, opened.settings.seed
         )
+
+    @property
+    def settings(self) -> ExperimentSettings:
+        """Which model and task it was opened with, and how both are run."""
+        return self._opened.settings
+
+    @property
+    def task_with_pairs(self) -> Task:
+        """The task itself, with all its pairs."""
+        return self._opened.task
+
+    @property
+    def loaded_model(self) -> Model:
+        """The model that it computes with, which further sessions may share."""
+        return self._engine.model
 
     # What it shows; none of this waits.
 

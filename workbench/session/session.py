@@ -20,6 +20,7 @@ from workbench.engine.effect_settings import check_setting
 from workbench.experiment.provenance import now
 from workbench.session import commands as kinds
 from workbench.session import edits
+from workbench.session.about import SessionAbout, read_about, write_about
 from workbench.session.commands import Command
 from workbench.session.discoveries import Discoveries
 from workbench.session.expander import Expander, Progressed
@@ -56,6 +57,7 @@ class Session(SessionHistory):
 
     Attributes:
         path: the journal.
+        about, title: what its user calls it.
         place_file: keeps where the user was in the app, beside the journal.
         discoveries: runs methods of discovery, and keeps, shows and takes over what they find.
         clusterer: finds clusters of the task's prompts, a circuit for each.
@@ -89,6 +91,7 @@ class Session(SessionHistory):
         seen = Snapshot(history.state, status)
         super().__init__(opened, history, seen, lambda: self.discoveries.shown)
         self.path = journal.path
+        self._about = read_about(journal.path)
         self.place_file = PlaceFile(journal.path)
         self.log: list[LogEntry] = []
         self.exported: list[Path] = []
@@ -111,6 +114,26 @@ class Session(SessionHistory):
         parts = (self._engine, self._lock, self._effects, lambda: self._seen)
         self.expander = Expander(*parts, apply=self._apply)
         self.pruner = Pruner(*parts, shown=self._shown_result, carry_out=self._carry_out)
+
+    @property
+    def about(self) -> SessionAbout:
+        """Its title and tags."""
+        return self._about
+
+    @property
+    def title(self) -> str:
+        """What its user calls it; may be empty."""
+        return self._about.title
+
+    def entitle(self, about: SessionAbout) -> None:
+        """Give it this title and these tags. Raises WorkbenchError if they cannot be kept."""
+        write_about(self.path, about)
+        self._about = about
+
+    @property
+    def is_open(self) -> bool:
+        """It holds its journal; once it is closed, no command can be carried out."""
+        return self._journal.is_open
 
     def close(self) -> None:
         """Let go of the journal, so that another process may resume it. Further commands fail."""

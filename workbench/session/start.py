@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -9,7 +10,12 @@ from typing import TYPE_CHECKING, Unpack
 from workbench.base.folders import new_journal_path
 from workbench.base.progress import Progress, silent
 from workbench.errors import WorkbenchError
-from workbench.experiment.settings import ExperimentSettings, ModelChoices, RunChoices
+from workbench.experiment.settings import (
+    ExperimentSettings,
+    ModelChoices,
+    RunChoices,
+    TaskChoices,
+)
 from workbench.models.bundled_circuits import truth
 from workbench.models.source import SHORT_NAMES, find_model
 from workbench.session.commands import Command
@@ -18,6 +24,7 @@ from workbench.session.history import History
 from workbench.session.journal import Journal, Reading
 from workbench.session.open import Opened, open_engine
 from workbench.session.session import Session
+from workbench.session.sharing import shared_model
 from workbench.session.state import State
 from workbench.session.state_tree import Measured
 from workbench.session.threshold_rule import DEFAULT_RULE, ThresholdRule
@@ -54,6 +61,7 @@ def begin_session(
     circuit: Path | None = None,
     threshold: ThresholdRule = DEFAULT_RULE,
     progress: Progress | None = None,
+    beside: Iterable[Session] = (),
 ) -> Session:
     """Load the model and the task that the settings name, and begin.
 
@@ -62,6 +70,8 @@ def begin_session(
         circuit: a circuit file to begin with.
         threshold: how the first threshold is chosen.
         progress: told what is being done and the fraction done.
+        beside: sessions open in this process: the model of one of them is taken and not loaded
+            again, if the settings choose the same.
 
     Raises:
         WorkbenchError: for anything that does not load, fit or exist.
@@ -73,7 +83,7 @@ def begin_session(
     settings = replace(
         settings, model=_lasting_name(settings.model), means=_lasting_task(settings.means)
     )
-    model = settings.load_model(say)
+    model = shared_model(settings, beside) or settings.load_model(say)
     task = resolve_task(
         settings.task,
         model.tokenizer,
@@ -99,6 +109,46 @@ def build_session(
     settings = ExperimentSettings(info.name, task.name, dtype=info.dtype, **choices)
     if settings.metric is not None:
         task = replace(task, metric=settings.metric)
+    return _begin(settings, model, task, journal, circuit, progress or silent)
+
+
+def another_session(
+    session: Session,
+    task: Task | str | None = None,
+    *,
+    journal: Path | None = None,
+    circuit: Path | None = None,
+    progress: Progress | None = None,
+    **choices: Unpack[TaskChoices],
+) -> Session:
+    """Begin beside a session that is open, on the same model: its weights are loaded once.
+
+    Args:
+        session: its settings hold wherever nothing else is said.
+        task: another task, or the name or file of one; None: the same task.
+        choices: what is to be different: `metric`, `pairs`, `seed`, `ablation`, ...
+        journal, circuit, progress: as of `begin_session`.
+
+    Raises:
+        WorkbenchError: as `begin_session`; and where pairs or a seed are asked for of a task that
+            has no name to make it anew by.
+    """
+    from workbench.prompts.task_file import resolve_task
+
+    _refuse_existing(journal)
+    model = session.loaded_model
+    settings = replace(session.settings, **choices)
+    settings = replace(settings, means=_lasting_task(settings.means))
+    if isinstance(task, str) or (task is None and {"pairs", "seed"} & choices.keys()):
+        name = task if isinstance(task, str) else settings.task
+        settings = replace(settings, task=name)
+        task = resolve_task(
+            name, model.tokenizer, pairs=settings.pairs, seed=settings.seed, metric=settings.metric
+        )
+    else:
+        task = session.task_with_pairs if task is None else task
+        task = task if settings.metric is None else replace(task, metric=settings.metric)
+        settings = replace(settings, task=task.name)
     return _begin(settings, model, task, journal, circuit, progress or silent)
 
 
@@ -155,25 +205,35 @@ def resume_session(
     device: str | None = None,
     model: Model | None = None,
     progress: Progress | None = None,
+    beside: Iterable[Session] = (),
+    take_over: bool = False,
 ) -> Session:
     """Load what a journal names and go on where it ends.
 
     Args:
         device: another device than the one asked for then.
         model: the same model, if it is loaded already.
+        beside: sessions open in this process, whose model is taken if it is the same.
+        take_over: end the process that holds the session, if one does; see `holder.take_over`.
 
     Raises:
-        WorkbenchError: if the journal is broken or held by another session, or as for
-            `start_session`.
+        HeldElsewhere: another session holds the journal.
+        WorkbenchError: if the journal is broken, or as for `start_session`.
     """
     say = progress or silent
+    if take_over:
+        from workbench.session.holder import take_over as end_holder
+
+        say("Ending the process that holds the session", None)
+        end_holder(journal)
     kept, reading = Journal.open(journal)
     try:
         began = Header.from_json(reading.header)
         history = replayed(began, reading, journal)
         settings = began.settings
         if model is None:
-            model = replace(settings, device=device or settings.device).load_model(say)
+            asked = replace(settings, device=device or settings.device)
+            model = shared_model(asked, beside) or asked.load_model(say)
         if model.graph != began.graph:
             raise WorkbenchError(
                 f"The model {settings.model} has another shape now than when this session began."

@@ -7,9 +7,10 @@ component has a negative effect.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.circuits.comparison import Standing
@@ -151,6 +152,9 @@ class SessionSummary:
         when: time of the last command (of the start if there is none), ISO 8601, UTC.
         edges: edges kept after the last command.
         faithfulness: as shown after the last command; None if unknown.
+        title, tags: what its user calls it; often empty.
+        damage: a sentence if the journal cannot be read: nothing but the path, the title and `when`
+            (of the last change of the file) is known then.
     """
 
     path: Path
@@ -160,3 +164,26 @@ class SessionSummary:
     edges: int
     n_commands: int
     faithfulness: float | None
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    damage: str = ""
+
+    @property
+    def name(self) -> str:
+        """What to call it: its title, or the name of its file."""
+        return self.title or self.path.stem
+
+    @property
+    def words(self) -> str:
+        """All that it can be found by, in one line."""
+        tags = (f"#{tag}" for tag in self.tags)
+        return " ".join([self.title, *tags, self.model, self.task, self.path.stem, self.damage])
+
+    def has(self, words: Sequence[str]) -> bool:
+        """Whether each of these words stands somewhere in it, in capitals or not."""
+        mine = self.words.casefold()
+        return all(word.casefold() in mine for word in words)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self) | {"path": str(self.path), "tags": list(self.tags)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.base.progress import Progress as Say
 from workbench.base.progress import silent
 from workbench.errors import WorkbenchError
+from workbench.experiment.settings import ExperimentSettings
 from workbench.tutorial.progress import TutorialProgress, read_progress
 from workbench.tutorial.tour import Tour
 
@@ -32,21 +34,26 @@ class TakenUp:
     said: str = ""
 
 
-def take_up(*, restart: bool = False, progress: Say = silent) -> TakenUp:
+def take_up(
+    *, restart: bool = False, progress: Say = silent, beside: Sequence[Session] = ()
+) -> TakenUp:
     """Go on with the tutorial where it was left, or begin it.
 
     Args:
         restart: begin it in any case.
         progress: told what is being done.
+        beside: sessions that are open; the model of one of them is taken if it is the same.
 
     Raises:
         WorkbenchError: the model cannot be loaded, or the session is open elsewhere.
     """
     from workbench.models.model import load_model
+    from workbench.session.sharing import shared_model
     from workbench.session.start import build_session, resume_session
 
     said = ""
-    model = load_model(MODEL, progress=progress)
+    asked = ExperimentSettings(MODEL, TASK)
+    model = shared_model(asked, beside) or load_model(MODEL, progress=progress)
     try:
         kept = None if restart else read_progress()
         if kept is not None:

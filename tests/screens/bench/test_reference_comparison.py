@@ -191,8 +191,11 @@ async def test_another_circuit_and_a_bad_one(session: Session, file: Path, tmp_p
         assert app.screen.query_one(Input).value == str(file)
         app.screen.query_one(Input).value = str(tmp_path / "none.json")
         await pilot.press("enter")
+        error = app.screen.query_one(".error", Static)
+        await until(pilot, lambda: "There is no file" in str(error.content))
+        assert isinstance(app.screen, Ask), "what was typed can be mended"
+        await pilot.press("escape")
         await settled(pilot)
-        assert "There is no file" in told(app)
         assert "reference 3/7" in screen_text(app), "the one before stays"
         await pilot.press("C", "escape")
         await settled(pilot)

@@ -212,7 +212,9 @@ async def test_a_former_session_is_resumed(
     session.expand("logits")
     session.close()
     resumed: list[Path] = []
-    monkeypatch.setattr(WorkbenchApp, "resume_session", lambda self, path: resumed.append(path))
+    monkeypatch.setattr(
+        WorkbenchApp, "resume_session", lambda self, path, **_: resumed.append(path)
+    )
     async with WorkbenchApp().run_test(size=(80, 24)) as pilot:
         setup = await settled(pilot)
         rows = setup.query_one("#sessions", SessionList)
@@ -231,7 +233,7 @@ async def test_loading_tells_its_steps_and_opens_the_bench(
 ) -> None:
     go = threading.Event()
 
-    def begin(settings: ExperimentSettings, say: Progress, circuit: Path | None) -> Any:
+    def begin(settings: ExperimentSettings, say: Progress, *_: Any) -> Any:
         say("Reading [b]weights[/b]", 0.25)
         assert go.wait(20)
         return toy_session(own_folder)[0]
@@ -253,7 +255,7 @@ async def test_loading_is_cancelled_at_once_and_what_comes_late_is_let_go(
     go, ended = threading.Event(), threading.Event()
     session, _ = toy_session(own_folder)
 
-    def begin(settings: ExperimentSettings, say: Progress, circuit: Path | None) -> Any:
+    def begin(settings: ExperimentSettings, say: Progress, *_: Any) -> Any:
         say("Reading", None)
         assert go.wait(20)
         return session
@@ -291,7 +293,7 @@ async def test_loading_is_cancelled_at_once_and_what_comes_late_is_let_go(
 async def test_what_does_not_load_is_a_sentence_on_setup(
     monkeypatch: pytest.MonkeyPatch, own_folder: Path, error: Exception, words: str
 ) -> None:
-    def begin(settings: ExperimentSettings, say: Progress, circuit: Path | None) -> Any:
+    def begin(settings: ExperimentSettings, say: Progress, *_: Any) -> Any:
         raise error
 
     monkeypatch.setattr(screens.loading, "begin", begin)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from screens.app import WorkbenchApp
 from screens.base.numbers import plain
@@ -157,8 +157,11 @@ async def test_what_cannot_be_put_there_is_said(session: Session, tmp_path: Path
         await until(pilot, lambda: isinstance(app.screen, Ask))
         app.screen.query_one(Input).value = str(tmp_path / "none.json")
         await pilot.press("enter")
-        await until(pilot, lambda: "none.json" in told(app))
-        assert isinstance(app.screen, SideBySideScreen) and len(session.side_by_side.places) == 1
+        dialog = app.screen
+        error = dialog.query_one(".error", Static)
+        await until(pilot, lambda: "There is no file" in str(error.content))
+        assert app.screen is dialog and len(session.side_by_side.places) == 1
+        assert dialog.query_one(Input).value.endswith("none.json")
 
 
 async def test_an_open_circuit_is_listed_and_its_overlap_refused(

@@ -94,7 +94,7 @@ def guided_app(tmp_path: Path, at: int = 0) -> WorkbenchApp:
 
     class Ours(WorkbenchApp):
         def show_setup(self, *_: object) -> None:
-            self._show(GuidedBench(tiny_session(tmp_path, "greater-than"), Tour(at=at)))
+            self._show_bench(GuidedBench(tiny_session(tmp_path, "greater-than"), Tour(at=at)))
 
     return Ours()
 

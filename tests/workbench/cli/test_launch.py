@@ -38,7 +38,7 @@ def test_leaving_says_how_to_go_on_where_there_is_something(
         session.keep_all("logits")
 
     def run(self: WorkbenchApp, *_: Any, **__: Any) -> None:
-        self.left = session
+        self.sessions.shown = session
 
     monkeypatch.setattr(WorkbenchApp, "run", run)
     assert show() == 0

@@ -142,7 +142,7 @@ def test_an_existing_file_is_not_overwritten(path: Path) -> None:
 
 def test_only_one_session_holds_a_journal(path: Path) -> None:
     journal = written(path)
-    with pytest.raises(WorkbenchError, match="open elsewhere"):
+    with pytest.raises(WorkbenchError, match="open in this process already"):
         Journal.open(path)
     script = (
         "import sys, pathlib, workbench.session.journal as j; "

@@ -128,7 +128,7 @@ def test_a_resumed_session_is_where_it_was(tmp_path: Path) -> None:
 
 def test_a_session_in_use_is_not_resumed(tmp_path: Path) -> None:
     session = new_session(tmp_path)
-    with pytest.raises(WorkbenchError, match="open elsewhere"):
+    with pytest.raises(WorkbenchError, match="open in this process already"):
         resume_session(session.path, model=tiny()[0])
     session.close()
     resume_session(session.path, model=tiny()[0]).close()
@@ -217,7 +217,9 @@ def test_sessions_are_listed_latest_first(tmp_path: Path, monkeypatch: pytest.Mo
     (folder / "empty.jsonl").write_text("")
     edited(second.path, 0, lambda v: v.update(created="2999-01-01T00:00:00+00:00"))
     listed = list_sessions()
-    assert [summary.path for summary in listed] == [second.path, first.path]
+    assert [summary.path for summary in listed if not summary.damage] == [second.path, first.path]
+    assert {s.path.name for s in listed if s.damage} == {"broken.jsonl", "empty.jsonl"}
+    listed = [summary for summary in listed if not summary.damage]
     assert (listed[1].model, listed[1].task) == ("tiny gpt2", "ioi")
     assert (listed[1].edges, listed[1].n_commands) == (status.edges, 1)
     assert listed[1].faithfulness == status.faithfulness

@@ -377,7 +377,7 @@ def test_what_is_gone_or_damaged_begins_anew_and_says_so(pocket: None, damage: s
 def test_a_tutorial_that_is_open_elsewhere_is_left_alone(pocket: None) -> None:
     begun()
     first = take_up()
-    with pytest.raises(WorkbenchError, match="open elsewhere"):
+    with pytest.raises(WorkbenchError, match="open in this process already"):
         take_up()
     first.session.close()
 
