@@ -23,8 +23,8 @@ from screens.graph.keys import ACTIONS as GRAPH
 from screens.graph.keys import MOVES as DRAWING
 from screens.history.keys import ACTIONS as HISTORY
 from screens.readouts.keys import MOVES as READOUTS
-from screens.setup.keys import ACTIONS as SETUP
 from screens.setup.keys import SESSION_ACTIONS
+from screens.setup.keys import SETUP_ACTIONS as SETUP
 from screens.side_by_side.keys import ACTIONS as BESIDE
 from screens.tutorial.keys import TUTORIAL_ACTIONS
 from screens.widgets.keys import CHOICE, CONFIRM, LIST, SEARCH, TEXT

@@ -7,7 +7,7 @@ from screens.base.actions import Action, scoped
 GROUP = "Setup"
 SESSIONS = "Sessions"
 
-ACTIONS = scoped("setup", (
+SETUP_ACTIONS = scoped("setup", (
     Action("open", "ctrl+o", "^o", "open", "Load the model and open the bench.", GROUP),
     Action("tutorial", "ctrl+t", "^t", "tutorial",
            "Take the tutorial: ten minutes, step by step.", GROUP),
@@ -19,7 +19,7 @@ ACTIONS = scoped("setup", (
     Action("help", "f1", "F1", "help", "Explain this screen.", GROUP),
 ))  # fmt: skip
 
-OPEN, TUTORIAL, PAIR, PAIR_BEFORE, BACK, HELP = ACTIONS
+OPEN, TUTORIAL, PAIR, PAIR_BEFORE, BACK, HELP = SETUP_ACTIONS
 NEXT = Action("app.focus_next", "tab", "tab", "next field", "Go to the next field.", GROUP)
 QUIT = Action("app.quit", "ctrl+q", "^q", "quit", "Leave.", GROUP)
 

@@ -26,7 +26,6 @@ from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.navigation import GoToSession, OpenSession, OpenTutorial
 from screens.setup.keys import (
-    ACTIONS,
     BACK,
     NEXT,
     OPEN,
@@ -34,6 +33,7 @@ from screens.setup.keys import (
     PAIR_BEFORE,
     QUIT,
     SESSION_ACTIONS,
+    SETUP_ACTIONS,
     TUTORIAL,
 )
 from screens.setup.known import Known, look_up, look_up_sessions
@@ -68,9 +68,9 @@ class SetupScreen(Screen[None]):
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
     AUTO_FOCUS = "#model"
-    ACTIONS: ClassVar[tuple[Action, ...]] = (*ACTIONS, *SESSION_ACTIONS)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*SETUP_ACTIONS, *SESSION_ACTIONS)
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(action.binding() for action in ACTIONS if action not in (PAIR, PAIR_BEFORE)),
+        *(action.binding() for action in SETUP_ACTIONS if action not in (PAIR, PAIR_BEFORE)),
         *(replace(action.binding(), priority=True) for action in (PAIR, PAIR_BEFORE)),
     ]
 

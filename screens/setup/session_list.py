@@ -7,11 +7,11 @@ from pathlib import PurePath
 from typing import ClassVar
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from screens.base.numbers import ABSENT, count, plain, shorten
 from screens.base.tokens import fit, one_line
-from screens.setup.keys import GO_ON, REMOVE, TITLE
+from screens.setup.keys import SESSION_ACTIONS
 from screens.setup.session_row import SessionRow
 from screens.widgets.line_list import POINTER, LineList
 
@@ -37,9 +37,7 @@ class SessionList(LineList[SessionRow]):
         "memory, and moves one that is not to the trash."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(GO_ON.keys, "choose", GO_ON.help, show=False),
-        Binding(TITLE.keys, "screen.entitle", TITLE.help, show=False),
-        Binding(REMOVE.keys, "screen.remove", REMOVE.help, show=False),
+        *(action.binding(of_screen=True) for action in SESSION_ACTIONS),
     ]
 
     def key(self, row: SessionRow) -> str:
@@ -83,10 +81,6 @@ class SessionList(LineList[SessionRow]):
 
     def empty(self) -> str:
         return "No former sessions."
-
-    def action_choose(self) -> None:
-        if self.highlighted is not None:
-            self.post_message(self.Chosen(self, self.highlighted))
 
 
 def _what(width: int) -> int:

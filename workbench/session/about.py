@@ -80,3 +80,29 @@ def write_about(journal: Path, about: SessionAbout) -> None:
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()
         raise WorkbenchError(f"{shown_path(path)} cannot be removed: {why}.") from None
+
+
+class Titled:
+    """What has a title and tags, kept beside its journal.
+
+    Attributes:
+        path: the journal.
+    """
+
+    path: Path
+    _about: SessionAbout
+
+    @property
+    def about(self) -> SessionAbout:
+        """Its title and tags."""
+        return self._about
+
+    @property
+    def title(self) -> str:
+        """What its user calls it; may be empty."""
+        return self._about.title
+
+    def entitle(self, about: SessionAbout) -> None:
+        """Give it this title and these tags. Raises WorkbenchError if they cannot be kept."""
+        write_about(self.path, about)
+        self._about = about

@@ -20,7 +20,7 @@ from workbench.engine.effect_settings import check_setting
 from workbench.experiment.provenance import now
 from workbench.session import commands as kinds
 from workbench.session import edits
-from workbench.session.about import SessionAbout, read_about, write_about
+from workbench.session.about import Titled, read_about
 from workbench.session.commands import Command
 from workbench.session.discoveries import Discoveries
 from workbench.session.expander import Expander, Progressed
@@ -44,7 +44,7 @@ from workbench.session.views import Status
 __all__ = ["OnChunk", "Session"]
 
 
-class Session(SessionHistory):
+class Session(SessionHistory, Titled):
     """A model, a task, a circuit and its history.
 
     All public methods may be called from any thread. `start_session`, `build_session` and
@@ -114,21 +114,6 @@ class Session(SessionHistory):
         parts = (self._engine, self._lock, self._effects, lambda: self._seen)
         self.expander = Expander(*parts, apply=self._apply)
         self.pruner = Pruner(*parts, shown=self._shown_result, carry_out=self._carry_out)
-
-    @property
-    def about(self) -> SessionAbout:
-        """Its title and tags."""
-        return self._about
-
-    @property
-    def title(self) -> str:
-        """What its user calls it; may be empty."""
-        return self._about.title
-
-    def entitle(self, about: SessionAbout) -> None:
-        """Give it this title and these tags. Raises WorkbenchError if they cannot be kept."""
-        write_about(self.path, about)
-        self._about = about
 
     @property
     def is_open(self) -> bool:
