@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,6 +19,15 @@ os.environ["WORKBENCH_CONFIG"] = tempfile.mkdtemp(prefix="workbench-config-")
 # A shell that starts something in the background lets it ignore Ctrl-C; some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings() -> Iterator[None]:
+    """What the app keeps in the user's settings is not there in the next test."""
+    from tests.support.no_settings import forget_settings
+
+    yield
+    forget_settings()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,11 +21,11 @@ from screens.bench.candidates import Candidates
 from screens.bench.circuit_tree import CircuitTree
 from screens.bench.edges_panel import EdgesPanel
 from screens.bench.frontier import Frontier
-from screens.bench.layout import Layout
 from screens.widgets.changes import put_title
 from screens.widgets.overlay import Target
 from screens.widgets.panel_tabs import PanelTabs
 from workbench.circuits.tree import TreeRow
+from workbench.config.layout import Layout
 from workbench.session.views import Candidate
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from screens.bench.dialogs import BenchDialogs
 from screens.bench.discovery_actions import DiscoveryActions
 from screens.bench.edit_actions import EditActions
 from screens.bench.keys import ACTIONS, BY_NAME, footer
-from screens.bench.layout import Layout
+from screens.bench.layout_keeper import LayoutKeeper
 from screens.bench.one_of_several import OneOfSeveral
 from screens.bench.panels import Panels
 from screens.bench.part_action import by
@@ -77,7 +77,7 @@ class BenchScreen(OneOfSeveral):
         self._last = session.status()
 
     def compose(self) -> ComposeResult:
-        panels = Panels(Layout(), id="main")
+        panels = Panels(LayoutKeeper.kept(), id="main")
         yield panels
         yield ProposalStrip(
             self.session,
@@ -112,6 +112,7 @@ class BenchScreen(OneOfSeveral):
         )
         self.shown = ShownEdges(session, runner, self.panels, changed=self.describe)
         self.place = PlaceKeeper(session, self, self.panels, self.shown)
+        self.layout_keeper = LayoutKeeper(self)
         self.edits = EditActions(
             session, self, table, command=self.command, cursor=self.cursor, describe=self.describe
         )
@@ -136,6 +137,7 @@ class BenchScreen(OneOfSeveral):
 
     def on_unmount(self) -> None:
         self.place.close()
+        self.layout_keeper.close()
         self.runner.stop(self.session.close)
 
     # Widgets.
@@ -306,6 +308,9 @@ class BenchScreen(OneOfSeveral):
             self.action_panel("candidates")
 
     # Panels.
+
+    def on_panels_rearranged(self, event: Panels.Rearranged) -> None:
+        self.layout_keeper.changed(event.arrangement)
 
     def on_panels_entered(self) -> None:
         self.shown.catch_up()

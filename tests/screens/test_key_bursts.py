@@ -16,6 +16,7 @@ import pytest
 
 from screens.app import WorkbenchApp
 from tests.support.key_bursts import GAP, calm, seen, send
+from tests.support.no_settings import forget_settings
 from tests.support.tiny_sessions import tiny_session
 from workbench.session.about import SessionAbout, write_about
 from workbench.session.session import Session
@@ -89,6 +90,7 @@ def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def outcome(folder: Path, place: str, keys: str, gap: float, size: tuple[int, int]) -> str:
     """What is to be seen after these keys, and the commands that they made."""
+    forget_settings()  # such as the layout that the keys before have left
     session = prepared(folder)
     app = WorkbenchApp(session=session)
     before = os.getcwd()

@@ -33,7 +33,7 @@ they say.
 
 ## Every setting
 
-`layout.readouts` is in the table `[layout]` as `readouts`, and so on.
+`layout.widths` is in the table `[layout]` as `widths`, and so on.
 """
 
 ABOUT_KEYS_AND_THEMES = """

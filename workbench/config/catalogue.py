@@ -8,12 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from workbench.config.setting import Setting, matching, one_of, text, texts, whole
+from workbench.config.setting import Setting, matching, one_of, switch, text, texts, whole
 from workbench.engine.effect_settings import SETTINGS as EFFECTS
 from workbench.session.threshold_rule import DEFAULT_RULE, FORMS, ThresholdRule
-
-PANELS = ("circuit", "candidates", "readouts")
-"""The bench's panels, from the left."""
 
 DEFAULT_THEME = "textual-dark"
 
@@ -43,7 +40,7 @@ def _rule(value: Any) -> str:
 
 
 def _widths(value: Any) -> tuple[float, ...]:
-    if not isinstance(value, list | tuple) or len(value) != len(PANELS):
+    if not isinstance(value, list | tuple) or len(value) != 3:
         raise ValueError
     if any(isinstance(part, bool) or not isinstance(part, int | float) for part in value):
         raise TypeError
@@ -51,12 +48,6 @@ def _widths(value: Any) -> tuple[float, ...]:
     if not all(0 < part <= total < float("inf") for part in value):
         raise ValueError
     return tuple(round(part / total, 3) for part in value)
-
-
-def _readouts(value: Any) -> int:
-    if value not in (1, 2) or isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError
-    return value
 
 
 _ALL = (
@@ -72,14 +63,12 @@ _ALL = (
            "circuit or within it (`m` changes it).", lambda: EFFECTS, default="full"),
     texts("plugins", "Plug-ins in files of your own; a relative path begins in this file's folder.",
           r".+\.py:[A-Za-z_]\w*", 'a list of texts "FILE.py:NAME"', example=("./lab.py:METHOD",)),
-    Setting("layout.readouts", 1, "1 or 2",
-            "How many readouts stand beside one another where the terminal is wide enough.",
-            _readouts, is_text=False),
+    switch("layout.more", "Show more at once: two readouts on a wide terminal, the circuit above "
+           "the edges on a narrow one (`V` changes it)."),
+    switch("layout.full", "Let one panel fill the bench (`F` changes it)."),
     Setting("layout.widths", (0.25, 0.417, 0.333), "a list of three numbers above 0",
             "Shares of the width of the bench's panels: circuit, edges, readouts.",
             _widths, is_text=False),
-    one_of("layout.maximised", "The panel that fills the bench at the start; empty: none.",
-           lambda: ("", *PANELS), default=""),
     text("defaults.model", "The model of `workbench open` and of the setup screen.",
          example="pocket"),
     text("defaults.task", "The task that goes with it.", example="ioi"),

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from workbench.base.folders import config_folder
 from workbench.config.catalogue import DEFAULTS, KEYS, SETTINGS, TABLES
+from workbench.config.layout import Layout
 from workbench.config.problem import Problem, nearest
 from workbench.config.setting import Setting
 from workbench.config.toml_file import TomlFile
@@ -23,21 +24,6 @@ from workbench.experiment.settings import ExperimentSettings
 from workbench.session.threshold_rule import ThresholdRule
 
 FILE = "config.toml"
-
-
-@dataclass(frozen=True)
-class SavedLayout:
-    """How the bench is laid out.
-
-    Attributes:
-        readouts: how many stand beside one another on a wide terminal: 1 or 2.
-        widths: shares of circuit, edges and readouts; they add up to 1.
-        maximised: the panel that fills the bench; empty: none.
-    """
-
-    readouts: int
-    widths: tuple[float, float, float]
-    maximised: str
 
 
 @dataclass(frozen=True)
@@ -135,12 +121,9 @@ class Config:
     # In the types in which others want them.
 
     @property
-    def layout(self) -> SavedLayout:
-        """How the bench is laid out."""
-        first, second, third = self["layout.widths"]
-        return SavedLayout(
-            self["layout.readouts"], (first, second, third), self["layout.maximised"]
-        )
+    def layout(self) -> Layout:
+        """How the bench's panels share the screen."""
+        return Layout(self["layout.more"], self["layout.full"], self["layout.widths"])
 
     @property
     def threshold(self) -> ThresholdRule:

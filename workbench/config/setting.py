@@ -113,6 +113,17 @@ def whole(name: str, help: str, *, least: int, default: int | None, example: int
     return Setting(name, default, takes, help, read, example, is_text=False)
 
 
+def switch(name: str, help: str, *, default: bool = False) -> Setting:
+    """A setting that is true or false."""
+
+    def read(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise TypeError
+        return value
+
+    return Setting(name, default, "true or false", help, read, is_text=False)
+
+
 def texts(
     name: str, help: str, pattern: str, takes: str, *, example: Sequence[str] = ()
 ) -> Setting:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from screens.app import WorkbenchApp
-from screens.bench.layout import LEAST_SHARE, Layout
 from screens.bench.panels import PANELS
 from screens.bench.screen import BenchScreen
 from tests.screens.bench.test_bench import settled
-from tests.support.tiny_sessions import tiny_session
+from tests.support.tiny_sessions import tiny_session, until
+from workbench.config.config import config, forget
+from workbench.config.layout import LEAST_SHARE, Layout
 
 
 def shown(bench: BenchScreen) -> dict[str, int]:
@@ -131,3 +132,35 @@ async def test_the_first_screen_says_what_to_do_whole(
         await settled(pilot)
         assert "Everything is open" not in screen_text(app)
         assert bench.panels.tree_rows.below(60) == []
+
+
+async def test_it_is_kept_between_runs(tmp_path: Path) -> None:
+    app = WorkbenchApp(session=tiny_session(tmp_path / "one"))
+    async with app.run_test(size=(160, 48)) as pilot:
+        bench = await settled(pilot)
+        await pilot.press("V", "right_parenthesis")
+        await pilot.pause()
+        before = shown(bench)
+    again = WorkbenchApp(session=tiny_session(tmp_path / "two"))
+    async with again.run_test(size=(160, 48)) as pilot:
+        bench = await settled(pilot)
+        assert shown(bench) == before
+        await pilot.press("V")
+        await until(pilot, lambda: not config().layout.more)
+
+
+async def test_a_layout_that_cannot_be_kept_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "config"
+    broken.mkdir()
+    (broken / "config.toml").write_text("layout = [")
+    monkeypatch.setenv("WORKBENCH_CONFIG", str(broken))
+    forget()
+    app = WorkbenchApp(session=tiny_session(tmp_path / "one"))
+    async with app.run_test(size=(160, 48)) as pilot:
+        await settled(pilot)
+        app.clear_notifications()
+        await pilot.press("V")
+        await until(pilot, lambda: any("not kept" in n.message for n in app._notifications))
+    assert (broken / "config.toml").read_text() == "layout = ["

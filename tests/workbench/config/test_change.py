@@ -37,10 +37,10 @@ def test_one_line_changes_and_no_other(tmp_path: Path) -> None:
 
 def test_new_ones_come_in_and_comments_and_order_stay(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(MINE)
-    save({"theme": "nord", "layout.readouts": 2, "defaults.pairs": 3}, tmp_path)
+    save({"theme": "nord", "layout.more": True, "defaults.pairs": 3}, tmp_path)
     config = Config(tmp_path, {})
     assert not config.problems
-    assert (config["theme"], config.layout.readouts, config.defaults) == ("nord", 2, {"pairs": 3})
+    assert (config["theme"], config.layout.more, config.defaults) == ("nord", True, {"pairs": 3})
     assert config["effects"] == "full" and config.keys["bench.expand"].keys == ("x",)
     kept = [line for line in lines(tmp_path) if line in MINE.split("\n") and line]
     assert kept == [line for line in MINE.split("\n") if line]
@@ -71,22 +71,22 @@ def test_a_broken_file_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_value_that_will_not_do_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WorkbenchError, match=r"layout\.readouts has to be"):
-        save({"layout.readouts": 7}, tmp_path)
+    with pytest.raises(WorkbenchError, match=r"layout\.more has to be"):
+        save({"layout.more": 7}, tmp_path)
     assert not (tmp_path / "config.toml").exists()
 
 
 def test_a_table_in_line_takes_one_more(tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text("layout = {readouts = 1}\n")
-    save({"layout.maximised": "circuit"}, tmp_path)
+    (tmp_path / "config.toml").write_text("layout = {more = true}\n")
+    save({"layout.full": True}, tmp_path)
     config = Config(tmp_path, {})
-    assert not config.problems and config.layout.maximised == "circuit"
+    assert not config.problems and config.layout.full
 
 
 def test_a_table_of_another_kind_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("layout = 3\n")
-    with pytest.raises(WorkbenchError, match=r"layout\.maximised cannot be put"):
-        save({"layout.maximised": "circuit"}, tmp_path)
+    with pytest.raises(WorkbenchError, match=r"layout\.full cannot be put"):
+        save({"layout.full": True}, tmp_path)
 
 
 def test_make_makes_the_file_once(tmp_path: Path) -> None:

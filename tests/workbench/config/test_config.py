@@ -26,7 +26,7 @@ def test_without_a_file_every_default_holds(tmp_path: Path) -> None:
     assert not config.problems and not config.keys
     assert config.values == {name: setting.default for name, setting in SETTINGS.items()}
     assert {str(config.origin(name)) for name in SETTINGS} == {"default"}
-    assert config.layout.readouts == 1 and sum(config.layout.widths) == pytest.approx(1)
+    assert not config.layout.more and sum(config.layout.widths) == pytest.approx(1)
     assert (config.settings.model, config.settings.task, config.settings.pairs) == ("", "", None)
 
 
@@ -69,13 +69,12 @@ def test_every_setting_refuses_another_type_and_says_what_it_takes(tmp_path: Pat
         "threshold = '0.02'",
         "plugins = ['lab.py']",
         "plugins = 'lab.py:X'",
-        "layout.readouts = true",
-        "layout.readouts = 3",
+        "layout.more = 1",
+        "layout.full = 'yes'",
         "layout.widths = [1, 1]",
         "layout.widths = [1, 0, 1]",
         "layout.widths = [1, inf, 1]",
         "layout.widths = [1, nan, 1]",
-        "layout.maximised = 'edges'",
         "defaults.pairs = 0",
         "defaults.pairs = true",
         "defaults.device = 'gpu'",
@@ -91,11 +90,10 @@ def test_a_value_that_will_not_do_is_one_problem(tmp_path: Path, line: str) -> N
 
 
 def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
-    config = read(tmp_path, 'them = "nord"\n\n[layout]\nreadout = 2\n[colours]\nzzz = 1\n')
+    config = read(tmp_path, 'them = "nord"\n\n[layout]\nmor = 2\n[colours]\nzzz = 1\n')
     assert [problem.sentence for problem in config.problems] == [
         "config.toml, line 1: there is no setting 'them'. Did you mean 'theme'?",
-        "config.toml, line 4: there is no setting 'layout.readout'. "
-        "Did you mean 'layout.readouts'?",
+        "config.toml, line 4: there is no setting 'layout.mor'. Did you mean 'layout.more'?",
         "config.toml, line 6: there is no setting 'colours.zzz'.",
     ]
 

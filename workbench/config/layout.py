@@ -1,4 +1,4 @@
-"""How the bench's panels share the screen; it is kept between runs."""
+"""How the bench's panels share the screen: it is kept in the user's settings."""
 
 from __future__ import annotations
 
@@ -35,3 +35,8 @@ class Layout:
         left = min(max(widths[border] + by, LEAST_SHARE), room - LEAST_SHARE)
         widths[border : border + 2] = [left, room - left]
         return replace(self, widths=(widths[0], widths[1], widths[2]))
+
+    def settings(self) -> dict[str, object]:
+        """What it is by names of settings."""
+        widths = [round(share, 3) for share in self.widths]
+        return {"layout.more": self.more, "layout.full": self.full, "layout.widths": widths}
