@@ -108,7 +108,8 @@ def test_the_keys_are_bound() -> None:
         for key in re.findall(r"`([^`]+)`", row.split("|")[1])
     }
     names = {"[": "left_square_bracket", "]": "right_square_bracket", "/": "slash"}
-    names |= {"?": "question_mark", "-": "minus"}
+    names |= {"?": "question_mark", "-": "minus", "{": "left_curly_bracket"}
+    names |= {"}": "right_curly_bracket", "(": "left_parenthesis", ")": "right_parenthesis"}
     bound = {key.strip() for action in ACTIONS for key in action.binding().key.split(",")}
     bound |= {binding.key for binding in SEARCH_BINDINGS if isinstance(binding, Binding)}
     missing = {k for k in named - {"j", "k"} if names.get(k, k) not in bound}

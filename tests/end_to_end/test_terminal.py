@@ -169,7 +169,7 @@ def expand_everything(terminal: PseudoTerminal) -> Shown:
     for _ in range(20):
         if not state.open:
             return state
-        terminal.press(".")
+        terminal.press("w")
         # The screen may have been read while a frame was on its way, its top newer than its end:
         # then the circuit turns out to be closed already.
         found = terminal.wait_for(r"Edges into (\S+) (?:.*\n)+?.*\b\1 .*\bopen: |\bCLOSED\b")

@@ -13,16 +13,15 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from workbench.base.work import Stop
 from workbench.engine.effect_settings import check_setting
-from workbench.experiment.provenance import now
 from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.about import Titled, read_about
 from workbench.session.commands import Command
 from workbench.session.discoveries import Discoveries
+from workbench.session.entry import entry
 from workbench.session.expander import Expander, Progressed
 from workbench.session.export import export
 from workbench.session.history import History
@@ -404,15 +403,16 @@ class Session(SessionHistory, Titled):
                     change=difference(status.faithfulness, self._seen.status.faithfulness),
                     revision=status.revision + 1,
                 )
-            entry = self._entry(command, status, perf_counter() - started)
-            self._journal.append(entry)
+            took = perf_counter() - started
+            line = entry(self._history.n_entries + 1, command, status, took)
+            self._journal.append(line)
         except BaseException:
             # Ctrl-C included, even one that comes when the entry is written already.
             self._journal.take_back(mark)
             if change.edits_circuit:
                 self._engine.forget()
             raise
-        self._history.record(command, after, Measured.from_entry(entry))
+        self._history.record(command, after, Measured.from_entry(line))
         self.log.append(LogEntry(command, change, self._seen.status, status))
         if change.edits_circuit:
             self._effects.circuit_changed()
@@ -425,18 +425,6 @@ class Session(SessionHistory, Titled):
                 can_redo=self._history.can_redo,
             )
         )
-
-    def _entry(self, command: Command, status: Status, seconds: float) -> dict[str, Any]:
-        """A line of the journal: the command, and what lists of sessions and states show."""
-        return {
-            "n": self._history.n_entries + 1,
-            "at": now(),
-            "edges": status.edges,
-            "faithfulness": status.faithfulness,
-            "change": status.change,
-            "seconds": round(seconds, 4),
-            "step": command.to_json(),
-        }
 
     def _show(self, status: Status) -> Status:
         seen = Snapshot(self._history.state, status)

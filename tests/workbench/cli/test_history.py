@@ -76,7 +76,7 @@ def test_it_writes_the_circuit_of_a_state(
         (["toy", "-o", "x.json"], "go together"),
         (["toy", "--state", "77", "-o", "x.json"], "no state 77"),
         (["toy", "--state", "nobody", "-o", "x.json"], "No state has the name 'nobody'"),
-        (["none"], "No session begins with 'none'"),
+        (["none"], "No session is called 'none'"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(
