@@ -76,11 +76,13 @@ def discover(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="The circuit file.")
     ] = None,
     format_: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--format", metavar="NAME", help="Of the circuit file: circuit, eap-ig, or a plug-in's."
+            "--format",
+            metavar="NAME",
+            help="Of the circuit file: see docs/files.md. [default: that of its suffix]",
         ),
-    ] = "circuit",
+    ] = None,
     scores: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all scores, for numpy (.npz).")
     ] = None,
@@ -102,9 +104,9 @@ def discover(
     from workbench.base.write_file import check_target
     from workbench.discovery.options import read_options
     from workbench.discovery.request import DiscoveryRequest
-    from workbench.formats.catalogue import find_format
+    from workbench.formats.targets import form_of
 
-    find_format(format_)
+    format_ = form_of(to or "", format_)
     entry = find_method(method)
     request = DiscoveryRequest.parse(
         method,

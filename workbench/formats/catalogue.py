@@ -35,7 +35,7 @@ class Format:
     Attributes:
         name: as the command line takes it.
         title: what to expect of it, in a few words.
-        matches: says of a file's content whether it is of this format.
+        matches: says of a file's content whether it is of this format; empty for one only written.
         read: makes the circuit from a `Document`; raises WorkbenchError with a sentence.
         write: makes the file's text, or its bytes, from a circuit; raises WorkbenchError with a
             sentence. Empty for a format that is only read; so is `read` for one only written.
@@ -123,6 +123,71 @@ BUILT_IN = (
         suffix=".pt",
         is_json=False,
         is_binary=True,
+    ),
+    Format(
+        "csv",
+        "a table of edges or nodes, one a line",
+        matches="workbench.formats.edge_list:is_table",
+        read="workbench.formats.edge_list:read_table",
+        write="workbench.formats.edge_list:to_text",
+        losses="workbench.formats.edge_list:losses",
+        suffix=".csv",
+        suffixes=(".tsv", ".txt"),
+        is_json=False,
+        needs_graph=True,
+    ),
+    Format(
+        "neuronpedia",
+        "Neuronpedia's graph JSON, for its site",
+        matches="",
+        read="",
+        write="workbench.formats.neuronpedia:to_text",
+        losses="workbench.formats.neuronpedia:losses",
+    ),
+    Format(
+        "circuitkit",
+        "CircuitKIT's scores and artifacts",
+        matches="workbench.formats.circuitkit:matches",
+        read="workbench.formats.circuitkit:read",
+        needs_graph=True,
+    ),
+    Format(
+        "edges",
+        "a list of edges, heads or nodes; Edge-Pruning's edges.json",
+        matches="workbench.formats.edge_list:matches",
+        read="workbench.formats.edge_list:read",
+        needs_graph=True,
+    ),
+    Format(
+        "auto-circuit",
+        "AutoCircuit's scores, saved by torch",
+        matches="workbench.formats.auto_circuit:matches",
+        read="workbench.formats.auto_circuit:read",
+        suffix=".pkl",
+        is_json=False,
+        is_binary=True,
+    ),
+    Format(
+        "acdc",
+        "ACDC's edges: its pickle, and its .pth",
+        matches="workbench.formats.pickled_edges:is_acdc",
+        read="workbench.formats.pickled_edges:read_acdc",
+        suffix=".pth",
+        suffixes=(".pkl",),
+        is_json=False,
+        is_binary=True,
+        needs_graph=True,
+    ),
+    Format(
+        "interpbench",
+        "InterpBench's edges.pkl, and CircuitKIT's circuit.pt",
+        matches="workbench.formats.pickled_edges:matches",
+        read="workbench.formats.pickled_edges:read",
+        suffix=".pkl",
+        suffixes=(".pt",),
+        is_json=False,
+        is_binary=True,
+        needs_graph=True,
     ),
 )
 
