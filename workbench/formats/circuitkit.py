@@ -57,6 +57,8 @@ def read(document: Document, graph: Graph | None) -> Circuit:
             raise WorkbenchError(f"Its node {key[:40]!r} is no head and no MLP.")
     if edges:
         listed = Listed()
+        if not isinstance(edges, dict | list):
+            raise WorkbenchError("Its edges are not an object of ids and edges.")
         for entry in edges.values() if isinstance(edges, dict) else edges:
             source, reader = (
                 names.get(_text(entry, k, "")) or _text(entry, k, "") for k in ("src_id", "dst_id")
