@@ -50,7 +50,7 @@ def load_circuit(path: str | os.PathLike[str], graph: Graph | None = None) -> Ci
                 f"this one has {_shape(graph)}."
             )
     except NeedsGraph:
-        raise
+        raise NeedsGraph(document.shown) from None
     except WorkbenchError as error:
         raise unusable(document.shown, error) from None
     except MemoryError:

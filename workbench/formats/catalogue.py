@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class NeedsGraph(WorkbenchError):
     """A file that does not say of which model it is, read where none is at hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: str = "It") -> None:
         super().__init__(
-            "It does not say how many layers and heads its model has: convert it first, with "
+            f"{shown} does not say how many layers and heads its model has: convert it first, with "
             "`workbench convert IN OUT --shape LAYERSxHEADS`."
         )
 

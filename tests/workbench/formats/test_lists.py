@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import random
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def test_edges_in_json(case: str, tmp_path: Path) -> None:
     circuit = load_circuit(tmp_path / "edges.json", GRAPH)
     assert circuit == CIRCUIT and load_chosen(tmp_path / "edges.json", GRAPH) == CIRCUIT
     assert (circuit.scores is not None) == ("score" in case or "by name" in case)
-    with pytest.raises(NeedsGraph, match="--shape LAYERSxHEADS"):
+    with pytest.raises(NeedsGraph, match=r"edges.json does not say .* --shape LAYERSxHEADS"):
         load_circuit(tmp_path / "edges.json")
 
 
@@ -388,3 +389,30 @@ def test_folders(tmp_path: Path) -> None:
     save_circuit(CIRCUIT, nine / "0.2.pt", "eap-ig-pt")
     with pytest.raises(WorkbenchError, match="2 files that may be circuits"):
         load_circuit(nine)
+
+
+JUNK: list[Any] = [
+    None, True, 0, -1, 1e308, 10**30, "", "x", "m0->m1", "a0.h0", [], {}, [[]], {"a": 1},
+    "input", "logits", "\0", "a9999.h9999", "9.9", [1, 2], ["m0", "m1"],
+]  # fmt: skip
+
+
+def test_any_change_is_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
+    chance, path = random.Random(0), tmp_path / "c.json"
+    texts = [json.dumps(value) for value in (*LISTS.values(), *NODES.values())]
+    for _ in range(600):
+        value = json.loads(chance.choice(texts))
+        spots = [(value, key) for key in (value if isinstance(value, dict) else range(len(value)))]
+        for held, key in list(spots):
+            inner = held[key]
+            if isinstance(inner, dict | list):
+                keys = inner if isinstance(inner, dict) else range(len(inner))
+                spots += [(inner, key) for key in keys]
+        held, key = chance.choice(spots)
+        held[key] = chance.choice(JUNK)
+        path.write_text(json.dumps(value))
+        for selection in (None, FileSelection(edges=3), FileSelection(nodes=1)):
+            try:
+                load_chosen(path, GRAPH, selection)
+            except WorkbenchError as error:
+                assert "\n" not in str(error) and len(str(error)) < 500
