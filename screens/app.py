@@ -53,6 +53,7 @@ from workbench.experiment.settings import ExperimentSettings
 if TYPE_CHECKING:
     from screens.bench.screen import BenchScreen
     from screens.loading import Progress
+    from workbench.formats.chosen import FileSelection
     from workbench.session.session import Session
 
 LEAVING_KEYS = ("q", "ctrl+q")
@@ -67,6 +68,7 @@ class WorkbenchApp(App[None]):
         session: a session that is open already, made by a script.
         tutorial: take the tutorial: 'go on' where it was left, or 'restart'.
         circuit: a circuit file that whatever is opened begins with.
+        selection: how a circuit is selected from the scores in that file.
         sessions: those that are open, each with its bench.
         line: what stands between the app and the terminal.
     """
@@ -95,6 +97,7 @@ class WorkbenchApp(App[None]):
         self.animation_level = "none"  # each frame of an animation is a repaint over the line
         self.settings = settings
         self.circuit = circuit
+        self.selection: FileSelection | None = None
         self.resuming = resume
         self.session = session
         self.tutorial = tutorial
@@ -169,7 +172,7 @@ class WorkbenchApp(App[None]):
         self.settings = settings
         beside = list(self.sessions)
         title = f"{one_line(settings.model)} · {one_line(settings.task)}"
-        self._load(title, lambda say: begin(settings, say, self.circuit, beside))
+        self._load(title, lambda say: begin(settings, say, self.circuit, beside, self.selection))
 
     def resume_session(self, path: Path, *, take_over: bool = False) -> None:
         """Go on with a session: show it if it is open here, else load it.

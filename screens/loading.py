@@ -25,6 +25,7 @@ from workbench.errors import Cancelled
 from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
+    from workbench.formats.chosen import FileSelection
     from workbench.session.session import Session
 
 Progress = Callable[[str, float | None], None]
@@ -38,17 +39,27 @@ def begin(
     say: Progress,
     circuit: Path | None = None,
     beside: Sequence[Session] = (),
+    selection: FileSelection | None = None,
 ) -> Session:
     """Start the session that is asked for. In a thread: this imports torch.
 
     Args:
+        circuit: a circuit file to begin with.
         beside: sessions that are open already, whose model may serve this one too.
+        selection: how a circuit is selected from the scores in that file.
     """
     say("Importing torch and transformers", None)
     from workbench.session.start import begin_session
 
     rule = config().threshold
-    return begin_session(settings, circuit=circuit, threshold=rule, progress=say, beside=beside)
+    return begin_session(
+        settings,
+        circuit=circuit,
+        selection=selection,
+        threshold=rule,
+        progress=say,
+        beside=beside,
+    )
 
 
 def go_on(

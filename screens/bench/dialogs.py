@@ -129,18 +129,18 @@ class BenchDialogs:
 
     def ask_reference(self) -> None:
         from screens.widgets.ask_path import AskPath
-        from workbench.formats import load_circuit
+        from workbench.formats.chosen import load_chosen
         from workbench.models.bundled_circuits import find_reference
 
         def check(name: str) -> object:
-            return load_circuit(find_reference(name), self.session.graph)
+            return load_chosen(find_reference(name), self.session.graph)
 
         def compare(name: str | None) -> None:
             if name is not None:
                 self._command(lambda: self.session.set_reference(find_reference(name)))
 
         reference, value = self.session.reference, ""
-        hint = "A circuit.json of ours or EAP-IG's graph JSON."
+        hint = "A circuit file of any format."
         if reference is not None:
             value = reference.path
         elif self.session.truth is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
@@ -173,18 +172,20 @@ class EditActions:
 
     def load(self) -> None:
         from screens.widgets.ask_path import AskPath
-        from workbench.formats import load_circuit
+        from workbench.formats.chosen import asked_for, load_chosen
 
         def check(text: str) -> object:
-            return load_circuit(Path(text).expanduser(), self.session.graph)
+            path, selection = asked_for(text)
+            return load_chosen(path, self.session.graph, selection)
 
         def load(text: str | None) -> None:
             if text is not None:
-                path = Path(text).expanduser()
-                self._command(lambda: self.session.load(path))
+                path, selection = asked_for(text)
+                self._command(lambda: self.session.load(path, selection))
 
         hint = (
-            "A circuit.json of ours or EAP-IG's graph JSON. Undo brings the present circuit back."
+            "A circuit file of any format; of one with scores alone, FILE --edges N --select "
+            "greedy. Undo brings the present circuit back."
         )
         dialog = AskPath("Load a circuit from", hint=hint, check=check)
         self._screen.app.push_screen(dialog, load)

@@ -166,6 +166,8 @@ class SelectionFields(Vertical):
         self.n, self.threshold = n, threshold
         self.before = selection
         self.scores_nodes = False
+        # The way that the method shown before proposes; none where the user chose one earlier.
+        self._proposed = "top" if selection is None else ""
 
     def compose(self) -> ComposeResult:
         before = self.before or Selection(n=self.n)
@@ -189,6 +191,10 @@ class SelectionFields(Vertical):
 
     def offer(self, method: Method) -> None:
         """For this method's scores."""
+        how = self.query_one("#how", Choice)
+        if how.value == self._proposed != method.select:  # not changed by hand
+            how.choose(method.select)
+        self._proposed = method.select
         self.scores_nodes = method.kind == "nodes"
         self.display = method.kind in ("edges", "nodes")
         self.explain()

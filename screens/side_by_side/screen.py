@@ -187,13 +187,13 @@ class SideBySideScreen(Screen[str | None]):
 
     def action_add_file(self) -> None:
         from screens.widgets.ask_path import AskPath
-        from workbench.formats import load_circuit
+        from workbench.formats.chosen import load_chosen
 
         if self._full():
             return
 
         def check(text: str) -> object:
-            return load_circuit(Path(text).expanduser(), self.session.graph)
+            return load_chosen(Path(text).expanduser(), self.session.graph)
 
         def put(text: str | None) -> None:
             if text is not None:
@@ -202,7 +202,7 @@ class SideBySideScreen(Screen[str | None]):
                     lambda: self.side_by_side.put_file(path), self._put, self._refused
                 )
 
-        hint = "A circuit.json of ours or EAP-IG's graph JSON."
+        hint = "A circuit file of any format."
         self.app.push_screen(AskPath("Put beside the circuit of", hint=hint, check=check), put)
 
     def _full(self) -> bool:

@@ -69,6 +69,12 @@ class Choice(Widget, can_focus=True):
             f"‹{self.options[self.index][1]:^{widest}}›",
         )
 
+    def choose(self, value: str) -> None:
+        """Go to the word of this value, if there is one."""
+        for place, (key, _) in enumerate(self.options):
+            if key == value and place != self.index:
+                self.action_turn(place - self.index)
+
     def action_turn(self, by: int) -> None:
         self.index = (self.index + by) % len(self.options)
         self.refresh()

@@ -25,6 +25,7 @@ from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.base.write_file import check_target
 from workbench.errors import WorkbenchError
 from workbench.formats.catalogue import FORMATS
+from workbench.formats.targets import form_of
 
 Answer = TypeVar("Answer")
 
@@ -159,7 +160,9 @@ class Export(Dialog[tuple[Path, str]]):
         with Vertical(classes="box"):
             yield Static(Text(self.heading), classes="title")
             yield Input(self.proposed, suggester=PathSuggester(), select_on_focus=False)
-            yield Choice("Format", [(f.name, f.title) for f in FORMATS.values()], id="format")
+            yield Choice(
+                "Format", [(f.name, f.title) for f in FORMATS.values() if f.write], id="format"
+            )
             yield Static(classes="error")
             keys = "enter write · tab, space choose the format · → complete · esc cancel"
             yield Static(Text(keys), classes="keys")
@@ -182,6 +185,7 @@ class Export(Dialog[tuple[Path, str]]):
             if path.is_dir():
                 self.complain("That is a folder; add a file name.")
                 return
+            form_of(path, answer[1])
             check_target(path)
             exists = path.exists()
         except WorkbenchError as error:

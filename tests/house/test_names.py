@@ -22,7 +22,11 @@ from workbench.circuits.names import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-THEIR_OWN = ("workbench/circuits/graph.py", "workbench/circuits/names.py")
+THEIR_OWN = (
+    "workbench/circuits/graph.py",
+    "workbench/circuits/names.py",
+    "workbench/formats/dialects.py",  # the names of other tools
+)
 
 # What a name consists of, given to a method of str or looked for in one.
 PIECES = {"->", "<", ">", ".h", "a", "m", "<q>", "<k>", "<v>", "q>", "k>", "v>"}

@@ -31,6 +31,7 @@ from workbench.experiment.settings import ExperimentSettings, TaskChoices
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
+    from workbench.formats.chosen import FileSelection
     from workbench.models.model import Model
 
 
@@ -42,6 +43,7 @@ def assess(
     parts: Iterable[str] | None = None,
     settings: AssessmentSettings | None = None,
     scores: str | os.PathLike[str] | None = None,
+    selection: FileSelection | None = None,
     also_on: Sequence[Task | str | os.PathLike[str]] = (),
     under: ExperimentSettings | None = None,
     progress: Progress | None = None,
@@ -58,6 +60,7 @@ def assess(
         settings: of the parts; None for the defaults with this seed.
         scores: a file that `workbench discover --scores` wrote; what it says of every edge takes
             the place of the scores that the circuits bring.
+        selection: how circuits are selected from the scores in their files; None: as they are.
         also_on: further tasks, on which the circuits are scored where they are compared.
         under: how the tasks are run; None: by the defaults.
         progress: told what is being done and the fraction done.
@@ -77,7 +80,7 @@ def assess(
     say = progress or silent
     given = [circuits] if isinstance(circuits, Circuit | str | os.PathLike) else list(circuits)
     chosen = choose_parts(parts, len(given))
-    named = _loaded(given, model.graph)
+    named = _loaded(given, model.graph, selection)
     if scores is not None:
         named = _scored(named, scores, model.graph)
     settings = settings or AssessmentSettings(seed=asked.seed)
@@ -224,10 +227,12 @@ def _scored(
 
 
 def _loaded(
-    given: Sequence[Circuit | str | os.PathLike[str]], graph: Graph
+    given: Sequence[Circuit | str | os.PathLike[str]],
+    graph: Graph,
+    selection: FileSelection | None,
 ) -> list[tuple[str, Circuit]]:
     """Each circuit with a name for it: its file's, with the folder where two are called alike."""
-    from workbench.formats import load_circuit
+    from workbench.formats.chosen import load_chosen
 
     stems = [None if isinstance(one, Circuit) else Path(one).stem for one in given]
     named = []
@@ -236,7 +241,7 @@ def _loaded(
             name, circuit = f"circuit {i + 1}", one
         else:
             name = str(stem) if stems.count(stem) == 1 else shown_path(one)
-            circuit = load_circuit(one, graph)
+            circuit = load_chosen(one, graph, selection)
         check_circuit(circuit, name, graph)
         named.append((name, circuit))
     return named

@@ -31,7 +31,8 @@ class Document:
 
     Attributes:
         shown: the path as it may be shown on a terminal.
-        value: the content: dicts, lists, strings, numbers, booleans and None.
+        value: the content: dicts, lists, strings, numbers, booleans and None; of a file that is
+            not JSON its text, or what a reader of binary files made of it.
         strict: false if the file has a bare NaN, Infinity or -Infinity, which JSON does not
             allow and
             Python's json module writes all the same.
@@ -48,9 +49,14 @@ def read_text(path: str | os.PathLike[str]) -> Document:
     Raises:
         WorkbenchError: missing, unreadable, no regular file, too large, or binary.
     """
+    return text_document(path, read_bytes(path))
+
+
+def text_document(path: str | os.PathLike[str], data: bytes) -> Document:
+    """The text that a file's bytes are. Raises WorkbenchError for what is binary."""
     shown = shown_path(path)
     try:
-        return Document(shown, _read_bytes(path, shown).decode("utf-8-sig"), True)
+        return Document(shown, data.decode("utf-8-sig"), True)
     except UnicodeDecodeError:
         raise WorkbenchError(f"{shown} is a binary file; a circuit file is text.") from None
 
@@ -63,8 +69,12 @@ def read_json(path: str | os.PathLike[str]) -> Document:
             nested
             too deeply, or an object with the same key twice.
     """
+    return json_document(path, read_bytes(path))
+
+
+def json_document(path: str | os.PathLike[str], data: bytes) -> Document:
+    """The JSON that a file's bytes are; errors as of `read_json`."""
     shown = shown_path(path)
-    data = _read_bytes(path, shown)
     if not data.strip():
         raise WorkbenchError(f"{shown} is empty, so it is not a circuit file.")
     try:
@@ -98,7 +108,13 @@ def read_json(path: str | os.PathLike[str]) -> Document:
     return Document(shown, value, strict=not constants)
 
 
-def _read_bytes(path: str | os.PathLike[str], shown: str) -> bytes:
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file of at most MAX_BYTES.
+
+    Raises:
+        WorkbenchError: missing, unreadable, no regular file, or too large.
+    """
+    shown = shown_path(path)
     try:
         # A pipe without a writer would block for ever on opening, so look before opening.
         status = os.stat(Path(path).expanduser())

@@ -14,7 +14,7 @@ from workbench.assessment.catalogue import BUILT_IN, PARTS
 from workbench.assessment.settings import AssessmentSettings
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
-from workbench.cli.options import Json, experiment_options
+from workbench.cli.options import Json, Selecting, experiment_options, selecting_options
 from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
@@ -27,11 +27,13 @@ SEED = typer.Option(help="Of the task's generator, and of all that is random her
 
 
 @experiment_options(words={"seed": Annotated[int, SEED]})
+@selecting_options
 def assess(
     circuits: Annotated[
         list[Path],
         typer.Argument(metavar="CIRCUIT", help="Circuit files; several are compared."),
     ],
+    selection: Selecting,
     parts: Annotated[
         str | None,
         typer.Option(
@@ -90,7 +92,7 @@ def assess(
     for name in also_on or ():
         check_task(name)
     for path in circuits:
-        check_circuit(path)
+        check_circuit(path, selection)
     if scores is not None:
         from workbench.discovery.findings_file import load_findings
 
@@ -108,6 +110,7 @@ def assess(
                 parts=wanted,
                 settings=of_parts,
                 scores=scores,
+                selection=selection,
                 also_on=also_on or (),
                 under=settings,
                 progress=progress,

@@ -3,22 +3,53 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.base.text import shown_path
+
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
+    from workbench.circuits.graph import Graph
+    from workbench.formats.chosen import FileSelection
 
 
-def check_circuit(path: Path) -> None:
-    """Refuse a circuit file that cannot be read.
+def check_circuit(path: Path, selection: FileSelection | None = None) -> None:
+    """Refuse a circuit file that cannot be read, or that chooses nothing.
 
     Raises:
         WorkbenchError: what is wrong with it.
     """
-    from workbench.formats import load_circuit
+    from workbench.formats import NeedsGraph
+    from workbench.formats.chosen import load_chosen
 
-    load_circuit(path)
+    with suppress(NeedsGraph):  # it is read once the model is known
+        load_chosen(path, None, selection)
+
+
+def read_circuit(
+    path: Path, selection: FileSelection | None = None, graph: Graph | None = None
+) -> Circuit:
+    """The circuit of a file; told on stderr where it was selected from the file's scores.
+
+    Raises:
+        NeedsGraph: the file does not say of which model it is, and no graph was given.
+        WorkbenchError: what is wrong with it, or that it chooses nothing.
+    """
+    from workbench.cli.console import say
+    from workbench.formats.chosen import load_chosen
+
+    return load_chosen(path, graph, selection, lambda told: say(f"workbench: {told}"))
+
+
+def warn_of_empty(circuit: Circuit, path: Path) -> None:
+    """Warn where a file's circuit keeps no edge and is closed: it is the corrupted run."""
+    if not circuit.mask.any() and not circuit.open:
+        warnings.warn(
+            f"the circuit in {shown_path(path)} keeps no edge: it is the corrupted run.",
+            stacklevel=2,
+        )
 
 
 def warn_of_other_model(circuit: Circuit, model: str) -> None:

@@ -10,7 +10,7 @@ import typer
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
 from workbench.cli.options import Json, experiment_options
-from workbench.discovery.catalogue import METHODS, find_method
+from workbench.discovery.catalogue import BUILT_IN, METHODS, find_method
 from workbench.discovery.options import OWN_FLAGS
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import ABLATIONS
@@ -25,6 +25,7 @@ Steps = Annotated[
 ]
 
 
+_GREEDY = ", ".join(method.name for method in BUILT_IN if method.select == "greedy")
 SEED = typer.Option(help="Of the task's generator, and of what a method leaves to chance.")
 
 
@@ -45,9 +46,12 @@ def discover(
         typer.Option(help="Select all that reach it; of a search: tau, in units of the metric."),
     ] = None,
     select: Annotated[
-        Literal["top", "greedy"],
-        typer.Option(help="The best of all edges, or the best upward from the logits."),
-    ] = "top",
+        Literal["top", "greedy"] | None,
+        typer.Option(
+            help="The best of all edges, or the best upward from the logits. [default: top; "
+            f"greedy for {_GREEDY}]"
+        ),
+    ] = None,
     signed: Annotated[
         bool, typer.Option("--signed", help="Best is what the task needs most, not |score|.")
     ] = False,
@@ -72,11 +76,13 @@ def discover(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="The circuit file.")
     ] = None,
     format_: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--format", metavar="NAME", help="Of the circuit file: circuit, eap-ig, or a plug-in's."
+            "--format",
+            metavar="NAME",
+            help="Of the circuit file: see docs/files.md. [default: that of its suffix]",
         ),
-    ] = "circuit",
+    ] = None,
     scores: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all scores, for numpy (.npz).")
     ] = None,
@@ -98,9 +104,9 @@ def discover(
     from workbench.base.write_file import check_target
     from workbench.discovery.options import read_options
     from workbench.discovery.request import DiscoveryRequest
-    from workbench.formats.catalogue import find_format
+    from workbench.formats.targets import form_of
 
-    find_format(format_)
+    format_ = form_of(to or "", format_)
     entry = find_method(method)
     request = DiscoveryRequest.parse(
         method,

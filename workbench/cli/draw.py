@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 from workbench.cli import output
-from workbench.cli.options import CircuitPath, Json
+from workbench.cli.options import CircuitPath, Json, Selecting, selecting_options
 
 
+@selecting_options
 def draw(
     circuit: CircuitPath,
     out: Annotated[
@@ -18,6 +19,7 @@ def draw(
         typer.Option("--output", "-o", metavar="FILE", help="Where to write it: .svg, .pdf, .png, "
                      ".dot or .graphml."),
     ],
+    selection: Selecting,
     format_: Annotated[
         str | None,
         typer.Option("--format", metavar="NAME",
@@ -46,7 +48,7 @@ def draw(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Draw a circuit: layers as rows, widths by score, groups with their roles."""
-    from workbench.formats import load_circuit
+    from workbench.cli.checks import read_circuit
     from workbench.pictures.draw import check_picture, picture_of
     from workbench.pictures.settings import DrawingSettings
 
@@ -55,7 +57,7 @@ def draw(
     form = check_picture(out, format_)
     from workbench.base.write_file import write_bytes
 
-    drawn = load_circuit(circuit)
+    drawn = read_circuit(circuit, selection)
     write_bytes(out, picture_of(drawn, form, settings))
     if as_json:
         output.as_json(

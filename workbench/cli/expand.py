@@ -40,11 +40,13 @@ def expand(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="The circuit file.")
     ] = None,
     format_: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--format", metavar="NAME", help="Of the circuit file: circuit, eap-ig, or a plug-in's."
+            "--format",
+            metavar="NAME",
+            help="Of the circuit file: see docs/files.md. [default: that of its suffix]",
         ),
-    ] = "circuit",
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Step backward from the logits by a rule until nothing is open.
@@ -55,9 +57,9 @@ def expand(
     from tempfile import TemporaryDirectory
 
     from workbench.base.write_file import check_target
-    from workbench.formats.catalogue import find_format
+    from workbench.formats.targets import form_of
 
-    find_format(format_)
+    format_ = form_of(to or "", format_)
     chosen = find_rule(rule)
     if value is not None:
         value = chosen.checked(value)

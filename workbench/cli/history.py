@@ -32,11 +32,13 @@ def history(
         typer.Option("--output", "-o", metavar="FILE", help="Write the circuit of --state."),
     ] = None,
     format_: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--format", metavar="NAME", help="The format to write: circuit, eap-ig, or a plug-in's."
+            "--format",
+            metavar="NAME",
+            help="The format to write: see docs/files.md. [default: that of the file's suffix]",
         ),
-    ] = "circuit",
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the states of a session as a tree, or write the circuit of one to a file."""
@@ -47,12 +49,15 @@ def history(
         raise WorkbenchError("--state STATE and -o FILE go together: which circuit, and where to.")
     path = find_session(session)
     if out is not None:
+        from workbench.formats.targets import form_of
+
+        format_ = form_of(out, format_)
         check_target(out)
     from workbench.session.recorded import RecordedSession, plain_rows
     from workbench.session.state_graph import draw
 
     recorded = RecordedSession.read(path)
-    if state is not None and out is not None:
+    if state is not None and out is not None and format_ is not None:
         _write(recorded.circuit(recorded.find(state)), out, format_, as_json=as_json)
         return
     rows = recorded.rows()

@@ -14,6 +14,7 @@ from workbench.experiment.settings import ExperimentSettings
 if TYPE_CHECKING:
     from workbench.config.config import Config
     from workbench.config.problem import Problem
+    from workbench.formats.chosen import FileSelection
 
 CANNOT_DRAW = ("dumb", "unknown")
 """Values of TERM with which no app can be shown."""
@@ -24,6 +25,7 @@ def show(
     circuit: Path | None = None,
     resuming: Path | None = None,
     tutorial: Literal["go on", "restart"] | None = None,
+    selection: FileSelection | None = None,
 ) -> int:
     """Run the app until the user leaves it.
 
@@ -31,6 +33,7 @@ def show(
         settings: what to open; None: ask on screen.
         circuit: a circuit file to begin with.
         resuming: the journal of a session to go on with.
+        selection: how a circuit is selected from the scores in that file.
         tutorial: take the tutorial, where it was left or from its start.
 
     Raises:
@@ -52,6 +55,7 @@ def show(
     from screens.app import WorkbenchApp
 
     app = WorkbenchApp(settings, resuming, tutorial=tutorial, circuit=circuit)
+    app.selection = selection
     app.run()
     if app.left is not None and app.left.commands():
         console.say(f"Go on with this session: workbench resume {shown_path(app.left.path.stem)}")

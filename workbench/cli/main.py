@@ -7,6 +7,7 @@ for neither torch nor Textual.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from typer.core import TyperGroup
 from workbench.cli import console, output
 from workbench.cli.assess import assess
 from workbench.cli.bench import bench
+from workbench.cli.circuit_files import compare, convert
 from workbench.cli.clusters import clusters
 from workbench.cli.config import app as config_app
 from workbench.cli.config import heeded
@@ -29,7 +31,9 @@ from workbench.cli.options import (
     Dtype,
     Json,
     Revision,
+    Selecting,
     experiment_options,
+    selecting_options,
 )
 from workbench.cli.pocket import app as pocket
 from workbench.cli.readout import readout
@@ -88,8 +92,10 @@ def setup(
     words={"task": Annotated[str, typer.Option(help="A built-in task, or a task file.")]},
     amid={"mismatch": "circuit"},
 )
+@selecting_options
 def open_(
     settings: ExperimentSettings,
+    selection: Selecting,
     circuit: Annotated[Path | None, typer.Option(help="A circuit file to begin with.")] = None,
 ) -> int:
     """Open a model and a task in the app."""
@@ -98,8 +104,10 @@ def open_(
 
     settings = settings.checked()
     if circuit is not None:
-        check_circuit(circuit)
-    return show(settings, circuit)
+        check_circuit(circuit, selection)
+    elif selection is not None:
+        raise WorkbenchError("--edges, --nodes, --select and --signed go with --circuit FILE.")
+    return show(settings, circuit, selection=selection)
 
 
 @app.command()
@@ -114,21 +122,31 @@ def tutorial(
 
 @app.command()
 @experiment_options()
-def evaluate(circuit: CircuitPath, settings: ExperimentSettings, as_json: Json = False) -> None:
+@selecting_options
+def evaluate(
+    circuit: CircuitPath,
+    selection: Selecting,
+    settings: ExperimentSettings,
+    as_json: Json = False,
+) -> None:
     """Score a circuit: everything outside it corrupted."""
-    from workbench.cli.checks import warn_of_other_model
+    from workbench.cli.checks import read_circuit, warn_of_empty, warn_of_other_model
+    from workbench.formats import NeedsGraph
 
     # What costs nothing to find out comes before what takes seconds.
     settings = settings.checked()
-    from workbench.formats import load_circuit
-
-    loaded = load_circuit(circuit)
-    warn_of_other_model(loaded, settings.model)
+    loaded = None
+    with suppress(NeedsGraph):
+        loaded = read_circuit(circuit, selection)
+        warn_of_other_model(loaded, settings.model)
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.engine.score import evaluate as score_of
 
         model = settings.load_model(progress)
+        if loaded is None:
+            loaded = read_circuit(circuit, selection, model.graph)
+        warn_of_empty(loaded, circuit)
         score = score_of(model, settings.task, loaded, under=settings, progress=progress)
     if as_json:
         output.as_json(score.to_json())
@@ -238,61 +256,8 @@ def models(
         output.line(f"  {family}: {description}")
 
 
-@app.command()
-def convert(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A circuit file.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Where to write it.")],
-    format_: Annotated[
-        str,
-        typer.Option(
-            "--format", metavar="NAME", help="The format to write: circuit, eap-ig, or a plug-in's."
-        ),
-    ] = "circuit",
-    as_json: Json = False,
-) -> None:
-    """Write a circuit file in another format."""
-    from workbench.formats import convert_circuit as convert_file
-
-    lost = convert_file(source, target, format_)
-    for sentence in lost:
-        console.say(f"workbench: warning: {sentence}")
-    if as_json:
-        output.as_json({"written": str(target), "format": format_, "lost": list(lost)})
-    else:
-        output.line(str(target))
-
-
-@app.command()
-def compare(
-    circuit: CircuitPath,
-    reference: Annotated[
-        str,
-        typer.Argument(
-            metavar="REFERENCE",
-            help="A circuit file, or a model that brings its true circuit along (known).",
-        ),
-    ],
-    as_json: Json = False,
-) -> None:
-    """Compare a circuit with a reference: which edges are missing, which are extra."""
-    from workbench.circuits.comparison import compare as compared
-    from workbench.formats import load_circuit
-    from workbench.models.bundled_circuits import find_reference
-
-    path = find_reference(reference)
-    mine = load_circuit(circuit)
-    comparison = compared(mine, load_circuit(path, mine.graph))
-    if as_json:
-        output.as_json(
-            {
-                "circuit": str(circuit),
-                "reference": str(path),
-                "edges": comparison.edges.to_json(),
-                "nodes": comparison.nodes.to_json(),
-            }
-        )
-    else:
-        output.comparison_as_text(comparison)
+app.command()(convert)
+app.command()(compare)
 
 
 def main(args: list[str] | None = None) -> int:

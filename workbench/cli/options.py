@@ -7,12 +7,20 @@ from dataclasses import MISSING, fields
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from workbench.experiment.ablations import ABLATIONS
 from workbench.experiment.settings import ExperimentSettings
+
+if TYPE_CHECKING:
+    from workbench.formats.chosen import FileSelection
+
+    Selecting = FileSelection | None
+else:
+    Selecting = object
+    """What a command is handed for `selecting_options`; its class need not be loaded for help."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Pairs = Annotated[
@@ -119,3 +127,72 @@ def experiment_options(
         return called
 
     return decorate
+
+
+_OF_FILE: dict[str, tuple[Any, Any]] = {
+    "edges": (
+        Annotated[
+            int | None,
+            typer.Option(min=1, help="Select so many edges by the scores in the circuit file."),
+        ],
+        None,
+    ),
+    "nodes": (
+        Annotated[
+            int | None,
+            typer.Option(min=1, help="Select so many nodes by the scores in the circuit file."),
+        ],
+        None,
+    ),
+    "select": (
+        Annotated[
+            Literal["top", "greedy"] | None,
+            typer.Option(help="With --edges: the best of all, or the best upward from the logits."),
+        ],
+        None,
+    ),
+    "signed": (
+        Annotated[
+            bool,
+            typer.Option("--signed", help="With --edges or --nodes: by the score, not |score|."),
+        ],
+        False,
+    ),
+}
+"""How a circuit is selected from the scores of a file, as options with their defaults."""
+
+
+def selecting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that reads a circuit file the options to select from its scores.
+
+    They are handed to it as one `FileSelection`, or None, under the name `selection`, whose place
+    they take.
+    """
+    own = signature(command, eval_str=True)
+    listed: list[Parameter] = []
+    for parameter in own.parameters.values():
+        if parameter.name != "selection":
+            listed.append(parameter.replace(kind=Parameter.KEYWORD_ONLY))
+            continue
+        for name, (annotation, default) in _OF_FILE.items():
+            kind = Parameter.KEYWORD_ONLY
+            listed.append(Parameter(name, kind, default=default, annotation=annotation))
+
+    @wraps(command)
+    def called(**given: Any) -> Any:
+        told = {name: given.pop(name) for name in _OF_FILE}
+        return command(selection=_file_selection(**told), **given)
+
+    called.__signature__ = own.replace(parameters=listed)  # type: ignore[attr-defined]
+    called.__annotations__ = {other.name: other.annotation for other in listed}
+    return called
+
+
+def _file_selection(
+    edges: int | None, nodes: int | None, select: Literal["top", "greedy"] | None, signed: bool
+) -> FileSelection | None:
+    if edges is None and nodes is None and select is None and not signed:
+        return None
+    from workbench.formats.chosen import FileSelection
+
+    return FileSelection(edges, nodes, select or "top", signed)

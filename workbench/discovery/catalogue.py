@@ -61,6 +61,7 @@ class Method:
         ablations: those it is defined for.
         slopes: it follows a metric's slope, so that metrics that change in steps are refused.
         unit: of its scores; "" if they are in units of the metric.
+        select: how edges are selected from its scores where nothing is said.
         per_pair: the function that makes its `Scorer` of single pairs from options, as
             "package.module:name"; None if it has none.
     """
@@ -74,6 +75,7 @@ class Method:
     ablations: tuple[str, ...] = tuple(ABLATIONS)
     slopes: bool = False
     unit: str = ""
+    select: Literal["top", "greedy"] = "top"
     per_pair: str | None = None
 
     def load(self) -> Find:
@@ -184,6 +186,9 @@ BUILT_IN = (
         "(Ferrando and Voita 2024, 2403.00824); the corrupted prompt plays no part",
         f"{_HERE}.ifr:find",
         unit="share",
+        # Shares of one destination's input: the best of all edges would be those into
+        # destinations that read little else, which do not join the input to the logits.
+        select="greedy",
     ),
     Method(
         "atp",

@@ -24,7 +24,7 @@ class RequestChoices(TypedDict, total=False):
     edges: int | None
     nodes: int | None
     threshold: float | None
-    select: Literal["top", "greedy"]
+    select: Literal["top", "greedy"] | None
     signed: bool
     exactly: bool
     steps: int | None
@@ -60,7 +60,7 @@ class DiscoveryRequest:
         edges: int | None = None,
         nodes: int | None = None,
         threshold: float | None = None,
-        select: Literal["top", "greedy"] = "top",
+        select: Literal["top", "greedy"] | None = None,
         signed: bool = False,
         exactly: bool = False,
         steps: int | None = None,
@@ -79,6 +79,7 @@ class DiscoveryRequest:
                 edges it is to end.
             threshold: in place of a number: that scores have to reach; tau of a search.
             select, signed, exactly: how the best of so many scores are chosen; see `Selection`.
+                `select` None: as suits the method's scores.
             steps, absolute, measure, seed: options that many methods have.
             options: any option of the method by its name.
 
@@ -94,7 +95,7 @@ class DiscoveryRequest:
         }
         told = Options(**(usual | {"seed": seed} | dict(options or {})))
         if not _scores(entry):
-            if nodes is not None or select != "top" or signed or exactly:
+            if nodes is not None or select not in (None, "top") or signed or exactly:
                 raise WorkbenchError(
                     f"{method} arrives at a circuit of its own: leave out --nodes, --select, "
                     "--signed and --exactly."
@@ -112,8 +113,9 @@ class DiscoveryRequest:
                 f"to reach ({FLAGS['threshold']}): one of the two."
             )
         if threshold is None:
-            return cls(method, told, Selection(select, number, None, signed, exactly))
-        if select != "top":
+            how = select or entry.select
+            return cls(method, told, Selection(how, number, None, signed, exactly))
+        if select not in (None, "top"):
             raise WorkbenchError(f"A {select} selection takes a number of {unit}, not a threshold.")
         return cls(method, told, Selection("threshold", None, threshold, signed, exactly))
 

@@ -97,11 +97,11 @@ def evaluate(
     """
     settings = ExperimentSettings.of(model, task, under, **choices)
     from workbench.base.failures import memory_errors
-    from workbench.formats import load_circuit
+    from workbench.formats.chosen import load_chosen
 
     say = progress or silent
     if isinstance(circuit, str | os.PathLike):
-        circuit = load_circuit(circuit, model.graph)
+        circuit = load_chosen(circuit, model.graph)
     experiment = prepare(model, task, settings, say)
     with memory_errors(NO_MEMORY):
         say("Evaluating the circuit", None)

@@ -79,7 +79,7 @@ def from_json(value: dict[str, Any]) -> Circuit:
     """
     cfg, edges = _object(value, "cfg"), _object(value, "edges")
     nodes = _object(value, "nodes") if "nodes" in value else {}
-    graph = _graph(cfg)
+    graph = graph_of(cfg)
     _check_nodes(graph, nodes)
     names = list(edges)
     sources, destinations = edge_indices(graph, names)
@@ -133,14 +133,14 @@ def to_text(circuit: Circuit) -> str:
     Raises:
         WorkbenchError: the provenance under "eap_ig" is not what `from_json` puts there.
     """
-    layout = _layout(circuit)
+    layout = layout_of(circuit)
     parts = []
     try:
         for section in layout.sections:
             if section == "cfg":
                 text = json.dumps(layout.cfg)
             elif section == "nodes":
-                text = json.dumps(_node_entries(circuit, layout))
+                text = json.dumps(node_entries(circuit, layout))
             elif section == "edges":
                 text = "{" + ", ".join(_edge_texts(circuit, layout)) + "}"
             else:
@@ -154,7 +154,21 @@ def to_text(circuit: Circuit) -> str:
 # Reading
 
 
-def _graph(cfg: dict[str, Any]) -> Graph:
+def keep_layout(
+    circuit: Circuit,
+    cfg: dict[str, Any],
+    nodes: dict[str, Any],
+    unscored: Literal["0.0", "NaN", "null"],
+) -> None:
+    """Note what a file in another writing of EAP-IG's graph says besides edges and scores."""
+    layout = Layout(cfg=cfg, nodes=nodes, kept=_digest(circuit), unscored=unscored)
+    circuit.provenance[KEY] = layout.model_dump(exclude_defaults=True)
+
+
+def graph_of(cfg: dict[str, Any]) -> Graph:
+    """The graph of a file's cfg. Raises WorkbenchError for what is no cfg."""
+    if not isinstance(cfg, dict):
+        raise WorkbenchError("Its cfg is not an object of names and values.")
     for key in ("n_layers", "n_heads"):
         if type(cfg.get(key)) is not int:
             raise WorkbenchError(f"Its cfg has no whole number {key}.")
@@ -240,14 +254,14 @@ def _digest(circuit: Circuit) -> str:
 # Writing
 
 
-def _layout(circuit: Circuit) -> Layout:
+def layout_of(circuit: Circuit) -> Layout:
     """That of the file from which the circuit came, or EAP-IG's own."""
     graph = circuit.graph
     stored = circuit.provenance.get(KEY)
     if stored is not None:
         try:
             layout = Layout.model_validate(stored)
-            if _graph(layout.cfg) == graph:
+            if graph_of(layout.cfg) == graph:
                 _check_layout(graph, layout)
                 return layout
         except (ValidationError, WorkbenchError):
@@ -280,8 +294,8 @@ def _damaged() -> WorkbenchError:
     )
 
 
-def _node_entries(circuit: Circuit, layout: Layout) -> dict[str, Any]:
-    """The file's own entries while its edges are unchanged; after an edit with derived flags."""
+def node_entries(circuit: Circuit, layout: Layout) -> dict[str, Any]:
+    """Of each node the file's own entry while no edge is changed, then with a derived flag."""
     if layout.kept == _digest(circuit):
         return layout.nodes
     flags = _node_flags(circuit)

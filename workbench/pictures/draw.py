@@ -35,9 +35,9 @@ def draw_circuit(
     settings = replace(settings or DrawingSettings(), **choices)
     form = check_picture(path, format)
     if isinstance(circuit, str | os.PathLike):
-        from workbench.formats import load_circuit
+        from workbench.formats.chosen import load_chosen
 
-        circuit = load_circuit(circuit)
+        circuit = load_chosen(circuit)
     write_bytes(path, picture_of(circuit, form, settings))
 
 

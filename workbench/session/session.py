@@ -16,6 +16,7 @@ from time import perf_counter
 
 from workbench.base.work import Stop
 from workbench.engine.effect_settings import check_setting
+from workbench.formats.chosen import FileSelection, load_chosen
 from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.about import Titled, read_about
@@ -211,16 +212,13 @@ class Session(SessionHistory, Titled):
         """Back to everything open; groups and notes stay."""
         return self._carry_out(edits.clear, lambda change: kinds.Clear(change=change))
 
-    def load(self, path: Path) -> Status:
-        """Replace the circuit by one from a file of ours or of EAP-IG.
+    def load(self, path: Path, selection: FileSelection | None = None) -> Status:
+        """Replace the circuit by that of a file, or by one selected from the file's scores.
 
-        It is closed, unless the file says what is open. Groups and notes come with it if it has
-        any. Its
-        scores are not taken over: the session has its own.
+        It is closed, unless the file says what is open. Groups and notes come with it. Its scores
+        are not taken over: the session has its own. Errors as of `load_chosen`.
         """
-        from workbench.formats import load_circuit
-
-        circuit = load_circuit(path, self.graph)
+        circuit = load_chosen(path, self.graph, selection)
         return self._carry_out(
             lambda state: edits.load(state, circuit),
             lambda change: kinds.Load(path=str(path), change=change),
@@ -272,13 +270,11 @@ class Session(SessionHistory, Titled):
     # What the circuit is compared with. No steps of undo: the circuit stays as it is.
 
     def set_reference(self, path: Path) -> Status:
-        """Compare the circuit with one from a file of ours or of EAP-IG, from now on.
+        """Compare the circuit with that of a file, from now on.
 
         The file's circuit is kept with the session, whatever becomes of the file.
         """
-        from workbench.formats import load_circuit
-
-        circuit = load_circuit(path, self.graph)
+        circuit = load_chosen(path, self.graph)
         opened = tuple(d for d in self.graph.destinations if d in circuit.open)
         edges = tuple(circuit.edges())
         with self._lock.foreground():

@@ -110,10 +110,10 @@ class SideBySide:
         self.places = (*self.places, _place(unique, circuit.copy()))
 
     def put_file(self, path: Path) -> None:
-        """Put the circuit of a file there; errors as `put` and `load_circuit`."""
-        from workbench.formats import load_circuit
+        """Put the circuit of a file there; errors as `put` and `load_chosen`."""
+        from workbench.formats.chosen import load_chosen
 
-        self.put(path.name, load_circuit(path, self.places[0].circuit.graph))
+        self.put(path.name, load_chosen(path, self.places[0].circuit.graph))
 
     def take_away(self, index: int) -> None:
         """Take a circuit away again; the session's own stays."""

@@ -31,6 +31,7 @@ from workbench.session.threshold_rule import DEFAULT_RULE, ThresholdRule
 
 if TYPE_CHECKING:
     from tasks.task import Task
+    from workbench.formats.chosen import FileSelection
     from workbench.models.model import Model
 
 
@@ -59,6 +60,7 @@ def begin_session(
     *,
     journal: Path | None = None,
     circuit: Path | None = None,
+    selection: FileSelection | None = None,
     threshold: ThresholdRule = DEFAULT_RULE,
     progress: Progress | None = None,
     beside: Iterable[Session] = (),
@@ -68,6 +70,7 @@ def begin_session(
     Args:
         journal: where to keep it; None: a new file in the user's state folder.
         circuit: a circuit file to begin with.
+        selection: how a circuit is selected from the scores in that file; None: as it is.
         threshold: how the first threshold is chosen.
         progress: told what is being done and the fraction done.
         beside: sessions open in this process: the model of one of them is taken and not loaded
@@ -91,7 +94,7 @@ def begin_session(
         seed=settings.seed,
         metric=settings.metric,
     )
-    return _begin(settings, model, task, journal, circuit, say, threshold)
+    return _begin(settings, model, task, journal, _with(circuit, selection), say, threshold)
 
 
 def build_session(
@@ -109,7 +112,7 @@ def build_session(
     settings = ExperimentSettings(info.name, task.name, dtype=info.dtype, **choices)
     if settings.metric is not None:
         task = replace(task, metric=settings.metric)
-    return _begin(settings, model, task, journal, circuit, progress or silent)
+    return _begin(settings, model, task, journal, _with(circuit), progress or silent)
 
 
 def another_session(
@@ -149,7 +152,13 @@ def another_session(
         task = session.task_with_pairs if task is None else task
         task = task if settings.metric is None else replace(task, metric=settings.metric)
         settings = replace(settings, task=task.name)
-    return _begin(settings, model, task, journal, circuit, progress or silent)
+    return _begin(settings, model, task, journal, _with(circuit), progress or silent)
+
+
+def _with(
+    circuit: Path | None, selection: FileSelection | None = None
+) -> tuple[Path, FileSelection | None] | None:
+    return None if circuit is None else (circuit, selection)
 
 
 def _begin(
@@ -157,25 +166,24 @@ def _begin(
     model: Model,
     task: Task,
     journal_path: Path | None,
-    circuit_path: Path | None,
+    circuit: tuple[Path, FileSelection | None] | None,
     say: Progress,
     rule: ThresholdRule = DEFAULT_RULE,
 ) -> Session:
-    if circuit_path is not None:
-        from workbench.formats import load_circuit
+    if circuit is not None:
+        from workbench.formats.chosen import load_chosen
 
-        load_circuit(
-            circuit_path, model.graph
-        )  # a file that is no use should not cost the wait below
+        # A file that is no use should not cost the wait below.
+        load_chosen(circuit[0], model.graph, circuit[1])
     opened = open_engine(model, task, settings, say)
     path = journal_path or new_journal_path(settings.model, task.name)
-    return begin(opened, path, circuit_path, rule)
+    return begin(opened, path, circuit, rule)
 
 
 def begin(
     opened: Opened,
     path: Path,
-    circuit_path: Path | None = None,
+    circuit: tuple[Path, FileSelection | None] | None = None,
     rule: ThresholdRule = DEFAULT_RULE,
 ) -> Session:
     """A new session on an engine that is ready, with a journal at `path`."""
@@ -190,8 +198,8 @@ def begin(
         if truth(opened.settings.model, opened.info.name) is not None:
             message += " The true circuit comes along."
         session = Session(opened, journal, history, message=message)
-        if circuit_path is not None:
-            session.load(circuit_path)
+        if circuit is not None:
+            session.load(*circuit)
         return session
     except BaseException:
         journal.close()

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
@@ -24,7 +25,8 @@ from screens.widgets.dialogs import Ask, Confirm, Export
 from screens.widgets.node_jump import Jump
 from tests.support.tiny_sessions import tiny_session, until
 from tests.support.toy_session import ToyEngine, toy_session
-from workbench.formats import load_circuit
+from workbench.circuits.circuit import Circuit
+from workbench.formats import load_circuit, save_circuit
 from workbench.session.session import Session
 
 pytestmark = pytest.mark.dependencies
@@ -481,6 +483,47 @@ async def test_a_note_and_loading_a_circuit(toy: tuple[Session, ToyEngine], tmp_
         await pilot.press("enter")
         await settled(pilot)
         assert session.status().edges == saved
+
+
+async def test_loading_a_file_with_scores_and_no_choice(
+    toy: tuple[Session, ToyEngine], tmp_path: Path
+) -> None:
+    session, _ = toy
+    scored = Circuit.empty(session.graph)
+    scored.scores = np.random.default_rng(0).normal(size=scored.mask.shape).astype(np.float32)
+    path = tmp_path / "importances.json"
+    save_circuit(scored, path, "eap-ig")
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=NARROW) as pilot:
+        await settled(pilot)
+        await pilot.press("L")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        app.screen.query_one(Input).value = str(path)
+        await pilot.press("enter")
+        await until(pilot, lambda: "chooses no edge" in screen_text(app))
+        assert "--edges N" in " ".join(screen_text(app).split())
+        app.screen.query_one(Input).value = f"{path} --edges 40 --select greedy"
+        await pilot.press("enter")
+        await settled(pilot)
+        assert 0 < session.status().edges <= 40
+
+
+async def test_a_file_is_not_exported_under_anothers_suffix(
+    toy: tuple[Session, ToyEngine], tmp_path: Path
+) -> None:
+    session, _ = toy
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=NARROW) as pilot:
+        await settled(pilot)
+        await pilot.press("e", "o")
+        await until(pilot, lambda: isinstance(app.screen, Export))
+        for name, said in (("c.dot", "a picture"), ("c.pt", "suffix of another format")):
+            app.screen.query_one(Input).value = str(tmp_path / name)
+            await pilot.press("enter")
+            for _ in range(20):
+                await pilot.pause()
+            assert said in " ".join(screen_text(app).split())
+        assert not list(tmp_path.glob("c.*"))
 
 
 async def test_mouse(toy: tuple[Session, ToyEngine]) -> None:

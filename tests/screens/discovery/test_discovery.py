@@ -115,6 +115,28 @@ async def stepping(pilot: Pilot[Any], session: Session) -> BenchScreen:
 # Asking.
 
 
+async def test_the_way_of_selecting_follows_the_method_until_it_is_changed(
+    session: Session,
+) -> None:
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await settled(pilot)
+        await pilot.press("D")
+        dialog = await opened(pilot, DiscoverDialog)
+        how = dialog.query_one("#how", Choice)
+        assert how.value == "top"
+        await choose_method(pilot, "ifr")
+        await pilot.pause()
+        assert how.value == "greedy" and "From the logits" in box_text(app)
+        await choose_method(pilot, "atp")
+        await pilot.pause()
+        assert how.value == "top"
+        how.choose("threshold")
+        await pilot.press("up")
+        await pilot.pause()
+        assert dialog.method.name == "ifr" and how.value == "threshold"
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_every_method_can_be_read_and_only_what_it_heeds_is_asked(
     session: Session, size: tuple[int, int]

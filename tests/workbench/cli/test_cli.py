@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tasks.pair import Pair
@@ -24,7 +25,7 @@ from workbench.circuits.graph import Graph
 from workbench.cli import console, main
 from workbench.errors import WorkbenchError
 from workbench.experiment import prepare as evaluation
-from workbench.formats import save_circuit
+from workbench.formats import load_circuit, save_circuit
 from workbench.transformer.families.catalogue import words_of_families
 
 pytestmark = pytest.mark.dependencies
@@ -521,3 +522,40 @@ def test_a_report_names_no_folder_outside_the_home_folder(
     _, out, _ = run("report", "--json")
     assert json.loads(out)["session"]["journal"] == "outside the home folder"
     assert str(tmp_path) not in out
+
+
+def test_a_file_with_scores_and_no_choice_is_selected_from(
+    run: Run, model: Path, tmp_path: Path
+) -> None:
+    scored = Circuit.empty(GRAPH)
+    random = np.random.default_rng(0).normal(size=scored.mask.shape)
+    scored.scores = random.astype(np.float32)
+    path = tmp_path / "importances.json"
+    save_circuit(scored, path, "eap-ig")
+    for command in (
+        ("evaluate", model, "ioi", path, "--pairs", 2),
+        ("assess", model, "ioi", path, "--pairs", 2),
+        ("draw", path, "-o", tmp_path / "c.svg"),
+        ("compare", path, path),
+    ):
+        code, out, err = run(*command)
+        assert code == console.EXIT_USER and out == "", command
+        assert "has scores and chooses no edge" in err and "--edges N" in err
+    asked = ("--edges", 20, "--select", "greedy")
+    code, out, err = run("evaluate", model, "ioi", path, "--pairs", 2, "--json", *asked)
+    kept = json.loads(out)["edges"]
+    assert code == 0 and 10 < kept <= 20
+    assert f"20 edges asked for, 20 chosen by its scores, {kept} kept" in err
+    assert run("draw", path, "-o", tmp_path / "c.svg", "--edges", 20)[0] == 0
+    assert run("convert", path, tmp_path / "chosen.json", *asked)[0] == 0
+    assert load_circuit(tmp_path / "chosen.json").n_edges == kept
+    code, _, err = run("open", "--edges", 3, model, "--task", "ioi")
+    assert code == console.EXIT_USER and "--circuit FILE" in err
+
+
+def test_an_empty_circuit_is_not_evaluated_without_a_word(
+    run: Run, model: Path, tmp_path: Path
+) -> None:
+    save_circuit(Circuit.empty(GRAPH), tmp_path / "empty.json")
+    code, _, err = run("evaluate", model, "ioi", tmp_path / "empty.json", "--pairs", 2)
+    assert code == 0 and "keeps no edge" in err

@@ -22,6 +22,7 @@ from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
 from workbench.discovery.findings_file import load_findings
 from workbench.discovery.options import EDGES, Options, steps
+from workbench.discovery.request import DiscoveryRequest
 from workbench.formats import load_circuit
 
 Run = Callable[..., tuple[int, str, str]]
@@ -250,3 +251,22 @@ def test_the_list_names_every_method(run: Run) -> None:
 )
 def test_time_left(elapsed: float, fraction: float | None, words: str) -> None:
     assert time_left(elapsed, fraction) == words
+
+
+def test_shares_are_selected_greedily_unless_told_otherwise(run: Run) -> None:
+    asked = ("pocket", "ioi", "--method", "ifr", "--edges", 60, "--pairs", 4, "--json")
+    code, out, err = run(*asked)
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["selection"]["how"] == "greedy"
+    # Shares of one input do not compare with those of another: the best of all edges fall apart.
+    assert found["kept"] > 30
+    code, out, _ = run(*asked, "--select", "top")
+    top = json.loads(out)
+    assert top["selection"]["how"] == "top" and top["kept"] < 15
+
+
+@pytest.mark.parametrize("name", ["eap", "ifr"])
+def test_a_threshold_needs_no_way(name: str) -> None:
+    request = DiscoveryRequest.parse(name, threshold=0.5)
+    assert request.selection is not None and request.selection.how == "threshold"

@@ -240,11 +240,27 @@ def test_a_circuit_of_the_model_is_taken() -> None:
     assert parallel.graph.parallel
 
 
+SUFFIXES = {
+    "c.dot": "workbench draw CIRCUIT -o",
+    "c.SVG": "workbench draw CIRCUIT -o",
+    "c.graphml": "workbench draw CIRCUIT -o",
+    "c.gexf": "suffix of no circuit format",
+    "c.json.bak": "suffix of no circuit format",
+}
+
+
 def test_an_unknown_format_writes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(WorkbenchError, match="choose circuit or eap-ig"):
+    with pytest.raises(WorkbenchError, match="choose circuit, eap-ig"):
         save_circuit(Circuit.empty(Graph(1, 1)), tmp_path / "c", "dot")
-    with pytest.raises(WorkbenchError, match="choose circuit or eap-ig"):
+    with pytest.raises(WorkbenchError, match="choose circuit, eap-ig"):
         convert_circuit(FILES / "circuit.json", tmp_path / "c", "json")
+    for name, said in SUFFIXES.items():
+        with pytest.raises(WorkbenchError, match=said):
+            convert_circuit(FILES / "circuit.json", tmp_path / name)
+    with pytest.raises(WorkbenchError, match=r"workbench draw CIRCUIT -o"):
+        convert_circuit(FILES / "circuit.json", tmp_path / "c.dot", "circuit")
+    with pytest.raises(WorkbenchError, match="suffix of another format"):
+        convert_circuit(FILES / "circuit.json", tmp_path / "c.pt", "eap-ig")
     assert not list(tmp_path.iterdir())
 
 

@@ -20,6 +20,7 @@ from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.formats import load_circuit, save_circuit
+from workbench.formats.chosen import FileSelection, load_chosen
 from workbench.session.journal import read
 from workbench.session.journals import list_sessions
 from workbench.session.session import Session
@@ -133,3 +134,21 @@ def test_every_command_is_one_line_of_the_journal(session: Session) -> None:
     assert [entry["step"]["command"] for entry in entries] == ["expand", "undo", "redo"]
     assert [entry["n"] for entry in entries] == [1, 2, 3]
     assert entries[-1]["faithfulness"] == session.status().faithfulness
+
+
+def test_a_circuit_selected_from_a_files_scores(session: Session, tmp_path: Path) -> None:
+    scored = Circuit.empty(session.graph)
+    scored.scores = np.random.default_rng(1).normal(size=scored.mask.shape).astype(np.float32)
+    path = tmp_path / "importances.pt"
+    save_circuit(scored, path, "eap-ig-pt")
+    with pytest.raises(WorkbenchError, match="chooses no edge"):
+        session.load(path)
+    with pytest.raises(WorkbenchError, match="chooses no edge"):
+        session.set_reference(path)
+    selection = FileSelection(edges=20, select="greedy")
+    status = session.load(path, selection)
+    assert 0 < status.edges <= 20 and status.closed
+    expected = load_chosen(path, session.graph, selection)
+    assert session.circuit == expected
+    path.unlink()
+    assert session.undo().edges == 0 and session.redo().edges == status.edges

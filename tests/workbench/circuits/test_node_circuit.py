@@ -13,9 +13,9 @@ from workbench.base.work import finish
 from workbench.bundled_models.known import TRUE_EDGES
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.circuits.node_circuit import best_nodes, node_circuit
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
-from workbench.discovery.node_circuit import best_nodes, node_circuit
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
