@@ -29,6 +29,9 @@ ACTIONS = scoped("history", (
     Action("undo", "u", "u", "undo", "Undo the last command: to the state above.", HISTORY),
     Action("redo", "U,ctrl+r", "U", "redo",
            "Redo: to the state below that was left last.", HISTORY),
+    Action("report", "o", "o", "report",
+           "Write the session as a page: numbers, circuit, groups, notes, and the way there.",
+           HISTORY, "Write a report of the session"),
     Action("app.copy", "Y", "Y", "copy", COPY, HISTORY),
     Action("leave", "escape", "esc", "back",
            "Let go of the marks; without any, back to the bench.", HISTORY, "Back"),
@@ -37,5 +40,5 @@ ACTIONS = scoped("history", (
 ))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
-FOOTER = ("leave", "go_in", "pick", "beside", "name", "filter", "sort", "undo", "redo")
+FOOTER = ("leave", "go_in", "pick", "beside", "name", "filter", "sort", "report", "undo", "redo")
 """What the footer offers, the most needed first."""

@@ -286,6 +286,29 @@ class HistoryScreen(Screen[str | None]):
         self._let_go()
         self.app.push_screen(SideBySideScreen(self.session), back)
 
+    def action_report(self) -> None:
+        """Ask where to write the session as a page."""
+        from screens.widgets.ask_path import AskPath
+        from workbench.assessment.report.page import check_report
+        from workbench.session.report import write_session_report
+
+        def check(text: str) -> None:
+            check_report(Path(text).expanduser())
+
+        def write(text: str | None) -> None:
+            if text is not None:
+                session = self.session
+                self._comparing.put(
+                    lambda: write_session_report(session.path, text, session.drawn()),
+                    lambda paths: self.notify(f"Written: {paths[0]}", markup=False, timeout=8),
+                    self._failed,
+                )
+
+        hint = "A page: .md, with its pictures beside it, or .html with all in it."
+        self.app.push_screen(
+            AskPath("Write the session to", "session.md", hint=hint, check=check), write
+        )
+
     def action_name(self) -> None:
         from screens.widgets.dialogs import Ask
 

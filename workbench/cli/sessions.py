@@ -6,6 +6,7 @@ Importing this loads no torch.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -101,6 +102,22 @@ def title(
     about = SessionAbout.parse(" ".join(text or []))
     write_about(path, about)
     output.line(f"{path.stem}  {about.words or 'no title'}")
+
+
+@app.command()
+def report(
+    session: SessionName,
+    output_: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Where to write it: a name that ends in .md or .html."),
+    ],
+) -> None:
+    """Write a session as a page: numbers, circuit, groups, notes, and the way there."""
+    from workbench.session.journals import find_session
+    from workbench.session.report import write_session_report
+
+    for written in write_session_report(find_session(session), output_):
+        output.line(f"Written: {written}")
 
 
 @app.command()

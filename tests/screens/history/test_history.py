@@ -263,3 +263,19 @@ def test_the_preview_fits_and_counts_what_has_no_room(width: int, height: int) -
         assert f"{40 - listed} more" in text
     elif height == 40:
         assert listed == 40
+
+
+async def test_the_session_is_written_as_a_page(session: Session, tmp_path: Path) -> None:
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("o")
+        await pilot.pause()
+        entry = app.screen.query_one(Input)
+        entry.value = str(tmp_path / "page.txt")
+        await pilot.press("enter")
+        await until(pilot, lambda: "Markdown or HTML" in screen_text(app))
+        entry.value = str(tmp_path / "page.md")
+        await pilot.press("enter")
+        await until(pilot, lambda: any("page.md" in n.message for n in app._notifications))
+        assert (tmp_path / "page_files" / "circuit.svg").exists()

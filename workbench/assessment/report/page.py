@@ -9,7 +9,7 @@ Glossary: docs/glossary.md#report.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from workbench.assessment.catalogue import PARTS
@@ -58,8 +58,19 @@ def write_report(assessment: Assessment, path: str | os.PathLike[str]) -> tuple[
         WorkbenchError: of neither ending, or a file could not be written.
     """
     check_report(path)
+    return write_page(report(assessment), path)
+
+
+def write_page(blocks: Sequence[Block], path: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Write a page, as HTML or as Markdown with its pictures in a folder beside it.
+
+    Returns:
+        All files written, the page first.
+
+    Raises:
+        WorkbenchError: a file could not be written.
+    """
     page = Path(path).expanduser()
-    blocks = report(assessment)
     if page.suffix.lower() in HTML:
         write_bytes(page, to_html(blocks).encode("utf-8"))
         return (page,)
