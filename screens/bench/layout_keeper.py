@@ -1,4 +1,4 @@
-"""The bench's layout is the user's: it comes from the settings, and a change is written there."""
+"""LayoutKeeper: the layout comes from the settings, and a change is written there."""
 
 from __future__ import annotations
 

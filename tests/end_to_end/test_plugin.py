@@ -144,12 +144,13 @@ def test_the_api_has_it(environment: dict[str, str], tmp_path: Path) -> None:
     assert said["labels"] == ["embeddings", *(f"layer {i}" for i in range(4))]
     assert said["tasks"][-1] == "second-word" and said["methods"][-1] == "eap-power"
     assert said["readouts"][-1] == "difference-by-layer"
-    assert said["formats"] == ["circuit", "eap-ig", "edge-list"]
+    assert said["formats"][0] == "circuit" and said["formats"][-1] == "edge-list"
 
 
 def test_the_app_offers_it(environment: dict[str, str], tmp_path: Path) -> None:
     said = run(environment, tmp_path, "-c", SCREENS).splitlines()
-    assert said[-4:] == ["True", "2", "['circuit', 'eap-ig', 'edge-list']", "Layer by layer"]
+    assert said[-4:-2] == ["True", "2"] and said[-1] == "Layer by layer"
+    assert said[-2].startswith("['circuit', 'eap-ig',") and said[-2].endswith(", 'edge-list']")
 
 
 def test_the_file_of_the_page_is_enough(tmp_path: Path) -> None:

@@ -15,4 +15,4 @@ def forget_settings() -> None:
     file = FOLDER / FILE
     if file.exists():
         file.unlink()
-        forget()
+    forget()

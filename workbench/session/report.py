@@ -1,4 +1,4 @@
-"""A session as a page: its title, numbers, circuit, groups, notes, and the way that led to it.
+"""A session as a page: title, numbers, circuit, groups, notes, and what led there.
 
 It is made from the journal alone, so that no model has to be loaded and a session can go on
 elsewhere meanwhile. Importing this loads no torch.

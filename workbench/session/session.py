@@ -13,10 +13,10 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from workbench.base.work import Stop
 from workbench.engine.effect_settings import check_setting
-from workbench.formats.chosen import FileSelection, load_chosen
 from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.about import Titled, read_about
@@ -40,6 +40,9 @@ from workbench.session.state import Change, State
 from workbench.session.state_tree import Measured
 from workbench.session.status import difference, first, milestone, updated
 from workbench.session.views import Status
+
+if TYPE_CHECKING:
+    from workbench.formats.chosen import FileSelection
 
 __all__ = ["OnChunk", "Session"]
 
@@ -218,6 +221,8 @@ class Session(SessionHistory, Titled):
         It is closed, unless the file says what is open. Groups and notes come with it. Its scores
         are not taken over: the session has its own. Errors as of `load_chosen`.
         """
+        from workbench.formats.chosen import load_chosen
+
         circuit = load_chosen(path, self.graph, selection)
         return self._carry_out(
             lambda state: edits.load(state, circuit),
@@ -274,6 +279,8 @@ class Session(SessionHistory, Titled):
 
         The file's circuit is kept with the session, whatever becomes of the file.
         """
+        from workbench.formats.chosen import load_chosen
+
         circuit = load_chosen(path, self.graph)
         opened = tuple(d for d in self.graph.destinations if d in circuit.open)
         edges = tuple(circuit.edges())

@@ -71,7 +71,7 @@ def milestone(before: Status, after: Status) -> str:
     if not after.closed or (before.closed and before.reached_input == after.reached_input):
         return ""
     if not after.reached_input:
-        return "Nothing is open and no path comes from the embeddings: this is the corrupted run."
+        return "Nothing feeds the logits: this is the corrupted run."
     share = "unknown" if after.faithfulness is None else f"{after.faithfulness:.2f}"
     return (
         f"Reached the embeddings: {after.edges:,} edges, {after.nodes:,} nodes, "

@@ -136,6 +136,7 @@ def test_graphml_of_groups(made: Circuit) -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the other parser's own
 @pytest.mark.parametrize("groups", ["colour", "boxes", "none"])
 def test_dot_is_read_by_another_parser(made: Circuit, groups: str) -> None:
     text = picture_of(made, "dot", DrawingSettings(groups=groups)).decode()  # type: ignore[arg-type]
