@@ -19,6 +19,7 @@ from workbench.discovery.catalogue import METHODS, Method
 from workbench.discovery.clusters.clustering import check_pairs
 from workbench.discovery.clusters.request import ClusterRequest
 from workbench.errors import WorkbenchError
+from workbench.experiment.provenance import digest
 from workbench.session import edits
 from workbench.session.carry_out import CarryOut
 from workbench.session.commands import Take
@@ -39,11 +40,13 @@ class ClusterResult:
         request: what was asked for.
         result: the clusters, and how they were found.
         seconds: what it took, waiting included.
+        pairs: the digest of the set of pairs that they are clusters of.
     """
 
     request: ClusterRequest
     result: PromptClusters
     seconds: float
+    pairs: str = ""
 
     @property
     def clusters(self) -> Clusters:
@@ -115,6 +118,11 @@ class PromptClusterer:
             raise WorkbenchError("No clusters were found yet: find some first.")
         return self.held
 
+    @property
+    def is_old(self) -> bool:
+        """What is held are clusters of other pairs than the session is at now."""
+        return self.held is not None and self.held.pairs != digest(self._engine.batch.task)
+
     def take(self, number: int) -> Status:
         """Replace the circuit by that of a cluster. It is closed; groups and notes stay.
 
@@ -160,13 +168,14 @@ class PromptClusterer:
             WorkbenchError: there are too few pairs, this cannot be asked for, or it failed.
         """
         started = perf_counter()
-        with failures_as_sentences():
+        with self._lock.background(), failures_as_sentences():
             from workbench.discovery.clusters.run import clusters_of
 
+            pairs = digest(self._engine.batch.task)
             experiment = self._engine.experiment
             checked = request.checked(metric=experiment.metric_name, ablation=experiment.ablation)
             check_pairs(experiment.n_pairs, request.k)
             work = clusters_of(experiment, checked, self._seed)
         result = finish_in_background(self._lock, work, cancel, on_piece)
-        self.held = ClusterResult(request, result, perf_counter() - started)
+        self.held = ClusterResult(request, result, perf_counter() - started, pairs)
         return self.held

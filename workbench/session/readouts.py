@@ -9,6 +9,7 @@ from workbench.session.priority_lock import PriorityLock
 from workbench.session.session_engine import SessionEngine
 
 if TYPE_CHECKING:
+    from workbench.experiment.experiment import Experiment
     from workbench.readouts.results import (
         AnswerCurve,
         AttentionPattern,
@@ -28,8 +29,13 @@ class SessionReadouts:
     """
 
     def __init__(self, engine: SessionEngine, lock: PriorityLock) -> None:
-        self._experiment = engine.experiment
+        self._engine = engine
         self._lock = lock
+
+    @property
+    def _experiment(self) -> Experiment:
+        """Of the pairs that the session is at."""
+        return self._engine.experiment
 
     def read(
         self,

@@ -1,0 +1,213 @@
+"""One pair of prompts, tried: what the whole model and a circuit make of it.
+
+Both prompts are run once, together, and the circuit is evaluated on them alone, by the metric, the
+ablation and the means of an experiment that is there already. So nothing else is computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from tasks.pair import Pair
+from tasks.task import Task
+from workbench.engine.evaluator import Evaluator
+from workbench.prompts.batch import make_batch
+from workbench.transformer.forward import unembed
+
+if TYPE_CHECKING:
+    from workbench.circuits.circuit import Circuit
+    from workbench.experiment.experiment import Experiment
+    from workbench.models.model import Model
+
+
+@dataclass(frozen=True)
+class TokenChance:
+    """A token and how likely it is next.
+
+    Attributes:
+        text, token: as it is shown, and its id.
+        probability, logit: at the last position.
+    """
+
+    text: str
+    token: int
+    probability: float
+    logit: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where an answer stands in one run.
+
+    Attributes:
+        rank: 1 for the likeliest token; of several with the same logit all have the best rank.
+        probability, logit: at the last position.
+    """
+
+    rank: int
+    probability: float
+    logit: float
+
+
+@dataclass(frozen=True)
+class AnswerStanding:
+    """Where an answer stands in every run.
+
+    Attributes:
+        text, token: of the answer.
+        right: it is one of the answers, not of the wrong ones.
+        clean, corrupted, circuit: in the clean run, in the one that stands in for what is left out
+            of the circuit, and in the circuit; None without one.
+    """
+
+    text: str
+    token: int
+    right: bool
+    clean: Standing
+    corrupted: Standing
+    circuit: Standing | None
+
+
+@dataclass(frozen=True)
+class PairTrial:
+    """What one pair gives.
+
+    Attributes:
+        pair: as text.
+        clean_tokens, corrupted_tokens: both prompts as the model reads them.
+        metric, ablation: names.
+        clean, corrupted, circuit: the metric of this pair in each run; `circuit` None without one.
+        faithfulness: of the circuit on this pair; None without one, or where it means nothing.
+        answers: the right answers, then the wrong ones.
+        top_clean, top_corrupted, top_circuit: the likeliest tokens of each run, falling.
+        edges: kept edges of the circuit.
+
+    Glossary: docs/glossary.md#trial-of-a-pair.
+    """
+
+    pair: Pair
+    clean_tokens: tuple[str, ...]
+    corrupted_tokens: tuple[str, ...]
+    metric: str
+    ablation: str
+    clean: float
+    corrupted: float
+    circuit: float | None
+    faithfulness: float | None
+    answers: tuple[AnswerStanding, ...]
+    top_clean: tuple[TokenChance, ...]
+    top_corrupted: tuple[TokenChance, ...]
+    top_circuit: tuple[TokenChance, ...]
+    edges: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values under the attributes' names."""
+        return asdict(self)
+
+
+def try_pair(
+    like: Experiment, pair: Pair, circuit: Circuit | None = None, *, k: int = 10
+) -> PairTrial:
+    """Try a pair under the conditions of an experiment.
+
+    Args:
+        like: whose model, metric, ablation and means are used.
+        pair: of prompts of the same token length.
+        circuit: evaluated on it, everything outside it corrupted; None: the model alone.
+        k: how many of the likeliest tokens are listed.
+
+    Raises:
+        WorkbenchError: the pair does not suit the tokenizer, or the means are of no such length.
+    """
+    task = Task("one pair", (pair,), like.metric_name, "One pair.", seed=None)
+    bos = like.batch.prepend_bos
+    batch = make_batch(task, like.model.tokenizer, prepend_bos=bos, device=like.model.device)
+    return trial_of(like.beside(batch), circuit, k=k)
+
+
+def try_alone(
+    model: Model,
+    pair: Pair,
+    circuit: Circuit | None = None,
+    *,
+    metric: str = "logit_diff",
+    ablation: str = "patching",
+    bos: bool | None = None,
+    k: int = 10,
+) -> PairTrial:
+    """Try a pair with no experiment beside it; a mean ablation's means are this pair's own.
+
+    Arguments and errors as `try_pair`; `bos` as of `make_batch`.
+    """
+    from workbench.experiment.experiment import Experiment
+
+    task = Task("one pair", (pair,), metric, "One pair.", seed=None)
+    batch = make_batch(task, model.tokenizer, prepend_bos=bos, device=model.device)
+    return trial_of(Experiment(model, batch, metric, ablation), circuit, k=k)
+
+
+def trial_of(experiment: Experiment, circuit: Circuit | None, *, k: int = 10) -> PairTrial:
+    """The trial of an experiment of one pair, both prompts of which were run."""
+    batch, recording = experiment.batch, experiment.recordings[0]
+    group = batch.groups[0]
+    finals = [recording.clean.final[0, -1], recording.corrupted.final[0, -1]]
+    value = None
+    if circuit is not None:
+        evaluator = Evaluator(experiment, circuit)
+        value = evaluator.value().metric
+        finals.append(evaluator.sheets[0].final[0].reshape(-1))
+    with torch.no_grad():
+        logits = unembed(experiment.parts, torch.stack(finals)).float().cpu()
+        chances = logits.softmax(-1)
+        pieces = batch.encoding.pieces
+        runs = list(zip(logits, chances, strict=True))
+        tops = [_top(logit, chance, k, pieces) for logit, chance in runs]
+        tokens = [*group.answers[0], *group.wrong_answers[0]]
+        standings = zip(*(_standings(*run, tokens) for run in runs), strict=True)
+    pair = batch.task.pairs[0]
+    texts = (*pair.answers, *pair.wrong_answers)
+    answers = []
+    for i, (text, token, rows) in enumerate(zip(texts, tokens, standings, strict=True)):
+        clean, corrupted, *rest = rows
+        in_circuit = rest[0] if rest else None
+        right = i < len(pair.answers)
+        answers.append(AnswerStanding(text, token, right, clean, corrupted, in_circuit))
+    clean_tokens, corrupted_tokens = batch.tokens(0)
+    return PairTrial(
+        pair=pair,
+        clean_tokens=tuple(clean_tokens),
+        corrupted_tokens=tuple(corrupted_tokens),
+        metric=experiment.metric_name,
+        ablation=experiment.ablation,
+        clean=experiment.clean.metric,
+        corrupted=experiment.corrupted.metric,
+        circuit=value,
+        faithfulness=None if value is None else experiment.faithfulness(value),
+        answers=tuple(answers),
+        top_clean=tops[0],
+        top_corrupted=tops[1],
+        top_circuit=tops[2] if circuit is not None else (),
+        edges=None if circuit is None else circuit.n_edges,
+    )
+
+
+def _top(logits: Tensor, chances: Tensor, k: int, pieces: Any) -> tuple[TokenChance, ...]:
+    """The likeliest tokens of logits [vocabulary]."""
+    values, tokens = logits.topk(min(k, len(logits)))
+    texts = pieces(tokens.tolist())
+    return tuple(
+        TokenChance(text, token, float(chances[token]), value)
+        for text, token, value in zip(texts, tokens.tolist(), values.tolist(), strict=True)
+    )
+
+
+def _standings(logits: Tensor, chances: Tensor, tokens: Sequence[int]) -> list[Standing]:
+    own = logits[list(tokens)]
+    ranks = (logits[None] > own[:, None]).sum(-1) + 1
+    rows = zip(ranks.tolist(), chances[list(tokens)].tolist(), own.tolist(), strict=True)
+    return [Standing(int(rank), chance, logit) for rank, chance, logit in rows]
