@@ -48,20 +48,13 @@ def open_engine(model: Model, task: Task, settings: ExperimentSettings, say: Pro
             or ablation, or too little memory.
     """
     from workbench.experiment.experiment import Experiment
-    from workbench.experiment.prepare import means_batch
+    from workbench.experiment.prepare import means_batch, task_batch
     from workbench.metrics.catalogue import find_metric
-    from workbench.prompts.batch import make_batch
 
     say("Reading the prompts", None)
     # In turn with other sessions on this model: they share what there is of memory.
     with lock_of(model).foreground(), failures_as_sentences():
-        batch = make_batch(
-            task,
-            model.tokenizer,
-            prepend_bos=settings.bos,
-            device=model.device,
-            mismatch=settings.mismatch,
-        )
+        batch = task_batch(model, task, settings)
         experiment = Experiment(
             model,
             batch,
@@ -77,9 +70,7 @@ def open_engine(model: Model, task: Task, settings: ExperimentSettings, say: Pro
     with failures_as_sentences():
         measurable = experiment.faithfulness(clean.metric) is not None
         warnings = task_warnings(task.metric, clean, corrupted, measurable=measurable)
-    if batch.unknown:
-        warnings = (batch.unknown, *warnings)
-    warnings = (*model.info.notes, *warnings)
+    warnings = (*model.info.notes, *batch.warnings, *warnings)
     if experiment.unmatched:
         warnings = (
             *warnings,

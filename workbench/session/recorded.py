@@ -79,9 +79,9 @@ class RecordedSession:
     def _provenance(self, n: int) -> dict[str, Any]:
         fields, settings, task = self.fields, self.header.settings, self.header.task
         measured = self.history.measured(n)
-        # Which pairs were left out for their lengths, only the tokenizer knows.
+        # Which pairs were left out, only the tokenizer knows.
         pairs: dict[str, Any] = {}
-        if settings.mismatch == "refuse":
+        if settings.mismatch == "refuse" and not settings.drop_bad:
             pairs = {"pairs": len(task.pairs), "dropped": 0, "pairs_sha256": digest(task)}
         metric = str(fields.get("metric", task.metric))
         definition = METRICS[metric].definition if metric in METRICS else ""
