@@ -16,7 +16,11 @@ from torch import Tensor
 from tasks.pair import Pair
 from tasks.task import Task
 from workbench.engine.evaluator import Evaluator
-from workbench.prompts.batch import make_batch
+from workbench.errors import WorkbenchError
+from workbench.experiment.settings import ExperimentSettings
+from workbench.prompts.batch import Batch, make_batch
+from workbench.prompts.checks import Needs, check_pair
+from workbench.prompts.encoding import Encoding
 from workbench.transformer.forward import unembed
 
 if TYPE_CHECKING:
@@ -124,10 +128,11 @@ def try_pair(
     Raises:
         WorkbenchError: the pair does not suit the tokenizer, or the means are of no such length.
     """
-    task = Task("one pair", (pair,), like.metric_name, "One pair.", seed=None)
+    needs = needs_of(like.model, like.metric_name, like.ablation)
     bos = like.batch.prepend_bos
-    batch = make_batch(task, like.model.tokenizer, prepend_bos=bos, device=like.model.device)
-    return trial_of(like.beside(batch), circuit, k=k)
+    return trial_of(
+        like.beside(_batch(like.model, pair, like.metric_name, bos, needs)), circuit, k=k
+    )
 
 
 def try_alone(
@@ -146,9 +151,34 @@ def try_alone(
     """
     from workbench.experiment.experiment import Experiment
 
-    task = Task("one pair", (pair,), metric, "One pair.", seed=None)
-    batch = make_batch(task, model.tokenizer, prepend_bos=bos, device=model.device)
+    batch = _batch(model, pair, metric, bos, needs_of(model, metric, ablation))
     return trial_of(Experiment(model, batch, metric, ablation), circuit, k=k)
+
+
+def needs_of(model: Model, metric: str, ablation: str) -> Needs:
+    """What is asked of a pair that is run so."""
+    how = ExperimentSettings(model.name, "", ablation=ablation)
+    return how.needs(metric, model.positions)
+
+
+def refuse_unfit(pairs: Sequence[Pair], encoding: Encoding, needs: Needs) -> None:
+    """Refuse pairs that cannot be run.
+
+    Raises:
+        WorkbenchError: what is wrong with the first such pair.
+    """
+    for number, pair in enumerate(pairs, start=1):
+        for finding in check_pair(pair, encoding, needs):
+            if finding.fatal:
+                which = f"Pair {number} of these: {finding.said}." if len(pairs) > 1 else None
+                raise WorkbenchError(which or finding.sentence)
+
+
+def _batch(model: Model, pair: Pair, metric: str, bos: bool | None, needs: Needs) -> Batch:
+    refuse_unfit([pair], Encoding(model.tokenizer, bos), needs)
+    task = Task("one pair", (pair,), metric, "One pair.", seed=None)
+    how: dict[str, Any] = {"prepend_bos": bos, "needs": needs}
+    return make_batch(task, model.tokenizer, device=model.device, **how)
 
 
 def trial_of(experiment: Experiment, circuit: Circuit | None, *, k: int = 10) -> PairTrial:

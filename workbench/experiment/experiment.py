@@ -73,8 +73,12 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """Share of pairs whose best answer has a higher logit than the best wrong answer."""
-        return float(self._whole[0].mean())
+        """Share of pairs whose best answer has a higher logit than the best wrong answer.
+
+        Of the pairs that have answers; not a number if none has.
+        """
+        known = self._whole[0][~np.isnan(self._whole[0])]
+        return float(known.mean()) if known.size else float("nan")
 
     @property
     def kl(self) -> float:

@@ -23,7 +23,8 @@ from workbench.session.state_tree import Measured
 from workbench.session.views import TaskInfo
 
 SETTINGS = (
-    *("model", "revision", "dtype", "device", "bos", "mismatch", "ablation", "seed", "means"),
+    *("model", "revision", "dtype", "device", "bos", "mismatch", "drop_bad"),
+    *("ablation", "seed", "means"),
 )
 """Those that a journal keeps; it holds the task with its pairs and metric besides."""
 
@@ -111,5 +112,7 @@ class Header:
 def _task(value: dict[str, Any]) -> Task:
     pairs = tuple(pair_from_json(pair) for pair in value["pairs"])
     fields = {**value, "pairs": pairs}
-    fields |= {name: strings(value[name]) for name in ("answer_space", "notes")}
+    # Journals of older versions do not say what was left out.
+    lists = {"left_out": [], **value}
+    fields |= {name: strings(lists[name]) for name in ("answer_space", "notes", "left_out")}
     return Task(**fields)

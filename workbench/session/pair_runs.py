@@ -14,7 +14,7 @@ from tasks.task import Task
 from workbench.base.failures import failures_as_sentences
 from workbench.base.text import counted
 from workbench.errors import WorkbenchError
-from workbench.experiment.prepare import task_warnings
+from workbench.experiment.prepare import task_batch, task_warnings
 from workbench.experiment.provenance import digest
 from workbench.experiment.settings import ExperimentSettings
 from workbench.session.pair_set import PairSet, in_use
@@ -62,15 +62,8 @@ def run_pairs(
 ) -> tuple[Batch, Experiment]:
     """Tokenise a task's pairs and record both runs; errors as of `make_batch`."""
     from workbench.experiment.experiment import Experiment
-    from workbench.prompts.batch import make_batch
 
-    batch = make_batch(
-        task,
-        model.tokenizer,
-        prepend_bos=settings.bos,
-        device=model.device,
-        mismatch=settings.mismatch,
-    )
+    batch = task_batch(model, task, settings)
     how: dict[str, Any] = {"metric": task.metric, "ablation": settings.ablation}
     return batch, Experiment(model, batch, means=means, progress=tick, **how)
 
@@ -86,9 +79,7 @@ def described(
         measurable = experiment.faithfulness(clean.metric) is not None
         warnings = task_warnings(task.metric, clean, corrupted, measurable=measurable)
         model_accuracy, corrupted_accuracy = clean.accuracy, corrupted.accuracy
-    if batch.unknown:
-        warnings = (batch.unknown, *warnings)
-    warnings = (*experiment.model.info.notes, *warnings)
+    warnings = (*experiment.model.info.notes, *batch.warnings, *warnings)
     if experiment.unmatched:
         warnings = (
             *warnings,

@@ -218,15 +218,12 @@ class PromptPairs:
 
     def _check(self, pairs: Sequence[Pair]) -> None:
         """Each pair by itself has to suit the tokenizer, whatever is left out of a task."""
-        if not pairs:
-            return
-        from workbench.prompts.batch import make_batch
+        from workbench.engine.pair_trial import needs_of, refuse_unfit
 
-        runs = self._seen().runs
-        tokenizer = runs.experiment.model.tokenizer
+        experiment = self._seen().runs.experiment
+        needs = needs_of(experiment.model, experiment.metric_name, experiment.ablation)
         with failures_as_sentences():
-            task = replace(runs.task, pairs=tuple(pairs), answer_space=())
-            make_batch(task, tokenizer, prepend_bos=runs.batch.prepend_bos)
+            refuse_unfit(pairs, experiment.batch.encoding, needs)
 
     @staticmethod
     def _get(pairs: PairSet, index: int) -> SetPair:

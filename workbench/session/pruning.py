@@ -113,7 +113,9 @@ class Pruner:
             scores[COST] = costs
         result = self._shown()
         if result is not None and METHODS[result.method].kind == "edges":
-            scores[result.name] = result.found.edges
+            old = result.pairs not in ("", self._seen().runs.digest)
+            name = f"{result.name}, on other pairs" if old else result.name
+            scores[name] = result.found.edges
         return scores
 
     @property

@@ -88,9 +88,9 @@ class RecordedSession:
         task = self.task(n)
         measured = self.history.measured(n)
         clean, corrupted = self.header.metrics(measured)
-        # Which pairs were left out for their lengths, only the tokenizer knows.
+        # Which pairs were left out, only the tokenizer knows.
         pairs: dict[str, Any] = {}
-        if settings.mismatch == "refuse":
+        if settings.mismatch == "refuse" and not settings.drop_bad:
             pairs = {"pairs": len(task.pairs), "dropped": 0, "pairs_sha256": digest(task)}
         if task is not self.header.task:
             pairs["changed_from"] = original(self.header.task)

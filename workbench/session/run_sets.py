@@ -12,6 +12,7 @@ from dataclasses import replace
 from tasks.pair import Pair
 from tasks.task import Task
 from workbench.base.failures import failures_as_sentences
+from workbench.experiment.prepare import task_batch
 from workbench.experiment.settings import ExperimentSettings
 from workbench.session.pair_runs import PairRuns, described, run_pairs, task_of
 from workbench.session.pair_set import PairSet
@@ -81,15 +82,7 @@ class RunSets:
         experiment = self.present.experiment
         with failures_as_sentences():
             if experiment.means is not None:  # of other prompts: they stay as they are
-                from workbench.prompts.batch import make_batch
-
-                batch = make_batch(
-                    task,
-                    experiment.model.tokenizer,
-                    prepend_bos=self._settings.bos,
-                    device=experiment.model.device,
-                    mismatch=self._settings.mismatch,
-                )
+                batch = task_batch(experiment.model, task, self._settings)
                 experiment = experiment.beside(batch)
             else:
                 batch, experiment = run_pairs(experiment.model, task, self._settings, means=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +34,13 @@ def session(tmp_path: Path) -> Session:
 
 def swapped(pair: Pair) -> Pair:
     return Pair(pair.corrupted, pair.clean, pair.wrong_answers, pair.answers)
+
+
+def scores(session: Session) -> Any:
+    """The estimates, as they are given out: none while they are of other pairs."""
+    found = session.circuit.scores
+    assert session.effects_are_old == (found is None)
+    return found
 
 
 def some_circuit(session: Session) -> None:
@@ -115,14 +123,13 @@ def test_all_but_one_put_aside_is_the_session_of_that_one(session: Session, tmp_
         found = evaluate(model, alone, session.circuit).faithfulness
         assert session.status().faithfulness == pytest.approx(found, abs=1e-6)
         assert session.prompts(0) == other.prompts(0)
-        assert session.effects_are_old and session.circuit.scores is None
+        assert scores(session) is None
         session.estimate()
-        other.estimate()
-        assert np.allclose(session.circuit.scores, other.circuit.scores, atol=1e-6)
+        assert np.allclose(scores(session), scores(other), atol=1e-6)
     assert [session.pairs.row(i) for i in range(6)] == [None, None, None, 0, None, None]
     undone = session.undo()
     # The runs and estimates of the pairs that it comes back to are there still.
-    assert not session.effects_are_old
+    assert scores(session) is not None
     assert undone.faithfulness == pytest.approx(before.faithfulness, abs=1e-6)
     assert (undone.model_metric, undone.edges) == (before.model_metric, before.edges)
     assert session.task_with_pairs == task
@@ -133,12 +140,12 @@ def test_nothing_is_decided_by_effects_on_other_pairs(session: Session) -> None:
     session.pairs.put_aside([4, 5])
     fresh = eap(fresh_experiment(session))
     session.set_threshold(float(np.quantile(np.abs(fresh[:, -1]), 0.5)))
-    assert session.effects_are_old
+    assert scores(session) is None
     session.expand("logits")
     logits = session.graph.destination_index("logits")
     kept = session.circuit.mask[:, logits]
     assert (kept == (np.abs(fresh[:, logits]) >= session.threshold)).all()
-    assert not session.effects_are_old
+    assert np.allclose(scores(session), fresh, atol=1e-6)
     # Exact effects are of the pairs too.
     session.sweep("logits")
     exact = [row.exact for row in session.candidates("logits")]
