@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 from torch import Tensor
@@ -17,16 +17,22 @@ from tasks.pair import Pair
 from tasks.task import Task
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
-from workbench.experiment.settings import ExperimentSettings
+from workbench.experiment.prepare import means_batch
+from workbench.experiment.settings import ExperimentSettings, RunChoices
 from workbench.prompts.batch import Batch, make_batch
 from workbench.prompts.checks import Needs, check_pair
 from workbench.prompts.encoding import Encoding
+from workbench.prompts.task_file import DEFAULT_METRIC
 from workbench.transformer.forward import unembed
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
     from workbench.experiment.experiment import Experiment
     from workbench.models.model import Model
+
+
+ALONE = "one pair"
+"""What the task of a pair that is tried is called."""
 
 
 @dataclass(frozen=True)
@@ -115,49 +121,51 @@ class PairTrial:
 
 
 def try_pair(
-    like: Experiment, pair: Pair, circuit: Circuit | None = None, *, k: int = 10
-) -> PairTrial:
-    """Try a pair under the conditions of an experiment.
-
-    Args:
-        like: whose model, metric, ablation and means are used.
-        pair: of prompts of the same token length.
-        circuit: evaluated on it, everything outside it corrupted; None: the model alone.
-        k: how many of the likeliest tokens are listed.
-
-    Raises:
-        WorkbenchError: the pair does not suit the tokenizer, or the means are of no such length.
-    """
-    needs = needs_of(like.model, like.metric_name, like.ablation)
-    bos = like.batch.prepend_bos
-    return trial_of(
-        like.beside(_batch(like.model, pair, like.metric_name, bos, needs)), circuit, k=k
-    )
-
-
-def try_alone(
     model: Model,
     pair: Pair,
     circuit: Circuit | None = None,
     *,
-    metric: str = "logit_diff",
-    ablation: str = "patching",
-    bos: bool | None = None,
+    under: ExperimentSettings | None = None,
     k: int = 10,
+    **choices: Unpack[RunChoices],
 ) -> PairTrial:
-    """Try a pair with no experiment beside it; a mean ablation's means are this pair's own.
+    """Try a pair by itself.
 
-    Arguments and errors as `try_pair`; `bos` as of `make_batch`.
+    Args:
+        pair: of prompts of the same token length.
+        circuit: evaluated on it, everything outside it corrupted; None: the model alone.
+        under: how it is run; None: by the defaults. Without `means` a mean ablation's means are
+            taken over this one prompt.
+        k: how many of the likeliest tokens are listed.
+        choices: settings by their names.
+
+    Raises:
+        WorkbenchError: the pair does not suit the tokenizer, or the means are of no such length.
     """
     from workbench.experiment.experiment import Experiment
 
-    batch = _batch(model, pair, metric, bos, needs_of(model, metric, ablation))
-    return trial_of(Experiment(model, batch, metric, ablation), circuit, k=k)
+    settings = ExperimentSettings.of(model, ALONE, under, **choices)
+    metric = settings.metric or DEFAULT_METRIC
+    batch = _batch(model, pair, metric, settings.bos, settings.ablation)
+    means = means_batch(model, settings)
+    return trial_of(Experiment(model, batch, metric, settings.ablation, means=means), circuit, k=k)
+
+
+def try_like(
+    like: Experiment, pair: Pair, circuit: Circuit | None = None, *, k: int = 10
+) -> PairTrial:
+    """Try a pair by the metric, the ablation and the means of an experiment.
+
+    Arguments and errors as `try_pair`.
+    """
+    bos = like.batch.prepend_bos
+    batch = _batch(like.model, pair, like.metric_name, bos, like.ablation)
+    return trial_of(like.beside(batch), circuit, k=k)
 
 
 def needs_of(model: Model, metric: str, ablation: str) -> Needs:
     """What is asked of a pair that is run so."""
-    how = ExperimentSettings(model.name, "", ablation=ablation)
+    how = ExperimentSettings(model.name, ALONE, ablation=ablation)
     return how.needs(metric, model.positions)
 
 
@@ -174,9 +182,17 @@ def refuse_unfit(pairs: Sequence[Pair], encoding: Encoding, needs: Needs) -> Non
                 raise WorkbenchError(which or finding.sentence)
 
 
-def _batch(model: Model, pair: Pair, metric: str, bos: bool | None, needs: Needs) -> Batch:
+def oddities(model: Model, pair: Pair, settings: ExperimentSettings) -> list[str]:
+    """A sentence on each thing that is odd of a pair that can be used."""
+    needs = needs_of(model, settings.metric or DEFAULT_METRIC, settings.ablation)
+    findings = check_pair(pair, Encoding(model.tokenizer, settings.bos), needs)
+    return [finding.sentence for finding in findings]
+
+
+def _batch(model: Model, pair: Pair, metric: str, bos: bool | None, ablation: str) -> Batch:
+    needs = needs_of(model, metric, ablation)
     refuse_unfit([pair], Encoding(model.tokenizer, bos), needs)
-    task = Task("one pair", (pair,), metric, "One pair.", seed=None)
+    task = Task(ALONE, (pair,), metric, "One pair.", seed=None)
     how: dict[str, Any] = {"prepend_bos": bos, "needs": needs}
     return make_batch(task, model.tokenizer, device=model.device, **how)
 

@@ -99,12 +99,12 @@ class PromptPairs:
         Raises:
             WorkbenchError: the pair does not suit the tokenizer, or it failed.
         """
-        from workbench.engine.pair_trial import try_pair
+        from workbench.engine.pair_trial import try_like
 
         with self._lock.foreground(), failures_as_sentences():
             seen = self._seen()
             present = seen.state.circuit if circuit else None
-            return try_pair(seen.runs.experiment, pair, present, k=k)
+            return try_like(seen.runs.experiment, pair, present, k=k)
 
     # Commands.
 
