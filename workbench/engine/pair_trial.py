@@ -16,14 +16,14 @@ from torch import Tensor
 from tasks.pair import Pair
 from tasks.task import Task
 from workbench.engine.evaluator import Evaluator
-from workbench.errors import WorkbenchError
 from workbench.experiment.prepare import means_batch
 from workbench.experiment.settings import ExperimentSettings, RunChoices
 from workbench.prompts.batch import Batch, make_batch
-from workbench.prompts.checks import Needs, check_pair
+from workbench.prompts.checks import Needs, check_pair, refuse_unfit
 from workbench.prompts.encoding import Encoding
 from workbench.prompts.task_file import DEFAULT_METRIC
 from workbench.transformer.forward import unembed
+from workbench.transformer.recording import clean_logits
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
@@ -169,19 +169,6 @@ def needs_of(model: Model, metric: str, ablation: str) -> Needs:
     return how.needs(metric, model.positions)
 
 
-def refuse_unfit(pairs: Sequence[Pair], encoding: Encoding, needs: Needs) -> None:
-    """Refuse pairs that cannot be run.
-
-    Raises:
-        WorkbenchError: what is wrong with the first such pair.
-    """
-    for number, pair in enumerate(pairs, start=1):
-        for finding in check_pair(pair, encoding, needs):
-            if finding.fatal:
-                which = f"Pair {number} of these: {finding.said}." if len(pairs) > 1 else None
-                raise WorkbenchError(which or finding.sentence)
-
-
 def oddities(model: Model, pair: Pair, settings: ExperimentSettings) -> list[str]:
     """A sentence on each thing that is odd of a pair that can be used."""
     needs = needs_of(model, settings.metric or DEFAULT_METRIC, settings.ablation)
@@ -240,6 +227,20 @@ def trial_of(experiment: Experiment, circuit: Circuit | None, *, k: int = 10) ->
         top_circuit=tops[2] if circuit is not None else (),
         edges=None if circuit is None else circuit.n_edges,
     )
+
+
+def next_tokens(like: Experiment, prompt: str, k: int = 20) -> tuple[TokenChance, ...]:
+    """The model's likeliest tokens after any prompt, read as an experiment's prompts are.
+
+    Raises:
+        WorkbenchError: the prompt is empty, or too long for the model.
+    """
+    model, encoding = like.model, like.batch.encoding
+    alone = Needs(corrupted=False, answers=False, wrong_answers=False, positions=model.positions)
+    refuse_unfit([Pair(prompt, "", (), ())], encoding, alone)
+    tokens = torch.tensor(encoding.prompts([prompt]), device=model.device)
+    logits = clean_logits(like.parts, tokens)[0].float().cpu()
+    return _top(logits, logits.softmax(-1), k, encoding.pieces)
 
 
 def _top(logits: Tensor, chances: Tensor, k: int, pieces: Any) -> tuple[TokenChance, ...]:

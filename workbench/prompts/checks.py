@@ -13,6 +13,7 @@ from typing import Any
 
 from tasks.pair import Pair
 from workbench.base.text import printable
+from workbench.errors import WorkbenchError
 from workbench.prompts.encoding import Encoding, shown
 
 # A word that every tokenizer has as one token after a space, where it has such tokens at all.
@@ -292,6 +293,19 @@ def check_pairs(pairs: Sequence[Pair], encoding: Encoding, needs: Needs = ALL) -
             corrupted = list(clean)
         checked.append(CheckedPair(number, pair, clean, corrupted, tuple(found)))
     return checked
+
+
+def refuse_unfit(pairs: Sequence[Pair], encoding: Encoding, needs: Needs) -> None:
+    """Refuse pairs that cannot be run.
+
+    Raises:
+        WorkbenchError: what is wrong with the first such pair.
+    """
+    for number, pair in enumerate(pairs, start=1):
+        for finding in check_pair(pair, encoding, needs):
+            if finding.fatal:
+                which = f"Pair {number} of these: {finding.said}." if len(pairs) > 1 else None
+                raise WorkbenchError(which or finding.sentence)
 
 
 def refusal(where: str, finding: Finding, others: Mapping[str, int], *, none_left: bool) -> str:

@@ -6,7 +6,7 @@ pair changes nothing. Importing this module loads no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,11 @@ from tasks.pair import Pair
 from workbench.base.failures import failures_as_sentences
 from workbench.base.text import counted
 from workbench.errors import WorkbenchError
+from workbench.experiment.settings import ExperimentSettings
+from workbench.prompts.checks import Needs, refuse_unfit
+from workbench.prompts.pair_exam import PairExam, examine
+from workbench.prompts.template import Filled, fill
+from workbench.prompts.vocabulary import Vocabulary
 from workbench.session.carry_out import CarryOut
 from workbench.session.pair_commands import AddPairs, ChangePair, PutAside, RemovePairs
 from workbench.session.pair_set import PairSet, SetPair, as_set, in_use
@@ -24,7 +29,7 @@ from workbench.session.state import State
 from workbench.session.views import Status
 
 if TYPE_CHECKING:
-    from workbench.engine.pair_trial import PairTrial
+    from workbench.engine.pair_trial import PairTrial, TokenChance
 
 TYPED = "typed"
 """Where a pair comes from that is added without a word on that."""
@@ -45,6 +50,7 @@ class PromptPairs:
         self,
         lock: PriorityLock,
         seen: Callable[[], Snapshot],
+        settings: ExperimentSettings,
         *,
         carry_out: CarryOut,
         exported: Callable[[Path], None],
@@ -52,6 +58,8 @@ class PromptPairs:
         """For a session; `seen`: what it shows now."""
         self._lock = lock
         self._seen = seen
+        self._settings = settings
+        self._vocabulary: Vocabulary | None = None
         self._carry_out = carry_out
         self._exported = exported
 
@@ -105,6 +113,40 @@ class PromptPairs:
             seen = self._seen()
             present = seen.state.circuit if circuit else None
             return try_like(seen.runs.experiment, pair, present, k=k)
+
+    def next_tokens(self, prompt: str, k: int = 20) -> tuple[TokenChance, ...]:
+        """The model's likeliest tokens after any prompt: what answers are chosen from."""
+        from workbench.engine.pair_trial import next_tokens
+
+        with self._lock.foreground(), failures_as_sentences():
+            return next_tokens(self._seen().runs.experiment, prompt, k)
+
+    # Checking what is typed; none of this waits.
+
+    def examine(self, pair: Pair) -> PairExam:
+        """What there is to say of a pair: its tokens, what is wrong or odd, what mends it."""
+        batch = self._seen().runs.batch
+        words = batch.task.answer_space
+        return examine(pair, batch.encoding, self._needs, words)
+
+    def fill(
+        self, template: Pair, lists: Mapping[str, Sequence[str]], n: int | None = None
+    ) -> Filled:
+        """Make pairs of a template with slots; see `prompts.template.fill`."""
+        return fill(template, lists, self._seen().runs.batch.encoding, n=n, needs=self._needs)
+
+    def vocabulary(self) -> Vocabulary:
+        """The tokenizer's, for completion; making it takes a second the first time."""
+        if self._vocabulary is None:
+            self._vocabulary = Vocabulary(self._seen().runs.batch.encoding)
+        return self._vocabulary
+
+    @property
+    def _needs(self) -> Needs:
+        """What is asked of a pair of this session."""
+        experiment = self._seen().runs.experiment
+        settings = replace(self._settings, metric=experiment.metric_name)
+        return settings.needs(experiment.metric_name, experiment.model.positions)
 
     # Commands.
 
@@ -218,12 +260,8 @@ class PromptPairs:
 
     def _check(self, pairs: Sequence[Pair]) -> None:
         """Each pair by itself has to suit the tokenizer, whatever is left out of a task."""
-        from workbench.engine.pair_trial import needs_of, refuse_unfit
-
-        experiment = self._seen().runs.experiment
-        needs = needs_of(experiment.model, experiment.metric_name, experiment.ablation)
         with failures_as_sentences():
-            refuse_unfit(pairs, experiment.batch.encoding, needs)
+            refuse_unfit(pairs, self._seen().runs.batch.encoding, self._needs)
 
     @staticmethod
     def _get(pairs: PairSet, index: int) -> SetPair:

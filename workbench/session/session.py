@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.base.work import Stop
 from workbench.engine.effect_settings import check_setting
@@ -123,12 +123,8 @@ class Session(SessionHistory, Titled):
         parts = (self._engine, self._lock, self._effects, lambda: self._seen)
         self.expander = Expander(*parts, apply=self._apply)
         self.pruner = Pruner(*parts, shown=self._shown_result, carry_out=self._carry_out)
-        self.pairs = PromptPairs(
-            self._lock,
-            lambda: self._seen,
-            carry_out=self._carry_out,
-            exported=self.exported.append,
-        )
+        how: dict[str, Any] = {"carry_out": self._carry_out, "exported": self.exported.append}
+        self.pairs = PromptPairs(self._lock, lambda: self._seen, opened.settings, **how)
 
     @property
     def is_open(self) -> bool:
