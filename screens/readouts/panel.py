@@ -104,6 +104,7 @@ task is judged.
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.session: Session | None = None
+        self._pairs = ""  # by what the set of pairs is known that it reads
         self.node: str | None = None
         self.position = -1
         self.pair: int | None = None
@@ -156,8 +157,13 @@ task is judged.
         if session is not self.session:
             self.session, self._prompts, self.pair, self.position = session, None, None, -1
             self._results.clear()
+        elif self._pairs != session.pairs_digest:
+            self._prompts = None
+            if self.pair is not None and self.pair >= session.task.n_pairs:
+                self.pair = None
         elif node == self.node:
             return
+        self._pairs = session.pairs_digest
         self.node = node
         self._want()
 
@@ -185,7 +191,11 @@ task is judged.
         if view.name == "attention" and kind_of(node or "") != "head":
             return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
         return ReadoutRequest(
-            view.name, node, self.position if view.by_position else None, self.pair
+            view.name,
+            node,
+            self.position if view.by_position else None,
+            self.pair,
+            self.session.pairs_digest,
         )
 
     def _want(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.errors import Cancelled
 from workbench.readouts.results import (
     AnswerCurve,
     AttentionPattern,
@@ -31,12 +32,16 @@ ReadoutResult = Lens | DirectAttribution | AnswerCurve | AttentionPattern | Resi
 
 @dataclass(frozen=True)
 class ReadoutRequest:
-    """What is to be read: everything that the result depends on, and nothing else."""
+    """What is to be read: everything that the result depends on, and nothing else.
+
+    `pairs` is by what the set of pairs is known.
+    """
 
     view: str
     node: str | None
     position: int | None
     pair: int | None
+    pairs: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,18 @@ class Prompts:
 
 
 def compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:
-    """Compute a wish. For a thread."""
+    """Compute a wish. For a thread.
+
+    Raises:
+        Cancelled: the session went to other pairs than it is wished of.
+    """
+    result = _compute(session, wish)
+    if wish.pairs and wish.pairs != session.pairs_digest:
+        raise Cancelled
+    return result
+
+
+def _compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:
     readouts, node, pair = session.readouts, wish.node or "", wish.pair
     position = -1 if wish.position is None else wish.position
     if wish.view == "attribution":

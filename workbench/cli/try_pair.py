@@ -26,7 +26,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
-    from workbench.engine.pair_trial import PairTrial, Standing, TokenChance
+    from workbench.engine.trial_results import PairTrial, Standing, TokenChance
 
 
 @selecting_options

@@ -17,6 +17,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.prepare import task_batch, task_warnings
 from workbench.experiment.provenance import digest
 from workbench.experiment.settings import ExperimentSettings
+from workbench.prompts.preview import PromptView
 from workbench.session.pair_set import PairSet, in_use
 from workbench.session.views import TaskInfo
 
@@ -104,6 +105,17 @@ def described(
         model_accuracy=model_accuracy,
         corrupted_accuracy=corrupted_accuracy,
     )
+
+
+def prompt_view(batch: Batch, index: int) -> PromptView:
+    """A pair of prompts, token by token. Raises WorkbenchError if there is none of this index."""
+    if not 0 <= index < batch.n_pairs:
+        raise WorkbenchError(
+            f"There is no pair {index}: they are counted 0 to {batch.n_pairs - 1}."
+        )
+    clean, corrupted = batch.tokens(index)
+    pair = batch.task.pairs[index]
+    return PromptView(list(clean), list(corrupted), pair.answers, pair.wrong_answers)
 
 
 def task_of(task: Task, pairs: PairSet) -> Task:

@@ -15,6 +15,7 @@ from tasks.pair import Pair
 from workbench.base.failures import failures_as_sentences
 from workbench.base.text import counted
 from workbench.errors import WorkbenchError
+from workbench.experiment.ablations import ABLATIONS
 from workbench.experiment.settings import ExperimentSettings
 from workbench.prompts.checks import Needs, refuse_unfit
 from workbench.prompts.pair_exam import PairExam, examine
@@ -29,7 +30,9 @@ from workbench.session.state import State
 from workbench.session.views import Status
 
 if TYPE_CHECKING:
-    from workbench.engine.pair_trial import PairTrial, TokenChance
+    from workbench.circuits.circuit import Circuit
+    from workbench.engine.trial_results import PairTrial, TokenChance
+    from workbench.experiment.experiment import Experiment
 
 TYPED = "typed"
 """Where a pair comes from that is added without a word on that."""
@@ -91,6 +94,17 @@ class PromptPairs:
         if one.pair not in left:
             return None
         return sum(pair in left for pair in before)
+
+    @property
+    def conditions(self) -> tuple[Circuit, str]:
+        """What a trial depends on beside its pair: the circuit, and the pairs of own means."""
+        seen = self._seen()
+        own = self._own_means(seen.runs.experiment)
+        return seen.state.circuit, seen.runs.digest if own else ""
+
+    @staticmethod
+    def _own_means(experiment: Experiment) -> bool:
+        return experiment.means is None and ABLATIONS[experiment.ablation].takes_means
 
     # Trying.
 

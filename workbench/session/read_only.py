@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.pair import Pair
 from tasks.task import Task
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import Comparison, compare
 from workbench.circuits.graph import Graph
 from workbench.circuits.tree import TreeRow, frontier, roles, tree
 from workbench.engine.effect_settings import check_setting
-from workbench.errors import Cancelled, WorkbenchError
+from workbench.errors import Cancelled
 from workbench.experiment.settings import ExperimentSettings
 from workbench.model_report.footprint import Footprint
 from workbench.models.bundled_circuits import truth
@@ -29,7 +30,7 @@ from workbench.session import edits
 from workbench.session.assessments import SessionAssessments
 from workbench.session.known_effects import DROP, LASTING, KnownEffects
 from workbench.session.open import Opened
-from workbench.session.pair_runs import PairRuns
+from workbench.session.pair_runs import PairRuns, prompt_view
 from workbench.session.priority_lock import lock_of
 from workbench.session.proposal import differing
 from workbench.session.readouts import SessionReadouts
@@ -117,6 +118,16 @@ class ReadOnlySession:
     def task_with_pairs(self) -> Task:
         """The task itself, with all its pairs that are in use."""
         return self._seen.runs.task
+
+    @property
+    def pairs_digest(self) -> str:
+        """By what the set of pairs that are in use is told from others."""
+        return self._seen.runs.digest
+
+    @property
+    def loaded_pairs(self) -> tuple[Pair, ...]:
+        """The pairs that the task was loaded with, whatever was changed since."""
+        return self._opened.task.pairs
 
     @property
     def loaded_model(self) -> Model:
@@ -266,14 +277,7 @@ class ReadOnlySession:
         Raises:
             WorkbenchError: there is none of this index.
         """
-        batch = self._seen.runs.batch
-        if not 0 <= index < batch.n_pairs:
-            raise WorkbenchError(
-                f"There is no pair {index}: they are counted 0 to {batch.n_pairs - 1}."
-            )
-        clean, corrupted = batch.tokens(index)
-        pair = batch.task.pairs[index]
-        return PromptView(list(clean), list(corrupted), pair.answers, pair.wrong_answers)
+        return prompt_view(self._seen.runs.batch, index)
 
     def footprint(self) -> Footprint:
         """The memory that the task's pairs take in this model, predicted."""
