@@ -38,6 +38,8 @@ KEYS = {
     "ctrl+p": "\x10",
     "ctrl+q": "\x11",
     "ctrl+r": "\x12",
+    "ctrl+s": "\x13",
+    "ctrl+y": "\x19",
     "ctrl+u": "\x15",
     "ctrl+z": "\x1a",
 }
