@@ -1,4 +1,4 @@
-"""Drafts: what was typed on the prompt bench and is not kept, as long as its session is open."""
+"""Drafts: what was typed on the prompt bench and is not kept."""
 
 from __future__ import annotations
 

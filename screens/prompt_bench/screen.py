@@ -1,4 +1,4 @@
-"""The prompt bench: one types a pair of prompts, and sees what model and circuit make of it.
+"""The prompt bench: a pair that one types, and what model and circuit make of it.
 
 The list has the session's pairs, the fields one of them or a new one. What is typed and not kept
 is a draft: it stays with its pair while one looks at others. Checks and computations go on in

@@ -1,4 +1,4 @@
-"""The examination of a pair as it is typed: tokens side by side, findings, and what mends them.
+"""The examination of a pair that is being typed: tokens, findings, and what mends them.
 
 Pure functions of texts and a tokenizer, without torch, fast enough for every key that is typed.
 """
