@@ -46,13 +46,19 @@ def test_what_if_the_name_is_bob(tmp_path: Path) -> None:
         tried = app.wait_for(r"model \+([0-9.]+) · corrupted .[0-9.]+ · circuit \+([0-9.]+)")
         app.press("ctrl+s")
         app.wait_for("Prompt bench  5 pairs")
+        app.press("down")
+        app.type("Once ")
+        app.wait_for("changed, not kept")
+        app.read(2)
         app.kill()  # what was shown is kept
 
     with terminal("resume") as app:
         app.wait_for("5 pairs", 120)
         app.press("ctrl+y")
         app.wait_for("Prompt bench  5 pairs")
-        app.press("end", "enter")
+        app.press("end")
+        app.wait_for("toOnce")  # what was typed is there, too
+        app.press("tab", *["backspace"] * 5, "backtab", "enter")
         again = app.wait_for(r"model \+([0-9.]+) · corrupted .[0-9.]+ · circuit \+([0-9.]+)")
         assert again.groups() == tried.groups()
         app.press("space")
