@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from screens.app import WorkbenchApp
-from screens.base.worker import owed
+from screens.base.worker import _threads, owed
 from screens.bench.screen import BenchScreen
 from screens.setup.screen import SetupScreen
 
@@ -62,6 +62,12 @@ async def calm(pilot: Pilot[Any], rest: float = 0.25, seconds: float = 30) -> No
             since = time.monotonic() if looks == 0 else since
             looks += 1
         await pilot.pause(0.01)
+
+
+def ended(seconds: float = 10) -> None:
+    """Wait for what screens that are gone have begun: a file that is written, in this folder."""
+    for thread in list(_threads):
+        thread.join(seconds)
 
 
 def seen(app: WorkbenchApp) -> str:
