@@ -17,7 +17,6 @@ def without_drawing() -> Iterator[None]:
 
     For runs of which another one, drawn, is the twin: what fails in drawing fails there.
     """
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Compositor, "render_update", _instead(lambda _: None))
         yield
@@ -45,13 +44,13 @@ def drawing_at_rest() -> Iterator[None]:
     a widget that fails to draw fails at the next rest.
     """
     changed: set[Compositor] = set()
-    pause, press = Pilot.pause, Pilot.press
+    pause, press, whole = Pilot.pause, Pilot.press, Compositor.render_update
 
     def draw(pilot: Pilot[Any]) -> None:
         shown = pilot.app.screen._compositor if pilot.app.screen_stack else None
         if shown is not None and shown in changed:
             changed.clear()
-            shown.render_strips()
+            whole(shown, full=True, screen_stack=pilot.app._background_screens)
 
     async def paused(self: Pilot[Any], delay: float | None = None) -> None:
         await pause(self, delay)

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from textual import events
+from textual._context import visible_screen_stack
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -72,6 +73,7 @@ def ended(seconds: float = 10) -> None:
 
 def seen(app: WorkbenchApp) -> str:
     """What is on the screen, what has the focus, and where the cursor of an input stands."""
+    visible_screen_stack.set(app._background_screens)  # a dialog shows what lies below
     strips = app.screen._compositor.render_strips()
     text = "\n".join("".join(segment.text for segment in strip) for strip in strips)
     focused = app.focused
