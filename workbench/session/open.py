@@ -81,7 +81,7 @@ def open_engine(model: Model, task: Task, settings: ExperimentSettings, say: Pro
     sloped = bool(np.abs(eap).max() > NEGLIGIBLE * abs(clean.metric - corrupted.metric))
     info = TaskInfo(
         name=task.name,
-        description=task.description,
+        description=batch.told,
         metric=task.metric,
         metric_definition=find_metric(task.metric).definition,
         n_pairs=batch.n_pairs,
