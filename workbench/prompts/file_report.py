@@ -66,7 +66,8 @@ def report_on(
     by_place: dict[str, list[Finding]] = {
         read.where: [] if read.finding is None else [read.finding] for read in file.pairs
     }
-    usable, odd = file.usable, ()
+    usable = file.usable
+    odd: tuple[str, ...] = ()
     if tokenizer is not None and usable:
         checked = check_pairs(usable, Encoding(tokenizer, bos), asked)
         good = []

@@ -84,7 +84,7 @@ class Dialect:
         read: a record's pair, or what is amiss with it.
         metric: that it is meant for.
         explained: what is made of it, in a sentence.
-        example: a file, as text.
+        example: a file, as text; token ids in it are those of the bundled model `pocket`.
         file: a name for that file.
         makes_answers: they are made of something else than columns of answers.
     """
@@ -322,7 +322,7 @@ DIALECTS: tuple[Dialect, ...] = (
         of_texts,
         "As those of EAP-IG; `label` and `corrupted_labels` are compared with the tokens.",
         "clean,corrupted,correct_idx,incorrect_idx,label,corrupted_labels,prompt_type\n"
-        f"{','.join(IOI)},5099,[2322],Mary,John,ABBA\n",
+        f"{','.join(IOI)},313,[314],Mary,John,ABBA\n",
         "dcd.csv",
     ),
     Dialect(
@@ -334,7 +334,7 @@ DIALECTS: tuple[Dialect, ...] = (
         "`clean_answer_idx` against `corrupted_answer_idx`, `answers_idx` against "
         "`corrupted_answers_idx`. Texts beside them (`country`, `answers`) are compared.",
         ",clean,corrupted,corrupted_hard,correct_idx,incorrect_idx\n"
-        f"0,{','.join(IOI)},{IOI[1]},5099,2322\n",
+        f"826,{','.join(IOI)},{IOI[1]},313,314\n",
         "ioi.csv",
     ),
     Dialect(

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 
+from workbench.base.text import printable
 from workbench.errors import WorkbenchError
 from workbench.prompts.files.records import Record, Records, plain_name
 
@@ -33,7 +34,7 @@ def table(name: str, text: str, suffix: str, known: Callable[[str], bool]) -> Re
     delimiter = told[1] if told else _delimiter(text, suffix, known)
     rows = _rows(name, text, delimiter, skip=1 if told else 0)
     first = next(rows, None)
-    word = DELIMITERS.get(delimiter, f"'{delimiter}'")
+    word = DELIMITERS.get(delimiter, repr(printable(delimiter)))
     form = f"a table parted by {word}"
     if first is None:
         return Records(form, [], table=True)
@@ -44,7 +45,9 @@ def table(name: str, text: str, suffix: str, known: Callable[[str], bool]) -> Re
     spelt = {plain: column.strip() for plain, column in zip(names, header, strict=True)}
     twice = sorted({column for column in names if column and names.count(column) > 1})
     if twice:
-        raise WorkbenchError(f"{where}: the header has the column {', '.join(twice)} twice.")
+        raise WorkbenchError(
+            f"{where}: the header has the column {printable(', '.join(twice))} twice."
+        )
     records = [_record(where, row, names, spelt, word) for where, row in rows]
     return Records(form, records, table=True)
 
@@ -94,7 +97,7 @@ def _rows(name: str, text: str, delimiter: str, skip: int) -> Iterator[tuple[str
         try:
             row = next(reader, None)
         except csv.Error as error:
-            raise WorkbenchError(f"{where} is not CSV: {error}.") from error
+            raise WorkbenchError(f"{where} is not CSV: {printable(str(error))}.") from error
         if row is None:
             return
         if any(cell.strip() for cell in row):
