@@ -85,7 +85,7 @@ def readout(
             progress("Writing", None)
             write_readout(found, out)
     if as_json:
-        output.as_json({"readout": entry.name, **to_json(shape)})
+        output.as_json({"readout": entry.name, **to_json(shape)} | {"warnings": console.warned()})
     else:
         _report(shape)
 
