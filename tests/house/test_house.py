@@ -23,6 +23,7 @@ LONG_SIGNATURES = {
     "workbench/cli/bench.py bench",
     "workbench/cli/clusters.py clusters",
     "workbench/cli/readout.py readout",
+    "workbench/cli/tasks.py tasks",
     "workbench/cli/discover.py discover",
     "workbench/cli/draw.py draw",
     # What a script may choose, by name.

@@ -40,6 +40,7 @@ from workbench.cli.readout import readout
 from workbench.cli.report import report
 from workbench.cli.sessions import app as sessions
 from workbench.cli.sessions import resume
+from workbench.cli.tasks import tasks
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 
@@ -154,31 +155,7 @@ def evaluate(
         output.as_text(score)
 
 
-@app.command()
-def tasks(as_json: Json = False) -> None:
-    """List the tasks that need no file."""
-    from workbench.prompts.task_catalogue import TASKS
-
-    if as_json:
-        output.as_json(
-            [
-                {
-                    "name": task.name,
-                    "metric": task.metric,
-                    "description": task.description,
-                    "example": vars(task.example),
-                }
-                for task in TASKS.values()
-            ]
-        )
-        return
-    for task in TASKS.values():
-        output.line(f"{task.name}  ({task.metric})")
-        output.line(f"  {task.description}")
-        output.line(f"  clean:     {task.example.clean}")
-        output.line(f"  corrupted: {task.example.corrupted}")
-
-
+app.command()(tasks)
 app.command()(resume)
 app.add_typer(sessions, name="sessions")
 app.command()(discover)

@@ -73,7 +73,7 @@ async def test_defaults_are_there_to_be_opened(opened: list[ExperimentSettings])
         names = [name for name, _ in setup.query_one("#models", NameList).rows]
         assert names[0] == "pocket" and {"smollm2", "known", "gpt2"} <= set(names)
         tasks = [name for name, _ in setup.query_one("#tasks", NameList).rows]
-        assert tasks == ["greater-than", "subject-verb-agreement", "ioi", "induction"]
+        assert tasks[:4] == ["greater-than", "subject-verb-agreement", "ioi", "induction"]
         await pilot.press("enter")
         assert opened == [ExperimentSettings("pocket", "greater-than")]
 
