@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from rich.text import Text
@@ -338,12 +338,13 @@ class SetupScreen(Screen[None]):
         self._asked += 1
         asked = self._asked
 
-        def work() -> Any:
+        def work() -> tuple[TaskPreview | None, str]:
+            from workbench.experiment.kept_abilities import ability_told
             from workbench.prompts.preview import preview_task
 
             if asked != self._asked:
-                return None
-            return preview_task(
+                return None, ""
+            preview = preview_task(
                 settings.model,
                 settings.task,
                 pairs=settings.pairs,
@@ -352,10 +353,11 @@ class SetupScreen(Screen[None]):
                 bos=settings.bos,
                 revision=settings.revision,
             )
+            return preview, ability_told(settings.model, settings.task)
 
-        def done(preview: TaskPreview | None) -> None:
+        def done(found: tuple[TaskPreview | None, str]) -> None:
             if asked == self._asked:
-                self._show_prompts(preview, "")
+                self._show_prompts(*found)
 
         def failed(error: BaseException) -> None:
             if asked == self._asked:
@@ -389,7 +391,9 @@ class SetupScreen(Screen[None]):
             return
         of = f" of {count(preview.n_pairs)}" if preview.n_pairs else ""
         put_title(box, f"Prompts: pair {self.pair + 1}{of} · metric {preview.metric}")
-        notes = [one_line(preview.description), *map(one_line, preview.notes)]
+        # What the model was found to do of the task comes first: it decides.
+        told = [one_line(self._said)] if self._said else []
+        notes = [*told, one_line(preview.description), *map(one_line, preview.notes)]
         if preview.unequal:
             notes.insert(0, f"{preview.unequal} pairs have prompts of different token length: "
                             "they are refused, or dropped if you say so.")  # fmt: skip

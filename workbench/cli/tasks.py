@@ -83,6 +83,7 @@ def tasks(
     from dataclasses import replace
 
     from workbench.experiment.ability import abilities
+    from workbench.experiment.kept_abilities import keep_abilities
 
     if pairs is None:
         settings = replace(settings, pairs=FEW_PAIRS)
@@ -90,6 +91,7 @@ def tasks(
         progress("Starting", None)
         loaded = settings.load_model(progress)
         found = list(abilities(loaded, only or TASKS, settings, progress))
+        keep_abilities(model, [one for one in found if one.task in TASKS])
     if as_json:
         output.as_json({"model": model, "tasks": [ability.to_json() for ability in found]})
     else:
