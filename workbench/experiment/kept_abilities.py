@@ -36,7 +36,7 @@ def keep_abilities(model: str, found: Iterable[Ability]) -> None:
 
 def known_ability(model: str, task: str) -> Ability | None:
     """What was found of a model on a built-in task; None if it was not asked."""
-    value = _read().get(_key(model), {}).get(task)
+    value: Any = _read().get(_key(model), {}).get(task)
     try:
         return Ability(
             string(value["task"]),
