@@ -62,8 +62,10 @@ def _make(form: Form, tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
     phrases = form.phrases(tokenizer)
     verbs = _whole(tokenizer, VERBS, after="The man")
     if not phrases or not verbs:
-        missing = "verbs" if phrases else "nouns"
-        raise TaskError(f"{form.name} finds none of its {missing} among the tokenizer's tokens.")
+        raise TaskError(
+            f"{form.name} finds too few of its words among the tokenizer's tokens: choose another "
+            "task, or write a task file."
+        )
     spoken = tuple(tuple(f" {forms[number]}" for forms in verbs) for number in (SINGULAR, PLURAL))
 
     def pair(index: int, number: int) -> Pair:

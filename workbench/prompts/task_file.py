@@ -40,6 +40,8 @@ MAX_ANSWER_SPACE = 200
 # Characters of a value and of a path that a message shows.
 SHOWN_VALUE = 60
 SHOWN_PATH = 200
+# Names of tasks that a message lists.
+NAMED_TASKS = 4
 
 
 def resolve_task(
@@ -152,9 +154,11 @@ def _text(path: Path) -> str:
 def _no_such(path: Path) -> str:
     close = difflib.get_close_matches(str(path), TASKS, n=1)
     hint = f", did you mean {close[0]}" if close else ""
+    first = tuple(TASKS)[:NAMED_TASKS]
+    rest = len(TASKS) - len(first)
     return (
-        f"There is no task or task file {_place(path)}{hint}: the tasks are "
-        f"{_listed(tuple(TASKS))}."
+        f"There is no task or task file {_place(path)}{hint}: the tasks are {', '.join(first)} and "
+        f"{rest} more, which `workbench tasks` lists."
     )
 
 
