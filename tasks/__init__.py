@@ -3,46 +3,53 @@
 One file a task.  A task is text; the tokenizer is asked only which words are single tokens.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from tasks import greater_than, induction, ioi, subject_verb_agreement
+from tasks.arithmetic import ARITHMETIC_TASKS
+from tasks.brackets import BRACKETS
+from tasks.built_in import BuiltIn
+from tasks.capitals import CAPITAL_TASKS
+from tasks.colored_objects import COLORED_OBJECTS
+from tasks.docstring import DOCSTRING
+from tasks.entity_binding import ENTITY_BINDING
+from tasks.entity_tracking import ENTITY_TRACKING
+from tasks.gender_bias import GENDER_BIAS
+from tasks.greater_than import GREATER_THAN_TASKS
+from tasks.hypernymy import HYPERNYMY
+from tasks.induction import INDUCTION
+from tasks.ioi import IOI_TASKS
+from tasks.multiple_choice import MULTIPLE_CHOICE
 from tasks.pair import Pair
+from tasks.parentheses import PARENTHESES_TASKS
+from tasks.sequence_completion import SEQUENCE_COMPLETION
+from tasks.subject_verb_agreement import AGREEMENT_TASKS
+from tasks.successor import SUCCESSOR_TASKS
 from tasks.task import Task, TaskError
 from tasks.tokens import Tokenizer
 
 __all__ = ["TASKS", "BuiltIn", "Pair", "Task", "TaskError", "Tokenizer", "make_task"]
 
-
-@dataclass(frozen=True)
-class BuiltIn:
-    """A built-in task before it is made; call it with (tokenizer, n_pairs, seed) for the Task.
-
-    Attributes:
-        name: as typed on the command line.
-        metric: the metric it is meant for.
-        description: one sentence.
-        example: a pair as it looks with a tokenizer of two-digit years; its answers are a few of
-            them only.
-        make: the generator.
-    """
-
-    name: str
-    metric: str
-    description: str
-    example: Pair
-    make: Callable[[Tokenizer, int, int], Task]
-
-    def __call__(self, tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
-        """The task for this tokenizer, of so many pairs."""
-        return self.make(tokenizer, n_pairs, seed)
-
-
+_FIRST = (GREATER_THAN_TASKS[0], AGREEMENT_TASKS[0], IOI_TASKS[0], INDUCTION)
+"""Those of the bundled models and of the tutorial stand first."""
 TASKS: dict[str, BuiltIn] = {
-    module.NAME: BuiltIn(
-        module.NAME, module.METRIC, module.DESCRIPTION, module.EXAMPLE, module.make
+    task.name: task
+    for task in (
+        *_FIRST,
+        *IOI_TASKS[1:],
+        *AGREEMENT_TASKS[1:],
+        *GREATER_THAN_TASKS[1:],
+        DOCSTRING,
+        GENDER_BIAS,
+        *CAPITAL_TASKS,
+        HYPERNYMY,
+        *SUCCESSOR_TASKS,
+        SEQUENCE_COMPLETION,
+        COLORED_OBJECTS,
+        MULTIPLE_CHOICE,
+        ENTITY_BINDING,
+        ENTITY_TRACKING,
+        *PARENTHESES_TASKS,
+        BRACKETS,
+        *ARITHMETIC_TASKS,
     )
-    for module in (greater_than, subject_verb_agreement, ioi, induction)
 }
 
 

@@ -3,28 +3,70 @@
 Hanna, Liu & Variengien 2023 (arXiv 2305.00586).  The metric is the probability of all years above
 minus that of all years not above; the corrupted start year ends in 01, so that nearly every year
 is above.  How it is asked depends on how the tokenizer cuts a year (`Cut`).
+
+`greater-than-price` asks the same of prices that range from one to another.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tasks.built_in import BuiltIn
+from tasks.fitting import knows
 from tasks.pair import Pair
 from tasks.sampling import digits, draw_pairs
 from tasks.task import Task, TaskError
 from tasks.tokens import Tokenizer, continuation, single_token
 from tasks.words import EVENTS
 
-NAME = "greater-than"
 METRIC = "prob_diff"
-DESCRIPTION = (
+
+
+@dataclass(frozen=True)
+class Range:
+    """What goes from one number to a greater one.
+
+    Attributes:
+        name, description: of the task.
+        before: what stands before a noun.
+        nouns: what can last or cost so much.
+        start: the prompt up to the first number, with the noun in braces.
+        middle: what stands between the two numbers.
+    """
+
+    name: str
+    description: str
+    before: str
+    nouns: tuple[str, ...]
+    start: str
+    middle: str
+
+    def prompt(self, noun: str, year: str, typed: str) -> str:
+        """The prompt with as many digits of the second number as are typed."""
+        return self.start.format(noun) + year + self.middle + typed
+
+
+GOODS = (
+    "ring", "watch", "camera", "phone", "computer", "guitar", "violin", "piano", "painting",
+    "carpet", "necklace", "sofa", "table", "desk", "mirror", "lamp", "bike", "coat", "dress", "bag",
+    "car", "boat", "horse", "clock", "vase", "statue", "tool", "printer", "trip", "ticket",
+)  # fmt: skip
+YEARS = Range(
+    "greater-than",
     "After a start year, the end year has to be greater: the probability of the years above it "
-    "minus that of the others."
+    "minus that of the others.",
+    "The",
+    EVENTS,
+    "The {} lasted from the year ",
+    " to the year ",
 )
-EXAMPLE = Pair(
-    clean="The war lasted from the year 1741 to the year 17",
-    corrupted="The war lasted from the year 1701 to the year 17",
-    answers=("42", "43", "99"),
-    wrong_answers=("00", "40", "41"),
+PRICES = Range(
+    "greater-than-price",
+    "After the lower end of a price, the upper end has to be greater: the probability of the "
+    "numbers above it minus that of the others.",
+    "of that",
+    GOODS,
+    "The price of that {} ranges from $ ",
+    " to $ ",
 )
 # Early enough that tokenizers rarely hold a year of them whole, as they do 1945.
 CENTURIES = range(11, 18)
@@ -87,63 +129,64 @@ DECADES = Cut(
 )
 
 
-def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
-    """`n_pairs` distinct pairs: an event, a century and a start year each.
+def _make(ranges: Range, tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
+    """`n_pairs` distinct pairs: a noun, a century and a start year each.
 
     Raises:
         TaskError: the tokenizer cuts years in no known way, or there are not so many pairs.
     """
-    cut, years = _find_cut(tokenizer)
-    events = [word for word in EVENTS if single_token(tokenizer, "The", f" {word}") is not None]
-    if not events:
-        raise TaskError(f"{NAME} finds none of its nouns among the tokenizer's tokens.")
+    name, before = ranges.name, ranges.before
+    cut, years = _find_cut(ranges, tokenizer)
+    nouns = [
+        word for word in ranges.nouns if single_token(tokenizer, before, f" {word}") is not None
+    ]
+    if not nouns or not knows(tokenizer, ranges.prompt(nouns[0], years[0], years[0][: cut.typed])):
+        raise TaskError(
+            f"{name} finds none of its nouns, or not all of its marks, among the "
+            "tokenizer's tokens: choose another task."
+        )
 
     def pair(number: int) -> Pair:
-        event, place = digits(number, len(events), len(years))
-        return _pair(cut, events[event], years[place])
+        noun, place = digits(number, len(nouns), len(years))
+        return _pair(ranges, cut, nouns[noun], years[place])
 
     return Task(
-        name=NAME,
-        pairs=draw_pairs(NAME, n_pairs, seed, ((len(events) * len(years), pair),)),
+        name=name,
+        pairs=draw_pairs(name, n_pairs, seed, ((len(nouns) * len(years), pair),)),
         metric=METRIC,
-        description=DESCRIPTION,
+        description=ranges.description,
         answer_space=cut.answers,
         notes=(cut.note,),
         seed=seed,
     )
 
 
-def _start(event: str) -> str:
-    return f"The {event} lasted from the year "
-
-
-def _pair(cut: Cut, event: str, year: str) -> Pair:
-    century = year[:2]
-    end = f" to the year {year[: cut.typed]}"
+def _pair(ranges: Range, cut: Cut, noun: str, year: str) -> Pair:
+    typed = year[: cut.typed]
     above = cut.answers.index(cut.of_year(year)[0]) + 1
     return Pair(
-        clean=_start(event) + year + end,
-        corrupted=_start(event) + century + "01" + end,
+        clean=ranges.prompt(noun, year, typed),
+        corrupted=ranges.prompt(noun, year[:2] + "01", typed),
         answers=cut.answers[above:],
         wrong_answers=cut.answers[:above],
     )
 
 
-def _find_cut(tokenizer: Tokenizer) -> tuple[Cut, list[str]]:
+def _find_cut(ranges: Range, tokenizer: Tokenizer) -> tuple[Cut, list[str]]:
     """The first way of cutting that the tokenizer has, and the start years that it cuts so."""
     for cut in (PAIRS, SINGLE, DECADES):
-        years = list(_years(tokenizer, cut))
+        years = list(_years(ranges, tokenizer, cut))
         if years:
             return cut, years
     raise TaskError(
-        f"{NAME} needs a tokenizer that reads 1741 as 17|41, 1|7|4|1 or 174|1, and this one does "
-        "not: choose another task, or write a task file."
+        f"{ranges.name} needs a tokenizer that reads 1741 as 17|41, 1|7|4|1 or 174|1, and this one "
+        "does not: choose another task, or write a task file."
     )
 
 
-def _years(tokenizer: Tokenizer, cut: Cut) -> Iterator[str]:
+def _years(ranges: Range, tokenizer: Tokenizer, cut: Cut) -> Iterator[str]:
     """The start years whose tokens are the pieces of `cut`, their corrupted year's too."""
-    start = _start(EVENTS[0])
+    start = ranges.start.format(ranges.nouns[0])
     ids = {text: single_token(tokenizer, start + "17"[: cut.typed], text) for text in cut.answers}
     if None in ids.values():
         return
@@ -156,3 +199,19 @@ def _years(tokenizer: Tokenizer, cut: Cut) -> Iterator[str]:
     for century in CENTURIES:
         if is_cut(f"{century}01"):
             yield from (year for n in cut.endings if is_cut(year := f"{century}{n:02d}"))
+
+
+def _built_in(ranges: Range, noun: str) -> BuiltIn:
+    def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
+        return _make(ranges, tokenizer, n_pairs, seed)
+
+    example = Pair(
+        clean=ranges.prompt(noun, "1741", "17"),
+        corrupted=ranges.prompt(noun, "1701", "17"),
+        answers=("42", "43", "99"),
+        wrong_answers=("00", "40", "41"),
+    )
+    return BuiltIn(ranges.name, METRIC, ranges.description, example, make)
+
+
+GREATER_THAN_TASKS = (_built_in(YEARS, "war"), _built_in(PRICES, "ring"))

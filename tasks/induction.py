@@ -7,6 +7,7 @@ followed minus the mean logit of the other words of the list; the corrupted prom
 of which no word stands in the clean one, and repeats a word of another place.
 """
 
+from tasks.built_in import BuiltIn
 from tasks.pair import Pair
 from tasks.sampling import digits, draw_pairs
 from tasks.task import Task, TaskError
@@ -74,3 +75,6 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
 
 def _prompt(words: list[str], place: int) -> str:
     return " ".join([HEADER, *words, words[place]])
+
+
+INDUCTION = BuiltIn(NAME, METRIC, DESCRIPTION, EXAMPLE, make)

@@ -33,6 +33,20 @@ def digits(number: int, *radices: int) -> tuple[int, ...]:
 MOST_PAIRS = 100_000
 
 
+def check_number(task: str, n_pairs: int) -> None:
+    """Refuse a number of pairs that no task makes.
+
+    Raises:
+        TaskError: fewer than one, or more than `MOST_PAIRS`.
+    """
+    if n_pairs < 1:
+        raise TaskError(f"{task} needs at least one pair, not {n_pairs}.")
+    if n_pairs > MOST_PAIRS:
+        raise TaskError(
+            f"{task} makes at most {MOST_PAIRS:,} pairs at once, not {n_pairs:,}: ask for fewer."
+        )
+
+
 def draw_pairs(
     task: str, n_pairs: int, seed: int, variants: tuple[tuple[int, Callable[[int], Pair]], ...]
 ) -> tuple[Pair, ...]:
@@ -43,18 +57,13 @@ def draw_pairs(
     Raises:
         TaskError: fewer than one pair asked for, more than there are, or than `MOST_PAIRS`.
     """
-    if n_pairs < 1:
-        raise TaskError(f"{task} needs at least one pair, not {n_pairs}.")
     total = sum(size for size, _ in variants)
     if n_pairs > total:
         raise TaskError(
             f"{task} has {total:,} distinct pairs with this tokenizer, not {n_pairs:,}: "
             "ask for fewer."
         )
-    if n_pairs > MOST_PAIRS:
-        raise TaskError(
-            f"{task} makes at most {MOST_PAIRS:,} pairs at once, not {n_pairs:,}: ask for fewer."
-        )
+    check_number(task, n_pairs)
     streams = [
         map(make, shuffled(size, random.Random(f"{task} {seed} {number}")))
         for number, (size, make) in enumerate(variants)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from rich.text import Text
@@ -342,12 +342,13 @@ class SetupScreen(Screen[None]):
         self._asked += 1
         asked = self._asked
 
-        def work() -> Any:
+        def work() -> tuple[TaskPreview | None, str]:
+            from workbench.experiment.kept_abilities import ability_told
             from workbench.prompts.preview import preview_task
 
             if asked != self._asked:
-                return None
-            return preview_task(
+                return None, ""
+            preview = preview_task(
                 settings.model,
                 settings.task,
                 pairs=settings.pairs,
@@ -357,10 +358,11 @@ class SetupScreen(Screen[None]):
                 revision=settings.revision,
                 corrupted=settings.needs_corrupted,
             )
+            return preview, ability_told(settings.model, settings.task)
 
-        def done(preview: TaskPreview | None) -> None:
+        def done(found: tuple[TaskPreview | None, str]) -> None:
             if asked == self._asked:
-                self._show_prompts(preview, "")
+                self._show_prompts(*found)
 
         def failed(error: BaseException) -> None:
             if asked == self._asked:
@@ -395,7 +397,9 @@ class SetupScreen(Screen[None]):
         total = preview.n_pairs + sum(preview.bad.values())
         of = f" of {count(total)}" if preview.n_pairs else ""
         put_title(box, f"Prompts: pair {self.pair + 1}{of} · metric {preview.metric}")
-        notes = [one_line(preview.description), *map(one_line, preview.notes)]
+        # What the model was found to do of the task comes first: it decides.
+        told = [one_line(self._said)] if self._said else []
+        notes = [*told, one_line(preview.description), *map(one_line, preview.notes)]
         notes += [f"Warning: {one_line(warning)}" for warning in preview.warnings]
         if preview.bad:
             notes.insert(0, one_line(self._bad_pairs(preview)))

@@ -1,13 +1,15 @@
 """Tiny models with random weights and a word-level tokenizer, made in milliseconds for tests.
 
-Every built-in task can be made with the tokenizer: it reads a word with the space before it as one
-token, a year as two two-digit tokens (`digits="pairs"`), as single digits (`"single"`) or as three
-digits and one (`"three"`), and `<|im_start|>`, wherever it is typed, as the special token.
+Tasks of the words in `tasks.words` can be made with the tokenizer: it reads a word with the space
+before it as one token, a year as two two-digit tokens (`digits="pairs"`), as single digits
+(`"single"`) or as three digits and one (`"three"`), and `<|im_start|>`, wherever it is typed, as
+the special token.
 The weights are large enough that logits, attention and MLPs differ from prompt to prompt.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -51,9 +53,15 @@ def _forms(entry: str | tuple[str, ...]) -> tuple[str, ...]:
     return (entry,) if isinstance(entry, str) else entry
 
 
-def tiny_tokenizer(*, digits: str = "pairs", add_bos: bool = False) -> PreTrainedTokenizerFast:
-    """A word-level tokenizer; `add_bos`: its default prepends `<|im_start|>` to every text."""
-    ids = {token: i for i, token in enumerate(vocabulary(digits))}
+def tiny_tokenizer(
+    *, digits: str = "pairs", add_bos: bool = False, more: Sequence[str] = ()
+) -> PreTrainedTokenizerFast:
+    """A word-level tokenizer; `add_bos`: its default prepends `<|im_start|>` to every text.
+
+    `more`: words besides those of `tasks.words`, with and without a space before them.
+    """
+    words_too = [space + word for word in more for space in ("", " ")]
+    ids = {token: i for i, token in enumerate(dict.fromkeys([*vocabulary(digits), *words_too]))}
     tokenizer = Tokenizer(WordLevel(ids, unk_token=UNKNOWN))
     pattern = rf"{DIGITS[digits]}| ?[A-Za-z]+|[^\sA-Za-z\d]|\s"
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "isolated")

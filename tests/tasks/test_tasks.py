@@ -10,7 +10,9 @@ from tests.support.small_tokenizers import byte_level
 from tests.support.tiny_models import DIGITS, tiny_tokenizer
 
 TOKENIZERS = {digits: tiny_tokenizer(digits=digits) for digits in DIGITS}
-EVERY = pytest.mark.parametrize("name", TASKS)
+CLASSIC = ("greater-than", "subject-verb-agreement", "ioi", "induction")
+"""Of the words of `tasks.words` alone; `test_answers.py` has what all tasks promise."""
+EVERY = pytest.mark.parametrize("name", CLASSIC)
 
 
 def texts(task: Task) -> list[str]:
@@ -18,7 +20,7 @@ def texts(task: Task) -> list[str]:
 
 
 def test_the_names_are_those_of_the_command_line() -> None:
-    assert list(TASKS) == ["greater-than", "subject-verb-agreement", "ioi", "induction"]
+    assert tuple(TASKS)[:4] == CLASSIC
     assert all(name == task.name for name, task in TASKS.items())
 
 

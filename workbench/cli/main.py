@@ -26,13 +26,10 @@ from workbench.cli.draw import draw
 from workbench.cli.expand import expand
 from workbench.cli.history import history
 from workbench.cli.options import (
-    Ablation,
-    Bos,
     CircuitPath,
     Device,
     Dtype,
     Json,
-    Metric,
     Revision,
     Selecting,
     experiment_options,
@@ -43,9 +40,9 @@ from workbench.cli.readout import readout
 from workbench.cli.report import report
 from workbench.cli.sessions import app as sessions
 from workbench.cli.sessions import resume
+from workbench.cli.tasks import tasks
 from workbench.cli.try_pair import try_pair
 from workbench.errors import WorkbenchError
-from workbench.experiment.ablations import PATCHING
 from workbench.experiment.settings import ExperimentSettings
 
 
@@ -159,55 +156,7 @@ def evaluate(
         output.as_text(score)
 
 
-@app.command()
-def tasks(
-    check: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Read this task file and say all that is found."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="With --check: the model that it is meant for."),
-    ] = None,
-    metric: Metric = None,
-    ablation: Ablation = PATCHING,
-    bos: Bos = None,
-    as_json: Json = False,
-) -> int:
-    """List the tasks that need no file, or check a file, every pair of it."""
-    from workbench.prompts.task_catalogue import TASKS
-
-    if check is not None:
-        from workbench.cli.check_task import check_task_file
-
-        asked = ExperimentSettings(
-            model or "", check, metric=metric, bos=bos, ablation=ablation, drop_bad=True
-        )
-        return check_task_file(asked, as_json=as_json)
-    if model or metric or bos is not None or ablation != PATCHING:
-        raise WorkbenchError("--model, --metric, --ablation and --bos go with --check FILE.")
-
-    if as_json:
-        output.as_json(
-            [
-                {
-                    "name": task.name,
-                    "metric": task.metric,
-                    "description": task.description,
-                    "example": vars(task.example),
-                }
-                for task in TASKS.values()
-            ]
-        )
-        return 0
-    for task in TASKS.values():
-        output.line(f"{task.name}  ({task.metric})")
-        output.line(f"  {task.description}")
-        output.line(f"  clean:     {task.example.clean}")
-        output.line(f"  corrupted: {task.example.corrupted}")
-    return 0
-
-
+app.command()(tasks)
 app.command()(resume)
 app.add_typer(sessions, name="sessions")
 app.command()(discover)

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
 
-LOW_ACCURACY = 0.6
-"""Below it the model is warned of: guessing between an answer and a wrong one gives 0.5."""
+LOW_ACCURACY = 0.7
+"""Below it the model is warned of: guessing between an answer and a wrong one gives 0.5, and less
+where there are several wrong ones."""
 
 SMALL_SHARE = 0.1
 """A difference between clean and corrupted metric below this share of the larger is called
@@ -180,7 +181,7 @@ def task_warnings(
     if clean.accuracy < LOW_ACCURACY:
         warnings.append(
             f"The model hardly does this task: it is right on {round(clean.accuracy * n_pairs)} of "
-            f"{n_pairs} pairs ({clean.accuracy:.0%}), and guessing gives 50%."
+            f"{n_pairs} pairs ({clean.accuracy:.0%})."
         )
     both = (
         f"{metric} {clean.metric:.3g} on the clean prompts, {corrupted.metric:.3g} on the corrupted"

@@ -116,7 +116,7 @@ def write_digests(folder: Path) -> None:
 
 
 POCKET = BundledModel(
-    "pocket", "4 layers of 4 heads, trained on the built-in tasks; comes with the workbench"
+    "pocket", "4 layers of 4 heads, trained on four of the tasks; comes with the workbench"
 )
 KNOWN = BundledModel(
     "known",

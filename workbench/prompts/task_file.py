@@ -123,6 +123,10 @@ class TaskFile:
         return f"{len(self.pairs):,} {noun} in {read}{shown}."
 
 
+# Names of tasks that a message lists.
+NAMED_TASKS = 4
+
+
 def resolve_task(
     name_or_path: str | Path,
     tokenizer: Tokenizer | None,
@@ -354,9 +358,11 @@ def _raw(path: Path) -> bytes:
 def _no_such(path: Path) -> str:
     close = difflib.get_close_matches(str(path), TASKS, n=1)
     hint = f", did you mean {close[0]}" if close else ""
+    first = tuple(TASKS)[:NAMED_TASKS]
+    rest = len(TASKS) - len(first)
     return (
-        f"There is no task or task file {_place(path)}{hint}: the tasks are "
-        f"{_listed(tuple(TASKS))}."
+        f"There is no task or task file {_place(path)}{hint}: the tasks are {', '.join(first)} and "
+        f"{rest} more, which `workbench tasks` lists."
     )
 
 

@@ -24,6 +24,8 @@ from tests.support.tiny_models import tiny_tokenizer
 from tests.support.tiny_sessions import until
 from tests.support.toy_session import toy_session
 from workbench.errors import WorkbenchError
+from workbench.experiment.ability import Ability
+from workbench.experiment.kept_abilities import keep_abilities, known_ability
 from workbench.experiment.settings import ExperimentSettings
 
 pytestmark = pytest.mark.dependencies
@@ -73,7 +75,7 @@ async def test_defaults_are_there_to_be_opened(opened: list[ExperimentSettings])
         names = [name for name, _ in setup.query_one("#models", NameList).rows]
         assert names[0] == "pocket" and {"smollm2", "known", "gpt2"} <= set(names)
         tasks = [name for name, _ in setup.query_one("#tasks", NameList).rows]
-        assert tasks == ["greater-than", "subject-verb-agreement", "ioi", "induction"]
+        assert tasks[:4] == ["greater-than", "subject-verb-agreement", "ioi", "induction"]
         await pilot.press("enter")
         assert opened == [ExperimentSettings("pocket", "greater-than")]
 
@@ -121,6 +123,19 @@ async def test_what_cannot_be_opened_is_a_sentence(
         await pilot.press("ctrl+o")
         assert words in str(setup.query_one("#complaint", Static).content)
         assert not opened
+
+
+async def test_what_the_model_was_found_to_do_is_told(model: Path) -> None:
+    found = Ability("ioi", "logit_diff", 16, 4.8834, 0.33, 0.9375)
+    keep_abilities(str(model), [found, Ability("docstring", refused="It cannot be made.")])
+    assert known_ability(str(model), "ioi") == found
+    assert known_ability(str(model), "docstring") is None and known_ability("gpt2", "ioi") is None
+    async with WorkbenchApp().run_test(size=(80, 24)) as pilot:
+        setup = await settled(pilot)
+        setup.query_one("#model", Input).value = str(model)
+        setup.query_one("#task", Input).value = "ioi"
+        told = "is right on 94% of 16 pairs: logit_diff 4.88, corrupted 0.33."
+        await until(pilot, lambda: told in prompts(setup))
 
 
 async def test_prompts_are_shown_in_the_models_tokens(model: Path) -> None:

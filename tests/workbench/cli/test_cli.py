@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tasks import TASKS
 from tasks.pair import Pair
 from tests.support.paths import ROOT
 from tests.support.tiny_models import tiny_gpt2, tiny_llama
@@ -168,8 +169,7 @@ def test_built_in_tasks_take_pairs_and_seed(run: Run, model: Path, circuit: Path
 def test_lists(run: Run) -> None:
     code, out, _ = run("tasks", "--json")
     assert code == 0
-    names = ["greater-than", "subject-verb-agreement", "ioi", "induction"]
-    assert [t["name"] for t in json.loads(out)] == names
+    assert [t["name"] for t in json.loads(out)] == list(TASKS)
     code, out, _ = run("models", "--json")
     assert code == 0
     listed = json.loads(out)
@@ -178,6 +178,43 @@ def test_lists(run: Run) -> None:
     for command in ("tasks", "models"):
         code, out, err = run(command)
         assert code == 0 and out and not err
+
+
+def test_tasks_of_a_model(run: Run, model: Path, task: Path) -> None:
+    code, out, err = run("tasks", model, "ioi", "docstring", task, "--json", "--device", "cpu")
+    assert code == 0, err
+    made, refused, own = json.loads(out)["tasks"]
+    assert (made["task"], made["pairs"], own["pairs"]) == ("ioi", 16, 3)
+    assert refused.keys() == {"task", "refused"}
+    code, out, _ = run("tasks", model, "ioi", "docstring", "--device", "cpu")
+    head, line, *rest = out.splitlines()
+    assert head.split() == ["metric", "clean", "accuracy", "corrupted", "pairs"]
+    assert line.split()[:3] == ["ioi", "logit_diff", f"{made['clean']:.3f}"]
+    assert rest[-1] == f"- {refused['refused']}"
+
+
+def test_pairs_that_a_model_answers_rightly_are_a_task_file(
+    run: Run, model: Path, tmp_path: Path
+) -> None:
+    there = tmp_path / "right.jsonl"
+    code, out, err = run("tasks", model, "ioi", "--right", there, "--pairs", 5, "--device", "cpu")
+    assert (code, out.strip()) == (0, str(there)), err
+    _, out, _ = run("tasks", model, there, "--json", "--device", "cpu")
+    [found] = json.loads(out)["tasks"]
+    assert (found["pairs"], found["accuracy"]) == (5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--pairs", 3), "workbench tasks MODEL"),
+        (("pocket", "no-such-task"), "no-such-task"),
+        (("pocket", "ioi", "induction", "--right", "x.jsonl"), "one task"),
+    ],
+)
+def test_tasks_refuse_in_a_sentence(run: Run, arguments: tuple[object, ...], said: str) -> None:
+    code, out, err = run("tasks", *arguments)
+    assert (code, out) == (2, "") and said in the_sentence(err)
 
 
 def test_models_lists_downloads(run: Run, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def refused(*pairs: Pair, tokenizer: object = TINY, **options: object) -> str:
 
 
 @pytest.mark.parametrize("digits", ["pairs", "single", "three"])
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", list(TASKS)[:4])
 def test_built_in_tasks_make_one_group_without_loss(name: str, digits: str) -> None:
     tokenizer = tiny_tokenizer(digits=digits)
     made = make_task(name, tokenizer, 20)

@@ -28,7 +28,7 @@ def model_folder(folder: Path, *, digits: str = "pairs", add_bos: bool = False) 
 
 @pytest.mark.parametrize("add_bos", [False, True])
 @pytest.mark.parametrize("digits", DIGITS)
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", list(TASKS)[:4])
 def test_tokens_are_those_of_the_batch(
     tmp_path: Path, task: str, digits: str, add_bos: bool
 ) -> None:

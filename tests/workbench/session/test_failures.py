@@ -16,7 +16,7 @@ from workbench.base.failures import failures_as_sentences
 from workbench.engine.deltas import Deltas
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.experiment.prepare import task_warnings
+from workbench.experiment.prepare import LOW_ACCURACY, task_warnings
 from workbench.metrics.metric import Metric
 from workbench.session.journal import Journal
 from workbench.session.session import Session
@@ -239,7 +239,7 @@ def test_a_model_that_cannot_do_the_task_is_warned_of_with_numbers() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_random_models_are_warned_of(tmp_path: Path, family: str) -> None:
     with new_session(tmp_path, family) as session:
-        bad = session.task.model_accuracy < 0.6
+        bad = session.task.model_accuracy < LOW_ACCURACY
         assert bad == any("hardly does this task" in w for w in session.task.warnings)
 
 
