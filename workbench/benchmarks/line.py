@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.base.progress import Progress
-from workbench.benchmarks.app import PATIENCE, Child
 from workbench.benchmarks.figures import Figure
+from workbench.benchmarks.pseudo_terminal import PATIENCE, Child
 from workbench.errors import WorkbenchError
 
 LARGE, SMALL = (48, 160), (24, 80)

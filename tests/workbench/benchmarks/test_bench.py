@@ -17,6 +17,7 @@ from tests.support.tiny_models import tiny_gpt2, tiny_llama
 from workbench.benchmarks import app, engine
 from workbench.benchmarks.discovery import copies_bytes, measure_discovery
 from workbench.benchmarks.figures import Figure, quantile
+from workbench.benchmarks.pseudo_terminal import Screen
 from workbench.benchmarks.stopwatch import Stopwatch, peak_memory
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
@@ -194,7 +195,7 @@ def test_a_key_is_answered_when_the_cursor_has_moved() -> None:
     head = "\x1b[1;1H╭─ 2 Edges into a1.h0 ───╮"
     at = "\x1b[{};1H│▸ a0.h0"
     gone = "\x1b[{};1H│  a0.h0"
-    screen = app.Screen()
+    screen = Screen()
     child = Written((0.0, head + at.format(3)))
     screen.take(child)  # type: ignore[arg-type]
     assert screen.cursor() == 2
