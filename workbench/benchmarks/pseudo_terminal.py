@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from workbench.errors import WorkbenchError
 
-ROWS, COLUMNS = 40, 150
+ROWS, COLUMNS = 48, 160
 PATIENCE = 180.0
 """Seconds to wait for a model to load."""
 
@@ -81,14 +81,28 @@ class Child:
         """Take in what it writes within so many seconds; False once it has ended."""
         end = time.perf_counter() + seconds
         while (left := end - time.perf_counter()) > 0:
-            if not select.select([self._master], [], [], left)[0]:
-                return True
+            if not self._take_in(left):
+                return False
+        return True
+
+    def _take_in(self, seconds: float) -> bool:
+        """Take in one chunk, waiting so long at most; False if the program has ended."""
+        if select.select([self._master], [], [], seconds)[0]:
             try:
                 data = os.read(self._master, 1 << 16)
             except OSError:
                 return False
             self.chunks.append((time.perf_counter(), data))
         return True
+
+    def read_some(self, seconds: float) -> bool:
+        """Take in what it writes next, waiting so long at most; whether it wrote anything."""
+        before = len(self.chunks)
+        end = time.perf_counter() + seconds
+        while len(self.chunks) == before and (left := end - time.perf_counter()) > 0:
+            if not self._take_in(left):
+                return False
+        return len(self.chunks) > before
 
     def write(self, keys: bytes) -> float:
         """Press keys; returns when."""
@@ -142,12 +156,6 @@ class Screen:
                 shown = " ".join(" ".join(self._screen.display).split())[:200]
                 raise WorkbenchError(f"The app did not come up; it showed: {shown}")
 
-    def progress(self) -> str:
-        """How far the discovery is, or else the sweep, as the screen says it."""
-        shown = "\n".join(self._screen.display)
-        found = re.search(r"\d+%(?=.*S stop)|exact:? (all )?[\d,]+(/[\d,]+)?", shown)
-        return found.group(0) if found else "nothing"
-
     def cursor(self) -> int | None:
         """The row of the cursor in the panel of edges."""
         lines = list(self._screen.display)
@@ -159,21 +167,18 @@ class Screen:
                 return number
         return None
 
-    def delays(self, child: Child, presses: Sequence[float]) -> list[float]:
-        """For each press, the seconds until the cursor stood elsewhere; those never seen left out.
+    def cursor_moved(self, child: Child, until: float) -> float:
+        """Wait for the cursor to stand elsewhere than at the last `take`.
 
-        Shows the chunks written since the last `take`, one after the other.
+        Returns:
+            When the bytes came that moved it; `until`, if it did not move until then.
         """
-        delays = []
         at = self.cursor()
-        waiting = list(presses)
-        for when, data in child.chunks[self._taken :]:
-            self._feed(data)
-            now = self.cursor()
-            if now != at and now is not None:
-                done = [press for press in waiting if press < when]
-                delays += [when - press for press in done[-1:]]
-                waiting = waiting[len(done) :]
-                at = now
-        self._taken = len(child.chunks)
-        return delays
+        while True:
+            for when, data in child.chunks[self._taken :]:
+                self._feed(data)
+                self._taken += 1
+                if self.cursor() not in (at, None):
+                    return when
+            if time.perf_counter() > until or not child.read_some(until - time.perf_counter()):
+                return until
