@@ -25,6 +25,7 @@ from textual.screen import ModalScreen, Screen
 
 from screens.base.colours import is_ansi, readable, without_colour
 from screens.base.key_queue import KeyQueue
+from screens.base.pauses import keep_short, set_aside
 from screens.base.tokens import one_line
 from screens.base.worker import leave_without_waiting, owed
 from screens.error_log import ErrorLog
@@ -134,6 +135,8 @@ class WorkbenchApp(App[None]):
         take_up(self)
         self.screen_change_signal.subscribe(self, self._changed)
         if self.session is not None:
+            if not self.is_headless:
+                set_aside()
             self.show_bench(self.session)
         elif self.tutorial is not None:
             self.open_tutorial(restart=self.tutorial == "restart")
@@ -145,6 +148,7 @@ class WorkbenchApp(App[None]):
             self.show_setup()
         self.call_after_refresh(self.error_log.open)
         if not self.is_headless:
+            keep_short()
             self._heed_termination()
 
     def _heed_termination(self) -> None:
