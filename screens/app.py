@@ -372,12 +372,6 @@ class WorkbenchApp(App[None]):
         fit_screen(screen, self.size.width, self.size.height)
         self.toasts.changed(screen)
 
-    def refresh(
-        self, *, repaint: bool = True, layout: bool = False, recompose: bool = False
-    ) -> WorkbenchApp:
-        self.line.forget()
-        return super().refresh(repaint=repaint, layout=layout, recompose=recompose)
-
     def action_copy(self) -> None:
         """Ask what to copy of what has the focus."""
         from screens.widgets.copy_dialog import offer_copies
@@ -386,6 +380,7 @@ class WorkbenchApp(App[None]):
 
     def action_redraw(self) -> None:
         """Write the whole screen again, after something else wrote to the terminal."""
+        self.line.forget()
         self.refresh()
 
     # Commands.
