@@ -25,6 +25,7 @@ from textual.screen import ModalScreen, Screen
 
 from screens.base.colours import is_ansi, readable, without_colour
 from screens.base.key_queue import KeyQueue
+from screens.base.pauses import keep_short, set_aside
 from screens.base.tokens import one_line
 from screens.base.worker import leave_without_waiting, owed
 from screens.error_log import ErrorLog
@@ -135,6 +136,8 @@ class WorkbenchApp(App[None]):
         take_up(self)
         self.screen_change_signal.subscribe(self, self._changed)
         if self.session is not None:
+            if not self.is_headless:
+                set_aside()
             self.show_bench(self.session)
         elif self.tutorial is not None:
             self.open_tutorial(restart=self.tutorial == "restart")
@@ -146,6 +149,7 @@ class WorkbenchApp(App[None]):
             self.show_setup()
         self.call_after_refresh(self.error_log.open)
         if not self.is_headless:
+            keep_short()
             self._heed_termination()
 
     def _heed_termination(self) -> None:
@@ -381,12 +385,6 @@ class WorkbenchApp(App[None]):
         fit_screen(screen, self.size.width, self.size.height)
         self.toasts.changed(screen)
 
-    def refresh(
-        self, *, repaint: bool = True, layout: bool = False, recompose: bool = False
-    ) -> WorkbenchApp:
-        self.line.forget()
-        return super().refresh(repaint=repaint, layout=layout, recompose=recompose)
-
     def action_copy(self) -> None:
         """Ask what to copy of what has the focus."""
         from screens.widgets.copy_dialog import offer_copies
@@ -395,6 +393,7 @@ class WorkbenchApp(App[None]):
 
     def action_redraw(self) -> None:
         """Write the whole screen again, after something else wrote to the terminal."""
+        self.line.forget()
         self.refresh()
 
     # Commands.

@@ -16,6 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from screens.base.numbers import seconds, shorten
+from screens.base.pauses import set_aside
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.navigation import SessionHeld, ShowBench, ShowSetup
@@ -118,6 +119,8 @@ class Loading(Screen[None]):
         if self._cancelled.is_set():  # nobody waits for it any more
             session.close()
             raise Cancelled("loading was cancelled")
+        if not self.app.is_headless:
+            set_aside()
         return session
 
     def _say(self, what: str, fraction: float | None) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import App
 from textual.screen import Screen
 
+from screens.base.pauses import set_aside
 from screens.setup.session_row import OpenHere
 from workbench.errors import WorkbenchError
 
@@ -129,6 +130,8 @@ class OpenSessions:
         self._closing = [session for session in self._closing if session.is_open]
         if self._closing:
             self._app.set_timer(1.0, self._forget_closed)
+        elif not self._app.is_headless:
+            set_aside()  # so that its model is let go of
 
     def wait_for(self, path: Path) -> None:
         """Wait until a session that is being closed has let go of this journal. In a thread.

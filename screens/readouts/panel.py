@@ -30,6 +30,7 @@ from screens.readouts.keys import MOVES
 from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
 from screens.readouts.result import draw_result
 from screens.readouts.text import curve_heading, index, lines, quiet
+from screens.widgets.changes import put_content
 from screens.widgets.copying import Copies
 from screens.widgets.keys import COPYING
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
@@ -311,17 +312,16 @@ task is judged.
         place = None
         if self.view.by_position or self.view.name == "attention":
             place = f"{index(self.position)}{self._token()}"
-        self.query_one("#readout-head", Static).update(
-            draw_head(
-                self._views,
-                self._view,
-                place,
-                self.pair,
-                n_pairs,
-                self.has_class("-waiting"),
-                max(20, self.size.width),
-            )
+        head = draw_head(
+            self._views,
+            self._view,
+            place,
+            self.pair,
+            n_pairs,
+            self.has_class("-waiting"),
+            max(20, self.size.width),
         )
+        put_content(self.query_one("#readout-head", Static), head)
 
     def _token(self) -> str:
         """The token at the position: the prompt's, or the one that all prompts share."""
@@ -345,11 +345,11 @@ task is judged.
         self._body.set_class(isinstance(result, AttentionPattern | Grid), "-map")
         if plotted:
             assert isinstance(result, AnswerCurve)
-            text.update(lines(curve_heading(result)))
-            note.update(lines([Content(), *quiet(result.definition, width)]))
+            put_content(text, lines(curve_heading(result)))
+            put_content(note, lines([Content(), *quiet(result.definition, width)]))
             self._show_plot(result, width)
         else:
-            text.update(draw_result(result, width, self.node, self.position, self._answers))
+            put_content(text, draw_result(result, width, self.node, self.position, self._answers))
         note.display = plotted
         if self._plot is not None:
             self._plot.display = plotted

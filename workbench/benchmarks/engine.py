@@ -92,7 +92,7 @@ def measure(
         task, pairs, seed: as for `load_task`.
         device, dtype: as for `load_model`.
         rounds: how often each item is timed.
-        app: also the app's first paint and its answer to keys during a sweep.
+        app: also the app's first paint and its answer to keys during a sweep and discoveries.
         long: also 10,000 toggles: drift and memory.
         progress: told what is being measured.
 
@@ -140,10 +140,11 @@ def measure(
         from workbench.benchmarks.app import measure_app
         from workbench.benchmarks.line import measure_line
 
-        node = head_name(model.graph.n_layers // 2, 0)
-        for figure in measure_app(name, task, pairs, node, rounds, device, say):
+        middle = model.graph.n_layers // 2
+        nodes = [head_name(middle, head) for head in range(model.graph.n_heads)]
+        for figure in measure_app(name, task, pairs, nodes, rounds, device, say):
             figures.add(figure)
-        for figure in measure_line(name, task, pairs, node, device, say):
+        for figure in measure_line(name, task, pairs, nodes[0], device, say):
             figures.add(figure)
     return figures
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.base.progress import Progress
-from workbench.benchmarks.app import PATIENCE, Child
 from workbench.benchmarks.figures import Figure
+from workbench.benchmarks.pseudo_terminal import PATIENCE, Child
 from workbench.errors import WorkbenchError
 
 LARGE, SMALL = (48, 160), (24, 80)
@@ -63,6 +63,7 @@ STEPS = (
     Step("a step of the threshold", (b"2",), (b"]",) * TIMES, 4096),
     Step("a step of the readouts", (b"3",), (b"j", b"k") * (TIMES // 2), 4096),
     Step("a step of the cut through all edges", (b"1", b"}"), (b"}", b"{") * (TIMES // 2), 4096),
+    Step("opening or closing a dialog", (b"\x1b", b"2"), (b"D", b"\x1b") * 2, 8192),
     Step("the help", (b"\x1b", b"2"), (b"?",), None),
 )
 

@@ -27,7 +27,7 @@ def bench(
     app_: Annotated[
         bool,
         typer.Option(
-            "--app", help="Measure the app: first paint, keys during a sweep, bytes a key."
+            "--app", help="Also measure the app: first paint, keys while it computes, bytes a key."
         ),
     ] = False,
     long: Annotated[

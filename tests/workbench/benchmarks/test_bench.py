@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import sys
 import time
 from pathlib import Path
@@ -14,9 +15,10 @@ import pytest
 import torch
 
 from tests.support.tiny_models import tiny_gpt2, tiny_llama
-from workbench.benchmarks import app, engine
+from workbench.benchmarks import app, engine, key_answers
 from workbench.benchmarks.discovery import copies_bytes, measure_discovery
 from workbench.benchmarks.figures import Figure, quantile
+from workbench.benchmarks.pseudo_terminal import Screen
 from workbench.benchmarks.stopwatch import Stopwatch, peak_memory
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
@@ -169,7 +171,7 @@ needs_terminals = pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-
 def test_first_paint_waits_for_a_full_screen(tmp_path: Path) -> None:
     environment = {"WORKBENCH_STATE": str(tmp_path)}
     pause = (
-        "import time; print('x' * 100, flush=True); time.sleep(1); print('x' * 6000, flush=True)"
+        "import time; print('x' * 100, flush=True); time.sleep(1); print('x' * 7000, flush=True)"
     )
     taken = app.first_paint([sys.executable, "-c", f"{pause}; time.sleep(60)"], environment)
     assert 1.0 < taken < 10.0
@@ -188,24 +190,42 @@ class Written:
 
     def __init__(self, *chunks: tuple[float, str]) -> None:
         self.chunks = [(when, text.encode()) for when, text in chunks]
+        self.coming: list[tuple[float, bytes]] = []
+
+    def read_some(self, seconds: float) -> bool:
+        self.chunks += self.coming[:1]
+        return bool(self.coming and self.coming.pop(0))
 
 
 def test_a_key_is_answered_when_the_cursor_has_moved() -> None:
     head = "\x1b[1;1H╭─ 2 Edges into a1.h0 ───╮"
     at = "\x1b[{};1H│▸ a0.h0"
     gone = "\x1b[{};1H│  a0.h0"
-    screen = app.Screen()
+    screen = Screen()
     child = Written((0.0, head + at.format(3)))
     screen.take(child)  # type: ignore[arg-type]
     assert screen.cursor() == 2
-    child.chunks += Written(
+    child.coming = Written(
         (1.01, "\x1b[9;1Hexact 3/40"),  # the sweep draws: no answer
         (1.03, gone.format(3) + at.format(4)),
         (2.50, gone.format(4) + at.format(5)),
     ).chunks
-    delays = screen.delays(child, [1.0, 2.0, 3.0])  # type: ignore[arg-type]
-    assert delays == pytest.approx([0.03, 0.5])
-    assert screen.progress() == "exact 3/40"
+    later = time.perf_counter() + 60
+    assert screen.cursor_moved(child, later) == 1.03  # type: ignore[arg-type]
+    assert screen.cursor_moved(child, later) == 2.50  # type: ignore[arg-type]
+    assert screen.cursor_moved(child, 7.0) == 7.0, "no answer"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("what", "runs", "over"),
+    [
+        (key_answers.sweep_of("m1"), "0.1: 3 of 9 pass   exact 1/40… (c stops)", "exact: all 40"),
+        (key_answers.discovery_by("eap"), " eap ██░░   3%    S stop, keep", "eap-ig ██░ S stop"),
+    ],
+)
+def test_what_runs_is_seen(what: key_answers.Computation, runs: str, over: str) -> None:
+    assert re.search(what.running, f"a line\n{runs}\n")
+    assert not re.search(what.running, f"a line\n{over}\n")
 
 
 def test_discovery_is_measured_in_one_run(folder: Path) -> None:
