@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.drawing import drawing_at_rest
+from tests.support.style_sheets import parsed_once
 
 
 @pytest.fixture(autouse=True)
@@ -22,3 +23,9 @@ def _drawn_at_rest(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def every_frame() -> None:
     """Draw as the app does for a user."""
+
+
+@pytest.fixture(autouse=True)
+def _styles_parsed_once() -> Iterator[None]:
+    with parsed_once():
+        yield

@@ -40,13 +40,23 @@ class Rounding:
 
     def __init__(self, plain: Case, ablation: str) -> None:
         self._exact = ablated(plain, ablation)
-        self._moved = [ablated(_moved(plain, seed), ablation) for seed in range(DRAWS)]
+        self._moved = [ablated(moved, ablation) for moved in _all_moved(plain)]
 
     def allowed(self, edges: set[str]) -> float:
         """The largest difference between a circuit's metric of any pair and the reference's."""
         exact = self._exact.circuit_metric(edges)
         moves = [np.abs(case.circuit_metric(edges) - exact).max() for case in self._moved]
         return FLOOR + FACTOR * float(max(moves))
+
+
+_KNOWN: dict[int, tuple[Case, list[Case]]] = {}
+
+
+def _all_moved(case: Case) -> list[Case]:
+    """Made once for a case, which the tests of all its ablations share."""
+    if id(case) not in _KNOWN:
+        _KNOWN[id(case)] = (case, [_moved(case, seed) for seed in range(DRAWS)])
+    return _KNOWN[id(case)][1]
 
 
 def _moved(case: Case, seed: int) -> Case:

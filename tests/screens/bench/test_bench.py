@@ -641,6 +641,7 @@ async def test_starting_too_small_is_no_harm(toy: tuple[Session, ToyEngine]) -> 
         assert "faithfulness" in screen_text(app)
 
 
+@pytest.mark.usefixtures("every_frame")
 async def test_a_thousand_candidates_are_drawn_and_toggled_at_once(tmp_path: Path) -> None:
     session, _ = toy_session(tmp_path, layers=32, heads=32)
     app = WorkbenchApp(session=session)

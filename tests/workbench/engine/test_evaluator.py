@@ -50,8 +50,9 @@ def test_all_edges_is_the_clean_run_and_none_the_corrupted(family: str) -> None:
 
 
 @families
-@pytest.mark.parametrize("density", [0.05, 0.3, 0.7, 0.97])
-@pytest.mark.parametrize("share_open", [0.0, 0.2])
+@pytest.mark.parametrize(
+    ("density", "share_open"), [(0.05, 0.2), (0.3, 0.0), (0.3, 0.2), (0.7, 0.2), (0.97, 0.0)]
+)
 def test_random_circuits_equal_the_reference(
     family: str, density: float, share_open: float
 ) -> None:
@@ -62,8 +63,12 @@ def test_random_circuits_equal_the_reference(
     assert_close(value.per_pair, expected)
 
 
-@families
-@pytest.mark.parametrize("ablation", ["zero", "mean", "positional-mean", "context-mean"])
+# Each family with two, each of them in two families; test_families.py has others.
+@pytest.mark.parametrize(
+    ("family", "ablation"),
+    [(f, a) for f in ("gpt2", "neox-sequential") for a in ("zero", "positional-mean")]
+    + [(f, a) for f in ("llama", "neox") for a in ("mean", "context-mean")],
+)
 def test_circuits_with_constants_outside(family: str, ablation: str) -> None:
     c = ablated_case(family, ablation)
     full = Evaluator(c.experiment, Circuit.full(c.graph)).value()
@@ -96,7 +101,7 @@ def test_no_wrong_number_passes_for_rounding(family: str) -> None:
     kept = set(random_circuit(c.graph, 0.4, seed=6).pruned().edges())
     allowed = Rounding(case(family), "zero").allowed(kept)
     value = c.circuit_metric(kept)
-    effects = [np.abs(c.circuit_metric(kept - {edge}) - value).max() for edge in sorted(kept)]
+    effects = [np.abs(c.circuit_metric(kept - {edge}) - value).max() for edge in sorted(kept)[::3]]
     assert allowed < 1e-4 * np.abs(value).max()
     # Some edges carry what is zero in both runs.
     assert allowed < 0.01 * np.median([effect for effect in effects if effect > 1e-9])
@@ -184,7 +189,7 @@ def test_heads_that_share_an_input_and_are_needed_at_different_positions(family:
 @families
 def test_many_random_circuits_equal_the_reference(family: str) -> None:
     c = case(family)
-    for seed in range(40):
+    for seed in range(18):
         circuit = random_circuit(c.graph, (0.1, 0.2, 0.5)[seed % 3], 1000 + seed, seed % 2 / 10)
         value = Evaluator(c.experiment, circuit).value()
         assert_close(value.per_pair, c.circuit_metric(set(circuit.edges()), circuit.open), 5e-5)

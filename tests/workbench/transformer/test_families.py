@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +29,14 @@ from workbench.transformer.forward import unembed
 pytestmark = [pytest.mark.dependencies, pytest.mark.slow]
 
 cases = pytest.mark.parametrize("name", CASES)
+CONSTANTS = ("zero", "mean", "positional-mean", "context-mean")
+NORMED = ("cohere", "gemma2", "granite", "olmo2", "phi3", "qwen3_moe", "smollm3")
+
+
+def but_one(names: Sequence[str], of: Sequence[str]) -> list[tuple[str, str]]:
+    """Every name with all values but one, each time another."""
+    n = len(of)
+    return [(name, of[k]) for i, name in enumerate(names) for k in range(n) if k != i % n]
 
 
 def assert_close(actual: Any, expected: Any, atol: float = 3e-5) -> None:
@@ -77,8 +86,7 @@ def test_what_if_and_commit_equal_the_reference(name: str) -> None:
     assert_close(evaluator.commit(edits[-1]).per_pair, expected)
 
 
-@cases
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(("name", "setting"), but_one(CASES, tuple(SETTINGS)))
 def test_effects_equal_the_reference(name: str, setting: str) -> None:
     c = usual_case(name)
     circuit = random_circuit(c.graph, 0.3, seed=9)
@@ -138,10 +146,7 @@ def test_short_numbers_are_within_their_tolerance(name: str) -> None:
     assert model.info.check_difference < model.check.tolerance
 
 
-@pytest.mark.parametrize("ablation", ["zero", "mean", "positional-mean", "context-mean"])
-@pytest.mark.parametrize(
-    "name", ["cohere", "gemma2", "granite", "olmo2", "phi3", "qwen3_moe", "smollm3"]
-)
+@pytest.mark.parametrize(("name", "ablation"), but_one(NORMED, CONSTANTS))
 def test_circuits_with_constants_outside(name: str, ablation: str) -> None:
     """Where something clean reaches every node of the circuit, the reference says it the same."""
     c = usual_case(name)
