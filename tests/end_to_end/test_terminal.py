@@ -234,7 +234,7 @@ def test_from_the_logits_to_a_script(place: Place, capsys: pytest.CaptureFixture
         assert terminal.wait_for_exit() == 0
         assert b"\x1b[?1049l" in terminal.output  # the terminal as it was before
 
-    in_script = evaluate(load_model(place.model), place.task, load_circuit(circuit)).to_json()
+    in_script = evaluate(load_model(str(place.model)), place.task, load_circuit(circuit)).to_json()
     capsys.readouterr()
     assert main(["evaluate", str(place.model), str(place.task), str(graph), "--json"]) == 0
     headless = json.loads(capsys.readouterr().out)
