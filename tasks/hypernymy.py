@@ -1,4 +1,4 @@
-"""Hypernymy: "roses and other" is continued by what roses are, "flowers" or "plants".
+"""Hypernymy: "roses and other" is continued by what roses are, "flowers".
 
 Every kind has the words that name it, and no example of one kind is one of another.  The metric is
 the probability of the kind's words minus that of all other kinds' words; the corrupted prompt has
@@ -21,8 +21,8 @@ DESCRIPTION = (
 EXAMPLE = Pair(
     clean="They sold roses and other",
     corrupted="They sold apples and other",
-    answers=(" flowers", " plants"),
-    wrong_answers=(" fruits", " tools"),
+    answers=(" flowers",),
+    wrong_answers=(" fruits", " vehicles"),
 )
 KINDS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("fruits", "fruit"),
@@ -32,21 +32,20 @@ KINDS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("animals", "mammals", "creatures"),
      ("dogs", "cats", "horses", "cows", "lions", "tigers", "bears", "wolves", "elephants",
       "rabbits", "monkeys", "goats", "pigs", "sheep")),
-    (("vehicles", "automobiles"), ("cars", "trucks", "buses", "trains", "boats", "vans")),
+    (("vehicles",), ("cars", "trucks", "buses", "trains", "boats", "vans")),
     (("furniture", "furnishings"), ("chairs", "tables", "beds", "sofas", "desks", "couches")),
-    (("instruments", "musical"), ("guitars", "drums", "violins", "flutes", "pianos", "trumpets")),
+    (("instruments",), ("guitars", "drums", "violins", "flutes", "pianos", "trumpets")),
     (("clothes", "clothing", "garments"),
      ("shirts", "pants", "jackets", "dresses", "coats", "shoes", "socks", "gloves")),
-    (("weapons", "arms", "firearms"), ("guns", "rifles", "swords", "bombs", "missiles", "pistols")),
-    (("flowers", "plants"), ("roses", "tulips", "lilies", "daisies", "orchids")),
+    (("weapons", "arms"), ("guns", "rifles", "swords", "bombs", "missiles", "pistols")),
+    (("flowers",), ("roses", "tulips", "lilies", "daisies", "orchids")),
     (("gems", "jewels", "gemstones", "stones"), ("diamonds", "rubies", "pearls", "emeralds")),
-    (("diseases", "illnesses", "conditions", "disorders"),
+    (("diseases", "illnesses", "conditions"),
      ("cancer", "diabetes", "malaria", "asthma", "influenza", "tuberculosis")),
     (("metals", "materials"), ("iron", "copper", "steel", "aluminum", "zinc", "nickel")),
     (("relatives", "family"), ("uncles", "aunts", "cousins", "grandparents")),
-    (("insects", "bugs"), ("ants", "bees", "mosquitoes", "butterflies", "beetles", "flies")),
 )  # fmt: skip
-"""The words of a kind, and examples of it."""
+"""The words of a kind, each of which holds for all its examples and for none of another kind."""
 STARTS = (
     "They sold", "We saw", "She drew", "He wrote about", "They talked about", "The book is about",
     "I know a lot about", "We learned about",
