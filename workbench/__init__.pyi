@@ -51,11 +51,13 @@ from workbench.readouts.answer_curve import answer_curve as answer_curve
 from workbench.readouts.attention import attention_pattern as attention_pattern
 from workbench.readouts.catalogue import READOUTS as READOUTS
 from workbench.readouts.catalogue import read_out as read_out
+from workbench.readouts.circuit_runs import InCircuit as InCircuit
 from workbench.readouts.direct_logit_attribution import (
     direct_logit_attribution as direct_logit_attribution,
 )
 from workbench.readouts.logit_lens import logit_lens as logit_lens
 from workbench.readouts.residual_lens import residual_lens as residual_lens
+from workbench.readouts.target import find_target as find_target
 
 # Sessions.
 from workbench.session.session import Session as Session

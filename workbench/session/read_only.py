@@ -90,7 +90,7 @@ class ReadOnlySession:
         self._lock = lock_of(opened.engine.model)
         self._effects = KnownEffects(seen.state.circuit.graph, opened.eap)
         self._shown_result = shown
-        self.readouts = SessionReadouts(self._engine, self._lock)
+        self.readouts = SessionReadouts(self._engine, self._lock, self._circuit_now)
         self.side_by_side = SideBySide(self._engine, self._lock, self._circuit_now)
         self.assessor = SessionAssessments(
             self._engine, self._lock, self._circuit_now, opened.settings.seed
