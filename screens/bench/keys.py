@@ -152,6 +152,12 @@ READOUT_ACTIONS = (
            "Read one token further on.", READOUTS, id="readouts.next_token"),
     Action("readout('pair')", "greater_than_sign", "< >", "prompt",
            "Read the next prompt.", READOUTS, id="readouts.next_prompt"),
+    Action("readout('run')", "O", "O", "run",
+           "Read the corrupted prompts, the difference from them, the circuit, or that less the "
+           "model.", READOUTS, id="readouts.next_run"),
+    Action("readout('ask')", "Q", "Q", "ask about a token",
+           "Let the readouts answer for any token, and against any other, in place of the answers.",
+           READOUTS, id="readouts.ask"),
     Action("readout('mean')", "0", "0", "mean", "Read the mean over all prompts.", READOUTS,
            id="readouts.mean"),
 )  # fmt: skip

@@ -424,7 +424,7 @@ class BenchScreen(OneOfSeveral):
 
     def action_readout(self, what: str) -> None:
         act = getattr(self.panels.readouts, f"action_{what}")
-        act() if what == "mean" else act(1)
+        act() if what in ("mean", "ask") else act(1)
 
     def action_graph(self) -> None:
         self.dialogs.graph(self.graph_screen())

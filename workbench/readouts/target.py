@@ -52,12 +52,16 @@ class Target:
         return list(right), list(wrong)
 
     @property
-    def words(self) -> str:
-        """Both sides for people: `' Paris' − ' Rome'`, `' Paris' − vocabulary`."""
+    def sides(self) -> tuple[str, str]:
+        """Each side for people: `' Paris'`, `' Rome'`, or `vocabulary`."""
         right = "answers" if self.answers is None else _words(self.answers)
         wrong = "wrong answers" if self.answers is None else "vocabulary"
-        wrong = wrong if self.distractors is None else _words(self.distractors)
-        return f"{right} − {wrong}"
+        return right, wrong if self.distractors is None else _words(self.distractors)
+
+    @property
+    def words(self) -> str:
+        """Both sides: `' Paris' − ' Rome'`."""
+        return " − ".join(self.sides)
 
 
 def _words(side: tuple[tuple[int, str], ...]) -> str:
