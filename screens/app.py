@@ -82,6 +82,7 @@ class WorkbenchApp(App[None]):
         Binding("ctrl+q", "quit", "Leave", show=False, priority=True),
         Binding("ctrl+l", "redraw", "Draw the screen anew", show=False, priority=True),
         Binding("ctrl+g", "overlay", "Letters to go to panels by", show=False, priority=True),
+        Binding("ctrl+y", "prompt_bench", "The prompt bench", show=False, priority=True),
     ]
 
     def __init__(
@@ -327,6 +328,18 @@ class WorkbenchApp(App[None]):
             self.screen.dismiss(None)
         elif places := targets(self.screen):
             self.push_screen(Overlay(places), go)
+
+    def action_prompt_bench(self) -> None:
+        """Type a pair of prompts and see what the circuit makes of it; once more: back."""
+        from screens.prompt_bench.screen import PromptBench
+
+        bench = self.sessions.current
+        if bench is None:
+            self.notify("Open a model and a task first, or go back to a session.", timeout=5)
+        elif isinstance(self.screen, PromptBench):
+            self.screen.dismiss(None)
+        elif not any(isinstance(screen, PromptBench) for screen in self.screen_stack):
+            self.push_screen(PromptBench(bench.session, bench.panels.readouts.pair or 0))
 
     def action_clear_notifications(self) -> None:
         self.clear_notifications()

@@ -23,6 +23,7 @@ class Task:
         notes: what the reader of a result has to know, for example how years were tokenised.
         source: "built in", or the path of a file.
         seed: of the generator; None for a file.
+        left_out: the reason for each pair of a file that was left out when it was read.
     """
 
     name: str
@@ -33,3 +34,4 @@ class Task:
     notes: tuple[str, ...] = ()
     source: str = "built in"
     seed: int | None = None
+    left_out: tuple[str, ...] = ()

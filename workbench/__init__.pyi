@@ -28,10 +28,12 @@ from workbench.pictures.settings import DrawingSettings as DrawingSettings
 # Evaluating.
 from workbench.engine.evaluator import Edit as Edit
 from workbench.engine.evaluator import Evaluator as Evaluator
+from workbench.engine.pair_trial import try_pair as try_pair
 from workbench.engine.patching import edge_effects as edge_effects
 from workbench.engine.patching import node_effects as node_effects
 from workbench.engine.score import CircuitScore as CircuitScore
 from workbench.engine.score import evaluate as evaluate
+from workbench.engine.trial_results import PairTrial as PairTrial
 
 # Discovery.
 from workbench.discovery.catalogue import METHODS as METHODS

@@ -20,6 +20,9 @@ from screens.bench.session_runner import EdgesView, Sweep
 from screens.widgets.changes import put_text
 from workbench.circuits.names import kind_of
 
+OLD = "effects of other pairs, being computed anew…"
+"""What stands in the place of the progress until they are."""
+
 INPUTS = ("qkv", "q", "k", "v")
 
 
@@ -60,8 +63,14 @@ class EdgesPanel(Vertical):
         note: str,
         sweep: Sweep | None,
         stopped: bool,
+        old: bool = False,
     ) -> None:
-        """Say what the table shows. `state` is a sentence on the node: open, expanded, not kept."""
+        """Say what the table shows.
+
+        Args:
+            state: a sentence on the node: open, expanded, not kept.
+            old: the effects are of other pairs.
+        """
         table = self.table
         text = Text()
         text.append(view.node, "bold")
@@ -81,7 +90,10 @@ class EdgesPanel(Vertical):
         text.append("\nthreshold ", "dim")
         text.append(f"{threshold:.3g}", _link("screen.threshold_exactly()"))
         text.append(f": {count(above)} of {count(len(table.all))} pass")
-        text.append("   " + self._progress(sweep, stopped))
+        if old:
+            text.append(f"   {OLD}", "bold")
+        else:
+            text.append("   " + self._progress(sweep, stopped))
         if table.filter:
             text.append(
                 f"\nfilter: {one_line(table.filter.words)} ({count(len(table.rows))})", "bold"

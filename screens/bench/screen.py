@@ -190,13 +190,18 @@ class BenchScreen(OneOfSeveral):
         """Show the session as it stands now; `anew`: the view changed, so sort the table again."""
         status = self.session.status()
         bar = self.query_one("#status", StatusBar)
-        bar.update(status, pending=self.runner.busy)
+        bar.update(status, pending=self.runner.busy, task=self.session.task)
+        if self.session.effects_are_old:
+            self.runner.estimate(self.refresh_all)
         reference = self.session.reference
         bar.show_comparison(self.session.comparison, reference.name if reference else "")
         self.table.compare(reference is not None)
         held = self.session.discoveries.shown
         scored = held is not None and METHODS[held.method].kind != "nodes"
-        self.table.find_by(held.name if held is not None and scored else "")
+        found_by = "" if held is None or not scored else held.name
+        if held is not None and found_by and self.session.discoveries.is_old(held):
+            found_by = f"{found_by}, other pairs"
+        self.table.find_by(found_by)
         self.shown.read_tree()
         self.panels.frontier.show_nodes(self.session.frontier(), closed=status.closed)
         self.edits.threshold = self.session.threshold

@@ -90,6 +90,7 @@ class SessionRunner:
         self._reads = Worker(receiver, "reads", owes=True)
         self._read_once_more = False
         self._laid_out: tuple[int, TreeLayout] | None = None  # of a revision of the circuit
+        self._estimating = False
         self._done = done
         self._failed = failed
         self._progress = progress
@@ -157,6 +158,20 @@ class SessionRunner:
         return TreeLayout.of(self.session.tree(missing=True))
 
     # Sweeps.
+
+    def estimate(self, done: Callable[[], None]) -> None:
+        """Estimate the effects on the session's pairs, unless that is asked for already."""
+        if not self._estimating:
+            self._estimating = True
+            self._sweeps.put(self.session.estimate, lambda _: self._estimated(done), self._unknown)
+
+    def _estimated(self, done: Callable[[], None]) -> None:
+        self._estimating = False
+        done()
+
+    def _unknown(self, error: BaseException) -> None:
+        # What needs the estimates computes them first, and says then why it cannot.
+        self._failed(error_sentence(error))
 
     def look_at(self, view: EdgesView, edges: list[Candidate]) -> None:
         """Compute what of this view is not known yet, unless that is going on already."""

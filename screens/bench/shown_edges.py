@@ -169,6 +169,7 @@ class ShownEdges:
             note=self._note(),
             sweep=self.runner.sweep,
             stopped=self.runner.stopped,
+            old=self.session.effects_are_old,
         )
 
     def _note(self) -> str:

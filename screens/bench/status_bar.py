@@ -74,7 +74,11 @@ class StatusBar(Widget):
         self.title = ""
         self._reference_name = ""
 
-    def update(self, status: Status | None = None, *, pending: bool) -> None:
+    def update(
+        self, status: Status | None = None, *, pending: bool, task: TaskInfo | None = None
+    ) -> None:
+        if task is not None:
+            self.task_info = task
         if status is not None:
             self.status = status
         if self.pending and not pending and self._hold is not None:

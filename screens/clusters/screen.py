@@ -160,8 +160,8 @@ class ClustersScreen(PaneSearch, Screen[None]):
                 lines += prose("These are of other settings: enter finds clusters anew.", width)
             for view in BESIDE if wide else (self.view,):
                 lines += [Text()] if lines else []
-                lines += describe(view, held, row.number, width, self.session.prompts)
-            criteria = describe(BELOW, held, row.number, LIST - 4, self.session.prompts)
+                lines += describe(view, held, row.number, width, held.prompts)
+            criteria = describe(BELOW, held, row.number, LIST - 4, held.prompts)
             put_text(self.query_one("#criteria", Static), Text("\n").join(criteria))
         put_text(self.query_one("#found Static", Static), Text("\n").join(lines))
         if not same:
@@ -177,6 +177,7 @@ class ClustersScreen(PaneSearch, Screen[None]):
         return (
             f"Clusters  {len(found.clusters)} {number_words(found)}, {found.algorithm} · "
             f"{asked.method}, {count(asked.edges)} edges · {seconds(held.seconds)}"
+            f"{' · of other pairs' if self.clusterer.is_old else ''}"
         )
 
     def copies(self) -> Copies:
@@ -184,7 +185,7 @@ class ClustersScreen(PaneSearch, Screen[None]):
         of_list, held = self.query_one(ClusterList).copies(), self.clusterer.held
         if held is None:
             return of_list
-        tables = cluster_tables(held, self.session.prompts)
+        tables = cluster_tables(held, held.prompts)
         return replace(of_list, tables=(*of_list.tables, *tables))
 
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:

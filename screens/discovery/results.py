@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
@@ -50,8 +51,15 @@ class ResultList(LineList[DiscoveryResult]):
 
     HEADING = 1
 
-    def __init__(self, rows: list[DiscoveryResult], shown: DiscoveryResult | None) -> None:
+    def __init__(
+        self,
+        rows: list[DiscoveryResult],
+        shown: DiscoveryResult | None,
+        is_old: Callable[[DiscoveryResult], bool] = lambda result: False,
+    ) -> None:
+        """`is_old`: whether a result was found on other pairs."""
         super().__init__()
+        self.is_old = is_old
         self.rows = rows
         self.shown = shown
         self.index = rows.index(shown) if shown in rows else 0
@@ -83,7 +91,8 @@ class ResultList(LineList[DiscoveryResult]):
         text.append(fit(row.name, 18) + " ")
         text.append(fit(selection_words(row.selection, row.options), 20) + " ")
         text.append(count(row.circuit.n_edges).rjust(7))
-        text.append(faithfulness_words(row).rjust(14))
+        share = "other pairs" if self.is_old(row) else faithfulness_words(row)
+        text.append(share.rjust(14))
         text.append(("all" if row.complete else percent(row.fraction)).rjust(6))
         return text
 
@@ -106,7 +115,8 @@ class Results(Dialog[ResultAnswer]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box wide"):
             yield Static(Text("Results of discoveries"), classes="title")
-            yield ResultList(list(self.session.discoveries.results), self.session.discoveries.shown)
+            held = self.session.discoveries
+            yield ResultList(list(held.results), held.shown, held.is_old)
             yield Static(id="detail")
             yield Static(classes="error")
             for row in (RESULT_ACTIONS[:4], RESULT_ACTIONS[4:]):

@@ -61,6 +61,7 @@ KEPT = {
     "ctrl+q": "leaves everywhere",
     "ctrl+p": "opens the palette everywhere",
     "ctrl+l": "redraws the screen everywhere",
+    "ctrl+y": "opens the prompt bench everywhere",
     "ctrl+g": "puts letters on the panels everywhere",
 }
 """Keys that keep their meaning, and what it is."""

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from textual.content import Content
 
-from screens.base.tokens import fit
+from screens.base.tokens import fit, show_token
 from screens.readouts.text import QUIET, lines, link
 from workbench.readouts.catalogue import Readout
 from workbench.readouts.runs import RUN_WORDS
+
+if TYPE_CHECKING:
+    from screens.readouts.requests import Prompts
+    from workbench.session.session import Session
 
 PLACE = 36
 """Cells of the position where both selectors stand on one line: enough for the longest token."""
@@ -97,3 +102,24 @@ def _selectors(reading: Reading, pending: bool, width: int) -> list[Content]:
         waiting = Content.styled(word if len(word) <= room else "…", "bold")
         rows[-1] = last.extend_right(max(1, room + 1 - waiting.cell_length)) + waiting
     return rows
+
+
+class Reader(Protocol):
+    """What reads: of which session, which prompt, which position."""
+
+    session: Session | None
+    pair: int | None
+    position: int
+    prompts: Prompts | None
+
+
+def token_at(reader: Reader) -> str:
+    """The token at the position: the prompt's, or the one that all prompts share."""
+    token: str | None = None
+    if reader.session is not None and reader.pair is not None:
+        prompt = reader.session.prompts(reader.pair).clean
+        if len(prompt) >= -reader.position:
+            token = prompt[reader.position]
+    elif reader.prompts is not None:
+        token = reader.prompts.shared.get(reader.position)
+    return "" if token is None else " " + show_token(token, 12)

@@ -21,11 +21,10 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
-from screens.base.tokens import show_token
 from screens.base.worker import Worker, error_sentence
 from screens.readouts.copies import readout_copies
 from screens.readouts.curve_plot import has_scale, plot_curve
-from screens.readouts.head import Reading, draw_head
+from screens.readouts.head import Reading, draw_head, token_at
 from screens.readouts.keys import HELP, MOVES
 from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
 from screens.readouts.result import draw_result
@@ -93,6 +92,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.session: Session | None = None
+        self._pairs = ""  # by what the set of pairs is known that it reads
         self.node: str | None = None
         self.position = -1
         self.pair: int | None = None
@@ -102,7 +102,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
         self._views = tuple(READOUTS.values())
         self._view = 0
         self._pending = False
-        self._prompts: Prompts | None = None
+        self.prompts: Prompts | None = None
         self._results: OrderedDict[ReadoutRequest, ReadoutResult | str] = OrderedDict()
         self._shown: ReadoutResult | str | None = None
         self._computing: ReadoutRequest | None = None
@@ -148,11 +148,16 @@ class Readouts(PaneSearch, Widget, can_focus=True):
         """Read this component, as soon as the selection stands still."""
         wish = self.wish()  # another one than before, if it is of a circuit that has changed
         if session is not self.session:
-            self.session, self._prompts, self.pair, self.position = session, None, None, -1
+            self.session, self.prompts, self.pair, self.position = session, None, None, -1
             self.target, self._asked = None, ("", "")
             self._results.clear()
+        elif self._pairs != session.pairs_digest:
+            self.prompts = None
+            if self.pair is not None and self.pair >= session.task.n_pairs:
+                self.pair = None
         elif node == self.node and (isinstance(wish, str) or self._wished == wish):
             return
+        self._pairs = session.pairs_digest
         self.node = node
         self._want()
 
@@ -165,7 +170,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             n_pairs = self.session.task.n_pairs
             self.pair = pair if pair is not None and 0 <= pair < n_pairs else None
             if position < -1:
-                self._prompts = self._prompts or Prompts.of(self.session)
+                self.prompts = self.prompts or Prompts.of(self.session)
             self.position = max(-self._longest(), min(-1, position))
         self._want()
 
@@ -188,6 +193,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             run,
             self.target if view.asks else None,
             self.session.status().revision if "circuit" in run else None,
+            self.session.pairs_digest,
         )
 
     def _want(self) -> None:
@@ -224,14 +230,14 @@ class Readouts(PaneSearch, Widget, can_focus=True):
         if self._computing is not None or wish in self._results:
             return
         self._computing = wish
-        known_prompts = self._prompts
+        known_prompts = self.prompts
 
         def work() -> tuple[Prompts, ReadoutResult]:
             return known_prompts or Prompts.of(session), compute(session, wish)
 
         def done(result: tuple[Prompts, ReadoutResult]) -> None:
             if session is self.session:
-                self._prompts = result[0]
+                self.prompts = result[0]
             self._finished(session, wish, result[1])
 
         def failed(error: BaseException) -> None:
@@ -302,7 +308,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
         n_pairs = 0 if self.session is None else self.session.task.n_pairs
         place = None
         if self.view.by_position or self.view.name == "attention":
-            place = f"{index(self.position)}{self._token()}"
+            place = f"{index(self.position)}{token_at(self)}"
         run = self.run if self.run in self.view.runs else None
         asked = "answers" if self.target is None else self.target.words
         reading = Reading(place, self.pair, n_pairs, run, asked if self.view.asks else None)
@@ -310,17 +316,6 @@ class Readouts(PaneSearch, Widget, can_focus=True):
         self.query_one("#readout-head", Static).update(
             draw_head(self._views, self._view, reading, pending, width)
         )
-
-    def _token(self) -> str:
-        """The token at the position: the prompt's, or the one that all prompts share."""
-        token: str | None = None
-        if self.session is not None and self.pair is not None:
-            prompt = self.session.prompts(self.pair).clean
-            if len(prompt) >= -self.position:
-                token = prompt[self.position]
-        elif self._prompts is not None:
-            token = self._prompts.shared.get(self.position)
-        return "" if token is None else " " + show_token(token, 12)
 
     def _show(self, result: ReadoutResult | str) -> None:
         """Draw a result, or a sentence in its place."""
@@ -426,7 +421,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
         """Positions that can be chosen: those of the prompt, or of every prompt."""
         if self.session is not None and self.pair is not None:
             return len(self.session.prompts(self.pair).clean)
-        return self._prompts.shortest if self._prompts is not None else 1
+        return self.prompts.shortest if self.prompts is not None else 1
 
     def search_pane(self) -> ScrollableContainer:
         return self._body

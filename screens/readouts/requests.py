@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import Cancelled
 from workbench.readouts.results import (
     AnswerCurve,
     AttentionPattern,
@@ -38,6 +39,7 @@ class ReadoutRequest:
         run: one of `workbench.readouts.runs.RUNS`.
         target: what is asked about in place of the task's answers.
         revision: of the circuit, where it is read.
+        pairs: by what the set of pairs is known.
     """
 
     view: str
@@ -47,6 +49,7 @@ class ReadoutRequest:
     run: str = "clean"
     target: Target | None = None
     revision: int | None = None
+    pairs: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,18 @@ class Prompts:
 
 
 def compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:
-    """Compute a wish. For a thread."""
+    """Compute a wish. For a thread.
+
+    Raises:
+        Cancelled: the session went to other pairs than it is wished of.
+    """
+    result = _compute(session, wish)
+    if wish.pairs and wish.pairs != session.pairs_digest:
+        raise Cancelled
+    return result
+
+
+def _compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:
     readouts, node, pair = session.readouts, wish.node or "", wish.pair
     position = -1 if wish.position is None else wish.position
     of: dict[str, Any] = {"pair": pair}

@@ -28,14 +28,20 @@ ANSWERS_SHOWN = 8
 
 def draw_pair(pair: PromptView, width: int) -> Text:
     """Both prompts in columns of tokens, wrapped at `width`; carets stand where they differ."""
+    text = draw_columns(list(zip_longest(pair.clean, pair.corrupted)), width)
+    for label, words in (("answers", pair.answers), ("wrong", pair.wrong_answers)):
+        text.append(f"\n{label:<{LABEL}}", "dim")
+        text.append(fit(_listed(words), max(10, width - LABEL)))
+    text.rstrip()
+    return text
+
+
+def draw_columns(both: Sequence[tuple[str | None, str | None]], width: int) -> Text:
+    """Tokens of two prompts above one another; None where one of them has none."""
     columns = [
-        (
-            show_token(clean) if clean is not None else "",
-            show_token(other) if other is not None else "",
-        )
-        for clean, other in zip_longest(pair.clean, pair.corrupted)
+        tuple(show_token(token) if token is not None else "" for token in pair) for pair in both
     ]
-    same = [a == b for a, b in zip_longest(pair.clean, pair.corrupted)]
+    same = [clean == other for clean, other in both]
     text = Text(no_wrap=True)
     start = 0
     while start < len(columns):
@@ -59,9 +65,6 @@ def draw_pair(pair: PromptView, width: int) -> Text:
                     text.append(fit("" if same[i] else "^" * cells, cells + 1), "bold")
             text.append("\n")
         start = end
-    for label, words in (("answers", pair.answers), ("wrong", pair.wrong_answers)):
-        text.append(f"{label:<{LABEL}}", "dim")
-        text.append(fit(_listed(words), max(10, width - LABEL)) + "\n")
     text.rstrip()
     return text
 

@@ -30,6 +30,7 @@ SCREENS = {
     "The assessment": "screens.assessment.keys",
     "Circuits side by side": "screens.side_by_side.keys",
     "The history": "screens.history.keys",
+    "The prompt bench": "screens.prompt_bench.keys",
     "Clusters": "screens.clusters.keys",
     "Results of discoveries": "screens.discovery.keys",
     "The setup": "screens.setup.keys",

@@ -42,6 +42,10 @@ class Stopwatch:
         self.forward_seconds: list[float] = []
         self.backward_seconds: list[float] = []
 
+    def of(self, batch: Batch) -> Stopwatch:
+        """One that times the same model on another batch."""
+        return Stopwatch(self._plain, batch, self._device)
+
     def seconds(self, work: Callable[[], object]) -> float:
         """How long a piece of work takes."""
         synchronize(self._device)

@@ -40,6 +40,7 @@ from workbench.cli.readout import readout
 from workbench.cli.report import report
 from workbench.cli.sessions import app as sessions
 from workbench.cli.sessions import resume
+from workbench.cli.try_pair import try_pair
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 
@@ -186,6 +187,7 @@ app.command()(expand)
 app.command()(clusters)
 app.command()(assess)
 app.command()(readout)
+app.command("try")(try_pair)
 app.command()(history)
 app.command()(draw)
 app.command()(bench)

@@ -46,6 +46,10 @@ Mismatch = Annotated[
     Literal["refuse", "drop"],
     typer.Option(help="What becomes of pairs whose prompts differ in token length."),
 ]
+DropBad = Annotated[
+    bool,
+    typer.Option("--drop-bad", help="Leave out every pair that cannot be used; say how many."),
+]
 Ablation = Annotated[
     str, typer.Option(help=f"What an edge left out carries: {', '.join(ABLATIONS)}.")
 ]
@@ -74,6 +78,7 @@ _BLOCK: dict[str, Any] = {
     "revision": Revision,
     "bos": Bos,
     "mismatch": Mismatch,
+    "drop_bad": DropBad,
     "ablation": Ablation,
     "means": Means,
 }

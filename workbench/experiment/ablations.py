@@ -26,6 +26,11 @@ class Ablation:
     cells: str | None = None
 
     @property
+    def needs_corrupted(self) -> bool:
+        """Whether it makes use of the corrupted prompts."""
+        return self.name == PATCHING
+
+    @property
     def takes_means(self) -> bool:
         """Whether a data set can be named over which the means are taken."""
         return self.cells is not None

@@ -22,13 +22,17 @@ from workbench.experiment.faithfulness import faithfulness
 from workbench.experiment.means import Means, means_over
 from workbench.metrics.catalogue import check_metric
 from workbench.metrics.metric import Answers, Metric
-from workbench.transformer.recording import Recording, record
+from workbench.transformer.recording import Recording, record, record_together
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
     from workbench.transformer.parts import ModelParts
+
+
+TOGETHER = 128
+"""Tokens of prompts up to which two runs are as fast as one, so that both are run at once."""
 
 
 class Evaluation:
@@ -69,8 +73,12 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """Share of pairs whose best answer has a higher logit than the best wrong answer."""
-        return float(self._whole[0].mean())
+        """Share of pairs whose best answer has a higher logit than the best wrong answer.
+
+        Of the pairs that have answers; not a number if none has.
+        """
+        known = self._whole[0][~np.isnan(self._whole[0])]
+        return float(known.mean()) if known.size else float("nan")
 
     @property
     def kl(self) -> float:
@@ -94,11 +102,13 @@ class Experiment:
         progress: told the fraction done.
         means: over whose clean prompts a mean ablation's means are taken; None: over the batch's
             own.
+        like: an experiment whose means are taken as they are, see `beside`.
 
     Attributes:
         recordings: one per group of `batch`.
         metrics: one per group.
         means: as given.
+        stand_ins: the means themselves; None for an ablation that takes none.
         unmatched: tokens for which context-aware means had no data at their position, so that the
             positional mean stands in.
         clean, corrupted: how the two runs score.
@@ -114,12 +124,14 @@ class Experiment:
         ablation: str = "patching",
         progress: Callable[[float], None] | None = None,
         means: Batch | None = None,
+        like: Experiment | None = None,
     ) -> None:
         self.model = model
         self.batch = batch
         self.metric_name = check_metric(metric)
         self.ablation = check_ablation(ablation)
         self.means = means
+        self.stand_ins: Means | None = None if like is None else like.stand_ins
         self.unmatched = 0
         self.parts: ModelParts = model.parts
         self.graph: Graph = model.graph
@@ -134,8 +146,12 @@ class Experiment:
                 if progress is not None:
                     progress(offset + share * fraction)
 
+            both = (group.clean, group.corrupted, group.first_difference)
+            small = like is not None and group.clean.numel() <= TOGETHER
             self.recordings.append(
-                record(self.parts, group.clean, group.corrupted, group.first_difference, tick=tick)
+                record_together(self.parts, *both)
+                if small
+                else record(self.parts, *both, tick=tick)
             )
             done += len(group.indices)
         if ablation != PATCHING:
@@ -158,8 +174,9 @@ class Experiment:
 
     def _ablate(self, source: Batch | None) -> None:
         """Put runs of constants in the place of the corrupted runs."""
-        means = None
-        if ABLATIONS[self.ablation].takes_means:
+        means = self.stand_ins
+        missed = 0 if means is None else means.missing
+        if ABLATIONS[self.ablation].takes_means and means is None:
             if source is not None:
                 means = means_over(self.parts, self.ablation, source)
             else:
@@ -170,7 +187,18 @@ class Experiment:
             record_ablated(self.parts, recording, group.clean, means)
             for recording, group in zip(self.recordings, self.batch.groups, strict=True)
         ]
-        self.unmatched = 0 if means is None else means.missing
+        self.stand_ins = means
+        self.unmatched = 0 if means is None else means.missing - missed
+
+    def beside(self, batch: Batch) -> Experiment:
+        """Other pairs, run as these are: by the same metric and ablation, and with the same means.
+
+        Raises:
+            WorkbenchError: the means are taken position by position, and none is of such a length.
+        """
+        return Experiment(
+            self.model, batch, self.metric_name, self.ablation, means=self.means, like=self
+        )
 
     def with_metric(self, metric: str) -> Experiment:
         """The same runs scored by another metric; nothing is run again."""

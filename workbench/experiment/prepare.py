@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from tasks.task import Task
 from workbench.base.progress import Progress, silent
 from workbench.experiment.ablations import check_means
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
+from workbench.prompts.checks import Needs
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Evaluation, Experiment
@@ -29,6 +31,9 @@ small.
 
 DATA_PAIRS = 128
 """Prompts made of a built-in task whose means are asked for."""
+
+CLEAN_ALONE = Needs(corrupted=False, answers=False, wrong_answers=False)
+"""What means are taken over needs."""
 
 NO_MEMORY = "There is not enough memory for so many pairs at once: take fewer, or a smaller dtype."
 
@@ -52,7 +57,6 @@ def prepare(
     """
     from workbench.base.failures import memory_errors
     from workbench.experiment.experiment import Experiment
-    from workbench.prompts.batch import make_batch
 
     settings = ExperimentSettings.of(model, task, settings, **choices)
     say = progress or silent
@@ -61,14 +65,8 @@ def prepare(
             task, model, pairs=settings.pairs, seed=settings.seed, metric=settings.metric
         )
     with memory_errors(NO_MEMORY):
-        batch = make_batch(
-            task,
-            model.tokenizer,
-            prepend_bos=settings.bos,
-            device=model.device,
-            mismatch=settings.mismatch,
-        )
-        for warning in (*model.info.notes, *filter(None, [batch.unknown])):
+        batch = task_batch(model, task, settings)
+        for warning in (*model.info.notes, *batch.warnings):
             warnings.warn(warning, stacklevel=3)
         return Experiment(
             model,
@@ -78,6 +76,25 @@ def prepare(
             means=means_batch(model, settings),
             progress=lambda fraction: say("Recording both runs", fraction),
         )
+
+
+def task_batch(model: Model, task: Task, settings: ExperimentSettings) -> Batch:
+    """A task's prompts as tokens of a model.
+
+    Raises:
+        WorkbenchError: a pair cannot be used and is not to be left out, or none is left.
+    """
+    from workbench.prompts.batch import make_batch
+
+    return make_batch(
+        task,
+        model.tokenizer,
+        prepend_bos=settings.bos,
+        device=model.device,
+        mismatch=settings.mismatch,
+        drop_bad=settings.drop_bad,
+        needs=settings.needs(settings.metric or task.metric, model.positions),
+    )
 
 
 def load_task(
@@ -121,7 +138,12 @@ def means_batch(model: Model, settings: ExperimentSettings) -> Batch | None:
     pairs = None if find_task(source) is None else DATA_PAIRS
     task = load_task(source, model, pairs=pairs, seed=settings.seed)
     return make_batch(
-        task, model.tokenizer, prepend_bos=settings.bos, device=model.device, mismatch="drop"
+        task,
+        model.tokenizer,
+        prepend_bos=settings.bos,
+        device=model.device,
+        drop_bad=True,
+        needs=replace(CLEAN_ALONE, positions=model.positions),
     )
 
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from tasks.task import Task
 from workbench.base.progress import Progress
-from workbench.experiment.ablations import check_ablation, check_means
+from workbench.experiment.ablations import ABLATIONS, check_ablation, check_means
+from workbench.metrics.catalogue import find_metric
+from workbench.prompts.checks import Needs
 
 if TYPE_CHECKING:
     from workbench.models.model import Model
@@ -25,6 +27,7 @@ class RunChoices(TypedDict, total=False):
     metric: str | None
     bos: bool | None
     mismatch: Literal["refuse", "drop"]
+    drop_bad: bool
     ablation: str
     means: str | None
 
@@ -56,6 +59,7 @@ class ExperimentSettings:
         device, dtype, revision: as `load_model` takes them; None: the defaults.
         bos: whether a BOS token is prepended; None: as the tokenizer does by itself.
         mismatch: 'refuse' or 'drop' pairs whose two prompts differ in token length.
+        drop_bad: leave out every pair that cannot be used, whatever the reason.
         ablation: what takes the place of an edge that is not in the circuit.
         means: the task or file over whose clean prompts a mean ablation's means are taken; None:
             over those that are evaluated.
@@ -73,6 +77,7 @@ class ExperimentSettings:
     revision: str | None = None
     bos: bool | None = None
     mismatch: Literal["refuse", "drop"] = "refuse"
+    drop_bad: bool = False
     ablation: str = "patching"
     means: str | None = None
 
@@ -88,6 +93,24 @@ class ExperimentSettings:
         if settings is None:
             settings = cls(model.name, task.name if isinstance(task, Task) else os.fspath(task))
         return replace(settings, **choices)
+
+    def needs(self, metric: str, positions: int | None = None) -> Needs:
+        """What is asked of a pair.
+
+        Args:
+            metric: the one in use.
+            positions: as `Model.positions`.
+
+        Raises:
+            WorkbenchError: there is no such metric or ablation.
+        """
+        kind = find_metric(metric)
+        return Needs(
+            corrupted=ABLATIONS[check_ablation(self.ablation)].needs_corrupted,
+            answers=kind.answers,
+            wrong_answers=kind.wrong_answers,
+            positions=positions,
+        )
 
     def checked(self) -> ExperimentSettings:
         """These settings, if all that can be said before anything is loaded speaks for them.

@@ -21,6 +21,8 @@ class MetricKind:
         name: as it is asked for.
         definition: shown beside every number.
         in_steps: it changes in steps, so that its slope is zero wherever there is one.
+        answers, wrong_answers: whether a pair has to have such; one that has none is scored by what
+            it has.
         compute: of a plug-in's, the function from logits [pair, alternative, vocabulary] and the
             `Answers` of the pairs to the metric [pair, alternative], as "package.module:name";
             None for those that `Metric` computes itself.
@@ -30,6 +32,8 @@ class MetricKind:
     definition: str
     in_steps: bool = False
     compute: str | None = None
+    answers: bool = True
+    wrong_answers: bool = True
 
 
 BUILT_IN = (
@@ -40,12 +44,19 @@ BUILT_IN = (
     MetricKind(
         "prob_diff",
         "summed probability of the answers minus that of the wrong answers, last position",
+        wrong_answers=False,
     ),
-    MetricKind("kl", "KL(model || circuit), summed over the vocabulary, in nats, last position"),
+    MetricKind(
+        "kl",
+        "KL(model || circuit), summed over the vocabulary, in nats, last position",
+        answers=False,
+        wrong_answers=False,
+    ),
     MetricKind(
         "accuracy",
         "share of pairs whose best answer has a higher logit than the best wrong answer",
         in_steps=True,
+        wrong_answers=False,
     ),
 )
 

@@ -198,7 +198,7 @@ class Metric:
         """1 where the best answer's logit beats the best wrong answer's, else 0.
 
         It is [pair, alternative]. Without wrong answers to beat, the best answer has to be the best
-        of the whole vocabulary.
+        of the whole vocabulary; without any answer it is not a number.
         """
 
         def best(ids: Tensor, weight: Tensor) -> Tensor:
@@ -207,7 +207,9 @@ class Metric:
         right = best(self.answers.right, self.answers.right_weight)
         wrong = best(self.answers.wrong, self.answers.wrong_weight)
         alone = (self.answers.wrong_weight.sum(-1) == 0)[:, None]
-        return torch.where(alone, right >= logits.amax(-1), right > wrong).to(logits.dtype)
+        correct = torch.where(alone, right >= logits.amax(-1), right > wrong).to(logits.dtype)
+        unanswered = (self.answers.right_weight.sum(-1) == 0)[:, None]
+        return correct.masked_fill(unanswered, float("nan"))
 
     def everything(self, final: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Metric, accuracy and KL, each [pair], of final residuals [pair, d_model].

@@ -70,6 +70,12 @@ class Model:
     info: ModelInfo
     chosen: ModelChoice | None = None
 
+    @property
+    def positions(self) -> int | None:
+        """How many tokens a prompt may have; None where positions are looked up in no table."""
+        longest = getattr(self.hf.config, "max_position_embeddings", None)
+        return None if self.parts.position_embedding is None or not longest else int(longest)
+
     @classmethod
     def from_hf(
         cls,

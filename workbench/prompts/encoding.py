@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from tasks.tokens import single_token
+from tasks.tokens import continuation, single_token
 from workbench.base.text import printable
 from workbench.errors import WorkbenchError
 
@@ -92,6 +92,11 @@ class Encoding:
                 yield ids[-1]
             else:
                 yield single_token(self.tokenizer, prompt, text)
+
+    def joins(self, prompt: str, text: str) -> bool:
+        """Whether `text` right after `prompt` is one token, and known."""
+        ids = continuation(self.tokenizer, last_words(prompt), text)
+        return ids is not None and len(ids) == 1 and ids[0] != self.tokenizer.unk_token_id
 
     def _plain(self, texts: list[str]) -> list[list[int]]:
         made: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]

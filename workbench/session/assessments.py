@@ -84,8 +84,9 @@ class SessionAssessments:
         if part.compares:
             raise WorkbenchError(f"{part.title} needs several circuits: compare them instead.")
         started = perf_counter()
-        circuit, revision = self._circuit()
-        with failures_as_sentences():
+        with self._lock.background(), failures_as_sentences():
+            # Of one moment, the pairs too.
+            circuit, revision = self._circuit()
             from workbench.assessment.ask import ask
             from workbench.assessment.assess import check_circuit, check_experiment
 

@@ -14,11 +14,22 @@ from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.session.command import KINDS, NO_CHANGE, Command
 from workbench.session.command import into as _into
+from workbench.session.pair_commands import AddPairs, ChangePair, PutAside, RemovePairs
 from workbench.session.reference import Reference, shown
 from workbench.session.rule_commands import ExpandAll, Prune
 from workbench.session.state import Change
 
-__all__ = ["KINDS", "NO_CHANGE", "Command", "ExpandAll", "Prune"]
+__all__ = [
+    "KINDS",
+    "NO_CHANGE",
+    "AddPairs",
+    "ChangePair",
+    "Command",
+    "ExpandAll",
+    "Prune",
+    "PutAside",
+    "RemovePairs",
+]
 
 
 @dataclass(frozen=True, kw_only=True)

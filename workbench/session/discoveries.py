@@ -28,6 +28,7 @@ from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.carry_out import CarryOut
 from workbench.session.journal import Journal
+from workbench.session.pair_runs import PairRuns
 from workbench.session.priority_lock import PriorityLock
 from workbench.session.proposal import Proposed, accepted, proposed
 from workbench.session.result_files import ResultFiles
@@ -55,6 +56,7 @@ class Discoveries:
         journal: Journal,
         *,
         circuit: Callable[[], Circuit],
+        runs: Callable[[], PairRuns],
         carry_out: CarryOut,
         exported: Callable[[Path], None],
     ) -> None:
@@ -62,6 +64,7 @@ class Discoveries:
 
         Args:
             circuit: the session's present one; not altered here.
+            runs: the pairs that the session is at.
             carry_out: carries out a command.
             exported: told each file that was written.
         """
@@ -69,6 +72,7 @@ class Discoveries:
         self._lock = lock
         self._journal = journal
         self._circuit = circuit
+        self._runs = runs
         self._carry_out = carry_out
         self._exported = exported
         self._graph = circuit().graph
@@ -111,7 +115,9 @@ class Discoveries:
         findings = Findings.of(self._graph, chosen.name, self._engine.experiment.metric_name)
         fraction, failure = 0.0, ""
         began = perf_counter()
-        work = self._engine.discovery(chosen, findings, options)
+        with self._lock.background():
+            runs = self._runs()
+            work = self._engine.discovery(chosen, findings, options)
         try:
             while not (cancel is not None and cancel.is_set()):
                 with self._lock.background():
@@ -144,9 +150,10 @@ class Discoveries:
                 seconds=seconds,
                 failure=failure,
                 selected=select(findings, selection),
+                pairs=runs.digest,
             )
             try:
-                result = replace(result, **self._value(result.circuit))
+                result = replace(result, **self._value(result.circuit, runs))
                 self._files.save(result)
             except WorkbenchError as error:  # what was found is of use all the same
                 result = replace(result, failure=failure or str(error))
@@ -167,11 +174,15 @@ class Discoveries:
         request = asked.checked(metric=experiment.metric_name, ablation=experiment.ablation)
         return request.options
 
-    def _value(self, circuit: Circuit) -> dict[str, Any]:
-        scores = self._engine.score(circuit)
+    def _value(self, circuit: Circuit, runs: PairRuns) -> dict[str, Any]:
+        scores = self._engine.score(circuit, runs.experiment)
         return {"metric": scores.metric, "faithfulness": scores.faithfulness}
 
     # The results.
+
+    def is_old(self, result: DiscoveryResult) -> bool:
+        """It was found on other pairs than the session is at now."""
+        return bool(result.pairs) and result.pairs != self._runs().digest
 
     def result(self, number: int) -> DiscoveryResult:
         """Raises WorkbenchError if there is no result of this number."""
@@ -207,12 +218,15 @@ class Discoveries:
             result = self.result(number)
             self.check(result.method, result.options, selection)
             selected = select(result.found, selection)
+            # On other pairs than it was found on it would be another number than is said.
+            unknown = {"metric": None, "faithfulness": None}
+            old = self.is_old(result)
             return self._replace(
                 result,
                 selection=selection,
                 selected=selected,
                 refused=frozenset(),
-                **self._value(selected.circuit),
+                **(unknown if old else self._value(selected.circuit, self._runs())),
             )
 
     def _replace(self, result: DiscoveryResult, **changes: Any) -> DiscoveryResult:
@@ -279,6 +293,11 @@ class Discoveries:
         from workbench.formats import save_circuit
 
         result = self.result(number)
+        if self.is_old(result):
+            raise WorkbenchError(
+                f"{result.name} was found on other pairs: go back to them (undo, or the history) "
+                "to write it with where it comes from."
+            )
         with self._lock.background(), failures_as_sentences():
             request = DiscoveryRequest(result.method, result.options, result.selection)
             found = discovery_from(self._engine.experiment, result.found, request, result.seconds)

@@ -6,6 +6,7 @@ Pure functions: they compute no metric and write nothing down.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -133,7 +134,7 @@ def toggle_node(state: State, node: str) -> State:
     if out_of or into:
         shelf[node] = (*out_of, *into)
         dropped = state.with_edges(drop=shelf[node])
-        return State(dropped.circuit, state.threshold, shelf)
+        return replace(dropped, dropped_nodes=shelf)
     if node not in shelf:
         raise WorkbenchError(f"{node} has no edges in the circuit; keep an edge out of it first.")
     edges = [edge for edge in shelf.pop(node) if edge_ends(edge)[1] not in circuit.open]
@@ -142,7 +143,7 @@ def toggle_node(state: State, node: str) -> State:
             f"What {node} fed has been reopened; expand that again to choose it there."
         )
     restored = state.with_edges(keep=edges)
-    return State(restored.circuit, state.threshold, shelf)
+    return replace(restored, dropped_nodes=shelf)
 
 
 def reopen(state: State, node: str, inputs: str) -> State:
@@ -154,7 +155,7 @@ def set_threshold(state: State, value: float) -> State:
     """Set the threshold. Raises WorkbenchError for what is no number from 0 up."""
     if not (np.isfinite(value) and value >= 0):
         raise WorkbenchError(f"A threshold is a number from 0 up, not {value}.")
-    return State(state.circuit, float(value), state.dropped_nodes)
+    return replace(state, threshold=float(value))
 
 
 def set_group(state: State, name: str, nodes: Sequence[str], role: str) -> State:
@@ -233,11 +234,11 @@ def load(state: State, circuit: Circuit) -> State:
     new.notes = dict(circuit.notes or state.circuit.notes)
     for destination in new.open:
         new.mask[:, state.circuit.graph.destination_index(destination)] = False
-    return State(new, state.threshold)
+    return replace(state, circuit=new, dropped_nodes={})
 
 
 def clear(state: State) -> State:
     """Open everything; groups, notes and the threshold stay."""
     start = Circuit.start(state.circuit.graph)
     start.groups, start.notes = state.circuit.groups, dict(state.circuit.notes)
-    return State(start, state.threshold)
+    return replace(state, circuit=start, dropped_nodes={})

@@ -144,9 +144,9 @@ class Expander:
             self._record(self._run, STOPPED)
 
     def give_way(self, edit: Callable[[State], State]) -> None:
-        """`conclude` before a command that makes this edit, if that edits the circuit."""
+        """`conclude` before a command that makes this edit, if that changes circuit or pairs."""
         state = self._seen().state
-        if self._run is not None and Change.between(state, edit(state)).edits_circuit:
+        if self._run is not None and Change.between(state, edit(state)).edits_value:
             self.conclude()
 
     def end(self) -> None:
@@ -156,6 +156,7 @@ class Expander:
 
     def _begin(self, rule: str, value: float | None, setting: str) -> _Run:
         seen = self._seen()
+        self._effects.estimate()
         if value is None:
             default = find_rule(rule).value.default
             value = seen.state.threshold if default is None else default

@@ -8,19 +8,33 @@ from typing import Any
 
 import numpy as np
 
-from workbench.experiment.provenance import now, origin
+from tasks.task import Task
+from workbench.experiment.provenance import digest, now, origin
 from workbench.session.commands import Command
+from workbench.session.known_effects import Matrix
 from workbench.session.open import Opened
 from workbench.session.read_only import Snapshot
-from workbench.session.views import Status
+
+
+def original(task: Task) -> dict[str, Any]:
+    """The task as it was loaded, where a session changed its pairs; the commands say how."""
+    return {
+        "source": task.source,
+        "seed": task.seed,
+        "pairs": len(task.pairs),
+        "pairs_sha256": digest(task),
+    }
+
 
 SCORES = "EAP estimate of the change of the metric when the edge is corrupted"
 
 
-def provenance(opened: Opened, status: Status, done: Sequence[Command]) -> dict[str, Any]:
+def provenance(opened: Opened, seen: Snapshot, done: Sequence[Command]) -> dict[str, Any]:
     """Plain values: model, task, metric, ablation, seed, versions, evaluation and commands."""
-    settings = opened.settings
-    made = origin(opened.engine.experiment, settings.seed)
+    settings, status = opened.settings, seen.status
+    made = origin(seen.runs.experiment, settings.seed)
+    if seen.runs.task is not opened.task:
+        made["task"]["changed_from"] = original(opened.task)
     # As it was asked for: the whole path of what lies locally.
     made["model"] |= {"name": settings.model, "revision": settings.revision}
     return made | {
@@ -42,7 +56,12 @@ def provenance(opened: Opened, status: Status, done: Sequence[Command]) -> dict[
 
 
 def export(
-    path: Path, format: str, seen: Snapshot, opened: Opened, done: Sequence[Command]
+    path: Path,
+    format: str,
+    seen: Snapshot,
+    opened: Opened,
+    done: Sequence[Command],
+    eap: Matrix,
 ) -> tuple[str, ...]:
     """Write the circuit with its provenance and the EAP estimates as scores.
 
@@ -59,7 +78,7 @@ def export(
 
     circuit = seen.state.circuit.copy()
     kept = circuit.mask if find_format(format).scores == "kept" else np.ones_like(circuit.mask)
-    circuit.scores = np.where(kept, opened.eap, np.float32(np.nan))
-    circuit.provenance = provenance(opened, seen.status, done)
+    circuit.scores = np.where(kept, eap, np.float32(np.nan))
+    circuit.provenance = provenance(opened, seen, done)
     save_circuit(circuit, path, format=format)
     return losses(circuit, format)

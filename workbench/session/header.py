@@ -10,20 +10,21 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tasks.pair import Pair
 from tasks.task import Task
-from workbench.base.json_values import string, strings
+from workbench.base.json_values import strings
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.experiment.faithfulness import faithfulness
 from workbench.experiment.provenance import now, versions
 from workbench.experiment.settings import ExperimentSettings
 from workbench.session.open import Opened
+from workbench.session.pair_set import pair_from_json
 from workbench.session.state_tree import Measured
 from workbench.session.views import TaskInfo
 
 SETTINGS = (
-    *("model", "revision", "dtype", "device", "bos", "mismatch", "ablation", "seed", "means"),
+    *("model", "revision", "dtype", "device", "bos", "mismatch", "drop_bad"),
+    *("ablation", "seed", "means"),
 )
 """Those that a journal keeps; it holds the task with its pairs and metric besides."""
 
@@ -86,28 +87,32 @@ class Header:
         """What is known of the state in which everything is open: it is the whole model."""
         return at_start(self.created, self.model_metric, self.corrupted_metric)
 
-    def differs(self, info: TaskInfo) -> str:
-        """A sentence if the model's metric is not what it was, else nothing."""
-        was = self.model_metric - self.corrupted_metric
+    def metrics(self, measured: Measured) -> tuple[float, float]:
+        """The model's metric and that of the corrupted run on the pairs of a state."""
+        if measured.clean is None or measured.corrupted is None:
+            return self.model_metric, self.corrupted_metric
+        return measured.clean, measured.corrupted
+
+    def differs(self, info: TaskInfo, measured: Measured) -> str:
+        """A sentence if the model's metric is not what it was, else nothing.
+
+        `measured`: of the state that the session is in, which may have pairs of its own.
+        """
+        model, corrupted = self.metrics(measured)
+        was = model - corrupted
         is_now = info.model_metric - info.corrupted_metric
         if abs(was - is_now) <= 1e-3 * max(abs(was), abs(is_now)):
             return ""
         return (
-            f"The model's metric was {self.model_metric:.4g} and is {info.model_metric:.4g} now: "
+            f"The model's metric was {model:.4g} and is {info.model_metric:.4g} now: "
             "its weights, or the software, are not the same."
         )
 
 
 def _task(value: dict[str, Any]) -> Task:
-    pairs = tuple(
-        Pair(
-            string(pair["clean"]),
-            string(pair["corrupted"]),
-            strings(pair["answers"]),
-            strings(pair["wrong_answers"]),
-        )
-        for pair in value["pairs"]
-    )
+    pairs = tuple(pair_from_json(pair) for pair in value["pairs"])
     fields = {**value, "pairs": pairs}
-    fields |= {name: strings(value[name]) for name in ("answer_space", "notes")}
+    # Journals of older versions do not say what was left out.
+    lists = {"left_out": [], **value}
+    fields |= {name: strings(lists[name]) for name in ("answer_space", "notes", "left_out")}
     return Task(**fields)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.session.pair_set import PairSet
 from workbench.session.state import DroppedNodes, State
 from workbench.session.state_tree import Node
 
@@ -32,6 +33,7 @@ class Packed:
     notes: Mapping[str, str]
     threshold: float
     dropped_nodes: DroppedNodes
+    pairs: PairSet
 
     @classmethod
     def of(cls, state: State) -> Packed:
@@ -44,6 +46,7 @@ class Packed:
             dict(circuit.notes),
             state.threshold,
             dict(state.dropped_nodes),
+            state.pairs,
         )
 
     def unpacked(self, like: State) -> State:
@@ -55,7 +58,11 @@ class Packed:
             like.circuit.graph, mask, self.open, groups=self.groups, notes=dict(self.notes)
         )
         return replace(
-            like, circuit=circuit, threshold=self.threshold, dropped_nodes=dict(self.dropped_nodes)
+            like,
+            circuit=circuit,
+            threshold=self.threshold,
+            dropped_nodes=dict(self.dropped_nodes),
+            pairs=self.pairs,
         )
 
 

@@ -7,7 +7,8 @@ is known, in units of the metric: the change of its mean over the pairs when the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,37 +25,91 @@ DROP = "drop"
 Matrix = NDArray[np.float32]
 
 
+MOST_SETS = 8
+"""Sets of pairs whose values are kept for when the session comes back to them."""
+
+
+@dataclass(frozen=True)
+class _Values:
+    """What is known of one set of pairs; replaced as a whole when the session goes to another."""
+
+    eap: Matrix
+    old: bool
+    known: dict[str, Matrix]
+
+
 class KnownEffects:
     """The values known of every edge. Reading is safe while another thread adds values.
 
-    Attributes:
-        eap: the estimates for all edges.
+    When the session goes to other pairs, exact values are forgotten and the estimates are old
+    until they are computed again; what is known of pairs that it comes back to is there again.
 
     Glossary: docs/glossary.md#known-effects.
     """
 
-    def __init__(self, graph: Graph, eap: Matrix) -> None:
+    def __init__(
+        self, graph: Graph, eap: Matrix, pairs: str, estimate: Callable[[], Matrix]
+    ) -> None:
+        """Begin with the estimates.
+
+        Args:
+            eap: for all edges.
+            pairs: by what their set is known.
+            estimate: computes the estimates on the pairs that the session is at.
+        """
         self.graph = graph
-        self.eap = eap
+        self._pairs = pairs
+        self._estimate = estimate
         # The kinds with values that the next edit makes stale.
         self._stale: set[str] = set()
-        self._known: dict[str, Matrix] = {kind: self._nothing() for kind in (*SETTINGS, DROP)}
+        self._values = self._begin(eap)
+        self._kept: dict[str, _Values] = {}
 
-    def _nothing(self) -> Matrix:
-        return np.full(self.eap.shape, np.nan, dtype=np.float32)
+    def _begin(self, eap: Matrix, *, old: bool = False) -> _Values:
+        known = {kind: np.full(eap.shape, np.nan, dtype=np.float32) for kind in (*SETTINGS, DROP)}
+        return _Values(eap, old, known)
+
+    @property
+    def eap(self) -> Matrix:
+        """The estimates for all edges."""
+        return self._values.eap
+
+    @property
+    def old(self) -> bool:
+        """The estimates are of other pairs than the session is at."""
+        return self._values.old
+
+    def pairs_changed(self, pairs: str) -> None:
+        """The session is at other pairs."""
+        if pairs == self._pairs:
+            return
+        self.circuit_changed()
+        left = self._values
+        if not left.old:
+            self._kept[self._pairs] = left
+            while len(self._kept) > MOST_SETS:
+                del self._kept[next(iter(self._kept))]
+        self._pairs = pairs
+        known = self._kept.pop(pairs) if pairs in self._kept else None
+        self._values = known or self._begin(left.eap, old=True)
+
+    def estimate(self) -> None:
+        """Have the estimates of the pairs that the session is at; in a turn of the caller's."""
+        if self._values.old:
+            self._values = replace(self._values, eap=self._estimate(), old=False)
 
     def exact(self, kind: str) -> Matrix:
         """Exact values of one of `SETTINGS`, or `DROP`."""
-        return self._known[kind]
+        return self._values.known[kind]
 
     def unknown(self, kind: str, edges: Sequence[str]) -> list[str]:
         """Those of the edges that have no exact value of this kind yet, in order."""
-        matrix = self._known[kind]
+        matrix = self._values.known[kind]
         return [edge for edge in edges if np.isnan(matrix[self.graph.parse_edge(edge)])]
 
     def put(self, kind: str, edges: Sequence[str], values: Sequence[float]) -> None:
         """Enter values of one kind by the names of their edges."""
-        matrix = self._known[kind]
+        matrix = self._values.known[kind]
         for edge, value in zip(edges, values, strict=True):
             matrix[self.graph.parse_edge(edge)] = value
         if kind != LASTING:
@@ -65,22 +120,26 @@ class KnownEffects:
 
         Whoever still reads keeps the old matrices.
         """
-        for kind in self._stale:
-            self._known[kind] = self._nothing()
+        if self._stale:
+            nothing = self._begin(self._values.eap).known
+            known = self._values.known | {kind: nothing[kind] for kind in self._stale}
+            self._values = replace(self._values, known=known)
         self._stale.clear()
 
     def score(self, setting: str) -> Matrix:
         """Exact values in a setting where they are known, EAP elsewhere."""
-        exact = self._known[setting]
-        return np.where(np.isnan(exact), self.eap, exact)
+        values = self._values
+        exact = values.known[setting]
+        return np.where(np.isnan(exact), values.eap, exact)
 
     def best(self) -> Matrix:
         """The most telling value of every edge.
 
         In the full model, else along, else within, else EAP.
         """
-        best = self.eap
+        values = self._values
+        best = values.eap
         for setting in reversed(SETTINGS):
-            exact = self._known[setting]
+            exact = values.known[setting]
             best = np.where(np.isnan(exact), best, exact)
         return best

@@ -6,6 +6,7 @@ Importing this module loads no torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +14,9 @@ import numpy as np
 from tasks.task import Task
 from workbench.base.failures import failures_as_sentences
 from workbench.base.progress import Progress
-from workbench.experiment.prepare import task_warnings
 from workbench.experiment.settings import ExperimentSettings
 from workbench.metrics.catalogue import NEGLIGIBLE
+from workbench.session.pair_runs import PairRuns, described, run_pairs
 from workbench.session.priority_lock import lock_of
 from workbench.session.session_engine import SessionEngine
 from workbench.session.views import TaskInfo
@@ -31,79 +32,60 @@ NO_ESTIMATES = (
 
 @dataclass(frozen=True)
 class Opened:
-    """An engine that is ready, and what to say of it."""
+    """An engine that is ready, and what to say of it.
+
+    Attributes:
+        engine: at the task's pairs.
+        settings: which model and task, and how both are run.
+        task: as it was loaded, with all its pairs.
+        info: of the task.
+        eap: estimates for all edges.
+        at: the task with the pairs that the engine is at; None: as it was loaded.
+    """
 
     engine: SessionEngine
     settings: ExperimentSettings
     task: Task
     info: TaskInfo
     eap: Any
+    at: Task | None = None
+
+    @cached_property
+    def runs(self) -> PairRuns:
+        """The pairs that the session begins with, run."""
+        task = self.task if self.at is None else self.at
+        return PairRuns(task, self.engine.batch, self.engine.experiment, self.info)
 
 
-def open_engine(model: Model, task: Task, settings: ExperimentSettings, say: Progress) -> Opened:
+def open_engine(
+    model: Model,
+    task: Task,
+    settings: ExperimentSettings,
+    say: Progress,
+    loaded: Task | None = None,
+) -> Opened:
     """Tokenise the task, record both runs and estimate the effects of all edges.
+
+    `loaded`: the task as it was loaded, where other pairs of it are used; None: it is this one.
 
     Raises:
         WorkbenchError: for prompts or answers that the tokenizer does not suit, an unknown metric
             or ablation, or too little memory.
     """
-    from workbench.experiment.experiment import Experiment
     from workbench.experiment.prepare import means_batch
-    from workbench.metrics.catalogue import find_metric
-    from workbench.prompts.batch import make_batch
 
     say("Reading the prompts", None)
     # In turn with other sessions on this model: they share what there is of memory.
     with lock_of(model).foreground(), failures_as_sentences():
-        batch = make_batch(
-            task,
-            model.tokenizer,
-            prepend_bos=settings.bos,
-            device=model.device,
-            mismatch=settings.mismatch,
-        )
-        experiment = Experiment(
-            model,
-            batch,
-            metric=task.metric,
-            ablation=settings.ablation,
-            means=means_batch(model, settings),
-            progress=lambda fraction: say("Running the prompts", fraction),
-        )
+        means = means_batch(model, settings)
+        tick = lambda fraction: say("Running the prompts", fraction)  # noqa: E731
+        batch, experiment = run_pairs(model, task, settings, means=means, tick=tick)
     engine = SessionEngine(model, batch, experiment)
     with lock_of(model).foreground():
         eap = engine.eap(lambda fraction: say("Estimating the effects of all edges", fraction))
-    clean, corrupted = experiment.clean, experiment.corrupted
-    with failures_as_sentences():
-        measurable = experiment.faithfulness(clean.metric) is not None
-        warnings = task_warnings(task.metric, clean, corrupted, measurable=measurable)
-    if batch.unknown:
-        warnings = (batch.unknown, *warnings)
-    warnings = (*model.info.notes, *warnings)
-    if experiment.unmatched:
-        warnings = (
-            *warnings,
-            f"{experiment.unmatched:,} tokens have no data at their position in {settings.means}: "
-            "the positional mean stands in for them.",
-        )
     # Where the slope is zero, rounding leaves estimates that are next to nothing.
-    sloped = bool(np.abs(eap).max() > NEGLIGIBLE * abs(clean.metric - corrupted.metric))
-    info = TaskInfo(
-        name=task.name,
-        description=task.description,
-        metric=task.metric,
-        metric_definition=find_metric(task.metric).definition,
-        n_pairs=batch.n_pairs,
-        seed=task.seed,
-        ablation=settings.ablation,
-        bos=batch.prepend_bos,
-        notes=task.notes if sloped else (*task.notes, NO_ESTIMATES),
-        warnings=warnings,
-        answer_labels=task.answer_space,
-        dropped=batch.dropped,
-        model_metric=clean.metric,
-        corrupted_metric=corrupted.metric,
-        model_accuracy=clean.accuracy,
-        corrupted_accuracy=corrupted.accuracy,
-    )
-    return Opened(engine, settings, task, info, eap)
+    difference = abs(experiment.clean.metric - experiment.corrupted.metric)
+    sloped = bool(np.abs(eap).max() > NEGLIGIBLE * difference)
+    notes = () if sloped else (NO_ESTIMATES,)
+    info = described(task, settings, experiment, notes)
+    return Opened(engine, settings, loaded or task, info, eap, task)

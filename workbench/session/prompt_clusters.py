@@ -7,7 +7,7 @@ Importing this module loads no torch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -19,9 +19,11 @@ from workbench.discovery.catalogue import METHODS, Method
 from workbench.discovery.clusters.clustering import check_pairs
 from workbench.discovery.clusters.request import ClusterRequest
 from workbench.errors import WorkbenchError
+from workbench.prompts.preview import PromptView
 from workbench.session import edits
 from workbench.session.carry_out import CarryOut
 from workbench.session.commands import Take
+from workbench.session.pair_runs import prompt_view
 from workbench.session.priority_lock import PriorityLock, finish_in_background
 from workbench.session.session_engine import SessionEngine
 from workbench.session.views import Status
@@ -29,6 +31,7 @@ from workbench.session.views import Status
 if TYPE_CHECKING:
     from workbench.discovery.clusters.find import Clusters
     from workbench.discovery.clusters.run import PromptClusters
+    from workbench.prompts.batch import Batch
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,22 @@ class ClusterResult:
         request: what was asked for.
         result: the clusters, and how they were found.
         seconds: what it took, waiting included.
+        batch: the pairs that they are clusters of.
     """
 
     request: ClusterRequest
     result: PromptClusters
     seconds: float
+    batch: Batch = field(repr=False)
 
     @property
     def clusters(self) -> Clusters:
         """The clusters, without how they were found."""
         return self.result.clusters
+
+    def prompts(self, index: int) -> PromptView:
+        """A pair that was clustered, token by token, whatever pairs the session is at now."""
+        return prompt_view(self.batch, index)
 
     def name(self, number: int) -> str:
         """What a cluster's circuit is called; the first cluster has number 1."""
@@ -115,6 +124,11 @@ class PromptClusterer:
             raise WorkbenchError("No clusters were found yet: find some first.")
         return self.held
 
+    @property
+    def is_old(self) -> bool:
+        """What is held are clusters of other pairs than the session is at now."""
+        return self.held is not None and self.held.batch.task.pairs != self._engine.batch.task.pairs
+
     def take(self, number: int) -> Status:
         """Replace the circuit by that of a cluster. It is closed; groups and notes stay.
 
@@ -160,7 +174,7 @@ class PromptClusterer:
             WorkbenchError: there are too few pairs, this cannot be asked for, or it failed.
         """
         started = perf_counter()
-        with failures_as_sentences():
+        with self._lock.background(), failures_as_sentences():
             from workbench.discovery.clusters.run import clusters_of
 
             experiment = self._engine.experiment
@@ -168,5 +182,5 @@ class PromptClusterer:
             check_pairs(experiment.n_pairs, request.k)
             work = clusters_of(experiment, checked, self._seed)
         result = finish_in_background(self._lock, work, cancel, on_piece)
-        self.held = ClusterResult(request, result, perf_counter() - started)
+        self.held = ClusterResult(request, result, perf_counter() - started, experiment.batch)
         return self.held

@@ -19,6 +19,7 @@ from workbench.discovery.catalogue import METHODS
 from workbench.errors import WorkbenchError
 from workbench.session.carry_out import CarryOut
 from workbench.session.known_effects import DROP, KnownEffects, Matrix
+from workbench.session.pair_runs import PairRuns
 from workbench.session.priority_lock import PriorityLock
 from workbench.session.read_only import Snapshot
 from workbench.session.results import DiscoveryResult
@@ -41,6 +42,7 @@ class Cuts:
         circuit: what is cut; not to be altered.
         values: [source, destination], NaN where there is no score.
         revision: of the circuit.
+        runs: the pairs that it is tried on.
 
     Glossary: docs/glossary.md#cut.
     """
@@ -49,6 +51,7 @@ class Cuts:
     circuit: Circuit
     values: Matrix
     revision: int
+    runs: PairRuns
 
     @cached_property
     def levels(self) -> tuple[float, ...]:
@@ -110,7 +113,9 @@ class Pruner:
             scores[COST] = costs
         result = self._shown()
         if result is not None and METHODS[result.method].kind == "edges":
-            scores[result.name] = result.found.edges
+            old = result.pairs not in ("", self._seen().runs.digest)
+            name = f"{result.name}, on other pairs" if old else result.name
+            scores[name] = result.found.edges
         return scores
 
     @property
@@ -120,19 +125,27 @@ class Pruner:
 
     def cuts(self, score: str = EFFECT) -> Cuts:
         """All cuts of the circuit as it stands. Raises WorkbenchError for an unknown score."""
+        if self._effects.old:
+            with self._lock.background():
+                self._effects.estimate()
         seen, scores = self._seen(), self._scores()
         if score not in scores:
             raise WorkbenchError(
                 f"There is no score {score!r}; choose one of: {', '.join(scores)}."
             )
-        return Cuts(score, seen.state.circuit, scores[score], seen.status.revision)
+        return Cuts(score, seen.state.circuit, scores[score], seen.status.revision, seen.runs)
 
     def faithfulness(self, cuts: Cuts, cut: int) -> float | None:
         """The exact faithfulness after one of the cuts; only what differs is computed."""
         with self._lock.background():
+            self._check(cuts)
             if self._scratch is None or self._scratch[0] is not cuts.circuit:
                 self._scratch = cuts.circuit, self._engine.scratch(cuts.circuit)
             return self._scratch[1].become(cuts.after(cut))
+
+    def _check(self, cuts: Cuts) -> None:
+        if self._seen().runs is not cuts.runs:
+            raise WorkbenchError("The pairs were changed meanwhile; choose the cut again.")
 
     def forget(self) -> None:
         """Free what trying cuts has left in memory."""
@@ -142,6 +155,7 @@ class Pruner:
         """Make one of the cuts; one step of undo."""
 
         def edit(state: State) -> State:
+            self._check(cuts)
             if state.circuit is not cuts.circuit and state.circuit != cuts.circuit:
                 raise WorkbenchError("The circuit was changed meanwhile; choose the cut again.")
             after = cuts.after(cut)

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.pair import Pair
 from tasks.task import Task
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import Comparison, compare
 from workbench.circuits.graph import Graph
 from workbench.circuits.tree import TreeRow, frontier, roles, tree
 from workbench.engine.effect_settings import check_setting
-from workbench.errors import Cancelled, WorkbenchError
+from workbench.errors import Cancelled
 from workbench.experiment.settings import ExperimentSettings
 from workbench.model_report.footprint import Footprint
 from workbench.models.bundled_circuits import truth
@@ -29,6 +30,7 @@ from workbench.session import edits
 from workbench.session.assessments import SessionAssessments
 from workbench.session.known_effects import DROP, LASTING, KnownEffects
 from workbench.session.open import Opened
+from workbench.session.pair_runs import PairRuns, prompt_view
 from workbench.session.priority_lock import lock_of
 from workbench.session.proposal import differing
 from workbench.session.readouts import SessionReadouts
@@ -36,7 +38,7 @@ from workbench.session.reference import Reference
 from workbench.session.results import DiscoveryResult
 from workbench.session.side_by_side import SideBySide
 from workbench.session.state import State
-from workbench.session.views import Candidate, Status
+from workbench.session.views import Candidate, Status, TaskInfo
 
 if TYPE_CHECKING:
     from workbench.models.model import Model
@@ -54,6 +56,7 @@ class Snapshot:
 
     state: State
     status: Status
+    runs: PairRuns
 
     @cached_property
     def comparison(self) -> Comparison | None:
@@ -70,7 +73,6 @@ class ReadOnlySession:
 
     Attributes:
         model: what is known of the model.
-        task: the task, with warnings if the model cannot do it.
         readouts: `lens`, `attribution`, `curve`, `attention` and `residual`.
         assessor: assesses the circuit, part by part.
         side_by_side: circuits that stand beside it.
@@ -83,12 +85,18 @@ class ReadOnlySession:
     ) -> None:
         """`shown`: gives the result of a discovery that stands beside the candidates, if any."""
         self.model = opened.engine.model.info
-        self.task = opened.info
         self._opened = opened
         self._engine = opened.engine
         self._seen = seen
         self._lock = lock_of(opened.engine.model)
-        self._effects = KnownEffects(seen.state.circuit.graph, opened.eap)
+        self._effects = KnownEffects(
+            seen.state.circuit.graph,
+            opened.eap,
+            opened.runs.digest,
+            lambda: self._engine.eap(lambda fraction: None),
+        )
+        if seen.runs.digest != opened.runs.digest:
+            self._effects.pairs_changed(seen.runs.digest)
         self._shown_result = shown
         self.readouts = SessionReadouts(self._engine, self._lock, self._circuit_now)
         self.side_by_side = SideBySide(self._engine, self._lock, self._circuit_now)
@@ -102,9 +110,24 @@ class ReadOnlySession:
         return self._opened.settings
 
     @property
+    def task(self) -> TaskInfo:
+        """The task on the pairs that are in use, with warnings if the model cannot do it."""
+        return self._seen.runs.info
+
+    @property
     def task_with_pairs(self) -> Task:
-        """The task itself, with all its pairs."""
-        return self._opened.task
+        """The task itself, with all its pairs that are in use."""
+        return self._seen.runs.task
+
+    @property
+    def pairs_digest(self) -> str:
+        """By what the set of pairs that are in use is told from others."""
+        return self._seen.runs.digest
+
+    @property
+    def loaded_pairs(self) -> tuple[Pair, ...]:
+        """The pairs that the task was loaded with, whatever was changed since."""
+        return self._opened.task.pairs
 
     @property
     def loaded_model(self) -> Model:
@@ -120,20 +143,33 @@ class ReadOnlySession:
 
     @property
     def circuit(self) -> Circuit:
-        """A copy of the circuit, with groups, notes and EAP scores."""
+        """A copy of the circuit, with groups, notes and EAP scores.
+
+        It has no scores while they are of other pairs, see `estimate`.
+        """
         return self._circuit_now()[0]
 
     def _circuit_now(self) -> tuple[Circuit, int]:
         """The circuit and its revision, of one moment."""
         seen = self._seen
         circuit = seen.state.circuit.copy()
-        circuit.scores = self._effects.eap.copy()
+        circuit.scores = None if self._effects.old else self._effects.eap.copy()
         return circuit, seen.status.revision
 
     @property
     def threshold(self) -> float:
         """In units of the metric: an edge whose |score| is at least that is kept on expanding."""
         return self._seen.state.threshold
+
+    @property
+    def effects_are_old(self) -> bool:
+        """The effects that are shown are of other pairs; `estimate` computes them anew."""
+        return self._effects.old
+
+    def estimate(self) -> None:
+        """Estimate the effects on the pairs that are in use, if those known are of others."""
+        with self._lock.background():
+            self._effects.estimate()
 
     def status(self) -> Status:
         """Where the session stands, without waiting."""
@@ -219,12 +255,14 @@ class ReadOnlySession:
         from workbench.session.snippet import snippet
 
         opened = self._opened
-        return snippet(opened.settings, opened.task, self.task.metric, self._seen.state.circuit)
+        seen = self._seen
+        return snippet(opened.settings, seen.runs.task, self.task.metric, seen.state.circuit)
 
     def drawn(self) -> Circuit:
         """The circuit for a picture: a copy whose scores are the best effects known."""
         circuit = self._seen.state.circuit.copy()
-        circuit.scores = self._effects.best().astype(np.float32)
+        old = self._effects.old
+        circuit.scores = None if old else self._effects.best().astype(np.float32)
         return circuit
 
     def preview(self, node: str, inputs: str = "qkv", setting: str = "full") -> int:
@@ -239,14 +277,7 @@ class ReadOnlySession:
         Raises:
             WorkbenchError: there is none of this index.
         """
-        batch = self._engine.batch
-        if not 0 <= index < batch.n_pairs:
-            raise WorkbenchError(
-                f"There is no pair {index}: they are counted 0 to {batch.n_pairs - 1}."
-            )
-        clean, corrupted = batch.tokens(index)
-        pair = batch.task.pairs[index]
-        return PromptView(list(clean), list(corrupted), pair.answers, pair.wrong_answers)
+        return prompt_view(self._seen.runs.batch, index)
 
     def footprint(self) -> Footprint:
         """The memory that the task's pairs take in this model, predicted."""
@@ -298,6 +329,7 @@ class ReadOnlySession:
         """Exact values of these edges, of one of the settings or `DROP`; see `sweep`."""
         with self._lock.background():
             seen = self._seen
+            self._effects.estimate()  # which comes first, so that none are mixed with others'
             missing = self._effects.unknown(kind, edges)
             chunks = self._engine.effects(seen.state.circuit, missing, kind, cancel)
         done = len(edges) - len(missing)
@@ -305,7 +337,8 @@ class ReadOnlySession:
             while done < len(edges):
                 with self._lock.background():
                     stale = kind != LASTING and self._seen.status.revision != seen.status.revision
-                    if stale or (cancel is not None and cancel.is_set()):
+                    other = self._seen.runs is not seen.runs
+                    if stale or other or (cancel is not None and cancel.is_set()):
                         return False
                     names, values = next(chunks)
                     self._effects.put(kind, names, values)

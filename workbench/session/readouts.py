@@ -48,6 +48,7 @@ class SessionReadouts:
 
     @property
     def _experiment(self) -> Experiment:
+        """Of the pairs that the session is at."""
         return self._engine.experiment
 
     def target(

@@ -10,13 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.task import Task
 from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.experiment.provenance import digest, now
 from workbench.metrics.catalogue import METRICS
+from workbench.session.export import original
 from workbench.session.header import Header
 from workbench.session.history import History
 from workbench.session.journal import read
+from workbench.session.pair_runs import task_of
 from workbench.session.start import replayed
 from workbench.session.state_rows import StateRow, state_rows
 
@@ -67,6 +70,10 @@ class RecordedSession:
             )
         return self.history.number_of(int(state))
 
+    def task(self, n: int) -> Task:
+        """The task on the pairs that are in use in a state."""
+        return task_of(self.header.task, self.history.state_at(n).pairs)
+
     def circuit(self, n: int) -> Circuit:
         """The circuit of a state, with what the journal knows of where it comes from.
 
@@ -77,12 +84,16 @@ class RecordedSession:
         return circuit
 
     def _provenance(self, n: int) -> dict[str, Any]:
-        fields, settings, task = self.fields, self.header.settings, self.header.task
+        fields, settings = self.fields, self.header.settings
+        task = self.task(n)
         measured = self.history.measured(n)
-        # Which pairs were left out for their lengths, only the tokenizer knows.
+        clean, corrupted = self.header.metrics(measured)
+        # Which pairs were left out, only the tokenizer knows.
         pairs: dict[str, Any] = {}
-        if settings.mismatch == "refuse":
+        if settings.mismatch == "refuse" and not settings.drop_bad:
             pairs = {"pairs": len(task.pairs), "dropped": 0, "pairs_sha256": digest(task)}
+        if task is not self.header.task:
+            pairs["changed_from"] = original(self.header.task)
         metric = str(fields.get("metric", task.metric))
         definition = METRICS[metric].definition if metric in METRICS else ""
         return {
@@ -101,8 +112,8 @@ class RecordedSession:
             "seed": settings.seed,
             "versions": fields.get("versions", {}),
             "evaluation": {
-                "clean": self.header.model_metric,
-                "corrupted": self.header.corrupted_metric,
+                "clean": clean,
+                "corrupted": corrupted,
                 "faithfulness": measured.faithfulness,
                 "edges": measured.edges,
             },

@@ -79,12 +79,14 @@ def _report(recorded: RecordedSession, scored: Circuit | None) -> Iterator[Block
 def _facts(
     recorded: RecordedSession, circuit: Circuit, present: StateRow
 ) -> Iterator[tuple[str, str]]:
-    header = recorded.header
-    settings, task = header.settings, header.task
+    settings, task = recorded.header.settings, recorded.task(present.n)
+    clean, corrupted = recorded.header.metrics(recorded.history.measured(present.n))
     yield "model", settings.model
     yield "task", f"{task.name}, {counted(len(task.pairs), 'pair')} of prompts"
+    if task is not recorded.header.task:
+        yield "pairs", task.notes[-1]
     metric = str(recorded.fields.get("metric", task.metric))
-    yield metric, f"model {header.model_metric:.4g}, corrupted run {header.corrupted_metric:.4g}"
+    yield metric, f"model {clean:.4g}, corrupted run {corrupted:.4g}"
     yield "ablation", settings.ablation
     yield "edges kept", f"{circuit.n_edges:,} of {circuit.graph.n_edges:,}"
     yield "open inputs", str(len(circuit.open)) if circuit.open else "none: it is closed"

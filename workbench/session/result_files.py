@@ -104,6 +104,7 @@ class ResultFiles:
             metric=value["metric"],
             faithfulness=value["faithfulness"],
             refused=frozenset(strings(value["refused"])),
+            pairs=str(value.get("pairs", "")),
         )
 
     @staticmethod
@@ -133,4 +134,5 @@ def _to_json(held: DiscoveryResult) -> dict[str, Any]:
         "metric": held.metric,
         "faithfulness": held.faithfulness,
         "refused": sorted(held.refused),
+        "pairs": held.pairs,
     }

@@ -31,6 +31,7 @@ class DiscoveryResult:
         metric, faithfulness: of this circuit; None if they could not be computed, the second also
             where it is undefined.
         refused: edges of the proposal that the user does not want.
+        pairs: the digest of the set of pairs that it was found on; "" in files that do not say.
 
     Glossary: docs/glossary.md#result.
     """
@@ -47,6 +48,7 @@ class DiscoveryResult:
     metric: float | None = None
     faithfulness: float | None = None
     refused: frozenset[str] = frozenset()
+    pairs: str = ""
 
     @property
     def method(self) -> str:

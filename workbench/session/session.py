@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.base.work import Stop
 from workbench.engine.effect_settings import check_setting
@@ -30,15 +30,18 @@ from workbench.session.journal import Journal
 from workbench.session.known_effects import Matrix
 from workbench.session.log import LogEntry
 from workbench.session.open import Opened
+from workbench.session.pair_runs import PairRuns
 from workbench.session.place import PlaceFile
 from workbench.session.prompt_clusters import PromptClusterer
+from workbench.session.prompt_pairs import PromptPairs
 from workbench.session.pruning import Pruner
 from workbench.session.read_only import OnChunk, Snapshot
 from workbench.session.rules import EAP
+from workbench.session.run_sets import RunSets
 from workbench.session.session_history import SessionHistory
 from workbench.session.state import Change, State
 from workbench.session.state_tree import Measured
-from workbench.session.status import difference, first, milestone, updated
+from workbench.session.status import first, milestone, told
 from workbench.session.views import Status
 
 if TYPE_CHECKING:
@@ -66,6 +69,7 @@ class Session(SessionHistory, Titled):
         clusterer: finds clusters of the task's prompts, a circuit for each.
         expander: expands all that is open by a rule.
         pruner: drops the weakest of all kept edges.
+        pairs: the pairs of prompts that it looks at, and trying others.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
         exported: the files written since it was opened.
 
@@ -91,7 +95,7 @@ class Session(SessionHistory, Titled):
         scores = opened.engine.evaluate(history.state.circuit)
         status = first(opened.info, history, scores)
         status = replace(status, change=change, message=message, seconds=perf_counter() - started)
-        seen = Snapshot(history.state, status)
+        seen = Snapshot(history.state, status, opened.runs)
         super().__init__(opened, history, seen, lambda: self.discoveries.shown)
         self.path = journal.path
         self._about = read_about(journal.path)
@@ -99,11 +103,13 @@ class Session(SessionHistory, Titled):
         self.log: list[LogEntry] = []
         self.exported: list[Path] = []
         self._journal = journal
+        self._sets = RunSets(self._engine, opened.task, opened.settings, opened.runs)
         self.discoveries = Discoveries(
             self._engine,
             self._lock,
             journal,
             circuit=lambda: self._seen.state.circuit,
+            runs=lambda: self._seen.runs,
             carry_out=self._carry_out,
             exported=self.exported.append,
         )
@@ -117,6 +123,8 @@ class Session(SessionHistory, Titled):
         parts = (self._engine, self._lock, self._effects, lambda: self._seen)
         self.expander = Expander(*parts, apply=self._apply)
         self.pruner = Pruner(*parts, shown=self._shown_result, carry_out=self._carry_out)
+        how: dict[str, Any] = {"carry_out": self._carry_out, "exported": self.exported.append}
+        self.pairs = PromptPairs(self._lock, lambda: self._seen, opened.settings, **how)
 
     @property
     def is_open(self) -> bool:
@@ -349,14 +357,18 @@ class Session(SessionHistory, Titled):
             One sentence on each thing that the format cannot hold.
         """
         with self._lock.foreground():
-            lost = export(path, format, self._seen, self._opened, self._history.done)
+            self._effects.estimate()
+            known = self._history.done, self._effects.eap
+            lost = export(path, format, self._seen, self._opened, *known)
             self.exported.append(path)
             return lost
 
     # How a command is carried out.
 
     def _score(self, setting: str) -> Matrix:
-        return self._effects.score(check_setting(setting))
+        check_setting(setting)
+        self._effects.estimate()  # nothing is decided by effects on other pairs
+        return self._effects.score(setting)
 
     def _carry_out(
         self,
@@ -395,50 +407,40 @@ class Session(SessionHistory, Titled):
         before = self._history.state
         change, after = self._history.effect(command)
         message = self._history.describe(command)
-        status = self._seen.status
+        status, runs = self._seen.status, self._seen.runs
         mark = self._journal.length
         try:
-            if change.edits_circuit:
-                scores = self._engine.move(before.circuit, after.circuit)
-                status = updated(status, after.circuit, scores)
-                status = replace(
-                    status,
-                    change=difference(status.faithfulness, self._seen.status.faithfulness),
-                    revision=status.revision + 1,
-                )
+            if change.edits_value:
+                status, runs = self._sets.evaluated(before, after, status)
             took = perf_counter() - started
-            line = entry(self._history.n_entries + 1, command, status, took)
+            n, other = self._history.n_entries + 1, runs.task is not self._opened.task
+            line = entry(n, command, status, took, other_pairs=other)
             self._journal.append(line)
         except BaseException:
             # Ctrl-C included, even one that comes when the entry is written already.
             self._journal.take_back(mark)
-            if change.edits_circuit:
-                self._engine.forget()
+            if change.edits_value:
+                self._sets.stay()
             raise
         self._history.record(command, after, Measured.from_entry(line))
         self.log.append(LogEntry(command, change, self._seen.status, status))
-        if change.edits_circuit:
+        if change.edits_value:
+            self._sets.go_to(runs)
             self._effects.circuit_changed()
+            self._effects.pairs_changed(runs.digest)
         return self._show(
             replace(
                 status,
-                message=_told(command, message, milestone(self._seen.status, status)),
+                message=told(command, message, milestone(self._seen.status, status)),
                 seconds=perf_counter() - started,
                 can_undo=self._history.can_undo,
                 can_redo=self._history.can_redo,
-            )
+            ),
+            runs,
         )
 
-    def _show(self, status: Status) -> Status:
-        seen = Snapshot(self._history.state, status)
+    def _show(self, status: Status, runs: PairRuns | None = None) -> Status:
+        seen = Snapshot(self._history.state, status, runs or self._seen.runs)
         _ = seen.comparison  # made here, so that no screen waits for it
         self._seen = seen
         return status
-
-
-def _told(command: Command, did: str, reached: str) -> str:
-    """What the status says: that the circuit was closed, if it was, before what did it.
-
-    Of going to a state both are said: that the one that was left is not lost, is news too.
-    """
-    return f"{did} {reached}".rstrip() if isinstance(command, kinds.GoTo) else reached or did

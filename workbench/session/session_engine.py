@@ -48,6 +48,12 @@ class SessionEngine:
         # None after a failure: the evaluator is then built anew from the session's circuit.
         self._evaluator: Evaluator | None = None
 
+    def use(self, batch: Batch, experiment: Experiment) -> None:
+        """Be at other pairs; the cells of the circuit are let go of."""
+        self.batch, self.experiment = batch, experiment
+        self.__dict__.pop("footprint", None)
+        self.forget()
+
     def _at(self, circuit: Circuit) -> Evaluator:
         """The evaluator, at this circuit: the one that it was moved to last."""
         from workbench.engine.evaluator import Evaluator
@@ -119,12 +125,16 @@ class SessionEngine:
                 # Rounded as they are kept, so that all who show one show the same.
                 yield names, [float(np.float32(value)) for value in values]
 
-    def score(self, circuit: Circuit) -> Scores:
-        """What a circuit scores beside the session's own, at which the engine stays."""
+    def score(self, circuit: Circuit, experiment: Experiment | None = None) -> Scores:
+        """What a circuit scores beside the session's own, at which the engine stays.
+
+        `experiment`: another than the one that the engine is at now.
+        """
         from workbench.engine.evaluator import Evaluator
 
+        experiment = self.experiment if experiment is None else experiment
         with failures_as_sentences():
-            return self._scores(Evaluator(self.experiment, circuit).value())
+            return Scores.of(experiment, Evaluator(experiment, circuit).value())
 
     def if_toggled(self, circuit: Circuit, edge: str, *, close: bool) -> tuple[float, float | None]:
         """The circuit's metric and faithfulness if one edge were toggled.
@@ -141,9 +151,17 @@ class SessionEngine:
             return metric, self.experiment.faithfulness(metric)
 
     def discovery(self, method: Method, findings: Findings, options: Options) -> Work[None]:
-        """The work of a method of discovery, which fills the findings in."""
-        with failures_as_sentences():
-            yield from method.load()(self.experiment, findings, options)
+        """The work of a method of discovery, which fills the findings in.
+
+        It stays at the pairs that the engine is at now.
+        """
+        experiment = self.experiment
+
+        def work() -> Work[None]:
+            with failures_as_sentences():
+                yield from method.load()(experiment, findings, options)
+
+        return work()
 
     def eap(self, tick: Callable[[float], None]) -> Matrix:
         """Estimates for all edges; `tick` is told the fraction done."""

@@ -52,7 +52,7 @@ class SessionHistory(ReadOnlySession):
             WorkbenchError: there is none of this number.
         """
         circuit = self._history.state_at(n).circuit.copy()
-        circuit.scores = self._effects.eap.copy()
+        circuit.scores = None if self._effects.old else self._effects.eap.copy()
         return circuit
 
     def state_name(self, n: int) -> str:

@@ -81,6 +81,7 @@ class SideBySide:
         self._lock = lock
         self._own = circuit
         self._revision = -1
+        self._scored_on = engine.experiment
         self.places: tuple[Entry, ...] = ()
         self.renew()
 
@@ -90,6 +91,9 @@ class SideBySide:
         if revision != self._revision:
             self._revision = revision
             self.places = (_place(OWN, circuit), *self.places[1:])
+        if self._engine.experiment is not self._scored_on:  # the session went to other pairs
+            self._scored_on = self._engine.experiment
+            self.places = tuple(replace(place, scores=None) for place in self.places)
 
     def put(self, name: str, circuit: Circuit) -> None:
         """Put one more circuit there.
@@ -126,7 +130,7 @@ class SideBySide:
             if place.scores is not None:
                 continue
             with self._lock.background():
-                scores = self._engine.score(place.circuit)
+                scores = self._engine.score(place.circuit, self._scored_on)
             self.places = tuple(replace(p, scores=scores) if p is place else p for p in self.places)
 
     def overlap(self) -> Overlap | None:

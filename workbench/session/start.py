@@ -23,6 +23,8 @@ from workbench.session.header import Header, at_start, header
 from workbench.session.history import History
 from workbench.session.journal import Journal, Reading
 from workbench.session.open import Opened, open_engine
+from workbench.session.pair_runs import task_of
+from workbench.session.pair_set import as_set
 from workbench.session.session import Session
 from workbench.session.sharing import shared_model
 from workbench.session.state import State
@@ -193,7 +195,8 @@ def begin(
     journal = Journal.create(path, line)
     try:
         start = at_start(line["created"], opened.info.model_metric, opened.info.corrupted_metric)
-        history = History(State.start(opened.engine.model.graph, threshold), start)
+        pairs = as_set(opened.task.pairs)
+        history = History(State.start(opened.engine.model.graph, threshold, pairs), start)
         message = "Expand the logits to begin."
         if truth(opened.settings.model, opened.info.name) is not None:
             message += " The true circuit comes along."
@@ -246,13 +249,14 @@ def resume_session(
             raise WorkbenchError(
                 f"The model {settings.model} has another shape now than when this session began."
             )
-        opened = open_engine(model, began.task, settings, say)
+        at = task_of(began.task, history.state.pairs)
+        opened = open_engine(model, at, settings, say, began.task)
         return Session(
             opened,
             kept,
             history,
             change=reading.entries[-1].get("change") if reading.entries else None,
-            message=_welcome(began, opened, reading),
+            message=_welcome(began, opened, reading, history),
         )
     except BaseException:
         kept.close()
@@ -261,7 +265,8 @@ def resume_session(
 
 def replayed(began: Header, reading: Reading, path: Path) -> History:
     """The history that a journal's entries make. Raises WorkbenchError with a line's number."""
-    history = History(State.start(began.graph, began.threshold), began.start)
+    start = State.start(began.graph, began.threshold, as_set(began.task.pairs))
+    history = History(start, began.start)
     for number, entry in enumerate(reading.entries, start=1):
         try:
             if entry.get("n") != number:
@@ -277,11 +282,12 @@ def replayed(began: Header, reading: Reading, path: Path) -> History:
     return history
 
 
-def _welcome(began: Header, opened: Opened, reading: Reading) -> str:
+def _welcome(began: Header, opened: Opened, reading: Reading, history: History) -> str:
     sentences = [f"Resumed after {len(reading.entries):,} commands."]
     if reading.torn:
         sentences.append("The last line was cut off and is left out.")
-    return " ".join([*sentences, *filter(None, [began.differs(opened.info)])])
+    differs = began.differs(opened.info, history.measured(history.present))
+    return " ".join([*sentences, *filter(None, [differs])])
 
 
 def _refuse_existing(journal: Path | None) -> None:

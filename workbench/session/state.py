@@ -17,6 +17,7 @@ from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
 from workbench.circuits.names import edge_ends
 from workbench.errors import WorkbenchError
+from workbench.session.pair_set import PairsChange, PairSet
 from workbench.session.reference import Reference
 
 DroppedNodes = Mapping[str, tuple[str, ...]]
@@ -38,6 +39,7 @@ class State:
             destination.
         threshold: in units of the metric.
         dropped_nodes: for a node that was dropped as a whole, the edges that it had.
+        pairs: all pairs of the session, those put aside among them.
         reference: what the circuit is compared with, if anything is. No part of a `Change`: it is
             set aside of undo and redo.
 
@@ -48,11 +50,12 @@ class State:
     threshold: float
     dropped_nodes: DroppedNodes = field(default_factory=dict)
     reference: Reference | None = None
+    pairs: PairSet = ()
 
     @classmethod
-    def start(cls, graph: Graph, threshold: float) -> State:
+    def start(cls, graph: Graph, threshold: float, pairs: PairSet = ()) -> State:
         """The state in which everything is open."""
-        return cls(Circuit.start(graph), threshold)
+        return cls(Circuit.start(graph), threshold, pairs=pairs)
 
     def with_edges(
         self,
@@ -109,6 +112,7 @@ class Change:
         notes: (target, before, after) of each note that differs; None for no note.
         threshold: before and after, None if it is the same.
         dropped_nodes: (node, before, after) of each entry that differs; None for no entry.
+        pairs: of the set of pairs; None if it is the same.
 
     Glossary: docs/glossary.md#change.
     """
@@ -121,6 +125,7 @@ class Change:
     notes: tuple[tuple[str, str | None, str | None], ...] = ()
     threshold: tuple[float, float] | None = None
     dropped_nodes: tuple[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None], ...] = ()
+    pairs: PairsChange | None = None
 
     @classmethod
     def between(cls, before: State, after: State) -> Change:
@@ -142,6 +147,7 @@ class Change:
             if before.threshold == after.threshold
             else (before.threshold, after.threshold),
             dropped_nodes=_differences(before.dropped_nodes, after.dropped_nodes),
+            pairs=PairsChange.between(before.pairs, after.pairs),
         )
 
     def __bool__(self) -> bool:
@@ -151,6 +157,11 @@ class Change:
     def edits_circuit(self) -> bool:
         """It changes edges or what is open, and so the metric."""
         return bool(self.added or self.removed or self.opened or self.closed)
+
+    @property
+    def edits_value(self) -> bool:
+        """It changes what the metric is of: the circuit, or the pairs."""
+        return self.edits_circuit or self.pairs is not None
 
     def inverse(self) -> Change:
         """The change that takes this one back."""
@@ -165,6 +176,7 @@ class Change:
             dropped_nodes=tuple(
                 (node, after, before) for node, before, after in self.dropped_nodes
             ),
+            pairs=self.pairs and self.pairs.inverse(),
         )
 
     def apply(self, state: State) -> State:
@@ -217,6 +229,7 @@ class Change:
                 [node, before and list(before), after and list(after)]
                 for node, before, after in self.dropped_nodes
             ],
+            "pairs": self.pairs and self.pairs.to_json(),
         }
         return {name: value for name, value in everything.items() if value}
 
@@ -228,6 +241,7 @@ class Change:
             if unknown:
                 raise WorkbenchError(f"A change has no field {sorted(unknown)[0]!r}.")
             groups, threshold = value.get("groups"), value.get("threshold")
+            pairs = value.get("pairs")
             return cls(
                 **{
                     name: strings(value.get(name, ()))
@@ -243,6 +257,7 @@ class Change:
                     (string(n), _maybe(strings, b), _maybe(strings, a))
                     for n, b, a in value.get(DROPPED_NODES, ())
                 ),
+                pairs=pairs and PairsChange.from_json(pairs),
             )
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
             raise WorkbenchError(f"This is not the record of a change: {error}.") from None
@@ -257,12 +272,14 @@ def after_all(state: State, changes: Iterable[Change], *, in_place: bool = False
         WorkbenchError: as `Change.apply`.
     """
     circuit = state.circuit if in_place else state.circuit.copy()
-    dropped, threshold = dict(state.dropped_nodes), state.threshold
+    dropped, threshold, pairs = dict(state.dropped_nodes), state.threshold, state.pairs
     for change in changes:
         change._write_into(circuit, dropped)
         if change.threshold is not None:
             threshold = change.threshold[1]
-    return State(circuit, threshold, dropped, state.reference)
+        if change.pairs is not None:
+            pairs = change.pairs.apply(pairs)
+    return State(circuit, threshold, dropped, state.reference, pairs)
 
 
 def group_to_json(group: RoleGroup) -> dict[str, Any]:

@@ -97,6 +97,6 @@ def state_rows(history: History) -> list[StateRow]:
 
 def _change(node: Node) -> float | None:
     if node.parent is None or node.command is None or not node.command.change.edits_circuit:
-        return None
+        return None  # what it is on other pairs, is no change of the circuit's
     before, after = node.parent.measured.faithfulness, node.measured.faithfulness
     return None if before is None or after is None else after - before

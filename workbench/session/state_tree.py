@@ -30,12 +30,16 @@ class Measured:
         edges: kept ones.
         faithfulness: as it was evaluated then; None if it is undefined or not known.
         seconds: that the command took; None in journals of versions that did not keep it.
+        clean, corrupted: the model's metric and that of the corrupted run; None where they are
+            those that the session began with, as its pairs are.
     """
 
     when: str = ""
     edges: int = 0
     faithfulness: float | None = None
     seconds: float | None = None
+    clean: float | None = None
+    corrupted: float | None = None
 
     @classmethod
     def from_entry(cls, entry: dict[str, Any]) -> Measured:
@@ -46,6 +50,8 @@ class Measured:
             edges if isinstance(edges, int) else 0,
             _number(entry.get("faithfulness")),
             _number(entry.get("seconds")),
+            _number(entry.get("clean")),
+            _number(entry.get("corrupted")),
         )
 
 

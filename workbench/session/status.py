@@ -7,9 +7,23 @@ from dataclasses import replace
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import INPUT
 from workbench.circuits.tree import dead_edges, live_nodes
+from workbench.session.commands import Command, GoTo
 from workbench.session.history import History
 from workbench.session.scores import Scores
 from workbench.session.views import Status, TaskInfo
+
+
+def on_other_pairs(before: Status, task: TaskInfo) -> Status:
+    """`before`, with the metrics of both runs on other pairs; the circuit's are left alone."""
+    return replace(before, model_metric=task.model_metric, corrupted_metric=task.corrupted_metric)
+
+
+def told(command: Command, did: str, reached: str) -> str:
+    """What the status says: that the circuit was closed, if it was, before what did it.
+
+    Of going to a state both are said: that the one that was left is not lost, is news too.
+    """
+    return f"{did} {reached}".rstrip() if isinstance(command, GoTo) else reached or did
 
 
 def first(task: TaskInfo, history: History, scores: Scores) -> Status:

@@ -45,7 +45,7 @@ class Status:
         reached_input: kept edges lead from the input to the logits.
         seconds: what the last command took.
         message: one line to show: what the last command did, or that the embeddings are reached.
-        revision: grows by one with every change of the circuit's edges.
+        revision: grows by one with every change of the circuit's edges, or of the pairs.
 
     Glossary: docs/glossary.md#revision, docs/glossary.md#status.
     """

@@ -65,6 +65,19 @@ class LayerRecord:
             None if self.attn_sum is None else self.attn_sum[:, start:],
         )
 
+    def rows(self, pairs: slice) -> LayerRecord:
+        """The same of some of the pairs; views, no copies."""
+        return LayerRecord(
+            self.attn_in[pairs],
+            self.q[:, pairs],
+            self.k[:, pairs],
+            self.v[:, pairs],
+            self.z[:, pairs],
+            self.mlp_in[pairs],
+            self.mlp_out[pairs],
+            None if self.attn_sum is None else self.attn_sum[pairs],
+        )
+
 
 @dataclass
 class Run:
@@ -76,6 +89,11 @@ class Run:
     embedding: Tensor
     layers: list[LayerRecord]
     final: Tensor
+
+    def rows(self, pairs: slice) -> Run:
+        """The same of some of the pairs; views, no copies."""
+        layers = [layer.rows(pairs) for layer in self.layers]
+        return Run(self.embedding[pairs], layers, self.final[pairs])
 
     def part(self, start: int) -> Run:
         """The same from position `start` on."""
@@ -164,6 +182,19 @@ def record(
     if lean:
         rest.layers = late
     return Recording(parts, whole, rest, other, start, rotary)
+
+
+def record_together(parts: ModelParts, clean: Tensor, corrupted: Tensor, start: int) -> Recording:
+    """`record` in one pass over both prompts: of few tokens this takes half the time.
+
+    The weights are read once; the common prefix is computed twice.
+    """
+    n_pairs = len(clean)
+    with torch.no_grad():
+        both = _run(parts, torch.cat([clean, corrupted]), 0, None, lambda layer: None)
+    whole, other = both.rows(slice(None, n_pairs)), both.rows(slice(n_pairs, None))
+    rotary = parts.rotations(torch.arange(start, clean.shape[1]))
+    return Recording(parts, whole, whole.part(start), other.part(start), start, rotary)
 
 
 def record_clean(parts: ModelParts, tokens: Tensor) -> Run:

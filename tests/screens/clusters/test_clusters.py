@@ -252,7 +252,8 @@ def ten(prompt: str) -> ClusterResult:
         control=(worth,) * 3,
     )
     result: Any = SimpleNamespace(clusters=clusters, prompt=lambda pair: prompt)
-    return ClusterResult(ClusterRequest(), result, 1.0)
+    nothing: Any = None
+    return ClusterResult(ClusterRequest(), result, 1.0, nothing)
 
 
 @pytest.mark.parametrize(

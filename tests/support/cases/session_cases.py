@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_neox
 from workbench.base.progress import silent
 from workbench.circuits.circuit import Circuit
 from workbench.engine.evaluator import Evaluator
+from workbench.experiment.experiment import Experiment
+from workbench.experiment.prepare import prepare
 from workbench.experiment.settings import ExperimentSettings
 from workbench.models.model import Model
 from workbench.session.open import Opened, open_engine
@@ -34,7 +37,10 @@ def tiny(family: str = "gpt2") -> tuple[Model, Task]:
 
 def new_session(folder: Path, family: str = "gpt2", name: str = "journal.jsonl") -> Session:
     """A session at its start. Sessions of a family share their recorded runs, which none alters."""
-    return begin(ready(family), folder / name)
+    opened = ready(family)
+    # A session before this one may have left the engine at other pairs.
+    opened.engine.use(opened.runs.batch, opened.runs.experiment)
+    return begin(opened, folder / name)
 
 
 @cache
@@ -46,7 +52,15 @@ def ready(family: str = "gpt2") -> Opened:
 def fresh_metric(session: Session, circuit: Circuit | None = None) -> float:
     """The circuit's metric by an evaluator that has seen no edit."""
     circuit = session.circuit if circuit is None else circuit
-    return Evaluator(session._engine.experiment, circuit).value().metric
+    return Evaluator(fresh_experiment(session), circuit).value().metric
+
+
+def fresh_experiment(session: Session) -> Experiment:
+    """The pairs that are in use, run anew."""
+    task = replace(session._opened.task, pairs=session.pairs.in_use)
+    if task == session._opened.task:
+        return session._opened.runs.experiment
+    return prepare(session.loaded_model, task, session.settings)
 
 
 def expand_all(session: Session, limit: int = 1000) -> Status:
@@ -58,12 +72,13 @@ def expand_all(session: Session, limit: int = 1000) -> Status:
 
 
 def same(one: Session, other: Session) -> bool:
-    """Circuit, words and threshold agree."""
+    """Circuit, words, threshold and pairs agree."""
     a, b = one.circuit, other.circuit
     return (
         a == b
         and a.groups == b.groups
         and a.notes == b.notes
         and one.threshold == other.threshold
+        and one.pairs.all == other.pairs.all
         and one._history.state.dropped_nodes == other._history.state.dropped_nodes
     )

@@ -440,7 +440,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_open_hands_every_flag_to_the_app(run: Run, model: Path, circuit: Path) -> None:
     code, _, err = run(
         "open", model, "--task", "ioi", "--pairs", 7, "--seed", 5, "--metric", "kl",
-        "--device", "cpu", "--dtype", "float32", "--no-bos", "--mismatch", "drop",
+        "--device", "cpu", "--dtype", "float32", "--no-bos", "--mismatch", "drop", "--drop-bad",
         "--circuit", circuit, "--revision", "main",
         "--ablation", "mean", "--means-from", "greater-than",
     )  # fmt: skip
@@ -460,6 +460,7 @@ def test_open_hands_every_flag_to_the_app(run: Run, model: Path, circuit: Path) 
         "revision": "main",
         "bos": False,
         "mismatch": "drop",
+        "drop_bad": True,
         "ablation": "mean",
         "means": "greater-than",
     }

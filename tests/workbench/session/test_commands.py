@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.pair import Pair
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
@@ -26,6 +27,7 @@ from workbench.session.commands import (
     Undo,
 )
 from workbench.session.history import History
+from workbench.session.pair_set import SetPair
 from workbench.session.state import Change, State
 from workbench.session.steps import StepTaken
 
@@ -49,13 +51,18 @@ def states(draw: st.DrawFn) -> State:
     circuit.notes = draw(st.dictionaries(node, TEXT, max_size=2))
     threshold = draw(st.floats(0, 1e3))
     edge_lists = st.lists(st.sampled_from(EDGES), max_size=3).map(tuple)
-    return State(circuit, threshold, draw(st.dictionaries(node, edge_lists, max_size=2)))
+    dropped = draw(st.dictionaries(node, edge_lists, max_size=2))
+    pair = st.builds(Pair, TEXT, TEXT, st.just((" a",)), st.lists(TEXT, max_size=2).map(tuple))
+    pairs = st.lists(st.builds(SetPair, pair, st.booleans()), max_size=4).map(tuple)
+    return State(circuit, threshold, dropped, pairs=draw(pairs))
 
 
 def same(one: State, other: State) -> bool:
     a, b = one.circuit, other.circuit
     return (a == b and a.groups == b.groups and a.notes == b.notes) and (
-        one.threshold == other.threshold and dict(one.dropped_nodes) == dict(other.dropped_nodes)
+        one.threshold == other.threshold
+        and dict(one.dropped_nodes) == dict(other.dropped_nodes)
+        and one.pairs == other.pairs
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +109,7 @@ def test_edges_that_the_score_does_not_know_stay(session: Session) -> None:
     into_logits = [edge for edge in session.circuit.edges() if edge.endswith("->logits")]
     for edge in into_logits:
         values[session.graph.parse_edge(edge)] = np.nan
-    partial = type(cuts)("partial", cuts.circuit, values, cuts.revision)
+    partial = replace(cuts, score="partial", values=values)
     assert partial.unscored == len(into_logits)
     last = partial.after(len(partial.levels) - 1)
     kept = cuts.circuit.mask & np.isnan(values)

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tasks.pair import Pair
 from tests.support.cases.session_cases import (
+    fresh_experiment,
     fresh_metric,
     new_session,
     same,
@@ -27,8 +29,9 @@ from workbench.session.start import resume_session
 GRAPH = Graph(2, 4)
 ACTIONS = ("expand", "keep_above", "drop_all", "keep_all", "reopen", "toggle", "toggle_node")
 OTHERS = ("undo", "redo", "clear", "threshold", "group", "note", "load", "go_to", "name_state")
+PAIRS = ("aside", "back", "only", "copy", "swap", "remove")
 action = st.tuples(
-    st.sampled_from(ACTIONS + OTHERS),
+    st.sampled_from(ACTIONS + OTHERS + PAIRS),
     st.sampled_from(GRAPH.nodes),
     st.sampled_from(["qkv", "q", "k", "v", "qv"]),
     st.sampled_from(list(GRAPH.edges())),
@@ -38,6 +41,7 @@ action = st.tuples(
 
 def act(session: Session, step: tuple[str, str, str, str, float], folder: Path) -> None:
     what, node, inputs, edge, number = step
+    pair = int(10 * number)
     calls: dict[str, Callable[[], object]] = {
         "toggle": lambda: session.toggle(edge),
         "toggle_node": lambda: session.toggle_node(node),
@@ -50,9 +54,19 @@ def act(session: Session, step: tuple[str, str, str, str, float], folder: Path) 
         "load": lambda: session.load(folder / "some.json"),
         "go_to": lambda: session.go_to(int(8 * number)),
         "name_state": lambda: session.name_state(int(8 * number), node),
+        "aside": lambda: session.pairs.put_aside([pair, pair + 1]),
+        "back": lambda: session.pairs.put_aside([pair], False),
+        "only": lambda: session.pairs.only(pair),
+        "copy": lambda: session.pairs.duplicate(pair),
+        "swap": lambda: session.pairs.change(pair, swapped(session.pairs.all[pair].pair)),
+        "remove": lambda: session.pairs.remove([pair]),
     }
-    with suppress(WorkbenchError):  # what is refused is part of the sequence
+    with suppress(WorkbenchError, IndexError):  # what is refused is part of the sequence
         calls.get(what, lambda: getattr(session, what)(node, inputs))()
+
+
+def swapped(pair: Pair) -> Pair:
+    return Pair(pair.corrupted, pair.clean, pair.wrong_answers, pair.answers)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +91,9 @@ def test_any_sequence_is_exact_undone_redone_and_resumed(
             act(session, step, folder)
         status = session.status()
         assert status.circuit_metric == pytest.approx(fresh_metric(session), abs=1e-5)
+        assert status.model_metric == pytest.approx(
+            fresh_experiment(session).clean.metric, abs=1e-5
+        )
         assert status.edges == len(session.circuit.edges())
         opened = [session.graph.destination_index(d) for d in session.circuit.open]
         assert not session.circuit.mask[:, opened].any()
@@ -86,7 +103,9 @@ def test_any_sequence_is_exact_undone_redone_and_resumed(
             session.undo()
         assert session.circuit == Circuit.start(session.graph)
         assert session.circuit.groups == () and session.circuit.notes == {}
-        assert session.status().circuit_metric == pytest.approx(status.model_metric, abs=1e-5)
+        assert session.pairs.in_use == session.task_with_pairs.pairs == tiny("llama")[1].pairs
+        start = session.status()
+        assert start.circuit_metric == pytest.approx(start.model_metric, abs=1e-5)
         for _ in range(n_done):
             session.redo()
         assert session.circuit == end

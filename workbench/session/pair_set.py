@@ -1,0 +1,121 @@
+"""The set of pairs that a session looks at, and the difference between two such sets.
+
+A pair may be put aside: it stays in the set and nothing is computed on it. Pure Python.
+
+Glossary: docs/glossary.md#set-of-pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.pair import Pair
+from workbench.base.json_values import string, strings
+from workbench.errors import WorkbenchError
+
+ASIDE = "aside"
+
+
+@dataclass(frozen=True)
+class SetPair:
+    """A pair of the set.
+
+    Attributes:
+        pair: the prompts and their answers.
+        aside: it is put aside: means are taken over the others.
+    """
+
+    pair: Pair
+    aside: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as a line of a task file has them."""
+        pair = self.pair
+        value: dict[str, Any] = {
+            "clean": pair.clean,
+            "corrupted": pair.corrupted,
+            "answers": list(pair.answers),
+            "wrong_answers": list(pair.wrong_answers),
+        }
+        return value | ({ASIDE: True} if self.aside else {})
+
+    @classmethod
+    def from_json(cls, value: Any) -> SetPair:
+        """Raises TypeError or KeyError where it is not what `to_json` gives."""
+        return cls(pair_from_json(value), value.get(ASIDE, False) is True)
+
+
+PairSet = tuple[SetPair, ...]
+
+
+def pair_from_json(value: Any) -> Pair:
+    """A pair in plain values. Raises TypeError or KeyError if something is missing or other."""
+    return Pair(
+        string(value["clean"]),
+        string(value["corrupted"]),
+        strings(value["answers"]),
+        strings(value["wrong_answers"]),
+    )
+
+
+def as_set(pairs: Iterable[Pair]) -> PairSet:
+    """All of these pairs, none put aside."""
+    return tuple(map(SetPair, pairs))
+
+
+def in_use(pairs: PairSet) -> tuple[Pair, ...]:
+    """The pairs that are not put aside, in order."""
+    return tuple(one.pair for one in pairs if not one.aside)
+
+
+@dataclass(frozen=True)
+class PairsChange:
+    """What leads from one set of pairs to another: at a place, some pairs become others.
+
+    Attributes:
+        at: index of the first pair that differs.
+        before, after: the pairs from there on, up to the last that differs.
+    """
+
+    at: int
+    before: PairSet
+    after: PairSet
+
+    @classmethod
+    def between(cls, old: PairSet, new: PairSet) -> PairsChange | None:
+        """The shortest such change; None if the sets are the same."""
+        if old == new:
+            return None
+        shorter = min(len(old), len(new))
+        at = next((i for i in range(shorter) if old[i] != new[i]), shorter)
+        end = 0
+        while end < shorter - at and old[-1 - end] == new[-1 - end]:
+            end += 1
+        return cls(at, old[at : len(old) - end], new[at : len(new) - end])
+
+    def inverse(self) -> PairsChange:
+        """The change that takes this one back."""
+        return PairsChange(self.at, self.after, self.before)
+
+    def apply(self, pairs: PairSet) -> PairSet:
+        """The set after it. Raises WorkbenchError if other pairs are there than were then."""
+        end = self.at + len(self.before)
+        if pairs[self.at : end] != self.before:
+            raise WorkbenchError("Other pairs are in the set than were then.")
+        return (*pairs[: self.at], *self.after, *pairs[end:])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "at": self.at,
+            "before": [one.to_json() for one in self.before],
+            "after": [one.to_json() for one in self.after],
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> PairsChange:
+        """Raises TypeError, KeyError or ValueError where it is not what `to_json` gives."""
+        sides = (tuple(SetPair.from_json(one) for one in value[s]) for s in ("before", "after"))
+        return cls(int(value["at"]), *sides)
