@@ -26,6 +26,8 @@ from workbench.pictures.draw import draw_circuit as draw_circuit
 from workbench.pictures.settings import DrawingSettings as DrawingSettings
 
 # Evaluating.
+from workbench.engine.continuation import continue_pair as continue_pair
+from workbench.engine.continuation import continue_text as continue_text
 from workbench.engine.evaluator import Edit as Edit
 from workbench.engine.evaluator import Evaluator as Evaluator
 from workbench.engine.pair_trial import try_pair as try_pair

@@ -97,6 +97,9 @@ ACTIONS = scoped("bench", (
     Action("app.prompt_bench", "ctrl+y", "^y", "prompt bench",
            "Type a pair of prompts: what the model and the circuit make of it. From anywhere.",
            VIEW, "The prompt bench"),
+    Action("go_on", "I", "I", "go on",
+           "Show what the model and the circuit each go on with from the prompt that is read.",
+           VIEW, "What model and circuit go on with"),
     Action("model", "M", "M", "model",
            "Show how the model is built, its self-check, and the memory of this batch.",
            VIEW, "The model and its self-check"),
@@ -155,7 +158,7 @@ READOUT_ACTIONS = (
            "Read one token further on.", READOUTS, id="readouts.next_token"),
     Action("readout('pair')", "greater_than_sign", "< >", "prompt",
            "Read the next prompt.", READOUTS, id="readouts.next_prompt"),
-    Action("readout('run')", "O", "O", "run",
+    Action("readout('run')", "equals_sign", "=", "run",
            "Read the corrupted prompts, the difference from them, the circuit, or that less the "
            "model.", READOUTS, id="readouts.next_run"),
     Action("readout('ask')", "Q", "Q", "ask about a token",

@@ -358,6 +358,7 @@ class BenchScreen(OneOfSeveral):
     action_clusters = by(lambda bench: bench.dialogs.clusters)
     action_history = by(lambda bench: bench.dialogs.history)
     action_prompts = by(lambda bench: bench.dialogs.prompts)
+    action_go_on = by(lambda bench: bench.go_on)
     action_model = by(lambda bench: bench.dialogs.model)
     action_compare = by(lambda bench: bench.dialogs.compare)
     action_export = by(lambda bench: bench.dialogs.export)
@@ -386,6 +387,10 @@ class BenchScreen(OneOfSeveral):
         """Let the readouts show one prompt, counted from 0."""
         self.action_panel("readouts")
         self.panels.readouts.go_to_pair(index)
+
+    def go_on(self) -> None:
+        """Show what model and circuit go on with from the prompt that the readouts read."""
+        self.dialogs.go_on(self.panels.readouts.pair or 0)
 
     def action_choose(self, node: str) -> None:
         self.shown.choose(node)

@@ -48,6 +48,7 @@ MEANINGS: dict[str, Meaning] = {
     "P": Meaning("P", "Step through a proposal.", ("step_proposal", "wish('step')")),
     "C": Meaning("C", "The reference circuit, and away again.", ("compare", "leave")),
     "m": Meaning("m", "Another measure of the edges.", ("prune('score')", "setting")),
+    "I": Meaning("I", "What is gone on with, and away again.", ("go_on", "leave")),
     "M": Meaning("M", "The model, and away again.", ("leave", "model")),
     "p": Meaning("p", "The prompts, and away again.", ("leave", "prompts")),
     "T": Meaning("T", "Leave the tutorial.", ("answer('leave')", "tutorial_menu")),

@@ -14,6 +14,7 @@ from itertools import combinations
 from screens.assessment.keys import ACTIONS as ASSESSMENT
 from screens.base.actions import Action
 from screens.base.key_names import read_key, written
+from screens.bench.continuation import ACTIONS as GOING_ON
 from screens.bench.keys import ACTIONS as BENCH
 from screens.bench.keys import EDGES, TREE
 from screens.bench.rule_keys import PRUNING_ACTIONS
@@ -47,6 +48,7 @@ PLACES: dict[str, tuple[tuple[Action, ...], ...]] = {
     "the setup": (LIST, SEARCH, SETUP),
     "the list of sessions": (SESSION_ACTIONS, LIST, SEARCH, SETUP),
     "the settings of the setup": (CHOICE, SETUP),
+    "what is gone on with": (GOING_ON, SEARCH),
     "the results of discoveries": (LIST, SEARCH, RESULT_ACTIONS),
     "a question": (CONFIRM,),
     "a text": (TEXT, SEARCH),

@@ -88,7 +88,7 @@ def _selectors(reading: Reading, pending: bool, width: int) -> list[Content]:
         position.extend_right(max(0, PLACE - position.cell_length)) + prompt if one_line else prompt
     )
     rows = [last] if one_line else [position, last]
-    of = Content.assemble(("reading  ", QUIET), ("[O]", link("run", None, "bold")))
+    of = Content.assemble(("reading  ", QUIET), ("[=]", link("run", None, "bold")))
     of += Content(f" {RUN_WORDS[reading.run or 'clean']}{'' if reading.run else ' (fixed)'}")
     if reading.asked is not None:
         of = of.extend_right(max(2, (PLACE if one_line else 25) - of.cell_length))

@@ -20,7 +20,7 @@ MOVES = scoped("readouts", (
     Action("pair(1)", "greater_than_sign", ">", "Next prompt", "Read the next prompt.", READING,
            id="next_prompt"),
     Action("mean", "0", "0", "Mean over all prompts", "Read the mean over all prompts.", READING),
-    Action("run(1)", "O", "O", "Another run",
+    Action("run(1)", "equals_sign", "=", "Another run",
            "Read the corrupted prompts, the difference from them, the circuit, or that less the "
            "model.", READING, id="next_run"),
     Action("ask", "Q", "Q", "Ask about a token",
@@ -39,7 +39,7 @@ MOVES = scoped("readouts", (
 ))  # fmt: skip
 
 HELP = """\
-What the chosen component writes and reads: on the clean prompts, and with **O** on the corrupted
+What the chosen component writes and reads: on the clean prompts, and with **=** on the corrupted
 ones, as the difference of the two, in the circuit (everything outside it corrupted), and in the
 circuit less the model. **Q** asks about any token in place of the task's answers.
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.base.failures import failures_as_sentences
-from workbench.session.priority_lock import PriorityLock
+from workbench.base.work import Stop
+from workbench.session.priority_lock import PriorityLock, finish_in_background
 from workbench.session.session_engine import SessionEngine
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
+    from workbench.engine.continuation_results import Continuation
     from workbench.experiment.experiment import Experiment
     from workbench.readouts.activations import RunChoice
     from workbench.readouts.circuit_runs import CircuitRuns
@@ -145,6 +147,19 @@ class SessionReadouts:
 
         with self._lock.background(), failures_as_sentences():
             return attention_pattern(self._experiment, head, pair=pair, run=self._run(run))
+
+    def continuation(self, pair: int, n: int = 10, *, cancel: Stop | None = None) -> Continuation:
+        """What the model and the circuit each go on with from a pair's clean prompt, greedily.
+
+        Args:
+            n: how many tokens at most.
+            cancel: stops it when set; `Cancelled` is raised then.
+        """
+        from workbench.engine.continuation import continuing_pair
+
+        circuit, _ = self._circuit()
+        work = continuing_pair(self._experiment, pair, circuit, n=n)
+        return finish_in_background(self._lock, work, cancel)
 
     def residual(
         self,

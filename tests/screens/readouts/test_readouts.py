@@ -145,7 +145,7 @@ async def test_everything_can_be_clicked(session: Session) -> None:
         await pilot.click("#readout-head", offset=(line.index("[0]") + 1, 2))
         assert readouts.pair is None
         line = head_of(app).splitlines()[1]
-        await pilot.click("#readout-head", offset=(line.index("[O]") + 1, 1))
+        await pilot.click("#readout-head", offset=(line.index("[=]") + 1, 1))
         assert readouts.run == "corrupted"
         line = head_of(app).splitlines()[0]
         await pilot.click("#readout-head", offset=(line.index("Residual") + 1, 0))
@@ -417,7 +417,7 @@ async def test_other_runs_and_any_token_are_read(tmp_path: Path) -> None:
             readouts.focus()
             readouts.show(session, "m2")
             for words in ("corrupted", "clean − corrupted", "circuit", "circuit − clean"):
-                await pilot.press("O")
+                await pilot.press("equals_sign")
                 await settled(pilot)
                 assert f"mean of 4, {words}\n" in text_of(app)
                 lens = session.readouts.lens("m2", run=words.replace(" − ", "-"))
@@ -431,7 +431,7 @@ async def test_other_runs_and_any_token_are_read(tmp_path: Path) -> None:
             found = session.readouts.attribution(run="circuit-clean", target=target)
             assert readouts.result == found and found.value("m2") != 0
             assert "' Mary' − ' John', mean of 4, circuit − clean" in text_of(app)
-            await pilot.press("O", "comma")
+            await pilot.press("equals_sign", "comma")
             await settled(pilot)
             found = session.readouts.attribution(position=-2, target=target)
             assert readouts.result == found
