@@ -31,6 +31,7 @@ from workbench.engine.continuation import continue_text as continue_text
 from workbench.engine.evaluator import Edit as Edit
 from workbench.engine.evaluator import Evaluator as Evaluator
 from workbench.engine.pair_trial import try_pair as try_pair
+from workbench.engine.pair_rows import pair_rows as pair_rows
 from workbench.engine.patching import edge_effects as edge_effects
 from workbench.engine.patching import node_effects as node_effects
 from workbench.engine.score import CircuitScore as CircuitScore

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from screens.base.actions import Action, scoped
+from screens.bench.pair_table import ACTIONS as PAIR_ACTIONS
 from screens.bench.rule_keys import PRUNING_ACTIONS, RULE_ACTIONS
 from screens.discovery.keys import PROPOSAL_ACTIONS
 from screens.widgets.copying import COPY
@@ -74,6 +75,9 @@ ACTIONS = scoped("bench", (
            "Go to the readouts.", VIEW, "Panel: readouts"),
     Action("panel('second')", "4", "4", "second readouts",
            "Go to the second readouts, where V shows them.", VIEW, "Panel: second readouts"),
+    Action("panel('pairs')", "5", "5", "pairs",
+           "Go to the pairs one by one, in the place of the candidate edges.", VIEW,
+           "Panel: pairs one by one"),
     Action("full", "F", "F", "full size",
            "Let the chosen panel fill the screen, and give the others their places back.",
            VIEW, "Panel at full size"),
@@ -170,7 +174,8 @@ READOUT_ACTIONS = (
 """Keys of the readouts that the footer offers; the readouts bind them themselves."""
 
 _ALL = (*ACTIONS, *READOUT_ACTIONS, *PROPOSAL_ACTIONS, *PRUNING_ACTIONS)
-BY_NAME = {action.name: action for action in _ALL}
+_OF_PAIRS = {f"pairs.{action.name}": action for action in PAIR_ACTIONS}
+BY_NAME = {action.name: action for action in _ALL} | _OF_PAIRS
 
 FOOTERS = {
     "circuit": ("go_in", "expand", "keep_or_drop", "expand_all", "discover", "undo",
@@ -183,6 +188,7 @@ FOOTERS = {
                    "quit"),
     "readouts": (*(action.name for action in READOUT_ACTIONS), "jump", "undo", "graph", "export",
                  "redo", "prompts", "discover", "quit"),
+    "pairs": (*_OF_PAIRS, "undo", "panel('candidates')", "prompts", "redo", "quit"),
     "proposal": tuple(action.name for action in PROPOSAL_ACTIONS),
     "pruning": ("prune('make')", "prune('more')", "prune('finer')", "prune('score')",
                 "prune('end')"),

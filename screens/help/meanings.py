@@ -58,6 +58,7 @@ MEANINGS: dict[str, Meaning] = {
     "2": Meaning("2", "The second panel.", ("panel('candidates')", "panel('faithfulness')")),
     "3": Meaning("3", "The third panel.", ("panel('overlap')", "panel('readouts')")),
     "4": Meaning("4", "The fourth panel.", ("panel('second')", "panel('worth')")),
+    "5": Meaning("5", "The fifth panel.", ("panel('number')", "panel('pairs')")),
     "question_mark": Meaning("?", "Help, and away again.", ("help", "leave")),
     "f1": Meaning("F1", "Help, and away again.", ("help", "leave")),
 }  # fmt: skip

@@ -129,6 +129,9 @@ def evaluate(
     circuit: CircuitPath,
     selection: Selecting,
     settings: ExperimentSettings,
+    by_pair: Annotated[
+        bool, typer.Option("--by-pair", help="List every pair too, the largest shortfall first.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Score a circuit: everything outside it corrupted."""
@@ -143,17 +146,30 @@ def evaluate(
         warn_of_other_model(loaded, settings.model)
     with console.ProgressLine() as progress:
         progress("Starting", None)
-        from workbench.engine.score import evaluate as score_of
+        from workbench.base.failures import memory_errors
+        from workbench.engine.pair_rows import pair_rows
+        from workbench.engine.score import score
+        from workbench.experiment.prepare import NO_MEMORY, prepare
 
         model = settings.load_model(progress)
         if loaded is None:
             loaded = read_circuit(circuit, selection, model.graph)
         warn_of_empty(loaded, circuit)
-        score = score_of(model, settings.task, loaded, under=settings, progress=progress)
+        experiment = prepare(model, settings.task, settings, progress)
+        progress("Evaluating the circuit", None)
+        with memory_errors(NO_MEMORY):
+            found = score(experiment, loaded)
+            rows = pair_rows(experiment, loaded) if by_pair else ()
+        rows = tuple(sorted(rows, key=lambda row: -row.shortfall))
     if as_json:
-        output.as_json(score.to_json())
-    else:
-        output.as_text(score)
+        pairs = {"by_pair": [row.to_json() for row in rows]} if by_pair else {}
+        output.as_json(found.to_json() | pairs)
+        return
+    output.as_text(found)
+    if by_pair:
+        from workbench.engine.pair_row import table_of_pairs
+
+        output.line(table_of_pairs(rows).to_tsv().rstrip("\n"))
 
 
 @app.command()
