@@ -24,6 +24,7 @@ class Task:
         source: "built in", or the path of a file.
         seed: of the generator; None for a file.
         left_out: the reason for each pair of a file that was left out when it was read.
+        warnings: sentences on what may be amiss with all of it.
     """
 
     name: str
@@ -35,3 +36,4 @@ class Task:
     source: str = "built in"
     seed: int | None = None
     left_out: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

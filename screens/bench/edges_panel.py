@@ -41,6 +41,9 @@ class EdgesPanel(Vertical):
     }
     """
 
+    old = False
+    """The effects are of other pairs."""
+
     def compose(self) -> ComposeResult:
         yield Static(id="about")
         yield Candidates(id="edges")
@@ -63,14 +66,8 @@ class EdgesPanel(Vertical):
         note: str,
         sweep: Sweep | None,
         stopped: bool,
-        old: bool = False,
     ) -> None:
-        """Say what the table shows.
-
-        Args:
-            state: a sentence on the node: open, expanded, not kept.
-            old: the effects are of other pairs.
-        """
+        """Say what the table shows. `state` is a sentence on the node: open, expanded, not kept."""
         table = self.table
         text = Text()
         text.append(view.node, "bold")
@@ -90,7 +87,7 @@ class EdgesPanel(Vertical):
         text.append("\nthreshold ", "dim")
         text.append(f"{threshold:.3g}", _link("screen.threshold_exactly()"))
         text.append(f": {count(above)} of {count(len(table.all))} pass")
-        if old:
+        if self.old:
             text.append(f"   {OLD}", "bold")
         else:
             text.append("   " + self._progress(sweep, stopped))

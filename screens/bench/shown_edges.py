@@ -161,6 +161,7 @@ class ShownEdges:
         self._tree.mark_notes(self.session.circuit.notes)
         self._table.mark_notes(self.session.circuit.notes)
         self._table.nothing = nothing
+        self._panels.edges.old = self.session.effects_are_old
         self._panels.edges.describe(
             self.view,
             state=STATES[row.state] if row is not None else "not in the circuit",
@@ -169,7 +170,6 @@ class ShownEdges:
             note=self._note(),
             sweep=self.runner.sweep,
             stopped=self.runner.stopped,
-            old=self.session.effects_are_old,
         )
 
     def _note(self) -> str:

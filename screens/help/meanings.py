@@ -25,7 +25,7 @@ _TAKE_AWAY = ("answer('off')", "dissolve", "remove", "take_away", "toggle_node",
 MEANINGS: dict[str, Meaning] = {
     "enter": Meaning("⏎", "Do what is under the cursor, or accept.",
                      ("choose", "copy", "go_in", "go_on", "leave", "prune('make')", "run", "start",
-                      "wish('show')")),
+                      "try_pair", "wish('show')")),
     "escape": Meaning("esc", "Let go, or go back.",
                       ("back", "cancel", "clear_notifications", "give_up", "leave",
                        "proposal('end')", "prune('end')")),

@@ -1,4 +1,4 @@
-"""The prompt bench: one types a pair of prompts, and sees what model and circuit make of it.
+"""The prompt bench: a pair that one types, and what model and circuit make of it.
 
 The list has the session's pairs, the fields one of them or a new one. What is typed and not kept
 is a draft: it stays with its pair while one looks at others. Checks and computations go on in
@@ -20,13 +20,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from screens.base.actions import Action
 from screens.base.numbers import plain, signed
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
-from screens.prompt_bench.drafts import NEW, drafts_of
 from screens.prompt_bench.fields import PairFields
 from screens.prompt_bench.keys import ACTIONS, BY_NAME, FOOTER, FOOTER_TYPING
 from screens.prompt_bench.pair_list import PairList, PairRow, pair_rows
@@ -39,6 +39,7 @@ from workbench.base.text import counted
 from workbench.prompts.pair_exam import PairExam
 from workbench.prompts.template import Filled, slots
 from workbench.prompts.vocabulary import Vocabulary
+from workbench.session.pair_drafts import NEW, DraftFile, Drafts
 from workbench.session.views import Status
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 TOKENS = 10
 """Likeliest tokens of a trial."""
+SAVE = 0.3
+"""Seconds after which what is typed is on the disk."""
 CHOICE = 40
 """Likeliest tokens to choose answers from."""
 
@@ -77,13 +80,15 @@ class PromptBench(Screen[None]):
         super().__init__()
         self.session = session
         self.base: Pair = NEW
-        self.drafts = drafts_of(session)
+        self._file = DraftFile(session.path)
+        self.drafts: Drafts = {}
         self.trials: dict[Pair, tuple[PairTrial, tuple[Circuit, str]]] = {}
         self.exam: PairExam | None = None
         self._own = frozenset(session.loaded_pairs)
         self._start = start
         self._vocabulary: Vocabulary | None = None
         self._examined: Pair | None = None
+        self._saving: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="prompt-title")
@@ -98,13 +103,18 @@ class PromptBench(Screen[None]):
     def on_mount(self) -> None:
         self._doing = Worker(self, "prompt bench", owes=True)
         self._checking = Worker(self, "checks")
-        self._renew(to=self._start)
-        self._take(self.list.highlighted)
+        self._doing.put(self._file.load, self._begin, self._failed)
         self.call_after_refresh(
             self._checking.put, self.session.pairs.vocabulary, self._know, _pass
         )
 
+    def _begin(self, drafts: Drafts) -> None:
+        self.drafts = drafts
+        self._renew(to=self._start)
+        self._take(self.list.highlighted)
+
     def on_unmount(self) -> None:
+        self._save()
         self._doing.stop()
         self._checking.stop()
 
@@ -201,8 +211,15 @@ class PromptBench(Screen[None]):
             self.drafts.pop(self.base, None)
         else:
             self.drafts[self.base] = typed
+        if self._saving is None:
+            self._saving = self.set_timer(SAVE, self._save)
         self._renew()
         self._examine()
+
+    def _save(self) -> None:
+        """Write down what is typed and not kept."""
+        self._saving = None
+        self._checking.put(partial(self._file.save, dict(self.drafts)), _pass, _pass)
 
     def on_pair_fields_submitted(self) -> None:
         self.action_try_pair()
@@ -299,6 +316,7 @@ class PromptBench(Screen[None]):
         def done(status: Status) -> None:
             if keeps is not None:
                 self.drafts.pop(keeps[0], None)
+                self._save()
             self._renew(to=None if keeps is None else keeps[1])
             if keeps is not None or self.base not in self.drafts:
                 self._take(self.list.highlighted)
@@ -411,5 +429,5 @@ class PromptBench(Screen[None]):
         self.app.push_screen(HelpScreen())
 
 
-def _pass(error: BaseException) -> None:
-    """Without a vocabulary nothing is completed."""
+def _pass(nothing: object) -> None:
+    """Of no consequence: without a vocabulary nothing is completed, without a file not resumed."""

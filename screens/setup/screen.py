@@ -27,6 +27,7 @@ from screens.base.worker import Worker, error_sentence
 from screens.navigation import GoToSession, OpenSession, OpenTutorial
 from screens.setup.keys import (
     BACK,
+    HELP,
     NEXT,
     OPEN,
     PAIR,
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from workbench.prompts.preview import TaskPreview
 
 ABLATIONS = tuple((name, name) for name in ablations.ABLATIONS)
+BAD_PAIRS = (("refuse", "refuse"), ("drop", "drop unequal"), ("bad", "drop all"))
+"""What becomes of pairs that cannot be used: `mismatch`, or `drop_bad`."""
 SETTLE = 0.4
 """Seconds without another key before the prompts are looked up."""
 DEFAULT_PAIRS = "32/all"
@@ -128,8 +131,8 @@ class SetupScreen(Screen[None]):
             yield Choice("BOS", options, bos, id="bos")
         with Horizontal(id="how-else"):
             yield Choice("Ablation", ABLATIONS, asked.ablation, id="ablation")
-            unequal = [("refuse", "refuse"), ("drop", "drop")]
-            yield Choice("Unequal lengths", unequal, asked.mismatch, id="mismatch")
+            bad = "bad" if asked.drop_bad else asked.mismatch
+            yield Choice("Bad pairs", BAD_PAIRS, bad, id="mismatch")
             yield Button("Open", id="open", variant="primary", compact=True)
         with Horizontal(id="how-means"):
             yield Static(Text("Means over "), classes="label")
@@ -212,7 +215,7 @@ class SetupScreen(Screen[None]):
         back = (BACK,) if self.open_here() else ()
         of_list = SESSION_ACTIONS if isinstance(self.focused, SessionList) else ()
         bar = self.query_one("#keys", KeyBar)
-        bar.offer((*back, *of_list, OPEN, NEXT, PAIR, TUTORIAL))
+        bar.offer((*back, *of_list, OPEN, NEXT, PAIR, TUTORIAL, HELP))
 
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         if isinstance(event.rows, NameList) and event.rows.has_focus and event.row is not None:
@@ -284,6 +287,7 @@ class SetupScreen(Screen[None]):
             metric=self.query_one("#metric", Choice).value or None,
             bos=bos,
             mismatch="drop" if mismatch == "drop" else "refuse",
+            drop_bad=mismatch == "bad",
             ablation=ablation,
             means=self.query_one("#means", Input).value.strip() or None if takes_means else None,
         )
@@ -351,6 +355,7 @@ class SetupScreen(Screen[None]):
                 metric=settings.metric,
                 bos=settings.bos,
                 revision=settings.revision,
+                corrupted=settings.needs_corrupted,
             )
 
         def done(preview: TaskPreview | None) -> None:
@@ -387,12 +392,13 @@ class SetupScreen(Screen[None]):
             put_title(box, "Prompts")
             view.update(Text(self._said))
             return
-        of = f" of {count(preview.n_pairs)}" if preview.n_pairs else ""
+        total = preview.n_pairs + sum(preview.bad.values())
+        of = f" of {count(total)}" if preview.n_pairs else ""
         put_title(box, f"Prompts: pair {self.pair + 1}{of} · metric {preview.metric}")
         notes = [one_line(preview.description), *map(one_line, preview.notes)]
-        if preview.unequal:
-            notes.insert(0, f"{preview.unequal} pairs have prompts of different token length: "
-                            "they are refused, or dropped if you say so.")  # fmt: skip
+        notes += [f"Warning: {one_line(warning)}" for warning in preview.warnings]
+        if preview.bad:
+            notes.insert(0, one_line(self._bad_pairs(preview)))
         width = max(40, view.size.width)
         text = draw_pair(preview.pairs[self.pair], width)
         for note in notes:
@@ -406,6 +412,13 @@ class SetupScreen(Screen[None]):
                 break
             text.append(f"\n\npair {index + 1}\n", "dim").append_text(more)
         view.update(text)
+
+    def _bad_pairs(self, preview: TaskPreview) -> str:
+        """What there is of pairs that cannot be used, and what becomes of them."""
+        become = self.query_one("#mismatch", Choice).value
+        if become == "bad" or (become == "drop" and set(preview.bad) == {"unequal"}):
+            return f"{preview.bad_told}: left out."
+        return f"{preview.bad_told}: mend them, or choose 'drop all'. {preview.first_bad}".strip()
 
     def action_help(self) -> None:
         from screens.help.screen import HelpScreen

@@ -21,6 +21,7 @@ from tests.support.reference_pages import (
     options_page,
     settings_page,
 )
+from tests.support.task_files_page import TASK_FILES, task_files_page
 from workbench.assessment.catalogue import PARTS
 from workbench.cli.main import app
 from workbench.discovery.catalogue import METHODS
@@ -76,6 +77,7 @@ def test_the_page_of_keys_is_what_the_screens_say() -> None:
 def test_the_page_of_settings_is_what_the_catalogue_says() -> None:
     """If it is meant to change, `python -m tests.support.reference_pages` writes it anew."""
     assert SETTINGS_PAGE.read_text(encoding="utf-8") == settings_page()
+    assert TASK_FILES.read_text(encoding="utf-8") == task_files_page()
 
 
 def test_every_command_says_what_it_does_and_has_an_example() -> None:

@@ -25,6 +25,7 @@ LONG_SIGNATURES = {
     "workbench/cli/readout.py readout",
     "workbench/cli/discover.py discover",
     "workbench/cli/draw.py draw",
+    "workbench/cli/try_pair.py try_pair",
     # What a script may choose, by name.
     "workbench/assessment/assess.py assess",
     "workbench/discovery/request.py parse",

@@ -1,4 +1,4 @@
-"""The pages `docs/options.md`, `docs/keys.md` and `docs/settings.md`, written from the program.
+"""The pages of `docs` that are written from the program: options, keys, settings, task files.
 
 `python -m tests.support.reference_pages` writes them anew; a test compares them with what is there.
 """
@@ -15,6 +15,7 @@ from screens.base.actions import Action
 from screens.help.meanings import MEANINGS
 from tests.support.paths import ROOT
 from tests.support.settings_text import ABOUT_KEYS_AND_THEMES, ABOUT_SETTINGS
+from tests.support.task_files_page import TASK_FILES, task_files_page
 from workbench.cli.main import app
 from workbench.config.catalogue import SETTINGS
 from workbench.config.setting import literal
@@ -151,3 +152,4 @@ if __name__ == "__main__":
     OPTIONS.write_text(options_page(), encoding="utf-8")
     KEYS.write_text(keys_page(), encoding="utf-8")
     SETTINGS_PAGE.write_text(settings_page(), encoding="utf-8")
+    TASK_FILES.write_text(task_files_page(), encoding="utf-8")

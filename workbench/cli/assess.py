@@ -79,7 +79,6 @@ def assess(
     from workbench.assessment.catalogue import choose_parts
     from workbench.assessment.report.page import check_report, write_report
     from workbench.cli.checks import check_circuit
-    from workbench.prompts.task_file import check_task
 
     wanted = None if parts is None else [name.strip() for name in parts.split(",")]
     choose_parts(wanted, len(circuits))
@@ -90,7 +89,7 @@ def assess(
         check_report(report)
     settings = settings.checked()
     for name in also_on or ():
-        check_task(name)
+        settings.check_task(name)
     for path in circuits:
         check_circuit(path, selection)
     if scores is not None:
@@ -122,7 +121,8 @@ def assess(
             progress("Writing the report", None)
             written = write_report(assessment, report)
     if as_json:
-        output.as_json(assessment.to_json() | {"written": [str(path) for path in written]})
+        told = {"written": [str(path) for path in written], "warnings": console.warned()}
+        output.as_json(assessment.to_json() | told)
     else:
         _show(assessment, written)
     if assessment.complete:

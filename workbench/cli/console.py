@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from workbench.base.notices import listening
 from workbench.base.progress import Progress
 from workbench.base.text import printable, time_left
 from workbench.errors import Cancelled, WorkbenchError
@@ -150,14 +151,31 @@ class ProgressLine:
         )
 
 
+_WARNED: list[str] = []
+"""What the command has warned of so far."""
+
+
+def warn(sentence: str) -> None:
+    """Warn of something on stderr, once."""
+    if sentence not in _WARNED:
+        _WARNED.append(sentence)
+        say(f"workbench: warning: {sentence}")
+
+
+def warned() -> list[str]:
+    """The warnings of this command so far, for its `--json`."""
+    return list(_WARNED)
+
+
 @contextmanager
 def our_warnings() -> Iterator[None]:
     """Print our own warnings as one line each, and those of other packages not at all."""
+    _WARNED.clear()
 
     def show(message: Warning | str, *rest: Any, **named: Any) -> None:
-        say(f"workbench: warning: {message}")
+        warn(str(message))
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), listening(lambda told: say(f"workbench: {told}")):
         warnings.simplefilter("ignore")
         warnings.filterwarnings("always", category=UserWarning, module=r"workbench\.")
         warnings.showwarning = show

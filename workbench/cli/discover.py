@@ -149,7 +149,8 @@ def discover(
     for sentence in lost:
         console.say(f"workbench: warning: {sentence}")
     if as_json:
-        output.as_json(found.to_json() | {"written": written, "lost": list(lost)})
+        told = {"written": written, "lost": list(lost), "warnings": console.warned()}
+        output.as_json(found.to_json() | told)
     else:
         _report(found, written)
     if found.complete:

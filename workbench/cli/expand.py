@@ -73,6 +73,10 @@ def expand(
         from workbench.session.start import begin_session
 
         session = begin_session(settings, journal=Path(folder) / "s.jsonl", progress=progress)
+        if session.task.seed is None:
+            console.say(f"workbench: {session.task.description}")
+        for warning in session.task.warnings:
+            console.warn(warning)
         with session, first_interrupt() as cancel:
 
             def tell(now: Progressed) -> None:
@@ -86,7 +90,8 @@ def expand(
     command = last if isinstance(last, ExpandAll) else None
     written = [] if to is None else [str(to)]
     if as_json:
-        output.as_json(_json(session, command) | {"written": written, "lost": list(lost)})
+        told = {"written": written, "lost": list(lost), "warnings": console.warned()}
+        output.as_json(_json(session, command) | told)
     else:
         _report(session, command, written)
     if command is not None and not command.ended:

@@ -26,10 +26,13 @@ from workbench.cli.draw import draw
 from workbench.cli.expand import expand
 from workbench.cli.history import history
 from workbench.cli.options import (
+    Ablation,
+    Bos,
     CircuitPath,
     Device,
     Dtype,
     Json,
+    Metric,
     Revision,
     Selecting,
     experiment_options,
@@ -43,6 +46,7 @@ from workbench.cli.sessions import app as sessions
 from workbench.cli.sessions import resume
 from workbench.cli.try_pair import try_pair
 from workbench.errors import WorkbenchError
+from workbench.experiment.ablations import PATCHING
 from workbench.experiment.settings import ExperimentSettings
 
 
@@ -163,7 +167,7 @@ def evaluate(
         rows = tuple(sorted(rows, key=lambda row: -row.shortfall))
     if as_json:
         pairs = {"by_pair": [row.to_json() for row in rows]} if by_pair else {}
-        output.as_json(found.to_json() | pairs)
+        output.as_json(found.to_json() | pairs | {"warnings": console.warned()})
         return
     output.as_text(found)
     if by_pair:
@@ -173,9 +177,32 @@ def evaluate(
 
 
 @app.command()
-def tasks(as_json: Json = False) -> None:
-    """List the tasks that need no file."""
+def tasks(
+    check: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Read this task file and say all that is found."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="With --check: the model that it is meant for."),
+    ] = None,
+    metric: Metric = None,
+    ablation: Ablation = PATCHING,
+    bos: Bos = None,
+    as_json: Json = False,
+) -> int:
+    """List the tasks that need no file, or check a file, every pair of it."""
     from workbench.prompts.task_catalogue import TASKS
+
+    if check is not None:
+        from workbench.cli.check_task import check_task_file
+
+        asked = ExperimentSettings(
+            model or "", check, metric=metric, bos=bos, ablation=ablation, drop_bad=True
+        )
+        return check_task_file(asked, as_json=as_json)
+    if model or metric or bos is not None or ablation != PATCHING:
+        raise WorkbenchError("--model, --metric, --ablation and --bos go with --check FILE.")
 
     if as_json:
         output.as_json(
@@ -189,12 +216,13 @@ def tasks(as_json: Json = False) -> None:
                 for task in TASKS.values()
             ]
         )
-        return
+        return 0
     for task in TASKS.values():
         output.line(f"{task.name}  ({task.metric})")
         output.line(f"  {task.description}")
         output.line(f"  clean:     {task.example.clean}")
         output.line(f"  corrupted: {task.example.corrupted}")
+    return 0
 
 
 app.command()(resume)

@@ -97,7 +97,7 @@ def run_text(
             means=means,
         )
     if as_json:
-        output.as_json(found.to_json())
+        output.as_json(found.to_json() | {"warnings": console.warned()})
     else:
         _report(found)
 

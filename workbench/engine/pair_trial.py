@@ -21,7 +21,6 @@ from workbench.experiment.settings import ExperimentSettings, RunChoices
 from workbench.prompts.batch import Batch, make_batch
 from workbench.prompts.checks import Needs, check_pair, refuse_unfit
 from workbench.prompts.encoding import Encoding
-from workbench.prompts.task_file import DEFAULT_METRIC
 from workbench.transformer.forward import unembed
 from workbench.transformer.recording import clean_logits
 
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
     from workbench.models.model import Model
 
+
+DEFAULT_METRIC = "logit_diff"
+"""Of a pair that belongs to no task."""
 
 ALONE = "one pair"
 """What the task of a pair that is tried is called."""

@@ -1,4 +1,4 @@
-"""What trying one pair of prompts gives: plain frozen values. Importing this loads no torch."""
+"""What trying one pair of prompts gives, in plain values. Importing this loads no torch."""
 
 from __future__ import annotations
 

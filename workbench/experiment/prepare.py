@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from tasks.task import Task
+from workbench.base.notices import notice
 from workbench.base.progress import Progress, silent
 from workbench.experiment.ablations import check_means
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
@@ -61,14 +62,12 @@ def prepare(
     settings = ExperimentSettings.of(model, task, settings, **choices)
     say = progress or silent
     if isinstance(task, str | os.PathLike):
-        task = load_task(
-            task, model, pairs=settings.pairs, seed=settings.seed, metric=settings.metric
-        )
+        task = settings.load_task(model.tokenizer, os.fspath(task))
     with memory_errors(NO_MEMORY):
         batch = task_batch(model, task, settings)
-        for warning in (*model.info.notes, *batch.warnings):
-            warnings.warn(warning, stacklevel=3)
-        return Experiment(
+        if task.seed is None:
+            notice(batch.told)
+        experiment = Experiment(
             model,
             batch,
             metric=settings.metric or task.metric,
@@ -76,6 +75,12 @@ def prepare(
             means=means_batch(model, settings),
             progress=lambda fraction: say("Recording both runs", fraction),
         )
+        clean, corrupted = experiment.clean, experiment.corrupted
+        measurable = experiment.faithfulness(clean.metric) is not None
+        told = task_warnings(experiment.metric_name, clean, corrupted, measurable=measurable)
+    for warning in (*model.info.notes, *batch.warnings, *told):
+        warnings.warn(warning, stacklevel=3)
+    return experiment
 
 
 def task_batch(model: Model, task: Task, settings: ExperimentSettings) -> Batch:
@@ -104,22 +109,34 @@ def load_task(
     pairs: int | None = None,
     seed: int = 0,
     metric: str | None = None,
+    ablation: str = "patching",
+    drop_bad: bool = False,
 ) -> Task:
     """A built-in task made for a model's tokenizer, or a task file.
 
     Args:
-        name: `greater-than`, `subject-verb-agreement`, `ioi`, or the path of a task file.
-        model: whose tokenizer decides which answers are single tokens.
+        name: `greater-than`, `subject-verb-agreement`, `ioi`, the path of a task file, or
+            `hf://datasets/OWNER/NAME/FILE`.
+        model: whose tokenizer decides which answers are single tokens, and decodes token ids.
         pairs: how many; None: 32 of a built-in task, all of a file.
         seed: of the generator.
         metric: None for the task's own.
+        ablation: a file may do without corrupted prompts where it makes no use of them.
+        drop_bad: leave out pairs of a file that cannot be read.
 
     Raises:
         WorkbenchError: no such task, or a file that is none.
     """
-    from workbench.prompts.task_file import resolve_task
-
-    return resolve_task(os.fspath(name), model.tokenizer, pairs=pairs, seed=seed, metric=metric)
+    settings = ExperimentSettings(
+        model="",  # it is loaded already
+        task=os.fspath(name),
+        pairs=pairs,
+        seed=seed,
+        metric=metric,
+        ablation=ablation,
+        drop_bad=drop_bad,
+    )
+    return settings.load_task(model.tokenizer)
 
 
 def means_batch(model: Model, settings: ExperimentSettings) -> Batch | None:
@@ -136,7 +153,7 @@ def means_batch(model: Model, settings: ExperimentSettings) -> Batch | None:
 
     check_means(source, settings.ablation)
     pairs = None if find_task(source) is None else DATA_PAIRS
-    task = load_task(source, model, pairs=pairs, seed=settings.seed)
+    task = replace(settings.for_means(), pairs=pairs).load_task(model.tokenizer)
     return make_batch(
         task,
         model.tokenizer,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from tasks.task import Task
 from workbench.base.progress import Progress
@@ -94,6 +94,44 @@ class ExperimentSettings:
             settings = cls(model.name, task.name if isinstance(task, Task) else os.fspath(task))
         return replace(settings, **choices)
 
+    @property
+    def needs_corrupted(self) -> bool:
+        """Whether corrupted prompts are made use of. Raises WorkbenchError for no ablation."""
+        return ABLATIONS[check_ablation(self.ablation)].needs_corrupted
+
+    def load_task(self, tokenizer: Any, name: str | None = None) -> Task:
+        """The task, or another by these settings.
+
+        Raises:
+            WorkbenchError: there is no such task, or the file cannot be used with them.
+        """
+        from workbench.prompts.task_file import resolve_task
+
+        return resolve_task(
+            self.task if name is None else name,
+            tokenizer,
+            pairs=self.pairs,
+            seed=self.seed,
+            metric=self.metric,
+            corrupted=self.needs_corrupted,
+            drop_bad=self.drop_bad,
+        )
+
+    def check_task(self, name: str | None = None) -> None:
+        """Refuse the task, or another, if it can be said before a model is loaded.
+
+        Raises:
+            WorkbenchError: as of `load_task`.
+        """
+        from workbench.prompts.task_file import check_task
+
+        check_task(
+            self.task if name is None else name,
+            metric=self.metric,
+            corrupted=self.needs_corrupted,
+            drop_bad=self.drop_bad,
+        )
+
     def needs(self, metric: str, positions: int | None = None) -> Needs:
         """What is asked of a pair.
 
@@ -106,11 +144,15 @@ class ExperimentSettings:
         """
         kind = find_metric(metric)
         return Needs(
-            corrupted=ABLATIONS[check_ablation(self.ablation)].needs_corrupted,
+            corrupted=self.needs_corrupted,
             answers=kind.answers,
             wrong_answers=kind.wrong_answers,
             positions=positions,
         )
+
+    def for_means(self) -> ExperimentSettings:
+        """Those of the prompts over which means are taken: their clean prompts are all we need."""
+        return replace(self, task=self.means or self.task, metric="kl", drop_bad=True)
 
     def checked(self) -> ExperimentSettings:
         """These settings, if all that can be said before anything is loaded speaks for them.
@@ -120,13 +162,12 @@ class ExperimentSettings:
                 where the ablation takes none.
         """
         from workbench.models.source import find_model
-        from workbench.prompts.task_file import check_task
 
         find_model(self.model)
-        check_task(self.task)
+        self.check_task()
         check_means(self.means, check_ablation(self.ablation))
         if self.means is not None:
-            check_task(self.means)
+            self.for_means().check_task()
         return self
 
     def load_model(self, progress: Progress | None = None) -> Model:

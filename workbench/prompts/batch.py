@@ -18,7 +18,15 @@ from torch import Tensor
 from tasks.pair import Pair
 from tasks.task import Task
 from workbench.errors import WorkbenchError
-from workbench.prompts.checks import ALL, CheckedPair, Needs, check_pairs, refusal, warned
+from workbench.prompts.checks import (
+    ALL,
+    CheckedPair,
+    Needs,
+    check_pairs,
+    counted_reasons,
+    refusal,
+    warned,
+)
 from workbench.prompts.encoding import Encoding
 
 
@@ -59,7 +67,7 @@ class Batch:
         n_pairs: in all groups together.
         dropped: how many pairs were left out, when the file was read or here.
         left_out: how many for each reason, a name of `checks.KINDS`.
-        warnings: sentences on pairs that are used and odd.
+        warnings: the task's, and sentences on pairs that are used and odd.
         prepend_bos: whether a BOS token was put before the prompts that did not have one.
         answer_tokens: (label, token id) of the task's answer space, in its order.
 
@@ -75,6 +83,15 @@ class Batch:
     prepend_bos: bool
     answer_tokens: tuple[tuple[str, int], ...]
     encoding: Encoding = field(repr=False)
+
+    @property
+    def told(self) -> str:
+        """What the pairs are, and how many were left out for which reasons, in a line."""
+        if not self.dropped:
+            return self.task.description
+        total = self.n_pairs + self.dropped
+        reasons = counted_reasons(self.left_out)
+        return f"{self.task.description} {self.dropped:,} of {total:,} left out: {reasons}."
 
     def locate(self, index: int) -> tuple[Group, int]:
         """The group of a pair and its row in it.
@@ -144,7 +161,10 @@ def make_batch(
         n_pairs=len(kept),
         dropped=left_out.total(),
         left_out=dict(left_out),
-        warnings=warned({row.number: row.findings for row in kept}, len(kept)),
+        warnings=(
+            *task.warnings,
+            *warned({row.number: row.findings for row in kept}, len(kept)),
+        ),
         prepend_bos=bool(encoding.prefix),
         answer_tokens=_answer_tokens(task.answer_space, kept[0].pair.clean, encoding),
         encoding=encoding,

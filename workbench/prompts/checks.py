@@ -247,7 +247,7 @@ def unknown_token(tokenizer: Any) -> int | None:
     return unknown
 
 
-def counted(kinds: Mapping[str, int]) -> str:
+def counted_reasons(kinds: Mapping[str, int]) -> str:
     """Findings counted by kind, for a sentence: "2 with an empty prompt, 1 without an answer"."""
     ordered = [(name, kinds[name]) for name in KINDS if kinds.get(name)]
     return ", ".join(f"{number:,} {KINDS[name].words}" for name, number in ordered)
@@ -308,7 +308,14 @@ def refuse_unfit(pairs: Sequence[Pair], encoding: Encoding, needs: Needs) -> Non
                 raise WorkbenchError(which or finding.sentence)
 
 
-def refusal(where: str, finding: Finding, others: Mapping[str, int], *, none_left: bool) -> str:
+def refusal(
+    where: str,
+    finding: Finding,
+    others: Mapping[str, int],
+    *,
+    none_left: bool,
+    helps: bool = True,
+) -> str:
     """The sentence with which a task is refused.
 
     Args:
@@ -316,19 +323,20 @@ def refusal(where: str, finding: Finding, others: Mapping[str, int], *, none_lef
         finding: why it cannot be used.
         others: how many other pairs cannot be used, by their reasons.
         none_left: no pair could be used.
+        helps: leaving such pairs out would do; otherwise nothing is advised.
     """
     number = sum(others.values())
     more = ""
     if number:
         are = "pairs cannot be used either" if number > 1 else "pair cannot be used either"
-        more = f"; {number:,} other {are} ({counted(others)})"
+        more = f"; {number:,} other {are} ({counted_reasons(others)})"
     what = "such pairs" if number else "it"
     advice = (
         f"mend {what}, since no pair is left"
         if none_left
         else f"mend {what}, or have such pairs left out (--drop-bad)"
     )
-    return f"{where}: {finding.said}{more}: {advice}."
+    return f"{where}: {finding.said}{more}{f': {advice}' if helps else ''}."
 
 
 def warned(findings: Mapping[int, Sequence[Finding]], n_pairs: int) -> tuple[str, ...]:

@@ -93,6 +93,14 @@ class Encoding:
             else:
                 yield single_token(self.tokenizer, prompt, text)
 
+    def text_of(self, token: int) -> str | None:
+        """The text of a token; None if the tokenizer has none of this id."""
+        try:
+            raw = self.tokenizer.convert_ids_to_tokens(token) if token >= 0 else None
+        except (OverflowError, IndexError, KeyError, TypeError):
+            raw = None
+        return None if raw is None else self._piece(token)
+
     def joins(self, prompt: str, text: str) -> bool:
         """Whether `text` right after `prompt` is one token, and known."""
         ids = continuation(self.tokenizer, last_words(prompt), text)

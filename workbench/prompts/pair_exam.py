@@ -1,4 +1,4 @@
-"""The examination of a pair as it is typed: tokens side by side, findings, and what mends them.
+"""The examination of a pair that is being typed: tokens, findings, and what mends them.
 
 Pure functions of texts and a tokenizer, without torch, fast enough for every key that is typed.
 """
@@ -158,6 +158,7 @@ def _mends(finding: Finding, pair: Pair, encoding: Encoding) -> Iterator[Mend]:
         for text in (*pair.answers, *pair.wrong_answers):
             if encoding.answers(pair.clean, [text]) != [None]:
                 continue
+            yield from _with_space(pair, text, encoding)
             ids = continuation(encoding.tokenizer, pair.clean, text)
             first = encoding.pieces(ids[:1])[0] if ids else ""
             if first and encoding.answers(pair.clean, [first]) != [None]:
@@ -166,9 +167,9 @@ def _mends(finding: Finding, pair: Pair, encoding: Encoding) -> Iterator[Mend]:
             return
     elif finding.kind == "no space":
         for text in (*pair.answers, *pair.wrong_answers):
-            if not text.startswith(" ") and encoding.joins(pair.clean, f" {text}"):
-                said = f"put the space before {printable(text)!r}"
-                yield Mend(said, _with_answer(pair, text, f" {text}"))
+            mends = list(_with_space(pair, text, encoding))
+            if mends:
+                yield from mends
                 return
     elif finding.kind == "twice":
         seen: set[int | None] = set()
@@ -186,6 +187,13 @@ def _mends(finding: Finding, pair: Pair, encoding: Encoding) -> Iterator[Mend]:
     elif finding.kind == "space at the end":
         bare = replace(pair, clean=pair.clean.rstrip(" "), corrupted=pair.corrupted.rstrip(" "))
         yield Mend("take the space off the prompts", bare)
+
+
+def _with_space(pair: Pair, text: str, encoding: Encoding) -> Iterator[Mend]:
+    """An answer with the space before it, if it is one token then."""
+    if text and not text.startswith(" ") and encoding.joins(pair.clean, f" {text}"):
+        said = f"put the space before {printable(text)!r}"
+        yield Mend(said, _with_answer(pair, text, f" {text}"))
 
 
 def _with_answer(pair: Pair, old: str, new: str) -> Pair:

@@ -8,6 +8,7 @@ what transformers reads, and that is so for every model that we convert.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,10 @@ from typing import Any, cast
 from tasks import Pair, Task, TaskError, Tokenizer
 from workbench.base.progress import silent
 from workbench.errors import WorkbenchError
+from workbench.metrics.catalogue import find_metric
 from workbench.models.cache import CacheEntry
 from workbench.models.source import find_model
+from workbench.prompts.checks import Needs, check_pairs, counted_reasons, warned
 from workbench.prompts.encoding import Encoding
 from workbench.prompts.task_catalogue import find_task
 
@@ -37,7 +40,9 @@ class TaskPreview:
         pairs: the first of them, in tokens, or in words where the tokenizer is not known.
         tokenised: the model's tokenizer is here.
         notes: what to know.
-        unequal: how many pairs have prompts of different token length.
+        bad: how many pairs cannot be used, by reason, a name of `checks.KINDS`.
+        first_bad: why the first of them cannot, in a sentence; empty if there is none.
+        warnings: sentences on what is odd.
     """
 
     description: str
@@ -46,7 +51,18 @@ class TaskPreview:
     pairs: tuple[PromptView, ...]
     tokenised: bool
     notes: tuple[str, ...]
-    unequal: int
+    bad: dict[str, int]
+    first_bad: str
+    warnings: tuple[str, ...]
+
+    @property
+    def bad_told(self) -> str:
+        """How many pairs cannot be used and why, as the beginning of a sentence; or nothing."""
+        n_bad = sum(self.bad.values())
+        if not n_bad:
+            return ""
+        total = f" of {n_bad + self.n_pairs:,}" if self.n_pairs else ""
+        return f"{n_bad:,}{total} pairs cannot be used ({counted_reasons(self.bad)})"
 
 
 def preview_task(
@@ -58,12 +74,14 @@ def preview_task(
     metric: str | None = None,
     bos: bool | None = None,
     revision: str | None = None,
+    corrupted: bool = True,
     at_most: int = 100,
 ) -> TaskPreview:
     """The first pairs of a task as the model's tokenizer reads them.
 
     Args:
         model, task, pairs, seed, metric, bos, revision: as `start_session` takes them.
+        corrupted: whether the ablation makes use of the corrupted prompts.
         at_most: how many pairs to show in tokens.
 
     Raises:
@@ -73,23 +91,43 @@ def preview_task(
     generated = find_task(task) is not None
     # More pairs of a seed begin with the same pairs, so only those that are shown are made.
     fewer = pairs if pairs is None or not generated else min(pairs, at_most)
-    made, notes = _make(task, tokenizer, fewer, seed, metric)
+    made, notes = _make(task, tokenizer, fewer, seed, metric, corrupted)
+    bad = Counter(made.left_out)
     if tokenizer is None:
         notes += (f"Shown in words: the tokenizer of {model} is not on this machine yet.",)
         shown = tuple(_words(pair) for pair in made.pairs[:at_most])
         n_pairs = 0 if generated else len(made.pairs)
-        return TaskPreview(made.description, made.metric, n_pairs, shown, False, notes, 0)
+        words = (made.description, made.metric, n_pairs, shown, False, notes)
+        return TaskPreview(*words, dict(bad), "", made.warnings)
     encoding = Encoding(tokenizer, bos)
-    clean = encoding.prompts([pair.clean for pair in made.pairs])
-    corrupted = encoding.prompts([pair.corrupted for pair in made.pairs])
-    both = list(zip(made.pairs, clean, corrupted, strict=True))
+    kind = find_metric(made.metric)
+    needs = Needs(corrupted, kind.answers, kind.wrong_answers)
+    checked = check_pairs(made.pairs, encoding, needs)
+    usable = [row for row in checked if row.fatal is None]
+    refused = [(row.number, row.fatal) for row in checked if row.fatal is not None]
+    bad.update(finding.kind for _, finding in refused)
+    # Those that cannot be used are shown too, so that they can be seen for what they are.
     shown = tuple(
-        PromptView(encoding.pieces(a), encoding.pieces(b), pair.answers, pair.wrong_answers)
-        for pair, a, b in both[:at_most]
+        PromptView(
+            encoding.pieces(row.clean),
+            encoding.pieces(row.corrupted),
+            row.pair.answers,
+            row.pair.wrong_answers,
+        )
+        for row in checked[:at_most]
+        if row.clean
     )
-    unequal = sum(len(a) != len(b) for _, a, b in both)
-    n_pairs = pairs if pairs is not None and generated else len(both)
-    return TaskPreview(made.description, made.metric, n_pairs, shown, True, notes, unequal)
+    return TaskPreview(
+        made.description,
+        made.metric,
+        pairs if pairs is not None and generated else len(usable),
+        shown,
+        True,
+        notes,
+        dict(bad),
+        f"Pair {refused[0][0]}: {refused[0][1].said}." if refused else "",
+        (*made.warnings, *warned({row.number: row.findings for row in usable}, len(usable))),
+    )
 
 
 def find_tokenizer(model: str, revision: str | None = None) -> Any | None:
@@ -172,7 +210,12 @@ def _named_token(file: Path, name: str) -> str | None:
 
 
 def _make(
-    task: str, tokenizer: Any | None, pairs: int | None, seed: int, metric: str | None
+    task: str,
+    tokenizer: Any | None,
+    pairs: int | None,
+    seed: int,
+    metric: str | None,
+    corrupted: bool,
 ) -> tuple[Task, tuple[str, ...]]:
     """The task and its notes; a built-in one without a tokenizer is its example."""
     from workbench.prompts.task_file import resolve_task
@@ -183,7 +226,15 @@ def _make(
         return made, ("An example of the prompts.",)
     try:
         # A file needs no tokenizer.
-        made = resolve_task(task, cast(Tokenizer, tokenizer), pairs=pairs, seed=seed, metric=metric)
+        made = resolve_task(
+            task,
+            cast(Tokenizer, tokenizer),
+            pairs=pairs,
+            seed=seed,
+            metric=metric,
+            corrupted=corrupted,
+            drop_bad=True,
+        )
     except TaskError as error:
         raise WorkbenchError(str(error)) from None
     return made, made.notes

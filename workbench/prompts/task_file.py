@@ -1,10 +1,8 @@
-"""Task files: a task of one's own, as JSON Lines, AutoCircuit's dataset JSON, or CSV.
+"""Task files: a task of one's own, in our own form or in that of another tool.
 
-JSON Lines: one pair a line, an object with `clean`, `corrupted`, `answers`, `wrong_answers`; the
-two prompts are texts, the answers lists of texts (or one text).  A JSON list of such objects too.
-AutoCircuit's dataset: one object, `{"prompts": [...]}`, whose pairs say `corrupt` for `corrupted`.
-CSV: a header with the same four names as in JSON Lines, in any order; several answers are parted
-by `|`, or written as a JSON list.
+What a file holds is read in `prompts.files`: bytes to text, text to records, records to pairs by
+the dialect that the columns speak. Here it is put together: what cannot be used is refused with the
+first such pair and a count of the others, or left out and counted.
 
 Texts are kept as they are, spaces included: " Mary" is another answer than "Mary".
 """
@@ -12,110 +10,321 @@ Texts are kept as they are, spaces included: " Mary" is another answer than "Mar
 from __future__ import annotations
 
 import contextlib
-import csv
 import difflib
-import io
-import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tasks import Pair, Task, TaskError, Tokenizer
 from workbench.base.text import printable
 from workbench.errors import WorkbenchError
+from workbench.metrics.catalogue import check_metric, find_metric
+from workbench.prompts.checks import Finding, Needs, refusal
+from workbench.prompts.encoding import Encoding
+from workbench.prompts.files import hub, parquet, token_ids
+from workbench.prompts.files.columns import ANSWERS, CLEAN, CORRUPTED, WRONG, Columns, known
+from workbench.prompts.files.dialects import Dialect, Reading, dialect_of, read_record
+from workbench.prompts.files.records import Record, Records, json_lines, json_value
+from workbench.prompts.files.table import table
+from workbench.prompts.files.text import text_of
 from workbench.prompts.task_catalogue import TASKS, find_task
 
-DEFAULT_METRIC = "logit_diff"
 DEFAULT_PAIRS = 32
 FIELDS = ("clean", "corrupted", "answers", "wrong_answers")
-# AutoCircuit's name for `corrupted`.
-AUTOCIRCUIT_FIELDS = ("clean", "corrupt", "answers", "wrong_answers")
 # Far beyond any task; above it the file was surely meant for something else.
 MAX_BYTES = 100 * 2**20
-MAX_LINE = 2**20
 # More labels than this make no curve; the answer space is then left empty.
 MAX_ANSWER_SPACE = 200
-# Characters of a value and of a path that a message shows.
-SHOWN_VALUE = 60
+# Characters of a path, and names of columns, that a message shows.
 SHOWN_PATH = 200
+SHOWN_COLUMNS = 12
+# From this share on, token ids of another tokenizer are no accident of single pairs.
+FOREIGN_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class ReadPair:
+    """One record of a file.
+
+    Attributes:
+        where: it stands, for messages.
+        pair: None if it is none.
+        finding: why it is none.
+    """
+
+    where: str
+    pair: Pair | None = None
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """A task file as it was read.
+
+    Attributes:
+        name: of the file.
+        source: its path.
+        form: how it is written down: "JSON Lines", "a table parted by commas".
+        dialect: what its columns mean.
+        by_ids: its answers are token ids.
+        confirmed: texts stand beside the token ids, and the tokenizer agrees with them.
+        metric: that asked for, or that of the dialect.
+        pairs: every record, in order.
+        notes: what has to be said of it besides.
+    """
+
+    name: str
+    source: str
+    form: str
+    dialect: Dialect
+    by_ids: bool
+    confirmed: bool
+    metric: str
+    pairs: tuple[ReadPair, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def usable(self) -> tuple[Pair, ...]:
+        """The pairs that could be made, in order."""
+        return tuple(read.pair for read in self.pairs if read.pair is not None)
+
+    @property
+    def refused(self) -> list[tuple[str, Finding]]:
+        """Where a record is no pair, and why."""
+        return [(read.where, read.finding) for read in self.pairs if read.finding is not None]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may be amiss with all of it, in sentences."""
+        pairs = [pair for pair in self.usable if pair.answers and pair.wrong_answers]
+        if not self.by_ids or self.confirmed or not pairs:
+            return ()
+        # Names that the prompt itself has, as in indirect object identification, are no accident.
+        named = sum(pair.answers[0].strip() in pair.clean for pair in pairs)
+        if named > len(pairs) / 2:
+            return ()
+        right, wrong = (printable(side[0]) for side in (pairs[0].answers, pairs[0].wrong_answers))
+        return (
+            f"The answers of {self.name} are token ids, and nothing in it says of which tokenizer: "
+            f"see whether {right!r} against {wrong!r} is what was meant.",
+        )
+
+    @property
+    def told(self) -> str:
+        """What was read, in one line; what is left out of it is said besides."""
+        usable = self.usable
+        noun = "pair" if len(self.pairs) == 1 else "pairs"
+        shown = ""
+        if self.by_ids and usable and usable[0].answers and usable[0].wrong_answers:
+            right, wrong = usable[0].answers[0], usable[0].wrong_answers[0]
+            shown = f", the first {printable(right)!r} against {printable(wrong)!r}"
+        read = f"{self.name}, {self.form}: {self.dialect.name}"
+        return f"{len(self.pairs):,} {noun} in {read}{shown}."
 
 
 def resolve_task(
     name_or_path: str | Path,
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer | None,
     *,
     pairs: int | None = None,
     seed: int = 0,
     metric: str | None = None,
+    corrupted: bool = True,
+    drop_bad: bool = False,
 ) -> Task:
     """A built-in task by its name, or a task of one's own from a file.
 
     Args:
         name_or_path: a name of `task_catalogue.TASKS` ("greater_than" does too), a task in a file
-            of code, `FILE.py:NAME`, or the path of a task file.
-        tokenizer: which words are single tokens is asked of it; not needed for a file.
+            of code, `FILE.py:NAME`, the path of a task file, or a file of a data set of the hub,
+            `hf://datasets/OWNER/NAME/FILE`.
+        tokenizer: which words are single tokens is asked of it, and what token ids mean; without
+            one the ids of a file are shown as they are.
         pairs: how many; None for 32 of a built-in task and for all of a file.  Of a file that has
             more, these are the first; of one that has fewer, all.
         seed: of a built-in task.
         metric: another than the task's own.
+        corrupted: whether corrupted prompts are made use of; a file may do without if not.
+        drop_bad: leave out records of a file that cannot be used.
 
     Raises:
         WorkbenchError: neither a task nor a file, or one that cannot be used.
     """
-    known = find_task(str(name_or_path))
-    if known is None:
-        return _limited(read_task(name_or_path, metric=metric), pairs)
+    known_task = find_task(str(name_or_path))
+    if known_task is None:
+        task = read_task(
+            name_or_path,
+            metric=metric,
+            tokenizer=tokenizer,
+            corrupted=corrupted,
+            drop_bad=drop_bad,
+        )
+        return _limited(task, pairs)
     try:
-        task = known(tokenizer, DEFAULT_PAIRS if pairs is None else pairs, seed)
+        task = known_task(
+            cast(Tokenizer, tokenizer), DEFAULT_PAIRS if pairs is None else pairs, seed
+        )
     except TaskError as error:
         raise WorkbenchError(str(error)) from error
-    return replace(task, metric=_checked(metric) or task.metric)
+    return replace(task, metric=task.metric if metric is None else check_metric(metric))
 
 
-def check_task(name: str) -> None:
+def check_task(
+    name: str, *, metric: str | None = None, corrupted: bool = True, drop_bad: bool = False
+) -> None:
     """Refuse a task that does not exist, or a file that is none, before a model is loaded.
 
     Raises:
         WorkbenchError: there is no task of that name and no file, or the file cannot be used.
     """
     if find_task(name) is None:
-        read_task(name)
+        read_task(name, metric=metric, corrupted=corrupted, drop_bad=drop_bad)
 
 
-def read_task(path: str | Path, *, metric: str | None = None) -> Task:
-    """The task in a file, all of its pairs in order; its format is told by name and content.
+def read_task(
+    path: str | Path,
+    *,
+    metric: str | None = None,
+    tokenizer: Any | None = None,
+    corrupted: bool = True,
+    drop_bad: bool = False,
+) -> Task:
+    """The task in a file, all of its pairs in order; its form is told by name and content.
+
+    Args:
+        path: of the file, or `hf://datasets/OWNER/NAME/FILE`.
+        metric, tokenizer, corrupted, drop_bad: as `resolve_task` takes them.
 
     Raises:
-        WorkbenchError: the file cannot be read, or a pair in it is not one; names the line (of
-            AutoCircuit's dataset the prompt) and the field.
+        WorkbenchError: the file cannot be read, or a pair in it is not one and is not to be left
+            out; names the line and the field.
     """
-    path = Path(path)
-    with contextlib.suppress(RuntimeError):  # ~nobody: then there is no such file either
-        path = path.expanduser()
-    text = _text(path)
-    pairs, notes = _parse(path, text)
-    if not pairs:
-        raise WorkbenchError(f"{_name(path)} has no pairs: a line needs {_listed(FIELDS)}.")
+    file = read_file(path, metric=metric, tokenizer=tokenizer, corrupted=corrupted)
+    usable, refused = file.usable, file.refused
+    if not file.pairs:
+        raise WorkbenchError(f"{file.name} has no pairs: a line needs {_listed(FIELDS)}.")
+    foreign = [one for one in refused if one[1].kind == token_ids.KIND]
+    too_foreign = len(foreign) > FOREIGN_SHARE * len(file.pairs)
+    if refused and (not drop_bad or not usable or too_foreign):
+        # Ids that fit by chance would be left, had one only those left out that do not.
+        where, finding = (foreign if too_foreign else refused)[0]
+        others = Counter(other.kind for place, other in refused if place != where)
+        if too_foreign:
+            finding = replace(finding, said=f"{finding.said}: the ids are of another tokenizer")
+        raise WorkbenchError(
+            refusal(where, finding, others, none_left=not usable, helps=not too_foreign)
+        )
     return Task(
-        name=_name(path),
-        pairs=tuple(pairs),
-        metric=_checked(metric) or DEFAULT_METRIC,
-        description=f"{len(pairs)} pairs from {_name(path)}.",
-        answer_space=_answer_space(pairs),
-        notes=notes,
-        source=str(path.absolute()),
+        name=file.name,
+        pairs=usable,
+        metric=file.metric,
+        description=file.told,
+        answer_space=_answer_space(usable),
+        notes=file.notes,
+        source=file.source,
         seed=None,
+        left_out=tuple(finding.kind for _, finding in refused),
+        warnings=file.warnings,
     )
 
 
-def _checked(metric: str | None) -> str | None:
-    if metric is None:
-        return None
-    from workbench.metrics.catalogue import check_metric
+def read_file(
+    path: str | Path,
+    *,
+    metric: str | None = None,
+    tokenizer: Any | None = None,
+    corrupted: bool = True,
+) -> TaskFile:
+    """A task file with all that cannot be used in it.
 
-    return check_metric(metric)
+    Raises:
+        WorkbenchError: it cannot be read at all, or lacks a column.
+    """
+    if metric is not None:
+        metric = check_metric(metric)
+    place = hub.local_file(str(path)) or Path(path)
+    with contextlib.suppress(RuntimeError):  # ~nobody: then there is no such file either
+        place = place.expanduser()
+    source = str(path) if hub.is_address(str(path)) else str(place.absolute())
+    records = _records(place, _raw(place))
+    try:
+        dialect, columns = dialect_of(_usual_names(records.records))
+    except WorkbenchError as error:
+        raise WorkbenchError(f"{_name(place)}: {error}.") from error
+    kind = find_metric(metric or dialect.metric)
+    needs = Needs(corrupted, kind.answers, kind.wrong_answers)
+    if records.table and records.records:
+        _check_columns(_name(place), dialect, columns, needs, records.records)
+    encoding = None if tokenizer is None else Encoding(tokenizer, prepend_bos=False)
+    reading = Reading(columns, needs, encoding, records.table)
+    pairs = []
+    for record in records.records:
+        made = read_record(dialect, record, reading)
+        pair, finding = (None, made) if isinstance(made, Finding) else (made, None)
+        pairs.append(ReadPair(record.where, pair, finding))
+    return TaskFile(
+        name=_name(place),
+        source=source,
+        form=records.form,
+        dialect=dialect,
+        by_ids=bool(columns.right.ids and columns.wrong),
+        confirmed=encoding is None or _has_words(columns, records.records),
+        metric=kind.name,
+        pairs=tuple(pairs),
+        notes=_notes(records, columns),
+    )
+
+
+def _has_words(columns: Columns, records: list[Record]) -> bool:
+    """Whether texts stand beside the token ids of the answers, not numbers of classes."""
+    values = [record.fields.get(columns.right.texts) for record in records if not record.broken]
+    return any(isinstance(value, str) and not value.strip().isdecimal() for value in values)
+
+
+def _usual_names(records: list[Record]) -> tuple[str, ...]:
+    """The names of the fields that most records have; of two that are as many the first."""
+    counts = Counter(tuple(record.fields) for record in records if not record.broken)
+    return counts.most_common(1)[0][0] if counts else ()
+
+
+def _notes(records: Records, columns: Columns) -> tuple[str, ...]:
+    used = {columns.clean, columns.corrupted}
+    for side in (columns.right, columns.wrong):
+        used |= {side.texts, side.ids}
+    names = _usual_names(records.records)
+    also = (*CLEAN, *CORRUPTED, *ANSWERS, *WRONG, "corrupted_hard")
+    unused = (*records.unused, *(name for name in names if name in also and name not in used))
+    return (f"{_listed(unused)} of the file: not used.",) if unused else ()
+
+
+def _check_columns(
+    name: str, dialect: Dialect, columns: Columns, needs: Needs, records: list[Record]
+) -> None:
+    """Refuse a table that has no column for what is needed; says which columns it has."""
+    whole = next((record for record in records if not record.broken), None)
+    if whole is None:
+        return
+    missing = [
+        role
+        for role, has, needed in (
+            ("clean", columns.clean, True),
+            ("corrupted", columns.corrupted, needs.corrupted),
+            ("answers", columns.right or dialect.makes_answers, needs.answers),
+            ("wrong_answers", columns.wrong or dialect.makes_answers, needs.wrong_answers),
+        )
+        if needed and not has
+    ]
+    if not missing:
+        return
+    names = [printable(whole.spelt.get(column, column)) for column in whole.fields]
+    shown = _listed(tuple(names[:SHOWN_COLUMNS])) + (" …" if len(names) > SHOWN_COLUMNS else "")
+    noun = "column" if len(missing) == 1 else "columns"
+    less = "; --ablation zero needs none" if missing == ["corrupted"] else ""
+    raise WorkbenchError(
+        f"{name} has no {noun} {_listed(tuple(missing))}, nor one that is called so elsewhere: "
+        f"its columns are {shown or 'without names'} (docs/task-files.md has what is read){less}."
+    )
 
 
 def _limited(task: Task, pairs: int | None) -> Task:
@@ -127,7 +336,7 @@ def _limited(task: Task, pairs: int | None) -> Task:
     return replace(task, pairs=task.pairs[:pairs], notes=(*task.notes, note))
 
 
-def _text(path: Path) -> str:
+def _raw(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise WorkbenchError(f"{_place(path)} is a folder: name a task file in it.")
@@ -137,16 +346,9 @@ def _text(path: Path) -> str:
             raise WorkbenchError(f"{_place(path)} is not an ordinary file.")
         if path.stat().st_size > MAX_BYTES:
             raise WorkbenchError(f"{_name(path)} is larger than {MAX_BYTES >> 20} MiB: split it.")
-        raw = path.read_bytes()
+        return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise WorkbenchError(f"{_place(path)} cannot be read: {_reason(error)}.") from error
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise WorkbenchError(
-            f"{_name(path)} is not UTF-8 text (line {line}): save it in that encoding."
-        ) from error
 
 
 def _no_such(path: Path) -> str:
@@ -162,23 +364,17 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _parse(path: Path, text: str) -> tuple[list[Pair], tuple[str, ...]]:
-    """The pairs, and what has to be said of them."""
-    suffix = path.suffix.lower()
+def _records(path: Path, raw: bytes) -> Records:
+    """The records of a file, whose form is told by its name and its content."""
+    name, suffix = _name(path), path.suffix.lower()
+    if raw.startswith(parquet.MAGIC):
+        return parquet.records(name, raw)
+    text = text_of(name, raw)
     is_json = text.lstrip()[:1] in ("{", "[")
-    if suffix in (".csv", ".tsv") or (not is_json and suffix not in (".json", ".jsonl", ".ndjson")):
-        return list(_csv(path, text, "\t" if suffix == ".tsv" else ",")), ()
-    whole = None if suffix in (".jsonl", ".ndjson") else _whole_json(path, text)
-    if isinstance(whole, dict) and "prompts" in whole:
-        return _autocircuit(path, whole)
-    if whole is None:
-        return list(_json_lines(path, text)), ()
-    records = whole if isinstance(whole, list) else [whole]
-    return [_pair(record, FIELDS, f"{_name(path)}, pair {n}") for n, record in _count(records)], ()
-
-
-def _count(records: list[Any]) -> Iterator[tuple[int, Any]]:
-    return enumerate(records, start=1)
+    if not is_json and suffix not in (".json", ".jsonl", ".ndjson"):
+        return table(name, text, suffix, known)
+    whole = None if suffix in (".jsonl", ".ndjson") else json_value(name, text)
+    return json_lines(name, text) if whole is None else whole
 
 
 def _name(path: Path) -> str:
@@ -191,159 +387,11 @@ def _place(path: Path) -> str:
     return text if len(text) <= SHOWN_PATH else f"…{text[-SHOWN_PATH:]}"
 
 
-def _whole_json(path: Path, text: str) -> Any:
-    """The text as one JSON value; None if it is one value a line, or nothing."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        first = text.lstrip().split("\n", 1)[0]
-        with contextlib.suppress(ValueError, RecursionError):
-            json.loads(first)
-            return None
-        if not first:
-            return None
-        line = f", line {error.lineno}," if isinstance(error, json.JSONDecodeError) else ""
-        raise WorkbenchError(f"{_name(path)}{line} is not JSON: {_json_reason(error)}.") from error
-
-
-def _json_lines(path: Path, text: str) -> Iterator[Pair]:
-    # Not splitlines: a text in JSON may hold other line separators as they are.
-    for number, line in _count(text.split("\n")):
-        if not line.strip():
-            continue
-        where = f"{_name(path)}, line {number}"
-        if len(line) > MAX_LINE:
-            raise WorkbenchError(f"{where}: {len(line):,} characters are too many for a pair.")
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise WorkbenchError(f"{where} is not JSON: {_json_reason(error)}.") from error
-        yield _pair(record, FIELDS, where)
-
-
-def _json_reason(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} (column {error.colno})"
-    return (
-        "it is nested too deeply" if isinstance(error, RecursionError) else "a number is too long"
-    )
-
-
-def _autocircuit(path: Path, whole: dict[str, Any]) -> tuple[list[Pair], tuple[str, ...]]:
-    prompts = whole["prompts"]
-    if not isinstance(prompts, list):
-        raise WorkbenchError(f"{_name(path)}: `prompts` has to be a list of pairs.")
-    unused = [name for name in ("seq_labels", "word_idxs") if whole.get(name)]
-    notes = (f"{_listed(tuple(unused))} of the file: not used.",) if unused else ()
-    pairs = [
-        _pair(record, AUTOCIRCUIT_FIELDS, f"{_name(path)}, prompt {number}")
-        for number, record in _count(prompts)
-    ]
-    return pairs, notes
-
-
-def _csv(path: Path, text: str, delimiter: str) -> Iterator[Pair]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    while True:
-        where = f"{_name(path)}, line {reader.line_num + 1}"
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            raise WorkbenchError(f"{where} is not CSV: {error}.") from error
-        if row is None:
-            return
-        if len(row) < 2 and not "".join(row).strip():
-            continue
-        if header is None:
-            header = [name.strip() for name in row]
-            _check_header(header, where)
-            continue
-        if len(row) != len(header):
-            raise WorkbenchError(
-                f"{where} has {len(row)} columns and the header {len(header)}: put texts that hold "
-                f"a {'tab' if delimiter == chr(9) else 'comma'} in double quotes."
-            )
-        record: dict[str, Any] = dict(zip(header, row, strict=True))
-        for name in ("answers", "wrong_answers"):
-            record[name] = _cell(record[name], name, where)
-        yield _pair(record, FIELDS, where)
-
-
-def _check_header(header: list[str], where: str) -> None:
-    missing = [name for name in FIELDS if header.count(name) != 1]
-    if missing:
-        raise WorkbenchError(
-            f"{where}: a task file is JSON Lines, AutoCircuit's JSON, or CSV with a header, and "
-            f"this header has not exactly one column {_listed(tuple(missing))}."
-        )
-
-
-def _cell(text: str, name: str, where: str) -> Any:
-    """The answers in a cell of a CSV file: parted by bars, or a JSON list."""
-    if not text.startswith("["):
-        return text.split("|") if text else []
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise WorkbenchError(
-            f"{where}: `{name}` begins like a JSON list and is none: {_json_reason(error)}."
-        ) from error
-
-
-def _pair(record: Any, fields: tuple[str, ...], where: str) -> Pair:
-    """The pair that a record is; `fields`: its names for those of `FIELDS`."""
-    if not isinstance(record, dict):
-        raise WorkbenchError(f"{where} is not an object with {_listed(fields)}.")
-    missing = [name for name in fields if name not in record]
-    if missing:
-        raise WorkbenchError(f"{where}: {_listed(tuple(missing))} is missing.")
-    clean, corrupted = (_prompt(record[name], name, where) for name in fields[:2])
-    answers, wrong = (_answers(record[name], name, where) for name in fields[2:])
-    counts = Counter(answers + wrong)
-    if len(counts) < len(answers) + len(wrong):
-        text = printable(counts.most_common(1)[0][0])
-        raise WorkbenchError(f"{where}: the answer {text!r} is there twice.")
-    return Pair(clean, corrupted, answers, wrong)
-
-
-def _prompt(value: Any, name: str, where: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise WorkbenchError(f"{where}: `{name}` has to be a text, and is {_value(value)}.")
-    return _unicode(value, name, where)
-
-
-def _answers(value: Any, name: str, where: str) -> tuple[str, ...]:
-    values = [value] if isinstance(value, str) else value
-    if not isinstance(values, list) or not values:
-        raise WorkbenchError(
-            f"{where}: `{name}` has to be a list of texts, at least one, and is {_value(value)}."
-        )
-    for text in values:
-        if not isinstance(text, str) or not text:
-            raise WorkbenchError(f"{where}: `{name}` has to hold texts, and holds {_value(text)}.")
-    return tuple(_unicode(text, name, where) for text in values)
-
-
-def _unicode(text: str, name: str, where: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # JSON can spell half a surrogate pair
-        raise WorkbenchError(f"{where}: `{name}` is not valid Unicode: {_value(text)}.") from None
-    return text
-
-
-def _value(value: Any) -> str:
-    """A value for a message, as JSON, cut short."""
-    text = printable(json.dumps(value, ensure_ascii=True))
-    return text if len(text) <= SHOWN_VALUE else f"{text[:SHOWN_VALUE]}…"
-
-
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names)
 
 
-def _answer_space(pairs: list[Pair]) -> tuple[str, ...]:
+def _answer_space(pairs: tuple[Pair, ...]) -> tuple[str, ...]:
     """All answers of the file, numbers by size and words by the alphabet; empty if too many."""
     labels = {text for pair in pairs for text in pair.answers + pair.wrong_answers}
     if len(labels) > MAX_ANSWER_SPACE:

@@ -112,7 +112,8 @@ class Header:
 def _task(value: dict[str, Any]) -> Task:
     pairs = tuple(pair_from_json(pair) for pair in value["pairs"])
     fields = {**value, "pairs": pairs}
-    # Journals of older versions do not say what was left out.
-    lists = {"left_out": [], **value}
-    fields |= {name: strings(lists[name]) for name in ("answer_space", "notes", "left_out")}
+    # Journals of older versions have not all of them.
+    lists = {"left_out": [], "warnings": [], **value}
+    names = ("answer_space", "notes", "left_out", "warnings")
+    fields |= {name: strings(lists[name]) for name in names}
     return Task(**fields)

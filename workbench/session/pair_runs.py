@@ -89,7 +89,7 @@ def described(
         )
     return TaskInfo(
         name=task.name,
-        description=task.description,
+        description=batch.told,
         metric=task.metric,
         metric_definition=find_metric(task.metric).definition,
         n_pairs=batch.n_pairs,

@@ -42,7 +42,7 @@ MOST_NAMED = 6
 
 
 class PromptPairs:
-    """The pairs. All public methods may be called from any thread; commands wait for their turn.
+    """The pairs. All public methods may be called from any thread.
 
     An index counts all pairs of the set from 0, those put aside among them.
 

@@ -1,4 +1,4 @@
-"""The runs of the sets of pairs that a session comes to, kept for when it comes back to them.
+"""The runs of the sets of pairs that a session comes to, kept for when it comes back.
 
 As long as memory allows, going back to a set computes no run again; the model is never loaded
 again. Importing this module loads no torch.

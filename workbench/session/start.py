@@ -81,21 +81,13 @@ def begin_session(
     Raises:
         WorkbenchError: for anything that does not load, fit or exist.
     """
-    from workbench.prompts.task_file import resolve_task
-
     _refuse_existing(journal)
     say = progress or silent
     settings = replace(
         settings, model=_lasting_name(settings.model), means=_lasting_task(settings.means)
     )
     model = shared_model(settings, beside) or settings.load_model(say)
-    task = resolve_task(
-        settings.task,
-        model.tokenizer,
-        pairs=settings.pairs,
-        seed=settings.seed,
-        metric=settings.metric,
-    )
+    task = settings.load_task(model.tokenizer)
     return _begin(settings, model, task, journal, _with(circuit, selection), say, threshold)
 
 
@@ -138,8 +130,6 @@ def another_session(
         WorkbenchError: as `begin_session`; and where pairs or a seed are asked for of a task that
             has no name to make it anew by.
     """
-    from workbench.prompts.task_file import resolve_task
-
     _refuse_existing(journal)
     model = session.loaded_model
     settings = replace(session.settings, **choices)
@@ -147,9 +137,7 @@ def another_session(
     if isinstance(task, str) or (task is None and {"pairs", "seed"} & choices.keys()):
         name = task if isinstance(task, str) else settings.task
         settings = replace(settings, task=name)
-        task = resolve_task(
-            name, model.tokenizer, pairs=settings.pairs, seed=settings.seed, metric=settings.metric
-        )
+        task = settings.load_task(model.tokenizer, name)
     else:
         task = session.task_with_pairs if task is None else task
         task = task if settings.metric is None else replace(task, metric=settings.metric)

@@ -221,7 +221,11 @@ class Slow:
 def slow_session(session: Session) -> tuple[Any, Slow]:
     slow = Slow()
     double = SimpleNamespace(
-        readouts=slow, task=session.task, prompts=session.prompts, graph=session.graph
+        readouts=slow,
+        task=session.task,
+        prompts=session.prompts,
+        graph=session.graph,
+        pairs_digest=session.pairs_digest,
     )
     return double, slow
 

@@ -90,7 +90,8 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 def the_sentence(err: str) -> str:
     """The one line about the error, after lines of progress."""
     *progress, last = err.strip().splitlines()
-    assert all(line.endswith("…") for line in progress), err
+    # What was read of a file, and what is odd about it, is said before.
+    assert all(line.endswith("…") or line.startswith("workbench: ") for line in progress), err
     assert last.startswith("workbench: ")
     return last
 
@@ -120,12 +121,17 @@ def test_evaluate_is_what_a_script_computes(
     score = evaluate(loaded, load_task(task, loaded, **options), load_circuit(circuit))
     again = evaluate(loaded, task, circuit, **options)
     assert score == again
-    _, out, _ = run(
+    _, out, err = run(
         "evaluate", model, task, circuit, "--pairs", 2, "--metric", "prob_diff", "--json",
         "--device", "cpu",
     )  # fmt: skip
     # The model is called as it was named, a path; all else is the same.
-    assert json.loads(out) == json.loads(json.dumps(score.to_json()))
+    printed = json.loads(out)
+    warned = printed.pop("warnings")
+    assert printed == json.loads(json.dumps(score.to_json()))
+    assert [line for line in err.splitlines() if "warning: " in line] == [
+        f"workbench: warning: {sentence}" for sentence in warned
+    ]
 
 
 def test_the_full_and_the_empty_circuit_are_the_two_runs(

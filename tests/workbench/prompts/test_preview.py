@@ -39,7 +39,8 @@ def test_tokens_are_those_of_the_batch(
         batch = make_batch(made, tokenizer, prepend_bos=bos)
         preview = preview_task(str(folder), task, pairs=5, seed=3, bos=bos)
         assert preview.tokenised
-        assert (preview.n_pairs, preview.metric, preview.unequal) == (5, made.metric, 0)
+        assert (preview.n_pairs, preview.metric, preview.bad) == (5, made.metric, {})
+        assert not preview.warnings
         assert preview.notes == made.notes
         for i, pair in enumerate(preview.pairs):
             clean, corrupted = batch.tokens(i)
@@ -56,7 +57,11 @@ def test_unequal_pairs_are_counted(tmp_path: Path) -> None:
     ]
     (tmp_path / "task.jsonl").write_text("\n".join(lines))
     preview = preview_task(str(folder), str(tmp_path / "task.jsonl"), at_most=2)
-    assert (preview.n_pairs, preview.unequal, len(preview.pairs)) == (3, 2, 2)
+    assert (preview.n_pairs, preview.bad, len(preview.pairs)) == (1, {"unequal": 2}, 2)
+    assert preview.bad_told == (
+        "2 of 3 pairs cannot be used (2 whose prompts differ in token length)"
+    )
+    assert preview.first_bad.startswith("Pair 2: the prompts differ in token length, 2 and 1")
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -15,6 +15,7 @@ from tests.support.paths import REFERENCE
 from tests.support.tiny_models import tiny_tokenizer
 from workbench.errors import WorkbenchError
 from workbench.prompts import task_file
+from workbench.prompts.files import records
 from workbench.prompts.task_file import read_task, resolve_task
 
 PROMPTS = REFERENCE / "ioi_smollm2.jsonl"
@@ -151,7 +152,10 @@ def test_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_field_is_named_with_its_line(tmp_path: Path, missing: str) -> None:
     record = {name: value for name, value in KEYS.items() if name != missing}
     message = refused(written(tmp_path, lines(KEYS) + "\n" + lines(record)))
-    assert message == f"mine.jsonl, line 3: {missing} is missing."
+    assert message == (
+        f"mine.jsonl, line 3: {missing} is missing: mend it, or have such pairs left out "
+        "(--drop-bad)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -183,13 +187,13 @@ def test_a_wrong_value_is_shown_with_line_and_field(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('{"clean": "a', "line 2 is not JSON: Unterminated string starting at (column 11)"),
-        ("[1, 2]", "line 2 is not an object with clean, corrupted"),
-        ("null", "line 2 is not an object"),
-        ("hello", "line 2 is not JSON"),
-        ("[" * 100_000, "line 2 is not JSON: it is nested too deeply"),
-        ('{"a": ' + "1" * 5000 + "}", "line 2 is not JSON: a number is too long"),
-        ('"' + "x" * (task_file.MAX_LINE + 1) + '"', "line 2: 1,048,579 characters are too many"),
+        ('{"clean": "a', "line 2: it is not JSON: Unterminated string starting at (column 11)"),
+        ("[1, 2]", "line 2: it is not an object"),
+        ("null", "line 2: it is not an object"),
+        ("hello", "line 2: it is not JSON"),
+        ("[" * 100_000, "line 2: it is not JSON: it is nested too deeply"),
+        ('{"a": ' + "1" * 5000 + "}", "line 2: it is not JSON: a number is too long"),
+        ('"' + "x" * (records.MAX_LINE + 1) + '"', "line 2: 1,048,579 characters are too many"),
     ],
 )
 def test_a_line_that_is_no_pair(tmp_path: Path, line: str, said: str) -> None:
@@ -207,18 +211,18 @@ def test_json_that_is_broken_in_the_middle(tmp_path: Path) -> None:
 def test_a_prompt_of_autocircuit_s_dataset_is_numbered(tmp_path: Path) -> None:
     right = {"clean": "a", "corrupt": "b", "answers": ["x"], "wrong_answers": ["y"]}
     path = written(tmp_path, json.dumps({"prompts": [right, KEYS]}), "ioi.json")
-    assert refused(path) == "ioi.json, prompt 2: corrupt is missing."
+    assert refused(path).startswith("ioi.json, prompt 2: corrupt is missing: ")
     assert "`prompts` has to be a list" in refused(written(tmp_path, '{"prompts": 3}', "a.json"))
 
 
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("a,b,c", "line 3 has 3 columns and the header 4: put texts that hold a comma"),
-        ("a,b,c,d,e", "line 3 has 5 columns"),
+        ("a,b,c", "line 3: it has 3 columns and the header 4: put texts that hold commas"),
+        ("a,b,c,d,e", "line 3: it has 5 columns"),
         ("a,b,,d", "line 3: `answers` has to be a list"),
         ("a,b,x|,d", "line 3: `answers` has to hold texts"),
-        ("a,b,[x,d", "line 3: `answers` begins like a JSON list and is none"),
+        ("a,b,[x,d", "line 3: `answers` begins like a list and is none"),
         (",b,c,d", "line 3: `clean` has to be a text"),
         ('"a,b,c,d', "line 3 is not CSV"),
         ("a,b,c," + "x" * 200_000, "line 3 is not CSV: field larger than field limit"),
@@ -229,9 +233,14 @@ def test_a_wrong_row_of_csv(tmp_path: Path, row: str, said: str) -> None:
     assert said in refused(written(tmp_path, text, "mine.csv"))
 
 
-@pytest.mark.parametrize("header", ["clean,corrupted,answers", "clean,clean,corrupted,answers"])
-def test_a_header_without_the_columns(tmp_path: Path, header: str) -> None:
-    assert "wrong_answers" in refused(written(tmp_path, f"{header}\na,b,c\n", "mine.csv"))
+def test_a_header_without_the_columns_names_those_that_are_there(tmp_path: Path) -> None:
+    path = written(tmp_path, "Clean,Corrupted,answers\na,b,c\n", "mine.csv")
+    assert refused(path).startswith(
+        "mine.csv has no column wrong_answers, nor one that is called so elsewhere: its columns "
+        "are Clean, Corrupted, answers"
+    )
+    path = written(tmp_path, "clean,clean,corrupted,answers\na,b,c,d\n", "mine.csv")
+    assert "has the column clean twice" in refused(path)
 
 
 # --- files that are wrong ------------------------------------------------------------------------
@@ -253,7 +262,8 @@ def test_empty_lists(tmp_path: Path) -> None:
 def test_not_utf_8(tmp_path: Path) -> None:
     path = written(tmp_path, lines(KEYS).encode() + b'{"clean": "\xff\xfe"}')
     assert "mine.jsonl is not UTF-8 text (line 2)" in refused(path)
-    assert "not UTF-8" in refused(written(tmp_path, lines(KEYS).encode("utf-16")))
+    assert "not UTF-8" in refused(written(tmp_path, "é".encode("cp1252"), "mine.csv"))
+    assert "says that it is utf-16" in refused(written(tmp_path, b"\xff\xfe\x00\xd8x"))
 
 
 def test_a_binary_file(tmp_path: Path) -> None:
