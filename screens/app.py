@@ -34,6 +34,7 @@ from screens.navigation import (
     CloseSession,
     EntitleSession,
     GoToSession,
+    OpenBeside,
     OpenSession,
     OpenTutorial,
     ResumeSession,
@@ -270,6 +271,12 @@ class WorkbenchApp(App[None]):
 
     def on_open_session(self, event: OpenSession) -> None:
         self.open_session(event.settings)
+
+    def on_open_beside(self, event: OpenBeside) -> None:
+        from screens.loading import begin_beside
+
+        title = f"{one_line(event.settings.model)} · {one_line(event.settings.task)}"
+        self._load(title, lambda say: begin_beside(event.session, event.settings, say))
 
     def on_resume_session(self, event: ResumeSession) -> None:
         self.resume_session(event.path, take_over=event.take_over)

@@ -63,6 +63,14 @@ def begin(
     )
 
 
+def begin_beside(session: Session, settings: ExperimentSettings, say: Progress) -> Session:
+    """Start another session on the model of one that is open. In a thread."""
+    from workbench.session.start import another_session
+
+    metric = settings.metric
+    return another_session(session, settings.task, progress=say, pairs=None, metric=metric)
+
+
 def go_on(
     path: Path, say: Progress, beside: Sequence[Session] = (), *, take_over: bool = False
 ) -> Session:

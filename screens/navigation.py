@@ -23,6 +23,15 @@ class OpenSession(Message):
         self.settings = settings
 
 
+class OpenBeside(Message):
+    """Open what is asked for on the model of a session that is open, then show it."""
+
+    def __init__(self, session: Session, settings: ExperimentSettings) -> None:
+        super().__init__()
+        self.session = session
+        self.settings = settings
+
+
 class ResumeSession(Message):
     """Load the model and task of a journal and go on where it ends.
 

@@ -26,9 +26,12 @@ from workbench.pictures.draw import draw_circuit as draw_circuit
 from workbench.pictures.settings import DrawingSettings as DrawingSettings
 
 # Evaluating.
+from workbench.engine.continuation import continue_pair as continue_pair
+from workbench.engine.continuation import continue_text as continue_text
 from workbench.engine.evaluator import Edit as Edit
 from workbench.engine.evaluator import Evaluator as Evaluator
 from workbench.engine.pair_trial import try_pair as try_pair
+from workbench.engine.pair_rows import pair_rows as pair_rows
 from workbench.engine.patching import edge_effects as edge_effects
 from workbench.engine.patching import node_effects as node_effects
 from workbench.engine.score import CircuitScore as CircuitScore
@@ -53,11 +56,13 @@ from workbench.readouts.answer_curve import answer_curve as answer_curve
 from workbench.readouts.attention import attention_pattern as attention_pattern
 from workbench.readouts.catalogue import READOUTS as READOUTS
 from workbench.readouts.catalogue import read_out as read_out
+from workbench.readouts.circuit_runs import InCircuit as InCircuit
 from workbench.readouts.direct_logit_attribution import (
     direct_logit_attribution as direct_logit_attribution,
 )
 from workbench.readouts.logit_lens import logit_lens as logit_lens
 from workbench.readouts.residual_lens import residual_lens as residual_lens
+from workbench.readouts.target import find_target as find_target
 
 # Sessions.
 from workbench.session.session import Session as Session

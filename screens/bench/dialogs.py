@@ -103,6 +103,12 @@ class BenchDialogs:
 
         self._screen.app.push_screen(PromptsDialog(self.session))
 
+    def go_on(self, pair: int) -> None:
+        """Show what model and circuit go on with from a pair's prompt."""
+        from screens.bench.continuation import ContinuationDialog
+
+        self._screen.app.push_screen(ContinuationDialog(self.session, pair))
+
     def model(self) -> None:
         from screens.bench.model_panel import ModelPanel
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from screens.base.actions import Action, scoped
+from screens.bench.pair_table import ACTIONS as PAIR_ACTIONS
 from screens.bench.rule_keys import PRUNING_ACTIONS, RULE_ACTIONS
 from screens.discovery.keys import PROPOSAL_ACTIONS
 from screens.widgets.copying import COPY
@@ -74,6 +75,9 @@ ACTIONS = scoped("bench", (
            "Go to the readouts.", VIEW, "Panel: readouts"),
     Action("panel('second')", "4", "4", "second readouts",
            "Go to the second readouts, where V shows them.", VIEW, "Panel: second readouts"),
+    Action("panel('pairs')", "5", "5", "pairs",
+           "Go to the pairs one by one, in the place of the candidate edges.", VIEW,
+           "Panel: pairs one by one"),
     Action("full", "F", "F", "full size",
            "Let the chosen panel fill the screen, and give the others their places back.",
            VIEW, "Panel at full size"),
@@ -97,6 +101,9 @@ ACTIONS = scoped("bench", (
     Action("app.prompt_bench", "ctrl+y", "^y", "prompt bench",
            "Type a pair of prompts: what the model and the circuit make of it. From anywhere.",
            VIEW, "The prompt bench"),
+    Action("go_on", "I", "I", "go on",
+           "Show what the model and the circuit each go on with from the prompt that is read.",
+           VIEW, "What model and circuit go on with"),
     Action("model", "M", "M", "model",
            "Show how the model is built, its self-check, and the memory of this batch.",
            VIEW, "The model and its self-check"),
@@ -155,13 +162,20 @@ READOUT_ACTIONS = (
            "Read one token further on.", READOUTS, id="readouts.next_token"),
     Action("readout('pair')", "greater_than_sign", "< >", "prompt",
            "Read the next prompt.", READOUTS, id="readouts.next_prompt"),
+    Action("readout('run')", "equals_sign", "=", "run",
+           "Read the corrupted prompts, the difference from them, the circuit, or that less the "
+           "model.", READOUTS, id="readouts.next_run"),
+    Action("readout('ask')", "Q", "Q", "ask about a token",
+           "Let the readouts answer for any token, and against any other, in place of the answers.",
+           READOUTS, id="readouts.ask"),
     Action("readout('mean')", "0", "0", "mean", "Read the mean over all prompts.", READOUTS,
            id="readouts.mean"),
 )  # fmt: skip
 """Keys of the readouts that the footer offers; the readouts bind them themselves."""
 
 _ALL = (*ACTIONS, *READOUT_ACTIONS, *PROPOSAL_ACTIONS, *PRUNING_ACTIONS)
-BY_NAME = {action.name: action for action in _ALL}
+_OF_PAIRS = {f"pairs.{action.name}": action for action in PAIR_ACTIONS}
+BY_NAME = {action.name: action for action in _ALL} | _OF_PAIRS
 
 FOOTERS = {
     "circuit": ("go_in", "expand", "keep_or_drop", "expand_all", "discover", "undo",
@@ -174,6 +188,7 @@ FOOTERS = {
                    "quit"),
     "readouts": (*(action.name for action in READOUT_ACTIONS), "jump", "undo", "graph", "export",
                  "redo", "prompts", "discover", "quit"),
+    "pairs": (*_OF_PAIRS, "undo", "panel('candidates')", "prompts", "redo", "quit"),
     "proposal": tuple(action.name for action in PROPOSAL_ACTIONS),
     "pruning": ("prune('make')", "prune('more')", "prune('finer')", "prune('score')",
                 "prune('end')"),

@@ -22,6 +22,7 @@ from screens.bench.circuit_tree import CircuitTree
 from screens.bench.edges_panel import EdgesPanel
 from screens.bench.frontier import Frontier
 from screens.bench.keys import BY_NAME
+from screens.bench.pair_table import PairTable
 from screens.widgets.changes import put_title
 from screens.widgets.overlay import Target
 from screens.widgets.panel_tabs import PanelTabs
@@ -33,7 +34,13 @@ if TYPE_CHECKING:
     from screens.readouts.panel import Readouts
     from workbench.session.session import Session
 
-PANELS = {"circuit": "#tree", "candidates": "#edges", "readouts": "#readouts", "second": "#second"}
+PANELS = {
+    "circuit": "#tree",
+    "candidates": "#edges",
+    "readouts": "#readouts",
+    "second": "#second",
+    "pairs": "#pairs-table",
+}
 """Each panel, and what in it takes the focus."""
 BORDERS = ("circuit", "candidates")
 """The panels at whose right border one can pull, by the number of the border."""
@@ -82,6 +89,8 @@ class Panels(Vertical):
                     yield CircuitTree(id="tree")
                     yield Frontier(id="frontier", markup=False)
                 yield EdgesPanel(id="candidates", classes="panel")
+                with Vertical(id="pairs", classes="panel"):
+                    yield PairTable(id="pairs-table")
             with Vertical(id="right"):
                 yield Readouts(id="readouts", classes="panel")
                 yield Readouts(id="second", classes="panel")
@@ -104,6 +113,14 @@ class Panels(Vertical):
     @property
     def table(self) -> Candidates:
         return self.edges.table
+
+    @property
+    def pairs(self) -> PairTable:
+        return self.query_one("#pairs-table", PairTable)
+
+    def on_pair_table_pair_chosen(self, event: PairTable.PairChosen) -> None:
+        for readouts in self.both_readouts:
+            readouts.go_to_pair(event.index)
 
     @property
     def readouts(self) -> Readouts:
@@ -141,6 +158,8 @@ class Panels(Vertical):
         if self.panel and self.panel != panel:
             self.post_message(self.Entered())
         self.panel = panel
+        if panel in ("candidates", "pairs"):  # one stands in the place of the other
+            self.set_class(panel == "pairs", "-pairs")
         for name in PANELS:
             self.set_class(name == panel, f"-show-{name}")
         self._arrange()
@@ -160,9 +179,11 @@ class Panels(Vertical):
         named = dict(zip(PANELS, titles, strict=True))
         for number, (panel, title) in enumerate(named.items(), 1):
             put_title(self.query_one(f"#{panel}"), f"{number} {title}")
+        numbers = {panel: number for number, panel in enumerate(named, 1)}
         del named["second"]
+        del named["candidates" if self.has_class("-pairs") else "pairs"]
         shown = "readouts" if self.panel == "second" else self.panel
-        self.query_one("#tabs", PanelTabs).update(named, shown)
+        self.query_one("#tabs", PanelTabs).update(named, shown, numbers)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         widget: Widget | None = event.widget
@@ -180,7 +201,7 @@ class Panels(Vertical):
         return [
             (places.get(name, corner), lambda name=name: self.go_to(name))  # type: ignore[misc]
             for name in hidden
-            if name != "second"
+            if name not in ("second", "pairs")
         ]
 
     # How they share the screen.
@@ -205,7 +226,7 @@ class Panels(Vertical):
         alone = not stacked and self.screen.has_class("-mid") and self.panel in _READING
         self.query_one("#left").styles.width = _share(circuit if alone else circuit + edges)
         self.query_one("#right").styles.width = _share(readouts)
-        for name, share in (("circuit", circuit), ("candidates", edges)):
+        for name, share in (("circuit", circuit), ("candidates", edges), ("pairs", edges)):
             self.query_one(f"#{name}").styles.width = "100%" if stacked else _share(share)
 
     def on_resize(self) -> None:

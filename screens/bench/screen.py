@@ -26,6 +26,7 @@ from screens.bench.edit_actions import EditActions
 from screens.bench.keys import ACTIONS, BY_NAME, footer
 from screens.bench.layout_keeper import LayoutKeeper
 from screens.bench.one_of_several import OneOfSeveral
+from screens.bench.pair_table import PairTable
 from screens.bench.panels import Panels
 from screens.bench.part_action import by
 from screens.bench.place_keeper import PlaceKeeper
@@ -203,6 +204,7 @@ class BenchScreen(OneOfSeveral):
             found_by = f"{found_by}, other pairs"
         self.table.find_by(found_by)
         self.shown.read_tree()
+        self.panels.pairs.follow(self.session)
         self.panels.frontier.show_nodes(self.session.frontier(), closed=status.closed)
         self.edits.threshold = self.session.threshold
         self.shown.settle()
@@ -222,7 +224,8 @@ class BenchScreen(OneOfSeveral):
         read = self.panels.readouts.node
         reading = f"Readouts{f' of {read}' if read else ''}"
         edges = f"Circuit: {count(self.session.status().edges)} edges"
-        self.panels.entitle([edges, f"Edges into {self.view.node}", reading, reading])
+        titles = [edges, f"Edges into {self.view.node}", reading, reading, "Pairs one by one"]
+        self.panels.entitle(titles)
         self.strip.renew()
         self.rules.strip.renew()
         compares = self.session.reference is not None
@@ -253,6 +256,9 @@ class BenchScreen(OneOfSeveral):
 
     def on_candidates_marked(self, event: Candidates.Marked) -> None:
         self.edits.toggle(event.row)
+
+    def on_pair_table_only(self, event: PairTable.Only) -> None:
+        self.command(lambda: self.session.pairs.only(event.index))
 
     def on_candidates_sorted(self) -> None:
         self.describe()
@@ -357,7 +363,9 @@ class BenchScreen(OneOfSeveral):
     action_beside = by(lambda bench: bench.dialogs.beside)
     action_clusters = by(lambda bench: bench.dialogs.clusters)
     action_history = by(lambda bench: bench.dialogs.history)
+    action_graph = by(lambda bench: lambda: bench.dialogs.graph(bench.graph_screen()))
     action_prompts = by(lambda bench: bench.dialogs.prompts)
+    action_go_on = by(lambda bench: lambda: bench.dialogs.go_on(bench.panels.readouts.pair or 0))
     action_model = by(lambda bench: bench.dialogs.model)
     action_compare = by(lambda bench: bench.dialogs.compare)
     action_export = by(lambda bench: bench.dialogs.export)
@@ -429,10 +437,7 @@ class BenchScreen(OneOfSeveral):
 
     def action_readout(self, what: str) -> None:
         act = getattr(self.panels.readouts, f"action_{what}")
-        act() if what == "mean" else act(1)
-
-    def action_graph(self) -> None:
-        self.dialogs.graph(self.graph_screen())
+        act() if what in ("mean", "ask") else act(1)
 
     def graph_screen(self) -> GraphScreen:
         return self.place.graph_screen(self.cursor().node)

@@ -22,6 +22,9 @@ ACTIONS = scoped("clusters", (
            "Replace the session's circuit by the cluster's; undo brings it back.", CLUSTERS),
     Action("export", "o", "o", "export",
            "Write the cluster's circuit to a file: ours or EAP-IG's.", CLUSTERS),
+    Action("split", "Z", "Z", "split off",
+           "Write the cluster's prompts as a task file, and open them as another session.",
+           CLUSTERS, "Split the cluster off"),
     Action("settings", "t", "t", "settings",
            "Go to the settings; tab goes on to the next, arrows change one.", CLUSTERS),
     Action("app.copy", "Y", "Y", "copy", COPY, CLUSTERS),
@@ -31,5 +34,5 @@ ACTIONS = scoped("clusters", (
 ))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
-FOOTER = ("leave", "run", "settings", "beside", "take", "export", "view", "cancel")
+FOOTER = ("leave", "run", "settings", "beside", "take", "export", "split", "view", "cancel")
 """What the footer offers, the most needed first."""

@@ -36,6 +36,7 @@ from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
+from screens.widgets.split_off import split_off
 from workbench.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -303,6 +304,16 @@ class ClustersScreen(PaneSearch, Screen[None]):
                 )
 
         self.app.push_screen(Export(f"cluster-{number}.json"), write)
+
+    def action_split(self) -> None:
+        """The cluster's pairs as a task of their own."""
+        number = self._number()
+        if number is None:
+            return
+        held = self.clusterer.found()
+        every = held.batch.task.pairs
+        pairs = [every[index] for index in held.clusters.clusters[number - 1].pairs]
+        split_off(self, self._commands, self.session, pairs, f"cluster-{number}")
 
     def _refused(self, error: BaseException) -> None:
         self.notify(error_sentence(error), severity="error", markup=False, timeout=10)

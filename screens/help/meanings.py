@@ -48,6 +48,7 @@ MEANINGS: dict[str, Meaning] = {
     "P": Meaning("P", "Step through a proposal.", ("step_proposal", "wish('step')")),
     "C": Meaning("C", "The reference circuit, and away again.", ("compare", "leave")),
     "m": Meaning("m", "Another measure of the edges.", ("prune('score')", "setting")),
+    "I": Meaning("I", "What is gone on with, and away again.", ("go_on", "leave")),
     "M": Meaning("M", "The model, and away again.", ("leave", "model")),
     "p": Meaning("p", "The prompts, and away again.", ("leave", "prompts")),
     "T": Meaning("T", "Leave the tutorial.", ("answer('leave')", "tutorial_menu")),
@@ -57,6 +58,7 @@ MEANINGS: dict[str, Meaning] = {
     "2": Meaning("2", "The second panel.", ("panel('candidates')", "panel('faithfulness')")),
     "3": Meaning("3", "The third panel.", ("panel('overlap')", "panel('readouts')")),
     "4": Meaning("4", "The fourth panel.", ("panel('second')", "panel('worth')")),
+    "5": Meaning("5", "The fifth panel.", ("panel('number')", "panel('pairs')")),
     "question_mark": Meaning("?", "Help, and away again.", ("help", "leave")),
     "f1": Meaning("F1", "Help, and away again.", ("help", "leave")),
 }  # fmt: skip

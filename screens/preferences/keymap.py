@@ -14,8 +14,10 @@ from itertools import combinations
 from screens.assessment.keys import ACTIONS as ASSESSMENT
 from screens.base.actions import Action
 from screens.base.key_names import read_key, written
+from screens.bench.continuation import ACTIONS as GOING_ON
 from screens.bench.keys import ACTIONS as BENCH
 from screens.bench.keys import EDGES, TREE
+from screens.bench.pair_table import ACTIONS as PAIRS
 from screens.bench.rule_keys import PRUNING_ACTIONS
 from screens.clusters.keys import ACTIONS as CLUSTERS
 from screens.discovery.keys import PROPOSAL_ACTIONS, RESULT_ACTIONS
@@ -34,6 +36,7 @@ from workbench.config.problem import Problem, nearest
 PLACES: dict[str, tuple[tuple[Action, ...], ...]] = {
     "the circuit": (TREE, LIST, SEARCH, BENCH, TUTORIAL_ACTIONS),
     "the edges": (EDGES, LIST, SEARCH, BENCH, TUTORIAL_ACTIONS),
+    "the pairs": (PAIRS, LIST, SEARCH, BENCH, TUTORIAL_ACTIONS),
     "the readouts": (READOUTS, SEARCH, BENCH, TUTORIAL_ACTIONS),
     "a proposal": (PROPOSAL_ACTIONS,),  # while it is stepped through, its keys go before all
     "a cut": (PRUNING_ACTIONS,),  # and so do those of a cut
@@ -47,6 +50,7 @@ PLACES: dict[str, tuple[tuple[Action, ...], ...]] = {
     "the setup": (LIST, SEARCH, SETUP),
     "the list of sessions": (SESSION_ACTIONS, LIST, SEARCH, SETUP),
     "the settings of the setup": (CHOICE, SETUP),
+    "what is gone on with": (GOING_ON, SEARCH),
     "the results of discoveries": (LIST, SEARCH, RESULT_ACTIONS),
     "a question": (CONFIRM,),
     "a text": (TEXT, SEARCH),

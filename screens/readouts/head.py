@@ -6,35 +6,53 @@ Each key stands beside what it moves, so that nothing has to be looked up; each 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from textual.content import Content
 
+from screens.base.tokens import fit, show_token
 from screens.readouts.text import QUIET, lines, link
 from workbench.readouts.catalogue import Readout
+from workbench.readouts.runs import RUN_WORDS
+
+if TYPE_CHECKING:
+    from screens.readouts.requests import Prompts
+    from workbench.session.session import Session
 
 PLACE = 36
 """Cells of the position where both selectors stand on one line: enough for the longest token."""
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What the selectors stand at.
+
+    Attributes:
+        place: the position in words; None where the view has but one.
+        pair: index of the chosen prompt; None for the mean over `n_pairs`.
+        run: one of `RUNS`; None where the view reads the clean one only.
+        asked: what is asked about; None where the view is of no tokens.
+    """
+
+    place: str | None
+    pair: int | None
+    n_pairs: int
+    run: str | None
+    asked: str | None
+
+
 def draw_head(
-    views: Sequence[Readout],
-    view: int,
-    place: str | None,
-    pair: int | None,
-    n_pairs: int,
-    pending: bool,
-    width: int,
+    views: Sequence[Readout], view: int, reading: Reading, pending: bool, width: int
 ) -> Content:
-    """Two or three lines of `width` cells.
+    """Three or four lines of `width` cells.
 
     Args:
         views: that there are.
         view: index of the chosen one.
-        place: the position in words; None where the view has but one.
-        pair: index of the chosen prompt; None for the mean over `n_pairs`.
         pending: newer values are being computed.
     """
-    return lines([_tabs(views, view, width), *_selectors(place, pair, n_pairs, pending, width)])
+    return lines([_tabs(views, view, width), *_selectors(reading, pending, width)])
 
 
 def _tabs(views: Sequence[Readout], view: int, width: int) -> Content:
@@ -50,9 +68,8 @@ def _tabs(views: Sequence[Readout], view: int, width: int) -> Content:
     return tabs + Content.styled("]" if view == len(views) - 1 else " ", "bold")
 
 
-def _selectors(
-    place: str | None, pair: int | None, n_pairs: int, pending: bool, width: int
-) -> list[Content]:
+def _selectors(reading: Reading, pending: bool, width: int) -> list[Content]:
+    place, pair, n_pairs = reading.place, reading.pair, reading.n_pairs
     # The keys stand before what they move, so that they stay under the mouse when it changes.
     back, on = link("position", -1, "bold"), link("position", 1, "bold")
     position = Content.assemble(("position ", QUIET), ("[,]", back), ("[.]", on), f" {place}")
@@ -71,6 +88,13 @@ def _selectors(
         position.extend_right(max(0, PLACE - position.cell_length)) + prompt if one_line else prompt
     )
     rows = [last] if one_line else [position, last]
+    of = Content.assemble(("reading  ", QUIET), ("[=]", link("run", None, "bold")))
+    of += Content(f" {RUN_WORDS[reading.run or 'clean']}{'' if reading.run else ' (fixed)'}")
+    if reading.asked is not None:
+        of = of.extend_right(max(2, (PLACE if one_line else 25) - of.cell_length))
+        of += Content.assemble(("[Q]", link("ask", None, "bold")), " ")
+        of += Content(fit(reading.asked, max(4, width - of.cell_length)).rstrip())
+    rows.insert(0, of)
     if pending:
         room = width - last.cell_length - 1
         word = "computing …"
@@ -78,3 +102,24 @@ def _selectors(
         waiting = Content.styled(word if len(word) <= room else "…", "bold")
         rows[-1] = last.extend_right(max(1, room + 1 - waiting.cell_length)) + waiting
     return rows
+
+
+class Reader(Protocol):
+    """What reads: of which session, which prompt, which position."""
+
+    session: Session | None
+    pair: int | None
+    position: int
+    prompts: Prompts | None
+
+
+def token_at(reader: Reader) -> str:
+    """The token at the position: the prompt's, or the one that all prompts share."""
+    token: str | None = None
+    if reader.session is not None and reader.pair is not None:
+        prompt = reader.session.prompts(reader.pair).clean
+        if len(prompt) >= -reader.position:
+            token = prompt[reader.position]
+    elif reader.prompts is not None:
+        token = reader.prompts.shared.get(reader.position)
+    return "" if token is None else " " + show_token(token, 12)

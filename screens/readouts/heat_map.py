@@ -28,6 +28,12 @@ def shade(weight: float) -> str:
     return next((sign for least, sign in SHADES if weight >= least), " ")
 
 
+def _cell(weight: float, cell: int) -> str:
+    """A weight's shade in so many cells; a minus stands before what is below 0."""
+    sign = shade(abs(weight))
+    return f"-{sign}" if weight < 0 and sign != " " else sign * cell
+
+
 def legend(elsewhere: bool = False) -> str:
     """What the shades mean, and `...` where some prompts' tokens differ."""
     words = [f"{sign}≥{100 * least:.0f}%" for least, sign in reversed(SHADES)]
@@ -42,9 +48,11 @@ def draw_attention(attention: AttentionPattern, position: int, width: int) -> Co
     label = max(6, min(label, width - 8 - n))
     # Shades two cells wide are square and easier to read; long prompts get narrow ones.
     map_width = label + 6 + 2 * n
-    cell = 2 if map_width <= width else 1
+    signed = any(weight < 0 for weight in attention.weights.flat)
+    cell = 2 if map_width <= width or signed else 1
     map_width = label + 6 + cell * n
     words = legend(attention.place.pair is None and ELSEWHERE in attention.tokens)
+    words += ", - less" if signed else ""
     heat = [*_map(attention, query, label, cell), *quiet(words, min(width, max(map_width, 36)))]
     heading = Content.styled(f"{attention.place.node}, {where(attention.place, False)}", HEADING)
     if map_width + 2 + BESIDE <= width:
@@ -76,7 +84,7 @@ def _map(attention: AttentionPattern, query: int, label: int, cell: int) -> list
     for q, token in enumerate(attention.tokens):
         here = q == query
         name = f"{q:>3}{POINTER if here else ' '}{fit(show_token(token, label), label)} "
-        shades = "".join(shade(float(attention.weights[q, key])) * cell for key in range(q + 1))
+        shades = "".join(_cell(float(attention.weights[q, key]), cell) for key in range(q + 1))
         style = link("query", q - n, "bold" if here else "")
         parts.append(Content.assemble((name, style), (shades.ljust(n * cell), "$text-primary")))
     return parts
@@ -87,17 +95,18 @@ def _row(attention: AttentionPattern, query: int, width: int) -> list[Content]:
     n = len(attention.tokens)
     token = show_token(attention.tokens[query], 12)
     weights = [float(weight) for weight in attention.weights[query, : query + 1]]
-    order = sorted(range(query + 1), key=lambda key: -weights[key])
+    order = sorted(range(query + 1), key=lambda key: -abs(weights[key]))
     parts = [Content.assemble((f"{token} (query {query}, position {index(query - n)})", "bold"))]
     parts.append(Content.styled("attends to key        share", QUIET))
     for key in order:
         name = fit(show_token(attention.tokens[key], 13), 13)
+        tint = "$text-warning" if weights[key] < 0 else "$text-primary"
         room = min(MOST_BAR, width - 27)
         parts.append(
             Content.assemble(
                 f"{key:>6}  {name} ",
                 f"{plain(weights[key], 3)} ",
-                (ray(weights[key], 1.0, room) if weights[key] >= 0.005 else "", "$text-primary"),
+                (ray(weights[key], 1.0, room) if abs(weights[key]) >= 0.005 else "", tint),
             )
         )
     return parts

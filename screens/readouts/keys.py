@@ -20,6 +20,12 @@ MOVES = scoped("readouts", (
     Action("pair(1)", "greater_than_sign", ">", "Next prompt", "Read the next prompt.", READING,
            id="next_prompt"),
     Action("mean", "0", "0", "Mean over all prompts", "Read the mean over all prompts.", READING),
+    Action("run(1)", "equals_sign", "=", "Another run",
+           "Read the corrupted prompts, the difference from them, the circuit, or that less the "
+           "model.", READING, id="next_run"),
+    Action("ask", "Q", "Q", "Ask about a token",
+           "Let the readouts answer for any token, and against any other, in place of the answers.",
+           READING),
     Action("scroll('down')", "down,j", "↓ j", "Scroll down", "Scroll down.", READING),
     Action("scroll('up')", "up,k", "↑ k", "Scroll up", "Scroll up.", READING),
     Action("scroll('page_down')", "pagedown,ctrl+f", "PgDn ^f", "Page down", "Scroll a page down.",
@@ -31,3 +37,20 @@ MOVES = scoped("readouts", (
     Action("scroll('right')", "shift+right", "⇧→", "Scroll right", "Scroll right.", READING),
     Action("scroll('left')", "shift+left", "⇧←", "Scroll left", "Scroll left.", READING),
 ))  # fmt: skip
+
+HELP = """\
+What the chosen component writes and reads: on the clean prompts, and with **=** on the corrupted
+ones, as the difference of the two, in the circuit (everything outside it corrupted), and in the
+circuit less the model. **Q** asks about any token in place of the task's answers.
+
+- **Logit lens**: the tokens whose logit its output raises and lowers most.
+- **Direct logit attribution**: what each component adds to the logit difference itself, and its
+  rank. What later components make of its output is not in it: compare the effect of its edges.
+- **Answer curve**: the same lens over all the task's answers.
+- **Attention**: which tokens a head looks at from each token.
+- **Residual lens**: what the model would say if it stopped after each layer.
+
+✓ marks answers, ✗ wrong answers. A position counts from the end: −1 is the last token, where the
+task is judged.
+"""
+"""What the readouts say of themselves."""

@@ -21,12 +21,11 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
-from screens.base.tokens import show_token
 from screens.base.worker import Worker, error_sentence
 from screens.readouts.copies import readout_copies
 from screens.readouts.curve_plot import has_scale, plot_curve
-from screens.readouts.head import draw_head
-from screens.readouts.keys import MOVES
+from screens.readouts.head import Reading, draw_head, token_at
+from screens.readouts.keys import HELP, MOVES
 from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
 from screens.readouts.result import draw_result
 from screens.readouts.text import curve_heading, index, lines, quiet
@@ -43,6 +42,7 @@ from workbench.readouts.shapes import Grid
 if TYPE_CHECKING:
     from textual_plotext import PlotextPlot
 
+    from workbench.readouts.target import Target
     from workbench.session.session import Session
 
 DEBOUNCE = 0.08
@@ -62,19 +62,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
     """The readouts of one component; `show` says of which."""
 
     ALLOW_SELECT = False
-    HELP = """\
-What the chosen component writes and reads, in the clean run.
-
-- **Logit lens**: the tokens whose logit its output raises and lowers most.
-- **Direct logit attribution**: what each component adds to the logit difference itself, and its
-  rank. What later components make of its output is not in it: compare the effect of its edges.
-- **Answer curve**: the same lens over all the task's answers.
-- **Attention**: which tokens a head looks at from each token.
-- **Residual lens**: what the model would say if it stopped after each layer.
-
-✓ marks answers, ✗ wrong answers. A position counts from the end: −1 is the last token, where the
-task is judged.
-"""
+    HELP = HELP
     BINDINGS: ClassVar[list[BindingType]] = [
         *(action.binding() for action in MOVES),
         *(action.binding() for action in COPYING),
@@ -109,13 +97,17 @@ task is judged.
         self.node: str | None = None
         self.position = -1
         self.pair: int | None = None
+        self.run = "clean"
+        self.target: Target | None = None
+        self._asked = ("", "")  # the texts that the target was named by
         self._views = tuple(READOUTS.values())
         self._view = 0
         self._pending = False
-        self._prompts: Prompts | None = None
+        self.prompts: Prompts | None = None
         self._results: OrderedDict[ReadoutRequest, ReadoutResult | str] = OrderedDict()
         self._shown: ReadoutResult | str | None = None
         self._computing: ReadoutRequest | None = None
+        self._wished: ReadoutRequest | str | None = None
         self._background: Worker | None = None
         self._debounce: Timer | None = None
         self._hold: Timer | None = None
@@ -155,14 +147,16 @@ task is judged.
 
     def show(self, session: Session, node: str | None) -> None:
         """Read this component, as soon as the selection stands still."""
+        wish = self.wish()  # another one than before, if it is of a circuit that has changed
         if session is not self.session:
-            self.session, self._prompts, self.pair, self.position = session, None, None, -1
+            self.session, self.prompts, self.pair, self.position = session, None, None, -1
+            self.target, self._asked = None, ("", "")
             self._results.clear()
         elif self._pairs != session.pairs_digest:
-            self._prompts = None
+            self.prompts = None
             if self.pair is not None and self.pair >= session.task.n_pairs:
                 self.pair = None
-        elif node == self.node:
+        elif node == self.node and (isinstance(wish, str) or self._wished == wish):
             return
         self._pairs = session.pairs_digest
         self.node = node
@@ -177,7 +171,7 @@ task is judged.
             n_pairs = self.session.task.n_pairs
             self.pair = pair if pair is not None and 0 <= pair < n_pairs else None
             if position < -1:
-                self._prompts = self._prompts or Prompts.of(self.session)
+                self.prompts = self.prompts or Prompts.of(self.session)
             self.position = max(-self._longest(), min(-1, position))
         self._want()
 
@@ -191,11 +185,15 @@ task is judged.
             return "Choose a component to read what it writes."
         if view.name == "attention" and kind_of(node or "") != "head":
             return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
+        run = self.run if self.run in view.runs else view.runs[0]
         return ReadoutRequest(
             view.name,
             node,
             self.position if view.by_position else None,
             self.pair,
+            run,
+            self.target if view.asks else None,
+            self.session.status().revision if "circuit" in run else None,
             self.session.pairs_digest,
         )
 
@@ -206,7 +204,7 @@ task is judged.
         for timer in (self._debounce, self._patience):
             if timer is not None:
                 timer.stop()
-        wish = self.wish()
+        wish = self._wished = self.wish()
         known = wish if isinstance(wish, str) else self._results.get(wish)
         if known is not None:
             self._came(known)
@@ -233,14 +231,14 @@ task is judged.
         if self._computing is not None or wish in self._results:
             return
         self._computing = wish
-        known_prompts = self._prompts
+        known_prompts = self.prompts
 
         def work() -> tuple[Prompts, ReadoutResult]:
             return known_prompts or Prompts.of(session), compute(session, wish)
 
         def done(result: tuple[Prompts, ReadoutResult]) -> None:
             if session is self.session:
-                self._prompts = result[0]
+                self.prompts = result[0]
             self._finished(session, wish, result[1])
 
         def failed(error: BaseException) -> None:
@@ -311,28 +309,13 @@ task is judged.
         n_pairs = 0 if self.session is None else self.session.task.n_pairs
         place = None
         if self.view.by_position or self.view.name == "attention":
-            place = f"{index(self.position)}{self._token()}"
-        head = draw_head(
-            self._views,
-            self._view,
-            place,
-            self.pair,
-            n_pairs,
-            self.has_class("-waiting"),
-            max(20, self.size.width),
-        )
+            place = f"{index(self.position)}{token_at(self)}"
+        run = self.run if self.run in self.view.runs else None
+        asked = "answers" if self.target is None else self.target.words
+        reading = Reading(place, self.pair, n_pairs, run, asked if self.view.asks else None)
+        pending, width = self.has_class("-waiting"), max(20, self.size.width)
+        head = draw_head(self._views, self._view, reading, pending, width)
         put_content(self.query_one("#readout-head", Static), head)
-
-    def _token(self) -> str:
-        """The token at the position: the prompt's, or the one that all prompts share."""
-        token: str | None = None
-        if self.session is not None and self.pair is not None:
-            prompt = self.session.prompts(self.pair).clean
-            if len(prompt) >= -self.position:
-                token = prompt[self.position]
-        elif self._prompts is not None:
-            token = self._prompts.shared.get(self.position)
-        return "" if token is None else " " + show_token(token, 12)
 
     def _show(self, result: ReadoutResult | str) -> None:
         """Draw a result, or a sentence in its place."""
@@ -402,6 +385,27 @@ task is judged.
         else:
             self.go_to_pair((self.pair + by) % n_pairs)
 
+    def action_run(self, by: int) -> None:
+        runs = self.view.runs
+        if len(runs) > 1:
+            at = runs.index(self.run) if self.run in runs else 0
+            self.run = runs[(at + by) % len(runs)]
+            self._want()
+
+    def action_ask(self) -> None:
+        """Ask which tokens the readouts are to answer for."""
+        from screens.readouts.ask_tokens import ask_tokens
+
+        session = self.session
+
+        def answered(target: Target | None, texts: tuple[str, str]) -> None:
+            if session is self.session:
+                self.target, self._asked = target, texts
+                self._want()
+
+        if session is not None:
+            ask_tokens(self.app, session, self._asked, self.pair, answered)
+
     def action_mean(self) -> None:
         self.go_to_pair(None)
 
@@ -417,7 +421,7 @@ task is judged.
         """Positions that can be chosen: those of the prompt, or of every prompt."""
         if self.session is not None and self.pair is not None:
             return len(self.session.prompts(self.pair).clean)
-        return self._prompts.shortest if self._prompts is not None else 1
+        return self.prompts.shortest if self.prompts is not None else 1
 
     def search_pane(self) -> ScrollableContainer:
         return self._body
@@ -429,12 +433,12 @@ task is judged.
         action, argument = event.style.meta.get("readout", (None, None))
         if action == "view":
             self._go(int(argument))
-        elif action == "position":
-            self.action_position(int(argument))
-        elif action == "pair":
-            self.action_pair(int(argument))
-        elif action == "mean":
-            self.action_mean()
+        elif action in ("position", "pair"):
+            getattr(self, f"action_{action}")(int(argument))
+        elif action == "run":
+            self.action_run(1)
+        elif action in ("ask", "mean"):
+            getattr(self, f"action_{action}")()
         elif action == "query":
             self.action_position(int(argument) - self.position)
         elif action == "node" and self.session and self.session.graph.has_node(str(argument)):

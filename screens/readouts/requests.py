@@ -6,7 +6,7 @@ Plain values; the only call into a session that computes is `compute`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Cancelled
 from workbench.readouts.results import (
@@ -19,6 +19,7 @@ from workbench.readouts.results import (
 from workbench.readouts.shapes import Shape
 
 if TYPE_CHECKING:
+    from workbench.readouts.target import Target
     from workbench.session.session import Session
 
 TOKENS = 10
@@ -34,13 +35,20 @@ ReadoutResult = Lens | DirectAttribution | AnswerCurve | AttentionPattern | Resi
 class ReadoutRequest:
     """What is to be read: everything that the result depends on, and nothing else.
 
-    `pairs` is by what the set of pairs is known.
+    Attributes:
+        run: one of `workbench.readouts.runs.RUNS`.
+        target: what is asked about in place of the task's answers.
+        revision: of the circuit, where it is read.
+        pairs: by what the set of pairs is known.
     """
 
     view: str
     node: str | None
     position: int | None
     pair: int | None
+    run: str = "clean"
+    target: Target | None = None
+    revision: int | None = None
     pairs: str = ""
 
 
@@ -83,14 +91,20 @@ def compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:
 def _compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:
     readouts, node, pair = session.readouts, wish.node or "", wish.pair
     position = -1 if wish.position is None else wish.position
-    if wish.view == "attribution":
-        return readouts.attribution(pair=pair)
-    if wish.view == "residual":
-        return readouts.residual(position=position, pair=pair, k=TOKENS_OF_RESIDUAL)
+    of: dict[str, Any] = {"pair": pair}
+    if wish.run != "clean":
+        of["run"] = wish.run
     if wish.view == "attention":
-        return readouts.attention(node, pair=pair)
+        return readouts.attention(node, **of)
+    of["position"] = position
+    if wish.target is not None:
+        of["target"] = wish.target
+    if wish.view == "attribution":
+        return readouts.attribution(**of)
+    if wish.view == "residual":
+        return readouts.residual(k=TOKENS_OF_RESIDUAL, **of)
     if wish.view == "curve":
-        return readouts.curve(node, position=position, pair=pair)
+        return readouts.curve(node, **of)
     if wish.view == "lens":
-        return readouts.lens(node, position=position, pair=pair, k=TOKENS)
-    return readouts.read(wish.view, node, position=position, pair=pair)
+        return readouts.lens(node, k=TOKENS, **of)
+    return readouts.read(wish.view, node, **of)

@@ -44,8 +44,14 @@ def draw_result(
     if isinstance(result, str):
         return lines(quiet(result, width))
     if isinstance(result, Lens):
-        pair = result.place.pair
-        return draw_lens(result, width, marker(*(((), ()) if pair is None else answers(pair))))
+        pair, target = result.place.pair, result.place.target
+        right, wrong = ((), ()) if pair is None else answers(pair)
+        if target is not None:
+            if target.answers is not None:
+                right, wrong = [text for _, text in target.answers], ()
+            if target.distractors is not None:
+                wrong = [text for _, text in target.distractors]
+        return draw_lens(result, width, marker(right, wrong))
     if isinstance(result, DirectAttribution):
         return draw_attribution(result, node, width)
     if isinstance(result, AnswerCurve):

@@ -27,6 +27,7 @@ from workbench.readouts.results import (
     ResidualLens,
     TokenValue,
 )
+from workbench.readouts.runs import RUN_WORDS
 
 ANSWER = "✓"
 WRONG_ANSWER = "✗"
@@ -67,6 +68,7 @@ def link(action: str, argument: object, style: str = "") -> Style:
 def where(place: Place, with_position: bool = True) -> str:
     """Which activation was read: 'at −1 ·to, prompt 3', counted from 1."""
     prompt = f"mean of {place.n_pairs}" if place.pair is None else f"prompt {place.pair + 1}"
+    prompt += "" if place.run == "clean" else f", {RUN_WORDS[place.run]}"
     if not with_position:
         return prompt
     return f"at {index(place.position)}{token_of(place)}, {prompt}"
@@ -109,7 +111,7 @@ def draw_lens(lens: Lens, width: int, mark: Marker) -> Content:
         parts += _beside(promoted, suppressed, column)
     else:
         parts += [*promoted, Content(), *suppressed]
-    parts += [Content(), *_answers(lens.answers, lens.wrong_answers, digits), Content()]
+    parts += [Content(), *_answers(lens, digits, width), Content()]
     return lines([*parts, *quiet(lens.definition, width)])
 
 
@@ -138,14 +140,19 @@ def _tokens(
     return rows
 
 
-def _answers(answers: float, wrong_answers: float, digits: int) -> list[Content]:
+def _answers(lens: Lens, digits: int, width: int) -> list[Content]:
     """The means over answers and wrong answers; the rows say what the marks mean, too."""
+    target, answers, wrong_answers = lens.place.target, lens.answers, lens.wrong_answers
+    right, wrong = "answers, mean", "wrong answers, mean"
+    if target is not None:
+        right, wrong = target.sides
     rows = (
-        (f"{ANSWER} answers, mean", answers),
-        (f"{WRONG_ANSWER} wrong answers, mean", wrong_answers),
+        (f"{ANSWER} {right}", answers),
+        (f"{WRONG_ANSWER} {wrong}", wrong_answers),
         ("  difference", answers - wrong_answers),
     )
-    return [Content(f"{words:<22} {signed(value, digits):>8}") for words, value in rows]
+    name = min(max(22, *(cell_len(words) for words, _ in rows)), width - 9)
+    return [Content(f"{fit(words, name)} {signed(value, digits):>8}") for words, value in rows]
 
 
 def _beside(left: Sequence[Content], right: Sequence[Content], column: int) -> list[Content]:
@@ -162,7 +169,9 @@ def draw_attribution(attribution: DirectAttribution, node: str | None, width: in
     place = attribution.place
     ranked = attribution.ranked()
     digits = digits_of(max((abs(row.value) for row in ranked), default=0.0))
-    parts = [Content.styled(f"Logit difference, {where(place, False)}", HEADING)]
+    of = "Logit difference" if place.target is None else place.target.words
+    at = where(place, place.position != -1)
+    parts = [Content.styled(fit(f"{of}, {at}", width).rstrip(), HEADING)]
     parts.append(Content(f"whole run {signed(attribution.total, digits)}, sum of all rows"))
     own = next((row for row in ranked if row.node == node), None)
     if own is None:
@@ -290,7 +299,10 @@ def draw_residual(residual: ResidualLens, width: int) -> Content:
                 *_says(row.top, widths, room),
             )
         )
+    target = residual.place.target
     sentence = "diff: mean logit of the answers less that of the wrong answers."
+    if target is not None:
+        sentence = f"diff: {target.words}, in logits."
     return lines([*parts, Content(), *quiet(sentence, width), *quiet(residual.definition, width)])
 
 

@@ -32,12 +32,16 @@ class PanelTabs(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._titles: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
         self._shown = ""
 
-    def update(self, titles: dict[str, str], shown: str) -> None:
-        """Titles by panel, and which panel is shown."""
-        if (titles, shown) != (self._titles, self._shown):
-            self._titles, self._shown = dict(titles), shown
+    def update(
+        self, titles: dict[str, str], shown: str, numbers: dict[str, int] | None = None
+    ) -> None:
+        """Titles by panel, which panel is shown, and their numbers if not in their order."""
+        numbers = numbers or {panel: n for n, panel in enumerate(titles, 1)}
+        if (titles, shown, numbers) != (self._titles, self._shown, self._numbers):
+            self._titles, self._shown, self._numbers = dict(titles), shown, numbers
             self.refresh()
 
     def places(self) -> dict[str, Region]:
@@ -52,7 +56,7 @@ class PanelTabs(Widget):
         titles = self._titles
         if sum(len(title) + 5 for title in titles.values()) > self.size.width:
             titles = {panel: re.split(r"[\W]", title)[0] for panel, title in titles.items()}
-        return {panel: f"{n} {title}" for n, (panel, title) in enumerate(titles.items(), 1)}
+        return {panel: f"{self._numbers[panel]} {title}" for panel, title in titles.items()}
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width

@@ -15,8 +15,11 @@ from textual.widgets import Static
 
 from screens.base.numbers import percent, signed
 from screens.base.tokens import fit, one_line, show_token
+from screens.widgets.copying import Copies
 from screens.widgets.dialogs import Dialog
+from screens.widgets.keys import COPYING
 from screens.widgets.search import MARK
+from workbench.base.table import Table
 
 if TYPE_CHECKING:
     from workbench.prompts.preview import PromptView
@@ -82,6 +85,7 @@ class PromptsDialog(Dialog[None]):
         Binding("enter,p", "leave", show=False),
         Binding("right,down,l,j", "turn(1)", show=False),
         Binding("left,up,h,k", "turn(-1)", show=False),
+        *(action.binding() for action in COPYING),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -95,13 +99,27 @@ class PromptsDialog(Dialog[None]):
             with VerticalScroll(classes="text"):
                 yield Static(self._about(), id="task")
                 yield Static(id="pair")
-            yield Static(Text("← → another pair · / search · enter or esc: close"), classes="keys")
+            keys = "← → another pair · / search · Y copy · enter or esc: close"
+            yield Static(Text(keys), classes="keys")
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._draw)
 
     def on_resize(self) -> None:
         self._draw()
+
+    def copies(self) -> Copies:
+        """All pairs as a table, the one that is shown, and its prompts."""
+        session = self.session
+        pairs = session.by_pair.pairs
+        columns = ("pair", "clean", "corrupted", "answers", "wrong_answers")
+        rows = tuple(
+            (i, one.clean, one.corrupted, "|".join(one.answers), "|".join(one.wrong_answers))
+            for i, one in enumerate(pairs, 1)
+        )
+        shown = pairs[self.index]
+        names = (("clean", shown.clean), ("corrupted", shown.corrupted))
+        return Copies(names, (Table("prompts of the task", columns, rows),), self.index)
 
     def action_turn(self, by: int) -> None:
         self.index = (self.index + by) % self.session.task.n_pairs

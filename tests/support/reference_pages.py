@@ -31,6 +31,8 @@ SCREENS = {
     "The assessment": "screens.assessment.keys",
     "Circuits side by side": "screens.side_by_side.keys",
     "The history": "screens.history.keys",
+    "The pairs one by one": "screens.bench.pair_table",
+    "What is gone on with": "screens.bench.continuation",
     "The prompt bench": "screens.prompt_bench.keys",
     "Clusters": "screens.clusters.keys",
     "Results of discoveries": "screens.discovery.keys",

@@ -38,6 +38,7 @@ from workbench.cli.options import (
 from workbench.cli.pocket import app as pocket
 from workbench.cli.readout import readout
 from workbench.cli.report import report
+from workbench.cli.run_text import run_text
 from workbench.cli.sessions import app as sessions
 from workbench.cli.sessions import resume
 from workbench.cli.tasks import tasks
@@ -129,6 +130,9 @@ def evaluate(
     circuit: CircuitPath,
     selection: Selecting,
     settings: ExperimentSettings,
+    by_pair: Annotated[
+        bool, typer.Option("--by-pair", help="List every pair too, the largest shortfall first.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Score a circuit: everything outside it corrupted."""
@@ -143,17 +147,30 @@ def evaluate(
         warn_of_other_model(loaded, settings.model)
     with console.ProgressLine() as progress:
         progress("Starting", None)
-        from workbench.engine.score import evaluate as score_of
+        from workbench.base.failures import memory_errors
+        from workbench.engine.pair_rows import pair_rows
+        from workbench.engine.score import score
+        from workbench.experiment.prepare import NO_MEMORY, prepare
 
         model = settings.load_model(progress)
         if loaded is None:
             loaded = read_circuit(circuit, selection, model.graph)
         warn_of_empty(loaded, circuit)
-        score = score_of(model, settings.task, loaded, under=settings, progress=progress)
+        experiment = prepare(model, settings.task, settings, progress)
+        progress("Evaluating the circuit", None)
+        with memory_errors(NO_MEMORY):
+            found = score(experiment, loaded)
+            rows = pair_rows(experiment, loaded) if by_pair else ()
+        rows = tuple(sorted(rows, key=lambda row: -row.shortfall))
     if as_json:
-        output.as_json(score.to_json() | {"warnings": console.warned()})
-    else:
-        output.as_text(score)
+        pairs = {"by_pair": [row.to_json() for row in rows]} if by_pair else {}
+        output.as_json(found.to_json() | pairs | {"warnings": console.warned()})
+        return
+    output.as_text(found)
+    if by_pair:
+        from workbench.engine.pair_row import table_of_pairs
+
+        output.line(table_of_pairs(rows).to_tsv().rstrip("\n"))
 
 
 app.command()(tasks)
@@ -164,6 +181,7 @@ app.command()(expand)
 app.command()(clusters)
 app.command()(assess)
 app.command()(readout)
+app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)
 app.command()(draw)

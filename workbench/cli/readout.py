@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from workbench.cli import console, output
-from workbench.cli.options import Json, experiment_options
+from workbench.cli.checks import check_circuit, read_circuit
+from workbench.cli.options import Json, Selecting, experiment_options, selecting_options
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 from workbench.readouts.catalogue import READOUTS, find_readout
@@ -22,6 +23,7 @@ DIGITS = 4
 
 
 @experiment_options(optional=True)
+@selecting_options
 def readout(
     name: Annotated[
         str, typer.Option("--readout", "-r", help="One of --list, or FILE.py:NAME.")
@@ -37,8 +39,25 @@ def readout(
         int | None, typer.Option(min=1, help="Of which pair, from 1. [default: the mean over all]")
     ] = None,
     run: Annotated[
-        Literal["clean", "corrupted"], typer.Option(help="Of which of a pair's two prompts.")
+        Literal["clean", "corrupted", "clean-corrupted", "circuit", "circuit-clean"],
+        typer.Option(help="Of which prompts, or of the circuit; or the difference of two."),
     ] = "clean",
+    circuit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A circuit file, for --run circuit.")
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TOKEN", help="Ask about this token (or #ID) in place of the answers."
+        ),
+    ] = None,
+    distractor: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TOKEN",
+            help="Against this one. [default: the wrong answers; of a target, all tokens' mean]",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -50,6 +69,7 @@ def readout(
     ] = None,
     *,
     settings: ExperimentSettings,
+    selection: Selecting,
     as_json: Json = False,
 ) -> None:
     """Read what a component writes: its logit lens, its attention, and more."""
@@ -66,26 +86,51 @@ def readout(
     if entry.by_node and node is None:
         raise WorkbenchError(f"The readout {entry.name} is of a node: name one with --node.")
     settings = settings.checked()
+    if "circuit" in run and circuit is None:
+        raise WorkbenchError(f"Name the circuit's file for --run {run}: --circuit FILE.")
+    if circuit is not None:
+        if "circuit" not in run:
+            raise WorkbenchError("--circuit FILE goes with --run circuit or circuit-clean.")
+        check_circuit(circuit, selection)
     if out is not None:
         check_readout_file(out)
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.experiment.prepare import prepare
         from workbench.readouts.catalogue import read_out
+        from workbench.readouts.circuit_runs import InCircuit
+        from workbench.readouts.results import Lens
         from workbench.readouts.shapes import shape_of, to_json
+        from workbench.readouts.target import find_target
 
-        experiment = prepare(settings.load_model(progress), settings.task, settings, progress)
+        model = settings.load_model(progress)
+        chosen = None if circuit is None else read_circuit(circuit, selection, model.graph)
+        experiment = prepare(model, settings.task, settings, progress)
         n_pairs = experiment.batch.n_pairs
         if pair is not None and pair > n_pairs:
             raise WorkbenchError(f"There is no pair {pair}; the task has {n_pairs}.")
         index = None if pair is None else pair - 1  # people count from 1, scripts from 0
-        found = read_out(experiment, entry.name, node, position=position, pair=index, run=run)
+        asked = find_target(experiment.batch, target or (), distractor or (), pair=index)
+        found = read_out(
+            experiment,
+            entry.name,
+            node,
+            position=position,
+            pair=index,
+            run=run if chosen is None else InCircuit(chosen, less_clean=run != "circuit"),
+            target=asked,
+        )
         shape = shape_of(found)
         if out is not None:
             progress("Writing", None)
             write_readout(found, out)
     if as_json:
-        output.as_json({"readout": entry.name, **to_json(shape)} | {"warnings": console.warned()})
+        about: dict[str, object] = {} if asked is None else {"target": asked.words}
+        if asked is not None and isinstance(found, Lens):
+            about |= {"answers": found.answers, "wrong_answers": found.wrong_answers}
+        output.as_json(
+            {"readout": entry.name, **about, **to_json(shape)} | {"warnings": console.warned()}
+        )
     else:
         _report(shape)
 

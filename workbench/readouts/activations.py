@@ -1,16 +1,20 @@
-"""Which activations a readout reads: one pair or all, at one position, of either run."""
+"""Which activations a readout reads: one pair or all, at one position, of one run or two."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
 
 from workbench.circuits.graph import INPUT, LOGITS
 from workbench.errors import WorkbenchError
-from workbench.readouts.results import RUNS, Place, TokenValue
+from workbench.readouts.circuit_runs import CircuitRuns, InCircuit
+from workbench.readouts.results import Place, TokenValue
+from workbench.readouts.runs import RUN_WORDS, RUNS
+from workbench.readouts.target import Target
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
@@ -19,44 +23,63 @@ if TYPE_CHECKING:
     from workbench.transformer.parts import ModelParts
     from workbench.transformer.recording import Recording, Run
 
+RunChoice: TypeAlias = "str | InCircuit"
+"""The name of one of `runs.RUNS`; a circuit, where it is read."""
+
 
 @dataclass(frozen=True)
 class Activations:
     """Some pairs of one group, all of one token length, at one position.
 
     Attributes:
-        recording: both runs of the group.
-        group: its tokens and answers.
-        rows: the chosen pairs' places within the group.
+        recording: both runs of the group, or of some of its pairs.
+        indices: the chosen pairs' numbers in the task.
+        rows: their places within the recording.
+        right, wrong: token ids of each pair's answers and wrong answers, or of what is asked about
+            in their place; () stands for the mean over the vocabulary.
         position: from the start of the prompts, 0 or more.
-        run: one of `RUNS`.
+        run: `clean`, `corrupted` or `circuit`.
+        circuit: what is read of `circuit`.
 
     Glossary: docs/glossary.md#activations.
     """
 
     recording: Recording
-    group: Group
+    indices: list[int]
     rows: list[int]
+    right: list[tuple[int, ...]]
+    wrong: list[tuple[int, ...]]
     position: int
     run: str
+    circuit: Run | None = None
+    seen: Run | None = None
 
     @property
     def parts(self) -> ModelParts:
         """The model's parts."""
         return self.recording.parts
 
-    def of_run(self, run: str) -> Activations:
-        """The same place in another run."""
-        return replace(self, run=run)
+    def clean(self) -> Activations:
+        """The same place in the clean run."""
+        return replace(self, run="clean")
+
+    def read_by_logits(self) -> Activations:
+        """The same, but of each node what the logits read of it; only in a circuit this differs."""
+        return self if self.seen is None else replace(self, circuit=self.seen, seen=None)
+
+    @property
+    def later(self) -> Run | None:
+        """The run's record from the first differing position on; None of the clean run.
+
+        Before that position all runs are the same.
+        """
+        return self.recording.corrupted if self.run == "corrupted" else self.circuit
 
     def _run(self) -> tuple[Run, int]:
-        """The run's record, and where the position stands in it.
-
-        The corrupted run is recorded from the first differing position on; before, it is the
-        clean one.
-        """
-        if self.run == "corrupted" and self.position >= self.recording.start:
-            return self.recording.corrupted, self.position - self.recording.start
+        """The run's record, and where the position stands in it."""
+        later = None if self.run == "clean" else self.later
+        if later is not None and self.position >= self.recording.start:
+            return later, self.position - self.recording.start
         return self.recording.whole, self.position
 
     def output(self, node: str) -> Tensor:
@@ -111,35 +134,81 @@ class Activations:
         return run.layers[layer].attn_in[self.rows, at]
 
     def answers(self) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-        """Token ids of each pair's answers and wrong answers, at least one each."""
-        right, wrong = self.group.answers, self.group.wrong_answers
-        return [right[row] for row in self.rows], [wrong[row] for row in self.rows]
+        """Token ids of each pair's answers and wrong answers; see `right` and `wrong`."""
+        return self.right, self.wrong
+
+
+def run_name(run: RunChoice) -> str:
+    """The run's name among `RUNS`.
+
+    Raises:
+        WorkbenchError: there is none of this name, or it is of a circuit and none is given.
+    """
+    if isinstance(run, InCircuit):
+        return run.name
+    if run not in RUNS:
+        raise WorkbenchError(f"There is no run {run!r}; choose one of: {', '.join(RUNS)}.")
+    if "circuit" in run:
+        raise WorkbenchError("To read what a circuit writes, name the circuit: InCircuit(circuit).")
+    return run
+
+
+def each_run(
+    experiment: Experiment,
+    run: RunChoice,
+    *,
+    position: int = -1,
+    pair: int | None = None,
+    target: Target | None = None,
+) -> list[tuple[float, list[Activations]]]:
+    """The chosen pairs in each run that is read, with the sign that it counts with.
+
+    Args:
+        run: what is read.
+        position, pair, target: as of `activations`.
+
+    Raises:
+        WorkbenchError: there is no such run, or as `activations`.
+    """
+    name = run_name(run)
+    circuit = run.runs(experiment) if isinstance(run, InCircuit) else None
+    return [
+        (sign, activations(experiment, position, pair, one, target=target, circuit=circuit))
+        for sign, one in RUNS[name]
+    ]
 
 
 def activations(
-    experiment: Experiment, *, position: int = -1, pair: int | None = None, run: str = "clean"
+    experiment: Experiment,
+    position: int = -1,
+    pair: int | None = None,
+    run: str = "clean",
+    *,
+    target: Target | None = None,
+    circuit: CircuitRuns | None = None,
 ) -> list[Activations]:
-    """The chosen pairs, group by group.
+    """The chosen pairs, group by group; in a circuit perhaps in more pieces.
 
     Args:
         position: from the end of each prompt if negative, else from its start.
         pair: a pair's number, or None for all.
-        run: one of `RUNS`.
+        run: `clean`, `corrupted` or `circuit`.
+        target: what is asked about; None: each pair's own answers.
+        circuit: whose values are read where the run is `circuit`.
 
     Raises:
-        WorkbenchError: if the pair, the run or the position in any chosen prompt does not exist.
+        WorkbenchError: if the pair, or the position in any chosen prompt, does not exist.
     """
-    if run not in RUNS:
-        raise WorkbenchError(f"There is no run {run!r}; choose one of: {', '.join(RUNS)}.")
     n_pairs = experiment.batch.n_pairs
     if pair is not None and not 0 <= pair < n_pairs:
         raise WorkbenchError(f"There is no pair {pair}; the task has pairs 0 to {n_pairs - 1}.")
-    chosen = []
-    for recording, group in zip(experiment.recordings, experiment.batch.groups, strict=True):
+    chosen: list[Activations] = []
+    for number, group in enumerate(experiment.batch.groups):
         if pair is None:
-            rows = list(range(len(group.indices)))
+            rows = slice(0, len(group.indices))
         elif pair in group.indices:
-            rows = [group.indices.index(pair)]
+            row = group.indices.index(pair)
+            rows = slice(row, row + 1)
         else:
             continue
         if not -group.length <= position < group.length:
@@ -147,24 +216,83 @@ def activations(
                 f"Position {position} is outside of a prompt of {group.length} tokens; choose one "
                 f"from 0 to {group.length - 1}, or from the end, -1 to -{group.length}."
             )
-        chosen.append(Activations(recording, group, rows, position % group.length, run))
+        at = position % group.length
+        runs = circuit if run == "circuit" else None
+        chosen += _of_group(experiment, number, rows, at, run, target, runs)
     return chosen
 
 
-def place_of(experiment: Experiment, node: str, position: int, pair: int | None, run: str) -> Place:
+def _of_group(
+    experiment: Experiment,
+    number: int,
+    rows: slice,
+    position: int,
+    run: str,
+    target: Target | None,
+    runs: CircuitRuns | None,
+) -> Iterator[Activations]:
+    group = experiment.batch.groups[number]
+    if runs is None:
+        recording = experiment.recordings[number]
+        right, wrong = _answers(group, rows, target)
+        own = list(range(rows.start, rows.stop))
+        yield Activations(recording, list(group.indices[rows]), own, right, wrong, position, run)
+        return
+    for piece in runs.of(number, rows):
+        right, wrong = _answers(group, piece.pairs, target)
+        own = list(range(len(right)))
+        indices = list(group.indices[piece.pairs])
+        yield Activations(
+            piece.recording, indices, own, right, wrong, position, run, piece.written, piece.read
+        )
+
+
+def _answers(
+    group: Group, rows: slice, target: Target | None
+) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    right, wrong = list(group.answers[rows]), list(group.wrong_answers[rows])
+    return (right, wrong) if target is None else target.ids(right, wrong)
+
+
+def place_of(
+    experiment: Experiment,
+    node: str,
+    position: int,
+    pair: int | None,
+    run: RunChoice,
+    target: Target | None = None,
+) -> Place:
     """What was read, for the view.
 
     Raises:
         WorkbenchError: if the graph has no such node.
     """
-    graph = experiment.model.graph
+    graph, name = experiment.model.graph, run_name(run)
     if node != LOGITS:
         graph.source_index(node)
     if pair is None:
-        return Place(node, position, None, experiment.batch.n_pairs, run)
+        return Place(node, position, None, experiment.batch.n_pairs, name, target=target)
     clean, corrupted = experiment.batch.tokens(pair)
-    token = (clean if run == "clean" else corrupted)[position]
-    return Place(node, position, pair, 1, run, token)
+    token = (corrupted if name == "corrupted" else clean)[position]
+    return Place(node, position, pair, 1, name, token, target)
+
+
+def note(run: RunChoice) -> str:
+    """What has to be said of a number that is not of one run of the model, after a space."""
+    said = difference_note(run)
+    if isinstance(run, InCircuit):
+        said += (
+            " In the circuit a node writes what it computes from its kept edges, or what takes its "
+            "place if nothing clean reaches it."
+        )
+    return said
+
+
+def difference_note(run: RunChoice) -> str:
+    """The same, of a difference alone."""
+    name = run_name(run)
+    two = len(RUNS[name]) > 1
+    return f" {RUN_WORDS[name].capitalize()}: the difference of this in two runs." if two else ""
 
 
 def mean_columns(w_u: Tensor, ids: list[tuple[int, ...]]) -> Tensor:
@@ -172,8 +300,13 @@ def mean_columns(w_u: Tensor, ids: list[tuple[int, ...]]) -> Tensor:
 
     Args:
         w_u: [d_model, vocabulary].
-        ids: token ids of each pair.
+        ids: token ids of each pair; () for the whole vocabulary.
     """
+    if not all(ids):
+        whole = w_u.float().mean(-1)
+        some = [row or (0,) for row in ids]
+        none = torch.tensor([not row for row in ids], device=w_u.device)[:, None]
+        return torch.where(none, whole, mean_columns(w_u, some))
     flat = torch.tensor([i for row in ids for i in row], dtype=torch.long, device=w_u.device)
     owner = torch.tensor(
         [n for n, row in enumerate(ids) for _ in row], dtype=torch.long, device=w_u.device

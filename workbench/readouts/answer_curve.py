@@ -11,10 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from workbench.errors import WorkbenchError
-from workbench.readouts.activations import Activations, activations, place_of
+from workbench.readouts.activations import Activations, RunChoice, each_run, place_of
 from workbench.readouts.logit_lens import definition, frozen_outputs, node_logits
 from workbench.readouts.results import AnswerCurve
+from workbench.readouts.target import Target
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
@@ -26,13 +29,14 @@ def answer_curve(
     *,
     position: int = -1,
     pair: int | None = None,
-    run: str = "clean",
+    run: RunChoice = "clean",
+    target: Target | None = None,
 ) -> AnswerCurve:
     """The lens of a node at every label of the task's answer space.
 
     Args:
         experiment: model, batch and recorded runs.
-        node, position, pair, run: as for `logit_lens.logit_lens`.
+        node, position, pair, run, target: as for `logit_lens.logit_lens`.
 
     Raises:
         WorkbenchError: there is no such node, pair, position or run, or the task has no answer
@@ -41,17 +45,20 @@ def answer_curve(
     answer_tokens = experiment.batch.answer_tokens
     if not answer_tokens:
         raise WorkbenchError("The task has no answer space, so there is no curve over it to draw.")
-    selections = activations(experiment, position=position, pair=pair, run=run)
-    place = place_of(experiment, node, position, pair, run)
-    logits = node_logits(experiment, frozen_outputs(experiment, selections, node), node)
+    runs = each_run(experiment, run, position=position, pair=pair, target=target)
+    place = place_of(experiment, node, position, pair, run, target)
+    logits = torch.zeros(())
+    for sign, selections in runs:
+        normed = frozen_outputs(experiment, selections, node)
+        logits = logits + sign * node_logits(experiment, normed, node)
     ids = [token for _, token in answer_tokens]
     return AnswerCurve(
         place=place,
         labels=tuple(label for label, _ in answer_tokens),
         values=tuple((logits - logits.mean())[ids].tolist()),
-        answers=_shares(selections, ids, side=0),
-        wrong_answers=_shares(selections, ids, side=1),
-        definition=definition(experiment, node),
+        answers=_shares(runs[0][1], ids, side=0),
+        wrong_answers=_shares(runs[0][1], ids, side=1),
+        definition=definition(experiment, node, run),
     )
 
 

@@ -3,6 +3,9 @@
 Each names its function, which is called with what it depends on:
 
     compute(experiment, [node,] [position=...,] pair=..., run=..., **more)
+
+`run` is a name, or for those that read a circuit an `InCircuit`; `more` may be `target`, what is
+asked about in place of the answers, for those that ask.
 """
 
 from __future__ import annotations
@@ -12,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import WorkbenchError
 from workbench.plugins import Catalogue, resolve
+from workbench.readouts.runs import RUN_WORDS, RUNS
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
+    from workbench.readouts.activations import RunChoice
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Readout:
         by_node: it is of the chosen node.
         by_position: it is of the chosen position.
         in_turns: it takes `turn`, a context for each of its pieces, so that others go between.
+        runs: those of `runs.RUNS` that it reads.
+        asks: it takes `target`.
     """
 
     name: str
@@ -39,9 +46,12 @@ class Readout:
     by_node: bool = True
     by_position: bool = True
     in_turns: bool = False
+    runs: tuple[str, ...] = ("clean", "corrupted")
+    asks: bool = False
 
 
 _HERE = "workbench.readouts"
+_ALL = tuple(RUNS)
 
 BUILT_IN = (
     Readout(
@@ -49,20 +59,25 @@ BUILT_IN = (
         ("Logit lens", "Lens", "Lens"),
         f"{_HERE}.logit_lens:logit_lens",
         "The tokens whose logit a node's output raises and lowers most.",
+        runs=_ALL,
+        asks=True,
     ),
     Readout(
         "attribution",
         ("Direct logit attribution", "Direct", "Direct"),
         f"{_HERE}.direct_logit_attribution:direct_logit_attribution",
-        "What every node writes directly to the logit difference.",
+        "What every node writes directly to the logit difference, or to any token's logit.",
         by_node=False,
-        by_position=False,
+        runs=_ALL,
+        asks=True,
     ),
     Readout(
         "curve",
         ("Answer curve", "Curve", "Curve"),
         f"{_HERE}.answer_curve:answer_curve",
         "The lens of a node over all the task's answers.",
+        runs=_ALL,
+        asks=True,
     ),
     Readout(
         "attention",
@@ -70,6 +85,7 @@ BUILT_IN = (
         f"{_HERE}.attention:attention_pattern",
         "Which tokens a head looks at from each token.",
         by_position=False,
+        runs=_ALL,
     ),
     Readout(
         "residual",
@@ -78,6 +94,8 @@ BUILT_IN = (
         "What the model would say if it stopped after each layer.",
         by_node=False,
         in_turns=True,
+        runs=_ALL,
+        asks=True,
     ),
 )
 
@@ -100,7 +118,7 @@ def read_out(
     *,
     position: int = -1,
     pair: int | None = None,
-    run: str = "clean",
+    run: RunChoice = "clean",
     **more: Any,
 ) -> Any:
     """What a readout of the catalogue says of an experiment.
@@ -111,15 +129,17 @@ def read_out(
         node: which node; not needed by a readout that is of none.
         position: from the end of each prompt if negative, else from its start.
         pair: a pair's number, or None for the mean over all pairs.
-        run: `clean` or `corrupted`.
-        more: what this readout takes besides, such as `k` of a lens.
+        run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`, if the readout reads it.
+        more: what this readout takes besides, such as `k` of a lens; `target`, what is asked about
+            in place of the task's answers, see `find_target`.
 
     Returns:
         One of the values of `readouts.results` for a built-in readout, of `readouts.shapes` for
         one of a plug-in.
 
     Raises:
-        WorkbenchError: there is no such readout, node, pair, position or run.
+        WorkbenchError: there is no such readout, node, pair, position or run, or the readout
+            knows nothing of the target.
     """
     entry = find_readout(name)
     if entry.by_node:
@@ -128,6 +148,15 @@ def read_out(
         where: tuple[str, ...] = (node,)
     else:
         where = ()
+    name = run if isinstance(run, str) else run.name
+    if name in RUNS and name not in entry.runs:
+        raise WorkbenchError(
+            f"The readout {entry.name} reads {' or '.join(entry.runs)}, not {RUN_WORDS[name]}."
+        )
+    if more.get("target") is None:
+        more.pop("target", None)
+    elif not entry.asks:
+        raise WorkbenchError(f"The readout {entry.name} is of no token: leave out the target.")
     if entry.by_position:
         more = {"position": position, **more}
     return resolve(entry.compute)(experiment, *where, pair=pair, run=run, **more)

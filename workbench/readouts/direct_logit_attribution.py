@@ -1,7 +1,7 @@
 """Direct logit attribution: how much of the logit difference each component writes itself.
 
 With u = mean W_U[:, answers] - mean W_U[:, wrong answers] of a pair, a node that wrote x at the
-last position contributes
+position that is read contributes
 
     norm(x; frozen scale) . u ,
 
@@ -11,7 +11,9 @@ is the difference of the logits before the cap that is attributed, since the cap
 contributions of all nodes, of the position embedding, of the attention output and final-norm
 biases and of the unembedding bias sum exactly to the run's logit difference. It is the *direct*
 effect: what later components make of the node's output is theirs (Elhage et al. 2021; McGrath et
-al. 2023 for direct and total effects).
+al. 2023 for direct and total effects). Asked about one token alone, u is its column less the mean
+of all, and a row is that token's value in the node's logit lens. In a circuit, what is read of a
+node is what the logits read of it there.
 """
 
 from __future__ import annotations
@@ -23,7 +25,15 @@ from torch import Tensor
 
 from workbench.circuits.graph import LOGITS
 from workbench.circuits.names import head_name, mlp_name
-from workbench.readouts.activations import Activations, activations, mean_columns, place_of
+from workbench.readouts.activations import (
+    Activations,
+    RunChoice,
+    difference_note,
+    each_run,
+    mean_columns,
+    place_of,
+)
+from workbench.readouts.circuit_runs import InCircuit
 from workbench.readouts.results import (
     BIASES,
     POSITION_EMBEDDING,
@@ -31,45 +41,70 @@ from workbench.readouts.results import (
     Contribution,
     DirectAttribution,
 )
+from workbench.readouts.target import Target
 from workbench.transformer.forward import uncapped_logits
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
 
+READ = "through the final norm with the run's scale (frozen); the rows sum to the run's own."
 DEFINITION = (
-    "Mean logit of the answers minus mean logit of the wrong answers that each node writes "
-    "directly, at the last position, through the final norm with the run's scale (frozen); "
-    "the rows sum to the run's logit difference."
+    f"Mean logit of the answers minus mean logit of the wrong answers that each node writes "
+    f"directly, {READ}"
 )
 UNCAPPED = " Logits are those before the model's soft cap."
+IN_CIRCUIT = (
+    " In the circuit a node counts with what the logits read of it: without a kept edge into them, "
+    "with what takes its place."
+)
 
 
 def direct_logit_attribution(
-    experiment: Experiment, *, pair: int | None = None, run: str = "clean"
+    experiment: Experiment,
+    *,
+    position: int = -1,
+    pair: int | None = None,
+    run: RunChoice = "clean",
+    target: Target | None = None,
 ) -> DirectAttribution:
     """The contribution of every source of the graph to the logit difference.
 
     Args:
         experiment: model, batch and recorded runs.
+        position: from the end of each prompt if negative, else from its start.
         pair: a pair's number, or None for the mean over all pairs.
-        run: `clean` or `corrupted`; the corrupted run's contributions sum to the corrupted metric.
+        run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`. The corrupted run's
+            contributions sum to the corrupted metric, if that is the logit difference.
+        target: what is asked about in place of the answers; see `readouts.target.find_target`.
 
     Raises:
-        WorkbenchError: if there is no such pair or run.
+        WorkbenchError: if there is no such pair, position or run.
     """
-    selections = activations(experiment, pair=pair, run=run)
-    n_pairs = sum(len(s.rows) for s in selections)
-    sums = [_contributions(s) for s in selections]
-    rows = {name: sum(float(s[name].sum()) for s in sums) / n_pairs for name in sums[0]}
-    capped = experiment.model.parts.logit_cap is not None
-    total = sum(float(_logit_difference(s).sum()) for s in selections) / n_pairs
+    rows: dict[str, float] = {}
+    total = 0.0
+    for sign, read in each_run(experiment, run, position=position, pair=pair, target=target):
+        selections = [selection.read_by_logits() for selection in read]
+        share = sign / sum(len(s.rows) for s in selections)
+        for selection in selections:
+            for name, values in _contributions(selection).items():
+                rows[name] = rows.get(name, 0.0) + share * float(values.sum())
+            total += share * float(_logit_difference(selection).sum())
     return DirectAttribution(
         rows=tuple(Contribution(name, value) for name, value in rows.items()),
         total=total,
-        place=place_of(experiment, LOGITS, -1, pair, run),
-        definition=DEFINITION + (UNCAPPED if capped else ""),
+        place=place_of(experiment, LOGITS, position, pair, run, target),
+        definition=_definition(experiment, run, target),
     )
+
+
+def _definition(experiment: Experiment, run: RunChoice, target: Target | None) -> str:
+    said = DEFINITION
+    if target is not None:
+        said = f"Mean logits, {target.words}, that each node writes directly, {READ}"
+    if experiment.model.parts.logit_cap is not None:
+        said += UNCAPPED
+    return said + difference_note(run) + (IN_CIRCUIT if isinstance(run, InCircuit) else "")
 
 
 def _contributions(selection: Activations) -> dict[str, Tensor]:
@@ -122,6 +157,7 @@ def _logit_difference(selection: Activations) -> Tensor:
     right, wrong = selection.answers()
 
     def mean(ids: list[tuple[int, ...]]) -> Tensor:
-        return torch.stack([row[list(i)].mean() for row, i in zip(logits, ids, strict=True)])
+        picked = [row[list(i)] if i else row for row, i in zip(logits, ids, strict=True)]
+        return torch.stack([row.mean() for row in picked])
 
     return mean(right) - mean(wrong)

@@ -24,13 +24,16 @@ from torch import Tensor
 from workbench.circuits.graph import INPUT, LOGITS
 from workbench.readouts.activations import (
     Activations,
-    activations,
+    RunChoice,
     check_k,
+    each_run,
     mean_columns,
+    note,
     place_of,
     token_values,
 )
 from workbench.readouts.results import Lens
+from workbench.readouts.target import Target
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
@@ -44,7 +47,8 @@ def logit_lens(
     position: int = -1,
     pair: int | None = None,
     k: int = 10,
-    run: str = "clean",
+    run: RunChoice = "clean",
+    target: Target | None = None,
 ) -> Lens:
     """What a node promotes and suppresses most.
 
@@ -54,25 +58,30 @@ def logit_lens(
         position: from the end of each prompt if negative, else from its start.
         pair: a pair's number, or None for the mean over all pairs.
         k: how many tokens on each side.
-        run: `clean` or `corrupted`.
+        run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`; of two runs the
+            difference of their lenses.
+        target: what `answers` and `wrong_answers` are of; None: each pair's own.
 
     Raises:
         WorkbenchError: if there is no such node, pair, position or run, or k < 1.
     """
     check_k(k)
-    selections = activations(experiment, position=position, pair=pair, run=run)
-    place = place_of(experiment, node, position, pair, run)
-    normed = frozen_outputs(experiment, selections, node)
-    raw = node_logits(experiment, normed, node)
+    runs = each_run(experiment, run, position=position, pair=pair, target=target)
+    place = place_of(experiment, node, position, pair, run, target)
+    raw, right, wrong = torch.zeros(()), 0.0, 0.0
+    for sign, selections in runs:
+        normed = frozen_outputs(experiment, selections, node)
+        raw = raw + sign * node_logits(experiment, normed, node)
+        means = _answer_means(experiment, selections, normed, node)
+        right, wrong = right + sign * means[0], wrong + sign * means[1]
     mean = float(raw.mean())
-    right, wrong = _answer_means(experiment, selections, normed, node)
     return Lens(
         place=place,
         promoted=token_values(experiment, raw - mean, k, largest=True),
         suppressed=token_values(experiment, raw - mean, k, largest=False),
         answers=right - mean,
         wrong_answers=wrong - mean,
-        definition=definition(experiment, node),
+        definition=definition(experiment, node, run),
     )
 
 
@@ -104,8 +113,12 @@ def node_logits(experiment: Experiment, normed: list[Tensor], node: str) -> Tens
     return logits * parts.logit_scale
 
 
-def definition(experiment: Experiment, node: str) -> str:
-    """What the numbers of a node's lens are, in one sentence."""
+def definition(experiment: Experiment, node: str, run: RunChoice = "clean") -> str:
+    """What the numbers of a node's lens are, in one sentence; another says so of a difference."""
+    return _definition(experiment, node) + note(run)
+
+
+def _definition(experiment: Experiment, node: str) -> str:
     before = ", before the soft cap" if experiment.model.parts.logit_cap is not None else ""
     if node == LOGITS:
         return f"The run's logits{before}, less their mean over the vocabulary."

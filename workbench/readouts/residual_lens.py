@@ -15,8 +15,18 @@ from torch import Tensor
 
 from workbench.circuits.graph import LOGITS
 from workbench.metrics.metric import Answers, Metric
-from workbench.readouts.activations import Activations, activations, check_k, place_of, token_values
+from workbench.readouts.activations import (
+    Activations,
+    RunChoice,
+    check_k,
+    difference_note,
+    each_run,
+    place_of,
+    token_values,
+)
+from workbench.readouts.circuit_runs import InCircuit
 from workbench.readouts.results import ResidualLens, ResidualRow
+from workbench.readouts.target import Target
 from workbench.transformer.forward import unembed
 
 if TYPE_CHECKING:
@@ -25,6 +35,10 @@ if TYPE_CHECKING:
 DEFINITION = (
     "The residual stream at each depth through the final norm (with the scale it has there) and "
     "the unembedding, as probabilities; for several prompts their mean."
+)
+IN_CIRCUIT = (
+    " In the circuit every node reads a sum of its own: this is the one that the logits read, as "
+    "far as it is written by then."
 )
 EMBEDDINGS = "embeddings"
 
@@ -38,7 +52,8 @@ def residual_lens(
     position: int = -1,
     pair: int | None = None,
     k: int = 5,
-    run: str = "clean",
+    run: RunChoice = "clean",
+    target: Target | None = None,
     turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> ResidualLens:
     """Most probable tokens, logit difference and metric after the embeddings and each layer.
@@ -49,25 +64,33 @@ def residual_lens(
             those of the prompt's end, wherever the residual is read.
         pair: a pair's number, or None for the mean over all pairs.
         k: how many tokens a row.
-        run: `clean` or `corrupted`.
+        run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`; of two runs the
+            difference, and tokens by how much more probable they are.
+        target: what the logit difference and the metric are of; None: each pair's own answers.
         turn: entered for each chunk, since over many prompts this takes as long as running them.
 
     Raises:
         WorkbenchError: if there is no such pair, position or run, or k < 1.
     """
     check_k(k)
-    selections = activations(experiment, position=position, pair=pair, run=run)
-    place = place_of(experiment, LOGITS, position, pair, run)
-    metrics = [_metric(experiment, selection) for selection in selections]
-    n_pairs = sum(len(selection.rows) for selection in selections)
-    widest = max(len(selection.rows) for selection in selections)
+    # To record a circuit takes as long as a chunk, or longer.
+    with turn() if isinstance(run, InCircuit) else nullcontext():
+        runs = each_run(experiment, run, position=position, pair=pair, target=target)
+    place = place_of(experiment, LOGITS, position, pair, run, target)
+    read = [(sign, selection) for sign, selections in runs for selection in selections]
+    metrics = [_metric(experiment, selection) for _, selection in read]
+    n_pairs = sum(len(selection.rows) for selection in runs[0][1])
+    widest = max(len(selection.rows) for _, selection in read)
     at_once = max(1, MAX_LOGITS // (widest * experiment.model.parts.w_u.shape[1]))
     n_depths = experiment.model.graph.n_layers + 1
     rows: list[ResidualRow] = []
     for first in range(0, n_depths, at_once):
         depths = range(first, min(first + at_once, n_depths))
         with turn():
-            reads = [_read(s, m, depths) for s, m in zip(selections, metrics, strict=True)]
+            reads = [
+                [sign * total for total in _read(selection, metric, depths)]
+                for (sign, selection), metric in zip(read, metrics, strict=True)
+            ]
         probabilities, values, differences = (
             torch.stack(sums).sum(0) / n_pairs for sums in zip(*reads, strict=True)
         )
@@ -81,7 +104,12 @@ def residual_lens(
                     metric=float(values[i]),
                 )
             )
-    return ResidualLens(place=place, rows=tuple(rows), definition=DEFINITION)
+    return ResidualLens(place=place, rows=tuple(rows), definition=_definition(run))
+
+
+def _definition(run: RunChoice) -> str:
+    said = DEFINITION
+    return said + difference_note(run) + (IN_CIRCUIT if isinstance(run, InCircuit) else "")
 
 
 @torch.no_grad()
@@ -90,6 +118,8 @@ def _read(selection: Activations, metric: Metric, depths: range) -> tuple[Tensor
     residual = torch.stack([selection.residual(depth) for depth in depths], dim=1)
     logits = unembed(selection.parts, residual)
     differences = metric.logit_difference(logits).float().sum(0)
+    if not all(selection.wrong):  # what is asked about stands against the mean of all
+        differences = differences - logits.float().mean(-1).sum(0)
     values = differences
     if metric.name != "logit_diff":
         values = metric.of_residual(residual).float().sum(0)
@@ -100,5 +130,5 @@ def _metric(experiment: Experiment, selection: Activations) -> Metric:
     """The task's metric of the selected pairs; `kl` compares with the clean run there."""
     parts = selection.parts
     answers = Answers.of(*selection.answers(), parts.device, parts.dtype)
-    clean = selection.of_run("clean").output(LOGITS)
+    clean = selection.clean().output(LOGITS)
     return Metric(experiment.metric_name, parts, answers, clean)

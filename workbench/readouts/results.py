@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RUNS = ("clean", "corrupted")
-"""Whose activations a readout reads: those of the clean or of the corrupted prompts."""
+from workbench.readouts.target import Target
 
 POSITION_EMBEDDING = "position embedding"
 """Row of a `DirectAttribution` for learned position embeddings, which belong to no node."""
@@ -43,6 +42,7 @@ class Place:
         n_pairs: how many pairs were averaged (1 for a single one).
         run: one of `RUNS`.
         token: the token at that position, for a single pair; else None.
+        target: what was asked about in place of the task's own answers; None: these.
     """
 
     node: str
@@ -51,6 +51,7 @@ class Place:
     n_pairs: int
     run: str = "clean"
     token: str | None = None
+    target: Target | None = None
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,13 @@ class Contribution:
 
 @dataclass(frozen=True)
 class DirectAttribution:
-    """Direct contribution of every node to the logit difference; the rows sum to `total`.
+    """Direct contribution of every node to a difference of logits; the rows sum to `total`.
 
     Attributes:
         rows: in the order of the graph's sources; then, where the model has them,
             `POSITION_EMBEDDING`, `BIASES` and `UNEMBEDDING_BIAS`.
         total: the run's logit difference (mean over pairs, or the pair's), from its logits.
-        place: of the whole readout: node `logits`, the last position.
+        place: of the whole readout: its node is `logits`.
         definition: one sentence, for the screen.
     """
 

@@ -19,6 +19,7 @@ from workbench.readouts.results import (
     Lens,
     ResidualLens,
 )
+from workbench.readouts.runs import RUN_WORDS
 
 
 @dataclass(frozen=True)
@@ -119,16 +120,22 @@ def shape_of(result: Shape | BuiltIn) -> Shape:
     if isinstance(result, Lens):
         tokens = [*result.promoted, *reversed(result.suppressed)]
         values = tuple((token.token, token.value) for token in tokens)
-        return Ranking(f"Logit lens of {_where(result)}", values, definition=result.definition)
+        target, definition = result.place.target, result.definition
+        if target is not None:
+            asked = result.answers - result.wrong_answers
+            definition = f"{target.words}: {asked:.4g}. {definition}"
+        return Ranking(f"Logit lens of {_where(result)}", values, definition=definition)
     if isinstance(result, DirectAttribution):
         values = tuple((row.node, row.value) for row in result.ranked())
-        title = "Direct contributions to the logit difference"
+        target = result.place.target
+        of = "the logit difference" if target is None else target.words
+        title = f"Direct contributions to {of}{_run(result)}"
         return Ranking(title, values, definition=result.definition)
     if isinstance(result, AnswerCurve):
         title = f"Answer curve of {_where(result)}"
         return Series(title, result.labels, result.values, definition=result.definition)
     if isinstance(result, AttentionPattern):
-        title, tokens_of = f"Attention of {result.place.node}", result.tokens
+        title, tokens_of = f"Attention of {result.place.node}{_run(result)}", result.tokens
         weights = np.asarray(result.weights)
         return Grid(title, tokens_of, tokens_of, weights, definition=result.definition)
     if isinstance(result, ResidualLens):
@@ -136,7 +143,7 @@ def shape_of(result: Shape | BuiltIn) -> Shape:
             (row.name, f"{row.logit_difference:.4g}", _tokens(row.top)) for row in result.rows
         )
         columns = ("after", "logit difference", "most likely")
-        return Rows("Residual lens", columns, rows, result.definition)
+        return Rows(f"Residual lens{_run(result)}", columns, rows, result.definition)
     return result
 
 
@@ -150,7 +157,13 @@ def to_json(shape: Shape) -> dict[str, Any]:
 
 
 def _where(result: Lens | AnswerCurve) -> str:
-    return f"{result.place.node} at {result.place.position}"
+    return f"{result.place.node} at {result.place.position}{_run(result)}"
+
+
+def _run(result: BuiltIn) -> str:
+    """Of which run it is, if not of the clean one."""
+    run = result.place.run
+    return "" if run == "clean" else f" ({RUN_WORDS[run]})"
 
 
 def _tokens(top: Any) -> str:

@@ -28,6 +28,7 @@ from workbench.models.bundled_circuits import truth
 from workbench.prompts.preview import PromptView
 from workbench.session import edits
 from workbench.session.assessments import SessionAssessments
+from workbench.session.by_pair import ByPair
 from workbench.session.known_effects import DROP, LASTING, KnownEffects
 from workbench.session.open import Opened
 from workbench.session.pair_runs import PairRuns, prompt_view
@@ -75,6 +76,7 @@ class ReadOnlySession:
         model: what is known of the model.
         readouts: `lens`, `attribution`, `curve`, `attention` and `residual`.
         assessor: assesses the circuit, part by part.
+        by_pair: the pairs one by one, and some of them as a task of their own.
         side_by_side: circuits that stand beside it.
 
     Glossary: docs/glossary.md#read-only-session.
@@ -98,7 +100,8 @@ class ReadOnlySession:
         if seen.runs.digest != opened.runs.digest:
             self._effects.pairs_changed(seen.runs.digest)
         self._shown_result = shown
-        self.readouts = SessionReadouts(self._engine, self._lock)
+        self.readouts = SessionReadouts(self._engine, self._lock, self._circuit_now)
+        self.by_pair = ByPair(self._engine, self._lock, self._circuit_now, opened.settings)
         self.side_by_side = SideBySide(self._engine, self._lock, self._circuit_now)
         self.assessor = SessionAssessments(
             self._engine, self._lock, self._circuit_now, opened.settings.seed

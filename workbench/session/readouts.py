@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.base.failures import failures_as_sentences
-from workbench.session.priority_lock import PriorityLock
+from workbench.base.work import Stop
+from workbench.session.priority_lock import PriorityLock, finish_in_background
 from workbench.session.session_engine import SessionEngine
 
 if TYPE_CHECKING:
+    from workbench.circuits.circuit import Circuit
+    from workbench.engine.continuation_results import Continuation
     from workbench.experiment.experiment import Experiment
+    from workbench.readouts.activations import RunChoice
+    from workbench.readouts.circuit_runs import CircuitRuns
     from workbench.readouts.results import (
         AnswerCurve,
         AttentionPattern,
@@ -18,24 +24,54 @@ if TYPE_CHECKING:
         ResidualLens,
     )
     from workbench.readouts.shapes import Shape
+    from workbench.readouts.target import Target
 
 
 class SessionReadouts:
     """What components write, in words.
 
     All methods return the plain values of `workbench.readouts.results`. `position` counts from the
-    end of the prompt if negative; `pair` None is the mean over all pairs; `run` is 'clean' or
-    'corrupted'. All raise WorkbenchError for what does not exist.
+    end of the prompt if negative; `pair` None is the mean over all pairs; `run` is one of
+    `readouts.runs.RUNS`, where the circuit is the session's as it stands; `target` is what is asked
+    about in place of the task's answers. All raise WorkbenchError for what does not exist.
     """
 
-    def __init__(self, engine: SessionEngine, lock: PriorityLock) -> None:
+    def __init__(
+        self,
+        engine: SessionEngine,
+        lock: PriorityLock,
+        circuit: Callable[[], tuple[Circuit, int]],
+    ) -> None:
+        """`circuit`: gives the session's circuit and its revision."""
         self._engine = engine
         self._lock = lock
+        self._circuit = circuit
+        self._runs: tuple[tuple[object, int], CircuitRuns] | None = None
 
     @property
     def _experiment(self) -> Experiment:
         """Of the pairs that the session is at."""
         return self._engine.experiment
+
+    def target(
+        self, target: Sequence[str] = (), distractor: Sequence[str] = (), pair: int | None = None
+    ) -> Target | None:
+        """What is asked about by these texts, one token each; see `readouts.target.find_target`."""
+        from workbench.readouts.target import find_target
+
+        return find_target(self._engine.batch, target, distractor, pair=pair)
+
+    def _run(self, run: str) -> RunChoice:
+        """What is read by this name; a circuit's runs are kept until it changes."""
+        from workbench.readouts.circuit_runs import CircuitRuns, InCircuit
+
+        if "circuit" not in run:
+            return run
+        circuit, revision = self._circuit()
+        key = (self._experiment, revision)
+        if self._runs is None or self._runs[0] != key:
+            self._runs = key, CircuitRuns(self._experiment, circuit)
+        return InCircuit(self._runs[1], less_clean=run != "circuit")
 
     def read(
         self,
@@ -44,20 +80,21 @@ class SessionReadouts:
         position: int = -1,
         pair: int | None = None,
         run: str = "clean",
+        target: Target | None = None,
     ) -> Shape:
         """What a readout of the catalogue says, in the shape in which it can be drawn."""
         from workbench.readouts.catalogue import find_readout, read_out
         from workbench.readouts.shapes import shape_of
 
         entry = find_readout(name)
-        how: dict[str, Any] = {"position": position, "pair": pair, "run": run}
+        how: dict[str, Any] = {"position": position, "pair": pair, "target": target}
         if entry.in_turns:
             how["turn"] = self._lock.background
         with failures_as_sentences():
             if entry.in_turns:
-                return shape_of(read_out(self._experiment, name, node, **how))
+                return shape_of(read_out(self._experiment, name, node, run=self._run(run), **how))
             with self._lock.background():
-                return shape_of(read_out(self._experiment, name, node, **how))
+                return shape_of(read_out(self._experiment, name, node, run=self._run(run), **how))
 
     def lens(
         self,
@@ -66,38 +103,71 @@ class SessionReadouts:
         pair: int | None = None,
         k: int = 10,
         run: str = "clean",
+        target: Target | None = None,
     ) -> Lens:
         """The tokens that a node promotes and suppresses most."""
         from workbench.readouts.logit_lens import logit_lens
 
         with self._lock.background(), failures_as_sentences():
-            return logit_lens(self._experiment, node, position=position, pair=pair, k=k, run=run)
+            of: dict[str, Any] = {"run": self._run(run), "target": target}
+            return logit_lens(self._experiment, node, position=position, pair=pair, k=k, **of)
 
-    def attribution(self, pair: int | None = None, run: str = "clean") -> DirectAttribution:
-        """What every node writes directly to the logit difference."""
+    def attribution(
+        self,
+        pair: int | None = None,
+        run: str = "clean",
+        position: int = -1,
+        target: Target | None = None,
+    ) -> DirectAttribution:
+        """What every node writes directly to the logit difference, or to the target's."""
         from workbench.readouts.direct_logit_attribution import direct_logit_attribution
 
         with self._lock.background(), failures_as_sentences():
-            return direct_logit_attribution(self._experiment, pair=pair, run=run)
+            of: dict[str, Any] = {"run": self._run(run), "target": target}
+            return direct_logit_attribution(self._experiment, position=position, pair=pair, **of)
 
     def curve(
-        self, node: str, position: int = -1, pair: int | None = None, run: str = "clean"
+        self,
+        node: str,
+        position: int = -1,
+        pair: int | None = None,
+        run: str = "clean",
+        target: Target | None = None,
     ) -> AnswerCurve:
         """The lens of a node over the task's answer space."""
         from workbench.readouts.answer_curve import answer_curve
 
         with self._lock.background(), failures_as_sentences():
-            return answer_curve(self._experiment, node, position=position, pair=pair, run=run)
+            of: dict[str, Any] = {"run": self._run(run), "target": target}
+            return answer_curve(self._experiment, node, position=position, pair=pair, **of)
 
     def attention(self, head: str, pair: int | None = 0, run: str = "clean") -> AttentionPattern:
         """A head's attention pattern."""
         from workbench.readouts.attention import attention_pattern
 
         with self._lock.background(), failures_as_sentences():
-            return attention_pattern(self._experiment, head, pair=pair, run=run)
+            return attention_pattern(self._experiment, head, pair=pair, run=self._run(run))
+
+    def continuation(self, pair: int, n: int = 10, *, cancel: Stop | None = None) -> Continuation:
+        """What the model and the circuit each go on with from a pair's clean prompt, greedily.
+
+        Args:
+            n: how many tokens at most.
+            cancel: stops it when set; `Cancelled` is raised then.
+        """
+        from workbench.engine.continuation import continuing_pair
+
+        circuit, _ = self._circuit()
+        work = continuing_pair(self._experiment, pair, circuit, n=n)
+        return finish_in_background(self._lock, work, cancel)
 
     def residual(
-        self, position: int = -1, pair: int | None = None, k: int = 5, run: str = "clean"
+        self,
+        position: int = -1,
+        pair: int | None = None,
+        k: int = 5,
+        run: str = "clean",
+        target: Target | None = None,
     ) -> ResidualLens:
         """The lens of the residual stream at the embeddings and after every layer."""
         from workbench.readouts.residual_lens import residual_lens
@@ -108,6 +178,7 @@ class SessionReadouts:
                 position=position,
                 pair=pair,
                 k=k,
-                run=run,
                 turn=self._lock.background,
+                run=self._run(run),
+                target=target,
             )

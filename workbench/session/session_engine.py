@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from workbench.discovery.findings import Findings
     from workbench.discovery.options import Options
     from workbench.engine.evaluator import Evaluator
+    from workbench.engine.pair_row import PairRow
     from workbench.experiment.experiment import Evaluation, Experiment
     from workbench.model_report.footprint import Footprint
     from workbench.models.model import Model
@@ -101,6 +102,12 @@ class SessionEngine:
             for group in self.batch.groups
         ]
         return predict(self.model.parts, shapes, self.experiment.metric_name)
+
+    def pair_rows(self, circuit: Circuit) -> tuple[PairRow, ...]:
+        """What the model and the circuit, at which the engine is, make of every pair."""
+        from workbench.engine.pair_rows import rows_of
+
+        return rows_of(self.experiment, self._at(circuit))
 
     def forget(self) -> None:
         """Be at no circuit: the cells are let go of and built anew when they are wanted."""

@@ -247,3 +247,32 @@ def _run(
         layers.append(made if kept is None else kept(made))
         tick(index)
     return Run(embedding, layers, residual)
+
+
+def of_pairs(recording: Recording, pairs: slice) -> Recording:
+    """The recording of some of its pairs; views, no copies."""
+    if pairs == slice(0, recording.n_pairs):
+        return recording
+    return replace(
+        recording,
+        whole=_run_of_pairs(recording.whole, pairs),
+        clean=_run_of_pairs(recording.clean, pairs),
+        corrupted=_run_of_pairs(recording.corrupted, pairs),
+    )
+
+
+def _run_of_pairs(run: Run, pairs: slice) -> Run:
+    layers = [
+        LayerRecord(
+            record.attn_in[pairs],
+            record.q[:, pairs],
+            record.k[:, pairs],
+            record.v[:, pairs],
+            record.z[:, pairs],
+            record.mlp_in[pairs],
+            record.mlp_out[pairs],
+            None if record.attn_sum is None else record.attn_sum[pairs],
+        )
+        for record in run.layers
+    ]
+    return Run(run.embedding[pairs], layers, run.final[pairs])

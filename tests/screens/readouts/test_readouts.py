@@ -134,16 +134,19 @@ async def test_everything_can_be_clicked(session: Session) -> None:
         readouts = app.query_one(Readouts)
         readouts.show(session, "m1")
         await settled(pilot)
-        line = head_of(app).splitlines()[1]
-        await pilot.click("#readout-head", offset=(line.index("[,]") + 1, 1))
+        line = head_of(app).splitlines()[2]
+        await pilot.click("#readout-head", offset=(line.index("[,]") + 1, 2))
         assert readouts.position == -2
-        await pilot.click("#readout-head", offset=(line.index("[>]") + 1, 1))
+        await pilot.click("#readout-head", offset=(line.index("[>]") + 1, 2))
         pair = readouts.pair
         assert pair == 0
         await settled(pilot)
-        line = head_of(app).splitlines()[1]
-        await pilot.click("#readout-head", offset=(line.index("[0]") + 1, 1))
+        line = head_of(app).splitlines()[2]
+        await pilot.click("#readout-head", offset=(line.index("[0]") + 1, 2))
         assert readouts.pair is None
+        line = head_of(app).splitlines()[1]
+        await pilot.click("#readout-head", offset=(line.index("[=]") + 1, 1))
+        assert readouts.run == "corrupted"
         line = head_of(app).splitlines()[0]
         await pilot.click("#readout-head", offset=(line.index("Residual") + 1, 0))
         await settled(pilot)
@@ -407,3 +410,45 @@ def test_snapshot_of_the_hundred_years(
         await settled(pilot)
 
     assert snap_compare(app, terminal_size=size, run_before=run)
+
+
+async def test_other_runs_and_any_token_are_read(tmp_path: Path) -> None:
+    app = host()
+    with tiny_session(tmp_path) as session:
+        session.expand("logits", keep=["m2->logits", "a2.h0->logits"])
+        async with app.run_test(size=(80, 40)) as pilot:
+            readouts = app.query_one(Readouts)
+            readouts.focus()
+            readouts.show(session, "m2")
+            for words in ("corrupted", "clean − corrupted", "circuit", "circuit − clean"):
+                await pilot.press("equals_sign")
+                await settled(pilot)
+                assert f"mean of 4, {words}\n" in text_of(app)
+                lens = session.readouts.lens("m2", run=words.replace(" − ", "-"))
+                assert isinstance(readouts.result, Lens)
+                assert readouts.result.promoted == lens.promoted
+            session.toggle("m2->logits")
+            readouts.show(session, "m2")  # as the bench does after every command
+            await pilot.press("right", "Q", *" Mary", "tab", *" John", "enter")
+            await settled(pilot)
+            target = session.readouts.target([" Mary"], [" John"])
+            found = session.readouts.attribution(run="circuit-clean", target=target)
+            assert readouts.result == found and found.value("m2") != 0
+            assert "' Mary' − ' John', mean of 4, circuit − clean" in text_of(app)
+            await pilot.press("equals_sign", "comma")
+            await settled(pilot)
+            found = session.readouts.attribution(position=-2, target=target)
+            assert readouts.result == found
+
+
+async def test_what_is_no_token_is_said_and_nothing_is_asked(session: Session) -> None:
+    app = host()
+    async with app.run_test(size=(80, 40)) as pilot:
+        readouts = app.query_one(Readouts)
+        readouts.focus()
+        readouts.show(session, "m2")
+        await pilot.press("Q", *" Mary John", "enter")
+        await pilot.pause()
+        assert "is 2 tokens" in str(app.screen.query_one(".error", Static).content)
+        await pilot.press("escape")
+        assert readouts.target is None

@@ -182,6 +182,7 @@ class FamilyReference:
         self.corrupted_writes: dict[str, Tensor] = {}
         self.clean_writes: dict[str, Tensor] = {}
         self.clean_inputs: dict[str, Tensor] = {}
+        self.patterns: dict[str, Tensor] = {}  # of the last run, by head: [pair, query, key]
         own: Choose = lambda d, s, writes: writes[s]  # noqa: E731
         self.corrupted_logits = self._run(corrupted, own, self.corrupted_writes)
         self.clean_logits = self._run(clean, own, self.clean_writes, inputs=self.clean_inputs)
@@ -191,18 +192,25 @@ class FamilyReference:
                 expected = model(tokens, use_cache=False).logits[:, -1]
             torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
 
-    def circuit(self, edges: Collection[str], opened: Collection[str] = ()) -> Tensor:
+    def circuit(
+        self,
+        edges: Collection[str],
+        opened: Collection[str] = (),
+        writes: dict[str, Tensor] | None = None,
+        inputs: dict[str, Tensor] | None = None,
+    ) -> Tensor:
         """Logits [pair, vocabulary] at the last position with every edge outside the circuit
         corrupted.
 
-        An open destination's input is the clean run's.
+        An open destination's input is the clean run's. What every source writes and what every
+        destination that is not open reads goes into `writes` and `inputs`.
         """
 
         def choose(destination: str, source: str, writes: dict[str, Tensor]) -> Tensor:
             kept = f"{source}->{destination}" in edges
             return writes[source] if kept else self.corrupted_writes[source]
 
-        return self._run(self.clean, choose, {}, opened)
+        return self._run(self.clean, choose, {} if writes is None else writes, opened, inputs)
 
     def along(self, edge: str, kept: Collection[str]) -> Tensor:
         """Logits with one edge corrupted in the clean run, the change spreading along kept edges
@@ -326,7 +334,8 @@ class FamilyReference:
             for p, own in zip(projections, put_out, strict=True)
         ]
         with _hooked(*hooks, out.register_forward_pre_hook(keep)):
-            attention(normed[0], **self._arguments[layer])
+            _, pattern, *_ = attention(normed[0], **self._arguments[layer])
+        self.patterns[f"a{layer}.h{head}"] = pattern[:, head]
         width = values[0].shape[-1] // self.n_heads
         own = torch.zeros_like(values[0])
         mine = slice(head * width, (head + 1) * width)

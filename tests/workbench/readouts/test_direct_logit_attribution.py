@@ -129,4 +129,4 @@ def test_refuses_a_pair_or_run_that_is_not_there() -> None:
     with pytest.raises(WorkbenchError, match="no pair 99"):
         direct_logit_attribution(experiment, pair=99)
     with pytest.raises(WorkbenchError, match="no run"):
-        direct_logit_attribution(experiment, run="circuit")
+        direct_logit_attribution(experiment, run="circus")

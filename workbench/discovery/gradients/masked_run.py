@@ -17,7 +17,7 @@ are read at the last position alone are computed there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from workbench.engine.node_math import at_positions, head_outputs, head_values, 
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.post_norm import summed
 from workbench.transformer.attention import K, Q, V
-from workbench.transformer.recording import LayerRecord, Recording, Run
+from workbench.transformer.recording import Recording
 
 # What a run and its gradient take beside D and its gradient, in units of a stage's q, k and v
 # inputs: the inputs, what their norm keeps, the projections, and the gradients of all that.
@@ -259,32 +259,3 @@ def _add_sum(out: Tensor, weights: Tensor, terms: Tensor) -> None:
 def _dots(left: Tensor, right: Tensor) -> Tensor:
     """Products of all left [source, ...] with all right [destination, ...], float32."""
     return (left.flatten(1) @ right.flatten(1).T).float()
-
-
-def of_pairs(recording: Recording, pairs: slice) -> Recording:
-    """The recording of some of its pairs; views, no copies."""
-    if pairs == slice(0, recording.n_pairs):
-        return recording
-    return replace(
-        recording,
-        whole=_run_of_pairs(recording.whole, pairs),
-        clean=_run_of_pairs(recording.clean, pairs),
-        corrupted=_run_of_pairs(recording.corrupted, pairs),
-    )
-
-
-def _run_of_pairs(run: Run, pairs: slice) -> Run:
-    layers = [
-        LayerRecord(
-            record.attn_in[pairs],
-            record.q[:, pairs],
-            record.k[:, pairs],
-            record.v[:, pairs],
-            record.z[:, pairs],
-            record.mlp_in[pairs],
-            record.mlp_out[pairs],
-            None if record.attn_sum is None else record.attn_sum[pairs],
-        )
-        for record in run.layers
-    ]
-    return Run(run.embedding[pairs], layers, run.final[pairs])

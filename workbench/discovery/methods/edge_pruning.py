@@ -31,14 +31,14 @@ from torch import Tensor
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.findings import Findings
-from workbench.discovery.gradients.masked_run import MaskedRun, of_pairs, pair_bytes
+from workbench.discovery.gradients.masked_run import MaskedRun, pair_bytes
 from workbench.discovery.options import Options
 from workbench.engine.budget import what_if_bytes
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.metrics.metric import Metric
 from workbench.transformer.forward import unembed
-from workbench.transformer.recording import Recording
+from workbench.transformer.recording import Recording, of_pairs
 
 BETA, GAMMA, ZETA = 2 / 3, -0.1, 1.1
 """Temperature and stretch of the gates, as in both papers."""

@@ -19,11 +19,11 @@ from tests.support.tiny_families import MAKERS
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.discovery.estimates import eap
-from workbench.discovery.gradients.masked_run import MaskedRun, of_pairs
+from workbench.discovery.gradients.masked_run import MaskedRun
 from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Experiment
 from workbench.transformer.families import parts_of
-from workbench.transformer.recording import record
+from workbench.transformer.recording import of_pairs, record
 
 # Plain, grouped and parallel, capped with norms after the heads, a norm over all heads' queries,
 # experts.

@@ -1,0 +1,274 @@
+"""The pairs one by one: what model and circuit make of each, sorted by any column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.text import Text
+from textual.binding import BindingType
+from textual.message import Message
+
+from screens.base.actions import Action, scoped
+from screens.base.numbers import ABSENT, plain, signed
+from screens.base.tokens import fit, one_line, show_token
+from screens.base.worker import Worker, error_sentence
+from screens.widgets.line_list import POINTER, LineList
+from screens.widgets.split_off import split_off
+from workbench.base.table import Table
+from workbench.engine.pair_row import PairRow, table_of_pairs
+from workbench.errors import Cancelled
+
+if TYPE_CHECKING:
+    from workbench.session.session import Session
+
+BY_PAIR = "The pairs one by one"
+ACTIONS = scoped("pairs", (
+    Action("choose", "enter", "⏎", "read it",
+           "Let the readouts show this pair; once more the mean over all.", BY_PAIR,
+           "Read this pair"),
+    Action("pick", "space", "space", "mark", "Mark the pair, or take the mark away.", BY_PAIR,
+           "Mark the pair"),
+    Action("split", "Z", "Z", "split off",
+           "Write the marked pairs as a task file, and open them as another session.", BY_PAIR,
+           "Split the marked pairs off"),
+    Action("only", "O", "O", "only this",
+           "Put all other pairs aside: tree, effects and all numbers are then of this one; undo "
+           "brings the others back.", BY_PAIR, "Only this pair"),
+    Action("sort", "s", "s", "sort",
+           "Sort by the next column; click a heading to choose one.", BY_PAIR, "Sort"),
+))  # fmt: skip
+
+MARKED = "●"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        title: its heading.
+        cells: its width.
+        value: what it is sorted by.
+        text: how it is shown.
+        falling: the largest comes first.
+    """
+
+    title: str
+    cells: int
+    value: Callable[[PairRow], Any]
+    text: Callable[[PairRow], str]
+    falling: bool = True
+
+
+def _share(value: float | None) -> str:
+    return ABSENT if value is None else plain(value, 2)
+
+
+COLUMNS = (
+    Column("short", 8, lambda row: row.shortfall, lambda row: signed(row.shortfall, 3)),
+    Column("pair", 5, lambda row: row.index, lambda row: str(row.index + 1), falling=False),
+    Column("faith", 7, lambda row: -1e9 if row.faithfulness is None else row.faithfulness,
+           lambda row: _share(row.faithfulness), falling=False),
+    Column("model", 8, lambda row: row.clean, lambda row: signed(row.clean, 3)),
+    Column("circuit", 8, lambda row: row.circuit, lambda row: signed(row.circuit, 3)),
+    Column("rank", 6, lambda row: row.model_rank, lambda row: f"{row.model_rank}"),
+    Column("in c.", 6, lambda row: row.circuit_rank, lambda row: f"{row.circuit_rank}"),
+)  # fmt: skip
+TOKEN, SHORT_TOKEN = 10, 7
+"""Cells of a likeliest token, and where there is little room."""
+ROOM = 80
+"""Cells from which there is room."""
+MARGIN = 2
+"""Cells of the cursor's mark and of the pair's."""
+
+
+def _token(width: int) -> int:
+    return TOKEN if width >= ROOM else SHORT_TOKEN
+
+
+class PairTable(LineList[PairRow]):
+    """The table; it computes its rows anew when it is seen and the circuit or the pairs changed."""
+
+    HEADING: ClassVar[int] = 1
+    HELP = """\
+What the model and the circuit make of each pair.
+
+- **short**: shortfall, how much worse the circuit's metric is than the model's on this pair
+- **faith**: faithfulness of this pair alone
+- **model**, **circuit**: the metric of each
+- **rank**, **in c.**: rank of the best answer in the model and in the circuit, 1 for the likeliest
+- then the likeliest token of the model, and of the circuit
+
+Enter turns the readouts to the pair, O everything: all others are put aside, which undo takes back.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in ACTIONS]
+
+    class PairChosen(Message):
+        """A pair was chosen, None: the mean over all."""
+
+        def __init__(self, index: int | None) -> None:
+            super().__init__()
+            self.index = index
+
+    class Only(Message):
+        """All pairs but one are to be put aside; `index` is its place in the session's set."""
+
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.session: Session | None = None
+        self.marked: set[int] = set()
+        self.read: int | None = None  # the pair that the readouts show
+        self.failed = ""
+        self._by = 0
+        self._falling = COLUMNS[0].falling
+        self._of: tuple[str, int] | None = None  # pairs and circuit that the rows are of
+        self._asked: tuple[str, int] | None = None
+
+    def on_mount(self) -> None:
+        self._background = Worker(self, "pairs")
+
+    def on_unmount(self) -> None:
+        self._background.stop()
+
+    # What it is of.
+
+    def follow(self, session: Session) -> None:
+        """Show this session as it stands, as soon as the table is seen."""
+        if session is not self.session:
+            self.session, self._of, self.marked = session, None, set()
+        self._renew()
+
+    def on_show(self) -> None:
+        self._renew()
+
+    @property
+    def pending(self) -> bool:
+        """What is shown is not of the present circuit and pairs."""
+        return self._of != self._wanted()
+
+    def _wanted(self) -> tuple[str, int] | None:
+        session = self.session
+        return None if session is None else (session.pairs_digest, session.status().revision)
+
+    def _renew(self) -> None:
+        session, wanted = self.session, self._wanted()
+        if session is None or not self.is_on_screen or wanted in (self._of, self._asked):
+            return
+        self._asked = wanted
+
+        def done(rows: Sequence[PairRow]) -> None:
+            if self._asked == wanted and session is self.session:
+                if self._of is not None and wanted is not None and self._of[0] != wanted[0]:
+                    self.marked, self.read = set(), None
+                self._of, self._asked, self.failed = wanted, None, ""
+                self._put(rows)
+
+        def failed(error: BaseException) -> None:
+            self._asked = None
+            if not isinstance(error, Cancelled):
+                self.failed = one_line(error_sentence(error))
+                self.refresh()
+
+        self._background.put(session.by_pair.rows, done, failed)
+
+    def _put(self, rows: Sequence[PairRow]) -> None:
+        value = COLUMNS[self._by].value
+        self.show(sorted(rows, key=value, reverse=self._falling))
+
+    # What a line says.
+
+    def key(self, row: PairRow) -> str:
+        return str(row.index)
+
+    def names(self, row: PairRow) -> tuple[tuple[str, str], ...]:
+        return (("prompt", row.clean_prompt),)
+
+    def table(self) -> Table | None:
+        return table_of_pairs(self.rows)
+
+    def empty(self) -> str:
+        return self.failed or "Computing …"
+
+    def heading(self, width: int) -> Text:
+        text = Text(" " * MARGIN)
+        for i, column in enumerate(COLUMNS):
+            arrow = ("▾" if self._falling else "▴") if i == self._by else ""
+            text.append(f"{column.title + arrow:>{column.cells}}")
+        token = _token(width)
+        text.append(f"  {fit('says', token)} {fit('circuit', token)} prompt")
+        text.truncate(width)
+        return text
+
+    def line(self, row: PairRow, width: int, under_cursor: bool) -> Text:
+        text = Text(POINTER if under_cursor else " ")
+        text.append(MARKED if row.index in self.marked else " ")
+        for column in COLUMNS:
+            text.append(f"{column.text(row):>{column.cells}}", "bold" if column.cells == 5 else "")
+        text.append("◂ " if row.index == self.read else "  ", "bold")
+        token = _token(width)
+        for top, rank in ((row.model_top, row.model_rank), (row.circuit_top, row.circuit_rank)):
+            text.append(fit(show_token(top.text, token), token), "" if rank == 1 else "dim")
+            text.append(" ")
+        text.append(fit(one_line(row.clean_prompt), max(0, width - text.cell_len)), "dim")
+        return text
+
+    # Keys and mouse.
+
+    def clicked(self, row: PairRow | None, x: int) -> bool:
+        if row is not None:
+            return False
+        end = MARGIN
+        for i, column in enumerate(COLUMNS):
+            end += column.cells
+            if x < end:
+                self._sort_by(i)
+                break
+        return True
+
+    def action_sort(self) -> None:
+        self._sort_by((self._by + 1) % len(COLUMNS))
+
+    def _sort_by(self, column: int) -> None:
+        """Sort by a column; by the same one again, the other way round."""
+        self._falling = not self._falling if column == self._by else COLUMNS[column].falling
+        self._by = column
+        self._put(self.rows)
+        self.refresh()
+
+    def action_choose(self) -> None:
+        row = self.highlighted
+        if row is not None:
+            self.read = None if self.read == row.index else row.index
+            self.post_message(self.PairChosen(self.read).set_sender(self))
+            self.refresh()
+
+    def action_pick(self) -> None:
+        row = self.highlighted
+        if row is not None:
+            self.marked ^= {row.index}
+            self.redraw(self.index)
+
+    def action_only(self) -> None:
+        row, session = self.highlighted, self.session
+        if row is None or session is None:
+            return
+        pairs = session.pairs
+        for index in range(len(pairs.all)):
+            if pairs.row(index) == row.index:
+                self.post_message(self.Only(index).set_sender(self))
+                return
+
+    def action_split(self) -> None:
+        session, row = self.session, self.highlighted
+        if session is None or row is None:
+            return
+        marked = sorted(self.marked) or [row.index]
+        suffix = f"pair-{row.index + 1}" if len(marked) == 1 else f"{len(marked)}-pairs"
+        pairs = [session.by_pair.pairs[index] for index in marked]
+        split_off(self, self._background, session, pairs, suffix)

@@ -1,0 +1,109 @@
+"""Asking for the tokens that the readouts are to answer for, in place of the task's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual import on
+from textual.app import App, ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Input, Static
+
+from screens.base.worker import error_sentence
+from screens.widgets.dialogs import Dialog
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.readouts.target import Target
+    from workbench.session.session import Session
+
+HINT = (
+    "Any token of the vocabulary, its leading blank included; #123 is a token by its number. "
+    "Without a second one it stands against the mean of all tokens. Both empty: the task's answers."
+)
+
+
+class AskTokens(Dialog[tuple[str, str]]):
+    """Two texts, a token each or empty; how they are read stands below while one types."""
+
+    def __init__(
+        self, target: str, distractor: str, find: Callable[[str, str], Target | None]
+    ) -> None:
+        """A question.
+
+        Args:
+            target, distractor: what stands there at first.
+            find: what the texts are read as; raises WorkbenchError if they are no tokens.
+        """
+        super().__init__()
+        self._first = target, distractor
+        self._find = find
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(Text("Which components promote the token"), classes="title")
+            yield Input(self._first[0], id="target", select_on_focus=True)
+            yield Static(Text("against"), classes="hint")
+            yield Input(self._first[1], id="distractor", select_on_focus=True)
+            yield Static(id="read")
+            yield Static(Text(HINT), classes="hint")
+            yield Static(classes="error")
+            yield Static(Text("enter accept · tab the other · esc cancel"), classes="keys")
+
+    def on_mount(self) -> None:
+        for field in self.query(Input):
+            field.cursor_blink = False
+        self._look()
+
+    @property
+    def typed(self) -> tuple[str, str]:
+        """What stands in the two fields."""
+        target, distractor = (field.value for field in self.query(Input))
+        return target, distractor
+
+    @on(Input.Changed)
+    def _look(self) -> bool:
+        """Say how the texts are read; whether they can be."""
+        try:
+            found = self._find(*self.typed)
+        except WorkbenchError as error:
+            self.query_one("#read", Static).update(Text())
+            self.complain(error_sentence(error))
+            return False
+        words = "answers − wrong answers" if found is None else found.words
+        self.query_one("#read", Static).update(Text(f"Read as: {words}"))
+        self.complain("")
+        return True
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        if self._look():
+            self.dismiss(self.typed)
+
+
+def ask_tokens(
+    app: App[Any],
+    session: Session,
+    asked: tuple[str, str],
+    pair: int | None,
+    answered: Callable[[Target | None, tuple[str, str]], None],
+) -> None:
+    """Ask for tokens of a session's model.
+
+    Args:
+        asked: the texts that stand there at first.
+        pair: after whose prompt they are read.
+        answered: told the target, None for the task's own answers, and the texts.
+    """
+
+    def find(target: str, distractor: str) -> Target | None:
+        right, wrong = ([text] if text else [] for text in (target, distractor))
+        return session.readouts.target(right, wrong, pair)
+
+    def go(texts: tuple[str, str] | None) -> None:
+        if texts is not None:
+            answered(find(*texts), texts)
+
+    app.push_screen(AskTokens(*asked, find), go)
