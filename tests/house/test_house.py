@@ -23,6 +23,7 @@ LONG_SIGNATURES = {
     "workbench/cli/bench.py bench",
     "workbench/cli/clusters.py clusters",
     "workbench/cli/readout.py readout",
+    "workbench/cli/run_text.py run_text",
     "workbench/cli/discover.py discover",
     "workbench/cli/draw.py draw",
     "workbench/cli/try_pair.py try_pair",
