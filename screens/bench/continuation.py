@@ -12,12 +12,12 @@ from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
-from screens.base.actions import Action, scoped
 from screens.base.numbers import plain
 from screens.base.prose import prose
 from screens.base.tokens import fit, one_line, show_token
 from screens.base.worker import Worker, error_sentence
-from screens.widgets.copying import COPY, Copies
+from screens.bench.pair_keys import CONTINUATION_ACTIONS
+from screens.widgets.copying import Copies
 from screens.widgets.dialogs import Dialog
 from workbench.errors import Cancelled
 
@@ -32,22 +32,11 @@ MOST = 1000
 COLUMN = 26
 """Cells of one side."""
 
-GOING_ON = "Going on from a prompt"
-ACTIONS = scoped("continuation", (
-    Action("turn(1)", "right,l", "→ l", "next prompt", "Go on from the next prompt.", GOING_ON,
-           id="next"),
-    Action("turn(-1)", "left,h", "← h", "prompt before", "Go on from the prompt before.", GOING_ON,
-           id="previous"),
-    Action("settings", "t", "t", "how many", "Type how many tokens to go on with.", GOING_ON),
-    Action("app.copy", "Y", "Y", "copy", COPY, GOING_ON),
-    Action("leave", "I,enter", "I", "leave", "Back to the bench.", GOING_ON),
-))  # fmt: skip
-
 
 class ContinuationDialog(Dialog[None]):
     """A prompt, and token by token what model and circuit continue it with."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in ACTIONS]
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in CONTINUATION_ACTIONS]
 
     def __init__(self, session: Session, pair: int) -> None:
         """`pair`: whose clean prompt is gone on from first."""

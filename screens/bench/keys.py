@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from screens.base.actions import Action, scoped
-from screens.bench.pair_table import ACTIONS as PAIR_ACTIONS
+from screens.bench.pair_keys import PAIR_ACTIONS
 from screens.bench.rule_keys import PRUNING_ACTIONS, RULE_ACTIONS
 from screens.discovery.keys import PROPOSAL_ACTIONS
 from screens.widgets.copying import COPY

@@ -10,10 +10,10 @@ from rich.text import Text
 from textual.binding import BindingType
 from textual.message import Message
 
-from screens.base.actions import Action, scoped
 from screens.base.numbers import ABSENT, plain, signed
 from screens.base.tokens import fit, one_line, show_token
 from screens.base.worker import Worker, error_sentence
+from screens.bench.pair_keys import PAIR_ACTIONS
 from screens.widgets.line_list import POINTER, LineList
 from screens.widgets.split_off import split_off
 from workbench.base.table import Table
@@ -22,23 +22,6 @@ from workbench.errors import Cancelled
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
-
-BY_PAIR = "The pairs one by one"
-ACTIONS = scoped("pairs", (
-    Action("choose", "enter", "⏎", "read it",
-           "Let the readouts show this pair; once more the mean over all.", BY_PAIR,
-           "Read this pair"),
-    Action("pick", "space", "space", "mark", "Mark the pair, or take the mark away.", BY_PAIR,
-           "Mark the pair"),
-    Action("split", "Z", "Z", "split off",
-           "Write the marked pairs as a task file, and open them as another session.", BY_PAIR,
-           "Split the marked pairs off"),
-    Action("only", "O", "O", "only this",
-           "Put all other pairs aside: tree, effects and all numbers are then of this one; undo "
-           "brings the others back.", BY_PAIR, "Only this pair"),
-    Action("sort", "s", "s", "sort",
-           "Sort by the next column; click a heading to choose one.", BY_PAIR, "Sort"),
-))  # fmt: skip
 
 MARKED = "●"
 
@@ -103,7 +86,7 @@ What the model and the circuit make of each pair.
 
 Enter turns the readouts to the pair, O everything: all others are put aside, which undo takes back.
 """
-    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in ACTIONS]
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in PAIR_ACTIONS]
 
     class PairChosen(Message):
         """A pair was chosen, None: the mean over all."""

@@ -14,10 +14,10 @@ from itertools import combinations
 from screens.assessment.keys import ACTIONS as ASSESSMENT
 from screens.base.actions import Action
 from screens.base.key_names import read_key, written
-from screens.bench.continuation import ACTIONS as GOING_ON
 from screens.bench.keys import ACTIONS as BENCH
 from screens.bench.keys import EDGES, TREE
-from screens.bench.pair_table import ACTIONS as PAIRS
+from screens.bench.pair_keys import CONTINUATION_ACTIONS as GOING_ON
+from screens.bench.pair_keys import PAIR_ACTIONS as PAIRS
 from screens.bench.rule_keys import PRUNING_ACTIONS
 from screens.clusters.keys import ACTIONS as CLUSTERS
 from screens.discovery.keys import PROPOSAL_ACTIONS, RESULT_ACTIONS

@@ -1,4 +1,4 @@
-"""Asking for the tokens that the readouts are to answer for, in place of the task's answers."""
+"""Asking for the tokens that the readouts are asked about in place of the answers."""
 
 from __future__ import annotations
 

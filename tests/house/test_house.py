@@ -24,6 +24,7 @@ LONG_SIGNATURES = {
     "workbench/cli/clusters.py clusters",
     "workbench/cli/readout.py readout",
     "workbench/cli/tasks.py tasks",
+    "workbench/cli/run_text.py run_text",
     "workbench/cli/discover.py discover",
     "workbench/cli/draw.py draw",
     "workbench/cli/try_pair.py try_pair",
