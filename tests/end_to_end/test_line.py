@@ -38,11 +38,11 @@ _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=?][0-9;]*(?:u|\$p)|\x1b\[\?2026[hl]")
 
 
 class Brief(Listener):
-    """Waits after a key for half as long as where it is measured: nothing is swept here."""
+    """Waits less after a key than where it is measured: nothing is swept here."""
 
     def press(self, keys: bytes) -> bytes:
         self.child.write(keys)
-        return self.rest(REST / 2)
+        return self.rest(0.7 * REST)
 
 
 @dataclass
