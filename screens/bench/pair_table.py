@@ -72,7 +72,7 @@ def _token(width: int) -> int:
 
 
 class PairTable(LineList[PairRow]):
-    """The table; it computes its rows anew when it is seen and the circuit or the pairs changed."""
+    """The table; its rows are computed anew when it is seen and something changed."""
 
     HEADING: ClassVar[int] = 1
     HELP = """\
