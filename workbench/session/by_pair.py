@@ -1,4 +1,4 @@
-"""A session's pairs one by one, in model and circuit; some become a task of their own.
+"""A session's pairs one by one, in model and circuit; some of them as a task of their own.
 
 Importing this module loads no torch.
 """
