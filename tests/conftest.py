@@ -8,6 +8,11 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes to be made says something of the machine only.
+settings.register_profile("any machine", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # The models are tiny: more threads would only wait for one another, and the tests run in parallel
 # processes. Before anything imports torch, and for the processes that tests start.

@@ -62,20 +62,20 @@ class Action:
 
     @property
     def in_palette(self) -> str:
-        """Its name in the command palette, with its key."""
-        return f"{self.title or self.label.capitalize()} ({self.shown})"
+        """Its name in the command palette, with its first key."""
+        key = written(self.keys.split(",")[0])
+        return f"{self.title or self.label.capitalize()} ({key})"
 
     @property
     def call(self) -> str:
         """The action as Textual calls it."""
         return self.name if self.name.endswith(")") else self.name + "()"
 
-    def binding(self, *, of_screen: bool = False, tooltip: str = "") -> Binding:
-        """Its keys, bound.
+    def binding(self, *, of_screen: bool = False) -> Binding:
+        """Its keys, bound, with the sentence for the help screen.
 
         Args:
             of_screen: a widget binds what its screen does.
-            tooltip: a sentence for the help screen, in place of the label.
         """
         return Binding(
             self.own_keys,
@@ -83,7 +83,7 @@ class Action:
             self.label,
             show=False,
             key_display=self.own_shown,
-            tooltip=tooltip,
+            tooltip=self.help,
             id=self.id or None,
         )
 

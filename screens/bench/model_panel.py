@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from screens.base.tokens import one_line
 from screens.widgets.dialogs import Dialog
+from screens.widgets.reading import Reading
 from workbench.model_report.facts import Fact, facts, memory_facts
 
 if TYPE_CHECKING:
@@ -32,13 +33,11 @@ def draw_facts(rows: Sequence[Fact], width: int) -> Text:
     return Text("\n").join(lines)
 
 
-class ModelPanel(Dialog[None]):
+class ModelPanel(Dialog[None], Reading):
     """What `workbench models --check` prints, for the loaded model and the session's batch."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,M", "leave", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
+        Binding("M", "leave", show=False),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -61,6 +60,3 @@ class ModelPanel(Dialog[None]):
     def _draw(self) -> None:
         view = self.query_one("#facts", Static)
         view.update(draw_facts(self.facts, max(40, view.size.width)))
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)

@@ -21,6 +21,7 @@ from screens.bench.candidates import Candidates
 from screens.bench.circuit_tree import CircuitTree
 from screens.bench.edges_panel import EdgesPanel
 from screens.bench.frontier import Frontier
+from screens.bench.keys import BY_NAME
 from screens.widgets.changes import put_title
 from screens.widgets.overlay import Target
 from screens.widgets.panel_tabs import PanelTabs
@@ -196,7 +197,7 @@ class Panels(Vertical):
 
     def _arrange(self) -> None:
         arrangement = self.arrangement
-        self.set_class(arrangement.more, "-more")
+        self.set_class(arrangement.more and not arrangement.full, "-more")
         self.set_class(arrangement.full, "-full")
         circuit, edges, readouts = arrangement.widths
         # Where they stand above one another, each has the whole width.
@@ -212,11 +213,24 @@ class Panels(Vertical):
 
     def turn_full(self) -> None:
         """Let the chosen panel fill the screen, or give the others their places back."""
+        if self._one_at_a_time and not self.arrangement.more:
+            more = BY_NAME["more"].shown
+            words = f"Each panel has the whole screen here; {more} shows the circuit and its edges."
+            self.notify(words, timeout=4)
+            return
         self.rearrange(replace(self.arrangement, full=not self.arrangement.full))
 
     def turn_more(self) -> None:
         """Show more at once, or less."""
         self.rearrange(replace(self.arrangement, more=not self.arrangement.more, full=False))
+        if self._one_at_a_time and self.panel in _READING:
+            how = "stands above its edges" if self.arrangement.more else "and its edges take turns"
+            self.notify(f"The circuit {how} now.", timeout=4)
+
+    @property
+    def _one_at_a_time(self) -> bool:
+        """The screen has no room for panels side by side."""
+        return self.screen.has_class("-narrow")
 
     def move_border(self, cells: int) -> None:
         """Move the right border of the chosen panel; of the readouts, the left one."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -43,15 +43,7 @@ you press enter, and one undo takes it back.
 """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"pruning-strip--quiet"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            action.keys,
-            f"screen.{action.name}",
-            action.label,
-            show=False,
-            key_display=action.shown,
-            tooltip=action.help,
-        )
-        for action in PRUNING_ACTIONS
+        action.binding(of_screen=True) for action in PRUNING_ACTIONS
     ]
     DEFAULT_CSS = """
     PruningStrip {

@@ -44,7 +44,7 @@ then have, exact.
 """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"proposal-strip--quiet"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        action.binding(of_screen=True, tooltip=action.help) for action in PROPOSAL_ACTIONS
+        action.binding(of_screen=True) for action in PROPOSAL_ACTIONS
     ]
     DEFAULT_CSS = """
     ProposalStrip {

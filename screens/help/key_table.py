@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from textual.app import App
 from textual.binding import ActiveBinding
 from textual.screen import Screen
+from textual.widget import Widget
 
 from screens.base.key_names import written
 
 HERE = "This panel"
 SCREEN = "This screen"
 EVERYWHERE = "Everywhere"
+SIDEWAYS = ("scroll_left", "scroll_right", "page_left", "page_right")
+"""What Textual binds for all that scrolls."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,24 @@ def key_table(bindings: Mapping[str, ActiveBinding]) -> list[KeyRow]:
     grouped: dict[tuple[str, str], list[str]] = {}
     for key, active in bindings.items():
         # The key of one make of terminals only would puzzle all others.
-        if active.binding.description and active.enabled and "super+" not in key:
+        if (
+            active.binding.description
+            and active.enabled
+            and "super+" not in key
+            and not _moves_nothing(active)
+        ):
             grouped.setdefault(_meaning(active), []).append(written(key))
     rows = [KeyRow(section, tuple(its), does) for (section, does), its in grouped.items()]
     order = [HERE, *dict.fromkeys(row.section for row in rows), SCREEN, EVERYWHERE]
     last = {section: i for i, section in enumerate(order)}
     last[HERE] = -1
     return sorted(rows, key=lambda row: last[row.section])
+
+
+def _moves_nothing(active: ActiveBinding) -> bool:
+    """Whether it scrolls sideways what has nothing beside what is seen."""
+    sideways = active.binding.action in SIDEWAYS
+    return sideways and isinstance(active.node, Widget) and active.node.max_scroll_x == 0
 
 
 def _meaning(active: ActiveBinding) -> tuple[str, str]:

@@ -17,12 +17,13 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Static
 
 from screens.base.tokens import fit
 from screens.help.glossary import MARKS, PANELS, numbers
 from screens.help.key_table import KeyRow, key_table
+from screens.widgets.reading import Reading
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 
 LEAST_WIDTH = 30
@@ -30,18 +31,12 @@ MOST_COLUMN = 14
 """Cells of the longest first column; what does not fit stands on a line of its own."""
 
 
-class HelpScreen(PaneSearch, ModalScreen[None]):
+class HelpScreen(PaneSearch, Reading):
     """Help on whatever has the focus on the screen below."""
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,question_mark,f1", "leave", "Close", show=False),
-        Binding("down,j", "scroll('down')", "Down", show=False),
-        Binding("up,k", "scroll('up')", "Up", show=False),
-        Binding("pagedown,ctrl+f", "scroll('page_down')", "Page down", show=False),
-        Binding("pageup,ctrl+b", "scroll('page_up')", "Page up", show=False),
-        Binding("home", "scroll('home')", "To the top", show=False),
-        Binding("end,G", "scroll('end')", "To the end", show=False),
+        Binding("escape,question_mark,f1", "leave", "Close", show=False),
         *SEARCH_BINDINGS,
     ]
 
@@ -88,10 +83,6 @@ class HelpScreen(PaneSearch, ModalScreen[None]):
 
     def action_leave(self) -> None:
         self.dismiss(None)
-
-    def action_scroll(self, where: str) -> None:
-        body = self.query_one("#help-body", VerticalScroll)
-        getattr(body, f"scroll_{where}")(animate=False)
 
 
 def explanations(screen: Screen[object]) -> list[str]:

@@ -144,7 +144,7 @@ def _results(app: App[Any], bench: BenchScreen) -> Iterator[Entry]:
     for held in discoveries.results:
         show = partial(bench.discovering.in_turn, partial(discoveries.show, held.number))
         about = f"The result of a discovery, {held.circuit.n_edges:,} edges: show its scores."
-        yield Entry("result", held.name, about, _to(app, show))
+        yield Entry("result", one_line(held.name), about, _to(app, show))
 
 
 def _states(app: App[Any], bench: BenchScreen) -> Iterator[Entry]:

@@ -13,8 +13,9 @@ class Entry:
 
     Attributes:
         kind: what it is, in a word: it stands before the title.
-        title: its name, as it is found and shown.
-        about: a sentence on it, found as well, but after what bears the words in its title.
+        title: its name, as it is found and shown: one line of visible characters.
+        about: a sentence on it, as visible; found as well, but after what bears the words in its
+            title.
         run: does it, or goes there.
     """
 

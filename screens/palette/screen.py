@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
-from screens.base.tokens import fit, one_line
+from screens.base.tokens import fit
 from screens.base.worker import Worker
 from screens.palette.entries import bench_of, entries, prompt_entries, typed_edge
 from screens.palette.entry import Entry, fitting
@@ -39,10 +39,10 @@ class EntryList(LineList[Entry]):
         text = Text(f"{POINTER if under_cursor else ' '} ")
         text.append(fit(row.kind, KIND), self.ink("rows--quiet"))
         room = width - text.cell_len
-        title = one_line(row.title)
+        title = row.title
         if row.about and room > TITLE + 16:
             text.append(fit(title, max(TITLE, min(len(title), room - 16))) + " ")
-            text.append(fit(one_line(row.about), width - text.cell_len), self.ink("rows--quiet"))
+            text.append(fit(row.about, width - text.cell_len), self.ink("rows--quiet"))
         else:
             text.append(fit(title, room))
         return text

@@ -16,7 +16,7 @@ SETUP_ACTIONS = scoped("setup", (
     Action("pair(-1)", "ctrl+left", "^←", "previous prompt", "Show the pair of prompts before.",
            GROUP, id="previous_prompt"),
     Action("back", "escape", "esc", "back", "Go back to the session that was shown last.", GROUP),
-    Action("help", "f1", "F1", "help", "Explain this screen.", GROUP),
+    Action("help", "f1,question_mark", "F1", "help", "Explain this screen.", GROUP),
 ))  # fmt: skip
 
 OPEN, TUTORIAL, PAIR, PAIR_BEFORE, BACK, HELP = SETUP_ACTIONS

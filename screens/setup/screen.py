@@ -27,6 +27,7 @@ from screens.base.worker import Worker, error_sentence
 from screens.navigation import GoToSession, OpenSession, OpenTutorial
 from screens.setup.keys import (
     BACK,
+    HELP,
     NEXT,
     OPEN,
     PAIR,
@@ -214,7 +215,7 @@ class SetupScreen(Screen[None]):
         back = (BACK,) if self.open_here() else ()
         of_list = SESSION_ACTIONS if isinstance(self.focused, SessionList) else ()
         bar = self.query_one("#keys", KeyBar)
-        bar.offer((*back, *of_list, OPEN, NEXT, PAIR, TUTORIAL))
+        bar.offer((*back, *of_list, OPEN, NEXT, PAIR, TUTORIAL, HELP))
 
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         if isinstance(event.rows, NameList) and event.rows.has_focus and event.row is not None:

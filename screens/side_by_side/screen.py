@@ -128,12 +128,15 @@ class SideBySideScreen(Screen[str | None]):
         places, rows = self.side_by_side.places, self.listed()
         order = "by |A − B|" if self.by_difference else "from the logits backward"
         which = "" if self.filter == "all" else f"{self.filter} "
+        circuits = "1 circuit" if len(places) == 1 else f"{len(places)} circuits"
         self.query_one("#beside-title", Static).update(
-            Text(f"Side by side  {len(places)} circuits · {count(len(rows))} {which}edges, {order}")
+            Text(f"Side by side  {circuits} · {count(len(rows))} {which}edges, {order}")
         )
         lines = [*self._places(places, width), *self._shares(width)]
         if len(places) == 1:
-            lines.append(Text("o puts a file's circuit beside it, D that of a discovery.", "dim"))
+            file, found = BY_NAME["add_file"].shown, BY_NAME["add_found"].shown
+            words = f"{file} puts a file's circuit beside it, {found} that of a discovery."
+            lines.append(Text(words, "dim"))
         put_text(self.query_one("#circuits", Static), Text("\n").join(lines))
         self.query_one(EdgeTable).show_edges(rows, len(places))
 

@@ -1,4 +1,4 @@
-"""Small questions: a line of text, a file to write, yes or no, something to read.
+"""Small questions: a line of text, a file to write, yes or no.
 
 The screen beneath stays as it is: on a slow line nothing but the box is painted.
 """
@@ -19,7 +19,7 @@ from textual.suggester import Suggester
 from textual.widgets import Button, Input, Static
 
 from screens.widgets.choice import Choice
-from screens.widgets.keys import CONFIRM, TEXT
+from screens.widgets.keys import CONFIRM
 from screens.widgets.path_suggester import PathSuggester
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.base.write_file import check_target
@@ -125,27 +125,6 @@ class Confirm(Dialog[bool]):
 
     def action_answer(self, answer: bool) -> None:
         self.dismiss(answer)
-
-
-class TextDialog(Dialog[None]):
-    """Something to read; enter and escape close it."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in TEXT]
-
-    def __init__(self, title: str, text: Text) -> None:
-        super().__init__()
-        self.heading = title
-        self.text = text
-
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="box wide"):
-            yield Static(Text(self.heading), classes="title")
-            with VerticalScroll(classes="text"):
-                yield Static(self.text)
-            yield Static(Text("enter or esc: close"), classes="keys")
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
 
 class Export(Dialog[tuple[Path, str]]):

@@ -54,7 +54,13 @@ CONFIRM = scoped("confirm", (
 
 TEXT = scoped("text", (
     Action("leave", "enter", "⏎", "close", "Close what is read.", DIALOGS, id="close"),
-    Action("scroll(1)", "down,j", "↓ j", "down", "Scroll down.", DIALOGS, id="down"),
-    Action("scroll(-1)", "up,k", "↑ k", "up", "Scroll up.", DIALOGS, id="up"),
+    Action("scroll('down')", "down,j", "↓ j", "down", "Scroll down.", DIALOGS, id="down"),
+    Action("scroll('up')", "up,k", "↑ k", "up", "Scroll up.", DIALOGS, id="up"),
+    Action("scroll('page_down')", "pagedown,ctrl+f", "PgDn ^f", "page down", "Scroll a page down.",
+           DIALOGS, id="page_down"),
+    Action("scroll('page_up')", "pageup,ctrl+b", "PgUp ^b", "page up", "Scroll a page up.",
+           DIALOGS, id="page_up"),
+    Action("scroll('home')", "home", "Home", "top", "Scroll to the top.", DIALOGS, id="top"),
+    Action("scroll('end')", "end,G", "End G", "end", "Scroll to the end.", DIALOGS, id="end"),
 ))  # fmt: skip
-"""Bound by dialogs with something to read."""
+"""Bound by what is there to be read."""

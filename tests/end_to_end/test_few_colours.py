@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,11 +11,10 @@ import pytest
 
 from tests.support.paths import ROOT
 from tests.support.pseudo_terminal import PseudoTerminal
+from tests.support.toy_app import COMMAND
 
 pytestmark = pytest.mark.slow
 
-OPEN = [sys.executable, "-m", "workbench", "open", "pocket", "--task", "ioi", "--pairs", "4",
-        "--device", "cpu"]  # fmt: skip
 OF_MORE = re.compile(rb"\x1b\[(?:[0-9;]*;)?[34]8;[25];")
 """A colour of 256 or of more."""
 OF_SIXTEEN = re.compile(rb"\x1b\[(?:[0-9;]*;)?(?:3|4|9|10)[1-7](?:;[0-9;]*)?m")
@@ -28,8 +26,8 @@ def edges(
     """The bench with the edges into the logits, the second under the cursor."""
     told = ("TERM", "COLORTERM", "NO_COLOR", "COLORFGBG")
     env = {name: value for name, value in os.environ.items() if name not in told}
-    env |= {"WORKBENCH_STATE": str(folder), "LANG": "C.UTF-8", **says}
-    shown = PseudoTerminal(OPEN, env=env, cwd=ROOT, rows=24, columns=columns, terminal=terminal)
+    env |= {"WORKBENCH_STATE": str(folder), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **says}
+    shown = PseudoTerminal(COMMAND, env=env, cwd=ROOT, rows=24, columns=columns, terminal=terminal)
     with shown:
         shown.wait_for("faithfulness", 120)
         shown.press("e", "2")

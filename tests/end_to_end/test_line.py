@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyte
@@ -16,6 +16,7 @@ from workbench.benchmarks.line import (
     READY,
     REST,
     SMALL,
+    STEPS,
     Cost,
     Listener,
     key_costs,
@@ -30,7 +31,18 @@ FIRST_SIGHT = 1.5
 """To how much more than its share a step may come at a node that was never seen: its effects come
 while it is shown."""
 
+PRESSES = 4
+"""Of each key; the first two may cost more."""
+
 _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=?][0-9;]*(?:u|\$p)|\x1b\[\?2026[hl]")
+
+
+class Brief(Listener):
+    """Waits after a key for half as long as where it is measured: nothing is swept here."""
+
+    def press(self, keys: bytes) -> bytes:
+        self.child.write(keys)
+        return self.rest(REST / 2)
 
 
 @dataclass
@@ -47,10 +59,15 @@ def pressed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pressed]:
     size: tuple[int, int] = request.param
-    with open_app("pocket", [*FLAGS, "4"], state(tmp_path_factory.mktemp("state")), size) as child:
-        app = Listener(child)
+    few = tuple(replace(step, keys=step.keys[:PRESSES]) for step in STEPS)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        open_app("pocket", [*FLAGS, "4"], state(tmp_path_factory.mktemp("state")), size) as child,
+    ):
+        patch.setattr("workbench.benchmarks.line.STEPS", few)
+        app = Brief(child)
         app.wait(READY)
-        app.rest(3 * REST)
+        app.rest(2 * REST)
         yield Pressed(size, app, {cost.step.name: cost for cost in key_costs(app, size)})
 
 
@@ -75,7 +92,7 @@ def test_an_edit_is_a_frame(pressed: Pressed) -> None:
 
 def test_nothing_is_written_at_rest(pressed: Pressed) -> None:
     before = len(pressed.app.child.chunks)
-    pressed.app.child.read(IDLE)
+    pressed.app.child.read(IDLE / 2)
     assert len(pressed.app.child.chunks) == before
 
 

@@ -37,6 +37,16 @@ print(json.dumps({
     "methods": list(METHODS), "readouts": list(READOUTS), "formats": list(FORMATS),
 }))
 """
+COMMANDS = """
+import contextlib, io, json, sys
+from workbench.cli.main import main
+
+for arguments in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        code = main(arguments)
+    assert code == 0, (arguments, code)
+    print(json.dumps(out.getvalue()))
+"""
 SCREENS = """
 import asyncio, sys
 from pathlib import Path
@@ -111,29 +121,27 @@ def run(environment: dict[str, str], folder: Path, *arguments: str) -> str:
 
 
 def test_the_commands_list_and_run_it(environment: dict[str, str], tmp_path: Path) -> None:
-    def workbench(*arguments: str) -> str:
-        return run(environment, tmp_path, "-m", "workbench", *arguments)
-
-    assert "second-word  (logit_diff)" in workbench("tasks")
-    methods = workbench("discover", "--list")
+    asked = ("pocket", "second-word", "--pairs", "6", "--device", "cpu")
+    commands = (
+        ("tasks",), ("discover", "--list"), ("readout", "--list"),
+        ("discover", *asked, "-m", "eap-power", "--option", "power=0.5", "--edges", "20",
+         "-o", "c.edges", "--format", "edge-list", "--json"),
+        ("convert", "c.edges", "c.json"),
+        ("assess", *asked, "c.json", "--parts", "faithfulness,by-layer", "--report", "r.html"),
+        ("readout", *asked, "-r", "difference-by-layer", "--json"),
+    )  # fmt: skip
+    told = run(environment, tmp_path, "-c", COMMANDS, json.dumps(commands)).splitlines()
+    tasks, methods, readouts, found, _, assessed, read = map(json.loads, told)
+    assert "second-word  (logit_diff)" in tasks
     assert "eap-power  (edges)" in methods and "comes from circuit-lab" in methods
     assert "--option power=VALUE  Exponent of the magnitude. [default: 2.0]" in methods
-    assert "difference-by-layer" in workbench("readout", "--list")
-    asked = ("pocket", "second-word", "--pairs", "6", "--device", "cpu")
-    found = workbench(
-        "discover", *asked, "-m", "eap-power", "--option", "power=0.5", "--edges", "20",
-        "-o", "c.edges", "--format", "edge-list", "--json",
-    )  # fmt: skip
+    assert "difference-by-layer" in readouts
     assert json.loads(found)["options"] == {"power": 0.5, "seed": 0}
-    workbench("convert", "c.edges", "c.json")
     assert json.loads((tmp_path / "c.json").read_text())["format"]
-    told = workbench(
-        "assess", *asked, "c.json", "--parts", "faithfulness,by-layer", "--report", "r.html"
-    )
-    assert "  by-layer     Without layer " in told
+    assert "  by-layer     Without layer " in assessed
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Layer by layer" in page and "<td>layer 0</td>" in page
-    said = json.loads(workbench("readout", *asked, "-r", "difference-by-layer", "--json"))
+    said = json.loads(read)
     assert said["shape"] == "series" and len(said["values"]) == 5
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ import torch
 
 from tests.support.pseudo_terminal import PseudoTerminal
 from tests.support.tiny_models import tiny_llama
+from workbench import evaluate, load_circuit, load_model
+from workbench.cli.main import main
 
 pytestmark = pytest.mark.slow
 
@@ -25,13 +26,6 @@ PROMPTS = (
     ("The book from the store", "The books from the store"),
     ("The war went from the year 1741", "The war went from the year 1701"),
 )
-SCRIPT = """
-import json, sys
-from workbench import evaluate, load_circuit, load_model
-
-score = evaluate(load_model(sys.argv[1]), sys.argv[2], load_circuit(sys.argv[3]))
-print(json.dumps(score.to_json()))
-"""
 
 
 @dataclass(frozen=True)
@@ -76,19 +70,6 @@ class Place:
 
     def open(self) -> PseudoTerminal:
         return self.terminal("open", self.model, "--task", self.task)
-
-    def run(self, *command: str | Path) -> Any:
-        """What a command that is no app prints, as JSON."""
-        done = subprocess.run(
-            [*map(str, command)],
-            env=self.env,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +190,7 @@ def same(one: Shown, other: Shown) -> bool:
     )
 
 
-def test_from_the_logits_to_a_script(place: Place) -> None:
+def test_from_the_logits_to_a_script(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """The whole job: step backward, toggle, undo, be killed, resume, close, export, evaluate."""
     with place.open() as terminal:
         start = message(terminal, "Expand the logits")
@@ -253,8 +234,10 @@ def test_from_the_logits_to_a_script(place: Place) -> None:
         assert terminal.wait_for_exit() == 0
         assert b"\x1b[?1049l" in terminal.output  # the terminal as it was before
 
-    in_script = place.run(sys.executable, "-c", SCRIPT, place.model, place.task, circuit)
-    headless = place.run(place.command, "evaluate", place.model, place.task, graph, "--json")
+    in_script = evaluate(load_model(str(place.model)), place.task, load_circuit(circuit)).to_json()
+    capsys.readouterr()
+    assert main(["evaluate", str(place.model), str(place.task), str(graph), "--json"]) == 0
+    headless = json.loads(capsys.readouterr().out)
     for score in (in_script, headless):
         assert score["clean"] == pytest.approx(place.clean, abs=1e-4)
         assert score["corrupted"] == pytest.approx(place.corrupted, abs=1e-4)

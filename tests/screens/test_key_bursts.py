@@ -3,6 +3,9 @@
 What a key does may depend on numbers that are computed meanwhile: a table is sorted anew when its
 effects are known. So the effects are known here before the first key, and no key stops a
 computation halfway.
+
+Each place is tried once, with a few keys. WORKBENCH_BURSTS=20 tries more and longer ones: so many
+for each place.
 """
 
 from __future__ import annotations
@@ -10,18 +13,20 @@ from __future__ import annotations
 import os
 import random
 import re
+from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 
 import pytest
 
 from screens.app import WorkbenchApp
-from tests.support.key_bursts import GAP, calm, seen, send
+from tests.support.drawing import without_drawing
+from tests.support.key_bursts import GAP, calm, ended, seen, send
 from tests.support.no_settings import forget_settings
 from tests.support.tiny_sessions import tiny_session
 from workbench.session.about import SessionAbout, write_about
 from workbench.session.session import Session
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_frame")]
 
 MOVES = "⏎⎋⇥jkhl↓↑←→"
 PLACES = {
@@ -61,20 +66,23 @@ PICKED = (
     "Yjj⏎2", "2Yljj⏎j", "Yoa.txt⏎2", "egog.svg⏎⎋",
 )  # fmt: skip
 """Each of a kind that went wrong once, or would without a queue."""
+BURSTS = int(os.environ.get("WORKBENCH_BURSTS", "1"))
+LONG = 14 if BURSTS > 1 else 10
+"""How often random keys are tried at each place, and how many."""
 TIMES = re.compile(r" *<?\d+ ms|\d{4}-\d\d-\d\d \d\d:\d\d| {2,}")
 """How long something took, or when it was, which differs, and the blanks that make room for it."""
 
 
-def prepared(folder: Path) -> Session:
-    """A session in which all effects in the full model are known."""
-    folder.mkdir()
+def prepared(folder: Path, *, former: bool) -> Session:
+    """A session in which all effects in the full model are known; `former`: others were there."""
+    folder.mkdir(parents=True)
     session = tiny_session(folder)
     kept = folder / "state" / "sessions"
-    for name in ("one", "two"):
+    for name in ("one", "two") if former else ():
         (kept / name).mkdir(parents=True)
-        former = tiny_session(kept / name, pairs=2)
-        former.close()
-        write_about(former.path.rename(kept / f"{name}.jsonl"), SessionAbout(name))
+        other = tiny_session(kept / name, pairs=2)
+        other.close()
+        write_about(other.path.rename(kept / f"{name}.jsonl"), SessionAbout(name))
     for node in session.graph.nodes:
         session.sweep(node, "qkv", "full")
     return session
@@ -91,14 +99,18 @@ def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 async def outcome(folder: Path, place: str, keys: str, gap: float, size: tuple[int, int]) -> str:
     """What is to be seen after these keys, and the commands that they made."""
     forget_settings()  # such as the layout that the keys before have left
-    session = prepared(folder)
+    session = prepared(folder, former=bool({"␎", "^"} & set(place + keys)))
     app = WorkbenchApp(session=session)
     before = os.getcwd()
     os.chdir(folder)
     os.environ["WORKBENCH_STATE"] = str(folder / "state")
     try:
-        async with app.run_test(size=size) as pilot:
-            await calm(pilot)
+        # What is typed is only looked at when it ends: the burst is drawn, as users see it.
+        drawing = without_drawing() if gap else nullcontext()
+        async with AsyncExitStack() as stack:
+            stack.enter_context(drawing)
+            pilot = await stack.enter_async_context(app.run_test(size=size))
+            await calm(pilot, 0.1)
             for sign in place:
                 await send(app, sign, 0)
                 await calm(pilot, 0.05)
@@ -108,6 +120,7 @@ async def outcome(folder: Path, place: str, keys: str, gap: float, size: tuple[i
             await pilot.pause()
             text = "\n".join([seen(app), *session.commands()])
     finally:
+        ended()
         os.chdir(before)
     return TIMES.sub(" ", text.replace(str(folder), ""))
 
@@ -120,10 +133,11 @@ async def check(tmp_path: Path, place: str, keys: str, size: tuple[int, int]) ->
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_random_keys(tmp_path: Path, place: str) -> None:
-    draw = random.Random(place)
     way, alphabet = PLACES[place]
-    keys = "".join(draw.choices(alphabet, k=14))
-    await check(tmp_path, way, keys, draw.choice([(160, 48), (80, 24)]))
+    for n in range(BURSTS):
+        draw = random.Random(f"{place} {n}" if n else place)
+        keys = "".join(draw.choices(alphabet, k=LONG))
+        await check(tmp_path / str(n), way, keys, draw.choice([(160, 48), (80, 24)]))
 
 
 @pytest.mark.parametrize("keys", PICKED)

@@ -7,11 +7,12 @@ import time
 from typing import Any
 
 from textual import events
+from textual._context import visible_screen_stack
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from screens.app import WorkbenchApp
-from screens.base.worker import owed
+from screens.base.worker import _threads, owed
 from screens.bench.screen import BenchScreen
 from screens.setup.screen import SetupScreen
 
@@ -64,8 +65,15 @@ async def calm(pilot: Pilot[Any], rest: float = 0.25, seconds: float = 30) -> No
         await pilot.pause(0.01)
 
 
+def ended(seconds: float = 10) -> None:
+    """Wait for what screens that are gone have begun: a file that is written, in this folder."""
+    for thread in list(_threads):
+        thread.join(seconds)
+
+
 def seen(app: WorkbenchApp) -> str:
     """What is on the screen, what has the focus, and where the cursor of an input stands."""
+    visible_screen_stack.set(app._background_screens)  # a dialog shows what lies below
     strips = app.screen._compositor.render_strips()
     text = "\n".join("".join(segment.text for segment in strip) for strip in strips)
     focused = app.focused

@@ -114,7 +114,7 @@ class PseudoTerminal:
         self._screen.resize(rows, columns)
         self._set_size(rows, columns)
 
-    def hang_up(self, seconds: float = 30.0) -> int:
+    def hang_up(self, seconds: float = 90.0) -> int:
         """Take the terminal away, as when a connection drops; the program's exit status."""
         self._close()
         return self.process.wait(timeout=seconds)

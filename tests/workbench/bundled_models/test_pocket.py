@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import re
 from collections import Counter
@@ -15,7 +16,7 @@ import torch
 
 from tasks import TASKS, make_task, words
 from workbench import load_model
-from workbench.bundled_models.pocket.examination import REQUIRED, examine, held_out_task
+from workbench.bundled_models.pocket.examination import REQUIRED, held_out_task
 from workbench.bundled_models.pocket.grammar import DECIDED, FREE, Document, documents
 from workbench.bundled_models.pocket.recipe import Recipe, new_model, train, weighted_loss
 from workbench.bundled_models.pocket.split import COMBINATIONS, ONE_IN, held_out, singular
@@ -183,25 +184,22 @@ def test_it_does_every_task_on_held_out_prompts(name: str) -> None:
     assert torch.stack(values).mean() >= least
 
 
-def test_the_card_tells_what_is_measured() -> None:
+def test_the_card_tells_what_is_measured_and_so_does_the_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     card = (POCKET.folder / "README.md").read_text(encoding="utf-8")
-    for result in examine(pocket()):
-        (line,) = [line for line in card.splitlines() if line.startswith(f"| `{result.task}` |")]
-        _, _, pairs, metric, *numbers, _ = (cell.strip() for cell in line.split("|"))
-        assert (int(pairs), metric) == (result.pairs, f"`{result.metric}`")
-        measured = (result.clean, result.corrupted, result.accuracy)
-        # Another machine rounds differently.
-        assert [float(number) for number in numbers] == pytest.approx(measured, abs=3e-3)
-    assert f"{pocket().info.parameters:,} weights" in card
-
-
-def test_examine_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pocket", "examine", "--json"]) == 0
-    import json
-
     results = json.loads(capsys.readouterr().out)
     assert [r["task"] for r in results] == list(COMBINATIONS)
     assert all(r["passed"] for r in results)
+    for result in results:
+        (line,) = [row for row in card.splitlines() if row.startswith(f"| `{result['task']}` |")]
+        _, _, pairs, metric, *numbers, _ = (cell.strip() for cell in line.split("|"))
+        assert (int(pairs), metric) == (result["pairs"], f"`{result['metric']}`")
+        measured = [result[name] for name in ("clean", "corrupted", "accuracy")]
+        # Another machine rounds differently.
+        assert [float(number) for number in numbers] == pytest.approx(measured, abs=3e-3)
+    assert f"{pocket().info.parameters:,} weights" in card
 
 
 # The recipe.

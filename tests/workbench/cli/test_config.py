@@ -138,14 +138,16 @@ def test_a_default_holds_where_no_option_is_given(
 
 
 @pytest.mark.slow
-def test_a_command_tells_what_is_wrong_and_goes_on_with_defaults(folder: Path) -> None:
+def test_a_command_tells_what_is_wrong_and_goes_on_with_defaults(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     say(folder, 'effects = "fulll"\n[defaults]\npairs = 3\ndevice = "cpu"\n')
-    circuit = folder / "c.json"
-    found = run(folder, "discover", "pocket", "ioi", "--method", "eap", "--edges", "9",
-                "--output", str(circuit))  # fmt: skip
-    assert found.returncode == 0, found.stderr
-    assert found.stderr.count("config.toml, line 1: effects has to be") == 1
-    told = json.loads(run(folder, "evaluate", "pocket", "ioi", str(circuit), "--json").stdout)
+    circuit = str(folder / "c.json")
+    found = ["discover", "pocket", "ioi", "--method", "eap", "--edges", "9", "--output", circuit]
+    assert main(found) == 0
+    assert capsys.readouterr().err.count("config.toml, line 1: effects has to be") == 1
+    assert main(["evaluate", "pocket", "ioi", circuit, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
     assert told["pairs"] == 3 and told["device"] == "cpu"
 
 

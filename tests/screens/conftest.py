@@ -1,0 +1,24 @@
+"""What holds for all tests of screens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.drawing import drawing_at_rest
+
+
+@pytest.fixture(autouse=True)
+def _drawn_at_rest(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Frames between two rests are left out, but where a test asks for `every_frame`."""
+    if "every_frame" in request.fixturenames:
+        yield
+    else:
+        with drawing_at_rest():
+            yield
+
+
+@pytest.fixture
+def every_frame() -> None:
+    """Draw as the app does for a user."""
