@@ -25,6 +25,7 @@ from torch import Tensor
 
 from workbench.circuits.graph import LOGITS
 from workbench.circuits.names import head_name, mlp_name
+from workbench.errors import WorkbenchError
 from workbench.readouts.activations import (
     Activations,
     RunChoice,
@@ -79,12 +80,20 @@ def direct_logit_attribution(
         target: what is asked about in place of the answers; see `readouts.target.find_target`.
 
     Raises:
-        WorkbenchError: if there is no such pair, position or run.
+        WorkbenchError: if there is no such pair, position or run, or pairs have no answers and
+            no target is named.
     """
     rows: dict[str, float] = {}
     total = 0.0
     for sign, read in each_run(experiment, run, position=position, pair=pair, target=target):
         selections = [selection.read_by_logits() for selection in read]
+        if target is None and not all(
+            right and wrong for s in selections for right, wrong in zip(*s.answers(), strict=True)
+        ):
+            raise WorkbenchError(
+                "Attribution splits up the logit difference between answers and wrong answers, "
+                "which some of these pairs lack: give every pair both, or name a target."
+            )
         share = sign / sum(len(s.rows) for s in selections)
         for selection in selections:
             for name, values in _contributions(selection).items():
