@@ -54,8 +54,7 @@ def drawing_at_rest() -> Iterator[None]:
 
     async def paused(self: Pilot[Any], delay: float | None = None) -> None:
         await pause(self, delay)
-        if delay is None:  # and not while something is waited for
-            draw(self)
+        draw(self)
 
     async def pressed(self: Pilot[Any], *keys: str) -> None:
         await press(self, *keys)

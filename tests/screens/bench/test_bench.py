@@ -247,9 +247,9 @@ async def test_a_sweep_of_a_node_that_was_left_shows_nothing(
 
 async def test_a_sweep_can_be_cancelled_and_taken_up_again(toy: tuple[Session, ToyEngine]) -> None:
     session, engine = toy
+    engine.gate.clear()  # before the app begins a sweep, which may be over at once
     app = WorkbenchApp(session=session)
     async with app.run_test(size=WIDE) as pilot:
-        engine.gate.clear()
         await until(pilot, lambda: isinstance(app.screen, BenchScreen))
         bench = bench_of(app)
         await until(pilot, lambda: bench.table.sweeping)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from screens.widgets import copy_dialog as module
 from screens.widgets.copy_dialog import CopyDialog
 from screens.widgets.copying import Copies
 from screens.widgets.dialogs import Ask
-from tests.support.key_bursts import calm
+from tests.support.key_bursts import calm, ended
 from tests.support.tiny_sessions import tiny_session, until
 from workbench.base.table import Table
 from workbench.session.session import Session
@@ -39,9 +40,12 @@ def session(tmp_path: Path) -> Session:
 
 
 @pytest.fixture
-def app(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkbenchApp:
+def app(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[WorkbenchApp]:
     monkeypatch.chdir(tmp_path)
-    return WorkbenchApp(session=session)
+    yield WorkbenchApp(session=session)
+    ended()  # what is still written is written there
 
 
 def dialog(app: WorkbenchApp) -> CopyDialog:
