@@ -17,14 +17,12 @@ import torch
 from workbench.base.failures import is_memory_error, memory_errors
 from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
+from workbench.models.source import ADAPTER_CONFIG
 from workbench.models.transformers_access import require_no_kernels, tokenizer_of, weights_of
 from workbench.models.transformers_progress import quiet_transformers
 from workbench.transformer.families.catalogue import FAMILIES
 from workbench.transformer.families.supported import require_supported
 from workbench.transformer.torch_modules import set_buffer
-
-ADAPTER_CONFIG = "adapter_config.json"
-"""Lies beside the weights of an adapter, as peft saves one."""
 
 # Any one of these is the heart of a tokenizer.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
