@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import csv
-import inspect
 import json
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from tests.support.tiny_models import tiny_gpt2
-from workbench import load_model, prepare, read_out, save_circuit
-from workbench.circuits.circuit import Circuit, all_edges
+from workbench import load_model, prepare, read_out
 from workbench.cli.main import main
-from workbench.cli.readout import readout as main_of_readout
 from workbench.readouts.catalogue import READOUTS
-from workbench.readouts.circuit_runs import InCircuit
-from workbench.readouts.runs import RUNS
 from workbench.readouts.shapes import shape_of, to_json
-from workbench.readouts.target import find_target
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +32,7 @@ def test_it_says_what_a_script_is_told(model: Path, capsys: pytest.CaptureFixtur
         of = ["--readout", name, "--pair", "2", *(["--node", node] if node else [])]
         assert not main([*arguments, *of, "--json"])
         told = json.loads(capsys.readouterr().out)
-        told.pop("warnings", None)
+        told.pop("warnings")
         shape = shape_of(read_out(experiment, name, node, pair=1))  # the second, as in "--pair 2"
         assert told == json.loads(json.dumps({"readout": name, **to_json(shape)}))
         assert not main([*arguments, *of])
@@ -88,41 +81,3 @@ def test_a_pair_that_is_not_there(model: Path, capsys: pytest.CaptureFixture[str
     arguments = ["readout", str(model), "greater-than", "--pairs", "3", "--device", "cpu"]
     assert main([*arguments, "-r", "residual", "--pair", "4"]) == 2
     assert "There is no pair 4; the task has 3." in capsys.readouterr().err
-
-
-def test_a_token_a_circuit_and_differences(
-    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["readout", str(model), "ioi", "--pairs", "2", "--device", "cpu"]
-    experiment = prepare(load_model(str(model), device="cpu"), "ioi", pairs=2)
-    circuit = Circuit(experiment.graph, all_edges(experiment.graph))
-    circuit.mask[3:5] = False
-    path = tmp_path / "circuit.json"
-    save_circuit(circuit, path)
-    target = find_target(experiment.batch, [" Mary"], [" John"])
-    for name in ("lens", "attribution"):
-        node = "m0" if name == "lens" else None
-        of = ["-r", name, *(["--node", "m0"] if node else []), "--position", "-2"]
-        of += ["--target", " Mary", "--distractor", " John"]
-        of += ["--run", "circuit-clean", "--circuit", str(path)]
-        assert not main([*arguments, *of, "--json"])
-        told = json.loads(capsys.readouterr().out)
-        found = read_out(
-            experiment,
-            name,
-            node,
-            position=-2,
-            run=InCircuit(circuit, less_clean=True),
-            target=target,
-        )
-        assert told["values"] == json.loads(json.dumps(to_json(shape_of(found))))["values"]
-        assert told["target"] == "' Mary' − ' John'"
-    for of, words in (
-        (["--run", "circuit"], "--circuit FILE"),
-        (["--circuit", str(path)], "goes with --run circuit"),
-        (["--target", "no such"], "exactly one"),
-    ):
-        assert main([*arguments, "--node", "m0", *of]) == 2
-        assert words in capsys.readouterr().err
-    runs = inspect.signature(main_of_readout).parameters["run"].annotation
-    assert get_args(get_args(runs)[0]) == tuple(RUNS)

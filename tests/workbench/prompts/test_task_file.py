@@ -284,6 +284,8 @@ def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(task_file, "MAX_BYTES", 2**20)
     path = written(tmp_path, lines(KEYS) * 10_000)
     assert "larger than 1 MiB" in refused(path)
+    monkeypatch.setattr(task_file, "MAX_PAIRS", 3)
+    assert "more than 3 pairs" in refused(written(tmp_path, lines(KEYS) * 4))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
