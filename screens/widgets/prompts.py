@@ -68,7 +68,7 @@ def draw_columns(both: Sequence[tuple[str | None, str | None]], width: int) -> T
                     text.append(fit("" if same[i] else "^" * cells, cells + 1), "bold")
             text.append("\n")
         start = end
-    text.rstrip()
+    text.right_crop(1)
     return text
 
 
