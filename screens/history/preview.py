@@ -82,6 +82,9 @@ def _told(change: Change) -> str:
         words.append(f"{counted(len(change.notes), 'note')} changed")
     if change.threshold:
         words.append(f"threshold {change.threshold[1]:.3g}")
+    if change.pairs:
+        there = counted(len(change.pairs.after), "pair")
+        words.append(f"other pairs: {there} in place of {count(len(change.pairs.before))}")
     return ", ".join(words) or "everything stays as it is"
 
 

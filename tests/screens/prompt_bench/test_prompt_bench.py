@@ -58,7 +58,7 @@ async def opened(pilot: Pilot[Any]) -> PromptBench:
 async def rested(pilot: Pilot[Any]) -> PromptBench:
     bench = next(s for s in pilot.app.screen_stack if isinstance(s, PromptBench))
     await until(pilot, lambda: bench.quiet)
-    await pilot.pause()
+    await until(pilot, lambda: bench.exam is not None and bench.exam.pair == bench.fields.pair)
     return bench
 
 
