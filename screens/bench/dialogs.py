@@ -109,6 +109,17 @@ class BenchDialogs:
 
         self._screen.app.push_screen(ContinuationDialog(self.session, pair))
 
+    def metric(self) -> None:
+        """Ask for the metric to measure by."""
+        from screens.bench.metric_dialog import MetricDialog
+
+        def go(name: str | None) -> None:
+            if name is not None:
+                self._command(lambda: self.session.metric.set(name))
+
+        present = self.session.metric.name
+        self._screen.app.push_screen(MetricDialog(present), go)
+
     def model(self) -> None:
         from screens.bench.model_panel import ModelPanel
 

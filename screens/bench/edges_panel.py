@@ -20,7 +20,7 @@ from screens.bench.session_runner import EdgesView, Sweep
 from screens.widgets.changes import put_text
 from workbench.circuits.names import kind_of
 
-OLD = "effects of other pairs, being computed anew…"
+OLD = "effects of other pairs or metric, coming anew…"
 """What stands in the place of the progress until they are."""
 
 INPUTS = ("qkv", "q", "k", "v")

@@ -366,6 +366,7 @@ class BenchScreen(OneOfSeveral):
     action_graph = by(lambda bench: lambda: bench.dialogs.graph(bench.graph_screen()))
     action_prompts = by(lambda bench: bench.dialogs.prompts)
     action_go_on = by(lambda bench: lambda: bench.dialogs.go_on(bench.panels.readouts.pair or 0))
+    action_metric = by(lambda bench: bench.dialogs.metric)
     action_model = by(lambda bench: bench.dialogs.model)
     action_compare = by(lambda bench: bench.dialogs.compare)
     action_export = by(lambda bench: bench.dialogs.export)

@@ -141,6 +141,17 @@ class SetThreshold(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetMetric(Command):
+    """Another metric was chosen; the threshold is its old share of what corrupting does to it."""
+
+    kind = "set-metric"
+    metric: str
+
+    def describe(self) -> str:
+        return f"Measured by {self.metric}."
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetGroup(Command):
     """A group was given its nodes and its role."""
 

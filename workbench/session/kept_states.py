@@ -34,6 +34,7 @@ class Packed:
     threshold: float
     dropped_nodes: DroppedNodes
     pairs: PairSet
+    metric: str
 
     @classmethod
     def of(cls, state: State) -> Packed:
@@ -47,6 +48,7 @@ class Packed:
             state.threshold,
             dict(state.dropped_nodes),
             state.pairs,
+            state.metric,
         )
 
     def unpacked(self, like: State) -> State:
@@ -63,6 +65,7 @@ class Packed:
             threshold=self.threshold,
             dropped_nodes=dict(self.dropped_nodes),
             pairs=self.pairs,
+            metric=self.metric,
         )
 
 

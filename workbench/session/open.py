@@ -54,7 +54,8 @@ class Opened:
     def runs(self) -> PairRuns:
         """The pairs that the session begins with, run."""
         task = self.task if self.at is None else self.at
-        return PairRuns(task, self.engine.batch, self.engine.experiment, self.info)
+        metric = "" if task.metric == self.task.metric else task.metric
+        return PairRuns(task, self.engine.batch, self.engine.experiment, self.info, metric)
 
 
 def open_engine(

@@ -38,6 +38,7 @@ class PairRuns:
         task: with the pairs that are in use.
         batch, experiment: the same, tokenised and run.
         info: what to say of it.
+        metric: that it is scored by, if that is not the one that the session began with; else "".
 
     Glossary: docs/glossary.md#set-of-pairs.
     """
@@ -46,11 +47,12 @@ class PairRuns:
     batch: Batch
     experiment: Experiment
     info: TaskInfo
+    metric: str = ""
 
     @cached_property
     def digest(self) -> str:
-        """By which it is told from other sets: SHA-256 of the pairs that were run."""
-        return digest(self.batch.task)
+        """By which it is told from others: SHA-256 of the pairs that were run, another metric."""
+        return f"{digest(self.batch.task)} {self.metric}".rstrip()
 
 
 def run_pairs(
@@ -118,13 +120,16 @@ def prompt_view(batch: Batch, index: int) -> PromptView:
     return PromptView(list(clean), list(corrupted), pair.answers, pair.wrong_answers)
 
 
-def task_of(task: Task, pairs: PairSet) -> Task:
+def task_of(task: Task, pairs: PairSet, metric: str = "") -> Task:
     """The task with the pairs that are in use, and said to be changed if they are others.
+
+    `metric`: another than its own.
 
     Raises:
         WorkbenchError: all pairs are put aside.
     """
     used = in_use(pairs)
+    task = replace(task, metric=metric) if metric else task
     if used == task.pairs:
         return task
     if not used:

@@ -72,7 +72,8 @@ class RecordedSession:
 
     def task(self, n: int) -> Task:
         """The task on the pairs that are in use in a state."""
-        return task_of(self.header.task, self.history.state_at(n).pairs)
+        state = self.history.state_at(n)
+        return task_of(self.header.task, state.pairs, state.metric)
 
     def circuit(self, n: int) -> Circuit:
         """The circuit of a state, with what the journal knows of where it comes from.

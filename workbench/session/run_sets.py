@@ -42,7 +42,7 @@ class RunSets:
         self._task = task
         self._settings = settings
         self._notes = runs.info.notes[len(runs.task.notes) :]
-        self._kept: OrderedDict[tuple[Pair, ...], PairRuns] = OrderedDict()
+        self._kept: OrderedDict[tuple[tuple[Pair, ...], str], PairRuns] = OrderedDict()
         self.present = runs
 
     def evaluated(self, before: State, after: State, status: Status) -> tuple[Status, PairRuns]:
@@ -50,7 +50,7 @@ class RunSets:
 
         The engine is at these runs then: `go_to` them, or `stay` where one was.
         """
-        runs = self.of(after.pairs)
+        runs = self.of(after.pairs, after.metric)
         if runs is self.present:
             scores = self._engine.move(before.circuit, after.circuit)
         else:
@@ -67,37 +67,46 @@ class RunSets:
         """The engine is at the present runs, and at no circuit."""
         self._engine.use(self.present.batch, self.present.experiment)
 
-    def of(self, pairs: PairSet) -> PairRuns:
+    def of(self, pairs: PairSet, metric: str = "") -> PairRuns:
         """The runs of a set: the present ones, those that are kept, or new ones.
+
+        Args:
+            metric: that they are scored by; "" for the one that the session began with.
 
         Raises:
             WorkbenchError: all pairs are put aside, or as of `make_batch`.
         """
-        task = task_of(self._task, pairs)
-        if task.pairs == self.present.task.pairs:
+        task = task_of(self._task, pairs, metric)
+        if _key(task) == _key(self.present.task):
             return self.present
-        return self._kept.get(task.pairs) or self._run(task)
+        return self._kept.get(_key(task)) or self._run(task, metric)
 
-    def _run(self, task: Task) -> PairRuns:
-        experiment = self.present.experiment
+    def _run(self, task: Task, metric: str) -> PairRuns:
+        experiment, batch = self.present.experiment, self.present.batch
         with failures_as_sentences():
-            if experiment.means is not None:  # of other prompts: they stay as they are
+            if task.pairs == self.present.task.pairs:  # nothing is run again
+                experiment = experiment.with_metric(task.metric)
+            elif experiment.means is not None:  # of other prompts: they stay as they are
                 batch = task_batch(experiment.model, task, self._settings)
-                experiment = experiment.beside(batch)
+                experiment = experiment.beside(batch).with_metric(task.metric)
             else:
                 batch, experiment = run_pairs(experiment.model, task, self._settings, means=None)
         info = described(task, self._settings, experiment, self._notes)
-        return PairRuns(task, batch, experiment, info)
+        return PairRuns(task, batch, experiment, info, metric)
 
     def go_to(self, runs: PairRuns) -> None:
         """The session is at these from now on; those that it leaves are kept for a while."""
         if runs is self.present:
             return
         left, self.present = self.present, runs
-        self._kept.pop(runs.task.pairs, None)
-        self._kept[left.task.pairs] = left
+        self._kept.pop(_key(runs.task), None)
+        self._kept[_key(left.task)] = left
         while len(self._kept) > MOST_KEPT or sum(map(_bytes, self._kept.values())) > KEPT_BYTES:
             self._kept.popitem(last=False)
+
+
+def _key(task: Task) -> tuple[tuple[Pair, ...], str]:
+    return task.pairs, task.metric
 
 
 def _bytes(runs: PairRuns) -> int:

@@ -29,6 +29,7 @@ from workbench.session.history import History
 from workbench.session.journal import Journal
 from workbench.session.known_effects import Matrix
 from workbench.session.log import LogEntry
+from workbench.session.metric_choice import MetricChoice
 from workbench.session.open import Opened
 from workbench.session.pair_runs import PairRuns
 from workbench.session.place import PlaceFile
@@ -70,6 +71,7 @@ class Session(SessionHistory, Titled):
         expander: expands all that is open by a rule.
         pruner: drops the weakest of all kept edges.
         pairs: the pairs of prompts that it looks at, and trying others.
+        metric: what it measures by.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
         exported: the files written since it was opened.
 
@@ -125,6 +127,8 @@ class Session(SessionHistory, Titled):
         self.pruner = Pruner(*parts, shown=self._shown_result, carry_out=self._carry_out)
         how: dict[str, Any] = {"carry_out": self._carry_out, "exported": self.exported.append}
         self.pairs = PromptPairs(self._lock, lambda: self._seen, opened.settings, **how)
+        of_metric = (self._sets, opened.task.metric, lambda: self._seen)
+        self.metric = MetricChoice(*of_metric, carry_out=self._carry_out)
 
     @property
     def is_open(self) -> bool:

@@ -237,7 +237,7 @@ def resume_session(
             raise WorkbenchError(
                 f"The model {settings.model} has another shape now than when this session began."
             )
-        at = task_of(began.task, history.state.pairs)
+        at = task_of(began.task, history.state.pairs, history.state.metric)
         opened = open_engine(model, at, settings, say, began.task)
         return Session(
             opened,

@@ -40,6 +40,7 @@ class State:
         threshold: in units of the metric.
         dropped_nodes: for a node that was dropped as a whole, the edges that it had.
         pairs: all pairs of the session, those put aside among them.
+        metric: what is measured by; "" for the metric that the session began with.
         reference: what the circuit is compared with, if anything is. No part of a `Change`: it is
             set aside of undo and redo.
 
@@ -51,6 +52,7 @@ class State:
     dropped_nodes: DroppedNodes = field(default_factory=dict)
     reference: Reference | None = None
     pairs: PairSet = ()
+    metric: str = ""
 
     @classmethod
     def start(cls, graph: Graph, threshold: float, pairs: PairSet = ()) -> State:
@@ -113,6 +115,7 @@ class Change:
         threshold: before and after, None if it is the same.
         dropped_nodes: (node, before, after) of each entry that differs; None for no entry.
         pairs: of the set of pairs; None if it is the same.
+        metric: before and after, None if it is the same.
 
     Glossary: docs/glossary.md#change.
     """
@@ -126,6 +129,7 @@ class Change:
     threshold: tuple[float, float] | None = None
     dropped_nodes: tuple[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None], ...] = ()
     pairs: PairsChange | None = None
+    metric: tuple[str, str] | None = None
 
     @classmethod
     def between(cls, before: State, after: State) -> Change:
@@ -148,6 +152,7 @@ class Change:
             else (before.threshold, after.threshold),
             dropped_nodes=_differences(before.dropped_nodes, after.dropped_nodes),
             pairs=PairsChange.between(before.pairs, after.pairs),
+            metric=None if before.metric == after.metric else (before.metric, after.metric),
         )
 
     def __bool__(self) -> bool:
@@ -160,8 +165,8 @@ class Change:
 
     @property
     def edits_value(self) -> bool:
-        """It changes what the metric is of: the circuit, or the pairs."""
-        return self.edits_circuit or self.pairs is not None
+        """It changes what is measured: the circuit, the pairs, or the metric."""
+        return self.edits_circuit or self.pairs is not None or self.metric is not None
 
     def inverse(self) -> Change:
         """The change that takes this one back."""
@@ -177,6 +182,7 @@ class Change:
                 (node, after, before) for node, before, after in self.dropped_nodes
             ),
             pairs=self.pairs and self.pairs.inverse(),
+            metric=self.metric and (self.metric[1], self.metric[0]),
         )
 
     def apply(self, state: State) -> State:
@@ -230,6 +236,7 @@ class Change:
                 for node, before, after in self.dropped_nodes
             ],
             "pairs": self.pairs and self.pairs.to_json(),
+            "metric": self.metric and list(self.metric),
         }
         return {name: value for name, value in everything.items() if value}
 
@@ -241,7 +248,7 @@ class Change:
             if unknown:
                 raise WorkbenchError(f"A change has no field {sorted(unknown)[0]!r}.")
             groups, threshold = value.get("groups"), value.get("threshold")
-            pairs = value.get("pairs")
+            pairs, metric = value.get("pairs"), value.get("metric")
             return cls(
                 **{
                     name: strings(value.get(name, ()))
@@ -258,6 +265,7 @@ class Change:
                     for n, b, a in value.get(DROPPED_NODES, ())
                 ),
                 pairs=pairs and PairsChange.from_json(pairs),
+                metric=metric and (string(metric[0]), string(metric[1])),
             )
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
             raise WorkbenchError(f"This is not the record of a change: {error}.") from None
@@ -273,13 +281,16 @@ def after_all(state: State, changes: Iterable[Change], *, in_place: bool = False
     """
     circuit = state.circuit if in_place else state.circuit.copy()
     dropped, threshold, pairs = dict(state.dropped_nodes), state.threshold, state.pairs
+    metric = state.metric
     for change in changes:
         change._write_into(circuit, dropped)
         if change.threshold is not None:
             threshold = change.threshold[1]
         if change.pairs is not None:
             pairs = change.pairs.apply(pairs)
-    return State(circuit, threshold, dropped, state.reference, pairs)
+        if change.metric is not None:
+            metric = change.metric[1]
+    return State(circuit, threshold, dropped, state.reference, pairs, metric)
 
 
 def group_to_json(group: RoleGroup) -> dict[str, Any]:

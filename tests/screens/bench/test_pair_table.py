@@ -10,6 +10,8 @@ from screens.app import WorkbenchApp
 from screens.bench.pair_table import PairTable
 from screens.bench.screen import BenchScreen
 from screens.widgets.ask_path import AskPath
+from screens.widgets.copy_dialog import CopyDialog
+from screens.widgets.prompts import PromptsDialog
 from tests.screens.bench.test_bench import screen_text, settled
 from tests.support.tiny_sessions import tiny_session, until
 from workbench.session.session import Session
@@ -78,3 +80,19 @@ async def test_all_but_one_are_put_aside_and_come_back(tmp_path: Path) -> None:
         await pilot.press("u")
         await until(pilot, lambda: session.task.n_pairs == 4 and not table.pending)
         assert "[5 Pairs one by one]" in screen_text(app) or "[5 Pairs]" in screen_text(app)
+
+
+async def test_prompts_are_copied(tmp_path: Path) -> None:
+    session = tiny_session(tmp_path)
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("p", "right")
+        dialog = app.screen
+        assert isinstance(dialog, PromptsDialog)
+        found, pairs = dialog.copies(), session.by_pair.pairs
+        assert found.names[0] == ("clean", pairs[1].clean) and found.row == 1
+        assert [row[1] for row in found.tables[0].rows] == [pair.clean for pair in pairs]
+        await pilot.press("Y")
+        await pilot.pause()
+        assert isinstance(app.screen, CopyDialog)

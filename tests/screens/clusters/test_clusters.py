@@ -20,6 +20,7 @@ from screens.clusters.cluster_list import ClusterList
 from screens.clusters.screen import BELOW, LIST, ClustersScreen
 from screens.clusters.settings import ClusterSettings
 from screens.clusters.text import VIEWS, describe
+from screens.widgets.ask_path import AskPath
 from screens.widgets.choice import Choice
 from screens.widgets.dialogs import Export
 from tests.screens.bench.test_bench import screen_text, settled
@@ -302,3 +303,26 @@ async def test_clusters_are_copied_with_their_prompts(found: Session) -> None:
             assert prompt == held.result.prompt(pair - 1)
             assert answer == found.prompts(pair - 1).answers[0]
         assert copies.names == (("name", "cluster 1"),) and copies.row == 0
+
+
+async def test_a_cluster_is_split_off_as_a_session_of_its_own(
+    found: Session, tmp_path: Path
+) -> None:
+    app = WorkbenchApp(session=found)
+    held = found.clusterer.found()
+    every = held.batch.task.pairs
+    pairs = tuple(every[i] for i in held.clusters.clusters[0].pairs)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await opened(pilot)
+        await pilot.press("Z")
+        await until(pilot, lambda: isinstance(app.screen, AskPath))
+        app.screen.query_one(Input).value = str(tmp_path / "cluster.jsonl")
+        await pilot.press("enter")
+
+        def others() -> list[Session]:
+            return [session for session in app.sessions if session is not found]
+
+        await until(pilot, lambda: bool(others()), 30)
+        (other,) = others()
+        assert other.by_pair.pairs == pairs
+        assert other.loaded_model is found.loaded_model
