@@ -23,6 +23,7 @@ from torch import Tensor
 
 from workbench.circuits.graph import LOGITS
 from workbench.circuits.names import head_name, mlp_name
+from workbench.errors import WorkbenchError
 from workbench.readouts.activations import Activations, activations, mean_columns, place_of
 from workbench.readouts.results import (
     BIASES,
@@ -56,9 +57,16 @@ def direct_logit_attribution(
         run: `clean` or `corrupted`; the corrupted run's contributions sum to the corrupted metric.
 
     Raises:
-        WorkbenchError: if there is no such pair or run.
+        WorkbenchError: if there is no such pair or run, or pairs have no answers.
     """
     selections = activations(experiment, pair=pair, run=run)
+    if not all(
+        right and wrong for s in selections for right, wrong in zip(*s.answers(), strict=True)
+    ):
+        raise WorkbenchError(
+            "Attribution splits up the logit difference between answers and wrong answers, which "
+            "some of these pairs lack: give every pair both."
+        )
     n_pairs = sum(len(s.rows) for s in selections)
     sums = [_contributions(s) for s in selections]
     rows = {name: sum(float(s[name].sum()) for s in sums) / n_pairs for name in sums[0]}
