@@ -430,4 +430,4 @@ class PromptBench(Screen[None]):
 
 
 def _pass(nothing: object) -> None:
-    """Of no consequence: nothing is completed then, or not taken up again."""
+    """Of no consequence: without a vocabulary nothing is completed."""

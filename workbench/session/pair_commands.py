@@ -40,14 +40,14 @@ class PutAside(Command):
     """Pairs were put aside, or taken back; what is not aside is what means go over.
 
     Attributes:
-        numbers: of those put aside, then of those taken back, in words, from 1.
+        did: which, in words: "put aside pair 3".
     """
 
     kind = "put-aside"
-    numbers: str
+    did: str
 
     def describe(self) -> str:
-        return f"Pairs: {self.numbers}."
+        return f"{self.did[:1].upper()}{self.did[1:]}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,4 +58,4 @@ class RemovePairs(Command):
     numbers: str
 
     def describe(self) -> str:
-        return f"Removed pair {self.numbers}."
+        return f"Removed {self.numbers}."

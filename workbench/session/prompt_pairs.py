@@ -217,10 +217,10 @@ class PromptPairs:
                 pairs[index] = SetPair(self._get(state.pairs, index).pair, aside)
             return _with(state, tuple(pairs))
 
-        did = f"{_numbers(indices)} {'put aside' if aside else 'taken back'}"
+        did = f"{'put aside' if aside else 'took back'} {_numbers(indices)}"
         return self._carry_out(
             edit,
-            lambda change: PutAside(numbers=did, change=change),
+            lambda change: PutAside(did=did, change=change),
             "These pairs are put aside already." if aside else "None of these pairs is put aside.",
         )
 
@@ -232,10 +232,10 @@ class PromptPairs:
             chosen = [SetPair(one.pair, i != index) for i, one in enumerate(state.pairs)]
             return _with(state, tuple(chosen))
 
-        did = f"all but {index + 1} put aside"
+        did = f"put aside all pairs but {index + 1}"
         return self._carry_out(
             edit,
-            lambda change: PutAside(numbers=did, change=change),
+            lambda change: PutAside(did=did, change=change),
             "All other pairs are put aside already.",
         )
 
@@ -297,8 +297,9 @@ def _placed(state: State, index: int, new: Sequence[SetPair]) -> State:
 
 
 def _numbers(indices: Sequence[int]) -> str:
-    """Numbers of pairs from 1, for a sentence."""
+    """Pairs by their numbers from 1, for a sentence."""
     numbers = [str(index + 1) for index in indices]
+    which = "pair" if len(numbers) == 1 else "pairs"
     if len(numbers) > MOST_NAMED:
-        return f"{', '.join(numbers[:MOST_NAMED])} and {len(numbers) - MOST_NAMED} more"
-    return ", ".join(numbers)
+        return f"{which} {', '.join(numbers[:MOST_NAMED])} and {len(numbers) - MOST_NAMED} more"
+    return f"{which} {', '.join(numbers)}"
