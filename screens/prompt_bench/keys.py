@@ -18,7 +18,7 @@ LIST_ACTIONS = (
     Action("only", "O", "O", "only this",
            "Put all other pairs aside.", PAIRS, "Put all other pairs aside"),
     Action("new_pair", "plus", "+", "new", "Type a new pair.", PAIRS, "New pair"),
-    Action("duplicate", "b", "b", "duplicate",
+    Action("duplicate", "asterisk", "*", "duplicate",
            "Add a copy of the pair, to be changed.", PAIRS, "Duplicate the pair"),
     Action("remove", "minus,delete", "-", "remove",
            "Remove the pair from the set; undo brings it back.", PAIRS, "Remove the pair"),

@@ -430,4 +430,4 @@ class PromptBench(Screen[None]):
 
 
 def _pass(nothing: object) -> None:
-    """Of no consequence: without a vocabulary nothing is completed, without a file not resumed."""
+    """Of no consequence: without a vocabulary nothing is completed."""

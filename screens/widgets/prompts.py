@@ -68,7 +68,7 @@ def draw_columns(both: Sequence[tuple[str | None, str | None]], width: int) -> T
                     text.append(fit("" if same[i] else "^" * cells, cells + 1), "bold")
             text.append("\n")
         start = end
-    text.rstrip()
+    text.right_crop(1)
     return text
 
 
@@ -156,8 +156,6 @@ class PromptsDialog(Dialog[None]):
         lines.append(
             "A BOS token stands before every prompt." if task.bos else "No BOS token is prepended."
         )
-        if task.dropped:
-            lines.append(f"{task.dropped} pairs whose prompts differ in token length were dropped.")
         lines += [one_line(note) for note in task.notes]
         lines += [f"Warning: {one_line(warning)}" for warning in task.warnings]
         return Text("\n".join(lines))

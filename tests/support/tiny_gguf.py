@@ -25,13 +25,21 @@ def byte_characters() -> list[str]:
 
 
 def write_tiny_gguf(
-    path: Path, *, seed: int = 0, architecture: str = "llama", rope_freqs: bool = False
+    path: Path,
+    *,
+    seed: int = 0,
+    architecture: str = "llama",
+    rope_freqs: bool = False,
+    parts: int = 1,
 ) -> Path:
     """Write a Llama of two layers, its matrices in Q8_0, and return its path."""
     generator = np.random.default_rng(seed)
     tokens = [*byte_characters(), *(merge.replace(" ", "") for merge in MERGES), END]
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name("tiny")
+    if parts > 1:
+        writer.add_uint16("split.no", 0)
+        writer.add_uint16("split.count", parts)
     writer.add_context_length(64)
     writer.add_embedding_length(D_MODEL)
     writer.add_block_count(LAYERS)

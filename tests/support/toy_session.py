@@ -134,6 +134,9 @@ class ToyEngine:
     def forget(self) -> None:
         pass
 
+    def use(self, batch: Any, experiment: Any) -> None:
+        assert (batch, experiment) == (self.batch, self.experiment), "it knows no other pairs"
+
     def effects(
         self, circuit: Circuit, edges: list[str], kind: str, cancel: Any
     ) -> Generator[tuple[list[str], list[float]], None, None]:
@@ -150,7 +153,7 @@ class ToyEngine:
     def scratch(self, circuit: Circuit) -> ToyScratch:
         return ToyScratch(self, circuit)
 
-    def score(self, circuit: Circuit) -> Scores:
+    def score(self, circuit: Circuit, experiment: Any = None) -> Scores:
         return self._score(circuit)
 
     def if_toggled(self, circuit: Circuit, edge: str, *, close: bool) -> tuple[float, float | None]:

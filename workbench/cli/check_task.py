@@ -1,4 +1,4 @@
-"""`workbench tasks --check FILE`: all that is found of a task file, every pair that is refused."""
+"""`workbench tasks --check FILE`: all that is found of a task file, pair by pair."""
 
 from __future__ import annotations
 

@@ -30,13 +30,19 @@ def as_text(score: CircuitScore) -> None:
         + (f" ({score.dropped} dropped)" if score.dropped else "")
     )
     line(f"metric        {score.metric}: {score.metric_definition}")
-    line(f"clean         {score.clean:.6g}   accuracy {score.clean_accuracy:.3f}")
+    line(f"clean         {score.clean:.6g}   accuracy {_share(score.clean_accuracy)}")
     line(f"corrupted     {score.corrupted:.6g}")
-    line(f"circuit       {score.circuit:.6g}   accuracy {score.accuracy:.3f}, KL {score.kl:.4g}")
+    accuracy = _share(score.accuracy)
+    line(f"circuit       {score.circuit:.6g}   accuracy {accuracy}, KL {score.kl:.4g}")
     line(f"faithfulness  {share}")
     line(f"edges         {score.edges:,} of {score.all_edges:,}")
     line(f"nodes         {score.nodes:,} of {score.all_nodes:,}")
     line(f"circuit is    {state}")
+
+
+def _share(value: float) -> str:
+    """An accuracy; none where no pair has answers."""
+    return "none" if math.isnan(value) else f"{value:.3f}"
 
 
 def comparison_as_text(comparison: Comparison) -> None:

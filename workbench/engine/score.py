@@ -33,7 +33,7 @@ class CircuitScore:
         clean_accuracy: the same in the clean run.
         kl: mean over pairs of KL(model || circuit) at the last position, summed over the
             vocabulary, in nats.
-        pairs, dropped: pairs used; pairs left out for their unequal lengths.
+        pairs, dropped: pairs used; pairs left out, which could not be.
         metric, metric_definition, ablation: what was measured and how.
         bos: whether a BOS token stood before the prompts.
         model, task, device, dtype: on what.

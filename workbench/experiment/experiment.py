@@ -16,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.errors import WorkbenchError
 from workbench.experiment.ablated_run import record_ablated
 from workbench.experiment.ablations import ABLATIONS, PATCHING, check_ablation
 from workbench.experiment.faithfulness import faithfulness
 from workbench.experiment.means import Means, means_over
-from workbench.metrics.catalogue import check_metric
+from workbench.metrics.catalogue import check_metric, find_metric
 from workbench.metrics.metric import Answers, Metric
 from workbench.transformer.recording import Recording, record, record_together
 
@@ -201,9 +202,20 @@ class Experiment:
         )
 
     def with_metric(self, metric: str) -> Experiment:
-        """The same runs scored by another metric; nothing is run again."""
+        """The same runs scored by another metric; nothing is run again.
+
+        Raises:
+            WorkbenchError: there is no such metric, or the pairs lack the answers that it reads.
+        """
         if metric == self.metric_name:
             return self
+        kind, groups = find_metric(metric), self.batch.groups
+        sides = ((kind.answers, "answers"), (kind.wrong_answers, "wrong_answers"))
+        for needed, side in sides:
+            if needed and not all(all(getattr(group, side)) for group in groups):
+                raise WorkbenchError(
+                    f"The metric {kind.name} needs {side.replace('_', ' ')}, which some pairs lack."
+                )
         other = copy.copy(self)
         other.metric_name = check_metric(metric)
         other.metrics = [one.named(metric) for one in self.metrics]

@@ -173,16 +173,21 @@ class Metric:
         return self.correct(logits)
 
     def logit_difference(self, logits: Tensor) -> Tensor:
-        """[pair, alternative] of logits [pair, alternative, vocabulary]."""
+        """[pair, alternative] of logits [pair, alternative, vocabulary].
+
+        Not a number where there are no answers, or no wrong ones.
+        """
 
         def mean(ids: Tensor, weight: Tensor) -> Tensor:
             return (_pick(logits, ids) * weight[:, None]).sum(-1) / weight.sum(-1)[:, None].clamp(
                 min=1
             )
 
-        return mean(self.answers.right, self.answers.right_weight) - mean(
+        difference = mean(self.answers.right, self.answers.right_weight) - mean(
             self.answers.wrong, self.answers.wrong_weight
         )
+        sides = self.answers.right_weight.sum(-1), self.answers.wrong_weight.sum(-1)
+        return difference.masked_fill(((sides[0] * sides[1]) == 0)[:, None], float("nan"))
 
     def kl(self, logits: Tensor) -> Tensor:
         """KL(model || these logits) [pair, alternative], summed over the vocabulary, in nats."""

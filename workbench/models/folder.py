@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,14 +18,15 @@ import torch
 from workbench.base.failures import is_memory_error, memory_errors
 from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
+from workbench.models.source import ADAPTER_CONFIG
 from workbench.models.transformers_access import require_no_kernels, tokenizer_of, weights_of
 from workbench.models.transformers_progress import quiet_transformers
 from workbench.transformer.families.catalogue import FAMILIES
 from workbench.transformer.families.supported import require_supported
 from workbench.transformer.torch_modules import set_buffer
 
-ADAPTER_CONFIG = "adapter_config.json"
-"""Lies beside the weights of an adapter, as peft saves one."""
+WRAPPERS = ("_orig_mod.module.", "module._orig_mod.", "_orig_mod.", "module.")
+"""What torch.compile and DistributedDataParallel put before the names of weights."""
 
 # Any one of these is the heart of a tokenizer.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
@@ -82,11 +84,28 @@ def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> t
                 ) from error
     missing = sorted(report["missing_keys"])
     if missing:
+        prefix = _prefix(missing, report.get("unexpected_keys", ()))
+        if prefix:
+            raise WorkbenchError(
+                f"The weights of {name} carry {prefix!r} before every name, as a model wrapped by "
+                "torch.compile or for several GPUs is saved: take it off the names, or save the "
+                "model that was wrapped."
+            )
         raise WorkbenchError(
             f"The weights of {name} are not whole: {len(missing)} of them are not in the files, "
             f"{missing[0]} for one."
         )
     return model, tokenizer
+
+
+def _prefix(missing: list[str], unexpected: Iterable[str]) -> str:
+    """What stands before the names of weights that are there otherwise; empty for nothing."""
+    there = sorted(unexpected)
+    for prefix in WRAPPERS:
+        bare = {key.removeprefix(prefix) for key in there if key.startswith(prefix)}
+        if bare & set(missing):
+            return prefix
+    return ""
 
 
 def read_config(folder: Path, name: str) -> SimpleNamespace:

@@ -76,11 +76,14 @@ def check_gguf(path: Path, name: str, say: Progress) -> None:
     say("Reading the GGUF file's head", None)
     try:
         reader = GGUFReader(path)
+        _refuse_part(reader, path)
         architecture = str(reader.fields["general.architecture"].contents())
         end = max((int(t.data_offset) + int(t.n_bytes) for t in reader.tensors), default=0)
         names = {tensor.name for tensor in reader.tensors}
         scaling = reader.fields.get(f"{architecture}.rope.scaling.type")
         scaled = scaling is not None and str(scaling.contents()) != "none"
+    except WorkbenchError:
+        raise
     except Exception as error:
         # The reader fails in many ways on a cut or altered file, none of them its own exception.
         raise WorkbenchError(
@@ -100,6 +103,18 @@ def check_gguf(path: Path, name: str, say: Progress) -> None:
             "files, so that every number would be wrong; load the model in "
             "transformers' format instead."
         )
+
+
+def _refuse_part(reader: Any, path: Path) -> None:
+    """Refuse a part of a model that was cut; those after the first name no family."""
+    count, number = (reader.fields.get(f"split.{name}") for name in ("count", "no"))
+    if count is None or int(count.contents()) < 2:
+        return
+    which = "a part" if number is None else f"part {int(number.contents()) + 1}"
+    raise WorkbenchError(
+        f"{path} is {which} of {int(count.contents())}: put them together with `llama-gguf-split "
+        "--merge FIRST_PART WHOLE.gguf` and name that file."
+    )
 
 
 def _convert(path: Path, name: str, say: Progress) -> tuple[Any, Any]:

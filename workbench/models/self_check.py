@@ -99,6 +99,8 @@ def self_check(
         tokens=tokens.shape[1],
         passes=PASSES,
     )
+    if not bool(expected.isfinite().all()):
+        raise WorkbenchError(_not_finite(hf_model, name, parts.dtype))
     # A NaN is never within the tolerance.
     if not check.passed:
         where = _first_difference(hf_model, recording, tokens, check)
@@ -108,6 +110,18 @@ def self_check(
             "analysed, please report it."
         )
     return check
+
+
+def _not_finite(hf_model: Any, name: str, dtype: torch.dtype) -> str:
+    """Why a model's own logits are not finite, in a sentence."""
+    for key, weight in hf_model.named_parameters():
+        if not bool(weight.isfinite().all()):
+            return f"The weights of {name} hold NaN or infinity ({key}): fetch or train it anew."
+    short = str(dtype).removeprefix("torch.")
+    advice = (
+        "check its configuration" if dtype == torch.float32 else "try --dtype bfloat16 or float32"
+    )
+    return f"The logits of {name} itself are not finite in {short}: {advice}."
 
 
 def _beyond_window(hf_model: Any, parts: ModelParts) -> int:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from workbench.base.text import printable
 from workbench.errors import WorkbenchError
 from workbench.models.bundled import KNOWN, POCKET, BundledModel
 
 # A hub id: `gpt2` or `owner/name`, in the characters the hub allows.
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
+
+ADAPTER_CONFIG = "adapter_config.json"
+"""Lies beside the weights of an adapter, as peft saves one."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +145,24 @@ def _folder(name: str, path: Path) -> ModelSource:
         raise WorkbenchError(
             f"The folder {name} holds {len(ggufs)} .gguf files: name the one you mean."
         )
+    if (path / ADAPTER_CONFIG).is_file():
+        raise WorkbenchError(
+            f"The folder {name} holds an adapter{_base_of(path / ADAPTER_CONFIG)}, not a whole "
+            "model: merge it into its base model (peft: merge_and_unload, then save_pretrained) "
+            "and name that folder."
+        )
     raise WorkbenchError(
         f"The folder {name} is no model: it holds no config.json and no .gguf file."
     )
+
+
+def _base_of(config: Path) -> str:
+    """Which model an adapter is for, as far as its configuration says."""
+    try:
+        base = json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return f" for {printable(base)}" if isinstance(base, str) and base else ""
 
 
 def _file(name: str, path: Path) -> ModelSource:

@@ -22,6 +22,7 @@ from workbench.models.cache import CacheEntry
 from workbench.models.source import find_model
 from workbench.prompts.checks import Needs, check_pairs, counted_reasons, warned
 from workbench.prompts.encoding import Encoding
+from workbench.prompts.files import hub
 from workbench.prompts.task_catalogue import find_task
 
 TOKENIZER_FILE = "tokenizer.json"
@@ -87,6 +88,9 @@ def preview_task(
     Raises:
         WorkbenchError: the model or task is not to be found, or the task cannot be made so.
     """
+    if hub.is_address(task) and hub.known_file(task) is None:
+        # Nothing is fetched while somebody types.
+        raise WorkbenchError("It is fetched from the hub when it is opened, and shown then.")
     tokenizer = find_tokenizer(model, revision)
     generated = find_task(task) is not None
     # More pairs of a seed begin with the same pairs, so only those that are shown are made.

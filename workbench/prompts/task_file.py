@@ -34,6 +34,7 @@ DEFAULT_PAIRS = 32
 FIELDS = ("clean", "corrupted", "answers", "wrong_answers")
 # Far beyond any task; above it the file was surely meant for something else.
 MAX_BYTES = 100 * 2**20
+MAX_PAIRS = 200_000
 # More labels than this make no curve; the answer space is then left empty.
 MAX_ANSWER_SPACE = 200
 # Characters of a path, and names of columns, that a message shows.
@@ -248,6 +249,8 @@ def read_file(
         place = place.expanduser()
     source = str(path) if hub.is_address(str(path)) else str(place.absolute())
     records = _records(place, _raw(place))
+    if len(records.records) > MAX_PAIRS:
+        raise WorkbenchError(f"{_name(place)} has more than {MAX_PAIRS:,} pairs: split it.")
     try:
         dialect, columns = dialect_of(_usual_names(records.records))
     except WorkbenchError as error:

@@ -304,3 +304,28 @@ async def test_what_does_not_load_is_a_sentence_on_setup(
         if isinstance(error, KeyError):
             log = own_folder / "state" / "workbench.log"
             assert "KeyError" in log.read_text()
+
+
+async def test_what_is_read_of_a_file_and_what_is_amiss(
+    opened: list[ExperimentSettings], tmp_path: Path, model: Path
+) -> None:
+    header = "clean;corrupted;answers;wrong_answers"
+    rows = ["The war ;The keys ; to; and", "The war;The;to; and", "The war;The keys; to; and"]
+    task = tmp_path / "excel.csv"
+    task.write_text("\n".join([header, *rows, ";;;"]))
+    async with WorkbenchApp().run_test(size=(160, 48)) as pilot:
+        setup = await settled(pilot)
+        setup.query_one("#model", Input).value = str(model)
+        setup.query_one("#task", Input).value = str(task)
+        await until(pilot, lambda: setup.quiet and "excel.csv" in prompts(setup))
+        shown = prompts(setup)
+        assert "3 pairs in excel.csv, a table parted by semicolons: texts." in shown
+        assert "1 of 3 pairs cannot be used (1 whose prompts differ in token length)" in shown
+        assert "choose 'drop all'. Pair 2: the prompts differ in token length, 2 and 1" in shown
+        assert "Warning: Pairs whose prompt ends in a space: 1 of 2" in shown
+        setup.query_one("#mismatch", Choice).focus()
+        await pilot.press("left")
+        await until(pilot, lambda: setup.quiet and "length): left out." in prompts(setup))
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: bool(opened))
+        assert opened[-1].drop_bad and opened[-1].mismatch == "refuse"

@@ -119,7 +119,7 @@ def test_everything_is_said(page: str) -> None:
         "an AND hides it from denoising",
         "2.6.0",
         "2026-01-02T03:04:05+00:00",
-        "1 dropped for unequal lengths",
+        "1 left out, which could not be used",
         "In 12 of them there is no faithfulness",
         "The model hardly does this task.",
     ):

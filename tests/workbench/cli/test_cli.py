@@ -566,3 +566,46 @@ def test_an_empty_circuit_is_not_evaluated_without_a_word(
     save_circuit(Circuit.empty(GRAPH), tmp_path / "empty.json")
     code, _, err = run("evaluate", model, "ioi", tmp_path / "empty.json", "--pairs", 2)
     assert code == 0 and "keeps no edge" in err
+
+
+def test_a_task_file_is_checked_pair_by_pair(run: Run, model: Path, task: Path) -> None:
+    bad = {"clean": "Mary went", "corrupted": "Mary went", "answers": " a b", "wrong_answers": " a"}
+    spaced = {"clean": "Mary ", "corrupted": "John ", "answers": " a", "wrong_answers": " the"}
+    lines = [json.dumps(record) for record in (bad, {"clean": "x"}, spaced)]
+    task.write_text("\n".join([task.read_text(), *lines]))
+    code, out, _ = run("tasks", "--check", task, "--model", model)
+    assert code == console.EXIT_USER
+    assert "4 of 6 pairs can be used" in out
+    assert "line 4: The prompts are the same tokens" in out
+    assert "line 4: The answer ' a b' is " in out
+    assert "line 5: corrupted is missing".casefold() in out.casefold()
+    assert "warning       Pairs whose prompt ends in a space: 1 of 4; in pair 4" in out
+    told = json.loads(run("tasks", "--check", task, "--model", model, "--json")[1])
+    assert (told["pairs"], told["usable"], len(told["refused"])) == (6, 4, 3)
+    assert told["left_out"] == {"same": 1, "record": 1}
+    # Without a model only what needs none is said.
+    assert (
+        "5 of 6 pairs can be used, as far as no model is asked" in run("tasks", "--check", task)[1]
+    )
+    assert "corrupted" not in json.loads(
+        run("tasks", "--check", task, "--ablation", "zero", "--metric", "kl", "--json")[1]
+    )["left_out"]  # fmt: skip
+    for wrong in (("tasks", "--check", "ioi"), ("tasks", "--model", model)):
+        assert run(*wrong)[0] == console.EXIT_USER
+
+
+def test_what_is_left_out_is_said_and_counted(
+    run: Run, model: Path, task: Path, circuit: Path
+) -> None:
+    task.write_text(task.read_text() + '\n{"clean": "John went to"}\n')
+    arguments = ("evaluate", model, task, circuit)
+    code, _, err = run(*arguments)
+    assert code == console.EXIT_USER and "--drop-bad" in the_sentence(err)
+    code, out, err = run(*arguments, "--drop-bad", "--json")
+    assert (code, json.loads(out)["pairs"], json.loads(out)["dropped"]) == (0, 3, 1)
+    assert (
+        "workbench: 4 pairs in pairs.jsonl, JSON Lines: texts. 1 of 4 left out: 1 with a field "
+        "that is missing or of the wrong kind.\n"
+    ) in err
+    for sentence in json.loads(out)["warnings"]:
+        assert f"workbench: warning: {sentence}\n" in err

@@ -249,6 +249,12 @@ def test_families_and_positions_that_would_not_be_exact(tmp_path: Path) -> None:
     assert "rotary" in refusal(scaled)
 
 
+def test_a_part_of_a_model(tmp_path: Path) -> None:
+    part = write_tiny_gguf(tmp_path / "model-00001-of-00002.gguf", parts=2)
+    with pytest.raises(WorkbenchError, match="is part 1 of 2: put them together"):
+        load_model(str(part))
+
+
 def test_no_network(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[Any] = []
 

@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.support.paths import ROOT
 from tests.support.tiny_models import tiny_llama
 from workbench.errors import WorkbenchError
 from workbench.models.model import Model, load_model
+from workbench.models.source import find_model
 
 pytestmark = pytest.mark.dependencies
 
@@ -199,3 +201,32 @@ def test_transformers_is_asked_in_one_place() -> None:
         if ".from_pretrained(" in path.read_text(encoding="utf-8")
     ]
     assert reading == ["workbench/models/transformers_access.py"]
+
+
+def test_a_folder_that_holds_an_adapter_alone(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "some/base"}')
+    with pytest.raises(WorkbenchError, match="holds an adapter for some/base, not a whole model"):
+        find_model(str(tmp_path))
+    (tmp_path / "adapter_config.json").write_text("[]")
+    with pytest.raises(WorkbenchError, match="holds an adapter, not a whole model"):
+        find_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module."])
+def test_weights_of_a_wrapped_model(tmp_path: Path, prefix: str) -> None:
+    model, tokenizer = tiny_llama()
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    weights = load_file(path)
+    save_file({prefix + name: value for name, value in weights.items()}, path, {"format": "pt"})
+    with pytest.raises(WorkbenchError, match=f"carry '{prefix}' before every name"):
+        load_model(str(tmp_path), device="cpu")
+
+
+def test_weights_that_hold_nan() -> None:
+    model, tokenizer = tiny_llama()
+    with torch.no_grad():
+        model.model.layers[1].mlp.down_proj.weight[0, 0] = float("nan")
+    with pytest.raises(WorkbenchError, match=r"NaN or infinity \(model.layers.1.mlp.down_proj.wei"):
+        Model.from_hf(model, tokenizer)

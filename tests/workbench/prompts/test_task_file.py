@@ -152,10 +152,8 @@ def test_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_field_is_named_with_its_line(tmp_path: Path, missing: str) -> None:
     record = {name: value for name, value in KEYS.items() if name != missing}
     message = refused(written(tmp_path, lines(KEYS) + "\n" + lines(record)))
-    assert message == (
-        f"mine.jsonl, line 3: {missing} is missing: mend it, or have such pairs left out "
-        "(--drop-bad)."
-    )
+    assert message.startswith(f"mine.jsonl, line 3: {missing} is missing")
+    assert message.endswith(": mend it, or have such pairs left out (--drop-bad).")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +209,7 @@ def test_json_that_is_broken_in_the_middle(tmp_path: Path) -> None:
 def test_a_prompt_of_autocircuit_s_dataset_is_numbered(tmp_path: Path) -> None:
     right = {"clean": "a", "corrupt": "b", "answers": ["x"], "wrong_answers": ["y"]}
     path = written(tmp_path, json.dumps({"prompts": [right, KEYS]}), "ioi.json")
-    assert refused(path).startswith("ioi.json, prompt 2: corrupt is missing: ")
+    assert refused(path).startswith("ioi.json, prompt 2: corrupt is missing")
     assert "`prompts` has to be a list" in refused(written(tmp_path, '{"prompts": 3}', "a.json"))
 
 
@@ -286,6 +284,8 @@ def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(task_file, "MAX_BYTES", 2**20)
     path = written(tmp_path, lines(KEYS) * 10_000)
     assert "larger than 1 MiB" in refused(path)
+    monkeypatch.setattr(task_file, "MAX_PAIRS", 3)
+    assert "more than 3 pairs" in refused(written(tmp_path, lines(KEYS) * 4))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -182,7 +182,7 @@ def _setting(assessment: Assessment) -> Iterator[Block]:
     ablation = origin["ablation"]
     kind = ablation if isinstance(ablation, str) else ablation["name"]
     over = "" if isinstance(ablation, str) else f", means over {ablation['means_from']['task']}"
-    dropped = f", {task['dropped']} dropped for unequal lengths" if task["dropped"] else ""
+    dropped = f", {task['dropped']} left out, which could not be used" if task["dropped"] else ""
     yield Heading("What was measured", 2)
     yield Table(
         ("", ""),

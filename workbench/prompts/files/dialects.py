@@ -134,7 +134,12 @@ def _prompts(record: Record, reading: Reading) -> tuple[str, str]:
         value = record.fields.get(name) if name else None
         usable = isinstance(value, str) and bool(value)
         return clean, _prompt(record, name, "corrupted") if usable else clean
-    return clean, _prompt(record, reading.columns.corrupted, "corrupted")
+    try:
+        return clean, _prompt(record, reading.columns.corrupted, "corrupted")
+    except CellError as error:
+        if str(error).endswith("is missing"):
+            raise CellError(f"{error}, which --ablation zero does without") from None
+        raise
 
 
 def _prompt(record: Record, name: str, role: str) -> str:

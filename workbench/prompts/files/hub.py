@@ -25,6 +25,18 @@ def is_address(name: str) -> bool:
     return name.startswith(SCHEME)
 
 
+def known_file(name: str) -> Path | None:
+    """A file of the hub that was fetched before; None if it was not, or the name is none."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = ADDRESS.fullmatch(name)
+    if found is None:
+        return None
+    repo, file, revision = found["repo"], found["file"], found["revision"]
+    here = try_to_load_from_cache(repo, file, revision=revision, repo_type="dataset")
+    return Path(here) if isinstance(here, str) else None
+
+
 def local_file(name: str) -> Path | None:
     """Where a file of the hub lies on this machine, fetched if need be; None for other names.
 
@@ -40,16 +52,13 @@ def local_file(name: str) -> Path | None:
             f"{printable(name)} is no file of a data set of the hub: write "
             "hf://datasets/OWNER/NAME/FILE."
         )
-    return _fetched(found["repo"], found["file"], found["revision"])
+    return known_file(name) or _fetched(found["repo"], found["file"], found["revision"])
 
 
 def _fetched(repo: str, file: str, revision: str | None) -> Path:
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import logging
 
-    here = try_to_load_from_cache(repo, file, revision=revision, repo_type="dataset")
-    if isinstance(here, str):
-        return Path(here)
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     try:

@@ -14,9 +14,6 @@ from workbench.prompts.files.records import Record, Records, plain_name
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 """What parts columns, with the word for it; a comma where nothing speaks for another."""
 
-INDEX = re.compile(r"unnamed:_\d+|level_\d+|index")
-"""How pandas calls a column of row numbers when it reads it back."""
-
 
 def table(name: str, text: str, suffix: str, known: Callable[[str], bool]) -> Records:
     """The rows of a table as records.
