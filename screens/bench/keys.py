@@ -101,7 +101,7 @@ ACTIONS = scoped("bench", (
     Action("app.prompt_bench", "ctrl+y", "^y", "prompt bench",
            "Type a pair of prompts: what the model and the circuit make of it. From anywhere.",
            VIEW, "The prompt bench"),
-    Action("metric", "asterisk", "*", "metric",
+    Action("metric", "number_sign", "#", "metric",
            "Measure by another metric; nothing is run again, and undo goes back.", VIEW,
            "Metric that is measured by"),
     Action("go_on", "I", "I", "go on",

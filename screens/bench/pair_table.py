@@ -56,8 +56,8 @@ COLUMNS = (
            lambda row: _share(row.faithfulness), falling=False),
     Column("model", 8, lambda row: row.clean, lambda row: signed(row.clean, 3)),
     Column("circuit", 8, lambda row: row.circuit, lambda row: signed(row.circuit, 3)),
-    Column("rank", 6, lambda row: row.model_rank, lambda row: f"{row.model_rank}"),
-    Column("in c.", 6, lambda row: row.circuit_rank, lambda row: f"{row.circuit_rank}"),
+    Column("rank", 6, lambda row: row.model_rank, lambda row: str(row.model_rank or ABSENT)),
+    Column("in c.", 6, lambda row: row.circuit_rank, lambda row: str(row.circuit_rank or ABSENT)),
 )  # fmt: skip
 TOKEN, SHORT_TOKEN = 10, 7
 """Cells of a likeliest token, and where there is little room."""

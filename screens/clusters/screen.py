@@ -178,7 +178,7 @@ class ClustersScreen(PaneSearch, Screen[None]):
         return (
             f"Clusters  {len(found.clusters)} {number_words(found)}, {found.algorithm} · "
             f"{asked.method}, {count(asked.edges)} edges · {seconds(held.seconds)}"
-            f"{' · of other pairs' if self.clusterer.is_old else ''}"
+            f"{' · of other pairs or metric' if self.clusterer.is_old else ''}"
         )
 
     def copies(self) -> Copies:

@@ -22,7 +22,7 @@ class PairRow:
             round of a metric that is better when small.
         faithfulness: of this pair alone; None where its two prompts hardly differ.
         model_rank, circuit_rank: of its best answer in the vocabulary, 1 for the likeliest; of
-            several with the same logit all have the best rank.
+            several with the same logit all have the best rank; 0 where it has no answer.
         model_top, circuit_top: the likeliest token of each.
 
     Glossary: docs/glossary.md#shortfall.

@@ -89,4 +89,4 @@ def _ranks(logits: Tensor, answers: Sequence[tuple[int, ...]]) -> list[int]:
         ]
     )
     ranks: list[int] = ((logits > best[:, None]).sum(-1) + 1).tolist()
-    return ranks
+    return [rank if ids else 0 for rank, ids in zip(ranks, answers, strict=True)]

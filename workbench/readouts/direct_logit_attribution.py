@@ -80,20 +80,13 @@ def direct_logit_attribution(
         target: what is asked about in place of the answers; see `readouts.target.find_target`.
 
     Raises:
-        WorkbenchError: if there is no such pair, position or run, or pairs have no answers and
-            no target is named.
+        WorkbenchError: if there is no such pair, position or run, or pairs have no answers.
     """
     rows: dict[str, float] = {}
     total = 0.0
     for sign, read in each_run(experiment, run, position=position, pair=pair, target=target):
         selections = [selection.read_by_logits() for selection in read]
-        if target is None and not all(
-            right and wrong for s in selections for right, wrong in zip(*s.answers(), strict=True)
-        ):
-            raise WorkbenchError(
-                "Attribution splits up the logit difference between answers and wrong answers, "
-                "which some of these pairs lack: give every pair both, or name a target."
-            )
+        _check_answers(selections, target)
         share = sign / sum(len(s.rows) for s in selections)
         for selection in selections:
             for name, values in _contributions(selection).items():
@@ -105,6 +98,17 @@ def direct_logit_attribution(
         place=place_of(experiment, LOGITS, position, pair, run, target),
         definition=_definition(experiment, run, target),
     )
+
+
+def _check_answers(selections: list[Activations], target: Target | None) -> None:
+    """Refuse pairs that lack what is asked about; a token alone is against all of them."""
+    alone = target is not None and target.is_alone
+    every = (row for s in selections for row in zip(*s.answers(), strict=True))
+    if not all(right and (wrong or alone) for right, wrong in every):
+        raise WorkbenchError(
+            "Attribution splits up the logit difference between answers and wrong answers, which "
+            "some of these pairs lack: give every pair both, or name a target token."
+        )
 
 
 def _definition(experiment: Experiment, run: RunChoice, target: Target | None) -> str:

@@ -82,13 +82,14 @@ def residual_lens(
     n_pairs = sum(len(selection.rows) for selection in runs[0][1])
     widest = max(len(selection.rows) for _, selection in read)
     at_once = max(1, MAX_LOGITS // (widest * experiment.model.parts.w_u.shape[1]))
+    alone = target is not None and target.is_alone
     n_depths = experiment.model.graph.n_layers + 1
     rows: list[ResidualRow] = []
     for first in range(0, n_depths, at_once):
         depths = range(first, min(first + at_once, n_depths))
         with turn():
             reads = [
-                [sign * total for total in _read(selection, metric, depths)]
+                [sign * total for total in _read(selection, metric, depths, alone)]
                 for (sign, selection), metric in zip(read, metrics, strict=True)
             ]
         probabilities, values, differences = (
@@ -113,13 +114,18 @@ def _definition(run: RunChoice) -> str:
 
 
 @torch.no_grad()
-def _read(selection: Activations, metric: Metric, depths: range) -> tuple[Tensor, Tensor, Tensor]:
+def _read(
+    selection: Activations, metric: Metric, depths: range, alone: bool
+) -> tuple[Tensor, Tensor, Tensor]:
     """Sums over pairs: probabilities [depth, vocabulary], metric and logit difference [depth]."""
     residual = torch.stack([selection.residual(depth) for depth in depths], dim=1)
     logits = unembed(selection.parts, residual)
-    differences = metric.logit_difference(logits).float().sum(0)
-    if not all(selection.wrong):  # what is asked about stands against the mean of all
-        differences = differences - logits.float().mean(-1).sum(0)
+    if alone:
+        named = metric.answers.right[:, None].expand(-1, logits.shape[1], -1)
+        differences = logits.gather(-1, named).float().mean(-1) - logits.float().mean(-1)
+    else:
+        differences = metric.logit_difference(logits).float()
+    differences = differences.sum(0)
     values = differences
     if metric.name != "logit_diff":
         values = metric.of_residual(residual).float().sum(0)

@@ -52,6 +52,11 @@ class Target:
         return list(right), list(wrong)
 
     @property
+    def is_alone(self) -> bool:
+        """Tokens are asked about that stand against the whole vocabulary."""
+        return self.answers is not None and self.distractors is None
+
+    @property
     def sides(self) -> tuple[str, str]:
         """Each side for people: `' Paris'`, `' Rome'`, or `vocabulary`."""
         right = "answers" if self.answers is None else _words(self.answers)

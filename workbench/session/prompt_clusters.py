@@ -110,6 +110,7 @@ class PromptClusterer:
         self._seed = max(0, seed)
         self._carry_out = carry_out
         self._exported = exported
+        self._metric = ""  # that they were found by
         self.held: ClusterResult | None = None
 
     def methods(self) -> list[Method]:
@@ -126,8 +127,11 @@ class PromptClusterer:
 
     @property
     def is_old(self) -> bool:
-        """What is held are clusters of other pairs than the session is at now."""
-        return self.held is not None and self.held.batch.task.pairs != self._engine.batch.task.pairs
+        """What is held are clusters of other pairs, or by another metric, than there are now."""
+        if self.held is None:
+            return False
+        other_pairs = self.held.batch.task.pairs != self._engine.batch.task.pairs
+        return other_pairs or self._metric != self._engine.experiment.metric_name
 
     def take(self, number: int) -> Status:
         """Replace the circuit by that of a cluster. It is closed; groups and notes stay.
@@ -182,5 +186,6 @@ class PromptClusterer:
             check_pairs(experiment.n_pairs, request.k)
             work = clusters_of(experiment, checked, self._seed)
         result = finish_in_background(self._lock, work, cancel, on_piece)
+        self._metric = experiment.metric_name
         self.held = ClusterResult(request, result, perf_counter() - started, experiment.batch)
         return self.held

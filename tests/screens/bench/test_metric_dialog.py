@@ -14,7 +14,7 @@ async def test_the_metric_is_chosen_and_taken_back(tmp_path: Path) -> None:
     app = WorkbenchApp(session=session)
     async with app.run_test(size=(100, 30)) as pilot:
         await settled(pilot)
-        await pilot.press("asterisk", "right", "enter")
+        await pilot.press("number_sign", "right", "enter")
         await until(pilot, lambda: session.metric.name == "prob_diff")
         await until(pilot, lambda: "prob_diff: model" in screen_text(app))
         await pilot.press("u")

@@ -334,8 +334,9 @@ class FamilyReference:
             for p, own in zip(projections, put_out, strict=True)
         ]
         with _hooked(*hooks, out.register_forward_pre_hook(keep)):
-            _, pattern, *_ = attention(normed[0], **self._arguments[layer])
-        self.patterns[f"a{layer}.h{head}"] = pattern[:, head]
+            outcome = attention(normed[0], **self._arguments[layer])
+        if isinstance(outcome, tuple) and outcome[1:] and isinstance(outcome[1], Tensor):
+            self.patterns[f"a{layer}.h{head}"] = outcome[1][:, head]
         width = values[0].shape[-1] // self.n_heads
         own = torch.zeros_like(values[0])
         mine = slice(head * width, (head + 1) * width)

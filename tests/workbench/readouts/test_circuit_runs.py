@@ -169,6 +169,7 @@ def test_attention_in_the_circuit_is_the_models_with_its_queries_and_keys(
 ) -> None:
     r = read(name, ablation)
     r.reference.circuit(set(r.circuit.edges()), r.circuit.open)
+    assert len(r.reference.patterns) == r.reference.n_layers * r.reference.n_heads
     for head, pattern in r.reference.patterns.items():
         ours = attention_pattern(r.experiment, head, pair=PAIR, run=InCircuit(r.circuit)).weights
         np.testing.assert_allclose(ours, pattern[r.row], rtol=0, atol=1e-4)
