@@ -147,7 +147,7 @@ async def test_the_app_hears_and_shows_the_users_keys(say: Say, tmp_path: Path) 
         assert keys["Expand the chosen node"] == (
             "x", "F6"
         )  # fmt: skip
-        assert keys["Down."] == ("↓", "%")
+        assert keys["Go down a line."] == ("↓", "%")
         assert app.screen.query_one("#help-text", Static)
 
 
