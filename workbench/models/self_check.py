@@ -14,8 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workbench.base.failures import is_memory_error
+from workbench.base.installed import version_of
 from workbench.errors import WorkbenchError
 from workbench.models.info import SelfCheck
+from workbench.transformer.families.fit import NOT_AS_KNOWN
 from workbench.transformer.forward import unembed
 from workbench.transformer.parts import ModelParts
 from workbench.transformer.recording import Recording, record
@@ -85,7 +88,7 @@ def self_check(
     tokens = check_prompts(tokenizer, parts.w_u.shape[1], longest, wanted).to(parts.device)
     shared = min(N_SHARED, tokens.shape[1] - 1)
     with torch.no_grad():
-        expected = hf_model(tokens, use_cache=False).logits.float()
+        expected = _own_logits(hf_model, tokens, name)
         recording = record(parts, tokens[:1], tokens[1:], shared)
         clean = unembed(parts, recording.whole.final).float()
         corrupted = unembed(parts, recording.corrupted.final).float()
@@ -110,6 +113,25 @@ def self_check(
             "analysed, please report it."
         )
     return check
+
+
+def _own_logits(hf_model: Any, tokens: Tensor, name: str) -> Tensor:
+    """What the model itself says, all positions.
+
+    Raises:
+        WorkbenchError: it cannot be run, as with a configuration whose sizes do not fit together.
+    """
+    try:
+        return torch.as_tensor(hf_model(tokens, use_cache=False).logits).float()
+    except NOT_AS_KNOWN as error:
+        if is_memory_error(error):
+            raise
+        lines = str(error).strip().splitlines()
+        said = lines[0].rstrip(".")[:200] if lines else type(error).__name__
+        raise WorkbenchError(
+            f"The own forward pass of {name} fails (transformers {version_of('transformers')}: "
+            f"{said}): check its configuration."
+        ) from error
 
 
 def _not_finite(hf_model: Any, name: str, dtype: torch.dtype) -> str:

@@ -12,6 +12,7 @@ from tests.support.tiny_models import tiny_gpt2, tiny_llama
 from tests.support.unusual_models import MODELS
 from workbench.cli import main
 from workbench.engine.budget import Shape
+from workbench.errors import WorkbenchError
 from workbench.model_report.facts import check_facts, facts, memory_facts, size
 from workbench.model_report.footprint import of_model, predict
 from workbench.models.info import Architecture, SelfCheck
@@ -188,3 +189,16 @@ def test_what_goes_with_check_is_not_ignored_without_it(
 ) -> None:
     assert main.main(["models", "--dtype", "bfloat16"]) == 2
     assert "go with --check" in capsys.readouterr().err
+
+
+def test_a_model_that_fails_by_itself_is_told_from_one_that_is_built_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hf, tokenizer = tiny_gpt2()
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("The size of tensor a (3) must match the size of tensor b (4)")
+
+    monkeypatch.setattr(hf, "forward", fails)
+    with pytest.raises(WorkbenchError, match="own forward pass of odd fails .*tensor a .*config"):
+        Model.from_hf(hf, tokenizer, name="odd")
