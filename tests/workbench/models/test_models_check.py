@@ -200,5 +200,5 @@ def test_a_model_that_fails_by_itself_is_told_from_one_that_is_built_otherwise(
         raise RuntimeError("The size of tensor a (3) must match the size of tensor b (4)")
 
     monkeypatch.setattr(hf, "forward", fails)
-    with pytest.raises(WorkbenchError, match="own forward pass of odd fails .*tensor a .*config"):
+    with pytest.raises(WorkbenchError, match=r"own forward pass of odd fails .*tensor a .*config"):
         Model.from_hf(hf, tokenizer, name="odd")
