@@ -88,6 +88,7 @@ class PromptBench(Screen[None]):
         self._start = start
         self._vocabulary: Vocabulary | None = None
         self._examined: Pair | None = None
+        self._examining = False
         self._saving: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -227,16 +228,20 @@ class PromptBench(Screen[None]):
     def _examine(self) -> None:
         """Check what is typed; asked for while one check runs: once more after it."""
         pair = self.fields.pair
-        if pair == self._examined or self._checking.waiting:
+        if pair == self._examined or self._examining:
             return
-        self._examined = pair
+        self._examined, self._examining = pair, True
 
         def done(exam: PairExam) -> None:
-            self.exam = exam
+            self.exam, self._examining = exam, False
             self._draw()
             self._examine()
 
-        self._checking.put(partial(self.session.pairs.examine, pair), done, self._failed)
+        def failed(error: BaseException) -> None:
+            self._examining = False
+            self._failed(error)
+
+        self._checking.put(partial(self.session.pairs.examine, pair), done, failed)
 
     def _failed(self, error: BaseException) -> None:
         self.notify(error_sentence(error), severity="error", markup=False, timeout=10)
