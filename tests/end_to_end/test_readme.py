@@ -13,6 +13,7 @@ import pytest
 from textual.binding import Binding
 
 from screens.bench.keys import ACTIONS
+from screens.readouts.keys import MOVES as READOUTS
 from screens.widgets.search import SEARCH_BINDINGS
 from tests.support.paths import ROOT
 from workbench.assessment.catalogue import PARTS
@@ -123,7 +124,9 @@ def test_the_keys_are_bound() -> None:
     names = {"[": "left_square_bracket", "]": "right_square_bracket", "/": "slash"}
     names |= {"?": "question_mark", "-": "minus", "{": "left_curly_bracket"}
     names |= {"}": "right_curly_bracket", "(": "left_parenthesis", ")": "right_parenthesis"}
-    bound = {key.strip() for action in ACTIONS for key in action.binding().key.split(",")}
+    names |= {"=": "equals_sign", "#": "number_sign"}
+    actions = (*ACTIONS, *READOUTS)
+    bound = {key.strip() for action in actions for key in action.binding().key.split(",")}
     bound |= {binding.key for binding in SEARCH_BINDINGS if isinstance(binding, Binding)}
     missing = {k for k in named - {"j", "k"} if names.get(k, k) not in bound}
     assert not missing, (missing, sorted(bound))
