@@ -114,7 +114,7 @@ Enter turns the readouts to the pair, O everything: all others are put aside, wh
         self._asked: tuple[str, int] | None = None
 
     def on_mount(self) -> None:
-        self._background = Worker(self, "pairs")
+        self._background = Worker(self, "pairs", owes=True)
 
     def on_unmount(self) -> None:
         self._background.stop()

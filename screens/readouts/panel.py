@@ -104,6 +104,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
         self._view = 0
         self._pending = False
         self.prompts: Prompts | None = None
+        self._prompts_of: dict[str, Prompts] = {}  # by the digest of the pairs
         self._results: OrderedDict[ReadoutRequest, ReadoutResult | str] = OrderedDict()
         self._shown: ReadoutResult | str | None = None
         self._computing: ReadoutRequest | None = None
@@ -152,8 +153,9 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             self.session, self.prompts, self.pair, self.position = session, None, None, -1
             self.target, self._asked = None, ("", "")
             self._results.clear()
+            self._prompts_of.clear()
         elif self._pairs != session.pairs_digest:
-            self.prompts = None
+            self.prompts = self._prompts_of.get(session.pairs_digest)
             if self.pair is not None and self.pair >= session.task.n_pairs:
                 self.pair = None
         elif node == self.node and (isinstance(wish, str) or self._wished == wish):
@@ -237,8 +239,8 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             return known_prompts or Prompts.of(session), compute(session, wish)
 
         def done(result: tuple[Prompts, ReadoutResult]) -> None:
-            if session is self.session:
-                self.prompts = result[0]
+            if session is self.session and wish.pairs == session.pairs_digest:
+                self.prompts = self._prompts_of[wish.pairs] = result[0]
             self._finished(session, wish, result[1])
 
         def failed(error: BaseException) -> None:
