@@ -37,6 +37,7 @@ PLACES = {
     "pairs": ("e5", MOVES + "  sOuU=I⎋n/12"),
     "ask": ("e3Q", "⎋⇥⏎ Maryto#1⌫→←"),
     "metric": ("#", MOVES + "lh ⏎"),
+    "bench of prompts": ("e␙", MOVES + "  O*-uU+/n⎋"),
     "graph": ("eg", MOVES + "  gGRnmpfbuU?12-/JVa"),
     "discover": ("D", MOVES + " 1250ab-st"),
     "assessment": ("ev", MOVES + " e"),
