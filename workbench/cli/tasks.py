@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,6 @@ from workbench.experiment.ablations import PATCHING
 from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
-    from tasks.task import Task
     from workbench.experiment.ability import Ability
 
 
@@ -178,29 +176,12 @@ def _table(found: list[Ability]) -> None:
 def _write_right(settings: ExperimentSettings, name: str, path: Path, as_json: bool) -> None:
     with console.ProgressLine() as progress:
         progress("Starting", None)
-        from workbench.base.write_file import write_whole
         from workbench.experiment.ability import right_pairs
+        from workbench.prompts.write_task import write_task
 
         task = right_pairs(settings.load_model(progress), name, settings, progress)
-        write_whole(path, _as_lines(task))
+        write_task(path, task.pairs)
     if as_json:
         output.as_json({"written": [str(path)], "pairs": len(task.pairs)})
     else:
         output.line(str(path))
-
-
-def _as_lines(task: Task) -> str:
-    """The pairs as a task file of JSON Lines."""
-    return "".join(
-        json.dumps(
-            {
-                "clean": pair.clean,
-                "corrupted": pair.corrupted,
-                "answers": pair.answers,
-                "wrong_answers": pair.wrong_answers,
-            },
-            ensure_ascii=False,
-        )
-        + "\n"
-        for pair in task.pairs
-    )
