@@ -26,6 +26,9 @@ from workbench.errors import WorkbenchError
 
 How = Literal["top", "threshold", "greedy"]
 
+ROUNDING = 1e-6
+"""Of the largest score: what is smaller is a mean's rounding."""
+
 Order = NDArray[np.intp]
 """Places in a flattened [source, destination] matrix, the best first."""
 
@@ -77,7 +80,9 @@ class Selected:
         unit: what is counted: 'edges', or 'nodes' (input and logits, always in, do not count).
         asked: the number that was asked for; None where it was not a number.
         chosen: how many were taken before pruning.
-        kept: how many are left after it.
+        kept: how many of them are left after it.
+        joined: edges from the input that were added besides: they carry nothing, and without them
+            nothing would join the others to the input.
 
     Glossary: docs/glossary.md#asked-chosen-kept.
     """
@@ -87,6 +92,7 @@ class Selected:
     asked: int | None
     chosen: int
     kept: int
+    joined: int = 0
 
 
 def select_edges(graph: Graph, values: NDArray[np.float32], selection: Selection) -> Selected:
@@ -94,17 +100,18 @@ def select_edges(graph: Graph, values: NDArray[np.float32], selection: Selection
 
     Args:
         values: [source, destination], what edges are worth: |score|, or a score with its sign;
-            NaN where there is none.
+            NaN where there is none. Where those of the input are all nothing, it is the same in
+            both runs, and whatever reads it counts as fed.
     """
-    n = selection.n
+    n, same = selection.n, _is_same_input(values)
     if n is None:
         assert selection.threshold is not None
         # In float64, where a score has the value that a file shows.
         reached = real_edges(graph) & (values.astype(np.float64) >= selection.threshold)
-        return pruned_circuit(graph, np.flatnonzero(reached), None)
+        return pruned_circuit(graph, np.flatnonzero(reached), None, same_input=same)
     if selection.fill:
-        return _fill(graph, values, selection.how, n)
-    return pruned_circuit(graph, _best(graph, values, selection.how, n), n)
+        return _fill(graph, values, selection.how, n, same)
+    return pruned_circuit(graph, _best(graph, values, selection.how, n), n, same_input=same)
 
 
 def _best(graph: Graph, values: NDArray[np.float32], how: How, count: int) -> Order:
@@ -173,22 +180,26 @@ def _into(
     return ((float(worth[i]), int(places[i])) for i in order)
 
 
-def _fill(graph: Graph, values: NDArray[np.float32], how: How, n: int) -> Selected:
+def _fill(graph: Graph, values: NDArray[np.float32], how: How, n: int, same: bool) -> Selected:
     """Of the most edges that leave at most n after pruning; more edges never leave fewer."""
+
+    def left(places: Order) -> Selected:
+        return pruned_circuit(graph, places, n, same_input=same)
+
     count = n
     while True:
         order = _best(graph, values, how, count)
-        if len(order) < count or pruned_circuit(graph, order, n).kept > n:
+        if len(order) < count or left(order).kept > n:
             break
         count *= 2
     low, high = min(n, len(order)), len(order)
     while low < high:
         middle = (low + high + 1) // 2
-        if pruned_circuit(graph, order[:middle], n).kept <= n:
+        if left(order[:middle]).kept <= n:
             low = middle
         else:
             high = middle - 1
-    return pruned_circuit(graph, order[:low], n)
+    return left(order[:low])
 
 
 def select_nodes(
@@ -209,9 +220,41 @@ def select_nodes(
     return Selected(circuit, "nodes", selection.n, len(nodes), left)
 
 
-def pruned_circuit(graph: Graph, places: Order, asked: int | None) -> Selected:
-    """The circuit of the edges at these places, without dead ends."""
+def pruned_circuit(
+    graph: Graph, places: Order, asked: int | None, *, same_input: bool = False
+) -> Selected:
+    """The circuit of the edges at these places, without dead ends.
+
+    Args:
+        same_input: the input is the same in both runs; see `Selected.joined`.
+    """
     circuit = Circuit.empty(graph)
     circuit.mask.reshape(-1)[places] = True
+    chosen = circuit.mask.copy()
+    if same_input:
+        _join(graph, circuit.mask)
     circuit = circuit.pruned()
-    return Selected(circuit, "edges", asked, len(places), circuit.n_edges)
+    joined = int((circuit.mask & ~chosen).sum())
+    return Selected(circuit, "edges", asked, len(places), circuit.n_edges - joined, joined)
+
+
+def _join(graph: Graph, mask: NDArray[np.bool_]) -> None:
+    """Add an edge from the input to every node with readers that nothing else feeds, in place."""
+    fed = np.zeros(graph.n_sources, dtype=bool)
+    fed[0] = True
+    for stage in graph.stages[:-1]:
+        parents = slice(0, stage.parents)
+        reads = (mask[parents, stage.columns] & fed[parents, None]).any(axis=0)
+        # Any input of a head will do: what the others read is the same with it and without.
+        by_node = reads.reshape(-1, stage.rows.stop - stage.rows.start)
+        starving = ~by_node.any(axis=0) & mask[stage.rows].any(axis=1)
+        last = slice(stage.columns.stop - len(starving), stage.columns.stop)
+        mask[0, last] |= starving
+        fed[stage.rows] = by_node.any(axis=0) | starving
+
+
+def _is_same_input(values: NDArray[np.float32]) -> bool:
+    """Whether all that the input writes is worth nothing but rounding."""
+    sizes = np.abs(values)
+    known = ~np.isnan(values[0])
+    return bool(known.any()) and np.nanmax(sizes[0]) <= ROUNDING * np.nanmax(sizes)

@@ -243,6 +243,12 @@ def _remarks(findings: Findings, selected: Selected, value: CircuitScore) -> lis
             f"All scores are next to nothing beside what the ablation does to {value.metric}: the "
             "metric has no slope where this method looks, so that the choice is one of rounding."
         )
+    if selected.joined:
+        remarks.append(
+            f"The input is the same in both runs, so that what it writes carries nothing: "
+            f"{selected.joined:,} of its edges join the others to it, beside the "
+            f"{selected.kept:,} kept."
+        )
     if selected.chosen and not selected.kept:
         remarks.append(
             f"The {selected.chosen:,} chosen {selected.unit} do not join the input to the logits: "

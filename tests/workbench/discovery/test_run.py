@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.fake_methods import PIECES, add_method, nodes, scores, search, some_scores
 from tests.support.tiny_models import tiny_gpt2
-from workbench import Circuit, Model, discover, evaluate, load_circuit, load_task
+from workbench import Circuit, Model, discover, evaluate, load_circuit, load_model, load_task
 from workbench.base.work import Work, finish
 from workbench.circuits.circuit import all_edges
 from workbench.discovery import options
@@ -349,3 +349,12 @@ def test_every_method_can_be_asked_for(name: str) -> None:
     assert (request.selection is None) == (method.kind in ("search", "learned"))
     for option, value in method.defaults.items():
         assert getattr(told.options, option) == value
+
+
+def test_with_context_aware_means_edges_are_kept() -> None:
+    pocket = load_model("pocket")
+    found = discover(pocket, "ioi", "eap", edges=40, pairs=8, ablation="context-mean")
+    assert found.selected.kept > 30
+    assert found.selected.joined == sum(e.startswith("input->") for e in found.circuit.edges()) > 0
+    assert any("carries nothing" in remark for remark in found.remarks)
+    assert found.score.faithfulness is not None and abs(found.score.faithfulness - 1) < 0.1
