@@ -26,9 +26,6 @@ from workbench.errors import WorkbenchError
 
 How = Literal["top", "threshold", "greedy"]
 
-ROUNDING = 1e-6
-"""Of the largest score: what is smaller is a mean's rounding."""
-
 Order = NDArray[np.intp]
 """Places in a flattened [source, destination] matrix, the best first."""
 
@@ -95,23 +92,26 @@ class Selected:
     joined: int = 0
 
 
-def select_edges(graph: Graph, values: NDArray[np.float32], selection: Selection) -> Selected:
+def select_edges(
+    graph: Graph, values: NDArray[np.float32], selection: Selection, *, same_input: bool = False
+) -> Selected:
     """The circuit of the edges that a selection takes, the largest values first.
 
     Args:
         values: [source, destination], what edges are worth: |score|, or a score with its sign;
-            NaN where there is none. Where those of the input are all nothing, it is the same in
-            both runs, and whatever reads it counts as fed.
+            NaN where there is none.
+        same_input: what the input writes is the same in both runs, so that what reads it counts
+            as fed; see `Selected.joined`.
     """
-    n, same = selection.n, _is_same_input(values)
+    n = selection.n
     if n is None:
         assert selection.threshold is not None
         # In float64, where a score has the value that a file shows.
         reached = real_edges(graph) & (values.astype(np.float64) >= selection.threshold)
-        return pruned_circuit(graph, np.flatnonzero(reached), None, same_input=same)
+        return pruned_circuit(graph, np.flatnonzero(reached), None, same_input=same_input)
     if selection.fill:
-        return _fill(graph, values, selection.how, n, same)
-    return pruned_circuit(graph, _best(graph, values, selection.how, n), n, same_input=same)
+        return _fill(graph, values, selection.how, n, same_input)
+    return pruned_circuit(graph, _best(graph, values, selection.how, n), n, same_input=same_input)
 
 
 def _best(graph: Graph, values: NDArray[np.float32], how: How, count: int) -> Order:
@@ -180,11 +180,13 @@ def _into(
     return ((float(worth[i]), int(places[i])) for i in order)
 
 
-def _fill(graph: Graph, values: NDArray[np.float32], how: How, n: int, same: bool) -> Selected:
+def _fill(
+    graph: Graph, values: NDArray[np.float32], how: How, n: int, same_input: bool
+) -> Selected:
     """Of the most edges that leave at most n after pruning; more edges never leave fewer."""
 
     def left(places: Order) -> Selected:
-        return pruned_circuit(graph, places, n, same_input=same)
+        return pruned_circuit(graph, places, n, same_input=same_input)
 
     count = n
     while True:
@@ -251,10 +253,3 @@ def _join(graph: Graph, mask: NDArray[np.bool_]) -> None:
         last = slice(stage.columns.stop - len(starving), stage.columns.stop)
         mask[0, last] |= starving
         fed[stage.rows] = by_node.any(axis=0) | starving
-
-
-def _is_same_input(values: NDArray[np.float32]) -> bool:
-    """Whether all that the input writes is worth nothing but rounding."""
-    sizes = np.abs(values)
-    known = ~np.isnan(values[0])
-    return bool(known.any()) and np.nanmax(sizes[0]) <= ROUNDING * np.nanmax(sizes)

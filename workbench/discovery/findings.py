@@ -35,6 +35,8 @@ class Findings:
             if scores have no sign. A score in units of the metric is the change of its mean over
             the pairs when the component is corrupted, so -1 for every metric but `kl`.
         tried: edges that a search has evaluated.
+        same_input: what the input writes is the same in both runs, so that what reads it counts as
+            fed whatever its edges score.
         complete: the method came to its end.
         remarks: sentences for the user on what was done or could not be.
 
@@ -50,14 +52,16 @@ class Findings:
     kept: NDArray[np.bool_] | None = None
     needed: int = -1
     tried: int = 0
+    same_input: bool = False
     complete: bool = False
     remarks: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, graph: Graph, method: str, metric: str) -> Findings:
+    def of(cls, graph: Graph, method: str, metric: str, same_input: bool = False) -> Findings:
         """Of a method that has found nothing yet, with scores in units of the metric."""
         edges = np.full((graph.n_sources, graph.n_destinations), np.nan, dtype=np.float32)
-        return cls(graph, method, edges, needed=1 if metric == "kl" else -1)
+        needed = 1 if metric == "kl" else -1
+        return cls(graph, method, edges, needed=needed, same_input=same_input)
 
     def copy(self) -> Findings:
         """The same findings in arrays of their own."""

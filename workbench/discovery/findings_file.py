@@ -58,6 +58,7 @@ def save_findings(
         "method": findings.method,
         "needed": findings.needed,
         "tried": findings.tried,
+        "same_input": findings.same_input,
         "complete": findings.complete,
         "remarks": findings.remarks,
         "about": dict(about or {}),
@@ -136,6 +137,7 @@ def _read(archive: Any) -> tuple[Findings, dict[str, Any]]:
         _array(archive, "edges", shape),
         needed=_one_of(head["needed"], (-1, 0, 1)),
         tried=int(head["tried"]),
+        same_input=_one_of(head.get("same_input", False), (False, True)),
         complete=_one_of(head["complete"], (False, True)),
         remarks=[str(remark) for remark in head["remarks"]],
     )

@@ -43,7 +43,7 @@ def select(findings: Findings, selection: Selection | None) -> Selected:
     if selection is None:
         raise WorkbenchError(f"{findings.method} gives scores: say how edges are to be selected.")
     values = findings.importance() if selection.signed else np.abs(findings.edges)
-    return select_edges(graph, values, selection)
+    return select_edges(graph, values, selection, same_input=findings.same_input)
 
 
 def _unsuited(findings: Findings) -> WorkbenchError:

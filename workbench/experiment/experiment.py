@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 TOGETHER = 128
 """Tokens of prompts up to which two runs are as fast as one, so that both are run at once."""
 
+ROUNDING = 8
+"""Steps of a number's format that a mean over equal values may be off by."""
+
 
 class Evaluation:
     """What a run, or a circuit, scores.
@@ -226,6 +229,16 @@ class Experiment:
         """Values of all pairs in the task's order, from each group's [pair, ...]."""
         values = torch.cat(list(by_group)).double().cpu().numpy()
         return np.asarray(values[self._order], dtype=np.float64)
+
+    @property
+    def same_input(self) -> bool:
+        """Whether what the input writes is the same in both runs, as with context-aware means."""
+        for recording in self.recordings:
+            one, other = recording.clean.embedding, recording.corrupted.embedding
+            rounding = ROUNDING * torch.finfo(one.dtype).eps * one.abs().max()
+            if (one - other).abs().max() > rounding:
+                return False
+        return True
 
     def faithfulness(self, metric: float) -> float | None:
         """See `workbench.experiment.faithfulness`; None where it means nothing."""

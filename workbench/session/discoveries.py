@@ -112,7 +112,9 @@ class Discoveries:
         chosen = find_method(method)
         method = chosen.name
         options = self.check(method, options or Options(), selection)
-        findings = Findings.of(self._graph, chosen.name, self._engine.experiment.metric_name)
+        experiment = self._engine.experiment
+        how = (chosen.name, experiment.metric_name, experiment.same_input)
+        findings = Findings.of(self._graph, *how)
         fraction, failure = 0.0, ""
         began = perf_counter()
         with self._lock.background():
