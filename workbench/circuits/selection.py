@@ -248,8 +248,8 @@ def _join(graph: Graph, mask: NDArray[np.bool_]) -> None:
         parents = slice(0, stage.parents)
         reads = (mask[parents, stage.columns] & fed[parents, None]).any(axis=0)
         # Any input of a head will do: what the others read is the same with it and without.
-        by_node = reads.reshape(-1, stage.rows.stop - stage.rows.start)
-        starving = ~by_node.any(axis=0) & mask[stage.rows].any(axis=1)
-        last = slice(stage.columns.stop - len(starving), stage.columns.stop)
-        mask[0, last] |= starving
-        fed[stage.rows] = by_node.any(axis=0) | starving
+        n = stage.rows.stop - stage.rows.start
+        is_fed = reads.reshape(-1, n).any(axis=0)
+        starving = np.logical_and(~is_fed, mask[stage.rows].any(axis=1))
+        mask[0, stage.columns.stop - n : stage.columns.stop] |= starving
+        fed[stage.rows] = is_fed | starving

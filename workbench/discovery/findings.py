@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.graph import Graph
+
+if TYPE_CHECKING:
+    from workbench.experiment.experiment import Experiment
 
 
 @dataclass
@@ -57,11 +61,17 @@ class Findings:
     remarks: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, graph: Graph, method: str, metric: str, same_input: bool = False) -> Findings:
+    def of(cls, graph: Graph, method: str, metric: str) -> Findings:
         """Of a method that has found nothing yet, with scores in units of the metric."""
         edges = np.full((graph.n_sources, graph.n_destinations), np.nan, dtype=np.float32)
-        needed = 1 if metric == "kl" else -1
-        return cls(graph, method, edges, needed=needed, same_input=same_input)
+        return cls(graph, method, edges, needed=1 if metric == "kl" else -1)
+
+    @classmethod
+    def about(cls, experiment: Experiment, method: str) -> Findings:
+        """The same of a method on an experiment."""
+        found = cls.of(experiment.graph, method, experiment.metric_name)
+        found.same_input = experiment.same_input
+        return found
 
     def copy(self) -> Findings:
         """The same findings in arrays of their own."""

@@ -169,11 +169,9 @@ def discover(
 
     experiment = prepare(model, task, settings, recording)
     if settings.metric is None:  # the task's own is known by now
-        request.check_metric(experiment.metric_name, experiment.same_input)
+        request.check_metric(experiment.metric_name)
     with memory_errors(NO_MEMORY):
-        findings = Findings.of(
-            experiment.graph, request.method, experiment.metric_name, experiment.same_input
-        )
+        findings = Findings.about(experiment, request.method)
         work = discovery(experiment, request, findings)
         began = time.perf_counter()
         try:
@@ -203,9 +201,7 @@ def discovery(
             what has been found so far and, after stopping it, `discovery_from` from that.
     """
     if findings is None:
-        findings = Findings.of(
-            experiment.graph, request.method, experiment.metric_name, experiment.same_input
-        )
+        findings = Findings.about(experiment, request.method)
     began = time.perf_counter()
     yield from request.entry.load()(experiment, findings, request.options)
     return discovery_from(experiment, findings, request, time.perf_counter() - began)

@@ -112,9 +112,7 @@ class Discoveries:
         chosen = find_method(method)
         method = chosen.name
         options = self.check(method, options or Options(), selection)
-        experiment = self._engine.experiment
-        how = (chosen.name, experiment.metric_name, experiment.same_input)
-        findings = Findings.of(self._graph, *how)
+        findings = Findings.about(self._engine.experiment, chosen.name)
         fraction, failure = 0.0, ""
         began = perf_counter()
         with self._lock.background():

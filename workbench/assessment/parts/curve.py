@@ -146,9 +146,7 @@ def _scores(
     experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
 ) -> Work[tuple[Findings, str, tuple[str, ...]]]:
     """Scores of all edges, where they are from, and what is to be said of them."""
-    findings = Findings.of(
-        experiment.graph, settings.method, experiment.metric_name, experiment.same_input
-    )
+    findings = Findings.about(experiment, settings.method)
     real = real_edges(experiment.graph)
     own = circuit.scores
     remarks: tuple[str, ...] = ()
@@ -177,9 +175,7 @@ def _sign(experiment: Experiment, scores: NDArray[np.float32]) -> tuple[int, str
     if (scores >= 0).all():
         return 1, "The scores have no sign, so that signed and absolute are the same."
     needed = 1 if experiment.metric_name == "kl" else -1
-    if experiment.metric_name != "kl" and not changes_in_steps(
-        experiment.metric_name, experiment.same_input
-    ):
+    if experiment.metric_name != "kl" and not changes_in_steps(experiment.metric_name):
         estimated = estimates(experiment)[real_edges(experiment.graph)]
         needed = 1 if np.vdot(scores, estimated) < 0 else -1
     which = "positive" if needed > 0 else "negative"

@@ -184,7 +184,7 @@ def clusters_under(
     say = progress or silent
     experiment = prepare(model, task, settings, say)
     if settings.metric is None:  # the task's own is known by now
-        request.scoring().check_metric(experiment.metric_name, experiment.same_input)
+        request.scoring().check_metric(experiment.metric_name)
     with memory_errors(NO_MEMORY):
         work = clusters_of(experiment, request, settings.seed)
         return finish(work, lambda fraction: say("Clustering the prompts", fraction), cancel)
@@ -203,9 +203,7 @@ def clusters_of(experiment: Experiment, request: ClusterRequest, seed: int) -> W
     scores = yield from part(pair_scores(experiment, scoring.method, scoring.options), 0, SCORING)
 
     def circuit(mean: NDArray[np.float32]) -> Circuit:
-        findings = Findings.of(
-            experiment.graph, scoring.method, experiment.metric_name, experiment.same_input
-        )
+        findings = Findings.about(experiment, scoring.method)
         findings.edges[:] = mean
         chosen = select(findings, selection).circuit
         return replace(chosen, scores=np.where(chosen.mask, mean, np.float32(np.nan)))

@@ -85,7 +85,7 @@ def _start(experiment: Experiment, n: int, findings: Findings) -> Circuit:
         if name == "kl" or changes_in_steps(name)
         else experiment
     )
-    found = Findings.of(graph, "eap", scored.metric_name, scored.same_input)
+    found = Findings.about(scored, "eap")
     found.edges = estimates(scored)
     start = select(found, Selection("top", n, fill=True)).circuit
     findings.remarks.append(
