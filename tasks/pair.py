@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Span:
+class RoleSpan:
     """Where a role stands in the clean prompt; a role may have several spans.
 
     Attributes:
@@ -29,7 +29,7 @@ class Pair:
         answers: right continuations of the clean prompt, each one token (the space before a word
             is part of the text: " Mary").
         wrong_answers: continuations that the metric counts against the model.
-        spans: where the prompt's roles stand; what they leave over has no role of its own. Names
+        roles: where the prompt's roles stand; what they leave over has no role of its own. Names
             of its parts make no other pair: they are not compared.
     """
 
@@ -37,4 +37,4 @@ class Pair:
     corrupted: str
     answers: tuple[str, ...]
     wrong_answers: tuple[str, ...]
-    spans: tuple[Span, ...] = field(default=(), compare=False)
+    roles: tuple[RoleSpan, ...] = field(default=(), compare=False)

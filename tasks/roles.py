@@ -6,7 +6,7 @@ out of the prompts again and keeps where they stood in the clean one.
 
 import re
 
-from tasks.pair import Pair, Span
+from tasks.pair import Pair, RoleSpan
 
 # Of Unicode's private use: no prompt has them.
 OPEN, AFTER_NAME, CLOSE = "\ue000", "\ue001", "\ue002"
@@ -23,12 +23,12 @@ def unmarked(text: str) -> str:
     return MARK.sub(lambda found: found[2], text)
 
 
-def spans_of(text: str) -> tuple[Span, ...]:
+def spans_of(text: str) -> tuple[RoleSpan, ...]:
     """Where the marked roles stand, in characters of the text without marks."""
     spans, taken_out = [], 0
     for found in MARK.finditer(text):
         start = found.start() - taken_out
-        spans.append(Span(found[1], start, start + len(found[2])))
+        spans.append(RoleSpan(found[1], start, start + len(found[2])))
         taken_out += len(found[0]) - len(found[2])
     return tuple(spans)
 

@@ -104,7 +104,7 @@ class PairFields(Vertical):
             prompt_of(self._field("corrupted").value),
             answers_of(self._field("answers").value),
             answers_of(self._field("wrong").value),
-            moved(self._put.spans, self._put.clean, clean),
+            moved(self._put.roles, self._put.clean, clean),
         )
 
     def put(self, pair: Pair) -> None:

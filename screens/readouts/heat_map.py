@@ -82,9 +82,9 @@ def _map(attention: AttentionPattern, query: int, label: int, cell: int) -> list
         name = f"{q:>3}{POINTER if here else ' '}{fit(show_token(token, label), label)} "
         weights = attention.weights[q, : _keys(attention, q)]
         shades = "".join(_cell(float(weight), cell) for weight in weights)
-        style = "bold" if here else ""
-        if q in rows:  # the last position of it; a role need not stand in the first pair
-            style = link("query", -1 - rows[::-1].index(q), style)
+        bold = "bold" if here else ""
+        # To the last position of it; a role need not stand in the first pair.
+        style = link("query", -1 - rows[::-1].index(q), bold) if q in rows else bold
         parts.append(Content.assemble((name, style), (shades.ljust(n * cell), "$text-primary")))
     return parts
 

@@ -60,7 +60,7 @@ def origin(experiment: Experiment, seed: int) -> dict[str, Any]:
 
 def digest(task: Task) -> str:
     """SHA-256 of a task's pairs, in hexadecimal; their roles are only names."""
-    texts = [{n: v for n, v in asdict(pair).items() if n != "spans"} for pair in task.pairs]
+    texts = [{n: v for n, v in asdict(pair).items() if n != "roles"} for pair in task.pairs]
     pairs = json.dumps(texts, separators=(",", ":"))
     return hashlib.sha256(pairs.encode()).hexdigest()
 

@@ -210,7 +210,7 @@ def _of_answers(pair: Pair, encoding: Encoding, needs: Needs) -> list[Finding]:
 
 def _of_roles(pair: Pair, clean: Sequence[int], encoding: Encoding) -> Iterable[Finding]:
     """Spans that lie outside the prompt, cut through a token or overlap."""
-    if pair.spans and clean:
+    if pair.roles and clean:
         try:
             positions_of(pair, clean, encoding)
         except (RoleError, WorkbenchError) as error:

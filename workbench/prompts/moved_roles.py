@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from difflib import SequenceMatcher
 
-from tasks.pair import Span
+from tasks.pair import RoleSpan
 
 PIECE = re.compile(r"\w+|\W")
 
 
-def moved(spans: Iterable[Span], old: str, new: str) -> tuple[Span, ...]:
+def moved(spans: Iterable[RoleSpan], old: str, new: str) -> tuple[RoleSpan, ...]:
     """The spans of `old` where their words stand in `new`.
 
     A word that was put in the place of another has its role; a role whose words were taken out

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tasks.pair import Pair, Span
+from tasks.pair import Pair, RoleSpan
 from workbench.base.json_values import string, strings
 
 FIELDS = ("clean", "corrupted", "answers", "wrong_answers")
@@ -22,7 +22,7 @@ ROLES, ROLE_TOKENS = "roles", "role_tokens"
 def pair_to_json(pair: Pair) -> dict[str, Any]:
     """Plain values; without the fields of roles where there are none."""
     values = (pair.clean, pair.corrupted, list(pair.answers), list(pair.wrong_answers))
-    return {**dict(zip(FIELDS, values, strict=True)), **roles_to_json(pair.spans)}
+    return {**dict(zip(FIELDS, values, strict=True)), **roles_to_json(pair.roles)}
 
 
 def pair_from_json(value: Any) -> Pair:
@@ -40,7 +40,7 @@ def pair_from_json(value: Any) -> Pair:
     )
 
 
-def roles_to_json(spans: Iterable[Span]) -> dict[str, Any]:
+def roles_to_json(spans: Iterable[RoleSpan]) -> dict[str, Any]:
     """The fields of roles; of none that would be empty."""
     by_characters: dict[str, list[list[int]]] = {}
     by_tokens: dict[str, list[int]] = {}
@@ -55,7 +55,7 @@ def roles_to_json(spans: Iterable[Span]) -> dict[str, Any]:
     return ({ROLES: said} if said else {}) | ({ROLE_TOKENS: by_tokens} if by_tokens else {})
 
 
-def spans_from_json(roles: Any, role_tokens: Any) -> tuple[Span, ...]:
+def spans_from_json(roles: Any, role_tokens: Any) -> tuple[RoleSpan, ...]:
     """The spans of both fields, either of which may be None.
 
     Raises:
@@ -70,16 +70,16 @@ def spans_from_json(roles: Any, role_tokens: Any) -> tuple[Span, ...]:
                     f"the role {name[:40]!r} has to be [first character, character after the "
                     "last], or a list of such"
                 )
-            spans.append(Span(name, one[0], one[1]))
+            spans.append(RoleSpan(name, one[0], one[1]))
     for name, found in _items(role_tokens, ROLE_TOKENS):
         if not all(map(_whole, found)):
             raise TypeError(f"the role {name[:40]!r} has to be a list of token numbers, from 0")
-        spans += [Span(name, number, number + 1, tokens=True) for number in found]
+        spans += [RoleSpan(name, number, number + 1, tokens=True) for number in found]
     return tuple(spans)
 
 
 def _items(value: Any, field: str) -> Iterable[tuple[str, list[Any]]]:
-    if value is None:
+    if value is None or value == []:
         return []
     if not isinstance(value, dict) or not all(isinstance(v, list) for v in value.values()):
         raise TypeError(f"`{field}` has to be an object with a list for each role")

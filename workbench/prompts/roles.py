@@ -6,7 +6,7 @@ what its prompts show: `diff1`, `diff2` where the two prompts of a pair differ, 
 
 Pure Python, without torch.
 
-Glossary: docs/glossary.md#role.
+Glossary: docs/glossary.md#token-role.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 
-from tasks.pair import Pair, Span
+from tasks.pair import Pair, RoleSpan
 from tasks.task import Task
 from workbench.errors import WorkbenchError
 from workbench.prompts.encoding import Encoding, shown
@@ -47,7 +47,7 @@ class Roles:
         of_pairs: [pair] by position the index of its role in `names`.
         by_task: the task names some of them; else they are by what the prompts show.
 
-    Glossary: docs/glossary.md#role.
+    Glossary: docs/glossary.md#token-role.
     """
 
     names: tuple[str, ...]
@@ -94,10 +94,10 @@ def roles_of(
             pair's two prompts have the same length.
         encoding: how they became tokens.
     """
-    by_task = any(pair.spans for pair in pairs)
+    by_task = any(pair.roles for pair in pairs)
     if by_task:
         named = [
-            positions_of(pair, ids, encoding) if pair.spans else {}
+            positions_of(pair, ids, encoding) if pair.roles else {}
             for pair, ids in zip(pairs, clean, strict=True)
         ]
     else:
@@ -119,13 +119,13 @@ def positions_of(pair: Pair, ids: Sequence[int], encoding: Encoding) -> dict[int
     Raises:
         RoleError: a span lies outside the prompt, cuts through a token or overlaps another one.
     """
-    if len(pair.spans) > MOST_SPANS:
-        raise RoleError(f"it has {len(pair.spans):,} places of roles, more than {MOST_SPANS}")
+    if len(pair.roles) > MOST_SPANS:
+        raise RoleError(f"it has {len(pair.roles):,} places of roles, more than {MOST_SPANS}")
     pieces = encoding.pieces(ids)
-    by_characters = not all(span.tokens for span in pair.spans)
+    by_characters = not all(span.tokens for span in pair.roles)
     own = encoding.offsets(pair.clean, ids) if by_characters else []
     named: dict[int, str] = {}
-    for span in pair.spans:
+    for span in pair.roles:
         if not NAME.fullmatch(span.role):
             raise RoleError(
                 f"{span.role[:40]!r} is no name of a role: letters, digits, _ + ' and - make one"
@@ -144,7 +144,7 @@ def positions_of(pair: Pair, ids: Sequence[int], encoding: Encoding) -> dict[int
     return named
 
 
-def _token_span(span: Span, first: int, length: int) -> range:
+def _token_span(span: RoleSpan, first: int, length: int) -> range:
     if not 0 <= span.start < span.stop <= length - first:
         raise RoleError(
             f"the role {span.role} has tokens {span.start} to {span.stop - 1}, and the prompt has "
@@ -154,9 +154,9 @@ def _token_span(span: Span, first: int, length: int) -> range:
 
 
 def _character_span(
-    span: Span, text: str, offsets: Sequence[tuple[int, int] | None], pieces: Sequence[str]
+    span: RoleSpan, text: str, offsets: Sequence[tuple[int, int] | None], pieces: Sequence[str]
 ) -> Iterator[int]:
-    """The tokens of a span; the space before a word belongs to its token and need not be in it."""
+    """The tokens of a span; the space before a word need not be in it."""
     start, stop = span.start, span.stop
     if not 0 <= start < stop <= len(text):
         raise RoleError(
@@ -192,7 +192,7 @@ def without_unfit_roles(task: Task, encoding: Encoding) -> Task:
     For a task that is generated: its words are chosen for the metric, and their roles are only
     names.
     """
-    if not any(pair.spans for pair in task.pairs):
+    if not any(pair.roles for pair in task.pairs):
         return task
     ids = encoding.prompts([pair.clean for pair in task.pairs])
     try:
@@ -200,7 +200,7 @@ def without_unfit_roles(task: Task, encoding: Encoding) -> Task:
             positions_of(pair, own, encoding)
     except (RoleError, WorkbenchError) as error:
         note = f"Without roles, since {str(error).removesuffix('.')}."
-        pairs = tuple(replace(pair, spans=()) for pair in task.pairs)
+        pairs = tuple(replace(pair, roles=()) for pair in task.pairs)
         return replace(task, pairs=pairs, notes=(*task.notes, note))
     return task
 

@@ -377,7 +377,7 @@ def read_record(dialect: Dialect, record: Record, reading: Reading) -> Made:
     try:
         made = dialect.read(record, reading)
         if isinstance(made, Pair):
-            made = replace(made, spans=spans_of_record(record, made.clean))
+            made = replace(made, roles=spans_of_record(record, made.clean))
         return made
     except (CellError, WorkbenchError) as error:
         return Finding("record", str(error))

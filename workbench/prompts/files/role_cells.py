@@ -1,4 +1,4 @@
-"""The roles of a record: its fields `roles` and `role_tokens`, or a column `role:NAME` for each."""
+"""The roles of a record: `roles` and `role_tokens`, or a column `role:NAME` for each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.pair import Span
+from tasks.pair import RoleSpan
 from workbench.prompts.files.cells import CellError, shown_value
 from workbench.prompts.files.records import Record, is_missing
 from workbench.prompts.pair_json import ROLE_TOKENS, ROLES, spans_from_json
@@ -21,7 +21,7 @@ def is_role(name: str) -> bool:
     return name in (ROLES, ROLE_TOKENS) or name.startswith(COLUMN)
 
 
-def spans_of_record(record: Record, clean: str) -> tuple[Span, ...]:
+def spans_of_record(record: Record, clean: str) -> tuple[RoleSpan, ...]:
     """Where the roles of a record stand; empty if it has none.
 
     Args:
@@ -50,7 +50,7 @@ def _object(value: Any) -> Any:
     return value
 
 
-def _of_columns(record: Record, clean: str) -> Iterator[Span]:
+def _of_columns(record: Record, clean: str) -> Iterator[RoleSpan]:
     for plain, value in record.fields.items():
         if not plain.startswith(COLUMN) or is_missing(value) or value == "":
             continue
@@ -58,11 +58,11 @@ def _of_columns(record: Record, clean: str) -> Iterator[Span]:
         yield from _of_cell(spelt[len(COLUMN) :].strip(), value, clean)
 
 
-def _of_cell(name: str, value: Any, clean: str) -> Iterator[Span]:
+def _of_cell(name: str, value: Any, clean: str) -> Iterator[RoleSpan]:
     """A range "38-42" of characters, a list of ranges, or a text that the prompt has once."""
     found = RANGE.fullmatch(value) if isinstance(value, str) else None
     if found:
-        yield Span(name, int(found[1]), int(found[2]))
+        yield RoleSpan(name, int(found[1]), int(found[2]))
         return
     made = _object(value)
     if isinstance(made, list):
@@ -82,4 +82,4 @@ def _of_cell(name: str, value: Any, clean: str) -> Iterator[Span]:
             "characters, as 38-42"
         )
     start = clean.index(value)
-    yield Span(name, start, start + len(value))
+    yield RoleSpan(name, start, start + len(value))
