@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from workbench.experiment.faithfulness import faithfulness
 from workbench.experiment.means import Means, means_over
 from workbench.metrics.catalogue import check_metric, find_metric
 from workbench.metrics.metric import Answers, Metric
-from workbench.transformer.recording import Recording, record, record_together
+from workbench.transformer.recording import Recording, record, record_alone, record_together
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
@@ -219,6 +220,55 @@ class Experiment:
         other = copy.copy(self)
         other.metric_name = check_metric(metric)
         other.metrics = [one.named(metric) for one in self.metrics]
+        other._score_both_runs()
+        return other
+
+    def under(self, ablation: str, *, swapped: bool = False) -> Experiment:
+        """The same pairs with another ablation, for one sweep; this experiment stays as it is.
+
+        Args:
+            ablation: what an ablated node writes, a name of `ablations.ABLATIONS`.
+            swapped: it is the corrupted prompts that are run and ablated, and `clean` scores them;
+                with patching, nodes then write what they write on the clean prompts.
+
+        Raises:
+            WorkbenchError: there is no such ablation, or it makes use of corrupted prompts, which
+                the pairs lack.
+        """
+        check_ablation(ablation)
+        if ablation == self.ablation and not swapped:
+            return self
+        groups, other = self.batch.groups, copy.copy(self)
+        if self.ablation != PATCHING and (ablation == PATCHING or swapped):
+            # Pairs that were loaded for an ablation without need of them may lack them.
+            same = sum(int((g.clean == g.corrupted).all(dim=1).sum()) for g in groups)
+            if same:
+                raise WorkbenchError(
+                    f"{same} of the pairs have no corrupted prompt of the same length: choose the "
+                    "ablation zero or mean, of the clean prompts."
+                )
+        other.ablation = ablation
+        if ablation == PATCHING:
+            if self.ablation != PATCHING:
+                other.recordings = [
+                    record(self.parts, g.clean, g.corrupted, g.first_difference) for g in groups
+                ]
+            if swapped:
+                other.recordings = [
+                    replace(r, clean=r.corrupted, corrupted=r.clean) for r in other.recordings
+                ]
+        else:
+            if ablation != self.ablation:
+                other.stand_ins = None
+                other._ablate(self.means)
+            if swapped:
+                other.recordings = [
+                    record_ablated(
+                        self.parts, record_alone(self.parts, g.corrupted), g.corrupted,
+                        other.stand_ins,
+                    )
+                    for g in groups
+                ]
         other._score_both_runs()
         return other
 
