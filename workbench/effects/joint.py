@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-
 from workbench.base.table import Table
 from workbench.base.work import Stop, Work, finish
 from workbench.effects.repair_results import JOINED
@@ -131,8 +130,7 @@ def joint_work(
     alone = dict(zip(chosen, effects, strict=False))
     of_two = effects[len(chosen) : len(chosen) + len(two)]
     interactions = tuple(
-        (a, b, value - alone[a] - alone[b])
-        for (a, b), value in zip(two, of_two, strict=True)
+        (a, b, value - alone[a] - alone[b]) for (a, b), value in zip(two, of_two, strict=True)
     )
     how = (found.metric, found.metric_name, found.ablation, found.run)
     return Joint(chosen, tuple(alone.values()), interactions, effects[-1], *how)

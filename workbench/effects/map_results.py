@@ -26,6 +26,7 @@ class NodeMap:
         exact: [source], NaN where not computed yet.
         reaches: [source], whether the node writes before `into` reads.
         ablation, run, metric_name: how it was measured.
+        pair: a pair's number, or None for the mean over all.
     """
 
     graph: Graph
@@ -36,6 +37,7 @@ class NodeMap:
     ablation: str
     run: str
     metric_name: str
+    pair: int | None = None
 
     @property
     def values(self) -> NDArray[np.float64]:
@@ -100,7 +102,8 @@ class NodeMap:
             else f"what {self.into} reads of it is ablated, its other readers left as they are"
         )
         return (
-            f"Change of {self.metric_name} on the {self.run} prompts when {what} "
+            f"Change of {self.metric_name} on the {self.run} prompts"
+            f"{'' if self.pair is None else f' (pair {self.pair + 1} alone)'} when {what} "
             f"({self.ablation}); estimates by attribution patching, "
             "(ablated - clean) . gradient."
         )
@@ -125,5 +128,6 @@ class NodeMap:
         return {
             **{name: getattr(self, name) for name in names},
             "metric": self.metric_name,
+            "pair": None if self.pair is None else self.pair + 1,
             "nodes": [dict(zip(table.columns, row, strict=True)) for row in table.rows],
         }

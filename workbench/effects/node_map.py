@@ -55,6 +55,7 @@ def node_map(
     *,
     ablation: str | None = None,
     run: str = "clean",
+    pair: int | None = None,
     exact: bool = True,
     progress: Callable[[float], None] | None = None,
     cancel: Stop | None = None,
@@ -67,6 +68,7 @@ def node_map(
             or one input (`a9.h1<q>`).
         ablation: what an ablated node writes; None: the experiment's.
         run: whose prompts are run, `clean` or `corrupted`.
+        pair: a pair's number, or None for the mean over all.
         exact: False: the estimates alone.
 
     Raises:
@@ -74,7 +76,7 @@ def node_map(
         Cancelled: if `cancel` was set.
     """
     found = None
-    for found in maps(experiment, into, ablation=ablation, run=run, cancel=cancel):
+    for found in maps(experiment, into, ablation=ablation, run=run, pair=pair, cancel=cancel):
         if progress is not None:
             progress(found.n_exact / max(1, int(found.reaches.sum())))
         if not exact:
@@ -91,6 +93,7 @@ def maps(
     *,
     ablation: str | None = None,
     run: str = "clean",
+    pair: int | None = None,
     cancel: Stop | None = None,
 ) -> Iterator[NodeMap]:
     """The same map again and again: first of estimates, then with ever more exact values.
@@ -102,6 +105,8 @@ def maps(
     if run not in RUNS:
         raise WorkbenchError(f"There is no run {run!r} here; choose one of: {', '.join(RUNS)}.")
     under = experiment.under(ablation or experiment.ablation, swapped=run == "corrupted")
+    if pair is not None:
+        under = under.alone(pair)
     reaches = np.arange(graph.n_sources) < max(
         (graph.n_parents(graph.destination_index(name)) for name in columns),
         default=graph.n_sources,
@@ -116,6 +121,7 @@ def maps(
         ablation=under.ablation,
         run=run,
         metric_name=under.metric_name,
+        pair=pair,
     )
     yield now
     order = np.flatnonzero(reaches)

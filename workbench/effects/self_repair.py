@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 RUNS = ("clean", "corrupted")
 """Whose prompts are run and ablated."""
+VALUES = ("writes", "left", "total", "heads", "mlps", "norm", "metric")
+"""The numbers of a `Repair` that are summed over pairs."""
 
 
 def self_repair(
@@ -127,9 +129,7 @@ def repair_work(
         raise WorkbenchError(f"There is no run {run!r} here; choose one of: {', '.join(RUNS)}.")
     graph, named = experiment.graph, chosen.target if target is None else target
     if isinstance(named, str) and named not in TARGETS:
-        raise WorkbenchError(
-            f"There is no target {named!r}; choose one of: {', '.join(TARGETS)}."
-        )
+        raise WorkbenchError(f"There is no target {named!r}; choose one of: {', '.join(TARGETS)}.")
     sets = parse_sets(graph, nodes)
     under = experiment.under(ablation or experiment.ablation, swapped=run == "corrupted")
     groups = list(_groups(under, pair, named))
@@ -146,18 +146,14 @@ def repair_work(
     changes = np.sum([group.sums.changes for group in groups], axis=0) / n
     writes = np.sum([group.sums.writes for group in groups], axis=0) / n
     logit = sum(group.logit for group in groups) / n
-    rows = tuple(
-        Repair(
-            JOINED.join(graph.sources[s] for s in sources),
-            *(float(value) for value in row),
-            definition=definition,
-            noticed=least_noticed(logit),
-        )
-        for sources, row in zip(sets, total, strict=True)
-    )
+    rows = []
+    for sources, row in zip(sets, total.tolist(), strict=True):
+        name = JOINED.join(graph.sources[s] for s in sources)
+        numbers = dict(zip(VALUES, row, strict=True))
+        rows.append(Repair(name, **numbers, definition=definition, noticed=least_noticed(logit)))
     clean = under.clean.per_pair
     return SelfRepair(
-        rows=rows,
+        rows=tuple(rows),
         sources=graph.sources,
         writes=writes,
         changes=changes,
@@ -183,7 +179,7 @@ class _Sums:
     """Sums over a group's pairs.
 
     Attributes:
-        values: [set, (writes, left, total, heads, mlps, norm, metric)].
+        values: [set, value], in the order of `VALUES`.
         changes: [set, source]; writes: [source].
     """
 
@@ -263,7 +259,7 @@ class _OfGroup:
             self,
             sets,
             torch.tensor(heads).double(),
-            np.zeros((len(sets), 7)),
+            np.zeros((len(sets), len(VALUES))),
             np.zeros((len(sets), graph.n_sources)),
             self.direct.double().sum(0).cpu().numpy(),
         )

@@ -78,9 +78,7 @@ def ablated_runs(
             yield _Batch(graph, recording, [sets[i] for i in which], reading, alone).run(which)
 
 
-def _unchanged(
-    recording: Recording, finals: Tensor, reading: DirectReading | None
-) -> AblatedRuns:
+def _unchanged(recording: Recording, finals: Tensor, reading: DirectReading | None) -> AblatedRuns:
     n = finals.shape[1]
     if reading is None:
         return AblatedRuns(list(range(n)), finals, None, None)

@@ -24,7 +24,13 @@ from workbench.experiment.faithfulness import faithfulness
 from workbench.experiment.means import Means, means_over
 from workbench.metrics.catalogue import check_metric, find_metric
 from workbench.metrics.metric import Answers, Metric
-from workbench.transformer.recording import Recording, record, record_alone, record_together
+from workbench.transformer.recording import (
+    Recording,
+    of_pairs,
+    record,
+    record_alone,
+    record_together,
+)
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
@@ -264,13 +270,49 @@ class Experiment:
             if swapped:
                 other.recordings = [
                     record_ablated(
-                        self.parts, record_alone(self.parts, g.corrupted), g.corrupted,
+                        self.parts,
+                        record_alone(self.parts, g.corrupted),
+                        g.corrupted,
                         other.stand_ins,
                     )
                     for g in groups
                 ]
         other._score_both_runs()
         return other
+
+    def alone(self, pair: int) -> Experiment:
+        """One of the pairs by itself, from the same runs; means stay those that they are.
+
+        Raises:
+            WorkbenchError: there is no such pair.
+        """
+        for group, recording, metric in zip(
+            self.batch.groups, self.recordings, self.metrics, strict=True
+        ):
+            if pair not in group.indices:
+                continue
+            at = group.indices.index(pair)
+            row, other = slice(at, at + 1), copy.copy(self)
+            only = replace(
+                group,
+                indices=(0,),
+                clean=group.clean[row],
+                corrupted=group.corrupted[row],
+                answers=group.answers[row],
+                wrong_answers=group.wrong_answers[row],
+            )
+            other.batch = copy.copy(self.batch)
+            # It is frozen for others, and this is a copy that nobody else has yet.
+            object.__setattr__(other.batch, "groups", (only,))
+            object.__setattr__(other.batch, "n_pairs", 1)
+            other.recordings = [of_pairs(recording, row)]
+            other.metrics = [metric.part(row)]
+            other.n_pairs, other._order = 1, np.array([0])
+            other._score_both_runs()
+            return other
+        raise WorkbenchError(
+            f"There is no pair {pair}; the task has pairs 0 to {self.n_pairs - 1}."
+        )
 
     def in_order(self, by_group: Sequence[Tensor]) -> NDArray[np.float64]:
         """Values of all pairs in the task's order, from each group's [pair, ...]."""
