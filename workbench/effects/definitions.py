@@ -16,12 +16,14 @@ class Definition:
 
     Attributes:
         name: as commands and scripts take it.
+        source: who says it so.
         words: in full, with its source.
         direct: what the total effect is compared with, as a formula.
         target: the target that it is measured on unless another is asked for.
     """
 
     name: str
+    source: str
     words: str
     direct: str
     target: str
@@ -38,6 +40,7 @@ CHANGE, REMOVAL = "change", "removal"
 DEFINITIONS: dict[str, Definition] = {
     CHANGE: Definition(
         CHANGE,
+        "Rushing and Nanda",
         "Self-repair after Rushing and Nanda (2024): the total effect less the change of the "
         "node's own direct effect, SR = total - (DE* - DE). What the ablated node still writes "
         "counts as written.",
@@ -46,6 +49,7 @@ DEFINITIONS: dict[str, Definition] = {
     ),
     REMOVAL: Definition(
         REMOVAL,
+        "McGrath et al.",
         "Compensation after McGrath et al. (2023, the Hydra effect): the total effect against the "
         "whole direct effect, SR = total + DE, as if the ablated node wrote nothing along the "
         "target; there of whole layers, of the model's top token, by resample ablation.",

@@ -26,7 +26,7 @@ from workbench.errors import Cancelled, WorkbenchError
 from workbench.metrics.catalogue import changes_in_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from workbench.experiment.experiment import Experiment
 
@@ -94,11 +94,15 @@ def maps(
     ablation: str | None = None,
     run: str = "clean",
     pair: int | None = None,
+    known: NodeMap | None = None,
     cancel: Stop | None = None,
-) -> Iterator[NodeMap]:
+) -> Generator[NodeMap, None, None]:
     """The same map again and again: first of estimates, then with ever more exact values.
 
     Those of the largest estimates come first. Arguments as of `node_map`.
+
+    Args:
+        known: what was yielded before for the same arguments; it goes on from there.
     """
     graph = experiment.graph
     columns = destinations(graph, into)
@@ -111,8 +115,8 @@ def maps(
         (graph.n_parents(graph.destination_index(name)) for name in columns),
         default=graph.n_sources,
     )
-    guessed = _estimates(under, columns, reaches)
-    now = NodeMap(
+    guessed = _estimates(under, columns, reaches) if known is None else known.estimates
+    now = known or NodeMap(
         graph=graph,
         into=into,
         estimates=guessed,
@@ -124,7 +128,7 @@ def maps(
         pair=pair,
     )
     yield now
-    order = np.flatnonzero(reaches)
+    order = np.flatnonzero(reaches & np.isnan(now.exact))
     if guessed is not None:
         order = order[np.argsort(-np.abs(guessed[order]), kind="stable")]
     names = [graph.sources[i] for i in order]
@@ -135,9 +139,9 @@ def maps(
         else node_effects(evaluator, names, cancel=cancel)
     )
     for batch, values in chunks:
-        known = now.exact.copy()
-        known[[graph.source_index(name) for name in batch]] = values
-        now = replace(now, exact=known)
+        exact = now.exact.copy()
+        exact[[graph.source_index(name) for name in batch]] = values
+        now = replace(now, exact=exact)
         yield now
 
 
