@@ -23,6 +23,7 @@ from workbench.cli.config import app as config_app
 from workbench.cli.config import heeded
 from workbench.cli.discover import discover
 from workbench.cli.draw import draw
+from workbench.cli.effects import effects, repair
 from workbench.cli.expand import expand
 from workbench.cli.history import history
 from workbench.cli.options import (
@@ -181,6 +182,8 @@ app.command()(expand)
 app.command()(clusters)
 app.command()(assess)
 app.command()(readout)
+app.command()(effects)
+app.command()(repair)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)

@@ -43,9 +43,9 @@ def corrupted_finals(
         skipped = recording.n_positions - 1 - position
         if skipped < 0:
             return finals
-        recording = _later(recording, skipped)
+        recording = later(recording, skipped)
     order = sorted(range(len(sources)), key=lambda i: sources[i])
-    room = _alternatives_at_once(recording)
+    room = alternatives_at_once(recording)
     with torch.no_grad():
         for stage, of_stage in groupby(order, lambda i: _stage(graph, sources[i])):
             members = list(of_stage)
@@ -94,7 +94,7 @@ def _corrupted_residual(
     return after[:, None] + changed
 
 
-def _later(recording: Recording, n: int) -> Recording:
+def later(recording: Recording, n: int) -> Recording:
     """The recording without the first n positions that differ; they count as the clean prefix."""
 
     def rest(rotation: Rotation | None) -> Rotation | None:
@@ -109,7 +109,8 @@ def _later(recording: Recording, n: int) -> Recording:
     )
 
 
-def _alternatives_at_once(recording: Recording) -> int:
+def alternatives_at_once(recording: Recording) -> int:
+    """How many alternatives of a group's pairs the memory budget allows in one batch."""
     parts = recording.parts
     row = recording.n_pairs * recording.n_positions * parts.d_model
     row *= recording.clean.final.element_size()
