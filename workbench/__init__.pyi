@@ -68,6 +68,7 @@ from workbench.readouts.target import find_target as find_target
 from workbench.effects.files import write_effects as write_effects
 from workbench.effects.joint import joint_effects as joint_effects
 from workbench.effects.node_map import node_map as node_map
+from workbench.effects.role_map import role_map as role_map
 from workbench.effects.self_repair import self_repair as self_repair
 
 # Sessions.

@@ -36,6 +36,7 @@ from workbench.cli.options import (
     experiment_options,
     selecting_options,
 )
+from workbench.cli.patch import patch
 from workbench.cli.pocket import app as pocket
 from workbench.cli.readout import readout
 from workbench.cli.report import report
@@ -184,6 +185,7 @@ app.command()(assess)
 app.command()(readout)
 app.command()(effects)
 app.command()(repair)
+app.command()(patch)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)

@@ -5,11 +5,15 @@ Matplotlib is imported when something is drawn.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.effects.definitions import REPAIRED, find_definition
 from workbench.effects.map_results import NodeMap
 from workbench.effects.repair_results import Repair, SelfRepair
+from workbench.effects.role_map_results import RoleMap
 from workbench.pictures.figure import BLUE, FAINT, GREY, ORANGE, Drawing, axes
 
 NAMED = 12
@@ -18,6 +22,8 @@ MARKERS = {"head": "o", "mlp": "s", "other": "D"}
 CELL = 0.2
 """Side of a map's cell, in inches."""
 MOST_TALL = 9.0
+LEGIBLE = 0.09
+"""Inches that the name of a row takes."""
 
 
 def kind_of(row: Repair) -> str:
@@ -72,22 +78,50 @@ def scatter(found: SelfRepair) -> Drawing:
 
 def heat_map(found: NodeMap) -> Drawing:
     """Layers as rows, the last above; orange hues below zero, and grey where there is nothing."""
-    values = found.grid()
+    state = "" if found.complete else " (estimates)"
+    into = "" if found.into == "metric" else f" through {found.into}"
+    return _map(
+        found.grid(),
+        found.columns,
+        found.rows,
+        f"change of {found.metric_name}{state}",
+        f"{found.ablation}{into}",
+    )
+
+
+def role_heat_map(found: RoleMap) -> Drawing:
+    """Layers, or heads layer by layer, as rows, the last above; roles as columns."""
+    return _map(
+        found.values[::-1],
+        found.roles,
+        found.points[::-1],
+        f"change of {found.metric_name}",
+        f"{found.kind}, {found.ablation}",
+    )
+
+
+def _map(
+    values: NDArray[np.float64],
+    columns: Sequence[str],
+    rows: Sequence[str],
+    label: str,
+    title: str,
+) -> Drawing:
     most = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
     n_rows, n_columns = values.shape
     cell = min(CELL, MOST_TALL / n_rows)
     with axes(n_columns * cell + 1.4, n_rows * cell + 1.1) as (ax, done):
         ax.set_facecolor(FAINT)
         drawn = ax.imshow(values, cmap="PuOr", vmin=-most, vmax=most, aspect="equal")
-        ax.set_xticks(range(n_columns), found.columns, rotation=90)
-        ax.set_yticks(range(n_rows), found.rows)
+        ax.set_xticks(range(n_columns), columns, rotation=90)
+        # Of very many rows, as many names as can be read.
+        step = max(1, round(LEGIBLE / cell))
+        ax.set_yticks(range(0, n_rows, step), rows[::step])
         ax.tick_params(labelsize=5.5, length=0)
         ax.set_ylabel("layer", fontsize=7)
         bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.6)
         bar.ax.tick_params(labelsize=6)
-        state = "" if found.complete else " (estimates)"
-        bar.set_label(f"change of {found.metric_name}{state}", fontsize=6.5)
+        bar.set_label(label, fontsize=6.5)
         bar.outline.set_linewidth(0.4)
-        into = "" if found.into == "metric" else f" through {found.into}"
-        ax.set_title(f"{found.ablation}{into}", fontsize=7)
+        ax.set_title(title, fontsize=7)
     return done()

@@ -6,8 +6,9 @@ from workbench.base.table import Cell, Table
 from workbench.effects.joint import Joint
 from workbench.effects.map_results import NodeMap
 from workbench.effects.repair_results import COLUMNS, SelfRepair
+from workbench.effects.role_map_results import RoleMap
 
-Result = SelfRepair | NodeMap | Joint
+Result = SelfRepair | NodeMap | RoleMap | Joint
 REPAIRERS = 5
 """Who makes up most for a node, listed in its row."""
 

@@ -52,7 +52,7 @@ def corrupted_finals(
             for start in range(0, len(members), room):
                 batch = members[start : start + room]
                 removed = [clean_delta(graph, recording, sources[i], Positions.ALL) for i in batch]
-                x = _corrupted_residual(recording, stage, torch.cat(removed, dim=1), alone)
+                x = corrupted_residual(recording, stage, torch.cat(removed, dim=1), alone)
                 layer, is_head = stage
                 into_mlp = is_head and not recording.parts.parallel
                 first = layer if into_mlp else layer + 1
@@ -66,12 +66,13 @@ def _stage(graph: Graph, source: int) -> tuple[int, bool]:
     return node.layer, node.kind == "head"
 
 
-def _corrupted_residual(
-    recording: Recording, stage: tuple[int, bool], removed: Tensor, alone: bool
+def corrupted_residual(
+    recording: Recording, stage: tuple[int, bool], removed: Tensor, alone: bool = False
 ) -> Tensor:
     """The residual after a stage, less what its nodes add beyond the corrupted run.
 
     Args:
+        stage: a layer (-1 for the embeddings), and whether it is its heads.
         removed: z_s - z'_s of each alternative's node, [pair, alternative, position, d_model].
         alone: only the first position is corrupted.
 
