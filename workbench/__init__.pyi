@@ -69,6 +69,8 @@ from workbench.effects.files import write_effects as write_effects
 from workbench.effects.joint import joint_effects as joint_effects
 from workbench.effects.node_map import node_map as node_map
 from workbench.effects.role_map import role_map as role_map
+from workbench.readouts.attention_sources import attention_sources as attention_sources
+from workbench.readouts.attention_sources import attention_without as attention_without
 from workbench.effects.self_repair import self_repair as self_repair
 
 # Sessions.

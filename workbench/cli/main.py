@@ -45,6 +45,7 @@ from workbench.cli.sessions import app as sessions
 from workbench.cli.sessions import resume
 from workbench.cli.tasks import tasks
 from workbench.cli.try_pair import try_pair
+from workbench.cli.why import why
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 
@@ -186,6 +187,7 @@ app.command()(readout)
 app.command()(effects)
 app.command()(repair)
 app.command()(patch)
+app.command()(why)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)
