@@ -9,14 +9,14 @@ import typer
 
 from workbench.cli import console, output
 from workbench.cli.options import Json, experiment_options
-from workbench.effects.role_map_results import WORDS
+from workbench.engine.patch_points import KINDS, check_kind
 from workbench.experiment.settings import ExperimentSettings
 from workbench.readouts.files import check_readout_file
 
 if TYPE_CHECKING:
     from workbench.effects.role_map_results import RoleMap
 
-_KINDS = "; ".join(f"{kind}: {words}" for kind, words in WORDS.items())
+_KINDS = "; ".join(f"{kind}: {words}" for kind, words in KINDS.items())
 
 
 @experiment_options()
@@ -42,14 +42,13 @@ def patch(
 ) -> None:
     """Patch activations at each token role alone: a map of layers by roles."""
     settings = settings.checked()
+    check_kind(what)
     if out is not None:
         check_readout_file(out)
     with console.ProgressLine() as progress:
         progress("Starting", None)
-        from workbench.engine.role_patching import check_kind
         from workbench.experiment.prepare import prepare
 
-        check_kind(what)
         experiment = prepare(settings.load_model(progress), settings.task, settings, progress)
         from workbench.effects.files import write_effects
         from workbench.effects.role_map import role_map

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from workbench.base.work import Stop
 from workbench.effects.role_map_results import RoleMap
 from workbench.effects.self_repair import RUNS
-from workbench.engine.role_patching import RESIDUAL, Point, patched_finals, points
+from workbench.engine.patch_points import RESIDUAL, Point, points
+from workbench.engine.role_patching import patched_finals
 from workbench.errors import Cancelled, WorkbenchError
 
 if TYPE_CHECKING:

@@ -9,14 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.base.table import Table
-
-WORDS = {
-    "residual": "the residual before a layer",
-    "attention": "what the attention of a layer writes",
-    "mlp": "what the MLP of a layer writes",
-    "head": "what a head writes",
-}
-"""What is patched, by the name of its kind."""
+from workbench.engine.patch_points import KINDS
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +17,7 @@ class RoleMap:
     """Effects of patching each activation of a kind, at each role alone.
 
     Attributes:
-        kind: of the activations, a name of `WORDS`.
+        kind: of the activations, a name of `KINDS`.
         points: their names, from the first layer on.
         layers: [point], the layer of each.
         roles: names, in the order in which they stand in the prompts.
@@ -58,7 +51,7 @@ class RoleMap:
     @property
     def title(self) -> str:
         """As a heading."""
-        return f"Effect of {WORDS[self.kind]} at each role on {self.metric_name}, {self.ablation}"
+        return f"Effect of {KINDS[self.kind]} at each role on {self.metric_name}, {self.ablation}"
 
     @property
     def definition(self) -> str:
@@ -69,7 +62,7 @@ class RoleMap:
             else f"pair {self.pair + 1} alone"
         )
         return (
-            f"Change of {self.metric_name} on the {self.run} prompts when {WORDS[self.kind]} is "
+            f"Change of {self.metric_name} on the {self.run} prompts when {KINDS[self.kind]} is "
             f"ablated ({self.ablation}) at the positions of one role alone; everything later "
             f"reacts; {whose}."
         )

@@ -9,7 +9,6 @@ layer on alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,65 +16,8 @@ from torch import Tensor
 from workbench.engine.model_layers import run_layers
 from workbench.engine.node_math import head_outputs
 from workbench.engine.node_patching import alternatives_at_once, corrupted_residual, later
-from workbench.errors import WorkbenchError
+from workbench.engine.patch_points import MLP, RESIDUAL, Point
 from workbench.transformer.recording import Recording
-
-RESIDUAL, ATTENTION, MLP, HEAD = "residual", "attention", "mlp", "head"
-KINDS = (RESIDUAL, ATTENTION, MLP, HEAD)
-"""What is patched: the residual before a layer, or what a layer's parts write."""
-
-
-@dataclass(frozen=True, order=True)
-class Point:
-    """An activation that can be patched.
-
-    Attributes:
-        layer: its layer.
-        kind: one of `KINDS`.
-        head: of a head; else None.
-    """
-
-    layer: int
-    kind: str
-    head: int | None = None
-
-    @property
-    def name(self) -> str:
-        """`r3` for the residual before layer 3, `a3`, `m3`, or a head's `a3.h1`."""
-        letter = {RESIDUAL: "r", MLP: "m"}.get(self.kind, "a")
-        return f"{letter}{self.layer}" + (f".h{self.head}" if self.head is not None else "")
-
-    @property
-    def stage(self) -> tuple[int, bool]:
-        """After which part of which layer the residual is another one.
-
-        The layer, -1 for the embeddings, and whether it is its attention.
-        """
-        if self.kind == RESIDUAL:
-            return self.layer - 1, False
-        return self.layer, self.kind != MLP
-
-
-def check_kind(kind: str) -> str:
-    """The kind back.
-
-    Raises:
-        WorkbenchError: there is none of this name.
-    """
-    if kind not in KINDS:
-        raise WorkbenchError(f"What is patched is one of {', '.join(KINDS)}, not {kind[:40]!r}.")
-    return kind
-
-
-def points(n_layers: int, n_heads: int, kind: str) -> list[Point]:
-    """All points of a kind, layer by layer.
-
-    Raises:
-        WorkbenchError: there is no such kind.
-    """
-    check_kind(kind)
-    heads: Sequence[int | None] = range(n_heads) if kind == HEAD else (None,)
-    return [Point(layer, kind, head) for layer in range(n_layers) for head in heads]
 
 
 def patched_finals(

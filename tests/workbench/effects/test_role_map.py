@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tests.support.cases.node_cases import NodeCase, node_case
 from workbench.effects.node_map import node_map
 from workbench.effects.role_map import role_map, role_maps
-from workbench.engine.role_patching import KINDS
+from workbench.engine.patch_points import KINDS
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.prompts.roles import Roles
 
@@ -151,4 +151,4 @@ def test_what_cannot_be_meant_is_a_sentence() -> None:
         ({"pair": 9}, "pair"),
     ):
         with pytest.raises(WorkbenchError, match=said):
-            role_map(made.experiment, **options)  # type: ignore[arg-type]
+            role_map(made.experiment, **options)
