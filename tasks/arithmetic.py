@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from tasks.built_in import BuiltIn
 from tasks.fitting import draw_fitting
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role, unmarked
 from tasks.sampling import digits
 from tasks.task import Task, TaskError
 from tasks.tokens import Tokenizer, continuation, single_token
@@ -44,11 +45,12 @@ class Form:
     spaced: bool
 
     def prompt(self, operands: tuple[int, ...], signs: tuple[int, ...]) -> str:
-        """The problem up to its equals sign: "12 + 34 ="."""
+        """The problem up to its equals sign, "12 + 34 =", its numbers marked as A, B and C."""
         space = " " if self.spaced else ""
-        said = [str(operands[0])]
-        for sign, operand in zip(signs, operands[1:], strict=True):
-            said += ["+" if sign > 0 else "-", str(operand)]
+        numbers = [role(letter, str(n)) for letter, n in zip("ABC", operands, strict=False)]
+        said = numbers[:1]
+        for sign, number in zip(signs, numbers[1:], strict=True):
+            said += ["+" if sign > 0 else "-", number]
         return space.join([*said, "="])
 
 
@@ -99,7 +101,7 @@ def _maker(form: Form) -> Callable[[Tokenizer, int, int], Task]:
             right, other = answer_of(clean, signs), answer_of(corrupted, signs)
             if right == other or not (0 <= right <= most and 0 <= other <= most):
                 return None
-            return Pair(
+            return marked_pair(
                 clean=form.prompt(clean, signs) + before,
                 corrupted=form.prompt(corrupted, signs) + before,
                 answers=(texts[right],),
@@ -129,7 +131,7 @@ def _written(form: Form, tokenizer: Tokenizer) -> tuple[str, str, int]:
     An answer after a space is one token with it (" 7", as GPT-2 has it), or the space is a token of
     its own and belongs to the prompt.
     """
-    stem = form.prompt((3,) * (len(form.signs[0]) + 1), form.signs[0])
+    stem = unmarked(form.prompt((3,) * (len(form.signs[0]) + 1), form.signs[0]))
     ways = (("", " "), (" ", "")) if form.spaced else (("", ""),)
     for before, between in ways:
         most = -1
@@ -152,7 +154,7 @@ def _written(form: Form, tokenizer: Tokenizer) -> tuple[str, str, int]:
 def _built_in(form: Form, this: tuple[int, ...], other: tuple[int, ...]) -> BuiltIn:
     signs = form.signs[-1] if len(this) == 3 else form.signs[0]
     between = " " if form.spaced else ""
-    example = Pair(
+    example = marked_pair(
         form.prompt(this, signs),
         form.prompt(other, signs),
         (f"{between}{answer_of(this, signs)}",),

@@ -8,6 +8,7 @@ prompt this one bracket is of another kind.
 from tasks.built_in import BuiltIn
 from tasks.fitting import draw_fitting
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits
 from tasks.task import Task, TaskError
 from tasks.tokens import Tokenizer, single_token
@@ -48,8 +49,8 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
         before = "".join(_line(*line) + "\n" for line in lines[:-1])
         outer, inner, first, second = lines[-1]
         other = (inner + 1 + further) % len(KINDS)
-        return Pair(
-            clean=before + _open(outer, inner, first, second),
+        return marked_pair(
+            clean=before + _open(outer, inner, first, second, named=True),
             corrupted=before + _open(outer, other, first, second),
             answers=(f" {KINDS[inner][1]}",),
             wrong_answers=tuple(f" {end}" for i, (_, end) in enumerate(KINDS) if i != inner),
@@ -66,8 +67,11 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
     )
 
 
-def _open(outer: int, inner: int, first: int, second: int) -> str:
-    return f"{KINDS[outer][0]} {INSIDE[first]} {KINDS[inner][0]} {INSIDE[second]}"
+def _open(outer: int, inner: int, first: int, second: int, *, named: bool = False) -> str:
+    one, other = KINDS[outer][0], KINDS[inner][0]
+    if named:
+        one, other = role("outer", one), role("inner", other)
+    return f"{one} {INSIDE[first]} {other} {INSIDE[second]}"
 
 
 def _line(outer: int, inner: int, first: int, second: int) -> str:

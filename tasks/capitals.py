@@ -9,6 +9,7 @@ from collections.abc import Callable
 from tasks.built_in import BuiltIn
 from tasks.fitting import draw_fitting
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits
 from tasks.task import Task, TaskError
 from tasks.tokens import Tokenizer, single_token
@@ -67,8 +68,8 @@ def _maker(
             place, further = digits(number, size, size - 1)
             this, other = asked[place], asked[(place + 1 + further) % size]
             right = known[this]
-            return Pair(
-                clean=prompt(this),
+            return marked_pair(
+                clean=prompt(role("subject", this)),
                 corrupted=prompt(other),
                 answers=(f" {right}",),
                 wrong_answers=tuple(f" {word}" for word in known.values() if word != right),

@@ -8,6 +8,7 @@ the other two; the corrupted prompt asks for another of the same objects.
 from tasks.built_in import BuiltIn
 from tasks.fitting import draw_fitting, whole
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits
 from tasks.task import Task
 from tasks.tokens import Tokenizer
@@ -56,8 +57,8 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
         things = [left_objects.pop(index) for index in chosen[2 * SHOWN :]]
         first = _question(drawn[:SHOWN], things[:SHOWN], shown) + f" {drawn[shown]}\n"
         own, what = drawn[SHOWN:], things[SHOWN:]
-        return Pair(
-            clean=first + _question(own, what, asked),
+        return marked_pair(
+            clean=first + _question(own, what, asked, named=True),
             corrupted=first + _question(own, what, (asked + 1 + further) % SHOWN),
             answers=(f" {own[asked]}",),
             wrong_answers=tuple(f" {color}" for i, color in enumerate(own) if i != asked),
@@ -76,12 +77,17 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
     )
 
 
-def _question(colors: list[str], things: list[str], asked: int) -> str:
-    a, b, c = (
-        f"{'an' if color[0] in 'aeiou' else 'a'} {color} {thing}"
-        for color, thing in zip(colors, things, strict=True)
-    )
-    return f"Q: On the desk there is {a}, {b} and {c}. What color is the {things[asked]}?\nA:"
+def _question(colors: list[str], things: list[str], asked: int, *, named: bool = False) -> str:
+    """A question; `named` marks the roles of what is asked for."""
+    said = []
+    for n, (color, thing) in enumerate(zip(colors, things, strict=True)):
+        article = "an" if color[0] in "aeiou" else "a"
+        if named and n == asked:
+            color, thing = role("color", color), role("thing", thing)
+        said.append(f"{article} {color} {thing}")
+    a, b, c = said
+    last = role("asked", things[asked]) if named else things[asked]
+    return f"Q: On the desk there is {a}, {b} and {c}. What color is the {last}?\nA:"
 
 
 EXAMPLE = Pair(

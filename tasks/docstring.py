@@ -8,6 +8,7 @@ prompt neither the definition nor the docstring has any of these words.
 from tasks.built_in import BuiltIn
 from tasks.fitting import draw_fitting, whole
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits
 from tasks.task import Task
 from tasks.tokens import Tokenizer
@@ -58,7 +59,7 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
         names = [left.pop(index) for index in chosen[:drawn]]
         said = [spoken.pop(index) for index in chosen[drawn:]]
         clean, others, described = names[:LISTED], names[LISTED : 2 * LISTED], names[2 * LISTED :]
-        return Pair(
+        return marked_pair(
             clean=_prompt(verbs[verb], clean, clean[:2], said),
             corrupted=_prompt(verbs[verb], others, described[:2], said),
             answers=(f" {clean[2]}",),
@@ -77,14 +78,15 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
 
 
 def _prompt(verb: str, arguments: list[str], described: list[str], said: list[str]) -> str:
-    listed = ", ".join(["self", *arguments])
+    named = [role(f"{letter}_def", one) for letter, one in zip("ABC", arguments, strict=False)]
+    listed = ", ".join(["self", *named, *arguments[len(named) :]])
     lines = [f"def {verb.lower()}({listed}):", f'    """{verb} the {said[0]}.', ""]
-    for name, one, other in zip(described, said[1::2], said[2::2], strict=True):
-        lines.append(f"    :param {name}: {one} {other}")
+    for letter, name, one, other in zip("AB", described, said[1::2], said[2::2], strict=True):
+        lines.append(f"    :param {role(f'{letter}_doc', name)}: {one} {other}")
     return "\n".join([*lines, "    :param"])
 
 
-EXAMPLE = Pair(
+EXAMPLE = marked_pair(
     clean=_prompt(
         "Open",
         ["size", "file", "name", "path", "text"],

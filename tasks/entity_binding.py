@@ -8,6 +8,7 @@ the mean logit of the other two.  The corrupted prompt asks for another of the b
 from tasks.built_in import BuiltIn
 from tasks.fitting import draw_fitting, whole
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits
 from tasks.task import Task
 from tasks.tokens import Tokenizer
@@ -52,7 +53,7 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
         left_items, left_boxes = list(items), list(boxes)
         things = [left_items.pop(index) for index in chosen[:SHOWN]]
         letters = [left_boxes.pop(index) for index in chosen[SHOWN:]]
-        return Pair(
+        return marked_pair(
             clean=_prompt(things, letters, asked),
             corrupted=_prompt(things, letters, (asked + 1 + further) % SHOWN),
             answers=(f" {things[asked]}",),
@@ -71,18 +72,22 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
     )
 
 
-def contents(things: list[str], letters: list[str]) -> str:
-    """What is where, as one sentence."""
-    said = [f"the {a} is in box {b}" for a, b in zip(things, letters, strict=True)]
-    listed = f"{', '.join(said[:-1])}, and {said[-1]}."
-    return listed[0].upper() + listed[1:]
+def contents(things: list[str], letters: list[str], wanted: int, box: int) -> str:
+    """What is where, as one sentence; the thing that is wanted and a box have their roles."""
+    said = [
+        f"he {role('thing', thing) if n == wanted else thing} is in box "
+        f"{role('box', letter) if n == box else letter}"
+        for n, (thing, letter) in enumerate(zip(things, letters, strict=True))
+    ]
+    return f"T{', t'.join(said[:-1])}, and t{said[-1]}."
 
 
 def _prompt(things: list[str], letters: list[str], asked: int) -> str:
-    return f"{contents(things, letters)} Box {letters[asked]} contains the"
+    told = contents(things, letters, asked, asked)
+    return f"{told} Box {role('asked', letters[asked])} contains the"
 
 
-EXAMPLE = Pair(
+EXAMPLE = marked_pair(
     clean=_prompt(["key", "cup", "map"], ["F", "Q", "T"], 1),
     corrupted=_prompt(["key", "cup", "map"], ["F", "Q", "T"], 2),
     answers=(" cup",),

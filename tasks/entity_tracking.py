@@ -10,6 +10,7 @@ from tasks.built_in import BuiltIn
 from tasks.entity_binding import BOXES, ITEMS, SHOWN, contents
 from tasks.fitting import draw_fitting, whole
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits
 from tasks.task import Task
 from tasks.tokens import Tokenizer
@@ -45,7 +46,7 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
         things = [left_items.pop(index) for index in chosen[:SHOWN]]
         letters = [left_boxes.pop(index) for index in chosen[SHOWN:]]
         partner, third = ((asked + 1 + step) % SHOWN for step in (further, 1 - further))
-        return Pair(
+        return marked_pair(
             clean=_prompt(things, letters, asked, partner),
             corrupted=_prompt(things, letters, asked, third),
             answers=(f" {things[partner]}",),
@@ -66,11 +67,12 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
 
 def _prompt(things: list[str], letters: list[str], asked: int, partner: int) -> str:
     one, other = letters[asked], letters[partner]
-    moved = f"The things in box {one} and box {other} change places."
-    return f"{contents(things, letters)} {moved} Now box {one} contains the"
+    moved = f"box {role('moved1', one)} and box {role('moved2', other)} change places."
+    told = contents(things, letters, partner, asked)
+    return f"{told} The things in {moved} Now box {role('asked', one)} contains the"
 
 
-EXAMPLE = Pair(
+EXAMPLE = marked_pair(
     clean=_prompt(["key", "cup", "map"], ["F", "Q", "T"], 0, 1),
     corrupted=_prompt(["key", "cup", "map"], ["F", "Q", "T"], 0, 2),
     answers=(" cup",),

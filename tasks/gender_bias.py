@@ -10,6 +10,7 @@ from collections.abc import Callable
 from tasks.built_in import BuiltIn
 from tasks.fitting import draw_fitting, whole
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits
 from tasks.task import Task, TaskError
 from tasks.tokens import Tokenizer, single_token
@@ -61,7 +62,8 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
         def pair(number: int) -> Pair:
             who, doing = digits(number, len(stereotypes), len(DOINGS))
             rest = f" {DOINGS[doing]} because"
-            return Pair(f"The {stereotypes[who]}{rest}", f"The {other}{rest}", (answer,), (wrong,))
+            clean = f"The {role('profession', stereotypes[who])}{rest}"
+            return marked_pair(clean, f"The {other}{rest}", (answer,), (wrong,))
 
         return len(stereotypes) * len(DOINGS), pair
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tasks.built_in import BuiltIn
 from tasks.fitting import knows
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits, draw_pairs
 from tasks.task import Task, TaskError
 from tasks.tokens import Tokenizer, continuation, single_token
@@ -43,6 +44,11 @@ class Range:
     def prompt(self, noun: str, year: str, typed: str) -> str:
         """The prompt with as many digits of the second number as are typed."""
         return self.start.format(noun) + year + self.middle + typed
+
+    def marked(self, noun: str, parts: tuple[tuple[str, str], ...], typed: str) -> str:
+        """The same with its roles marked; the first number is given in named parts."""
+        year = "".join(role(name, digits) for name, digits in parts)
+        return self.prompt(role("noun", noun), year, typed)
 
 
 GOODS = (
@@ -80,6 +86,7 @@ class Cut:
         typed: how many digits of the end year stand in the prompt.
         pieces: the number of digits in each token of the rest; the first piece is the answer.
         answers: all values of that piece, in order.
+        parts: the role of each part of the start year, with its digits.
         endings: last two digits of the start years.  Where a digit follows the answer they end
             in 9: then a greater year is exactly one with a greater answer (1749: 175x and later),
             and no start year has the decade of the corrupted one.
@@ -89,8 +96,14 @@ class Cut:
     typed: int
     pieces: tuple[int, ...]
     answers: tuple[str, ...]
+    parts: tuple[tuple[str, int], ...]
     endings: range
     note: str
+
+    def named(self, year: str) -> tuple[tuple[str, str], ...]:
+        """The parts of a start year with their roles: (("XX", "17"), ("YY", "41"))."""
+        (first, size), (second, _) = self.parts
+        return (first, year[:size]), (second, year[size:])
 
     def of_year(self, year: str) -> list[str]:
         """The pieces of a year: "1749" -> ["4", "9"] for single digits."""
@@ -102,6 +115,7 @@ PAIRS = Cut(
     typed=2,
     pieces=(2,),
     answers=tuple(f"{n:02d}" for n in range(100)),
+    parts=(("XX", 2), ("YY", 2)),
     endings=range(2, 99),
     note="The answers are the hundred two-digit tokens: the tokenizer reads 1741 as 17|41.",
 )
@@ -109,6 +123,7 @@ SINGLE = Cut(
     typed=2,
     pieces=(1, 1),
     answers=tuple(str(n) for n in range(10)),
+    parts=(("XX", 2), ("YY", 2)),
     endings=range(19, 99, 10),
     note=(
         "The answers are the tens digit, since the tokenizer has no two-digit year tokens (it "
@@ -120,6 +135,7 @@ DECADES = Cut(
     typed=0,
     pieces=(3, 1),
     answers=tuple(str(n) for n in range(100, 210)),
+    parts=(("XXY", 3), ("Y", 1)),
     endings=range(19, 99, 10),
     note=(
         "The answers are decades up to the tens digit (175 for 1750 to 1759), since the tokenizer "
@@ -164,8 +180,8 @@ def _make(ranges: Range, tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
 def _pair(ranges: Range, cut: Cut, noun: str, year: str) -> Pair:
     typed = year[: cut.typed]
     above = cut.answers.index(cut.of_year(year)[0]) + 1
-    return Pair(
-        clean=ranges.prompt(noun, year, typed),
+    return marked_pair(
+        clean=ranges.marked(noun, cut.named(year), typed),
         corrupted=ranges.prompt(noun, year[:2] + "01", typed),
         answers=cut.answers[above:],
         wrong_answers=cut.answers[:above],

@@ -8,6 +8,7 @@ an example of another kind.
 from tasks.built_in import BuiltIn
 from tasks.fitting import draw_fitting, whole
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits
 from tasks.task import Task, TaskError
 from tasks.tokens import Tokenizer, single_token
@@ -78,8 +79,8 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
         (words, example), (others, counter) = kinds[this], kinds[other]
         if words == others:
             return None
-        return Pair(
-            clean=f"{STARTS[start]} {example} and other",
+        return marked_pair(
+            clean=f"{STARTS[start]} {role('example', example)} and other",
             corrupted=f"{STARTS[start]} {counter} and other",
             answers=words,
             wrong_answers=tuple(word for kind in named if kind != words for word in kind),

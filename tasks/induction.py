@@ -9,6 +9,7 @@ of which no word stands in the clean one, and repeats a word of another place.
 
 from tasks.built_in import BuiltIn
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits, draw_pairs
 from tasks.task import Task, TaskError
 from tasks.tokens import Tokenizer, single_token
@@ -55,7 +56,7 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
         left = list(known)
         drawn = [left.pop(index) for index in chosen]
         clean, corrupted = drawn[:LENGTH], drawn[LENGTH:]
-        return Pair(
+        return marked_pair(
             clean=_prompt(clean, place),
             corrupted=_prompt(corrupted, (place + 1 + further) % places),
             answers=(f" {clean[place + 1]}",),
@@ -74,7 +75,9 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
 
 
 def _prompt(words: list[str], place: int) -> str:
-    return " ".join([HEADER, *words, words[place]])
+    named = {place: "first", place + 1: "next"}
+    said = [role(named[n], word) if n in named else word for n, word in enumerate(words)]
+    return " ".join([HEADER, *said, role("second", words[place])])
 
 
 INDUCTION = BuiltIn(NAME, METRIC, DESCRIPTION, EXAMPLE, make)

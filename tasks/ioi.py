@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from tasks.built_in import BuiltIn
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits, draw_pairs
 from tasks.task import Task, TaskError
 from tasks.tokens import Tokenizer, single_token
@@ -129,10 +130,19 @@ def _make(variety: Variety, tokenizer: Tokenizer, n_pairs: int, seed: int) -> Ta
         }[thirds]
 
         def said(one: str, two: str, again: str) -> str:
-            start = f"{openings[opening]} {one} and {two} went to the {places[place]},"
-            return f"{start} {again} {verbs[verb]} a {objects[thing]} to"
+            name_one, name_two = ("IO", "S1") if io_first else ("S1", "IO")
+            after_one, after_two = " and", " went"
+            if io_first:
+                after_two = role("S1+1", after_two)
+            else:
+                after_one = role("S1+1", after_one)
+            return (
+                f"{openings[opening]} {role(name_one, one)}{after_one} {role(name_two, two)}"
+                f"{after_two} to the {places[place]}, {role('S2', again)} {verbs[verb]} a "
+                f"{objects[thing]} to"
+            )
 
-        return Pair(
+        return marked_pair(
             clean=said(first, second, subject),
             corrupted=said(*named),
             answers=(f" {io}",),

@@ -10,6 +10,7 @@ from tasks.built_in import BuiltIn
 from tasks.colored_objects import COLORS, OBJECTS
 from tasks.fitting import draw_fitting, whole
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits
 from tasks.task import Task
 from tasks.tokens import Tokenizer
@@ -48,7 +49,7 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
         turned = 1 + further
         moved = [*choices[-turned:], *choices[:-turned]]
         asked = choices[right]
-        return Pair(
+        return marked_pair(
             clean=_prompt(objects[thing], asked, choices),
             corrupted=_prompt(objects[thing], asked, moved),
             answers=(f" {letters[right]}",),
@@ -70,11 +71,15 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
 
 
 def _prompt(thing: str, color: str, choices: list[str]) -> str:
-    listed = "\n".join(f"{x}. {choice}" for x, choice in zip(LETTERS, choices, strict=True))
-    return f"Question: The {thing} is {color}. What color is the {thing}?\n{listed}\nAnswer:"
+    listed = "\n".join(
+        f"{role('letter', x)}. {role('choice', choice)}" if choice == color else f"{x}. {choice}"
+        for x, choice in zip(LETTERS, choices, strict=True)
+    )
+    told = f"Question: The {thing} is {role('color', color)}."
+    return f"{told} What color is the {thing}?\n{listed}\nAnswer:"
 
 
-EXAMPLE = Pair(
+EXAMPLE = marked_pair(
     clean=_prompt("ball", "red", ["blue", "red", "green", "black"]),
     corrupted=_prompt("ball", "red", ["black", "blue", "red", "green"]),
     answers=(" B",),

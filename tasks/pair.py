@@ -1,6 +1,22 @@
 """Pair: a clean prompt, its corrupted counterpart, and the answers that tell them apart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class RoleSpan:
+    """Where a role stands in the clean prompt; a role may have several spans.
+
+    Attributes:
+        role: its name, such as "S2".
+        start, stop: characters of the prompt, from `start` up to but without `stop`.
+        tokens: they count tokens of the prompt instead, without a BOS that is put before it.
+    """
+
+    role: str
+    start: int
+    stop: int
+    tokens: bool = False
 
 
 @dataclass(frozen=True)
@@ -13,9 +29,12 @@ class Pair:
         answers: right continuations of the clean prompt, each one token (the space before a word
             is part of the text: " Mary").
         wrong_answers: continuations that the metric counts against the model.
+        roles: where the prompt's roles stand; what they leave over has no role of its own. Names
+            of its parts make no other pair: they are not compared.
     """
 
     clean: str
     corrupted: str
     answers: tuple[str, ...]
     wrong_answers: tuple[str, ...]
+    roles: tuple[RoleSpan, ...] = field(default=(), compare=False)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from tasks.built_in import BuiltIn
 from tasks.fitting import draw_fitting
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role, unmarked
 from tasks.sampling import digits
 from tasks.task import Task, TaskError
 from tasks.tokens import Tokenizer, single_token
@@ -25,7 +26,11 @@ NUMBERS = range(100, 1000)
 
 
 def _prompt(comment: str, number: int, depth: int, opening: str = "(") -> str:
-    return f"{comment} {number}\nprint{opening}" + "str(" * (depth - 1) + str(number)
+    return (
+        f"{comment} {role('told', str(number))}\nprint{opening}"
+        + "str(" * (depth - 1)
+        + role("number", str(number))
+    )
 
 
 def _maker(name: str, description: str, depth: int) -> Callable[[Tokenizer, int, int], Task]:
@@ -35,7 +40,7 @@ def _maker(name: str, description: str, depth: int) -> Callable[[Tokenizer, int,
         Raises:
             TaskError: so many parentheses are not one token, or there are not so many pairs.
         """
-        stem = _prompt(COMMENTS[0], NUMBERS[0], depth)
+        stem = unmarked(_prompt(COMMENTS[0], NUMBERS[0], depth))
         closing = tuple(")" * n for n in range(1, MOST + 1))
         known = tuple(text for text in closing if single_token(tokenizer, stem, text) is not None)
         answer = ")" * depth
@@ -47,7 +52,7 @@ def _maker(name: str, description: str, depth: int) -> Callable[[Tokenizer, int,
 
         def pair(number: int) -> Pair:
             comment, place = digits(number, len(COMMENTS), len(NUMBERS))
-            return Pair(
+            return marked_pair(
                 clean=_prompt(COMMENTS[comment], NUMBERS[place], depth),
                 corrupted=_prompt(COMMENTS[comment], NUMBERS[place], depth, "="),
                 answers=(answer,),
@@ -72,7 +77,7 @@ def _built_in(depth: int) -> BuiltIn:
     name = f"parentheses-{depth}"
     words = ("One closing parenthesis", "Two closing parentheses", "Three", "Four")[depth - 1]
     description = f"{words} at once, in code: its logit minus the mean logit of another number."
-    example = Pair(
+    example = marked_pair(
         clean=_prompt(COMMENTS[0], 721, depth),
         corrupted=_prompt(COMMENTS[0], 721, depth, "="),
         answers=(")" * depth,),

@@ -7,6 +7,7 @@ name that the corrupted prompt has in its place.
 from tasks.built_in import BuiltIn
 from tasks.fitting import draw_fitting, whole
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits
 from tasks.task import Task
 from tasks.tokens import Tokenizer
@@ -39,7 +40,7 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
     def pair(number: int) -> Pair:
         left = list(names)
         *pattern, other = (left.pop(index) for index in digits(number, *radices))
-        return Pair(
+        return marked_pair(
             clean=_prompt(pattern),
             corrupted=_prompt([*pattern[:-1], other]),
             answers=(f" {pattern[-1]}",),
@@ -58,10 +59,17 @@ def make(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
 
 
 def _prompt(pattern: list[str]) -> str:
-    return " ".join([HEADER, *pattern * TIMES, *pattern[:-1]])
+    # The name that is wanted, and the one before it, in each time that the pattern stands whole.
+    whole = [word for n in range(TIMES) for word in _time(pattern, n + 1)]
+    return " ".join([HEADER, *whole, *pattern[:-1]])
 
 
-EXAMPLE = Pair(
+def _time(pattern: list[str], number: int) -> list[str]:
+    *rest, before, wanted = pattern
+    return [*rest, role(f"before{number}", before), role(f"wanted{number}", wanted)]
+
+
+EXAMPLE = marked_pair(
     clean=_prompt(["Mary", "John", "Paul"]),
     corrupted=_prompt(["Mary", "John", "Anna"]),
     answers=(" Paul",),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from tasks.built_in import BuiltIn
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import draw_pairs
 from tasks.task import Task, TaskError
 from tasks.tokens import NEUTRAL, Tokenizer, single_token
@@ -70,8 +71,8 @@ def _make(form: Form, tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
 
     def pair(index: int, number: int) -> Pair:
         start, subject, between = phrases[index]
-        return Pair(
-            clean=f"{start} {subject[number]}{between[number]}",
+        return marked_pair(
+            clean=f"{start} {role('subject', subject[number])}{between[number]}",
             corrupted=f"{start} {subject[1 - number]}{between[number]}",
             answers=spoken[number],
             wrong_answers=spoken[1 - number],
@@ -148,7 +149,8 @@ def _relative(tokenizer: Tokenizer) -> list[Phrase]:
 def _before_verb(start: str, attractor: Forms, verb: Forms = ("", "")) -> Forms:
     """What stands after a singular and a plural subject: an attractor of the other number."""
     plural, singular = (
-        f"{start} {attractor[n]}" + (f" {verb[n]}" if verb[n] else "") for n in (PLURAL, SINGULAR)
+        f"{start} {role('attractor', attractor[n])}" + (f" {verb[n]}" if verb[n] else "")
+        for n in (PLURAL, SINGULAR)
     )
     return plural, singular
 

@@ -12,12 +12,14 @@ from itertools import pairwise
 from tasks.built_in import BuiltIn
 from tasks.fitting import draw_fitting, whole
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from tasks.sampling import digits
 from tasks.task import Task
 from tasks.tokens import Tokenizer
 
 METRIC = "logit_diff"
 GIVEN = 3
+NAMED = ("first", "second", "third")
 """How many are named before the one that is wanted."""
 
 
@@ -39,7 +41,8 @@ class Order:
 
     def prompt(self, words: tuple[str, ...]) -> str:
         """These words as a list that goes on."""
-        return f"{self.header} " + ", ".join(words) + ","
+        named = [role(name, word) for name, word in zip(NAMED, words, strict=True)]
+        return f"{self.header} " + ", ".join(named) + ","
 
     def follows(self, one: str, other: str) -> bool:
         """Whether `other` comes right after `one`."""
@@ -89,7 +92,7 @@ def _maker(name: str, description: str, order: Order) -> Callable[[Tokenizer, in
             if len(set(counter)) < GIVEN or any(order.follows(a, b) for a, b in neighbors):
                 return None
             right = words[(start + GIVEN) % size]
-            return Pair(
+            return marked_pair(
                 clean=order.prompt(given),
                 corrupted=order.prompt(counter),
                 answers=(f" {right}",),
@@ -117,7 +120,7 @@ def _built_in(order: Order) -> BuiltIn:
         "the others."
     )
     a, b, c, d, e, *_ = order.words
-    example = Pair(
+    example = marked_pair(
         order.prompt((a, b, c)), order.prompt((e, a, d)), (f" {d}",), (f" {a}", f" {b}", f" {e}")
     )
     return BuiltIn(name, METRIC, description, example, _maker(name, description, order))

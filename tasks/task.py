@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from tasks.pair import Pair
 
+BUILT_IN = "built in"
+"""The source of a task that is generated."""
+
 
 class TaskError(ValueError):
     """A task cannot be made as asked; the message is one sentence: what is wrong, what to do."""
@@ -33,7 +36,7 @@ class Task:
     description: str
     answer_space: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    source: str = "built in"
+    source: str = BUILT_IN
     seed: int | None = None
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -64,6 +64,15 @@ from workbench.readouts.logit_lens import logit_lens as logit_lens
 from workbench.readouts.residual_lens import residual_lens as residual_lens
 from workbench.readouts.target import find_target as find_target
 
+# Effects of nodes.
+from workbench.effects.files import write_effects as write_effects
+from workbench.effects.joint import joint_effects as joint_effects
+from workbench.effects.node_map import node_map as node_map
+from workbench.effects.role_map import role_map as role_map
+from workbench.readouts.attention_sources import attention_sources as attention_sources
+from workbench.readouts.attention_sources import attention_without as attention_without
+from workbench.effects.self_repair import self_repair as self_repair
+
 # Sessions.
 from workbench.session.session import Session as Session
 from workbench.session.start import another_session as another_session

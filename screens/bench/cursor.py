@@ -33,6 +33,11 @@ class Cursor:
         return self.view.node
 
     @property
+    def source(self) -> str:
+        """The node that the highlighted edge comes from; elsewhere the chosen one."""
+        return self.node if self.in_table is None else self.in_table.source
+
+    @property
     def chosen(self) -> EdgesView:
         """What a command on the chosen node is about."""
         node = self.node

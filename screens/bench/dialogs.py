@@ -56,6 +56,12 @@ class BenchDialogs:
 
         self._screen.app.push_screen(AssessmentScreen(self.session), lambda _: self._refresh())
 
+    def effects(self, node: str) -> None:
+        """Show what ablating each node does, the cursor on this one."""
+        from screens.effects.screen import EffectsScreen
+
+        self._screen.app.push_screen(EffectsScreen(self.session, node), self._back_to_node)
+
     def beside(self) -> None:
         from screens.side_by_side.screen import SideBySideScreen
 
@@ -72,12 +78,12 @@ class BenchDialogs:
         self._screen.app.push_screen(ClustersScreen(self.session), lambda _: self._refresh())
 
     def graph(self, graph: GraphScreen) -> None:
-        def back(node: str | None) -> None:
-            self._refresh()
-            if node is not None:
-                self._choose(node)
+        self._screen.app.push_screen(graph, self._back_to_node)
 
-        self._screen.app.push_screen(graph, back)
+    def _back_to_node(self, node: str | None) -> None:
+        self._refresh()
+        if node is not None:
+            self._choose(node)
 
     # Looking.
 

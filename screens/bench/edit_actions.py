@@ -85,9 +85,18 @@ class EditActions:
         self._command(partial(self.session.keep_all, view.node, view.inputs))
 
     def toggle_node(self) -> None:
+        self._command(partial(self.session.toggle_node, self._cursor().source))
+
+    def together(self) -> None:
+        """Drop the node under the cursor with those that make up for it; computed first."""
         at = self._cursor()
-        node = at.in_table.source if at.in_table is not None else at.node
-        self._command(partial(self.session.toggle_node, node))
+        node, session, setting = at.source, self.session, at.view.setting
+
+        def drop() -> Status:
+            found = session.node_effects.repair_of(node)
+            return session.drop_together(found.together(node), setting=setting)
+
+        self._command(drop)
 
     def reopen(self) -> None:
         view = self._cursor().chosen

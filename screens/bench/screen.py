@@ -39,7 +39,6 @@ from screens.discovery.proposal_strip import ProposalStrip
 from screens.navigation import ShowSetup
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
-from workbench.discovery.catalogue import METHODS
 from workbench.session.views import Status
 
 if TYPE_CHECKING:
@@ -198,8 +197,7 @@ class BenchScreen(OneOfSeveral):
         bar.show_comparison(self.session.comparison, reference.name if reference else "")
         self.table.compare(reference is not None)
         held = self.session.discoveries.shown
-        scored = held is not None and METHODS[held.method].kind != "nodes"
-        found_by = "" if held is None or not scored else held.name
+        found_by = "" if held is None else held.name
         if held is not None and found_by and self.session.discoveries.is_old(held):
             found_by = f"{found_by}, other pairs"
         self.table.find_by(found_by)
@@ -360,6 +358,8 @@ class BenchScreen(OneOfSeveral):
     action_stop_discovery = by(lambda bench: bench.rules.stop_or(bench.discovering.stop_discovery))
     action_step_proposal = by(lambda bench: bench.strip.begin)
     action_assess = by(lambda bench: bench.dialogs.assess)
+    action_effects = by(lambda bench: lambda: bench.dialogs.effects(bench.cursor().source))
+    action_together = by(lambda bench: bench.edits.together)
     action_beside = by(lambda bench: bench.dialogs.beside)
     action_clusters = by(lambda bench: bench.dialogs.clusters)
     action_history = by(lambda bench: bench.dialogs.history)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OTHER_SCREENS = {
     "graph": ("the graph", "screens.graph.keys"),
     "assess": ("the assessment", "screens.assessment.keys"),
+    "effects": ("effects of nodes", "screens.effects.keys"),
     "beside": ("circuits side by side", "screens.side_by_side.keys"),
     "history": ("the history", "screens.history.keys"),
     "clusters": ("clusters", "screens.clusters.keys"),

@@ -23,7 +23,9 @@ from screens.prompt_bench.spelling import (
     prompt_of,
 )
 from tasks.pair import Pair
+from workbench.prompts.moved_roles import moved
 from workbench.prompts.vocabulary import Vocabulary
+from workbench.session.pair_drafts import NEW
 
 NAMES = {
     "clean": ("clean", "the prompt that wants one of the answers"),
@@ -70,6 +72,7 @@ class PairFields(Vertical):
     def __init__(self, vocabulary: Callable[[], Vocabulary | None], *, id: str) -> None:
         super().__init__(id=id)
         self._vocabulary = vocabulary
+        self._put = NEW
 
     def compose(self) -> ComposeResult:
         for name, (label, hint) in NAMES.items():
@@ -94,16 +97,19 @@ class PairFields(Vertical):
 
     @property
     def pair(self) -> Pair:
-        """What is typed."""
+        """What is typed; the roles of the pair that was put move with its words."""
+        clean = prompt_of(self._field("clean").value)
         return Pair(
-            prompt_of(self._field("clean").value),
+            clean,
             prompt_of(self._field("corrupted").value),
             answers_of(self._field("answers").value),
             answers_of(self._field("wrong").value),
+            moved(self._put.roles, self._put.clean, clean),
         )
 
     def put(self, pair: Pair) -> None:
         """Let the fields say this."""
+        self._put = pair
         said = {
             "clean": prompt_field(pair.clean),
             "corrupted": prompt_field(pair.corrupted),

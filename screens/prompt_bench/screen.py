@@ -10,6 +10,7 @@ Glossary: docs/glossary.md#prompt-bench.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -356,7 +357,7 @@ class PromptBench(Screen[None]):
             if chosen is not None:
                 now = self.fields.pair
                 right, other = (now.answers, chosen) if wrong else (chosen, now.wrong_answers)
-                self.fields.put(Pair(now.clean, now.corrupted, right, other))
+                self.fields.put(replace(now, answers=right, wrong_answers=other))
 
         def show(tokens: tuple[TokenChance, ...]) -> None:
             self.app.push_screen(Likeliest(title, tokens, present), take)

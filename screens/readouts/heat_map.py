@@ -16,8 +16,6 @@ from workbench.readouts.results import AttentionPattern
 
 SHADES = ((0.75, "█"), (0.5, "▓"), (0.25, "▒"), (0.1, "░"), (0.02, "·"))
 """Least weight, shade; a smaller weight is left blank."""
-ELSEWHERE = "..."
-"""Stands for a token that is not the same in all averaged prompts."""
 MOST_BAR = 24
 BESIDE = 34
 """Cells that the list of one row needs to stand beside the map."""
@@ -34,16 +32,15 @@ def _cell(weight: float, cell: int) -> str:
     return f"-{sign}" if weight < 0 and sign != " " else sign * cell
 
 
-def legend(elsewhere: bool = False) -> str:
-    """What the shades mean, and `...` where some prompts' tokens differ."""
-    words = [f"{sign}≥{100 * least:.0f}%" for least, sign in reversed(SHADES)]
-    return "shade: " + " ".join(words) + (f", {ELSEWHERE} tokens differ" if elsewhere else "")
+def legend() -> str:
+    """What the shades mean."""
+    return "shade: " + " ".join(f"{sign}≥{100 * least:.0f}%" for least, sign in reversed(SHADES))
 
 
 def draw_attention(attention: AttentionPattern, position: int, width: int) -> Content:
     """The map, the query at `position` (from the end if negative) marked and spelled out."""
-    n = len(attention.tokens)
-    query = max(0, min(n - 1, position % n if -n <= position < n else n - 1))
+    n, rows = len(attention.tokens), attention.row_at
+    query = rows[position] if -len(rows) <= position < len(rows) else rows[-1]
     label = min(12, max(len(show_token(token, 12)) for token in attention.tokens))
     label = max(6, min(label, width - 8 - n))
     # Shades two cells wide are square and easier to read; long prompts get narrow ones.
@@ -51,8 +48,7 @@ def draw_attention(attention: AttentionPattern, position: int, width: int) -> Co
     signed = any(weight < 0 for weight in attention.weights.flat)
     cell = 2 if map_width <= width or signed else 1
     map_width = label + 6 + cell * n
-    words = legend(attention.place.pair is None and ELSEWHERE in attention.tokens)
-    words += ", - less" if signed else ""
+    words = legend() + (", - less" if signed else "")
     heat = [*_map(attention, query, label, cell), *quiet(words, min(width, max(map_width, 36)))]
     heading = Content.styled(f"{attention.place.node}, {where(attention.place, False)}", HEADING)
     if map_width + 2 + BESIDE <= width:
@@ -71,7 +67,7 @@ def draw_attention(attention: AttentionPattern, position: int, width: int) -> Co
 
 
 def _map(attention: AttentionPattern, query: int, label: int, cell: int) -> list[Content]:
-    n = len(attention.tokens)
+    n, rows = len(attention.tokens), attention.row_at
     margin = " " * (label + 5)
     parts = []
     if n > 10:
@@ -84,19 +80,28 @@ def _map(attention: AttentionPattern, query: int, label: int, cell: int) -> list
     for q, token in enumerate(attention.tokens):
         here = q == query
         name = f"{q:>3}{POINTER if here else ' '}{fit(show_token(token, label), label)} "
-        shades = "".join(_cell(float(attention.weights[q, key]), cell) for key in range(q + 1))
-        style = link("query", q - n, "bold" if here else "")
+        weights = attention.weights[q, : _keys(attention, q)]
+        shades = "".join(_cell(float(weight), cell) for weight in weights)
+        bold = "bold" if here else ""
+        # To the last position of it; a role need not stand in the first pair.
+        style = link("query", -1 - rows[::-1].index(q), bold) if q in rows else bold
         parts.append(Content.assemble((name, style), (shades.ljust(n * cell), "$text-primary")))
     return parts
+
+
+def _keys(attention: AttentionPattern, query: int) -> int:
+    """How many keys a query can see; a role may stand before another or after it."""
+    return len(attention.tokens) if attention.by_role else query + 1
 
 
 def _row(attention: AttentionPattern, query: int, width: int) -> list[Content]:
     """One query's keys by falling weight, in numbers."""
     n = len(attention.tokens)
     token = show_token(attention.tokens[query], 12)
-    weights = [float(weight) for weight in attention.weights[query, : query + 1]]
-    order = sorted(range(query + 1), key=lambda key: -abs(weights[key]))
-    parts = [Content.assemble((f"{token} (query {query}, position {index(query - n)})", "bold"))]
+    weights = [float(weight) for weight in attention.weights[query, : _keys(attention, query)]]
+    order = sorted(range(len(weights)), key=lambda key: -abs(weights[key]))
+    which = f"role {query}" if attention.by_role else f"query {query}, position {index(query - n)}"
+    parts = [Content.assemble((f"{token} ({which})", "bold"))]
     parts.append(Content.styled("attends to key        share", QUIET))
     for key in order:
         name = fit(show_token(attention.tokens[key], 13), 13)

@@ -20,6 +20,7 @@ from screens.widgets.dialogs import Dialog
 from screens.widgets.keys import COPYING
 from screens.widgets.search import MARK
 from workbench.base.table import Table
+from workbench.prompts.roles import BETWEEN
 
 if TYPE_CHECKING:
     from workbench.prompts.preview import PromptView
@@ -31,7 +32,7 @@ ANSWERS_SHOWN = 8
 
 def draw_pair(pair: PromptView, width: int) -> Text:
     """Both prompts in columns of tokens, wrapped at `width`; carets stand where they differ."""
-    text = draw_columns(list(zip_longest(pair.clean, pair.corrupted)), width)
+    text = draw_columns(list(zip_longest(pair.clean, pair.corrupted)), width, pair.roles)
     for label, words in (("answers", pair.answers), ("wrong", pair.wrong_answers)):
         text.append(f"\n{label:<{LABEL}}", "dim")
         text.append(fit(_listed(words), max(10, width - LABEL)))
@@ -39,10 +40,20 @@ def draw_pair(pair: PromptView, width: int) -> Text:
     return text
 
 
-def draw_columns(both: Sequence[tuple[str | None, str | None]], width: int) -> Text:
-    """Tokens of two prompts above one another; None where one of them has none."""
+def draw_columns(
+    both: Sequence[tuple[str | None, str | None]], width: int, roles: Sequence[str] = ()
+) -> Text:
+    """Tokens of two prompts above one another; None where one of them has none.
+
+    Args:
+        both: the tokens of each position.
+        width: in cells, at which lines are wrapped.
+        roles: of each position; what stands between two roles is left without its name.
+    """
+    named = _role_names(roles, len(both))
     columns = [
-        tuple(show_token(token) if token is not None else "" for token in pair) for pair in both
+        (*(show_token(token) if token is not None else "" for token in pair), name)
+        for pair, name in zip(both, named, strict=True)
     ]
     same = [clean == other for clean, other in both]
     text = Text(no_wrap=True)
@@ -55,13 +66,15 @@ def draw_columns(both: Sequence[tuple[str | None, str | None]], width: int) -> T
                 break
             used += cells
             end += 1
-        for row, label in enumerate(("clean", "corrupted", "")):
-            if row == 2 and all(same[start:end]):
+        for row, label in ((2, "role"), (0, "clean"), (1, "corrupted"), (3, "")):
+            if (row == 3 and all(same[start:end])) or (row == 2 and not any(named[start:end])):
                 continue
             text.append(f"{label:<{LABEL}}", "dim")
             for i in range(start, end):
                 cells = max(map(cell_len, columns[i]))
-                if row < 2:
+                if row == 2:
+                    text.append(fit(named[i], cells + 1), "dim")
+                elif row < 2:
                     text.append(fit(columns[i][row], cells), "" if same[i] else "bold underline")
                     text.append("│", "dim")
                 else:
@@ -70,6 +83,15 @@ def draw_columns(both: Sequence[tuple[str | None, str | None]], width: int) -> T
         start = end
     text.right_crop(1)
     return text
+
+
+def _role_names(roles: Sequence[str], n: int) -> list[str]:
+    """The name of each position's role where it begins; none of what lies between roles."""
+    names = [
+        "" if BETWEEN in name or name == before else name
+        for before, name in zip(("", *roles), roles, strict=False)
+    ]
+    return [*names, *[""] * (n - len(names))]
 
 
 def _listed(words: Sequence[str]) -> str:

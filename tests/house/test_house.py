@@ -23,6 +23,7 @@ LONG_SIGNATURES = {
     "workbench/cli/bench.py bench",
     "workbench/cli/clusters.py clusters",
     "workbench/cli/readout.py readout",
+    "workbench/cli/why.py why",
     "workbench/cli/tasks.py tasks",
     "workbench/cli/run_text.py run_text",
     "workbench/cli/discover.py discover",

@@ -10,6 +10,7 @@ from typing import Unpack
 from workbench import load_model, load_task
 from workbench.experiment.settings import RunChoices
 from workbench.models.model import Model
+from workbench.prompts.pair_json import pair_to_json
 from workbench.session.session import Session
 from workbench.session.start import build_session
 
@@ -25,7 +26,7 @@ def mixed_session(folder: Path, pairs: int = 4, **options: Unpack[RunChoices]) -
     """The first `pairs` pairs are of the first task, as many more of the second."""
     path = folder / "mixed.jsonl"
     made = [load_task(name, pocket(), pairs=pairs) for name in TASKS]
-    lines = [json.dumps(vars(pair)) for task in made for pair in task.pairs]
+    lines = [json.dumps(pair_to_json(pair)) for task in made for pair in task.pairs]
     path.write_text("\n".join(lines) + "\n")
     task = load_task(str(path), pocket(), pairs=None)
     options.setdefault("metric", "logit_diff")

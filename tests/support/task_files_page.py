@@ -77,6 +77,24 @@ IDS = """
 A name that ends in `_idx` or `_id` has token ids. Whole numbers among answers in JSON are token
 ids too where the prompt has no digit, and in a table where they are no token as they are typed.
 
+## Roles
+
+A pair may name parts of its prompts, the same tokens of both. Means over pairs, as of attention,
+are then by role, whatever the prompts' lengths.
+
+- `"roles": {"S2": [38, 42]}` has characters of the clean prompt, from the first up to but without
+  the last; a list of such for a role that stands in several places.
+- `"role_tokens": {"S2": [9]}` has tokens of it, from 0, without a BOS that is put before it.
+- A table has a column `role:S2` with a range, `38-42`, or a text that the prompt has once; or
+  columns `roles` and `role_tokens` with JSON in them.
+
+The space before a word is part of its token and need not be in the range. A range that cuts
+through a token, lies outside the prompt or overlaps another role is refused. What no role covers
+is named by its neighbors, `..S2` before the first and `IO..S2` between two; the last token is
+`END`, a BOS `BOS`. Without roles they are by what the prompts show: `diff1`, `diff2` where those
+of any pair differ, and `END`. The built-in tasks bring theirs, and the slots of a template become
+roles.
+
 ## Dialects
 
 Which one a file speaks is told by its fields; they are tried in this order. The token ids of the

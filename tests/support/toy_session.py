@@ -30,6 +30,7 @@ from workbench.engine.budget import Shape
 from workbench.experiment.settings import ExperimentSettings
 from workbench.model_report.footprint import Footprint
 from workbench.models.info import Architecture, ModelInfo, SelfCheck
+from workbench.prompts.roles import Roles
 from workbench.readouts.results import Lens, Place, TokenValue
 from workbench.session.known_effects import Matrix
 from workbench.session.open import Opened
@@ -55,6 +56,8 @@ PAIRS = (
     ),
 )
 TASK = Task("ioi", PAIRS, "logit_diff", "Of two names the one that is not repeated.", seed=0)
+NAMES = ("..IO", "IO", "IO..S1", "S1", "S1..S2", "S2", "S2..END", "END")
+ROLES = Roles(NAMES, ((0, 1, 2, 3, 4, 4, 4, 4, 5, 6, 6, 6, 7),) * len(PAIRS), by_task=True)
 CHUNK = 20
 
 
@@ -83,6 +86,7 @@ class ToyEngine:
             task=TASK,
             prepend_bos=False,
             dropped=0,
+            roles=ROLES,
         )
         self.experiment = SimpleNamespace(
             model=self.model,

@@ -12,6 +12,7 @@ from workbench.experiment.settings import ExperimentSettings
 from workbench.prompts.checks import counted_reasons
 
 if TYPE_CHECKING:
+    from tasks.pair import Pair
     from workbench.models.model import Model
     from workbench.prompts.file_report import FileReport
 
@@ -106,12 +107,24 @@ def _report(found: FileReport, settings: ExperimentSettings) -> None:
         output.line(f"              corrupted  {printable(pair.corrupted)}")
         output.line(f"              answers    {_listed(pair.answers)}")
         output.line(f"              wrong      {_listed(pair.wrong_answers)}")
+        output.line(f"              roles      {_roles(pair)}")
     for note in file.notes:
         output.line(f"note          {note}")
     for warning in found.warnings:
         output.line(f"warning       {warning}")
     for where, finding in found.refused:
         output.line(f"{where}: {finding.sentence}")
+
+
+def _roles(pair: Pair) -> str:
+    """What the roles of a pair stand for; of those that count tokens their numbers."""
+    said = [
+        f"{span.role} = token {span.start}"
+        if span.tokens
+        else f"{span.role} = {printable(pair.clean[span.start : span.stop])!r}"
+        for span in pair.roles
+    ]
+    return ", ".join(said) or "none: they are by where the prompts differ"
 
 
 def _listed(texts: tuple[str, ...]) -> str:

@@ -23,6 +23,7 @@ from workbench.cli.config import app as config_app
 from workbench.cli.config import heeded
 from workbench.cli.discover import discover
 from workbench.cli.draw import draw
+from workbench.cli.effects import effects, repair
 from workbench.cli.expand import expand
 from workbench.cli.history import history
 from workbench.cli.options import (
@@ -35,6 +36,7 @@ from workbench.cli.options import (
     experiment_options,
     selecting_options,
 )
+from workbench.cli.patch import patch
 from workbench.cli.pocket import app as pocket
 from workbench.cli.readout import readout
 from workbench.cli.report import report
@@ -43,6 +45,7 @@ from workbench.cli.sessions import app as sessions
 from workbench.cli.sessions import resume
 from workbench.cli.tasks import tasks
 from workbench.cli.try_pair import try_pair
+from workbench.cli.why import why
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 
@@ -181,6 +184,10 @@ app.command()(expand)
 app.command()(clusters)
 app.command()(assess)
 app.command()(readout)
+app.command()(effects)
+app.command()(repair)
+app.command()(patch)
+app.command()(why)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)

@@ -129,6 +129,7 @@ def tasks(
 
 
 def _list(as_json: bool) -> None:
+    from workbench.prompts.pair_json import pair_to_json
     from workbench.prompts.task_catalogue import TASKS
 
     if as_json:
@@ -138,7 +139,7 @@ def _list(as_json: bool) -> None:
                     "name": task.name,
                     "metric": task.metric,
                     "description": task.description,
-                    "example": vars(task.example),
+                    "example": pair_to_json(task.example),
                 }
                 for task in TASKS.values()
             ]

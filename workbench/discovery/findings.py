@@ -81,6 +81,13 @@ class Findings:
         """Edge scores with the sign turned so that what the task needs most is largest."""
         return self.edges if self.needed >= 0 else -self.edges
 
+    def of_edge(self, source: int, destination: int) -> float:
+        """An edge's score; of a method that scores nodes alone, that of its source; else NaN."""
+        score = float(self.edges[source, destination])
+        if score != score and self.nodes is not None:
+            score = float(self.nodes[source])
+        return score
+
     def has_results(self, kind: str) -> bool:
         """Whether there is anything yet that a circuit could be selected from.
 

@@ -43,16 +43,16 @@ def corrupted_finals(
         skipped = recording.n_positions - 1 - position
         if skipped < 0:
             return finals
-        recording = _later(recording, skipped)
+        recording = later(recording, skipped)
     order = sorted(range(len(sources)), key=lambda i: sources[i])
-    room = _alternatives_at_once(recording)
+    room = alternatives_at_once(recording)
     with torch.no_grad():
         for stage, of_stage in groupby(order, lambda i: _stage(graph, sources[i])):
             members = list(of_stage)
             for start in range(0, len(members), room):
                 batch = members[start : start + room]
                 removed = [clean_delta(graph, recording, sources[i], Positions.ALL) for i in batch]
-                x = _corrupted_residual(recording, stage, torch.cat(removed, dim=1), alone)
+                x = corrupted_residual(recording, stage, torch.cat(removed, dim=1), alone)
                 layer, is_head = stage
                 into_mlp = is_head and not recording.parts.parallel
                 first = layer if into_mlp else layer + 1
@@ -66,12 +66,13 @@ def _stage(graph: Graph, source: int) -> tuple[int, bool]:
     return node.layer, node.kind == "head"
 
 
-def _corrupted_residual(
-    recording: Recording, stage: tuple[int, bool], removed: Tensor, alone: bool
+def corrupted_residual(
+    recording: Recording, stage: tuple[int, bool], removed: Tensor, alone: bool = False
 ) -> Tensor:
     """The residual after a stage, less what its nodes add beyond the corrupted run.
 
     Args:
+        stage: a layer (-1 for the embeddings), and whether it is its heads.
         removed: z_s - z'_s of each alternative's node, [pair, alternative, position, d_model].
         alone: only the first position is corrupted.
 
@@ -94,7 +95,7 @@ def _corrupted_residual(
     return after[:, None] + changed
 
 
-def _later(recording: Recording, n: int) -> Recording:
+def later(recording: Recording, n: int) -> Recording:
     """The recording without the first n positions that differ; they count as the clean prefix."""
 
     def rest(rotation: Rotation | None) -> Rotation | None:
@@ -109,7 +110,8 @@ def _later(recording: Recording, n: int) -> Recording:
     )
 
 
-def _alternatives_at_once(recording: Recording) -> int:
+def alternatives_at_once(recording: Recording) -> int:
+    """How many alternatives of a group's pairs the memory budget allows in one batch."""
     parts = recording.parts
     row = recording.n_pairs * recording.n_positions * parts.d_model
     row *= recording.clean.final.element_size()

@@ -153,6 +153,45 @@ def node_effects(
         yield list(nodes[start:stop]), effects
 
 
+def effects_into(
+    evaluator: Evaluator,
+    destinations: Sequence[str],
+    nodes: Sequence[str],
+    *,
+    cancel: Stop | None = None,
+) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
+    """Path patching in the full model: nodes corrupted for some readers alone, all of them at once.
+
+    With a head's q, k and v it is the effect of the node on the head as a whole, which is not the
+    sum of the three edges' effects.
+
+    Args:
+        destinations: inputs of nodes, by name.
+        nodes: names; those that write after a destination do not reach it.
+
+    Yields:
+        Names of a batch of nodes, and the change of the mean metric.
+    """
+    graph = evaluator.graph
+    columns = [graph.destination_index(name) for name in destinations]
+    mask = all_edges(graph)
+    plan = make_plan(graph, mask, np.zeros(graph.n_destinations, dtype=bool))
+    bases = [CleanBaseline(graph, r, mask) for r in evaluator.experiment.recordings]
+    clean = evaluator.experiment.clean.metric
+    sources = [graph.source_index(name) for name in nodes]
+    batches = _Batches(len(nodes), cancel)
+    for start, stop in batches:
+        changes = [
+            Alternative(tuple((s, d, -1) for d in columns if s < graph.n_parents(d)))
+            for s in sources[start:stop]
+        ]
+        effects = np.empty(len(changes))
+        for which, values in evaluator.run(bases, plan, changes):
+            effects[which] = values.mean(axis=1) - clean
+        batches.done()
+        yield list(nodes[start:stop]), effects
+
+
 class _Batches:
     """Ranges that cover n items, each taking about `_BATCH_SECONDS`, going by the last one.
 

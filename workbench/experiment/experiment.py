@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,13 @@ from workbench.experiment.faithfulness import faithfulness
 from workbench.experiment.means import Means, means_over
 from workbench.metrics.catalogue import check_metric, find_metric
 from workbench.metrics.metric import Answers, Metric
-from workbench.transformer.recording import Recording, record, record_together
+from workbench.transformer.recording import (
+    Recording,
+    of_pairs,
+    record,
+    record_alone,
+    record_together,
+)
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
@@ -224,6 +231,91 @@ class Experiment:
         other.metrics = [one.named(metric) for one in self.metrics]
         other._score_both_runs()
         return other
+
+    def under(self, ablation: str, *, swapped: bool = False) -> Experiment:
+        """The same pairs with another ablation, for one sweep; this experiment stays as it is.
+
+        Args:
+            ablation: what an ablated node writes, a name of `ablations.ABLATIONS`.
+            swapped: it is the corrupted prompts that are run and ablated, and `clean` scores them;
+                with patching, nodes then write what they write on the clean prompts.
+
+        Raises:
+            WorkbenchError: there is no such ablation, or it makes use of corrupted prompts, which
+                the pairs lack.
+        """
+        check_ablation(ablation)
+        if ablation == self.ablation and not swapped:
+            return self
+        groups, other = self.batch.groups, copy.copy(self)
+        if self.ablation != PATCHING and (ablation == PATCHING or swapped):
+            # Pairs that were loaded for an ablation without need of them may lack them.
+            same = sum(int((g.clean == g.corrupted).all(dim=1).sum()) for g in groups)
+            if same:
+                raise WorkbenchError(
+                    f"{same} of the pairs have no corrupted prompt of the same length: choose the "
+                    "ablation zero or mean, of the clean prompts."
+                )
+        other.ablation = ablation
+        if ablation == PATCHING:
+            if self.ablation != PATCHING:
+                other.recordings = [
+                    record(self.parts, g.clean, g.corrupted, g.first_difference) for g in groups
+                ]
+            if swapped:
+                other.recordings = [
+                    replace(r, clean=r.corrupted, corrupted=r.clean) for r in other.recordings
+                ]
+        else:
+            if ablation != self.ablation:
+                other.stand_ins = None
+                other._ablate(self.means)
+            if swapped:
+                other.recordings = [
+                    record_ablated(
+                        self.parts,
+                        record_alone(self.parts, g.corrupted),
+                        g.corrupted,
+                        other.stand_ins,
+                    )
+                    for g in groups
+                ]
+        other._score_both_runs()
+        return other
+
+    def alone(self, pair: int) -> Experiment:
+        """One of the pairs by itself, from the same runs; means stay those that they are.
+
+        Raises:
+            WorkbenchError: there is no such pair.
+        """
+        for group, recording, metric in zip(
+            self.batch.groups, self.recordings, self.metrics, strict=True
+        ):
+            if pair not in group.indices:
+                continue
+            at = group.indices.index(pair)
+            row, other = slice(at, at + 1), copy.copy(self)
+            only = replace(
+                group,
+                indices=(0,),
+                clean=group.clean[row],
+                corrupted=group.corrupted[row],
+                answers=group.answers[row],
+                wrong_answers=group.wrong_answers[row],
+            )
+            other.batch = copy.copy(self.batch)
+            # It is frozen for others, and this is a copy that nobody else has yet.
+            object.__setattr__(other.batch, "groups", (only,))
+            object.__setattr__(other.batch, "n_pairs", 1)
+            other.recordings = [of_pairs(recording, row)]
+            other.metrics = [metric.part(row)]
+            other.n_pairs, other._order = 1, np.array([0])
+            other._score_both_runs()
+            return other
+        raise WorkbenchError(
+            f"There is no pair {pair}; the task has pairs 0 to {self.n_pairs - 1}."
+        )
 
     def in_order(self, by_group: Sequence[Tensor]) -> NDArray[np.float64]:
         """Values of all pairs in the task's order, from each group's [pair, ...]."""

@@ -59,8 +59,9 @@ def origin(experiment: Experiment, seed: int) -> dict[str, Any]:
 
 
 def digest(task: Task) -> str:
-    """SHA-256 of a task's pairs, in hexadecimal."""
-    pairs = json.dumps([asdict(pair) for pair in task.pairs], separators=(",", ":"))
+    """SHA-256 of a task's pairs, in hexadecimal; their roles are only names."""
+    texts = [{n: v for n, v in asdict(pair).items() if n != "roles"} for pair in task.pairs]
+    pairs = json.dumps(texts, separators=(",", ":"))
     return hashlib.sha256(pairs.encode()).hexdigest()
 
 

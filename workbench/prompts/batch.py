@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from tasks.pair import Pair
-from tasks.task import Task
+from tasks.task import BUILT_IN, Task
 from workbench.errors import WorkbenchError
 from workbench.prompts.checks import (
     ALL,
@@ -28,6 +28,7 @@ from workbench.prompts.checks import (
     warned,
 )
 from workbench.prompts.encoding import Encoding
+from workbench.prompts.roles import Roles, roles_of, without_unfit_roles
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,7 @@ class Batch:
         warnings: the task's, and sentences on pairs that are used and odd.
         prepend_bos: whether a BOS token was put before the prompts that did not have one.
         answer_tokens: (label, token id) of the task's answer space, in its order.
+        roles: the names of all positions of all pairs.
 
     Glossary: docs/glossary.md#batch.
     """
@@ -82,6 +84,7 @@ class Batch:
     warnings: tuple[str, ...]
     prepend_bos: bool
     answer_tokens: tuple[tuple[str, int], ...]
+    roles: Roles
     encoding: Encoding = field(repr=False)
 
     @property
@@ -141,6 +144,8 @@ def make_batch(
     if not task.pairs:
         raise WorkbenchError(f"The task {task.name} has no pairs.")
     encoding = Encoding(tokenizer, prepend_bos)
+    if task.source == BUILT_IN:
+        task = without_unfit_roles(task, encoding)
     checked = check_pairs(task.pairs, encoding, needs)
     kept = [row for row in checked if row.fatal is None]
     bad = [(row.number, row.fatal) for row in checked if row.fatal is not None]
@@ -167,6 +172,12 @@ def make_batch(
         ),
         prepend_bos=bool(encoding.prefix),
         answer_tokens=_answer_tokens(task.answer_space, kept[0].pair.clean, encoding),
+        roles=roles_of(
+            [row.pair for row in kept],
+            [row.clean for row in kept],
+            [row.corrupted for row in kept],
+            encoding,
+        ),
         encoding=encoding,
     )
 

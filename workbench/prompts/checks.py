@@ -15,6 +15,7 @@ from tasks.pair import Pair
 from workbench.base.text import printable
 from workbench.errors import WorkbenchError
 from workbench.prompts.encoding import Encoding, shown
+from workbench.prompts.roles import RoleError, positions_of
 
 # A word that every tokenizer has as one token after a space, where it has such tokens at all.
 COMMON_WORD = " the"
@@ -47,6 +48,7 @@ KINDS: dict[str, Kind] = {
     "twice": Kind("with an answer that is there twice"),
     "foreign id": Kind("with a token id that is not of this tokenizer"),
     "label": Kind("with a label that does not fit the prompt"),
+    "role": Kind("with a role that does not fit the prompt"),
     "unknown word": Kind("with a word that the tokenizer does not know", fatal=False),
     "space at the end": Kind("whose prompt ends in a space", fatal=False),
     "no space": Kind("with an answer that lacks the space before it", fatal=False),
@@ -137,6 +139,7 @@ def check_tokens(
     """
     found = list(_of_prompts(clean, corrupted, encoding, needs))
     found += _of_answers(pair, encoding, needs)
+    found += _of_roles(pair, clean, encoding)
     if any(finding.fatal for finding in found):
         return [finding for finding in found if finding.fatal]
     both = (*clean, *corrupted) if needs.corrupted else clean
@@ -203,6 +206,15 @@ def _of_answers(pair: Pair, encoding: Encoding, needs: Needs) -> list[Finding]:
         else:
             seen.add(token)
     return found
+
+
+def _of_roles(pair: Pair, clean: Sequence[int], encoding: Encoding) -> Iterable[Finding]:
+    """Spans that lie outside the prompt, cut through a token or overlap."""
+    if pair.roles and clean:
+        try:
+            positions_of(pair, clean, encoding)
+        except (RoleError, WorkbenchError) as error:
+            yield Finding("role", str(error).removesuffix("."))
 
 
 def _of_spaces(pair: Pair, encoding: Encoding) -> list[Finding]:

@@ -57,6 +57,7 @@ class Encoding:
             self.prefix = (tokenizer.bos_token_id,)
         self._pieces: dict[int, str] = {}
         self._answers: dict[tuple[str, str], int | None] = {}
+        self._offsets: dict[str, list[tuple[int, int]]] = {}
 
     @cached_property
     def max_length(self) -> int | None:
@@ -117,6 +118,47 @@ class Encoding:
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """The text of each token, special tokens by their name."""
         return [self._piece(token) for token in ids]
+
+    def offsets(self, prompt: str, ids: Sequence[int]) -> list[tuple[int, int] | None]:
+        """Where each token stands in its prompt, from a character up to but without another.
+
+        Args:
+            ids: of the prompt, as `prompts` gave them.
+
+        Returns:
+            [position]; None for a BOS that was put before the prompt.
+
+        Raises:
+            WorkbenchError: the tokenizer is of a kind that does not tell.
+        """
+        found = self._offsets.get(prompt)
+        if found is None and getattr(self.tokenizer, "is_fast", False):
+            made = self.tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
+            found = [(int(start), int(stop)) for start, stop in made["offset_mapping"]]
+        elif found is None:
+            found = self._walked(prompt, ids[self.put_before(ids) :])
+        self._offsets[prompt] = found
+        return [*[None] * (len(ids) - len(found)), *found]
+
+    def put_before(self, ids: Sequence[int]) -> int:
+        """How many of a prompt's ids are the prefix."""
+        size = len(self.prefix)
+        return size if tuple(ids[:size]) == self.prefix else 0
+
+    def _walked(self, prompt: str, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """The same without the tokenizer's help: token by token along the text."""
+        places, at = [], 0
+        for piece in self.pieces(ids):
+            # A first token may be shown with a space that the prompt does not have.
+            own = piece if prompt.startswith(piece, at) else piece.lstrip(" ")
+            if not prompt.startswith(own, at):
+                raise WorkbenchError(
+                    "This tokenizer does not tell where its tokens stand in a text: give the roles "
+                    "as `role_tokens`."
+                )
+            places.append((at, at + len(own)))
+            at += len(own)
+        return places
 
     def _piece(self, token: int) -> str:
         if token not in self._pieces:

@@ -23,6 +23,7 @@ from workbench.models.source import find_model
 from workbench.prompts.checks import Needs, check_pairs, counted_reasons, warned
 from workbench.prompts.encoding import Encoding
 from workbench.prompts.files import hub
+from workbench.prompts.roles import roles_of
 from workbench.prompts.task_catalogue import find_task
 
 TOKENIZER_FILE = "tokenizer.json"
@@ -111,15 +112,24 @@ def preview_task(
     refused = [(row.number, row.fatal) for row in checked if row.fatal is not None]
     bad.update(finding.kind for _, finding in refused)
     # Those that cannot be used are shown too, so that they can be seen for what they are.
+    first = [row for row in checked[:at_most] if row.clean]
+    fitting = [row for row in first if row.fatal is None]
+    roles = roles_of(
+        [row.pair for row in fitting],
+        [row.clean for row in fitting],
+        [row.corrupted for row in fitting],
+        encoding,
+    )
+    of_row = {row.number: roles.at(place) for place, row in enumerate(fitting)}
     shown = tuple(
         PromptView(
             encoding.pieces(row.clean),
             encoding.pieces(row.corrupted),
             row.pair.answers,
             row.pair.wrong_answers,
+            of_row.get(row.number, ()),
         )
-        for row in checked[:at_most]
-        if row.clean
+        for row in first
     )
     return TaskPreview(
         made.description,
@@ -165,6 +175,9 @@ def find_tokenizer(model: str, revision: str | None = None) -> Any | None:
 class FileTokenizer:
     """What tasks and `Encoding` ask of a transformers tokenizer, from `tokenizer.json` alone."""
 
+    is_fast = True
+    """It knows where its tokens stand in a text."""
+
     def __init__(self, file: Path) -> None:
         from tokenizers import Tokenizer
 
@@ -185,11 +198,17 @@ class FileTokenizer:
         return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
 
     def __call__(
-        self, texts: str | Sequence[str], *, add_special_tokens: bool = True
+        self,
+        texts: str | Sequence[str],
+        *,
+        add_special_tokens: bool = True,
+        return_offsets_mapping: bool = False,
     ) -> dict[str, Any]:
-        """Ids of one text or of several, as transformers' tokenizers give them."""
+        """Ids of one text or of several, and of one where they stand, as transformers has it."""
         if isinstance(texts, str):
-            return {"input_ids": self.encode(texts, add_special_tokens=add_special_tokens)}
+            one = self._tokenizer.encode(texts, add_special_tokens=add_special_tokens)
+            places = {"offset_mapping": list(one.offsets)} if return_offsets_mapping else {}
+            return {"input_ids": list(one.ids), **places}
         made = self._tokenizer.encode_batch(list(texts), add_special_tokens=add_special_tokens)
         return {"input_ids": [list(encoding.ids) for encoding in made]}
 
@@ -254,9 +273,16 @@ def _words(pair: Pair) -> PromptView:
 
 @dataclass(frozen=True)
 class PromptView:
-    """One pair of prompts, token by token, as the model reads them."""
+    """One pair of prompts, token by token, as the model reads them.
+
+    Attributes:
+        clean, corrupted: the text of each token.
+        answers, wrong_answers: of the pair.
+        roles: the role of each position; empty where they are not known.
+    """
 
     clean: list[str]
     corrupted: list[str]
     answers: tuple[str, ...]
     wrong_answers: tuple[str, ...]
+    roles: tuple[str, ...] = ()

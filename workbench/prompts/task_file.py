@@ -28,10 +28,11 @@ from workbench.prompts.files.dialects import Dialect, Reading, dialect_of, read_
 from workbench.prompts.files.records import Record, Records, json_lines, json_value
 from workbench.prompts.files.table import table
 from workbench.prompts.files.text import text_of
+from workbench.prompts.pair_json import FIELDS
+from workbench.prompts.roles import without_unfit_roles
 from workbench.prompts.task_catalogue import TASKS, find_task
 
 DEFAULT_PAIRS = 32
-FIELDS = ("clean", "corrupted", "answers", "wrong_answers")
 # Far beyond any task; above it the file was surely meant for something else.
 MAX_BYTES = 100 * 2**20
 MAX_PAIRS = 200_000
@@ -172,6 +173,7 @@ def resolve_task(
         )
     except TaskError as error:
         raise WorkbenchError(str(error)) from error
+    task = without_unfit_roles(task, Encoding(tokenizer, prepend_bos=False))
     return replace(task, metric=task.metric if metric is None else check_metric(metric))
 
 

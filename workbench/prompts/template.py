@@ -1,7 +1,8 @@
 """Templates: one pair with slots, such as [NAME1] and [PLACE], that makes many pairs.
 
 A slot takes the values of the list of its name, or of its name without the number: [NAME1] and
-[NAME2] both take names, and never the same one in a pair. Pure Python.
+[NAME2] both take names, and never the same one in a pair. A slot names the role of what stands
+there; where it stands again, with a number: NAME1-2. Pure Python.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import math
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
 
 from tasks.pair import Pair
+from tasks.roles import marked_pair, role
 from workbench.errors import WorkbenchError
 from workbench.prompts.checks import ALL, Finding, Needs, check_pairs
 from workbench.prompts.encoding import Encoding
@@ -144,8 +147,18 @@ def _filled(template: Pair, values: Mapping[str, str]) -> Pair:
     def put(text: str) -> str:
         return SLOT.sub(lambda match: values[match[1] + match[2]], text)
 
-    return Pair(
-        put(template.clean),
+    def marked(text: str) -> str:
+        times: Counter[str] = Counter()
+
+        def one(match: re.Match[str]) -> str:
+            slot = match[1] + match[2]
+            times[slot] += 1
+            return role(slot if times[slot] == 1 else f"{slot}-{times[slot]}", values[slot])
+
+        return SLOT.sub(one, text)
+
+    return marked_pair(
+        marked(template.clean),
         put(template.corrupted),
         tuple(map(put, template.answers)),
         tuple(map(put, template.wrong_answers)),

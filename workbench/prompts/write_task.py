@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tasks.pair import Pair
 from workbench.base.write_file import write_bytes
-from workbench.prompts.task_file import FIELDS
+from workbench.prompts.pair_json import FIELDS, ROLE_TOKENS, ROLES, pair_to_json
 
 TABLES = {".csv": ",", ".tsv": "\t"}
 """What parts the columns of a table, by the file's ending."""
@@ -27,21 +27,21 @@ def write_task(path: Path, pairs: Sequence[Pair]) -> None:
     write_bytes(path, text.encode())
 
 
-def _values(pair: Pair) -> dict[str, object]:
-    values = (pair.clean, pair.corrupted, list(pair.answers), list(pair.wrong_answers))
-    return dict(zip(FIELDS, values, strict=True))
-
-
 def _json_lines(pairs: Sequence[Pair]) -> str:
-    return "".join(f"{json.dumps(_values(pair))}\n" for pair in pairs)
+    return "".join(f"{json.dumps(pair_to_json(pair))}\n" for pair in pairs)
 
 
 def _table(pairs: Sequence[Pair], separator: str) -> str:
     out = io.StringIO()
     writer = csv.writer(out, delimiter=separator, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(FIELDS)
-    for pair in pairs:
-        # Lists as JSON, so that an answer may hold whatever parts answers elsewhere.
-        values = _values(pair).values()
-        writer.writerow([json.dumps(v) if isinstance(v, list) else v for v in values])
+    rows = [pair_to_json(pair) for pair in pairs]
+    columns = [
+        *FIELDS,
+        *(name for name in (ROLES, ROLE_TOKENS) if any(name in row for row in rows)),
+    ]
+    writer.writerow(columns)
+    for row in rows:
+        # Lists and roles as JSON, so that an answer may hold whatever parts answers elsewhere.
+        cells = [row.get(name, "") for name in columns]
+        writer.writerow([cell if isinstance(cell, str) else json.dumps(cell) for cell in cells])
     return out.getvalue()

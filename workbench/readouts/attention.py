@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from workbench.errors import WorkbenchError
 from workbench.readouts.activations import (
@@ -26,8 +28,10 @@ DEFINITION = (
     "How much each position (row) attends to each position up to itself (column): softmax of the "
     "scaled products of query and key; a row sums to 1."
 )
-ELSEWHERE = "..."
-"""Stands for a token that is not the same in all of the averaged prompts."""
+BY_ROLE = (
+    "How much the positions of a role (row) attend to those of each role (column): a row is a mean "
+    "over the role's positions and over the pairs that have it, and sums to 1."
+)
 
 
 def attention_pattern(
@@ -42,37 +46,61 @@ def attention_pattern(
     Args:
         experiment: model, batch and recorded runs.
         head: a head's name.
-        pair: a pair's number, or None for the mean over all pairs, if their prompts are equally
-            long.
+        pair: a pair's number, or None for the mean over all pairs, which is by role.
         run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`; of two runs the
             difference of their patterns.
 
     Raises:
-        WorkbenchError: there is no such head, pair or run, or prompts of several lengths are to be
-            averaged.
+        WorkbenchError: there is no such head, pair or run.
     """
     place, node = place_of(experiment, head, -1, pair, run), experiment.model.graph.parse_node(head)
     if node.head is None:
         raise WorkbenchError(f"Only heads have an attention pattern, not {head}.")
-    if pair is None and len(experiment.batch.groups) > 1:
-        lengths = sorted(group.length for group in experiment.batch.groups)
-        raise WorkbenchError(
-            f"The prompts have {lengths[0]} to {lengths[-1]} tokens, so their attention patterns "
-            "have no mean; choose one prompt."
-        )
     window = experiment.model.parts.layers[node.layer].attention.window
     limit = "" if window is None else f" This layer sees the last {window} positions only."
-    weights, pairs = torch.zeros(()), []
+    roles = experiment.batch.roles
+    weights: Tensor | None = None
     for sign, selections in each_run(experiment, run, pair=pair):
-        every = torch.cat([_weights(s, node.layer, node.head) for s in selections])
-        weights = weights + sign * every.mean(0)
-        pairs = [index for s in selections for index in s.indices]
+        each = [_weights(s, node.layer, node.head) for s in selections]
+        if pair is None:
+            indices = [index for s in selections for index in s.indices]
+            every = [pattern for of_group in each for pattern in of_group]
+            one = by_role(every, [roles.of_pairs[index] for index in indices], len(roles.names))
+        else:
+            one = each[0][0]
+        weights = sign * one if weights is None else weights + sign * one
+    assert weights is not None, run  # a run is read of at least one
+    if pair is None:
+        tokens, rows = roles.names, roles.of_pairs[0]
+    else:
+        tokens = tuple(experiment.batch.tokens(pair)[1 if place.run == "corrupted" else 0])
+        rows = tuple(range(len(tokens)))
     return AttentionPattern(
         place=place,
-        tokens=_tokens(experiment, pairs, place.run),
+        tokens=tokens,
         weights=weights.cpu().numpy().astype(np.float32),
-        definition=DEFINITION + limit + note(run),
+        definition=(BY_ROLE if pair is None else DEFINITION) + limit + note(run),
+        row_at=rows,
+        by_role=pair is None,
     )
+
+
+def by_role(weights: Sequence[Tensor], roles: Sequence[Sequence[int]], n_roles: int) -> Tensor:
+    """Mean attention of role to role, [role, role].
+
+    Args:
+        weights: of each pair [query, key].
+        roles: of each pair, by position the index of its role.
+        n_roles: how many there are; one that no pair has gets a row of zeros.
+    """
+    total = torch.zeros(n_roles, n_roles)
+    having = torch.zeros(n_roles)
+    for own, places in zip(weights, roles, strict=True):
+        at = one_hot(torch.tensor(places), n_roles).float()
+        count = at.sum(0)
+        total += (at.T @ own.float().cpu() @ at) / count.clamp(min=1)[:, None]
+        having += count > 0
+    return total / having.clamp(min=1)[:, None]
 
 
 def _weights(selection: Activations, layer: int, head: int) -> Tensor:
@@ -93,12 +121,3 @@ def _weights(selection: Activations, layer: int, head: int) -> Tensor:
     scores = (q.float() * attention.scale) @ k.float().transpose(-1, -2)
     hidden = hidden_keys(attention, scores.shape[1], scores.shape[2], scores.device)
     return capped(attention, scores).masked_fill(hidden, float("-inf")).softmax(-1)
-
-
-def _tokens(experiment: Experiment, pairs: list[int], run: str) -> tuple[str, ...]:
-    """The prompt's tokens; where the averaged prompts differ, `ELSEWHERE`."""
-    side = 1 if run == "corrupted" else 0
-    prompts = [experiment.batch.tokens(pair)[side] for pair in pairs]
-    return tuple(
-        tokens[0] if len(set(tokens)) == 1 else ELSEWHERE for tokens in zip(*prompts, strict=True)
-    )

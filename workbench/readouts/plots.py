@@ -26,7 +26,7 @@ def plot_of(result: Shape | BuiltIn) -> Drawing | None:
     if isinstance(result, AnswerCurve):
         return _curve(result)
     if isinstance(result, AttentionPattern):
-        return _map(shape_of(result), "share of attention", causal=True)
+        return _map(shape_of(result), "share of attention", causal=not result.by_role)
     if isinstance(result, ResidualLens):
         values = [row.logit_difference for row in result.rows]
         return _series([row.name for row in result.rows], values, "logit difference", "after")

@@ -140,14 +140,18 @@ class AttentionPattern:
     """A head's attention pattern.
 
     Attributes:
-        tokens: of the prompt; for a mean over pairs the first pair's, where they differ `...`.
+        tokens: of the prompt; for a mean over pairs the names of roles.
         weights: float32 [query, key]; a row sums to 1 (less for models with attention sinks).
+        row_at: the row of each position of the prompt; of the first pair's for a mean.
+        by_role: rows and columns are roles.
     """
 
     place: Place
     tokens: tuple[str, ...]
     weights: np.ndarray
     definition: str
+    row_at: tuple[int, ...]
+    by_role: bool = False
 
 
 @dataclass(frozen=True)

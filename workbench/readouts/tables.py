@@ -35,7 +35,7 @@ def table_of(result: Shape | BuiltIn) -> Table:
         return Table(title, columns, tuple(values))
     if isinstance(result, AttentionPattern):
         n = len(result.tokens)
-        pairs = [(q, k) for q in range(n) for k in range(q + 1)]
+        pairs = [(q, k) for q in range(n) for k in range(n if result.by_role else q + 1)]
         weights = (
             (q, result.tokens[q], k, result.tokens[k], float(result.weights[q, k]))
             for q, k in pairs

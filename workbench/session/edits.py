@@ -146,6 +146,33 @@ def toggle_node(state: State, node: str) -> State:
     return replace(restored, dropped_nodes=shelf)
 
 
+def drop_together(state: State, nodes: Sequence[str], into: str, score: Matrix) -> State:
+    """Drop every kept edge out of and into several nodes; `toggle_node` restores each.
+
+    What of `into` is open is closed first, on what it would keep without them.
+
+    Raises:
+        WorkbenchError: for the logits or an unknown node, and if nothing is named.
+    """
+    if not nodes:
+        raise WorkbenchError("Name the nodes that are to be dropped.")
+    if LOGITS in nodes:
+        raise WorkbenchError("The logits are what the circuit is for; they cannot be dropped.")
+    graph = state.circuit.graph
+    for node in nodes:
+        graph.source_index(node)
+    closing = [d for d in _some_destinations(state, into, "qkv") if d in state.circuit.open]
+    if closing:
+        keep = [edge for d in closing for edge in previewed(state, d, score)]
+        state = _replace_into(state, closing, keep)
+    for node in nodes:
+        mask = state.circuit.mask
+        into_it = any(kept_into(state, d) for d in graph.destinations_of(node))
+        if mask[graph.source_index(node)].any() or into_it:
+            state = toggle_node(state, node)
+    return state
+
+
 def reopen(state: State, node: str, inputs: str) -> State:
     """Open a node's inputs, whose edges are forgotten."""
     return state.with_edges(open=_some_destinations(state, node, inputs))

@@ -17,8 +17,8 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.faithfulness import faithfulness
 from workbench.experiment.provenance import now, versions
 from workbench.experiment.settings import ExperimentSettings
+from workbench.prompts.pair_json import pair_from_json, pair_to_json
 from workbench.session.open import Opened
-from workbench.session.pair_set import pair_from_json
 from workbench.session.state_tree import Measured
 from workbench.session.views import TaskInfo
 
@@ -41,7 +41,7 @@ def header(opened: Opened, threshold: float) -> dict[str, Any]:
         "created": now(),
         "settings": {name: getattr(opened.settings, name) for name in SETTINGS},
         "graph": asdict(graph),
-        "task": asdict(opened.task),
+        "task": {**vars(opened.task), "pairs": list(map(pair_to_json, opened.task.pairs))},
         "metric": info.metric,
         "bos": info.bos,
         "threshold": threshold,

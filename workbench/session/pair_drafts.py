@@ -13,7 +13,7 @@ from pathlib import Path
 from tasks.pair import Pair
 from workbench.base.write_file import write_bytes
 from workbench.errors import WorkbenchError
-from workbench.session.pair_set import SetPair, pair_from_json
+from workbench.prompts.pair_json import pair_from_json, pair_to_json
 
 MOST_BYTES = 10 * 2**20
 """More than anybody types: a larger file is not ours."""
@@ -47,8 +47,7 @@ class DraftFile:
         if drafts == (self._written or {}):
             return
         found = [
-            {"of": SetPair(of).to_json(), "typed": SetPair(typed).to_json()}
-            for of, typed in drafts.items()
+            {"of": pair_to_json(of), "typed": pair_to_json(typed)} for of, typed in drafts.items()
         ]
         with suppress(WorkbenchError):
             write_bytes(self.path, json.dumps(found).encode())

@@ -117,7 +117,9 @@ def prompt_view(batch: Batch, index: int) -> PromptView:
         )
     clean, corrupted = batch.tokens(index)
     pair = batch.task.pairs[index]
-    return PromptView(list(clean), list(corrupted), pair.answers, pair.wrong_answers)
+    return PromptView(
+        list(clean), list(corrupted), pair.answers, pair.wrong_answers, batch.roles.at(index)
+    )
 
 
 def task_of(task: Task, pairs: PairSet, metric: str = "") -> Task:

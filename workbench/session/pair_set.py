@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.pair import Pair
-from workbench.base.json_values import string, strings
 from workbench.errors import WorkbenchError
+from workbench.prompts.pair_json import pair_from_json, pair_to_json
 
 ASIDE = "aside"
 
@@ -32,14 +32,7 @@ class SetPair:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as a line of a task file has them."""
-        pair = self.pair
-        value: dict[str, Any] = {
-            "clean": pair.clean,
-            "corrupted": pair.corrupted,
-            "answers": list(pair.answers),
-            "wrong_answers": list(pair.wrong_answers),
-        }
-        return value | ({ASIDE: True} if self.aside else {})
+        return pair_to_json(self.pair) | ({ASIDE: True} if self.aside else {})
 
     @classmethod
     def from_json(cls, value: Any) -> SetPair:
@@ -48,16 +41,6 @@ class SetPair:
 
 
 PairSet = tuple[SetPair, ...]
-
-
-def pair_from_json(value: Any) -> Pair:
-    """A pair in plain values. Raises TypeError or KeyError if something is missing or other."""
-    return Pair(
-        string(value["clean"]),
-        string(value["corrupted"]),
-        strings(value["answers"]),
-        strings(value["wrong_answers"]),
-    )
 
 
 def as_set(pairs: Iterable[Pair]) -> PairSet:

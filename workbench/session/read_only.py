@@ -30,6 +30,7 @@ from workbench.session import edits
 from workbench.session.assessments import SessionAssessments
 from workbench.session.by_pair import ByPair
 from workbench.session.known_effects import DROP, LASTING, KnownEffects
+from workbench.session.node_effects import NodeEffects
 from workbench.session.open import Opened
 from workbench.session.pair_runs import PairRuns, prompt_view
 from workbench.session.priority_lock import lock_of
@@ -78,6 +79,7 @@ class ReadOnlySession:
         assessor: assesses the circuit, part by part.
         by_pair: the pairs one by one, and some of them as a task of their own.
         side_by_side: circuits that stand beside it.
+        node_effects: maps of nodes' effects, direct against total, self-repair.
 
     Glossary: docs/glossary.md#read-only-session.
     """
@@ -102,6 +104,7 @@ class ReadOnlySession:
         self._shown_result = shown
         self.readouts = SessionReadouts(self._engine, self._lock, self._circuit_now)
         self.by_pair = ByPair(self._engine, self._lock, self._circuit_now, opened.settings)
+        self.node_effects = NodeEffects(self._engine, self._lock)
         self.side_by_side = SideBySide(self._engine, self._lock, self._circuit_now)
         self.assessor = SessionAssessments(
             self._engine, self._lock, self._circuit_now, opened.settings.seed
@@ -227,7 +230,7 @@ class ReadOnlySession:
                 eap, value, cost = float(effects.eap[s, d]), float(exact[s, d]), float(drop[s, d])
                 score = eap if value != value else value
                 edge = graph.edge_name(s, d)
-                found = float(shown.found.edges[s, d]) if shown is not None else math.nan
+                found = math.nan if shown is None else shown.found.of_edge(s, d)
                 rows.append(
                     Candidate(
                         edge=edge,

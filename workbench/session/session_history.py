@@ -9,11 +9,12 @@ from workbench.session.history import History
 from workbench.session.open import Opened
 from workbench.session.read_only import ReadOnlySession, Snapshot
 from workbench.session.results import DiscoveryResult
+from workbench.session.set_edits import SetEdits
 from workbench.session.state import Change
 from workbench.session.state_rows import StateRow, state_rows
 
 
-class SessionHistory(ReadOnlySession):
+class SessionHistory(SetEdits, ReadOnlySession):
     """The reading half of a session, with its history. From any thread; none of it waits.
 
     Glossary: docs/glossary.md#tree-of-states.

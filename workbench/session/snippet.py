@@ -35,6 +35,7 @@ def snippet(settings: ExperimentSettings, task: Task, metric: str, circuit: Circ
     names = ["Circuit", "ExperimentSettings", "evaluate"]
     names += ["RoleGroup"] if circuit.groups else []
     names += [] if by_name else ["Pair", "Task"]
+    named = not by_name and any(pair.roles for pair in task.pairs)
     told = {"model": settings.model, "task": again, "pairs": len(task.pairs), "metric": metric}
     told |= {"seed": task.seed if by_name and task.seed is not None else settings.seed}
     for field in fields(settings):
@@ -43,6 +44,7 @@ def snippet(settings: ExperimentSettings, task: Task, metric: str, circuit: Circ
             told[field.name] = value
     lines = [
         f"from workbench import {', '.join(sorted(names, key=str.lower))}",
+        *(["from tasks.pair import RoleSpan"] if named else []),
         "",
         "settings = ExperimentSettings(",
         *(f"    {name}={value!r}," for name, value in told.items()),
@@ -92,7 +94,8 @@ def _open(circuit: Circuit) -> list[str]:
 
 def _task(task: Task) -> list[str]:
     def pair(one: Pair) -> str:
-        values = (one.clean, one.corrupted, one.answers, one.wrong_answers)
+        values: tuple[object, ...] = (one.clean, one.corrupted, one.answers, one.wrong_answers)
+        values += (one.roles,) if one.roles else ()
         return f"        Pair({', '.join(map(repr, values))}),"
 
     lines = ["task = Task(", f"    {task.name!r},", "    ("]

@@ -203,6 +203,12 @@ def record_clean(parts: ModelParts, tokens: Tensor) -> Run:
         return _run(parts, tokens, 0, None, lambda layer: None)
 
 
+def record_alone(parts: ModelParts, tokens: Tensor) -> Recording:
+    """A recording of tokens [pair, position] in which both runs are the same."""
+    run = record_clean(parts, tokens)
+    return Recording(parts, run, run, run, 0, parts.rotations(torch.arange(tokens.shape[1])))
+
+
 def clean_logits(parts: ModelParts, tokens: Tensor) -> Tensor:
     """The engine's logits at the last position, [pair, vocabulary].
 

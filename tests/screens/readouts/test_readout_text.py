@@ -89,7 +89,11 @@ def attention(n: int) -> AttentionPattern:
     weights = np.tril(np.ones((n, n), dtype=np.float32))
     weights /= weights.sum(1, keepdims=True)
     return AttentionPattern(
-        PLACE, tuple(NASTY[i % len(NASTY)] for i in range(n)), weights, "Defined."
+        PLACE,
+        tuple(NASTY[i % len(NASTY)] for i in range(n)),
+        weights,
+        "Defined.",
+        tuple(range(n)),
     )
 
 
@@ -185,7 +189,7 @@ def test_shades_differ_where_the_legend_says(least: float) -> None:
 
 def test_the_chosen_query_is_marked_and_spelled_out() -> None:
     weights = np.array([[1, 0, 0], [0.25, 0.75, 0], [0.2, 0.7, 0.1]], dtype=np.float32)
-    shown = AttentionPattern(PLACE, ("A", " b", " c"), weights, "Defined.")
+    shown = AttentionPattern(PLACE, ("A", " b", " c"), weights, "Defined.", (0, 1, 2))
     rows = rows_of(draw_attention(shown, -1, 36))
     assert rows[2] == "  0 A      ██    "
     assert rows[3] == "  1 ·b     ▒▒██  "
@@ -231,3 +235,16 @@ def test_probabilities_fit_their_column() -> None:
         "50%",
         "100%",
     ]
+
+
+def test_a_mean_is_a_map_of_role_to_role() -> None:
+    roles = ("..IO", "IO", "IO..S1", "S1", "END")
+    weights = np.full((5, 5), 0.2, dtype=np.float32)
+    place = replace(PLACE, pair=None, n_pairs=4, token=None)
+    shown = AttentionPattern(place, roles, weights, "Defined.", (0, 3, 4), by_role=True)
+    text = draw_attention(shown, -2, 60)
+    assert "S1 (role 3)" in text.plain and text.plain.count("IO..S1") == 2
+    rows = [line for line in text.plain.split("\n") if "░" * 10 in line]
+    assert len(rows) == len(roles), "a role is seen by those that stand before it in other prompts"
+    links = [span.style for span in text.spans if "query" in str(span.style)]
+    assert len(links) == 3, "only roles of the first pair lead to a position"

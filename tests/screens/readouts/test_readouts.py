@@ -161,6 +161,7 @@ async def test_a_click_on_a_query_moves_the_position(session: Session) -> None:
         readouts.action_view(3)
         await settled(pilot)
         await pilot.press("greater_than_sign")
+        await settled(pilot)
         rows = text_of(app).splitlines()
         row = next(i for i, line in enumerate(rows) if line.startswith("  3 "))
         n = sum(line[:3].strip().isdecimal() and line[3] in " ▸" for line in rows[1:])

@@ -146,7 +146,8 @@ async def test_prompts_are_shown_in_the_models_tokens(model: Path) -> None:
         # What setup offers by itself is tokenised too, in years of two tokens.
         await until(pilot, lambda: "·year│·│1│" in prompts(setup))
         text = prompts(setup)
-        clean, corrupted, carets = text.splitlines()[:3]
+        roles, clean, corrupted, carets = text.splitlines()[:4]
+        assert roles.split() == ["role", "noun", "XX", "YY", "END"]
         assert clean.startswith("clean") and corrupted.startswith("corrupted")
         assert "·year│·│1│" in clean, "single digits"
         assert clean.count("│") == corrupted.count("│")

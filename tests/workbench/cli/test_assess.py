@@ -18,6 +18,7 @@ from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.cli import console, main
 from workbench.formats import save_circuit
+from workbench.prompts.pair_json import pair_to_json
 
 GRAPH = Graph(2, 2)
 EDGES = ["input->a0.h1<v>", "a0.h1->m1", "m1->logits", "input->logits"]
@@ -64,7 +65,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def task(tmp_path: Path) -> Path:
     path = tmp_path / "pairs.jsonl"
-    path.write_text("\n".join(json.dumps(vars(pair)) for pair in PAIRS), encoding="utf-8")
+    path.write_text("\n".join(json.dumps(pair_to_json(pair)) for pair in PAIRS), encoding="utf-8")
     return path
 
 

@@ -27,6 +27,7 @@ from workbench.cli import console, main
 from workbench.errors import WorkbenchError
 from workbench.experiment import prepare as evaluation
 from workbench.formats import load_circuit, save_circuit
+from workbench.prompts.pair_json import pair_to_json
 from workbench.transformer.families.catalogue import words_of_families
 
 pytestmark = pytest.mark.dependencies
@@ -68,7 +69,7 @@ def task(tmp_path: Path) -> Path:
         Pair("the man and John went", "the man and Mary went", (" John",), (" Mary", " Paul")),
         Pair("John went to Mary", "John went to John", (" the",), (" a",)),
     ]
-    path.write_text("\n".join(json.dumps(vars(pair)) for pair in pairs), encoding="utf-8")
+    path.write_text("\n".join(json.dumps(pair_to_json(pair)) for pair in pairs), encoding="utf-8")
     return path
 
 

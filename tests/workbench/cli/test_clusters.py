@@ -18,6 +18,7 @@ from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Experiment
 from workbench.models.model import Model
 from workbench.prompts.batch import make_batch
+from workbench.prompts.pair_json import pair_to_json
 
 N = 4
 
@@ -31,7 +32,7 @@ def pocket() -> Model:
 def pairs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("task") / "mixed.jsonl"
     tasks = [load_task(name, pocket(), pairs=N) for name in ("greater-than", "ioi")]
-    lines = [json.dumps(vars(pair)) for task in tasks for pair in task.pairs]
+    lines = [json.dumps(pair_to_json(pair)) for task in tasks for pair in task.pairs]
     path.write_text("\n".join(lines) + "\n")
     return path
 

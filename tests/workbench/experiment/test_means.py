@@ -26,6 +26,7 @@ from workbench.experiment.prepare import means_batch
 from workbench.experiment.settings import ExperimentSettings
 from workbench.models.model import Model
 from workbench.prompts.batch import Batch, make_batch
+from workbench.prompts.pair_json import pair_to_json
 from workbench.session.start import build_session, resume_session
 
 
@@ -102,7 +103,7 @@ def test_tokens_without_data_are_counted_and_told(tmp_path: Path) -> None:
 
 
 def as_lines(task: Task) -> str:
-    return "".join(json.dumps(vars(pair)) + "\n" for pair in task.pairs)
+    return "".join(json.dumps(pair_to_json(pair)) + "\n" for pair in task.pairs)
 
 
 def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:

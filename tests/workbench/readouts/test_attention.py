@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from tests.support.cases.readout_cases import FAMILIES, PAIRS, case
 from workbench.errors import WorkbenchError
@@ -31,19 +30,26 @@ def test_tokens_are_the_prompts() -> None:
     assert "".join(corrupted.tokens) == PAIRS[2].corrupted
 
 
-def test_mean_over_prompts_of_one_length() -> None:
-    made = case("llama", pairs=(0, 2, 4))
-    view = attention_pattern(made.experiment, "a1.h3", pair=None)
-    patterns = [made.written(i).patterns["a1.h3"] for i in range(3)]
-    np.testing.assert_allclose(view.weights, torch.stack(patterns).mean(0).numpy(), atol=1e-5)
-    assert view.tokens[0] == "The"
-    assert view.tokens[1] == "..."  # keys, books, key
-    assert view.place.n_pairs == 3
-
-
-def test_no_mean_over_prompts_of_several_lengths() -> None:
-    with pytest.raises(WorkbenchError, match="5 to 8 tokens"):
-        attention_pattern(case("gpt2").experiment, "a0.h0", pair=None)
+@pytest.mark.parametrize("run", ["clean", "corrupted"])
+def test_the_mean_is_by_role_whatever_the_lengths(run: str) -> None:
+    made = case("llama")
+    roles = made.experiment.batch.roles
+    view = attention_pattern(made.experiment, "a1.h3", pair=None, run=run)
+    assert view.by_role and view.tokens == roles.names
+    assert len({group.length for group in made.experiment.batch.groups}) > 1
+    for r, query in enumerate(roles.names):
+        having = [i for i in range(len(PAIRS)) if query in roles.at(i)]
+        for k, key in enumerate(roles.names):
+            shares = []
+            for pair in having:
+                pattern = made.written(pair, run).patterns["a1.h3"]
+                keys = list(roles.positions(key, pair))
+                sums = [float(pattern[q, keys].sum()) for q in roles.positions(query, pair)]
+                shares.append(sum(sums) / len(sums))
+            assert view.weights[r, k] == pytest.approx(sum(shares) / len(shares), abs=1e-5)
+    np.testing.assert_allclose(view.weights.sum(1), 1, atol=1e-4)
+    assert view.place.n_pairs == len(PAIRS)
+    assert view.row_at == roles.of_pairs[0]
 
 
 @pytest.mark.parametrize("node", ["m0", "input", "logits"])

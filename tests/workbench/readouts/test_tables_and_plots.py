@@ -37,7 +37,7 @@ ATTRIBUTION = DirectAttribution(
     (Contribution("m0", 0.5), Contribution("a1.h0", -2.0)), -1.5, PLACE, "d"
 )
 WEIGHTS = np.tril(np.arange(16, dtype=np.float32).reshape(4, 4) / 16)
-ATTENTION = AttentionPattern(PLACE, TOKENS, WEIGHTS, "d")
+ATTENTION = AttentionPattern(PLACE, TOKENS, WEIGHTS, "d", tuple(range(len(TOKENS))))
 RESIDUAL = ResidualLens(
     PLACE,
     (

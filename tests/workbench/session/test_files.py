@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.formats import load_circuit, save_circuit
 from workbench.formats.chosen import FileSelection, load_chosen
+from workbench.prompts.pair_json import pair_to_json
 from workbench.session.journal import read
 from workbench.session.journals import list_sessions
 from workbench.session.session import Session
@@ -101,7 +101,9 @@ def test_a_session_is_started_from_files_and_resumed_from_any_folder(
     hf.save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
     pairs = tiny("neox")[1].pairs
-    (tmp_path / "task.jsonl").write_text("\n".join(json.dumps(asdict(pair)) for pair in pairs))
+    (tmp_path / "task.jsonl").write_text(
+        "\n".join(json.dumps(pair_to_json(pair)) for pair in pairs)
+    )
     monkeypatch.chdir(tmp_path)
     said: list[str] = []
     session = start_session(

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from workbench.errors import WorkbenchError
+from workbench.prompts.files.role_cells import is_role
 
 CLEAN = ("clean", "clean_prompt", "clean_text", "clean_input", "clean_prefix", "original", "prompt")
 CORRUPTED = (
@@ -66,7 +67,8 @@ class Columns:
 
 def known(name: str) -> bool:
     """Whether a plain name of a field means something in some dialect."""
-    return name in CLEAN + CORRUPTED + ANSWERS + WRONG + YEARS + NUMBERS or bool(_base(name))
+    names = CLEAN + CORRUPTED + ANSWERS + WRONG + YEARS + NUMBERS
+    return name in names or is_role(name) or bool(_base(name))
 
 
 def _base(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,7 @@ from workbench.prompts.files.cells import (
 )
 from workbench.prompts.files.columns import YEARS, Columns, Side, columns_of
 from workbench.prompts.files.records import Record, is_missing
+from workbench.prompts.files.role_cells import spans_of_record
 from workbench.prompts.files.token_ids import decoded
 from workbench.prompts.files.years import years_of
 
@@ -374,6 +375,9 @@ def read_record(dialect: Dialect, record: Record, reading: Reading) -> Made:
     if record.broken:
         return Finding("record", record.broken)
     try:
-        return dialect.read(record, reading)
+        made = dialect.read(record, reading)
+        if isinstance(made, Pair):
+            made = replace(made, roles=spans_of_record(record, made.clean))
+        return made
     except (CellError, WorkbenchError) as error:
         return Finding("record", str(error))

@@ -1,0 +1,100 @@
+"""What is said of the node under the cursor: its effects, and who makes up for them."""
+
+from __future__ import annotations
+
+import math
+
+from rich.text import Text
+
+from screens.base.numbers import percent, signed
+from screens.base.prose import prose
+from workbench.effects.definitions import DIFFERENCE, find_definition
+from workbench.effects.map_results import METRIC, NodeMap
+from workbench.effects.repair_results import NEGATIVE, Repair, SelfRepair
+
+KINDS = {NEGATIVE: "negative: wrote {}", "backup": "backup: wrote {}"}
+TOGETHER = "& drops {} together"
+
+
+def of_map(found: NodeMap | None, node: str | None, width: int) -> list[Text]:
+    """A node's cell in words."""
+    if found is None or node is None:
+        return []
+    i = found.graph.source_index(node)
+    exact = float(found.exact[i])
+    lines = [Text(node, "bold")]
+    if not found.reaches[i]:
+        return lines + prose(f"It writes after {found.into} reads.", width)
+    numbers = [] if math.isnan(exact) else [f"exact {signed(exact)}"]
+    if found.estimates is not None:
+        numbers.append(f"estimate {signed(float(found.estimates[i]))}")
+    ranked = [name for name, _ in found.ranked()]
+    place = f", {ranked.index(node) + 1}. of {len(ranked)} by size" if node in ranked else ""
+    lines += prose(f"{', '.join(numbers) or 'not known yet'}{place}.", width)
+    return lines
+
+
+def of_repair(found: SelfRepair | None, node: str | None, width: int) -> list[Text]:
+    """A node's direct and total effect, and the repairers with what each adds."""
+    if found is None or node is None or all(row.node != node for row in found.rows):
+        return []
+    row = found.row(node)
+    lines = prose(
+        f"{node} writes {signed(row.writes, 3)}, ablated {signed(row.left, 3)} "
+        f"(target: {found.target}; {signed(found.logit, 3)} in all).",
+        width,
+    )
+    parts = f"heads {signed(row.heads, 3)}, MLPs {signed(row.mlps, 3)}, norm {signed(row.norm, 3)}"
+    lines += prose(
+        f"Direct {signed(row.direct, 3)}, total {signed(row.total, 3)}: repaired "
+        f"{signed(row.repaired, 3)}{_share(row)}; {parts}.",
+        width,
+    )
+    for repairer in found.repairers(node):
+        kind = KINDS[repairer.kind].format(signed(repairer.writes, 3))
+        lines.append(Text(f"  {repairer.node:<9}{signed(repairer.change, 3):>8}  {kind}"))
+    if row.is_repaired:
+        lines += prose(f"{TOGETHER.format(' + '.join(found.together(node)))}.", width, "bold")
+    return lines
+
+
+def _share(row: Repair) -> str:
+    if row.undone is None or abs(row.direct) < row.noticed / 10:
+        return ""
+    return f", {percent(row.undone)} of the direct effect"
+
+
+def definitions(found: SelfRepair | NodeMap | None, width: int) -> list[Text]:
+    """How the numbers are defined."""
+    if found is None:
+        return []
+    if isinstance(found, NodeMap):
+        return prose(found.definition, width, "dim")
+    said = f"{found.said} {DIFFERENCE}"
+    return prose(said, width, "dim")
+
+
+def title_of_map(found: NodeMap | None, into: str) -> str:
+    """Into what, and how much of it is exact."""
+    where = "on the metric" if into == METRIC else f"into {into}"
+    if found is None:
+        return where
+    state = "exact" if found.complete else f"{found.n_exact} of {int(found.reaches.sum())} exact"
+    return f"{where} · {found.metric_name} · {state}"
+
+
+def title_of_repair(definition: str) -> str:
+    """By which definition."""
+    return f"direct against total, {find_definition(definition).source}"
+
+
+def warning(found: SelfRepair, node: str) -> str:
+    """One sentence for the bench where most of a node's direct effect is made up for; else ""."""
+    row = found.row(node)
+    if not row.is_repaired:
+        return ""
+    by = ", ".join(r.node for r in found.repairers(node, 3))
+    return (
+        f"{node} is repaired: total {signed(row.total, 2)} of direct {signed(row.direct, 2)}, by "
+        f"{by}: & drops {' + '.join(found.together(node))} together"
+    )

@@ -1,0 +1,206 @@
+"""The map of nodes' effects: layers as rows, heads and MLP as columns, numbers on a tint.
+
+An estimate has a ~ before it. Where there is no room for numbers, shades with a sign stand there.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.binding import BindingType
+from textual.color import Color
+
+from screens.base.numbers import MINUS, plain
+from screens.effects.keys import MAP_ACTIONS
+from screens.widgets.copying import Copies
+from screens.widgets.line_list import LineList
+from workbench.base.table import Table
+from workbench.effects.map_results import NodeMap
+
+LABEL = 7
+"""Cells of a layer's name."""
+SHADES = ((0.6, "█"), (0.3, "▓"), (0.12, "▒"), (0.04, "░"))
+"""Least share of the largest effect, shade; what is smaller is a dot."""
+TINT = 0.6
+"""Of the ink, behind the largest effect."""
+ESTIMATE = "~"
+
+
+class NodeGrid(LineList[int]):
+    """Rows are those of the map.
+
+    Attributes:
+        map: what is shown; None before there is anything.
+        column: the cursor's.
+    """
+
+    HEADING = 1
+    HELP = """\
+What ablating each node does, layer by layer, the last above: each head by its number, then the
+MLP. On the metric, all that the node writes is ablated and everything later reacts; **into** a
+node, only what this node reads of it is. Estimates by attribution patching stand there at once,
+marked ~; exact values follow, those of the largest estimates first. Below zero: without the node
+the metric is lower, so the node helps.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        action.binding(of_screen=False) for action in MAP_ACTIONS
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"grid--low", "grid--high"}
+    DEFAULT_CSS = """
+    NodeGrid > .grid--low { color: $warning; }
+    NodeGrid > .grid--high { color: $primary; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.map: NodeMap | None = None
+        self.column = 0
+        self._grid: list[list[float]] = []
+        self._exact: list[list[float]] = []
+        self._largest = 1.0
+
+    def show_map(self, found: NodeMap | None) -> None:
+        """Show a map, the cursor where it is; None: nothing is known yet."""
+        self.map = found
+        if found is None:
+            self.show([])
+            return
+        self._grid, self._exact = found.grid().tolist(), found.grid(found.exact).tolist()
+        sizes = [abs(v) for row in self._grid for v in row if not math.isnan(v)]
+        self._largest = max(sizes, default=0.0) or 1.0
+        self.column = min(self.column, len(found.columns) - 1)
+        if len(self.rows) != len(found.rows):
+            self.show(range(len(found.rows)))
+        self.refresh()
+
+    @property
+    def node(self) -> str | None:
+        """The node under the cursor."""
+        row = self.highlighted
+        return None if self.map is None or row is None else self.map.node_at(row, self.column)
+
+    def go_to(self, node: str) -> None:
+        """Put the cursor on a node, if the map has it."""
+        found = self.map
+        if found is None:
+            return
+        for row in range(len(found.rows)):
+            for column in range(len(found.columns)):
+                if found.node_at(row, column) == node:
+                    self.column = column
+                    self.move_to(row)
+                    self.refresh()
+                    self._tell(self.Highlighted(self, self.highlighted))
+                    return
+
+    def action_column(self, by: int) -> None:
+        if self.map is not None:
+            self.column = max(0, min(len(self.map.columns) - 1, self.column + by))
+            self.redraw(self.index)
+            self.refresh()
+            self._tell(self.Highlighted(self, self.highlighted))
+
+    def clicked(self, row: int | None, x: int) -> bool:
+        if row is not None and self.map is not None and x >= LABEL:
+            column = (x - LABEL) // self._cell(self.scrollable_content_region.width)
+            self.column = max(0, min(len(self.map.columns) - 1, column))
+            self.refresh()
+            self._tell(self.Highlighted(self, self.highlighted))
+        return False
+
+    # What LineList asks.
+
+    def key(self, row: int) -> str:
+        return "" if self.map is None else self.map.rows[row]
+
+    def words(self, row: int) -> str:
+        if self.map is None:
+            return ""
+        nodes = (self.map.node_at(row, column) for column in range(len(self.map.columns)))
+        return " ".join(node for node in nodes if node is not None)
+
+    def names(self, row: int) -> tuple[tuple[str, str], ...]:
+        return () if self.node is None else (("node", self.node),)
+
+    def table(self) -> Table | None:
+        return None if self.map is None else self.map.table()
+
+    def copies(self) -> Copies:
+        """The map's picture too, to be written to a file."""
+        found, table = self.map, self.table()
+        if found is None or table is None:
+            return Copies()
+        from workbench.effects.plots import heat_map
+
+        node = self.node
+        at = None if node is None else found.graph.source_index(node)
+        names = () if node is None else (("node", node),)
+        return Copies(names, (table,), at, ((found.title, lambda: heat_map(found)),))
+
+    def empty(self) -> str:
+        return "Nothing is known yet."
+
+    # Lines.
+
+    def _digits(self) -> int:
+        return 2 if self._largest >= 0.5 else 3
+
+    def _cell(self, width: int) -> int:
+        """Cells of a column: for numbers where there is room for all, else for shades."""
+        columns = 1 if self.map is None else len(self.map.columns)
+        wide = len(plain(-self._largest, self._digits())) + 2
+        return wide if LABEL + wide * columns <= width else 3
+
+    def heading(self, width: int) -> Text:
+        text = Text("layer".ljust(LABEL))
+        cell = self._cell(width)
+        for column, name in enumerate(() if self.map is None else self.map.columns):
+            short = name if len(name) < cell else name[-2:] if name != "mlp" else "m"
+            style = "reverse" if column == self.column else ""
+            text.append(" " * (cell - len(short)))
+            text.append(short, style)
+        return text
+
+    def line(self, row: int, width: int, under_cursor: bool) -> Text:
+        found = self.map
+        if found is None:
+            return Text()
+        pointer = "▸" if under_cursor else " "
+        text = Text(f"{pointer}{found.rows[row]:>{LABEL - 2}} ")
+        cell = self._cell(width)
+        for column, value in enumerate(self._grid[row]):
+            here = under_cursor and column == self.column
+            if math.isnan(value):
+                text.append(("[]" if here else "").rjust(cell))
+                continue
+            estimate = math.isnan(self._exact[row][column])
+            words = self._words(value, estimate, cell)
+            style = self._tint(value)
+            text.append(" " * (cell - len(words)))
+            text.append(words, style + Style(reverse=True, bold=True) if here else style)
+        return text
+
+    def _words(self, value: float, estimate: bool, cell: int) -> str:
+        if cell == 3:
+            share = abs(value) / self._largest
+            sign = MINUS if value < 0 else " "
+            shade = next((shade for least, shade in SHADES if share >= least), "·")
+            return f"{sign if shade != '·' else ' '}{shade}"
+        number = plain(value, self._digits())
+        return f"{ESTIMATE if estimate else ''}{number}"
+
+    def _tint(self, value: float) -> Style:
+        """A background as strong as the effect is large, and text that is read on it."""
+        share = min(1.0, abs(value) / self._largest)
+        if share < SHADES[-1][0]:
+            return self.ink("rows--quiet")
+        ground = self.background_colors[1]
+        ink = self.get_component_styles("grid--low" if value < 0 else "grid--high").color
+        if ground.ansi is not None or ink.ansi is not None:  # the terminal's own, unknown colours
+            return Style(bold=share > 0.5)
+        tinted = ground.blend(ink, TINT * share, 1.0)
+        text: Color = tinted.get_contrast_text(1.0)
+        return Style(color=text.rich_color, bgcolor=tinted.rich_color)

@@ -1,0 +1,86 @@
+"""The two definitions of self-repair, and the targets that it is measured on. No torch.
+
+Glossary: docs/glossary.md#self-repair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workbench.errors import WorkbenchError
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One way to say how much of a node's direct effect is made up for.
+
+    Attributes:
+        name: as commands and scripts take it.
+        source: who says it so.
+        words: in full, with its source.
+        direct: what the total effect is compared with, as a formula.
+        target: the target that it is measured on unless another is asked for.
+    """
+
+    name: str
+    source: str
+    words: str
+    direct: str
+    target: str
+
+
+ANSWERS, TOP = "answers", "top"
+"""Targets: the answers less the wrong answers; the token that the model itself ranks first."""
+TARGETS = {
+    ANSWERS: "mean logit of the answers less that of the wrong answers",
+    TOP: "logit of the model's own top token, less the mean over the vocabulary",
+}
+
+CHANGE, REMOVAL = "change", "removal"
+DEFINITIONS: dict[str, Definition] = {
+    CHANGE: Definition(
+        CHANGE,
+        "Rushing and Nanda",
+        "Self-repair after Rushing and Nanda (2024): the total effect less the change of the "
+        "node's own direct effect, SR = total - (DE* - DE). What the ablated node still writes "
+        "counts as written.",
+        "DE* - DE",
+        ANSWERS,
+    ),
+    REMOVAL: Definition(
+        REMOVAL,
+        "McGrath et al.",
+        "Compensation after McGrath et al. (2023, the Hydra effect): the total effect against the "
+        "whole direct effect, SR = total + DE, as if the ablated node wrote nothing along the "
+        "target; there of whole layers, of the model's top token, by resample ablation.",
+        "-DE",
+        TOP,
+    ),
+}
+"""By name; both are of one run, in which everything later reacts.
+
+Where the ablated node writes nothing along the target, as with zero ablation, they agree.
+"""
+DIFFERENCE = (
+    "The two differ by DE*, what the ablated node still writes: by zero ablation that is nothing "
+    "and they agree; by patching or a mean, 'removal' counts it as repaired, 'change' does not."
+)
+
+REPAIRED = 0.5
+"""A node is called repaired if more than this share of its direct effect is made up for."""
+NOTICED = 0.02
+"""Of the logit difference: direct effects below this share of it have no verdict."""
+
+
+def find_definition(name: str) -> Definition:
+    """The definition of this name.
+
+    Raises:
+        WorkbenchError: there is none.
+    """
+    if name not in DEFINITIONS:
+        raise WorkbenchError(
+            f"There is no definition {name!r} of self-repair; choose one of: "
+            f"{', '.join(DEFINITIONS)}."
+        )
+    return DEFINITIONS[name]

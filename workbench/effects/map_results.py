@@ -1,0 +1,133 @@
+"""A map of nodes' effects, layer by layer: plain values. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.base.table import Table
+from workbench.circuits.graph import Graph
+
+METRIC = "metric"
+"""As a destination: the metric itself, whatever lies in between."""
+
+
+@dataclass(frozen=True, eq=False)
+class NodeMap:
+    """Effects of all nodes on the metric, or through their edges into one node alone.
+
+    Attributes:
+        graph: the model's.
+        into: `METRIC`, a node, whose inputs are then taken together, or one input of a head.
+        estimates: [source], by attribution; None where the metric has no slope.
+        exact: [source], NaN where not computed yet.
+        reaches: [source], whether the node writes before `into` reads.
+        ablation, run, metric_name: how it was measured.
+        pair: a pair's number, or None for the mean over all.
+    """
+
+    graph: Graph
+    into: str
+    estimates: NDArray[np.float64] | None = field(repr=False)
+    exact: NDArray[np.float64] = field(repr=False)
+    reaches: NDArray[np.bool_] = field(repr=False)
+    ablation: str
+    run: str
+    metric_name: str
+    pair: int | None = None
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """[source]: exact where known, else the estimate; NaN where there is neither."""
+        if self.estimates is None:
+            return self.exact
+        return np.where(np.isnan(self.exact), self.estimates, self.exact)
+
+    @property
+    def n_exact(self) -> int:
+        """How many exact values there are."""
+        return int((~np.isnan(self.exact)).sum())
+
+    @property
+    def complete(self) -> bool:
+        """All that can be known is exact."""
+        return self.n_exact == int(self.reaches.sum())
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of the map: the heads by number, then the MLP."""
+        return (*(f"h{head}" for head in range(self.graph.n_heads)), "mlp")
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Of the map: the layers from the last to the first, then the input."""
+        return (*(str(layer) for layer in reversed(range(self.graph.n_layers))), "input")
+
+    def grid(self, values: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """[row, column] as `rows` and `columns` are; the input's value in the first column."""
+        values = self.values if values is None else values
+        made = np.full((self.graph.n_layers + 1, self.graph.n_heads + 1), np.nan)
+        made[:-1] = values[1:].reshape(self.graph.n_layers, -1)[::-1]
+        made[-1, 0] = values[0]
+        return made
+
+    def node_at(self, row: int, column: int) -> str | None:
+        """The node of a cell; None where there is none."""
+        if row == self.graph.n_layers:
+            return self.graph.sources[0] if column == 0 else None
+        layer = self.graph.n_layers - 1 - row
+        return self.graph.sources[1 + layer * (self.graph.n_heads + 1) + column]
+
+    def ranked(self) -> list[tuple[str, float]]:
+        """Nodes with a value, the largest |effect| first."""
+        values = self.values
+        known = [i for i in np.argsort(-np.abs(values), kind="stable") if values[i] == values[i]]
+        return [(self.graph.sources[i], float(values[i])) for i in known]
+
+    @property
+    def title(self) -> str:
+        """As a heading."""
+        where = "" if self.into == METRIC else f" through {self.into} alone"
+        return f"Effect of each node on {self.metric_name}{where}, {self.ablation}"
+
+    @property
+    def definition(self) -> str:
+        """One sentence on what the numbers are."""
+        what = (
+            "all that it writes is ablated and everything later reacts"
+            if self.into == METRIC
+            else f"what {self.into} reads of it is ablated, its other readers left as they are"
+        )
+        return (
+            f"Change of {self.metric_name} on the {self.run} prompts"
+            f"{'' if self.pair is None else f' (pair {self.pair + 1} alone)'} when {what} "
+            f"({self.ablation}); estimates by attribution patching, "
+            "(ablated - clean) . gradient."
+        )
+
+    def table(self) -> Table:
+        """Every node with its layer, estimate and exact effect."""
+        estimates = self.estimates if self.estimates is not None else self.exact * np.nan
+        rows = tuple(
+            (
+                node.name,
+                *(None if node.layer < 0 else node.layer, node.head, node.kind),
+                *(None if v != v else float(v) for v in (estimates[i], self.exact[i])),
+            )
+            for i, node in enumerate(self.graph.node_table[: self.graph.n_sources])
+        )
+        return Table(self.title, ("node", "layer", "head", "kind", "estimate", "exact"), rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        table = self.table()
+        names = ("into", "ablation", "run", "title", "definition", "complete")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "metric": self.metric_name,
+            "pair": None if self.pair is None else self.pair + 1,
+            "nodes": [dict(zip(table.columns, row, strict=True)) for row in table.rows],
+        }

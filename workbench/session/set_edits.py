@@ -1,0 +1,62 @@
+"""SetEdits: commands of a session that take several nodes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from workbench.session import edits
+from workbench.session.command import Command
+from workbench.session.known_effects import Matrix
+from workbench.session.state import Change, State
+from workbench.session.views import Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropTogether(Command):
+    """Nodes were dropped with all their edges, as one step of undo."""
+
+    kind = "drop-together"
+    nodes: tuple[str, ...]
+    into: str
+    setting: str
+
+    def describe(self) -> str:
+        """One line for the status and the history."""
+        return f"Dropped {', '.join(self.nodes)} together."
+
+
+class SetEdits:
+    """A part of the session."""
+
+    def _score(self, setting: str) -> Matrix:
+        raise NotImplementedError
+
+    def _carry_out(
+        self,
+        edit: Callable[[State], State],
+        command: Callable[[Change], Command],
+        idle: str = "Nothing to change.",
+    ) -> Status:
+        raise NotImplementedError
+
+    def drop_together(
+        self, nodes: Sequence[str], into: str = "logits", *, setting: str = "full"
+    ) -> Status:
+        """Drop nodes with all their edges, as one command: those that stand in for one another.
+
+        Args:
+            into: a node whose inputs are closed first where they are open, with all previewed
+                edges but those of the nodes; what is open reads the clean residual, nodes and all.
+            setting: of the effects by which edges are previewed.
+
+        Raises:
+            WorkbenchError: there is no such node, or the logits are among them.
+        """
+        chosen = tuple(dict.fromkeys(nodes))
+        words = f"{', '.join(chosen)} have no edges in the circuit, and nothing is left to close."
+        return self._carry_out(
+            lambda state: edits.drop_together(state, chosen, into, self._score(setting)),
+            lambda change: DropTogether(nodes=chosen, into=into, setting=setting, change=change),
+            words,
+        )
