@@ -24,6 +24,7 @@ from workbench.cli.config import heeded
 from workbench.cli.discover import discover
 from workbench.cli.draw import draw
 from workbench.cli.expand import expand
+from workbench.cli.heads import heads
 from workbench.cli.history import history
 from workbench.cli.options import (
     CircuitPath,
@@ -181,6 +182,7 @@ app.command()(expand)
 app.command()(clusters)
 app.command()(assess)
 app.command()(readout)
+app.command()(heads)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)

@@ -58,6 +58,12 @@ def readout(
             help="Against this one. [default: the wrong answers; of a target, all tokens' mean]",
         ),
     ] = None,
+    way: Annotated[
+        str | None,
+        typer.Option(
+            help="Of ov and qk: what stands for a token, as --list says. [default: first]"
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -119,6 +125,7 @@ def readout(
             pair=index,
             run=run if chosen is None else InCircuit(chosen, less_clean=run != "circuit"),
             target=asked,
+            way=way,
         )
         shape = shape_of(found)
         if out is not None:
@@ -146,6 +153,8 @@ def _list(as_json: bool) -> None:
         ]
         if needs:
             output.line(f"  of a {' and a '.join(needs)}")
+        if entry.ways:
+            output.line(f"  --way {', '.join(map(repr, entry.ways))}")
         if READOUTS.is_foreign(entry.name):
             output.line(f"  comes from {READOUTS.source(entry.name)}")
 

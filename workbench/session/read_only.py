@@ -29,6 +29,7 @@ from workbench.prompts.preview import PromptView
 from workbench.session import edits
 from workbench.session.assessments import SessionAssessments
 from workbench.session.by_pair import ByPair
+from workbench.session.heads import SessionHeads
 from workbench.session.known_effects import DROP, LASTING, KnownEffects
 from workbench.session.open import Opened
 from workbench.session.pair_runs import PairRuns, prompt_view
@@ -78,9 +79,13 @@ class ReadOnlySession:
         assessor: assesses the circuit, part by part.
         by_pair: the pairs one by one, and some of them as a task of their own.
         side_by_side: circuits that stand beside it.
+        heads: what was measured of all heads.
+        path: the journal.
 
     Glossary: docs/glossary.md#read-only-session.
     """
+
+    path: Path
 
     def __init__(
         self, opened: Opened, seen: Snapshot, shown: Callable[[], DiscoveryResult | None]
@@ -103,6 +108,14 @@ class ReadOnlySession:
         self.readouts = SessionReadouts(self._engine, self._lock, self._circuit_now)
         self.by_pair = ByPair(self._engine, self._lock, self._circuit_now, opened.settings)
         self.side_by_side = SideBySide(self._engine, self._lock, self._circuit_now)
+        self.heads = SessionHeads(
+            self._engine,
+            self._lock,
+            seen.state.circuit.graph,
+            journal=lambda: self.path,
+            pairs=lambda: self.pairs_digest,
+            seed=opened.settings.seed,
+        )
         self.assessor = SessionAssessments(
             self._engine, self._lock, self._circuit_now, opened.settings.seed
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TOP = 5
-"""Among how many of the most raised tokens a copied one has to be (Wang et al. 2022, 2211.00593)."""
+"""Of the tokens that are raised most: a copied one is among them (Wang et al. 2022, 2211.00593)."""
 LOWEST = 10
 """Among how many of the lowest a suppressed one has to be (McDougall et al. 2023, 2310.04625)."""
 SEQUENCES, RANDOM_TOKENS = 50, 50
@@ -93,8 +93,8 @@ COLUMNS: dict[str, HeadColumn] = {
         ),
         HeadColumn(
             "carried", "carry",
-            "Copying with what the last MLP makes of the head's write alone added to it, for models "
-            "in which that MLP turns what heads write into logits.",
+            "Copying with what the last MLP makes of the head's write alone added to it, for "
+            "models in which that MLP turns what heads write into logits.",
             "weights",
         ),
         HeadColumn(

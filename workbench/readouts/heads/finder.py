@@ -81,9 +81,7 @@ def finding_heads(
     ordinals = ordinals_of(encoding, None if experiment is None else experiment.batch.task)
     yield 0.01
     values = yield from part(pattern_scores(parts, repeated), 0.01, PATTERNS_END)
-    values |= yield from part(
-        _words(model, words, ordinals, source), PATTERNS_END, WORDS_END
-    )
+    values |= yield from part(_words(model, words, ordinals, source), PATTERNS_END, WORDS_END)
     values["eigenvalue"] = yield from part(_eigenvalues(model, source), WORDS_END, 1.0)
     columns = {name: _plain(numbers) for name, numbers in values.items()}
     notes = _notes(repeated, seed, words, ordinals, source)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from workbench.readouts.target import Target
     from workbench.transformer.parts import ModelParts
 
-OF_EACH = 3
+OF_EACH = 2
 """Tokens on each side where every word has a line."""
 
 
@@ -192,6 +192,6 @@ def _definition(layer: int, way: str) -> str:
     carried = "" if source == way else f"{CARRIED_WORDS}, "
     return (
         f"What the head would write if it looked at this token alone, given "
-        f"{input_words(source, layer)}: through its norm, W_V, W_O, {carried}the final norm (scaled "
-        "by itself) and the unembedding, less the mean over the vocabulary."
+        f"{input_words(source, layer)}: through its norm, W_V, W_O, {carried}the final norm "
+        "(scaled by itself) and the unembedding, less the mean over the vocabulary."
     )

@@ -1,6 +1,6 @@
 """QK: which tokens a head looks at from a token, by its weights alone.
 
-With x_t what stands for a token (see `inputs`), both through the head's own input norm, and whatever
+With x_t what stands for a token (see `inputs`), both through the head's own input norm and whatever
 the family does to queries and keys before they meet (biases, norms, clipping),
 
     score(t looks at t') = q(x_t) R_d k(x_t')^T * scale ,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from workbench.readouts.target import Target
     from workbench.transformer.parts import ModelParts
 
-OF_EACH = 3
+OF_EACH = 2
 """Keys on each side where every word has a line."""
 
 _keys: WeakKeyDictionary[nn.Module, tuple[object, Tensor]] = WeakKeyDictionary()
@@ -203,10 +203,8 @@ def _rows(
 ) -> Rows:
     rows = []
     for token, row in zip(tokens, values, strict=True):
-        most, least = (
-            " ".join(name_of(experiment, int(one)) for one in row.topk(OF_EACH, largest=way).indices)
-            for way in (True, False)
-        )
+        sides = (row.topk(OF_EACH, largest=largest).indices for largest in (True, False))
+        most, least = (" ".join(name_of(experiment, int(one)) for one in side) for side in sides)
         rank = 1 + int((row > row[token]).sum())
         own = name_of(experiment, token)
         rows.append((own, f"{float(row[token]):+.2f}", f"{rank:,}", most, least))
@@ -230,7 +228,8 @@ def _of_prompt(experiment: Experiment, head: str, pair: int, source: str) -> Gri
         values[np.tril_indices(len(tokens), -window)] = np.nan
     texts = tuple(experiment.batch.encoding.pieces(tokens))
     definition = _definition(parts, layer, source, None)
-    return Grid(f"{head} by its weights, prompt {pair + 1}", texts, texts, values, "score", definition)
+    title = f"{head} by its weights, prompt {pair + 1}"
+    return Grid(title, texts, texts, values, "score", definition)
 
 
 def _definition(parts: ModelParts, layer: int, source: str, distance: int | None) -> str:

@@ -10,6 +10,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from workbench.base.table import Cell, Table
@@ -52,12 +53,16 @@ class HeadTable:
     seed: int
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def heads(self) -> tuple[str, ...]:
         """All heads by name, layer by layer."""
         return tuple(
             head_name(layer, head) for layer in range(self.n_layers) for head in range(self.n_heads)
         )
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {head: i for i, head in enumerate(self.heads)}
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -70,19 +75,22 @@ class HeadTable:
         Raises:
             WorkbenchError: there is no such head or column.
         """
-        if head not in self.heads:
+        if head not in self._place:
             raise WorkbenchError(f"There is no head {head}: they are a0.h0 to {self.heads[-1]}.")
-        at = self.heads.index(head)
-        return self._column(column)[at]
+        return self._column(column)[self._place[head]]
 
     def _column(self, name: str) -> tuple[float | None, ...]:
         if name == RANK and "copying" in self.values:
-            shares = [_number(value) for value in self.values["copying"]]
-            return tuple(1.0 + sum(other > own for other in shares) for own in shares)
+            return self._ranks
         if name not in self.values:
             known = ", ".join((HEAD, RANK, *self.columns))
             raise WorkbenchError(f"There is no column {name!r}; choose one of: {known}.")
         return self.values[name]
+
+    @cached_property
+    def _ranks(self) -> tuple[float, ...]:
+        shares = [_number(value) for value in self.values["copying"]]
+        return tuple(1.0 + sum(other > own for other in shares) for own in shares)
 
     def ordered(self, column: str = HEAD, *, reverse: bool = False) -> tuple[str, ...]:
         """The heads by a column, what one looks for first; heads without a number come last.
@@ -95,7 +103,7 @@ class HeadTable:
         values = dict(zip(self.heads, self._column(column), strict=True))
         rising = column == RANK or COLUMNS[column].rising
         known = [head for head in self.heads if not math.isnan(_number(values[head]))]
-        rest = [head for head in self.heads if head not in known]
+        rest = [head for head in self.heads if math.isnan(_number(values[head]))]
         known.sort(key=lambda head: _number(values[head]), reverse=rising == reverse)
         return (*known, *rest)
 
@@ -129,7 +137,7 @@ class HeadTable:
         Copying by way of the last MLP tells a kind where nothing else does: most heads that write
         to the logits at all, an induction head too, copy in one way or the other.
         """
-        at = self.heads.index(head)
+        at = self._place[head]
         found = []
         for kind in KINDS:
             value = _number(self.values.get(kind.column, (None,) * len(self.heads))[at])
@@ -141,9 +149,7 @@ class HeadTable:
         """By head, the marks of the kinds that it looks like, the most like first."""
         kinds = {head: self.kinds_of(head) for head in self.heads}
         return {
-            head: " ".join(kind.mark for kind, _ in found)
-            for head, found in kinds.items()
-            if found
+            head: " ".join(kind.mark for kind, _ in found) for head, found in kinds.items() if found
         }
 
     def looks_like(self, nodes: Sequence[str]) -> tuple[tuple[str, float], ...]:
@@ -151,7 +157,7 @@ class HeadTable:
 
         Nothing where some node is no head, or they have no kind in common.
         """
-        if not nodes or any(node not in self.heads for node in nodes):
+        if not nodes or any(node not in self._place for node in nodes):
             return ()
         found = [dict(self.kinds_of(node)) for node in nodes]
         shared = [kind for kind in KINDS if all(kind in one for one in found)]
@@ -164,13 +170,12 @@ class HeadTable:
     def table(self, heads: Sequence[str] | None = None) -> Table:
         """All numbers of these heads, or of all, with every digit."""
         chosen = self.heads if heads is None else tuple(heads)
-        place = {head: i for i, head in enumerate(self.heads)}
         shown = {name: self.values[name] for name in self.columns}
         ranks = {RANK: self._column(RANK)} if "copying" in shown else {}
         rows: list[tuple[Cell, ...]] = []
         for head in chosen:
             kinds = " ".join(kind.mark for kind, _ in self.kinds_of(head))
-            numbers = [values[place[head]] for values in (shown | ranks).values()]
+            numbers = [values[self._place[head]] for values in (shown | ranks).values()]
             rows.append((head, kinds, *numbers))
         return Table("heads", (HEAD, "kinds", *shown, *ranks), tuple(rows))
 
@@ -198,6 +203,19 @@ class HeadTable:
             "seed": self.seed,
             "notes": list(self.notes),
         }
+
+
+def check_words(words: str) -> None:
+    """Refuse words of `HeadTable.matching` that no table could be asked.
+
+    Raises:
+        WorkbenchError: a comparison is of a column that there is not.
+    """
+    for word in words.lower().split():
+        compared = _COMPARED.fullmatch(word)
+        if compared is not None and compared[1] not in (RANK, *COLUMNS):
+            known = ", ".join((RANK, *COLUMNS))
+            raise WorkbenchError(f"There is no column {compared[1]!r}; choose one of: {known}.")
 
 
 def restored(value: Any, n_layers: int, n_heads: int) -> HeadTable:
