@@ -1,4 +1,4 @@
-"""All heads with their numbers, as many columns as there is room for; sorted by any of them."""
+"""All heads with as many of their numbers as there is room for, sorted by any."""
 
 from __future__ import annotations
 
@@ -52,6 +52,12 @@ class HeadList(LineList[str]):
         if table is not self.measured:
             self.measured = table
             self.resort()
+
+    def say(self, nothing: str) -> None:
+        """What stands in place of the rows while there is no table."""
+        if nothing != self.nothing:
+            self.nothing = nothing
+            self.refresh()
 
     def resort(self, *, to_top: bool = False) -> None:
         """Put the rows in order again; `to_top`: the cursor goes to the first of them."""

@@ -110,7 +110,7 @@ class HeadsScreen(Screen[str | None]):
     def redraw(self) -> None:
         """Show how far measuring is, and what was found."""
         rows, held = self.heads, self.session.heads.of(self.source)
-        rows.nothing = f"Measuring{PENDING}" if self.running else "Not measured: A measures them."
+        rows.say(f"Measuring{PENDING}" if self.running else "Not measured: A measures them.")
         rows.measure(None if held is None else held.table)
         put_text(self.query_one("#heads-title", Static), Text(self._title(held)))
         about = self.query_one("#about", Static)

@@ -1,4 +1,4 @@
-"""`workbench heads`: all heads of a model by where they look, what they copy, and their kinds."""
+"""`workbench heads`: all heads of a model by where they look and what they copy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 from workbench.readouts.heads.columns import COLUMNS, RANK
 from workbench.readouts.heads.table import HEAD, check_words
-from workbench.readouts.heads.ways import EFFECTIVE
 
 if TYPE_CHECKING:
     from workbench.readouts.heads.table import HeadTable
@@ -40,7 +39,7 @@ def heads(
         typer.Option(
             help="What a head is given for a token: W_E and what the first MLP adds, or W_E."
         ),
-    ] = EFFECTIVE,
+    ] = "effective",
     list_: Annotated[bool, typer.Option("--list", help="List the columns instead.")] = False,
     *,
     settings: ExperimentSettings,

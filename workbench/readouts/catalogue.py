@@ -4,8 +4,9 @@ Each names its function, which is called with what it depends on:
 
     compute(experiment, [node,] [position=...,] pair=..., run=..., **more)
 
-`run` is a name, or for those that read a circuit an `InCircuit`; `more` may be `target`, what is
-asked about in place of the answers, for those that ask, and `way`, for those that have several.
+`run` is a name, or for those that read a circuit an `InCircuit`; those that have several ways read
+the weights and get none. `more` may be `target`, what is asked about in place of the answers, for
+those that ask, and `way`, for those that have several.
 """
 
 from __future__ import annotations
@@ -192,4 +193,6 @@ def read_out(
         raise WorkbenchError(f"The readout {entry.name} has no way {more['way']!r}; {known}.")
     if entry.by_position:
         more = {"position": position, **more}
-    return resolve(entry.compute)(experiment, *where, pair=pair, run=run, **more)
+    if not entry.ways:  # what has ways reads no run
+        more = {"run": run, **more}
+    return resolve(entry.compute)(experiment, *where, pair=pair, **more)

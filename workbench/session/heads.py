@@ -1,4 +1,4 @@
-"""What was measured of a session's heads: found in the background, and kept beside the journal.
+"""What was measured of a session's heads, kept beside its journal.
 
 It depends on the model, the pairs and the metric, not on the circuit. What is kept comes back when
 the session is resumed. Importing this module loads no torch.
@@ -43,7 +43,7 @@ class FoundHeads:
 
 
 class SessionHeads:
-    """Measures all heads of a session's model. All public methods may be called from any thread."""
+    """Measures all heads. All public methods may be called from any thread."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Which head is read, and which tokens it is asked about: of a prompt, of the task, or typed."""
+"""Which head is read, and which tokens it is asked about."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ def quoted(encoding: Encoding, token: int) -> str:
 
 
 def word_tokens(experiment: Experiment) -> Words:
-    """The answers and wrong answers of the pairs; if they are few, all answers that there could be.
+    """The answers and wrong answers of the pairs; if they are few, the task's answer space.
 
-    If these are few too, as `words_of_model`.
+    If that is small too, as `words_of_model`.
     """
     batch = experiment.batch
     sides = [side for group in batch.groups for side in (*group.answers, *group.wrong_answers)]
@@ -130,7 +130,7 @@ def words_of_model(model: Model, encoding: Encoding) -> Words:
 
 
 def valid_tokens(model: Model, encoding: Encoding) -> list[int]:
-    """The tokens that a text can be made of: known to the tokenizer, not special, not half a one.
+    """The tokens that a text can be made of: known, not special, and whole characters.
 
     Raises:
         WorkbenchError: there are fewer than two.

@@ -84,7 +84,7 @@ def _columns(size: int) -> Iterator[range]:
 
 
 def word_scores(above: Tensor, below: Tensor) -> dict[str, Tensor]:
-    """Columns [head] of the ranks of `own_ranks`, where what is as large as the word goes first."""
+    """Columns [head] of the ranks of `own_ranks`, where ties go before the word."""
     return {
         "copying": (above < TOP).float().mean(1),
         "negative": (below < TOP).float().mean(1),
@@ -96,7 +96,7 @@ def word_scores(above: Tensor, below: Tensor) -> dict[str, Tensor]:
 def successor_scores(
     parts: ModelParts, layer: int, ordinals: Ordinals, source: str
 ) -> dict[str, Tensor]:
-    """Columns [head]: whether the successor, or the token itself, is the highest of all ordinals.
+    """Columns [head]: how often the successor, or the token itself, is the highest.
 
     The final norm's own scale decides nothing here, as for every rank.
     """
@@ -119,7 +119,7 @@ def successor_scores(
 def sought_scores(
     parts: ModelParts, layer: int, tokens: Sequence[int], source: str
 ) -> dict[str, Tensor]:
-    """Column [head]: the share of words whose unembedding, as a query, finds their own key first.
+    """Column [head]: the share of words whose unembedding finds their own key first.
 
     Keys stand at the usual distance before the query, where positions are rotated.
     """

@@ -1,4 +1,4 @@
-"""Copying by eigenvalues: whether a head maps tokens onto themselves, over the whole vocabulary.
+"""Copying by eigenvalues: whether a head maps the vocabulary onto itself.
 
 A head maps each token t, given as x_t, to the logits of all tokens,
 

@@ -1,4 +1,4 @@
-"""What a head is given for a token by itself: its embedding, or that and what the first MLP adds.
+"""What a head is given for a token by itself: its embedding, perhaps with an MLP.
 
 With E[t] what the node `input` writes for the token t, the effective embedding is
 

@@ -37,7 +37,6 @@ from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
-    from workbench.readouts.activations import RunChoice
     from workbench.readouts.target import Target
     from workbench.transformer.parts import ModelParts
 
@@ -99,7 +98,6 @@ def ov_reading(
     *,
     position: int = -1,
     pair: int | None = None,
-    run: RunChoice = "clean",
     target: Target | None = None,
     way: str = EFFECTIVE,
     k: int = 10,
@@ -112,7 +110,6 @@ def ov_reading(
         position: of the token in the pair's clean prompt: from the end if negative, else from its
             start.
         pair: a pair's number; None: a line for each of the task's answers in place of one token.
-        run: of no meaning here; the weights are read.
         target: its answers are the tokens that the head looks at, in place of the prompt's.
         way: what stands for a token: `effective` or `embedding`; with ` carried` after it, what
             the last MLP makes of the head's write alone is added to it.

@@ -43,7 +43,6 @@ from workbench.transformer.attention import K, Q, capped, finish_projection, pro
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
-    from workbench.readouts.activations import RunChoice
     from workbench.readouts.target import Target
     from workbench.transformer.parts import ModelParts
 
@@ -108,7 +107,6 @@ def qk_reading(
     *,
     position: int = -1,
     pair: int | None = None,
-    run: RunChoice = "clean",
     target: Target | None = None,
     way: str = EFFECTIVE,
     distance: int = DISTANCE,
@@ -123,7 +121,6 @@ def qk_reading(
         position: of the query in the pair's clean prompt: from the end if negative, else from its
             start.
         pair: a pair's number; None: a line for each of the task's answers in place of one token.
-        run: of no meaning here; the weights are read.
         target: its answers are the queries, in place of the prompt's token.
         way: what stands for a token, `effective` or `embedding`; with `prompt ` before it, every
             token of the pair's prompt is a query and a key.

@@ -1,4 +1,4 @@
-"""What was measured of all heads, as plain values: sorted, filtered, and the kinds that it tells.
+"""What was measured of all heads, as plain values: order, filter, kinds.
 
 No torch, no computing.
 """
@@ -138,7 +138,7 @@ class HeadTable:
         to the logits at all, an induction head too, copy in one way or the other.
         """
         at = self._place[head]
-        found = []
+        found: list[tuple[HeadKind, float]] = []
         for kind in KINDS:
             value = _number(self.values.get(kind.column, (None,) * len(self.heads))[at])
             if value >= kind.least and not (kind.column == "carried" and found):
