@@ -67,6 +67,12 @@ def _size(value: float | None) -> float:
     return -1.0 if value is None or math.isnan(value) else abs(value)
 
 
+def _of_kind(marks: str) -> str:
+    """What kind a head is, in a few cells; + where it is of others too that find no room."""
+    first, *others = marks.split(" ")
+    return fit(marks if len(marks) < KIND else f"{first}{'+' if others else ''}", KIND)
+
+
 class Candidates(LineList[Candidate]):
     """The table.
 
@@ -331,7 +337,7 @@ class Candidates(LineList[Candidate]):
                 text.append(sign.ljust(cells), self.ink("candidates--differs") if differs else "")
             elif name == "source":
                 noted = f" {NOTED}" if row.edge in self.noted else ""
-                mark = fit(self.kinds.get(row.source, ""), KIND) if cells > 8 else ""
+                mark = _of_kind(self.kinds.get(row.source, "")) if cells > 8 else ""
                 name = fit(row.source, cells - len(noted) - len(mark))
                 text.append(name + noted, kept_style)
                 text.append(mark, quiet)

@@ -394,7 +394,8 @@ class Readouts(PaneSearch, Widget, can_focus=True):
                 self._want()
 
         if session is not None:
-            ask_tokens(self.app, session, self._asked, self.pair, answered)
+            of_head = bool(self.view.ways)
+            ask_tokens(self.app, session, self._asked, self.pair, answered, of_head=of_head)
 
     def action_mean(self) -> None:
         self.go_to_pair(None)

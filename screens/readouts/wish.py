@@ -67,8 +67,10 @@ def reading_of(chosen: Chosen) -> Reading:
     place = None
     if view.by_position or view.name == "attention":
         place = f"{index(chosen.position)}{token_at(chosen)}"
-    asked = "answers" if chosen.target is None else chosen.target.words
     way = way_of(chosen)
+    asked = "answers" if way is None or chosen.pair is None else "the prompt's token"
+    if chosen.target is not None:
+        asked = chosen.target.words if way is None else chosen.target.sides[0]
     return Reading(
         place,
         chosen.pair,

@@ -15,6 +15,7 @@ from screens.bench.screen import BenchScreen
 from screens.graph.group_dialog import GroupDialog
 from screens.heads.head_list import HeadList
 from screens.heads.screen import HeadsScreen
+from screens.readouts.ask_tokens import AskTokens
 from screens.readouts.panel import Readouts
 from screens.widgets.dialogs import Ask
 from tests.screens.bench.test_bench import screen_text, settled
@@ -148,6 +149,11 @@ async def test_a_head_is_read_by_its_weights_and_marked_beside_its_edges(known: 
         await pilot.press("7")
         await until(pilot, lambda: readouts.view.name == "qk" and readouts.result is not None)
         assert f"a1.h2 from {word!r} looks at" in screen_text(app)
+        await pilot.press("Q")
+        await until(pilot, lambda: isinstance(app.screen, AskTokens))
+        assert "Which token the head is given" in screen_text(app)
+        await pilot.press(*"gift", "enter")
+        await until(pilot, lambda: "a1.h2 from ' gift' looks at" in screen_text(app))
         bench.shown.choose("m2")
         await pilot.press("2")
         await settled(pilot)
