@@ -25,6 +25,11 @@ HINT = (
     "Without a second one it stands against the mean of all tokens. Both empty: the task's answers."
 )
 
+OF_HEAD_HINT = (
+    "Any token of the vocabulary, its leading blank included; #123 is a token by its number. "
+    "Empty: the prompt's own, or over all prompts each of the answers."
+)
+
 
 class AskTokens(Dialog[tuple[str, str]]):
     """Two texts, a token each or empty; how they are read stands below while one types."""
@@ -53,16 +58,19 @@ class AskTokens(Dialog[tuple[str, str]]):
         with Vertical(classes="box"):
             yield Static(Text(OF_HEAD if self._of_head else PROMOTE), classes="title")
             yield Input(self._first[0], id="target", select_on_focus=True)
-            yield Static(Text("against"), classes="hint")
+            yield Static(Text("against"), classes="hint", id="against")
             yield Input(self._first[1], id="distractor", select_on_focus=True)
             yield Static(id="read")
-            yield Static(Text(HINT), classes="hint")
+            yield Static(Text(OF_HEAD_HINT if self._of_head else HINT), classes="hint")
             yield Static(classes="error")
-            yield Static(Text("enter accept · tab the other · esc cancel"), classes="keys")
+            other = "" if self._of_head else "tab the other · "
+            yield Static(Text(f"enter accept · {other}esc cancel"), classes="keys")
 
     def on_mount(self) -> None:
         for field in self.query(Input):
             field.cursor_blink = False
+        for second in ("#against", "#distractor"):
+            self.query_one(second).display = not self._of_head
         self._look()
 
     @property

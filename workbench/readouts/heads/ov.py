@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from workbench.readouts.target import Target
     from workbench.transformer.parts import ModelParts
 
+SILENT = 1e-3
+"""Largest logit of a write, scaled to the size of a residual, that says nothing but rounding."""
 OF_EACH = 2
 """Tokens on each side where every word has a line."""
 
@@ -139,7 +141,8 @@ def ov_reading(
         f"{head} looking at {own}",
         tuple(values),
         definition=f"{own} itself: {float(logits[tokens[0]]):.4g}, {rank:,} of {len(logits):,}. "
-        + definition,
+        + definition
+        + _silence(logits, way),
     )
 
 
@@ -181,7 +184,20 @@ def _rows(
         rows.append((name_of(experiment, token), f"{float(own[i, 0]):+.2f}", f"{int(ranks[i]):,}"))
         rows[-1] += tuple(sides)  # type: ignore[assignment]
     columns: tuple[Any, ...] = ("looking at", "itself", "rank", "raises", "lowers")
+    definition += _silence(logits, way)
     return Rows(f"{head} looking at each", columns, tuple(rows), definition)
+
+
+def _silence(logits: Tensor, way: str) -> str:
+    """What to look at where a head by itself moves no logit at all."""
+    if float(logits.abs().max()) > SILENT:
+        return ""
+    more = (
+        ""
+        if way.endswith(CARRIED)
+        else f"; what later MLPs make of it, the way {way + CARRIED!r} may say"
+    )
+    return f" By itself this moves no logit{more}."
 
 
 def _definition(layer: int, way: str) -> str:

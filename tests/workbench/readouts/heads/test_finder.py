@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.cases.family_cases import model_of
 from tests.support.cases.readout_cases import case
-from workbench import find_heads
+from workbench import find_heads, ov_reading
 from workbench.errors import Cancelled
 from workbench.experiment.prepare import prepare
 from workbench.models.model import Model, load_model
@@ -19,6 +19,7 @@ from workbench.readouts.heads.asked import LEAST_WORDS, valid_tokens, word_token
 from workbench.readouts.heads.finder import finding_heads
 from workbench.readouts.heads.ordered_sets import ordinals_of
 from workbench.readouts.heads.patterns import repeated_tokens
+from workbench.readouts.shapes import Ranking
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,18 @@ def test_the_heads_of_known_are_named(known: Model, source: str) -> None:
     assert {head for head, share in copies.items() if share == 1.0} == {"a1.h0", "a1.h2"}
     assert all(share == 0.0 for head, share in copies.items() if head not in ("a1.h0", "a1.h2"))
     assert set(table.values["copying"]) == {0.0} and set(table.values["eigenvalue"]) == {None}
+
+
+@pytest.mark.parametrize("head", ["a1.h0", "a1.h2"])
+def test_the_ov_of_known_copies_by_way_of_the_last_mlp(known: Model, head: str) -> None:
+    experiment = prepare(known, "induction", pairs=4)
+    word = experiment.batch.tokens(0)[0][-2]
+    alone = ov_reading(experiment, head, pair=0, position=-2)
+    assert isinstance(alone, Ranking) and "moves no logit" in alone.definition
+    carried = ov_reading(experiment, head, pair=0, position=-2, way="embedding carried")
+    assert isinstance(carried, Ranking) and "moves no logit" not in carried.definition
+    (first, most), (_, second), *_ = carried.values
+    assert first == word and most > 5 * max(second, 1.0)
 
 
 def test_a_table_has_every_head_and_is_the_same_again() -> None:
