@@ -60,6 +60,10 @@ from workbench.readouts.circuit_runs import InCircuit as InCircuit
 from workbench.readouts.direct_logit_attribution import (
     direct_logit_attribution as direct_logit_attribution,
 )
+from workbench.readouts.heads.finder import find_heads as find_heads
+from workbench.readouts.heads.ov import ov_reading as ov_reading
+from workbench.readouts.heads.qk import qk_reading as qk_reading
+from workbench.readouts.heads.table import HeadTable as HeadTable
 from workbench.readouts.logit_lens import logit_lens as logit_lens
 from workbench.readouts.residual_lens import residual_lens as residual_lens
 from workbench.readouts.target import find_target as find_target

@@ -7,7 +7,7 @@ The table owns order, filter, columns and marks. It knows no session: the bench 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -39,6 +39,7 @@ TITLES = {
     "role": "role",
 }
 WITH_NAME = 6  # cells of a bar's side that must be left beside a result's whole name
+KIND = 6  # cells of what kind a head is, beside its name
 MOST_BAR = 14  # cells of a bar on either side of the axis
 SORTS = ("effect", "eap", "found", "exact", "source", "kept", "reference", "drop")
 """Columns to sort by, in the order in which the key goes through them."""
@@ -64,6 +65,12 @@ def sort_key(column: str, order: Callable[[str], int]) -> Callable[[Candidate], 
 
 def _size(value: float | None) -> float:
     return -1.0 if value is None or math.isnan(value) else abs(value)
+
+
+def _of_kind(marks: str) -> str:
+    """What kind a head is, in a few cells; + where it is of others too that find no room."""
+    first, *others = marks.split(" ")
+    return fit(marks if len(marks) < KIND else f"{first}{'+' if others else ''}", KIND)
 
 
 class Candidates(LineList[Candidate]):
@@ -114,6 +121,7 @@ class Candidates(LineList[Candidate]):
         self.comparing = False
         self.finder = ""
         self.noted: frozenset[str] = frozenset()
+        self.kinds: Mapping[str, str] = {}
         self.in_flight: dict[str, bool] = {}
         self.order: Callable[[str], int] = lambda name: 0
         self.nothing = "No edges."
@@ -243,6 +251,12 @@ class Candidates(LineList[Candidate]):
             self.noted = frozenset(targets)
             self.refresh()
 
+    def mark_heads(self, kinds: Mapping[str, str]) -> None:
+        """Say beside the heads of which kind they are; `kinds`: by head, a mark or several."""
+        if kinds != self.kinds:
+            self.kinds = kinds
+            self.refresh()
+
     def columns(self, width: int) -> list[tuple[str, int, int]]:
         """Columns with their first cell and width, as many as there is room for."""
         marks = 3 if self._proposing else 2
@@ -262,9 +276,14 @@ class Candidates(LineList[Candidate]):
         half = max(
             0, min(MOST_BAR, (spare - 4 - (10 if self._has_roles and spare >= 24 else 0)) // 2)
         )
+        half -= KIND // 2 if self.kinds and half >= 2 + KIND // 2 else 0
         if half >= 2:
             wanted.append(("effect", 2 * half + 3))
             spare -= 2 * half + 3
+        if self.kinds and spare >= KIND:
+            at = wanted.index(("source", 8))
+            wanted[at] = ("source", 8 + KIND)
+            spare -= KIND
         if self.costs_shown:
             wanted.append(("drop", 11))
         if spare >= 8 and self._has_roles:
@@ -318,7 +337,10 @@ class Candidates(LineList[Candidate]):
                 text.append(sign.ljust(cells), self.ink("candidates--differs") if differs else "")
             elif name == "source":
                 noted = f" {NOTED}" if row.edge in self.noted else ""
-                text.append(fit(row.source, cells - len(noted)) + noted, kept_style)
+                mark = _of_kind(self.kinds.get(row.source, "")) if cells > 8 else ""
+                name = fit(row.source, cells - len(noted) - len(mark))
+                text.append(name + noted, kept_style)
+                text.append(mark, quiet)
             elif name == "input":
                 text.append(fit(input_of(row.destination), cells))
             elif name == "eap":

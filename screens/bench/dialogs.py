@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 from screens.base.tokens import one_line
 from screens.bench.session_runner import SessionRunner
-from workbench.circuits.tree import TreeRow
+from screens.bench.tree_layout import TreeLayout
 from workbench.session.views import Status
 
 if TYPE_CHECKING:
@@ -85,12 +85,24 @@ class BenchDialogs:
         if node is not None:
             self._choose(node)
 
+    def heads(self, node: str, read: Callable[[str], None]) -> None:
+        """List all heads, the cursor at this one; `read` shows a readout of the one chosen."""
+        from screens.heads.screen import HeadsScreen
+
+        def back(head: str | None) -> None:
+            self._back_to_node(head)
+            if head is not None:
+                read("ov")
+
+        self._screen.app.push_screen(HeadsScreen(self.session, node), back)
+
     # Looking.
 
-    def jump(self, known: Mapping[str, TreeRow], go: Callable[[str | None], None]) -> None:
-        """Ask for a node; `known`: the rows of those in the circuit, in whose words to search."""
+    def jump(self, laid_out: TreeLayout, go: Callable[[str | None], None]) -> None:
+        """Ask for a node; `laid_out`: the circuit, in whose words to search."""
         from screens.widgets.node_jump import Jump
 
+        known = {node: laid_out.rows[at] for node, at in laid_out.home.items()}
         words = {n: " ".join(filter(None, (row.state, row.role))) for n, row in known.items()}
         self._screen.app.push_screen(Jump(self.session.graph.nodes, words), go)
 

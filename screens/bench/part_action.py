@@ -14,3 +14,12 @@ def by(method: Callable[[Any], Callable[[], None]]) -> Callable[[Any], None]:
         method(bench)()
 
     return act
+
+
+def told(method: Callable[[Any], Callable[[Any], None]]) -> Callable[[Any, Any], None]:
+    """The same of an action with an argument, which the method is given."""
+
+    def act(bench: Any, argument: Any) -> None:
+        method(bench)(argument)
+
+    return act

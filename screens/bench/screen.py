@@ -28,7 +28,7 @@ from screens.bench.layout_keeper import LayoutKeeper
 from screens.bench.one_of_several import OneOfSeveral
 from screens.bench.pair_table import PairTable
 from screens.bench.panels import Panels
-from screens.bench.part_action import by
+from screens.bench.part_action import by, told
 from screens.bench.place_keeper import PlaceKeeper
 from screens.bench.rule_strips import RuleStrips
 from screens.bench.session_runner import EdgesView, SessionRunner
@@ -201,6 +201,7 @@ class BenchScreen(OneOfSeveral):
         if held is not None and found_by and self.session.discoveries.is_old(held):
             found_by = f"{found_by}, other pairs"
         self.table.find_by(found_by)
+        self.table.mark_heads(self.session.heads.marks())
         self.shown.read_tree()
         self.panels.pairs.follow(self.session)
         self.panels.frontier.show_nodes(self.session.frontier(), closed=status.closed)
@@ -364,12 +365,17 @@ class BenchScreen(OneOfSeveral):
     action_clusters = by(lambda bench: bench.dialogs.clusters)
     action_history = by(lambda bench: bench.dialogs.history)
     action_graph = by(lambda bench: lambda: bench.dialogs.graph(bench.graph_screen()))
+    action_heads = by(lambda b: lambda: b.dialogs.heads(b.cursor().node, b.action_reading))
     action_prompts = by(lambda bench: bench.dialogs.prompts)
     action_go_on = by(lambda bench: lambda: bench.dialogs.go_on(bench.panels.readouts.pair or 0))
     action_metric = by(lambda bench: bench.dialogs.metric)
     action_model = by(lambda bench: bench.dialogs.model)
     action_compare = by(lambda bench: bench.dialogs.compare)
     action_export = by(lambda bench: bench.dialogs.export)
+    action_choose = told(lambda bench: bench.shown.choose)
+    action_prune = told(lambda bench: bench.rules.strip.act)
+    action_proposal = told(lambda bench: bench.strip.action_proposal)
+    action_border = told(lambda bench: bench.panels.move_border)
 
     def action_go_in(self) -> None:
         at = self.cursor()
@@ -396,18 +402,9 @@ class BenchScreen(OneOfSeveral):
         self.action_panel("readouts")
         self.panels.readouts.go_to_pair(index)
 
-    def action_choose(self, node: str) -> None:
-        self.shown.choose(node)
-
     def action_inputs(self, chosen: str = "") -> None:
         self.shown.catch_up()
         self.shown.inputs(chosen)
-
-    def action_prune(self, what: str) -> None:
-        self.rules.strip.act(what)
-
-    def action_proposal(self, what: str) -> None:
-        self.strip.action_proposal(what)
 
     def action_jump(self) -> None:
         def go(node: str | None) -> None:
@@ -416,8 +413,7 @@ class BenchScreen(OneOfSeveral):
                 if self.panels.row_of(node) is None:
                     self.action_panel("candidates")  # it is in no row of the tree
 
-        tree = self.panels.tree_rows.laid_out
-        self.dialogs.jump({node: tree.rows[at] for node, at in tree.home.items()}, go)
+        self.dialogs.jump(self.panels.tree_rows.laid_out, go)
 
     def action_filter(self) -> None:
         self.action_panel("candidates")
@@ -433,8 +429,9 @@ class BenchScreen(OneOfSeveral):
         self.panels.go_to(panel)
         self.describe()
 
-    def action_border(self, cells: int) -> None:
-        self.panels.move_border(cells)
+    def action_reading(self, name: str) -> None:
+        self.action_panel("readouts")
+        self.panels.readouts.show_view(name)
 
     def action_readout(self, what: str) -> None:
         act = getattr(self.panels.readouts, f"action_{what}")

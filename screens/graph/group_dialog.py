@@ -24,24 +24,33 @@ class GroupDialog(Dialog[Answer]):
     An empty name means no group: the nodes leave theirs.
     """
 
-    def __init__(self, nodes: Sequence[str], groups: Sequence[RoleGroup]) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[str],
+        groups: Sequence[RoleGroup],
+        kinds: Sequence[tuple[str, float]] = (),
+    ) -> None:
+        """`kinds`: what the nodes look like, and how much, most like first."""
         super().__init__()
+        self.kinds = kinds
         self.nodes = nodes
         self.groups = {group.name: group for group in groups}
         homes = [group.name for group in groups if set(nodes) <= set(group.nodes)]
         self.before = homes[0] if homes else ""
 
     def compose(self) -> ComposeResult:
-        known = list(self.groups)
+        known = [*self.groups, *(name for name, _ in self.kinds)]
         role = self.groups[self.before].role if self.before else ""
         with Vertical(classes="box"):
             yield Static(Text(self._title()), classes="title")
+            if self.kinds:
+                yield Static(Text(self._seems()), id="seems")
             yield Static(Text("Group"))
             yield Input(
-                self.before,
+                self.before or (self.kinds[0][0] if self.kinds else ""),
                 placeholder="name, such as name movers; empty: in no group",
                 suggester=SuggestFromList(known, case_sensitive=False),
-                select_on_focus=False,
+                select_on_focus=bool(self.kinds and not self.before),
                 id="name",
             )
             yield Static(Text("Role"))
@@ -55,6 +64,14 @@ class GroupDialog(Dialog[Answer]):
             return f"Put {self.nodes[0]} into a group"
         names = " ".join(self.nodes[:6]) + (" …" if len(self.nodes) > 6 else "")
         return f"Put {len(self.nodes)} nodes into a group: {names}"
+
+    def _seems(self) -> str:
+        one = len(self.nodes) == 1
+        told = []
+        for name, value in self.kinds:
+            article = ("an " if name[0] in "aeiou" else "a ") if one else ""
+            told.append(f"{article}{name}: {value:.2f}")
+        return f"{'Looks' if one else 'They look'} like {', '.join(told)}"
 
     def on_mount(self) -> None:
         for entry in self.query(Input):

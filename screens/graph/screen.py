@@ -332,7 +332,9 @@ class GraphScreen(Screen[str | None]):
                 self._command(lambda: self.session.move_to_group(nodes, *answer))
                 self.picked.clear()
 
-        self.app.push_screen(GroupDialog(nodes, self.picture.groups), assign)
+        held = self.session.heads.held
+        kinds = () if held is None else held.table.looks_like(nodes)
+        self.app.push_screen(GroupDialog(nodes, self.picture.groups, kinds), assign)
 
     def action_dissolve(self) -> None:
         """Remove the group under the cursor; its nodes stay in the circuit."""

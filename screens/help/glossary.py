@@ -5,6 +5,7 @@ from __future__ import annotations
 from screens.base.marks import EDGE_LEGEND, SETTINGS, TREE_LEGEND
 from screens.base.reference_marks import LEGEND as REFERENCE_MARKS
 from workbench.experiment.ablations import ABLATIONS
+from workbench.readouts.heads.columns import KINDS
 
 NUMBERS = (
     ("metric", "A number for how well the task is done, the mean over the prompts. {definition}"),
@@ -129,6 +130,10 @@ MARKS = {
     "in the circuit": TREE_LEGEND,
     "among the edges": EDGE_LEGEND,
     "beside a reference": REFERENCE_MARKS,
+    "beside heads": {
+        kind.mark: f"looks like a {kind.name}, once & has measured the heads"
+        for kind in reversed(KINDS)
+    },
     "in tokens": {
         "·": "a space",
         "⏎ ⇥": "a line feed, a tab",

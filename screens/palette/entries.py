@@ -26,6 +26,7 @@ OTHER_SCREENS = {
     "effects": ("effects of nodes", "screens.effects.keys"),
     "beside": ("circuits side by side", "screens.side_by_side.keys"),
     "history": ("the history", "screens.history.keys"),
+    "heads": ("the heads", "screens.heads.keys"),
     "clusters": ("clusters", "screens.clusters.keys"),
 }
 """Screens that the bench opens: by its action, the name, and the module of its actions."""

@@ -19,9 +19,15 @@ if TYPE_CHECKING:
     from workbench.readouts.target import Target
     from workbench.session.session import Session
 
+PROMOTE, OF_HEAD = "Which components promote the token", "Which token the head is given"
 HINT = (
     "Any token of the vocabulary, its leading blank included; #123 is a token by its number. "
     "Without a second one it stands against the mean of all tokens. Both empty: the task's answers."
+)
+
+OF_HEAD_HINT = (
+    "Any token of the vocabulary, its leading blank included; #123 is a token by its number. "
+    "Empty: the prompt's own, or over all prompts each of the answers."
 )
 
 
@@ -29,32 +35,42 @@ class AskTokens(Dialog[tuple[str, str]]):
     """Two texts, a token each or empty; how they are read stands below while one types."""
 
     def __init__(
-        self, target: str, distractor: str, find: Callable[[str, str], Target | None]
+        self,
+        target: str,
+        distractor: str,
+        find: Callable[[str, str], Target | None],
+        *,
+        of_head: bool = False,
     ) -> None:
         """A question.
 
         Args:
             target, distractor: what stands there at first.
             find: what the texts are read as; raises WorkbenchError if they are no tokens.
+            of_head: the tokens are what a head is given, for which the second text is of no use.
         """
         super().__init__()
         self._first = target, distractor
         self._find = find
+        self._of_head = of_head
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(Text("Which components promote the token"), classes="title")
+            yield Static(Text(OF_HEAD if self._of_head else PROMOTE), classes="title")
             yield Input(self._first[0], id="target", select_on_focus=True)
-            yield Static(Text("against"), classes="hint")
+            yield Static(Text("against"), classes="hint", id="against")
             yield Input(self._first[1], id="distractor", select_on_focus=True)
             yield Static(id="read")
-            yield Static(Text(HINT), classes="hint")
+            yield Static(Text(OF_HEAD_HINT if self._of_head else HINT), classes="hint")
             yield Static(classes="error")
-            yield Static(Text("enter accept · tab the other · esc cancel"), classes="keys")
+            other = "" if self._of_head else "tab the other · "
+            yield Static(Text(f"enter accept · {other}esc cancel"), classes="keys")
 
     def on_mount(self) -> None:
         for field in self.query(Input):
             field.cursor_blink = False
+        for second in ("#against", "#distractor"):
+            self.query_one(second).display = not self._of_head
         self._look()
 
     @property
@@ -72,7 +88,9 @@ class AskTokens(Dialog[tuple[str, str]]):
             self.query_one("#read", Static).update(Text())
             self.complain(error_sentence(error))
             return False
-        words = "answers − wrong answers" if found is None else found.words
+        words = "the prompt's own, or all answers" if self._of_head else "answers − wrong answers"
+        if found is not None:
+            words = found.sides[0] if self._of_head else found.words
         self.query_one("#read", Static).update(Text(f"Read as: {words}"))
         self.complain("")
         return True
@@ -89,6 +107,8 @@ def ask_tokens(
     asked: tuple[str, str],
     pair: int | None,
     answered: Callable[[Target | None, tuple[str, str]], None],
+    *,
+    of_head: bool = False,
 ) -> None:
     """Ask for tokens of a session's model.
 
@@ -96,6 +116,7 @@ def ask_tokens(
         asked: the texts that stand there at first.
         pair: after whose prompt they are read.
         answered: told the target, None for the task's own answers, and the texts.
+        of_head: as of `AskTokens`.
     """
 
     def find(target: str, distractor: str) -> Target | None:
@@ -106,4 +127,4 @@ def ask_tokens(
         if texts is not None:
             answered(find(*texts), texts)
 
-    app.push_screen(AskTokens(*asked, find), go)
+    app.push_screen(AskTokens(*asked, find, of_head=of_head), go)

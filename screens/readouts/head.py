@@ -33,6 +33,7 @@ class Reading:
         pair: index of the chosen prompt; None for the mean over `n_pairs`.
         run: one of `RUNS`; None where the view reads the clean one only.
         asked: what is asked about; None where the view is of no tokens.
+        way: which of the view's ways, in words; None where it has but one.
     """
 
     place: str | None
@@ -40,6 +41,7 @@ class Reading:
     n_pairs: int
     run: str | None
     asked: str | None
+    way: str | None = None
 
 
 def draw_head(
@@ -90,6 +92,9 @@ def _selectors(reading: Reading, pending: bool, width: int) -> list[Content]:
     rows = [last] if one_line else [position, last]
     of = Content.assemble(("reading  ", QUIET), ("[=]", link("run", None, "bold")))
     of += Content(f" {RUN_WORDS[reading.run or 'clean']}{'' if reading.run else ' (fixed)'}")
+    if reading.way is not None:
+        of = Content.assemble(("given    ", QUIET), ("[;]", link("way", None, "bold")))
+        of += Content(f" {reading.way}")
     if reading.asked is not None:
         of = of.extend_right(max(2, (PLACE if one_line else 25) - of.cell_length))
         of += Content.assemble(("[Q]", link("ask", None, "bold")), " ")

@@ -23,6 +23,9 @@ MOVES = scoped("readouts", (
     Action("run(1)", "equals_sign", "=", "Another run",
            "Read the corrupted prompts, the difference from them, the circuit, or that less the "
            "model.", READING, id="next_run"),
+    Action("way(1)", "semicolon", ";", "Another input",
+           "Of OV and QK: give the head W_E and what the first MLP adds, or W_E alone, and more.",
+           READING, id="next_way"),
     Action("ask", "Q", "Q", "Ask about a token",
            "Let the readouts answer for any token, and against any other, in place of the answers.",
            READING),
@@ -49,6 +52,11 @@ circuit less the model. **Q** asks about any token in place of the task's answer
 - **Answer curve**: the same lens over all the task's answers.
 - **Attention**: which tokens a head looks at from each token.
 - **Residual lens**: what the model would say if it stopped after each layer.
+- **OV**: what a head would write if it looked at a token, by its weights: the tokens raised and
+  lowered. The token is the prompt's where **,** and **.** stand, or the one that **Q** names; over
+  all prompts there is a line for each of the task's answers.
+- **QK**: which tokens a head looks at from that token, by its weights. **;** goes on to other
+  inputs of the head, and in QK to the prompt's own tokens.
 
 ✓ marks answers, ✗ wrong answers. A position counts from the end: −1 is the last token, where the
 task is judged.

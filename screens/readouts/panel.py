@@ -24,16 +24,16 @@ from textual.widgets import Static
 from screens.base.worker import Worker, error_sentence
 from screens.readouts.copies import readout_copies
 from screens.readouts.curve_plot import has_scale, plot_curve
-from screens.readouts.head import Reading, draw_head, token_at
+from screens.readouts.head import draw_head
 from screens.readouts.keys import HELP, MOVES
 from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
 from screens.readouts.result import draw_result
-from screens.readouts.text import curve_heading, index, lines, quiet
+from screens.readouts.text import curve_heading, lines, quiet
+from screens.readouts.wish import reading_of, way_of, wish_of
 from screens.widgets.changes import put_content
 from screens.widgets.copying import Copies
 from screens.widgets.keys import COPYING
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
-from workbench.circuits.names import kind_of
 from workbench.errors import Cancelled
 from workbench.readouts.catalogue import READOUTS, Readout
 from workbench.readouts.results import AnswerCurve, AttentionPattern
@@ -99,6 +99,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
         self.pair: int | None = None
         self.run = "clean"
         self.target: Target | None = None
+        self.ways: dict[str, str] = {}  # by the name of a view, which of its ways
         self._asked = ("", "")  # the texts that the target was named by
         self._views = tuple(READOUTS.values())
         self._view = 0
@@ -179,25 +180,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
 
     def wish(self) -> ReadoutRequest | str:
         """What is to be read, or why there is nothing to read."""
-        if self.session is None:
-            return "No session is open."
-        view = self.view
-        node = self.node if view.by_node else None
-        if view.by_node and node is None:
-            return "Choose a component to read what it writes."
-        if view.name == "attention" and kind_of(node or "") != "head":
-            return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
-        run = self.run if self.run in view.runs else view.runs[0]
-        return ReadoutRequest(
-            view.name,
-            node,
-            self.position if view.by_position else None,
-            self.pair,
-            run,
-            self.target if view.asks else None,
-            self.session.status().revision if "circuit" in run else None,
-            self.session.pairs_digest,
-        )
+        return wish_of(self)
 
     def _want(self) -> None:
         """Show what is known of the wish; see to it that the rest is computed."""
@@ -308,13 +291,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             self._want()
 
     def _draw_head(self) -> None:
-        n_pairs = 0 if self.session is None else self.session.task.n_pairs
-        place = None
-        if self.view.by_position or self.view.name == "attention":
-            place = f"{index(self.position)}{token_at(self)}"
-        run = self.run if self.run in self.view.runs else None
-        asked = "answers" if self.target is None else self.target.words
-        reading = Reading(place, self.pair, n_pairs, run, asked if self.view.asks else None)
+        reading = reading_of(self)
         pending, width = self.has_class("-waiting"), max(20, self.size.width)
         head = draw_head(self._views, self._view, reading, pending, width)
         put_content(self.query_one("#readout-head", Static), head)
@@ -365,6 +342,10 @@ class Readouts(PaneSearch, Widget, can_focus=True):
     def action_view(self, by: int) -> None:
         self._go(view=(self._view + by) % len(self._views))
 
+    def show_view(self, name: str) -> None:
+        """Show the readout of this name."""
+        self._go([view.name for view in self._views].index(name))
+
     def _go(self, view: int) -> None:
         if view != self._view:
             self._view = view
@@ -394,6 +375,13 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             self.run = runs[(at + by) % len(runs)]
             self._want()
 
+    def action_way(self, by: int) -> None:
+        """Give the head something else for a token."""
+        ways, now = self.view.ways, way_of(self)
+        if now is not None:
+            self.ways[self.view.name] = ways[(ways.index(now) + by) % len(ways)]
+            self._want()
+
     def action_ask(self) -> None:
         """Ask which tokens the readouts are to answer for."""
         from screens.readouts.ask_tokens import ask_tokens
@@ -406,7 +394,8 @@ class Readouts(PaneSearch, Widget, can_focus=True):
                 self._want()
 
         if session is not None:
-            ask_tokens(self.app, session, self._asked, self.pair, answered)
+            of_head = bool(self.view.ways)
+            ask_tokens(self.app, session, self._asked, self.pair, answered, of_head=of_head)
 
     def action_mean(self) -> None:
         self.go_to_pair(None)
@@ -437,8 +426,8 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             self._go(int(argument))
         elif action in ("position", "pair"):
             getattr(self, f"action_{action}")(int(argument))
-        elif action == "run":
-            self.action_run(1)
+        elif action in ("run", "way"):
+            getattr(self, f"action_{action}")(1)
         elif action in ("ask", "mean"):
             getattr(self, f"action_{action}")()
         elif action == "query":

@@ -40,6 +40,7 @@ class ReadoutRequest:
         target: what is asked about in place of the task's answers.
         revision: of the circuit, where it is read.
         pairs: by what the set of pairs is known.
+        way: of those that the readout has; None where it has but one.
     """
 
     view: str
@@ -50,6 +51,7 @@ class ReadoutRequest:
     target: Target | None = None
     revision: int | None = None
     pairs: str = ""
+    way: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ def _compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:
     of["position"] = position
     if wish.target is not None:
         of["target"] = wish.target
+    if wish.way is not None:
+        of["way"] = wish.way
     if wish.view == "attribution":
         return readouts.attribution(**of)
     if wish.view == "residual":

@@ -22,6 +22,7 @@ LONG_SIGNATURES = {
     "workbench/cli/assess.py assess",
     "workbench/cli/bench.py bench",
     "workbench/cli/clusters.py clusters",
+    "workbench/cli/heads.py heads",
     "workbench/cli/readout.py readout",
     "workbench/cli/why.py why",
     "workbench/cli/tasks.py tasks",
@@ -33,6 +34,7 @@ LONG_SIGNATURES = {
     "workbench/assessment/assess.py assess",
     "workbench/discovery/request.py parse",
     "workbench/prompts/preview.py preview_task",
+    "workbench/readouts/heads/qk.py qk_reading",
     # The fields of what they make.
     "workbench/benchmarks/figures.py of",
     "workbench/transformer/families/building.py build",

@@ -23,6 +23,7 @@ from tests.support.drawing import without_drawing
 from tests.support.key_bursts import GAP, calm, ended, seen, send
 from tests.support.no_settings import forget_settings
 from tests.support.tiny_sessions import tiny_session
+from workbench.readouts.heads.ways import INPUTS
 from workbench.session.about import SessionAbout, write_about
 from workbench.session.session import Session
 
@@ -41,6 +42,7 @@ PLACES = {
     "graph": ("eg", MOVES + "  gGRnmpfbuU?12-/JVa"),
     "discover": ("D", MOVES + " 1250ab-st"),
     "assessment": ("ev", MOVES + " e"),
+    "heads": ("e&", MOVES + "  s;fAcm01>."),
     "beside": ("eB", MOVES + " ab-B/n"),
     "history": ("eweuH", MOVES + "   BWfsuU?1ab"),
     "name": ("eweHW", "⏎⎋⇥ab .⌫→←W"),
@@ -87,6 +89,9 @@ def prepared(folder: Path, *, former: bool) -> Session:
         other = tiny_session(kept / name, pairs=2)
         other.close()
         write_about(other.path.rename(kept / f"{name}.jsonl"), SessionAbout(name))
+    for source in INPUTS:
+        session.heads.run(source)
+    session.heads.show(next(iter(INPUTS)))
     for node in session.graph.nodes:
         session.sweep(node, "qkv", "full")
     return session

@@ -62,6 +62,8 @@ PICTURES = {
                                 "j", "~ ✓ ", "y", "e", "~ ✓ ", "y", "home", "space", "u",
                                 "~back at")),
     "discovery": Picture(SMALL, (*FOUND, "P", "y", "y", "y", "y", "y"), YEARS),
+    "heads": Picture((160, 36), ("8", "~270 of 270", *"ssssssss", "~by copying"), IOI,
+                     1600),
     "assessment": Picture(LARGE, (*FOUND, "D", "L", "v", "enter", "j", "enter", "~CMD", "j",
                                   "enter", "~Nodes and edges"), YEARS, 1600),
 }  # fmt: skip

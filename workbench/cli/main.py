@@ -25,6 +25,7 @@ from workbench.cli.discover import discover
 from workbench.cli.draw import draw
 from workbench.cli.effects import effects, repair
 from workbench.cli.expand import expand
+from workbench.cli.heads import heads
 from workbench.cli.history import history
 from workbench.cli.options import (
     CircuitPath,
@@ -188,6 +189,7 @@ app.command()(effects)
 app.command()(repair)
 app.command()(patch)
 app.command()(why)
+app.command()(heads)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)

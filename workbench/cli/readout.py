@@ -58,6 +58,16 @@ def readout(
             help="Against this one. [default: the wrong answers; of a target, all tokens' mean]",
         ),
     ] = None,
+    way: Annotated[
+        str | None,
+        typer.Option(
+            help="Of ov and qk: what stands for a token, as --list says. [default: first]"
+        ),
+    ] = None,
+    distance: Annotated[
+        int | None,
+        typer.Option(help="Of qk: how many positions before the query a key stands. [default: 1]"),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -85,6 +95,8 @@ def readout(
     entry = find_readout(name)
     if entry.by_node and node is None:
         raise WorkbenchError(f"The readout {entry.name} is of a node: name one with --node.")
+    if distance is not None and entry.name != "qk":
+        raise WorkbenchError("--distance goes with --readout qk.")
     settings = settings.checked()
     if "circuit" in run and circuit is None:
         raise WorkbenchError(f"Name the circuit's file for --run {run}: --circuit FILE.")
@@ -119,6 +131,8 @@ def readout(
             pair=index,
             run=run if chosen is None else InCircuit(chosen, less_clean=run != "circuit"),
             target=asked,
+            way=way,
+            **({} if distance is None else {"distance": distance}),
         )
         shape = shape_of(found)
         if out is not None:
@@ -146,6 +160,8 @@ def _list(as_json: bool) -> None:
         ]
         if needs:
             output.line(f"  of a {' and a '.join(needs)}")
+        if entry.ways:
+            output.line(f"  --way {', '.join(map(repr, entry.ways))}")
         if READOUTS.is_foreign(entry.name):
             output.line(f"  comes from {READOUTS.source(entry.name)}")
 

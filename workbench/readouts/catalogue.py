@@ -4,8 +4,9 @@ Each names its function, which is called with what it depends on:
 
     compute(experiment, [node,] [position=...,] pair=..., run=..., **more)
 
-`run` is a name, or for those that read a circuit an `InCircuit`; `more` may be `target`, what is
-asked about in place of the answers, for those that ask.
+`run` is a name, or for those that read a circuit an `InCircuit`; those that have several ways read
+the weights and get none. `more` may be `target`, what is asked about in place of the answers, for
+those that ask, and `way`, for those that have several.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import WorkbenchError
 from workbench.plugins import Catalogue, resolve
+from workbench.readouts.heads.ways import OV_WAYS, QK_WAYS
 from workbench.readouts.runs import RUN_WORDS, RUNS
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ class Readout:
         in_turns: it takes `turn`, a context for each of its pieces, so that others go between.
         runs: those of `runs.RUNS` that it reads.
         asks: it takes `target`.
+        of_heads: no other node can be read.
+        ways: what `way` may be, the usual first; nothing: it takes none. What has ways reads the
+            model's weights for a token of one prompt, and over all prompts for each answer.
     """
 
     name: str
@@ -48,6 +53,8 @@ class Readout:
     in_turns: bool = False
     runs: tuple[str, ...] = ("clean", "corrupted")
     asks: bool = False
+    of_heads: bool = False
+    ways: tuple[str, ...] = ()
 
 
 _HERE = "workbench.readouts"
@@ -86,6 +93,7 @@ BUILT_IN = (
         "Which tokens a head looks at from each token.",
         by_position=False,
         runs=_ALL,
+        of_heads=True,
     ),
     Readout(
         "residual",
@@ -96,6 +104,27 @@ BUILT_IN = (
         in_turns=True,
         runs=_ALL,
         asks=True,
+    ),
+    Readout(
+        "ov",
+        ("OV", "OV", "OV"),
+        f"{_HERE}.heads.ov:ov_reading",
+        "The tokens that a head would raise and lower if it looked at a token, by its weights.",
+        runs=("clean",),
+        asks=True,
+        of_heads=True,
+        ways=OV_WAYS,
+    ),
+    Readout(
+        "qk",
+        ("QK", "QK", "QK"),
+        f"{_HERE}.heads.qk:qk_reading",
+        "The tokens that a head looks at from a token, by its weights.",
+        in_turns=True,
+        runs=("clean",),
+        asks=True,
+        of_heads=True,
+        ways=QK_WAYS,
     ),
 )
 
@@ -131,14 +160,14 @@ def read_out(
         pair: a pair's number, or None for the mean over all pairs.
         run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`, if the readout reads it.
         more: what this readout takes besides, such as `k` of a lens; `target`, what is asked about
-            in place of the task's answers, see `find_target`.
+            in place of the task's answers, see `find_target`; `way`, one of the readout's ways.
 
     Returns:
         One of the values of `readouts.results` for a built-in readout, of `readouts.shapes` for
         one of a plug-in.
 
     Raises:
-        WorkbenchError: there is no such readout, node, pair, position or run, or the readout
+        WorkbenchError: there is no such readout, node, pair, position, run or way, or the readout
             knows nothing of the target.
     """
     entry = find_readout(name)
@@ -157,6 +186,13 @@ def read_out(
         more.pop("target", None)
     elif not entry.asks:
         raise WorkbenchError(f"The readout {entry.name} is of no token: leave out the target.")
+    if more.get("way") is None:
+        more.pop("way", None)
+    elif more["way"] not in entry.ways:
+        known = f"choose one of: {', '.join(entry.ways)}" if entry.ways else "it has one only"
+        raise WorkbenchError(f"The readout {entry.name} has no way {more['way']!r}; {known}.")
     if entry.by_position:
         more = {"position": position, **more}
-    return resolve(entry.compute)(experiment, *where, pair=pair, run=run, **more)
+    if not entry.ways:  # what has ways reads no run
+        more = {"run": run, **more}
+    return resolve(entry.compute)(experiment, *where, pair=pair, **more)

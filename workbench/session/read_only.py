@@ -29,6 +29,7 @@ from workbench.prompts.preview import PromptView
 from workbench.session import edits
 from workbench.session.assessments import SessionAssessments
 from workbench.session.by_pair import ByPair
+from workbench.session.heads import SessionHeads
 from workbench.session.known_effects import DROP, LASTING, KnownEffects
 from workbench.session.node_effects import NodeEffects
 from workbench.session.open import Opened
@@ -80,9 +81,13 @@ class ReadOnlySession:
         by_pair: the pairs one by one, and some of them as a task of their own.
         side_by_side: circuits that stand beside it.
         node_effects: maps of nodes' effects, direct against total, self-repair.
+        heads: what was measured of all heads.
+        path: the journal.
 
     Glossary: docs/glossary.md#read-only-session.
     """
+
+    path: Path
 
     def __init__(
         self, opened: Opened, seen: Snapshot, shown: Callable[[], DiscoveryResult | None]
@@ -106,6 +111,14 @@ class ReadOnlySession:
         self.by_pair = ByPair(self._engine, self._lock, self._circuit_now, opened.settings)
         self.node_effects = NodeEffects(self._engine, self._lock)
         self.side_by_side = SideBySide(self._engine, self._lock, self._circuit_now)
+        self.heads = SessionHeads(
+            self._engine,
+            self._lock,
+            seen.state.circuit.graph,
+            journal=lambda: self.path,
+            pairs=lambda: self.pairs_digest,
+            seed=opened.settings.seed,
+        )
         self.assessor = SessionAssessments(
             self._engine, self._lock, self._circuit_now, opened.settings.seed
         )

@@ -81,13 +81,14 @@ class SessionReadouts:
         pair: int | None = None,
         run: str = "clean",
         target: Target | None = None,
+        way: str | None = None,
     ) -> Shape:
         """What a readout of the catalogue says, in the shape in which it can be drawn."""
         from workbench.readouts.catalogue import find_readout, read_out
         from workbench.readouts.shapes import shape_of
 
         entry = find_readout(name)
-        how: dict[str, Any] = {"position": position, "pair": pair, "target": target}
+        how: dict[str, Any] = {"position": position, "pair": pair, "target": target, "way": way}
         if entry.in_turns:
             how["turn"] = self._lock.background
         with failures_as_sentences():

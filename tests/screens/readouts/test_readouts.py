@@ -85,12 +85,17 @@ async def test_each_view_shows_the_numbers_of_the_session(session: Session) -> N
         assert "embeddings" in text_of(app)
         assert "layer 2" in text_of(app)
 
+        for title in ("a1.h0 looking at each", "a1.h0 looks from each"):
+            await pilot.press("l")
+            await settled(pilot)
+            assert title in text_of(app)
+
         await pilot.press("l")
         await settled(pilot)
         assert "raises most" in text_of(app)
         await pilot.press("h")
         await settled(pilot)
-        assert "Residual stream" in text_of(app)
+        assert "a1.h0 looks from each" in text_of(app)
 
 
 async def test_position_and_prompt_are_moved_by_keys(session: Session) -> None:

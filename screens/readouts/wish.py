@@ -1,0 +1,81 @@
+"""What the readouts wish to read, and what their selectors stand at, from what was chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from screens.readouts.head import Reader, Reading, token_at
+from screens.readouts.requests import ReadoutRequest
+from screens.readouts.text import index
+from workbench.circuits.names import kind_of
+from workbench.readouts.catalogue import Readout
+from workbench.readouts.heads.ways import way_words
+
+if TYPE_CHECKING:
+    from workbench.readouts.target import Target
+
+
+class Chosen(Reader, Protocol):
+    """What was chosen: the view, the component, where and what of it."""
+
+    node: str | None
+    run: str
+    target: Target | None
+    ways: dict[str, str]
+
+    @property
+    def view(self) -> Readout:
+        """The readout that is shown."""
+
+
+def wish_of(chosen: Chosen) -> ReadoutRequest | str:
+    """What is to be read, or why there is nothing to read."""
+    if chosen.session is None:
+        return "No session is open."
+    view = chosen.view
+    node = chosen.node if view.by_node else None
+    if view.by_node and node is None:
+        return "Choose a component to read what it writes."
+    if view.of_heads and kind_of(node or "") != "head":
+        return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
+    run = chosen.run if chosen.run in view.runs else view.runs[0]
+    way = way_of(chosen)
+    # By its weights a head says the same at every position but where a prompt's token is read.
+    placed = view.by_position and (way is None or chosen.pair is not None)
+    return ReadoutRequest(
+        view.name,
+        node,
+        chosen.position if placed else None,
+        chosen.pair,
+        run,
+        chosen.target if view.asks else None,
+        chosen.session.status().revision if "circuit" in run else None,
+        chosen.session.pairs_digest,
+        way,
+    )
+
+
+def way_of(chosen: Chosen) -> str | None:
+    """Which of the view's ways; None where it has but one."""
+    view = chosen.view
+    return chosen.ways.get(view.name, view.ways[0]) if view.ways else None
+
+
+def reading_of(chosen: Chosen) -> Reading:
+    """What the selectors stand at."""
+    view, session = chosen.view, chosen.session
+    place = None
+    if view.by_position or view.name == "attention":
+        place = f"{index(chosen.position)}{token_at(chosen)}"
+    way = way_of(chosen)
+    asked = "answers" if way is None or chosen.pair is None else "the prompt's token"
+    if chosen.target is not None:
+        asked = chosen.target.words if way is None else chosen.target.sides[0]
+    return Reading(
+        place,
+        chosen.pair,
+        0 if session is None else session.task.n_pairs,
+        chosen.run if chosen.run in view.runs else None,
+        asked if view.asks else None,
+        None if way is None else way_words(way),
+    )
