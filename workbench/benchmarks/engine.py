@@ -378,15 +378,28 @@ def _one_pair(bench: Bench, rounds: int) -> list[Figure]:
     bos = bench.batch.prepend_bos
     batch = make_batch(alone, bench.model.tokenizer, prepend_bos=bos, device=bench.model.device)
     watch = bench.watch.of(batch)
-    figures = []
-    for label, tried, aim in (
-        ("trying one typed pair in the model", None, 1.5),
-        (f"  and in a circuit of {circuit.n_edges} edges", circuit, 2.0),
-    ):
-        ratios, seconds = watch.ratios(partial(try_like, bench.experiment, pair, tried), 4 * rounds)
-        note = "F of this one prompt; both prompts run, ranks and top tokens too"
-        figures.append(Figure.of(label, ratios, "F", aim=aim, seconds=seconds, note=note))
-    return figures
+    tried = partial(try_like, bench.experiment, pair)
+    times = watch.alternating((watch.forward, tried, partial(tried, circuit)), 4 * rounds)
+    model = [own / forward for forward, own, _ in times]
+    more = [(both - own) / forward for forward, own, both in times]
+    note = "F of this one prompt; both prompts run, ranks and top tokens too"
+    return [
+        Figure.of(
+            "trying one typed pair in the model",
+            model,
+            "F",
+            aim=1.5,
+            seconds=[own for _, own, _ in times],
+            note=note,
+        ),
+        Figure.of(
+            f"  what a circuit of {circuit.n_edges} edges adds to that",
+            more,
+            "F",
+            aim=0.5,
+            seconds=[both - own for _, own, both in times],
+        ),
+    ]
 
 
 def _heads(circuit: Circuit) -> list[tuple[str, list[str]]]:
