@@ -34,8 +34,8 @@ DEFAULT_METRIC = "logit_diff"
 """Of a pair that belongs to no task."""
 
 FEWEST_ROWS = 4
-"""Rows that are unembedded at least. A product of two or three rows reads the whole unembedding once
-a row (MKL), one of four rows once in all: three rows take 0.23 F of a short prompt, four 0.12 F."""
+"""Rows that are unembedded at least. On a CPU a product of two or three rows reads the unembedding
+once a row, one of four rows once in all: three take 0.23 F of a short prompt, four 0.12 F."""
 
 ALONE = "one pair"
 """What the task of a pair that is tried is called."""
@@ -152,7 +152,7 @@ def trial_of(experiment: Experiment, circuit: Circuit | None, *, k: int = 10) ->
 
 def _unembedded(experiment: Experiment, finals: Sequence[Tensor]) -> Tensor:
     """Logits [run, vocabulary] of final residuals [d_model]."""
-    rows = [*finals, *finals[:1] * (FEWEST_ROWS - len(finals))]
+    rows = [*finals, *[finals[0]] * (FEWEST_ROWS - len(finals))]
     return unembed(experiment.parts, torch.stack(rows))[: len(finals)]
 
 

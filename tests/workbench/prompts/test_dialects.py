@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,17 @@ def test_forms(tmp_path: Path, text: str | bytes, name: str) -> None:
     assert read(tmp_path, text, name).pairs == (PAIR,)
 
 
+def test_parquet_where_it_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pyarrow", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, name, None)
+    said = refused(tmp_path, b"PAR1 and more", "train.parquet")
+    assert said == (
+        "train.parquet is Parquet, which takes the extra `parquet`: install it with `pip install "
+        "'.[parquet]'` (that is pyarrow), or save the file as JSON Lines."
+    )
+
+
+@pytest.mark.dependencies
 def test_parquet(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

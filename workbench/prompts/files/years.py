@@ -1,14 +1,14 @@
 """Greater-Than's tables: a start year in place of answers, made into the years above it.
 
-The prompt ends in the beginning of a year ("... from the year 1741 to the year 17"); the answers are
-the tokens that make a greater year of it, as in the built-in task. Which beginning leaves one token
-that tells depends on how the tokenizer cuts a year:
+The prompt ends in the beginning of a year ("... from the year 1741 to the year 17"); the answers
+are the tokens that make a greater year of it, as in the built-in task. Which beginning leaves one
+token that tells depends on how the tokenizer cuts a year:
 
     17|41      two digits are typed, and the answer is the other two;
     1|7|4|1    two are typed, and the answer is the tens digit, if the start year ends in 9: then a
-               greater digit is exactly a greater year. Or three are typed, and it is the last digit;
+               greater digit is exactly a greater year. Or three are typed, and it is the last one;
     174|1      none is typed, and the answer is three digits, if the start year ends in 9. Or three
-               are typed, and it is the last digit.
+               are typed, and it is the last one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,15 @@ from workbench.prompts.checks import Finding
 
 Sides = tuple[tuple[str, ...], tuple[str, ...]]
 
+CUTS = (
+    "A tokenizer that reads 1741 as 17|41 takes prompts that end in the century. One that reads "
+    "1|7|4|1 (SmolLM2, Gemma, Qwen) takes those of start years that end in 9, where the tens digit "
+    "alone tells, and any prompt that ends in the decade, `... to the year 174`. One that reads "
+    "174|1 (Llama 3) takes the decade too, or nothing of the end year, `... to the year `, after "
+    "start years that end in 9."
+)
+"""Which prompts a tokenizer takes, for users."""
+
 WHOLE, DIGIT_BY_DIGIT, THREE_AND_ONE = ((2, 2), (4,)), (1, 1, 1, 1), (3, 1)
 
 
@@ -31,7 +40,7 @@ class _Unfit(Exception):
 
 @dataclass(frozen=True)
 class _Start:
-    """A start year in its prompt: `at` which character it begins, and what is `typed` of the end."""
+    """A start year, `at` which character it begins, and what is `typed` of the end year."""
 
     year: str
     at: int
