@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.benchmarks.figures import Figure, Figures
+from workbench.benchmarks.one_pair import one_pair
 from workbench.benchmarks.stopwatch import Stopwatch, peak_memory, resident
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import LOGITS, Graph
@@ -28,7 +29,6 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.selection import Selection, select
 from workbench.engine.effect_settings import ALONG, FULL
 from workbench.engine.evaluator import Edit, Evaluator
-from workbench.engine.pair_trial import try_like
 from workbench.engine.patching import edge_effects
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
@@ -113,7 +113,10 @@ def measure(
             ("EAP", lambda: _eap(bench, rounds)),
             ("effects into the logits", lambda: _into_logits(bench, rounds)),
             ("effects into one head", lambda: _into_heads(bench)),
-            ("one typed pair", lambda: _one_pair(bench, rounds)),
+            (
+                "one typed pair",
+                lambda: one_pair(bench.experiment, watch, bench.circuits[SMALL], rounds),
+            ),
         ]
         for number, (what, item) in enumerate(items):
             say(f"Measuring {what}", number / len(items))
@@ -369,37 +372,6 @@ def _into_heads(bench: Bench) -> list[Figure]:
             )
         )
     return figures
-
-
-def _one_pair(bench: Bench, rounds: int) -> list[Figure]:
-    """A pair as it is tried on the prompt bench: in F of that pair's own clean prompt."""
-    pair, circuit = bench.batch.task.pairs[0], bench.circuits[SMALL]
-    alone = replace(bench.batch.task, pairs=(pair,))
-    bos = bench.batch.prepend_bos
-    batch = make_batch(alone, bench.model.tokenizer, prepend_bos=bos, device=bench.model.device)
-    watch = bench.watch.of(batch)
-    tried = partial(try_like, bench.experiment, pair)
-    times = watch.alternating((watch.forward, tried, partial(tried, circuit)), 4 * rounds)
-    model = [own / forward for forward, own, _ in times]
-    more = [(both - own) / forward for forward, own, both in times]
-    note = "F of this one prompt; both prompts run, ranks and top tokens too"
-    return [
-        Figure.of(
-            "trying one typed pair in the model",
-            model,
-            "F",
-            aim=1.5,
-            seconds=[own for _, own, _ in times],
-            note=note,
-        ),
-        Figure.of(
-            f"  what a circuit of {circuit.n_edges} edges adds to that",
-            more,
-            "F",
-            aim=0.5,
-            seconds=[both - own for _, own, both in times],
-        ),
-    ]
 
 
 def _heads(circuit: Circuit) -> list[tuple[str, list[str]]]:
