@@ -5,6 +5,7 @@ Pure functions of texts and a tokenizer, without torch, fast enough for every ke
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -12,7 +13,14 @@ from difflib import SequenceMatcher
 from tasks.pair import Pair
 from tasks.tokens import continuation
 from workbench.base.text import counted, printable
-from workbench.prompts.checks import ALL, Finding, Needs, check_texts, check_tokens
+from workbench.prompts.checks import (
+    ALL,
+    Finding,
+    Needs,
+    check_texts,
+    check_tokens,
+    unknown_token,
+)
 from workbench.prompts.encoding import Encoding
 
 MOST_WORDS = 3
@@ -159,8 +167,10 @@ def _mends(finding: Finding, pair: Pair, encoding: Encoding) -> Iterator[Mend]:
             if encoding.answers(pair.clean, [text]) != [None]:
                 continue
             yield from _with_space(pair, text, encoding)
+            yield from _parted(pair, text, encoding)
             ids = continuation(encoding.tokenizer, pair.clean, text)
-            first = encoding.pieces(ids[:1])[0] if ids else ""
+            known = ids and ids[0] != unknown_token(encoding.tokenizer)
+            first = encoding.pieces(ids[:1])[0] if ids and known else ""
             if first and encoding.answers(pair.clean, [first]) != [None]:
                 said = f"take the first token {printable(first)!r} of {printable(text)!r}"
                 yield Mend(said, _with_answer(pair, text, first))
@@ -196,11 +206,21 @@ def _with_space(pair: Pair, text: str, encoding: Encoding) -> Iterator[Mend]:
         yield Mend(said, _with_answer(pair, text, f" {text}"))
 
 
-def _with_answer(pair: Pair, old: str, new: str) -> Pair:
-    """The pair with another answer, which stands there once."""
+def _parted(pair: Pair, text: str, encoding: Encoding) -> Iterator[Mend]:
+    """What is several answers, typed as one: "Mary, John"."""
+    words = [word for word in re.split(r"\s*[,;/]\s*", text.strip()) if word]
+    new = [next((w for w in (f" {w}", w) if encoding.joins(pair.clean, w)), "") for w in words]
+    if len(new) > 1 and all(new):
+        said = " and ".join(repr(printable(one)) for one in new)
+        yield Mend(f"make it {len(new)} answers, {said}", _with_answer(pair, text, *new))
+
+
+def _with_answer(pair: Pair, old: str, *new: str) -> Pair:
+    """The pair with others in the place of an answer, each of which stands there once."""
 
     def changed(texts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(new if text == old else text for text in texts))
+        each = [new if text == old else (text,) for text in texts]
+        return tuple(dict.fromkeys(one for some in each for one in some))
 
     return replace(pair, answers=changed(pair.answers), wrong_answers=changed(pair.wrong_answers))
 
