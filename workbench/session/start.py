@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 from tasks import TASKS
 from workbench.base.folders import new_journal_path
 from workbench.base.progress import Progress, silent
+from workbench.base.text import counted
 from workbench.errors import WorkbenchError
 from workbench.experiment.ability import Ability
 from workbench.experiment.ablations import PATCHING
@@ -290,7 +291,7 @@ def replayed(began: Header, reading: Reading, path: Path) -> History:
 
 
 def _welcome(began: Header, opened: Opened, reading: Reading, history: History) -> str:
-    sentences = [f"Resumed after {len(reading.entries):,} commands."]
+    sentences = [f"Resumed after {counted(len(reading.entries), 'command')}."]
     if reading.torn:
         sentences.append("The last line was cut off and is left out.")
     differs = began.differs(opened.info, history.measured(history.present))
