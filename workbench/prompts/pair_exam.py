@@ -101,7 +101,9 @@ def examine(
         if len(clean) != len(corrupted)
         else [Column(*both) for both in zip(*pieces, strict=True)]
     )
-    mends = [mend for finding in findings for mend in _mends(finding, pair, encoding)]
+    # Findings of one kind are mended together.
+    kinds = dict.fromkeys(finding.kind for finding in findings)
+    mends = [mend for kind in kinds for mend in _mends(kind, pair, encoding)]
     if unequal:
         mends += _other_words(pair, pieces, blocks, encoding, words)
     return PairExam(
@@ -160,9 +162,9 @@ def _said_of_lengths(pieces: tuple[list[str], list[str]], blocks: Blocks) -> str
     return "; ".join(said)
 
 
-def _mends(finding: Finding, pair: Pair, encoding: Encoding) -> Iterator[Mend]:
-    """What would mend a finding on answers or spaces."""
-    if finding.kind == "several tokens":
+def _mends(kind: str, pair: Pair, encoding: Encoding) -> Iterator[Mend]:
+    """What would mend the findings of a kind, on answers or spaces."""
+    if kind == "several tokens":
         for text in (*pair.answers, *pair.wrong_answers):
             if encoding.answers(pair.clean, [text]) != [None]:
                 continue
@@ -174,14 +176,13 @@ def _mends(finding: Finding, pair: Pair, encoding: Encoding) -> Iterator[Mend]:
             if first and encoding.answers(pair.clean, [first]) != [None]:
                 said = f"take the first token {printable(first)!r} of {printable(text)!r}"
                 yield Mend(said, _with_answer(pair, text, first))
-            return
-    elif finding.kind == "no space":
+    elif kind == "no space":
         for text in (*pair.answers, *pair.wrong_answers):
             mends = list(_with_space(pair, text, encoding))
             if mends:
                 yield from mends
                 return
-    elif finding.kind == "twice":
+    elif kind == "twice":
         seen: set[int | None] = set()
         right = dict.fromkeys(pair.answers)
         wrong = []
@@ -194,7 +195,7 @@ def _mends(finding: Finding, pair: Pair, encoding: Encoding) -> Iterator[Mend]:
             "take it out of the wrong answers",
             replace(pair, answers=tuple(right), wrong_answers=tuple(wrong)),
         )
-    elif finding.kind == "space at the end":
+    elif kind == "space at the end":
         bare = replace(pair, clean=pair.clean.rstrip(" "), corrupted=pair.corrupted.rstrip(" "))
         yield Mend("take the space off the prompts", bare)
 

@@ -87,6 +87,14 @@ def test_several_answers_typed_as_one_are_parted_when_asked(typed: str, encoding
     assert not any("answers" in mend.said for mend in mends)
 
 
+def test_each_answer_that_is_amiss_is_mended_by_its_own() -> None:
+    exam = examine(replace(MARY, answers=(" Barnaby",), wrong_answers=("John",)), BYTES)
+    said = [mend.said for mend in exam.mends]
+    assert len(said) == len(set(said))
+    assert any(one.endswith("of ' Barnaby'") for one in said)
+    assert "put the space before 'John'" in said
+
+
 def test_an_unknown_token_is_no_answer_that_is_offered() -> None:
     exam = examine(replace(MARY, answers=(" Zzz",)), TINY)
     assert not exam.usable and not exam.mends
