@@ -1,4 +1,7 @@
-"""Things in boxes, of which one box is asked for: what entity binding and entity tracking share."""
+"""Things in boxes, one of which is asked for.
+
+What entity binding and entity tracking share.
+"""
 
 from collections.abc import Callable
 from math import prod

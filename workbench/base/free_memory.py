@@ -1,4 +1,4 @@
-"""The memory that this process may still take: of the machine, its container and its limits."""
+"""The memory that this process may still take: of its machine, container and limits."""
 
 from __future__ import annotations
 
