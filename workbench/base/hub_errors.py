@@ -36,7 +36,7 @@ class Wanted:
 
 @contextmanager
 def hub_errors_as_sentences(wanted: Wanted) -> Iterator[None]:
-    """Turn whatever goes wrong with the hub inside into a sentence, and keep its client silent."""
+    """Turn what goes wrong with the hub inside into a sentence; its client is kept silent."""
     from huggingface_hub.utils import logging
 
     verbosity = logging.get_verbosity()

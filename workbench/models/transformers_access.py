@@ -64,7 +64,7 @@ def tokenizer_of(folder: Path, name: str, **where: Any) -> Any:
 
 
 def _without_word_of_length(tokenizer: Any) -> Any:
-    """A tokenizer that warns nobody of long texts: prompts that are too long are refused by us."""
+    """A tokenizer that warns nobody of long texts: we refuse prompts that are too long."""
     warned = getattr(tokenizer, "deprecation_warnings", None)
     if isinstance(warned, dict):
         warned["sequence-length-is-longer-than-the-specified-maximum"] = True
