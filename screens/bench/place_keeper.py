@@ -81,8 +81,10 @@ class PlaceKeeper:
         with suppress(ValueError):
             table.set_filter(place.filter)
         first, second = panels.both_readouts
-        first.come_back(place.readout, place.position, place.pair)
-        second.come_back(place.second, place.position, place.pair)
+        at = place.position, place.pair
+        first.come_back(place.readout, *at, place.run, (place.target, place.distractor))
+        asked = place.second_target, place.second_distractor
+        second.come_back(place.second, *at, place.second_run, asked)
         self._groups = place.by_group
         if place.panel in PANELS:
             panels.show("readouts" if place.panel == "second" else place.panel)
@@ -134,6 +136,12 @@ class PlaceKeeper:
             second=second.view.name,
             position=readouts.position,
             pair=readouts.pair,
+            run=readouts.run,
+            second_run=second.run,
+            target=readouts.asked[0],
+            distractor=readouts.asked[1],
+            second_target=second.asked[0],
+            second_distractor=second.asked[1],
             by_group=self.by_group,
         )
 

@@ -131,7 +131,7 @@ MARKS = {
     "among the edges": EDGE_LEGEND,
     "beside a reference": REFERENCE_MARKS,
     "beside heads": {
-        kind.mark: f"looks like a {kind.name}, once & has measured the heads"
+        kind.mark: f"looks like a {kind.name}, once 8 has measured the heads"
         for kind in reversed(KINDS)
     },
     "in tokens": {

@@ -30,8 +30,8 @@ from workbench.session.pair_drafts import NEW
 NAMES = {
     "clean": ("clean", "the prompt that wants one of the answers"),
     "corrupted": ("corrupted", "the other prompt, of the same length in tokens"),
-    "answers": ("answers", "·Mary|·Anna"),
-    "wrong": ("wrong", "·John"),
+    "answers": ("answers", "what should come next, such as ·Mary|·Anna"),
+    "wrong": ("wrong", "what should not, such as ·John"),
 }
 """Of each field its label and what stands there while it is empty."""
 

@@ -247,6 +247,14 @@ class PromptBench(Screen[None]):
     def _failed(self, error: BaseException) -> None:
         self.notify(error_sentence(error), severity="error", markup=False, timeout=10)
 
+    def _refused(self, error: BaseException) -> None:
+        """As `_failed`; briefly where the examination of what is typed says it already."""
+        exam = self.exam
+        if exam is None or exam.usable or exam.pair != self.fields.pair:
+            self._failed(error)
+        else:
+            self.notify("First mend what stands at ✗.", severity="warning", timeout=3)
+
     # What the keys do.
 
     def action_try_pair(self) -> None:
@@ -262,7 +270,7 @@ class PromptBench(Screen[None]):
             self._draw()
 
         call = partial(self.session.pairs.try_pair, pair, k=TOKENS)
-        self._doing.put(call, done, self._failed)
+        self._doing.put(call, done, self._refused)
 
     def _ask_lists(self, template: Pair) -> None:
         from screens.prompt_bench.lists_dialog import AskLists, lists_of
@@ -329,7 +337,7 @@ class PromptBench(Screen[None]):
             if status.message:
                 self.notify(one_line(status.message), markup=False, timeout=5)
 
-        self._doing.put(call, done, self._failed)
+        self._doing.put(call, done, self._failed if keeps is None else self._refused)
 
     def action_mend(self) -> None:
         """Do the first thing that mends what is wrong."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -101,6 +101,16 @@ class AskTokens(Dialog[tuple[str, str]]):
             self.dismiss(self.typed)
 
 
+def found_target(session: Session, texts: Sequence[str], pair: int | None) -> Target | None:
+    """What a token and its distractor, as typed, ask about; None for the task's own answers.
+
+    Raises:
+        WorkbenchError: one of them is no token after the prompt.
+    """
+    right, wrong = ([text] if text else [] for text in texts)
+    return session.readouts.target(right, wrong, pair)
+
+
 def ask_tokens(
     app: App[Any],
     session: Session,
@@ -119,9 +129,8 @@ def ask_tokens(
         of_head: as of `AskTokens`.
     """
 
-    def find(target: str, distractor: str) -> Target | None:
-        right, wrong = ([text] if text else [] for text in (target, distractor))
-        return session.readouts.target(right, wrong, pair)
+    def find(*texts: str) -> Target | None:
+        return found_target(session, texts, pair)
 
     def go(texts: tuple[str, str] | None) -> None:
         if texts is not None:

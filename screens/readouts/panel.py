@@ -2,13 +2,14 @@
 
 One widget with the views of a component that the catalogue of readouts lists. It owns which view,
 position and prompt are looked at; the numbers are the session's, computed in the background. Only
-the latest wish is ever computed next, and a result is shown only if it is still what is wished for.
+the latest wish is computed next, and a result is shown only if it is still wished for.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -22,6 +23,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from screens.base.worker import Worker, error_sentence
+from screens.readouts.ask_tokens import ask_tokens, found_target
 from screens.readouts.copies import readout_copies
 from screens.readouts.curve_plot import has_scale, plot_curve
 from screens.readouts.head import draw_head
@@ -34,9 +36,10 @@ from screens.widgets.changes import put_content
 from screens.widgets.copying import Copies
 from screens.widgets.keys import COPYING
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
-from workbench.errors import Cancelled
+from workbench.errors import Cancelled, WorkbenchError
 from workbench.readouts.catalogue import READOUTS, Readout
 from workbench.readouts.results import AnswerCurve, AttentionPattern
+from workbench.readouts.runs import RUNS
 from workbench.readouts.shapes import Grid
 
 if TYPE_CHECKING:
@@ -100,7 +103,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
         self.run = "clean"
         self.target: Target | None = None
         self.ways: dict[str, str] = {}  # by the name of a view, which of its ways
-        self._asked = ("", "")  # the texts that the target was named by
+        self.asked = ("", "")  # the texts that the target was named by
         self._views = tuple(READOUTS.values())
         self._view = 0
         self._pending = False
@@ -130,8 +133,6 @@ class Readouts(PaneSearch, Widget, can_focus=True):
         if self._background is not None:
             self._background.stop()
 
-    # What is looked at.
-
     @property
     def result(self) -> ReadoutResult | None:
         """What is shown of the present wish; None while it is computed, or if there is none."""
@@ -152,7 +153,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
         wish = self.wish()  # another one than before, if it is of a circuit that has changed
         if session is not self.session:
             self.session, self.prompts, self.pair, self.position = session, None, None, -1
-            self.target, self._asked = None, ("", "")
+            self.target, self.asked = None, ("", "")
             self._results.clear()
             self._prompts_of.clear()
         elif self._pairs != session.pairs_digest:
@@ -165,17 +166,21 @@ class Readouts(PaneSearch, Widget, can_focus=True):
         self.node = node
         self._want()
 
-    def come_back(self, view: str, position: int, pair: int | None) -> None:
-        """Show a view, a token and a prompt that were shown before, as far as they are there."""
-        names = [readout.name for readout in self._views]
-        if view in names:
+    def come_back(
+        self, view: str, position: int, pair: int | None, run: str, asked: tuple[str, str]
+    ) -> None:
+        """Show and ask what was shown and asked before, as far as it is there."""
+        if view in (names := [readout.name for readout in self._views]):
             self._view = names.index(view)
+        self.run = run if run in RUNS else self.run
         if self.session is not None:
             n_pairs = self.session.task.n_pairs
             self.pair = pair if pair is not None and 0 <= pair < n_pairs else None
             if position < -1:
                 self.prompts = self.prompts or Prompts.of(self.session)
             self.position = max(-self._longest(), min(-1, position))
+            with suppress(WorkbenchError):  # another tokenizer may have no such token
+                self.target, self.asked = found_target(self.session, asked, self.pair), asked
         self._want()
 
     def wish(self) -> ReadoutRequest | str:
@@ -384,18 +389,16 @@ class Readouts(PaneSearch, Widget, can_focus=True):
 
     def action_ask(self) -> None:
         """Ask which tokens the readouts are to answer for."""
-        from screens.readouts.ask_tokens import ask_tokens
-
         session = self.session
 
         def answered(target: Target | None, texts: tuple[str, str]) -> None:
             if session is self.session:
-                self.target, self._asked = target, texts
+                self.target, self.asked = target, texts
                 self._want()
 
         if session is not None:
             of_head = bool(self.view.ways)
-            ask_tokens(self.app, session, self._asked, self.pair, answered, of_head=of_head)
+            ask_tokens(self.app, session, self.asked, self.pair, answered, of_head=of_head)
 
     def action_mean(self) -> None:
         self.go_to_pair(None)

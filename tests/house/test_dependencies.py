@@ -17,12 +17,26 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 BOUNDED = re.compile(r"([\w.-]+)>=[\d.]+,<[\d.]+$")
 
 
-def names() -> list[str]:
-    return [match[1] for line in PROJECT["dependencies"] if (match := BOUNDED.match(line))]
+EXTRAS = {name: kept for name, kept in PROJECT["optional-dependencies"].items() if name != "dev"}
+"""What users may install besides."""
+
+
+def names(lines: list[str] = PROJECT["dependencies"]) -> list[str]:
+    return [match[1] for line in lines if (match := BOUNDED.match(line))]
+
+
+def of_extras() -> list[str]:
+    return [line for lines in EXTRAS.values() for line in lines]
 
 
 def test_every_dependency_is_bounded_on_both_sides() -> None:
     assert len(names()) == len(PROJECT["dependencies"])
+    assert len(names(of_extras())) == len(of_extras()) > 0
+
+
+def test_the_tests_have_every_extra() -> None:
+    dev = PROJECT["optional-dependencies"]["dev"]
+    assert all(f"circuit-workbench[{extra}]" in dev for extra in EXTRAS)
 
 
 @pytest.mark.dependencies
@@ -40,14 +54,18 @@ def test_the_oldest_set_has_each_once() -> None:
         [sys.executable, ROOT / ".ci" / "oldest"], capture_output=True, text=True, check=True
     )
     pinned = [line.split("==") for line in result.stdout.splitlines()]
-    assert [name for name, _ in pinned] == names()
+    assert [name for name, _ in pinned] == names() + names(of_extras())
     assert all(re.fullmatch(r"[\d.]+", version) for _, version in pinned)
 
 
 def test_the_documents_say_what_each_is_for() -> None:
     page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     table = page.split("## Every dependency")[1]
-    assert re.findall(r"^\| ([\w.-]+) \|", table, flags=re.M)[2:] == names()
+    kept, extras = table.split("## Extras")
+    assert re.findall(r"^\| ([\w.-]+) \|", kept, flags=re.M)[2:] == names()
+    assert re.findall(r"^\| `(\w+)` \| ([\w.-]+) \|", extras, flags=re.M) == [
+        (extra, name) for extra, lines in EXTRAS.items() for name in names(lines)
+    ]
 
 
 def test_sentences_name_what_is_installed_and_what_was_tried() -> None:

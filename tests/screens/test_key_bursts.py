@@ -42,7 +42,7 @@ PLACES = {
     "graph": ("eg", MOVES + "  gGRnmpfbuU?12-/JVa"),
     "discover": ("D", MOVES + " 1250ab-st"),
     "assessment": ("ev", MOVES + " e"),
-    "heads": ("e&", MOVES + "  s;fAcm01>."),
+    "heads": ("e8", MOVES + "  s;fAcm01>."),
     "beside": ("eB", MOVES + " ab-B/n"),
     "history": ("eweuH", MOVES + "   BWfsuU?1ab"),
     "name": ("eweHW", "⏎⎋⇥ab .⌫→←W"),

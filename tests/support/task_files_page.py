@@ -69,7 +69,8 @@ FORMS = {
     "tables": "parted by commas, semicolons, tabs or bars, whichever makes sense of the header, or "
     "by what a first line `sep=;` says; columns without a name, empty columns and empty rows are "
     "passed over",
-    "Parquet": "as data sets lie on the hub, where pyarrow is installed",
+    "Parquet": "as data sets lie on the hub; it takes the extra `parquet`, that is pyarrow: "
+    "`pip install '.[parquet]'`",
 }
 """How records are written down, and what is understood of it."""
 

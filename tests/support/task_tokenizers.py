@@ -11,11 +11,11 @@ from typing import Any
 from tasks import (
     TASKS,
     arithmetic,
+    boxes,
     brackets,
     capitals,
     colored_objects,
     docstring,
-    entity_binding,
     gender_bias,
     greater_than,
     hypernymy,
@@ -29,7 +29,7 @@ from tests.support.small_tokenizers import byte_level
 from tests.support.tiny_models import tiny_tokenizer
 
 MODULES: tuple[ModuleType, ...] = (
-    arithmetic, brackets, capitals, colored_objects, docstring, entity_binding, gender_bias,
+    arithmetic, boxes, brackets, capitals, colored_objects, docstring, gender_bias,
     greater_than, hypernymy, multiple_choice, parentheses, subject_verb_agreement, successor, words,
 )  # fmt: skip
 

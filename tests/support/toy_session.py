@@ -26,7 +26,7 @@ from workbench.circuits.names import edge_ends
 from workbench.discovery.catalogue import Method
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
-from workbench.engine.budget import Shape
+from workbench.experiment.room import Shape
 from workbench.experiment.settings import ExperimentSettings
 from workbench.model_report.footprint import Footprint
 from workbench.models.info import Architecture, ModelInfo, SelfCheck

@@ -36,6 +36,12 @@ def is_memory_error(error: BaseException) -> bool:
     )
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message, without its full stop, or its class's name."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".")[:200] if lines else type(error).__name__
+
+
 @contextmanager
 def failures_as_sentences() -> Iterator[None]:
     """Turn whatever goes wrong inside into a sentence for the user."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.benchmarks.figures import Figure, Figures
+from workbench.benchmarks.one_pair import one_pair
 from workbench.benchmarks.stopwatch import Stopwatch, peak_memory, resident
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import LOGITS, Graph
@@ -28,7 +29,6 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.selection import Selection, select
 from workbench.engine.effect_settings import ALONG, FULL
 from workbench.engine.evaluator import Edit, Evaluator
-from workbench.engine.pair_trial import try_like
 from workbench.engine.patching import edge_effects
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
@@ -113,7 +113,10 @@ def measure(
             ("EAP", lambda: _eap(bench, rounds)),
             ("effects into the logits", lambda: _into_logits(bench, rounds)),
             ("effects into one head", lambda: _into_heads(bench)),
-            ("one typed pair", lambda: _one_pair(bench, rounds)),
+            (
+                "one typed pair",
+                lambda: one_pair(bench.experiment, watch, bench.circuits[SMALL], rounds),
+            ),
         ]
         for number, (what, item) in enumerate(items):
             say(f"Measuring {what}", number / len(items))
@@ -368,24 +371,6 @@ def _into_heads(bench: Bench) -> list[Figure]:
                 note=f"all {len(edges)} edges into its q, k and v, batched",
             )
         )
-    return figures
-
-
-def _one_pair(bench: Bench, rounds: int) -> list[Figure]:
-    """A pair as it is tried on the prompt bench: in F of that pair's own clean prompt."""
-    pair, circuit = bench.batch.task.pairs[0], bench.circuits[SMALL]
-    alone = replace(bench.batch.task, pairs=(pair,))
-    bos = bench.batch.prepend_bos
-    batch = make_batch(alone, bench.model.tokenizer, prepend_bos=bos, device=bench.model.device)
-    watch = bench.watch.of(batch)
-    figures = []
-    for label, tried, aim in (
-        ("trying one typed pair in the model", None, 1.5),
-        (f"  and in a circuit of {circuit.n_edges} edges", circuit, 2.0),
-    ):
-        ratios, seconds = watch.ratios(partial(try_like, bench.experiment, pair, tried), 4 * rounds)
-        note = "F of this one prompt; both prompts run, ranks and top tokens too"
-        figures.append(Figure.of(label, ratios, "F", aim=aim, seconds=seconds, note=note))
     return figures
 
 

@@ -121,8 +121,8 @@ def assess(
             progress("Writing the report", None)
             written = write_report(assessment, report)
     if as_json:
-        told = {"written": [str(path) for path in written], "warnings": console.warned()}
-        output.as_json(assessment.to_json() | told)
+        told = {"written": [str(path) for path in written]}
+        output.result_as_json(assessment.to_json() | told)
     else:
         _show(assessment, written)
     if assessment.complete:

@@ -55,9 +55,9 @@ def convert(
     save_circuit(circuit, target, format_)
     lost = losses(circuit, format_)
     for sentence in lost:
-        console.say(f"workbench: warning: {sentence}")
+        console.warn(sentence)
     if as_json:
-        output.as_json({"written": str(target), "format": format_, "lost": list(lost)})
+        output.result_as_json({"written": str(target), "format": format_, "lost": list(lost)})
     else:
         output.line(str(target))
 
@@ -90,7 +90,7 @@ def compare(
         other = load_chosen(path)
         comparison = compared(read_circuit(circuit, selection, other.graph), other)
     if as_json:
-        output.as_json(
+        output.result_as_json(
             {
                 "circuit": str(circuit),
                 "reference": str(path),

@@ -85,7 +85,7 @@ def clusters(
         found = clusters_under(settings, model, settings.task, request, progress=progress)
     written = [] if to is None else [str(path) for path in found.save(to)]
     if as_json:
-        output.as_json(found.to_json() | {"written": written, "warnings": console.warned()})
+        output.result_as_json(found.to_json() | {"written": written})
         return
     _report(found)
     for path in written:

@@ -128,7 +128,7 @@ def warn(settings: Config | None = None) -> None:
 
     problems: list[Problem] = (settings or config()).problems
     for problem in problems:
-        console.say(f"workbench: warning: {problem.sentence}")
+        console.warn(problem.sentence)
 
 
 def heeded(group: Any, words: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:

@@ -147,10 +147,10 @@ def discover(
         found.save_scores(scores)
     written = [str(path) for path in (to, scores) if path is not None]
     for sentence in lost:
-        console.say(f"workbench: warning: {sentence}")
+        console.warn(sentence)
     if as_json:
-        told = {"written": written, "lost": list(lost), "warnings": console.warned()}
-        output.as_json(found.to_json() | told)
+        told = {"written": written, "lost": list(lost)}
+        output.result_as_json(found.to_json() | told)
     else:
         _report(found, written)
     if found.complete:

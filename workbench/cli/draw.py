@@ -48,7 +48,7 @@ def draw(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Draw a circuit: layers as rows, widths by score, groups with their roles."""
-    from workbench.cli.checks import read_circuit
+    from workbench.cli.checks import read_circuit, warn_of_empty
     from workbench.pictures.draw import check_picture, picture_of
     from workbench.pictures.settings import DrawingSettings
 
@@ -58,9 +58,10 @@ def draw(
     from workbench.base.write_file import write_bytes
 
     drawn = read_circuit(circuit, selection)
+    warn_of_empty(drawn, circuit)
     write_bytes(out, picture_of(drawn, form, settings))
     if as_json:
-        output.as_json(
+        output.result_as_json(
             {
                 "written": str(out),
                 "format": form,

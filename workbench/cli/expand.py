@@ -85,13 +85,13 @@ def expand(
             session.expand_all(rule, value, setting=setting, progress=tell, cancel=cancel)
             lost = session.export(to, format_) if to is not None else ()
     for sentence in lost:
-        console.say(f"workbench: warning: {sentence}")
+        console.warn(sentence)
     last = session.log[-1].command if session.log else None
     command = last if isinstance(last, ExpandAll) else None
     written = [] if to is None else [str(to)]
     if as_json:
-        told = {"written": written, "lost": list(lost), "warnings": console.warned()}
-        output.as_json(_json(session, command) | told)
+        told = {"written": written, "lost": list(lost)}
+        output.result_as_json(_json(session, command) | told)
     else:
         _report(session, command, written)
     if command is not None and not command.ended:

@@ -78,9 +78,9 @@ def _write(circuit: object, out: Path, format_: str, *, as_json: bool) -> None:
     save_circuit(circuit, out, format=format_)
     lost = losses(circuit, format_)
     for sentence in lost:
-        console.say(f"workbench: warning: {sentence}")
+        console.warn(sentence)
     if as_json:
-        output.as_json({"written": str(out), "format": format_, "lost": list(lost)})
+        output.result_as_json({"written": str(out), "format": format_, "lost": list(lost)})
     else:
         output.line(str(out))
 

@@ -168,7 +168,7 @@ def evaluate(
         rows = tuple(sorted(rows, key=lambda row: -row.shortfall))
     if as_json:
         pairs = {"by_pair": [row.to_json() for row in rows]} if by_pair else {}
-        output.as_json(found.to_json() | pairs | {"warnings": console.warned()})
+        output.result_as_json(found.to_json() | pairs)
         return
     output.as_text(found)
     if by_pair:

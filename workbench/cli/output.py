@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from workbench.base.text import printable
+from workbench.cli import console
 
 if TYPE_CHECKING:
     from workbench.circuits.comparison import Agreement, Comparison
@@ -83,6 +84,11 @@ def as_model(info: ModelInfo, footprint: Footprint) -> None:
 def line(text: str) -> None:
     """One line of plain text; what a terminal would obey in it is escaped."""
     print(printable(text))
+
+
+def result_as_json(value: dict[str, Any]) -> None:
+    """As `as_json`; `warnings` has what the command has warned of on stderr."""
+    as_json(value | {"warnings": console.warned()})
 
 
 def as_json(value: Any) -> None:

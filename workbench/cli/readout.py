@@ -142,9 +142,7 @@ def readout(
         about: dict[str, object] = {} if asked is None else {"target": asked.words}
         if asked is not None and isinstance(found, Lens):
             about |= {"answers": found.answers, "wrong_answers": found.wrong_answers}
-        output.as_json(
-            {"readout": entry.name, **about, **to_json(shape)} | {"warnings": console.warned()}
-        )
+        output.result_as_json({"readout": entry.name, **about, **to_json(shape)})
     else:
         _report(shape)
 

@@ -97,7 +97,7 @@ def run_text(
             means=means,
         )
     if as_json:
-        output.as_json(found.to_json() | {"warnings": console.warned()})
+        output.result_as_json(found.to_json())
     else:
         _report(found)
 

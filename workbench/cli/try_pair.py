@@ -105,9 +105,9 @@ def try_pair(
         found = trial_of(made, pair, loaded, under=settings, k=k)
         odd = oddities(made, pair, settings)
     for sentence in odd:
-        console.say(f"workbench: warning: {sentence}")
+        console.warn(sentence)
     if as_json:
-        output.as_json(found.to_json())
+        output.result_as_json(found.to_json())
     else:
         _report(found)
 

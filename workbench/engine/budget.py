@@ -1,16 +1,20 @@
-"""The memory budget: what runs and alternatives of a batch take, and what they may.
+"""The memory budget: what alternatives of a batch take, and what they may.
 
 Importing this loads no torch.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from workbench.engine.plan import Positions
+from workbench.experiment.room import WORTH_A_LOOK, refuse_too_many, runs_bytes, shapes_of
+
 if TYPE_CHECKING:
+    from workbench.engine.plan import Plan
     from workbench.experiment.experiment import Experiment
-    from workbench.transformer.parts import ModelParts
 
 # What one batch of alternatives may take beside the recordings and the circuit's own cells, in
 # bytes. On a CPU larger batches are no faster.
@@ -22,44 +26,6 @@ _MLP_WIDTH = 12
 
 FLOAT32 = 4
 """Bytes of a number in which probabilities are computed, whatever the model's numbers are."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Pairs of one token length.
-
-    Attributes:
-        pairs: how many.
-        tokens: length of every prompt.
-        start: the first position at which any pair's prompts differ; 0 is the worst case.
-
-    Glossary: docs/glossary.md#shape.
-    """
-
-    pairs: int
-    tokens: int
-    start: int = 0
-
-
-def runs_bytes(parts: ModelParts, shape: Shape) -> int:
-    """Both runs' tensors (`recording.LayerRecord`) and the rotations."""
-    d_model, heads = parts.d_model, (parts.n_heads + parts.n_kv_heads) * parts.d_head
-    # The embedding is also the first residual, unless positions are added to it.
-    width = d_model if parts.position_embedding is None else 2 * d_model
-    for layer in parts.layers:
-        # What the MLP wrote and the residual after it; in between, the one that the MLP reads.
-        residuals = 2 if parts.parallel else 3
-        width += (residuals + (layer.post_attention is not None)) * d_model + 2 * heads
-    positions = shape.tokens + shape.tokens - shape.start
-    return shape.pairs * positions * width * parts.dtype.itemsize + _rotations(parts, shape)
-
-
-def _rotations(parts: ModelParts, shape: Shape) -> int:
-    import torch
-
-    rotations = parts.rotations(torch.arange(1))
-    one = {id(r): sum(t.nbytes for t in r) for r in rotations if r is not None}
-    return sum(one.values()) * (shape.tokens - shape.start)
 
 
 def what_if_bytes(device_type: str) -> int:
@@ -77,6 +43,47 @@ def alternative_rows(at_all: int, at_last: int, width: int, *, tail: bool) -> fl
     """
     rows = at_all + 0.2 * at_last + 1 + _MLP_WIDTH + 3 * width
     return rows + (3 * _MLP_WIDTH // 2 if tail else 0)
+
+
+def cells_bytes(experiment: Experiment, plan: Plan) -> int:
+    """What a circuit's cells take: what its sources add, and q, k, v and z of its heads.
+
+    A little more is allocated: a source's row at the last position too.
+    """
+    parts, graph = experiment.parts, experiment.graph
+    wanted = plan.live & (plan.need > 0)
+    n_all = 1 + int((plan.need[wanted] == Positions.ALL).sum())
+    n_heads = sum(graph.node_table[source].kind == "head" for source in np.flatnonzero(wanted))
+    width = n_all * parts.d_model + 4 * n_heads * parts.d_head
+    rows = sum(r.n_pairs * r.n_positions for r in experiment.recordings)
+    at_last = experiment.n_pairs * (1 + int(wanted.sum())) * parts.d_model
+    return (rows * width + at_last) * parts.dtype.itemsize
+
+
+def may_be_large(experiment: Experiment) -> bool:
+    """Whether a circuit's cells may take so much that it is worth a look; costs nothing."""
+    rows = sum(r.n_pairs * r.n_positions for r in experiment.recordings)
+    parts = experiment.parts
+    cells = rows * experiment.graph.n_sources * parts.d_model * parts.dtype.itemsize
+    return cells >= WORTH_A_LOOK
+
+
+def check_room_for(experiment: Experiment, needed: float, what: str, kept: float = 0) -> None:
+    """Refuse work on an experiment's pairs that needs more memory than is free.
+
+    Args:
+        needed: bytes.
+        what: the work, as it stands between "for" and "1,000 pairs".
+        kept: bytes that are taken already, beside the runs.
+
+    Raises:
+        WorkbenchError: how many pairs would fit.
+    """
+    if needed < WORTH_A_LOOK:
+        return
+    shapes = shapes_of(experiment.batch, experiment.ablation)
+    runs = sum(runs_bytes(experiment.parts, shape) for shape in shapes)
+    refuse_too_many(experiment.parts, experiment.n_pairs, needed, what, kept=runs + kept)
 
 
 def row_bytes(experiment: Experiment) -> int:

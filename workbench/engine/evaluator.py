@@ -17,12 +17,22 @@ from numpy.typing import NDArray
 from workbench.circuits.circuit import Circuit
 from workbench.engine.alternatives import AlternativeRuns
 from workbench.engine.baseline import Baseline
-from workbench.engine.budget import alternative_rows, row_bytes, what_if_bytes
+from workbench.engine.budget import (
+    alternative_rows,
+    cells_bytes,
+    check_room_for,
+    may_be_large,
+    row_bytes,
+    what_if_bytes,
+)
 from workbench.engine.incremental import IncrementalRun
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.reach import Alternative, Reach
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Evaluation, Experiment
+
+ONE_CHANGE = "one change of the circuit on"
+"""What is refused where there is no memory for it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,7 @@ class Evaluator:
         self.graph = experiment.graph
         self._circuit = circuit.copy()
         mask, is_open = self._arrays(self._circuit)
+        self._check_room(mask, is_open)
         self.sheets = [IncrementalRun(self.graph, r, mask, is_open) for r in experiment.recordings]
         self._value: Evaluation | None = None
 
@@ -73,6 +84,14 @@ class Evaluator:
         mask = circuit.mask.copy()
         mask[:, is_open] = False
         return mask, is_open
+
+    def _check_room(
+        self, mask: NDArray[np.bool_], is_open: NDArray[np.bool_], kept: int = 0
+    ) -> None:
+        """Refuse a circuit whose cells need more memory than there is, beside those kept."""
+        if may_be_large(self.experiment):
+            needed = cells_bytes(self.experiment, make_plan(self.graph, mask, is_open)) - kept
+            check_room_for(self.experiment, needed, "the values of this circuit on", kept=kept)
 
     def value(self) -> Evaluation:
         """What the circuit scores, everything outside it corrupted."""
@@ -92,6 +111,7 @@ class Evaluator:
         """Replace the circuit by another one; only what differs is computed."""
         mask, is_open = self._arrays(circuit)
         old = self._arrays(self._circuit)
+        self._check_room(mask, is_open, kept=self.memory())
         done: list[IncrementalRun] = []
         try:
             for sheet in self.sheets:
@@ -202,7 +222,8 @@ class Evaluator:
         if not changes:
             return
         reach = Reach(self.graph, bases[0].mask, plan, changes)
-        room = what_if_bytes(self.experiment.parts.device.type) // row_bytes(self.experiment)
+        row = row_bytes(self.experiment)
+        room = what_if_bytes(self.experiment.parts.device.type) // row
         batch: list[int] = []
         union = np.zeros(self.graph.n_sources, dtype=bool)
         tail = reach.tail < len(reach.stages) - 1
@@ -220,6 +241,8 @@ class Evaluator:
                     int((need == Positions.LAST).sum()),
                 )
                 cost = alternative_rows(at_all, at_last, width, tail=tail)
+            if not batch:  # one at least is computed, whatever the budget
+                check_room_for(self.experiment, cost * row, ONE_CHANGE, kept=self.memory())
             if batch and cost * (len(batch) + 1) > room:
                 yield batch
                 batch, joined = [], reach.sources[:, k].copy()

@@ -14,6 +14,7 @@ from tasks.task import Task
 from workbench.base.notices import notice
 from workbench.base.progress import Progress, silent
 from workbench.experiment.ablations import check_means
+from workbench.experiment.room import check_room
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
 from workbench.prompts.checks import Needs
 
@@ -68,6 +69,7 @@ def prepare(
         batch = task_batch(model, task, settings)
         if task.seed is None:
             notice(batch.told)
+        check_room(model.parts, batch, settings.ablation)
         experiment = Experiment(
             model,
             batch,

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.engine.budget import FLOAT32, Shape, runs_bytes
+from workbench.engine.budget import FLOAT32
 from workbench.errors import WorkbenchError
+from workbench.experiment.room import Shape, runs_bytes
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph

@@ -74,6 +74,17 @@ def choose_dtype(name: str | torch.dtype | None = None) -> torch.dtype:
         ) from None
 
 
+def free_memory(device: torch.device) -> int:
+    """Bytes that may still be allocated on a device."""
+    if device.type == "cuda":
+        free = int(torch.cuda.mem_get_info(device)[0])
+        # What torch holds and does not use is as good as free.
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    from workbench.base.free_memory import free_memory as of_machine
+
+    return of_machine()  # Apple's GPUs share it
+
+
 def peak_memory_counter(device: torch.device) -> int | None:
     """Bytes allocated at most on a GPU since `reset_peak_memory`, or None.
 

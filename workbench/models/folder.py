@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from workbench.base.failures import is_memory_error, memory_errors
+from workbench.base.failures import first_line, is_memory_error, memory_errors
 from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
 from workbench.models.source import ADAPTER_CONFIG
@@ -201,9 +201,3 @@ def sharing_weights(model: Any) -> Any:
     other.tie_weights()
     other.generation_config = copy.deepcopy(model.generation_config)
     return other.eval().requires_grad_(False)
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an exception's message, without its full stop, or its class's name."""
-    lines = str(error).strip().splitlines()
-    return lines[0].strip().rstrip(".")[:200] if lines else type(error).__name__

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from workbench.base.failures import is_memory_error, memory_errors
+from workbench.base.failures import first_line, is_memory_error, memory_errors
 from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
 from workbench.models.cache import CacheEntry
-from workbench.models.folder import first_line, read_folder, sharing_weights, too_big
+from workbench.models.folder import read_folder, sharing_weights, too_big
 from workbench.models.transformers_access import tokenizer_of, weights_of
 from workbench.models.transformers_progress import quiet_transformers
 from workbench.transformer.families.catalogue import FAMILIES

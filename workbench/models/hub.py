@@ -10,9 +10,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from workbench.base.hub_errors import Wanted, hub_errors_as_sentences
 from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
-from workbench.models.folder import TOKENIZER_FILES, first_line, read_config, weight_files
+from workbench.models.folder import TOKENIZER_FILES, read_config, weight_files
 from workbench.models.transformers_progress import STEP
 from workbench.transformer.families.supported import require_supported
 
@@ -38,11 +39,8 @@ def hub_folder(repo: str, revision: str | None, say: Progress) -> Path:
     if local is not None:
         return local
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
-    from huggingface_hub.utils import logging
 
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
+    with hub_errors_as_sentences(_as_words(repo, revision)):
         say(f"Asking the hub for {repo}", None)
         # One plain question first: unlike downloads it is not tried five times where no network is.
         about = HfApi().model_info(repo, revision=revision, timeout=PATIENCE)
@@ -52,14 +50,6 @@ def hub_folder(repo: str, revision: str | None, say: Progress) -> Path:
         folder = snapshot_download(
             repo, revision=revision, allow_patterns=wanted, tqdm_class=_bar_class(say)
         )
-    except WorkbenchError:
-        raise
-    except Exception as error:
-        # The client's errors, those of the network library below it (which changes between its
-        # releases) and a full disk have no other class in common.
-        raise _hub_error(repo, revision, error) from error
-    finally:
-        logging.set_verbosity(verbosity)
     return Path(folder)
 
 
@@ -124,29 +114,12 @@ def _bar_class(say: Progress) -> Any:
     return Bar
 
 
-def _hub_error(repo: str, revision: str | None, error: Exception) -> WorkbenchError:
-    """What went wrong with the hub, in a sentence."""
-    from huggingface_hub import errors
-
-    if isinstance(error, errors.GatedRepoError):
-        return WorkbenchError(
-            f"{repo} is gated: accept its conditions on its page on the hub, then log in with "
-            "`hf auth login`."
-        )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return WorkbenchError(f"{repo} has no revision {revision!r} on the hub.")
-    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
-        return WorkbenchError(
-            f"There is no model {repo!r}, neither here nor on the hub (a private one needs "
-            "`hf auth login`)."
-        )
-    if isinstance(error, errors.RemoteEntryNotFoundError):
-        return WorkbenchError(f"{repo} is no model: on the hub it has no config.json.")
-    unreachable = ("ConnectError", "ConnectTimeout", "ReadTimeout", "ProxyError", "ConnectionError")
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if isinstance(error, errors.LocalEntryNotFoundError) or not names.isdisjoint(unreachable):
-        return WorkbenchError(
-            f"{repo} is not on this machine and the hub cannot be reached: check the network, or "
-            "give a local folder or a .gguf file."
-        )
-    return WorkbenchError(f"{repo} could not be fetched from the hub: {first_line(error)}.")
+def _as_words(repo: str, revision: str | None) -> Wanted:
+    return Wanted(
+        repo,
+        revision,
+        nowhere=f"model {repo!r}, neither here nor",
+        no_file=f"{repo} is no model: on the hub it has no config.json.",
+        thing=repo,
+        instead="give a local folder or a .gguf file",
+    )

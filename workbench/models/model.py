@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from workbench.base.failures import memory_errors
+from workbench.base.failures import first_line, memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.models.device import choose_device, choose_dtype
-from workbench.models.folder import first_line, read_folder, too_big
+from workbench.models.folder import read_folder, too_big
 from workbench.models.info import ModelInfo, SelfCheck
 from workbench.models.source import find_model
 

@@ -60,7 +60,15 @@ def tokenizer_of(folder: Path, name: str, **where: Any) -> Any:
             f"The tokenizer of {name} is code that comes with the model ({code}), which is never "
             "run; save it with a tokenizer of transformers' own and load that."
         )
-    return AutoTokenizer.from_pretrained(str(folder), **SAFE, **where)
+    return _without_word_of_length(AutoTokenizer.from_pretrained(str(folder), **SAFE, **where))
+
+
+def _without_word_of_length(tokenizer: Any) -> Any:
+    """A tokenizer that warns nobody of long texts: we refuse prompts that are too long."""
+    warned = getattr(tokenizer, "deprecation_warnings", None)
+    if isinstance(warned, dict):
+        warned["sequence-length-is-longer-than-the-specified-maximum"] = True
+    return tokenizer
 
 
 def weights_of(folder: Path, dtype: torch.dtype, **where: Any) -> tuple[Any, dict[str, Any]]:

@@ -5,6 +5,7 @@ Pure functions of texts and a tokenizer, without torch, fast enough for every ke
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -12,7 +13,14 @@ from difflib import SequenceMatcher
 from tasks.pair import Pair
 from tasks.tokens import continuation
 from workbench.base.text import counted, printable
-from workbench.prompts.checks import ALL, Finding, Needs, check_texts, check_tokens
+from workbench.prompts.checks import (
+    ALL,
+    Finding,
+    Needs,
+    check_texts,
+    check_tokens,
+    unknown_token,
+)
 from workbench.prompts.encoding import Encoding
 
 MOST_WORDS = 3
@@ -93,7 +101,9 @@ def examine(
         if len(clean) != len(corrupted)
         else [Column(*both) for both in zip(*pieces, strict=True)]
     )
-    mends = [mend for finding in findings for mend in _mends(finding, pair, encoding)]
+    # Findings of one kind are mended together.
+    kinds = dict.fromkeys(finding.kind for finding in findings)
+    mends = [mend for kind in kinds for mend in _mends(kind, pair, encoding)]
     if unequal:
         mends += _other_words(pair, pieces, blocks, encoding, words)
     return PairExam(
@@ -152,26 +162,27 @@ def _said_of_lengths(pieces: tuple[list[str], list[str]], blocks: Blocks) -> str
     return "; ".join(said)
 
 
-def _mends(finding: Finding, pair: Pair, encoding: Encoding) -> Iterator[Mend]:
-    """What would mend a finding on answers or spaces."""
-    if finding.kind == "several tokens":
+def _mends(kind: str, pair: Pair, encoding: Encoding) -> Iterator[Mend]:
+    """What would mend the findings of a kind, on answers or spaces."""
+    if kind == "several tokens":
         for text in (*pair.answers, *pair.wrong_answers):
             if encoding.answers(pair.clean, [text]) != [None]:
                 continue
             yield from _with_space(pair, text, encoding)
+            yield from _parted(pair, text, encoding)
             ids = continuation(encoding.tokenizer, pair.clean, text)
-            first = encoding.pieces(ids[:1])[0] if ids else ""
+            known = ids and ids[0] != unknown_token(encoding.tokenizer)
+            first = encoding.pieces(ids[:1])[0] if ids and known else ""
             if first and encoding.answers(pair.clean, [first]) != [None]:
                 said = f"take the first token {printable(first)!r} of {printable(text)!r}"
                 yield Mend(said, _with_answer(pair, text, first))
-            return
-    elif finding.kind == "no space":
+    elif kind == "no space":
         for text in (*pair.answers, *pair.wrong_answers):
             mends = list(_with_space(pair, text, encoding))
             if mends:
                 yield from mends
                 return
-    elif finding.kind == "twice":
+    elif kind == "twice":
         seen: set[int | None] = set()
         right = dict.fromkeys(pair.answers)
         wrong = []
@@ -184,7 +195,7 @@ def _mends(finding: Finding, pair: Pair, encoding: Encoding) -> Iterator[Mend]:
             "take it out of the wrong answers",
             replace(pair, answers=tuple(right), wrong_answers=tuple(wrong)),
         )
-    elif finding.kind == "space at the end":
+    elif kind == "space at the end":
         bare = replace(pair, clean=pair.clean.rstrip(" "), corrupted=pair.corrupted.rstrip(" "))
         yield Mend("take the space off the prompts", bare)
 
@@ -196,11 +207,21 @@ def _with_space(pair: Pair, text: str, encoding: Encoding) -> Iterator[Mend]:
         yield Mend(said, _with_answer(pair, text, f" {text}"))
 
 
-def _with_answer(pair: Pair, old: str, new: str) -> Pair:
-    """The pair with another answer, which stands there once."""
+def _parted(pair: Pair, text: str, encoding: Encoding) -> Iterator[Mend]:
+    """What is several answers, typed as one: "Mary, John"."""
+    words = [word for word in re.split(r"\s*[,;/]\s*", text.strip()) if word]
+    new = [next((w for w in (f" {w}", w) if encoding.joins(pair.clean, w)), "") for w in words]
+    if len(new) > 1 and all(new):
+        said = " and ".join(repr(printable(one)) for one in new)
+        yield Mend(f"make it {len(new)} answers, {said}", _with_answer(pair, text, *new))
+
+
+def _with_answer(pair: Pair, old: str, *new: str) -> Pair:
+    """The pair with others in the place of an answer, each of which stands there once."""
 
     def changed(texts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(new if text == old else text for text in texts))
+        each = [new if text == old else (text,) for text in texts]
+        return tuple(dict.fromkeys(one for some in each for one in some))
 
     return replace(pair, answers=changed(pair.answers), wrong_answers=changed(pair.wrong_answers))
 

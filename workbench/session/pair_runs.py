@@ -16,6 +16,7 @@ from workbench.base.text import counted
 from workbench.errors import WorkbenchError
 from workbench.experiment.prepare import task_batch, task_warnings
 from workbench.experiment.provenance import digest
+from workbench.experiment.room import check_room
 from workbench.experiment.settings import ExperimentSettings
 from workbench.prompts.preview import PromptView
 from workbench.session.pair_set import PairSet, in_use
@@ -67,6 +68,7 @@ def run_pairs(
     from workbench.experiment.experiment import Experiment
 
     batch = task_batch(model, task, settings)
+    check_room(model.parts, batch, settings.ablation)
     how: dict[str, Any] = {"metric": task.metric, "ablation": settings.ablation}
     return batch, Experiment(model, batch, means=means, progress=tick, **how)
 

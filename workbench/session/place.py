@@ -41,6 +41,9 @@ class Place:
         position: of the token that they read, counted from the end: -1 is the last.
         pair: index of the prompt that they read; None: the mean over all.
         by_group: the graph showed groups.
+        run, second_run: what they read: a name of `workbench.readouts.runs.RUNS`.
+        target, distractor: the tokens that they were asked about, as typed; "" for the task's own.
+        second_target, second_distractor: those of the second readouts.
 
     Glossary: docs/glossary.md#place.
     """
@@ -59,6 +62,12 @@ class Place:
     position: int = -1
     pair: int | None = None
     by_group: bool = False
+    run: str = "clean"
+    second_run: str = "clean"
+    target: str = ""
+    distractor: str = ""
+    second_target: str = ""
+    second_distractor: str = ""
 
 
 class PlaceFile:

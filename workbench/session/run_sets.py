@@ -110,7 +110,7 @@ def _key(task: Task) -> tuple[tuple[Pair, ...], str]:
 
 
 def _bytes(runs: PairRuns) -> int:
-    from workbench.engine.budget import Shape, runs_bytes
+    from workbench.experiment.room import Shape, runs_bytes
 
     experiment = runs.experiment
     shapes = (

@@ -16,7 +16,6 @@ from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.names import edge_ends
-from workbench.experiment.ablations import PATCHING
 from workbench.session.known_effects import DROP, Matrix
 from workbench.session.scores import Scores
 from workbench.session.scratch import Scratch
@@ -92,15 +91,10 @@ class SessionEngine:
     @cached_property
     def footprint(self) -> Footprint:
         """The memory that the batch takes, predicted; in bytes."""
-        from workbench.engine.budget import Shape
+        from workbench.experiment.room import shapes_of
         from workbench.model_report.footprint import predict
 
-        # An ablated run is recorded at all positions.
-        patching = self.experiment.ablation == PATCHING
-        shapes = [
-            Shape(len(group.indices), group.length, group.first_difference if patching else 0)
-            for group in self.batch.groups
-        ]
+        shapes = shapes_of(self.batch, self.experiment.ablation)
         return predict(self.model.parts, shapes, self.experiment.metric_name)
 
     def pair_rows(self, circuit: Circuit) -> tuple[PairRow, ...]:

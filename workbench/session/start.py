@@ -7,9 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from tasks import TASKS
 from workbench.base.folders import new_journal_path
 from workbench.base.progress import Progress, silent
+from workbench.base.text import counted
 from workbench.errors import WorkbenchError
+from workbench.experiment.ability import Ability
+from workbench.experiment.ablations import PATCHING
+from workbench.experiment.kept_abilities import keep_abilities, known_ability
 from workbench.experiment.settings import (
     ExperimentSettings,
     ModelChoices,
@@ -88,7 +93,22 @@ def begin_session(
     )
     model = shared_model(settings, beside) or settings.load_model(say)
     task = settings.load_task(model.tokenizer)
-    return _begin(settings, model, task, journal, _with(circuit, selection), say, threshold)
+    session = _begin(settings, model, task, journal, _with(circuit, selection), say, threshold)
+    _keep_ability(session)
+    return session
+
+
+def _keep_ability(session: Session) -> None:
+    """Keep what the model does of a built-in task, unless more pairs were asked before."""
+    settings, info = session.settings, session.task
+    by_default = (settings.metric, settings.ablation, settings.bos) == (None, PATCHING, None)
+    if not by_default or settings.task not in TASKS:
+        return
+    known = known_ability(settings.model, settings.task)
+    if known is None or known.pairs <= info.n_pairs:
+        scores = info.model_metric, info.corrupted_metric, info.model_accuracy
+        found = Ability(settings.task, info.metric, info.n_pairs, *scores)
+        keep_abilities(settings.model, [found])
 
 
 def build_session(
@@ -271,7 +291,7 @@ def replayed(began: Header, reading: Reading, path: Path) -> History:
 
 
 def _welcome(began: Header, opened: Opened, reading: Reading, history: History) -> str:
-    sentences = [f"Resumed after {len(reading.entries):,} commands."]
+    sentences = [f"Resumed after {counted(len(reading.entries), 'command')}."]
     if reading.torn:
         sentences.append("The last line was cut off and is left out.")
     differs = began.differs(opened.info, history.measured(history.present))

@@ -54,6 +54,7 @@ async def test_a_resumed_session_shows_what_it_showed(
         readouts.action_pair(1)
         readouts.action_pair(1)
         readouts.action_position(-2)
+        readouts.run, readouts.asked = "corrupted", (" Mary", " John")
         bench.action_graph()
         await pilot.pause()
         assert isinstance(app.screen, GraphScreen)
@@ -67,6 +68,8 @@ async def test_a_resumed_session_shows_what_it_showed(
             left.edge, "a2.h1", "k", "along",
         )  # fmt: skip
         assert (left.panel, left.filter, left.sort) == ("candidates", "heads", "source")
+        assert (left.run, left.target, left.distractor) == ("corrupted", " Mary", " John")
+        assert (left.second_run, left.second_target) == ("clean", "")
         assert (left.descending, left.costs, left.pair, left.by_group) == (False, True, 1, True)
         await leave(app)
     assert PlaceFile(session.path).load() == left
@@ -74,6 +77,8 @@ async def test_a_resumed_session_shows_what_it_showed(
     async with app.run_test(size=size) as pilot:
         bench = await settled(pilot)
         assert bench.place.now() == left
+        target = bench.panels.readouts.target
+        assert target is not None and " Mary" in target.words and " John" in target.words
         assert bench.focused is bench.table
         row = bench.panels.tree_rows.highlighted
         assert bench.panels.row_of("a2.h1") is None or (row is not None and row.name == "a2.h1")
@@ -100,6 +105,8 @@ async def test_a_place_is_written_while_one_works_and_not_twice(tmp_path: Path) 
 WRONG = Place(
     panel="cellar", node="a9.h9", inputs="z", setting="sideways", edge="m9->m9", filter=">x",
     sort="colour", readout="tea leaves", second="runes", position=-99, pair=77,
+    run="sideways", second_run="sprint", target="no such word", distractor=" nor that",
+    second_target="\n no", second_distractor="\0",
 )  # fmt: skip
 
 

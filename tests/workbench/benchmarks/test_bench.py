@@ -81,6 +81,25 @@ def test_everything_is_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     assert any("aim 0.06" in line for line in figures.lines())
 
 
+def burn(seconds: float) -> None:
+    """Keep this thread busy for so long by its own clock."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def test_one_thread_is_timed_by_its_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    hf, tokenizer = tiny_gpt2()
+    batch = make_batch(load_task("ioi", Model.from_hf(hf, tokenizer), pairs=2), tokenizer)
+    watch = Stopwatch(sharing_weights(hf), batch, torch.device("cpu"))
+    for threads, least, most in ((1, 0.0, 0.05), (2, 0.1, 60.0)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        assert least <= watch.seconds(lambda: time.sleep(0.1)) <= most
+        assert watch.seconds(lambda: burn(0.1)) >= 0.1
+    rounds = watch.alternating((lambda: burn(0.01), lambda: burn(0.05)), 2)
+    assert len(rounds) == 2 and all(first >= 0.01 and second >= 0.05 for first, second in rounds)
+
+
 def test_a_ratio_is_to_the_forward_passes_beside_it() -> None:
     hf, tokenizer = tiny_gpt2()
     plain = sharing_weights(hf)
@@ -88,7 +107,7 @@ def test_a_ratio_is_to_the_forward_passes_beside_it() -> None:
     batch = make_batch(load_task("ioi", model, pairs=2), tokenizer)
     watch = Stopwatch(plain, batch, torch.device("cpu"))
     watch.forward = lambda: 0.02  # type: ignore[method-assign]
-    ratios, seconds = watch.ratios(lambda: time.sleep(0.1), 3)
+    ratios, seconds = watch.ratios(lambda: burn(0.1), 3)
     assert len(ratios) == 3
     for ratio, taken in zip(ratios, seconds, strict=True):
         assert taken >= 0.1

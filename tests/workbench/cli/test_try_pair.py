@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.paths import ROOT
 from workbench.circuits.circuit import Circuit
 from workbench.cli import main
 from workbench.engine.score import evaluate
@@ -51,3 +54,14 @@ def test_one_pair_is_what_evaluate_says_of_it(
     assert main.main([*typed[:5], "While Claire went", *typed[6:]]) == 2
     said = capsys.readouterr().err
     assert "differ in token length, 15 and 4" in said and "Traceback" not in said
+
+
+def test_a_prompt_that_is_too_long_is_refused_in_one_sentence() -> None:
+    """In a process of its own: transformers' logger keeps the stderr that it began with."""
+    long = "While Claire and Emily went to the garden, " * 30
+    words = ["--clean", f"{long}Emily", "--corrupted", f"{long}Simon", "--answer", " to"]
+    command = [sys.executable, "-m", "workbench", "try", "pocket", *words, "--wrong", " a"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)
+    said = [line for line in done.stderr.splitlines() if not line.endswith("…")]
+    assert done.returncode == 2 and len(said) == 1
+    assert "more than the 64 positions of the model" in said[0]

@@ -15,10 +15,10 @@ from torch import Tensor
 from tests.support.unusual_models import MODELS
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
-from workbench.engine.budget import Shape
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.plan import Positions, make_plan
 from workbench.experiment.experiment import Experiment
+from workbench.experiment.room import Shape
 from workbench.metrics.catalogue import METRICS
 from workbench.model_report.footprint import Footprint, _needed, predict
 from workbench.models.architecture import storage_bytes

@@ -11,8 +11,8 @@ import pytest
 from tests.support.tiny_models import tiny_gpt2, tiny_llama
 from tests.support.unusual_models import MODELS
 from workbench.cli import main
-from workbench.engine.budget import Shape
 from workbench.errors import WorkbenchError
+from workbench.experiment.room import Shape
 from workbench.model_report.facts import check_facts, facts, memory_facts, size
 from workbench.model_report.footprint import of_model, predict
 from workbench.models.info import Architecture, SelfCheck

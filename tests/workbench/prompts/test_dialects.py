@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -153,16 +154,57 @@ def test_greater_than(tmp_path: Path, name: str) -> None:
     assert task.answer_space == YEARS
 
 
-def test_greater_than_as_tokenizers_cut_years(tmp_path: Path) -> None:
+def years_read(tmp_path: Path, digits: str, start: int, typed: str) -> Pair | str:
+    """What a tokenizer that cuts years so makes of one row; what it is told if it is refused."""
+    prompts = [f"The war lasted from the year {year} to the year {typed}" for year in (start, 1701)]
+    path = written(tmp_path, f"{HEADS}start_year\n" + row(*prompts, start))
+    try:
+        (pair,) = read_task(path, tokenizer=tiny_tokenizer(digits=digits)).pairs
+    except WorkbenchError as error:
+        return str(error)
+    return pair
+
+
+@pytest.mark.parametrize("digits", ["pairs", "single", "three"])
+@pytest.mark.parametrize("start", [1741, 1749, 1740, 1789, 1799])
+@pytest.mark.parametrize("typed", ["", "1", "17", "174", "175", "1741", "18"])
+def test_greater_than_however_a_tokenizer_cuts_years(
+    tmp_path: Path, digits: str, start: int, typed: str
+) -> None:
+    """An answer is right exactly if all years that begin with it are above, wrong if none is."""
+    pair = years_read(tmp_path, digits, start, typed)
+    fits = {
+        "pairs": typed == "17" and start != 1799,
+        "single": (typed == "17" and start in (1749, 1789))
+        or (typed == "174" and start in (1740, 1741)),
+        "three": (typed == "" and start % 10 == 9) or (typed == "174" and start in (1740, 1741)),
+    }[digits]
+    assert isinstance(pair, Pair) == fits, pair
+    if not isinstance(pair, Pair):
+        assert "start year" in pair or "starts in" in pair or "above" in pair
+        return
+    for answers, right in ((pair.answers, True), (pair.wrong_answers, False)):
+        for answer in answers:
+            begun = typed + answer
+            years = [year for year in range(1000, 2100) if str(year).startswith(begun)]
+            assert years
+            assert all((year > start) == right for year in years)
+    width = len(pair.answers[0])
+    assert len(pair.answers) + len(pair.wrong_answers) == (110 if width == 3 else 10**width)
+
+
+def test_a_greater_than_file_says_what_would_do(tmp_path: Path) -> None:
+    said = years_read(tmp_path, "single", 1741, "17")
+    assert "reads Greater-Than's start year 1741 as 1|7|4|1" in str(said)
+    assert "one that ends in 9; what would do is a prompt that ends in 174" in str(said)
+    said = years_read(tmp_path, "three", 1741, "17")
+    assert "as 174|1, so that no token is the rest of a year after 17" in str(said)
+    assert "what would do is a prompt that ends in 174" in str(said)
+    assert isinstance(years_read(tmp_path, "three", 1741, "174"), Pair)
     prompts = [text.replace("1741", "1749") for text in WAR]
     path = written(tmp_path, f"{HEADS}label\n" + row(*prompts, 49) + row(*WAR, 41))
-    single = tiny_tokenizer(digits="single")
-    with pytest.raises(WorkbenchError, match=r"line 3: .* 1741 digit by digit"):
-        read_task(path, tokenizer=single)
-    (pair,) = read_task(path, tokenizer=single, drop_bad=True).pairs
+    (pair,) = read_task(path, tokenizer=tiny_tokenizer(digits="single"), drop_bad=True).pairs
     assert (pair.answers, pair.wrong_answers) == (tuple("56789"), tuple("01234"))
-    with pytest.raises(WorkbenchError, match=r"start year 1749 as 174\|9"):
-        read_task(path, tokenizer=tiny_tokenizer(digits="three"))
 
 
 @pytest.mark.parametrize(
@@ -242,6 +284,17 @@ def test_forms(tmp_path: Path, text: str | bytes, name: str) -> None:
     assert read(tmp_path, text, name).pairs == (PAIR,)
 
 
+def test_parquet_where_it_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pyarrow", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, name, None)
+    said = refused(tmp_path, b"PAR1 and more", "train.parquet")
+    assert said == (
+        "train.parquet is Parquet, which takes the extra `parquet`: install it with `pip install "
+        "'.[parquet]'` (that is pyarrow), or save the file as JSON Lines."
+    )
+
+
+@pytest.mark.dependencies
 def test_parquet(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

@@ -65,7 +65,7 @@ def test_what_is_here_is_asked_of_nobody(
         (errors.RemoteEntryNotFoundError, "has no file data/train.jsonl"),
         (errors.LocalEntryNotFoundError, "the hub cannot be reached"),
         (type("ConnectError", (Exception,), {}), "the hub cannot be reached"),
-        (OSError, "could not be fetched: no space left"),
+        (OSError, "could not be fetched from the hub: no space left"),
     ],
 )
 def test_what_goes_wrong_is_a_sentence(

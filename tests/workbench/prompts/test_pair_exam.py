@@ -75,6 +75,31 @@ TEMPLATE = Pair(
 LISTS = {"NAME": ["Mary", "John", "Paul", "Zebedee"], "PLACE": ["store"]}
 
 
+@pytest.mark.parametrize("typed", ["Mary, Paul", " Mary/Paul", "Mary ; Paul", " Mary, Paul,"])
+@pytest.mark.parametrize("encoding", [TINY, BYTES])
+def test_several_answers_typed_as_one_are_parted_when_asked(typed: str, encoding: Encoding) -> None:
+    mend = examine(replace(MARY, answers=(typed,)), encoding).mends[0]
+    assert mend.said == "make it 2 answers, ' Mary' and ' Paul'"
+    assert mend.pair.answers == (" Mary", " Paul")
+    assert examine(mend.pair, encoding).usable
+    # One of several tokens is no answer of its own.
+    mends = examine(replace(MARY, answers=(typed.replace("Paul", "Bartlby"),)), encoding).mends
+    assert not any("answers" in mend.said for mend in mends)
+
+
+def test_each_answer_that_is_amiss_is_mended_by_its_own() -> None:
+    exam = examine(replace(MARY, answers=(" Barnaby",), wrong_answers=("John",)), BYTES)
+    said = [mend.said for mend in exam.mends]
+    assert len(said) == len(set(said))
+    assert any(one.endswith("of ' Barnaby'") for one in said)
+    assert "put the space before 'John'" in said
+
+
+def test_an_unknown_token_is_no_answer_that_is_offered() -> None:
+    exam = examine(replace(MARY, answers=(" Zzz",)), TINY)
+    assert not exam.usable and not exam.mends
+
+
 def test_a_template_makes_all_pairs_that_fit_or_so_many_of_them() -> None:
     assert slots(TEMPLATE) == ("NAME1", "NAME2", "PLACE", "NAME3")
     made = fill(TEMPLATE, LISTS, TINY)

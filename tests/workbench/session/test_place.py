@@ -16,7 +16,7 @@ from workbench.session.place import Place, PlaceFile
 TEXT = st.text(max_size=8)
 PLACES = st.builds(
     Place, TEXT, TEXT, TEXT, TEXT, st.booleans(), TEXT, TEXT, TEXT, st.booleans(), TEXT, TEXT,
-    st.integers(), st.none() | st.integers(), st.booleans(),
+    st.integers(), st.none() | st.integers(), st.booleans(), TEXT, TEXT, TEXT, TEXT, TEXT, TEXT,
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import workbench.models.model as models
 from tests.support.cases.session_cases import tiny
 from tests.support.tiny_sessions import tiny_session
 from workbench.errors import WorkbenchError
+from workbench.experiment.kept_abilities import known_ability
 from workbench.experiment.settings import ExperimentSettings
 from workbench.session.priority_lock import lock_of
 from workbench.session.session import Session
@@ -25,6 +26,23 @@ from workbench.session.start import another_session, begin_session, resume_sessi
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "state"))
     return tmp_path
+
+
+def test_what_the_model_does_of_a_task_is_kept_on_opening() -> None:
+    def known(task: str) -> tuple[int, float] | None:
+        found = known_ability("pocket", task)
+        return None if found is None else (found.pairs, found.clean)
+
+    session = start_session("pocket", "ioi", pairs=4, device="cpu")
+    scores = session.task.model_metric
+    assert known("ioi") == (4, scores)
+    # Fewer pairs, another metric or ablation and no task of ours do not take its place.
+    for choices in ({"pairs": 2}, {"metric": "kl"}, {"ablation": "zero"}, {"bos": False}):
+        settings = ExperimentSettings("pocket", "ioi", **({"pairs": 5} | choices), device="cpu")
+        begin_session(settings, beside=[session])
+        assert known("ioi") == (4, scores)
+    more = begin_session(ExperimentSettings("pocket", "ioi", 6, device="cpu"), beside=[session])
+    assert known("ioi") == (6, more.task.model_metric) and known("greater-than") is None
 
 
 def weights(session: Session) -> list[int]:

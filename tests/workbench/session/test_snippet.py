@@ -15,6 +15,11 @@ from workbench.session.start import build_session, resume_session
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "state"))
+
+
 def run(text: str, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], list[str]]:
     """The names that a script leaves, and what it prints."""
     names: dict[str, Any] = {}

@@ -44,6 +44,11 @@ time.sleep(600)
 """
 
 
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "state"))
+
+
 class Holding:
     """A process that holds a session."""
 

@@ -16,9 +16,10 @@ from torch import Tensor
 from workbench.discovery.gradients.backward_rules import Rules
 from workbench.discovery.gradients.norm_slope import NormSlope
 from workbench.discovery.gradients.tape import Tape
-from workbench.engine.budget import FLOAT32, Shape, runs_bytes
+from workbench.engine.budget import FLOAT32
 from workbench.engine.node_math import head_outputs
 from workbench.engine.post_norm import has_post_norms
+from workbench.experiment.room import Shape, runs_bytes
 from workbench.metrics.metric import Answers, Metric
 from workbench.transformer.recording import Recording, record
 

@@ -31,7 +31,7 @@ from workbench.prompts.files.columns import YEARS, Columns, Side, columns_of
 from workbench.prompts.files.records import Record, is_missing
 from workbench.prompts.files.role_cells import spans_of_record
 from workbench.prompts.files.token_ids import decoded
-from workbench.prompts.files.years import years_of
+from workbench.prompts.files.years import CUTS, years_of
 
 SUBJECT = "The man"
 """What a verb is looked at after; the built-in task does the same."""
@@ -303,7 +303,8 @@ DIALECTS: tuple[Dialect, ...] = (
         _has_year,
         of_years,
         "`label`, `start_year`, or `correct_idx` without an `incorrect_idx`, is the start year or "
-        "its last two digits; the answers are the years above it, the wrong ones all others.",
+        "its last two digits; the answers are the years above it, the wrong ones all others. "
+        + CUTS,
         "clean,corrupted,label\n"
         "The war lasted from the year 1749 to the year 17,"
         "The war lasted from the year 1701 to the year 17,49\n",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from workbench.base.hub_errors import Wanted, hub_errors_as_sentences
 from workbench.base.text import printable
 from workbench.errors import WorkbenchError
 
@@ -16,8 +17,6 @@ ADDRESS = re.compile(
     r"hf://datasets/(?P<repo>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w./%-]+?))?/(?P<file>[^/].*)"
 )
 """As the hub's own file system writes it; `@main` after the name asks for a revision."""
-
-UNREACHABLE = ("ConnectError", "ConnectTimeout", "ReadTimeout", "ProxyError", "ConnectionError")
 
 
 def is_address(name: str) -> bool:
@@ -57,43 +56,15 @@ def local_file(name: str) -> Path | None:
 
 def _fetched(repo: str, file: str, revision: str | None) -> Path:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils import logging
 
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        return Path(hf_hub_download(repo, file, repo_type="dataset", revision=revision))
-    except Exception as error:
-        # The client's errors and those of the network library below it have no class in common.
-        raise _hub_error(repo, file, revision, error) from error
-    finally:
-        logging.set_verbosity(verbosity)
-
-
-def _hub_error(repo: str, file: str, revision: str | None, error: Exception) -> WorkbenchError:
-    """What went wrong, in a sentence."""
-    from huggingface_hub import errors
-
-    if isinstance(error, errors.GatedRepoError):
-        return WorkbenchError(
-            f"The data set {repo} is gated: accept its conditions on its page on the hub, then log "
-            "in with `hf auth login`."
-        )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return WorkbenchError(f"The data set {repo} has no revision {revision!r} on the hub.")
-    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
-        return WorkbenchError(
-            f"There is no data set {repo} on the hub (a private one needs `hf auth login`)."
-        )
-    if isinstance(error, errors.RemoteEntryNotFoundError):
-        return WorkbenchError(f"The data set {repo} has no file {printable(file)} on the hub.")
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if isinstance(error, errors.LocalEntryNotFoundError) or not names.isdisjoint(UNREACHABLE):
-        return WorkbenchError(
-            f"{printable(file)} of the data set {repo} is not on this machine and the hub cannot "
-            "be reached: check the network, or download the file and name it."
-        )
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
-    return WorkbenchError(
-        f"{printable(file)} of the data set {repo} could not be fetched: {first}."
+    owner, shown = f"The data set {repo}", printable(file)
+    wanted = Wanted(
+        owner,
+        revision,
+        nowhere=f"data set {repo}",
+        no_file=f"{owner} has no file {shown} on the hub.",
+        thing=f"{shown} of the data set {repo}",
+        instead="download the file and name it",
     )
+    with hub_errors_as_sentences(wanted):
+        return Path(hf_hub_download(repo, file, repo_type="dataset", revision=revision))

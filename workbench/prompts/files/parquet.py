@@ -22,8 +22,8 @@ def records(name: str, raw: bytes) -> Records:
         from pyarrow import parquet
     except ImportError as error:
         raise WorkbenchError(
-            f"{name} is Parquet, for which pyarrow has to be installed: pip install pyarrow, or "
-            "save it as JSON Lines."
+            f"{name} is Parquet, which takes the extra `parquet`: install it with `pip install "
+            "'.[parquet]'` (that is pyarrow), or save the file as JSON Lines."
         ) from error
     try:
         file = parquet.ParquetFile(io.BytesIO(raw))

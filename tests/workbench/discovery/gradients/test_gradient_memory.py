@@ -14,7 +14,7 @@ from workbench.discovery.gradients.scoring import streamed_scores
 from workbench.discovery.gradients.slices import pair_bytes, pairs_at_once, slices, streamed
 from workbench.discovery.methods import clean_corrupted, eap, eap_ig, gim, relp
 from workbench.discovery.options import Options
-from workbench.engine.budget import Shape
+from workbench.experiment.room import Shape
 from workbench.model_report.footprint import predict
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,111 @@
+"""What both runs of a batch take, and whether there is room for them.
+
+Importing this loads no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.errors import WorkbenchError
+from workbench.experiment.ablations import PATCHING
+
+if TYPE_CHECKING:
+    from workbench.prompts.batch import Batch
+    from workbench.transformer.parts import ModelParts
+
+AFTERWARDS = 1.4
+"""The runs and what is computed from them, in units of the runs: up to a quarter was measured to go
+to what exists for a moment and to gaps between tensors, and a circuit of some hundred edges takes
+about a tenth."""
+
+WORTH_A_LOOK = 2**28
+"""Bytes from which on it is looked whether there is so much; less there is."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Pairs of one token length.
+
+    Attributes:
+        pairs: how many.
+        tokens: length of every prompt.
+        start: the first position at which any pair's prompts differ; 0 is the worst case.
+
+    Glossary: docs/glossary.md#shape.
+    """
+
+    pairs: int
+    tokens: int
+    start: int = 0
+
+
+def shapes_of(batch: Batch, ablation: str) -> list[Shape]:
+    """The shapes of a batch; runs of another ablation than patching are kept at all positions."""
+    patching = ablation == PATCHING
+    return [
+        Shape(len(group.indices), group.length, group.first_difference if patching else 0)
+        for group in batch.groups
+    ]
+
+
+def runs_bytes(parts: ModelParts, shape: Shape) -> int:
+    """Both runs' tensors (`recording.LayerRecord`) and the rotations."""
+    d_model, heads = parts.d_model, (parts.n_heads + parts.n_kv_heads) * parts.d_head
+    # The embedding is also the first residual, unless positions are added to it.
+    width = d_model if parts.position_embedding is None else 2 * d_model
+    for layer in parts.layers:
+        # What the MLP wrote and the residual after it; in between, the one that the MLP reads.
+        residuals = 2 if parts.parallel else 3
+        width += (residuals + (layer.post_attention is not None)) * d_model + 2 * heads
+    positions = shape.tokens + shape.tokens - shape.start
+    return shape.pairs * positions * width * parts.dtype.itemsize + _rotations(parts, shape)
+
+
+def _rotations(parts: ModelParts, shape: Shape) -> int:
+    import torch
+
+    rotations = parts.rotations(torch.arange(1))
+    one = {id(r): sum(t.nbytes for t in r) for r in rotations if r is not None}
+    return sum(one.values()) * (shape.tokens - shape.start)
+
+
+def check_room(parts: ModelParts, batch: Batch, ablation: str) -> None:
+    """Refuse pairs whose runs need more memory than is free, before they are run.
+
+    Raises:
+        WorkbenchError: how many pairs would fit.
+    """
+    shapes = shapes_of(batch, ablation)
+    runs = sum(runs_bytes(parts, shape) for shape in shapes)
+    refuse_too_many(parts, batch.n_pairs, AFTERWARDS * runs, "both runs of")
+
+
+def refuse_too_many(
+    parts: ModelParts, n_pairs: int, needed: float, what: str, *, kept: float = 0
+) -> None:
+    """Refuse work that needs more memory than is free on the model's device.
+
+    Args:
+        n_pairs: that it is about.
+        needed: bytes, in proportion to the pairs.
+        what: the work, as it stands between "for" and "1,000 pairs".
+        kept: bytes, in proportion to the pairs, that are taken already.
+
+    Raises:
+        WorkbenchError: how many pairs would fit.
+    """
+    if needed < WORTH_A_LOOK:
+        return
+    from workbench.models.device import free_memory
+
+    free = free_memory(parts.device)
+    if needed <= free:
+        return
+    fit = int(n_pairs * (free + kept) / (needed + kept))
+    fits = f"about {fit:,} pairs fit (--pairs {fit})" if fit else "not one pair fits"
+    raise WorkbenchError(
+        f"For {what} {n_pairs:,} pairs {needed / 2**30:.1f} GiB of memory are needed, and "
+        f"{free / 2**30:.1f} GiB are free: {fits}, more of them in a smaller dtype."
+    )
