@@ -13,12 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from workbench.circuits.circuit import Circuit
+from workbench.circuits.kept_neurons import find_neuron
 from workbench.engine.alternatives import AlternativeRuns
 from workbench.engine.baseline import Baseline
 from workbench.engine.budget import alternative_rows, row_bytes, what_if_bytes
 from workbench.engine.incremental import IncrementalRun
+from workbench.engine.narrowed import all_neurons, by_layer
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.reach import Alternative, Reach
 from workbench.errors import WorkbenchError
@@ -27,8 +30,9 @@ from workbench.experiment.experiment import Evaluation, Experiment
 
 @dataclass(frozen=True)
 class Edit:
-    """A change of a circuit: destinations opened and closed, then edges toggled.
+    """A change of a circuit: destinations opened and closed, then edges and neurons toggled.
 
+    A neuron of an MLP that is not narrowed is kept, and toggling it narrows the MLP to all others.
     Opening a destination drops the edges into it, for its input is then the clean residual.
 
     Glossary: docs/glossary.md#edit.
@@ -37,6 +41,7 @@ class Edit:
     toggle: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
     close: tuple[str, ...] = ()
+    neurons: tuple[str, ...] = ()
 
 
 class Evaluator:
@@ -58,7 +63,10 @@ class Evaluator:
         self.graph = experiment.graph
         self._circuit = circuit.copy()
         mask, is_open = self._arrays(self._circuit)
-        self.sheets = [IncrementalRun(self.graph, r, mask, is_open) for r in experiment.recordings]
+        neurons = self._kept_neurons(circuit)
+        self.sheets = [
+            IncrementalRun(self.graph, r, mask, is_open, neurons) for r in experiment.recordings
+        ]
         self._value: Evaluation | None = None
 
     @property
@@ -73,6 +81,9 @@ class Evaluator:
         mask = circuit.mask.copy()
         mask[:, is_open] = False
         return mask, is_open
+
+    def _kept_neurons(self, circuit: Circuit) -> dict[int, Tensor]:
+        return by_layer(self.experiment.parts, self.graph, circuit.neurons)
 
     def value(self) -> Evaluation:
         """What the circuit scores, everything outside it corrupted."""
@@ -91,15 +102,16 @@ class Evaluator:
     def become(self, circuit: Circuit) -> Evaluation:
         """Replace the circuit by another one; only what differs is computed."""
         mask, is_open = self._arrays(circuit)
-        old = self._arrays(self._circuit)
+        old, kept_before = self._arrays(self._circuit), self._kept_neurons(self._circuit)
+        neurons = self._kept_neurons(circuit)
         done: list[IncrementalRun] = []
         try:
             for sheet in self.sheets:
                 done.append(sheet)
-                sheet.update(mask, is_open)
+                sheet.update(mask, is_open, neurons=neurons)
         except BaseException:
             for sheet in done[:-1]:
-                sheet.update(*old)
+                sheet.update(*old, neurons=kept_before)
             raise
         self._circuit = circuit
         self._value = None
@@ -119,6 +131,11 @@ class Evaluator:
                     "expand it before choosing its edges."
                 )
             circuit.mask[s, d] ^= True
+        for name in edit.neurons:
+            mlp, number = find_neuron(self.graph, name)
+            layer = self.graph.parse_node(mlp).layer
+            kept = circuit.neurons.get(mlp, all_neurons(self.experiment.parts, layer))
+            circuit.neurons = circuit.neurons | {mlp: tuple(sorted({*kept} ^ {number}))}
         return circuit
 
     def what_if(self, edits: Sequence[Edit]) -> NDArray[np.float64]:
@@ -145,7 +162,15 @@ class Evaluator:
                     f"{self.graph.destinations[d]} is open; expand it before choosing its edges."
                 )
             edges.append((s, d, -1 if mask[s, d] else 1))
-        return Alternative(tuple(edges), opened, closed)
+        neurons = []
+        for name in edit.neurons:
+            mlp, number = find_neuron(self.graph, name)
+            kept = self._circuit.neurons.get(mlp)
+            layer = self.graph.parse_node(mlp).layer
+            if number not in all_neurons(self.experiment.parts, layer):
+                by_layer(self.experiment.parts, self.graph, {mlp: (number,)})  # says so
+            neurons.append((layer, number, kept is not None and number not in kept))
+        return Alternative(tuple(edges), opened, closed, tuple(neurons))
 
     def evaluate(
         self, changes: Sequence[Alternative]
@@ -181,7 +206,7 @@ class Evaluator:
         self, bases: Sequence[Baseline], plan: Plan, changes: Sequence[Alternative]
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
         """Metric of alternatives of any base (one per group), in batches that fit the memory."""
-        order = sorted(range(len(changes)), key=lambda k: -max(changes[k].columns(), default=0))
+        order = sorted(range(len(changes)), key=lambda k: -self._deepest(changes[k]))
         batches = list(self._batches(bases, plan, changes, order))
         for batch in batches:
             chosen = [changes[k] for k in batch]
@@ -190,6 +215,9 @@ class Evaluator:
                 with torch.no_grad():
                     values.append(metric.of_residual(AlternativeRuns(base, plan, chosen).final()))
             yield np.array(batch), self.experiment.in_order(values).T
+
+    def _deepest(self, change: Alternative) -> int:
+        return max(change.columns() | change.mlps(self.graph), default=0)
 
     def _batches(
         self,
@@ -201,7 +229,7 @@ class Evaluator:
         """Runs of alternatives in this order, each as long as memory allows."""
         if not changes:
             return
-        reach = Reach(self.graph, bases[0].mask, plan, changes)
+        reach = Reach(self.graph, bases[0].mask, plan, changes, bases[0].narrowed.kept)
         room = what_if_bytes(self.experiment.parts.device.type) // row_bytes(self.experiment)
         batch: list[int] = []
         union = np.zeros(self.graph.n_sources, dtype=bool)
