@@ -135,7 +135,7 @@ class Evaluator:
             mlp, number = find_neuron(self.graph, name)
             layer = self.graph.parse_node(mlp).layer
             kept = circuit.neurons.get(mlp, all_neurons(self.experiment.parts, layer))
-            circuit.neurons = circuit.neurons | {mlp: tuple(sorted({*kept} ^ {number}))}
+            circuit.neurons = {**circuit.neurons, mlp: tuple(sorted({*kept} ^ {number}))}
         return circuit
 
     def what_if(self, edits: Sequence[Edit]) -> NDArray[np.float64]:

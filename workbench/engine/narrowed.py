@@ -16,6 +16,7 @@ Glossary: docs/glossary.md#narrowed.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -142,15 +143,19 @@ class NarrowedMlps:
             mixed = own.clone() if kept is None else own
             if kept is not None:
                 mixed = torch.where(kept, own, self._other(index)[:, None, -n:])
-            for change in changes:
-                at = change.alternative
-                value = own[:, at, :, change.neuron]
-                if not change.kept:
-                    value = self.corrupted(index)[:, -n:, change.neuron]
-                mixed[:, at, :, change.neuron] = value
+            for (at, keep), chosen in _by_alternative(changes).items():
+                source = own[:, at] if keep else self.corrupted(index)[:, -n:]
+                mixed[:, at, :, chosen] = source[..., chosen]
             return mixed.reshape(rows.shape[:-1] + own.shape[-1:])
 
         return narrowed_mlp(layer, rows, mix).view(x.shape)
+
+
+def _by_alternative(changes: Sequence[NeuronChange]) -> dict[tuple[int, bool], list[int]]:
+    found: dict[tuple[int, bool], list[int]] = defaultdict(list)
+    for change in changes:
+        found[change.alternative, change.kept].append(change.neuron)
+    return found
 
 
 def all_neurons(parts: ModelParts, layer: int) -> range:

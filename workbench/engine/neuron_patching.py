@@ -159,7 +159,8 @@ def neuron_effects(
         cancel: checked between batches.
 
     Yields:
-        Numbers of a batch of neurons, and the change of the mean metric.
+        Numbers of a batch of neurons, and the change of the metric [neuron, pair], pairs in the
+        task's order; an effect is their mean.
 
     Raises:
         WorkbenchError: there is no such setting, or the MLP has no neurons of its own.
@@ -176,20 +177,21 @@ def neuron_effects(
 def _runner(
     evaluator: Evaluator, layer: int, setting: str
 ) -> Callable[[list[int]], NDArray[np.float64]]:
-    """Gives the mean effects of some neurons in this setting."""
+    """Gives the effects [neuron, pair] of some neurons in this setting."""
     experiment, graph = evaluator.experiment, evaluator.graph
     if setting == FULL:
         patching = NeuronPatching(experiment, layer)
-        return lambda chosen: patching.effects([(n,) for n in chosen]).mean(axis=1)
+        return lambda chosen: patching.effects([(n,) for n in chosen])
     require_neurons(experiment.parts.layers[layer], mlp_name(layer))
     circuit, mlp = evaluator.circuit, mlp_name(layer)
     if setting == WITHIN:
-        here, kept = evaluator.value().metric, circuit.neurons.get(mlp)
+        here, kept = np.array(evaluator.value().per_pair), circuit.neurons.get(mlp)
 
         def within(chosen: list[int]) -> NDArray[np.float64]:
             edits = [Edit(neurons=(neuron_name(mlp, n),)) for n in chosen]
-            changed = evaluator.what_if(edits).mean(axis=1) - here
-            return changed * np.array([1 if kept is None or n in kept else -1 for n in chosen])
+            signs = [1 if kept is None or n in kept else -1 for n in chosen]
+            changed = evaluator.what_if(edits) - here
+            return np.asarray(changed * np.array(signs)[:, None], dtype=np.float64)
 
         return within
     mask = circuit.mask.copy()
@@ -199,10 +201,10 @@ def _runner(
     bases = [CleanBaseline(graph, r, mask, neurons) for r in experiment.recordings]
 
     def along(chosen: list[int]) -> NDArray[np.float64]:
-        effects = np.empty(len(chosen))
+        effects = np.empty((len(chosen), experiment.n_pairs))
         changes = [Alternative((), neurons=((layer, n, False),)) for n in chosen]
         for which, values in evaluator.run(bases, plan, changes):
-            effects[which] = values.mean(axis=1) - experiment.clean.metric
+            effects[which] = values - np.array(experiment.clean.per_pair)
         return effects
 
     return along

@@ -155,7 +155,7 @@ def test_the_settings_of_a_neurons_effect(name: str) -> None:
             after = expected(c, name, evaluator.edited(Edit(neurons=(f"m{layer}.n{n}",)))).mean()
             sign = 1 if kept is None or n in kept else -1
             here = expected(c, name, circuit).mean()
-            assert value == pytest.approx(sign * (after - here), abs=3e-5)
+            assert value.mean() == pytest.approx(sign * (after - here), abs=3e-5)
     full = Evaluator(c.experiment, Circuit.full(c.graph))
     for layer in range(c.graph.n_layers):
         ((_, along),) = neuron_effects(full, layer, [2, 6], "along")

@@ -1,0 +1,114 @@
+"""All neurons of an MLP: estimated and exact effects, direct attribution, activations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.base.work import Stop, Work
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.graph import Graph
+from workbench.circuits.names import mlp_name
+from workbench.engine.effect_settings import FULL
+from workbench.engine.evaluator import Evaluator
+from workbench.engine.neuron_patching import neuron_effects
+from workbench.errors import WorkbenchError
+from workbench.experiment.experiment import Experiment
+from workbench.neurons.attribution import neuron_values
+from workbench.neurons.estimates import estimated_effects
+from workbench.neurons.results import NeuronList, NeuronRow
+from workbench.transformer.neurons import require_neurons
+
+SHOWN = 20
+"""Neurons that are listed, and have exact effects, unless told otherwise."""
+
+
+def layer_of(graph: Graph, mlp: str) -> int:
+    """The layer of an MLP.
+
+    Raises:
+        WorkbenchError: there is no such node, or it is none.
+    """
+    node = graph.parse_node(mlp)
+    if node.kind != "mlp":
+        raise WorkbenchError(f"{mlp} has no neurons: choose an MLP, such as {mlp_name(0)}.")
+    return node.layer
+
+
+def neuron_list(
+    experiment: Experiment,
+    mlp: str,
+    circuit: Circuit | None = None,
+    *,
+    position: int = -1,
+    pair: int | None = None,
+) -> Work[NeuronList]:
+    """An MLP's neurons with estimates; exact effects follow by `with_exact`.
+
+    Args:
+        circuit: whose kept neurons are marked.
+        position: at which direct attribution and activation are read; effects are of all
+            positions.
+        pair: a pair's number, or None for the mean over all pairs.
+
+    Raises:
+        WorkbenchError: it is no MLP with neurons of its own, or there is no such pair or position.
+    """
+    layer = layer_of(experiment.graph, mlp)
+    require_neurons(experiment.parts.layers[layer], mlp)
+    values = neuron_values(experiment, layer, position=position, pair=pair)
+    by_pair = yield from estimated_effects(experiment, layer)
+    estimates = None if by_pair is None else _one(by_pair, pair)
+    kept = None if circuit is None else circuit.neurons.get(mlp)
+    chosen = None if kept is None else frozenset(kept)
+    rows = tuple(
+        NeuronRow(
+            n,
+            chosen is None or n in chosen,
+            None if estimates is None else float(estimates[n]),
+            None if values.direct is None else float(values.direct[n]),
+            float(clean),
+            float(corrupted),
+        )
+        for n, (clean, corrupted) in enumerate(zip(values.clean, values.corrupted, strict=True))
+    )
+    return NeuronList(mlp, rows, position, pair, values.of_bias, values.of_mlp)
+
+
+def exact_effects(
+    experiment: Experiment,
+    listed: NeuronList,
+    neurons: Sequence[int],
+    *,
+    evaluator: Evaluator | None = None,
+    setting: str = FULL,
+    cancel: Stop | None = None,
+) -> Iterator[dict[int, float]]:
+    """Exact effects of some neurons, batch by batch.
+
+    Args:
+        evaluator: of the circuit that the settings along and within refer to.
+    """
+    layer = layer_of(experiment.graph, listed.mlp)
+    base = evaluator or Evaluator(experiment, Circuit.empty(experiment.graph))
+    for chosen, values in neuron_effects(base, layer, neurons, setting, cancel=cancel):
+        effects = _one(values.T, listed.pair)
+        yield {n: float(value) for n, value in zip(chosen, effects, strict=True)}
+
+
+def _one(by_pair: NDArray[np.float64], pair: int | None) -> NDArray[np.float64]:
+    """Values [neuron] of a pair, or their mean, from [pair, neuron]."""
+    one: NDArray[np.float64] = by_pair.mean(axis=0) if pair is None else by_pair[pair]
+    return one
+
+
+def with_exact(listed: NeuronList, values: dict[int, float], setting: str = FULL) -> NeuronList:
+    """The list with exact effects filled in; those of another setting are forgotten."""
+    rows = []
+    for row in listed.rows:
+        known = row.exact if listed.setting == setting else None
+        rows.append(replace(row, exact=values.get(row.neuron, known)))
+    return replace(listed, rows=tuple(rows), setting=setting)
