@@ -26,8 +26,8 @@ from workbench.neurons.results import Sufficient
 
 TRIMMED = 64
 """Of more neurons than these none is tried to be dropped again: that takes a run each."""
-SHARE = 0.99
-"""Of the faithfulness with all neurons, where none is asked for."""
+LOST = 0.01
+"""Share of the faithfulness with all neurons that may be lost, where none is asked for."""
 
 
 def sufficient(
@@ -58,7 +58,7 @@ def sufficient(
         raise WorkbenchError(
             "The metric is the same on clean and corrupted prompts: there is no faithfulness."
         )
-    asked = SHARE * whole if faithfulness is None else faithfulness
+    asked = whole - LOST * abs(whole) if faithfulness is None else faithfulness
     if whole < asked:
         raise WorkbenchError(
             f"With all of {mlp}'s neurons the circuit's faithfulness is {whole:.4f}: ask for no "
