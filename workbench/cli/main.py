@@ -25,6 +25,7 @@ from workbench.cli.discover import discover
 from workbench.cli.draw import draw
 from workbench.cli.expand import expand
 from workbench.cli.history import history
+from workbench.cli.neurons import neurons
 from workbench.cli.options import (
     CircuitPath,
     Device,
@@ -181,6 +182,7 @@ app.command()(expand)
 app.command()(clusters)
 app.command()(assess)
 app.command()(readout)
+app.command()(neurons)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)
