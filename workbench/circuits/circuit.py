@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from workbench.base.text import counted, printable
 from workbench.circuits.graph import INPUT, LOGITS, Graph
-from workbench.circuits.kept_neurons import Neurons, both, either, narrowed_words
+from workbench.circuits.kept_neurons import both, either, narrowed_words
 from workbench.errors import WorkbenchError
 
 SHOWN = 5
@@ -63,7 +63,7 @@ class Circuit:
     groups: tuple[RoleGroup, ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
-    neurons: Neurons = field(default_factory=dict)
+    neurons: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, graph: Graph) -> Circuit:
@@ -123,6 +123,10 @@ class Circuit:
     def n_edges(self) -> int:
         """How many edges it keeps."""
         return int(self.mask.sum())
+
+    def writes(self, node: str) -> bool:
+        """Whether a kept edge leaves this node."""
+        return bool(self.mask[self.graph.source_index(node)].any())
 
     def nodes(self) -> list[str]:
         """Nodes that a kept edge leaves or enters, in the graph's order, and the logits."""
@@ -200,7 +204,7 @@ class Circuit:
         return Circuit(self.graph, mask, self.open & other.open)
 
     def _writing(self) -> set[str]:
-        return {self.graph.sources[s] for s in np.flatnonzero(self.mask.any(axis=1))}
+        return {node for node in self.graph.sources if self.writes(node)}
 
     def __or__(self, other: Circuit) -> Circuit:
         """Edges of either; an MLP is narrowed where both of them narrow it, to either's neurons."""

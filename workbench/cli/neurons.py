@@ -169,13 +169,13 @@ def _table_format(out: Path) -> Any:
 
 
 def _search(model: Any, texts: Sequence[str], top: int) -> Any:
-    from workbench.neurons.tokens import promoting
+    from workbench.neurons.tokens import neurons_promoting
     from workbench.prompts.encoding import Encoding
     from workbench.readouts.target import find_token
 
     encoding = Encoding(model.tokenizer)
     ids = [find_token(encoding, text) for text in texts]
-    return promoting(model.parts, encoding, ids, top)
+    return neurons_promoting(model.parts, encoding, ids, top)
 
 
 def _listed(
@@ -203,7 +203,8 @@ def _exact(
     progress: Progress,
 ) -> NeuronList:
     from workbench.engine.evaluator import Evaluator
-    from workbench.neurons.listing import exact_effects, with_exact
+    from workbench.neurons.listing import exact_effects
+    from workbench.neurons.results import with_exact
 
     wanted = [row.neuron for row in listed.sorted_by(by)[:top]]
     evaluator = None if circuit is None else Evaluator(experiment, circuit)
@@ -237,13 +238,13 @@ def _enough(
 
 
 def _one(experiment: Experiment, name: str, position: int, pair: int | None) -> tuple[Any, ...]:
-    from workbench.neurons.firings import firings
+    from workbench.neurons.firings import neuron_firings
     from workbench.neurons.inputs import neuron_inputs
-    from workbench.neurons.tokens import promoted
+    from workbench.neurons.tokens import neuron_tokens
 
-    (tokens,) = promoted(experiment.parts, experiment.batch.encoding, [name])
+    (tokens,) = neuron_tokens(experiment.parts, experiment.batch.encoding, [name])
     fed = neuron_inputs(experiment, name, position=position, pair=pair)
-    return tokens, fed, firings(experiment, name)
+    return tokens, fed, neuron_firings(experiment, name)
 
 
 def _report_list(listed: NeuronList, rows: Sequence[Any], as_json: bool) -> None:

@@ -18,7 +18,7 @@ K = 5
 """Prompts on each side, unless told otherwise."""
 
 
-def firings(experiment: Experiment, name: str, k: int = K) -> Firings:
+def neuron_firings(experiment: Experiment, name: str, k: int = K) -> Firings:
     """Where a neuron is most and least active, of each prompt its one such token.
 
     Args:

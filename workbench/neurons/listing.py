@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.base.work import Stop, Work
+from workbench.base.work import Stop, Work, finish
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.circuits.names import mlp_name
-from workbench.engine.effect_settings import FULL
+from workbench.engine.effect_settings import FULL, check_setting
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.neuron_patching import neuron_effects
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.neurons.attribution import neuron_values
 from workbench.neurons.estimates import estimated_effects
-from workbench.neurons.results import NeuronList, NeuronRow
+from workbench.neurons.results import ORDERS, NeuronList, NeuronRow, with_exact
 from workbench.transformer.neurons import require_neurons
 
 SHOWN = 20
@@ -105,10 +104,36 @@ def _one(by_pair: NDArray[np.float64], pair: int | None) -> NDArray[np.float64]:
     return one
 
 
-def with_exact(listed: NeuronList, values: dict[int, float], setting: str = FULL) -> NeuronList:
-    """The list with exact effects filled in; those of another setting are forgotten."""
-    rows = []
-    for row in listed.rows:
-        known = row.exact if listed.setting == setting else None
-        rows.append(replace(row, exact=values.get(row.neuron, known)))
-    return replace(listed, rows=tuple(rows), setting=setting)
+def neurons_of(
+    experiment: Experiment,
+    mlp: str,
+    circuit: Circuit | None = None,
+    *,
+    exact: int | None = SHOWN,
+    by: str = "effect",
+    setting: str = FULL,
+    position: int = -1,
+    pair: int | None = None,
+) -> NeuronList:
+    """An MLP's neurons, with exact effects of some of them.
+
+    Args:
+        circuit: whose kept neurons are marked, and which the settings along and within refer to.
+        exact: of how many, the first in the order of `by`; None: of all.
+        by: one of `results.ORDERS`.
+        setting: of the exact effects, see `engine.neuron_patching.neuron_effects`.
+        position, pair: as of `neuron_list`.
+
+    Raises:
+        WorkbenchError: as `neuron_list`, or there is no such order or setting.
+    """
+    if by not in ORDERS:
+        raise WorkbenchError(f"There is no order {by!r}; choose one of: {', '.join(ORDERS)}.")
+    check_setting(setting)
+    listed = finish(neuron_list(experiment, mlp, circuit, position=position, pair=pair))
+    wanted = [row.neuron for row in listed.sorted_by(by)[:exact]]
+    evaluator = None if circuit is None else Evaluator(experiment, circuit)
+    values: dict[int, float] = {}
+    for chunk in exact_effects(experiment, listed, wanted, evaluator=evaluator, setting=setting):
+        values |= chunk
+    return with_exact(listed, values, setting)

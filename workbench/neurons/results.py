@@ -6,7 +6,7 @@ Tokens are the tokenizer's own text of one token, unescaped, as in `workbench.re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from workbench.base.table import Table
@@ -118,6 +118,15 @@ def _size(row: NeuronRow, order: str) -> float:
         return abs(row.difference)
     value = row.estimate if row.exact is None else row.exact
     return abs(value) if value is not None else abs(row.difference)
+
+
+def with_exact(listed: NeuronList, values: dict[int, float], setting: str = "full") -> NeuronList:
+    """The list with exact effects filled in; those of another setting are forgotten."""
+    rows = []
+    for row in listed.rows:
+        known = row.exact if listed.setting == setting else None
+        rows.append(replace(row, exact=values.get(row.neuron, known)))
+    return replace(listed, rows=tuple(rows), setting=setting)
 
 
 @dataclass(frozen=True)

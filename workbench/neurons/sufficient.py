@@ -14,14 +14,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.base.work import Work
+from workbench.base.work import Work, finish
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.names import neuron_name
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.engine.narrowed import all_neurons
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
-from workbench.neurons.listing import layer_of
+from workbench.neurons.listing import layer_of, neuron_list
 from workbench.neurons.results import Sufficient
 
 TRIMMED = 64
@@ -116,3 +116,15 @@ def _trimmed(
         kept = [n for n in kept if n not in gone]
         yield 0.5 + 0.5 * (1 - len(kept) / start)
     return kept
+
+
+def sufficient_neurons(
+    experiment: Experiment, circuit: Circuit, mlp: str, faithfulness: float | None = None
+) -> Sufficient:
+    """As `sufficient`, with the neurons ranked by their estimated effects.
+
+    `circuit.neurons[mlp] = found.neurons` then narrows the circuit to them.
+    """
+    listed = finish(neuron_list(experiment, mlp))
+    ranked = [row.neuron for row in listed.sorted_by("effect")]
+    return finish(sufficient(experiment, circuit, mlp, ranked, faithfulness))

@@ -30,7 +30,7 @@ KURTOSIS = 10.0
 """Above it a neuron acts on few tokens."""
 
 
-def promoted(
+def neuron_tokens(
     parts: ModelParts, encoding: Encoding, neurons: Sequence[str], k: int = K
 ) -> tuple[Promoted, ...]:
     """What neurons promote and suppress most.
@@ -66,7 +66,7 @@ def promoted(
     return tuple(found)
 
 
-def promoting(
+def neurons_promoting(
     parts: ModelParts, encoding: Encoding, tokens: Sequence[int], n: int = 20
 ) -> tuple[FoundNeuron, ...]:
     """The neurons of the whole model that promote these tokens most.

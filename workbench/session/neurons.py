@@ -132,10 +132,10 @@ class SessionNeurons:
 
     def promoted(self, neurons: Sequence[str], k: int = 10) -> tuple[Promoted, ...]:
         """What neurons promote and suppress, by their weights."""
-        from workbench.neurons.tokens import promoted
+        from workbench.neurons.tokens import neuron_tokens
 
         with self._lock.background(), failures_as_sentences():
-            return promoted(self._engine.model.parts, self._engine.batch.encoding, neurons, k)
+            return neuron_tokens(self._engine.model.parts, self._engine.batch.encoding, neurons, k)
 
     def promoting(self, texts: Sequence[str], n: int = 20) -> tuple[FoundNeuron, ...]:
         """The neurons of the whole model that promote these tokens most.
@@ -143,14 +143,14 @@ class SessionNeurons:
         Args:
             texts: one token each, as `readouts.target.find_token` takes them.
         """
-        from workbench.neurons.tokens import promoting
+        from workbench.neurons.tokens import neurons_promoting
         from workbench.readouts.target import find_token
 
         batch = self._engine.batch
         prompt = batch.task.pairs[0].clean
         with self._lock.background(), failures_as_sentences():
             ids = [find_token(batch.encoding, text, prompt) for text in texts]
-            return promoting(self._engine.model.parts, batch.encoding, ids, n)
+            return neurons_promoting(self._engine.model.parts, batch.encoding, ids, n)
 
     def inputs(self, neuron: str, *, position: int = -1, pair: int | None = None) -> NeuronInputs:
         """What feeds a neuron."""
@@ -161,10 +161,10 @@ class SessionNeurons:
 
     def firings(self, neuron: str, k: int = 5) -> Firings:
         """Where a neuron is most and least active on the task's prompts."""
-        from workbench.neurons.firings import firings
+        from workbench.neurons.firings import neuron_firings
 
         with self._lock.background(), failures_as_sentences():
-            return firings(self._engine.experiment, neuron, k)
+            return neuron_firings(self._engine.experiment, neuron, k)
 
     def sufficient(
         self,

@@ -21,7 +21,8 @@ from workbench.experiment.experiment import Experiment
 from workbench.neurons.attribution import logit_reading, neuron_values
 from workbench.neurons.estimates import estimated_effects
 from workbench.neurons.inputs import neuron_inputs
-from workbench.neurons.listing import exact_effects, neuron_list, with_exact
+from workbench.neurons.listing import exact_effects, neuron_list
+from workbench.neurons.results import with_exact
 from workbench.neurons.sufficient import sufficient
 from workbench.prompts.batch import make_batch
 from workbench.readouts.activations import activations
@@ -133,7 +134,8 @@ def test_estimates_are_the_slope_of_the_plain_model(name: str) -> None:
                     logits[i, list(right[i])].mean() - logits[i, list(wrong[i])].mean()
                     for i in range(len(logits))
                 )
-                (slope,) = torch.autograd.grad(value, inside["x"])
+                assert isinstance(value, torch.Tensor)
+            (slope,) = torch.autograd.grad(value, inside["x"])
             moved = r.corrupted_values[f"m{layer}.neurons"] - inside["x"].detach()
             values = (moved * slope).reshape(len(r.clean), -1, slope.shape[-1]).sum(1)
             by_group.append(values)
