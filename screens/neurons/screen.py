@@ -1,4 +1,4 @@
-"""The screen of an MLP's neurons: a list, and beside it what is told of the one under the cursor.
+"""The screen of an MLP's neurons: a list, and what is told of the one under the cursor.
 
 The list comes with estimates at once; exact effects of the first ones follow in the background, and
 of all on demand. Which neurons the circuit keeps is changed here, its faithfulness in the title.
@@ -22,6 +22,7 @@ from screens.base.actions import Action
 from screens.base.numbers import PENDING, count, plain
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
+from screens.neurons.ask import ask_faithfulness, ask_number, ask_tokens
 from screens.neurons.keys import ACTIONS, BY_NAME, FOOTER
 from screens.neurons.neuron_rows import NeuronRows
 from screens.neurons.text import Told, describe
@@ -300,59 +301,35 @@ class NeuronsScreen(PaneSearch, Screen[None]):
             self._command(lambda: self.neurons.toggle(name))
 
     def action_narrow(self) -> None:
-        from screens.widgets.dialogs import Ask
-
         listed = self._listed
         if listed is None or self.found is not None:
             return
-        most = len(listed.rows)
 
-        def check(text: str) -> str | None:
-            if text.isdecimal() and int(text) <= most:
-                return None
-            return f"Type a number from 0 to {most:,}."
+        def go(n: int) -> None:
+            numbers = [row.neuron for row in listed.sorted_by(self.order)[:n]]
+            chosen = f"the {n:,} first by {self.order}"
+            self._command(lambda: self.neurons.narrow(listed.mlp, numbers, chosen=chosen))
 
-        def go(text: str | None) -> None:
-            if text is not None:
-                rows = listed.sorted_by(self.order)[: int(text)]
-                chosen = f"the {int(text):,} first by {self.order}"
-                numbers = [row.neuron for row in rows]
-                self._command(lambda: self.neurons.narrow(listed.mlp, numbers, chosen=chosen))
-
-        hint = f"So many of {listed.mlp}'s neurons are kept: the first by {self.order}."
-        self.app.push_screen(Ask("Narrow to how many neurons", "12", hint=hint, check=check), go)
+        ask_number(self, listed, self.order, go)
 
     def action_suffice(self) -> None:
-        from screens.widgets.dialogs import Ask
-
         listed = self._listed
         if listed is None or self.found is not None:
             return
-        status = self.session.status()
 
-        def check(text: str) -> str | None:
-            try:
-                float(text)
-            except ValueError:
-                return "Type a faithfulness, such as 0.9."
-            return None
-
-        def go(text: str | None) -> None:
-            if text is None:
-                return
-            cancel = self._cancel
-            self._doing = f"narrowing{PENDING}"
-            self.entitle()
+        def go(share: float) -> None:
+            cancel = self._begin("narrowing")
             self._put(
-                lambda: self.neurons.sufficient(listed, float(text), cancel=cancel),
-                self._enough,
-                cancel,
+                lambda: self.neurons.sufficient(listed, share, cancel=cancel), self._enough, cancel
             )
 
-        share = status.faithfulness
-        value = "0.9" if share is None else f"{share - 0.01 * abs(share):.4f}"
-        hint = f"The fewest of {listed.mlp}'s neurons with which the circuit reaches this are kept."
-        self.app.push_screen(Ask("For which faithfulness", value, hint=hint, check=check), go)
+        ask_faithfulness(self, listed.mlp, self.session.status().faithfulness, go)
+
+    def _begin(self, doing: str) -> threading.Event:
+        """Say that something is done from now on; what stops it."""
+        self._doing = f"{doing}{PENDING}"
+        self.entitle()
+        return self._cancel
 
     def _enough(self, found: Sufficient) -> None:
         self._doing = ""
@@ -415,20 +392,12 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         self.read()
 
     def action_ask(self) -> None:
-        from screens.widgets.dialogs import Ask
-
-        def go(text: str | None) -> None:
-            if not text:
-                return
-            words = [word for word in text.split(",") if word.strip()]
+        def go(words: list[str]) -> None:
             self._stop()
-            cancel = self._cancel
-            self._doing = f"searching{PENDING}"
-            self.entitle()
+            cancel = self._begin("searching")
             self._put(lambda: self.neurons.promoting(words), self._found, cancel)
 
-        hint = "Tokens, with a comma between: plus, add, #123. Enter on a row goes to its MLP."
-        self.app.push_screen(Ask("Which neurons promote", hint=hint), go)
+        ask_tokens(self, go)
 
     def _found(self, found: tuple[FoundNeuron, ...]) -> None:
         self._doing = ""

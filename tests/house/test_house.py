@@ -22,6 +22,7 @@ LONG_SIGNATURES = {
     "workbench/cli/assess.py assess",
     "workbench/cli/bench.py bench",
     "workbench/cli/clusters.py clusters",
+    "workbench/cli/neurons.py neurons",
     "workbench/cli/readout.py readout",
     "workbench/cli/tasks.py tasks",
     "workbench/cli/run_text.py run_text",

@@ -1,4 +1,4 @@
-"""Which neurons of an MLP a circuit keeps: sets of numbers by the MLP's name, as text, too.
+"""Which neurons of an MLP a circuit keeps: sets of numbers by the MLP's name.
 
 Pure Python. An MLP that is not named keeps all of its neurons; one that is named with none keeps
 none. How many an MLP has only the model knows.
@@ -27,7 +27,7 @@ MOST_NEURONS = 2**22
 def either(
     one: Neurons, other: Neurons, writing: tuple[Container[str], Container[str]]
 ) -> dict[str, tuple[int, ...]]:
-    """What at least one of two circuits keeps; `writing`: the nodes that write in each of them."""
+    """What at least one of two circuits keeps; `writing`: the nodes that write in each."""
     found = {}
     for mlp in {**one, **other}:
         sides = zip((one, other), writing, strict=True)

@@ -1,4 +1,4 @@
-"""`workbench neurons`: what the neurons of an MLP do, which promote a token, and which suffice."""
+"""`workbench neurons`: what an MLP's neurons do, which promote a token, which suffice."""
 
 from __future__ import annotations
 
@@ -84,7 +84,11 @@ def neurons(
     as_json: Json = False,
 ) -> None:
     """Look at the neurons of an MLP, or search all of them by what they promote."""
-    _check(settings, node, neuron, promoting, suffice, faithfulness, setting, circuit)
+    _check_what(settings, node, neuron, promoting)
+    if (suffice or faithfulness is not None) and not (suffice and node):
+        raise WorkbenchError("--faithfulness goes with --suffice, and --suffice with --node.")
+    if setting != "full" and circuit is None:
+        raise WorkbenchError(f"Name the circuit's file for --setting {setting}: --circuit FILE.")
     table = None if out is None or suffice else _table_format(out)
     if promoting and not settings.task:
         with console.ProgressLine() as progress:
@@ -134,17 +138,13 @@ def neurons(
         _report_list(results, rows, as_json)
 
 
-def _check(
+def _check_what(
     settings: ExperimentSettings,
     node: str | None,
     neuron: Sequence[str] | None,
     promoting: Sequence[str] | None,
-    suffice: bool,
-    faithfulness: float | None,
-    setting: str,
-    circuit: Path | None,
 ) -> None:
-    """Refuse what costs nothing to find out."""
+    """Refuse what does not say of what it is."""
     if not settings.model or sum(map(bool, (node, neuron, promoting))) != 1:
         raise WorkbenchError(
             "Name a model, and one of --node m10 (its neurons), --neuron m10.n421 (one of them) "
@@ -152,10 +152,6 @@ def _check(
         )
     if not promoting and not settings.task:
         raise WorkbenchError("Name a task, too: workbench neurons MODEL TASK --node m10.")
-    if (suffice or faithfulness is not None) and not (suffice and node):
-        raise WorkbenchError("--faithfulness goes with --suffice, and --suffice with --node.")
-    if setting != "full" and circuit is None:
-        raise WorkbenchError(f"Name the circuit's file for --setting {setting}: --circuit FILE.")
 
 
 def _table_format(out: Path) -> Any:

@@ -1,4 +1,4 @@
-"""What the neurons of an MLP do: effects, attribution, tokens, inputs, prompts, and which suffice.
+"""What an MLP's neurons do: effects, attribution, tokens, inputs, prompts, a search.
 
 `results` holds what is found, plain values without torch; one file a question computes it.
 """

@@ -74,7 +74,7 @@ def _mean(values: Tensor) -> NDArray[np.float64]:
 
 
 def _direct(selections: list[Activations], layer: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each pair its neurons' contributions [pair, neuron], its biases' and its MLP's [pair]."""
+    """Contributions of neurons [pair, neuron], and of the biases and the MLP [pair]."""
     by_neuron, by_bias, by_mlp = [], [], []
     for selection in selections:
         own = selection.parts.layers[layer]

@@ -1,4 +1,4 @@
-"""A neuron's activation over the task's clean prompts and positions, and where it is largest."""
+"""A neuron's activation over the clean prompts and positions, and where it is largest."""
 
 from __future__ import annotations
 

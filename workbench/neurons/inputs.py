@@ -1,4 +1,4 @@
-"""What feeds a neuron: every earlier node's share of what it reads, the norm's scale frozen.
+"""What feeds a neuron: every earlier node's share of what it reads, the norm frozen.
 
 With the norm before the MLP held at the clean run's own scale, what a source s writes gives
 LN(z_s) . W_in[:, n] to the neuron's gate (what goes into its activation function), and by the other

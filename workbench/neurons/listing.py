@@ -18,7 +18,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.neurons.attribution import neuron_values
 from workbench.neurons.estimates import estimated_effects
-from workbench.neurons.results import ORDERS, NeuronList, NeuronRow, with_exact
+from workbench.neurons.results import NeuronList, NeuronRow, with_exact
 from workbench.transformer.neurons import require_neurons
 
 SHOWN = 20
@@ -110,7 +110,6 @@ def neurons_of(
     circuit: Circuit | None = None,
     *,
     exact: int | None = SHOWN,
-    by: str = "effect",
     setting: str = FULL,
     position: int = -1,
     pair: int | None = None,
@@ -119,19 +118,16 @@ def neurons_of(
 
     Args:
         circuit: whose kept neurons are marked, and which the settings along and within refer to.
-        exact: of how many, the first in the order of `by`; None: of all.
-        by: one of `results.ORDERS`.
+        exact: of how many, the first by estimated effect; None: of all.
         setting: of the exact effects, see `engine.neuron_patching.neuron_effects`.
         position, pair: as of `neuron_list`.
 
     Raises:
-        WorkbenchError: as `neuron_list`, or there is no such order or setting.
+        WorkbenchError: as `neuron_list`, or there is no such setting.
     """
-    if by not in ORDERS:
-        raise WorkbenchError(f"There is no order {by!r}; choose one of: {', '.join(ORDERS)}.")
     check_setting(setting)
     listed = finish(neuron_list(experiment, mlp, circuit, position=position, pair=pair))
-    wanted = [row.neuron for row in listed.sorted_by(by)[:exact]]
+    wanted = [row.neuron for row in listed.sorted_by("effect")[:exact]]
     evaluator = None if circuit is None else Evaluator(experiment, circuit)
     values: dict[int, float] = {}
     for chunk in exact_effects(experiment, listed, wanted, evaluator=evaluator, setting=setting):

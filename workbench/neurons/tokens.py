@@ -1,4 +1,4 @@
-"""What neurons promote and suppress, by their weights alone, and which promote given tokens.
+"""What neurons promote and suppress, by their weights; which promote given tokens.
 
 The tokens of a neuron are the largest and smallest of LN_f(W_out[n]) W_U, the final norm's weights
 taken in and its scale left out (Geva et al. 2022, 2203.14680). Its kind is told by the moments of
@@ -134,7 +134,7 @@ def _rows_of(parts: ModelParts, layer: int, number: int) -> Tensor:
 
 
 def _read_by_logits(parts: ModelParts, rows: Tensor, name: str) -> Tensor:
-    """Rows [neuron, d_model] through the weights of a norm after their MLP and of the final one."""
+    """Rows [neuron, d_model] through the weights of a norm after the MLP and the final one."""
     layer = parts.layers[parts.graph().parse_node(name.partition(".")[0]).layer]
     if layer.post_mlp is not None:
         after = FrozenNorm.of(layer.post_mlp)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class SessionNeurons:
-    """All public methods may be called from any thread, and raise WorkbenchError with a sentence.
+    """A session's neurons; call it from any thread, it raises WorkbenchError with a sentence.
 
     Glossary: docs/glossary.md#neuron.
     """

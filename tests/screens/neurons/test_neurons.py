@@ -27,7 +27,7 @@ def session(tmp_path: Path) -> Session:
     return made
 
 
-async def opened(pilot: Any, node: str = "m1") -> NeuronsScreen:
+async def opened(pilot: Any, node: str = "m1") -> Any:
     await settled(pilot)
     pilot.app.screen.go_to_node(node)
     pilot.app.screen.action_panel("circuit")
@@ -39,15 +39,15 @@ async def opened(pilot: Any, node: str = "m1") -> NeuronsScreen:
     return screen
 
 
-async def ready(pilot: Any, screen: NeuronsScreen) -> None:
+async def ready(pilot: Any, screen: Any) -> None:
     await until(pilot, lambda: bool(screen.rows.rows) and screen.quiet, 30)
 
 
-def title(screen: NeuronsScreen) -> str:
+def title(screen: Any) -> str:
     return str(screen.query_one("#neurons-title", Static).render())
 
 
-def told(screen: NeuronsScreen) -> str:
+def told(screen: Any) -> str:
     return str(screen.query_one("#told Static", Static).render())
 
 
