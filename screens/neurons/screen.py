@@ -25,7 +25,7 @@ from screens.base.worker import Worker, error_sentence
 from screens.neurons.ask import ask_faithfulness, ask_number, ask_tokens
 from screens.neurons.keys import ACTIONS, BY_NAME, FOOTER
 from screens.neurons.neuron_rows import NeuronRows
-from screens.neurons.text import Told, describe
+from screens.neurons.text import Told, describe, told_of
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
@@ -33,7 +33,7 @@ from screens.widgets.line_list import LineList
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.circuits.names import kind_of, mlp_name, parse_neuron
 from workbench.engine.effect_settings import FULL, SETTINGS
-from workbench.errors import Cancelled, WorkbenchError
+from workbench.errors import Cancelled
 from workbench.neurons.results import (
     ORDERS,
     FoundNeuron,
@@ -41,6 +41,7 @@ from workbench.neurons.results import (
     NeuronRow,
     Sufficient,
     with_exact,
+    without_exact,
 )
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         self._told: tuple[str, int | None] | None = None
         self._go_to = ""
         self._doing = ""
+        self._workers: tuple[Worker, ...] = ()
 
     def compose(self) -> ComposeResult:
         yield Static(id="neurons-title")
@@ -103,15 +105,17 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         yield KeyBar(BY_NAME["help"], id="keys")
 
     def on_mount(self) -> None:
-        self._background = Worker(self, "neurons")
+        self._loader = Worker(self, "neurons", owes=True)
+        self._background = Worker(self, "neurons' effects")
         self._reader = Worker(self, "a neuron")
         self._commands = Worker(self, "neurons kept", owes=True)
+        self._workers = (self._loader, self._background, self._reader, self._commands)
         self.query_one(KeyBar).offer([BY_NAME[name] for name in FOOTER])
         self.read()
 
     def on_unmount(self) -> None:
         self._cancel.set()
-        for worker in (self._background, self._reader, self._commands):
+        for worker in self._workers:
             worker.stop()
 
     def on_resize(self) -> None:
@@ -127,7 +131,7 @@ class NeuronsScreen(PaneSearch, Screen[None]):
     @property
     def quiet(self) -> bool:
         """Nothing is computed or waited for."""
-        return not any(w.waiting for w in (self._background, self._reader, self._commands))
+        return self.is_mounted and not any(worker.waiting for worker in self._workers)
 
     # Reading.
 
@@ -148,7 +152,10 @@ class NeuronsScreen(PaneSearch, Screen[None]):
                 self.show()
                 self._follow_up(EXACT)
 
-        self._put(lambda: self.neurons.list(self.mlp, pair=self.pair, cancel=cancel), done, cancel)
+        mlp, pair = self.mlp, self.pair
+        self._put(
+            lambda: self.neurons.list(mlp, pair=pair, cancel=cancel), done, cancel, self._loader
+        )
 
     def _stop(self) -> None:
         self._cancel.set()
@@ -160,6 +167,7 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         work: Callable[[], object],
         done: Callable[..., None],
         cancel: threading.Event,
+        worker: Worker | None = None,
     ) -> None:
         def failed(error: BaseException) -> None:
             if not cancel.is_set() and not isinstance(error, Cancelled):
@@ -168,14 +176,14 @@ class NeuronsScreen(PaneSearch, Screen[None]):
                 self._refused(error)
             self._ended(cancel)
 
-        self._background.put(work, done, failed)
+        (worker or self._background).put(work, done, failed)
 
     def _follow_up(self, n: int | None) -> None:
         """Compute the exact effects of the first so many that have none; None: of all."""
         listed, cancel = self._listed, self._cancel
         if listed is None or self.found is not None:
             return
-        wanted = [row.neuron for row in listed.sorted_by(self.order)[:n] if row.exact is None]
+        wanted = [row.neuron for row in self._ranked(listed)[:n] if row.exact is None]
         if not wanted:
             return
         left = len(wanted)
@@ -216,10 +224,20 @@ class NeuronsScreen(PaneSearch, Screen[None]):
             self.rows.show_found(self.found)
         elif self._listed is not None:
             self._listed = self.neurons.marked(self._listed)
-            self.rows.show_neurons(self._listed, self._listed.sorted_by(self.order), self._go_to)
+            self.rows.show_neurons(self._listed, self._ranked(self._listed), self._go_to)
             self._go_to = ""
         self.entitle()
         self._tell()
+
+    def _ranked(self, listed: NeuronList) -> list[NeuronRow]:
+        """The rows in their order: by estimates until all exact effects are known.
+
+        So no row moves under the cursor while these come in.
+        """
+        rough = listed
+        if any(row.exact is None for row in listed.rows):
+            rough = without_exact(listed)
+        return [listed.rows[row.neuron] for row in rough.sorted_by(self.order)]
 
     def entitle(self) -> None:
         share = plain(self.session.status().faithfulness, 4)
@@ -257,14 +275,8 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         self._told = (name, pair)
 
         def work() -> Told | None:
-            if self._told != (name, pair):  # the cursor went on
-                return None
-            (tokens,) = self.neurons.promoted([name])
-            try:
-                inputs = self.neurons.inputs(name, pair=pair)
-            except WorkbenchError as error:
-                return Told(tokens, str(error), self.neurons.firings(name))
-            return Told(tokens, inputs, self.neurons.firings(name))
+            gone = self._told != (name, pair)  # the cursor went on
+            return None if gone else told_of(self.neurons, name, pair)
 
         def done(told: Told | None) -> None:
             if told is not None and self._told == (name, pair):
@@ -289,8 +301,7 @@ class NeuronsScreen(PaneSearch, Screen[None]):
             self.notify(one_line(status.message), markup=False, timeout=3)
         if self._listed is not None and self.setting != FULL:
             self._stop()
-            self._listed = with_exact(self._listed, {}, FULL)
-            self._listed = with_exact(self._listed, {}, self.setting)
+            self._listed = without_exact(self._listed)
             self._follow_up(EXACT)
         self.show()
 
@@ -306,7 +317,7 @@ class NeuronsScreen(PaneSearch, Screen[None]):
             return
 
         def go(n: int) -> None:
-            numbers = [row.neuron for row in listed.sorted_by(self.order)[:n]]
+            numbers = [row.neuron for row in self._ranked(listed)[:n]]
             chosen = f"the {n:,} first by {self.order}"
             self._command(lambda: self.neurons.narrow(listed.mlp, numbers, chosen=chosen))
 
@@ -364,7 +375,7 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         self.setting = SETTINGS[(SETTINGS.index(self.setting) + 1) % len(SETTINGS)]
         if self._listed is not None:
             self._stop()
-            self._listed = with_exact(self._listed, {}, self.setting)
+            self._listed = without_exact(self._listed)
             self.show()
             self._follow_up(EXACT)
 

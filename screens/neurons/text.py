@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -11,6 +12,7 @@ from rich.text import Text
 from screens.base.numbers import percent, plain, signed
 from screens.base.prose import heading, prose
 from screens.base.tokens import fit, show_token
+from workbench.errors import WorkbenchError
 from workbench.neurons.results import (
     PROMOTES,
     Firing,
@@ -19,6 +21,9 @@ from workbench.neurons.results import (
     Promoted,
 )
 from workbench.readouts.results import TokenValue
+
+if TYPE_CHECKING:
+    from workbench.session.neurons import SessionNeurons
 
 FEEDS = 8
 """Nodes that feed a neuron, as many as are told."""
@@ -37,6 +42,17 @@ class Told:
     tokens: Promoted
     inputs: NeuronInputs | str
     prompts: Firings
+
+
+def told_of(neurons: SessionNeurons, name: str, pair: int | None) -> Told:
+    """Read a neuron; it computes, for a worker."""
+    (tokens,) = neurons.promoted([name])
+    inputs: NeuronInputs | str
+    try:
+        inputs = neurons.inputs(name, pair=pair)
+    except WorkbenchError as error:
+        inputs = str(error)
+    return Told(tokens, inputs, neurons.firings(name))
 
 
 def describe(told: Told, width: int) -> list[Text]:

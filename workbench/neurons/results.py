@@ -129,6 +129,11 @@ def with_exact(listed: NeuronList, values: dict[int, float], setting: str = "ful
     return replace(listed, rows=tuple(rows), setting=setting)
 
 
+def without_exact(listed: NeuronList) -> NeuronList:
+    """The list with estimates alone."""
+    return replace(listed, rows=tuple(replace(row, exact=None) for row in listed.rows))
+
+
 @dataclass(frozen=True)
 class Promoted:
     """What a neuron's output row does to the vocabulary, by its weights alone.
