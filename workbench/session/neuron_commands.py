@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from workbench.base.text import counted
 from workbench.session.command import Command
 
+Kept = tuple[int, ...] | None
+"""Which neurons are kept; None for all."""
+
+
+def _change(command: Command) -> tuple[str, Kept, Kept]:
+    """The MLP whose neurons the command changed, and which were kept before and after."""
+    return command.change.neurons[0] if command.change.neurons else ("its MLP", None, None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ToggleNeuron(Command):
@@ -16,7 +24,7 @@ class ToggleNeuron(Command):
     neuron: str
 
     def describe(self) -> str:
-        ((mlp, before, after),) = self.change.neurons
+        mlp, before, after = _change(self)
         if after is None:
             return f"Kept {self.neuron}: {mlp} has all of its neurons."
         did = "Kept" if before is not None and len(after) > len(before) else "Dropped"
@@ -39,7 +47,7 @@ class NarrowMlp(Command):
     chosen: str
 
     def describe(self) -> str:
-        ((_, _, after),) = self.change.neurons
+        after = _change(self)[2]
         if after is None:
             return f"{self.mlp} has all of its neurons again."
         by = f" ({self.chosen})" if self.chosen else ""

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.cases.engine_cases import Case, in_float64, random_circuit, some_edges
+from tests.support.cases.engine_cases import (
+    Case,
+    in_float64,
+    random_circuit,
+    some_edges,
+    stand_in,
+)
 from tests.support.cases.family_cases import usual_case
 from tests.support.references.narrowed import NarrowedReference
 from tests.support.references.node import NodeReference
@@ -18,6 +24,8 @@ from workbench.engine.evaluator import Edit, Evaluator
 from workbench.engine.narrowed import all_neurons
 from workbench.engine.neuron_patching import NeuronPatching, neuron_effects
 from workbench.errors import WorkbenchError
+from workbench.experiment.experiment import Evaluation, Experiment
+from workbench.readouts.circuit_runs import CircuitRuns
 
 pytestmark = pytest.mark.dependencies
 
@@ -176,3 +184,64 @@ def test_experts_and_numbers_that_are_too_high_are_refused() -> None:
         Evaluator(c.experiment, circuit)
     with pytest.raises(WorkbenchError, match="no neuron 400"):
         Evaluator(c.experiment, Circuit.full(c.graph)).what_if([Edit(neurons=("m0.n400",))])
+
+
+def constant_neurons(c: Case, name: str, ablation: str, layer: int) -> list[torch.Tensor]:
+    """What stands in for a layer's neurons, [pair, position, neuron] of each group, by hooks."""
+    groups = c.experiment.batch.groups
+    seen = []
+    for group in groups:
+        reference = NodeReference(c.model.hf, group.clean, group.corrupted)
+        x = reference.values[f"m{layer}.neurons"]
+        seen.append(x.reshape(*group.clean.shape, x.shape[-1]))
+    tokens = [group.clean for group in groups]
+    return [
+        stand_in(ablation, own_tokens, own, tokens, seen)
+        for own_tokens, own in zip(tokens, seen, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "gemma2", "opt"])
+@pytest.mark.parametrize("ablation", ["zero", "mean", "positional-mean", "context-mean"])
+def test_neurons_that_are_not_kept_carry_their_own_constants(name: str, ablation: str) -> None:
+    """Of one narrowed MLP in the whole model, by a hook on the last map's input."""
+    c = usual_case(name)
+    experiment = Experiment(c.model, c.experiment.batch, ablation=ablation)
+    kept = [1, 4, 9]
+    circuit = Circuit.full(c.graph)
+    circuit.neurons = {"m1": tuple(kept)}
+    value = Evaluator(experiment, circuit).value().per_pair
+    logits = []
+    for group, constant in zip(
+        c.experiment.batch.groups, constant_neurons(c, name, ablation, 1), strict=True
+    ):
+        reference = NodeReference(c.model.hf, group.clean, group.corrupted)
+
+        def mix(seen: str, x: Any, constant: torch.Tensor = constant) -> Any:
+            if seen != "m1.neurons":
+                return x
+            mixed = constant.reshape(x.shape).to(x.dtype).clone()
+            mixed[..., kept] = x[..., kept]
+            return mixed
+
+        with torch.no_grad():
+            logits.append(reference.run(mix))
+    assert_close(value, c.metric(logits), atol=1e-4)
+    if ablation != "context-mean":  # where every token stands once, and is its own mean
+        assert np.abs(np.subtract(value, experiment.clean.per_pair)).max() > 1e-3
+    (batch,) = neuron_effects(Evaluator(experiment, circuit), 1, [2], "full")
+    assert batch[1].shape == (1, experiment.n_pairs)
+
+
+def test_a_narrowed_circuit_is_read_and_gone_on_with_as_it_is() -> None:
+    c = usual_case("llama")
+    circuit = random_circuit(c.graph, 0.6, seed=3)
+    circuit.neurons = some_neurons(c, 7)
+    value = Evaluator(c.experiment, circuit).value().per_pair
+    runs = CircuitRuns(c.experiment, circuit)
+    finals = [
+        torch.cat([piece.written.final[:, -1] for piece in runs.of(i, slice(0, len(g.indices)))])
+        for i, g in enumerate(c.experiment.batch.groups)
+    ]
+    assert_close(Evaluation(c.experiment, finals).per_pair, value)
+    assert len(Evaluator(c.experiment, circuit).circuit.neurons) == 2
