@@ -199,7 +199,7 @@ def _exact(
     progress: Progress,
 ) -> NeuronList:
     from workbench.engine.evaluator import Evaluator
-    from workbench.neurons.listing import exact_effects
+    from workbench.neurons.listing import exact_effects, with_rest
     from workbench.neurons.results import with_exact
 
     wanted = [row.neuron for row in listed.sorted_by(by)[:top]]
@@ -208,7 +208,7 @@ def _exact(
     for chunk in exact_effects(experiment, listed, wanted, evaluator=evaluator, setting=setting):
         values |= chunk
         progress("Exact effects", len(values) / len(wanted))
-    return with_exact(listed, values, setting)
+    return with_rest(experiment, with_exact(listed, values, setting))
 
 
 def _enough(
@@ -256,6 +256,7 @@ def _report_list(listed: NeuronList, rows: Sequence[Any], as_json: bool) -> None
                 "setting": listed.setting,
                 "direct_of_bias": listed.direct_of_bias,
                 "direct_of_mlp": listed.direct_of_mlp,
+                "exact_of_the_rest": listed.rest,
                 "rows": [dict(zip(table.columns, row, strict=True)) for row in table.rows],
                 "warnings": console.warned(),
             }
@@ -263,6 +264,9 @@ def _report_list(listed: NeuronList, rows: Sequence[Any], as_json: bool) -> None
         return
     output.line(f"{listed.mlp}: {listed.kept:,} of {len(listed.rows):,} neurons kept")
     _table(table.columns, [[_cell(cell) for cell in row] for row in table.rows])
+    if listed.rest is not None:
+        n = sum(row.exact is None for row in listed.rows)
+        output.line(f"All other {n:,} neurons corrupted together: {listed.rest:.{DIGITS}g}")
     output.line(f"estimate: {ESTIMATE}.")
     output.line(f"exact: its effect when it alone is corrupted, {listed.setting}.")
     output.line(f"direct: {DIRECT}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from workbench.circuits.graph import Graph
 from workbench.circuits.names import mlp_name
 from workbench.engine.effect_settings import FULL, check_setting
 from workbench.engine.evaluator import Evaluator
-from workbench.engine.neuron_patching import neuron_effects
+from workbench.engine.neuron_patching import NeuronPatching, neuron_effects
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.neurons.attribution import neuron_values
@@ -132,4 +133,16 @@ def neurons_of(
     values: dict[int, float] = {}
     for chunk in exact_effects(experiment, listed, wanted, evaluator=evaluator, setting=setting):
         values |= chunk
-    return with_exact(listed, values, setting)
+    return with_rest(experiment, with_exact(listed, values, setting))
+
+
+def with_rest(experiment: Experiment, listed: NeuronList) -> NeuronList:
+    """The list with the exact effect of all neurons together that have none by themselves.
+
+    Of other settings than the full model it stays as it is.
+    """
+    others = [row.neuron for row in listed.rows if row.exact is None]
+    if listed.setting != FULL or not others:
+        return listed
+    patching = NeuronPatching(experiment, layer_of(experiment.graph, listed.mlp))
+    return replace(listed, rest=float(_one(patching.effects([others]).T, listed.pair)[0]))

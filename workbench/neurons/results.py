@@ -66,6 +66,8 @@ class NeuronList:
             direct attribution. None as `NeuronRow.direct`.
         direct_of_mlp: that sum, computed from what the MLP writes.
         setting: of the exact effects.
+        rest: in the full model, the exact effect of corrupting all neurons together that have none
+            by themselves; None where it is not computed, or there are none.
     """
 
     mlp: str
@@ -75,6 +77,7 @@ class NeuronList:
     direct_of_bias: float | None
     direct_of_mlp: float | None
     setting: str = "full"
+    rest: float | None = None
 
     def name(self, row: NeuronRow) -> str:
         """A row's neuron by its name."""
@@ -126,12 +129,13 @@ def with_exact(listed: NeuronList, values: dict[int, float], setting: str = "ful
     for row in listed.rows:
         known = row.exact if listed.setting == setting else None
         rows.append(replace(row, exact=values.get(row.neuron, known)))
-    return replace(listed, rows=tuple(rows), setting=setting)
+    return replace(listed, rows=tuple(rows), setting=setting, rest=None)
 
 
 def without_exact(listed: NeuronList) -> NeuronList:
     """The list with estimates alone."""
-    return replace(listed, rows=tuple(replace(row, exact=None) for row in listed.rows))
+    rows = tuple(replace(row, exact=None) for row in listed.rows)
+    return replace(listed, rows=rows, rest=None)
 
 
 @dataclass(frozen=True)

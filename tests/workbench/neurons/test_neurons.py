@@ -16,12 +16,14 @@ from tests.support.references.node import NodeReference
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit
 from workbench.engine.evaluator import Evaluator
+from workbench.engine.neuron_patching import NeuronPatching
+from workbench.engine.patching import node_effects
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.neurons.attribution import logit_reading, neuron_values
 from workbench.neurons.estimates import estimated_effects
 from workbench.neurons.inputs import neuron_inputs
-from workbench.neurons.listing import exact_effects, neuron_list
+from workbench.neurons.listing import exact_effects, neuron_list, neurons_of
 from workbench.neurons.results import with_exact
 from workbench.neurons.sufficient import sufficient
 from workbench.prompts.batch import make_batch
@@ -184,6 +186,14 @@ def test_the_list_of_one_pair_and_of_all() -> None:
     assert [row.neuron for row in every.sorted_by("activation")] == sorted(
         range(len(every.rows)), key=lambda n: (-abs(every.rows[n].difference), n)
     )
+    whole = neurons_of(experiment, "m1", exact=3)
+    (node,) = node_effects(Evaluator(experiment, Circuit.empty(experiment.graph)), ["m1"])
+    layer = NeuronPatching(experiment, 1)
+    chosen = [row.neuron for row in whole.rows if row.exact is not None]
+    others = [row.neuron for row in whole.rows if row.exact is None]
+    assert len(chosen) == 3 and whole.rest == pytest.approx(layer.effects([others]).mean())
+    both = layer.effects([chosen + others]).mean()
+    assert both == pytest.approx(float(node[1][0]), abs=1e-5), "all of them are the MLP"
     table = every.table(every.rows[:2])
     assert table.columns[0] == "neuron" and table.rows[1][0] == "m1.n1"
 
