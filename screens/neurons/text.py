@@ -62,6 +62,12 @@ def describe(told: Told, width: int) -> list[Text]:
     lines = [heading(f"{tokens.name}{kind}")]
     lines += _sides(tokens.promoted, tokens.suppressed, width)
     lines += prose(f"{PROMOTES}.", width, "dim")
+    said = (
+        f"Length {plain(tokens.norm, 2)}; cosines with the vocabulary: variance "
+        f"{plain(tokens.variance, 5)}, skew {plain(tokens.skew, 2)}, "
+        f"kurtosis {plain(tokens.kurtosis, 2)}."
+    )
+    lines += prose(said, width, "dim")
     lines += [Text(), *_inputs(told.inputs, width), Text()]
     lines.append(heading("Where it is largest, and smallest"))
     lines += [_firing(one, width) for one in (*prompts.largest, *prompts.smallest[::-1])]

@@ -287,6 +287,10 @@ def _report_neurons(found: Sequence[tuple[Any, ...]], as_json: bool) -> None:
         output.line(f"{tokens.name}{kind}")
         output.line(f"  promotes    {_tokens(tokens.promoted)}")
         output.line(f"  suppresses  {_tokens(tokens.suppressed)}")
+        output.line(
+            f"  row         length {tokens.norm:.3g}; cosines with the vocabulary: variance "
+            f"{tokens.variance:.3g}, skew {tokens.skew:.3g}, kurtosis {tokens.kurtosis:.3g}"
+        )
         feeds = ", ".join(
             f"{feed.node} {feed.gate:+.3g}" + ("" if feed.up is None else f"/{feed.up:+.3g}")
             for feed in fed.feeds[:8]

@@ -126,6 +126,9 @@ async def test_neurons_are_dropped_narrowed_and_taken_back_with_faithfulness(
         assert screen.rows.rows[0].exact is not None or screen.rows.rows[0].estimate is not None
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, BenchScreen))
+        await settled(pilot)
+        kept = session.neurons.kept("m1")
+        assert kept is not None and f"m1 ⊂{len(kept)}" in screen_text(app)
 
 
 async def test_the_search_finds_neurons_and_goes_to_one(session: Session) -> None:
