@@ -97,11 +97,12 @@ def _inputs(inputs: NeuronInputs | str, width: int) -> list[Text]:
     if isinstance(inputs, str):
         return [heading("What feeds it"), *prose(inputs, width)]
     gated = inputs.up is not None
-    total = f"gate {signed(inputs.gate, 3)}" + (f" · up {signed(inputs.up, 3)}" if gated else "")
-    lines = [heading("What feeds it"), Text(total)]
-    for feed in inputs.feeds[:FEEDS]:
-        more = f"{signed(feed.up, 3):>10}" if gated else ""
-        lines.append(Text(f"{fit(feed.node, 30)}{signed(feed.gate, 3):>10}{more}"))
+    lines = [heading("What feeds it")]
+    lines.append(Text(f"{'':30}{'gate':>10}{'up' if gated else '':>10}", "dim"))
+    rows = [(feed.node, feed.gate, feed.up) for feed in inputs.feeds[:FEEDS]]
+    for name, gate, up in (*rows, ("in all", inputs.gate, inputs.up)):
+        more = f"{signed(up, 3):>10}" if gated else ""
+        lines.append(Text(f"{fit(name, 30)}{signed(gate, 3):>10}{more}"))
     return lines
 
 

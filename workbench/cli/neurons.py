@@ -108,6 +108,9 @@ def neurons(
         model = settings.load_model(progress)
         given = None if circuit is None else read_circuit(circuit, selection, model.graph)
         experiment = prepare(model, settings.task, settings, progress)
+        n_pairs = experiment.batch.n_pairs
+        if pair is not None and pair > n_pairs:
+            raise WorkbenchError(f"There is no pair {pair}; the task has {n_pairs}.")
         index = None if pair is None else pair - 1  # people count from 1, scripts from 0
         if promoting:
             results: Any = _search(model, promoting, top)

@@ -90,7 +90,12 @@ class NeuronList:
 
     def sorted_by(self, order: str) -> tuple[NeuronRow, ...]:
         """The rows by falling size of one of `ORDERS`; equal ones by their number."""
-        return tuple(sorted(self.rows, key=lambda row: (-_size(row, order), row.neuron)))
+
+        def place(row: NeuronRow) -> tuple[bool, float, int]:
+            known, size = _size(row, order)
+            return not known, -size, row.neuron
+
+        return tuple(sorted(self.rows, key=place))
 
     def table(self, rows: Sequence[NeuronRow]) -> Table:
         """All values of some rows."""
@@ -114,13 +119,14 @@ ORDERS: dict[str, str] = {
 """By what a list of neurons is sorted."""
 
 
-def _size(row: NeuronRow, order: str) -> float:
+def _size(row: NeuronRow, order: str) -> tuple[bool, float]:
+    """What is sorted by; a neuron whose effect is not known at all comes after those that are."""
     if order == "direct":
-        return abs(row.direct or 0.0)
-    if order == "activation":
-        return abs(row.difference)
+        return True, abs(row.direct or 0.0)
     value = row.estimate if row.exact is None else row.exact
-    return abs(value) if value is not None else abs(row.difference)
+    if order == "activation" or value is None:
+        return order == "activation", abs(row.difference)
+    return True, abs(value)
 
 
 def with_exact(listed: NeuronList, values: dict[int, float], setting: str = "full") -> NeuronList:

@@ -38,6 +38,8 @@ def test_the_list_is_what_a_script_computes(
         assert told["estimate"] == pytest.approx(row.estimate, abs=1e-6)
     assert (found["neurons"], found["kept"], found["setting"]) == (512, 512, "full")
     assert len(table.read_text(encoding="utf-8").splitlines()) == 4
+    level = run(capsys, *OF, "--node", "m2", "--top", "3", "--metric", "kl", "--json")
+    assert all(row["exact"] is not None and row["estimate"] is None for row in level["rows"])
     text = run(capsys, *OF, "--node", "m2", "--top", "2", "--by", "direct")
     assert "m2: 512 of 512 neurons kept" in text and "LN(W_out[n])" in text
 
@@ -88,6 +90,7 @@ def test_what_suffices_is_written_and_evaluates_so(
         ((*OF, "--node", "m99"), "no node or input 'm99'"),
         ((*OF, "--neuron", "m0.n9999"), "no neuron 9999"),
         ((*OF, "--neuron", "m0"), "is no neuron"),
+        ((*OF, "--node", "m0", "--pair", "9"), "no pair 9"),
         (("pocket", "--promoting", "xyzzy"), "has to be exactly one"),
     ],
 )
