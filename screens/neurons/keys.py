@@ -41,6 +41,11 @@ ACTIONS = scoped("neurons", (
            "Previous prompt", id="previous_prompt"),
     Action("pair(1)", "greater_than_sign", ">", "next prompt", "Look at the next prompt.", NEURONS,
            "Next prompt", id="next_prompt"),
+    Action("position(-1)", "comma", ", .", "position",
+           "Read direct attribution and activation one token further back.", NEURONS,
+           "One token back", id="previous_token"),
+    Action("position(1)", "full_stop", ".", "next token",
+           "Read them one token further on.", NEURONS, "One token on", id="next_token"),
     Action("mean", "0", "0", "mean", "Look at the mean over all prompts.", NEURONS),
     Action("go_in", "enter", "⏎", "go to",
            "Of a neuron that was searched for, show its MLP with the cursor on it.", NEURONS,
@@ -53,5 +58,6 @@ ACTIONS = scoped("neurons", (
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTER = ("leave", "keep_or_drop", "mlp(-1)", "narrow", "suffice", "undo", "sort", "ask",
-          "setting", "run_all", "clear", "pair(-1)", "mean", "redo", "cancel")  # fmt: skip
+          "setting", "run_all", "clear", "pair(-1)", "mean", "position(-1)", "redo",
+          "cancel")  # fmt: skip
 """What the footer offers, the most needed first."""

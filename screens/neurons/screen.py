@@ -25,7 +25,7 @@ from screens.base.worker import Worker, error_sentence
 from screens.neurons.ask import ask_faithfulness, ask_number, ask_tokens
 from screens.neurons.keys import ACTIONS, BY_NAME, FOOTER
 from screens.neurons.neuron_rows import NeuronRows
-from screens.neurons.text import Told, describe, told_of
+from screens.neurons.text import Told, describe, place_words, size_words, told_of
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
@@ -61,6 +61,7 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         mlp: which.
         order: by what they are sorted, one of `ORDERS`.
         setting: of the exact effects.
+        position: at which direct attribution and activation are read, from the prompts' ends.
         pair: which prompt is looked at, from 0; None for the mean over all.
         found: what a search found, in place of the MLP's neurons; None: no search.
     """
@@ -87,11 +88,12 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         self.mlp = node if kind_of(node) == "mlp" else mlp_name(layer)
         self.order = next(iter(ORDERS))
         self.setting = FULL
+        self.position = -1
         self.pair: int | None = None
         self.found: tuple[FoundNeuron, ...] | None = None
         self._listed: NeuronList | None = None
         self._cancel = threading.Event()
-        self._told: tuple[str, int | None] | None = None
+        self._told: tuple[str, int, int | None] | None = None
         self._go_to = ""
         self._doing = ""
         self._workers: tuple[Worker, ...] = ()
@@ -152,10 +154,12 @@ class NeuronsScreen(PaneSearch, Screen[None]):
                 self.show()
                 self._follow_up(EXACT)
 
-        mlp, pair = self.mlp, self.pair
-        self._put(
-            lambda: self.neurons.list(mlp, pair=pair, cancel=cancel), done, cancel, self._loader
-        )
+        mlp, position, pair = self.mlp, self.position, self.pair
+
+        def work() -> NeuronList:
+            return self.neurons.list(mlp, position=position, pair=pair, cancel=cancel)
+
+        self._put(work, done, cancel, self._loader)
 
     def _stop(self) -> None:
         self._cancel.set()
@@ -245,13 +249,9 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         if self.found is not None:
             words.insert(0, f"{count(len(self.found))} found")
         elif self._listed is not None:
-            listed = self._listed
-            kept = f"{count(listed.kept)} of " if listed.kept < len(listed.rows) else ""
-            over = "mean" if self.pair is None else f"prompt {self.pair + 1}"
-            words = [f"{kept}{count(len(listed.rows))} kept" if kept else count(len(listed.rows)),
-                     words[0], f"by {self.order}, {self.setting}", over]  # fmt: skip
-            if not self.session.circuit.writes(self.mlp):
-                words.insert(1, "not in the circuit")
+            listed, within = self._listed, self.session.circuit.writes(self.mlp)
+            words = [*size_words(listed, within), *words]
+            words += [f"by {self.order}, {self.setting}", place_words(listed)]
         if self._doing:
             words.append(self._doing)
         what = "Neurons found" if self.found is not None else f"Neurons of {self.mlp}"
@@ -269,17 +269,17 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         row = self.rows.highlighted
         if row is None:
             return
-        name, pair = self.rows.key(row), self.pair
-        if self._told == (name, pair):
+        wanted = self.rows.key(row), self.position, self.pair
+        if self._told == wanted:
             return
-        self._told = (name, pair)
+        self._told = wanted
 
         def work() -> Told | None:
-            gone = self._told != (name, pair)  # the cursor went on
-            return None if gone else told_of(self.neurons, name, pair)
+            gone = self._told != wanted  # the cursor went on
+            return None if gone else told_of(self.neurons, *wanted)
 
         def done(told: Told | None) -> None:
-            if told is not None and self._told == (name, pair):
+            if told is not None and self._told == wanted:
                 pane = self.search_pane()
                 width = max(20, pane.scrollable_content_region.width - 1)
                 lines = describe(told, width)
@@ -390,6 +390,11 @@ class NeuronsScreen(PaneSearch, Screen[None]):
     def action_pair(self, by: int) -> None:
         n = self.session.task.n_pairs
         self.pair = (0 if by > 0 else n - 1) if self.pair is None else (self.pair + by) % n
+        self._again()
+
+    def action_position(self, by: int) -> None:
+        first = -len(self.session.prompts(self.pair or 0).clean)
+        self.position = max(first, min(-1, self.position + by))
         self._again()
 
     def action_mean(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
-from screens.base.numbers import percent, plain, signed
+from screens.base.numbers import count, percent, plain, signed
 from screens.base.prose import heading, prose
 from screens.base.tokens import fit, show_token
 from workbench.errors import WorkbenchError
@@ -18,6 +18,7 @@ from workbench.neurons.results import (
     Firing,
     Firings,
     NeuronInputs,
+    NeuronList,
     Promoted,
 )
 from workbench.readouts.results import TokenValue
@@ -44,12 +45,25 @@ class Told:
     prompts: Firings
 
 
-def told_of(neurons: SessionNeurons, name: str, pair: int | None) -> Told:
+def size_words(listed: NeuronList, within: bool) -> list[str]:
+    """How many neurons there are and are kept; `within`: a kept edge leaves their MLP."""
+    every = count(len(listed.rows))
+    kept = every if listed.kept == len(listed.rows) else f"{count(listed.kept)} of {every} kept"
+    return [kept] if within else [kept, "not in the circuit"]
+
+
+def place_words(listed: NeuronList) -> str:
+    """Of which prompt, and at which token where that is not the last."""
+    over = "mean" if listed.pair is None else f"prompt {listed.pair + 1}"
+    return over if listed.position == -1 else f"{over} at {listed.position}"
+
+
+def told_of(neurons: SessionNeurons, name: str, position: int, pair: int | None) -> Told:
     """Read a neuron; it computes, for a worker."""
     (tokens,) = neurons.promoted([name])
     inputs: NeuronInputs | str
     try:
-        inputs = neurons.inputs(name, pair=pair)
+        inputs = neurons.inputs(name, position=position, pair=pair)
     except WorkbenchError as error:
         inputs = str(error)
     return Told(tokens, inputs, neurons.firings(name))

@@ -42,7 +42,7 @@ PLACES = {
     "discover": ("D", MOVES + " 1250ab-st"),
     "assessment": ("ev", MOVES + " e"),
     "beside": ("eB", MOVES + " ab-B/n"),
-    "neurons": ("e&", MOVES + "    stuUXm<>0Q1⏎"),
+    "neurons": ("e&", MOVES + "    stuUXm<>,.0Q1⏎"),
     "history": ("eweuH", MOVES + "   BWfsuU?1ab"),
     "name": ("eweHW", "⏎⎋⇥ab .⌫→←W"),
     "jump": ("J", MOVES + "a1m.⌫"),

@@ -166,9 +166,15 @@ async def test_prompts_are_looked_at_one_by_one(session: Session) -> None:
         listed = session.neurons.list("m1", pair=0)
         row = screen.rows.rows[0]
         assert row.estimate == pytest.approx(listed.rows[row.neuron].estimate, abs=1e-6)
-        await pilot.press("0")
+        await pilot.press("comma", "comma", "full_stop")
         await ready(pilot, screen)
-        assert screen.pair is None
+        listed = session.neurons.list("m1", pair=0, position=-2)
+        row = screen.rows.rows[0]
+        assert row.clean == pytest.approx(listed.rows[row.neuron].clean, abs=1e-6)
+        assert "prompt 1 at -2" in title(screen)
+        await pilot.press("full_stop", "full_stop", "0")
+        await ready(pilot, screen)
+        assert screen.pair is None and screen.position == -1
         await pilot.press("question_mark")
         await until(pilot, lambda: app.screen is not screen)
         assert "what enters its last linear map" in screen_text(app)
