@@ -51,6 +51,14 @@ from workbench.assessment.assess import assess as assess
 from workbench.assessment.report.page import write_report as write_report
 from workbench.assessment.results.assessment import Assessment as Assessment
 
+# Neurons.
+from workbench.neurons.firings import neuron_firings as neuron_firings
+from workbench.neurons.inputs import neuron_inputs as neuron_inputs
+from workbench.neurons.listing import neurons_of as neurons_of
+from workbench.neurons.sufficient import sufficient_neurons as sufficient_neurons
+from workbench.neurons.tokens import neuron_tokens as neuron_tokens
+from workbench.neurons.tokens import neurons_promoting as neurons_promoting
+
 # Readouts.
 from workbench.readouts.answer_curve import answer_curve as answer_curve
 from workbench.readouts.attention import attention_pattern as attention_pattern

@@ -20,6 +20,7 @@ MARKS = {"open": "◌", "partly": "◐", "expanded": "●", "dead": "✗", "inpu
 """Marks of nodes, by state."""
 NOT_KEPT = DROPPED
 REPEATED, FOLDED = "↑", "▹"
+NARROWED = "⊂"
 TREE_LEGEND = {
     "◌": "open: kept but not expanded; its inputs still read the clean residual",
     "◐": "partly expanded: some of its q, k and v are still open",
@@ -28,6 +29,7 @@ TREE_LEGEND = {
     "■": "the embeddings",
     "↑": "stands further up already, with what feeds it",
     "▹": "folded: what feeds it is hidden",
+    NARROWED: "an MLP narrowed to so many of its neurons",
     NOTED: "there is a note on it, or on its edge into the node above",
 }
 """Marks in the circuit's tree."""

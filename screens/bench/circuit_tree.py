@@ -8,8 +8,8 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import BindingType
 
-from screens.base.marks import FOLDED, MARKS, NOT_KEPT, NOTED, REPEATED
-from screens.base.numbers import signed
+from screens.base.marks import FOLDED, MARKS, NARROWED, NOT_KEPT, NOTED, REPEATED
+from screens.base.numbers import count, signed
 from screens.base.prose import prose
 from screens.base.reference_marks import node_sign, node_words
 from screens.base.tokens import fit, one_line
@@ -127,6 +127,8 @@ class CircuitTree(LineList[TreeRow]):
         text.append(row.name, style)
         if row.name == self.chosen:
             text.stylize("underline", len(text) - len(row.name))
+        if row.neurons is not None:
+            text.append(f" {NARROWED}{count(row.neurons)}")
         if row.repeated:
             text.append(" " + REPEATED, self.ink("circuit-tree--guide"))
         elif self.key(row) in self.folded:

@@ -72,6 +72,11 @@ class BenchDialogs:
         if edge is not None:
             self._go_to_edge(edge)
 
+    def neurons(self, node: str) -> None:
+        from screens.neurons.screen import NeuronsScreen
+
+        self._screen.app.push_screen(NeuronsScreen(self.session, node), lambda _: self._refresh())
+
     def clusters(self) -> None:
         from screens.clusters.screen import ClustersScreen
 

@@ -60,11 +60,7 @@ class BenchScreen(OneOfSeveral):
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
     AUTO_FOCUS = "#tree"
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - the base class declares it
-        (0, "-narrow"),
-        (100, "-mid"),
-        (140, "-wide"),
-    ]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-mid"), (140, "-wide")]  # noqa: RUF012
     ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [
         *(action.binding() for action in ACTIONS),
@@ -363,6 +359,7 @@ class BenchScreen(OneOfSeveral):
     action_together = by(lambda bench: bench.edits.together)
     action_beside = by(lambda bench: bench.dialogs.beside)
     action_clusters = by(lambda bench: bench.dialogs.clusters)
+    action_neurons = by(lambda bench: lambda: bench.dialogs.neurons(bench.cursor().node))
     action_history = by(lambda bench: bench.dialogs.history)
     action_graph = by(lambda bench: lambda: bench.dialogs.graph(bench.graph_screen()))
     action_heads = by(lambda b: lambda: b.dialogs.heads(b.cursor().node, b.action_reading))

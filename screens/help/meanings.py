@@ -41,7 +41,7 @@ MEANINGS: dict[str, Meaning] = {
     "f": Meaning("f", "Show only some.", ("filter", "focus_paths")),
     "o": Meaning("o", "Write to a file.", ("draw", "export", "report", "wish('export')", "write")),
     "t": Meaning("t", "Type it exactly.",
-                 ("settings", "threshold_exactly", "type_into", "wish('select')")),
+                 ("narrow", "settings", "threshold_exactly", "type_into", "wish('select')")),
     "V": Meaning("V", "The next view.", ("groups", "more", "view")),
     "L": Meaning("L", "Take a circuit from elsewhere.",
                  ("add_file", "answer('other')", "load", "take", "wish('take')")),

@@ -76,6 +76,8 @@ def _told(change: Change) -> str:
         words.append(f"{counted(len(change.opened), 'input')} opened")
     if change.closed:
         words.append(f"{counted(len(change.closed), 'input')} closed")
+    if change.neurons:
+        words.append(f"other neurons of {', '.join(mlp for mlp, _, _ in change.neurons)}")
     if change.groups:
         words.append("other groups")
     if change.notes:

@@ -23,6 +23,7 @@ LONG_SIGNATURES = {
     "workbench/cli/bench.py bench",
     "workbench/cli/clusters.py clusters",
     "workbench/cli/heads.py heads",
+    "workbench/cli/neurons.py neurons",
     "workbench/cli/readout.py readout",
     "workbench/cli/why.py why",
     "workbench/cli/tasks.py tasks",

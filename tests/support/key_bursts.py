@@ -14,6 +14,7 @@ from textual.widgets import Input
 from screens.app import WorkbenchApp
 from screens.base.worker import _threads, owed
 from screens.bench.screen import BenchScreen
+from screens.neurons.screen import NeuronsScreen
 from screens.setup.screen import SetupScreen
 
 GAP = 0.05
@@ -24,7 +25,7 @@ WORDS = {" ": "space", "/": "slash", ".": "full_stop", "[": "left_square_bracket
          "]": "right_square_bracket", "?": "question_mark", "(": "left_parenthesis",
          ")": "right_parenthesis", "-": "minus", "<": "less_than_sign", ">": "greater_than_sign",
          ",": "comma", "=": "equals_sign", "#": "number_sign", "*": "asterisk",
-         "+": "plus", "&": "ampersand", ";": "semicolon"}  # fmt: skip
+         "+": "plus", "&": "ampersand", ";": "semicolon", "%": "percent_sign"}  # fmt: skip
 NAMED = {"⏎": "enter", "⎋": "escape", "⇥": "tab", "⌫": "backspace", "↓": "down", "↑": "up",
          "←": "left", "→": "right", "⇤": "shift+tab", "␎": "ctrl+n", "␙": "ctrl+y", "^": "ctrl+p",
          "@": "ctrl+g"}  # fmt: skip
@@ -57,7 +58,8 @@ async def calm(pilot: Pilot[Any], rest: float = 0.25, seconds: float = 30) -> No
     while looks < LOOKS or time.monotonic() - since < rest:
         assert time.monotonic() < end, "it took too long"
         shown = [s for s in app.screen_stack if isinstance(s, BenchScreen | SetupScreen)]
-        busy = not app.key_queue.idle or owed() or not shown
+        reading = [s for s in app.screen_stack if isinstance(s, NeuronsScreen) and not s.quiet]
+        busy = not app.key_queue.idle or owed() or not shown or reading
         if busy or not all(screen.is_mounted and screen.quiet for screen in shown):
             looks = 0
         else:

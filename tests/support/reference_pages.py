@@ -35,6 +35,7 @@ SCREENS = {
     "The prompt bench": "screens.prompt_bench.keys",
     "Clusters": "screens.clusters.keys",
     "The heads": "screens.heads.keys",
+    "Neurons": "screens.neurons.keys",
     "Results of discoveries": "screens.discovery.keys",
     "The setup": "screens.setup.keys",
     "Lists and dialogs": "screens.widgets.keys",

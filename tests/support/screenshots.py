@@ -22,6 +22,7 @@ from textual.pilot import Pilot
 
 from screens.app import WorkbenchApp
 from screens.bench.screen import BenchScreen
+from screens.neurons.screen import NeuronsScreen
 from tests.support.paths import ROOT
 from tests.support.tiny_sessions import until
 from workbench.experiment.settings import ExperimentSettings
@@ -58,6 +59,8 @@ FOUND = ("D", "slash", *"eap-ig", "enter", "enter", "2", "~EAP est. +eap-ig")
 PICTURES = {
     "bench": Picture(LARGE, (*HEAD, "d", "~drop cost", "3", "l", "~whole run"), IOI, 1600),
     "readouts": Picture(SMALL, (*HEAD, "3", "l", "~whole run"), IOI),
+    "neurons": Picture(LARGE, ("e", "J", *"m28", "enter", "9", "~What feeds", "t",
+                               "enter", "~12 of"), IOI, 1600),
     "tutorial": Picture(SMALL, ("~1/\\d", "p", "right", "escape", "~ ✓ ", "y", "2", "~ ✓ ", "y",
                                 "j", "~ ✓ ", "y", "e", "~ ✓ ", "y", "home", "space", "u",
                                 "~back at")),
@@ -81,8 +84,8 @@ def _seen(app: WorkbenchApp, pattern: str) -> bool:
 
 async def settled(pilot: Pilot[Any], app: WorkbenchApp) -> None:
     """Wait until nothing is computed that a key asked for."""
-    benches = [screen for screen in app.screen_stack if isinstance(screen, BenchScreen)]
-    await until(pilot, lambda: all(bench.quiet for bench in benches), LONGEST)
+    shown = [s for s in app.screen_stack if isinstance(s, BenchScreen | NeuronsScreen)]
+    await until(pilot, lambda: all(screen.quiet for screen in shown), LONGEST)
 
 
 async def take(picture: Picture) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from workbench.base.text import counted, printable
 from workbench.circuits.graph import INPUT, LOGITS, Graph
+from workbench.circuits.kept_neurons import both, either, narrowed_words
 from workbench.errors import WorkbenchError
 
 SHOWN = 5
@@ -43,6 +44,8 @@ class Circuit:
         mask: bool [source, destination], true where the edge is kept.
         open: destinations that are not yet expanded: their input is the clean residual, as if
             everything above them were in. An empty set means that the circuit is closed.
+        neurons: of each MLP that is narrowed the numbers of the neurons that are kept, ascending;
+            its others are corrupted. An MLP that is not named has all of its neurons.
         scores: float32 [source, destination] of whatever found the edges, NaN where unknown; None
             if there are none at all.
         groups: named groups of nodes with a role, in order.
@@ -50,7 +53,7 @@ class Circuit:
         provenance: how it came about (model, task, metric, ablation, seed, versions, commands,
             evaluation).
 
-    Glossary: docs/glossary.md#mask, docs/glossary.md#open-and-closed.
+    Glossary: docs/glossary.md#mask, docs/glossary.md#narrowed, docs/glossary.md#open-and-closed.
     """
 
     graph: Graph
@@ -60,6 +63,7 @@ class Circuit:
     groups: tuple[RoleGroup, ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    neurons: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, graph: Graph) -> Circuit:
@@ -101,6 +105,7 @@ class Circuit:
             scores=None if self.scores is None else self.scores.copy(),
             notes=dict(self.notes),
             provenance=dict(self.provenance),
+            neurons=dict(self.neurons),
         )
 
     def has(self, edge: str) -> bool:
@@ -118,6 +123,10 @@ class Circuit:
     def n_edges(self) -> int:
         """How many edges it keeps."""
         return int(self.mask.sum())
+
+    def writes(self, node: str) -> bool:
+        """Whether a kept edge leaves this node."""
+        return bool(self.mask[self.graph.source_index(node)].any())
 
     def nodes(self) -> list[str]:
         """Nodes that a kept edge leaves or enters, in the graph's order, and the logits."""
@@ -194,22 +203,36 @@ class Circuit:
             )
         return Circuit(self.graph, mask, self.open & other.open)
 
+    def _writing(self) -> set[str]:
+        return {node for node in self.graph.sources if self.writes(node)}
+
     def __or__(self, other: Circuit) -> Circuit:
-        return self._combined(other, self.mask | other.mask)
+        """Edges of either; an MLP is narrowed where both of them narrow it, to either's neurons."""
+        combined = self._combined(other, self.mask | other.mask)
+        writing = self._writing(), other._writing()
+        combined.neurons = either(self.neurons, other.neurons, writing)
+        return combined
 
     def __and__(self, other: Circuit) -> Circuit:
-        return self._combined(other, self.mask & other.mask)
+        """Edges of both; an MLP has the neurons that both of them keep."""
+        combined = self._combined(other, self.mask & other.mask)
+        combined.neurons = both(self.neurons, other.neurons)
+        return combined
 
     def __sub__(self, other: Circuit) -> Circuit:
-        return self._combined(other, self.mask & ~other.mask)
+        """Edges of this one only; its MLPs keep their neurons."""
+        combined = self._combined(other, self.mask & ~other.mask)
+        combined.neurons = dict(self.neurons)
+        return combined
 
     def __eq__(self, other: object) -> bool:
-        """The same edges of the same graph, with the same destinations open."""
+        """The same edges of the same graph, the same destinations open, the same neurons kept."""
         if not isinstance(other, Circuit):
             return NotImplemented
         return (
             self.graph == other.graph
             and self.open == other.open
+            and self.neurons == other.neurons
             and bool(np.array_equal(self.mask, other.mask))
         )
 
@@ -226,6 +249,8 @@ class Circuit:
         )
         n_open = len(self.open_reached())
         state = f"open: {counted(n_open, 'input')} not expanded" if n_open else "closed"
+        if self.neurons:
+            state += f", {narrowed_words(self.neurons)}"
         return "\n".join((f"Circuit of {self._origin()}", f"{size}, {state}", self._summary()))
 
     def _origin(self) -> str:

@@ -12,7 +12,8 @@ Glossary: docs/glossary.md#comparison, docs/glossary.md#undecided.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -90,10 +91,15 @@ class Comparison:
         edges: in the order of `Circuit.edges`.
         nodes: those that a kept edge leaves or enters, and the logits, in the graph's order; a
             node that is in one circuit only is undecided if an undecided edge leaves or enters it.
+        neurons: of each MLP of both whose kept neurons differ, which the circuit and the reference
+            keep; None for all.
     """
 
     edges: Agreement
     nodes: Agreement
+    neurons: Mapping[str, tuple[tuple[int, ...] | None, tuple[int, ...] | None]] = field(
+        default_factory=dict
+    )
 
 
 def compare(circuit: Circuit, reference: Circuit) -> Comparison:
@@ -134,7 +140,12 @@ def compare(circuit: Circuit, reference: Circuit) -> Comparison:
         n_circuit=len(here),
         n_reference=len(there),
     )
-    return Comparison(edges, nodes)
+    narrowed = {
+        mlp: (circuit.neurons.get(mlp), reference.neurons.get(mlp))
+        for mlp in nodes.both
+        if circuit.neurons.get(mlp) != reference.neurons.get(mlp)
+    }
+    return Comparison(edges, nodes, narrowed)
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -1,8 +1,8 @@
 """Names of nodes, of their inputs and of edges: how they are written, and what one says.
 
 They are EAP-IG's: ``input``, ``a9.h1``, ``m10``, ``logits``; ``a9.h1<v>`` for an input of a head;
-``m0->a9.h1<v>`` for an edge. Whether a model has such a node its `Graph` knows. Nothing but
-this file and `workbench.circuits.graph` takes a name apart.
+``m0->a9.h1<v>`` for an edge; ``m10.n421`` for a neuron of an MLP. Whether a model has such a node
+its `Graph` knows. Nothing but this file and `workbench.circuits.graph` takes a name apart.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _NUMBER = r"(0|[1-9][0-9]{0,8})"
 _HEAD = re.compile(rf"(a{_NUMBER}\.h{_NUMBER})(?:<([{''.join(HEAD_INPUTS)}])>)?")
 _MLP = re.compile(rf"m{_NUMBER}")
 _HEADS = re.compile(rf"a{_NUMBER}")
+_NEURON = re.compile(rf"(m{_NUMBER})\.n{_NUMBER}")
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,17 @@ def head_name(layer: int, head: int) -> str:
 def mlp_name(layer: int) -> str:
     """Name of a layer's MLP."""
     return f"m{layer}"
+
+
+def neuron_name(mlp: str, number: int) -> str:
+    """Name of a neuron of an MLP."""
+    return f"{mlp}.n{number}"
+
+
+def parse_neuron(name: str) -> tuple[str, int] | None:
+    """The MLP's name and the number of the neuron that a name says; None if it is no neuron's."""
+    found = _NEURON.fullmatch(name)
+    return None if found is None else (found[1], int(found[3]))
 
 
 def is_edge(name: str) -> bool:

@@ -129,6 +129,7 @@ def tree(
                 role=role_of.get(node),
                 reference=edge_standing.get(edge),
                 node_reference=node_standing.get(node),
+                neurons=len(circuit.neurons[node]) if node in circuit.neurons else None,
             )
         )
         if kept and node not in seen:
@@ -187,6 +188,7 @@ class TreeRow:
         role: the role (or name) of the first group that holds it.
         reference, node_reference: where the edge and the node stand in the comparison with the
             reference; None if there is none.
+        neurons: how many of its neurons an MLP that is narrowed keeps; None for all.
     """
 
     name: str
@@ -200,3 +202,4 @@ class TreeRow:
     role: str | None
     reference: Standing | None = None
     node_reference: Standing | None = None
+    neurons: int | None = None

@@ -96,6 +96,10 @@ def compare(
                 "reference": str(path),
                 "edges": comparison.edges.to_json(),
                 "nodes": comparison.nodes.to_json(),
+                "neurons": {
+                    mlp: {"circuit": mine_kept, "reference": other_kept}
+                    for mlp, (mine_kept, other_kept) in comparison.neurons.items()
+                },
             }
         )
     else:

@@ -27,6 +27,7 @@ from workbench.cli.effects import effects, repair
 from workbench.cli.expand import expand
 from workbench.cli.heads import heads
 from workbench.cli.history import history
+from workbench.cli.neurons import neurons
 from workbench.cli.options import (
     CircuitPath,
     Device,
@@ -190,6 +191,7 @@ app.command()(repair)
 app.command()(patch)
 app.command()(why)
 app.command()(heads)
+app.command()(neurons)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)

@@ -53,6 +53,9 @@ def comparison_as_text(comparison: Comparison) -> None:
         shares = (overlap.recall, overlap.precision, overlap.jaccard)
         words = ("undefined" if share is None else f"{share:.4f}" for share in shares)
         line("            recall {}, precision {}, Jaccard {}".format(*words))
+    for mlp, sides in comparison.neurons.items():
+        told = ("all neurons" if kept is None else f"{len(kept):,} neurons" for kept in sides)
+        line(f"{mlp:<12}{' in the circuit, '.join(told)} in the reference")
     for title, edges in (
         ("missing: in the reference, not in the circuit", comparison.edges.missing),
         ("extra: in the circuit, not in the reference", comparison.edges.extra),

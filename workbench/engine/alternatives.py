@@ -24,7 +24,8 @@ from workbench.circuits.graph import Graph, Stage
 from workbench.engine.baseline import Baseline
 from workbench.engine.deltas import Carry, Deltas
 from workbench.engine.incremental import residuals
-from workbench.engine.model_layers import mlp_rows, run_layers
+from workbench.engine.model_layers import run_layers
+from workbench.engine.narrowed import NeuronChange
 from workbench.engine.node_math import (
     at_positions,
     head_outputs,
@@ -55,7 +56,7 @@ class AlternativeRuns:
         self.recording = base.recording
         self.plan = plan
         self.changes = changes
-        self.reach = Reach(base.graph, base.mask, plan, changes)
+        self.reach = Reach(base.graph, base.mask, plan, changes, base.narrowed.kept)
         self._live = base.live_in(changes)
         self._n = len(changes)
         reached = self.reach.sources.any(axis=1)
@@ -71,9 +72,12 @@ class AlternativeRuns:
         self._behind_norms = _behind_norms(self.graph, recording)
         self._edges: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
         self._override: dict[int, dict[int, bool]] = defaultdict(dict)
+        self._neurons: dict[int, list[tuple[int, int, bool]]] = defaultdict(list)
         for k, change in enumerate(changes):
             for source, column, sign in change.edges:
                 self._edges[column].append((k, source, sign))
+            for layer, neuron, kept in change.neurons:
+                self._neurons[layer].append((k, neuron, kept))
             for column in change.opened:
                 self._override[column][k] = True
             for column in change.closed:
@@ -215,9 +219,11 @@ class AlternativeRuns:
         if not which.size:
             return
         positions = int(self.plan.need[source])
-        layer = self.recording.parts.layers[stage.layer]
         x = self._inputs([column], positions, which)[0][0]
-        out = mlp_rows(layer, x)
+        place = {int(k): j for j, k in enumerate(which)}
+        own = [change for change in self._neurons[stage.layer] if change[0] in place]
+        neurons = [NeuronChange(place[k], n, kept) for k, n, kept in own]
+        out = self.base.narrowed.run(stage.layer, x, neurons)
         dead = self._dead(source, which)
         if dead is not None:
             out[:, dead] = at_positions(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from workbench.circuits.graph import Graph
 from workbench.engine.incremental import residuals
+from workbench.engine.narrowed import NarrowedMlps
 from workbench.engine.node_math import at_positions, head_outputs, recorded_input
 from workbench.engine.post_norm import summed
 from workbench.engine.reach import Alternative
@@ -27,6 +28,7 @@ class Baseline(Protocol):
     recording: Recording
     mask: NDArray[np.bool_]
     is_open: NDArray[np.bool_]
+    narrowed: NarrowedMlps
 
     def unique_inputs(
         self, columns: NDArray[np.int64], positions: int
@@ -62,10 +64,18 @@ class CleanBaseline:
     - L(x); with a circuit's edges it is path patching along the circuit.
     """
 
-    def __init__(self, graph: Graph, recording: Recording, mask: NDArray[np.bool_]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        recording: Recording,
+        mask: NDArray[np.bool_],
+        neurons: Mapping[int, Tensor] | None = None,
+    ) -> None:
+        """`neurons`: through which of an MLP changes spread, by layer; not named: through all."""
         self.graph = graph
         self.recording = recording
         self.mask = mask
+        self.narrowed = NarrowedMlps(recording, neurons, clean=True)
         self.is_open = np.zeros(graph.n_destinations, dtype=bool)
 
     def unique_inputs(

@@ -22,6 +22,7 @@ from torch import Tensor
 from workbench.base.work import Work, finish
 from workbench.engine.continuation_results import CONSTANT, DEFINITION, PATCHED, Continuation
 from workbench.engine.incremental import IncrementalRun
+from workbench.engine.narrowed import by_layer
 from workbench.engine.trial_results import TokenChance
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablated_run import record_ablated
@@ -222,6 +223,7 @@ def _circuit(start: _Start, circuit: Circuit) -> Next:
     is_open = np.array([d in circuit.open for d in graph.destinations], dtype=bool)
     mask = circuit.mask.copy()
     mask[:, is_open] = False
+    neurons = by_layer(parts, graph, circuit.neurons)
     other = start.clean if start.corrupted is None else start.corrupted
     differing = (start.clean != other).nonzero()
     # Where the two are the same text, or nothing is read of the other, any position will do.
@@ -232,7 +234,7 @@ def _circuit(start: _Start, circuit: Circuit) -> Next:
         recording = record(parts, clean, counterpart, first)
         if start.ablation != PATCHING:
             recording = record_ablated(parts, recording, clean, start.means)
-        final = IncrementalRun(graph, recording, mask, is_open).final[0].reshape(-1)
+        final = IncrementalRun(graph, recording, mask, is_open, neurons).final[0].reshape(-1)
         with torch.no_grad():
             return unembed(parts, final)
 

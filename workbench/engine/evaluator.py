@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from workbench.circuits.circuit import Circuit
+from workbench.circuits.kept_neurons import find_neuron
 from workbench.engine.alternatives import AlternativeRuns
 from workbench.engine.baseline import Baseline
 from workbench.engine.budget import (
@@ -26,6 +28,7 @@ from workbench.engine.budget import (
     what_if_bytes,
 )
 from workbench.engine.incremental import IncrementalRun
+from workbench.engine.narrowed import all_neurons, by_layer
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.reach import Alternative, Reach
 from workbench.errors import WorkbenchError
@@ -37,8 +40,9 @@ ONE_CHANGE = "one change of the circuit on"
 
 @dataclass(frozen=True)
 class Edit:
-    """A change of a circuit: destinations opened and closed, then edges toggled.
+    """A change of a circuit: destinations opened and closed, then edges and neurons toggled.
 
+    A neuron of an MLP that is not narrowed is kept, and toggling it narrows the MLP to all others.
     Opening a destination drops the edges into it, for its input is then the clean residual.
 
     Glossary: docs/glossary.md#edit.
@@ -47,6 +51,7 @@ class Edit:
     toggle: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
     close: tuple[str, ...] = ()
+    neurons: tuple[str, ...] = ()
 
 
 class Evaluator:
@@ -69,7 +74,10 @@ class Evaluator:
         self._circuit = circuit.copy()
         mask, is_open = self._arrays(self._circuit)
         self._check_room(mask, is_open)
-        self.sheets = [IncrementalRun(self.graph, r, mask, is_open) for r in experiment.recordings]
+        neurons = self._kept_neurons(circuit)
+        self.sheets = [
+            IncrementalRun(self.graph, r, mask, is_open, neurons) for r in experiment.recordings
+        ]
         self._value: Evaluation | None = None
 
     @property
@@ -93,6 +101,9 @@ class Evaluator:
             needed = cells_bytes(self.experiment, make_plan(self.graph, mask, is_open)) - kept
             check_room_for(self.experiment, needed, "the values of this circuit on", kept=kept)
 
+    def _kept_neurons(self, circuit: Circuit) -> dict[int, Tensor]:
+        return by_layer(self.experiment.parts, self.graph, circuit.neurons)
+
     def value(self) -> Evaluation:
         """What the circuit scores, everything outside it corrupted."""
         if self._value is None:
@@ -110,16 +121,17 @@ class Evaluator:
     def become(self, circuit: Circuit) -> Evaluation:
         """Replace the circuit by another one; only what differs is computed."""
         mask, is_open = self._arrays(circuit)
-        old = self._arrays(self._circuit)
+        old, kept_before = self._arrays(self._circuit), self._kept_neurons(self._circuit)
+        neurons = self._kept_neurons(circuit)
         self._check_room(mask, is_open, kept=self.memory())
         done: list[IncrementalRun] = []
         try:
             for sheet in self.sheets:
                 done.append(sheet)
-                sheet.update(mask, is_open)
+                sheet.update(mask, is_open, neurons=neurons)
         except BaseException:
             for sheet in done[:-1]:
-                sheet.update(*old)
+                sheet.update(*old, neurons=kept_before)
             raise
         self._circuit = circuit
         self._value = None
@@ -139,6 +151,11 @@ class Evaluator:
                     "expand it before choosing its edges."
                 )
             circuit.mask[s, d] ^= True
+        for name in edit.neurons:
+            mlp, number = find_neuron(self.graph, name)
+            layer = self.graph.parse_node(mlp).layer
+            kept = circuit.neurons.get(mlp, all_neurons(self.experiment.parts, layer))
+            circuit.neurons = {**circuit.neurons, mlp: tuple(sorted({*kept} ^ {number}))}
         return circuit
 
     def what_if(self, edits: Sequence[Edit]) -> NDArray[np.float64]:
@@ -165,7 +182,15 @@ class Evaluator:
                     f"{self.graph.destinations[d]} is open; expand it before choosing its edges."
                 )
             edges.append((s, d, -1 if mask[s, d] else 1))
-        return Alternative(tuple(edges), opened, closed)
+        neurons = []
+        for name in edit.neurons:
+            mlp, number = find_neuron(self.graph, name)
+            kept = self._circuit.neurons.get(mlp)
+            layer = self.graph.parse_node(mlp).layer
+            if number not in all_neurons(self.experiment.parts, layer):
+                by_layer(self.experiment.parts, self.graph, {mlp: (number,)})  # says so
+            neurons.append((layer, number, kept is not None and number not in kept))
+        return Alternative(tuple(edges), opened, closed, tuple(neurons))
 
     def evaluate(
         self, changes: Sequence[Alternative]
@@ -201,7 +226,7 @@ class Evaluator:
         self, bases: Sequence[Baseline], plan: Plan, changes: Sequence[Alternative]
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
         """Metric of alternatives of any base (one per group), in batches that fit the memory."""
-        order = sorted(range(len(changes)), key=lambda k: -max(changes[k].columns(), default=0))
+        order = sorted(range(len(changes)), key=lambda k: -self._deepest(changes[k]))
         batches = list(self._batches(bases, plan, changes, order))
         for batch in batches:
             chosen = [changes[k] for k in batch]
@@ -210,6 +235,9 @@ class Evaluator:
                 with torch.no_grad():
                     values.append(metric.of_residual(AlternativeRuns(base, plan, chosen).final()))
             yield np.array(batch), self.experiment.in_order(values).T
+
+    def _deepest(self, change: Alternative) -> int:
+        return max(change.columns() | change.mlps(self.graph), default=0)
 
     def _batches(
         self,
@@ -221,7 +249,7 @@ class Evaluator:
         """Runs of alternatives in this order, each as long as memory allows."""
         if not changes:
             return
-        reach = Reach(self.graph, bases[0].mask, plan, changes)
+        reach = Reach(self.graph, bases[0].mask, plan, changes, bases[0].narrowed.kept)
         row = row_bytes(self.experiment)
         room = what_if_bytes(self.experiment.parts.device.type) // row
         batch: list[int] = []

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from workbench.circuits.graph import Graph, Stage
 from workbench.engine.deltas import Carry
+from workbench.engine.narrowed import NarrowedMlps
 from workbench.engine.node_math import (
     at_positions,
     head_outputs,
@@ -52,9 +53,12 @@ class IncrementalRun:
         recording: Recording,
         mask: NDArray[np.bool_],
         is_open: NDArray[np.bool_],
+        neurons: Mapping[int, Tensor] | None = None,
     ) -> None:
+        """`neurons`: by layer which are kept of an MLP that is narrowed, bool [neuron]."""
         self.graph = graph
         self.recording = recording
+        self.narrowed = NarrowedMlps(recording, neurons)
         self.mask = np.zeros_like(mask)
         self.is_open = np.zeros_like(is_open)
         self.final = recording.corrupted.final[:, -1]
@@ -87,6 +91,7 @@ class IncrementalRun:
         mask: NDArray[np.bool_],
         is_open: NDArray[np.bool_],
         demand: Mapping[int, int] | None = None,
+        neurons: Mapping[int, Tensor] | None = None,
     ) -> None:
         """Bring every needed cell up to a new circuit.
 
@@ -94,18 +99,23 @@ class IncrementalRun:
             mask, is_open: the new circuit.
             demand: source -> positions; sources to be computed although the metric does not need
                 them.
+            neurons: which are kept of the MLPs that are narrowed; None: the same as before.
         """
         edited = (mask != self.mask).any(axis=0) | (is_open != self.is_open)
         plan = make_plan(self.graph, mask, is_open, demand)
-        before = self.mask, self.is_open
+        before, kept_before = (self.mask, self.is_open), self.narrowed.kept
         self.mask, self.is_open = mask.copy(), is_open.copy()
+        if neurons is not None:
+            for layer in self.narrowed.differing(neurons):
+                edited[self.graph.mlp_destination(layer)] = True
+            self.narrowed.kept = dict(neurons)
         try:
             with torch.no_grad():
                 self._recompute(plan, edited)
         except BaseException:
             # Some cells may already be of the new circuit. Forget them all rather than mix two
             # circuits.
-            self.mask, self.is_open = before
+            (self.mask, self.is_open), self.narrowed.kept = before, kept_before
             self._positions[1:] = Positions.NONE
             self._heads_in.clear()
             raise
@@ -246,12 +256,11 @@ class IncrementalRun:
         if not self._outdated(source, plan, dirty, changed):
             return
         positions, recording = int(plan.need[source]), self.recording
-        if self.is_open[stage.columns.start]:
+        if self.is_open[stage.columns.start] and stage.layer not in self.narrowed.kept:
             out = at_positions(recording.clean.layers[stage.layer].mlp_out, positions)[:, None]
         else:
-            layer = recording.parts.layers[stage.layer]
             x = self.inputs(np.array([stage.columns.start]), positions, carry)[0]
-            out = layer.run_mlp(x[:, 0])[:, None]
+            out = self.narrowed.run(stage.layer, x)
         corrupted = at_positions(recording.corrupted.layers[stage.layer].mlp_out, positions)[
             :, None
         ]
@@ -342,6 +351,7 @@ class IncrementalRun:
         yield from self.deltas.tensors()
         yield from self._heads_in.values()
         yield from self._z.values()
+        yield from self.narrowed.tensors()
 
 
 def residuals(

@@ -29,7 +29,10 @@ def run_layers(recording: Recording, x: Tensor, first: int, *, from_mlp: bool = 
         if not (from_mlp and index == first):
             prefix_k, prefix_v = recording.prefix(index)
             prefix = None if prefix_k is None or prefix_v is None else (prefix_k, prefix_v)
-            z = run_heads(layer, x, recording.rotary[index], prefix)[3]
+            # What the last layer writes before the last position nobody reads.
+            z = run_heads(layer, x, recording.rotary[index], prefix, last=index == last)[3]
+            x = x[:, :, -z.shape[3] :]
+            mlp_in = mlp_in[:, :, -z.shape[3] :]
             x = x + layer.after_attention(write_heads(layer, z))
             if not parts.parallel:
                 mlp_in = x

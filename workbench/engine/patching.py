@@ -21,6 +21,7 @@ from workbench.circuits.names import edge_ends
 from workbench.engine.baseline import CleanBaseline
 from workbench.engine.effect_settings import FULL, WITHIN, check_setting
 from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.narrowed import by_layer
 from workbench.engine.node_patching import corrupted_finals
 from workbench.engine.plan import make_plan
 from workbench.engine.reach import Alternative
@@ -56,16 +57,18 @@ def edge_effects(
     if setting == WITHIN:
         yield from _within(evaluator, edges, cancel)
         return
+    neurons = {}
     if setting == FULL:
         mask = all_edges(graph)
     else:
+        neurons = by_layer(evaluator.experiment.parts, graph, evaluator.circuit.neurons)
         mask = evaluator.circuit.mask.copy()
         for name in evaluator.circuit.open:
             mask[:, graph.destination_index(name)] = False
     plan = make_plan(graph, mask, np.zeros(graph.n_destinations, dtype=bool))
-    bases = [CleanBaseline(graph, r, mask) for r in evaluator.experiment.recordings]
+    bases = [CleanBaseline(graph, r, mask, neurons) for r in evaluator.experiment.recordings]
     clean = evaluator.experiment.clean.metric
-    batches = _Batches(len(edges), cancel)
+    batches = Batches(len(edges), cancel)
     for start, stop in batches:
         changes = [Alternative(((s, d, -1),)) for s, d in pairs[start:stop]]
         effects = np.empty(len(changes))
@@ -81,7 +84,7 @@ def _within(
     """m(C without e) - m(C with e), whichever of the two the circuit is now."""
     circuit = evaluator.circuit
     here = evaluator.value().metric
-    batches = _Batches(len(edges), cancel)
+    batches = Batches(len(edges), cancel)
     for start, stop in batches:
         names = list(edges[start:stop])
         effects = np.empty(len(names))
@@ -141,7 +144,7 @@ def node_effects(
     if LOGITS in nodes:
         raise WorkbenchError("The logits write nothing that could be patched; choose another node.")
     sources = [graph.source_index(name) for name in nodes]
-    batches = _Batches(len(nodes), cancel)
+    batches = Batches(len(nodes), cancel)
     for start, stop in batches:
         values = []
         for recording, metric in zip(experiment.recordings, experiment.metrics, strict=True):
@@ -179,7 +182,7 @@ def effects_into(
     bases = [CleanBaseline(graph, r, mask) for r in evaluator.experiment.recordings]
     clean = evaluator.experiment.clean.metric
     sources = [graph.source_index(name) for name in nodes]
-    batches = _Batches(len(nodes), cancel)
+    batches = Batches(len(nodes), cancel)
     for start, stop in batches:
         changes = [
             Alternative(tuple((s, d, -1) for d in columns if s < graph.n_parents(d)))
@@ -192,7 +195,7 @@ def effects_into(
         yield list(nodes[start:stop]), effects
 
 
-class _Batches:
+class Batches:
     """Ranges that cover n items, each taking about `_BATCH_SECONDS`, going by the last one.
 
     What the caller does between two batches does not count: call `done` when a batch is computed.
@@ -212,6 +215,7 @@ class _Batches:
             start = stop
 
     def done(self) -> None:
+        """A batch is computed: the next one is as long as that one was quick."""
         took = max(time.perf_counter() - self._began, 1e-4)
         # At most fourfold at a time: the next edges may reach further than these did.
         self._size = max(1, int(self._size * min(4.0, max(0.25, _BATCH_SECONDS / took))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,15 +20,21 @@ class Alternative:
         edges: (source, destination, sign): sign +1 adds what the source adds in this alternative,
             -1 takes it.
         opened, closed: destinations that become open, or closed and empty before `edges` are added.
+        neurons: (layer, neuron, kept): neurons of MLPs that are dropped, or kept beside the others.
     """
 
     edges: tuple[tuple[int, int, int], ...]
     opened: tuple[int, ...] = ()
     closed: tuple[int, ...] = ()
+    neurons: tuple[tuple[int, int, bool], ...] = ()
 
     def columns(self) -> set[int]:
         """The destinations that it edits, opens or closes."""
         return {d for _, d, _ in self.edges} | set(self.opened) | set(self.closed)
+
+    def mlps(self, graph: Graph) -> set[int]:
+        """The destinations of the MLPs of which it drops or keeps neurons."""
+        return {graph.mlp_destination(layer) for layer, _, _ in self.neurons}
 
 
 class Reach:
@@ -46,16 +52,26 @@ class Reach:
     """
 
     def __init__(
-        self, graph: Graph, mask: NDArray[np.bool_], plan: Plan, changes: Sequence[Alternative]
+        self,
+        graph: Graph,
+        mask: NDArray[np.bool_],
+        plan: Plan,
+        changes: Sequence[Alternative],
+        narrowed: Iterable[int] = (),
     ) -> None:
+        """`narrowed`: the layers whose MLPs are; the ordinary layers begin after them."""
         self.stages = graph.stages
-        self.tail = _full_tail(graph, self.stages, mask, changes)
+        last = max((graph.mlp_destination(layer) for layer in narrowed), default=-1)
+        self.tail = _full_tail(graph, self.stages, mask, changes, last)
         n = len(changes)
         self.sources = np.zeros((graph.n_sources, n), dtype=bool)
         self.destinations = np.zeros((graph.n_destinations, n), dtype=bool)
         for k, change in enumerate(changes):
             for column in change.columns():
                 self.destinations[column, k] = plan.need_in[column] > Positions.NONE
+            for layer, _, _ in change.neurons:
+                needed = plan.need[graph.mlp_source(layer)] > Positions.NONE
+                self.destinations[graph.mlp_destination(layer), k] = needed
         wanted = plan.need > Positions.NONE
         for stage in self.stages[: self.tail + 1]:
             touched = self.destinations[stage.columns]
@@ -77,8 +93,10 @@ def _full_tail(
     all_stages: Sequence[Stage],
     mask: NDArray[np.bool_],
     changes: Sequence[Alternative],
+    last_changed: int,
 ) -> int:
-    last_changed = max((c for change in changes for c in change.columns()), default=-1)
+    edited = (c for change in changes for c in change.columns() | change.mlps(graph))
+    last_changed = max((last_changed, *edited))
     tail = len(all_stages)
     for i in range(len(all_stages) - 1, -1, -1):
         stage = all_stages[i]

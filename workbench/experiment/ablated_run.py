@@ -16,6 +16,7 @@ from torch import Tensor
 
 from workbench.experiment.means import Means
 from workbench.transformer.forward import embed, run_heads, write_heads
+from workbench.transformer.neurons import hidden_values
 from workbench.transformer.parts import ModelParts
 from workbench.transformer.recording import LayerRecord, Recording, Run
 
@@ -52,4 +53,12 @@ def record_ablated(
             heads = (q[:, :, 0], k[:, :, 0], v[:, :, 0], z)
             kept = None if layer.post_attention is None else attn_sum
             layers.append(LayerRecord(attn_in, *heads, mlp_in, mlp_out, kept))
-    return Recording(parts, whole, whole, Run(written, layers, residual), 0, rotary, True)
+    instead = Run(written, layers, residual)
+
+    def neurons(layer: int, pairs: slice) -> Tensor:
+        if means is not None:
+            return means.neurons_of(layer, tokens[pairs])
+        own = hidden_values(parts.layers[layer], whole.layers[layer].mlp_in[pairs])
+        return torch.zeros_like(own)
+
+    return Recording(parts, whole, whole, instead, 0, rotary, True, neurons)

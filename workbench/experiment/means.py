@@ -16,6 +16,7 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import ABLATIONS
+from workbench.transformer.neurons import hidden_values
 from workbench.transformer.parts import ModelParts
 from workbench.transformer.recording import Run, record_clean
 
@@ -67,6 +68,9 @@ class Means:
         self._counts: Tensor | None = None
         # Of the embedding, then of each layer's heads (one after the other) and MLP.
         self._sums: list[Tensor] = []
+        # Which prompts, for the neurons, whose means are taken when they are first asked for.
+        self._prompts: list[Tensor] = []
+        self._neurons: dict[int, Tensor] = {}
         self.missing = 0
 
     def over(self, prompts: Iterable[tuple[Tensor, Run]], tokens: Iterable[Tensor]) -> Means:
@@ -76,7 +80,8 @@ class Means:
             prompts: tokens [pair, position] and their clean run, all positions.
             tokens: the same tokens, all of them, known beforehand.
         """
-        for rows in tokens:
+        self._prompts = list(tokens)
+        for rows in self._prompts:
             for keys in self._keys(rows):
                 for key in keys:
                     self._places.setdefault(key, len(self._places))
@@ -107,6 +112,52 @@ class Means:
             WorkbenchError: the means are by position, and there were no prompts of this length.
         """
         assert self._counts is not None
+        cells, dtype = self._cells(tokens), self._parts.dtype
+        counts = self._counts[cells][:, None]
+        values = [(total[cells] / counts).to(dtype).view(*tokens.shape, -1) for total in self._sums]
+        n_heads = self._parts.n_heads
+        layers = [
+            (heads.unflatten(-1, (n_heads, -1)).permute(2, 0, 1, 3), mlp)
+            for heads, mlp in zip(values[1::2], values[2::2], strict=True)
+        ]
+        return values[0], layers
+
+    def neurons_of(self, layer: int, tokens: Tensor) -> Tensor:
+        """What stands in for the neurons of a layer's MLP, [pair, position, neuron].
+
+        Their own means over the same cells: the data is run once more for each layer that is asked
+        for.
+
+        Raises:
+            WorkbenchError: as `of`, or the MLP has no neurons of its own.
+        """
+        assert self._counts is not None
+        if layer not in self._neurons:
+            self._neurons[layer] = self._neuron_sums(layer)
+        missing = self.missing
+        cells = self._cells(tokens)
+        self.missing = missing  # told once already, of the outputs
+        means = self._neurons[layer][cells] / self._counts[cells][:, None]
+        return means.to(self._parts.dtype).view(*tokens.shape, -1)
+
+    def _neuron_sums(self, layer: int) -> Tensor:
+        """Sums [cell, neuron] over all prompts."""
+        assert self._counts is not None
+        total: Tensor | None = None
+        for tokens in self._prompts:
+            with torch.no_grad():
+                mlp_in = record_clean(self._parts, tokens).layers[layer].mlp_in
+                values = hidden_values(self._parts.layers[layer], mlp_in).flatten(0, 1).float()
+            if total is None:
+                total = values.new_zeros(len(self._places), values.shape[1])
+            for keys in self._keys(tokens):
+                cells = torch.tensor([self._places[key] for key in keys], device=values.device)
+                total.index_add_(0, cells, values)
+        assert total is not None
+        return total
+
+    def _cells(self, tokens: Tensor) -> Tensor:
+        assert self._counts is not None
         found = []
         for fine, *coarser in zip(*self._keys(tokens), strict=True):
             key: Key = fine
@@ -120,15 +171,7 @@ class Means:
                     "others, or use --ablation mean."
                 )
             found.append(self._places[key])
-        cells = torch.tensor(found, device=self._counts.device)
-        counts, dtype = self._counts[cells][:, None], self._parts.dtype
-        values = [(total[cells] / counts).to(dtype).view(*tokens.shape, -1) for total in self._sums]
-        n_heads = self._parts.n_heads
-        layers = [
-            (heads.unflatten(-1, (n_heads, -1)).permute(2, 0, 1, 3), mlp)
-            for heads, mlp in zip(values[1::2], values[2::2], strict=True)
-        ]
-        return values[0], layers
+        return torch.tensor(found, device=self._counts.device)
 
 
 def _rows(run: Run) -> list[Tensor]:

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
     from workbench.circuits.graph import Graph
 
+NEURONS_LOST = (
+    "This format does not say which neurons of an MLP are kept: an MLP of the circuit has all of "
+    "them there, so that the circuit scores differently."
+)
+
 
 class NeedsGraph(WorkbenchError):
     """A file that does not say of which model it is, read where none is at hand."""
@@ -49,6 +54,7 @@ class Format:
             `write` gives bytes.
         needs_graph: its files do not say of which model they are: `read` takes the graph too.
         suffixes: further ones that its files have.
+        neurons: its files say which neurons of an MLP are kept.
     """
 
     name: str
@@ -63,6 +69,7 @@ class Format:
     is_binary: bool = False
     needs_graph: bool = False
     suffixes: tuple[str, ...] = ()
+    neurons: bool = False
 
     def recognises(self, content: Any) -> bool:
         """Whether a file of this content is of the format."""
@@ -89,10 +96,11 @@ class Format:
 
     def lost(self, circuit: Circuit) -> tuple[str, ...]:
         """A sentence on each thing of a circuit that the format cannot hold."""
+        narrowed = (NEURONS_LOST,) if circuit.neurons and not self.neurons else ()
         if self.losses is None:
-            return ()
+            return narrowed
         function: Callable[[Circuit], tuple[str, ...]] = resolve(self.losses)
-        return tuple(function(circuit))
+        return *function(circuit), *narrowed
 
 
 BUILT_IN = (
@@ -102,6 +110,7 @@ BUILT_IN = (
         matches="workbench.formats.circuit_json:matches",
         read="workbench.formats.circuit_json:read",
         write="workbench.formats.circuit_json:to_text",
+        neurons=True,
     ),
     Format(
         "eap-ig",

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from workbench.base.read_json import Document
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.edge_arrays import edge_indices, edge_names, graph_of_shape, real_edges
+from workbench.circuits.kept_neurons import checked
 from workbench.circuits.names import is_edge
 from workbench.errors import WorkbenchError
 from workbench.formats.circuit_schema import FORMAT, PROVENANCE, VERSION, CircuitFile
@@ -67,6 +68,9 @@ def from_json(value: dict[str, Any], *, strict: bool = True) -> Circuit:
     circuit.open = frozenset(file.open)
     circuit.groups = tuple(RoleGroup(g.name, g.role, tuple(g.nodes)) for g in file.groups)
     circuit.notes = dict(file.notes)
+    if file.neurons and file.version == 1:
+        raise WorkbenchError("It is of version 1, which knows no neurons: its version is 2.")
+    circuit.neurons = checked(graph, file.neurons)
     # From the parsed JSON and not from the models, whose defaults the file did not state.
     circuit.provenance = {key: value[key] for key in PROVENANCE if key in value}
     circuit.provenance |= _untagged(value.get("other", {}))
@@ -109,7 +113,7 @@ def _fields(circuit: Circuit) -> dict[str, Any]:
     fields = {key: _plain(provenance[key], _null) for key in PROVENANCE if key in provenance}
     fields |= {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if circuit.neurons else 1,
         "graph": {
             "n_layers": graph.n_layers,
             "n_heads": graph.n_heads,
@@ -125,6 +129,7 @@ def _fields(circuit: Circuit) -> dict[str, Any]:
             {"name": g.name, "role": g.role, "nodes": list(g.nodes)} for g in circuit.groups
         ],
         "notes": dict(sorted(circuit.notes.items())),
+        "neurons": {mlp: list(kept) for mlp, kept in checked(graph, circuit.neurons).items()},
         "other": {k: _plain(v, _tag) for k, v in provenance.items() if k not in PROVENANCE},
     }
     if circuit.scores is not None:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue
 
 FORMAT = "circuit-workbench"
-VERSION = 1
+VERSION = 2
+"""The newest that is read. A file is written as the oldest version that can hold it."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Score = Finite | Literal["Infinity", "-Infinity"] | None
@@ -82,7 +83,7 @@ class CircuitFile(Strict):
     model_config = ConfigDict(title="Circuit Workbench circuit")
 
     format: Literal["circuit-workbench"]
-    version: Literal[1]
+    version: Literal[1, 2]
     model: str | Described | None = None
     graph: GraphShape
     task: str | Described | None = None
@@ -104,6 +105,10 @@ class CircuitFile(Strict):
     commands: Items[JsonValue] = Field(default=[], description="the steps that led here, in order")
     edges: dict[str, Score] = Field(
         description="the kept edges with their scores, null where there is none"
+    )
+    neurons: dict[str, Items[int]] = Field(
+        default={},
+        description="of each MLP that is narrowed the numbers of its kept neurons (version 2)",
     )
     dropped: dict[str, Score] = Field(default={}, description="scores of edges that are not kept")
     other: dict[str, JsonValue] = Field(

@@ -16,6 +16,7 @@ from workbench.readouts.results import Place, TokenValue
 from workbench.readouts.runs import RUN_WORDS, RUNS
 from workbench.readouts.target import Target
 from workbench.transformer.frozen_norm import FrozenNorm
+from workbench.transformer.neurons import hidden_values
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
@@ -120,6 +121,24 @@ class Activations:
         assert summed is not None, layer
         norm = FrozenNorm.of(module)
         return norm, norm.scale(summed[self.rows, at])
+
+    def mlp_input(self, layer: int) -> Tensor:
+        """The residual [pair, d_model] that a layer's MLP reads; of no circuit."""
+        run, at = self._run()
+        return run.layers[layer].mlp_in[self.rows, at]
+
+    def neurons(self, layer: int) -> Tensor:
+        """What enters the last linear map of a layer's MLP, [pair, neuron]; of no circuit.
+
+        Raises:
+            WorkbenchError: the MLP has no neurons of its own.
+        """
+        constant = self.recording.constant_neurons
+        run, at = self._run()
+        if run is self.recording.corrupted and constant is not None:
+            return constant(layer, slice(0, self.recording.n_pairs))[self.rows, at]
+        residual = self.mlp_input(layer)
+        return hidden_values(self.parts.layers[layer], residual[:, None])[:, 0]
 
     def heads(self, layer: int) -> Tensor:
         """Values before W_O of all heads of a layer, [head, pair, d_head]."""

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from workbench.engine.budget import what_if_bytes
 from workbench.engine.incremental import IncrementalRun
+from workbench.engine.narrowed import by_layer
 from workbench.engine.plan import Positions
 from workbench.errors import WorkbenchError
 from workbench.transformer.recording import LayerRecord, Recording, Run, of_pairs
@@ -92,6 +93,7 @@ class CircuitRuns:
         self._is_open = np.array([d in circuit.open for d in self._graph.destinations], dtype=bool)
         self._mask = circuit.mask.copy()
         self._mask[:, self._is_open] = False
+        self._neurons = by_layer(experiment.parts, self._graph, circuit.neurons)
         self._kept: tuple[tuple[int, slice], list[CircuitRun]] | None = None
 
     def of(self, group: int, pairs: slice) -> list[CircuitRun]:
@@ -107,18 +109,19 @@ class CircuitRuns:
         at_once = max(1, room // (one * recording.parts.dtype.itemsize))
         for first in range(pairs.start, pairs.stop, at_once):
             some = slice(first, min(first + at_once, pairs.stop))
-            yield _run(self._graph, of_pairs(recording, some), some, self._mask, self._is_open)
+            sheet = IncrementalRun(
+                self._graph,
+                of_pairs(recording, some),
+                self._mask,
+                self._is_open,
+                self._neurons,
+            )
+            yield _run(sheet, some)
 
 
 @torch.no_grad()
-def _run(
-    graph: Graph,
-    recording: Recording,
-    pairs: slice,
-    mask: NDArray[np.bool_],
-    is_open: NDArray[np.bool_],
-) -> CircuitRun:
-    sheet = IncrementalRun(graph, recording, mask, is_open)
+def _run(sheet: IncrementalRun, pairs: slice) -> CircuitRun:
+    graph, recording, mask, is_open = sheet.graph, sheet.recording, sheet.mask, sheet.is_open
     sheet.update(mask, is_open, dict.fromkeys(range(graph.n_sources), Positions.ALL))
     logits = graph.logits_destination
     kept = mask[:, logits]

@@ -8,12 +8,15 @@ happened.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from workbench.base.text import counted
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.circuits.kept_neurons import checked, of_spans, spans
 from workbench.session.command import KINDS, NO_CHANGE, Command
 from workbench.session.command import into as _into
+from workbench.session.neuron_commands import NarrowMlp, ToggleNeuron
 from workbench.session.pair_commands import AddPairs, ChangePair, PutAside, RemovePairs
 from workbench.session.reference import Reference, shown
 from workbench.session.rule_commands import ExpandAll, Prune
@@ -26,9 +29,11 @@ __all__ = [
     "ChangePair",
     "Command",
     "ExpandAll",
+    "NarrowMlp",
     "Prune",
     "PutAside",
     "RemovePairs",
+    "ToggleNeuron",
 ]
 
 
@@ -261,12 +266,24 @@ class SetReference(Command):
 
     This and `RemoveReference` only say what is shown beside the circuit: they have no change and
     are no steps of undo.
+
+    Attributes:
+        neurons: those kept of each MLP that is narrowed, such as "m0: 3, 17-20".
     """
 
     kind = "reference"
     path: str
     edges: tuple[str, ...]
     open: tuple[str, ...]
+    neurons: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, path: Path, circuit: Circuit) -> SetReference:
+        """The command to compare with this circuit of a file."""
+        opened = tuple(d for d in circuit.graph.destinations if d in circuit.open)
+        neurons = tuple(f"{mlp}: {spans(kept)}" for mlp, kept in circuit.neurons.items())
+        edges = tuple(circuit.edges())
+        return cls(path=str(path), edges=edges, open=opened, neurons=neurons)
 
     def reference(self, graph: Graph) -> Reference:
         """Raises WorkbenchError for a name that is not one of the graph's."""
@@ -274,6 +291,8 @@ class SetReference(Command):
         for destination in self.open:
             graph.destination_index(destination)
         circuit.open = frozenset(self.open)
+        kept = (item.partition(": ") for item in self.neurons)
+        circuit.neurons = checked(graph, {mlp: of_spans(text) for mlp, _, text in kept})
         return Reference(self.path, circuit)
 
     def describe(self) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.kept_neurons import Neurons
 from workbench.session.pair_set import PairSet
 from workbench.session.state import DroppedNodes, State
 from workbench.session.state_tree import Node
@@ -35,6 +36,7 @@ class Packed:
     dropped_nodes: DroppedNodes
     pairs: PairSet
     metric: str
+    neurons: Neurons
 
     @classmethod
     def of(cls, state: State) -> Packed:
@@ -49,6 +51,7 @@ class Packed:
             dict(state.dropped_nodes),
             state.pairs,
             state.metric,
+            dict(circuit.neurons),
         )
 
     def unpacked(self, like: State) -> State:
@@ -59,6 +62,7 @@ class Packed:
         circuit = Circuit(
             like.circuit.graph, mask, self.open, groups=self.groups, notes=dict(self.notes)
         )
+        circuit.neurons = dict(self.neurons)
         return replace(
             like,
             circuit=circuit,

@@ -30,6 +30,7 @@ from workbench.session.journal import Journal
 from workbench.session.known_effects import Matrix
 from workbench.session.log import LogEntry
 from workbench.session.metric_choice import MetricChoice
+from workbench.session.neurons import SessionNeurons
 from workbench.session.open import Opened
 from workbench.session.pair_runs import PairRuns
 from workbench.session.place import PlaceFile
@@ -72,6 +73,7 @@ class Session(SessionHistory, Titled):
         pruner: drops the weakest of all kept edges.
         pairs: the pairs of prompts that it looks at, and trying others.
         metric: what it measures by.
+        neurons: what the neurons of MLPs do, and which of them the circuit keeps.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
         exported: the files written since it was opened.
 
@@ -115,20 +117,16 @@ class Session(SessionHistory, Titled):
             carry_out=self._carry_out,
             exported=self.exported.append,
         )
-        self.clusterer = PromptClusterer(
-            self._engine,
-            self._lock,
-            opened.settings.seed,
-            carry_out=self._carry_out,
-            exported=self.exported.append,
-        )
+        how: dict[str, Any] = {"carry_out": self._carry_out, "exported": self.exported.append}
+        self.clusterer = PromptClusterer(self._engine, self._lock, opened.settings.seed, **how)
         parts = (self._engine, self._lock, self._effects, lambda: self._seen)
         self.expander = Expander(*parts, apply=self._apply)
         self.pruner = Pruner(*parts, shown=self._shown_result, carry_out=self._carry_out)
-        how: dict[str, Any] = {"carry_out": self._carry_out, "exported": self.exported.append}
         self.pairs = PromptPairs(self._lock, lambda: self._seen, opened.settings, **how)
         of_metric = (self._sets, opened.task.metric, lambda: self._seen)
         self.metric = MetricChoice(*of_metric, carry_out=self._carry_out)
+        of_neurons = (self._engine, self._lock, lambda: self._seen)
+        self.neurons = SessionNeurons(*of_neurons, carry_out=self._carry_out)
 
     @property
     def is_open(self) -> bool:
@@ -293,11 +291,8 @@ class Session(SessionHistory, Titled):
         """
         from workbench.formats.chosen import load_chosen
 
-        circuit = load_chosen(path, self.graph)
-        opened = tuple(d for d in self.graph.destinations if d in circuit.open)
-        edges = tuple(circuit.edges())
+        command = kinds.SetReference.of(path, load_chosen(path, self.graph))
         with self._lock.foreground():
-            command = kinds.SetReference(path=str(path), edges=edges, open=opened)
             return self._perform(command, perf_counter())
 
     def remove_reference(self) -> Status:

@@ -16,6 +16,7 @@ from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.names import edge_ends
+from workbench.engine.effect_settings import FULL
 from workbench.session.known_effects import DROP, Matrix
 from workbench.session.scores import Scores
 from workbench.session.scratch import Scratch
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from workbench.experiment.experiment import Evaluation, Experiment
     from workbench.model_report.footprint import Footprint
     from workbench.models.model import Model
+    from workbench.neurons.results import NeuronList
     from workbench.prompts.batch import Batch
 
 
@@ -125,6 +127,18 @@ class SessionEngine:
             for names, values in chunks:
                 # Rounded as they are kept, so that all who show one show the same.
                 yield names, [float(np.float32(value)) for value in values]
+
+    def neuron_effects(
+        self, circuit: Circuit, listed: NeuronList, neurons: list[int], setting: str, cancel: Any
+    ) -> Generator[dict[int, float], None, None]:
+        """Exact effects of neurons of an MLP, in chunks."""
+        from workbench.neurons.listing import exact_effects
+
+        with failures_as_sentences():
+            how: dict[str, Any] = {"setting": setting, "cancel": cancel}
+            if setting != FULL:
+                how["evaluator"] = self._at(circuit)
+            yield from exact_effects(self.experiment, listed, neurons, **how)
 
     def score(self, circuit: Circuit, experiment: Experiment | None = None) -> Scores:
         """What a circuit scores beside the session's own, at which the engine stays.

@@ -55,6 +55,9 @@ def snippet(settings: ExperimentSettings, task: Task, metric: str, circuit: Circ
         lines += _task(task)
     lines += ["circuit = Circuit.from_edges(model.graph, " + _words(circuit.edges()) + ")"]
     lines += _open(circuit)
+    if circuit.neurons:
+        kept = ", ".join(f"{mlp!r}: {numbers!r}" for mlp, numbers in circuit.neurons.items())
+        lines += [f"circuit.neurons = {{{kept}}}"]
     if circuit.groups:
         lines += ["circuit.groups = ("]
         lines += [f"    RoleGroup({g.name!r}, {g.role!r}, {g.nodes!r})," for g in circuit.groups]

@@ -15,6 +15,7 @@ import numpy as np
 from workbench.base.json_values import string, strings
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
+from workbench.circuits.kept_neurons import checked, of_spans, spans
 from workbench.circuits.names import edge_ends
 from workbench.errors import WorkbenchError
 from workbench.session.pair_set import PairsChange, PairSet
@@ -116,6 +117,7 @@ class Change:
         dropped_nodes: (node, before, after) of each entry that differs; None for no entry.
         pairs: of the set of pairs; None if it is the same.
         metric: before and after, None if it is the same.
+        neurons: (MLP, before, after) of each MLP whose kept neurons differ; None for all of them.
 
     Glossary: docs/glossary.md#change.
     """
@@ -130,6 +132,7 @@ class Change:
     dropped_nodes: tuple[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None], ...] = ()
     pairs: PairsChange | None = None
     metric: tuple[str, str] | None = None
+    neurons: tuple[tuple[str, tuple[int, ...] | None, tuple[int, ...] | None], ...] = ()
 
     @classmethod
     def between(cls, before: State, after: State) -> Change:
@@ -153,6 +156,7 @@ class Change:
             dropped_nodes=_differences(before.dropped_nodes, after.dropped_nodes),
             pairs=PairsChange.between(before.pairs, after.pairs),
             metric=None if before.metric == after.metric else (before.metric, after.metric),
+            neurons=_differences(old.neurons, new.neurons),
         )
 
     def __bool__(self) -> bool:
@@ -160,8 +164,8 @@ class Change:
 
     @property
     def edits_circuit(self) -> bool:
-        """It changes edges or what is open, and so the metric."""
-        return bool(self.added or self.removed or self.opened or self.closed)
+        """It changes edges, neurons or what is open, and so the metric."""
+        return bool(self.added or self.removed or self.opened or self.closed or self.neurons)
 
     @property
     def edits_value(self) -> bool:
@@ -183,6 +187,7 @@ class Change:
             ),
             pairs=self.pairs and self.pairs.inverse(),
             metric=self.metric and (self.metric[1], self.metric[0]),
+            neurons=tuple((mlp, after, before) for mlp, before, after in self.neurons),
         )
 
     def apply(self, state: State) -> State:
@@ -217,6 +222,10 @@ class Change:
             raise WorkbenchError("An edge would be kept that enters an open destination.")
         if self.groups is not None:
             circuit.groups = self.groups[1]
+        if any(circuit.neurons.get(mlp) != before for mlp, before, _ in self.neurons):
+            raise WorkbenchError("Other neurons are kept than were then.")
+        circuit.neurons = _updated(circuit.neurons, self.neurons)
+        checked(graph, circuit.neurons)
         _update(circuit.notes, self.notes)
         _update(dropped, self.dropped_nodes)
 
@@ -237,6 +246,10 @@ class Change:
             ],
             "pairs": self.pairs and self.pairs.to_json(),
             "metric": self.metric and list(self.metric),
+            "neurons": [
+                [mlp, _maybe(spans, before), _maybe(spans, after)]
+                for mlp, before, after in self.neurons
+            ],
         }
         return {name: value for name, value in everything.items() if value}
 
@@ -266,6 +279,10 @@ class Change:
                 ),
                 pairs=pairs and PairsChange.from_json(pairs),
                 metric=metric and (string(metric[0]), string(metric[1])),
+                neurons=tuple(
+                    (string(m), _maybe(of_spans, b), _maybe(of_spans, a))
+                    for m, b, a in value.get("neurons", ())
+                ),
             )
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
             raise WorkbenchError(f"This is not the record of a change: {error}.") from None
@@ -320,6 +337,14 @@ def _differences(
 ) -> tuple[tuple[str, T | None, T | None], ...]:
     names = [*before, *(name for name in after if name not in before)]
     return tuple((n, before.get(n), after.get(n)) for n in names if before.get(n) != after.get(n))
+
+
+def _updated(
+    before: Mapping[str, T], items: Iterable[tuple[str, T | None, T | None]]
+) -> dict[str, T]:
+    after = dict(before)
+    _update(after, items)
+    return after
 
 
 def _update(target: dict[str, T], items: Iterable[tuple[str, T | None, T | None]]) -> None:

@@ -42,6 +42,8 @@ def run_heads(
     x: Tensor,
     rotary: Rotation | None,
     prefix: tuple[Tensor, Tensor] | None,
+    *,
+    last: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """All heads of a layer on one residual: the ordinary attention of the model.
 
@@ -49,17 +51,20 @@ def run_heads(
         x: [pair, alternative, position, d_model], before the norm.
         rotary: the layer's rotation of these positions.
         prefix: keys and values [kv_head, pair, prefix, d_head] of the positions before.
+        last: the last position alone asks; q and z are of it.
 
     Returns:
         q [head, ...], k and v [kv_head, ...], z [head, pair, alternative, position, d_head].
     """
     attention = layer.attention
     normed = layer.norm1(x)
+    asking, own = normed, rotary
+    if last:
+        asking = normed[..., -1:, :]
+        own = None if rotary is None else (rotary[0][-1:], rotary[1][-1:])
     q, k, v = (
-        finish_projection(
-            attention, which, project_shared(attention, which, normed, None), None, rotary
-        )
-        for which in (Q, K, V)
+        finish_projection(attention, which, project_shared(attention, which, x, None), None, turn)
+        for which, x, turn in ((Q, asking, own), (K, normed, rotary), (V, normed, rotary))
     )
     prefix_k, prefix_v = (None, None) if prefix is None else prefix
     if k.shape[0] == q.shape[0]:

@@ -113,6 +113,8 @@ class Recording:
         rotary: each layer's rotation of the positions from `start` on, or None.
         constants: `corrupted` is no run of the model, but what constants in place of all outputs
             make: a node that nothing clean reaches writes its constant, whatever it would compute.
+        constant_neurons: with constants, those of a layer's neurons for some of the pairs, [pair,
+            position, neuron].
 
     Glossary: docs/glossary.md#lean, docs/glossary.md#position, docs/glossary.md#prefix,
     docs/glossary.md#recording.
@@ -125,6 +127,7 @@ class Recording:
     start: int
     rotary: tuple[Rotation | None, ...]
     constants: bool = False
+    constant_neurons: Callable[[int, slice], Tensor] | None = None
 
     @property
     def n_pairs(self) -> int:
@@ -259,8 +262,17 @@ def of_pairs(recording: Recording, pairs: slice) -> Recording:
     """The recording of some of its pairs; views, no copies."""
     if pairs == slice(0, recording.n_pairs):
         return recording
+    of_all = recording.constant_neurons
+
+    def neurons(layer: int, some: slice) -> Tensor:
+        assert of_all is not None
+        first, last, _ = pairs.indices(recording.n_pairs)
+        inner = some.indices(last - first)
+        return of_all(layer, slice(first + inner[0], first + inner[1]))
+
     return replace(
         recording,
+        constant_neurons=None if of_all is None else neurons,
         whole=_run_of_pairs(recording.whole, pairs),
         clean=_run_of_pairs(recording.clean, pairs),
         corrupted=_run_of_pairs(recording.corrupted, pairs),

@@ -114,7 +114,7 @@ def test_the_schema_refuses_what_we_refuse() -> None:
     value = json.loads(OURS.read_text())
     VALIDATOR.validate(value)
     changes: tuple[dict[str, Any], ...] = (
-        {"version": 2},
+        {"version": 3},
         {"edges": {"m1->logits": "0.1"}},
         {"egdes": {}},
         {"graph": {"n_layers": 0, "n_heads": 2}},

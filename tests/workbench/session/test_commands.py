@@ -53,6 +53,8 @@ def states(draw: st.DrawFn) -> State:
     groups = st.builds(RoleGroup, TEXT, TEXT, st.lists(node, max_size=3).map(tuple))
     circuit.groups = tuple(draw(st.lists(groups, max_size=2)))
     circuit.notes = draw(st.dictionaries(node, TEXT, max_size=2))
+    numbers = st.sets(st.integers(0, 40)).map(lambda found: tuple(sorted(found)))
+    circuit.neurons = draw(st.dictionaries(st.sampled_from(["m0", "m1"]), numbers))
     threshold = draw(st.floats(0, 1e3))
     edge_lists = st.lists(st.sampled_from(EDGES), max_size=3).map(tuple)
     return State(circuit, threshold, draw(st.dictionaries(node, edge_lists, max_size=2)))
@@ -117,6 +119,9 @@ def test_applying_alters_nothing_in_place() -> None:
         Change(opened=("m0",)),
         Change(added=("m1->m0",)),
         Change(opened=("m9",)),
+        Change(neurons=(("m0", (1, 2), None),)),
+        Change(neurons=(("a0.h1", None, (1,)),)),
+        Change(neurons=(("m0", None, (-1,)),)),
     ],
 )
 def test_a_change_that_does_not_fit_is_refused(change: Change) -> None:
@@ -167,6 +172,16 @@ def test_a_command_survives_json_and_describes_itself(command: Command) -> None:
         ({"command": "toggle-node", "node": "m0", "change": {"added": "m0"}}, "list of texts"),
         ({"command": "toggle-node", "node": "m0", "change": {"stolen": []}}, "'stolen'"),
         ({"command": "toggle-node", "node": "m0", "change": 7}, "change"),
+        ({"command": "narrow", "mlp": "m0", "chosen": "", "change": {"neurons": [1]}}, "change"),
+        (
+            {
+                "command": "narrow",
+                "mlp": "m0",
+                "chosen": "",
+                "change": {"neurons": [["m0", None, "3-1"]]},
+            },
+            "no neurons",
+        ),
         ({"command": "group", "name": "a", "role": "b", "nodes": "m0"}, "list of texts"),
     ],
 )

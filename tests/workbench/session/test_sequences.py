@@ -29,9 +29,10 @@ from workbench.session.start import resume_session
 GRAPH = Graph(2, 4)
 ACTIONS = ("expand", "keep_above", "drop_all", "keep_all", "reopen", "toggle", "toggle_node")
 OTHERS = ("undo", "redo", "clear", "threshold", "group", "note", "load", "go_to", "name_state")
+NEURONS = ("narrow", "widen", "toggle_neuron")
 PAIRS = ("aside", "back", "only", "copy", "swap", "remove")
 action = st.tuples(
-    st.sampled_from(ACTIONS + OTHERS + PAIRS),
+    st.sampled_from(ACTIONS + OTHERS + NEURONS + PAIRS),
     st.sampled_from(GRAPH.nodes),
     st.sampled_from(["qkv", "q", "k", "v", "qv"]),
     st.sampled_from(list(GRAPH.edges())),
@@ -45,6 +46,9 @@ def act(session: Session, step: tuple[str, str, str, str, float], folder: Path) 
     calls: dict[str, Callable[[], object]] = {
         "toggle": lambda: session.toggle(edge),
         "toggle_node": lambda: session.toggle_node(node),
+        "narrow": lambda: session.neurons.narrow(node, range(pair + 1)),
+        "widen": lambda: session.neurons.widen(node),
+        "toggle_neuron": lambda: session.neurons.toggle(f"{node}.n{pair}"),
         "undo": session.undo,
         "redo": session.redo,
         "clear": session.clear,
