@@ -44,7 +44,7 @@ PLACES = {
     "assessment": ("ev", MOVES + " e"),
     "heads": ("e8", MOVES + "  s;fAcm01>."),
     "beside": ("eB", MOVES + " ab-B/n"),
-    "neurons": ("e&", MOVES + "    stuUXm<>,.0Q1⏎"),
+    "neurons": ("e9", MOVES + "    stuUXm<>,.0Q1⏎"),
     "history": ("eweuH", MOVES + "   BWfsuU?1ab"),
     "name": ("eweHW", "⏎⎋⇥ab .⌫→←W"),
     "jump": ("J", MOVES + "a1m.⌫"),
