@@ -26,6 +26,13 @@ MOVES = scoped("readouts", (
     Action("ask", "Q", "Q", "Ask about a token",
            "Let the readouts answer for any token, and against any other, in place of the answers.",
            READING),
+    Action("through", "tilde", "~", "Through the Jacobian lens",
+           "Read what a residual or an output becomes by the last layer, on average, and back.",
+           READING),
+    Action("colour", "percent_sign", "%", "Colour by",
+           "Colour the lens map by the probability or the rank of the token asked about.", READING),
+    Action("lens_file", "at", "@", "Another Jacobian lens",
+           "Read through the Jacobian lens of a file.", READING),
     Action("scroll('down')", "down,j", "↓ j", "Scroll down", "Scroll down.", READING),
     Action("scroll('up')", "up,k", "↑ k", "Scroll up", "Scroll up.", READING),
     Action("scroll('page_down')", "pagedown,ctrl+f", "PgDn ^f", "Page down", "Scroll a page down.",
@@ -49,6 +56,13 @@ circuit less the model. **Q** asks about any token in place of the task's answer
 - **Answer curve**: the same lens over all the task's answers.
 - **Attention**: which tokens a head looks at from each token.
 - **Residual lens**: what the model would say if it stopped after each layer.
+- **Jacobian lens**: what its output comes to say by the last layer, on average over a text. **~**
+  turns the other lenses to it; **@** takes the lens of a file.
+- **Lens map**: the residual lens at all positions, coloured (**%**) by a token's probability
+  or rank.
+- **Token ranks**: after which layer the answers, or any token (**Q**), come to the top.
+- **Beside the circuit**: its lens in the model and in the circuit.
+- **Curves by answer**: the answer curve for each set of answers, such as each start year.
 
 ✓ marks answers, ✗ wrong answers. A position counts from the end: −1 is the last token, where the
 task is judged.

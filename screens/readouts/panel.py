@@ -26,6 +26,7 @@ from screens.readouts.copies import readout_copies
 from screens.readouts.curve_plot import has_scale, plot_curve
 from screens.readouts.head import Reading, draw_head, token_at
 from screens.readouts.keys import HELP, MOVES
+from screens.readouts.lens_choice import LensChoice
 from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
 from screens.readouts.result import draw_result
 from screens.readouts.text import curve_heading, index, lines, quiet
@@ -58,7 +59,7 @@ REMEMBERED = 256
 """Results kept, so that going back and forth is instant."""
 
 
-class Readouts(PaneSearch, Widget, can_focus=True):
+class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
     """The readouts of one component; `show` says of which."""
 
     ALLOW_SELECT = False
@@ -197,6 +198,8 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             self.target if view.asks else None,
             self.session.status().revision if "circuit" in run else None,
             self.session.pairs_digest,
+            self.through,
+            self.colour,
         )
 
     def _want(self) -> None:
@@ -314,7 +317,9 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             place = f"{index(self.position)}{token_at(self)}"
         run = self.run if self.run in self.view.runs else None
         asked = "answers" if self.target is None else self.target.words
-        reading = Reading(place, self.pair, n_pairs, run, asked if self.view.asks else None)
+        asked_of = asked if self.view.asks else None
+        carried = self.through is not None and not self.view.needs_lens
+        reading = Reading(place, self.pair, n_pairs, run, asked_of, carried, self.colour)
         pending, width = self.has_class("-waiting"), max(20, self.size.width)
         head = draw_head(self._views, self._view, reading, pending, width)
         put_content(self.query_one("#readout-head", Static), head)
@@ -340,6 +345,9 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             self._plot.display = plotted
         if other_kind:
             self._body.scroll_home(animate=False)
+        if other_kind and isinstance(result, Grid) and result.texts:
+            # The last position is where the task is judged.
+            self.call_after_refresh(self._body.scroll_to, x=10_000, animate=False)
 
     def _answers(self, pair: int) -> tuple[Sequence[str], Sequence[str]]:
         """The answers and wrong answers of a prompt."""
@@ -394,20 +402,6 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             self.run = runs[(at + by) % len(runs)]
             self._want()
 
-    def action_ask(self) -> None:
-        """Ask which tokens the readouts are to answer for."""
-        from screens.readouts.ask_tokens import ask_tokens
-
-        session = self.session
-
-        def answered(target: Target | None, texts: tuple[str, str]) -> None:
-            if session is self.session:
-                self.target, self._asked = target, texts
-                self._want()
-
-        if session is not None:
-            ask_tokens(self.app, session, self._asked, self.pair, answered)
-
     def action_mean(self) -> None:
         self.go_to_pair(None)
 
@@ -439,7 +433,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             getattr(self, f"action_{action}")(int(argument))
         elif action == "run":
             self.action_run(1)
-        elif action in ("ask", "mean"):
+        elif action in ("ask", "mean", "through", "colour"):
             getattr(self, f"action_{action}")()
         elif action == "query":
             self.action_position(int(argument) - self.position)

@@ -40,6 +40,8 @@ class ReadoutRequest:
         target: what is asked about in place of the task's answers.
         revision: of the circuit, where it is read.
         pairs: by what the set of pairs is known.
+        through: from where the Jacobian lens is that is read through; None: none.
+        by: what colours are of; None where there is no choice.
     """
 
     view: str
@@ -50,6 +52,8 @@ class ReadoutRequest:
     target: Target | None = None
     revision: int | None = None
     pairs: str = ""
+    through: str | None = None
+    by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,10 @@ def _compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:
     of["position"] = position
     if wish.target is not None:
         of["target"] = wish.target
+    if wish.through is not None:
+        of["through"] = True
+    if wish.by is not None:
+        of["by"] = wish.by
     if wish.view == "attribution":
         return readouts.attribution(**of)
     if wish.view == "residual":
@@ -107,4 +115,4 @@ def _compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:
         return readouts.curve(node, **of)
     if wish.view == "lens":
         return readouts.lens(node, k=TOKENS, **of)
-    return readouts.read(wish.view, node, **of)
+    return readouts.result(wish.view, node, **of)

@@ -25,6 +25,7 @@ from workbench.cli.discover import discover
 from workbench.cli.draw import draw
 from workbench.cli.expand import expand
 from workbench.cli.history import history
+from workbench.cli.lens import app as lens
 from workbench.cli.options import (
     CircuitPath,
     Device,
@@ -187,6 +188,7 @@ app.command()(history)
 app.command()(draw)
 app.command()(bench)
 app.command()(report)
+app.add_typer(lens, name="lens")
 app.add_typer(pocket, name="pocket")
 app.add_typer(config_app, name="config")
 

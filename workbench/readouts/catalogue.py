@@ -37,6 +37,9 @@ class Readout:
         in_turns: it takes `turn`, a context for each of its pieces, so that others go between.
         runs: those of `runs.RUNS` that it reads.
         asks: it takes `target`.
+        through: it takes `through`, a Jacobian lens that it reads through.
+        needs_lens: it reads through one always: without `through`, the one beside the model.
+        by: what it can be coloured by, of which it takes one as `by`.
     """
 
     name: str
@@ -48,10 +51,14 @@ class Readout:
     in_turns: bool = False
     runs: tuple[str, ...] = ("clean", "corrupted")
     asks: bool = False
+    through: bool = False
+    needs_lens: bool = False
+    by: tuple[str, ...] = ()
 
 
 _HERE = "workbench.readouts"
 _ALL = tuple(RUNS)
+_SINGLE = tuple(name for name, runs in RUNS.items() if len(runs) == 1)
 
 BUILT_IN = (
     Readout(
@@ -61,6 +68,7 @@ BUILT_IN = (
         "The tokens whose logit a node's output raises and lowers most.",
         runs=_ALL,
         asks=True,
+        through=True,
     ),
     Readout(
         "attribution",
@@ -75,9 +83,10 @@ BUILT_IN = (
         "curve",
         ("Answer curve", "Curve", "Curve"),
         f"{_HERE}.answer_curve:answer_curve",
-        "The lens of a node over all the task's answers.",
+        "The lens of a node over all the task's answers, and the run's own probabilities there.",
         runs=_ALL,
         asks=True,
+        through=True,
     ),
     Readout(
         "attention",
@@ -96,6 +105,58 @@ BUILT_IN = (
         in_turns=True,
         runs=_ALL,
         asks=True,
+        through=True,
+    ),
+    Readout(
+        "jacobian",
+        ("Jacobian lens", "Jacobian", "Jac"),
+        f"{_HERE}.jacobian_lens:jacobian_lens",
+        "The tokens that a node's output comes to raise and lower by the last layer, on average.",
+        runs=_ALL,
+        asks=True,
+        through=True,
+        needs_lens=True,
+    ),
+    Readout(
+        "map",
+        ("Lens map", "Map", "Map"),
+        f"{_HERE}.lens_map:lens_map",
+        "What the model would say after each layer at each position, in one map.",
+        by_node=False,
+        by_position=False,
+        in_turns=True,
+        runs=_ALL,
+        asks=True,
+        through=True,
+        by=("probability", "rank"),
+    ),
+    Readout(
+        "ranks",
+        ("Token ranks", "Ranks", "Ranks"),
+        f"{_HERE}.token_ranks:token_ranks",
+        "How far up the answers, or any token, stand after each layer.",
+        by_node=False,
+        in_turns=True,
+        runs=_SINGLE,
+        asks=True,
+        through=True,
+    ),
+    Readout(
+        "beside",
+        ("Beside the circuit", "Beside", "Both"),
+        f"{_HERE}.beside_circuit:beside_circuit",
+        "The lens of a node in the circuit beside its lens in the model.",
+        runs=("circuit",),
+        asks=True,
+        through=True,
+    ),
+    Readout(
+        "by-answer",
+        ("Curves by answer", "By answer", "Sets"),
+        f"{_HERE}.curve_by_answer:curve_by_answer",
+        "The lens of a node over all answers, prompts with the same answers (or start year) apart.",
+        runs=_ALL,
+        through=True,
     ),
 )
 
@@ -131,7 +192,8 @@ def read_out(
         pair: a pair's number, or None for the mean over all pairs.
         run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`, if the readout reads it.
         more: what this readout takes besides, such as `k` of a lens; `target`, what is asked about
-            in place of the task's answers, see `find_target`.
+            in place of the task's answers, see `find_target`; `through`, a Jacobian lens, its file,
+            or "own" for the one beside the model's weights.
 
     Returns:
         One of the values of `readouts.results` for a built-in readout, of `readouts.shapes` for
@@ -157,6 +219,19 @@ def read_out(
         more.pop("target", None)
     elif not entry.asks:
         raise WorkbenchError(f"The readout {entry.name} is of no token: leave out the target.")
+    if more.get("through") is None and not entry.needs_lens:
+        more.pop("through", None)
+    elif not entry.through:
+        raise WorkbenchError(f"The readout {entry.name} reads through no Jacobian lens.")
+    else:
+        from workbench.readouts.jacobian.own import lens_of
+
+        more["through"] = lens_of(experiment.model, more.get("through"))
+    if more.get("by") is None:
+        more.pop("by", None)
+    elif more["by"] not in entry.by:
+        kinds = " or ".join(entry.by) or "nothing"
+        raise WorkbenchError(f"The readout {entry.name} is coloured by {kinds}: leave that out.")
     if entry.by_position:
         more = {"position": position, **more}
     return resolve(entry.compute)(experiment, *where, pair=pair, run=run, **more)
