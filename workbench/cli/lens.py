@@ -35,7 +35,10 @@ def fit(
     skip: Annotated[
         int, typer.Option(min=0, help="First tokens of each prompt that do not count.")
     ] = 16,
-    length: Annotated[int, typer.Option(min=2, help="Tokens of each prompt at most.")] = 128,
+    length: Annotated[
+        int | None,
+        typer.Option(min=2, help="Tokens of each prompt at most. [default: 128, or all positions]"),
+    ] = None,
     device: Device = None,
     dtype: Dtype = None,
     revision: Revision = None,

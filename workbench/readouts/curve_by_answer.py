@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,7 +89,7 @@ def curve_by_answer(
         f"Lens of {node} at {position} by answers, {read} prompts{shown}",
         tuple(names),
         tuple(label for label, _ in labels),
-        np.array(torch.stack(rows).cpu()),
+        torch.stack(rows).cpu().numpy(),
         unit="logit",
         definition=(
             "A row is the mean over the prompts with the same answers; it is named by the label "

@@ -84,7 +84,7 @@ def fit_lens(
     joined: bool = False,
     prompts: int | None = None,
     skip: int = SKIP,
-    length: int = LENGTH,
+    length: int | None = None,
     progress: Callable[[str, float], None] | None = None,
     cancel: Stop | None = None,
 ) -> Fitted:
@@ -95,7 +95,8 @@ def fit_lens(
         joined: the texts are one, which is cut into prompts of `length` tokens.
         prompts: how many to read at most; None: all.
         skip: how many positions at the beginning of each prompt do not count.
-        length: how many tokens of a prompt are read at most.
+        length: how many tokens of a prompt are read at most; None: LENGTH, or as many as the model
+            has positions.
         progress: told what is done, and the fraction.
         cancel: stops it when set; what is done is kept in the part file.
 
@@ -105,6 +106,12 @@ def fit_lens(
         Cancelled: it was stopped before a prompt was done.
     """
     check_lens_target(path)
+    if length is None:
+        length = min(LENGTH, model.positions or LENGTH)
+    elif model.positions is not None and length > model.positions:
+        raise WorkbenchError(
+            f"{model.name} has {model.positions} positions: fit with --length {model.positions}."
+        )
     if skip < 0 or length < skip + 2:
         raise WorkbenchError(
             f"Prompts of {length} tokens of which {skip} are skipped leave nothing to fit: the "
@@ -119,10 +126,6 @@ def fit_lens(
             f"{skip} needs {skip + 2}; skip fewer (--skip), or join the lines (--join)."
         )
     too_short = sum(len(prompt) < skip + 2 for prompt in ids)
-    if model.positions is not None and length > model.positions:
-        raise WorkbenchError(
-            f"{model.name} has {model.positions} positions: fit with --length {model.positions}."
-        )
     of = _fingerprint(model, read, skip)
     part = Path(f"{Path(path).expanduser()}{PART}")
     sums = _resumed(part, of) if part.exists() else Sums()
