@@ -22,13 +22,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
 from workbench.base.read_json import Document
-from workbench.circuits.circuit import Circuit, RoleGroup, all_edges
-from workbench.circuits.graph import INPUT, LOGITS, Graph
-from workbench.circuits.names import ARROW, HEAD_INPUTS, input_of, mlp_name
+from workbench.circuits.between import ANY_INPUT, between
+from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.graph import Graph
+from workbench.circuits.names import ARROW, HEAD_INPUTS, mlp_name
 from workbench.circuits.node_circuit import node_circuit
 from workbench.errors import WorkbenchError
 from workbench.formats.catalogue import NeedsGraph
@@ -37,7 +35,6 @@ from workbench.formats.dialects import node_named
 _ROLE = re.compile(r"(?P<name>[^:()]+?)\s*(?:\((?P<role>[^()]*)\))?\s*:(?P<nodes>.*)")
 _END = re.compile(r"(?P<name>.+?)(?:<(?P<inputs>[qkv,\s]+)>)?")
 _ALL_MLPS, _ALL_HEADS = "m*", re.compile(r"a(\d{1,4})\.\*")
-ANY_INPUT = "".join(HEAD_INPUTS)
 _SEPARATORS = re.compile(r"[,;\s]+")
 
 
@@ -91,28 +88,6 @@ def read(document: Document, graph: Graph | None) -> Circuit:
         circuit = node_circuit(graph, every)
     circuit.groups = tuple(groups)
     return circuit
-
-
-def between(
-    graph: Graph, sources: list[str], readers: list[str], inputs: str = ANY_INPUT
-) -> NDArray[np.bool_]:
-    """All edges from some nodes to others, as a mask.
-
-    Args:
-        inputs: of a head that is read; letters of "qkv".
-    """
-    mask = np.zeros((graph.n_sources, len(graph.destinations)), dtype=np.bool_)
-    rows = [graph.source_index(node) for node in sources if node != LOGITS]
-    columns = [
-        graph.destination_index(name)
-        for node in readers
-        if node != INPUT
-        for name in graph.destinations_of(node)
-        if input_of(name) in inputs
-    ]
-    among = np.ix_(rows, columns)
-    mask[among] = all_edges(graph)[among]
-    return mask
 
 
 def _lines(text: str) -> Iterator[str]:

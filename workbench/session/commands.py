@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from workbench.base.text import counted
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.session.between_command import Between
 from workbench.session.command import KINDS, NO_CHANGE, Command
 from workbench.session.command import into as _into
 from workbench.session.pair_commands import AddPairs, ChangePair, PutAside, RemovePairs
@@ -23,6 +24,7 @@ __all__ = [
     "KINDS",
     "NO_CHANGE",
     "AddPairs",
+    "Between",
     "ChangePair",
     "Command",
     "ExpandAll",

@@ -43,9 +43,9 @@ def test_a_stopped_fit_goes_on_and_comes_to_the_same(tmp_path: Path, model: Mode
     first = fit_lens(model, TEXTS, path, skip=2, progress=until_half, cancel=stop)
     assert not first.complete and first.lens.n_prompts == 1
     assert part.exists() and not path.exists()
-    for texts, how in ((TEXTS[:2], {"skip": 2}), (TEXTS, {"skip": 1})):
+    for texts, skip in ((TEXTS[:2], 2), (TEXTS, 1)):
         with pytest.raises(WorkbenchError, match="of another fit"):
-            fit_lens(model, texts, path, **how)
+            fit_lens(model, texts, path, skip=skip)
     begun: list[float] = []
     second = fit_lens(model, TEXTS, path, skip=2, progress=lambda words, f: begun.append(f))
     assert second.resumed == 1 and second.complete and begun[0] > 1 / 3
