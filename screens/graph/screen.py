@@ -334,6 +334,22 @@ class GraphScreen(Screen[str | None]):
 
         self.app.push_screen(GroupDialog(nodes, self.picture.groups), assign)
 
+    def action_between(self) -> None:
+        """Ask for the edges between the picked nodes, or the group here, and others."""
+        from screens.graph.between_dialog import BetweenDialog, EdgesBetween
+
+        index = self._member if self.by_group else self.picture.group_of.get(self.node)
+        named = index is not None and str(index).isdecimal()
+        first = (self.picture.groups[int(str(index))].name,) if named else (self.node,)
+
+        def edit(asked: EdgesBetween | None) -> None:
+            if asked is not None:
+                ends, how = (asked.sources, asked.readers, asked.did), {"inputs": asked.inputs}
+                self._command(lambda: self.session.set_between(*ends, **how))
+                self.picked.clear()
+
+        self.app.push_screen(BetweenDialog(self.session, tuple(self.picked) or first), edit)
+
     def action_dissolve(self) -> None:
         """Remove the group under the cursor; its nodes stay in the circuit."""
         index = self.picture.group_of.get(self.node)

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.circuits.between import ANY_INPUT, between
-from workbench.circuits.circuit import RoleGroup
+from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.names import HEAD_INPUTS
 from workbench.errors import WorkbenchError
 from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.between_command import DROP, KEEP, Between
 from workbench.session.known_effects import Matrix
+from workbench.session.read_only import Snapshot
 from workbench.session.state import State
 from workbench.session.views import Status
 
@@ -50,17 +52,11 @@ def edit_between(
     Raises:
         WorkbenchError: there is no such node, input or edge.
     """
-    if not inputs or not set(inputs) <= set(HEAD_INPUTS):
-        raise WorkbenchError(f"A head's inputs are named by letters of 'qkv', not {inputs!r}.")
     if did not in (KEEP, DROP):
         raise WorkbenchError(f"Edges are kept or dropped ('keep', 'drop'), not {did!r}.")
-    circuit, groups = state.circuit, state.circuit.groups
+    circuit = state.circuit
     graph = circuit.graph
-    mask = between(graph, members(groups, sources), members(groups, readers), inputs)
-    if not mask.any():
-        raise WorkbenchError(
-            "No edge leads from the first to the second: what reads stands after what writes."
-        )
+    mask = _between(circuit, sources, readers, inputs)
     if did == DROP:
         mask &= circuit.mask
         return state.with_edges(
@@ -75,11 +71,27 @@ def edit_between(
     return state.with_edges(keep=[graph.edge_name(int(s), int(d)) for s, d in np.argwhere(mask)])
 
 
+def _between(
+    circuit: Circuit, sources: Sequence[str], readers: Sequence[str], inputs: str
+) -> NDArray[np.bool_]:
+    """All edges that are meant, as a mask. Raises WorkbenchError if there are none."""
+    if not inputs or not set(inputs) <= set(HEAD_INPUTS):
+        raise WorkbenchError(f"A head's inputs are named by letters of 'qkv', not {inputs!r}.")
+    writers, others = (members(circuit.groups, side) for side in (sources, readers))
+    mask = between(circuit.graph, writers, others, inputs)
+    if not mask.any():
+        raise WorkbenchError(
+            "No edge leads from the first to the second: what reads stands after what writes."
+        )
+    return mask
+
+
 class GroupCommands:
     """Part of a session."""
 
     _carry_out: Callable[..., Status]
     _score: Callable[[str], Matrix]
+    _seen: Snapshot
 
     def set_group(self, name: str, nodes: Sequence[str], role: str = "") -> Status:
         """Make or replace a group of nodes; they leave the groups that they were in."""
@@ -106,6 +118,17 @@ class GroupCommands:
             lambda state: edits.remove_group(state, name),
             lambda change: kinds.RemoveGroup(name=name, change=change),
         )
+
+    def edges_between(
+        self, sources: Sequence[str], readers: Sequence[str], inputs: str = ANY_INPUT
+    ) -> tuple[int, int]:
+        """How many edges from some nodes to others are kept, and how many there are.
+
+        Args and errors are those of `set_between`.
+        """
+        circuit = self._seen.state.circuit
+        mask = _between(circuit, sources, readers, inputs)
+        return int((mask & circuit.mask).sum()), int(mask.sum())
 
     def set_between(
         self,

@@ -38,9 +38,11 @@ def test_edges_between_groups_are_dropped_and_come_back_with_one_undo(session: S
     session.set_group("late", ["a1.h0", "m1"])
     before = set(session.circuit.edges())
     wanted = pairs_of(session, ["a0.h0", "a0.h1"], ["a1.h0", "m1"])
+    assert session.edges_between(["early"], ["late"]) == (8, 8)
     assert len(wanted) == 2 * 3 + 2
     status = session.set_between(["early"], ["late"], "drop")
     assert set(session.circuit.edges()) == before - wanted
+    assert session.edges_between(["early"], ["late"], "qv") == (0, 6)
     assert status.message == "Dropped 8 edges early → late."
     assert status.circuit_metric == pytest.approx(fresh_metric(session), abs=1e-5)
     session.undo()
@@ -108,7 +110,7 @@ def test_what_is_refused(
 ) -> None:
     before = session.circuit.edges()
     with pytest.raises(WorkbenchError, match=said):
-        session.set_between(sources, readers, **how)  # type: ignore[arg-type]
+        session.set_between(sources, readers, **how)
     assert session.circuit.edges() == before
 
 

@@ -29,8 +29,10 @@ from workbench.session.start import resume_session
 
 GRAPH = Graph(2, 4)
 ACTIONS = ("expand", "keep_above", "drop_all", "keep_all", "reopen", "toggle", "toggle_node")
-OTHERS = ("undo", "redo", "clear", "threshold", "group", "note", "load", "go_to", "name_state")
-OTHERS += ("keep between", "drop between")
+OTHERS = (
+    *("undo", "redo", "clear", "threshold", "group", "note", "load", "go_to", "name_state"),
+    *("keep between", "drop between"),
+)
 PAIRS = ("aside", "back", "only", "copy", "swap", "remove")
 action = st.tuples(
     st.sampled_from(ACTIONS + OTHERS + PAIRS),
