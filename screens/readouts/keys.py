@@ -31,6 +31,8 @@ MOVES = scoped("readouts", (
            READING),
     Action("colour", "percent_sign", "%", "Colour by",
            "Colour the lens map by the probability or the rank of the token asked about.", READING),
+    Action("direction", "circumflex_accent", "^", "Which direction",
+           "Name the direction that is read: a token's, or a row of a file.", READING),
     Action("lens_file", "at", "@", "Another Jacobian lens",
            "Read through the Jacobian lens of a file.", READING),
     Action("scroll('down')", "down,j", "↓ j", "Scroll down", "Scroll down.", READING),
@@ -63,6 +65,8 @@ circuit less the model. **Q** asks about any token in place of the task's answer
 - **Token ranks**: after which layer the answers, or any token (**Q**), come to the top.
 - **Beside the circuit**: its lens in the model and in the circuit.
 - **Curves by answer**: the answer curve for each set of answers, such as each start year.
+- **Lens of a direction**, **along a direction**: which tokens any vector (**^**) raises, and how
+  far every component writes along it.
 
 ✓ marks answers, ✗ wrong answers. A position counts from the end: −1 is the last token, where the
 task is judged.

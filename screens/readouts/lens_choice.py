@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from workbench.readouts.target import Target
     from workbench.session.session import Session
 
+NO_DIRECTION = "Name the direction that is to be read: press ^."
+
 
 class LensChoice(Widget):
     """Part of the readouts' panel: what a view is read through."""
 
     carried = False
     """Views that can read through a Jacobian lens do."""
+    direction = ""
+    """What names the direction that is read."""
     by = 0
     """Which of what a view can be coloured by."""
     target: Target | None = None
@@ -63,6 +67,23 @@ class LensChoice(Widget):
         if len(self.view.by) > 1:
             self.by += 1
             self._want()
+
+    def action_direction(self) -> None:
+        """Ask which direction is read."""
+
+        def take(text: str | None) -> None:
+            if text is not None:
+                self.direction = text.strip()
+                self._want()
+
+        ask = Ask(
+            "The direction to read",
+            self.direction,
+            hint="unembed:TOKEN, embed:TOKEN, or a file (.npy, .safetensors, .pt), with :NAME and "
+            ":ROW behind it where it holds several.",
+            suggester=PathSuggester(),
+        )
+        self.app.push_screen(ask, take)
 
     def action_lens_file(self) -> None:
         """Ask for the file of a Jacobian lens, and read through it."""

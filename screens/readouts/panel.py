@@ -26,7 +26,7 @@ from screens.readouts.copies import readout_copies
 from screens.readouts.curve_plot import has_scale, plot_curve
 from screens.readouts.head import Reading, draw_head, token_at
 from screens.readouts.keys import HELP, MOVES
-from screens.readouts.lens_choice import LensChoice
+from screens.readouts.lens_choice import NO_DIRECTION, LensChoice
 from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
 from screens.readouts.result import draw_result
 from screens.readouts.text import curve_heading, index, lines, quiet
@@ -188,6 +188,8 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
             return "Choose a component to read what it writes."
         if view.name == "attention" and kind_of(node or "") != "head":
             return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
+        if view.directed and not self.direction:
+            return NO_DIRECTION
         run = self.run if self.run in view.runs else view.runs[0]
         return ReadoutRequest(
             view.name,
@@ -200,6 +202,7 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
             self.session.pairs_digest,
             self.through,
             self.colour,
+            self.direction if view.directed else None,
         )
 
     def _want(self) -> None:

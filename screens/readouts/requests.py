@@ -42,6 +42,7 @@ class ReadoutRequest:
         pairs: by what the set of pairs is known.
         through: from where the Jacobian lens is that is read through; None: none.
         by: what colours are of; None where there is no choice.
+        direction: the text that names the direction that is read.
     """
 
     view: str
@@ -54,6 +55,7 @@ class ReadoutRequest:
     pairs: str = ""
     through: str | None = None
     by: str | None = None
+    direction: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ def _compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:
         of["through"] = True
     if wish.by is not None:
         of["by"] = wish.by
+    if wish.direction is not None:
+        of["direction"] = wish.direction
     if wish.view == "attribution":
         return readouts.attribution(**of)
     if wish.view == "residual":

@@ -42,6 +42,7 @@ from workbench.cli.report import report
 from workbench.cli.run_text import run_text
 from workbench.cli.sessions import app as sessions
 from workbench.cli.sessions import resume
+from workbench.cli.sweep import sweep
 from workbench.cli.tasks import tasks
 from workbench.cli.try_pair import try_pair
 from workbench.errors import WorkbenchError
@@ -182,6 +183,7 @@ app.command()(expand)
 app.command()(clusters)
 app.command()(assess)
 app.command()(readout)
+app.command()(sweep)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)

@@ -67,6 +67,13 @@ def readout(
             help="Read through a Jacobian lens: its file, or `own`, the one beside the weights.",
         ),
     ] = None,
+    direction: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHICH",
+            help="Of which direction: FILE[:NAME][:ROW], embed:TOKEN or unembed:TOKEN.",
+        ),
+    ] = None,
     by: Annotated[
         Literal["probability", "rank"] | None,
         typer.Option(help="What the lens map's colour is of. [default: probability]"),
@@ -98,6 +105,10 @@ def readout(
     entry = find_readout(name)
     if entry.by_node and node is None:
         raise WorkbenchError(f"The readout {entry.name} is of a node: name one with --node.")
+    if entry.directed and direction is None:
+        raise WorkbenchError(
+            f"The readout {entry.name} is of a direction: name one with --direction."
+        )
     settings = settings.checked()
     run = run or cast(Any, entry.runs[0])
     if "circuit" in run and circuit is None:
@@ -135,6 +146,7 @@ def readout(
             target=asked,
             through=through,
             by=by,
+            direction=direction,
         )
         shape = shape_of(found)
         if out is not None:

@@ -40,6 +40,7 @@ class Readout:
         through: it takes `through`, a Jacobian lens that it reads through.
         needs_lens: it reads through one always: without `through`, the one beside the model.
         by: what it can be coloured by, of which it takes one as `by`.
+        directed: it is of a direction, and takes it as `direction`.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Readout:
     through: bool = False
     needs_lens: bool = False
     by: tuple[str, ...] = ()
+    directed: bool = False
 
 
 _HERE = "workbench.readouts"
@@ -158,6 +160,25 @@ BUILT_IN = (
         runs=_ALL,
         through=True,
     ),
+    Readout(
+        "direction",
+        ("Lens of a direction", "Direction", "Dir"),
+        f"{_HERE}.direction:direction_lens",
+        "The tokens that a direction raises and lowers: a token's, or a row of a file.",
+        by_node=False,
+        runs=_ALL,
+        through=True,
+        directed=True,
+    ),
+    Readout(
+        "along",
+        ("Along a direction", "Along", "Along"),
+        f"{_HERE}.direction:along_direction",
+        "How far every node writes along a direction.",
+        by_node=False,
+        runs=_ALL,
+        directed=True,
+    ),
 )
 
 READOUTS: Catalogue[Readout] = Catalogue("readouts", "readout", Readout, BUILT_IN)
@@ -193,7 +214,7 @@ def read_out(
         run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`, if the readout reads it.
         more: what this readout takes besides, such as `k` of a lens; `target`, what is asked about
             in place of the task's answers, see `find_target`; `through`, a Jacobian lens, its file,
-            or "own" for the one beside the model's weights.
+            or "own" for the one beside the model's weights; `direction`, see `find_direction`.
 
     Returns:
         One of the values of `readouts.results` for a built-in readout, of `readouts.shapes` for
@@ -232,6 +253,10 @@ def read_out(
     elif more["by"] not in entry.by:
         kinds = " or ".join(entry.by) or "nothing"
         raise WorkbenchError(f"The readout {entry.name} is coloured by {kinds}: leave that out.")
+    if more.get("direction") is None:
+        more.pop("direction", None)
+    elif not entry.directed:
+        raise WorkbenchError(f"The readout {entry.name} is of no direction: leave that out.")
     if entry.by_position:
         more = {"position": position, **more}
     return resolve(entry.compute)(experiment, *where, pair=pair, run=run, **more)

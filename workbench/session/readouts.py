@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
     from workbench.readouts.activations import RunChoice
     from workbench.readouts.circuit_runs import CircuitRuns
+    from workbench.readouts.direction import Direction
     from workbench.readouts.jacobian.lens import JacobianLens
     from workbench.readouts.results import (
         AnswerCurve,
@@ -131,11 +132,13 @@ class SessionReadouts:
         target: Target | None = None,
         through: Through = False,
         by: str | None = None,
+        direction: Direction | str | None = None,
     ) -> Shape:
         """What a readout of the catalogue says, in the shape in which it can be drawn."""
         from workbench.readouts.shapes import shape_of
 
-        return shape_of(self.result(name, node, position, pair, run, target, through, by))
+        found = self.result(name, node, position, pair, run, target, through, by, direction)
+        return shape_of(found)
 
     def result(
         self,
@@ -147,12 +150,14 @@ class SessionReadouts:
         target: Target | None = None,
         through: Through = False,
         by: str | None = None,
+        direction: Direction | str | None = None,
     ) -> Shape | BuiltIn:
         """The same as the readout itself gives it."""
         from workbench.readouts.catalogue import find_readout, read_out
 
         entry = find_readout(name)
         how: dict[str, Any] = {"position": position, "pair": pair, "target": target, "by": by}
+        how["direction"] = direction
         how["through"] = self._through(through or entry.needs_lens)
         if entry.in_turns:
             how["turn"] = self._lock.background

@@ -47,6 +47,9 @@ def test_it_says_what_a_script_is_told(
         if READOUTS[name].needs_lens:
             of += ["--through", str(tmp_path / "lens.pt")]
             more["through"] = tmp_path / "lens.pt"
+        if READOUTS[name].directed:
+            of += ["--direction", "embed: war"]
+            more["direction"] = "embed: war"
         if READOUTS[name].runs == ("circuit",):
             of += ["--circuit", str(tmp_path / "circuit.json")]
             more["run"] = InCircuit(circuit)

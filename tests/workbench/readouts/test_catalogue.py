@@ -58,6 +58,8 @@ def test_every_built_in_one_is_found_by_name_and_has_a_shape(name: str) -> None:
         more["through"] = JacobianLens({1: torch.eye(width)}, width, 1)
     if entry.runs == ("circuit",):
         more["run"] = InCircuit(Circuit.full(c.experiment.graph))
+    if entry.directed:
+        more["direction"] = "unembed: are"
     result = read_out(c.experiment, name, "a1.h0" if entry.by_node else None, pair=0, **more)
     shape = shape_of(result)
     assert isinstance(shape, Ranking | Series | Grid | Rows)
