@@ -348,9 +348,6 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
             self._plot.display = plotted
         if other_kind:
             self._body.scroll_home(animate=False)
-        if other_kind and isinstance(result, Grid) and result.texts:
-            # The last position is where the task is judged.
-            self.call_after_refresh(self._body.scroll_to, x=10_000, animate=False)
 
     def _answers(self, pair: int) -> tuple[Sequence[str], Sequence[str]]:
         """The answers and wrong answers of a prompt."""

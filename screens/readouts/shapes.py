@@ -82,23 +82,35 @@ def _map(grid: Grid, width: int) -> list[Content]:
 
 
 def _token_map(grid: Grid, values: NDArray[np.float64], width: int) -> list[Content]:
-    """A token in each cell, before it the shade of its number, or of a rank's reciprocal."""
+    """A token in each cell, before it the shade of its number, or of a rank's reciprocal.
+
+    What does not fit in the width stands below, the last columns first: at the last position the
+    task is judged.
+    """
     shares = 1 / np.maximum(values, 1) if grid.reciprocal else np.abs(values)
     longest = max((cell_len(show_token(text)) for row in grid.texts for text in row), default=1)
     room = min(MOST_CELL, max(longest, 3))
     label = max(len("after"), *(cell_len(printable(row)) for row in grid.rows))
-    heads = (f" {fit(show_token(column, room), room)} " for column in grid.columns)
-    rows = [Content.styled(f"{'after':>{label}} {''.join(heads)}", QUIET)]
-    for name, texts, row, numbers in zip(grid.rows, grid.texts, shares, values, strict=True):
-        parts: list[str | tuple[str, str]] = [f"{printable(name):>{label}} "]
-        for text, share, number in zip(texts, row, numbers, strict=True):
-            sign = shade(float(share))
-            mark = "-" if number < 0 and sign != " " else sign
-            bold = "bold" if share >= SHADES[1][0] else ""
-            parts += [(mark, "$text-primary"), (fit(show_token(text, room), room), bold), " "]
-        rows.append(Content.assemble(*parts))
+    at_once = max(1, (width - label - 1) // (room + 2))
+    rows: list[Content] = []
+    stops = range(len(grid.columns), 0, -at_once)
+    for stop in stops:
+        part = slice(max(0, stop - at_once), stop)
+        heads = (f" {fit(show_token(column, room), room)} " for column in grid.columns[part])
+        rows.append(Content.styled(f"{'after':>{label}} {''.join(heads)}", QUIET))
+        for i, name in enumerate(grid.rows):
+            cells = zip(grid.texts[i][part], shares[i, part], values[i, part], strict=True)
+            parts: list[str | tuple[str, str]] = [f"{printable(name):>{label}} "]
+            for text, share, number in cells:
+                sign = shade(float(share))
+                mark = "-" if number < 0 and sign != " " else sign
+                bold = "bold" if share >= SHADES[1][0] else ""
+                parts += [(mark, "$text-primary"), (fit(show_token(text, room), room), bold), " "]
+            rows.append(Content.assemble(*parts))
+        rows.append(Content())
     of = f"shade: {'1 / ' if grid.reciprocal else ''}{grid.unit}"
-    return [*rows, *quiet(legend().replace("shade:", f"{of}:", 1), max(width, 36))]
+    more = "" if len(stops) == 1 else " The last positions stand first."
+    return [*rows, *quiet(legend().replace("shade:", f"{of}:", 1) + more, max(width, 36))]
 
 
 def _cell(value: float, largest: float) -> str:
