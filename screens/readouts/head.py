@@ -77,7 +77,7 @@ def _tabs(views: Sequence[Readout], view: int, width: int) -> Content:
 
 
 def shown_tabs(sizes: Sequence[int], view: int, width: int) -> tuple[int, int]:
-    """First and last of the tabs that are shown: all, else as many around the chosen one as fit."""
+    """First and last of the tabs shown: all, or as many around the chosen one as fit."""
     first = last = view
     if sum(sizes) + len(sizes) + 1 <= width:
         return 0, len(sizes) - 1

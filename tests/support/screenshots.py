@@ -52,12 +52,15 @@ class Picture:
 
 IOI = ExperimentSettings(model="smollm2", task="ioi", pairs=32, device="cpu")
 YEARS = ExperimentSettings(model="pocket", task="greater-than", pairs=16, device="cpu")
+NAMES = ExperimentSettings(model="pocket", task="ioi", pairs=8, device="cpu")
 HEAD = ("e", "J", *"a23.h3", "enter", "e")
 FOUND = ("D", "slash", *"eap-ig", "enter", "enter", "2", "~EAP est. +eap-ig")
 
 PICTURES = {
     "bench": Picture(LARGE, (*HEAD, "d", "~drop cost", "3", "l", "~whole run"), IOI, 1600),
     "readouts": Picture(SMALL, (*HEAD, "3", "l", "~whole run"), IOI),
+    "lens-map": Picture((110, 26), ("3", "F", *["l"] * 6, "greater_than_sign", "~map, prompt 1"),
+                        NAMES, 1100),
     "tutorial": Picture(SMALL, ("~1/\\d", "p", "right", "escape", "~ ✓ ", "y", "2", "~ ✓ ", "y",
                                 "j", "~ ✓ ", "y", "e", "~ ✓ ", "y", "home", "space", "u",
                                 "~back at")),

@@ -1,4 +1,4 @@
-"""A circuit written down by hand, as papers tell it: roles, their heads, and who feeds whom.
+"""A circuit written down by hand, as papers tell it: roles, their heads, who feeds whom.
 
     # heads of GPT-2 small for IOI
     duplicate token: 0.1, 0.10, 3.0
@@ -26,7 +26,7 @@ from workbench.base.read_json import Document
 from workbench.circuits.between import ANY_INPUT, between
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
-from workbench.circuits.names import ARROW, HEAD_INPUTS, mlp_name
+from workbench.circuits.names import ARROW, HEAD_INPUTS, layer_of_heads, mlp_name
 from workbench.circuits.node_circuit import node_circuit
 from workbench.errors import WorkbenchError
 from workbench.formats.catalogue import NeedsGraph
@@ -34,7 +34,7 @@ from workbench.formats.dialects import node_named
 
 _ROLE = re.compile(r"(?P<name>[^:()]+?)\s*(?:\((?P<role>[^()]*)\))?\s*:(?P<nodes>.*)")
 _END = re.compile(r"(?P<name>.+?)(?:<(?P<inputs>[qkv,\s]+)>)?")
-_ALL_MLPS, _ALL_HEADS = "m*", re.compile(r"a(\d{1,4})\.\*")
+_ALL_MLPS, _ALL_HEADS = "m*", ".*"
 _SEPARATORS = re.compile(r"[,;\s]+")
 
 
@@ -46,7 +46,7 @@ def is_roles(text: str) -> bool:
         return False
     named = [word for word in _SEPARATORS.split(found["nodes"].strip()) if word]
     return bool(named) and all(
-        word == _ALL_MLPS or _ALL_HEADS.fullmatch(word) or node_named(word) for word in named
+        word == _ALL_MLPS or _layer(word) is not None or node_named(word) for word in named
     )
 
 
@@ -100,11 +100,10 @@ def _lines(text: str) -> Iterator[str]:
 
 def _nodes(graph: Graph, text: str, role: str) -> Iterator[str]:
     for word in filter(None, _SEPARATORS.split(text.strip())):
-        heads = _ALL_HEADS.fullmatch(word)
+        layer = _layer(word)
         if word == _ALL_MLPS:
             yield from (mlp_name(layer) for layer in range(graph.n_layers))
-        elif heads is not None:
-            layer = int(heads[1])
+        elif layer is not None:
             if layer >= graph.n_layers:
                 raise WorkbenchError(
                     f"There is no layer {layer} in this model of {graph.n_layers}."
@@ -118,6 +117,11 @@ def _nodes(graph: Graph, text: str, role: str) -> Iterator[str]:
                 )
             graph.parse_node(node)
             yield node
+
+
+def _layer(word: str) -> int | None:
+    """The layer all of whose heads are meant; None for any other word."""
+    return layer_of_heads(word.removesuffix(_ALL_HEADS)) if word.endswith(_ALL_HEADS) else None
 
 
 def _check(groups: list[RoleGroup]) -> None:

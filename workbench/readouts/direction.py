@@ -1,4 +1,4 @@
-"""Directions in the residual stream: the tokens that one raises, how far nodes write along it.
+"""Directions in the residual stream: which tokens one raises, which nodes write along it.
 
 A direction is any vector of the stream: what a token embeds to, what reads its logit, a row of a
 file. Its lens is that of a node that would write it; along it, every node is read by the product of

@@ -1,4 +1,4 @@
-"""The Jacobian lens of one component: what its write comes to say by the last layer, on average.
+"""The Jacobian lens of one component: what its write comes to say by the last layer.
 
 As the logit lens of what J makes of the write: J is linear, and the final norm keeps the scale that
 it has in the run, so that the lenses of all that was written up to a layer sum to that of the

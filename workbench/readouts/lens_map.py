@@ -1,4 +1,4 @@
-"""The residual's lens over layers and positions: one map, the most probable token in each cell.
+"""The residual's lens over layers and positions: one map, the likeliest token in a cell.
 
 What the model would say next, at every position and after every layer (nostalgebraist 2020, whose
 second plot this is); through a Jacobian lens, what each residual disposes it to say. The colour is

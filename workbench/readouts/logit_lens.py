@@ -136,7 +136,7 @@ def definition(
 
 
 def _read_at(experiment: Experiment, node: str, through: JacobianLens) -> int:
-    """The depth at which a Jacobian lens reads what a node wrote: after its block, or soon after.
+    """The depth at which a Jacobian lens reads what a node wrote: after its block.
 
     What is written stays in the residual, so that a lens of some layers reads it at the next one.
     """

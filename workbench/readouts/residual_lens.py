@@ -169,7 +169,7 @@ def _read(
 
 
 def residuals(selection: Activations, depths: list[int], through: JacobianLens | None) -> Tensor:
-    """The residual at each depth, carried on if it is read through a lens, [pair, depth, d_model].
+    """The residual at each depth, [pair, depth, d_model], as far as a lens carries it.
 
     The final norm is still to be applied.
     """

@@ -1,4 +1,4 @@
-"""How far up a token stands after each layer: its rank among the whole vocabulary, by depth.
+"""How far up a token stands after each layer: its rank in the whole vocabulary.
 
 Read as the residual lens reads: after which layer does the answer come to the top?
 """

@@ -1,4 +1,4 @@
-"""A session's commands about groups of nodes: which there are, and the edges between two of them.
+"""A session's commands about groups of nodes, and the edges between two of them.
 
 Importing this loads no torch.
 """

@@ -122,23 +122,14 @@ class SessionReadouts:
             self._runs = key, CircuitRuns(self._experiment, circuit)
         return InCircuit(self._runs[1], less_clean=run != "circuit")
 
-    def read(
-        self,
-        name: str,
-        node: str | None = None,
-        position: int = -1,
-        pair: int | None = None,
-        run: str = "clean",
-        target: Target | None = None,
-        through: Through = False,
-        by: str | None = None,
-        direction: Direction | str | None = None,
-    ) -> Shape:
-        """What a readout of the catalogue says, in the shape in which it can be drawn."""
+    def read(self, name: str, node: str | None = None, **how: Any) -> Shape:
+        """What a readout of the catalogue says, in the shape in which it can be drawn.
+
+        `how` is what `result` takes besides.
+        """
         from workbench.readouts.shapes import shape_of
 
-        found = self.result(name, node, position, pair, run, target, through, by, direction)
-        return shape_of(found)
+        return shape_of(self.result(name, node, **how))
 
     def result(
         self,

@@ -134,7 +134,7 @@ def regular_file(path: str | os.PathLike[str]) -> Path:
 
 
 def _of_torch(path: Path, value: Any) -> tuple[dict[int, Tensor], dict[str, Any]]:
-    """Matrices by depth and what stands beside them; `value` is what the file holds, looked at."""
+    """Matrices by depth and what stands beside them; `value` is what the file holds."""
     held = value.get("J") if isinstance(value, dict) else None
     if not isinstance(held, dict) or not held:
         raise WorkbenchError("It holds no matrices under the name J.")

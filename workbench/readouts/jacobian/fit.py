@@ -1,4 +1,4 @@
-"""Fitting a Jacobian lens: the mean slope of the last residual with respect to earlier ones.
+"""Fitting a Jacobian lens: the mean slope of the last residual by earlier ones.
 
 A prompt is run once for some copies of it side by side. Each backward pass then asks, in each copy,
 for one component of the last residual, summed over the positions that count: its gradient at
@@ -121,7 +121,7 @@ def _of_prompt(
 
 
 def _residuals(parts: ModelParts, tokens: Tensor) -> list[Tensor]:
-    """The residuals [copy, position, d_model] before each block and after the last, with slopes."""
+    """Residuals [copy, position, d_model] before each block and after the last."""
     _, residual = embed(parts, tokens, 0)
     residual = residual.detach().requires_grad_()
     rotary = parts.rotations(torch.arange(tokens.shape[1]))

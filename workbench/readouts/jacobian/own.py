@@ -1,4 +1,4 @@
-"""Which Jacobian lens a model is read through: one that is given, or the one beside its weights."""
+"""Which Jacobian lens a model is read through: a given one, or that beside its weights."""
 
 from __future__ import annotations
 

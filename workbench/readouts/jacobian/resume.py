@@ -1,4 +1,4 @@
-"""A fit that may be broken off and gone on with: its text, what is done, the lens at the end.
+"""A fit that may be broken off and gone on with: its text, what is done, the lens.
 
 Beside the lens file stands another, `FILE.part`, with the sums of the prompts that are done. It
 belongs to one model, text and way of fitting, and is taken away when the lens is written.
