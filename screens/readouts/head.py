@@ -140,7 +140,7 @@ def _lens(reading: Reading) -> Content:
     if reading.carried:
         row += Content.assemble(("[~]", link("through", None, "bold")), " Jacobian  ")
     if reading.by is not None:
-        row += Content.assemble(("[%]", link("colour", None, "bold")), f" by {reading.by}")
+        row += Content.assemble(("[;]", link("colour", None, "bold")), f" by {reading.by}")
     return row
 
 

@@ -29,7 +29,7 @@ MOVES = scoped("readouts", (
     Action("through", "tilde", "~", "Through the Jacobian lens",
            "Read what a residual or an output becomes by the last layer, on average, and back.",
            READING),
-    Action("colour", "percent_sign", "%", "Colour by",
+    Action("colour", "semicolon", ";", "Colour by",
            "Colour the lens map by the probability or the rank of the token asked about.", READING),
     Action("direction", "circumflex_accent", "^", "Which direction",
            "Name the direction that is read: a token's, or a row of a file.", READING),
@@ -60,7 +60,7 @@ circuit less the model. **Q** asks about any token in place of the task's answer
 - **Residual lens**: what the model would say if it stopped after each layer.
 - **Jacobian lens**: what its output comes to say by the last layer, on average over a text. **~**
   turns the other lenses to it; **@** takes the lens of a file.
-- **Lens map**: the residual lens at all positions, coloured (**%**) by a token's probability
+- **Lens map**: the residual lens at all positions, coloured (**;**) by a token's probability
   or rank.
 - **Token ranks**: after which layer the answers, or any token (**Q**), come to the top.
 - **Beside the circuit**: its lens in the model and in the circuit.

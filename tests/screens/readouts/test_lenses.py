@@ -66,9 +66,9 @@ async def test_the_map_has_every_token_and_its_colour_is_turned(session: Session
             "last positions stand first"
         )
         assert max(map(len, text.splitlines())) <= 80
-        await pilot.press("percent_sign")
+        await pilot.press("semicolon")
         await settled(pilot)
-        assert "[%] by rank" in head_of(app) and "shade: 1 / rank" in text_of(app)
+        assert "[;] by rank" in head_of(app) and "shade: 1 / rank" in text_of(app)
         ranked, shown = session.readouts.read("map", pair=0, by="rank"), readouts.result
         assert isinstance(ranked, Grid) and isinstance(shown, Grid)
         assert np.array_equal(np.asarray(ranked.values), np.asarray(shown.values))

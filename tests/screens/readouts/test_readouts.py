@@ -348,7 +348,7 @@ async def test_another_session_begins_anew(session: Session, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("width", [36, 40, 57, 80, 160])
-@pytest.mark.parametrize("view", range(5))
+@pytest.mark.parametrize("view", [*range(5), 6, 7])
 async def test_no_line_is_wider_than_the_panel(session: Session, width: int, view: int) -> None:
     app = host()
     async with app.run_test(size=(width, 40)) as pilot:
@@ -381,7 +381,7 @@ async def test_the_plot_is_imported_when_it_is_needed(tmp_path: Path) -> None:
         assert not app.query_one("PlotextPlot").display
 
 
-@pytest.mark.parametrize("view", range(5))
+@pytest.mark.parametrize("view", [*range(5), 6])
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
 def test_snapshot(snap_compare: Any, session: Session, view: int, size: tuple[int, int]) -> None:
     """Full width at 80x24, a panel of 40 columns at 160x48."""
