@@ -24,7 +24,8 @@ class SlopeReference:
     """
 
     def __init__(self, hf: nn.Module) -> None:
-        routed = hasattr(cast(Any, hf).config, "num_local_experts")
+        config = cast(Any, hf).config
+        routed = any(getattr(config, name, None) for name in ("num_experts", "num_local_experts"))
         self.model = cast(Any, copy.deepcopy(hf)).to(torch.float32 if routed else torch.float64)
         self.model.eval()
         self.model.set_attn_implementation("eager")
@@ -62,6 +63,19 @@ class SlopeReference:
             for handle in handles:
                 handle.remove()
         return [found[depth] for depth in range(len(modules))]
+
+    def logits(self, tokens: Tensor, final: Tensor) -> Tensor:
+        """The model's own logits [position, vocabulary] if this were its last residual."""
+
+        def put(module: nn.Module, args: Any) -> Any:
+            return (final[None].to(args[0].dtype), *args[1:])
+
+        handle = self.final_norm.register_forward_pre_hook(put)
+        try:
+            with torch.no_grad():
+                return cast(Tensor, self.model(tokens[None], use_cache=False).logits[0])
+        finally:
+            handle.remove()
 
     def slopes(self, tokens: Tensor, depth: int) -> Tensor:
         """d final[q, i] / d residual[p, j] at a depth, [q, i, p, j]."""
