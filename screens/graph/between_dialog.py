@@ -38,11 +38,13 @@ class EdgesBetween:
 class BetweenDialog(Dialog[EdgesBetween]):
     """Two lists of nodes and groups; how many edges there are stands below while one types."""
 
-    def __init__(self, session: Session, sources: Sequence[str]) -> None:
-        """`sources`: the names that stand in the first field."""
+    def __init__(
+        self, session: Session, sources: Sequence[str], readers: Sequence[str] = ()
+    ) -> None:
+        """`sources`, `readers`: the names that stand in the fields."""
         super().__init__()
         self.session = session
-        self.first = ", ".join(sources)
+        self.first, self.second = ", ".join(sources), ", ".join(readers)
 
     def compose(self) -> ComposeResult:
         groups = [group.name for group in self.session.circuit.groups]
@@ -52,7 +54,13 @@ class BetweenDialog(Dialog[EdgesBetween]):
             yield Static(Text("From"))
             yield Input(self.first, suggester=known, select_on_focus=False, id="sources")
             yield Static(Text("To"))
-            yield Input(suggester=known, placeholder="such as logits", id="readers")
+            yield Input(
+                self.second,
+                suggester=known,
+                placeholder="such as logits",
+                select_on_focus=False,
+                id="readers",
+            )
             yield Choice("Read by heads through", INPUTS, id="inputs")
             yield Choice("All of them are", (("drop", "dropped"), ("keep", "kept")), id="did")
             yield Static(id="read")

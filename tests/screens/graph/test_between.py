@@ -78,3 +78,14 @@ async def test_what_leads_nowhere_is_said(session: Session) -> None:
         assert error.startswith("No edge leads from the first to the second")
         await pilot.press("escape")
         assert not isinstance(app.screen, BetweenDialog)
+
+
+async def test_at_the_logits_they_are_what_reads(session: Session) -> None:
+    app = Opened(session, "logits")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("ampersand")
+        await pilot.pause()
+        sources, readers = app.screen.query(Input)
+        assert (sources.value, readers.value) == ("", "logits") and sources.has_focus
+        await pilot.press(*"m1", "enter")
+        await until(pilot, lambda: not session.circuit.has("m1->logits"))
