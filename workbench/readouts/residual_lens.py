@@ -33,15 +33,15 @@ from workbench.transformer.forward import unembed
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
 
-DEFINITION = (
+READ = (
     "The residual stream at each depth through the final norm (with the scale it has there) and "
-    "the unembedding, as probabilities; for several prompts their mean."
+    "the unembedding"
 )
 CARRIED = (
     "The residual stream at each depth, carried on to the last layer by {}, then through the final "
-    "norm (with the scale that gives it) and the unembedding, as probabilities; for several "
-    "prompts their mean."
+    "norm (with the scale that gives it) and the unembedding"
 )
+AS_PROBABILITIES = ", as probabilities; for several prompts their mean"
 IN_CIRCUIT = (
     " In the circuit every node reads a sum of its own: this is the one that the logits read, as "
     "far as it is written by then."
@@ -137,11 +137,11 @@ def depth_name(depth: int) -> str:
     return f"layer {depth - 1}" if depth else EMBEDDINGS
 
 
-def definition(run: RunChoice, through: JacobianLens | None = None) -> str:
-    """What a residual's probabilities are, in a sentence; another says so of a difference."""
-    said = DEFINITION
-    if through is not None:
-        said = CARRIED.format(through.note)
+def definition(
+    run: RunChoice, through: JacobianLens | None = None, what: str = AS_PROBABILITIES
+) -> str:
+    """How a residual is read, in a sentence; another says so of a difference or a circuit."""
+    said = (READ if through is None else CARRIED.format(through.note)) + what + "."
     return said + difference_note(run) + (IN_CIRCUIT if isinstance(run, InCircuit) else "")
 
 

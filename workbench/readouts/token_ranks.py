@@ -80,7 +80,7 @@ def token_ranks(
         unit="rank",
         definition=(
             f"How many tokens of the vocabulary are more probable{best}, and 1; over several "
-            f"prompts the median. {definition(run, through)}"
+            f"prompts the median. {definition(run, through, what='')}"
         ),
     )
 
