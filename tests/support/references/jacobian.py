@@ -103,6 +103,40 @@ class SlopeReference:
 
         return cast(Tensor, jacobian(final, self.residuals(tokens)[depth]))
 
+    def rows(self, prompt: list[int], outputs: list[int], skip: int) -> list[Tensor]:
+        """Some rows of each depth's matrix for one prompt, [output, d_model], by plain backward."""
+        caught: list[Tensor] = []
+
+        def catch(module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
+            residual = args[0] if args else kwargs["hidden_states"]
+            if not caught:
+                residual = residual.detach().requires_grad_()
+            caught.append(residual)
+            return (
+                ((residual, *args[1:]), kwargs)
+                if args
+                else (args, {**kwargs, "hidden_states": residual})
+            )
+
+        handles = [
+            module.register_forward_pre_hook(catch, with_kwargs=True)
+            for module in (*self.blocks, self.final_norm)
+        ]
+        try:
+            self.model(torch.tensor([prompt]), use_cache=False)
+        finally:
+            for handle in handles:
+                handle.remove()
+        counted = range(skip, len(prompt) - 1)
+        *earlier, final = caught
+        found: list[list[Tensor]] = [[] for _ in earlier]
+        for output in outputs:
+            asked = sum(final[0, q, output] for q in counted)
+            slopes = torch.autograd.grad(cast(Any, asked), earlier, retain_graph=True)
+            for depth, slope in enumerate(slopes):
+                found[depth].append(slope[0, list(counted)].mean(0))
+        return [torch.stack(rows) for rows in found]
+
     def matrix(self, prompts: list[list[int]], depth: int, skip: int) -> Tensor:
         """The lens's matrix at a depth, [d_model, d_model]."""
         each = []
