@@ -118,7 +118,7 @@ def _report(found: EdgeSweep, top: int, written: list[str]) -> None:
     shown = found.rows[:top]
     width = max((len(row.edge) for row in shown), default=4)
     for row in shown:
-        kept = "kept" if row.kept == 1 else "" if row.kept == 0 else "part"
+        kept = "kept" if row.kept == 1 else "part" if row.kept else ""
         output.line(f"{row.edge:<{width}}  {row.effect:>+12.6g}  {kept}".rstrip())
     if len(found.rows) > top:
         output.line(f"and {len(found.rows) - top:,} more")

@@ -36,12 +36,12 @@ class EdgeRow:
     Attributes:
         edge: its name; of a head's three inputs together, without the input.
         effect: the change of the mean metric, in the sweep's setting.
-        kept: whether it is in the circuit; of three, how large a share.
+        kept: whether it is in the circuit (0 or 1); of three, how large a share. None without one.
     """
 
     edge: str
     effect: float
-    kept: float
+    kept: float | None
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def sweep_edges(
     if setting != FULL and together:
         raise WorkbenchError("q, k and v are swept together in the full model only.")
     graph = experiment.graph
-    circuit = Circuit.full(graph) if circuit is None else circuit
+    given, circuit = circuit, Circuit.full(graph) if circuit is None else circuit
     if circuit.graph != graph:
         raise WorkbenchError("The circuit belongs to another model.")
     evaluator = Evaluator(experiment, circuit if not together else Circuit.full(graph))
@@ -125,8 +125,9 @@ def sweep_edges(
     )
     for names, effects in batches:
         for name, effect in zip(names, effects, strict=True):
-            kept = float(np.mean([circuit.has(edge) for edge in chosen[name]]))
-            found.append(EdgeRow(name, float(effect), kept))
+            kept = None if given is None else [circuit.has(edge) for edge in chosen[name]]
+            share = None if kept is None else sum(kept) / len(kept)
+            found.append(EdgeRow(name, float(effect), share))
         if progress is not None:
             progress(len(found) / len(chosen))
     return EdgeSweep(

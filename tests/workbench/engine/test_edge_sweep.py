@@ -36,6 +36,7 @@ def test_it_is_every_edges_own_effect_largest_first(experiment: Experiment) -> N
     for row in swept.rows:
         one = full.what_if([Edit(toggle=(row.edge,))]).mean() - experiment.clean.metric
         assert row.effect == pytest.approx(one, abs=1e-5)
+        assert row.kept is None
     single = sweep_edges(experiment, ["a1.h0<v>"])
     assert len(single.rows) == graph.n_parents(graph.destination_index("a1.h0<v>"))
     assert sweep_edges(experiment).n_edges == graph.n_edges
