@@ -28,6 +28,8 @@ from workbench.pictures.settings import DrawingSettings as DrawingSettings
 # Evaluating.
 from workbench.engine.continuation import continue_pair as continue_pair
 from workbench.engine.continuation import continue_text as continue_text
+from workbench.engine.edge_sweep import EdgeSweep as EdgeSweep
+from workbench.engine.edge_sweep import sweep_edges as sweep_edges
 from workbench.engine.evaluator import Edit as Edit
 from workbench.engine.evaluator import Evaluator as Evaluator
 from workbench.engine.pair_trial import try_pair as try_pair
@@ -72,9 +74,16 @@ from workbench.readouts.heads.finder import find_heads as find_heads
 from workbench.readouts.heads.ov import ov_reading as ov_reading
 from workbench.readouts.heads.qk import qk_reading as qk_reading
 from workbench.readouts.heads.table import HeadTable as HeadTable
+from workbench.readouts.jacobian.files import load_lens as load_lens
+from workbench.readouts.jacobian.files import save_lens as save_lens
+from workbench.readouts.jacobian.lens import JacobianLens as JacobianLens
+from workbench.readouts.jacobian.resume import fit_lens as fit_lens
+from workbench.readouts.jacobian_lens import jacobian_lens as jacobian_lens
+from workbench.readouts.lens_map import lens_map as lens_map
 from workbench.readouts.logit_lens import logit_lens as logit_lens
 from workbench.readouts.residual_lens import residual_lens as residual_lens
 from workbench.readouts.target import find_target as find_target
+from workbench.readouts.token_ranks import token_ranks as token_ranks
 
 # Effects of nodes.
 from workbench.effects.files import write_effects as write_effects

@@ -22,6 +22,9 @@ ACTIONS = scoped("graph", (
            "Draw groups with their role instead of single nodes, and back.", GROUPS),
     Action("dissolve", "minus,delete", "-", "dissolve",
            "Remove the group under the cursor; its nodes stay in the circuit.", GROUPS),
+    Action("between", "ampersand", "&", "edges between",
+           "Keep or drop all edges from the picked nodes (or this group) to others, at once.",
+           GROUPS),
     Action("undo", "u", "u", "undo", "Undo the last command.", GROUPS),
     Action("redo", "U,ctrl+r", "U", "redo", "Redo the command that was undone last.", GROUPS),
     Action("draw", "o", "o", "picture",
@@ -53,7 +56,7 @@ MOVES = scoped("drawing", (
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTERS = {
     "nodes": ("leave", "pick", "assign", "groups", "focus_paths", "links", "jump", "dissolve",
-              "undo", "draw", "go_in"),
-    "groups": ("leave", "assign", "groups", "dissolve", "undo", "draw", "redo", "jump"),
+              "undo", "draw", "go_in", "between"),
+    "groups": ("leave", "assign", "groups", "dissolve", "undo", "draw", "redo", "jump", "between"),
 }  # fmt: skip
 """What the footer offers by view, the most needed first."""

@@ -35,6 +35,7 @@ from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
+from workbench.circuits.names import LOGITS
 from workbench.session.views import Status
 
 if TYPE_CHECKING:
@@ -335,6 +336,25 @@ class GraphScreen(Screen[str | None]):
         held = self.session.heads.held
         kinds = () if held is None else held.table.looks_like(nodes)
         self.app.push_screen(GroupDialog(nodes, self.picture.groups, kinds), assign)
+
+    def action_between(self) -> None:
+        """Ask for the edges between the picked nodes, or the group here, and others."""
+        from screens.graph.between_dialog import BetweenDialog, EdgesBetween
+
+        index = self._member if self.by_group else self.picture.group_of.get(self.node)
+        named = index is not None and str(index).isdecimal()
+        first = (self.picture.groups[int(str(index))].name,) if named else (self.node,)
+        ends = (tuple(self.picked) or first, ())
+
+        def edit(asked: EdgesBetween | None) -> None:
+            if asked is not None:
+                said, how = (asked.sources, asked.readers, asked.did), {"inputs": asked.inputs}
+                self._command(lambda: self.session.set_between(*said, **how))
+                self.picked.clear()
+
+        # The logits write nothing: with the cursor there they are what reads.
+        turned = ends[::-1] if ends[0] == (LOGITS,) else ends
+        self.app.push_screen(BetweenDialog(self.session, *turned), edit)
 
     def action_dissolve(self) -> None:
         """Remove the group under the cursor; its nodes stay in the circuit."""

@@ -34,6 +34,10 @@ def plot_curve(plt: Any, curve: AnswerCurve, width: int) -> None:
     plt.clear_figure()
     plt.hline(0, "gray")
     plt.plot(xs, list(curve.values), marker="braille", color="blue+")
+    if curve.probabilities:
+        plt.plot(xs, list(curve.probabilities), marker="·", color="cyan", yside="right")
+        most = max(curve.probabilities)
+        plt.yticks([0, most], ["0%", f"{100 * most:.0f}%"], yside="right")
     shares = list(zip(xs, curve.answers, curve.wrong_answers, strict=True))
     for marker, color, members in (
         (ANSWER, "green+", [x for x, right, wrong in shares if right > wrong]),

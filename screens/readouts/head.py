@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from screens.readouts.requests import Prompts
     from workbench.session.session import Session
 
+MORE_BEFORE, MORE_AFTER = "‹", "›"
+"""There are more views to the left, to the right."""
 PLACE = 36
 """Cells of the position where both selectors stand on one line: enough for the longest token."""
 
@@ -34,6 +36,8 @@ class Reading:
         run: one of `RUNS`; None where the view reads the clean one only.
         asked: what is asked about; None where the view is of no tokens.
         way: which of the view's ways, in words; None where it has but one.
+        carried: it is read through a Jacobian lens, and need not be.
+        by: what colours are of; None where there is no choice.
     """
 
     place: str | None
@@ -42,6 +46,8 @@ class Reading:
     run: str | None
     asked: str | None
     way: str | None = None
+    carried: bool = False
+    by: str | None = None
 
 
 def draw_head(
@@ -62,12 +68,34 @@ def _tabs(views: Sequence[Readout], view: int, width: int) -> Content:
     for names in zip(*(one.names for one in views), strict=True):
         if sum(map(len, names)) + len(names) + 1 <= width:
             break
-    tabs = Content()
-    for i, name in enumerate(names):
+    first, last = shown_tabs([len(name) for name in names], view, width)
+    tabs = Content.styled(MORE_BEFORE, QUIET) if first else Content()
+    for i, name in enumerate(names[first : last + 1], first):
         before = "[" if i == view else "]" if i == view + 1 else " "
         style = link("view", i, "bold reverse" if i == view else "")
         tabs += Content.assemble((before, "bold"), (name, style))
-    return tabs + Content.styled("]" if view == len(views) - 1 else " ", "bold")
+    tabs += Content.styled("]" if view == last else " ", "bold")
+    return tabs + Content.styled(MORE_AFTER, QUIET) if last < len(views) - 1 else tabs
+
+
+def shown_tabs(sizes: Sequence[int], view: int, width: int) -> tuple[int, int]:
+    """First and last of the tabs shown: all, or as many around the chosen one as fit."""
+    first = last = view
+    if sum(sizes) + len(sizes) + 1 <= width:
+        return 0, len(sizes) - 1
+    room = width - len(MORE_BEFORE) - len(MORE_AFTER) - 1 - (sizes[view] + 1)
+    while True:
+        after = last + 1 < len(sizes) and sizes[last + 1] + 1 <= room
+        before = first > 0 and sizes[first - 1] + 1 <= room
+        if not after and not before:
+            return first, last
+        # Evenly to both sides, so that the neighbours can be clicked.
+        if after and (not before or last - view <= view - first):
+            last += 1
+            room -= sizes[last] + 1
+        else:
+            first -= 1
+            room -= sizes[first] + 1
 
 
 def _selectors(reading: Reading, pending: bool, width: int) -> list[Content]:
@@ -100,6 +128,8 @@ def _selectors(reading: Reading, pending: bool, width: int) -> list[Content]:
         of += Content.assemble(("[Q]", link("ask", None, "bold")), " ")
         of += Content(fit(reading.asked, max(4, width - of.cell_length)).rstrip())
     rows.insert(0, of)
+    if reading.carried or reading.by is not None:
+        rows.insert(1, _lens(reading))
     if pending:
         room = width - last.cell_length - 1
         word = "computing …"
@@ -107,6 +137,16 @@ def _selectors(reading: Reading, pending: bool, width: int) -> list[Content]:
         waiting = Content.styled(word if len(word) <= room else "…", "bold")
         rows[-1] = last.extend_right(max(1, room + 1 - waiting.cell_length)) + waiting
     return rows
+
+
+def _lens(reading: Reading) -> Content:
+    """What is read through, where it is not the logit lens, and what colours are of."""
+    row = Content.styled("lens     ", QUIET)
+    if reading.carried:
+        row += Content.assemble(("[~]", link("through", None, "bold")), " Jacobian  ")
+    if reading.by is not None:
+        row += Content.assemble(("[;]", link("way", None, "bold")), f" by {reading.by}")
+    return row
 
 
 class Reader(Protocol):

@@ -23,12 +23,19 @@ MOVES = scoped("readouts", (
     Action("run(1)", "equals_sign", "=", "Another run",
            "Read the corrupted prompts, the difference from them, the circuit, or that less the "
            "model.", READING, id="next_run"),
-    Action("way(1)", "semicolon", ";", "Another input",
-           "Of OV and QK: give the head W_E and what the first MLP adds, or W_E alone, and more.",
+    Action("way(1)", "semicolon", ";", "Another way",
+           "Of OV and QK another input of the head; of the lens map what its colours are of.",
            READING, id="next_way"),
     Action("ask", "Q", "Q", "Ask about a token",
            "Let the readouts answer for any token, and against any other, in place of the answers.",
            READING),
+    Action("through", "tilde", "~", "Through the Jacobian lens",
+           "Read what a residual or an output becomes by the last layer, on average, and back.",
+           READING),
+    Action("direction", "circumflex_accent", "^", "Which direction",
+           "Name the direction that is read: a token's, or a row of a file.", READING),
+    Action("lens_file", "backslash", "\\", "Another Jacobian lens",
+           "Read through the Jacobian lens of a file.", READING),
     Action("scroll('down')", "down,j", "↓ j", "Scroll down", "Scroll down.", READING),
     Action("scroll('up')", "up,k", "↑ k", "Scroll up", "Scroll up.", READING),
     Action("scroll('page_down')", "pagedown,ctrl+f", "PgDn ^f", "Page down", "Scroll a page down.",
@@ -52,6 +59,15 @@ circuit less the model. **Q** asks about any token in place of the task's answer
 - **Answer curve**: the same lens over all the task's answers.
 - **Attention**: which tokens a head looks at from each token.
 - **Residual lens**: what the model would say if it stopped after each layer.
+- **Jacobian lens**: what its output comes to say by the last layer, on average over a text. **~**
+  turns the other lenses to it; **\\\\** takes the lens of a file.
+- **Lens map**: the residual lens at all positions, coloured (**;**) by a token's probability
+  or rank.
+- **Token ranks**: after which layer the answers, or any token (**Q**), come to the top.
+- **Beside the circuit**: its lens in the model and in the circuit.
+- **Curves by answer**: the answer curve for each set of answers, such as each start year.
+- **Lens of a direction**, **along a direction**: which tokens any vector (**^**) raises, and how
+  far every component writes along it.
 - **OV**: what a head would write if it looked at a token, by its weights: the tokens raised and
   lowered. The token is the prompt's where **,** and **.** stand, or the one that **Q** names; over
   all prompts there is a line for each of the task's answers.

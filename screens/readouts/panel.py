@@ -23,11 +23,12 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from screens.base.worker import Worker, error_sentence
-from screens.readouts.ask_tokens import ask_tokens, found_target
+from screens.readouts.ask_tokens import found_target
 from screens.readouts.copies import readout_copies
 from screens.readouts.curve_plot import has_scale, plot_curve
 from screens.readouts.head import draw_head
 from screens.readouts.keys import HELP, MOVES
+from screens.readouts.lens_choice import LensChoice
 from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
 from screens.readouts.result import draw_result
 from screens.readouts.text import curve_heading, lines, quiet
@@ -61,7 +62,7 @@ REMEMBERED = 256
 """Results kept, so that going back and forth is instant."""
 
 
-class Readouts(PaneSearch, Widget, can_focus=True):
+class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
     """The readouts of one component; `show` says of which."""
 
     ALLOW_SELECT = False
@@ -381,24 +382,15 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             self._want()
 
     def action_way(self, by: int) -> None:
-        """Give the head something else for a token."""
+        """Give the head something else for a token, or colour by something else."""
         ways, now = self.view.ways, way_of(self)
         if now is not None:
             self.ways[self.view.name] = ways[(ways.index(now) + by) % len(ways)]
-            self._want()
-
-    def action_ask(self) -> None:
-        """Ask which tokens the readouts are to answer for."""
-        session = self.session
-
-        def answered(target: Target | None, texts: tuple[str, str]) -> None:
-            if session is self.session:
-                self.target, self.asked = target, texts
-                self._want()
-
-        if session is not None:
-            of_head = bool(self.view.ways)
-            ask_tokens(self.app, session, self.asked, self.pair, answered, of_head=of_head)
+        elif len(self.view.by) > 1:
+            self.by += by
+        else:
+            return
+        self._want()
 
     def action_mean(self) -> None:
         self.go_to_pair(None)
@@ -431,7 +423,7 @@ class Readouts(PaneSearch, Widget, can_focus=True):
             getattr(self, f"action_{action}")(int(argument))
         elif action in ("run", "way"):
             getattr(self, f"action_{action}")(1)
-        elif action in ("ask", "mean"):
+        elif action in ("ask", "mean", "through"):
             getattr(self, f"action_{action}")()
         elif action == "query":
             self.action_position(int(argument) - self.position)

@@ -41,6 +41,9 @@ class ReadoutRequest:
         revision: of the circuit, where it is read.
         pairs: by what the set of pairs is known.
         way: of those that the readout has; None where it has but one.
+        through: from where the Jacobian lens is that is read through; None: none.
+        by: what colours are of; None where there is no choice.
+        direction: the text that names the direction that is read.
     """
 
     view: str
@@ -52,6 +55,9 @@ class ReadoutRequest:
     revision: int | None = None
     pairs: str = ""
     way: str | None = None
+    through: str | None = None
+    by: str | None = None
+    direction: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,12 @@ def _compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:
         of["target"] = wish.target
     if wish.way is not None:
         of["way"] = wish.way
+    if wish.through is not None:
+        of["through"] = True
+    if wish.by is not None:
+        of["by"] = wish.by
+    if wish.direction is not None:
+        of["direction"] = wish.direction
     if wish.view == "attribution":
         return readouts.attribution(**of)
     if wish.view == "residual":
@@ -111,4 +123,4 @@ def _compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:
         return readouts.curve(node, **of)
     if wish.view == "lens":
         return readouts.lens(node, k=TOKENS, **of)
-    return readouts.read(wish.view, node, **of)
+    return readouts.result(wish.view, node, **of)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.cells import cell_len
 from textual.content import Content
 
@@ -17,6 +18,8 @@ from workbench.readouts.shapes import Grid, Ranking, Rows, Series, Shape
 
 MOST_NAME = 18
 """Cells of the longest name before a bar."""
+MOST_CELL = 10
+"""Cells of the longest token in a map."""
 MOST_LABEL = 12
 """Cells of the longest token beside a map."""
 
@@ -64,6 +67,8 @@ def _bars(names: Sequence[str], values: Sequence[float], unit: str, width: int) 
 def _map(grid: Grid, width: int) -> list[Content]:
     """Shades by the share of the largest magnitude; a minus stands before what is below 0."""
     values = np.asarray(grid.values, dtype=np.float64)
+    if grid.texts:
+        return _token_map(grid, values, width)
     largest = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 0.0
     label = min(MOST_LABEL, max((cell_len(show_token(row)) for row in grid.rows), default=1))
     units = "".join(f"{column % 10} " for column in range(len(grid.columns)))
@@ -74,6 +79,38 @@ def _map(grid: Grid, width: int) -> list[Content]:
         rows.append(Content.assemble(f"{number:>3} {name} ", (cells, "$text-primary")))
     at_most = f"largest {signed(largest, digits_of(largest))} {grid.unit}; "
     return [*rows, *quiet(at_most + legend(), max(width, len(SHADES) * 7))]
+
+
+def _token_map(grid: Grid, values: NDArray[np.float64], width: int) -> list[Content]:
+    """A token in each cell, before it the shade of its number, or of a rank's reciprocal.
+
+    What does not fit in the width stands below, the last columns first: at the last position the
+    task is judged.
+    """
+    shares = 1 / np.maximum(values, 1) if grid.reciprocal else np.abs(values)
+    longest = max((cell_len(show_token(text)) for row in grid.texts for text in row), default=1)
+    room = min(MOST_CELL, max(longest, 3))
+    label = max(len("after"), *(cell_len(printable(row)) for row in grid.rows))
+    at_once = max(1, (width - label - 1) // (room + 2))
+    rows: list[Content] = []
+    stops = range(len(grid.columns), 0, -at_once)
+    for stop in stops:
+        part = slice(max(0, stop - at_once), stop)
+        heads = (f" {fit(show_token(column, room), room)} " for column in grid.columns[part])
+        rows.append(Content.styled(f"{'after':>{label}} {''.join(heads)}", QUIET))
+        for i, name in enumerate(grid.rows):
+            cells = zip(grid.texts[i][part], shares[i, part], values[i, part], strict=True)
+            parts: list[str | tuple[str, str]] = [f"{printable(name):>{label}} "]
+            for text, share, number in cells:
+                sign = shade(float(share))
+                mark = "-" if number < 0 and sign != " " else sign
+                bold = "bold" if share >= SHADES[1][0] else ""
+                parts += [(mark, "$text-primary"), (fit(show_token(text, room), room), bold), " "]
+            rows.append(Content.assemble(*parts))
+        rows.append(Content())
+    of = f"shade: {'1 / ' if grid.reciprocal else ''}{grid.unit}"
+    more = "" if len(stops) == 1 else " The last positions stand first."
+    return [*rows, *quiet(legend().replace("shade:", f"{of}:", 1) + more, max(width, 36))]
 
 
 def _cell(value: float, largest: float) -> str:

@@ -106,7 +106,8 @@ def draw_lens(lens: Lens, width: int, mark: Marker) -> Content:
     column = (width - 2) // 2 if two else width
     promoted = _tokens("raises most", lens.promoted, column, largest, digits, mark)
     suppressed = _tokens("lowers most", lens.suppressed, column, largest, digits, mark)
-    parts = [Content.styled(f"{lens.place.node} {where(lens.place)}", HEADING)]
+    through = "" if lens.lens == "Logit lens" else f"{lens.lens}: "
+    parts = [Content.styled(f"{through}{lens.place.node} {where(lens.place)}", HEADING)]
     if two:
         parts += _beside(promoted, suppressed, column)
     else:
@@ -213,14 +214,15 @@ def draw_curve_rows(curve: AnswerCurve, width: int) -> Content:
     number = max([len("logit"), *(len(signed(value, digits)) for value in curve.values)])
     longest = max(len("label"), *(cell_len(show_token(label)) for label in curve.labels))
     name = min(18, longest, max(8, width - number - 13))
-    head = f"  {fit('label', name)} {'logit':>{number}}"
+    says = bool(curve.probabilities) and width >= name + number + 20
+    head = f"  {fit('label', name)} {'logit':>{number}}{'  run' if says else ''}"
     parts = [*curve_heading(curve), Content.styled(fit(head, width), QUIET)]
     order = list(range(len(curve.labels)))
     words = "In the task's order. "
     if not is_scale(curve):
         order.sort(key=lambda i: -curve.values[i])
         words = "Sorted by logit, highest first. "
-    room = width - name - number - 4
+    room = width - name - number - (9 if says else 4)
     half = min(MOST_BAR // 2, (room - 1) // 2)
     # An axis in the middle is wasted where all values lie on one side of it.
     one_sided = min(curve.values, default=0.0) >= 0
@@ -234,6 +236,7 @@ def draw_curve_rows(curve: AnswerCurve, width: int) -> Content:
                 (_share_mark(curve.answers[i], curve.wrong_answers[i]) + " ", "bold"),
                 fit(show_token(curve.labels[i], name), name),
                 f" {signed(value, digits):>{number}} ",
+                (f"{percent(curve.probabilities[i]):>4} " if says else "", QUIET),
                 (drawn, _tint(value)),
             )
         )
@@ -284,7 +287,8 @@ def draw_residual(residual: ResidualLens, width: int) -> Content:
     room = width - depth - number - 2 * half - 5
     head = fit("after" if roomy else "layer", depth) + f" {'diff':>{number}}"
     head = fit(head, width - room - 1) + "most likely"
-    heading = Content.styled(fit(f"Residual stream {where(residual.place)}", width), HEADING)
+    of = "Residual stream" if residual.lens == "Residual lens" else residual.lens
+    heading = Content.styled(fit(f"{of} {where(residual.place)}", width), HEADING)
     parts = [heading, Content.styled(fit(head, width), QUIET)]
     shown = [[show_token(value.token, MOST_TOKEN) for value in row.top] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from workbench.readouts.target import Target
 
 
+NO_DIRECTION = "Name the direction that is to be read: press ^."
+
+
 class Chosen(Reader, Protocol):
     """What was chosen: the view, the component, where and what of it."""
 
@@ -22,6 +25,15 @@ class Chosen(Reader, Protocol):
     run: str
     target: Target | None
     ways: dict[str, str]
+    direction: str
+
+    @property
+    def through(self) -> str | None:
+        """From where the Jacobian lens is that is read through; None: none."""
+
+    @property
+    def colour(self) -> str | None:
+        """What colours are of; None where there is no choice."""
 
     @property
     def view(self) -> Readout:
@@ -38,6 +50,8 @@ def wish_of(chosen: Chosen) -> ReadoutRequest | str:
         return "Choose a component to read what it writes."
     if view.of_heads and kind_of(node or "") != "head":
         return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
+    if view.directed and not chosen.direction:
+        return NO_DIRECTION
     run = chosen.run if chosen.run in view.runs else view.runs[0]
     way = way_of(chosen)
     # By its weights a head says the same at every position but where a prompt's token is read.
@@ -52,6 +66,9 @@ def wish_of(chosen: Chosen) -> ReadoutRequest | str:
         chosen.session.status().revision if "circuit" in run else None,
         chosen.session.pairs_digest,
         way,
+        chosen.through,
+        chosen.colour,
+        chosen.direction if view.directed else None,
     )
 
 
@@ -78,4 +95,6 @@ def reading_of(chosen: Chosen) -> Reading:
         chosen.run if chosen.run in view.runs else None,
         asked if view.asks else None,
         None if way is None else way_words(way),
+        carried=chosen.through is not None and not view.needs_lens,
+        by=chosen.colour,
     )

@@ -25,7 +25,8 @@ WORDS = {" ": "space", "/": "slash", ".": "full_stop", "[": "left_square_bracket
          "]": "right_square_bracket", "?": "question_mark", "(": "left_parenthesis",
          ")": "right_parenthesis", "-": "minus", "<": "less_than_sign", ">": "greater_than_sign",
          ",": "comma", "=": "equals_sign", "#": "number_sign", "*": "asterisk",
-         "+": "plus", "&": "ampersand", ";": "semicolon", "%": "percent_sign"}  # fmt: skip
+         "+": "plus", "&": "ampersand", ";": "semicolon", "%": "percent_sign",
+         "~": "tilde", "\\": "backslash"}  # fmt: skip
 NAMED = {"⏎": "enter", "⎋": "escape", "⇥": "tab", "⌫": "backspace", "↓": "down", "↑": "up",
          "←": "left", "→": "right", "⇤": "shift+tab", "␎": "ctrl+n", "␙": "ctrl+y", "^": "ctrl+p",
          "@": "ctrl+g"}  # fmt: skip

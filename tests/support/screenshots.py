@@ -53,6 +53,7 @@ class Picture:
 
 IOI = ExperimentSettings(model="smollm2", task="ioi", pairs=32, device="cpu")
 YEARS = ExperimentSettings(model="pocket", task="greater-than", pairs=16, device="cpu")
+NAMES = ExperimentSettings(model="pocket", task="ioi", pairs=8, device="cpu")
 HEAD = ("e", "J", *"a23.h3", "enter", "e")
 FOUND = ("D", "slash", *"eap-ig", "enter", "enter", "2", "~EAP est. +eap-ig")
 
@@ -61,6 +62,8 @@ PICTURES = {
     "readouts": Picture(SMALL, (*HEAD, "3", "l", "~whole run"), IOI),
     "neurons": Picture(LARGE, ("e", "J", *"m28", "enter", "9", "~What feeds", "t",
                                "enter", "~12 of"), IOI, 1600),
+    "lens-map": Picture((110, 26), ("3", "F", *["l"] * 6, "greater_than_sign", "~map, prompt 1"),
+                        NAMES, 1100),
     "tutorial": Picture(SMALL, ("~1/\\d", "p", "right", "escape", "~ ✓ ", "y", "2", "~ ✓ ", "y",
                                 "j", "~ ✓ ", "y", "e", "~ ✓ ", "y", "home", "space", "u",
                                 "~back at")),

@@ -27,6 +27,7 @@ from workbench.cli.effects import effects, repair
 from workbench.cli.expand import expand
 from workbench.cli.heads import heads
 from workbench.cli.history import history
+from workbench.cli.lens import app as lens
 from workbench.cli.neurons import neurons
 from workbench.cli.options import (
     CircuitPath,
@@ -45,6 +46,7 @@ from workbench.cli.report import report
 from workbench.cli.run_text import run_text
 from workbench.cli.sessions import app as sessions
 from workbench.cli.sessions import resume
+from workbench.cli.sweep import sweep
 from workbench.cli.tasks import tasks
 from workbench.cli.try_pair import try_pair
 from workbench.cli.why import why
@@ -192,12 +194,14 @@ app.command()(patch)
 app.command()(why)
 app.command()(heads)
 app.command()(neurons)
+app.command()(sweep)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)
 app.command()(draw)
 app.command()(bench)
 app.command()(report)
+app.add_typer(lens, name="lens")
 app.add_typer(pocket, name="pocket")
 app.add_typer(config_app, name="config")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -39,9 +39,11 @@ def readout(
         int | None, typer.Option(min=1, help="Of which pair, from 1. [default: the mean over all]")
     ] = None,
     run: Annotated[
-        Literal["clean", "corrupted", "clean-corrupted", "circuit", "circuit-clean"],
-        typer.Option(help="Of which prompts, or of the circuit; or the difference of two."),
-    ] = "clean",
+        Literal["clean", "corrupted", "clean-corrupted", "circuit", "circuit-clean"] | None,
+        typer.Option(
+            help="Of which prompts, or of the circuit; or the difference of two. [default: clean]"
+        ),
+    ] = None,
     circuit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A circuit file, for --run circuit.")
     ] = None,
@@ -67,6 +69,24 @@ def readout(
     distance: Annotated[
         int | None,
         typer.Option(help="Of qk: how many positions before the query a key stands. [default: 1]"),
+    ] = None,
+    through: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Read through a Jacobian lens: its file, or `own`, the one beside the weights.",
+        ),
+    ] = None,
+    direction: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHICH",
+            help="Of which direction: FILE[:NAME][:ROW], embed:TOKEN or unembed:TOKEN.",
+        ),
+    ] = None,
+    by: Annotated[
+        Literal["probability", "rank"] | None,
+        typer.Option(help="What the lens map's colour is of. [default: probability]"),
     ] = None,
     out: Annotated[
         Path | None,
@@ -97,7 +117,12 @@ def readout(
         raise WorkbenchError(f"The readout {entry.name} is of a node: name one with --node.")
     if distance is not None and entry.name != "qk":
         raise WorkbenchError("--distance goes with --readout qk.")
+    if entry.directed and direction is None:
+        raise WorkbenchError(
+            f"The readout {entry.name} is of a direction: name one with --direction."
+        )
     settings = settings.checked()
+    run = run or cast(Any, entry.runs[0])
     if "circuit" in run and circuit is None:
         raise WorkbenchError(f"Name the circuit's file for --run {run}: --circuit FILE.")
     if circuit is not None:
@@ -111,7 +136,7 @@ def readout(
         from workbench.experiment.prepare import prepare
         from workbench.readouts.catalogue import read_out
         from workbench.readouts.circuit_runs import InCircuit
-        from workbench.readouts.results import Lens
+        from workbench.readouts.results import AnswerCurve, Lens
         from workbench.readouts.shapes import shape_of, to_json
         from workbench.readouts.target import find_target
 
@@ -133,6 +158,9 @@ def readout(
             target=asked,
             way=way,
             **({} if distance is None else {"distance": distance}),
+            through=through,
+            by=by,
+            direction=direction,
         )
         shape = shape_of(found)
         if out is not None:
@@ -142,6 +170,7 @@ def readout(
         about: dict[str, object] = {} if asked is None else {"target": asked.words}
         if asked is not None and isinstance(found, Lens):
             about |= {"answers": found.answers, "wrong_answers": found.wrong_answers}
+        about |= {"probabilities": found.probabilities} if isinstance(found, AnswerCurve) else {}
         output.result_as_json({"readout": entry.name, **about, **to_json(shape)})
     else:
         _report(shape)
@@ -185,10 +214,13 @@ def _grid_rows(grid: Grid) -> list[tuple[str, ...]]:
     import numpy as np
 
     values = np.asarray(grid.values, dtype=np.float64)
-    return [
-        (token, *(_number(float(value)) for value in row))
-        for token, row in zip(grid.rows, values, strict=True)
-    ]
+    numbers = [[_number(float(value)) for value in row] for row in values]
+    if grid.texts:
+        numbers = [
+            [f"{text!r} {number}" for text, number in zip(texts, row, strict=True)]
+            for texts, row in zip(grid.texts, numbers, strict=True)
+        ]
+    return [(token, *row) for token, row in zip(grid.rows, numbers, strict=True)]
 
 
 def _number(value: float) -> str:

@@ -146,6 +146,16 @@ BUILT_IN = (
         needs_graph=True,
     ),
     Format(
+        "roles",
+        "roles and their heads, written by hand",
+        matches="workbench.formats.roles:is_roles",
+        read="workbench.formats.roles:read",
+        suffix=".roles",
+        suffixes=(".txt",),
+        is_json=False,
+        needs_graph=True,
+    ),
+    Format(
         "neuronpedia",
         "Neuronpedia's graph JSON, for its site",
         matches="",

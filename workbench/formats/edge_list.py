@@ -33,6 +33,8 @@ from workbench.circuits.node_circuit import node_circuit
 from workbench.errors import WorkbenchError
 from workbench.formats.catalogue import NeedsGraph
 from workbench.formats.dialects import edges_between, named, node_named
+from workbench.formats.roles import is_roles
+from workbench.formats.roles import read as read_roles
 
 SOURCES = ("source", "src", "from", "sender", "parent", "src_id", "u")
 READERS = ("target", "destination", "dst", "to", "receiver", "child", "dest", "dst_id", "v")
@@ -97,15 +99,21 @@ def read(document: Document, graph: Graph | None) -> Circuit:
 
 def is_table(text: Any) -> bool:
     """Whether a text has an edge or a node in its first lines."""
-    return isinstance(text, str) and any(
-        _row_item(row) is not None for row, _ in zip(_rows(text), range(2), strict=False)
+    return isinstance(text, str) and (
+        is_roles(text)
+        or any(_row_item(row) is not None for row, _ in zip(_rows(text), range(2), strict=False))
     )
 
 
 def read_table(document: Document, graph: Graph | None) -> Circuit:
-    """The circuit of a table or a text with an edge or a node a line; errors as of `read`."""
+    """The circuit of a table or a text with an edge or a node a line; errors as of `read`.
+
+    A text that begins with a role and its nodes is one of `formats.roles`.
+    """
     if graph is None:
         raise NeedsGraph
+    if is_roles(document.value):
+        return read_roles(document, graph)
     items = []
     for number, row in enumerate(_rows(document.value)):
         item = _row_item(row)

@@ -10,9 +10,10 @@ tensors that claim more numbers than the file stores for them: memory is bounded
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from math import prod
-from typing import Any
+from typing import IO, Any
 
 from workbench.errors import WorkbenchError
 from workbench.formats.plain_pickle import ORDERED, Record, read_pickle
@@ -43,16 +44,22 @@ def look_into(data: bytes) -> Any:
     Raises:
         WorkbenchError: it is damaged, packed, or holds more than tensors and plain values.
     """
-    if not data.startswith(ZIP):
+    return look_into_file(io.BytesIO(data))
+
+
+def look_into_file(file: IO[bytes]) -> Any:
+    """The same of an open file, of which only what is not numbers is read."""
+    if file.read(len(ZIP)) != ZIP:
         return None
+    size = file.seek(0, os.SEEK_END)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             pickles = [e for e in entries if e.filename.rpartition("/")[2] == "data.pkl"]
             if len(pickles) != 1:
                 return None
             packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
-            if packed or sum(entry.file_size for entry in entries) > len(data):
+            if packed or sum(entry.file_size for entry in entries) > size:
                 raise WorkbenchError(
                     "It is a file of torch.save whose entries were packed: save it by torch.save."
                 )
@@ -64,8 +71,12 @@ def look_into(data: bytes) -> Any:
     return value
 
 
-def load_tensors(data: bytes) -> Any:
+def load_tensors(data: bytes | str | os.PathLike[str]) -> Any:
     """The value of a file of torch.save that `look_into` let pass, with its tensors.
+
+    Args:
+        data: the file's bytes; or its path, and then the numbers stay in the file until they are
+            needed.
 
     Raises:
         WorkbenchError: torch cannot load it.
@@ -73,7 +84,9 @@ def load_tensors(data: bytes) -> Any:
     import torch
 
     try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        if isinstance(data, bytes):
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        return torch.load(os.fspath(data), map_location="cpu", weights_only=True, mmap=True)
     except MemoryError:
         raise
     except Exception:  # whatever torch finds wrong with a file that is not of its own making

@@ -42,6 +42,10 @@ class Readout:
         of_heads: no other node can be read.
         ways: what `way` may be, the usual first; nothing: it takes none. What has ways reads the
             model's weights for a token of one prompt, and over all prompts for each answer.
+        through: it takes `through`, a Jacobian lens that it reads through.
+        needs_lens: it reads through one always: without `through`, the one beside the model.
+        by: what it can be coloured by, of which it takes one as `by`.
+        directed: it is of a direction, and takes it as `direction`.
     """
 
     name: str
@@ -55,10 +59,15 @@ class Readout:
     asks: bool = False
     of_heads: bool = False
     ways: tuple[str, ...] = ()
+    through: bool = False
+    needs_lens: bool = False
+    by: tuple[str, ...] = ()
+    directed: bool = False
 
 
 _HERE = "workbench.readouts"
 _ALL = tuple(RUNS)
+_SINGLE = tuple(name for name, runs in RUNS.items() if len(runs) == 1)
 
 BUILT_IN = (
     Readout(
@@ -68,6 +77,7 @@ BUILT_IN = (
         "The tokens whose logit a node's output raises and lowers most.",
         runs=_ALL,
         asks=True,
+        through=True,
     ),
     Readout(
         "attribution",
@@ -82,9 +92,10 @@ BUILT_IN = (
         "curve",
         ("Answer curve", "Curve", "Curve"),
         f"{_HERE}.answer_curve:answer_curve",
-        "The lens of a node over all the task's answers.",
+        "The lens of a node over all the task's answers, and the run's own probabilities there.",
         runs=_ALL,
         asks=True,
+        through=True,
     ),
     Readout(
         "attention",
@@ -104,6 +115,77 @@ BUILT_IN = (
         in_turns=True,
         runs=_ALL,
         asks=True,
+        through=True,
+    ),
+    Readout(
+        "jacobian",
+        ("Jacobian lens", "Jacobian", "Jac"),
+        f"{_HERE}.jacobian_lens:jacobian_lens",
+        "The tokens that a node's output comes to raise and lower by the last layer, on average.",
+        runs=_ALL,
+        asks=True,
+        through=True,
+        needs_lens=True,
+    ),
+    Readout(
+        "map",
+        ("Lens map", "Map", "Map"),
+        f"{_HERE}.lens_map:lens_map",
+        "What the model would say after each layer at each position, in one map.",
+        by_node=False,
+        by_position=False,
+        in_turns=True,
+        runs=_ALL,
+        asks=True,
+        through=True,
+        by=("probability", "rank"),
+    ),
+    Readout(
+        "ranks",
+        ("Token ranks", "Ranks", "Ranks"),
+        f"{_HERE}.token_ranks:token_ranks",
+        "How far up the answers, or any token, stand after each layer.",
+        by_node=False,
+        in_turns=True,
+        runs=_SINGLE,
+        asks=True,
+        through=True,
+    ),
+    Readout(
+        "beside",
+        ("Beside the circuit", "Beside", "Both"),
+        f"{_HERE}.beside_circuit:beside_circuit",
+        "The lens of a node in the circuit beside its lens in the model.",
+        runs=("circuit",),
+        asks=True,
+        through=True,
+    ),
+    Readout(
+        "by-answer",
+        ("Curves by answer", "By answer", "Sets"),
+        f"{_HERE}.curve_by_answer:curve_by_answer",
+        "The lens of a node over all answers, prompts with the same answers (or start year) apart.",
+        runs=_ALL,
+        through=True,
+    ),
+    Readout(
+        "direction",
+        ("Lens of a direction", "Direction", "Dir"),
+        f"{_HERE}.direction:direction_lens",
+        "The tokens that a direction raises and lowers: a token's, or a row of a file.",
+        by_node=False,
+        runs=_ALL,
+        through=True,
+        directed=True,
+    ),
+    Readout(
+        "along",
+        ("Along a direction", "Along", "Along"),
+        f"{_HERE}.direction:along_direction",
+        "How far every node writes along a direction.",
+        by_node=False,
+        runs=_ALL,
+        directed=True,
     ),
     Readout(
         "ov",
@@ -160,7 +242,9 @@ def read_out(
         pair: a pair's number, or None for the mean over all pairs.
         run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`, if the readout reads it.
         more: what this readout takes besides, such as `k` of a lens; `target`, what is asked about
-            in place of the task's answers, see `find_target`; `way`, one of the readout's ways.
+            in place of the task's answers, see `find_target`; `way`, one of the readout's ways;
+            `through`, a Jacobian lens, its file, or "own" for the one beside the model's weights;
+            `direction`, see `find_direction`.
 
     Returns:
         One of the values of `readouts.results` for a built-in readout, of `readouts.shapes` for
@@ -191,6 +275,23 @@ def read_out(
     elif more["way"] not in entry.ways:
         known = f"choose one of: {', '.join(entry.ways)}" if entry.ways else "it has one only"
         raise WorkbenchError(f"The readout {entry.name} has no way {more['way']!r}; {known}.")
+    if more.get("through") is None and not entry.needs_lens:
+        more.pop("through", None)
+    elif not entry.through:
+        raise WorkbenchError(f"The readout {entry.name} reads through no Jacobian lens.")
+    else:
+        from workbench.readouts.jacobian.own import lens_of
+
+        more["through"] = lens_of(experiment.model, more.get("through"))
+    if more.get("by") is None:
+        more.pop("by", None)
+    elif more["by"] not in entry.by:
+        kinds = " or ".join(entry.by) or "nothing"
+        raise WorkbenchError(f"The readout {entry.name} is coloured by {kinds}: leave that out.")
+    if more.get("direction") is None:
+        more.pop("direction", None)
+    elif not entry.directed:
+        raise WorkbenchError(f"The readout {entry.name} is of no direction: leave that out.")
     if entry.by_position:
         more = {"position": position, **more}
     if not entry.ways:  # what has ways reads no run

@@ -32,6 +32,7 @@ from workbench.readouts.activations import (
     place_of,
     token_values,
 )
+from workbench.readouts.jacobian.lens import JacobianLens
 from workbench.readouts.results import Lens
 from workbench.readouts.target import Target
 from workbench.transformer.frozen_norm import FrozenNorm
@@ -49,6 +50,7 @@ def logit_lens(
     k: int = 10,
     run: RunChoice = "clean",
     target: Target | None = None,
+    through: JacobianLens | None = None,
 ) -> Lens:
     """What a node promotes and suppresses most.
 
@@ -61,16 +63,19 @@ def logit_lens(
         run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`; of two runs the
             difference of their lenses.
         target: what `answers` and `wrong_answers` are of; None: each pair's own.
+        through: carries the output on to the last layer before it is read; None reads it as it is.
 
     Raises:
         WorkbenchError: if there is no such node, pair, position or run, or k < 1.
     """
     check_k(k)
+    if through is not None:
+        through.check(experiment.model)
     runs = each_run(experiment, run, position=position, pair=pair, target=target)
     place = place_of(experiment, node, position, pair, run, target)
     raw, right, wrong = torch.zeros(()), 0.0, 0.0
     for sign, selections in runs:
-        normed = frozen_outputs(experiment, selections, node)
+        normed = frozen_outputs(experiment, selections, node, through)
         raw = raw + sign * node_logits(experiment, normed, node)
         means = _answer_means(experiment, selections, normed, node)
         right, wrong = right + sign * means[0], wrong + sign * means[1]
@@ -81,21 +86,28 @@ def logit_lens(
         suppressed=token_values(experiment, raw - mean, k, largest=False),
         answers=right - mean,
         wrong_answers=wrong - mean,
-        definition=definition(experiment, node, run),
+        definition=definition(experiment, node, run, through),
+        lens="Logit lens" if through is None else "Jacobian lens",
     )
 
 
 def frozen_outputs(
-    experiment: Experiment, selections: list[Activations], node: str
+    experiment: Experiment,
+    selections: list[Activations],
+    node: str,
+    through: JacobianLens | None = None,
 ) -> list[Tensor]:
     """A node's outputs through the final norm with the run's own scale, [pair, d_model] each.
 
-    Of `logits`, the norm's bias is part of it.
+    Of `logits`, the norm's bias is part of it. A Jacobian lens carries them on before the norm.
     """
     norm = FrozenNorm.of(experiment.model.parts.norm_final)
     normed = []
     for selection in selections:
-        x = norm.centre(selection.output(node)) * norm.scale(selection.output(LOGITS)) * norm.weight
+        written = selection.output(node)
+        if through is not None:
+            written = through.carry(written, _read_at(experiment, node, through))
+        x = norm.centre(written) * norm.scale(selection.output(LOGITS)) * norm.weight
         normed.append(x + norm.bias if node == LOGITS and norm.bias is not None else x)
     return normed
 
@@ -113,20 +125,44 @@ def node_logits(experiment: Experiment, normed: list[Tensor], node: str) -> Tens
     return logits * parts.logit_scale
 
 
-def definition(experiment: Experiment, node: str, run: RunChoice = "clean") -> str:
+def definition(
+    experiment: Experiment,
+    node: str,
+    run: RunChoice = "clean",
+    through: JacobianLens | None = None,
+) -> str:
     """What the numbers of a node's lens are, in one sentence; another says so of a difference."""
-    return _definition(experiment, node) + note(run)
+    return _definition(experiment, node, through) + note(run)
 
 
-def _definition(experiment: Experiment, node: str) -> str:
+def _read_at(experiment: Experiment, node: str, through: JacobianLens) -> int:
+    """The depth at which a Jacobian lens reads what a node wrote: after its block.
+
+    What is written stays in the residual, so that a lens of some layers reads it at the next one.
+    """
+    graph = experiment.model.graph
+    if node in (INPUT, LOGITS):
+        written = 0 if node == INPUT else graph.n_layers
+    else:
+        written = graph.parse_node(node).layer + 1
+    return through.depth_at(written, graph.n_layers)
+
+
+def _definition(experiment: Experiment, node: str, through: JacobianLens | None) -> str:
     before = ", before the soft cap" if experiment.model.parts.logit_cap is not None else ""
     if node == LOGITS:
         return f"The run's logits{before}, less their mean over the vocabulary."
     what = "token embedding" if node == INPUT else "output"
     if experiment.model.graph.is_head(node):
         what = "output (z W_O, without the bias)"
+    carried = ""
+    if through is not None:
+        depth = _read_at(experiment, node, through)
+        if depth < experiment.model.graph.n_layers:
+            after = f"after layer {depth - 1}" if depth else "before layer 0"
+            carried = f", carried on from {after} by {through.note},"
     return (
-        f"The node's {what} through the final norm with the run's scale (frozen) and the "
+        f"The node's {what}{carried} through the final norm with the run's scale (frozen) and the "
         f"unembedding, in logits{before}, less their mean over the vocabulary."
     )
 

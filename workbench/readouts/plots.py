@@ -17,6 +17,10 @@ from workbench.readouts.shapes import BuiltIn, Grid, Ranking, Series, Shape, sha
 COLUMN = 3.35
 """Width in inches: a column of a paper in two columns."""
 MOST_BARS = 40
+TEXT_CELL = 0.55
+"""Width of a cell that holds a token."""
+MOST_TEXT = 10
+"""Characters of a token in a cell."""
 MANY = 25
 """Labels from which a series is a curve and not bars."""
 
@@ -62,6 +66,11 @@ def _curve(curve: AnswerCurve) -> Drawing:
         _ticks(ax, curve.labels)
         ax.set_ylabel("centred logit", fontsize=7)
         ax.tick_params(labelsize=7)
+        if curve.probabilities:
+            beside = ax.twinx()
+            beside.plot(xs, curve.probabilities, color=GREY, linewidth=1.0, linestyle=":")
+            beside.set_ylabel("probability", fontsize=7)
+            beside.tick_params(labelsize=7)
         if ax.get_legend_handles_labels()[0]:
             ax.legend(loc="best", fontsize=7)
     return done()
@@ -106,20 +115,34 @@ def _bars(names: Any, values: Any, unit: str) -> Drawing:
 def _map(grid: Any, unit: str, *, causal: bool = False) -> Drawing:
     """A map in one hue, dark where the value is large, so that it survives printing in grey."""
     values = np.asarray(grid.values, dtype=np.float64)
+    if getattr(grid, "reciprocal", False):
+        values, unit = 1 / np.maximum(values, 1), f"1 / {unit}"
+    texts = getattr(grid, "texts", ())
     if causal:
         values = np.where(np.tril(np.ones(values.shape)) > 0, values, np.nan)
     signed = bool(np.nanmin(values, initial=0.0) < 0)
     most = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
     rows, columns = values.shape
     cell = min(0.22, max(0.09, (COLUMN - 1.1) / max(1, columns)))
-    with axes(columns * cell + 1.3, rows * cell + 0.9) as (ax, done):
+    wide = TEXT_CELL if texts else cell
+    with axes(columns * wide + 1.3, rows * cell + 0.9) as (ax, done):
         drawn = ax.imshow(
             values,
             cmap="PuOr" if signed else "Blues",
             vmin=-most if signed else 0,
             vmax=most,
-            aspect="equal",
+            aspect="auto" if texts else "equal",
         )
+        for i, line in enumerate(texts):
+            for j, text in enumerate(line):
+                dark = abs(values[i, j]) > 0.6 * most
+                ax.text(
+                    *(j, i, _shown(text)[:MOST_TEXT]),
+                    ha="center",
+                    va="center",
+                    fontsize=5,
+                    color="white" if dark else "black",
+                )
         ax.set_xticks(range(columns), [_shown(token) for token in grid.columns], rotation=90)
         ax.set_yticks(range(rows), [_shown(token) for token in grid.rows])
         ax.tick_params(labelsize=6, length=0)

@@ -25,6 +25,7 @@ from workbench.readouts.activations import (
     token_values,
 )
 from workbench.readouts.circuit_runs import InCircuit
+from workbench.readouts.jacobian.lens import JacobianLens
 from workbench.readouts.results import ResidualLens, ResidualRow
 from workbench.readouts.target import Target
 from workbench.transformer.forward import unembed
@@ -32,10 +33,15 @@ from workbench.transformer.forward import unembed
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
 
-DEFINITION = (
+READ = (
     "The residual stream at each depth through the final norm (with the scale it has there) and "
-    "the unembedding, as probabilities; for several prompts their mean."
+    "the unembedding"
 )
+CARRIED = (
+    "The residual stream at each depth, carried on to the last layer by {}, then through the final "
+    "norm (with the scale that gives it) and the unembedding"
+)
+AS_PROBABILITIES = ", as probabilities; for several prompts their mean"
 IN_CIRCUIT = (
     " In the circuit every node reads a sum of its own: this is the one that the logits read, as "
     "far as it is written by then."
@@ -55,6 +61,7 @@ def residual_lens(
     run: RunChoice = "clean",
     target: Target | None = None,
     turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+    through: JacobianLens | None = None,
 ) -> ResidualLens:
     """Most probable tokens, logit difference and metric after the embeddings and each layer.
 
@@ -68,11 +75,15 @@ def residual_lens(
             difference, and tokens by how much more probable they are.
         target: what the logit difference and the metric are of; None: each pair's own answers.
         turn: entered for each chunk, since over many prompts this takes as long as running them.
+        through: carries the residual on to the last layer before it is read; rows are then those
+            of the layers that it reads at, and the last one.
 
     Raises:
         WorkbenchError: if there is no such pair, position or run, or k < 1.
     """
     check_k(k)
+    if through is not None:
+        through.check(experiment.model)
     # To record a circuit takes as long as a chunk, or longer.
     with turn() if isinstance(run, InCircuit) else nullcontext():
         runs = each_run(experiment, run, position=position, pair=pair, target=target)
@@ -83,13 +94,13 @@ def residual_lens(
     widest = max(len(selection.rows) for _, selection in read)
     at_once = max(1, MAX_LOGITS // (widest * experiment.model.parts.w_u.shape[1]))
     alone = target is not None and target.is_alone
-    n_depths = experiment.model.graph.n_layers + 1
+    every = depths_read(experiment, through)
     rows: list[ResidualRow] = []
-    for first in range(0, n_depths, at_once):
-        depths = range(first, min(first + at_once, n_depths))
+    for first in range(0, len(every), at_once):
+        depths = every[first : first + at_once]
         with turn():
             reads = [
-                [sign * total for total in _read(selection, metric, depths, alone)]
+                [sign * total for total in _read(selection, metric, depths, alone, through)]
                 for (sign, selection), metric in zip(read, metrics, strict=True)
             ]
         probabilities, values, differences = (
@@ -98,27 +109,52 @@ def residual_lens(
         for i, depth in enumerate(depths):
             rows.append(
                 ResidualRow(
-                    name=f"layer {depth - 1}" if depth else EMBEDDINGS,
+                    name=depth_name(depth),
                     layer=depth - 1,
                     top=token_values(experiment, probabilities[i], k, largest=True),
                     logit_difference=float(differences[i]),
                     metric=float(values[i]),
                 )
             )
-    return ResidualLens(place=place, rows=tuple(rows), definition=_definition(run))
+    return ResidualLens(
+        place=place,
+        rows=tuple(rows),
+        definition=definition(run, through),
+        lens="Residual lens" if through is None else "Jacobian lens of the residual",
+    )
 
 
-def _definition(run: RunChoice) -> str:
-    said = DEFINITION
+def depths_read(experiment: Experiment, through: JacobianLens | None) -> list[int]:
+    """The depths at which a residual is read: all, or those of a Jacobian lens and the last."""
+    n_layers = experiment.model.graph.n_layers
+    if through is None:
+        return list(range(n_layers + 1))
+    return [*sorted(depth for depth in through.matrices if depth < n_layers), n_layers]
+
+
+def depth_name(depth: int) -> str:
+    """After what a residual was read."""
+    return f"layer {depth - 1}" if depth else EMBEDDINGS
+
+
+def definition(
+    run: RunChoice, through: JacobianLens | None = None, what: str = AS_PROBABILITIES
+) -> str:
+    """How a residual is read, in a sentence; another says so of a difference or a circuit."""
+    said = (READ if through is None else CARRIED.format(through.note)) + what + "."
     return said + difference_note(run) + (IN_CIRCUIT if isinstance(run, InCircuit) else "")
 
 
 @torch.no_grad()
 def _read(
-    selection: Activations, metric: Metric, depths: range, alone: bool
+    selection: Activations,
+    metric: Metric,
+    depths: list[int],
+    alone: bool,
+    through: JacobianLens | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Sums over pairs: probabilities [depth, vocabulary], metric and logit difference [depth]."""
-    residual = torch.stack([selection.residual(depth) for depth in depths], dim=1)
+    residual = residuals(selection, depths, through)
     logits = unembed(selection.parts, residual)
     if alone:
         named = metric.answers.right[:, None].expand(-1, logits.shape[1], -1)
@@ -130,6 +166,18 @@ def _read(
     if metric.name != "logit_diff":
         values = metric.of_residual(residual).float().sum(0)
     return logits.float().softmax(-1).sum(0), values, differences
+
+
+def residuals(selection: Activations, depths: list[int], through: JacobianLens | None) -> Tensor:
+    """The residual at each depth, [pair, depth, d_model], as far as a lens carries it.
+
+    The final norm is still to be applied.
+    """
+    found = []
+    for depth in depths:
+        x = selection.residual(depth)
+        found.append(x if through is None else through.carry(x, depth).to(x.dtype))
+    return torch.stack(found, dim=1)
 
 
 def _metric(experiment: Experiment, selection: Activations) -> Metric:

@@ -64,6 +64,7 @@ class Lens:
         answers: its mean over the pairs' answers (centred logit).
         wrong_answers: the same over the wrong answers.
         definition: one sentence, for the screen.
+        lens: which lens it is, for a heading.
     """
 
     place: Place
@@ -72,6 +73,7 @@ class Lens:
     answers: float
     wrong_answers: float
     definition: str
+    lens: str = "Logit lens"
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class AnswerCurve:
         values: centred logit of each label's token.
         answers: share of the pairs in which the label is an answer (0 or 1 for a single pair).
         wrong_answers: share of the pairs in which it is a wrong answer.
+        probabilities: what the run itself says there: the softmax of its logits over the labels
+            alone, mean over the pairs; () where they were not asked for.
     """
 
     place: Place
@@ -133,6 +137,7 @@ class AnswerCurve:
     answers: tuple[float, ...]
     wrong_answers: tuple[float, ...]
     definition: str
+    probabilities: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,8 +180,12 @@ class ResidualRow:
 
 @dataclass(frozen=True)
 class ResidualLens:
-    """What the model would say if it stopped after each layer: rows from the embeddings on."""
+    """What the model would say if it stopped after each layer: rows from the embeddings on.
+
+    `lens` says which lens it is, for a heading.
+    """
 
     place: Place
     rows: tuple[ResidualRow, ...]
     definition: str
+    lens: str = "Residual lens"

@@ -71,6 +71,8 @@ class Grid:
         title, unit, definition: as of `Ranking`.
         rows, columns: the tokens of the two sides.
         values: float [row, column]; NaN where there is nothing.
+        texts: a token for each cell, by row; () where cells hold none.
+        reciprocal: the values are ranks, and small ones are to be seen: shades are those of 1 / x.
     """
 
     title: str
@@ -79,9 +81,13 @@ class Grid:
     values: ArrayLike
     unit: str = "share"
     definition: str = ""
+    texts: tuple[tuple[str, ...], ...] = ()
+    reciprocal: bool = False
 
     def __post_init__(self) -> None:
-        """Raises WorkbenchError if the matrix is not of that size."""
+        """Raises WorkbenchError if the matrix, or the texts, are not of that size."""
+        if self.texts and [len(row) for row in self.texts] != [len(self.columns)] * len(self.rows):
+            raise WorkbenchError(f"{self.title} has not one text for each cell.")
         shape = np.shape(self.values)
         if shape != (len(self.rows), len(self.columns)):
             raise WorkbenchError(
@@ -124,7 +130,7 @@ def shape_of(result: Shape | BuiltIn) -> Shape:
         if target is not None:
             asked = result.answers - result.wrong_answers
             definition = f"{target.words}: {asked:.4g}. {definition}"
-        return Ranking(f"Logit lens of {_where(result)}", values, definition=definition)
+        return Ranking(f"{result.lens} of {_where(result)}", values, definition=definition)
     if isinstance(result, DirectAttribution):
         values = tuple((row.node, row.value) for row in result.ranked())
         target = result.place.target
@@ -143,7 +149,7 @@ def shape_of(result: Shape | BuiltIn) -> Shape:
             (row.name, f"{row.logit_difference:.4g}", _tokens(row.top)) for row in result.rows
         )
         columns = ("after", "logit difference", "most likely")
-        return Rows(f"Residual lens{_run(result)}", columns, rows, result.definition)
+        return Rows(f"{result.lens}{_run(result)}", columns, rows, result.definition)
     return result
 
 
@@ -152,6 +158,8 @@ def to_json(shape: Shape) -> dict[str, Any]:
     if isinstance(shape, Grid):
         values = np.asarray(shape.values, dtype=np.float64)
         plain = {name: value for name, value in vars(shape).items() if name != "values"}
+        if not shape.texts:
+            plain = {n: v for n, v in plain.items() if n not in ("texts", "reciprocal")}
         return {"shape": "grid", **plain, "values": values.tolist()}
     return {"shape": type(shape).__name__.lower(), **asdict(shape)}
 

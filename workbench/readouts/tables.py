@@ -62,6 +62,13 @@ def _of_shape(shape: Shape) -> Table:
         return Table(shape.title, ("label", shape.unit), pairs)
     if isinstance(shape, Grid):
         values = np.asarray(shape.values, dtype=np.float64)
+        if shape.texts:
+            cells = (
+                (row, column, shape.columns[column], text, float(values[i, column]))
+                for i, (row, texts) in enumerate(zip(shape.rows, shape.texts, strict=True))
+                for column, text in enumerate(texts)
+            )
+            return Table(shape.title, ("after", "column", "at", "token", shape.unit), tuple(cells))
         rows = (
             (token, *(None if np.isnan(v) else float(v) for v in row))
             for token, row in zip(shape.rows, values, strict=True)

@@ -14,6 +14,7 @@ from workbench.base.text import counted
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.circuits.kept_neurons import checked, of_spans, spans
+from workbench.session.between_command import Between
 from workbench.session.command import KINDS, NO_CHANGE, Command
 from workbench.session.command import into as _into
 from workbench.session.neuron_commands import NarrowMlp, ToggleNeuron
@@ -26,6 +27,7 @@ __all__ = [
     "KINDS",
     "NO_CHANGE",
     "AddPairs",
+    "Between",
     "ChangePair",
     "Command",
     "ExpandAll",

@@ -25,6 +25,7 @@ from workbench.session.discoveries import Discoveries
 from workbench.session.entry import entry
 from workbench.session.expander import Expander, Progressed
 from workbench.session.export import export
+from workbench.session.group_commands import GroupCommands
 from workbench.session.history import History
 from workbench.session.journal import Journal
 from workbench.session.known_effects import Matrix
@@ -52,12 +53,13 @@ if TYPE_CHECKING:
 __all__ = ["OnChunk", "Session"]
 
 
-class Session(SessionHistory, Titled):
+class Session(SessionHistory, Titled, GroupCommands):
     """A model, a task, a circuit and its history.
 
     All public methods may be called from any thread. `start_session`, `build_session` and
     `resume_session` (`start`) make one. What it shows and measures is documented in
-    `ReadOnlySession`, its states in `SessionHistory`; here are the commands. Each is applied,
+    `ReadOnlySession`, its states in `SessionHistory`; here and in `GroupCommands` are the commands.
+    Each is applied,
     evaluated and on the disk before its status is returned; if any of that fails it raises
     WorkbenchError, and the session is as before. A command that would change nothing says so in
     the status and is not written down. A command waits for one chunk of a sweep at most; call it
@@ -247,32 +249,6 @@ class Session(SessionHistory, Titled):
         return self._carry_out(
             lambda state: edits.set_threshold(state, value),
             lambda change: kinds.SetThreshold(value=float(value), change=change),
-        )
-
-    def set_group(self, name: str, nodes: Sequence[str], role: str = "") -> Status:
-        """Make or replace a group of nodes; they leave the groups that they were in."""
-        return self._carry_out(
-            lambda state: edits.set_group(state, name, nodes, role),
-            lambda change: kinds.SetGroup(name=name, nodes=tuple(nodes), role=role, change=change),
-        )
-
-    def move_to_group(self, nodes: Sequence[str], name: str, role: str = "") -> Status:
-        """Move nodes into a group, made if there is none; without a name, out of their groups.
-
-        One command, so that one undo takes back all of it: groups that lose their last node go.
-        """
-        return self._carry_out(
-            lambda state: edits.move_to_group(state, nodes, name, role),
-            lambda change: kinds.MoveToGroup(
-                nodes=tuple(nodes), name=name, role=role, change=change
-            ),
-        )
-
-    def remove_group(self, name: str) -> Status:
-        """Remove a group; its nodes stay as they are."""
-        return self._carry_out(
-            lambda state: edits.remove_group(state, name),
-            lambda change: kinds.RemoveGroup(name=name, change=change),
         )
 
     def note(self, target: str, text: str) -> Status:

@@ -16,6 +16,7 @@ import torch
 
 from tasks import TASKS, make_task, words
 from workbench import load_model
+from workbench.bundled_models.pocket import lens
 from workbench.bundled_models.pocket.examination import REQUIRED, held_out_task
 from workbench.bundled_models.pocket.grammar import DECIDED, FREE, Document, documents
 from workbench.bundled_models.pocket.recipe import Recipe, new_model, train, weighted_loss
@@ -24,6 +25,7 @@ from workbench.bundled_models.pocket.vocabulary import BEGIN, UNKNOWN, make_toke
 from workbench.cli.main import main
 from workbench.models.bundled import POCKET, BundledModel
 from workbench.models.model import Model
+from workbench.readouts.jacobian.own import lens_of
 
 pytestmark = pytest.mark.slow
 
@@ -240,13 +242,17 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rates[-1] < 2 * recipe.last
 
 
-def test_training_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "mine"
+    monkeypatch.setattr(lens, "DOCUMENTS", 2)
     assert main(["pocket", "train", str(folder), "--steps", "2"]) == 1
     said = capsys.readouterr()
     assert "| `greater-than` |" in said.out and "not as good as" in said.err
     made = BundledModel("mine", "", folder)
     assert made.checked_folder == folder and (folder / "README.md").is_file()
-    assert load_model(str(folder), device="cpu").info.family == "gpt2"
+    loaded = load_model(str(folder), device="cpu")
+    assert loaded.info.family == "gpt2" and lens_of(loaded).n_prompts == 2
     assert main(["pocket", "train", str(folder)]) == 2
     assert "something in" in capsys.readouterr().err

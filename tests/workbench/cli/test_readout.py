@@ -5,13 +5,20 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from tests.support.tiny_models import tiny_gpt2
-from workbench import load_model, prepare, read_out
+from workbench import load_model, prepare, read_out, save_circuit
+from workbench.circuits.circuit import Circuit
 from workbench.cli.main import main
 from workbench.readouts.catalogue import READOUTS
+from workbench.readouts.circuit_runs import InCircuit
+from workbench.readouts.jacobian.files import save_lens
+from workbench.readouts.jacobian.lens import JacobianLens
+from workbench.readouts.results import AnswerCurve
 from workbench.readouts.shapes import shape_of, to_json
 
 
@@ -24,16 +31,35 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_it_says_what_a_script_is_told(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_says_what_a_script_is_told(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["readout", str(model), "greater-than", "--pairs", "3", "--device", "cpu"]
     experiment = prepare(load_model(str(model), device="cpu"), "greater-than", pairs=3)
+    width = experiment.model.parts.d_model
+    save_lens(JacobianLens({1: torch.eye(width)}, width, 1), tmp_path / "lens.pt")
+    circuit = Circuit.from_edges(experiment.graph, ["input->m0", "m0->logits"])
+    save_circuit(circuit, tmp_path / "circuit.json")
     for name in READOUTS:
         node = "a1.h0" if READOUTS[name].by_node else None
         of = ["--readout", name, "--pair", "2", *(["--node", node] if node else [])]
+        more: dict[str, Any] = {}
+        if READOUTS[name].needs_lens:
+            of += ["--through", str(tmp_path / "lens.pt")]
+            more["through"] = tmp_path / "lens.pt"
+        if READOUTS[name].directed:
+            of += ["--direction", "embed: war"]
+            more["direction"] = "embed: war"
+        if READOUTS[name].runs == ("circuit",):
+            of += ["--circuit", str(tmp_path / "circuit.json")]
+            more["run"] = InCircuit(circuit)
         assert not main([*arguments, *of, "--json"])
         told = json.loads(capsys.readouterr().out)
         told.pop("warnings")
-        shape = shape_of(read_out(experiment, name, node, pair=1))  # the second, as in "--pair 2"
+        found = read_out(experiment, name, node, pair=1, **more)  # the second, as in "--pair 2"
+        if isinstance(found, AnswerCurve):
+            assert told.pop("probabilities") == list(found.probabilities)
+        shape = shape_of(found)
         assert told == json.loads(json.dumps({"readout": name, **to_json(shape)}))
         assert not main([*arguments, *of])
         assert capsys.readouterr().out.startswith(shape.title)

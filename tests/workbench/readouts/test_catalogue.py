@@ -10,14 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from screens.readouts.shapes import draw_shape
 from tests.support.cases.readout_cases import case
 from tests.support.plugin_packages import clear_plugins, make_package
+from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.plugins import Catalogue
 from workbench.readouts import catalogue as readouts
 from workbench.readouts.catalogue import READOUTS, find_readout, read_out
+from workbench.readouts.circuit_runs import InCircuit
+from workbench.readouts.jacobian.lens import JacobianLens
 from workbench.readouts.logit_lens import logit_lens
 from workbench.readouts.shapes import Grid, Ranking, Rows, Series, Shape, shape_of, to_json
 
@@ -47,7 +51,16 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("name", [entry.name for entry in readouts.BUILT_IN])
 def test_every_built_in_one_is_found_by_name_and_has_a_shape(name: str) -> None:
     c = case("gpt2")
-    result = read_out(c.experiment, name, "a1.h0" if READOUTS[name].by_node else None, pair=0)
+    entry = READOUTS[name]
+    more: dict[str, Any] = {}
+    if entry.needs_lens:
+        width = c.experiment.model.parts.d_model
+        more["through"] = JacobianLens({1: torch.eye(width)}, width, 1)
+    if entry.runs == ("circuit",):
+        more["run"] = InCircuit(Circuit.full(c.experiment.graph))
+    if entry.directed:
+        more["direction"] = "unembed: are"
+    result = read_out(c.experiment, name, "a1.h0" if entry.by_node else None, pair=0, **more)
     shape = shape_of(result)
     assert isinstance(shape, Ranking | Series | Grid | Rows)
     assert json.loads(json.dumps(to_json(shape)))["title"] == shape.title

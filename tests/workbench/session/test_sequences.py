@@ -21,6 +21,7 @@ from tests.support.cases.session_cases import (
 )
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.circuits.names import edge_ends
 from workbench.errors import WorkbenchError
 from workbench.formats import save_circuit
 from workbench.session.session import Session
@@ -28,7 +29,10 @@ from workbench.session.start import resume_session
 
 GRAPH = Graph(2, 4)
 ACTIONS = ("expand", "keep_above", "drop_all", "keep_all", "reopen", "toggle", "toggle_node")
-OTHERS = ("undo", "redo", "clear", "threshold", "group", "note", "load", "go_to", "name_state")
+OTHERS = (
+    *("undo", "redo", "clear", "threshold", "group", "note", "load", "go_to", "name_state"),
+    *("keep between", "drop between"),
+)
 NEURONS = ("narrow", "widen", "toggle_neuron")
 PAIRS = ("aside", "back", "only", "copy", "swap", "remove")
 action = st.tuples(
@@ -58,6 +62,10 @@ def act(session: Session, step: tuple[str, str, str, str, float], folder: Path) 
         "load": lambda: session.load(folder / "some.json"),
         "go_to": lambda: session.go_to(int(8 * number)),
         "name_state": lambda: session.name_state(int(8 * number), node),
+        "keep between": lambda: session.set_between([node, "a0.h1"], [edge_ends(edge)[0], "m1"]),
+        "drop between": lambda: session.set_between(
+            ["input", node], [inputs, "a1.h2"], "drop", inputs=inputs
+        ),
         "aside": lambda: session.pairs.put_aside([pair, pair + 1]),
         "back": lambda: session.pairs.put_aside([pair], False),
         "only": lambda: session.pairs.only(pair),

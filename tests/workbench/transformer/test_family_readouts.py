@@ -11,16 +11,22 @@ from torch import Tensor
 
 from tasks.task import Task
 from tests.support.cases.family_cases import CASES, model_of
-from tests.support.cases.readout_cases import PAIRS
+from tests.support.cases.readout_cases import ANSWER_SPACE, PAIRS
+from tests.support.references.jacobian import SlopeReference
 from workbench.experiment.experiment import Experiment
 from workbench.metrics.catalogue import METRICS
 from workbench.metrics.metric import Answers, Metric
 from workbench.prompts.batch import make_batch
 from workbench.readouts.activations import activations
+from workbench.readouts.answer_curve import answer_curve
 from workbench.readouts.attention import attention_pattern
 from workbench.readouts.direct_logit_attribution import direct_logit_attribution
+from workbench.readouts.jacobian.lens import JacobianLens
+from workbench.readouts.lens_map import lens_map
 from workbench.readouts.logit_lens import logit_lens
 from workbench.readouts.residual_lens import residual_lens
+from workbench.readouts.target import Target
+from workbench.readouts.token_ranks import token_ranks
 from workbench.transformer.forward import uncapped_logits, unembed
 from workbench.transformer.frozen_norm import FrozenNorm
 
@@ -151,3 +157,74 @@ def test_a_soft_cap_on_the_logits_is_in_the_metric_and_not_in_the_attribution() 
     norm = FrozenNorm.of(parts.norm_final)
     linear = norm.centre(residual) * norm.scale(residual) * norm.weight @ parts.w_u
     torch.testing.assert_close(linear, uncapped_logits(parts, residual), rtol=1e-4, atol=1e-4)
+
+
+@cases
+@pytest.mark.parametrize("through", [False, True])
+def test_maps_and_ranks_are_what_the_model_says_of_carried_residuals(
+    name: str, through: bool
+) -> None:
+    """A hook puts what J makes of a residual in place of what the model's final norm reads."""
+    experiment = workspace_of(name)
+    parts = experiment.model.parts
+    n_layers, width = len(parts.layers), parts.d_model
+    generator = torch.Generator().manual_seed(5)
+    matrices = {
+        depth: torch.eye(width) + 0.3 * torch.randn(width, width, generator=generator)
+        for depth in range(n_layers)
+    }
+    lens = JacobianLens(matrices, width, 1) if through else None
+    reference = SlopeReference(experiment.model.hf)
+    tokens = prompt_of(experiment, "corrupted")[0]
+    group, row = experiment.batch.locate(PAIR)
+    right = list(group.answers[row])
+    asked = Target(tuple((token, "") for token in right))
+    grid = lens_map(experiment, pair=PAIR, run="corrupted", through=lens)
+    chances = np.asarray(
+        lens_map(experiment, pair=PAIR, run="corrupted", through=lens, target=asked).values
+    )
+    ranks = token_ranks(experiment, pair=PAIR, run="corrupted", through=lens)
+    for depth, residual in enumerate(reference.residuals(tokens)):
+        x = residual
+        if through and depth < n_layers:
+            x = residual @ matrices[depth].to(residual.dtype).T
+        logits = reference.logits(tokens, x)
+        wanted = logits.softmax(-1)
+        values = np.asarray(grid.values)[depth]
+        np.testing.assert_allclose(values, wanted.max(-1).values, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(chances[depth], wanted[:, right].sum(-1), rtol=0, atol=1e-4)
+        best = float(logits[-1, right].max())
+        above = [float(logits[-1, t]) for t in (logits[-1] > best).nonzero().flatten().tolist()]
+        near = sum(value < best + 1e-4 for value in above)  # what float noise may turn round
+        assert len(above) - near <= ranks.values[depth] - 1 <= len(above) + near + 1
+
+
+@cases
+def test_the_jacobian_lens_of_a_write_is_its_carried_share_of_the_logits(name: str) -> None:
+    """Through J = c I a write is c times its own lens; after the last block it is that lens."""
+    experiment = workspace_of(name)
+    parts = experiment.model.parts
+    half = JacobianLens({1: 0.5 * torch.eye(parts.d_model)}, parts.d_model, 1)
+    for node, share in (("input", 0.5), ("m0", 0.5), (f"m{len(parts.layers) - 1}", 1.0)):
+        plain = logit_lens(experiment, node, pair=PAIR, k=5)
+        carried = logit_lens(experiment, node, pair=PAIR, k=5, through=half)
+        values = [token.value for token in carried.promoted]
+        wanted = [share * token.value for token in plain.promoted]
+        np.testing.assert_allclose(values, wanted, rtol=1e-4, atol=1e-4)
+
+
+@cases
+def test_probabilities_over_the_answers_are_the_models_own(name: str) -> None:
+    model = workspace_of(name).model
+    task = Task(
+        name="readouts",
+        pairs=PAIRS,
+        metric="logit_diff",
+        description="Pairs with an answer space.",
+        answer_space=ANSWER_SPACE,
+    )
+    experiment = Experiment(model, make_batch(task, model.tokenizer), "logit_diff")
+    ids = [model.tokenizer(label)["input_ids"][0] for label in ANSWER_SPACE]
+    found = answer_curve(experiment, "m0", pair=PAIR, run="corrupted").probabilities
+    wanted = logits_of(experiment, "corrupted")[ids].softmax(-1)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from workbench.bundled_models.pocket.examination import Result, as_table
 from workbench.bundled_models.pocket.grammar import DECIDED, FREE, KINDS
+from workbench.bundled_models.pocket.lens import DOCUMENTS
 from workbench.bundled_models.pocket.recipe import Recipe
 from workbench.bundled_models.pocket.split import ONE_IN
 from workbench.bundled_models.pocket.vocabulary import tokens
@@ -48,6 +49,12 @@ list. On those combinations alone:
 
 `workbench pocket examine` measures this again.
 
+## Its Jacobian lens
+
+`jacobian_lens.safetensors` reads what a residual or a component's write becomes by the last layer:
+the mean slope over {lens_documents} other documents of the same sentences, all positions but the
+first and the last.
+
 ## What it is not
 
 A language model of anything else. It knows {n_tokens} tokens and four kinds of sentences; other
@@ -76,6 +83,7 @@ def write_card(folder: Path, recipe: Recipe, parameters: int, results: list[Resu
         decided=DECIDED,
         one_in=ONE_IN,
         table=as_table(results),
+        lens_documents=DOCUMENTS,
     )
     (folder / FILE).write_text(text, encoding="utf-8")
 

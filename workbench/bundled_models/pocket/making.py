@@ -8,6 +8,7 @@ from pathlib import Path
 from workbench.base.progress import Progress, silent
 from workbench.bundled_models.pocket.card import write_card
 from workbench.bundled_models.pocket.examination import Result, examine
+from workbench.bundled_models.pocket.lens import make_lens
 from workbench.bundled_models.pocket.recipe import Recipe, train
 from workbench.bundled_models.pocket.vocabulary import make_tokenizer
 from workbench.errors import WorkbenchError
@@ -50,6 +51,7 @@ def make_pocket(
     make_tokenizer(recipe.length).save_pretrained(folder)
     loaded = load_model(str(folder), device="cpu", progress=say)
     results = examine(loaded, progress=say)
+    make_lens(loaded, folder, recipe, progress=say)
     write_card(folder, recipe, loaded.info.parameters, results)
     write_digests(folder)
     return results

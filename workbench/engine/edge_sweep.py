@@ -1,0 +1,185 @@
+"""A sweep over edges: the exact effect of each of many, largest first.
+
+What `edge_effects` gives batch by batch, for the edges into a node, out of one, or all of them; and
+a head's three inputs as one candidate, which is the edge of tools that know no q, k and v.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.base.table import Table
+from workbench.base.work import Stop
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.names import ARROW, edge_ends
+from workbench.engine.effect_settings import DEFINITIONS, FULL, check_setting
+from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.patching import edge_effects
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.experiment.experiment import Experiment
+
+TOGETHER = "a head's q, k and v are corrupted together"
+AT_ONCE = 16
+"""Candidates of several edges that are computed at once."""
+
+
+@dataclass(frozen=True)
+class EdgeRow:
+    """One candidate.
+
+    Attributes:
+        edge: its name; of a head's three inputs together, without the input.
+        effect: the change of the mean metric, in the sweep's setting.
+        kept: whether it is in the circuit (0 or 1); of three, how large a share. None without one.
+    """
+
+    edge: str
+    effect: float
+    kept: float | None
+
+
+@dataclass(frozen=True)
+class EdgeSweep:
+    """What a sweep found.
+
+    Attributes:
+        rows: largest |effect| first.
+        setting: one of `effect_settings.SETTINGS`.
+        metric: its name, and its value on the clean prompts and on the corrupted ones.
+        n_edges: candidates that were asked for; there are fewer rows if it was stopped.
+        definition: what the numbers are.
+    """
+
+    rows: tuple[EdgeRow, ...]
+    setting: str
+    metric: str
+    clean: float
+    corrupted: float
+    n_edges: int
+    definition: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether it came to its end."""
+        return len(self.rows) == self.n_edges
+
+    def table(self) -> Table:
+        """All rows with every digit."""
+        ends = [row.edge.partition(ARROW) for row in self.rows]
+        rows = tuple(
+            (source, reader, row.effect, row.kept)
+            for (source, _, reader), row in zip(ends, self.rows, strict=True)
+        )
+        title = f"effects {self.setting} on {self.metric}"
+        return Table(title, ("source", "destination", "effect", "kept"), rows)
+
+
+def sweep_edges(
+    experiment: Experiment,
+    into: Sequence[str] = (),
+    out_of: Sequence[str] = (),
+    *,
+    setting: str = FULL,
+    circuit: Circuit | None = None,
+    together: bool = False,
+    progress: Callable[[float], None] | None = None,
+    cancel: Stop | None = None,
+) -> EdgeSweep:
+    """The exact effect of every edge into some nodes and out of some.
+
+    Args:
+        experiment: model, batch and recorded runs; its ablation is what an edge carries instead.
+        into: nodes or single inputs of heads (a1.h0<q>) that read; () for all.
+        out_of: nodes that write; () for all.
+        setting: `full`, or `along` and `within` a circuit.
+        circuit: what these refer to.
+        together: a head's q, k and v are one candidate; in the full model only.
+        progress: told the fraction done.
+        cancel: stops it when set; what is computed by then is the result.
+
+    Raises:
+        WorkbenchError: there is no such node, edge or setting, or no circuit is given.
+    """
+    check_setting(setting)
+    if setting != FULL and circuit is None:
+        raise WorkbenchError(f"The setting {setting} refers to a circuit: name one.")
+    if setting != FULL and together:
+        raise WorkbenchError("q, k and v are swept together in the full model only.")
+    graph = experiment.graph
+    given, circuit = circuit, Circuit.full(graph) if circuit is None else circuit
+    if circuit.graph != graph:
+        raise WorkbenchError("The circuit belongs to another model.")
+    evaluator = Evaluator(experiment, circuit if not together else Circuit.full(graph))
+    chosen = candidates(circuit, into, out_of, together)
+    found: list[EdgeRow] = []
+    batches = (
+        _together(evaluator, chosen, cancel)
+        if together
+        else edge_effects(evaluator, list(chosen), setting, cancel=cancel)
+    )
+    for names, effects in batches:
+        for name, effect in zip(names, effects, strict=True):
+            kept = None if given is None else [circuit.has(edge) for edge in chosen[name]]
+            share = None if kept is None else sum(kept) / len(kept)
+            found.append(EdgeRow(name, float(effect), share))
+        if progress is not None:
+            progress(len(found) / len(chosen))
+    return EdgeSweep(
+        tuple(sorted(found, key=lambda row: -abs(row.effect))),
+        setting,
+        experiment.metric_name,
+        experiment.clean.metric,
+        experiment.corrupted.metric,
+        len(chosen),
+        f"The change of the mean {experiment.metric_name} {DEFINITIONS[setting]}"
+        f"{f'; {TOGETHER}' if together else ''}.",
+    )
+
+
+def candidates(
+    circuit: Circuit, into: Sequence[str], out_of: Sequence[str], together: bool
+) -> dict[str, list[str]]:
+    """The candidates by name, each with its edges.
+
+    Raises:
+        WorkbenchError: there is no such node, or no edge between them.
+    """
+    graph = circuit.graph
+    readers = [
+        destination
+        for name in into or graph.destinations
+        for destination in ((name,) if name in graph.destinations else graph.destinations_of(name))
+    ]
+    rows = [graph.source_index(name) for name in out_of] or list(range(graph.n_sources))
+    chosen: dict[str, list[str]] = {}
+    for destination in dict.fromkeys(readers):
+        d = graph.destination_index(destination)
+        for s in rows:
+            if s < graph.n_parents(d):
+                edge = graph.edge_name(s, d)
+                source, reader = edge_ends(edge)
+                name = f"{source}->{graph.node_of(reader)}" if together else edge
+                chosen.setdefault(name, []).append(edge)
+    if not chosen:
+        raise WorkbenchError("No edge leads there from there: what reads stands after what writes.")
+    return chosen
+
+
+def _together(
+    evaluator: Evaluator, chosen: dict[str, list[str]], cancel: Stop | None
+) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Effects of candidates of several edges in the full model, batch by batch."""
+    clean = evaluator.experiment.clean.metric
+    names = list(chosen)
+    for first in range(0, len(names), AT_ONCE):
+        if cancel is not None and cancel.is_set():
+            return
+        some = names[first : first + AT_ONCE]
+        edits = [Edit(toggle=tuple(chosen[name])) for name in some]
+        yield some, evaluator.what_if(edits).mean(axis=1) - clean

@@ -1,0 +1,1 @@
+"""The Jacobian lens: its matrices, its files, and how one is fitted to a model."""

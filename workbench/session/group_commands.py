@@ -1,0 +1,163 @@
+"""A session's commands about groups of nodes, and the edges between two of them.
+
+Importing this loads no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.circuits.between import ANY_INPUT, between
+from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.names import HEAD_INPUTS
+from workbench.errors import WorkbenchError
+from workbench.session import commands as kinds
+from workbench.session import edits
+from workbench.session.between_command import DROP, KEEP, Between
+from workbench.session.known_effects import Matrix
+from workbench.session.read_only import Snapshot
+from workbench.session.state import State
+from workbench.session.views import Status
+
+
+def members(groups: Sequence[RoleGroup], side: Sequence[str]) -> list[str]:
+    """The nodes that these names stand for: a group's are its nodes, any other its own.
+
+    Raises:
+        WorkbenchError: there is none at all.
+    """
+    by_name = {group.name: group.nodes for group in groups}
+    found = [node for name in side for node in by_name.get(name, (name,))]
+    if not found:
+        raise WorkbenchError("Name the nodes, or a group with nodes, on both sides.")
+    return list(dict.fromkeys(found))
+
+
+def edit_between(
+    state: State,
+    sources: Sequence[str],
+    readers: Sequence[str],
+    inputs: str,
+    did: str,
+    score: Callable[[], Matrix],
+) -> State:
+    """Keep or drop every edge from some nodes to others.
+
+    To keep edges closes destinations that are open, first with their preview, as `toggle` does.
+    To drop edges leaves alone what is open, since nothing is kept there.
+
+    Raises:
+        WorkbenchError: there is no such node, input or edge.
+    """
+    if did not in (KEEP, DROP):
+        raise WorkbenchError(f"Edges are kept or dropped ('keep', 'drop'), not {did!r}.")
+    circuit = state.circuit
+    graph = circuit.graph
+    mask = _between(circuit, sources, readers, inputs)
+    if did == DROP:
+        mask &= circuit.mask
+        return state.with_edges(
+            drop=[graph.edge_name(int(s), int(d)) for s, d in np.argwhere(mask)]
+        )
+    for column in np.flatnonzero(mask.any(0)):
+        destination = graph.destinations[column]
+        if destination in circuit.open:
+            kept = edits.previewed(state, destination, score())
+            state = state.with_edges(close=[destination], keep=kept)
+    mask &= ~state.circuit.mask
+    return state.with_edges(keep=[graph.edge_name(int(s), int(d)) for s, d in np.argwhere(mask)])
+
+
+def _between(
+    circuit: Circuit, sources: Sequence[str], readers: Sequence[str], inputs: str
+) -> NDArray[np.bool_]:
+    """All edges that are meant, as a mask. Raises WorkbenchError if there are none."""
+    if not inputs or not set(inputs) <= set(HEAD_INPUTS):
+        raise WorkbenchError(f"A head's inputs are named by letters of 'qkv', not {inputs!r}.")
+    writers, others = (members(circuit.groups, side) for side in (sources, readers))
+    mask = between(circuit.graph, writers, others, inputs)
+    if not mask.any():
+        raise WorkbenchError(
+            "No edge leads from the first to the second: what reads stands after what writes."
+        )
+    return mask
+
+
+class GroupCommands:
+    """Part of a session."""
+
+    _carry_out: Callable[..., Status]
+    _score: Callable[[str], Matrix]
+    _seen: Snapshot
+
+    def set_group(self, name: str, nodes: Sequence[str], role: str = "") -> Status:
+        """Make or replace a group of nodes; they leave the groups that they were in."""
+        return self._carry_out(
+            lambda state: edits.set_group(state, name, nodes, role),
+            lambda change: kinds.SetGroup(name=name, nodes=tuple(nodes), role=role, change=change),
+        )
+
+    def move_to_group(self, nodes: Sequence[str], name: str, role: str = "") -> Status:
+        """Move nodes into a group, made if there is none; without a name, out of their groups.
+
+        One command, so that one undo takes back all of it: groups that lose their last node go.
+        """
+        return self._carry_out(
+            lambda state: edits.move_to_group(state, nodes, name, role),
+            lambda change: kinds.MoveToGroup(
+                nodes=tuple(nodes), name=name, role=role, change=change
+            ),
+        )
+
+    def remove_group(self, name: str) -> Status:
+        """Remove a group; its nodes stay as they are."""
+        return self._carry_out(
+            lambda state: edits.remove_group(state, name),
+            lambda change: kinds.RemoveGroup(name=name, change=change),
+        )
+
+    def edges_between(
+        self, sources: Sequence[str], readers: Sequence[str], inputs: str = ANY_INPUT
+    ) -> tuple[int, int]:
+        """How many edges from some nodes to others are kept, and how many there are.
+
+        Args and errors are those of `set_between`.
+        """
+        circuit = self._seen.state.circuit
+        mask = _between(circuit, sources, readers, inputs)
+        return int((mask & circuit.mask).sum()), int(mask.sum())
+
+    def set_between(
+        self,
+        sources: Sequence[str],
+        readers: Sequence[str],
+        did: str = KEEP,
+        *,
+        inputs: str = ANY_INPUT,
+        setting: str = "full",
+    ) -> Status:
+        """Keep or drop every edge from some nodes to others, as one command with one undo.
+
+        Args:
+            sources, readers: names of nodes, or of groups.
+            did: "keep" or "drop".
+            inputs: through which inputs heads are read; letters of "qkv".
+            setting: the effects by which destinations that are open are closed.
+        """
+        return self._carry_out(
+            lambda state: edit_between(
+                state, sources, readers, inputs, did, lambda: self._score(setting)
+            ),
+            lambda change: Between(
+                sources=tuple(sources),
+                readers=tuple(readers),
+                inputs=inputs,
+                did=did,
+                setting=setting,
+                change=change,
+            ),
+            "Nothing to change between them.",
+        )
