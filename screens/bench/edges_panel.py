@@ -33,6 +33,8 @@ class EdgesPanel(Vertical):
     EdgesPanel {
         & > #about { height: 3; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
         &.-filtered > #about { height: 4; }
+        &.-warned > #about { height: 4; }
+        &.-warned.-filtered > #about { height: 5; }
         & > #edges { height: 1fr; }
         & > #filter { display: none; border: none; height: 1; padding: 0 1; background: $boost; }
         &.-filtering > #filter { display: block; }
@@ -64,10 +66,16 @@ class EdgesPanel(Vertical):
         metric: str,
         threshold: float,
         note: str,
+        warning: str,
         sweep: Sweep | None,
         stopped: bool,
     ) -> None:
-        """Say what the table shows. `state` is a sentence on the node: open, expanded, not kept."""
+        """Say what the table shows.
+
+        Args:
+            state: a sentence on the node: open, expanded, not kept.
+            warning: of the node under the cursor, that its total effect hides its direct one.
+        """
         table = self.table
         text = Text()
         text.append(view.node, "bold")
@@ -95,7 +103,10 @@ class EdgesPanel(Vertical):
             text.append(
                 f"\nfilter: {one_line(table.filter.words)} ({count(len(table.rows))})", "bold"
             )
+        if warning:
+            text.append(f"\n{one_line(warning)}", "bold")
         self.set_class(bool(table.filter), "-filtered")
+        self.set_class(bool(warning), "-warned")
         put_text(self.query_one("#about", Static), text, layout=False)
 
     def _progress(self, sweep: Sweep | None, stopped: bool) -> str:

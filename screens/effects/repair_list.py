@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from screens.base.numbers import ABSENT, signed
+from screens.base.numbers import ABSENT, MINUS, signed
 from screens.base.tokens import fit
 from screens.widgets.copying import Copies
 from screens.widgets.line_list import POINTER, LineList
@@ -34,8 +34,8 @@ What ablating each node does to the logits: **direct**, by what it no longer wri
 norm's scale held at the run's own); **total**, when everything later reacts. What the total effect
 lacks of the direct one is **repaired**: by other **heads** and **MLPs**, whose own direct effects
 change, and by the final **norm**, whose scale does. **share** is 1 − total / direct. A node is
-called repaired if more than half of its direct effect is made up for, and negative if it writes
-against the answer.
+called repaired if its total effect is less than half of its direct one, overturned if it is of the
+other sign, and negative if the node writes against the answer.
 
 Two definitions are offered: Rushing and Nanda (2024) compare with the change of what the node
 writes, DE* − DE; McGrath et al. (2023, the Hydra effect) with all that it wrote, −DE, on the
@@ -134,8 +134,7 @@ ablation.
         for name in self._columns(width):
             value = COLUMNS[name][1](row)
             if name == "undone":
-                words = ABSENT if value is None or not self._counts(row) else f"{100 * value:.0f}%"
-                words = words.replace("-", "−")
+                words = ABSENT if value is None or not counts(row) else share(value)
             else:
                 words = signed(value, 3)
             text.append(words.rjust(CELL))
@@ -147,7 +146,12 @@ ablation.
         text.truncate(width, overflow="ellipsis")
         return text
 
-    @staticmethod
-    def _counts(row: Repair) -> bool:
-        """A share of next to nothing says nothing."""
-        return abs(row.direct) >= row.noticed / 10
+
+def counts(row: Repair) -> bool:
+    """Whether a share of its direct effect says anything: not of next to nothing."""
+    return abs(row.direct) >= row.noticed / 2
+
+
+def share(value: float) -> str:
+    """A share in whole percent."""
+    return f"{100 * value:.0f}%".replace("-", MINUS) if abs(value) < 10 else ABSENT

@@ -56,6 +56,18 @@ NUMBERS = (
     ("exact", "The effect by really patching the edge, in one of three settings:"),
     *((f"  {name}", f"{words}.") for name, words in SETTINGS.values()),
     (
+        "direct",
+        "Of an edge into the logits: the direct effect of ablating its source on the logit "
+        "difference, by what it no longer writes, with the final norm's scale held. No run is "
+        "needed for it.",
+    ),
+    (
+        "repaired, total",
+        "The total effect of ablating a node lets everything later react. Where that hides more "
+        "than half of the direct effect, the node is called repaired, and those that made up for "
+        "most of it are named (@ shows all; & drops them with it).",
+    ),
+    (
         "drop cost",
         "What the metric would change by if this kept edge alone were dropped from the circuit as "
         "it stands now.",

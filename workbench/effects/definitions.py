@@ -67,7 +67,7 @@ DIFFERENCE = (
 )
 
 REPAIRED = 0.5
-"""A node is called repaired if more than this share of its direct effect is made up for."""
+"""A node is called repaired if its total effect is smaller than this share of its direct one."""
 NOTICED = 0.02
 """Of the logit difference: direct effects below this share of it have no verdict."""
 

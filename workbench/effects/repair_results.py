@@ -92,12 +92,14 @@ class Repair:
 
     @property
     def is_repaired(self) -> bool:
-        """More than half of a direct effect that is worth a word is made up for.
+        """The total effect hides more than half of a direct one that is worth a word."""
+        return abs(self.direct) >= self.noticed and abs(self.total) < REPAIRED * abs(self.direct)
 
-        That is so too where the total effect has come to be of the other sign.
-        """
-        undone = self.undone
-        return abs(self.direct) >= self.noticed and undone is not None and undone > REPAIRED
+    @property
+    def is_overturned(self) -> bool:
+        """More than made up for: the total effect is of the other sign, and no small one."""
+        worth = abs(self.direct) >= self.noticed and not self.is_repaired
+        return worth and self.total * self.direct < 0
 
     @property
     def is_negative(self) -> bool:
@@ -106,8 +108,12 @@ class Repair:
 
     @property
     def verdict(self) -> str:
-        """`repaired`, `negative`, both, or nothing."""
-        told = [("repaired", self.is_repaired), ("negative", self.is_negative)]
+        """`repaired` or `overturned`, `negative`, or nothing."""
+        told = [
+            ("repaired", self.is_repaired),
+            ("overturned", self.is_overturned),
+            ("negative", self.is_negative),
+        ]
         return ", ".join(word for word, holds in told if holds)
 
 
@@ -241,6 +247,7 @@ class SelfRepair:
                     "node": row.node,
                     **{name: value(row) for name, (_, value) in COLUMNS.items()},
                     "is_repaired": row.is_repaired,
+                    "is_overturned": row.is_overturned,
                     "is_negative": row.is_negative,
                     "repairers": [vars(r) for r in self.repairers(row.node, k)],
                 }

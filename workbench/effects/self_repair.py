@@ -122,8 +122,9 @@ def repair_work(
     pair: int | None = None,
     target: str | Target | None = None,
     position: int | None = None,
+    seconds: float | None = None,
 ) -> Work[SelfRepair]:
-    """`self_repair` in pieces."""
+    """`self_repair` in pieces that take about so many seconds; None: in the fewest."""
     chosen = find_definition(definition)
     if run not in RUNS:
         raise WorkbenchError(f"There is no run {run!r} here; choose one of: {', '.join(RUNS)}.")
@@ -137,7 +138,9 @@ def repair_work(
     done = 0.0
     for group in groups:
         sums = group.begin(graph, sets)
-        for made in ablated_runs(graph, group.recording, sets, group.reading, position):
+        for made in ablated_runs(
+            graph, group.recording, sets, group.reading, position, seconds=seconds
+        ):
             sums.add(made)
             done += sum(_cost(graph, sets[i]) for i in made.which) * group.cost
             yield min(1.0, done / max(1.0, whole))
@@ -167,6 +170,23 @@ def repair_work(
         pair=pair,
         n_pairs=n,
     )
+
+
+@torch.no_grad()
+def direct_changes(experiment: Experiment) -> tuple[NDArray[np.float64], float]:
+    """DE* - DE of every node, and the least that is worth a word; no run is needed for them.
+
+    Raises:
+        WorkbenchError: pairs have no answers or wrong answers.
+    """
+    groups = _groups(experiment, None, ANSWERS)
+    changes = [
+        (group.reading.everything(group.recording.corrupted) - group.direct).double().sum(0)
+        for group in groups
+    ]
+    n = sum(group.n_pairs for group in groups)
+    logit = sum(group.logit for group in groups) / n
+    return torch.stack(changes).sum(0).cpu().numpy() / n, least_noticed(logit)
 
 
 def _cost(graph: Graph, sources: Sequence[int]) -> float:

@@ -10,6 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop
 from workbench.effects.definitions import CHANGE
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from workbench.effects.joint import Joint
     from workbench.experiment.experiment import Experiment
 
+DIRECT = "direct"
+PIECE = 0.4
+"""Seconds for which a command waits at most, about."""
 MOST = 64
 """Results that are kept."""
 
@@ -47,6 +53,19 @@ class RepairRequest:
     pair: int | None = None
     target: str | None = None
     nodes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class DirectChanges:
+    """The direct effect of ablating each node, on the logit difference.
+
+    Attributes:
+        values: [source].
+        noticed: the least that is worth a word.
+    """
+
+    values: NDArray[np.float64]
+    noticed: float
 
 
 class NodeEffects:
@@ -167,10 +186,28 @@ class NodeEffects:
                 run=request.run,
                 pair=request.pair,
                 target=request.target,
+                seconds=PIECE,
             )
         found = finish_in_background(self._lock, work, cancel, on_piece)
         self._put(experiment, request, found)
         return found
+
+    def known_direct(self) -> DirectChanges | None:
+        """What `direct` gives, if it was computed; without computing."""
+        found: DirectChanges | None = self._of(self._engine.experiment).get(DIRECT)
+        return found
+
+    def direct(self) -> DirectChanges | None:
+        """Direct effects of all nodes, in a turn of the caller's; None where there are no answers.
+
+        They take no run.
+        """
+        experiment = self._engine.experiment
+        known = self._of(experiment)
+        if DIRECT not in known:
+            found = self._engine.direct_changes()
+            known[DIRECT] = None if found is None else DirectChanges(*found)
+        return self.known_direct()
 
     def known_of(self, node: str) -> SelfRepair | None:
         """A table with this node's row, by the first definition, if one was computed."""

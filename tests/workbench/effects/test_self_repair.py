@@ -179,6 +179,7 @@ def test_verdicts() -> None:
     assert row(1, 0, -0.4).is_repaired
     assert not row(1, 0, -0.6).is_repaired
     assert row(1, 0, 0.2).is_repaired, "made up for by more than what was lost"
+    assert row(1, 0, 0.6).verdict == "overturned"
     assert not row(1, 0, -1.4).is_repaired, "made worse"
     assert not row(0.05, 0, 0).is_repaired, "too small to be worth a word"
     assert row(-1, 0, 0.4).verdict == "repaired, negative"
