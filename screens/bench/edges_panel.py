@@ -45,6 +45,8 @@ class EdgesPanel(Vertical):
 
     old = False
     """The effects are of other pairs."""
+    warning = ""
+    """Of the node under the cursor, that its total effect hides its direct one."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="about")
@@ -66,16 +68,10 @@ class EdgesPanel(Vertical):
         metric: str,
         threshold: float,
         note: str,
-        warning: str,
         sweep: Sweep | None,
         stopped: bool,
     ) -> None:
-        """Say what the table shows.
-
-        Args:
-            state: a sentence on the node: open, expanded, not kept.
-            warning: of the node under the cursor, that its total effect hides its direct one.
-        """
+        """Say what the table shows. `state` is a sentence on the node: open, expanded, not kept."""
         table = self.table
         text = Text()
         text.append(view.node, "bold")
@@ -103,10 +99,10 @@ class EdgesPanel(Vertical):
             text.append(
                 f"\nfilter: {one_line(table.filter.words)} ({count(len(table.rows))})", "bold"
             )
-        if warning:
-            text.append(f"\n{one_line(warning)}", "bold")
+        if self.warning:
+            text.append(f"\n{one_line(self.warning)}", "bold")
         self.set_class(bool(table.filter), "-filtered")
-        self.set_class(bool(warning), "-warned")
+        self.set_class(bool(self.warning), "-warned")
         put_text(self.query_one("#about", Static), text, layout=False)
 
     def _progress(self, sweep: Sweep | None, stopped: bool) -> str:

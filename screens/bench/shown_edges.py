@@ -164,6 +164,7 @@ class ShownEdges:
         self._tree.mark_notes(self.session.circuit.notes)
         self._table.mark_notes(self.session.circuit.notes)
         self._table.nothing = nothing
+        self._panels.edges.warning = self._warning()
         self._panels.edges.old = self.session.effects_are_old
         self._panels.edges.describe(
             self.view,
@@ -171,7 +172,6 @@ class ShownEdges:
             metric=self.session.task.metric,
             threshold=threshold,
             note=self._note(),
-            warning=self._warning(),
             sweep=self.runner.sweep,
             stopped=self.runner.stopped,
         )

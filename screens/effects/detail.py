@@ -9,8 +9,8 @@ from rich.text import Text
 from screens.base.numbers import ABSENT, signed
 from screens.base.prose import prose
 from screens.effects.repair_list import counts, share
-from workbench.effects.definitions import DIFFERENCE, find_definition
-from workbench.effects.map_results import METRIC, NodeMap
+from workbench.effects.definitions import DIFFERENCE, METRIC, find_definition
+from workbench.effects.map_results import NodeMap
 from workbench.effects.repair_results import NEGATIVE, Repair, SelfRepair
 
 KINDS = {NEGATIVE: "negative: wrote {}", "backup": "backup: wrote {}"}

@@ -9,7 +9,7 @@ from screens.base.tokens import fit
 from screens.widgets.copying import Copies
 from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
-from workbench.effects.repair_results import COLUMNS, Repair, SelfRepair
+from workbench.effects.repair_results import Repair, SelfRepair
 
 NODE = 10
 CELL = 9
@@ -132,7 +132,7 @@ ablation.
     def line(self, row: Repair, width: int, under_cursor: bool) -> Text:
         text = Text((POINTER + " " if under_cursor else "  ") + fit(row.node, NODE))
         for name in self._columns(width):
-            value = COLUMNS[name][1](row)
+            value: float | None = getattr(row, name)
             if name == "undone":
                 words = ABSENT if value is None or not counts(row) else share(value)
             else:

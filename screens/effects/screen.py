@@ -41,11 +41,10 @@ from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.circuits.names import LOGITS
-from workbench.effects.definitions import DEFINITIONS
-from workbench.effects.map_results import METRIC
+from workbench.effects.definitions import DEFINITIONS, METRIC
+from workbench.effects.requests import MapRequest, RepairRequest
 from workbench.errors import Cancelled
 from workbench.experiment.ablations import ABLATIONS
-from workbench.session.node_effects import MapRequest, RepairRequest
 
 if TYPE_CHECKING:
     from textual_plotext import PlotextPlot

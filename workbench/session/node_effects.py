@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop
-from workbench.effects.definitions import CHANGE
-from workbench.effects.map_results import METRIC, NodeMap
+from workbench.effects.map_results import NodeMap
 from workbench.effects.repair_results import SelfRepair
+from workbench.effects.requests import MapRequest, RepairRequest
 from workbench.errors import Cancelled
 from workbench.session.priority_lock import PriorityLock, finish_in_background
 from workbench.session.session_engine import SessionEngine
@@ -31,28 +31,6 @@ PIECE = 0.4
 """Seconds for which a command waits at most, about."""
 MOST = 64
 """Results that are kept."""
-
-
-@dataclass(frozen=True)
-class MapRequest:
-    """Which map: arguments as of `effects.node_map.node_map`; no ablation: the session's."""
-
-    into: str = METRIC
-    ablation: str | None = None
-    run: str = "clean"
-    pair: int | None = None
-
-
-@dataclass(frozen=True)
-class RepairRequest:
-    """Which table: arguments as of `effects.self_repair.self_repair`; no nodes: all."""
-
-    definition: str = CHANGE
-    ablation: str | None = None
-    run: str = "clean"
-    pair: int | None = None
-    target: str | None = None
-    nodes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,14 +103,7 @@ class NodeEffects:
         with self._lock.background(), failures_as_sentences():
             from workbench.effects.node_map import maps
 
-            made = maps(
-                experiment,
-                request.into,
-                ablation=request.ablation,
-                run=request.run,
-                pair=request.pair,
-                known=known,
-            )
+            made = maps(experiment, request, known)
         while True:
             if cancel is not None and cancel.is_set():
                 made.close()
@@ -178,16 +149,7 @@ class NodeEffects:
         with self._lock.background(), failures_as_sentences():
             from workbench.effects.self_repair import repair_work
 
-            work = repair_work(
-                experiment,
-                request.nodes,
-                definition=request.definition,
-                ablation=request.ablation,
-                run=request.run,
-                pair=request.pair,
-                target=request.target,
-                seconds=PIECE,
-            )
+            work = repair_work(experiment, request, seconds=PIECE)
         found = finish_in_background(self._lock, work, cancel, on_piece)
         self._put(experiment, request, found)
         return found

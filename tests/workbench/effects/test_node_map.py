@@ -12,9 +12,11 @@ from tests.support.cases.node_cases import node_case
 from tests.support.cases.repair_cases import repair_case
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.estimates import estimates
+from workbench.effects.definitions import METRIC
 from workbench.effects.joint import joint_effects
-from workbench.effects.map_results import METRIC, NodeMap
+from workbench.effects.map_results import NodeMap
 from workbench.effects.node_map import destinations, maps, node_map
+from workbench.effects.requests import MapRequest
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import edge_effects
 from workbench.errors import WorkbenchError
@@ -87,7 +89,7 @@ def test_a_heads_inputs_are_taken_together(family: str) -> None:
 
 
 def test_estimates_come_first_and_exact_values_follow() -> None:
-    found = list(maps(node_case("gpt2").experiment))
+    found = list(maps(node_case("gpt2").experiment, MapRequest()))
     assert found[0].n_exact == 0
     assert found[0].estimates is not None
     assert [m.n_exact for m in found] == sorted(m.n_exact for m in found)

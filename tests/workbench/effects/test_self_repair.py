@@ -12,8 +12,8 @@ from tests.support.cases.node_cases import workspace_of
 from tests.support.cases.readout_cases import case as readout_case
 from tests.support.cases.repair_cases import FAMILIES, repair_case
 from workbench.circuits.circuit import Circuit
-from workbench.effects.definitions import CHANGE, DEFINITIONS, REMOVAL
-from workbench.effects.repair_results import JOINED, Repair
+from workbench.effects.definitions import CHANGE, DEFINITIONS, JOINED, REMOVAL
+from workbench.effects.repair_results import Repair
 from workbench.effects.self_repair import self_repair
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import node_effects

@@ -12,9 +12,9 @@ import pytest
 from tests.support.tiny_sessions import tiny_session
 from workbench.effects.map_results import NodeMap
 from workbench.effects.node_map import node_map
+from workbench.effects.requests import MapRequest, RepairRequest
 from workbench.effects.self_repair import self_repair
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.session.node_effects import MapRequest, RepairRequest
 from workbench.session.session import Session
 from workbench.session.start import resume_session
 
