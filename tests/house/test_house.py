@@ -26,11 +26,15 @@ LONG_SIGNATURES = {
     "workbench/cli/tasks.py tasks",
     "workbench/cli/run_text.py run_text",
     "workbench/cli/discover.py discover",
+    "workbench/cli/effects.py effects",
+    "workbench/cli/effects.py repair",
     "workbench/cli/draw.py draw",
     "workbench/cli/try_pair.py try_pair",
     # What a script may choose, by name.
     "workbench/assessment/assess.py assess",
     "workbench/discovery/request.py parse",
+    "workbench/effects/node_map.py node_map",
+    "workbench/effects/self_repair.py self_repair",
     "workbench/prompts/preview.py preview_task",
     # The fields of what they make.
     "workbench/benchmarks/figures.py of",

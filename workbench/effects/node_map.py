@@ -1,4 +1,4 @@
-"""Effects of all nodes as a map, layer by layer: estimates at once, exact values as they come.
+"""Effects of all nodes, layer by layer: estimates at once, exact values as they come.
 
 Into the metric a node's effect is that of activation patching: all its readers see the ablated
 output. Into one node, or one input of a head, it is that of path patching: this reader alone does.
