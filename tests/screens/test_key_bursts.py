@@ -23,6 +23,7 @@ from tests.support.drawing import without_drawing
 from tests.support.key_bursts import GAP, calm, ended, seen, send
 from tests.support.no_settings import forget_settings
 from tests.support.tiny_sessions import tiny_session
+from workbench.effects.requests import MapRequest, RepairRequest
 from workbench.session.about import SessionAbout, write_about
 from workbench.session.session import Session
 
@@ -41,6 +42,7 @@ PLACES = {
     "graph": ("eg", MOVES + "  gGRnmpfbuU?12-/JVa"),
     "discover": ("D", MOVES + " 1250ab-st"),
     "assessment": ("ev", MOVES + " e"),
+    "effects": ("e⊛", MOVES + "V123sJa1⌫/nN"),
     "beside": ("eB", MOVES + " ab-B/n"),
     "history": ("eweuH", MOVES + "   BWfsuU?1ab"),
     "name": ("eweHW", "⏎⎋⇥ab .⌫→←W"),
@@ -89,6 +91,8 @@ def prepared(folder: Path, *, former: bool) -> Session:
         write_about(other.path.rename(kept / f"{name}.jsonl"), SessionAbout(name))
     for node in session.graph.nodes:
         session.sweep(node, "qkv", "full")
+    session.node_effects.map(MapRequest())
+    session.node_effects.repair(RepairRequest())
     return session
 
 

@@ -99,7 +99,8 @@ def repair(
         list[str] | None,
         typer.Option(
             metavar="NODE",
-            help=f"This node; a1.h0{JOINED}m3 ablates both at once. [default: every node]",
+            help=f"This node; a1.h0{JOINED}m3 ablates both at once, a2 all heads of a layer. "
+            "[default: every node]",
         ),
     ] = None,
     definition: Annotated[

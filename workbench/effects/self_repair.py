@@ -26,6 +26,7 @@ from torch import Tensor
 
 from workbench.base.work import Stop, Work, finish
 from workbench.circuits.graph import Graph
+from workbench.circuits.names import layer_of_heads
 from workbench.effects.definitions import ANSWERS, CHANGE, JOINED, TARGETS, TOP, find_definition
 from workbench.effects.repair_results import Repair, SelfRepair, least_noticed
 from workbench.effects.requests import RepairRequest
@@ -67,7 +68,8 @@ def self_repair(
 
     Args:
         experiment: from `prepare`.
-        nodes: names; `a1.h0+a2.h3` are ablated together. None: every node.
+        nodes: names; `a1.h0+a2.h3` are ablated together, and by `a1` all heads of that layer.
+            None: every node.
         definition: a name of `definitions.DEFINITIONS`.
         ablation: what an ablated node writes, of `ablations.ABLATIONS`; None: the experiment's.
         run: one of `RUNS`: whose prompts are run. With patching on the corrupted prompts, an
@@ -99,11 +101,19 @@ def parse_sets(graph: Graph, nodes: Sequence[str] | None) -> list[tuple[int, ...
         return [(source,) for source in range(graph.n_sources)]
     sets = []
     for name in nodes:
-        sources = tuple(graph.source_index(node) for node in name.split(JOINED))
+        sources = tuple(s for word in name.split(JOINED) for s in _sources(graph, word))
         if len(set(sources)) < len(sources):
             raise WorkbenchError(f"A node stands twice in {name}; name each once.")
         sets.append(sources)
     return sets
+
+
+def _sources(graph: Graph, word: str) -> tuple[int, ...]:
+    """A node, or by `a3` all heads of a layer."""
+    layer = layer_of_heads(word)
+    if layer is not None and layer < graph.n_layers:
+        return tuple(graph.head_sources(layer))
+    return (graph.source_index(word),)
 
 
 def repair_work(

@@ -171,6 +171,15 @@ def test_direct_effects_and_constants_sum_to_the_logit_difference(
     assert found.logit == pytest.approx(view.total, abs=1e-5)
 
 
+def test_all_heads_of_a_layer_are_one_set() -> None:
+    experiment = repair_case("gpt2").nodes.experiment
+    heads = [experiment.graph.sources[s] for s in experiment.graph.head_sources(1)]
+    layer, joined = self_repair(experiment, ["a1", "+".join(heads)]).rows
+    assert layer == joined and list(layer.nodes) == heads
+    with pytest.raises(WorkbenchError):
+        self_repair(experiment, ["a9"])
+
+
 def row(writes: float, left: float, total: float, noticed: float = 0.1) -> Repair:
     return Repair("a0.h0", writes, left, total, 0, 0, 0, 0, CHANGE, noticed)
 
