@@ -215,8 +215,8 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
         first = grid.map is None
         grid.show_map(self._map())
         if first and grid.map is not None:
-            # Nobody has moved yet: on the node that was asked about, or the largest effect.
-            grid.go_to(self.node or grid.map.ranked()[0][0])
+            # Nobody has moved yet: on the node that was asked about, or the most promising.
+            grid.go_to(self.node or grid.map.promising)
         repair = self._repair()
         done = f" {100 * self._done:.0f}%" if self._done is not None else ""
         table.waiting = self.failed or f"Every node is ablated in turn:{done}{PENDING}"

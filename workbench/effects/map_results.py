@@ -93,6 +93,13 @@ class NodeMap:
         return [(self.graph.sources[i], float(values[i])) for i in known]
 
     @property
+    def promising(self) -> str:
+        """The node of the largest estimate; without estimates, of the largest effect known."""
+        values = self.exact if self.estimates is None else self.estimates
+        sizes = np.abs(np.nan_to_num(values, nan=0.0))
+        return self.graph.sources[int(np.argmax(sizes))]
+
+    @property
     def title(self) -> str:
         """As a heading."""
         where = "" if self.into == METRIC else f" through {self.into} alone"
