@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop
+from workbench.circuits.names import LOGITS
 from workbench.effects.map_results import NodeMap
 from workbench.effects.repair_results import SelfRepair
 from workbench.effects.requests import MapRequest, RepairRequest
-from workbench.errors import Cancelled
+from workbench.errors import Cancelled, WorkbenchError
 from workbench.session.priority_lock import PriorityLock, finish_in_background
 from workbench.session.session_engine import SessionEngine
 
@@ -174,12 +175,19 @@ class NodeEffects:
     def known_of(self, node: str) -> SelfRepair | None:
         """A table with this node's row, by the first definition, if one was computed."""
         for request in (RepairRequest(), RepairRequest(nodes=(node,))):
-            if (found := self.known_repair(request)) is not None:
+            found = self.known_repair(request)
+            if found is not None and any(row.node == node for row in found.rows):
                 return found
         return None
 
     def repair_of(self, node: str, *, cancel: Stop | None = None) -> SelfRepair:
-        """The row of one node alone, which takes a small part of what the table takes."""
+        """The row of one node alone, which takes a small part of what the table takes.
+
+        Raises:
+            WorkbenchError: there is no such node, or it writes nothing.
+        """
+        if node == LOGITS:
+            raise WorkbenchError("The logits write nothing that others could make up for.")
         known = self.known_of(node)
         if known is not None:
             return known

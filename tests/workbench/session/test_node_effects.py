@@ -81,6 +81,14 @@ def test_candidates_into_the_logits_tell_direct_effects_after_a_sweep(session: S
     assert all(c.direct is None for c in session.candidates("m2"))
 
 
+def test_the_logits_have_no_row(session: Session) -> None:
+    session.node_effects.repair(RepairRequest())
+    assert session.node_effects.known_of("logits") is None
+    for node in ("logits", "a9.h9"):
+        with pytest.raises(WorkbenchError):
+            session.node_effects.repair_of(node)
+
+
 def test_other_pairs_have_effects_of_their_own(session: Session) -> None:
     before = session.node_effects.repair(RepairRequest())
     session.pairs.only(0)
