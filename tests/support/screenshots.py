@@ -51,6 +51,7 @@ class Picture:
 
 
 IOI = ExperimentSettings(model="smollm2", task="ioi", pairs=32, device="cpu")
+FEW = ExperimentSettings(model="smollm2", task="ioi", pairs=8, device="cpu")
 YEARS = ExperimentSettings(model="pocket", task="greater-than", pairs=16, device="cpu")
 HEAD = ("e", "J", *"a23.h3", "enter", "e")
 FOUND = ("D", "slash", *"eap-ig", "enter", "enter", "2", "~EAP est. +eap-ig")
@@ -58,6 +59,7 @@ FOUND = ("D", "slash", *"eap-ig", "enter", "enter", "2", "~EAP est. +eap-ig")
 PICTURES = {
     "bench": Picture(LARGE, (*HEAD, "d", "~drop cost", "3", "l", "~whole run"), IOI, 1600),
     "readouts": Picture(SMALL, (*HEAD, "3", "l", "~whole run"), IOI),
+    "effects": Picture(LARGE, ("at", "2", "~repaired: ", "J", *"a23.h0", "enter"), FEW, 1600),
     "tutorial": Picture(SMALL, ("~1/\\d", "p", "right", "escape", "~ ✓ ", "y", "2", "~ ✓ ", "y",
                                 "j", "~ ✓ ", "y", "e", "~ ✓ ", "y", "home", "space", "u",
                                 "~back at")),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.support.cases.node_cases import node_case
+from tests.support.cases.node_cases import node_case, workspace_of
 from tests.support.cases.repair_cases import repair_case
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.estimates import estimates
@@ -166,3 +167,13 @@ def test_the_mean_is_that_of_the_pairs(ablation: str) -> None:
         np.testing.assert_allclose(guessed(whole), np.mean(estimates_of, 0), atol=1e-5)
     with pytest.raises(WorkbenchError, match="no pair"):
         node_map(experiment, pair=99)
+
+
+def test_pairs_without_corrupted_prompts_are_not_patched() -> None:
+    made = node_case("gpt2")
+    groups = tuple(replace(g, corrupted=g.clean) for g in made.groups)
+    experiment = workspace_of(made.experiment.model, groups, ablation="zero")
+    assert node_map(experiment, exact=False).ablation == "zero"
+    for asked in ({"ablation": "patching"}, {"run": "corrupted"}):
+        with pytest.raises(WorkbenchError, match="no corrupted prompt"):
+            node_map(experiment, **asked)  # type: ignore[arg-type]
