@@ -62,8 +62,9 @@ DEFINITIONS: dict[str, Definition] = {
 Where the ablated node writes nothing along the target, as with zero ablation, they agree.
 """
 DIFFERENCE = (
-    "The two differ by DE*, what the ablated node still writes: by zero ablation that is nothing "
-    "and they agree; by patching or a mean, 'removal' counts it as repaired, 'change' does not."
+    "The two definitions, change and removal, differ by DE*, what the ablated node still writes: "
+    "by zero ablation that is nothing and they agree; by patching or a mean, removal counts it as "
+    "repaired and change does not."
 )
 
 METRIC = "metric"

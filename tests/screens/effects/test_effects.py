@@ -259,3 +259,19 @@ async def test_methods_that_score_nodes_show_their_values(session: Session) -> N
     async with app.run_test(size=(160, 48)) as pilot:
         bench = await settled(pilot)
         assert bench.table.finder == held.name
+
+
+async def test_where_numbers_have_no_room_shades_with_a_sign_stand(tmp_path: Path) -> None:
+    with tiny_session(tmp_path, layers=2, heads=16) as wide:
+        app = WorkbenchApp(session=wide)
+        async with app.run_test(size=(80, 24)) as pilot:
+            screen = await opened(pilot)
+            found = screen.grid.map
+            assert found is not None
+            assert screen.grid._cell(screen.grid.scrollable_content_region.width) == 3
+            text = screen_text(app)
+            assert "█" in text and "h15" not in text and "15" in text
+            largest = max(found.ranked(), key=lambda pair: abs(pair[1]))
+            assert ("−█" in text) == any(
+                value < -0.6 * abs(largest[1]) for _, value in found.ranked()
+            )
