@@ -87,7 +87,8 @@ NUMBERS = (
         "found",
         "The score that the shown result of a discovery (D) gives each edge, under its method's "
         "name where there is room. Like an effect it is what corrupting the edge does to the "
-        "metric, unless the method's definition says otherwise; a dot where it has none.",
+        "metric, unless the method's definition says otherwise; a dot where it has none. Of a "
+        "method that scores nodes it is the score of the source.",
     ),
     (
         "proposal",
