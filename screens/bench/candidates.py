@@ -33,6 +33,7 @@ TITLES = {
     "input": "in",
     "eap": "EAP est.",
     "exact": "exact",
+    "direct": "direct",
     "found": "found",
     "effect": "effect",
     "drop": "drop cost",
@@ -41,7 +42,7 @@ TITLES = {
 WITH_NAME = 6  # cells of a bar's side that must be left beside a result's whole name
 KIND = 6  # cells of what kind a head is, beside its name
 MOST_BAR = 14  # cells of a bar on either side of the axis
-SORTS = ("effect", "eap", "found", "exact", "source", "kept", "reference", "drop")
+SORTS = ("effect", "eap", "found", "exact", "direct", "source", "kept", "reference", "drop")
 """Columns to sort by, in the order in which the key goes through them."""
 DIFFERING = {"both": 0, "undecided": 1, "extra": 2, "missing": 3}
 
@@ -52,6 +53,7 @@ def sort_key(column: str, order: Callable[[str], int]) -> Callable[[Candidate], 
         "effect": lambda c: (_size(c.score),),
         "eap": lambda c: (_size(c.eap),),
         "exact": lambda c: (_size(c.exact),),
+        "direct": lambda c: (_size(c.direct),),
         "found": lambda c: (_size(c.found),),
         "source": lambda c: (order(c.source), c.destination),
         "input": lambda c: (-ord(input_of(c.destination) or "q"), _size(c.score)),
@@ -131,6 +133,7 @@ class Candidates(LineList[Candidate]):
         self._largest = 1.0
         self._has_inputs = False
         self._has_roles = False
+        self._has_direct = False
         self._proposing = False
         self._found_digits = 4
 
@@ -193,6 +196,7 @@ class Candidates(LineList[Candidate]):
             "drop": not self.costs_shown,
             "reference": not self.comparing,
             "found": not self.finder,
+            "direct": not self._has_direct,
         }
         columns = [c for c in SORTS if not absent.get(c)]
         here = columns.index(self.sort) if self.sort in columns else -1
@@ -221,6 +225,11 @@ class Candidates(LineList[Candidate]):
         self._digits = digits_for(largest)
         self._has_inputs = any(input_of(c.destination) for c in self.all)
         self._has_roles = any(c.role for c in self.all)
+        has_direct, self._has_direct = self._has_direct, any(c.direct is not None for c in self.all)
+        if has_direct != self._has_direct:
+            if not self._has_direct and self.sort == "direct":
+                self.sort = "effect"
+            self.refresh()
         found = [abs(c.found) for c in self.all if c.found is not None]
         proposing, found_digits = self._proposing, self._found_digits
         self._proposing = any(c.proposed for c in self.all)
@@ -273,6 +282,9 @@ class Candidates(LineList[Candidate]):
             if spare >= cells:
                 wanted.insert(-1, ("found", cells))
                 spare -= cells
+        if self._has_direct and spare >= max(10, number + 2) + 4:
+            wanted.append(("direct", max(10, number + 2)))
+            spare -= max(10, number + 2)
         half = max(
             0, min(MOST_BAR, (spare - 4 - (10 if self._has_roles and spare >= 24 else 0)) // 2)
         )
@@ -350,6 +362,9 @@ class Candidates(LineList[Candidate]):
                 text.append((number + " ").rjust(cells), quiet)
             elif name == "exact":
                 text.append(*self._number(row.exact, stale_exact, cells, self.sweeping))
+            elif name == "direct":
+                number = ABSENT if row.direct is None else signed(row.direct, self._digits)
+                text.append((number + " ").rjust(cells), quiet)
             elif name == "effect":
                 half = (cells - 3) // 2
                 drawn = bar(row.score, self._largest, half, estimate=row.exact is None)

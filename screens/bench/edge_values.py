@@ -16,12 +16,21 @@ def edge_table(rows: Sequence[Candidate]) -> Table:
     title = f"edges into {min(into)}" if len(into) == 1 else "edges"
     columns = (
         *("edge", "source", "destination", "input", "kept", "open", "eap", "exact", "score"),
-        *("drop_cost", "found", "proposed", "reference", "role"),
+        *("direct", "drop_cost", "found", "proposed", "reference", "role"),
     )
     values = tuple(
         (
             *(row.edge, row.source, row.destination, input_of(row.destination), row.kept),
-            *(row.open, row.eap, row.exact, row.score, row.drop_cost, row.found, row.proposed),
+            *(
+                row.open,
+                row.eap,
+                row.exact,
+                row.score,
+                row.direct,
+                row.drop_cost,
+                row.found,
+                row.proposed,
+            ),
             *(row.reference, row.role),
         )
         for row in rows

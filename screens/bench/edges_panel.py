@@ -33,6 +33,8 @@ class EdgesPanel(Vertical):
     EdgesPanel {
         & > #about { height: 3; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
         &.-filtered > #about { height: 4; }
+        &.-warned > #about { height: 4; }
+        &.-warned.-filtered > #about { height: 5; }
         & > #edges { height: 1fr; }
         & > #filter { display: none; border: none; height: 1; padding: 0 1; background: $boost; }
         &.-filtering > #filter { display: block; }
@@ -43,6 +45,8 @@ class EdgesPanel(Vertical):
 
     old = False
     """The effects are of other pairs."""
+    warning = ""
+    """Of the node under the cursor, that its total effect hides its direct one."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="about")
@@ -95,7 +99,10 @@ class EdgesPanel(Vertical):
             text.append(
                 f"\nfilter: {one_line(table.filter.words)} ({count(len(table.rows))})", "bold"
             )
+        if self.warning:
+            text.append(f"\n{one_line(self.warning)}", "bold")
         self.set_class(bool(table.filter), "-filtered")
+        self.set_class(bool(self.warning), "-warned")
         put_text(self.query_one("#about", Static), text, layout=False)
 
     def _progress(self, sweep: Sweep | None, stopped: bool) -> str:

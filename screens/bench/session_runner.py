@@ -70,6 +70,7 @@ class SessionRunner:
         sweep: what is being computed beside the commands, if anything is.
         stopped: the user cancelled the sweep of the present view, or it failed: it is not started
             again by itself.
+        repairs: where single nodes' total effects are computed.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class SessionRunner:
         self._commands = Worker(receiver, "commands", owes=True)
         self._sweeps = Worker(receiver, "sweeps")
         self._reads = Worker(receiver, "reads", owes=True)
+        self.repairs = Worker(receiver, "self-repair")
         self._read_once_more = False
         self._laid_out: tuple[int, TreeLayout] | None = None  # of a revision of the circuit
         self._estimating = False
@@ -102,8 +104,12 @@ class SessionRunner:
         return self._commands.waiting > 0
 
     @property
+    def _threads(self) -> tuple[Worker, ...]:
+        return (self._commands, self._sweeps, self._reads, self.repairs)
+
+    @property
     def idle(self) -> bool:
-        return not any(thread.waiting for thread in (self._commands, self._sweeps, self._reads))
+        return not any(thread.waiting for thread in self._threads)
 
     def stop(self, last: Callable[[], None]) -> None:
         """Cancel the sweep, take nothing more, and call `last` after the commands that wait."""
@@ -112,6 +118,7 @@ class SessionRunner:
         self._commands.stop()
         self._sweeps.stop()
         self._reads.stop()
+        self.repairs.stop()
 
     # Commands.
 

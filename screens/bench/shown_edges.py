@@ -16,9 +16,10 @@ from textual.timer import Timer
 from screens.bench.candidates import TITLES
 from screens.bench.edges_panel import INPUTS
 from screens.bench.panels import Panels
+from screens.bench.repair_note import RepairNote
 from screens.bench.session_runner import EdgesView, SessionRunner, Sweep
 from screens.bench.tree_layout import TreeLayout
-from workbench.circuits.names import edge_ends, kind_of
+from workbench.circuits.names import LOGITS, edge_ends, kind_of
 from workbench.config.config import config
 from workbench.engine.effect_settings import SETTINGS
 
@@ -44,6 +45,7 @@ class ShownEdges:
     Attributes:
         view: the chosen node, which of its inputs, and the setting of the exact effects.
         visited: the nodes chosen before, oldest first.
+        repair: says where a total effect hides a direct one.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class ShownEdges:
         self._tree = panels.tree_rows
         self._table = panels.table
         self._changed = changed
+        self.repair = RepairNote(session, runner.repairs, changed=changed)
         self._settling: Timer | None = None
         self._sweep: Sweep | None = None  # whose values came into the table last
         self._looked = 0.0
@@ -161,6 +164,7 @@ class ShownEdges:
         self._tree.mark_notes(self.session.circuit.notes)
         self._table.mark_notes(self.session.circuit.notes)
         self._table.nothing = nothing
+        self._panels.edges.warning = self._warning()
         self._panels.edges.old = self.session.effects_are_old
         self._panels.edges.describe(
             self.view,
@@ -179,6 +183,15 @@ class ShownEdges:
         if edge is not None and edge.edge in notes:
             return f"{edge.edge}: {notes[edge.edge]}"
         return notes.get(self.view.node, "")
+
+    def _warning(self) -> str:
+        """Of the node whose direct effect is in view, that its total effect hides it."""
+        edge = self._table.highlighted
+        if self._panels.panel == "circuit":
+            return self.repair.look(self.view.node)
+        if self.view.node == LOGITS and edge is not None:
+            return self.repair.look(edge.source)
+        return ""
 
     def read_component(self) -> None:
         """Let the readouts show the component under the cursor."""

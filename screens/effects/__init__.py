@@ -1,1 +1,1 @@
-"""The screen of nodes' effects: a map by layer, direct against total, who makes up for what."""
+"""The screen of nodes' effects: a map by layer, direct against total, self-repair."""

@@ -6,10 +6,11 @@ import math
 
 from rich.text import Text
 
-from screens.base.numbers import percent, signed
+from screens.base.numbers import ABSENT, signed
 from screens.base.prose import prose
-from workbench.effects.definitions import DIFFERENCE, find_definition
-from workbench.effects.map_results import METRIC, NodeMap
+from screens.effects.repair_list import counts, share
+from workbench.effects.definitions import DIFFERENCE, METRIC, find_definition
+from workbench.effects.map_results import NodeMap
 from workbench.effects.repair_results import NEGATIVE, Repair, SelfRepair
 
 KINDS = {NEGATIVE: "negative: wrote {}", "backup": "backup: wrote {}"}
@@ -59,9 +60,9 @@ def of_repair(found: SelfRepair | None, node: str | None, width: int) -> list[Te
 
 
 def _share(row: Repair) -> str:
-    if row.undone is None or abs(row.direct) < row.noticed / 10:
+    if row.undone is None or not counts(row) or share(row.undone) == ABSENT:
         return ""
-    return f", {percent(row.undone)} of the direct effect"
+    return f", {share(row.undone)} of the direct effect"
 
 
 def definitions(found: SelfRepair | NodeMap | None, width: int) -> list[Text]:
@@ -89,12 +90,14 @@ def title_of_repair(definition: str) -> str:
 
 
 def warning(found: SelfRepair, node: str) -> str:
-    """One sentence for the bench where most of a node's direct effect is made up for; else ""."""
+    """A line for the bench where a node's direct and total effect tell different stories."""
     row = found.row(node)
-    if not row.is_repaired:
-        return ""
-    by = ", ".join(r.node for r in found.repairers(node, 3))
-    return (
-        f"{node} is repaired: total {signed(row.total, 2)} of direct {signed(row.direct, 2)}, by "
-        f"{by}: & drops {' + '.join(found.together(node))} together"
-    )
+    if row.is_repaired:
+        others = ", ".join(found.together(node)[1:])
+        said = f"{node} repaired: direct {signed(row.direct, 2)}, total {signed(row.total, 2)}"
+        return f"{said}; & drops it with {others}" if others else f"{said}, by the final norm"
+    if row.is_overturned:
+        return f"{node} overturned: direct {signed(row.direct, 2)}, total {signed(row.total, 2)}"
+    if row.is_negative:
+        return f"{node} negative: it writes {signed(row.writes, 2)}, against the answer"
+    return ""

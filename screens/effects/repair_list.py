@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from screens.base.numbers import ABSENT, signed
+from screens.base.numbers import ABSENT, MINUS, signed
 from screens.base.tokens import fit
 from screens.widgets.copying import Copies
 from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
-from workbench.effects.repair_results import COLUMNS, Repair, SelfRepair
+from workbench.effects.repair_results import Repair, SelfRepair
 
 NODE = 10
 CELL = 9
@@ -34,8 +34,8 @@ What ablating each node does to the logits: **direct**, by what it no longer wri
 norm's scale held at the run's own); **total**, when everything later reacts. What the total effect
 lacks of the direct one is **repaired**: by other **heads** and **MLPs**, whose own direct effects
 change, and by the final **norm**, whose scale does. **share** is 1 − total / direct. A node is
-called repaired if more than half of its direct effect is made up for, and negative if it writes
-against the answer.
+called repaired if its total effect is less than half of its direct one, overturned if it is of the
+other sign, and negative if the node writes against the answer.
 
 Two definitions are offered: Rushing and Nanda (2024) compare with the change of what the node
 writes, DE* − DE; McGrath et al. (2023, the Hydra effect) with all that it wrote, −DE, on the
@@ -132,10 +132,9 @@ ablation.
     def line(self, row: Repair, width: int, under_cursor: bool) -> Text:
         text = Text((POINTER + " " if under_cursor else "  ") + fit(row.node, NODE))
         for name in self._columns(width):
-            value = COLUMNS[name][1](row)
+            value: float | None = getattr(row, name)
             if name == "undone":
-                words = ABSENT if value is None or not self._counts(row) else f"{100 * value:.0f}%"
-                words = words.replace("-", "−")
+                words = ABSENT if value is None or not counts(row) else share(value)
             else:
                 words = signed(value, 3)
             text.append(words.rjust(CELL))
@@ -147,7 +146,12 @@ ablation.
         text.truncate(width, overflow="ellipsis")
         return text
 
-    @staticmethod
-    def _counts(row: Repair) -> bool:
-        """A share of next to nothing says nothing."""
-        return abs(row.direct) >= row.noticed / 10
+
+def counts(row: Repair) -> bool:
+    """Whether a share of its direct effect says anything: not of next to nothing."""
+    return abs(row.direct) >= row.noticed / 2
+
+
+def share(value: float) -> str:
+    """A share in whole percent."""
+    return f"{100 * value:.0f}%".replace("-", MINUS) if abs(value) < 10 else ABSENT

@@ -41,11 +41,10 @@ from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.circuits.names import LOGITS
-from workbench.effects.definitions import DEFINITIONS
-from workbench.effects.map_results import METRIC
+from workbench.effects.definitions import DEFINITIONS, METRIC
+from workbench.effects.requests import MapRequest, RepairRequest
 from workbench.errors import Cancelled
 from workbench.experiment.ablations import ABLATIONS
-from workbench.session.node_effects import MapRequest, RepairRequest
 
 if TYPE_CHECKING:
     from textual_plotext import PlotextPlot
@@ -216,8 +215,8 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
         first = grid.map is None
         grid.show_map(self._map())
         if first and grid.map is not None:
-            # Nobody has moved yet: on the node that was asked about, or the largest effect.
-            grid.go_to(self.node or grid.map.ranked()[0][0])
+            # Nobody has moved yet: on the node that was asked about, or the most promising.
+            grid.go_to(self.node or grid.map.promising)
         repair = self._repair()
         done = f" {100 * self._done:.0f}%" if self._done is not None else ""
         table.waiting = self.failed or f"Every node is ablated in turn:{done}{PENDING}"

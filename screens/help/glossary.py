@@ -57,6 +57,18 @@ NUMBERS = (
     ("exact", "The effect by really patching the edge, in one of three settings:"),
     *((f"  {name}", f"{words}.") for name, words in SETTINGS.values()),
     (
+        "direct",
+        "Of an edge into the logits: the direct effect of ablating its source on the logit "
+        "difference, by what it no longer writes, with the final norm's scale held. No run is "
+        "needed for it.",
+    ),
+    (
+        "repaired, total",
+        "The total effect of ablating a node lets everything later react. Where that hides more "
+        "than half of the direct effect, the node is called repaired, and those that made up for "
+        "most of it are named (@ shows all; & drops them with it).",
+    ),
+    (
         "drop cost",
         "What the metric would change by if this kept edge alone were dropped from the circuit as "
         "it stands now.",
@@ -76,7 +88,8 @@ NUMBERS = (
         "found",
         "The score that the shown result of a discovery (D) gives each edge, under its method's "
         "name where there is room. Like an effect it is what corrupting the edge does to the "
-        "metric, unless the method's definition says otherwise; a dot where it has none.",
+        "metric, unless the method's definition says otherwise; a dot where it has none. Of a "
+        "method that scores nodes it is the score of the source.",
     ),
     (
         "proposal",

@@ -124,7 +124,7 @@ def test_the_keys_are_bound() -> None:
     names = {"[": "left_square_bracket", "]": "right_square_bracket", "/": "slash"}
     names |= {"?": "question_mark", "-": "minus", "{": "left_curly_bracket"}
     names |= {"}": "right_curly_bracket", "(": "left_parenthesis", ")": "right_parenthesis"}
-    names |= {"=": "equals_sign", "#": "number_sign", "&": "ampersand"}
+    names |= {"=": "equals_sign", "#": "number_sign", "@": "at", "&": "ampersand"}
     actions = (*ACTIONS, *READOUTS)
     bound = {key.strip() for action in actions for key in action.binding().key.split(",")}
     bound |= {binding.key for binding in SEARCH_BINDINGS if isinstance(binding, Binding)}

@@ -23,6 +23,7 @@ from tests.support.drawing import without_drawing
 from tests.support.key_bursts import GAP, calm, ended, seen, send
 from tests.support.no_settings import forget_settings
 from tests.support.tiny_sessions import tiny_session
+from workbench.effects.requests import MapRequest, RepairRequest
 from workbench.readouts.heads.ways import INPUTS
 from workbench.session.about import SessionAbout, write_about
 from workbench.session.session import Session
@@ -44,6 +45,7 @@ PLACES = {
     "discover": ("D", MOVES + " 1250ab-st"),
     "assessment": ("ev", MOVES + " e"),
     "heads": ("e8", MOVES + "  s;fAcm01>."),
+    "effects": ("e⊛", MOVES + "V123sJa1⌫/nN"),
     "beside": ("eB", MOVES + " ab-B/n"),
     "neurons": ("e9", MOVES + "    stuUXm<>,.0Q1⏎"),
     "history": ("eweuH", MOVES + "   BWfsuU?1ab"),
@@ -96,6 +98,8 @@ def prepared(folder: Path, *, former: bool) -> Session:
     session.heads.show(next(iter(INPUTS)))
     for node in session.graph.nodes:
         session.sweep(node, "qkv", "full")
+    session.node_effects.map(MapRequest())
+    session.node_effects.repair(RepairRequest())
     return session
 
 

@@ -29,7 +29,7 @@ WORDS = {" ": "space", "/": "slash", ".": "full_stop", "[": "left_square_bracket
          "~": "tilde", "\\": "backslash"}  # fmt: skip
 NAMED = {"⏎": "enter", "⎋": "escape", "⇥": "tab", "⌫": "backspace", "↓": "down", "↑": "up",
          "←": "left", "→": "right", "⇤": "shift+tab", "␎": "ctrl+n", "␙": "ctrl+y", "^": "ctrl+p",
-         "@": "ctrl+g"}  # fmt: skip
+         "@": "ctrl+g", "⊛": "at"}  # fmt: skip
 
 
 def key_event(sign: str) -> events.Key:

@@ -52,6 +52,7 @@ class Picture:
 
 
 IOI = ExperimentSettings(model="smollm2", task="ioi", pairs=32, device="cpu")
+FEW = ExperimentSettings(model="smollm2", task="ioi", pairs=8, device="cpu")
 YEARS = ExperimentSettings(model="pocket", task="greater-than", pairs=16, device="cpu")
 NAMES = ExperimentSettings(model="pocket", task="ioi", pairs=8, device="cpu")
 HEAD = ("e", "J", *"a23.h3", "enter", "e")
@@ -64,6 +65,7 @@ PICTURES = {
                                "enter", "~12 of"), IOI, 1600),
     "lens-map": Picture((110, 26), ("3", "F", *["l"] * 6, "greater_than_sign", "~map, prompt 1"),
                         NAMES, 1100),
+    "effects": Picture(LARGE, ("at", "2", "~repaired: ", "J", *"a23.h0", "enter"), FEW, 1600),
     "tutorial": Picture(SMALL, ("~1/\\d", "p", "right", "escape", "~ ✓ ", "y", "2", "~ ✓ ", "y",
                                 "j", "~ ✓ ", "y", "e", "~ ✓ ", "y", "home", "space", "u",
                                 "~back at")),

@@ -127,6 +127,9 @@ class ToyEngine:
         share = (metric - CORRUPTED) / (CLEAN - CORRUPTED)
         return Scores(metric, share, 1.0 if share > 0.5 else 0.5, abs(missing) / 8)
 
+    def direct_changes(self) -> None:
+        """Of no answers there are no direct effects."""
+
     def evaluate(self, circuit: Circuit) -> Scores:
         return self._score(circuit)
 

@@ -10,9 +10,14 @@ import typer
 from workbench.base.progress import Progress
 from workbench.cli import console, output
 from workbench.cli.options import Json, experiment_options
-from workbench.effects.definitions import DEFINITIONS, TARGETS, find_definition
-from workbench.effects.map_results import METRIC
-from workbench.effects.repair_results import COLUMNS, JOINED
+from workbench.effects.definitions import (
+    COLUMNS,
+    DEFINITIONS,
+    JOINED,
+    METRIC,
+    TARGETS,
+    find_definition,
+)
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 from workbench.readouts.files import check_readout_file
@@ -94,7 +99,8 @@ def repair(
         list[str] | None,
         typer.Option(
             metavar="NODE",
-            help=f"This node; a1.h0{JOINED}m3 ablates both at once. [default: every node]",
+            help=f"This node; a1.h0{JOINED}m3 ablates both at once, a2 all heads of a layer. "
+            "[default: every node]",
         ),
     ] = None,
     definition: Annotated[

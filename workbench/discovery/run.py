@@ -115,7 +115,16 @@ class Discovery:
             **self.summary(),
             "evaluation": self.score.to_json(),
             "edges": self.selected.circuit.edges(),
+            "nodes": self.node_scores(),
         }
+
+    def node_scores(self) -> dict[str, float] | None:
+        """The score of each node by its name; None of a method that scores none."""
+        scores = self.findings.nodes
+        if scores is None:
+            return None
+        named = zip(self.findings.graph.sources, scores.tolist(), strict=True)
+        return {node: score for node, score in named if score == score}
 
 
 class Choices(RequestChoices, TaskChoices, total=False):

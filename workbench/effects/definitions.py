@@ -62,12 +62,32 @@ DEFINITIONS: dict[str, Definition] = {
 Where the ablated node writes nothing along the target, as with zero ablation, they agree.
 """
 DIFFERENCE = (
-    "The two differ by DE*, what the ablated node still writes: by zero ablation that is nothing "
-    "and they agree; by patching or a mean, 'removal' counts it as repaired, 'change' does not."
+    "The two definitions, change and removal, differ by DE*, what the ablated node still writes: "
+    "by zero ablation that is nothing and they agree; by patching or a mean, removal counts it as "
+    "repaired and change does not."
 )
 
+METRIC = "metric"
+"""As a destination of a map: the metric itself, whatever lies in between."""
+JOINED = "+"
+"""Between the names of nodes that are ablated together."""
+COLUMNS: dict[str, str] = {
+    "direct": "direct effect of ablating it: what it writes itself",
+    "total": "total effect of ablating it: everything later reacts",
+    "repaired": "self-repair: total less direct",
+    "undone": "share of the direct effect made up for, 1 - total / direct",
+    "heads": "of the repair, by other heads' direct effects",
+    "mlps": "by other MLPs'",
+    "norm": "by norms that have another scale",
+    "writes": "DE, what it writes along the target",
+    "left": "DE*, what it writes so when ablated",
+    "fraction": "SR / DE",
+    "metric": "change of the task's metric",
+}
+"""The numbers of a row of direct and total effects, attributes of a `Repair`, and what each is."""
+
 REPAIRED = 0.5
-"""A node is called repaired if more than this share of its direct effect is made up for."""
+"""A node is called repaired if its total effect is smaller than this share of its direct one."""
 NOTICED = 0.02
 """Of the logit difference: direct effects below this share of it have no verdict."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.base.table import Table
 from workbench.base.work import Stop, Work, finish
-from workbench.effects.repair_results import JOINED
+from workbench.effects.definitions import JOINED
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ def joint_work(
 ) -> Work[Joint]:
     """`joint_effects` in pieces."""
     from workbench.effects.definitions import TOP
+    from workbench.effects.requests import RepairRequest
     from workbench.effects.self_repair import repair_work
 
     chosen = tuple(dict.fromkeys(nodes))
@@ -125,7 +126,8 @@ def joint_work(
     if len(chosen) > 2:
         sets.append(JOINED.join(chosen))
     # The metric alone is of interest here, so that pairs need no answers.
-    found = yield from repair_work(experiment, sets, ablation=ablation, run=run, target=TOP)
+    request = RepairRequest(tuple(sets), ablation=ablation, run=run, target=TOP)
+    found = yield from repair_work(experiment, request)
     effects = [row.metric for row in found.rows]
     alone = dict(zip(chosen, effects, strict=False))
     of_two = effects[len(chosen) : len(chosen) + len(two)]

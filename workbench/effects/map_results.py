@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.base.table import Table
 from workbench.circuits.graph import Graph
-
-METRIC = "metric"
-"""As a destination: the metric itself, whatever lies in between."""
+from workbench.effects.definitions import METRIC
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,26 +65,39 @@ class NodeMap:
         """Of the map: the layers from the last to the first, then the input."""
         return (*(str(layer) for layer in reversed(range(self.graph.n_layers))), "input")
 
+    @cached_property
+    def _places(self) -> NDArray[np.int64]:
+        """[row, column], the source of each cell; -1 where there is none."""
+        places = np.full((len(self.rows), len(self.columns)), -1, dtype=np.int64)
+        for layer in range(self.graph.n_layers):
+            row = places[self.graph.n_layers - 1 - layer]
+            row[:-1] = list(self.graph.head_sources(layer))
+            row[-1] = self.graph.mlp_source(layer)
+        places[-1, 0] = 0
+        return places
+
     def grid(self, values: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """[row, column] as `rows` and `columns` are; the input's value in the first column."""
         values = self.values if values is None else values
-        made = np.full((self.graph.n_layers + 1, self.graph.n_heads + 1), np.nan)
-        made[:-1] = values[1:].reshape(self.graph.n_layers, -1)[::-1]
-        made[-1, 0] = values[0]
-        return made
+        return np.where(self._places < 0, np.nan, values[self._places])
 
     def node_at(self, row: int, column: int) -> str | None:
         """The node of a cell; None where there is none."""
-        if row == self.graph.n_layers:
-            return self.graph.sources[0] if column == 0 else None
-        layer = self.graph.n_layers - 1 - row
-        return self.graph.sources[1 + layer * (self.graph.n_heads + 1) + column]
+        source = int(self._places[row, column])
+        return None if source < 0 else self.graph.sources[source]
 
     def ranked(self) -> list[tuple[str, float]]:
         """Nodes with a value, the largest |effect| first."""
         values = self.values
         known = [i for i in np.argsort(-np.abs(values), kind="stable") if values[i] == values[i]]
         return [(self.graph.sources[i], float(values[i])) for i in known]
+
+    @property
+    def promising(self) -> str:
+        """The node of the largest estimate; without estimates, of the largest effect known."""
+        values = self.exact if self.estimates is None else self.estimates
+        sizes = np.abs(np.nan_to_num(values, nan=0.0))
+        return self.graph.sources[int(np.argmax(sizes))]
 
     @property
     def title(self) -> str:

@@ -1,4 +1,4 @@
-"""Effects of all nodes as a map, layer by layer: estimates at once, exact values as they come.
+"""Effects of all nodes, layer by layer: estimates at once, exact values as they come.
 
 Into the metric a node's effect is that of activation patching: all its readers see the ablated
 output. Into one node, or one input of a head, it is that of path patching: this reader alone does.
@@ -18,7 +18,9 @@ from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.discovery.estimates import estimates
-from workbench.effects.map_results import METRIC, NodeMap
+from workbench.effects.definitions import METRIC
+from workbench.effects.map_results import NodeMap
+from workbench.effects.requests import MapRequest
 from workbench.effects.self_repair import RUNS
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import effects_into, node_effects
@@ -76,7 +78,7 @@ def node_map(
         Cancelled: if `cancel` was set.
     """
     found = None
-    for found in maps(experiment, into, ablation=ablation, run=run, pair=pair, cancel=cancel):
+    for found in maps(experiment, MapRequest(into, ablation, run, pair), cancel=cancel):
         if progress is not None:
             progress(found.n_exact / max(1, int(found.reaches.sum())))
         if not exact:
@@ -89,28 +91,28 @@ def node_map(
 
 def maps(
     experiment: Experiment,
-    into: str = METRIC,
-    *,
-    ablation: str | None = None,
-    run: str = "clean",
-    pair: int | None = None,
+    request: MapRequest,
     known: NodeMap | None = None,
+    *,
     cancel: Stop | None = None,
 ) -> Generator[NodeMap, None, None]:
     """The same map again and again: first of estimates, then with ever more exact values.
 
-    Those of the largest estimates come first. Arguments as of `node_map`.
+    Those of the largest estimates come first.
 
     Args:
-        known: what was yielded before for the same arguments; it goes on from there.
+        request: which map.
+        known: what was yielded before for the same request; it goes on from there.
+        cancel: checked between batches.
     """
+    into, run = request.into, request.run
     graph = experiment.graph
     columns = destinations(graph, into)
     if run not in RUNS:
         raise WorkbenchError(f"There is no run {run!r} here; choose one of: {', '.join(RUNS)}.")
-    under = experiment.under(ablation or experiment.ablation, swapped=run == "corrupted")
-    if pair is not None:
-        under = under.alone(pair)
+    under = experiment.under(request.ablation or experiment.ablation, swapped=run == "corrupted")
+    if request.pair is not None:
+        under = under.alone(request.pair)
     reaches = np.arange(graph.n_sources) < max(
         (graph.n_parents(graph.destination_index(name)) for name in columns),
         default=graph.n_sources,
@@ -125,7 +127,7 @@ def maps(
         ablation=under.ablation,
         run=run,
         metric_name=under.metric_name,
-        pair=pair,
+        pair=request.pair,
     )
     yield now
     order = np.flatnonzero(reaches & np.isnan(now.exact))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.circuits.names import kind_of as node_kind
 from workbench.effects.definitions import REPAIRED, find_definition
 from workbench.effects.map_results import NodeMap
 from workbench.effects.repair_results import Repair, SelfRepair
@@ -28,9 +29,8 @@ LEGIBLE = 0.09
 
 def kind_of(row: Repair) -> str:
     """`head`, `mlp`, or `other`: the input, or several together."""
-    if len(row.nodes) > 1 or row.node == "input":
-        return "other"
-    return "mlp" if row.node.startswith("m") else "head"
+    kind = node_kind(row.node)
+    return kind if kind in ("head", "mlp") else "other"
 
 
 def named(found: SelfRepair, n: int = NAMED) -> list[Repair]:

@@ -6,18 +6,22 @@ has a negative direct effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.effects.definitions import NOTICED, REMOVAL, REPAIRED, find_definition
+from workbench.effects.definitions import (
+    COLUMNS,
+    JOINED,
+    NOTICED,
+    REMOVAL,
+    REPAIRED,
+    find_definition,
+)
 from workbench.errors import WorkbenchError
 
-JOINED = "+"
-"""Between the names of nodes that are ablated together."""
 BACKUP, NEGATIVE = "backup", "negative"
 """What a repairer is: it writes more for what was lost, or less against it."""
 
@@ -92,12 +96,14 @@ class Repair:
 
     @property
     def is_repaired(self) -> bool:
-        """More than half of a direct effect that is worth a word is made up for.
+        """The total effect hides more than half of a direct one that is worth a word."""
+        return abs(self.direct) >= self.noticed and abs(self.total) < REPAIRED * abs(self.direct)
 
-        That is so too where the total effect has come to be of the other sign.
-        """
-        undone = self.undone
-        return abs(self.direct) >= self.noticed and undone is not None and undone > REPAIRED
+    @property
+    def is_overturned(self) -> bool:
+        """More than made up for: the total effect is of the other sign, and no small one."""
+        worth = abs(self.direct) >= self.noticed and not self.is_repaired
+        return worth and self.total * self.direct < 0
 
     @property
     def is_negative(self) -> bool:
@@ -106,25 +112,13 @@ class Repair:
 
     @property
     def verdict(self) -> str:
-        """`repaired`, `negative`, both, or nothing."""
-        told = [("repaired", self.is_repaired), ("negative", self.is_negative)]
+        """`repaired` or `overturned`, `negative`, or nothing."""
+        told = [
+            ("repaired", self.is_repaired),
+            ("overturned", self.is_overturned),
+            ("negative", self.is_negative),
+        ]
         return ", ".join(word for word, holds in told if holds)
-
-
-COLUMNS: dict[str, tuple[str, Callable[[Repair], float | None]]] = {
-    "direct": ("direct effect of ablating it: what it writes itself", lambda r: r.direct),
-    "total": ("total effect of ablating it: everything later reacts", lambda r: r.total),
-    "repaired": ("self-repair: total less direct", lambda r: r.repaired),
-    "undone": ("share of the direct effect made up for, 1 - total / direct", lambda r: r.undone),
-    "heads": ("of that, by other heads' direct effects", lambda r: r.heads),
-    "mlps": ("by other MLPs'", lambda r: r.mlps),
-    "norm": ("by norms that have another scale", lambda r: r.norm),
-    "writes": ("DE, what it writes along the target", lambda r: r.writes),
-    "left": ("DE*, what it writes so when ablated", lambda r: r.left),
-    "fraction": ("SR / DE", lambda r: r.fraction),
-    "metric": ("change of the task's metric", lambda r: r.metric),
-}
-"""The numbers of a row by name, with what each is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,8 +208,7 @@ class SelfRepair:
             raise WorkbenchError(
                 f"There is no column {column!r}; choose one of: node, {', '.join(COLUMNS)}."
             )
-        value = COLUMNS[column][1]
-        known = sorted(self.rows, key=lambda r: -abs(value(r) or 0.0))
+        known = sorted(self.rows, key=lambda row: -abs(getattr(row, column) or 0.0))
         return tuple(known if descending else known[::-1])
 
     @property
@@ -239,8 +232,9 @@ class SelfRepair:
             "rows": [
                 {
                     "node": row.node,
-                    **{name: value(row) for name, (_, value) in COLUMNS.items()},
+                    **{name: getattr(row, name) for name in COLUMNS},
                     "is_repaired": row.is_repaired,
+                    "is_overturned": row.is_overturned,
                     "is_negative": row.is_negative,
                     "repairers": [vars(r) for r in self.repairers(row.node, k)],
                 }

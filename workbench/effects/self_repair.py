@@ -26,8 +26,10 @@ from torch import Tensor
 
 from workbench.base.work import Stop, Work, finish
 from workbench.circuits.graph import Graph
-from workbench.effects.definitions import ANSWERS, CHANGE, TARGETS, TOP, find_definition
-from workbench.effects.repair_results import JOINED, Repair, SelfRepair, least_noticed
+from workbench.circuits.names import layer_of_heads
+from workbench.effects.definitions import ANSWERS, CHANGE, JOINED, TARGETS, TOP, find_definition
+from workbench.effects.repair_results import Repair, SelfRepair, least_noticed
+from workbench.effects.requests import RepairRequest
 from workbench.engine.ablated_runs import AblatedRuns, ablated_runs
 from workbench.errors import WorkbenchError
 from workbench.readouts.activations import mean_columns
@@ -66,7 +68,8 @@ def self_repair(
 
     Args:
         experiment: from `prepare`.
-        nodes: names; `a1.h0+a2.h3` are ablated together. None: every node.
+        nodes: names; `a1.h0+a2.h3` are ablated together, and by `a1` all heads of that layer.
+            None: every node.
         definition: a name of `definitions.DEFINITIONS`.
         ablation: what an ablated node writes, of `ablations.ABLATIONS`; None: the experiment's.
         run: one of `RUNS`: whose prompts are run. With patching on the corrupted prompts, an
@@ -82,16 +85,9 @@ def self_repair(
         WorkbenchError: there is no such node, pair, run, definition, ablation or target.
         Cancelled: if `cancel` was set.
     """
-    work = repair_work(
-        experiment,
-        nodes,
-        definition=definition,
-        ablation=ablation,
-        run=run,
-        pair=pair,
-        target=target,
-        position=position,
-    )
+    chosen = None if nodes is None else tuple(nodes)
+    request = RepairRequest(chosen, definition, ablation, run, pair, target, position)
+    work = repair_work(experiment, request)
     return finish(work, progress, cancel)
 
 
@@ -105,39 +101,41 @@ def parse_sets(graph: Graph, nodes: Sequence[str] | None) -> list[tuple[int, ...
         return [(source,) for source in range(graph.n_sources)]
     sets = []
     for name in nodes:
-        sources = tuple(graph.source_index(node) for node in name.split(JOINED))
+        sources = tuple(s for word in name.split(JOINED) for s in _sources(graph, word))
         if len(set(sources)) < len(sources):
             raise WorkbenchError(f"A node stands twice in {name}; name each once.")
         sets.append(sources)
     return sets
 
 
+def _sources(graph: Graph, word: str) -> tuple[int, ...]:
+    """A node, or by `a3` all heads of a layer."""
+    layer = layer_of_heads(word)
+    if layer is not None and layer < graph.n_layers:
+        return tuple(graph.head_sources(layer))
+    return (graph.source_index(word),)
+
+
 def repair_work(
-    experiment: Experiment,
-    nodes: Sequence[str] | None = None,
-    *,
-    definition: str = CHANGE,
-    ablation: str | None = None,
-    run: str = "clean",
-    pair: int | None = None,
-    target: str | Target | None = None,
-    position: int | None = None,
+    experiment: Experiment, request: RepairRequest, *, seconds: float | None = None
 ) -> Work[SelfRepair]:
-    """`self_repair` in pieces."""
-    chosen = find_definition(definition)
+    """`self_repair` in pieces that take about so many seconds; None: in the fewest."""
+    chosen, run, pair = find_definition(request.definition), request.run, request.pair
     if run not in RUNS:
         raise WorkbenchError(f"There is no run {run!r} here; choose one of: {', '.join(RUNS)}.")
-    graph, named = experiment.graph, chosen.target if target is None else target
+    graph, named = experiment.graph, request.target or chosen.target
     if isinstance(named, str) and named not in TARGETS:
         raise WorkbenchError(f"There is no target {named!r}; choose one of: {', '.join(TARGETS)}.")
-    sets = parse_sets(graph, nodes)
-    under = experiment.under(ablation or experiment.ablation, swapped=run == "corrupted")
+    sets = parse_sets(graph, request.nodes)
+    under = experiment.under(request.ablation or experiment.ablation, swapped=run == "corrupted")
     groups = list(_groups(under, pair, named))
     whole = sum(_cost(graph, sources) * group.cost for sources in sets for group in groups)
     done = 0.0
     for group in groups:
         sums = group.begin(graph, sets)
-        for made in ablated_runs(graph, group.recording, sets, group.reading, position):
+        for made in ablated_runs(
+            graph, group.recording, sets, group.reading, request.position, seconds=seconds
+        ):
             sums.add(made)
             done += sum(_cost(graph, sets[i]) for i in made.which) * group.cost
             yield min(1.0, done / max(1.0, whole))
@@ -150,7 +148,7 @@ def repair_work(
     for sources, row in zip(sets, total.tolist(), strict=True):
         name = JOINED.join(graph.sources[s] for s in sources)
         numbers = dict(zip(VALUES, row, strict=True))
-        rows.append(Repair(name, **numbers, definition=definition, noticed=least_noticed(logit)))
+        rows.append(Repair(name, **numbers, definition=chosen.name, noticed=least_noticed(logit)))
     clean = under.clean.per_pair
     return SelfRepair(
         rows=tuple(rows),
@@ -160,13 +158,30 @@ def repair_work(
         logit=logit,
         metric=under.clean.metric if pair is None else clean[pair],
         metric_name=under.metric_name,
-        definition=definition,
+        definition=chosen.name,
         ablation=under.ablation,
         run=run,
         target=TARGETS[named] if isinstance(named, str) else f"mean logits, {named.words}",
         pair=pair,
         n_pairs=n,
     )
+
+
+@torch.no_grad()
+def direct_changes(experiment: Experiment) -> tuple[NDArray[np.float64], float]:
+    """DE* - DE of every node, and the least that is worth a word; no run is needed for them.
+
+    Raises:
+        WorkbenchError: pairs have no answers or wrong answers.
+    """
+    groups = _groups(experiment, None, ANSWERS)
+    changes = [
+        (group.reading.everything(group.recording.corrupted) - group.direct).double().sum(0)
+        for group in groups
+    ]
+    n = sum(group.n_pairs for group in groups)
+    logit = sum(group.logit for group in groups) / n
+    return torch.stack(changes).sum(0).cpu().numpy() / n, least_noticed(logit)
 
 
 def _cost(graph: Graph, sources: Sequence[int]) -> float:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from workbench.base.table import Cell, Table
+from workbench.effects.definitions import COLUMNS
 from workbench.effects.joint import Joint
 from workbench.effects.map_results import NodeMap
-from workbench.effects.repair_results import COLUMNS, SelfRepair
+from workbench.effects.repair_results import SelfRepair
 from workbench.effects.role_map_results import RoleMap
 
 Result = SelfRepair | NodeMap | RoleMap | Joint
@@ -29,7 +30,7 @@ def repair_table(found: SelfRepair, sort: str = "node", *, repairers: int = REPA
         for repairer in found.repairers(row.node, repairers):
             who += [repairer.node, repairer.change]
         who += [None] * (len(listed) - len(who))
-        values = (value(row) for _, value in COLUMNS.values())
+        values = (getattr(row, name) for name in COLUMNS)
         rows.append((row.node, *values, row.verdict, *who))
     columns = ("node", *COLUMNS, "verdict", *listed)
     return Table("direct and total effects", columns, tuple(rows))

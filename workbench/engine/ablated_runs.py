@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 import torch
 from torch import Tensor
@@ -48,6 +49,8 @@ def ablated_runs(
     sets: Sequence[Sequence[int]],
     reading: DirectReading | None = None,
     position: int | None = None,
+    *,
+    seconds: float | None = None,
 ) -> Iterator[AblatedRuns]:
     """Run the clean prompts with each of these sets of nodes ablated, batch by batch.
 
@@ -57,6 +60,8 @@ def ablated_runs(
         reading: reads direct effects, scales held at the clean run's.
         position: where they are ablated, counted from the prompts' ends (0 is the last position);
             None for all positions.
+        seconds: what a batch may about take, going by the one before; None: as many alternatives
+            at once as memory allows, which is fastest in all.
 
     Yields:
         The alternatives, deepest first.
@@ -71,11 +76,18 @@ def ablated_runs(
         recording = later(recording, skipped)
     order = sorted(range(len(sets)), key=lambda i: -min(sets[i]))
     room = alternatives_at_once(recording)
-    for start in range(0, len(order), room):
+    size, start = room if seconds is None else 1, 0
+    while start < len(order):
+        began = perf_counter()
         # The earliest first: alternatives join at the end of the batch.
-        which = order[start : start + room][::-1]
+        which = order[start : start + size][::-1]
         with torch.no_grad():
-            yield _Batch(graph, recording, [sets[i] for i in which], reading, alone).run(which)
+            made = _Batch(graph, recording, [sets[i] for i in which], reading, alone).run(which)
+        start += len(which)
+        if seconds is not None:
+            share = seconds / max(perf_counter() - began, 1e-4)
+            size = max(1, min(room, int(size * min(4.0, share))))
+        yield made
 
 
 def _unchanged(recording: Recording, finals: Tensor, reading: DirectReading | None) -> AblatedRuns:

@@ -163,10 +163,10 @@ def effects_into(
     *,
     cancel: Stop | None = None,
 ) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
-    """Path patching in the full model: nodes corrupted for some readers alone, all of them at once.
+    """Path patching in the full model: nodes corrupted for some readers alone.
 
-    With a head's q, k and v it is the effect of the node on the head as a whole, which is not the
-    sum of the three edges' effects.
+    All of the readers at once: with a head's q, k and v it is the effect of the node on the head
+    as a whole, which is not the sum of the three edges' effects.
 
     Args:
         destinations: inputs of nodes, by name.

@@ -124,6 +124,20 @@ class ToggleNode(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DropTogether(Command):
+    """Nodes were dropped with all their edges, as one step of undo."""
+
+    kind = "drop-together"
+    nodes: tuple[str, ...]
+    into: str
+    setting: str
+
+    def describe(self) -> str:
+        dropped = counted(len(self.change.removed), "edge")
+        return f"Dropped {', '.join(self.nodes)} together, {dropped}."
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reopen(Command):
     """Inputs of a node were opened again."""
 

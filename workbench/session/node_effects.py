@@ -10,12 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop
-from workbench.effects.definitions import CHANGE
-from workbench.effects.map_results import METRIC, NodeMap
+from workbench.circuits.names import LOGITS
+from workbench.effects.map_results import NodeMap
 from workbench.effects.repair_results import SelfRepair
-from workbench.errors import Cancelled
+from workbench.effects.requests import MapRequest, RepairRequest
+from workbench.errors import Cancelled, WorkbenchError
 from workbench.session.priority_lock import PriorityLock, finish_in_background
 from workbench.session.session_engine import SessionEngine
 
@@ -23,30 +27,24 @@ if TYPE_CHECKING:
     from workbench.effects.joint import Joint
     from workbench.experiment.experiment import Experiment
 
+DIRECT = "direct"
+PIECE = 0.4
+"""Seconds for which a command waits at most, about."""
 MOST = 64
 """Results that are kept."""
 
 
-@dataclass(frozen=True)
-class MapRequest:
-    """Which map: arguments as of `effects.node_map.node_map`; no ablation: the session's."""
+@dataclass(frozen=True, eq=False)
+class DirectChanges:
+    """The direct effect of ablating each node, on the logit difference.
 
-    into: str = METRIC
-    ablation: str | None = None
-    run: str = "clean"
-    pair: int | None = None
+    Attributes:
+        values: [source].
+        noticed: the least that is worth a word.
+    """
 
-
-@dataclass(frozen=True)
-class RepairRequest:
-    """Which table: arguments as of `effects.self_repair.self_repair`; no nodes: all."""
-
-    definition: str = CHANGE
-    ablation: str | None = None
-    run: str = "clean"
-    pair: int | None = None
-    target: str | None = None
-    nodes: tuple[str, ...] | None = None
+    values: NDArray[np.float64]
+    noticed: float
 
 
 class NodeEffects:
@@ -106,14 +104,7 @@ class NodeEffects:
         with self._lock.background(), failures_as_sentences():
             from workbench.effects.node_map import maps
 
-            made = maps(
-                experiment,
-                request.into,
-                ablation=request.ablation,
-                run=request.run,
-                pair=request.pair,
-                known=known,
-            )
+            made = maps(experiment, request, known)
         while True:
             if cancel is not None and cancel.is_set():
                 made.close()
@@ -159,28 +150,44 @@ class NodeEffects:
         with self._lock.background(), failures_as_sentences():
             from workbench.effects.self_repair import repair_work
 
-            work = repair_work(
-                experiment,
-                request.nodes,
-                definition=request.definition,
-                ablation=request.ablation,
-                run=request.run,
-                pair=request.pair,
-                target=request.target,
-            )
+            work = repair_work(experiment, request, seconds=PIECE)
         found = finish_in_background(self._lock, work, cancel, on_piece)
         self._put(experiment, request, found)
         return found
 
+    def known_direct(self) -> DirectChanges | None:
+        """What `direct` gives, if it was computed; without computing."""
+        found: DirectChanges | None = self._of(self._engine.experiment).get(DIRECT)
+        return found
+
+    def direct(self) -> DirectChanges | None:
+        """Direct effects of all nodes, in a turn of the caller's; None where there are no answers.
+
+        They take no run.
+        """
+        experiment = self._engine.experiment
+        known = self._of(experiment)
+        if DIRECT not in known:
+            found = self._engine.direct_changes()
+            known[DIRECT] = None if found is None else DirectChanges(*found)
+        return self.known_direct()
+
     def known_of(self, node: str) -> SelfRepair | None:
         """A table with this node's row, by the first definition, if one was computed."""
         for request in (RepairRequest(), RepairRequest(nodes=(node,))):
-            if (found := self.known_repair(request)) is not None:
+            found = self.known_repair(request)
+            if found is not None and any(row.node == node for row in found.rows):
                 return found
         return None
 
     def repair_of(self, node: str, *, cancel: Stop | None = None) -> SelfRepair:
-        """The row of one node alone, which takes a small part of what the table takes."""
+        """The row of one node alone, which takes a small part of what the table takes.
+
+        Raises:
+            WorkbenchError: there is no such node, or it writes nothing.
+        """
+        if node == LOGITS:
+            raise WorkbenchError("The logits write nothing that others could make up for.")
         known = self.known_of(node)
         if known is not None:
             return known

@@ -18,7 +18,7 @@ from tasks.pair import Pair
 from tasks.task import Task
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import Comparison, compare
-from workbench.circuits.graph import Graph
+from workbench.circuits.graph import LOGITS, Graph
 from workbench.circuits.tree import TreeRow, frontier, roles, tree
 from workbench.engine.effect_settings import check_setting
 from workbench.errors import Cancelled
@@ -236,6 +236,7 @@ class ReadOnlySession:
         proposing = None
         if shown is not None:
             proposing = differing(state.circuit, shown.circuit, shown.refused)
+        direct = self.node_effects.known_direct() if node == LOGITS else None
         rows = []
         for destination in edits.destinations(graph, node, inputs):
             d = graph.destination_index(destination)
@@ -259,6 +260,7 @@ class ReadOnlySession:
                         role=role_of.get(graph.sources[s]),
                         reference=standing.get(edge),
                         found=None if found != found else found,
+                        direct=None if direct is None else float(direct.values[s]),
                         proposed=proposing is not None and bool(proposing[s, d]),
                     )
                 )
@@ -349,6 +351,8 @@ class ReadOnlySession:
         with self._lock.background():
             seen = self._seen
             self._effects.estimate()  # which comes first, so that none are mixed with others'
+            if any(edge.endswith(LOGITS) for edge in edges):
+                self.node_effects.direct()
             missing = self._effects.unknown(kind, edges)
             chunks = self._engine.effects(seen.state.circuit, missing, kind, cancel)
         done = len(edges) - len(missing)

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Work
@@ -177,6 +178,19 @@ class SessionEngine:
                 yield from method.load()(experiment, findings, options)
 
         return work()
+
+    def direct_changes(self) -> tuple[NDArray[np.float64], float] | None:
+        """Direct effects of ablating nodes [source], and the least that is worth a word.
+
+        None where pairs have no answers.
+        """
+        from workbench.effects.self_repair import direct_changes
+
+        groups = self.batch.groups
+        if not all(all(group.answers) and all(group.wrong_answers) for group in groups):
+            return None
+        with failures_as_sentences():
+            return direct_changes(self.experiment)
 
     def eap(self, tick: Callable[[float], None]) -> Matrix:
         """Estimates for all edges; `tick` is told the fraction done."""

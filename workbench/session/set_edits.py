@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from workbench.session import edits
-from workbench.session.command import Command
+from workbench.session.commands import Command, DropTogether
 from workbench.session.known_effects import Matrix
 from workbench.session.state import Change, State
 from workbench.session.views import Status
-
-
-@dataclass(frozen=True, kw_only=True)
-class DropTogether(Command):
-    """Nodes were dropped with all their edges, as one step of undo."""
-
-    kind = "drop-together"
-    nodes: tuple[str, ...]
-    into: str
-    setting: str
-
-    def describe(self) -> str:
-        """One line for the status and the history."""
-        return f"Dropped {', '.join(self.nodes)} together."
 
 
 class SetEdits:

@@ -89,7 +89,10 @@ class Candidate:
         role: the role (or name) of the first group that holds the source.
         reference: where the edge stands in the comparison with the reference; None if there is no
             reference, or if neither has the edge.
-        found: its score by the shown result of a discovery; None if there is none.
+        found: its score by the shown result of a discovery, or that of its source if the method
+            scores nodes; None if there is none.
+        direct: of an edge into the logits, the direct effect of its source on the logit difference,
+            final norm held; None for others, and until computed.
         proposed: that result's circuit and this one differ in this edge, and the user has not
             refused the change.
 
@@ -109,6 +112,7 @@ class Candidate:
     role: str | None
     reference: Standing | None = None
     found: float | None = None
+    direct: float | None = None
     proposed: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Reading what each node writes along one direction of the logits, all norms held as in one run.
+"""What each node writes along one direction of the logits, all norms held as in one run.
 
 With the scales of the final norm, and of the norm that follows a layer's heads if one does, held
 at a run's own, what a node writes counts linearly: a dot product with a direction that is brought

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.support.cases.node_cases import node_case
+from tests.support.cases.node_cases import node_case, workspace_of
 from tests.support.cases.repair_cases import repair_case
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.estimates import estimates
+from workbench.effects.definitions import METRIC
 from workbench.effects.joint import joint_effects
-from workbench.effects.map_results import METRIC, NodeMap
+from workbench.effects.map_results import NodeMap
 from workbench.effects.node_map import destinations, maps, node_map
+from workbench.effects.requests import MapRequest
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import edge_effects
 from workbench.errors import WorkbenchError
@@ -87,7 +90,7 @@ def test_a_heads_inputs_are_taken_together(family: str) -> None:
 
 
 def test_estimates_come_first_and_exact_values_follow() -> None:
-    found = list(maps(node_case("gpt2").experiment))
+    found = list(maps(node_case("gpt2").experiment, MapRequest()))
     assert found[0].n_exact == 0
     assert found[0].estimates is not None
     assert [m.n_exact for m in found] == sorted(m.n_exact for m in found)
@@ -164,3 +167,13 @@ def test_the_mean_is_that_of_the_pairs(ablation: str) -> None:
         np.testing.assert_allclose(guessed(whole), np.mean(estimates_of, 0), atol=1e-5)
     with pytest.raises(WorkbenchError, match="no pair"):
         node_map(experiment, pair=99)
+
+
+def test_pairs_without_corrupted_prompts_are_not_patched() -> None:
+    made = node_case("gpt2")
+    groups = tuple(replace(g, corrupted=g.clean) for g in made.groups)
+    experiment = workspace_of(made.experiment.model, groups, ablation="zero")
+    assert node_map(experiment, exact=False).ablation == "zero"
+    for asked in ({"ablation": "patching"}, {"run": "corrupted"}):
+        with pytest.raises(WorkbenchError, match="no corrupted prompt"):
+            node_map(experiment, **asked)  # type: ignore[arg-type]

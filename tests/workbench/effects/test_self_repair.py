@@ -12,8 +12,8 @@ from tests.support.cases.node_cases import workspace_of
 from tests.support.cases.readout_cases import case as readout_case
 from tests.support.cases.repair_cases import FAMILIES, repair_case
 from workbench.circuits.circuit import Circuit
-from workbench.effects.definitions import CHANGE, DEFINITIONS, REMOVAL
-from workbench.effects.repair_results import JOINED, Repair
+from workbench.effects.definitions import CHANGE, DEFINITIONS, JOINED, REMOVAL
+from workbench.effects.repair_results import Repair
 from workbench.effects.self_repair import self_repair
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import node_effects
@@ -171,6 +171,15 @@ def test_direct_effects_and_constants_sum_to_the_logit_difference(
     assert found.logit == pytest.approx(view.total, abs=1e-5)
 
 
+def test_all_heads_of_a_layer_are_one_set() -> None:
+    experiment = repair_case("gpt2").nodes.experiment
+    heads = [experiment.graph.sources[s] for s in experiment.graph.head_sources(1)]
+    layer, joined = self_repair(experiment, ["a1", "+".join(heads)]).rows
+    assert layer == joined and list(layer.nodes) == heads
+    with pytest.raises(WorkbenchError):
+        self_repair(experiment, ["a9"])
+
+
 def row(writes: float, left: float, total: float, noticed: float = 0.1) -> Repair:
     return Repair("a0.h0", writes, left, total, 0, 0, 0, 0, CHANGE, noticed)
 
@@ -179,6 +188,7 @@ def test_verdicts() -> None:
     assert row(1, 0, -0.4).is_repaired
     assert not row(1, 0, -0.6).is_repaired
     assert row(1, 0, 0.2).is_repaired, "made up for by more than what was lost"
+    assert row(1, 0, 0.6).verdict == "overturned"
     assert not row(1, 0, -1.4).is_repaired, "made worse"
     assert not row(0.05, 0, 0).is_repaired, "too small to be worth a word"
     assert row(-1, 0, 0.4).verdict == "repaired, negative"

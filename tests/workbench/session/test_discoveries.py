@@ -199,13 +199,16 @@ def test_of_a_search_the_circuit_is_its_own(
         session.discoveries.select_again(held.number, TOP)
 
 
-def test_scores_of_nodes_give_a_circuit_but_no_scores_of_edges(
+def test_scores_of_nodes_give_a_circuit_and_stand_beside_the_edges_out_of_them(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_method(monkeypatch, "nodes", "nodes")
     held = session.discoveries.run("nodes", selection=Selection(n=4))
     assert held.circuit.n_edges > 0
-    assert all(candidate.found is None for candidate in session.candidates("logits"))
+    scores = held.found.nodes
+    assert scores is not None
+    for candidate in session.candidates("logits"):
+        assert candidate.found == scores[session.graph.source_index(candidate.source)]
     assert any(candidate.proposed for candidate in session.candidates("logits"))
 
 
