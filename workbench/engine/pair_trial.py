@@ -156,7 +156,10 @@ def next_tokens(like: Experiment, prompt: str, k: int = 20) -> tuple[TokenChance
     alone = Needs(corrupted=False, answers=False, wrong_answers=False, positions=model.positions)
     refuse_unfit([Pair(prompt, "", (), ())], encoding, alone)
     tokens = torch.tensor(encoding.prompts([prompt]), device=model.device)
-    logits = clean_logits(like.parts, tokens)[0].float().cpu()
+    parts = like.parts
+    if like.intervened is not None:
+        parts = like.intervened.parts(tokens, None, tokens.shape[1])
+    logits = clean_logits(parts, tokens)[0].float().cpu()
     return _top(logits, logits.softmax(-1), k, encoding.pieces)
 
 

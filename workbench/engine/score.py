@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -14,6 +15,7 @@ from workbench.experiment.settings import ExperimentSettings, TaskChoices
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
     from workbench.experiment.experiment import Experiment
+    from workbench.experiment.interventions import Intervention
     from workbench.models.model import Model
 
 
@@ -80,6 +82,7 @@ def evaluate(
     *,
     under: ExperimentSettings | None = None,
     progress: Progress | None = None,
+    interventions: Iterable[Intervention | str] = (),
     **choices: Unpack[TaskChoices],
 ) -> CircuitScore:
     """Score a circuit exactly, with everything outside it corrupted.
@@ -90,6 +93,7 @@ def evaluate(
         circuit: from `load_circuit`, or the file to load it from.
         under: how the task is run; None: by the defaults.
         progress: told what is being done and the fraction done.
+        interventions: what is done to the model, clean and corrupted, or their lines of text.
         choices: settings by their names; `pairs` is of use where `task` is a name or a file.
 
     Raises:
@@ -102,7 +106,7 @@ def evaluate(
     say = progress or silent
     if isinstance(circuit, str | os.PathLike):
         circuit = load_chosen(circuit, model.graph)
-    experiment = prepare(model, task, settings, say)
+    experiment = prepare(model, task, settings, say, interventions)
     with memory_errors(NO_MEMORY):
         say("Evaluating the circuit", None)
         return score(experiment, circuit)

@@ -255,6 +255,7 @@ def of_pairs(recording: Recording, pairs: slice) -> Recording:
         return recording
     return replace(
         recording,
+        parts=recording.parts.of_pairs(pairs),
         whole=_run_of_pairs(recording.whole, pairs),
         clean=_run_of_pairs(recording.clean, pairs),
         corrupted=_run_of_pairs(recording.corrupted, pairs),
