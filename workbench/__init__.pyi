@@ -6,6 +6,7 @@
 from tasks.pair import Pair as Pair
 from tasks.task import Task as Task
 from workbench.experiment.experiment import Experiment as Experiment
+from workbench.experiment.interventions import Intervention as Intervention
 from workbench.experiment.prepare import load_task as load_task
 from workbench.experiment.prepare import prepare as prepare
 from workbench.experiment.settings import ExperimentSettings as ExperimentSettings
@@ -30,6 +31,9 @@ from workbench.engine.continuation import continue_pair as continue_pair
 from workbench.engine.continuation import continue_text as continue_text
 from workbench.engine.evaluator import Edit as Edit
 from workbench.engine.evaluator import Evaluator as Evaluator
+from workbench.engine.intervention_effect import alpha_curve as alpha_curve
+from workbench.engine.intervention_effect import intervention_effect as intervention_effect
+from workbench.engine.intervention_effect import with_interventions as with_interventions
 from workbench.engine.pair_trial import try_pair as try_pair
 from workbench.engine.pair_rows import pair_rows as pair_rows
 from workbench.engine.patching import edge_effects as edge_effects

@@ -25,6 +25,7 @@ from workbench.cli.discover import discover
 from workbench.cli.draw import draw
 from workbench.cli.expand import expand
 from workbench.cli.history import history
+from workbench.cli.intervene import intervene
 from workbench.cli.options import (
     CircuitPath,
     Device,
@@ -150,13 +151,15 @@ def evaluate(
         from workbench.base.failures import memory_errors
         from workbench.engine.pair_rows import pair_rows
         from workbench.engine.score import score
+        from workbench.experiment.interventions import interventions_of
         from workbench.experiment.prepare import NO_MEMORY, prepare
 
         model = settings.load_model(progress)
         if loaded is None:
             loaded = read_circuit(circuit, selection, model.graph)
         warn_of_empty(loaded, circuit)
-        experiment = prepare(model, settings.task, settings, progress)
+        done = interventions_of(loaded)
+        experiment = prepare(model, settings.task, settings, progress, done)
         progress("Evaluating the circuit", None)
         with memory_errors(NO_MEMORY):
             found = score(experiment, loaded)
@@ -181,6 +184,7 @@ app.command()(expand)
 app.command()(clusters)
 app.command()(assess)
 app.command()(readout)
+app.command()(intervene)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from tasks.task import Task
 from workbench.base.progress import Progress, silent
+from workbench.experiment.interventions import interventions_of
 from workbench.experiment.prepare import NO_MEMORY, prepare
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
 
@@ -82,7 +83,7 @@ def evaluate(
     *,
     under: ExperimentSettings | None = None,
     progress: Progress | None = None,
-    interventions: Iterable[Intervention | str] = (),
+    interventions: Iterable[Intervention | str] | None = None,
     **choices: Unpack[TaskChoices],
 ) -> CircuitScore:
     """Score a circuit exactly, with everything outside it corrupted.
@@ -93,7 +94,8 @@ def evaluate(
         circuit: from `load_circuit`, or the file to load it from.
         under: how the task is run; None: by the defaults.
         progress: told what is being done and the fraction done.
-        interventions: what is done to the model, clean and corrupted, or their lines of text.
+        interventions: what is done to the model, clean and corrupted, or their lines of text;
+            None: what the circuit's file says.
         choices: settings by their names; `pairs` is of use where `task` is a name or a file.
 
     Raises:
@@ -106,7 +108,8 @@ def evaluate(
     say = progress or silent
     if isinstance(circuit, str | os.PathLike):
         circuit = load_chosen(circuit, model.graph)
-    experiment = prepare(model, task, settings, say, interventions)
+    done = interventions_of(circuit) if interventions is None else interventions
+    experiment = prepare(model, task, settings, say, done)
     with memory_errors(NO_MEMORY):
         say("Evaluating the circuit", None)
         return score(experiment, circuit)

@@ -8,6 +8,7 @@ is the sum's last term.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -107,6 +108,12 @@ class Intervened:
             if one.do != "scale" and _kind(one) != "corrupted":
                 for node in one.nodes:
                     self._vectors.of(one, node)  # so that what cannot be had is told at once
+
+    def again(self, interventions: Sequence[Intervention]) -> Intervened:
+        """Others whose vectors are known already, such as the same with another factor."""
+        other = copy.copy(self)
+        other.interventions = tuple(interventions)
+        return other
 
     def parts(self, tokens: Tensor, corrupted: Tensor | None, prompt: int) -> ModelParts:
         """The parts for sequences of one length.

@@ -22,12 +22,15 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.base.json_values import string, strings
 from workbench.circuits.graph import Graph
 from workbench.circuits.names import INPUT, parse_name
 from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.circuits.circuit import Circuit
 
 Doing = Literal["scale", "set", "add"]
 
@@ -45,6 +48,9 @@ VECTORS = {
 }
 """Every vector that a node can be set to, or that can be added to it. All values of nodes are those
 of the model without interventions."""
+
+KEY = "interventions"
+"""Under which they stand in a circuit's provenance."""
 
 _RESIDUAL = re.compile(r"r(0|[1-9][0-9]{0,8})")
 _NEURON = re.compile(r"(m(?:0|[1-9][0-9]{0,8}))\.n(0|[1-9][0-9]{0,8})")
@@ -321,6 +327,30 @@ def positions_at(at: str, prompt: int, length: int) -> list[int]:
 def parse_all(interventions: Iterable[Intervention | str]) -> tuple[Intervention, ...]:
     """Interventions, those that are text parsed."""
     return tuple(Intervention.parse(one) if isinstance(one, str) else one for one in interventions)
+
+
+def parse_factors(text: str) -> tuple[float, ...]:
+    """Factors written with commas between them. Raises WorkbenchError for other text."""
+    try:
+        found = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(map(math.isfinite, found)):
+        raise WorkbenchError(f"{text[:40]!r} are no factors: write numbers, such as 0,0.5,1,2.")
+    return found
+
+
+def interventions_of(circuit: Circuit) -> tuple[Intervention, ...]:
+    """Those with which a circuit was measured, as its file says; none if it says nothing.
+
+    Raises:
+        WorkbenchError: what it says are no interventions.
+    """
+    told = circuit.provenance.get(KEY, [])
+    try:
+        return tuple(Intervention.from_json(one) for one in told)
+    except (KeyError, TypeError) as error:
+        raise WorkbenchError(f"The interventions of a circuit are not readable: {error}.") from None
 
 
 def marks(interventions: Sequence[Intervention]) -> dict[str, str]:

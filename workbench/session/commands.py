@@ -14,6 +14,7 @@ from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.session.command import KINDS, NO_CHANGE, Command
 from workbench.session.command import into as _into
+from workbench.session.intervention_commands import SetInterventions
 from workbench.session.pair_commands import AddPairs, ChangePair, PutAside, RemovePairs
 from workbench.session.reference import Reference, shown
 from workbench.session.rule_commands import ExpandAll, Prune
@@ -29,6 +30,7 @@ __all__ = [
     "Prune",
     "PutAside",
     "RemovePairs",
+    "SetInterventions",
 ]
 
 

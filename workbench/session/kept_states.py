@@ -14,7 +14,7 @@ import numpy as np
 
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.session.pair_set import PairSet
-from workbench.session.state import DroppedNodes, State
+from workbench.session.state import DroppedNodes, Interventions, State
 from workbench.session.state_tree import Node
 
 MOST = 128
@@ -35,6 +35,7 @@ class Packed:
     dropped_nodes: DroppedNodes
     pairs: PairSet
     metric: str
+    interventions: Interventions
 
     @classmethod
     def of(cls, state: State) -> Packed:
@@ -49,6 +50,7 @@ class Packed:
             dict(state.dropped_nodes),
             state.pairs,
             state.metric,
+            state.interventions,
         )
 
     def unpacked(self, like: State) -> State:
@@ -66,6 +68,7 @@ class Packed:
             dropped_nodes=dict(self.dropped_nodes),
             pairs=self.pairs,
             metric=self.metric,
+            interventions=self.interventions,
         )
 
 

@@ -26,6 +26,7 @@ from workbench.session.entry import entry
 from workbench.session.expander import Expander, Progressed
 from workbench.session.export import export
 from workbench.session.history import History
+from workbench.session.interventions import SessionInterventions
 from workbench.session.journal import Journal
 from workbench.session.known_effects import Matrix
 from workbench.session.log import LogEntry
@@ -72,6 +73,7 @@ class Session(SessionHistory, Titled):
         pruner: drops the weakest of all kept edges.
         pairs: the pairs of prompts that it looks at, and trying others.
         metric: what it measures by.
+        interventions: what is done to components of the model.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
         exported: the files written since it was opened.
 
@@ -115,20 +117,16 @@ class Session(SessionHistory, Titled):
             carry_out=self._carry_out,
             exported=self.exported.append,
         )
-        self.clusterer = PromptClusterer(
-            self._engine,
-            self._lock,
-            opened.settings.seed,
-            carry_out=self._carry_out,
-            exported=self.exported.append,
-        )
+        how: dict[str, Any] = {"carry_out": self._carry_out, "exported": self.exported.append}
+        self.clusterer = PromptClusterer(self._engine, self._lock, opened.settings.seed, **how)
         parts = (self._engine, self._lock, self._effects, lambda: self._seen)
         self.expander = Expander(*parts, apply=self._apply)
         self.pruner = Pruner(*parts, shown=self._shown_result, carry_out=self._carry_out)
-        how: dict[str, Any] = {"carry_out": self._carry_out, "exported": self.exported.append}
         self.pairs = PromptPairs(self._lock, lambda: self._seen, opened.settings, **how)
         of_metric = (self._sets, opened.task.metric, lambda: self._seen)
         self.metric = MetricChoice(*of_metric, carry_out=self._carry_out)
+        of_model = (self._sets, self._lock, lambda: self._seen)
+        self.interventions = SessionInterventions(*of_model, carry_out=self._carry_out)
 
     @property
     def is_open(self) -> bool:
@@ -231,13 +229,14 @@ class Session(SessionHistory, Titled):
         """Replace the circuit by that of a file, or by one selected from the file's scores.
 
         It is closed, unless the file says what is open. Groups and notes come with it. Its scores
-        are not taken over: the session has its own. Errors as of `load_chosen`.
+        are not taken over, but what it says is done to the model. Errors as of `load_chosen`.
         """
         from workbench.formats.chosen import load_chosen
 
         circuit = load_chosen(path, self.graph, selection)
+        done = self.interventions.of_file(circuit)
         return self._carry_out(
-            lambda state: edits.load(state, circuit),
+            lambda state: edits.load(state, circuit, done),
             lambda change: kinds.Load(path=str(path), change=change),
             f"The circuit in {path} is this one.",
         )
@@ -417,7 +416,8 @@ class Session(SessionHistory, Titled):
             if change.edits_value:
                 status, runs = self._sets.evaluated(before, after, status)
             took = perf_counter() - started
-            n, other = self._history.n_entries + 1, runs.task is not self._opened.task
+            n = self._history.n_entries + 1
+            other = runs.task is not self._opened.task or bool(runs.interventions)
             line = entry(n, command, status, took, other_pairs=other)
             self._journal.append(line)
         except BaseException:

@@ -17,8 +17,11 @@ from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
 from workbench.circuits.names import edge_ends
 from workbench.errors import WorkbenchError
+from workbench.experiment.interventions import Intervention
 from workbench.session.pair_set import PairsChange, PairSet
 from workbench.session.reference import Reference
+
+Interventions = tuple[Intervention, ...]
 
 DroppedNodes = Mapping[str, tuple[str, ...]]
 
@@ -41,6 +44,7 @@ class State:
         dropped_nodes: for a node that was dropped as a whole, the edges that it had.
         pairs: all pairs of the session, those put aside among them.
         metric: what is measured by; "" for the metric that the session began with.
+        interventions: what is done to the model in all runs.
         reference: what the circuit is compared with, if anything is. No part of a `Change`: it is
             set aside of undo and redo.
 
@@ -53,6 +57,7 @@ class State:
     reference: Reference | None = None
     pairs: PairSet = ()
     metric: str = ""
+    interventions: Interventions = ()
 
     @classmethod
     def start(cls, graph: Graph, threshold: float, pairs: PairSet = ()) -> State:
@@ -116,6 +121,7 @@ class Change:
         dropped_nodes: (node, before, after) of each entry that differs; None for no entry.
         pairs: of the set of pairs; None if it is the same.
         metric: before and after, None if it is the same.
+        interventions: all of them before and after, None if they are the same.
 
     Glossary: docs/glossary.md#change.
     """
@@ -130,6 +136,7 @@ class Change:
     dropped_nodes: tuple[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None], ...] = ()
     pairs: PairsChange | None = None
     metric: tuple[str, str] | None = None
+    interventions: tuple[Interventions, Interventions] | None = None
 
     @classmethod
     def between(cls, before: State, after: State) -> Change:
@@ -153,6 +160,9 @@ class Change:
             dropped_nodes=_differences(before.dropped_nodes, after.dropped_nodes),
             pairs=PairsChange.between(before.pairs, after.pairs),
             metric=None if before.metric == after.metric else (before.metric, after.metric),
+            interventions=None
+            if before.interventions == after.interventions
+            else (before.interventions, after.interventions),
         )
 
     def __bool__(self) -> bool:
@@ -165,8 +175,9 @@ class Change:
 
     @property
     def edits_value(self) -> bool:
-        """It changes what is measured: the circuit, the pairs, or the metric."""
-        return self.edits_circuit or self.pairs is not None or self.metric is not None
+        """It changes what is measured: the circuit, the pairs, the metric, or the model."""
+        others = (self.pairs, self.metric, self.interventions)
+        return self.edits_circuit or any(other is not None for other in others)
 
     def inverse(self) -> Change:
         """The change that takes this one back."""
@@ -183,6 +194,7 @@ class Change:
             ),
             pairs=self.pairs and self.pairs.inverse(),
             metric=self.metric and (self.metric[1], self.metric[0]),
+            interventions=self.interventions and (self.interventions[1], self.interventions[0]),
         )
 
     def apply(self, state: State) -> State:
@@ -237,6 +249,8 @@ class Change:
             ],
             "pairs": self.pairs and self.pairs.to_json(),
             "metric": self.metric and list(self.metric),
+            "interventions": self.interventions
+            and [[one.to_json() for one in side] for side in self.interventions],
         }
         return {name: value for name, value in everything.items() if value}
 
@@ -249,6 +263,7 @@ class Change:
                 raise WorkbenchError(f"A change has no field {sorted(unknown)[0]!r}.")
             groups, threshold = value.get("groups"), value.get("threshold")
             pairs, metric = value.get("pairs"), value.get("metric")
+            done = value.get("interventions")
             return cls(
                 **{
                     name: strings(value.get(name, ()))
@@ -266,6 +281,7 @@ class Change:
                 ),
                 pairs=pairs and PairsChange.from_json(pairs),
                 metric=metric and (string(metric[0]), string(metric[1])),
+                interventions=done and (_interventions(done[0]), _interventions(done[1])),
             )
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
             raise WorkbenchError(f"This is not the record of a change: {error}.") from None
@@ -281,7 +297,7 @@ def after_all(state: State, changes: Iterable[Change], *, in_place: bool = False
     """
     circuit = state.circuit if in_place else state.circuit.copy()
     dropped, threshold, pairs = dict(state.dropped_nodes), state.threshold, state.pairs
-    metric = state.metric
+    metric, done = state.metric, state.interventions
     for change in changes:
         change._write_into(circuit, dropped)
         if change.threshold is not None:
@@ -290,12 +306,18 @@ def after_all(state: State, changes: Iterable[Change], *, in_place: bool = False
             pairs = change.pairs.apply(pairs)
         if change.metric is not None:
             metric = change.metric[1]
-    return State(circuit, threshold, dropped, state.reference, pairs, metric)
+        if change.interventions is not None:
+            done = change.interventions[1]
+    return State(circuit, threshold, dropped, state.reference, pairs, metric, done)
 
 
 def group_to_json(group: RoleGroup) -> dict[str, Any]:
     """A group in plain values."""
     return {"name": group.name, "role": group.role, "nodes": list(group.nodes)}
+
+
+def _interventions(value: Any) -> Interventions:
+    return tuple(Intervention.from_json(one) for one in value)
 
 
 def _groups(value: Any) -> tuple[RoleGroup, ...]:

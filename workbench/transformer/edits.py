@@ -1,9 +1,9 @@
 """Changes of what components write: affine maps of their values, position by position.
 
-A component's value x becomes factor * x + offset. Positions are the last ones of a sequence whose
-length is known, since every tensor of the engine ends with the last position: of n positions the last n of
-an edit are taken. A factor is the same for all pairs; an offset may differ from pair to pair. In
-differences of two runs offsets cancel, so that only recorded runs need them.
+A component's value x becomes factor * x + offset. Every tensor of the engine ends with the last
+position of the prompts, so of n positions the last n of an edit are taken. A factor is the same for
+all pairs; an offset may differ from pair to pair. In differences of two runs offsets cancel, so
+that only recorded runs need them.
 """
 
 from __future__ import annotations
