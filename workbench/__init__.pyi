@@ -55,6 +55,11 @@ from workbench.assessment.assess import assess as assess
 from workbench.assessment.report.page import write_report as write_report
 from workbench.assessment.results.assessment import Assessment as Assessment
 
+# Sound and faulty components.
+from workbench.reliability.results import Reliability as Reliability
+from workbench.reliability.results import ReliabilitySettings as ReliabilitySettings
+from workbench.reliability.steering import find_reliability as find_reliability
+
 # Readouts.
 from workbench.readouts.answer_curve import answer_curve as answer_curve
 from workbench.readouts.attention import attention_pattern as attention_pattern

@@ -38,6 +38,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.pocket import app as pocket
 from workbench.cli.readout import readout
+from workbench.cli.reliability import reliability
 from workbench.cli.report import report
 from workbench.cli.run_text import run_text
 from workbench.cli.sessions import app as sessions
@@ -185,6 +186,7 @@ app.command()(clusters)
 app.command()(assess)
 app.command()(readout)
 app.command()(intervene)
+app.command()(reliability)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)

@@ -38,6 +38,7 @@ from workbench.session.prompt_clusters import PromptClusterer
 from workbench.session.prompt_pairs import PromptPairs
 from workbench.session.pruning import Pruner
 from workbench.session.read_only import OnChunk, Snapshot
+from workbench.session.reliability import SessionReliability
 from workbench.session.rules import EAP
 from workbench.session.run_sets import RunSets
 from workbench.session.session_history import SessionHistory
@@ -74,6 +75,7 @@ class Session(SessionHistory, Titled):
         pairs: the pairs of prompts that it looks at, and trying others.
         metric: what it measures by.
         interventions: what is done to components of the model.
+        reliability: which components prefer the right answers.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
         exported: the files written since it was opened.
 
@@ -108,16 +110,13 @@ class Session(SessionHistory, Titled):
         self.exported: list[Path] = []
         self._journal = journal
         self._sets = RunSets(self._engine, opened.task, opened.settings, opened.runs)
+        how: dict[str, Any] = {"carry_out": self._carry_out, "exported": self.exported.append}
         self.discoveries = Discoveries(
-            self._engine,
-            self._lock,
-            journal,
+            *(self._engine, self._lock, journal),
             circuit=lambda: self._seen.state.circuit,
             runs=lambda: self._seen.runs,
-            carry_out=self._carry_out,
-            exported=self.exported.append,
+            **how,
         )
-        how: dict[str, Any] = {"carry_out": self._carry_out, "exported": self.exported.append}
         self.clusterer = PromptClusterer(self._engine, self._lock, opened.settings.seed, **how)
         parts = (self._engine, self._lock, self._effects, lambda: self._seen)
         self.expander = Expander(*parts, apply=self._apply)
@@ -127,6 +126,8 @@ class Session(SessionHistory, Titled):
         self.metric = MetricChoice(*of_metric, carry_out=self._carry_out)
         of_model = (self._sets, self._lock, lambda: self._seen)
         self.interventions = SessionInterventions(*of_model, carry_out=self._carry_out)
+        of_pairs = (opened.settings, self.interventions, lambda: self._seen.runs.digest)
+        self.reliability = SessionReliability(self._engine, self._lock, *of_pairs)
 
     @property
     def is_open(self) -> bool:
@@ -416,9 +417,8 @@ class Session(SessionHistory, Titled):
             if change.edits_value:
                 status, runs = self._sets.evaluated(before, after, status)
             took = perf_counter() - started
-            n = self._history.n_entries + 1
             other = runs.task is not self._opened.task or bool(runs.interventions)
-            line = entry(n, command, status, took, other_pairs=other)
+            line = entry(self._history.n_entries + 1, command, status, took, other_pairs=other)
             self._journal.append(line)
         except BaseException:
             # Ctrl-C included, even one that comes when the entry is written already.
