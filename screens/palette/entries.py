@@ -26,6 +26,7 @@ OTHER_SCREENS = {
     "beside": ("circuits side by side", "screens.side_by_side.keys"),
     "history": ("the history", "screens.history.keys"),
     "clusters": ("clusters", "screens.clusters.keys"),
+    "interventions": ("interventions", "screens.interventions.keys"),
 }
 """Screens that the bench opens: by its action, the name, and the module of its actions."""
 NOT_FROM_AFAR = ("leave", "help", "app.quit")

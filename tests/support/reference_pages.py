@@ -34,6 +34,7 @@ SCREENS = {
     "The pairs one by one": "screens.bench.pair_keys",
     "The prompt bench": "screens.prompt_bench.keys",
     "Clusters": "screens.clusters.keys",
+    "Interventions": "screens.interventions.keys",
     "Results of discoveries": "screens.discovery.keys",
     "The setup": "screens.setup.keys",
     "Lists and dialogs": "screens.widgets.keys",
