@@ -1,1 +1,1 @@
-"""The screen of interventions: what is done to components, what that does, and which are sound."""
+"""The screen of interventions: what is done to components, and what that does."""

@@ -1,4 +1,4 @@
-"""Every action of the screen of interventions, once: its keys, its footer word, its sentence."""
+"""Every action of the screen of interventions, once: keys, footer word, sentence."""
 
 from __future__ import annotations
 

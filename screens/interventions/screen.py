@@ -1,4 +1,4 @@
-"""The screen of interventions: what is done to components, and what that does, view by view.
+"""The screen of interventions: what is done to components, and what that does.
 
 A line is typed, done at once as a command of the session, and measured in the background. The
 third view finds which components are sound and which faulty, and scales the sound ones up.
@@ -114,7 +114,7 @@ class InterventionsScreen(PaneSearch, Screen[None]):
         yield Static(id="interventions-title")
         with Horizontal(classes="asked"):
             yield Label("do")
-            yield Input(self._proposed, placeholder="a5.h1 * 2", id="line")
+            yield Input(self._proposed, placeholder="a5.h1 * 2", select_on_focus=False, id="line")
         yield Static(id="complaint")
         yield InterventionList()
         yield PanelTabs()

@@ -14,6 +14,7 @@ from screens.base.numbers import ABSENT, plain, signed
 from screens.base.prose import heading, prose
 from screens.base.tokens import fit, one_line, show_token
 from workbench.base.text import counted
+from workbench.circuits.names import head_name, mlp_name
 from workbench.engine.intervention_results import (
     AlphaCurve,
     InterventionEffect,
@@ -43,7 +44,9 @@ def effect_lines(found: InterventionEffect, width: int) -> Iterable[Text]:
     yield heading("What it does")
     columns = [found.metric, "corrupted", "accuracy", "KL", "circuit", "faithfulness"]
     room = max(9, min(14, (width - 9) // len(columns)))
-    yield Text(" " * 9 + "".join(f"{fit(name, room - 1):>{room}}" for name in columns), "dim")
+    yield Text(
+        " " * 9 + "".join(f"{fit(name, room - 1).rstrip():>{room}}" for name in columns), "dim"
+    )
     for name, one in (("without", found.without), ("with", found.done)):
         cells = "".join(f"{value:>{room}}" for value in _numbers(one))
         yield Text.assemble(f"{name:<9}", (cells, "bold" if name == "with" else ""))
@@ -76,7 +79,7 @@ def curve_lines(found: AlphaCurve, width: int) -> Iterable[Text]:
     yield heading(f"{one_line(found.intervention)}, over its factor")
     columns = ("factor", found.metric, "accuracy", "KL", "faithfulness")
     room = max(9, min(14, width // len(columns)))
-    yield Text("".join(f"{fit(name, room - 1):>{room}}" for name in columns), "dim")
+    yield Text("".join(f"{fit(name, room - 1).rstrip():>{room}}" for name in columns), "dim")
     for one in found.points:
         numbers = (plain(one.alpha, 2), signed(one.metric, 3), plain(one.accuracy, 3))
         cells = (*numbers, plain(one.kl, 4), plain(one.faithfulness, 4))
@@ -133,9 +136,10 @@ def _map(found: ReliabilityMap, width: int) -> Iterable[Text]:
     kinds = {one.name: one.kind for one in found.components}
     step = 1 if found.n_heads * 2 + 8 > width else 2
     for layer in reversed(range(found.n_layers)):
-        marks = [MARKS[kinds[f"a{layer}.h{head}"]] for head in range(found.n_heads)]
+        marks = [MARKS[kinds[head_name(layer, head)]] for head in range(found.n_heads)]
         row = "".join(f"{mark:<{step}}" for mark in marks)
-        neurons = [one.kind for one in found.components if one.name.startswith(f"m{layer}.n")]
+        own = f"{mlp_name(layer)}.n"
+        neurons = [one.kind for one in found.components if one.name.startswith(own)]
         said = "  ".join(
             f"{neurons.count(kind)} {kind}" for kind in ("reliable", "harmful") if neurons
         )

@@ -22,7 +22,9 @@ LONG_SIGNATURES = {
     "workbench/cli/assess.py assess",
     "workbench/cli/bench.py bench",
     "workbench/cli/clusters.py clusters",
+    "workbench/cli/intervene.py intervene",
     "workbench/cli/readout.py readout",
+    "workbench/cli/reliability.py reliability",
     "workbench/cli/tasks.py tasks",
     "workbench/cli/run_text.py run_text",
     "workbench/cli/discover.py discover",
@@ -31,6 +33,7 @@ LONG_SIGNATURES = {
     # What a script may choose, by name.
     "workbench/assessment/assess.py assess",
     "workbench/discovery/request.py parse",
+    "workbench/experiment/experiment.py __init__",
     "workbench/prompts/preview.py preview_task",
     # The fields of what they make.
     "workbench/benchmarks/figures.py of",

@@ -1,4 +1,4 @@
-"""`workbench intervene`: scale, set or add to components, and see what the model does then."""
+"""`workbench intervene`: scale, set or add to components, and what comes of it."""
 
 from __future__ import annotations
 

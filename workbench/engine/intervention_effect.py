@@ -126,7 +126,7 @@ def measures(done: Experiment, plain: Experiment, circuit: Circuit | None) -> Me
 
 @torch.no_grad()
 def top_tokens(experiment: Experiment, pair: int, k: int) -> tuple[TokenChance, ...]:
-    """The likeliest tokens after a pair's clean prompt. Raises WorkbenchError for no such pair."""
+    """The likeliest tokens after a clean prompt. Raises WorkbenchError for no such pair."""
     groups = experiment.batch.groups
     group, row = experiment.batch.locate(pair)
     place = next(i for i, one in enumerate(groups) if one is group)

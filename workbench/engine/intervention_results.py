@@ -52,8 +52,6 @@ class InterventionEffect:
         top_without, top_done: the likeliest next tokens, falling.
         goes_on_without, goes_on_done: what the model goes on with, greedily.
         definition: how this was measured.
-
-    Glossary: docs/glossary.md#intervention.
     """
 
     interventions: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""A model with interventions: the engine's parts of it, which do to every value what is asked.
+"""A model with interventions: the engine's parts of it, which do what is asked.
 
 All that computes with a model reads its parts, so nothing else has to know. A head's value z before
 W_O, an MLP's output, a neuron and the embedding each become factor * x + offset at some positions;

@@ -188,7 +188,7 @@ def with_data(one: Intervention, vectors: Vectors) -> Intervention:
 
 
 def file_row(where: str) -> Tensor:
-    """A row of a tensor in a safetensors file, `FILE#NAME[ROW]`; of its only tensor without NAME.
+    """A row of a tensor in a safetensors file, `FILE#NAME[ROW]`; NAME if it has several.
 
     Raises:
         WorkbenchError: there is no such file, tensor or row.

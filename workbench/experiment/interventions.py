@@ -354,7 +354,7 @@ def interventions_of(circuit: Circuit) -> tuple[Intervention, ...]:
 
 
 def marks(interventions: Sequence[Intervention]) -> dict[str, str]:
-    """What to show beside each node of a graph that something is done to; a neuron's MLP's too."""
+    """What to show beside each node that something is done to, or to a neuron of it."""
     found: dict[str, list[str]] = {}
     for one in interventions:
         for node in one.nodes:

@@ -242,7 +242,7 @@ def _signed(
     prompts: Prompts,
     share: float,
 ) -> Sayings:
-    """Sayings of neurons with activations [neuron, prompt] and answers' logits [neuron, answer]."""
+    """Sayings of neurons: activations [neuron, prompt], answers' logits [neuron, answer]."""
     positive = (acts > 0)[:, :, None]
     logits = acts[:, :, None] * own[:, None]
     ranks = torch.where(positive, above[:, None], below[:, None]) + 1

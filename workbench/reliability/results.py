@@ -1,4 +1,4 @@
-"""What was found of sound and faulty components, in plain values. Importing this loads no torch."""
+"""What was found of sound and faulty components, in plain values; no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command on what is done to the model; its change says which interventions became which."""
+"""The command on what is done to the model; its change says what became what."""
 
 from __future__ import annotations
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor, nn
+
+from workbench.transformer.torch_modules import children, with_children
 
 Pairs = slice | Tensor
 """Some of the pairs: a slice, or indices, which may repeat."""
@@ -126,22 +127,19 @@ class EditedLinear(nn.Module):
 
 
 def with_linear_of_pairs(module: nn.Module, pairs: Pairs) -> nn.Module:
-    """A plain copy of an MLP, the edit of its neurons being that of some of the pairs.
+    """An MLP with the edit of its neurons being that of some of the pairs.
 
     The module itself where the edit is the same for all pairs, or there is none.
     """
-    from workbench.transformer.families.modules import plain
-
-    edited = [m for m in module.modules() if isinstance(m, EditedLinear)]
-    if all(m.edit.of_pairs(pairs) is m.edit for m in edited):
+    if isinstance(module, EditedLinear):
+        edit = module.edit.of_pairs(pairs)
+        return module if edit is module.edit else EditedLinear(module.linear, edit)
+    before = children(module)
+    after = {
+        name: None if child is None else with_linear_of_pairs(child, pairs)
+        for name, child in before.items()
+    }
+    if all(after[name] is child for name, child in before.items()):
         return module
-    copy: nn.Module = plain(module)
-    for m in copy.modules():
-        if isinstance(m, EditedLinear):
-            m.edit = m.edit.of_pairs(pairs)
-    return copy
-
-
-def zeros(n: int, width: int, like: Tensor) -> Tensor:
-    """[position, width] of zeros in the numbers of `like`."""
-    return torch.zeros(n, width, dtype=like.dtype, device=like.device)
+    changed: nn.Module = with_children(module, after)
+    return changed
