@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 VIEWS = ("effect", "curve", "reliability")
 TITLES = {"effect": "effect", "curve": "curve", "reliability": "sound and faulty"}
+MEASURING = "measuring"
 NO_EFFECT = "Nothing is done to the model yet, so there is nothing to measure."
 NO_CURVE = "Enter on an intervention draws what the model does over its factor."
 NO_RELIABILITY = (
@@ -106,6 +107,7 @@ class InterventionsScreen(PaneSearch, Screen[None]):
         self._curve: AlphaCurve | None = None
         self._under_way = ""
         self._done = 0.0
+        self._next: Callable[[], None] | None = None
         self._cancel = threading.Event()
         self._plot: PlotextPlot | None = None
         self._shown: tuple[object, ...] | None = None
@@ -319,7 +321,7 @@ class InterventionsScreen(PaneSearch, Screen[None]):
             pair = min(self._pair, max(0, self.session.task.n_pairs - 1))
             done = self.session.interventions
             self._compute(
-                "measuring", lambda **how: done.effect(pair, **how), self._measured, again=True
+                MEASURING, lambda **how: done.effect(pair, **how), self._measured, again=True
             )
         else:
             self.redraw()
@@ -361,11 +363,15 @@ class InterventionsScreen(PaneSearch, Screen[None]):
         again: bool = False,
     ) -> None:
         """Compute something in the background; `again`: in place of what is computed now."""
+        if self._under_way == MEASURING and not again:
+            self._next = lambda: self._compute(what, call, found)
+            return
         if self._under_way and not again:
             self.notify(f"{BY_NAME['cancel'].shown} stops what is being computed.", timeout=4)
             return
         self._cancel.set()
-        self._cancel = cancel = threading.Event()
+        self._cancel, self._next = threading.Event(), None
+        cancel = self._cancel
         self.failed, self._done, self._under_way = "", 0.0, what
 
         def moved(fraction: float) -> None:
@@ -376,6 +382,7 @@ class InterventionsScreen(PaneSearch, Screen[None]):
                 self._under_way = ""
                 found(value)
                 self.redraw()
+                self._go_on()
 
         def broke(error: BaseException) -> None:
             if cancel is self._cancel:
@@ -383,9 +390,15 @@ class InterventionsScreen(PaneSearch, Screen[None]):
                 told = "" if isinstance(error, Cancelled) else one_line(error_sentence(error))
                 self.failed = told
                 self.redraw()
+                self._go_on()
 
         self._background.put(lambda: call(cancel=cancel, progress=moved), done, broke)
         self.redraw()
+
+    def _go_on(self) -> None:
+        """Begin what was asked for while something else was measured."""
+        if self._next is not None:
+            self._next()
 
     def _moved(self, cancel: threading.Event, fraction: float) -> None:
         if cancel is self._cancel and self._under_way:
@@ -394,6 +407,7 @@ class InterventionsScreen(PaneSearch, Screen[None]):
 
     def action_cancel(self) -> None:
         if self._under_way:
+            self._next = None
             self._cancel.set()
             self.notify("Stopping after the piece under way.", timeout=3)
 

@@ -85,6 +85,7 @@ class ToyEngine:
             dropped=0,
         )
         self.experiment = SimpleNamespace(
+            interventions=(),
             model=self.model,
             batch=self.batch,
             metric_name=TASK.metric,

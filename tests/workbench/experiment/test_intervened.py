@@ -319,3 +319,65 @@ def test_a_row_of_a_file_is_added_and_stays_when_the_file_goes(tmp_path: Any) ->
 
 def test_groups_stand_for_the_usual_ones() -> None:
     assert len(GROUPS) == 2
+
+
+METHODS_BY_SLICES = ("eap", "eap-ig", "eap-ig-activations", "gim", "relp", "atp", "atp-star", "ifr")
+
+
+@pytest.mark.parametrize("method", METHODS_BY_SLICES)
+@pytest.mark.parametrize("name", ["llama", "gemma2"])
+def test_methods_take_pairs_apart_as_they_take_them_together(
+    name: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is set to each pair's own corrupted value is cut up with the pairs."""
+    from workbench.base.work import finish
+    from workbench.discovery.catalogue import METHODS
+    from workbench.discovery.findings import Findings
+    from workbench.discovery.gradients import slices
+    from workbench.discovery.request import DiscoveryRequest
+
+    lines = ["a1.h1 = corrupted", "m1 = corrupted at -3:", "m0.n5 = corrupted", "input * 0.9"]
+    experiment = with_interventions(name, lines)
+    chosen = METHODS[method]
+
+    def scores() -> Any:
+        findings = Findings.of(experiment.graph, method, experiment.metric_name)
+        request = DiscoveryRequest.parse(method, threshold=0.1, seed=0)
+        finish(chosen.load()(experiment, findings, request.options))
+        return findings
+
+    together = scores()
+    monkeypatch.setattr(slices, "SLICE_BYTES", {"cpu": 1})
+    apart = scores()
+    kind = "edges" if chosen.kind != "nodes" else "nodes"
+    np.testing.assert_allclose(
+        getattr(apart, kind), getattr(together, kind), rtol=1e-4, atol=2e-5, equal_nan=True
+    )
+
+
+def test_tokens_are_gone_on_with_as_by_hooks_at_every_step() -> None:
+    from tasks.task import Task
+    from tests.support.cases.readout_cases import PAIRS
+    from workbench.engine.continuation import continue_pair, continue_text
+
+    model = model_of("llama")
+    batch = make_batch(Task("pairs", PAIRS, "logit_diff", "Pairs."), model.tokenizer)
+    group, row = batch.locate(0)
+    names = names_of(model.hf)
+    length = group.clean.shape[1]
+    for at, places in (("all", slice(None)), ("-1", length - 1), ("-1:", slice(length - 1, None))):
+        line = f"a1.h0,a2.h1 * 4 at {at}"
+        experiment = Experiment(model, batch, interventions=parse_all([line]))
+        tokens = group.clean[row : row + 1]
+        expected: list[int] = []
+        change = _at(places, lambda v: 4 * v)
+        for _ in range(4):
+            heads = {(1, 0): change, (2, 1): change}
+            logits = hooked_logits(model.hf, tokens, heads, {}, {}, names)
+            expected.append(int(logits[0, -1].argmax()))
+            tokens = torch.cat([tokens, torch.tensor([[expected[-1]]])], 1)
+        found = continue_pair(experiment, 0, n=4)
+        ended = [one.token for one in found.model]
+        assert ended == expected[: len(ended)] and ended
+        text = continue_text(model, PAIRS[0].clean, n=4, interventions=[line])
+        assert [one.token for one in text.model] == ended
