@@ -167,10 +167,13 @@ def evaluate(
             rows = pair_rows(experiment, loaded) if by_pair else ()
         rows = tuple(sorted(rows, key=lambda row: -row.shortfall))
     if as_json:
-        pairs = {"by_pair": [row.to_json() for row in rows]} if by_pair else {}
+        pairs: dict[str, Any] = {"by_pair": [row.to_json() for row in rows]} if by_pair else {}
+        pairs |= {"interventions": [one.text for one in done]} if done else {}
         output.as_json(found.to_json() | pairs | {"warnings": console.warned()})
         return
     output.as_text(found)
+    for one in done:
+        output.line(f"does          {one.text}")
     if by_pair:
         from workbench.engine.pair_row import table_of_pairs
 

@@ -16,6 +16,7 @@ from tasks.pair import Pair
 from tasks.task import Task
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.trial_results import AnswerStanding, PairTrial, Standing, TokenChance
+from workbench.experiment.interventions import interventions_of
 from workbench.experiment.prepare import means_batch
 from workbench.experiment.settings import ExperimentSettings, RunChoices
 from workbench.prompts.batch import Batch, make_batch
@@ -50,7 +51,8 @@ def try_pair(
 
     Args:
         pair: of prompts of the same token length.
-        circuit: evaluated on it, everything outside it corrupted; None: the model alone.
+        circuit: evaluated on it, everything outside it corrupted, in the model with what its file
+            says is done to it; None: the model alone.
         under: how it is run; None: by the defaults. Without `means` a mean ablation's means are
             taken over this one prompt.
         k: how many of the likeliest tokens are listed.
@@ -65,7 +67,9 @@ def try_pair(
     metric = settings.metric or DEFAULT_METRIC
     batch = _batch(model, pair, metric, settings.bos, settings.ablation)
     means = means_batch(model, settings)
-    return trial_of(Experiment(model, batch, metric, settings.ablation, means=means), circuit, k=k)
+    done = () if circuit is None else interventions_of(circuit)
+    how: dict[str, Any] = {"means": means, "interventions": done}
+    return trial_of(Experiment(model, batch, metric, settings.ablation, **how), circuit, k=k)
 
 
 def try_like(

@@ -353,6 +353,21 @@ def interventions_of(circuit: Circuit) -> tuple[Intervention, ...]:
         raise WorkbenchError(f"The interventions of a circuit are not readable: {error}.") from None
 
 
+def shared_interventions(circuits: Iterable[Circuit]) -> tuple[Intervention, ...]:
+    """Those with which all of these circuits were measured.
+
+    Raises:
+        WorkbenchError: they were measured in models to which different things are done.
+    """
+    told = {interventions_of(circuit) for circuit in circuits}
+    if len(told) > 1:
+        raise WorkbenchError(
+            "These circuits were measured with different interventions on the model, so that they "
+            "cannot be measured together: look at one after the other."
+        )
+    return told.pop() if told else ()
+
+
 def marks(interventions: Sequence[Intervention]) -> dict[str, str]:
     """What to show beside each node that something is done to, or to a neuron of it."""
     found: dict[str, list[str]] = {}

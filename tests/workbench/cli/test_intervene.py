@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from workbench.cli.main import main
+from workbench.engine.continuation import continue_pair
 from workbench.engine.intervention_effect import intervention_effect, with_interventions
 from workbench.experiment.prepare import prepare
+from workbench.formats import load_circuit, save_circuit
 from workbench.models.model import load_model
 
 pytestmark = pytest.mark.dependencies
@@ -70,3 +72,34 @@ def test_a_circuit_is_measured_in_both_models(capsys: Any, tmp_path: Path) -> No
     found = json.loads(out)
     assert code == 0
     assert found["without"]["faithfulness"] != found["done"]["faithfulness"]
+
+
+def test_commands_heed_what_a_circuit_file_says_is_done(capsys: Any, tmp_path: Path) -> None:
+    path, other = tmp_path / "c.json", tmp_path / "d.json"
+    assert main(["discover", *HOW, "--method", "eap", "--edges", "60", "-o", str(path)]) == 0
+    circuit = load_circuit(path)
+    circuit.provenance["interventions"] = [{"text": "a3.h0 * 0"}]
+    save_circuit(circuit, other)
+    capsys.readouterr()
+
+    def said(*arguments: str) -> Any:
+        assert main([*arguments, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    model = load_model("pocket", device="cpu")
+    done = prepare(model, "ioi", pairs=3, interventions=["a3.h0 * 0"])
+    found = said("evaluate", HOW[0], HOW[1], str(other), *HOW[2:])
+    assert found["interventions"] == ["a3.h0 * 0"]
+    assert found["clean"] == pytest.approx(done.clean.metric, abs=1e-5)
+    assert "interventions" not in said("evaluate", HOW[0], HOW[1], str(path), *HOW[2:])
+    assessed = said("assess", HOW[0], HOW[1], str(other), *HOW[2:], "--parts", "faithfulness")
+    assert assessed["model_metric"] == pytest.approx(done.clean.metric, abs=1e-5)
+    prompt, corrupted = done.batch.task.pairs[0].clean, done.batch.task.pairs[0].corrupted
+    how = ["--circuit", str(other), "--corrupted", corrupted, "--tokens", "2", "--device", "cpu"]
+    goes_on = said("run", "pocket", prompt, *how)
+    assert [one["token"] for one in goes_on["model"]] == [
+        one.token for one in continue_pair(done, 0, n=2).model
+    ]
+    both = [str(path), str(other)]
+    assert main(["assess", HOW[0], HOW[1], *both, *HOW[2:], "--parts", "faithfulness"]) == 2
+    assert "different interventions" in capsys.readouterr().err
