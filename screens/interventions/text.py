@@ -35,6 +35,8 @@ TOKENS = 10
 SIDE = 28
 """Cells of a column of tokens."""
 MARKS: dict[Kind, str] = {"reliable": "●", "harmful": "✕", "unreliable": "·"}
+SHARE = 5
+"""Cells of a share."""
 SHOWN = 12
 """Components of a kind that are listed."""
 
@@ -116,8 +118,7 @@ def reliability_lines(found: Reliability, width: int) -> Iterable[Text]:
         if kind == "unreliable":
             continue
         if own:
-            classes = "  ".join(show_token(name) for name in found.map.classes)
-            yield Text(fit(f"{'':12}right on: {classes}", width).rstrip(), "dim")
+            yield Text(fit(f"{'right on':<12}{_names(found.map.classes)}", width).rstrip(), "dim")
         for one in own[:SHOWN]:
             shares = _shares(one.accuracy)
             f1, harm = f"F1 {one.macro_f1:.2f}", f"wrong promoted {one.harmful_share:.2f}"
@@ -148,8 +149,7 @@ def _map(found: ReliabilityMap, width: int) -> Iterable[Text]:
 
 def _steering(found: Steering, classes: Sequence[str], width: int) -> Iterable[Text]:
     yield heading("Reliable components scaled up: likeliest token right")
-    names = "  ".join(show_token(name) for name in classes)
-    yield Text(fit(f"{'':18}{names}", width).rstrip(), "dim")
+    yield Text(fit(f"{'':18}{_names(classes)}", width).rstrip(), "dim")
     yield Text(f"{'as it is':<18}{_shares(found.before)}")
     for point in found.grid:
         best = (point.number, point.factor) == (found.number, found.factor)
@@ -174,5 +174,10 @@ def _also(found: OnAnotherTask) -> Text:
     return Text(f"{name:<18}{found.before:.2f} as it is, {found.after:.2f} scaled")
 
 
+def _names(classes: Sequence[str]) -> str:
+    """Classes, each above its share."""
+    return " ".join(fit(show_token(name), SHARE) for name in classes)
+
+
 def _shares(values: Sequence[float]) -> str:
-    return " ".join(f"{value:.2f}" for value in values)
+    return " ".join(f"{value:<{SHARE}.2f}" for value in values).rstrip()
