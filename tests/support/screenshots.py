@@ -53,6 +53,7 @@ class Picture:
 IOI = ExperimentSettings(model="smollm2", task="ioi", pairs=32, device="cpu")
 YEARS = ExperimentSettings(model="pocket", task="greater-than", pairs=16, device="cpu")
 HEAD = ("e", "J", *"a23.h3", "enter", "e")
+BRACKETS = ExperimentSettings(model="smollm2", task="parentheses", pairs=40, device="cpu")
 FOUND = ("D", "slash", *"eap-ig", "enter", "enter", "2", "~EAP est. +eap-ig")
 
 PICTURES = {
@@ -64,6 +65,7 @@ PICTURES = {
     "discovery": Picture(SMALL, (*FOUND, "P", "y", "y", "y", "y", "y"), YEARS),
     "assessment": Picture(LARGE, (*FOUND, "D", "L", "v", "enter", "j", "enter", "~CMD", "j",
                                   "enter", "~Nodes and edges"), YEARS, 1600),
+    "reliability": Picture(LARGE, ("dollar_sign", "enter", "~other half"), BRACKETS, 1600),
 }  # fmt: skip
 
 
