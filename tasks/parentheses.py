@@ -86,4 +86,62 @@ def _built_in(depth: int) -> BuiltIn:
     return BuiltIn(name, METRIC, description, example, _maker(name, description, depth))
 
 
-PARENTHESES_TASKS = tuple(_built_in(depth) for depth in range(1, MOST + 1))
+ALL = "parentheses"
+COMMENT = "#print the string"
+"""What stands before the code in the task of all four, as in that paper."""
+ALL_DESCRIPTION = "One to four closing parentheses in turn, in code, as one token."
+
+
+def _make_all(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
+    """`n_pairs` distinct pairs that want one to four parentheses in turn.
+
+    Raises:
+        TaskError: so many parentheses are not one token, or there are not so many pairs.
+    """
+    stem = _prompt(COMMENT, NUMBERS[0], MOST)
+    closing = tuple(")" * n for n in range(1, MOST + 1))
+    known = tuple(text for text in closing if single_token(tokenizer, stem, text) is not None)
+    if len(known) < 2:
+        raise TaskError(
+            f"{ALL} needs a tokenizer that reads several parentheses as one token: choose another "
+            "task, or write a task file."
+        )
+
+    def pair(depth: int) -> Callable[[int], Pair]:
+        def made(place: int) -> Pair:
+            return Pair(
+                clean=_prompt(COMMENT, NUMBERS[place], depth),
+                corrupted=_prompt(COMMENT, NUMBERS[place], depth, "="),
+                answers=(")" * depth,),
+                wrong_answers=tuple(text for text in known if text != ")" * depth),
+            )
+
+        return made
+
+    variants = tuple((len(NUMBERS), pair(len(text))) for text in known)
+    return Task(
+        name=ALL,
+        pairs=draw_fitting(ALL, tokenizer, n_pairs, seed, variants),
+        metric=METRIC,
+        description=ALL_DESCRIPTION,
+        answer_space=known,
+        notes=("Corrupted: the outermost parenthesis is an equals sign, one fewer is right.",),
+        seed=seed,
+    )
+
+
+PARENTHESES_TASKS = (
+    *(_built_in(depth) for depth in range(1, MOST + 1)),
+    BuiltIn(
+        ALL,
+        METRIC,
+        ALL_DESCRIPTION,
+        Pair(
+            clean=_prompt(COMMENT, 721, 2),
+            corrupted=_prompt(COMMENT, 721, 2, "="),
+            answers=("))",),
+            wrong_answers=(")", ")))", "))))"),
+        ),
+        _make_all,
+    ),
+)

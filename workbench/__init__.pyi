@@ -6,6 +6,7 @@
 from tasks.pair import Pair as Pair
 from tasks.task import Task as Task
 from workbench.experiment.experiment import Experiment as Experiment
+from workbench.experiment.interventions import Intervention as Intervention
 from workbench.experiment.prepare import load_task as load_task
 from workbench.experiment.prepare import prepare as prepare
 from workbench.experiment.settings import ExperimentSettings as ExperimentSettings
@@ -32,6 +33,9 @@ from workbench.engine.edge_sweep import EdgeSweep as EdgeSweep
 from workbench.engine.edge_sweep import sweep_edges as sweep_edges
 from workbench.engine.evaluator import Edit as Edit
 from workbench.engine.evaluator import Evaluator as Evaluator
+from workbench.engine.intervention_effect import alpha_curve as alpha_curve
+from workbench.engine.intervention_effect import intervention_effect as intervention_effect
+from workbench.engine.intervention_effect import with_interventions as with_interventions
 from workbench.engine.pair_trial import try_pair as try_pair
 from workbench.engine.pair_rows import pair_rows as pair_rows
 from workbench.engine.patching import edge_effects as edge_effects
@@ -60,6 +64,11 @@ from workbench.neurons.listing import neurons_of as neurons_of
 from workbench.neurons.sufficient import sufficient_neurons as sufficient_neurons
 from workbench.neurons.tokens import neuron_tokens as neuron_tokens
 from workbench.neurons.tokens import neurons_promoting as neurons_promoting
+
+# Sound and faulty components.
+from workbench.reliability.results import Reliability as Reliability
+from workbench.reliability.results import ReliabilitySettings as ReliabilitySettings
+from workbench.reliability.steering import find_reliability as find_reliability
 
 # Readouts.
 from workbench.readouts.answer_curve import answer_curve as answer_curve

@@ -52,11 +52,18 @@ class CircuitTree(LineList[TreeRow]):
         self.folded: set[str] = set()
         self.chosen: str | None = None
         self.noted: frozenset[str] = frozenset()
+        self.changed: dict[str, str] = {}
 
     def mark_notes(self, targets: Iterable[str]) -> None:
         """Mark the nodes and edges on which there are notes."""
         if frozenset(targets) != self.noted:
             self.noted = frozenset(targets)
+            self.refresh()
+
+    def mark_interventions(self, marks: dict[str, str]) -> None:
+        """Say beside each node what is done to it, in a few characters."""
+        if marks != self.changed:
+            self.changed = dict(marks)
             self.refresh()
 
     def show_tree(self, layout: TreeLayout, *, to: str | None = None) -> None:
@@ -133,6 +140,8 @@ class CircuitTree(LineList[TreeRow]):
             text.append(" " + REPEATED, self.ink("circuit-tree--guide"))
         elif self.key(row) in self.folded:
             text.append(" " + FOLDED)
+        if row.name in self.changed:
+            text.append(" " + self.changed[row.name], self.ink("circuit-tree--frontier"))
         if self.noted and not self.noted.isdisjoint((row.name, self.key(row))):
             text.append(" " + NOTED)
         if sign := node_sign(row.reference, row.node_reference):

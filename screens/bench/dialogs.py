@@ -14,6 +14,7 @@ from screens.bench.tree_layout import TreeLayout
 from workbench.session.views import Status
 
 if TYPE_CHECKING:
+    from screens.bench.panels import Panels
     from screens.graph.screen import GraphScreen
     from workbench.session.session import Session
 
@@ -81,6 +82,20 @@ class BenchDialogs:
         from screens.clusters.screen import ClustersScreen
 
         self._screen.app.push_screen(ClustersScreen(self.session), lambda _: self._refresh())
+
+    def interventions(self, node: str, panels: Panels) -> None:
+        """What is done to the model; the node that the cursor is at is proposed."""
+        from screens.interventions.screen import InterventionsScreen
+
+        pair = panels.readouts.pair or 0
+        screen = InterventionsScreen(self.session, node=node, pair=pair)
+        self._screen.app.push_screen(screen, lambda _: self._refresh())
+
+    def reliability(self) -> None:
+        from screens.interventions.screen import InterventionsScreen
+
+        screen = InterventionsScreen(self.session, view="reliability")
+        self._screen.app.push_screen(screen, lambda _: self._refresh())
 
     def graph(self, graph: GraphScreen) -> None:
         self._screen.app.push_screen(graph, self._back_to_node)

@@ -6,6 +6,7 @@ from screens.base.actions import Action, scoped
 from screens.bench.pair_keys import PAIR_ACTIONS
 from screens.bench.rule_keys import PRUNING_ACTIONS, RULE_ACTIONS
 from screens.discovery.keys import PROPOSAL_ACTIONS
+from screens.interventions.keys import OPENING
 from screens.widgets.copying import COPY
 
 STEP = "Stepping backward"
@@ -122,6 +123,7 @@ ACTIONS = scoped("bench", (
     Action("metric", "number_sign", "#", "metric",
            "Measure by another metric; nothing is run again, and undo goes back.", VIEW,
            "Metric that is measured by"),
+    *OPENING,
     Action("go_on", "I", "I", "go on",
            "Show what the model and the circuit each go on with from the prompt that is read.",
            VIEW, "What model and circuit go on with"),
@@ -204,7 +206,8 @@ BY_NAME = {action.name: action for action in _ALL} | _OF_PAIRS
 FOOTERS = {
     "circuit": ("go_in", "expand", "keep_or_drop", "expand_all", "discover", "undo",
                 "next_frontier", "prune('more')", "toggle_node", "jump", "graph", "assess",
-                "effects", "beside", "clusters", "note", "export", "redo", "go_back", "load",
+                "effects", "beside", "clusters", "interventions", "note", "export", "redo",
+                "go_back", "load",
                 "history", "quit"),
     "candidates": ("go_in", "keep_or_drop", "expand", "threshold_down", "keep_above", "undo",
                    "discover", "inputs", "setting", "sort", "filter", "drop_costs", "cancel",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -112,21 +112,15 @@ class BenchScreen(OneOfSeveral):
         self.edits = EditActions(
             session, self, table, command=self.command, cursor=self.cursor, describe=self.describe
         )
+        how: dict[str, Any] = {"command": self.command, "refresh": self.refresh_all}
         self.discovering = DiscoveryActions(
-            session,
-            runner,
-            self,
-            line=self.discovery,
-            strip=self.strip,
-            command=self.command,
-            refresh=self.refresh_all,
+            session, runner, self, line=self.discovery, strip=self.strip, **how
         )
         self.dialogs = BenchDialogs(
             session,
             runner,
             self,
-            command=self.command,
-            refresh=self.refresh_all,
+            **how,
             choose=self.shown.choose,
             go_to_edge=self.go_to_edge,
         )
@@ -366,6 +360,8 @@ class BenchScreen(OneOfSeveral):
     action_prompts = by(lambda bench: bench.dialogs.prompts)
     action_go_on = by(lambda bench: lambda: bench.dialogs.go_on(bench.panels.readouts.pair or 0))
     action_metric = by(lambda bench: bench.dialogs.metric)
+    action_interventions = by(lambda b: lambda: b.dialogs.interventions(b.cursor().node, b.panels))
+    action_reliability = by(lambda bench: bench.dialogs.reliability)
     action_model = by(lambda bench: bench.dialogs.model)
     action_compare = by(lambda bench: bench.dialogs.compare)
     action_export = by(lambda bench: bench.dialogs.export)

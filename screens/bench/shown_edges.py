@@ -162,6 +162,7 @@ class ShownEdges:
         row = self._panels.row_of(node)
         nothing = "The embeddings: nothing feeds them." if node == "input" else "No edges."
         self._tree.mark_notes(self.session.circuit.notes)
+        self._tree.mark_interventions(self.session.interventions.marks)
         self._table.mark_notes(self.session.circuit.notes)
         self._table.nothing = nothing
         self._panels.edges.warning = self._warning()

@@ -139,6 +139,8 @@ class StatusBar(Widget):
         """Model, task and how it is run: as much of it as there is room for, or is asked for."""
         task = self.task_info
         always = [one_line(task.name), f"{task.n_pairs} pairs"]
+        n = len(task.interventions)
+        always += [f"{n} interventions: !" if n > 1 else "1 intervention: !"] if n else []
         always += ["warnings: p"] if task.warnings else []
         more = [] if task.seed is None else [f"seed {task.seed}"]
         more += [task.ablation, "BOS" if task.bos else "no BOS"]

@@ -22,7 +22,7 @@ ACTIONS = scoped("graph", (
            "Draw groups with their role instead of single nodes, and back.", GROUPS),
     Action("dissolve", "minus,delete", "-", "dissolve",
            "Remove the group under the cursor; its nodes stay in the circuit.", GROUPS),
-    Action("between", "ampersand", "&", "edges between",
+    Action("between", "underscore", "_", "edges between",
            "Keep or drop all edges from the picked nodes (or this group) to others, at once.",
            GROUPS),
     Action("undo", "u", "u", "undo", "Undo the last command.", GROUPS),

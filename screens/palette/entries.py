@@ -28,6 +28,7 @@ OTHER_SCREENS = {
     "history": ("the history", "screens.history.keys"),
     "heads": ("the heads", "screens.heads.keys"),
     "clusters": ("clusters", "screens.clusters.keys"),
+    "interventions": ("interventions", "screens.interventions.keys"),
 }
 """Screens that the bench opens: by its action, the name, and the module of its actions."""
 NOT_FROM_AFAR = ("leave", "help", "app.quit")

@@ -24,6 +24,7 @@ from screens.discovery.keys import PROPOSAL_ACTIONS, RESULT_ACTIONS
 from screens.graph.keys import ACTIONS as GRAPH
 from screens.graph.keys import MOVES as DRAWING
 from screens.history.keys import ACTIONS as HISTORY
+from screens.interventions.keys import ACTIONS as INTERVENTIONS
 from screens.readouts.keys import MOVES as READOUTS
 from screens.setup.keys import SESSION_ACTIONS
 from screens.setup.keys import SETUP_ACTIONS as SETUP
@@ -47,6 +48,8 @@ PLACES: dict[str, tuple[tuple[Action, ...], ...]] = {
     "the history": (LIST, SEARCH, HISTORY),
     "clusters": (LIST, SEARCH, CLUSTERS),
     "the settings of clusters": (CHOICE, CLUSTERS),
+    "interventions": (LIST, SEARCH, INTERVENTIONS),
+    "the settings of interventions": (CHOICE, INTERVENTIONS),
     "the setup": (LIST, SEARCH, SETUP),
     "the list of sessions": (SESSION_ACTIONS, LIST, SEARCH, SETUP),
     "the settings of the setup": (CHOICE, SETUP),

@@ -125,6 +125,7 @@ def test_the_keys_are_bound() -> None:
     names |= {"?": "question_mark", "-": "minus", "{": "left_curly_bracket"}
     names |= {"}": "right_curly_bracket", "(": "left_parenthesis", ")": "right_parenthesis"}
     names |= {"=": "equals_sign", "#": "number_sign", "@": "at", "&": "ampersand"}
+    names |= {"!": "exclamation_mark", "$": "dollar_sign"}
     actions = (*ACTIONS, *READOUTS)
     bound = {key.strip() for action in actions for key in action.binding().key.split(",")}
     bound |= {binding.key for binding in SEARCH_BINDINGS if isinstance(binding, Binding)}

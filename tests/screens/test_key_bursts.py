@@ -66,6 +66,7 @@ PLACES = {
     "threshold": ("t", "⏎⎋⇥01.⌫→←ta"),
     "rule": ("E", "⎋⇥→←hl 01.⌫⏎e"),
     "cut": ("e}", "{}→←hl⏎⎋mujk2}"),
+    "interventions": ("e!", "⎋⇥jkt⏎ma1*2 ⌫:-uX12V/n"),
 }
 """How to come to a screen or dialog, and the keys that are tried there."""
 PICKED = (
@@ -73,7 +74,7 @@ PICKED = (
     "␎⎋e␎⎋j", "␎⇤W#a b⏎j-y", "␎⇤j-yk⏎e", "␎⇤-n-yj-yj", "␎⇤/two⏎-y", "␎xyz⏎⎋e",
     "t0.3⏎a", "eg Rname⏎role⏎", "2/m1⏎nn ", "e/a⏎nN-", "?/kl⏎nn", "2/zz⎋ ",
     "eweuHjWab⏎f", "eweuHj⏎jU", "eweuHj j ⏎", "eweuH/m⏎n⏎⎋e",
-    "Yjj⏎2", "2Yljj⏎j", "Yoa.txt⏎2", "egog.svg⏎⎋",
+    "Yjj⏎2", "2Yljj⏎j", "Yoa.txt⏎2", "egog.svg⏎⎋", "!t⌫⌫3⏎2⏎", "!t⏎-u⎋jj",
 )  # fmt: skip
 """Each of a kind that went wrong once, or would without a queue."""
 BURSTS = int(os.environ.get("WORKBENCH_BURSTS", "1"))

@@ -37,6 +37,7 @@ SCREENS = {
     "Clusters": "screens.clusters.keys",
     "The heads": "screens.heads.keys",
     "Neurons": "screens.neurons.keys",
+    "Interventions": "screens.interventions.keys",
     "Results of discoveries": "screens.discovery.keys",
     "The setup": "screens.setup.keys",
     "Lists and dialogs": "screens.widgets.keys",

@@ -56,6 +56,7 @@ FEW = ExperimentSettings(model="smollm2", task="ioi", pairs=8, device="cpu")
 YEARS = ExperimentSettings(model="pocket", task="greater-than", pairs=16, device="cpu")
 NAMES = ExperimentSettings(model="pocket", task="ioi", pairs=8, device="cpu")
 HEAD = ("e", "J", *"a23.h3", "enter", "e")
+BRACKETS = ExperimentSettings(model="smollm2", task="parentheses", pairs=40, device="cpu")
 FOUND = ("D", "slash", *"eap-ig", "enter", "enter", "2", "~EAP est. +eap-ig")
 
 PICTURES = {
@@ -74,6 +75,7 @@ PICTURES = {
                      1600),
     "assessment": Picture(LARGE, (*FOUND, "D", "L", "v", "enter", "j", "enter", "~CMD", "j",
                                   "enter", "~Nodes and edges"), YEARS, 1600),
+    "reliability": Picture(LARGE, ("dollar_sign", "enter", "~other half"), BRACKETS, 1600),
 }  # fmt: skip
 
 

@@ -89,6 +89,7 @@ class ToyEngine:
             roles=ROLES,
         )
         self.experiment = SimpleNamespace(
+            interventions=(),
             model=self.model,
             batch=self.batch,
             metric_name=TASK.metric,

@@ -187,7 +187,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
 REFUSED = {
     "bytes": set[str](),
     # Its marks are tokens one by one, without a space.
-    "words": {"parentheses-2", "parentheses-3", "parentheses-4", "parentheses-1", "brackets"},
+    "words": {name for name in TASKS if name.startswith("parentheses")} | {"brackets"},
     "pocket": set(TASKS)
     - {*(name for name in TASKS if name.startswith("ioi")), "induction", "sequence-completion",
        "greater-than", "subject-verb-agreement",

@@ -25,6 +25,7 @@ from workbench.base.work import part as part_of
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.errors import Cancelled, WorkbenchError
+from workbench.experiment.interventions import shared_interventions
 from workbench.experiment.prepare import NO_MEMORY, prepare, task_warnings
 from workbench.experiment.provenance import now, origin
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
@@ -90,7 +91,8 @@ def assess(
             raise Cancelled
         say(message, fraction)
 
-    experiments = [prepare(model, one, asked, preparing) for one in (task, *also_on)]
+    done = shared_interventions(circuit for _, circuit in named)
+    experiments = [prepare(model, one, asked, preparing, done) for one in (task, *also_on)]
     experiment = experiments[0]
     check_experiment(experiment)
     clean, corrupted = experiment.clean, experiment.corrupted

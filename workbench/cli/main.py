@@ -27,6 +27,7 @@ from workbench.cli.effects import effects, repair
 from workbench.cli.expand import expand
 from workbench.cli.heads import heads
 from workbench.cli.history import history
+from workbench.cli.intervene import intervene
 from workbench.cli.lens import app as lens
 from workbench.cli.neurons import neurons
 from workbench.cli.options import (
@@ -42,6 +43,7 @@ from workbench.cli.options import (
 from workbench.cli.patch import patch
 from workbench.cli.pocket import app as pocket
 from workbench.cli.readout import readout
+from workbench.cli.reliability import reliability
 from workbench.cli.report import report
 from workbench.cli.run_text import run_text
 from workbench.cli.sessions import app as sessions
@@ -157,23 +159,28 @@ def evaluate(
         from workbench.base.failures import memory_errors
         from workbench.engine.pair_rows import pair_rows
         from workbench.engine.score import score
+        from workbench.experiment.interventions import interventions_of
         from workbench.experiment.prepare import NO_MEMORY, prepare
 
         model = settings.load_model(progress)
         if loaded is None:
             loaded = read_circuit(circuit, selection, model.graph)
         warn_of_empty(loaded, circuit)
-        experiment = prepare(model, settings.task, settings, progress)
+        done = interventions_of(loaded)
+        experiment = prepare(model, settings.task, settings, progress, done)
         progress("Evaluating the circuit", None)
         with memory_errors(NO_MEMORY):
             found = score(experiment, loaded)
             rows = pair_rows(experiment, loaded) if by_pair else ()
         rows = tuple(sorted(rows, key=lambda row: -row.shortfall))
     if as_json:
-        pairs = {"by_pair": [row.to_json() for row in rows]} if by_pair else {}
+        pairs: dict[str, Any] = {"by_pair": [row.to_json() for row in rows]} if by_pair else {}
+        pairs |= {"interventions": [one.text for one in done]} if done else {}
         output.result_as_json(found.to_json() | pairs)
         return
     output.as_text(found)
+    for one in done:
+        output.line(f"does          {one.text}")
     if by_pair:
         from workbench.engine.pair_row import table_of_pairs
 
@@ -195,6 +202,8 @@ app.command()(why)
 app.command()(heads)
 app.command()(neurons)
 app.command()(sweep)
+app.command()(intervene)
+app.command()(reliability)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)

@@ -133,6 +133,7 @@ def readout(
         check_readout_file(out)
     with console.ProgressLine() as progress:
         progress("Starting", None)
+        from workbench.experiment.interventions import interventions_of
         from workbench.experiment.prepare import prepare
         from workbench.readouts.catalogue import read_out
         from workbench.readouts.circuit_runs import InCircuit
@@ -142,7 +143,8 @@ def readout(
 
         model = settings.load_model(progress)
         chosen = None if circuit is None else read_circuit(circuit, selection, model.graph)
-        experiment = prepare(model, settings.task, settings, progress)
+        done = () if chosen is None else interventions_of(chosen)
+        experiment = prepare(model, settings.task, settings, progress, done)
         n_pairs = experiment.batch.n_pairs
         if pair is not None and pair > n_pairs:
             raise WorkbenchError(f"There is no pair {pair}; the task has {n_pairs}.")

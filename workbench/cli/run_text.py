@@ -78,6 +78,7 @@ def run_text(
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.engine.continuation import continue_text
+        from workbench.experiment.interventions import interventions_of
         from workbench.models.model import load_model
 
         made = load_model(model, device=device, dtype=dtype, revision=revision, progress=progress)
@@ -92,6 +93,7 @@ def run_text(
             corrupted=corrupted,
             n=tokens,
             top=top,
+            interventions=() if loaded is None else interventions_of(loaded),
             bos=bos,
             ablation=ablation,
             means=means,

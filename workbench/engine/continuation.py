@@ -11,7 +11,7 @@ the clean run of the same tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
@@ -27,6 +27,8 @@ from workbench.engine.trial_results import TokenChance
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablated_run import record_ablated
 from workbench.experiment.ablations import ABLATIONS, PATCHING
+from workbench.experiment.intervened import Intervened
+from workbench.experiment.interventions import Intervention, parse_all
 from workbench.experiment.means import Means, means_over
 from workbench.experiment.prepare import means_batch
 from workbench.experiment.settings import ExperimentSettings, RunChoices
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
     from workbench.experiment.experiment import Experiment
     from workbench.models.model import Model
+    from workbench.transformer.parts import ModelParts
 
 Next = Callable[[Tensor], Tensor]
 """Gives the logits [vocabulary] after so many tokens more [token]."""
@@ -53,6 +56,7 @@ class _Start:
     Attributes:
         clean, corrupted: tokens [position]; corrupted is None where nothing is read of it.
         means: what mean ablations put in place of outputs.
+        intervened: what is done to the model; None for nothing.
     """
 
     model: Model
@@ -61,6 +65,13 @@ class _Start:
     corrupted: Tensor | None
     ablation: str
     means: Means | None
+    intervened: Intervened | None = None
+
+    def parts(self, tokens: Tensor, other: Tensor | None) -> ModelParts:
+        """The model's parts for these tokens [1, position] and their corrupted counterpart."""
+        if self.intervened is None:
+            return self.model.parts
+        return self.intervened.parts(tokens, other, len(self.clean))
 
 
 def continue_pair(
@@ -93,6 +104,7 @@ def continuing_pair(
         group.corrupted[row] if patched else None,
         experiment.ablation,
         experiment.stand_ins,
+        experiment.intervened,
     )
     return _go_on(start, circuit, n, TOP)
 
@@ -105,6 +117,7 @@ def continue_text(
     corrupted: str | None = None,
     n: int = 10,
     top: int = TOP,
+    interventions: Iterable[Intervention | str] = (),
     **choices: Unpack[RunChoices],
 ) -> Continuation:
     """What the model, and a circuit, go on with from any text.
@@ -114,6 +127,7 @@ def continue_text(
         corrupted: with a circuit and patching, the counterpart of the text, of its token length.
         n: how many tokens at most; with 0 only `top` is found.
         top: how many of the likeliest next tokens are listed.
+        interventions: what is done to the model, or their lines of text.
         choices: `bos`, `ablation` and `means`, as of `ExperimentSettings`.
 
     Raises:
@@ -151,6 +165,9 @@ def continue_text(
         None if other is None else torch.tensor(other, device=model.device),
         settings.ablation,
         means,
+        None
+        if not (done := parse_all(interventions))
+        else Intervened(model.parts, model.graph, done, encoding),
     )
     return finish(_go_on(start, circuit, n, top))
 
@@ -211,7 +228,8 @@ def _check(start: _Start, circuit: Circuit | None, n: int) -> None:
 def _model(start: _Start) -> Next:
     def after(more: Tensor) -> Tensor:
         tokens = torch.cat([start.clean, more])[None]
-        final = record_clean(start.model.parts, tokens).final[0, -1]
+        other = None if start.corrupted is None else torch.cat([start.corrupted, more])[None]
+        final = record_clean(start.parts(tokens, other), tokens).final[0, -1]
         with torch.no_grad():
             return unembed(start.model.parts, final)
 
@@ -219,11 +237,11 @@ def _model(start: _Start) -> Next:
 
 
 def _circuit(start: _Start, circuit: Circuit) -> Next:
-    parts, graph = start.model.parts, circuit.graph
+    graph = circuit.graph
     is_open = np.array([d in circuit.open for d in graph.destinations], dtype=bool)
     mask = circuit.mask.copy()
     mask[:, is_open] = False
-    neurons = by_layer(parts, graph, circuit.neurons)
+    neurons = by_layer(start.model.parts, graph, circuit.neurons)
     other = start.clean if start.corrupted is None else start.corrupted
     differing = (start.clean != other).nonzero()
     # Where the two are the same text, or nothing is read of the other, any position will do.
@@ -231,6 +249,8 @@ def _circuit(start: _Start, circuit: Circuit) -> Next:
 
     def after(more: Tensor) -> Tensor:
         clean, counterpart = (torch.cat([one, more])[None] for one in (start.clean, other))
+        read = None if start.corrupted is None else counterpart
+        parts = start.parts(clean, read)
         recording = record(parts, clean, counterpart, first)
         if start.ablation != PATCHING:
             recording = record_ablated(parts, recording, clean, start.means)

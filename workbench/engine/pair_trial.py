@@ -16,6 +16,7 @@ from tasks.pair import Pair
 from tasks.task import Task
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.trial_results import AnswerStanding, PairTrial, Standing, TokenChance
+from workbench.experiment.interventions import interventions_of
 from workbench.experiment.prepare import means_batch
 from workbench.experiment.settings import ExperimentSettings, RunChoices
 from workbench.prompts.batch import Batch, make_batch
@@ -54,7 +55,8 @@ def try_pair(
 
     Args:
         pair: of prompts of the same token length.
-        circuit: evaluated on it, everything outside it corrupted; None: the model alone.
+        circuit: evaluated on it, everything outside it corrupted, in the model with what its file
+            says is done to it; None: the model alone.
         under: how it is run; None: by the defaults. Without `means` a mean ablation's means are
             taken over this one prompt.
         k: how many of the likeliest tokens are listed.
@@ -69,7 +71,9 @@ def try_pair(
     metric = settings.metric or DEFAULT_METRIC
     batch = _batch(model, pair, metric, settings.bos, settings.ablation)
     means = means_batch(model, settings)
-    return trial_of(Experiment(model, batch, metric, settings.ablation, means=means), circuit, k=k)
+    done = () if circuit is None else interventions_of(circuit)
+    how: dict[str, Any] = {"means": means, "interventions": done}
+    return trial_of(Experiment(model, batch, metric, settings.ablation, **how), circuit, k=k)
 
 
 def try_like(
@@ -166,7 +170,10 @@ def next_tokens(like: Experiment, prompt: str, k: int = 20) -> tuple[TokenChance
     alone = Needs(corrupted=False, answers=False, wrong_answers=False, positions=model.positions)
     refuse_unfit([Pair(prompt, "", (), ())], encoding, alone)
     tokens = torch.tensor(encoding.prompts([prompt]), device=model.device)
-    logits = clean_logits(like.parts, tokens)[0].float().cpu()
+    parts = like.parts
+    if like.intervened is not None:
+        parts = like.intervened.parts(tokens, None, tokens.shape[1])
+    logits = clean_logits(parts, tokens)[0].float().cpu()
     return _top(logits, logits.softmax(-1), k, encoding.pieces)
 
 

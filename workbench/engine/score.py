@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tasks.task import Task
 from workbench.base.progress import Progress, silent
+from workbench.experiment.interventions import interventions_of
 from workbench.experiment.prepare import NO_MEMORY, prepare
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
     from workbench.experiment.experiment import Experiment
+    from workbench.experiment.interventions import Intervention
     from workbench.models.model import Model
 
 
@@ -80,6 +83,7 @@ def evaluate(
     *,
     under: ExperimentSettings | None = None,
     progress: Progress | None = None,
+    interventions: Iterable[Intervention | str] | None = None,
     **choices: Unpack[TaskChoices],
 ) -> CircuitScore:
     """Score a circuit exactly, with everything outside it corrupted.
@@ -90,6 +94,8 @@ def evaluate(
         circuit: from `load_circuit`, or the file to load it from.
         under: how the task is run; None: by the defaults.
         progress: told what is being done and the fraction done.
+        interventions: what is done to the model, clean and corrupted, or their lines of text;
+            None: what the circuit's file says.
         choices: settings by their names; `pairs` is of use where `task` is a name or a file.
 
     Raises:
@@ -102,7 +108,8 @@ def evaluate(
     say = progress or silent
     if isinstance(circuit, str | os.PathLike):
         circuit = load_chosen(circuit, model.graph)
-    experiment = prepare(model, task, settings, say)
+    done = interventions_of(circuit) if interventions is None else interventions
+    experiment = prepare(model, task, settings, say, done)
     with memory_errors(NO_MEMORY):
         say("Evaluating the circuit", None)
         return score(experiment, circuit)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from workbench.experiment.means import Means
+from workbench.transformer.edits import EditedEmbedding
 from workbench.transformer.forward import embed, run_heads, write_heads
 from workbench.transformer.neurons import hidden_values
 from workbench.transformer.parts import ModelParts
@@ -38,6 +39,7 @@ def record_ablated(
         if means is None:
             written = torch.zeros_like(whole.embedding)
             constants = [(torch.zeros_like(r.z), torch.zeros_like(r.mlp_out)) for r in whole.layers]
+            written, constants = _changed(parts, written, constants)
         else:
             written, constants = means.of(tokens)
         residual = written + positions
@@ -62,3 +64,17 @@ def record_ablated(
         return torch.zeros_like(own)
 
     return Recording(parts, whole, whole, instead, 0, rotary, True, neurons)
+
+
+def _changed(
+    parts: ModelParts, written: Tensor, constants: list[tuple[Tensor, Tensor]]
+) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    """Constants with what interventions make of them, as they do of every value."""
+    if isinstance(parts.token_embedding, EditedEmbedding):
+        written = parts.token_embedding.edit.apply(written)
+    changed = []
+    for layer, (z, mlp_out) in zip(parts.layers, constants, strict=True):
+        edit = layer.attention.edit
+        z = z if edit is None else edit.apply(z[:, :, None])[:, :, 0]
+        changed.append((z, mlp_out if layer.edit is None else layer.edit.apply(mlp_out)))
+    return written, changed

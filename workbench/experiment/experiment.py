@@ -21,6 +21,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.ablated_run import record_ablated
 from workbench.experiment.ablations import ABLATIONS, PATCHING, check_ablation
 from workbench.experiment.faithfulness import faithfulness
+from workbench.experiment.intervened import Intervened
 from workbench.experiment.means import Means, means_over
 from workbench.metrics.catalogue import check_metric, find_metric
 from workbench.metrics.metric import Answers, Metric
@@ -34,6 +35,7 @@ from workbench.transformer.recording import (
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
+    from workbench.experiment.interventions import Intervention
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
     from workbench.transformer.parts import ModelParts
@@ -114,12 +116,15 @@ class Experiment:
         means: over whose clean prompts a mean ablation's means are taken; None: over the batch's
             own.
         like: an experiment whose means are taken as they are, see `beside`.
+        interventions: what is done to the model in all of its runs.
 
     Attributes:
         recordings: one per group of `batch`.
         metrics: one per group.
         means: as given.
         stand_ins: the means themselves; None for an ablation that takes none.
+        intervened: the interventions, ready to be done; None for none. The parts of a group's
+            recording are those of the model with them.
         unmatched: tokens for which context-aware means had no data at their position, so that the
             positional mean stands in.
         clean, corrupted: how the two runs score.
@@ -136,6 +141,7 @@ class Experiment:
         progress: Callable[[float], None] | None = None,
         means: Batch | None = None,
         like: Experiment | None = None,
+        interventions: Sequence[Intervention] = (),
     ) -> None:
         self.model = model
         self.batch = batch
@@ -146,6 +152,10 @@ class Experiment:
         self.unmatched = 0
         self.parts: ModelParts = model.parts
         self.graph: Graph = model.graph
+        self.intervened: Intervened | None = None if like is None else like.intervened
+        if interventions and self.intervened is None:
+            how = (batch.encoding, batch)
+            self.intervened = Intervened(model.parts, model.graph, interventions, *how)
         self.recordings: list[Recording] = []
         self.metrics: list[Metric] = []
         self.n_pairs = sum(len(group.indices) for group in batch.groups)
@@ -158,11 +168,13 @@ class Experiment:
                     progress(offset + share * fraction)
 
             both = (group.clean, group.corrupted, group.first_difference)
-            small = like is not None and group.clean.numel() <= TOGETHER
+            parts, small = self.parts, like is not None and group.clean.numel() <= TOGETHER
+            if self.intervened is not None:
+                parts = self.intervened.parts(group.clean, group.corrupted, group.length)
             self.recordings.append(
-                record_together(self.parts, *both)
-                if small
-                else record(self.parts, *both, tick=tick)
+                record_together(parts, *both)
+                if small and not parts.by_pair
+                else record(parts, *both, tick=tick)
             )
             done += len(group.indices)
         if ablation != PATCHING:
@@ -189,13 +201,13 @@ class Experiment:
         missed = 0 if means is None else means.missing
         if ABLATIONS[self.ablation].takes_means and means is None:
             if source is not None:
-                means = means_over(self.parts, self.ablation, source)
+                means = means_over(self.parts, self.ablation, source, self.intervened)
             else:
                 tokens = [group.clean for group in self.batch.groups]
                 runs = zip(tokens, (r.whole for r in self.recordings), strict=True)
                 means = Means(self.parts, self.ablation).over(runs, tokens)
         self.recordings = [
-            record_ablated(self.parts, recording, group.clean, means)
+            record_ablated(recording.parts, recording, group.clean, means)
             for recording, group in zip(self.recordings, self.batch.groups, strict=True)
         ]
         self.stand_ins = means
@@ -210,6 +222,11 @@ class Experiment:
         return Experiment(
             self.model, batch, self.metric_name, self.ablation, means=self.means, like=self
         )
+
+    @property
+    def interventions(self) -> tuple[Intervention, ...]:
+        """What is done to the model in all runs."""
+        return () if self.intervened is None else self.intervened.interventions
 
     def with_metric(self, metric: str) -> Experiment:
         """The same runs scored by another metric; nothing is run again.

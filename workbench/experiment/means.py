@@ -21,6 +21,7 @@ from workbench.transformer.parts import ModelParts
 from workbench.transformer.recording import Run, record_clean
 
 if TYPE_CHECKING:
+    from workbench.experiment.intervened import Intervened
     from workbench.prompts.batch import Batch
 
 ROWS_AT_ONCE = 512
@@ -183,11 +184,20 @@ def _rows(run: Run) -> list[Tensor]:
     return values
 
 
-def means_over(parts: ModelParts, kind: str, batch: Batch) -> Means:
-    """The means over the clean prompts of a batch, run some at a time."""
+def means_over(
+    parts: ModelParts, kind: str, batch: Batch, intervened: Intervened | None = None
+) -> Means:
+    """The means over the clean prompts of a batch, run some at a time.
+
+    `intervened`: what is done to the model in these runs; None: nothing.
+    """
     pieces = [
         piece
         for group in batch.groups
         for piece in group.clean.split(max(1, ROWS_AT_ONCE // group.length))
     ]
-    return Means(parts, kind).over(((t, record_clean(parts, t)) for t in pieces), pieces)
+
+    def of(tokens: Tensor) -> ModelParts:
+        return parts if intervened is None else intervened.parts(tokens, None, tokens.shape[1])
+
+    return Means(parts, kind).over(((t, record_clean(of(t), t)) for t in pieces), pieces)

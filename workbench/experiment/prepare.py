@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
@@ -14,6 +15,7 @@ from tasks.task import Task
 from workbench.base.notices import notice
 from workbench.base.progress import Progress, silent
 from workbench.experiment.ablations import check_means
+from workbench.experiment.interventions import Intervention, parse_all
 from workbench.experiment.room import check_room
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
 from workbench.prompts.checks import Needs
@@ -46,6 +48,7 @@ def prepare(
     task: Task | str | os.PathLike[str],
     settings: ExperimentSettings | None = None,
     progress: Progress | None = None,
+    interventions: Iterable[Intervention | str] = (),
     **choices: Unpack[TaskChoices],
 ) -> Experiment:
     """Read a task's prompts and run them: all that evaluating its circuits begins with.
@@ -53,6 +56,7 @@ def prepare(
     Args:
         task: what is run: `settings.task`, another by the same settings, or one loaded already.
         settings: how it is run; None: by the defaults.
+        interventions: what is done to the model in all runs, or their lines of text.
         choices: settings by their names; `pairs` is of use where `task` is a name or a file.
 
     Raises:
@@ -76,6 +80,7 @@ def prepare(
             metric=settings.metric or task.metric,
             ablation=settings.ablation,
             means=means_batch(model, settings),
+            interventions=parse_all(interventions),
             progress=lambda fraction: say("Recording both runs", fraction),
         )
         clean, corrupted = experiment.clean, experiment.corrupted

@@ -29,7 +29,9 @@ def origin(experiment: Experiment, seed: int) -> dict[str, Any]:
     model, batch = experiment.model.info, experiment.batch
     task, metric = batch.task, experiment.metric_name
     means = experiment.means
+    done = [one.to_json() for one in experiment.interventions]
     return {
+        **({"interventions": done} if done else {}),
         "model": {
             "name": model.name,
             "family": model.family,

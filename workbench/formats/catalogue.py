@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from workbench.base.text import counted
 from workbench.errors import WorkbenchError
 from workbench.plugins import Catalogue, resolve
 
@@ -100,7 +101,16 @@ class Format:
         if self.losses is None:
             return narrowed
         function: Callable[[Circuit], tuple[str, ...]] = resolve(self.losses)
-        return *function(circuit), *narrowed
+        return *function(circuit), *narrowed, *self._lost_interventions(circuit)
+
+    def _lost_interventions(self, circuit: Circuit) -> tuple[str, ...]:
+        n = len(circuit.provenance.get("interventions", ()))
+        if not n:
+            return ()
+        return (
+            f"What was done to the model ({counted(n, 'intervention')}) is left out: the circuit "
+            "was measured in the model so changed.",
+        )
 
 
 BUILT_IN = (

@@ -153,6 +153,9 @@ def _contributions(selection: Activations) -> dict[str, Tensor]:
         if attention.b_o is not None:
             bias = attention.b_o.float() * attention.multiplier
             biases, biased = biases + of_heads @ bias, True
+        if attention.edit is not None and attention.edit.added is not None:
+            beside = attention.edit.added[selection.position].float()
+            biases, biased = biases + of_heads @ beside, True
     if parts.position_embedding is not None:
         rows[POSITION_EMBEDDING] = read(selection.residual(0) - selection.output("input"))
     if biased:

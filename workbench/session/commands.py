@@ -17,6 +17,7 @@ from workbench.circuits.kept_neurons import checked, of_spans, spans
 from workbench.session.between_command import Between
 from workbench.session.command import KINDS, NO_CHANGE, Command
 from workbench.session.command import into as _into
+from workbench.session.intervention_commands import SetInterventions
 from workbench.session.neuron_commands import NarrowMlp, ToggleNeuron
 from workbench.session.pair_commands import AddPairs, ChangePair, PutAside, RemovePairs
 from workbench.session.reference import Reference, shown
@@ -35,6 +36,7 @@ __all__ = [
     "Prune",
     "PutAside",
     "RemovePairs",
+    "SetInterventions",
     "ToggleNeuron",
 ]
 

@@ -15,7 +15,7 @@ from workbench.circuits.graph import HEAD_INPUTS, INPUT, LOGITS, Graph
 from workbench.circuits.names import edge_ends, input_of, is_edge
 from workbench.errors import WorkbenchError
 from workbench.session.known_effects import Matrix
-from workbench.session.state import State
+from workbench.session.state import Interventions, State
 
 
 def destinations(graph: Graph, node: str, inputs: str = "qkv") -> tuple[str, ...]:
@@ -249,8 +249,11 @@ def note(state: State, target: str, text: str) -> State:
     return state.with_words(notes=notes)
 
 
-def load(state: State, circuit: Circuit) -> State:
-    """Take another circuit's edges, and its groups and notes where it has any."""
+def load(state: State, circuit: Circuit, interventions: Interventions | None = None) -> State:
+    """Take another circuit's edges, and its groups and notes where it has any.
+
+    `interventions`: done from now on; None: as before.
+    """
     if circuit.graph != state.circuit.graph:
         raise WorkbenchError(
             "This circuit belongs to a model of another shape; open that model for it."
@@ -261,7 +264,8 @@ def load(state: State, circuit: Circuit) -> State:
     new.notes = dict(circuit.notes or state.circuit.notes)
     for destination in new.open:
         new.mask[:, state.circuit.graph.destination_index(destination)] = False
-    return replace(state, circuit=new, dropped_nodes={})
+    done = state.interventions if interventions is None else interventions
+    return replace(state, circuit=new, dropped_nodes={}, interventions=done)
 
 
 def clear(state: State) -> State:

@@ -15,7 +15,7 @@ import numpy as np
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.kept_neurons import Neurons
 from workbench.session.pair_set import PairSet
-from workbench.session.state import DroppedNodes, State
+from workbench.session.state import DroppedNodes, Interventions, State
 from workbench.session.state_tree import Node
 
 MOST = 128
@@ -37,6 +37,7 @@ class Packed:
     pairs: PairSet
     metric: str
     neurons: Neurons
+    interventions: Interventions
 
     @classmethod
     def of(cls, state: State) -> Packed:
@@ -52,6 +53,7 @@ class Packed:
             state.pairs,
             state.metric,
             dict(circuit.neurons),
+            state.interventions,
         )
 
     def unpacked(self, like: State) -> State:
@@ -70,6 +72,7 @@ class Packed:
             dropped_nodes=dict(self.dropped_nodes),
             pairs=self.pairs,
             metric=self.metric,
+            interventions=self.interventions,
         )
 
 

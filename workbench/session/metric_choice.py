@@ -13,9 +13,10 @@ from dataclasses import replace
 from workbench.metrics.catalogue import NEGLIGIBLE, check_metric
 from workbench.session.carry_out import CarryOut
 from workbench.session.commands import SetMetric
+from workbench.session.pair_set import PairSet
 from workbench.session.read_only import Snapshot
 from workbench.session.run_sets import RunSets
-from workbench.session.state import State
+from workbench.session.state import Interventions, State
 from workbench.session.views import Status, TaskInfo
 
 
@@ -50,7 +51,7 @@ class MetricChoice:
             chosen = "" if name == self._own else name
             if chosen == state.metric:
                 return state
-            before, after = self._sets.present.info, self._sets.of(state.pairs, chosen).info
+            before, after = self._sets.present.info, self._sets.of(*_with(state, chosen)).info
             threshold = state.threshold * _ratio(before, after)
             return replace(state, metric=chosen, threshold=threshold)
 
@@ -59,6 +60,11 @@ class MetricChoice:
             lambda change: SetMetric(metric=name, change=change),
             f"The metric is {name} already.",
         )
+
+
+def _with(state: State, metric: str) -> tuple[PairSet, str, Interventions]:
+    """What the runs of a state by another metric are of."""
+    return state.pairs, metric, state.interventions
 
 
 def _ratio(before: TaskInfo, after: TaskInfo) -> float:

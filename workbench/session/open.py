@@ -5,6 +5,7 @@ Importing this module loads no torch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import numpy as np
 from tasks.task import Task
 from workbench.base.failures import failures_as_sentences
 from workbench.base.progress import Progress
+from workbench.experiment.interventions import Intervention
 from workbench.experiment.settings import ExperimentSettings
 from workbench.metrics.catalogue import NEGLIGIBLE
 from workbench.session.pair_runs import PairRuns, described, run_pairs
@@ -55,7 +57,9 @@ class Opened:
         """The pairs that the session begins with, run."""
         task = self.task if self.at is None else self.at
         metric = "" if task.metric == self.task.metric else task.metric
-        return PairRuns(task, self.engine.batch, self.engine.experiment, self.info, metric)
+        experiment = self.engine.experiment
+        done = experiment.interventions
+        return PairRuns(task, self.engine.batch, experiment, self.info, metric, done)
 
 
 def open_engine(
@@ -64,10 +68,13 @@ def open_engine(
     settings: ExperimentSettings,
     say: Progress,
     loaded: Task | None = None,
+    interventions: Sequence[Intervention] = (),
 ) -> Opened:
     """Tokenise the task, record both runs and estimate the effects of all edges.
 
-    `loaded`: the task as it was loaded, where other pairs of it are used; None: it is this one.
+    Args:
+        loaded: the task as it was loaded, where other pairs of it are used; None: it is this one.
+        interventions: what is done to the model in all runs.
 
     Raises:
         WorkbenchError: for prompts or answers that the tokenizer does not suit, an unknown metric
@@ -80,7 +87,8 @@ def open_engine(
     with lock_of(model).foreground(), failures_as_sentences():
         means = means_batch(model, settings)
         tick = lambda fraction: say("Running the prompts", fraction)  # noqa: E731
-        batch, experiment = run_pairs(model, task, settings, means=means, tick=tick)
+        how: dict[str, Any] = {"means": means, "tick": tick, "interventions": interventions}
+        batch, experiment = run_pairs(model, task, settings, **how)
     engine = SessionEngine(model, batch, experiment)
     with lock_of(model).foreground():
         eap = engine.eap(lambda fraction: say("Estimating the effects of all edges", fraction))

@@ -5,7 +5,7 @@ Importing this module loads no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from tasks.task import Task
 from workbench.base.failures import failures_as_sentences
 from workbench.base.text import counted
 from workbench.errors import WorkbenchError
+from workbench.experiment.interventions import Intervention
 from workbench.experiment.prepare import task_batch, task_warnings
 from workbench.experiment.provenance import digest
 from workbench.experiment.room import check_room
@@ -40,6 +41,7 @@ class PairRuns:
         batch, experiment: the same, tokenised and run.
         info: what to say of it.
         metric: that it is scored by, if that is not the one that the session began with; else "".
+        interventions: what is done to the model in these runs.
 
     Glossary: docs/glossary.md#set-of-pairs.
     """
@@ -49,11 +51,13 @@ class PairRuns:
     experiment: Experiment
     info: TaskInfo
     metric: str = ""
+    interventions: tuple[Intervention, ...] = ()
 
     @cached_property
     def digest(self) -> str:
-        """By which it is told from others: SHA-256 of the pairs that were run, another metric."""
-        return f"{digest(self.batch.task)} {self.metric}".rstrip()
+        """By which it is told from others: SHA-256 of the pairs that were run, and the rest."""
+        done = "; ".join(one.text + one.data for one in self.interventions)
+        return " ".join(filter(None, [digest(self.batch.task), self.metric, done]))
 
 
 def run_pairs(
@@ -63,6 +67,7 @@ def run_pairs(
     *,
     means: Batch | None,
     tick: Callable[[float], None] | None = None,
+    interventions: Sequence[Intervention] = (),
 ) -> tuple[Batch, Experiment]:
     """Tokenise a task's pairs and record both runs; errors as of `make_batch`."""
     from workbench.experiment.experiment import Experiment
@@ -70,6 +75,7 @@ def run_pairs(
     batch = task_batch(model, task, settings)
     check_room(model.parts, batch, settings.ablation)
     how: dict[str, Any] = {"metric": task.metric, "ablation": settings.ablation}
+    how["interventions"] = interventions
     return batch, Experiment(model, batch, means=means, progress=tick, **how)
 
 
@@ -108,6 +114,7 @@ def described(
         corrupted_metric=corrupted.metric,
         model_accuracy=model_accuracy,
         corrupted_accuracy=corrupted_accuracy,
+        interventions=tuple(one.text for one in experiment.interventions),
     )
 
 

@@ -19,6 +19,7 @@ from workbench.discovery.catalogue import METHODS, Method
 from workbench.discovery.clusters.clustering import check_pairs
 from workbench.discovery.clusters.request import ClusterRequest
 from workbench.errors import WorkbenchError
+from workbench.experiment.interventions import Intervention
 from workbench.prompts.preview import PromptView
 from workbench.session import edits
 from workbench.session.carry_out import CarryOut
@@ -111,6 +112,7 @@ class PromptClusterer:
         self._carry_out = carry_out
         self._exported = exported
         self._metric = ""  # that they were found by
+        self._done: tuple[Intervention, ...] = ()  # to the model in which they were found
         self.held: ClusterResult | None = None
 
     def methods(self) -> list[Method]:
@@ -127,11 +129,13 @@ class PromptClusterer:
 
     @property
     def is_old(self) -> bool:
-        """What is held are clusters of other pairs, or by another metric, than there are now."""
+        """What is held are clusters of other pairs, by another metric, or of another model."""
         if self.held is None:
             return False
         other_pairs = self.held.batch.task.pairs != self._engine.batch.task.pairs
-        return other_pairs or self._metric != self._engine.experiment.metric_name
+        now = self._engine.experiment
+        other_run = (self._metric, self._done) != (now.metric_name, now.interventions)
+        return other_pairs or other_run
 
     def take(self, number: int) -> Status:
         """Replace the circuit by that of a cluster. It is closed; groups and notes stay.
@@ -186,6 +190,6 @@ class PromptClusterer:
             check_pairs(experiment.n_pairs, request.k)
             work = clusters_of(experiment, checked, self._seed)
         result = finish_in_background(self._lock, work, cancel, on_piece)
-        self._metric = experiment.metric_name
+        self._metric, self._done = experiment.metric_name, experiment.interventions
         self.held = ClusterResult(request, result, perf_counter() - started, experiment.batch)
         return self.held

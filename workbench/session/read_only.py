@@ -277,7 +277,8 @@ class ReadOnlySession:
 
         opened = self._opened
         seen = self._seen
-        return snippet(opened.settings, seen.runs.task, self.task.metric, seen.state.circuit)
+        how = (self.task.metric, seen.state.circuit, seen.state.interventions)
+        return snippet(opened.settings, seen.runs.task, *how)
 
     def drawn(self) -> Circuit:
         """The circuit for a picture: a copy whose scores are the best effects known."""

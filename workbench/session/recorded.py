@@ -97,7 +97,9 @@ class RecordedSession:
             pairs["changed_from"] = original(self.header.task)
         metric = str(fields.get("metric", task.metric))
         definition = METRICS[metric].definition if metric in METRICS else ""
+        done = [one.to_json() for one in self.history.state_at(n).interventions]
         return {
+            **({"interventions": done} if done else {}),
             "model": {
                 "name": settings.model,
                 "revision": settings.revision,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
+from typing import Any
 
 from tasks.pair import Pair
 from tasks.task import Task
@@ -17,9 +18,11 @@ from workbench.experiment.settings import ExperimentSettings
 from workbench.session.pair_runs import PairRuns, described, run_pairs, task_of
 from workbench.session.pair_set import PairSet
 from workbench.session.session_engine import SessionEngine
-from workbench.session.state import State
+from workbench.session.state import Interventions, State
 from workbench.session.status import difference, on_other_pairs, updated
 from workbench.session.views import Status
+
+Key = tuple[tuple[Pair, ...], str, Interventions]
 
 KEPT_BYTES = 2**29
 """What the runs of sets that the session is not at may take together, in bytes."""
@@ -42,7 +45,7 @@ class RunSets:
         self._task = task
         self._settings = settings
         self._notes = runs.info.notes[len(runs.task.notes) :]
-        self._kept: OrderedDict[tuple[tuple[Pair, ...], str], PairRuns] = OrderedDict()
+        self._kept: OrderedDict[Key, PairRuns] = OrderedDict()
         self.present = runs
 
     def evaluated(self, before: State, after: State, status: Status) -> tuple[Status, PairRuns]:
@@ -50,7 +53,7 @@ class RunSets:
 
         The engine is at these runs then: `go_to` them, or `stay` where one was.
         """
-        runs = self.of(after.pairs, after.metric)
+        runs = self.of(after.pairs, after.metric, after.interventions)
         if runs is self.present:
             scores = self._engine.move(before.circuit, after.circuit)
         else:
@@ -67,46 +70,58 @@ class RunSets:
         """The engine is at the present runs, and at no circuit."""
         self._engine.use(self.present.batch, self.present.experiment)
 
-    def of(self, pairs: PairSet, metric: str = "") -> PairRuns:
+    def of(self, pairs: PairSet, metric: str = "", interventions: Interventions = ()) -> PairRuns:
         """The runs of a set: the present ones, those that are kept, or new ones.
 
         Args:
             metric: that they are scored by; "" for the one that the session began with.
+            interventions: what is done to the model in them.
 
         Raises:
-            WorkbenchError: all pairs are put aside, or as of `make_batch`.
+            WorkbenchError: all pairs are put aside, as of `make_batch`, or an intervention cannot
+                be done.
         """
         task = task_of(self._task, pairs, metric)
-        if _key(task) == _key(self.present.task):
+        key = (task.pairs, task.metric, interventions)
+        if key == _key(self.present):
             return self.present
-        return self._kept.get(_key(task)) or self._run(task, metric)
+        return self._kept.get(key) or self._run(task, metric, interventions)
 
-    def _run(self, task: Task, metric: str) -> PairRuns:
+    def _run(self, task: Task, metric: str, interventions: Interventions) -> PairRuns:
         experiment, batch = self.present.experiment, self.present.batch
         with failures_as_sentences():
-            if task.pairs == self.present.task.pairs:  # nothing is run again
+            if interventions != self.present.interventions:
+                batch, experiment = run_pairs(
+                    experiment.model,
+                    task,
+                    self._settings,
+                    means=experiment.means,
+                    interventions=interventions,
+                )
+            elif task.pairs == self.present.task.pairs:  # nothing is run again
                 experiment = experiment.with_metric(task.metric)
             elif experiment.means is not None:  # of other prompts: they stay as they are
                 batch = task_batch(experiment.model, task, self._settings)
                 experiment = experiment.beside(batch).with_metric(task.metric)
             else:
-                batch, experiment = run_pairs(experiment.model, task, self._settings, means=None)
+                how: dict[str, Any] = {"means": None, "interventions": interventions}
+                batch, experiment = run_pairs(experiment.model, task, self._settings, **how)
         info = described(task, self._settings, experiment, self._notes)
-        return PairRuns(task, batch, experiment, info, metric)
+        return PairRuns(task, batch, experiment, info, metric, interventions)
 
     def go_to(self, runs: PairRuns) -> None:
         """The session is at these from now on; those that it leaves are kept for a while."""
         if runs is self.present:
             return
         left, self.present = self.present, runs
-        self._kept.pop(_key(runs.task), None)
-        self._kept[_key(left.task)] = left
+        self._kept.pop(_key(runs), None)
+        self._kept[_key(left)] = left
         while len(self._kept) > MOST_KEPT or sum(map(_bytes, self._kept.values())) > KEPT_BYTES:
             self._kept.popitem(last=False)
 
 
-def _key(task: Task) -> tuple[tuple[Pair, ...], str]:
-    return task.pairs, task.metric
+def _key(runs: PairRuns) -> Key:
+    return runs.task.pairs, runs.task.metric, runs.interventions
 
 
 def _bytes(runs: PairRuns) -> int:

@@ -27,6 +27,7 @@ from workbench.session.expander import Expander, Progressed
 from workbench.session.export import export
 from workbench.session.group_commands import GroupCommands
 from workbench.session.history import History
+from workbench.session.interventions import SessionInterventions
 from workbench.session.journal import Journal
 from workbench.session.known_effects import Matrix
 from workbench.session.log import LogEntry
@@ -39,6 +40,7 @@ from workbench.session.prompt_clusters import PromptClusterer
 from workbench.session.prompt_pairs import PromptPairs
 from workbench.session.pruning import Pruner
 from workbench.session.read_only import OnChunk, Snapshot
+from workbench.session.reliability import SessionReliability
 from workbench.session.rules import EAP
 from workbench.session.run_sets import RunSets
 from workbench.session.session_history import SessionHistory
@@ -76,6 +78,8 @@ class Session(SessionHistory, Titled, GroupCommands):
         pairs: the pairs of prompts that it looks at, and trying others.
         metric: what it measures by.
         neurons: what the neurons of MLPs do, and which of them the circuit keeps.
+        interventions: what is done to components of the model.
+        reliability: which components prefer the right answers.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
         exported: the files written since it was opened.
 
@@ -110,16 +114,13 @@ class Session(SessionHistory, Titled, GroupCommands):
         self.exported: list[Path] = []
         self._journal = journal
         self._sets = RunSets(self._engine, opened.task, opened.settings, opened.runs)
+        how: dict[str, Any] = {"carry_out": self._carry_out, "exported": self.exported.append}
         self.discoveries = Discoveries(
-            self._engine,
-            self._lock,
-            journal,
+            *(self._engine, self._lock, journal),
             circuit=lambda: self._seen.state.circuit,
             runs=lambda: self._seen.runs,
-            carry_out=self._carry_out,
-            exported=self.exported.append,
+            **how,
         )
-        how: dict[str, Any] = {"carry_out": self._carry_out, "exported": self.exported.append}
         self.clusterer = PromptClusterer(self._engine, self._lock, opened.settings.seed, **how)
         parts = (self._engine, self._lock, self._effects, lambda: self._seen)
         self.expander = Expander(*parts, apply=self._apply)
@@ -129,6 +130,10 @@ class Session(SessionHistory, Titled, GroupCommands):
         self.metric = MetricChoice(*of_metric, carry_out=self._carry_out)
         of_neurons = (self._engine, self._lock, lambda: self._seen)
         self.neurons = SessionNeurons(*of_neurons, carry_out=self._carry_out)
+        of_model = (self._sets, self._lock, lambda: self._seen)
+        self.interventions = SessionInterventions(*of_model, carry_out=self._carry_out)
+        of_pairs = (opened.settings, self.interventions, lambda: self._seen.runs.digest)
+        self.reliability = SessionReliability(self._engine, self._lock, *of_pairs)
 
     @property
     def is_open(self) -> bool:
@@ -231,13 +236,14 @@ class Session(SessionHistory, Titled, GroupCommands):
         """Replace the circuit by that of a file, or by one selected from the file's scores.
 
         It is closed, unless the file says what is open. Groups and notes come with it. Its scores
-        are not taken over: the session has its own. Errors as of `load_chosen`.
+        are not taken over, but what it says is done to the model. Errors as of `load_chosen`.
         """
         from workbench.formats.chosen import load_chosen
 
         circuit = load_chosen(path, self.graph, selection)
+        done = self.interventions.of_file(circuit)
         return self._carry_out(
-            lambda state: edits.load(state, circuit),
+            lambda state: edits.load(state, circuit, done),
             lambda change: kinds.Load(path=str(path), change=change),
             f"The circuit in {path} is this one.",
         )
@@ -388,8 +394,8 @@ class Session(SessionHistory, Titled, GroupCommands):
             if change.edits_value:
                 status, runs = self._sets.evaluated(before, after, status)
             took = perf_counter() - started
-            n, other = self._history.n_entries + 1, runs.task is not self._opened.task
-            line = entry(n, command, status, took, other_pairs=other)
+            other = runs.task is not self._opened.task or bool(runs.interventions)
+            line = entry(self._history.n_entries + 1, command, status, took, other_pairs=other)
             self._journal.append(line)
         except BaseException:
             # Ctrl-C included, even one that comes when the entry is written already.

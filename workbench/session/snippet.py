@@ -6,20 +6,27 @@ Importing this module loads no torch.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
 from tasks.pair import Pair
 from tasks.task import Task
 from workbench.circuits.circuit import Circuit
+from workbench.experiment.interventions import Intervention
 from workbench.experiment.settings import ExperimentSettings
 from workbench.prompts.task_catalogue import TASKS
 
 WIDTH = 92
 
 
-def snippet(settings: ExperimentSettings, task: Task, metric: str, circuit: Circuit) -> str:
+def snippet(
+    settings: ExperimentSettings,
+    task: Task,
+    metric: str,
+    circuit: Circuit,
+    interventions: Sequence[Intervention] = (),
+) -> str:
     """The script; it prints the circuit and its faithfulness.
 
     A built-in task is made again and a file read again; of any other the pairs stand in the script.
@@ -28,6 +35,7 @@ def snippet(settings: ExperimentSettings, task: Task, metric: str, circuit: Circ
         settings: of the session.
         task: as it was loaded, with the pairs.
         metric: its name, as it is used.
+        interventions: what is done to the model.
     """
     from_file = Path(task.source).is_file()
     again = task.source if from_file else task.name
@@ -36,6 +44,7 @@ def snippet(settings: ExperimentSettings, task: Task, metric: str, circuit: Circ
     names += ["RoleGroup"] if circuit.groups else []
     names += [] if by_name else ["Pair", "Task"]
     named = not by_name and any(pair.roles for pair in task.pairs)
+    names += ["Intervention"] if any(one.data for one in interventions) else []
     told = {"model": settings.model, "task": again, "pairs": len(task.pairs), "metric": metric}
     told |= {"seed": task.seed if by_name and task.seed is not None else settings.seed}
     for field in fields(settings):
@@ -66,13 +75,21 @@ def snippet(settings: ExperimentSettings, task: Task, metric: str, circuit: Circ
         lines += ["circuit.notes = {"]
         lines += [f"    {name!r}: {note!r}," for name, note in circuit.notes.items()]
         lines += ["}"]
-    run = "settings.task" if by_name else "task"
+    run, more = "settings.task" if by_name else "task", ""
+    if interventions:
+        more = ", interventions=interventions"
+        lines += ["interventions = [", *map(_intervention, interventions), "]"]
     lines += [
         "",
         "print(circuit)",
-        f"print(evaluate(model, {run}, circuit, under=settings).faithfulness)",
+        f"print(evaluate(model, {run}, circuit, under=settings{more}).faithfulness)",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _intervention(one: Intervention) -> str:
+    whole = f"Intervention.from_json({one.to_json()!r})" if one.data else repr(one.text)
+    return f"    {whole},"
 
 
 def _words(names: Iterable[str]) -> str:

@@ -258,7 +258,8 @@ def resume_session(
                 f"The model {settings.model} has another shape now than when this session began."
             )
         at = task_of(began.task, history.state.pairs, history.state.metric)
-        opened = open_engine(model, at, settings, say, began.task)
+        done = history.state.interventions
+        opened = open_engine(model, at, settings, say, began.task, done)
         return Session(
             opened,
             kept,

@@ -18,8 +18,11 @@ from workbench.circuits.graph import Graph
 from workbench.circuits.kept_neurons import checked, of_spans, spans
 from workbench.circuits.names import edge_ends
 from workbench.errors import WorkbenchError
+from workbench.experiment.interventions import Intervention
 from workbench.session.pair_set import PairsChange, PairSet
 from workbench.session.reference import Reference
+
+Interventions = tuple[Intervention, ...]
 
 DroppedNodes = Mapping[str, tuple[str, ...]]
 
@@ -42,6 +45,7 @@ class State:
         dropped_nodes: for a node that was dropped as a whole, the edges that it had.
         pairs: all pairs of the session, those put aside among them.
         metric: what is measured by; "" for the metric that the session began with.
+        interventions: what is done to the model in all runs.
         reference: what the circuit is compared with, if anything is. No part of a `Change`: it is
             set aside of undo and redo.
 
@@ -54,6 +58,7 @@ class State:
     reference: Reference | None = None
     pairs: PairSet = ()
     metric: str = ""
+    interventions: Interventions = ()
 
     @classmethod
     def start(cls, graph: Graph, threshold: float, pairs: PairSet = ()) -> State:
@@ -118,6 +123,7 @@ class Change:
         pairs: of the set of pairs; None if it is the same.
         metric: before and after, None if it is the same.
         neurons: (MLP, before, after) of each MLP whose kept neurons differ; None for all of them.
+        interventions: all of them before and after, None if they are the same.
 
     Glossary: docs/glossary.md#change.
     """
@@ -133,6 +139,7 @@ class Change:
     pairs: PairsChange | None = None
     metric: tuple[str, str] | None = None
     neurons: tuple[tuple[str, tuple[int, ...] | None, tuple[int, ...] | None], ...] = ()
+    interventions: tuple[Interventions, Interventions] | None = None
 
     @classmethod
     def between(cls, before: State, after: State) -> Change:
@@ -157,6 +164,9 @@ class Change:
             pairs=PairsChange.between(before.pairs, after.pairs),
             metric=None if before.metric == after.metric else (before.metric, after.metric),
             neurons=_differences(old.neurons, new.neurons),
+            interventions=None
+            if before.interventions == after.interventions
+            else (before.interventions, after.interventions),
         )
 
     def __bool__(self) -> bool:
@@ -169,8 +179,9 @@ class Change:
 
     @property
     def edits_value(self) -> bool:
-        """It changes what is measured: the circuit, the pairs, or the metric."""
-        return self.edits_circuit or self.pairs is not None or self.metric is not None
+        """It changes what is measured: the circuit, the pairs, the metric, or the model."""
+        others = (self.pairs, self.metric, self.interventions)
+        return self.edits_circuit or any(other is not None for other in others)
 
     def inverse(self) -> Change:
         """The change that takes this one back."""
@@ -188,6 +199,7 @@ class Change:
             pairs=self.pairs and self.pairs.inverse(),
             metric=self.metric and (self.metric[1], self.metric[0]),
             neurons=tuple((mlp, after, before) for mlp, before, after in self.neurons),
+            interventions=self.interventions and (self.interventions[1], self.interventions[0]),
         )
 
     def apply(self, state: State) -> State:
@@ -250,6 +262,8 @@ class Change:
                 [mlp, _maybe(spans, before), _maybe(spans, after)]
                 for mlp, before, after in self.neurons
             ],
+            "interventions": self.interventions
+            and [[one.to_json() for one in side] for side in self.interventions],
         }
         return {name: value for name, value in everything.items() if value}
 
@@ -262,6 +276,7 @@ class Change:
                 raise WorkbenchError(f"A change has no field {sorted(unknown)[0]!r}.")
             groups, threshold = value.get("groups"), value.get("threshold")
             pairs, metric = value.get("pairs"), value.get("metric")
+            done = value.get("interventions")
             return cls(
                 **{
                     name: strings(value.get(name, ()))
@@ -283,6 +298,7 @@ class Change:
                     (string(m), _maybe(of_spans, b), _maybe(of_spans, a))
                     for m, b, a in value.get("neurons", ())
                 ),
+                interventions=done and (_interventions(done[0]), _interventions(done[1])),
             )
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
             raise WorkbenchError(f"This is not the record of a change: {error}.") from None
@@ -298,7 +314,7 @@ def after_all(state: State, changes: Iterable[Change], *, in_place: bool = False
     """
     circuit = state.circuit if in_place else state.circuit.copy()
     dropped, threshold, pairs = dict(state.dropped_nodes), state.threshold, state.pairs
-    metric = state.metric
+    metric, done = state.metric, state.interventions
     for change in changes:
         change._write_into(circuit, dropped)
         if change.threshold is not None:
@@ -307,12 +323,18 @@ def after_all(state: State, changes: Iterable[Change], *, in_place: bool = False
             pairs = change.pairs.apply(pairs)
         if change.metric is not None:
             metric = change.metric[1]
-    return State(circuit, threshold, dropped, state.reference, pairs, metric)
+        if change.interventions is not None:
+            done = change.interventions[1]
+    return State(circuit, threshold, dropped, state.reference, pairs, metric, done)
 
 
 def group_to_json(group: RoleGroup) -> dict[str, Any]:
     """A group in plain values."""
     return {"name": group.name, "role": group.role, "nodes": list(group.nodes)}
+
+
+def _interventions(value: Any) -> Interventions:
+    return tuple(Intervention.from_json(one) for one in value)
 
 
 def _groups(value: Any) -> tuple[RoleGroup, ...]:

@@ -128,6 +128,7 @@ class TaskInfo:
         answer_labels: labels of the task's answer space, in the order of the curve.
         dropped: pairs left out because their two prompts differ in token length.
         model_metric, corrupted_metric, model_accuracy, corrupted_accuracy: means over the pairs.
+        interventions: what is done to the model in both runs, a line each.
     """
 
     name: str
@@ -146,6 +147,7 @@ class TaskInfo:
     corrupted_metric: float
     model_accuracy: float
     corrupted_accuracy: float
+    interventions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def run_heads(
             None if prefix_k is None else prefix_k[of],
             None if prefix_v is None else prefix_v[of],
         )
-    return q, k, v, z
+    return q, k, v, z if attention.edit is None else attention.edit.apply(z)
 
 
 def write_heads(layer: Layer, z: Tensor) -> Tensor:
@@ -98,4 +98,5 @@ def write_heads(layer: Layer, z: Tensor) -> Tensor:
     out = flat @ w_o if attention.b_o is None else torch.addmm(attention.b_o, flat, w_o)
     if attention.multiplier != 1:
         out = out * attention.multiplier
-    return out.view(*z.shape[1:4], d_model)
+    out = out.view(*z.shape[1:4], d_model)
+    return out if attention.edit is None else attention.edit.write(out)

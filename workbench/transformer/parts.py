@@ -10,13 +10,20 @@ stands in `attention.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from workbench.circuits.graph import Graph, shared_graph
+from workbench.transformer.edits import (
+    EditedEmbedding,
+    HeadEdit,
+    Pairs,
+    ValueEdit,
+    with_linear_of_pairs,
+)
 
 Rotation: TypeAlias = tuple[Tensor, Tensor]
 """Cosines and sines [position, n_rotary] of some positions."""
@@ -50,6 +57,7 @@ class Attention:
         joint: norms over the queries of all heads together and over all keys (OLMo 2), None each
             where there is none. A head's query is then what it is when all heads read its input.
         multiplier: factor on all that the layer's attention writes, the bias too (Granite).
+        edit: a change of its heads' values by an intervention; None for none.
     """
 
     w_q: Tensor
@@ -70,6 +78,7 @@ class Attention:
     steps: tuple[Step | None, Step | None, Step | None] = (None, None, None)
     joint: tuple[nn.Module | None, nn.Module | None, None] = (None, None, None)
     multiplier: float = 1.0
+    edit: HeadEdit | None = None
 
     def weight(self, which: int) -> Tensor:
         """[head or kv_head, d_model, d_head] of q (0), k (1) or v (2)."""
@@ -91,6 +100,7 @@ class Layer:
         post_attention: a norm of what all heads together write, the bias too, before it reaches the
             residual (Gemma 2, see `engine.post_norm`); None where there is none.
         post_mlp: the same of what the MLP writes; it belongs to its node's output.
+        edit: a change of what the MLP writes by an intervention, after that norm; None for none.
     """
 
     norm1: nn.Module
@@ -100,6 +110,7 @@ class Layer:
     routed: bool = False
     post_attention: nn.Module | None = None
     post_mlp: nn.Module | None = None
+    edit: ValueEdit | None = None
 
     def after_attention(self, summed: Tensor) -> Tensor:
         """What attention adds to the residual when its heads and output bias write this sum."""
@@ -108,7 +119,21 @@ class Layer:
     def run_mlp(self, residual: Tensor) -> Tensor:
         """What the MLP writes, [..., d_model], when it reads this residual."""
         out: Tensor = self.mlp(self.norm2(residual))
-        return out if self.post_mlp is None else self.post_mlp(out)
+        return self.finish_mlp(out)
+
+    def finish_mlp(self, out: Tensor) -> Tensor:
+        """What the MLP writes, of what its own module puts out."""
+        out = out if self.post_mlp is None else self.post_mlp(out)
+        return out if self.edit is None else self.edit.apply(out)
+
+    def of_pairs(self, pairs: Pairs) -> Layer:
+        """The same layer with what an intervention does to some of the pairs."""
+        attention, head_edit = self.attention, self.attention.edit
+        if head_edit is not None:
+            attention = replace(attention, edit=head_edit.of_pairs(pairs))
+        edit = None if self.edit is None else self.edit.of_pairs(pairs)
+        mlp = with_linear_of_pairs(self.mlp, pairs)
+        return replace(self, attention=attention, mlp=mlp, edit=edit)
 
 
 @dataclass(frozen=True)
@@ -125,6 +150,7 @@ class ModelParts:
         parallel: attention and MLP read the same residual.
         logit_scale: factor on the unembedding's output, the bias too (Cohere, Granite).
         logit_cap: c, if a logit x is at last replaced by c tanh(x / c) (Gemma 2); else None.
+        by_pair: an intervention does something else to every pair, see `of_pairs`.
 
     Glossary: docs/glossary.md#model-parts.
     """
@@ -138,6 +164,7 @@ class ModelParts:
     parallel: bool
     logit_scale: float = 1.0
     logit_cap: float | None = None
+    by_pair: bool = False
 
     @property
     def n_heads(self) -> int:
@@ -178,6 +205,16 @@ class ModelParts:
     def graph(self) -> Graph:
         """The graph of a model of this shape."""
         return shared_graph(len(self.layers), self.n_heads, self.parallel)
+
+    def of_pairs(self, pairs: Pairs) -> ModelParts:
+        """The parts for some of the pairs of a recording; other than these only if `by_pair`."""
+        if not self.by_pair:
+            return self
+        embedding = self.token_embedding
+        if isinstance(embedding, EditedEmbedding):
+            embedding = EditedEmbedding(embedding.embedding, embedding.edit.of_pairs(pairs))
+        layers = tuple(layer.of_pairs(pairs) for layer in self.layers)
+        return replace(self, layers=layers, token_embedding=embedding)
 
     def rotations(self, positions: Tensor) -> tuple[Rotation | None, ...]:
         """Every layer's rotation of these positions; layers of one kind share theirs."""

@@ -273,6 +273,7 @@ def of_pairs(recording: Recording, pairs: slice) -> Recording:
     return replace(
         recording,
         constant_neurons=None if of_all is None else neurons,
+        parts=recording.parts.of_pairs(pairs),
         whole=_run_of_pairs(recording.whole, pairs),
         clean=_run_of_pairs(recording.clean, pairs),
         corrupted=_run_of_pairs(recording.corrupted, pairs),

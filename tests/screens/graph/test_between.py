@@ -29,7 +29,7 @@ async def test_picked_nodes_and_a_typed_group_lose_all_their_edges(session: Sess
     before = session.circuit.edges()
     app = Opened(session, "m1")
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("ampersand")
+        await pilot.press("underscore")
         await pilot.pause()
         dialog = app.screen
         assert isinstance(dialog, BetweenDialog)
@@ -51,7 +51,7 @@ async def test_all_are_kept_through_one_input(session: Session) -> None:
     session.expand("a2.h1", keep=())
     app = Opened(session, "m1")
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("space", "ampersand")
+        await pilot.press("space", "underscore")
         await pilot.pause()
         dialog = app.screen
         assert isinstance(dialog, BetweenDialog)
@@ -70,7 +70,7 @@ async def test_all_are_kept_through_one_input(session: Session) -> None:
 async def test_what_leads_nowhere_is_said(session: Session) -> None:
     app = Opened(session, "m1")
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("ampersand")
+        await pilot.press("underscore")
         await pilot.pause()
         await pilot.press(*"input", "enter")
         assert isinstance(app.screen, BetweenDialog)
@@ -83,7 +83,7 @@ async def test_what_leads_nowhere_is_said(session: Session) -> None:
 async def test_at_the_logits_they_are_what_reads(session: Session) -> None:
     app = Opened(session, "logits")
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("ampersand")
+        await pilot.press("underscore")
         await pilot.pause()
         sources, readers = app.screen.query(Input)
         assert (sources.value, readers.value) == ("", "logits") and sources.has_focus

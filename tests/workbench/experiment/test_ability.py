@@ -25,6 +25,7 @@ SMOLLM2 = {
     "parentheses-2": (0.95, 1.0),
     "parentheses-3": (0.75, 1.0),
     "parentheses-4": (0.0, 0.05),
+    "parentheses": (0.7, 0.76),
     "entity-binding": (0.2, 0.6),
     "arithmetic-two": (0.0, 0.25),
 }

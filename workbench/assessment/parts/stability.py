@@ -137,6 +137,7 @@ def rephrased(experiment: Experiment, number: int) -> Experiment:
         metric=experiment.metric_name,
         ablation=experiment.ablation,
         means=experiment.means,
+        interventions=experiment.interventions,
     )
 
 

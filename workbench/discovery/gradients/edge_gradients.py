@@ -124,6 +124,8 @@ def _at_projected(tape: Tape, index: int, at_sum: Tensor, rules: Rules) -> list[
     at_z = flat.view(*at_sum.shape[:2], heads, d_head).permute(2, 0, 1, 3)[:, :, None]
     if attention.multiplier != 1:
         at_z = at_z * attention.multiplier
+    if attention.edit is not None:
+        at_z = attention.edit.back(at_z)
     grouped = attention.w_k.shape[0] != heads
     k, v = (value[of] if grouped else value for value in (taped.k, taped.v))
     early_k, early_v = (None, None) if prefix is None else (prefix[0][of], prefix[1][of])

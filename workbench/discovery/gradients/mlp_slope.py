@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from workbench.discovery.gradients.backward_rules import Rules
 from workbench.discovery.gradients.norm_slope import NormSlope
 from workbench.errors import WorkbenchError
+from workbench.transformer.edits import EditedLinear
 from workbench.transformer.families.modules import Scaled
 from workbench.transformer.parts import Layer
 
@@ -64,7 +65,7 @@ class Inside:
 
     def back(self, before: tuple[Tensor, ...], gradient: Tensor, rules: Rules) -> Tensor:
         """The gradient at the MLP's input of one at its output, both [..., d_model]."""
-        at_hidden = _transposed(self.out, gradient * self.factor)
+        at_hidden = _before_neurons(self.out, gradient * self.factor)
         with torch.enable_grad():
             leaves = [value.detach().requires_grad_() for value in before]
             hidden = _activated(self.activation, leaves[0], rules.ratio)
@@ -138,6 +139,8 @@ def mlp_back(
         return _by_autograd(layer, residual, gradient, rules)
     if before is None:
         before = inside.before(layer.norm2(residual))
+    if layer.edit is not None:
+        gradient = layer.edit.back(gradient)
     if layer.post_mlp is not None:
         written = inside.write(before)
         gradient = NormSlope(layer.post_mlp, written, rules.frozen_norms).back(gradient)
@@ -176,6 +179,13 @@ def _projected(projection: Any, x: Tensor) -> Tensor:
     if projection.bias is not None:
         out = out + projection.bias
     return out.reshape(*x.shape[:-1], -1)
+
+
+def _before_neurons(out: Any, gradient: Tensor) -> Tensor:
+    """The gradient at an MLP's neurons, before an intervention changes them."""
+    if isinstance(out, EditedLinear):
+        return out.edit.back(_transposed(out.linear, gradient))
+    return _transposed(out, gradient)
 
 
 def _transposed(projection: Any, gradient: Tensor) -> Tensor:

@@ -106,7 +106,7 @@ class Block:
         clean, corrupted = recording.clean.layers[index], recording.corrupted.layers[index]
         self.z = corrupted.z[:, pairs] - clean.z[:, pairs]
         self.mlp_out = corrupted.mlp_out[pairs] - clean.mlp_out[pairs]
-        layer = recording.parts.layers[index]
+        layer = recording.parts.layers[index].of_pairs(pairs)
         tapped = with_neurons(layer)
         if tapped is not None:
             layer = tapped[0]
@@ -139,7 +139,7 @@ class Block:
         clean = self.neurons.detach()
         if ablation == ZERO:
             return -clean
-        tapped = with_neurons(self.recording.parts.layers[self.index])
+        tapped = with_neurons(self.recording.parts.layers[self.index].of_pairs(self.pairs))
         assert tapped is not None
         layer, neurons = tapped
         with torch.no_grad():

@@ -49,7 +49,7 @@ class HeadInputs:
     """
 
     def __init__(self, recording: Recording, index: int, pairs: slice) -> None:
-        attention = recording.parts.layers[index].attention
+        attention = recording.parts.of_pairs(pairs).layers[index].attention
         clean, corrupted = recording.clean.layers[index], recording.corrupted.layers[index]
         of = attention.kv_of
         q, other_q = clean.q[:, pairs], corrupted.q[:, pairs]
@@ -63,6 +63,8 @@ class HeadInputs:
         def moved(q: Tensor, k: Tensor) -> Tensor:
             """How far z is from the clean run's, [head, pair, position, d_head]."""
             new = attend(attention, q[:, :, None], k[:, :, None], v[:, :, None], prefix_k, prefix_v)
+            if attention.edit is not None:
+                new = attention.edit.apply(new)
             return new[:, :, 0] - clean.z[:, pairs]
 
         self._by_query, self._by_keys = moved(other_q, k), moved(q, other_k)
@@ -78,14 +80,16 @@ class HeadInputs:
             return capped(attention, products).masked_fill(unseen, float("-inf"))
 
         self._row = _Row(scores(every_k), scores(other_k))
+        self._edit = attention.edit
 
     def effects(self, z: Tensor) -> InputEffects:
         """Effects by the gradient at the heads' values, [head, pair, position, d_head]."""
         z = z.float()
-        read = self._row.pattern[..., -self._v_moved.shape[2] :].transpose(-1, -2) @ z
+        before = z if self._edit is None else self._edit.back(z[:, :, None])[:, :, 0]
+        read = self._row.pattern[..., -self._v_moved.shape[2] :].transpose(-1, -2) @ before
         return InputEffects(
             query=dot(self._by_query, z),
-            key=self._row.effects(z @ self._v.transpose(-1, -2)).sum(2),
+            key=self._row.effects(before @ self._v.transpose(-1, -2)).sum(2),
             value=dot(self._v_moved, read),
             keys=dot(self._by_keys, z).sum(-1),
         )

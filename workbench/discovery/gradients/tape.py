@@ -74,7 +74,8 @@ class Tape:
             for index, layer in enumerate(run.layers)
         }
         final = run.final[pairs, -1:]
-        return cls(recording.parts, layers, final, _prefixes(recording, pairs), recording.rotary)
+        parts = recording.parts.of_pairs(pairs)
+        return cls(parts, layers, final, _prefixes(recording, pairs), recording.rotary)
 
     @classmethod
     def run(
@@ -87,7 +88,7 @@ class Tape:
                 are taken; a tensor of indices may repeat them.
             residual: [pair, position, d_model], before layer `first`.
         """
-        parts, prefix = recording.parts, _prefixes(recording, pairs)
+        parts, prefix = recording.parts.of_pairs(pairs), _prefixes(recording, pairs)
         layers = {}
         with torch.no_grad():
             for index in range(first, len(parts.layers)):
@@ -123,8 +124,7 @@ def run_mlp(layer: Layer, mlp_in: Tensor) -> tuple[tuple[Tensor, ...] | None, Te
     if inside is None:
         return None, layer.run_mlp(mlp_in)
     before = inside.before(layer.norm2(mlp_in))
-    out = inside.write(before)
-    return before, out if layer.post_mlp is None else layer.post_mlp(out)
+    return before, layer.finish_mlp(inside.write(before))
 
 
 def _prefixes(recording: Recording, pairs: slice | Tensor) -> list[tuple[Tensor, Tensor] | None]:

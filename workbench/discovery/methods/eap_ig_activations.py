@@ -109,7 +109,7 @@ def _add_scores(piece: Slice, batch: _Batch, total: Tensor) -> None:
     graph, n, layer_index = parts.graph(), len(batch.sources), batch.layer
     pairs = torch.arange(piece.n_pairs, device=total.device).repeat(n)
     places = pairs + (piece.pairs.start or 0)
-    metric = piece.metric.part(pairs)
+    parts, metric = parts.of_pairs(places), piece.metric.part(pairs)
     raw = piece.written()[list(batch.sources)]
     shares = raw.new_tensor(batch.shares)[:, None, None, None]
     change, added = (shares * raw).flatten(0, 1), raw.flatten(0, 1)

@@ -1,0 +1,62 @@
+"""What is done to the model, as a list in the order in which it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+
+from screens.base.tokens import fit, one_line
+from screens.widgets.line_list import POINTER, LineList
+from workbench.base.table import Table
+from workbench.experiment.interventions import VECTORS, Intervention
+
+NOTHING = "Nothing is done to the model: t types a line, such as a5.h1 * 2."
+
+
+@dataclass(frozen=True)
+class InterventionRow:
+    """One intervention and its number, counted from 1."""
+
+    number: int
+    one: Intervention
+
+
+class InterventionList(LineList[InterventionRow]):
+    """The list; enter draws a curve over the factor of the one under the cursor."""
+
+    HEADING: ClassVar[int] = 0
+    HELP = (
+        """\
+Each line does something to the model in all its runs, clean and corrupted: circuit, effects and
+everything else are then of the model so changed. Lines are done in their order.
+
+- **a5.h1 * 2**: a head, MLP, neuron (m5.n12) or `input` times a number; several with commas
+- **m3 = VECTOR**: set to a vector; a neuron also to a number
+- **r5 + 3 * VECTOR**: added to the residual before layer 5, or to what a node writes
+- **... at -1**: at the last position; `0,3`, `-2:` as Python counts; all if nothing is said
+
+Vectors; `unit:` before one makes its length 1:
+
+"""
+        + "\n".join(f"- **{name}**: {words}" for name, words in VECTORS.items())
+        + "\n"
+    )
+
+    def key(self, row: InterventionRow) -> str:
+        return str(row.number)
+
+    def empty(self) -> str:
+        return NOTHING
+
+    def names(self, row: InterventionRow) -> tuple[tuple[str, str], ...]:
+        return (("intervention", row.one.text),)
+
+    def table(self) -> Table:
+        rows = tuple((row.number, row.one.text) for row in self.rows)
+        return Table("interventions", ("number", "intervention"), rows)
+
+    def line(self, row: InterventionRow, width: int, under_cursor: bool) -> Text:
+        text = Text(f"{POINTER if under_cursor else ' '}{row.number:>2}  ")
+        return text.append(fit(one_line(row.one.text), max(1, width - 5)))

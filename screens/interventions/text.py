@@ -1,0 +1,183 @@
+"""What interventions do, and which components are sound, as lines of a given width.
+
+Nothing here knows a widget or computes a number that the result does not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.text import Text
+
+from screens.base.numbers import ABSENT, plain, signed
+from screens.base.prose import heading, prose
+from screens.base.tokens import fit, one_line, show_token
+from workbench.base.text import counted
+from workbench.circuits.names import head_name, mlp_name
+from workbench.engine.intervention_results import (
+    AlphaCurve,
+    InterventionEffect,
+    Measures,
+)
+from workbench.engine.trial_results import TokenChance
+from workbench.reliability.results import (
+    KINDS,
+    Kind,
+    OnAnotherTask,
+    Reliability,
+    ReliabilityMap,
+    Steering,
+)
+
+TOKENS = 10
+"""Next tokens that are listed."""
+SIDE = 28
+"""Cells of a column of tokens."""
+MARKS: dict[Kind, str] = {"reliable": "●", "harmful": "✕", "unreliable": "·"}
+SHARE = 5
+"""Cells of a share."""
+SHOWN = 12
+"""Components of a kind that are listed."""
+
+
+def effect_lines(found: InterventionEffect, width: int) -> Iterable[Text]:
+    """Numbers without and with the interventions, and a pair's next tokens."""
+    yield heading("What it does")
+    columns = [found.metric, "corrupted", "accuracy", "KL", "circuit", "faithfulness"]
+    room = max(9, min(14, (width - 9) // len(columns)))
+    yield Text(
+        " " * 9 + "".join(f"{fit(name, room - 1).rstrip():>{room}}" for name in columns), "dim"
+    )
+    for name, one in (("without", found.without), ("with", found.done)):
+        cells = "".join(f"{value:>{room}}" for value in _numbers(one))
+        yield Text.assemble(f"{name:<9}", (cells, "bold" if name == "with" else ""))
+    yield Text()
+    yield heading(f"Next after pair {found.pair + 1}, without and with")
+    for left, right in zip(found.top_without, found.top_done, strict=True):
+        moved = "" if left.token == right.token else "bold"
+        yield Text.assemble(f"{_chance(left):<{SIDE}}", (_chance(right), moved))
+    for name, side in (("without", found.goes_on_without), ("with", found.goes_on_done)):
+        words = one_line("".join(token.text for token in side))
+        yield Text.assemble((f"{name:<9}", "dim"), fit(words, max(8, width - 9)).rstrip())
+    yield Text()
+    yield from prose(found.definition, width, "dim")
+
+
+def _numbers(one: Measures) -> list[str]:
+    circuit = ABSENT if one.circuit is None else signed(one.circuit, 3)
+    return [
+        *(signed(one.clean, 3), signed(one.corrupted, 3), plain(one.accuracy, 3)),
+        *(plain(one.kl, 4), circuit, plain(one.faithfulness, 4)),
+    ]
+
+
+def _chance(one: TokenChance) -> str:
+    return f"{one.probability:.4f} {fit(show_token(one.text), SIDE - 9).rstrip()}"
+
+
+def curve_lines(found: AlphaCurve, width: int) -> Iterable[Text]:
+    """A row for each factor."""
+    yield heading(f"{one_line(found.intervention)}, over its factor")
+    columns = ("factor", found.metric, "accuracy", "KL", "faithfulness")
+    room = max(9, min(14, width // len(columns)))
+    yield Text("".join(f"{fit(name, room - 1).rstrip():>{room}}" for name in columns), "dim")
+    for one in found.points:
+        numbers = (plain(one.alpha, 2), signed(one.metric, 3), plain(one.accuracy, 3))
+        cells = (*numbers, plain(one.kl, 4), plain(one.faithfulness, 4))
+        yield Text("".join(f"{cell:>{room}}" for cell in cells))
+    yield from prose(found.definition, width, "dim")
+
+
+def draw_curve(plt: Any, found: AlphaCurve) -> bool:
+    """The metric over the factor, into a Plotext figure; False if there is nothing to see."""
+    plt.clear_figure()
+    xs = [one.alpha for one in found.points]
+    plt.plot(xs, [one.metric for one in found.points], label=found.metric, marker="braille")
+    shares = [one.faithfulness for one in found.points]
+    known = [(x, y) for x, y in zip(xs, shares, strict=True) if y is not None]
+    if known:
+        plt.scatter([x for x, _ in known], [y for _, y in known], label="faithfulness", marker="x")
+    plt.scatter(xs, [one.accuracy for one in found.points], label="accuracy", marker="o")
+    plt.title(f"over the factor of {one_line(found.intervention)}")
+    return len(xs) > 1
+
+
+def reliability_lines(found: Reliability, width: int) -> Iterable[Text]:
+    """What scaling does, the components of each kind, and where they are."""
+    if found.steering is not None:
+        yield from _steering(found.steering, found.map.classes, width)
+        yield Text()
+    yield from _map(found.map, width)
+    for kind in KINDS:
+        own = found.map.of_kind(kind)
+        yield Text()
+        yield heading(f"{counted(len(own), f'{kind} component')}")
+        yield from prose(found.map.settings.words(kind)[:1].upper()
+                         + found.map.settings.words(kind)[1:] + ".", width, "dim")  # fmt: skip
+        if kind == "unreliable":
+            continue
+        if own:
+            yield Text(fit(f"{'right on':<12}{_names(found.map.classes)}", width).rstrip(), "dim")
+        for one in own[:SHOWN]:
+            shares = _shares(one.accuracy)
+            f1, harm = f"F1 {one.macro_f1:.2f}", f"wrong promoted {one.harmful_share:.2f}"
+            yield Text(fit(f"{one.name:<12}{shares}  {f1}  {harm}", width).rstrip())
+        if len(own) > SHOWN:
+            yield Text(f"and {len(own) - SHOWN:,} more: Y copies all of them", "dim")
+    yield Text()
+    yield from prose(found.map.definition, width, "dim")
+
+
+def _map(found: ReliabilityMap, width: int) -> Iterable[Text]:
+    """A row for each layer, a mark for each head, and how many neurons of each kind it has."""
+    yield heading("Heads by layer")
+    key = "  ".join(f"{mark} {kind}" for kind, mark in MARKS.items())
+    yield Text(key, "dim")
+    kinds = {one.name: one.kind for one in found.components}
+    step = 1 if found.n_heads * 2 + 8 > width else 2
+    for layer in reversed(range(found.n_layers)):
+        marks = [MARKS[kinds[head_name(layer, head)]] for head in range(found.n_heads)]
+        row = "".join(f"{mark:<{step}}" for mark in marks)
+        own = f"{mlp_name(layer)}.n"
+        neurons = [one.kind for one in found.components if one.name.startswith(own)]
+        said = "  ".join(
+            f"{neurons.count(kind)} {kind}" for kind in ("reliable", "harmful") if neurons
+        )
+        yield Text(fit(f"{layer:>3}  {row} {said and f'neurons: {said}'}", width).rstrip())
+
+
+def _steering(found: Steering, classes: Sequence[str], width: int) -> Iterable[Text]:
+    yield heading("Reliable components scaled up: likeliest token right")
+    yield Text(fit(f"{'':18}{_names(classes)}", width).rstrip(), "dim")
+    yield Text(f"{'as it is':<18}{_shares(found.before)}")
+    for point in found.grid:
+        best = (point.number, point.factor) == (found.number, found.factor)
+        name = f"{point.number} × {point.factor:g}"
+        yield Text(f"{name:<18}{_shares(point.accuracy)}", "bold" if best else "")
+    yield Text()
+    if not found.intervention:
+        yield from prose("No number and factor does better than the model as it is.", width)
+        return
+    yield from prose(f"Chosen on the first half: {found.intervention}", width, "bold")
+    yield Text(f"{'other half':<18}{_shares(found.told_before)}  as it is")
+    yield Text(f"{'':18}{_shares(found.told_after)}  scaled")
+    if found.also is not None:
+        yield _also(found.also)
+    before, after = plain(found.perplexity_before, 2), plain(found.perplexity_after, 2)
+    yield Text(f"{'perplexity':<18}{before} as it is, {after} scaled, of plain English")
+    yield from prose(found.definition, width, "dim")
+
+
+def _also(found: OnAnotherTask) -> Text:
+    name = fit(one_line(found.task), 17).rstrip()
+    return Text(f"{name:<18}{found.before:.2f} as it is, {found.after:.2f} scaled")
+
+
+def _names(classes: Sequence[str]) -> str:
+    """Classes, each above its share."""
+    return " ".join(fit(show_token(name), SHARE) for name in classes)
+
+
+def _shares(values: Sequence[float]) -> str:
+    return " ".join(f"{value:<{SHARE}.2f}" for value in values).rstrip()

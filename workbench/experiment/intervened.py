@@ -1,0 +1,287 @@
+"""A model with interventions: the engine's parts of it, which do what is asked.
+
+All that computes with a model reads its parts, so nothing else has to know. A head's value z before
+W_O, an MLP's output, a neuron and the embedding each become factor * x + offset at some positions;
+what is added to the residual before a layer is added to what the node before it writes, of which it
+is the sum's last term.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from workbench.errors import WorkbenchError
+from workbench.experiment.intervention_vectors import Vectors, node_value, with_data
+from workbench.experiment.interventions import (
+    Intervention,
+    Place,
+    place_of,
+    positions_at,
+    split_vector,
+)
+from workbench.transformer.edits import EditedEmbedding, EditedLinear, HeadEdit, ValueEdit
+from workbench.transformer.neurons import with_neurons
+from workbench.transformer.parts import Layer, ModelParts
+from workbench.transformer.recording import Run, record_clean
+
+if TYPE_CHECKING:
+    from workbench.circuits.graph import Graph
+    from workbench.prompts.batch import Batch
+    from workbench.prompts.encoding import Encoding
+
+
+@dataclass
+class _Sum:
+    """What is done to one place: x becomes factor * x + offset, and `added` is written beside.
+
+    Attributes:
+        factor: [position, 1].
+        offset: [pair or 1, position, width]; None for nothing.
+        added: [position, d_model], of heads; None for nothing.
+    """
+
+    factor: Tensor
+    offset: Tensor | None = None
+    added: Tensor | None = None
+
+    def scale(self, at: list[int], by: float) -> None:
+        self.factor[at] *= by
+        if self.offset is not None:
+            self.offset[:, at] *= by
+        if self.added is not None:
+            self.added[at] *= by
+
+    def add(self, at: list[int], value: Tensor, *, beside: bool) -> None:
+        """`value`: [pair or 1, position or 1, width]; `beside`: in d_model, beside a head."""
+        n = len(self.factor)
+        if beside:
+            if self.added is None:
+                self.added = value.new_zeros(n, value.shape[-1])
+            self.added[at] += value[0]
+            return
+        if self.offset is None:
+            self.offset = value.new_zeros(1, n, value.shape[-1])
+        if len(value) > len(self.offset):
+            self.offset = self.offset.repeat(len(value), 1, 1)
+        self.offset[:, at] += value
+
+
+class Intervened:
+    """Interventions on a model, ready to be done.
+
+    Args:
+        parts: of the model as it is.
+        graph: the model's.
+        interventions: done in this order.
+        encoding: of texts.
+        batch: whose prompts means and differences are of.
+
+    Attributes:
+        interventions: with the numbers of their files.
+
+    Raises:
+        WorkbenchError: the model has no such node, or a vector cannot be had.
+    """
+
+    def __init__(
+        self,
+        parts: ModelParts,
+        graph: Graph,
+        interventions: Sequence[Intervention],
+        encoding: Encoding,
+        batch: Batch | None = None,
+    ) -> None:
+        self._plain = parts
+        self._vectors = Vectors(parts, encoding, batch)
+        for one in interventions:
+            one.check(graph)
+            for node in one.nodes:
+                _check_neuron(parts, node)
+        self.interventions = tuple(with_data(one, self._vectors) for one in interventions)
+        for one in self.interventions:
+            if one.do != "scale" and _kind(one) != "corrupted":
+                for node in one.nodes:
+                    self._vectors.of(one, node)  # so that what cannot be had is told at once
+
+    def again(self, interventions: Sequence[Intervention]) -> Intervened:
+        """Others whose vectors are known already, such as the same with another factor."""
+        other = copy.copy(self)
+        other.interventions = tuple(interventions)
+        return other
+
+    def parts(self, tokens: Tensor, corrupted: Tensor | None, prompt: int) -> ModelParts:
+        """The parts for sequences of one length.
+
+        Args:
+            tokens: [pair, position].
+            corrupted: of the same shape; None where there are none.
+            prompt: how many of the tokens are the prompt's, in which positions are counted.
+
+        Raises:
+            WorkbenchError: a prompt has no such position, or there is no corrupted one to read.
+        """
+        sums: dict[Place, _Sum] = {}
+        for one in self.interventions:
+            at = positions_at(one.at, prompt, tokens.shape[1])
+            for node in one.nodes:
+                place = place_of(node)
+                own = sums.setdefault(place, _Sum(self._ones(tokens.shape[1])))
+                if one.do == "scale":
+                    own.scale(at, one.factor)
+                    continue
+                value, beside = self._value(one, node, at, corrupted, prompt)
+                if one.do == "set":
+                    own.scale(at, 0.0)
+                    own.add(at, value, beside=beside)
+                else:
+                    own.add(at, value * one.factor, beside=beside)
+        return self._changed(sums, tokens.shape[1])
+
+    def _ones(self, n: int) -> Tensor:
+        return torch.ones(n, 1, dtype=self._plain.dtype, device=self._plain.device)
+
+    def _value(
+        self, one: Intervention, node: str, at: list[int], corrupted: Tensor | None, prompt: int
+    ) -> tuple[Tensor, bool]:
+        """A vector at some positions, [pair or 1, position or 1, width], and if it is in d_model.
+
+        The latter of a head, whose own values are d_head wide.
+        """
+        place, parts, kind = place_of(node), self._plain, _kind(one)
+        if kind == "corrupted":
+            if corrupted is None:
+                raise WorkbenchError("There is no corrupted prompt here to take a value from.")
+            value = node_value(parts, self._corrupted_run(corrupted), place)[:, at]
+            if split_vector(one.vector)[0]:
+                value = value / value.norm(dim=-1, keepdim=True)
+        else:
+            vector = self._vectors.of(one, node)
+            if vector.dim() == 2:
+                vector = vector[_from_the_end(at, prompt, len(vector))]
+            value = vector.reshape(1, -1, vector.shape[-1])
+        value = value.to(parts.device, parts.dtype)
+        return value, place.kind == "head" and kind in ("token", "file")
+
+    def _corrupted_run(self, tokens: Tensor) -> Run:
+        known: tuple[Tensor, Run] | None = getattr(self, "_last", None)
+        if known is None or known[0] is not tokens:
+            known = (tokens, record_clean(self._plain, tokens))
+            self._last = known
+        return known[1]
+
+    def _changed(self, sums: dict[Place, _Sum], n: int) -> ModelParts:
+        parts = self._plain
+        layers = [self._layer(index, layer, sums, n) for index, layer in enumerate(parts.layers)]
+        embedding = parts.token_embedding
+        edit = self._value_edit(sums.get(Place("input")), sums.get(Place("residual", 0)))
+        if edit is not None:
+            embedding = EditedEmbedding(embedding, edit)
+        by_pair = any(s.offset is not None and len(s.offset) > 1 for s in sums.values())
+        return replace(parts, layers=tuple(layers), token_embedding=embedding, by_pair=by_pair)
+
+    def _layer(self, index: int, layer: Layer, sums: dict[Place, _Sum], n: int) -> Layer:
+        heads = {p.index: s for p, s in sums.items() if p.kind == "head" and p.layer == index}
+        if heads:
+            edit = self._head_edit(heads, n)
+            layer = replace(layer, attention=replace(layer.attention, edit=edit))
+        neurons = {p.index: s for p, s in sums.items() if p.kind == "neuron" and p.layer == index}
+        if neurons:
+            layer = self._with_neurons(layer, neurons, n)
+        own = self._value_edit(
+            sums.get(Place("mlp", index)), sums.get(Place("residual", index + 1))
+        )
+        return layer if own is None else replace(layer, edit=own)
+
+    def _value_edit(self, node: _Sum | None, residual: _Sum | None) -> ValueEdit | None:
+        """What is done to a node and then to the residual behind it."""
+        if node is None or residual is None:
+            only = node or residual
+            return None if only is None else ValueEdit(only.factor, only.offset)
+        offset = node.offset
+        if residual.offset is not None:
+            offset = residual.offset if offset is None else offset + residual.offset
+        return ValueEdit(node.factor, offset)
+
+    def _head_edit(self, heads: dict[int, _Sum], n: int) -> HeadEdit:
+        parts = self._plain
+        factor = self._ones(n).repeat(parts.n_heads, 1, 1)
+        offsets = [s.offset for s in heads.values() if s.offset is not None]
+        offset = added = None
+        if offsets:
+            pairs = max(map(len, offsets))
+            offset = factor.new_zeros(parts.n_heads, pairs, n, parts.d_head)
+        for head, own in heads.items():
+            factor[head] = own.factor
+            if own.offset is not None:
+                assert offset is not None
+                offset[head] = own.offset
+            if own.added is not None:
+                added = own.added if added is None else added + own.added
+        return HeadEdit(factor, offset, added)
+
+    def _with_neurons(self, layer: Layer, neurons: dict[int, _Sum], n: int) -> Layer:
+        tapped = with_neurons(layer)
+        assert tapped is not None  # refused before
+        layer, tap = tapped
+        width = _n_neurons(tap.linear)
+        factor = self._ones(n).repeat(1, width)
+        offsets = [s.offset for s in neurons.values() if s.offset is not None]
+        offset = None
+        if offsets:
+            offset = factor.new_zeros(max(map(len, offsets)), n, width)
+        for index, own in neurons.items():
+            factor[:, index] = own.factor[:, 0]
+            if own.offset is not None:
+                assert offset is not None
+                offset[..., index] = own.offset[..., 0]
+        edited = EditedLinear(tap.linear, ValueEdit(factor, offset))
+        for module in layer.mlp.modules():
+            for name, child in module.named_children():
+                if child is tap:
+                    module.add_module(name, edited)
+                    return layer
+        # The MLP is no more than its last map.
+        return replace(layer, mlp=edited)
+
+
+def _kind(one: Intervention) -> str:
+    return "" if one.number is not None else split_vector(one.vector)[1]
+
+
+def _from_the_end(at: list[int], prompt: int, there: int) -> list[int]:
+    """Where positions stand in a text of so many tokens, counted from the end of both."""
+    places = [min(position - prompt, -1) + there for position in at]
+    if places and min(places) < 0:
+        raise WorkbenchError(
+            f"The text of an intervention has {there} tokens, and position "
+            f"{at[0] - prompt} is asked for: give a longer text, or fewer positions (at -1)."
+        )
+    return places
+
+
+def _check_neuron(parts: ModelParts, node: str) -> None:
+    place = place_of(node)
+    if place.kind != "neuron":
+        return
+    tapped = with_neurons(parts.layers[place.layer])
+    if tapped is None:
+        raise WorkbenchError(
+            f"{node}: the MLP is a layer of experts, which has no one set of neurons."
+        )
+    width = _n_neurons(tapped[1].linear)
+    if place.index >= width:
+        raise WorkbenchError(f"There is no neuron {node}: the MLP has {width:,}, counted from 0.")
+
+
+def _n_neurons(linear: nn.Module) -> int:
+    """How many neurons the last linear map of an MLP takes."""
+    weight = linear.weight
+    assert isinstance(weight, Tensor)
+    # A Conv1D's weight is [in, out], a Linear's [out, in].
+    return int(weight.shape[0] if type(linear).__name__ == "Conv1D" else weight.shape[1])

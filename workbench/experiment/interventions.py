@@ -1,0 +1,395 @@
+"""Interventions: what is done to components of a model before anything is measured on it.
+
+A node's value is scaled, set to something else, or something is added to it, at some positions.
+An intervention is a property of the model that is run: the clean and the corrupted run are both
+made with it, so that everything measured afterwards, circuits, effects, methods, is of the model so
+changed. Each has one line of text, by which it is written down, shown and typed:
+
+    a23.h3 * 2                          scaled, at all positions
+    a23.h3,a23.h0 * 0 at -1             two heads switched off at the last position
+    m10 = corrupted                     set to its value on the pair's corrupted prompt
+    m10.n421 = 1.5                      a neuron set to a number
+    r12 + 3 * unit:difference at -1:    three unit lengths along a direction, from the last token on
+
+Several at one node are done one after the other. Importing this loads no torch.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from workbench.base.json_values import string, strings
+from workbench.circuits.graph import Graph
+from workbench.circuits.names import INPUT, parse_name
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.circuits.circuit import Circuit
+
+Doing = Literal["scale", "set", "add"]
+
+VECTORS = {
+    "zero": "nothing: a vector of zeros",
+    "corrupted": "the node's own value on the pair's corrupted prompt, position by position",
+    "mean": "its mean over all tokens of the task's clean prompts",
+    "difference": (
+        "its mean over the clean prompts less that over the corrupted ones, at the last position; "
+        'difference:"A.txt","B.txt" takes two files of prompts, a line each'
+    ),
+    "prompt": 'prompt:"TEXT": its value on that text, counted from the end',
+    "token": 'token:" Paris": the column of the unembedding of a token',
+    "file": 'file:"V.safetensors#NAME[3]": a row of a tensor in a file, d_model wide',
+}
+"""Every vector that a node can be set to, or that can be added to it. All values of nodes are those
+of the model without interventions."""
+
+KEY = "interventions"
+"""Under which they stand in a circuit's provenance."""
+
+_RESIDUAL = re.compile(r"r(0|[1-9][0-9]{0,8})")
+_NEURON = re.compile(r"(m(?:0|[1-9][0-9]{0,8}))\.n(0|[1-9][0-9]{0,8})")
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_LINE = re.compile(
+    rf"\s*(?P<nodes>[\w.]+(?:\s*,\s*[\w.]+)*)\s*"
+    rf"(?:\*\s*(?P<scale>{_NUMBER})"
+    rf"|=\s*(?P<set>.+?)"
+    rf"|\+\s*(?:(?P<by>{_NUMBER})\s*\*\s*)?(?P<add>.+?))"
+    rf"(?:\s+at\s+(?P<at>[-\d:,\s]+|all))?\s*",
+    re.DOTALL,
+)
+_VECTOR = re.compile(r"(?P<unit>unit:)?(?P<kind>[a-z]+)(?::(?P<of>.*))?", re.DOTALL)
+_POSITION = re.compile(r"-?\d+|(-?\d+)?:(-?\d+)?")
+HOW = (
+    "Write NODE * FACTOR, NODE = VECTOR or NODE + NUMBER * VECTOR, and if you like "
+    "`at` positions, such as: a5.h1 * 2 at -1."
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is done.
+
+    Attributes:
+        kind: `input`, `head`, `mlp`, `neuron`, or `residual`: that before a layer.
+        layer: of `residual` the layer that reads it; the number of layers for the final one.
+        index: the head, or the neuron.
+    """
+
+    kind: Literal["input", "head", "mlp", "neuron", "residual"]
+    layer: int = -1
+    index: int = -1
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """One thing done to one or more nodes.
+
+    Attributes:
+        nodes: names: `input`, `a9.h1`, `m10`, a neuron `m10.n421`, the residual before a layer
+            `r12` (to which something can be added).
+        do: value times `factor`; value set to `vector`; or `factor` times `vector` added.
+        factor: of `scale` and `add`.
+        vector: one of `VECTORS`, `unit:` before it for its direction with length 1; of a neuron
+            also a number. Empty for `scale`.
+        at: positions of the prompt: `all`, or numbers and slices as Python counts them, `-1`,
+            `0,3`, `-2:`. A slice without an end goes on with tokens that are generated.
+        data: the numbers of a vector that was read from files, float32, little-endian, base64.
+
+    Glossary: docs/glossary.md#intervention.
+    """
+
+    nodes: tuple[str, ...]
+    do: Doing
+    factor: float = 1.0
+    vector: str = ""
+    at: str = "all"
+    data: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.nodes or len(set(self.nodes)) != len(self.nodes):
+            raise WorkbenchError("An intervention names at least one node, and none twice.")
+        places = [place_of(node) for node in self.nodes]
+        if not math.isfinite(self.factor):
+            raise WorkbenchError("A factor is a finite number.")
+        if self.do != "add" and any(place.kind == "residual" for place in places):
+            raise WorkbenchError(
+                "To a residual something can be added; it is no component that could be scaled "
+                "or set."
+            )
+        parse_positions(self.at)
+        if self.do != "scale":
+            self._check_vector(places)
+
+    def _check_vector(self, places: list[Place]) -> None:
+        neurons = [place for place in places if place.kind == "neuron"]
+        if _as_number(self.vector) is not None:
+            if len(neurons) < len(places):
+                raise WorkbenchError("Only neurons are set to a number; others to a vector.")
+            return
+        _, kind, of = split_vector(self.vector)
+        if neurons and kind in ("token", "file"):
+            raise WorkbenchError(f"A neuron is a number: {kind} gives a vector of the residual.")
+        if self.do == "add" and kind == "zero":
+            raise WorkbenchError("To add zero changes nothing; name another vector.")
+        if kind == "difference" and of and len(self.nodes) > 1:
+            raise WorkbenchError("A difference of two files is taken at one node: name one.")
+
+    @property
+    def text(self) -> str:
+        """Its line, see `parse`."""
+        nodes = ",".join(self.nodes)
+        where = "" if self.at == "all" else f" at {self.at}"
+        if self.do == "scale":
+            return f"{nodes} * {_number(self.factor)}{where}"
+        if self.do == "set":
+            return f"{nodes} = {self.vector}{where}"
+        by = "" if self.factor == 1 else f"{_number(self.factor)} * "
+        return f"{nodes} + {by}{self.vector}{where}"
+
+    @property
+    def mark(self) -> str:
+        """A few characters beside a node in the tree: `×2`, `=mean`, `+3`."""
+        where = "" if self.at == "all" else f"@{self.at}"
+        if self.do == "scale":
+            return f"×{self.factor:g}{where}"
+        if self.do == "set":
+            number = _as_number(self.vector)
+            return f"={split_vector(self.vector)[1] if number is None else f'{number:g}'}{where}"
+        return f"{self.factor:+g}·d{where}"
+
+    @property
+    def needs_pairs(self) -> bool:
+        """What it does is taken of the pairs of prompts."""
+        if self.do == "scale" or self.data or _as_number(self.vector) is not None:
+            return False
+        return split_vector(self.vector)[1] in ("corrupted", "mean", "difference")
+
+    @property
+    def number(self) -> float | None:
+        """What neurons are set to, or what is added to them, if that is a number."""
+        return None if self.do == "scale" else _as_number(self.vector)
+
+    def times(self, alpha: float) -> Intervention:
+        """The same with another factor; what is set has none."""
+        if self.do == "set":
+            raise WorkbenchError("What is set to a value has no factor to go over.")
+        return replace(self, factor=alpha)
+
+    def check(self, graph: Graph) -> None:
+        """Raises WorkbenchError where the model has no such node; neurons are checked later."""
+        for node in self.nodes:
+            place = place_of(node)
+            if place.kind == "residual":
+                if place.layer > graph.n_layers:
+                    raise WorkbenchError(
+                        f"There is no residual {node}: they are r0 to r{graph.n_layers}."
+                    )
+                continue
+            name = node.partition(".n")[0] if place.kind == "neuron" else node
+            if not graph.has_node(name):
+                graph.source_index(name)  # says so
+
+    def to_json(self) -> dict[str, str]:
+        """Plain values."""
+        return {"text": self.text} | ({"data": self.data} if self.data else {})
+
+    @classmethod
+    def from_json(cls, value: Any) -> Intervention:
+        """Raises WorkbenchError, TypeError or KeyError where it is not what `to_json` gives."""
+        made = cls.parse(string(value["text"]))
+        return replace(made, data=string(value["data"])) if "data" in value else made
+
+    @classmethod
+    def parse(cls, text: str) -> Intervention:
+        """The intervention that a line of text says.
+
+        Raises:
+            WorkbenchError: it is none; the sentence says how one is written.
+        """
+        found = _LINE.fullmatch(text)
+        if found is None:
+            raise WorkbenchError(f"{text.strip()[:60]!r} is no intervention. {HOW}")
+        nodes = tuple(word.strip() for word in found["nodes"].split(","))
+        at = "".join((found["at"] or "all").split())
+        if found["scale"] is not None:
+            return cls(nodes, "scale", float(found["scale"]), at=at)
+        if found["set"] is not None:
+            return cls(nodes, "set", vector=found["set"].strip(), at=at)
+        by = 1.0 if found["by"] is None else float(found["by"])
+        return cls(nodes, "add", by, found["add"].strip(), at)
+
+
+def place_of(node: str) -> Place:
+    """What a name says of where something is done. Raises WorkbenchError for no such name."""
+    if found := _RESIDUAL.fullmatch(node):
+        return Place("residual", int(found[1]))
+    if found := _NEURON.fullmatch(node):
+        mlp = parse_name(found[1])
+        assert mlp is not None and mlp.layer is not None
+        return Place("neuron", mlp.layer, int(found[2]))
+    name = parse_name(node)
+    if node == INPUT:
+        return Place("input")
+    if name is None or name.kind == "logits" or name.input is not None or name.layer is None:
+        raise WorkbenchError(
+            f"Nothing can be done to {node[:40]!r}: name `input`, a head (a5.h1), an MLP (m5), a "
+            "neuron (m5.n12) or, to add something, the residual before a layer (r5)."
+        )
+    if name.head is None:
+        return Place("mlp", name.layer)
+    return Place("head", name.layer, name.head)
+
+
+def split_vector(vector: str) -> tuple[bool, str, tuple[str, ...]]:
+    """Whether it is scaled to length 1, its kind, and what stands behind the colon.
+
+    Raises:
+        WorkbenchError: there is no such vector.
+    """
+    found = _VECTOR.fullmatch(vector)
+    if found is None or found["kind"] not in VECTORS:
+        raise WorkbenchError(
+            f"{vector[:40]!r} is no vector; there are {', '.join(VECTORS)}, and numbers for "
+            "neurons."
+        )
+    kind, of = found["kind"], found["of"]
+    if (of is None) != (kind not in ("prompt", "token", "file")) and kind != "difference":
+        raise WorkbenchError(f"This is how it is written: {VECTORS[kind]}.")
+    parts: tuple[str, ...] = ()
+    if of is not None:
+        try:
+            parts = strings(json.loads(f"[{of}]"))
+        except (ValueError, TypeError):
+            parts = (of,) if kind != "difference" else ()
+        if len(parts) != (2 if kind == "difference" else 1):
+            raise WorkbenchError(f"This is how it is written: {VECTORS[kind]}.")
+    return found["unit"] is not None, kind, parts
+
+
+def _number(value: float) -> str:
+    """As short as it reads back the same."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
+def _as_number(vector: str) -> float | None:
+    return float(vector) if re.fullmatch(_NUMBER, vector) else None
+
+
+def parse_positions(at: str) -> tuple[slice | int, ...]:
+    """Positions as Python's slices and numbers. Raises WorkbenchError for others."""
+    if at == "all":
+        return (slice(None),)
+    out: list[slice | int] = []
+    for word in at.split(","):
+        found = _POSITION.fullmatch(word)
+        if found is None:
+            raise WorkbenchError(
+                f"{at!r} are no positions: write all, or numbers and slices such as -1, 0,3, -2:."
+            )
+        if ":" not in word:
+            out.append(int(word))
+            continue
+        first, last = (None if part is None else int(part) for part in found.groups())
+        out.append(slice(first, last))
+    return tuple(out)
+
+
+def positions_at(at: str, prompt: int, length: int) -> list[int]:
+    """Positions of a sequence, counted in its prompt.
+
+    Args:
+        prompt: how many tokens the prompt has.
+        length: how many with those that were generated.
+
+    Raises:
+        WorkbenchError: the prompt has no such position.
+    """
+    chosen: set[int] = set()
+    for one in parse_positions(at):
+        if isinstance(one, slice):
+            chosen.update(range(prompt)[one])
+            if one.stop is None:
+                chosen.update(range(prompt, length))
+        elif -prompt <= one < prompt:
+            chosen.add(one % prompt)
+        else:
+            raise WorkbenchError(f"A prompt of {prompt} tokens has no position {one}.")
+    return sorted(chosen)
+
+
+def parse_all(interventions: Iterable[Intervention | str]) -> tuple[Intervention, ...]:
+    """Interventions, those that are text parsed."""
+    return tuple(Intervention.parse(one) if isinstance(one, str) else one for one in interventions)
+
+
+def parse_factors(text: str) -> tuple[float, ...]:
+    """Factors written with commas between them. Raises WorkbenchError for other text."""
+    try:
+        found = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(map(math.isfinite, found)):
+        raise WorkbenchError(f"{text[:40]!r} are no factors: write numbers, such as 0,0.5,1,2.")
+    return found
+
+
+def interventions_of(circuit: Circuit) -> tuple[Intervention, ...]:
+    """Those with which a circuit was measured, as its file says; none if it says nothing.
+
+    Raises:
+        WorkbenchError: what it says are no interventions.
+    """
+    told = circuit.provenance.get(KEY, [])
+    try:
+        return tuple(Intervention.from_json(one) for one in told)
+    except (KeyError, TypeError) as error:
+        raise WorkbenchError(f"The interventions of a circuit are not readable: {error}.") from None
+
+
+def shared_interventions(circuits: Iterable[Circuit]) -> tuple[Intervention, ...]:
+    """Those with which all of these circuits were measured.
+
+    Raises:
+        WorkbenchError: they were measured in models to which different things are done.
+    """
+    told = {interventions_of(circuit) for circuit in circuits}
+    if len(told) > 1:
+        raise WorkbenchError(
+            "These circuits were measured with different interventions on the model, so that they "
+            "cannot be measured together: look at one after the other."
+        )
+    return told.pop() if told else ()
+
+
+def marks(interventions: Sequence[Intervention]) -> dict[str, str]:
+    """What to show beside each node that something is done to, or to a neuron of it."""
+    found: dict[str, list[str]] = {}
+    for one in interventions:
+        for node in one.nodes:
+            name, _, neuron = node.partition(".n")
+            found.setdefault(name, []).append(f"n{neuron}{one.mark}" if neuron else one.mark)
+    return {node: " ".join(own[:3]) + (" …" if len(own) > 3 else "") for node, own in found.items()}
+
+
+def packed(values: Sequence[float]) -> str:
+    """Numbers as `Intervention.data` holds them."""
+    import numpy as np
+
+    return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode("ascii")
+
+
+def unpacked(data: str) -> list[float]:
+    """The numbers that `packed` was given. Raises WorkbenchError for other text."""
+    import numpy as np
+
+    try:
+        return [float(x) for x in np.frombuffer(base64.b64decode(data, validate=True), "<f4")]
+    except ValueError:
+        raise WorkbenchError("The numbers of an intervention are not readable.") from None
