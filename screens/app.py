@@ -45,7 +45,7 @@ from screens.navigation import (
 from screens.open_sessions import FRONT, OpenSessions
 from screens.preferences.app_settings import take_up
 from screens.session_commands import entitle_session, offer_to_take_over, session_commands
-from screens.terminal.driver import entitle, light_driver
+from screens.terminal.driver import entitle, erases_in_colour, light_driver
 from screens.terminal.line import Line
 from screens.toasts import Toasts
 from screens.widgets.too_small import fit_screen
@@ -95,7 +95,7 @@ class WorkbenchApp(App[None]):
         tutorial: Literal["go on", "restart"] | None = None,
         circuit: Path | None = None,
     ) -> None:
-        self.line = Line()
+        self.line = Line(erases=erases_in_colour())
         super().__init__()
         self.animation_level = "none"  # each frame of an animation is a repaint over the line
         self.settings = settings
