@@ -23,6 +23,7 @@ from textual.filter import LineFilter
 from textual.notifications import Notification, Notify, SeverityLevel
 from textual.screen import ModalScreen, Screen
 
+from screens.base.actions import keyed
 from screens.base.colours import is_ansi, readable, without_colour
 from screens.base.key_queue import KeyQueue
 from screens.base.pauses import keep_short, set_aside
@@ -107,7 +108,7 @@ class WorkbenchApp(App[None]):
         self.sessions = OpenSessions(self)
         self._leaving = Leaving(self, self.sessions)
         self.error_log = ErrorLog()
-        self.key_queue = KeyQueue(self, owed)
+        self.key_queue = KeyQueue(self, owed, self.sessions.heard)
         self.toasts = Toasts(self)
 
     @property
@@ -367,7 +368,7 @@ class WorkbenchApp(App[None]):
         markup: bool = True,
     ) -> None:
         seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
-        told = Notification(message, title, severity, seconds, markup=markup)
+        told = Notification(keyed(message), title, severity, seconds, markup=markup)
         if not self.toasts.holds(told):
             self.post_message(Notify(told))
 

@@ -11,6 +11,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
+from screens.base.actions import keyed
 from screens.base.numbers import (
     PENDING,
     count,
@@ -139,7 +140,7 @@ class StatusBar(Widget):
         """Model, task and how it is run: as much of it as there is room for, or is asked for."""
         task = self.task_info
         always = [one_line(task.name), f"{task.n_pairs} pairs"]
-        always += ["warnings: p"] if task.warnings else []
+        always += [keyed("warnings: {key:bench.prompts}")] if task.warnings else []
         more = [] if task.seed is None else [f"seed {task.seed}"]
         more += [task.ablation, "BOS" if task.bos else "no BOS"]
         more = [] if brief or self.title else more

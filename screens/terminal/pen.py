@@ -76,7 +76,7 @@ def runs(y: int, row: Row, cells: list[int], *, in_order: bool) -> list[Run]:
 
 
 def with_gaps(found: Sequence[Run], rows: Sequence[Row]) -> list[Run]:
-    """The same runs, with long blanks apart, and those of one ground joined over blanks between.
+    """The same runs, with long blanks apart and joined over blanks between.
 
     For a terminal that erases any number of cells with one sequence.
     """

@@ -20,13 +20,20 @@ LARGE, SMALL = (48, 160), (24, 80)
 REST = 1.0
 """Seconds without a byte after which what a key asked for has been shown."""
 
+MOST = 2.0
+"""Seconds for which what a key made it write is listened to at most: a large model goes on
+computing, and a sweep has a figure of its own."""
+
+SWEPT = 12.0
+"""Seconds for which a sweep is listened to at most."""
+
 IDLE = 5.0
 """Seconds for which an app that has nothing to do is listened to."""
 
 FILLING = 1.0
 """Seconds after which two panels have been filled anew."""
 
-TIMES = 6
+TIMES = 4
 """How often a key is pressed."""
 
 ASKED = b"\x1b[?2026$p"
@@ -59,7 +66,7 @@ class Step:
 
 STEPS = (
     Step("expanding a node", (b"1",), (b"e",), None),
-    Step(FIRST_SIGHT, (b"1",), (b"j",) * (TIMES // 2), 4096),
+    Step(FIRST_SIGHT, (b"1",), (b"j",) * 3, 4096),
     Step("a cursor step in the circuit", (b"1",), (b"k", b"j") * (TIMES // 2), 4096),
     Step("a cursor step in the edges", (b"2",), (b"j",) * TIMES, 4096),
     Step("keeping or dropping an edge", (b"2",), (b" ",) * TIMES, 2048),
@@ -107,11 +114,16 @@ class Listener:
                 raise WorkbenchError("The app did not come up.")
             self._answer()
 
-    def rest(self, seconds: float = REST) -> bytes:
-        """Listen until nothing was written for so long; returns what was, since the last call."""
+    def rest(self, seconds: float = REST, most: float = PATIENCE) -> bytes:
+        """Listen until nothing was written for so long; returns what was, since the last call.
+
+        Args:
+            most: seconds after which it is listened to no more.
+        """
         last = len(self.child.chunks)
+        end = time.perf_counter() + most
         until = time.perf_counter() + seconds
-        while time.perf_counter() < until:
+        while time.perf_counter() < min(until, end):
             self.child.read(0.05)
             self._answer()
             if len(self.child.chunks) > last:
@@ -124,7 +136,7 @@ class Listener:
     def press(self, keys: bytes) -> bytes:
         """Press keys; returns what they made it write until it rested."""
         self.child.write(keys)
-        return self.rest()
+        return self.rest(most=MOST)
 
     def _whole(self) -> bytes:
         return b"".join(data for _, data in self.child.chunks)
@@ -171,7 +183,7 @@ def sweep_rate(app: Listener, node: str) -> tuple[float, float]:
         app.press(keys)
     first = len(app.child.chunks)
     app.child.write(b"\r")
-    app.rest(4 * REST)  # the first values of many pairs take their time
+    app.rest(4 * REST, SWEPT)  # the first values of many pairs take their time
     chunks = app.child.chunks[first:]
     shown = chunks[0][0] + FILLING
     written = [(when, len(data)) for when, data in chunks if when > shown]
@@ -229,7 +241,8 @@ def measure_line(
                     note=f"the second that wrote most, of {seconds:.1f}",
                 )
             )
-            app.rest()
+            app.press(b"c")  # stops what a large model computes still
+            app.rest(2 * REST)
             before = len(child.chunks)
             child.read(IDLE)
             idle = sum(len(data) for _, data in child.chunks[before:])
