@@ -76,9 +76,7 @@ def bench(
                 model,
                 task,
                 pairs=pairs or 16,
-                seed=seed,
                 device=device,
-                dtype=dtype,
                 rounds=rounds,
                 progress=progress,
             )
