@@ -219,7 +219,7 @@ def measure_line(
             app = Listener(child)
             say(f"Measuring the bytes of keys {where}", None)
             app.wait(READY)
-            app.rest(3 * REST)
+            app.rest(3 * REST, SWEPT)
             for cost in key_costs(app, size):
                 figures.append(
                     Figure.of(
