@@ -23,6 +23,7 @@ from textual.filter import LineFilter
 from textual.notifications import Notification, Notify, SeverityLevel
 from textual.screen import ModalScreen, Screen
 
+from screens.base.actions import keyed
 from screens.base.colours import is_ansi, readable, without_colour
 from screens.base.key_queue import KeyQueue
 from screens.base.pauses import keep_short, set_aside
@@ -45,7 +46,7 @@ from screens.navigation import (
 from screens.open_sessions import FRONT, OpenSessions
 from screens.preferences.app_settings import take_up
 from screens.session_commands import entitle_session, offer_to_take_over, session_commands
-from screens.terminal.driver import entitle, light_driver
+from screens.terminal.driver import entitle, erases_in_colour, light_driver
 from screens.terminal.line import Line
 from screens.toasts import Toasts
 from screens.widgets.too_small import fit_screen
@@ -95,7 +96,7 @@ class WorkbenchApp(App[None]):
         tutorial: Literal["go on", "restart"] | None = None,
         circuit: Path | None = None,
     ) -> None:
-        self.line = Line()
+        self.line = Line(erases=erases_in_colour())
         super().__init__()
         self.animation_level = "none"  # each frame of an animation is a repaint over the line
         self.settings = settings
@@ -107,7 +108,7 @@ class WorkbenchApp(App[None]):
         self.sessions = OpenSessions(self)
         self._leaving = Leaving(self, self.sessions)
         self.error_log = ErrorLog()
-        self.key_queue = KeyQueue(self, owed)
+        self.key_queue = KeyQueue(self, owed, self.sessions.heard)
         self.toasts = Toasts(self)
 
     @property
@@ -367,7 +368,7 @@ class WorkbenchApp(App[None]):
         markup: bool = True,
     ) -> None:
         seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
-        told = Notification(message, title, severity, seconds, markup=markup)
+        told = Notification(keyed(message), title, severity, seconds, markup=markup)
         if not self.toasts.holds(told):
             self.post_message(Notify(told))
 

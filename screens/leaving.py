@@ -47,7 +47,9 @@ class Leaving:
 
         for bench in busy:
             bench.finish(finished)
-        self._app.notify("Finishing what was asked for; q again leaves at once.", timeout=30)
+        self._app.notify(
+            "Finishing what was asked for; {key:bench.quit} again leaves at once.", timeout=30
+        )
 
     def _ask(self, running: list[tuple[str, str]], *, several: bool) -> None:
         from screens.widgets.dialogs import Confirm

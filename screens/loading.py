@@ -15,12 +15,14 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
+from screens.base.actions import keyed
 from screens.base.numbers import seconds, shorten
 from screens.base.pauses import set_aside
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.navigation import SessionHeld, ShowBench, ShowSetup
 from screens.widgets.changes import put_text
+from screens.widgets.dialog_keys import LOADING
 from workbench.config.config import config
 from workbench.errors import Cancelled
 from workbench.experiment.settings import ExperimentSettings
@@ -86,8 +88,8 @@ class Loading(Screen[None]):
 
     CSS_PATH = Path(__file__).with_name("loading.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,c", "cancel", "cancel", show=False),
-        Binding("q", "app.quit", "quit", show=False),
+        Binding("escape", "cancel", "cancel", show=False),
+        *(action.binding() for action in LOADING),
     ]
 
     def __init__(
@@ -109,7 +111,10 @@ class Loading(Screen[None]):
         with Vertical(id="box"):
             yield Static(Text(shorten(self.heading, 66)), id="title")
             yield Static(id="steps")
-            yield Static(Text("esc or c: cancel · q: quit"), id="keys")
+            yield Static(
+                Text(keyed("esc or {key:loading.cancel}: cancel · {key:loading.quit}: quit")),
+                id="keys",
+            )
 
     def on_mount(self) -> None:
         self.thread = Worker(self, "loading")

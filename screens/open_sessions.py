@@ -58,6 +58,11 @@ class OpenSessions:
         """The bench whose screens are shown; None while setup is, or a session loads."""
         return self._benches.get(self._app.current_mode)
 
+    def heard(self) -> None:
+        """A key has had its effect: tell the bench that is shown."""
+        if self.current is not None:
+            self.current.heard()
+
     def find(self, path: Path) -> BenchScreen | None:
         """The bench of the session with this journal."""
         return next((b for b in self.benches if _same(b.session.path, path)), None)

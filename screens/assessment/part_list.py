@@ -40,9 +40,10 @@ class PartList(LineList[PartRow]):
     """The list; enter or a double click answers the question."""
 
     HELP = """\
-The questions that an assessment asks of a circuit. **enter** answers one for the circuit as it
-stands, **A** all of them; stepping on the bench goes on meanwhile. A ~ before an answer says that
-the circuit was edited since; what was found then stays until it is asked again.
+The questions that an assessment asks of a circuit. **{key:assessment.run}** answers one for the
+circuit as it stands, **{key:assessment.run_all}** all of them; stepping on the bench goes on
+meanwhile. A ~ before an answer says that the circuit was edited since; what was found then stays
+until it is asked again.
 """
 
     def key(self, row: PartRow) -> str:

@@ -15,6 +15,8 @@ from textual.binding import Binding
 from screens.base.key_names import written
 
 _USER: dict[str, tuple[str, ...]] = {}
+_KNOWN: dict[str, Action] = {}  # by id, as tables of keys are imported
+_KEY = re.compile(r"\{key:([a-z_]+\.[a-z_]+)\}")
 
 
 def use_keys(keys: Mapping[str, tuple[str, ...]]) -> None:
@@ -90,10 +92,29 @@ class Action:
 
 def scoped(scope: str, actions: Iterable[Action]) -> tuple[Action, ...]:
     """The actions of a screen or widget with their ids: `scope.id`, else `scope.name`."""
-    return tuple(
+    found = tuple(
         replace(action, id=f"{scope}.{action.id or _plain(action.name, scope)}")
         for action in actions
     )
+    _KNOWN.update({action.id: action for action in found})
+    return found
+
+
+def key_of(action: str) -> str:
+    """The first key of an action as people write it: the user's own if there is one.
+
+    Raises:
+        KeyError: no table that was imported has such an action.
+    """
+    return written(_KNOWN[action].keys.split(",")[0])
+
+
+def keyed(text: str) -> str:
+    """A text for the screen, the keys in it named by actions: `{key:bench.expand}`.
+
+    What is no action's id stays as it is.
+    """
+    return _KEY.sub(lambda found: key_of(found[1]) if found[1] in _KNOWN else found[0], text)
 
 
 def _plain(name: str, scope: str) -> str:

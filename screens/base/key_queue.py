@@ -19,6 +19,8 @@ from textual.widget import Widget
 
 PATIENCE = 0.1
 """Seconds that keys wait for what the ones before them compute: longer would feel like a stall."""
+DRAWN = 1.0
+"""Seconds that keys wait at most for the next frame, if something is to be done after it."""
 STUCK = 2.0
 """Seconds after which a key goes on though messages are still being dealt with."""
 GLANCE = 0.003
@@ -34,11 +36,15 @@ class KeyQueue:
         app: whose keys they are; it asks `holds` of each event that it gets.
         computing: whether something was asked for in these last seconds that is still computed in
             a thread, and on which the next key may depend.
+        heard: called when a key has had its effect, before the next one is heard.
     """
 
-    def __init__(self, app: App[Any], computing: Callable[[float], bool]) -> None:
+    def __init__(
+        self, app: App[Any], computing: Callable[[float], bool], heard: Callable[[], None]
+    ) -> None:
         self._app = app
         self._computing = computing
+        self._heard = heard
         self._waiting: deque[events.Event] = deque()
         self._released: events.Event | None = None
         self._task: asyncio.Task[None] | None = None
@@ -67,10 +73,12 @@ class KeyQueue:
     async def _take_turns(self) -> None:
         try:
             await self._settled()
+            self._heard()
             while self._waiting:
                 self._released = self._waiting.popleft()
                 self._app.post_message(self._released)
                 await self._settled()
+                self._heard()
         finally:
             self._task = None
 
@@ -82,10 +90,16 @@ class KeyQueue:
             if not all(_rests(pump) for pump in self._pumps()):
                 looks += 1
                 await asyncio.sleep(0 if looks % SPIN else GLANCE)
-            elif self._computing(PATIENCE):
+            elif self._computing(PATIENCE) or (self._drawing and monotonic() - began < DRAWN):
                 await asyncio.sleep(GLANCE)
             else:
                 return
+
+    @property
+    def _drawing(self) -> bool:
+        """Whether something is to be done once the screen is drawn, such as scrolling."""
+        screens = self._app.screen_stack
+        return bool(screens) and bool(getattr(screens[-1], "_callbacks", None))
 
     def _pumps(self) -> Iterator[Widget | App[Any]]:
         """All that deals with messages: the app, its screens, and their widgets."""

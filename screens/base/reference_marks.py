@@ -15,7 +15,8 @@ MEANING: dict[Standing, str] = {
 LEGEND = {
     **{SIGNS[standing]: words for standing, words in MEANING.items()},
     "++ −−": "in the circuit: the whole node is extra, or missing",
-    "○ −": "in the circuit: a missing edge, shown where it would stand; space keeps it",
+    "○ −": "in the circuit: a missing edge, shown where it would stand; "
+    "{key:bench.keep_or_drop} keeps it",
 }
 
 

@@ -32,9 +32,14 @@ _owing: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
 def owed(patience: float = math.inf) -> bool:
-    """Whether a result that the next key may depend on was asked for in the last seconds."""
-    since = monotonic() - patience
-    return any(worker.waiting and worker.asked > since for worker in _owing)
+    """Whether a result that the next key may depend on was asked for in the last seconds.
+
+    A worker of which more patience is asked has its own.
+    """
+    now = monotonic()
+    return any(
+        worker.waiting and now - worker.asked < max(patience, worker.patience) for worker in _owing
+    )
 
 
 def leave_without_waiting(code: int) -> None:
@@ -97,13 +102,21 @@ class Worker:
     Glossary: docs/glossary.md#worker.
     """
 
-    def __init__(self, receiver: MessagePump, name: str, *, owes: bool = False) -> None:
-        """`owes`: what it computes was asked for by a key, and the next key may depend on it."""
+    def __init__(
+        self, receiver: MessagePump, name: str, *, owes: bool = False, patience: float = 0.0
+    ) -> None:
+        """A new worker.
+
+        Args:
+            owes: what it computes was asked for by a key, and the next key may depend on it.
+            patience: seconds that keys wait for it at least; 0: as for any other.
+        """
         self._receiver = receiver
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._waiting = 0
         self.asked = 0.0
+        self.patience = patience
         if owes:
             _owing.add(self)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)

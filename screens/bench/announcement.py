@@ -28,10 +28,14 @@ def welcome(session: Session) -> list[Announcement]:
     """What to tell whoever opens a session."""
     news = []
     if warnings := session.task.warnings:
-        more = f" p shows all {len(warnings)} warnings." if len(warnings) > 1 else ""
+        more = (
+            f" {{key:bench.prompts}} shows all {len(warnings)} warnings."
+            if len(warnings) > 1
+            else ""
+        )
         news.append(Announcement("Warning", warnings[0] + more, 12, "warning"))
     if session.truth is not None and not session.commands():
-        said = "The model's true circuit comes along: C compares yours with it."
+        said = "The model's true circuit comes along: {key:bench.compare} compares yours with it."
         news.append(Announcement("", said, 12))
     return news
 
@@ -55,10 +59,13 @@ def announcement(status: Status, last: Status, metric: str) -> Announcement | No
         f"faithfulness {faithfulness}. "
     )
     if status.closed:
-        words += "Nothing is open: this is the circuit's own number. o exports it."
+        words += "Nothing is open: this is the circuit's own number. {key:bench.export} exports it."
     else:
         still = count(status.open_destinations)
-        words += f"{still} inputs are still open; w goes to the next node to expand."
+        words += (
+            f"{still} inputs are still open; {{key:bench.next_frontier}} goes to the next node "
+            f"to expand."
+        )
     title = "The circuit is closed" if closes else "The embeddings are reached"
     return Announcement(title, words, 15 if closes else 8)
 

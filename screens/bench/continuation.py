@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
+from screens.base.actions import keyed
 from screens.base.numbers import plain
 from screens.base.prose import prose
 from screens.base.tokens import fit, one_line, show_token
@@ -31,6 +32,13 @@ FIRST = 10
 MOST = 1000
 COLUMN = 26
 """Cells of one side."""
+
+
+KEYS = (
+    "{key:continuation.previous} {key:continuation.next} another prompt · "
+    "{key:continuation.settings} how many tokens · {key:continuation.copy} copy · "
+    "enter or esc: close"
+)
 
 
 class ContinuationDialog(Dialog[None]):
@@ -53,8 +61,7 @@ class ContinuationDialog(Dialog[None]):
             with VerticalScroll(classes="text"):
                 yield Static(id="told")
             yield Static(classes="error")
-            keys = "← → another prompt · t how many tokens · Y copy · enter or esc: close"
-            yield Static(Text(keys), classes="keys")
+            yield Static(Text(keyed(KEYS)), classes="keys")
 
     def on_mount(self) -> None:
         self._background = Worker(self, "continuation")

@@ -11,9 +11,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from screens.base.actions import keyed
 from screens.base.numbers import count, digits_for, shorten, signed
 from screens.base.reference_marks import MEANING, SIGNS, shares
 from screens.base.tokens import fit, one_line
+from screens.widgets.dialog_keys import CHOOSING, REFERENCE
 from screens.widgets.dialogs import Dialog
 from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
@@ -44,7 +46,7 @@ class DifferenceList(LineList[Difference]):
     HEADING = 1
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Go to the edge", show=False),
-        Binding("l,right", "choose", "Go to the edge", show=False),
+        *(action.binding() for action in CHOOSING),
     ]
 
     def __init__(self, rows: list[Difference]) -> None:
@@ -82,6 +84,12 @@ class DifferenceList(LineList[Difference]):
             self.post_message(self.Chosen(self, self.highlighted))
 
 
+KEYS = (
+    "enter go to the edge · {key:reference.off} turn off · "
+    "{key:reference.other} another circuit · esc close"
+)
+
+
 class Differences(Dialog[str]):
     """Answers the edge to go to, or `OFF` or `OTHER`."""
 
@@ -90,9 +98,7 @@ class Differences(Dialog[str]):
     DifferenceList { height: auto; max-height: 45vh; background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("minus,delete", f"answer('{OFF}')", "turn off", show=False),
-        Binding("L", f"answer('{OTHER}')", "another file", show=False),
-        Binding("C", "leave", "close", show=False),
+        *(action.binding() for action in REFERENCE),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -121,8 +127,7 @@ class Differences(Dialog[str]):
                 yield Static(
                     Text(f"Of each kind the {count(MOST)} nearest the logits."), classes="hint"
                 )
-            keys = "enter go to the edge · x turn off · L another circuit · esc close"
-            yield Static(Text(keys), classes="keys")
+            yield Static(Text(keyed(KEYS)), classes="keys")
 
     def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         self.dismiss(event.row.edge)

@@ -88,7 +88,9 @@ class DiscoveryActions:
 
     def stop_discovery(self) -> None:
         if not self._line.cancel():
-            self._screen.notify("No discovery is running; D starts one.", timeout=4)
+            self._screen.notify(
+                "No discovery is running; {key:bench.discover} starts one.", timeout=4
+            )
 
     def found(self, held: DiscoveryResult) -> None:
         """A discovery is over, and this came of it."""
@@ -98,14 +100,18 @@ class DiscoveryActions:
         if held.faithfulness is not None:
             words += f", faithfulness {plain(held.faithfulness, 3)}"
         if self._strip.stepping:  # whoever steps through another result goes on there
-            words += ". D lists the results."
+            words += ". {key:bench.discover} lists the results."
         else:
-            words += ". P steps through them, D lists the results."
+            words += (
+                ". {key:bench.step_proposal} steps through them, {key:bench.discover} lists the "
+                "results."
+            )
             self.in_turn(lambda: self.session.discoveries.show(held.number))
         if not kept.kept:
             words = (
                 f"{asked}none kept: the chosen {kept.unit} do not join the input to the logits. "
-                "D lists the results; there, t selects more, or greedily."
+                "{key:bench.discover} lists the results; there, {key:results.select} selects "
+                "more, or greedily."
             )
         title = f"{held.name} is done"
         if held.failure:

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Static
 
+from screens.base.actions import keyed
 from screens.discovery.fields import Labelled
 from screens.widgets.choice import Choice
 from screens.widgets.dialogs import Dialog
@@ -70,7 +71,10 @@ computed at every node that it comes to, which takes longer than the estimates d
             yield Choice("by", EFFECTS.choices, setting, id="effects")
             yield Static(id="in-words")
             yield Static(classes="error")
-            keys = "enter start · tab fields · ← → change · esc cancel"
+            keys = keyed(
+                "enter start · tab fields · "
+                "{key:choice.previous} {key:choice.next} change · esc cancel"
+            )
             with Horizontal(classes="foot"):
                 yield Static(Text(keys), classes="keys")
                 yield Button("Start", id="start", compact=True)

@@ -11,6 +11,7 @@ from rich.text import Text
 from textual.strip import Strip
 from textual.widget import Widget
 
+from screens.base.actions import keyed
 from screens.base.numbers import count, plain
 from screens.base.worker import Worker, error_sentence
 from screens.bench.expand_dialog import ExpandRequest
@@ -126,9 +127,9 @@ def progress_line(request: ExpandRequest, now: Progressed, width: int, *, stoppi
     numbers = f"{count(len(now.steps))} nodes, {count(now.edges)} edges"
     if shares:
         numbers += f", faithfulness {plain(shares[-1], 3)}"
-    end = "c stop, keep what it has"
+    end = keyed("{key:bench.cancel} stop, keep what it has")
     if text.cell_len + len(numbers) + len(end) + 3 > width:
-        end = "c stop"
+        end = keyed("{key:bench.cancel} stop")
     room = min(MOST_STRIP, width - text.cell_len - len(numbers) - len(end) - 5)
     if room >= LEAST_STRIP:
         text.append(strip_of(shares, room).ljust(room) + " ")

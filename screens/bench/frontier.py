@@ -8,6 +8,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.widgets import Static
 
+from screens.base.actions import keyed
 from screens.widgets.changes import put_text
 
 SHOWN = 40  # names that can stand in its lines at most
@@ -38,5 +39,7 @@ class Frontier(Static):
         if len(nodes) > SHOWN:
             text.append("…")
         if nodes == ["logits"]:
-            text.append("\ne keeps the edges into them that pass the threshold.")
+            text.append(
+                keyed("\n{key:bench.expand} keeps the edges into them that pass the threshold.")
+            )
         put_text(self, text)

@@ -9,6 +9,7 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from screens.base.actions import keyed
 from screens.widgets.choice import Choice
 from screens.widgets.dialogs import Dialog
 from workbench.metrics.catalogue import METRICS
@@ -36,7 +37,14 @@ class MetricDialog(Dialog[str]):
             yield Choice("Metric", [(name, name) for name in METRICS], self._present, id="metric")
             yield Static(id="definition")
             yield Static(Text(HINT), classes="hint")
-            yield Static(Text("← → choose · enter accept · esc cancel"), classes="keys")
+            yield Static(
+                Text(
+                    keyed(
+                        "{key:choice.previous} {key:choice.next} choose · enter accept · esc cancel"
+                    )
+                ),
+                classes="keys",
+            )
 
     def on_mount(self) -> None:
         self.query_one(Choice).focus()

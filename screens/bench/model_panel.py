@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
+from screens.base.actions import keyed
 from screens.base.tokens import one_line
+from screens.widgets.dialog_keys import MODEL
 from screens.widgets.dialogs import Dialog
 from screens.widgets.reading import Reading
 from workbench.model_report.facts import Fact, facts, memory_facts
@@ -37,7 +39,7 @@ class ModelPanel(Dialog[None], Reading):
     """What `workbench models --check` prints, for the loaded model and the session's batch."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("M", "leave", show=False),
+        *(action.binding() for action in MODEL),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -49,7 +51,10 @@ class ModelPanel(Dialog[None], Reading):
             yield Static(Text("The model"), classes="title")
             with VerticalScroll(classes="text"):
                 yield Static(id="facts")
-            yield Static(Text("↑ ↓ scroll · enter or esc: close"), classes="keys")
+            yield Static(
+                Text(keyed("{key:text.up} {key:text.down} scroll · enter or esc: close")),
+                classes="keys",
+            )
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._draw)

@@ -41,6 +41,9 @@ class OneOfSeveral(Screen[None]):
             return one_line(session.title)
         return f"{one_line(session.model.name)} · {one_line(session.task.name)}"
 
+    def heard(self) -> None:
+        """A key has had its effect."""
+
     def show_title(self) -> None:
         """Show what the session is called."""
         self.query_one(StatusBar).entitle(self.session.title)

@@ -84,7 +84,8 @@ What the model and the circuit make of each pair.
 - **rank**, **in c.**: rank of the best answer in the model and in the circuit, 1 for the likeliest
 - then the likeliest token of the model, and of the circuit
 
-Enter turns the readouts to the pair, O everything: all others are put aside, which undo takes back.
+**{key:pairs.choose}** turns the readouts to the pair, **{key:pairs.only}** everything: all others
+are put aside, which undo takes back.
 """
     BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in PAIR_ACTIONS]
 

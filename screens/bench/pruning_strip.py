@@ -14,6 +14,7 @@ from textual.binding import BindingType
 from textual.strip import Strip
 from textual.widget import Widget
 
+from screens.base.actions import keyed
 from screens.base.numbers import ABSENT, PENDING, count, digits_for, plain
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
@@ -26,6 +27,12 @@ from workbench.session.views import Status
 if TYPE_CHECKING:
     from workbench.session.session import Session
 
+KEYS = (
+    "{key:bench.prune_less} {key:bench.prune_more} cut · "
+    "{key:pruning.prune_back} {key:pruning.prune_finer} one edge · {key:pruning.prune_score} "
+    "score · "
+    "{key:pruning.prune_make} prune · {key:pruning.prune_end} leave"
+)
 COARSE = 32
 """Presses of a key that lead through all cuts."""
 
@@ -200,7 +207,7 @@ you press enter, and one undo takes it back.
 
     def _shares(self, cuts: Cuts, width: int) -> Text:
         n = len(cuts.levels)
-        keys = "{ } cut · ← → one edge · m score · ⏎ prune · esc leave"
+        keys = keyed(KEYS)
         cells = min(n, max(10, width - len(keys) - 5))
         strip = strip_of([self.known.get(cut) for cut in range(n)], cells)
         here = min(cells - 1, self.at * cells // n)

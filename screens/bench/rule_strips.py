@@ -64,7 +64,10 @@ class RuleStrips(Vertical):
     def ask(self) -> None:
         """Ask for a rule, and start."""
         if self.line.running:
-            self.notify("An expansion is under way; c stops it and keeps what it has.", timeout=6)
+            self.notify(
+                "An expansion is under way; {key:bench.cancel} stops it and keeps what it has.",
+                timeout=6,
+            )
         elif not self.session.frontier():
             self.notify("Nothing is left to expand.", timeout=4)
         else:

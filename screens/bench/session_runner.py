@@ -200,10 +200,11 @@ class SessionRunner:
                 return self._start(sweep)
         return None
 
-    def leave(self) -> None:
-        """The view changes: what is computed for the old one is not wanted any more."""
+    def leave(self, coming: EdgesView) -> None:
+        """The view changes: what is computed for any other is not wanted any more."""
         self.stopped = False
-        self._let_go()
+        if self.sweep is not None and self.sweep.view != coming:
+            self._let_go()
 
     def cancel(self) -> bool:
         """Stop the running sweep until it is asked for again; False if none runs."""

@@ -17,7 +17,7 @@ from screens.bench.candidates import TITLES
 from screens.bench.edges_panel import INPUTS
 from screens.bench.panels import Panels
 from screens.bench.repair_note import RepairNote
-from screens.bench.session_runner import EdgesView, SessionRunner, Sweep
+from screens.bench.session_runner import AT_ONCE, EdgesView, SessionRunner, Sweep
 from screens.bench.tree_layout import TreeLayout
 from workbench.circuits.names import LOGITS, edge_ends, kind_of
 from workbench.config.config import config
@@ -67,6 +67,7 @@ class ShownEdges:
         self._changed = changed
         self.repair = RepairNote(session, runner.repairs, changed=changed)
         self._settling: Timer | None = None
+        self._ahead = False  # values of the node under the cursor are waited for, to be shown with
         self._sweep: Sweep | None = None  # whose values came into the table last
         self._looked = 0.0
         self._look_later = False
@@ -103,7 +104,7 @@ class ShownEdges:
         coming = self._settling is not None
         if not coming:
             self.runner.look_at(self.view, edges)
-        sweep = self.runner.sweep
+        sweep = self._own_sweep()
         wanted = coming and not self.runner.stopped
         table.sweeping = wanted or (sweep is not None and sweep.what == "exact")
         table.costing = wanted or (sweep is not None and sweep.what == "drop costs")
@@ -116,7 +117,11 @@ class ShownEdges:
 
     def moved(self) -> None:
         """A sweep moved on: show it, but not more often than can be read."""
-        if self.runner.sweep is None or monotonic() - self._looked >= READABLE:
+        if self._ahead:
+            if self.runner.sweep is None:
+                self._come()
+                self.read_tree()  # which orders by what is known best
+        elif self.runner.sweep is None or monotonic() - self._looked >= READABLE:
             self.look()
         elif not self._look_later:
             self._look_later = True
@@ -142,12 +147,28 @@ class ShownEdges:
         self._settling = self._panels.set_timer(SETTLE, self._settled)
 
     def _stop_settling(self) -> None:
+        self._ahead = False
         if self._settling is not None:
             self._settling.stop()
             self._settling = None
 
     def _settled(self) -> None:
+        """Show the node that the cursor rests on, with its values if they come at once."""
         self._settling = None
+        row = self._tree.highlighted
+        if self._follow and row is not None and row.name != self.view.node:
+            coming = self._view_of(row.name)
+            self.runner.leave(coming)
+            self.runner.look_at(coming, coming.candidates(self.session))
+            if self.runner.sweep is not None:
+                self._ahead = True
+                self._settling = self._panels.set_timer(AT_ONCE, self._come)
+                return
+        self._come()
+
+    def _come(self) -> None:
+        """Show the node that the cursor has come to, and what of it is to be read."""
+        self._stop_settling()
         row = self._tree.highlighted
         follow, self._follow = self._follow, False
         if follow and row is not None and row.name != self.view.node:
@@ -155,6 +176,14 @@ class ShownEdges:
             self._stop_settling()  # the cursor has rested already
         self.look()
         self.read_component()
+
+    def _own_sweep(self) -> Sweep | None:
+        """The sweep under way, if it is for the edges that are shown."""
+        sweep = self.runner.sweep
+        return sweep if sweep is not None and sweep.view == self.view else None
+
+    def _view_of(self, node: str) -> EdgesView:
+        return EdgesView(node, "qkv", self.view.setting, self.view.costs)
 
     def describe(self, threshold: float) -> None:
         """Bring the words around the table up to date."""
@@ -173,7 +202,7 @@ class ShownEdges:
             metric=self.session.task.metric,
             threshold=threshold,
             note=self._note(),
-            sweep=self.runner.sweep,
+            sweep=self._own_sweep(),
             stopped=self.runner.stopped,
         )
 
@@ -212,14 +241,14 @@ class ShownEdges:
         if remember:
             self.visited.append(self.view.node)
             del self.visited[:-200]
-        self.change_view(EdgesView(node, "qkv", self.view.setting, self.view.costs))
+        self.change_view(self._view_of(node))
         self._tree.go_to(node)
 
     def change_view(self, view: EdgesView) -> None:
         """Show these edges, and compute nothing any more for those shown before."""
         other_node = view.node != self.view.node
         self._follow = False
-        self.runner.leave()
+        self.runner.leave(view)
         self.view = view
         table = self._table
         table.costs_shown = view.costs

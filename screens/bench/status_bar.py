@@ -11,6 +11,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
+from screens.base.actions import keyed
 from screens.base.numbers import (
     PENDING,
     count,
@@ -140,8 +141,9 @@ class StatusBar(Widget):
         task = self.task_info
         always = [one_line(task.name), f"{task.n_pairs} pairs"]
         n = len(task.interventions)
-        always += [f"{n} interventions: !" if n > 1 else "1 intervention: !"] if n else []
-        always += ["warnings: p"] if task.warnings else []
+        many = f"{n} interventions" if n > 1 else "1 intervention"
+        always += [keyed(f"{many}: {{key:bench.interventions}}")] if n else []
+        always += [keyed("warnings: {key:bench.prompts}")] if task.warnings else []
         more = [] if task.seed is None else [f"seed {task.seed}"]
         more += [task.ablation, "BOS" if task.bos else "no BOS"]
         more = [] if brief or self.title else more

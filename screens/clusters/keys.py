@@ -17,7 +17,8 @@ ACTIONS = scoped("clusters", (
            "Show prompts, faithfulness, overlap, worth or number in turn, where there is no room "
            "for all.", CLUSTERS),
     Action("beside", "B", "B", "beside",
-           "Put the cluster's circuit beside the session's (B on the bench shows them).", CLUSTERS),
+           "Put the cluster's circuit beside the session's, to be compared from the bench.",
+           CLUSTERS),
     Action("take", "L", "L", "take",
            "Replace the session's circuit by the cluster's; undo brings it back.", CLUSTERS),
     Action("export", "o", "o", "export",

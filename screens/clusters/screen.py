@@ -270,7 +270,10 @@ class ClustersScreen(PaneSearch, Screen[None]):
         name = found.name(number)
 
         def put(_: None) -> None:
-            self.notify(f"The circuit of {name} stands beside: B on the bench.", timeout=6)
+            self.notify(
+                f"The circuit of {name} stands beside: {{key:bench.beside}} on the bench.",
+                timeout=6,
+            )
 
         self._commands.put(
             lambda: self.session.side_by_side.put(name, found.circuit(number)), put, self._refused
@@ -282,7 +285,10 @@ class ClustersScreen(PaneSearch, Screen[None]):
             return
 
         def taken(status: Status) -> None:
-            said = status.message or "Taken; u on the bench brings the circuit before back."
+            said = (
+                status.message
+                or "Taken; {key:bench.undo} on the bench brings the circuit before back."
+            )
             self.notify(one_line(said), markup=False, timeout=6)
 
         self._commands.put(lambda: self.session.clusterer.take(number), taken, self._refused)

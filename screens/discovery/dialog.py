@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Static
 
+from screens.base.actions import keyed
 from screens.discovery.fields import OptionFields, SelectionFields
 from screens.widgets.dialogs import Dialog
 from screens.widgets.line_list import LineList
@@ -70,7 +71,10 @@ class DiscoverDialog(Dialog[DiscoveryRequest]):
             before = self.before.selection if self.before is not None else None
             yield SelectionFields(self.n, threshold, before)
             yield Static(classes="error")
-            keys = "enter start · tab fields · ← → change · esc cancel"
+            keys = keyed(
+                "enter start · tab fields · "
+                "{key:choice.previous} {key:choice.next} change · esc cancel"
+            )
             with Horizontal(classes="foot"):
                 yield Static(Text(keys), classes="keys")
                 yield Button("Start", id="start", compact=True)

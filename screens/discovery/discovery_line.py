@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from screens.base.actions import keyed
 from screens.base.numbers import seconds
 from screens.base.worker import Worker
 
@@ -156,7 +157,7 @@ def progress_line(run: RunningDiscovery, width: int, now: float) -> Text:
         words = "" if left is None else f"{seconds(left)} left"
     before = f" {run.request.method} "
     after = f" {int(100 * run.fraction):>3}%  {words:<12}  "
-    end = "S stop, keep what it found"
+    end = keyed("{key:bench.stop_discovery} stop, keep what it found")
     cells = max(4, min(40, width - len(before) - len(after) - len(end) - 1))
     full = round(run.fraction * cells)
     text = Text(before, "bold")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from rich.style import Style
 from rich.text import Text
 
+from screens.base.actions import keyed
 from screens.base.numbers import PENDING, count, digits_for, plain, signed
 from workbench.session.proposal import Proposed
 
@@ -46,7 +47,7 @@ def step_lines(step: Step, width: int, quiet: Style, *, focused: bool) -> list[T
     head = Text(" ")
     if not focused:
         click = Style(meta={"@click": "screen.step_proposal()"}, underline=True)
-        head.append("P goes on", click).append(":  ")
+        head.append(keyed("{key:bench.step_proposal} goes on"), click).append(":  ")
     head.append(f"{step.name} proposes ", quiet)
     verb = "to keep " if edge.keep else "to drop "
     head.append(verb).append(edge.edge, "bold")

@@ -127,7 +127,10 @@ then have, exact.
         """Step through the proposal of the shown result, or go on where that was left."""
         held = self.session.discoveries.shown
         if held is None:
-            self.notify("No result is shown; D runs a discovery or shows a result.", timeout=5)
+            self.notify(
+                "No result is shown; {key:bench.discover} runs a discovery or shows a result.",
+                timeout=5,
+            )
             return
         if not self._left():
             self.notify(f"Nothing that {held.name} proposes is left to decide.", timeout=5)

@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
+from screens.base.actions import keyed
 from screens.base.numbers import count, percent, plain
 from screens.base.tokens import fit
 from screens.discovery.fields import (
@@ -148,7 +149,7 @@ class Results(Dialog[ResultAnswer]):
     def action_wish(self, wish: str) -> None:
         held = self.query_one(ResultList).highlighted
         if held is None and wish not in ("new", "hide"):
-            self.complain("Nothing is held; D runs a discovery.")
+            self.complain("Nothing is held; {key:results.new} runs a discovery.")
         elif wish == "select" and held is not None and held.selection is None:
             self.complain(f"{held.method} chose its edges itself; run it again with other options.")
         else:
@@ -203,7 +204,10 @@ class SelectAgain(Dialog[Selection]):
             n = held.selection.n if held.selection is not None and held.selection.n else 100
             yield SelectionFields(n, self.session.threshold, held.selection)
             yield Static(classes="error")
-            keys = "enter select · tab next field · ← → change · esc cancel"
+            keys = keyed(
+                "enter select · tab next field · "
+                "{key:choice.previous} {key:choice.next} change · esc cancel"
+            )
             with Horizontal(classes="foot"):
                 yield Static(Text(keys), classes="keys")
                 yield Button("Select", compact=True)

@@ -17,9 +17,10 @@ The circuit, back from the logits on top to the embeddings at the bottom: a laye
 first. For the node under the cursor, ▲ marks what it feeds and ▼ what feeds it; the line on the
 left leads there. The letter behind a node is its group.
 
-Pick nodes with space, then r puts them into a group and says what its nodes do (its role); v draws
-the groups instead of the nodes, with the edges between them counted. f leaves only the paths from
-the node to the logits.
+Pick nodes with **{key:graph.pick}**, then **{key:graph.assign}** puts them into a group and says
+what its nodes do (its role); **{key:graph.groups}** draws the groups instead of the nodes, with the
+edges between them counted. **{key:graph.focus_paths}** leaves only the paths from the node to the
+logits.
 
 + marks a picked node, ? a node from which no kept edge leads to the logits; the other marks are
 those of the circuit's tree.

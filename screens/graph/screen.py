@@ -324,7 +324,10 @@ class GraphScreen(Screen[str | None]):
         if self.by_group:
             member = self._members().get(self._member or "")
             if member is None or not member.key.isdecimal():
-                self.notify("Pick nodes in the graph first: V, then space.", markup=False)
+                self.notify(
+                    "Pick nodes in the graph first: {key:graph.groups}, then {key:graph.pick}.",
+                    markup=False,
+                )
                 return
             nodes = self.picture.groups[int(member.key)].nodes
 

@@ -80,13 +80,15 @@ NUMBERS = (
     ),
     (
         "reference",
-        "A circuit that yours is compared with (C): how many of its edges you keep, how many are "
+        "A circuit that yours is compared with ({key:bench.compare}): how many of its edges you "
+        "keep, how many are "
         "missing, and how many of yours are extra. An edge of the reference into an input that is "
         "still open is undecided: an open input reads the clean residual and has no edges yet.",
     ),
     (
         "found",
-        "The score that the shown result of a discovery (D) gives each edge, under its method's "
+        "The score that the shown result of a discovery ({key:bench.discover}) gives each edge, "
+        "under its method's "
         "name where there is room. Like an effect it is what corrupting the edge does to the "
         "metric, unless the method's definition says otherwise; a dot where it has none. Of a "
         "method that scores nodes it is the score of the source.",
@@ -94,7 +96,7 @@ NUMBERS = (
     (
         "proposal",
         "The circuit of the shown result beside yours. What differs is marked ◇ until it is "
-        "accepted or refused (P), or taken whole.",
+        "accepted or refused ({key:bench.step_proposal}), or taken whole.",
     ),
     (
         "asked, kept",
@@ -162,4 +164,12 @@ def numbers(metric: str, definition: str) -> list[tuple[str, str]]:
     """Terms and definitions for a session with this metric."""
     said = f"{metric}: {definition}." if metric else ""
     name = metric or "metric"
-    return [(t, w.format(definition=said, metric=name).strip()) for t, w in NUMBERS]
+    words = {"{definition}": said, "{metric}": name}
+    return [(term, _filled(text, words).strip()) for term, text in NUMBERS]
+
+
+def _filled(text: str, words: dict[str, str]) -> str:
+    """With these words in their places; keys that are named are left to who shows it."""
+    for place, word in words.items():
+        text = text.replace(place, word)
+    return text

@@ -20,6 +20,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
+from screens.base.actions import keyed
 from screens.base.tokens import fit
 from screens.help.glossary import MARKS, PANELS, numbers
 from screens.help.key_table import KeyRow, key_table
@@ -27,6 +28,7 @@ from screens.widgets.reading import Reading
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 
 LEAST_WIDTH = 30
+KEYS = "↑ ↓ PgUp PgDn scroll · {key:list.search} search · esc close"
 MOST_COLUMN = 14
 """Cells of the longest first column; what does not fit stands on a line of its own."""
 
@@ -56,7 +58,7 @@ class HelpScreen(PaneSearch, Reading):
             yield Static(Text(f"Help: {self.panel}" if self.panel else "Help"), id="help-title")
             with VerticalScroll(id="help-body", can_focus=False):
                 yield Static(id="help-text")
-            yield Static(Text("↑ ↓ PgUp PgDn scroll · / search · esc close"), id="help-keys")
+            yield Static(Text(keyed(KEYS)), id="help-keys")
 
     def on_mount(self) -> None:
         self._below = self.app.screen_stack[-2]
@@ -69,6 +71,7 @@ class HelpScreen(PaneSearch, Reading):
         width = max(LEAST_WIDTH, self.query_one("#help-body").scrollable_content_region.width - 1)
         terms = _numbers(self._below)
         paragraphs = explanations(self._below) or [PANELS.get(self.panel, "")]
+        paragraphs = [keyed(text) for text in paragraphs]
         text = help_text(paragraphs, self._keys, terms, width)
         self.query_one("#help-text", Static).update(text)
         if self._seek:
@@ -123,11 +126,11 @@ def help_text(
         parts += _entry(" ".join(row.keys), row.does, column, width)
     parts += [Text(), Text("What the numbers mean", "bold underline")]
     for term, words in terms:
-        parts += _entry(term, words, MOST_COLUMN, width)
+        parts += _entry(term, keyed(words), MOST_COLUMN, width)
     for where, marks in MARKS.items():
         parts += [Text(), Text(f"Marks {where}", "bold underline")]
         for mark, words in marks.items():
-            parts += _entry(mark, words, 6, width)
+            parts += _entry(mark, keyed(words), 6, width)
     return Text("\n").join(parts)
 
 
@@ -156,7 +159,7 @@ def _prose(text: str, width: int) -> list[Text]:
             lead = ("• " if i == 0 else "  ") if is_item else ""
             row = Text(lead + line)
             for words in bold:
-                row.highlight_words([words], "bold")
+                row.highlight_regex(rf"(?<!\w){re.escape(words)}(?!\w)", "bold")
             rows.append(row)
     return rows
 

@@ -7,6 +7,7 @@ from textwrap import wrap
 
 from rich.text import Text
 
+from screens.base.actions import keyed
 from screens.base.numbers import PENDING, count, plain, seconds, signed
 from screens.base.tokens import fit, one_line
 from screens.history.state_list import local
@@ -51,8 +52,12 @@ def _where(row: StateRow) -> str:
     if row.is_current:
         return "you are here"
     if row.on_current_path:
-        return "on the way here: u leads back to it"
-    return "ahead: U leads to it" if row.is_ahead else f"on branch {row.branch}"
+        return keyed("on the way here: {key:history.undo} leads back to it")
+    return (
+        keyed("ahead: {key:history.redo} leads to it")
+        if row.is_ahead
+        else f"on branch {row.branch}"
+    )
 
 
 def _numbers(row: StateRow) -> str:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from rich.text import Text
 
+from screens.base.actions import keyed
 from screens.base.numbers import count, plain, seconds, signed
 from screens.base.tokens import fit, one_line
 from screens.widgets.line_list import POINTER, LineList
@@ -91,7 +92,7 @@ command that made the state, and redo goes along the branch that was left last.
         return Table("states of the session", (*columns, "name"), values)
 
     def empty(self) -> str:
-        return "No state has a name yet: W names one."
+        return keyed("No state has a name yet: {key:history.name} names one.")
 
     def words(self, row: Drawn) -> str:
         state = row.row

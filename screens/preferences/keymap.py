@@ -30,7 +30,17 @@ from screens.setup.keys import SESSION_ACTIONS
 from screens.setup.keys import SETUP_ACTIONS as SETUP
 from screens.side_by_side.keys import ACTIONS as BESIDE
 from screens.tutorial.keys import TUTORIAL_ACTIONS
-from screens.widgets.keys import CHOICE, CONFIRM, LIST, SEARCH, TEXT
+from screens.widgets.dialog_keys import (
+    CHOOSING,
+    COPY_DIALOG,
+    LEAVING_TUTORIAL,
+    LIKELIEST,
+    LOADING,
+    MODEL,
+    PROMPTS,
+    REFERENCE,
+)
+from screens.widgets.keys import CHOICE, CONFIRM, COPYING, LIST, SEARCH, TEXT
 from workbench.config.config import WantedKeys
 from workbench.config.problem import Problem, nearest
 
@@ -57,6 +67,13 @@ PLACES: dict[str, tuple[tuple[Action, ...], ...]] = {
     "the results of discoveries": (LIST, SEARCH, RESULT_ACTIONS),
     "a question": (CONFIRM,),
     "a text": (TEXT, SEARCH),
+    "what to copy": (COPY_DIALOG, LIST, SEARCH),
+    "the prompts": (PROMPTS, COPYING, SEARCH),
+    "the differences": (REFERENCE, CHOOSING, LIST, SEARCH),
+    "the model": (MODEL, TEXT, SEARCH),
+    "what is loading": (LOADING,),
+    "leaving the tutorial": (LEAVING_TUTORIAL,),
+    "the likeliest tokens": (LIKELIEST, LIST, SEARCH),
 }
 """Where keys are heard -> whose they are there, nearest to the focus first."""
 

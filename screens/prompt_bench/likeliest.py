@@ -11,8 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from screens.base.actions import keyed
 from screens.base.numbers import percent
 from screens.base.tokens import fit, show_token
+from screens.widgets.dialog_keys import LIKELIEST
 from screens.widgets.dialogs import Dialog
 from screens.widgets.line_list import POINTER, LineList
 
@@ -63,7 +65,7 @@ class Likeliest(Dialog[tuple[str, ...]]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Take those that are picked", show=False),
-        Binding("space", "pick", "Pick the token, or let go of it", show=False),
+        *(action.binding() for action in LIKELIEST),
     ]
 
     def __init__(self, title: str, tokens: Sequence[TokenChance], present: Sequence[str]) -> None:
@@ -78,7 +80,9 @@ class Likeliest(Dialog[tuple[str, ...]]):
         with Vertical(classes="box"):
             yield Static(Text(self.heading), classes="title")
             yield TokenList(self.tokens, picked)
-            yield Static(Text("space pick · enter take · esc cancel"), classes="keys")
+            yield Static(
+                Text(keyed("{key:likeliest.pick} pick · enter take · esc cancel")), classes="keys"
+            )
 
     def on_mount(self) -> None:
         self.query_one(TokenList).focus()

@@ -55,6 +55,8 @@ SAVE = 0.3
 CHOICE = 40
 """Likeliest tokens to choose answers from."""
 
+TITLE = "Prompt bench  "
+
 
 class PromptBench(Screen[None]):
     """The screen.
@@ -161,9 +163,11 @@ class PromptBench(Screen[None]):
             words.append(f"changed, not kept: {BY_NAME['keep'].shown} keeps")
         metric, model = self.session.task.metric, signed(status.model_metric, 3)
         words.append(f"{metric}: model {model} circuit {signed(status.circuit_metric, 3)}")
-        put_text(
-            self.query_one("#prompt-title", Static), Text("Prompt bench  " + " · ".join(words))
-        )
+        # What has no room whole is left out, the metric first; the bench shows it too.
+        for spare in (-1, 1):
+            if len(TITLE + " · ".join(words)) > self.size.width - 2:
+                del words[spare]
+        put_text(self.query_one("#prompt-title", Static), Text(TITLE + " · ".join(words)))
         names = FOOTER_TYPING if self.typing else FOOTER
         self.query_one(KeyBar).offer([BY_NAME[name] for name in names])
         self._draw()
@@ -182,7 +186,7 @@ class PromptBench(Screen[None]):
         put_text(self.query_one("#words", Static), Text("\n").join(parts))
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._draw)
+        self.call_after_refresh(self._describe)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         self._describe()

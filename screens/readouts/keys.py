@@ -49,9 +49,10 @@ MOVES = scoped("readouts", (
 ))  # fmt: skip
 
 HELP = """\
-What the chosen component writes and reads: on the clean prompts, and with **=** on the corrupted
-ones, as the difference of the two, in the circuit (everything outside it corrupted), and in the
-circuit less the model. **Q** asks about any token in place of the task's answers.
+What the chosen component writes and reads: on the clean prompts, and with
+**{key:readouts.next_run}** on the corrupted ones, as the difference of the two, in the circuit
+(everything outside it corrupted), and in the circuit less the model. **{key:readouts.ask}** asks
+about any token in place of the task's answers.
 
 - **Logit lens**: the tokens whose logit its output raises and lowers most.
 - **Direct logit attribution**: what each component adds to the logit difference itself, and its

@@ -66,6 +66,10 @@ DEFAULT_PAIRS = "32/all"
 """What no number of pairs means: of a built-in task so many, of a file all."""
 
 
+LOOKED_UP = 1.0
+"""Seconds that keys wait for the list of sessions, since the focus may go there."""
+
+
 class SetupScreen(Screen[None]):
     """The first screen of a bare `workbench`, and where a failed loading leads back to."""
 
@@ -155,7 +159,7 @@ class SetupScreen(Screen[None]):
         self._offer_means()
         self.looking = Worker(self, "setup")
         # What a key asked for, and on which the next one may depend.
-        self.doing = Worker(self, "sessions", owes=True)
+        self.doing = Worker(self, "sessions", owes=True, patience=LOOKED_UP)
         self.acting = SessionActions(
             self, self.doing, complain=self._complain, renew=self.renew_sessions
         )

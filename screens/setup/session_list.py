@@ -32,8 +32,10 @@ class SessionList(LineList[SessionRow]):
     HELP = (
         "The sessions, those that are open in this app first (●): they are as they were left, and "
         "share the model where it is the same. Enter goes to one of them, or loads another. One "
-        "whose journal cannot be read (✗) says why. W gives a session a title and tags, by which "
-        "it is found here and by `workbench resume`. - closes one that is open, which frees its "
+        "whose journal cannot be read (✗) says why. {key:sessions.entitle} gives a session a "
+        "title and tags, by which "
+        "it is found here and by `workbench resume`. {key:sessions.remove} closes one that is "
+        "open, which frees its "
         "memory, and moves one that is not to the trash."
     )
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 
 from screens.base.numbers import digits_for, signed
 from screens.base.tokens import fit
+from screens.widgets.dialog_keys import CHOOSING
 from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
 from workbench.session.side_by_side import EdgeRow
@@ -30,7 +31,8 @@ score in each circuit that brought scores: this circuit's are EAP estimates, tho
 whatever found them. **A − B** is the difference of the scores in the first two.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,l,right", "choose", "Go to the edge", show=False),
+        Binding("enter", "choose", "Go to the edge", show=False),
+        *(action.binding() for action in CHOOSING),
     ]
 
     def __init__(self) -> None:

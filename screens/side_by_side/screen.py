@@ -222,7 +222,9 @@ class SideBySideScreen(Screen[str | None]):
 
     def action_add_found(self) -> None:
         if not self.session.discoveries.results:
-            self.notify("No discovery has found anything yet: D on the bench begins one.")
+            self.notify(
+                "No discovery has found anything yet: {key:bench.discover} on the bench begins one."
+            )
             return
         if self._full():
             return

@@ -12,10 +12,24 @@ KEEP_TITLE, RESTORE_TITLE = "\x1b[22;0t", "\x1b[23;0t"
 """Xterm's sequences by which a terminal puts its title on a stack and takes it back; one that does
 not know them keeps the last title."""
 
+ERASING = b"\x1b[%p1%dX"
+"""How a terminal's entry says that it erases cells as xterm does."""
+
 
 def has_title() -> bool:
     """Whether this terminal has a window to bear a title; the console of Linux has none."""
     return os.environ.get("TERM", "") not in ("linux", "")
+
+
+def erases_in_colour() -> bool:
+    """Whether this terminal erases cells with the ground that it draws on, as its entry says."""
+    try:
+        import curses
+
+        curses.setupterm()
+        return curses.tigetflag("bce") > 0 and curses.tigetstr("ech") == ERASING
+    except Exception:  # no such module, no entry, no standard output: what is certain will do
+        return False
 
 
 def entitle(driver: Driver | None, title: str) -> None:

@@ -12,7 +12,8 @@ from threading import RLock
 
 from screens.terminal.cells import Row
 from screens.terminal.looks import PLAIN, change, drawn, linked
-from screens.terminal.pen import Run, drawing, runs
+from screens.terminal.pen import Run, runs
+from screens.terminal.route import drawing
 
 FRAME, FRAME_END = "\x1b[?2026h", "\x1b[?2026l"
 
@@ -36,9 +37,13 @@ class Line:
     """What the terminal shows, and what it should.
 
     Threads may share one: each call of `take` is one piece of what is written.
+
+    Args:
+        erases: whether the terminal erases cells with the ground that it draws on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, erases: bool = False) -> None:
+        self._erases = erases
         self._lock = RLock()  # a signal may write while something is being written
         self._wanted: list[Row] = []
         self._shown: list[Row] = []
@@ -162,7 +167,9 @@ class Line:
             return ""
         self._at = cursor
         columns = max((len(row.texts) for row in self._wanted), default=0)
-        written, self._left = drawing(found, self._wanted, columns, cursor, self._left)
+        written, self._left = drawing(
+            found, self._wanted, columns, cursor, self._left, erases=self._erases
+        )
         return written
 
     def _plainly(self) -> str:

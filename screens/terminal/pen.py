@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import chain
 
 from screens.terminal.cells import SINGLE, Row, surely_wide
 from screens.terminal.looks import Look, change, linked
@@ -11,6 +14,8 @@ from screens.terminal.looks import Look, change, linked
 NEAR = 5
 """Cells that may be written again because jumping over them would take as many bytes."""
 
+_BLANKS = re.compile(r" {12,}| {6,}$")
+"""Blanks that are cheaper erased and jumped over than written, or at the end of a text erased."""
 
 VERTICAL_TAB = "\v"
 """To every terminal since the VT100 a line feed, one row down in the same column. Unlike the line
@@ -38,6 +43,12 @@ class Run:
     in_order: bool
     sure: bool
 
+    @property
+    def erasable(self) -> bool:
+        """Whether erasing its cells would show what writing them does."""
+        blank = self.look.blank
+        return self.blank and not self.in_order and not blank.attributes and not blank.link
+
 
 def runs(y: int, row: Row, cells: list[int], *, in_order: bool) -> list[Run]:
     """The runs of the cells of row y that stand in these columns, from left to right."""
@@ -64,59 +75,65 @@ def runs(y: int, row: Row, cells: list[int], *, in_order: bool) -> list[Run]:
     return found
 
 
-def drawing(
-    found: Sequence[Run], rows: Sequence[Row], columns: int, cursor: tuple[int, int], look: Look
-) -> tuple[str, Look]:
-    """Write the runs and put the cursor at (column, row), in the cheapest order.
+def with_gaps(found: Sequence[Run], rows: Sequence[Row]) -> list[Run]:
+    """The same runs, with long blanks apart and joined over blanks between.
 
-    From the top to the bottom, or look after look, which saves changes of colour and costs moves.
-
-    Args:
-        look: how the terminal draws before.
-
-    Returns:
-        What to write, and how the terminal draws after it.
+    For a terminal that erases any number of cells with one sequence.
     """
-    groups = _groups(found)
-    orders: list[Sequence[Run]] = [found]
-    if len(groups) > 1:
-        first = [run for run in found if run.in_order]
-        near = _nearest(list(groups), first[-1].look if first else look)
-        orders += [
-            first + [run for look in looks for run in groups[look]] for looks in (groups, near)
-        ]
-    drawn: list[tuple[str, Look]] = []
-    for order in orders:
-        pen = Pen(rows, columns, look)
-        for run in order:
-            pen.draw(run)
-        drawn.append((pen.leave_at(*cursor), pen.look))
-    return min(drawn, key=lambda one: len(one[0]))
+    joined: list[Run] = []
+    for run in chain.from_iterable(map(_parts, found)):
+        last = joined[-1] if joined else None
+        if (
+            last is not None
+            and last.y == run.y
+            and last.erasable
+            and run.erasable
+            and last.look.blank is run.look.blank
+            and _is_blank(rows[run.y], last.end, run.x, run.look)
+        ):
+            last.text, last.end = " " * (run.end - last.x), run.end
+        else:
+            joined.append(run)
+    return joined
 
 
-def _groups(found: Sequence[Run]) -> dict[Look, list[Run]]:
-    """The runs that may be written in any order, by their looks."""
-    groups: dict[Look, list[Run]] = {}
-    blanks: dict[Look, Look] = {}
-    for run in found:
-        if not run.in_order and not run.blank:
-            groups.setdefault(run.look, [])
-            blanks.setdefault(run.look.blank, run.look)
-    for run in found:
-        if not run.in_order:
-            look = blanks.get(run.look.blank, run.look) if run.blank else run.look
-            groups.setdefault(look, []).append(run)
-    return groups
+def _parts(run: Run) -> Iterator[Run]:
+    """A run with its long blanks apart."""
+    blank = replace(run, blank=True)
+    if run.blank or not blank.erasable or len(run.text) != run.end - run.x:
+        yield run
+        return
+    at = 0
+    for found in _BLANKS.finditer(run.text):
+        start, end = found.span()
+        if at < start:
+            yield _part(run, at, start)
+        yield _part(blank, start, end)
+        at = end
+    if at < len(run.text):
+        yield _part(run, at, len(run.text))
 
 
-def _nearest(looks: list[Look], now: Look) -> list[Look]:
-    """The looks in an order in which each is the one that costs least to change to."""
-    order = []
-    while looks:
-        costs = [len(change(now, look)) for look in looks]
-        now = looks.pop(costs.index(min(costs)))
-        order.append(now)
-    return order
+def _part(run: Run, start: int, end: int) -> Run:
+    return replace(run, x=run.x + start, end=run.x + end, text=run.text[start:end])
+
+
+def _is_blank(row: Row, start: int, end: int, look: Look) -> bool:
+    return all(
+        row.texts[x] == " " and (had := row.looks[x]) is not None and had.blank is look.blank
+        for x in range(start, end)
+    )
+
+
+def after(run: Run, erases: bool) -> tuple[int, int]:
+    """Where the cursor probably stands after a run: erasing cells does not move it."""
+    erased = erases and run.end - run.x > NEAR and run.erasable
+    return (run.x if erased else run.end), run.y
+
+
+def cost(x: int, y: int, to_x: int, to_y: int) -> int:
+    """The bytes that it takes to move there."""
+    return min(len(_absolute(to_x, to_y)), len(_down(to_y - y)) + len(_along(to_x - x)))
 
 
 class Pen:
@@ -128,24 +145,38 @@ class Pen:
         rows: all that should be shown, to be written again where that is cheaper than a jump.
         columns: of the terminal; behind the last one nobody knows where the cursor stands.
         look: how the terminal draws.
+        erases: whether it erases cells with the ground that it draws on.
     """
 
-    def __init__(self, rows: Sequence[Row], columns: int, look: Look) -> None:
+    def __init__(self, rows: Sequence[Row], columns: int, look: Look, erases: bool) -> None:
         self._rows = rows
         self._columns = columns
+        self._erases = erases
         self._at: tuple[int, int] | None = None
         self.look = look
         self._written: list[str] = []
 
-    def draw(self, run: Run) -> None:
+    def draw(self, run: Run, following: Run | None) -> None:
         if self._at is not None and self._at[1] == run.y and 0 < run.x - self._at[0] <= NEAR:
             self._bridge(run)
         self._move(run.x, run.y)
         if run.look is not self.look and not (run.blank and self._suits(" ", run.look)):
             self._written.append(change(self.look, run.look))
             self.look = run.look
+        if self._erases and run.erasable and self._erase(run, following):
+            return
         self._written.append(run.text)
         self._at = (run.end, run.y) if run.sure and run.end < self._columns else None
+
+    def _erase(self, run: Run, following: Run | None) -> bool:
+        """Erase the cells of a run if that takes less than to write them."""
+        cells = run.end - run.x
+        erased = f"\x1b[{cells}X"
+        goes_on = following is not None and (following.x, following.y) == (run.end, run.y)
+        if len(erased) + (len(_along(cells)) if goes_on else 0) >= cells:
+            return False
+        self._written.append(erased)
+        return True
 
     def leave_at(self, x: int, y: int) -> str:
         """All that was written, with the cursor put there and no link left open."""
@@ -187,11 +218,13 @@ class Pen:
         self._at = (x, y)
 
 
+@lru_cache(maxsize=16384)
 def _absolute(x: int, y: int) -> str:
     row, column = "" if y == 0 else str(y + 1), "" if x == 0 else f";{x + 1}"
     return f"\x1b[{row}{column}H"
 
 
+@lru_cache(maxsize=1024)
 def _along(by: int) -> str:
     """So many columns to the right, or with a number below zero to the left."""
     if by < 0:
@@ -199,6 +232,7 @@ def _along(by: int) -> str:
     return f"\x1b[{'' if by == 1 else by}C" if by else ""
 
 
+@lru_cache(maxsize=1024)
 def _down(by: int) -> str:
     """So many rows down, or with a number below zero up."""
     if 0 <= by < 5:

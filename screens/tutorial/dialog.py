@@ -11,6 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
+from screens.base.actions import keyed
+from screens.widgets.dialog_keys import LEAVING_TUTORIAL
 from screens.widgets.dialogs import Dialog
 
 STAY, LEAVE, RESTART = "stay", "leave", "restart"
@@ -20,8 +22,7 @@ class TutorialDialog(Dialog[str]):
     """Stay in the tutorial, leave it or start it over; escape stays."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("T", f"answer('{LEAVE}')", show=False),
-        Binding("X", f"answer('{RESTART}')", show=False),
+        *(action.binding() for action in LEAVING_TUTORIAL),
         Binding("left,h", "app.focus_previous", show=False),
         Binding("right,l", "app.focus_next", show=False),
     ]
@@ -36,8 +37,8 @@ class TutorialDialog(Dialog[str]):
             yield Static(Text(words))
             with Horizontal(classes="buttons"):
                 yield Button("Stay (esc)", id=STAY, compact=True)
-                yield Button("Leave (T)", id=LEAVE, compact=True)
-                yield Button("Start over (X)", id=RESTART, compact=True)
+                yield Button(keyed("Leave ({key:leaving.leave})"), id=LEAVE, compact=True)
+                yield Button(keyed("Start over ({key:leaving.restart})"), id=RESTART, compact=True)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

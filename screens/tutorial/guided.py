@@ -124,6 +124,9 @@ class GuidedBench(Guided, BenchScreen):
 
     # Watching.
 
+    def heard(self) -> None:
+        self.watch_user()  # of keys that come in a row each one counts
+
     def watch_user(self) -> None:
         """See what the user does now, and say what the tutorial makes of it."""
         if self.over or self not in self.app.screen_stack:

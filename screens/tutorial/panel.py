@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from screens.base.actions import keyed
 from screens.base.tokens import one_line
 from screens.tutorial.keys import TUTORIAL_ACTIONS
 
@@ -71,7 +72,7 @@ class TutorialPanel(Vertical):
         self.set_class(folded, "-folded")
         self.set_class(tour.remark is not None, "-done")
         self.query_one("#tutorial-head", Static).update(self._head(tour, folded))
-        self.query_one("#tutorial-text", Static).update(Text(tour.step.text))
+        self.query_one("#tutorial-text", Static).update(Text(keyed(tour.step.text)))
         self.query_one("#tutorial-ask", Static).update(self._ask(tour))
 
     def on_resize(self) -> None:
@@ -82,8 +83,8 @@ class TutorialPanel(Vertical):
     def _ask(self, tour: Tour) -> Text:
         """What is to be done, or what was said of it."""
         if tour.remark is None:
-            return Text(f"{TO_DO} {one_line(tour.ask)}")
-        return Text(f"{DONE} {one_line(tour.remark)}")
+            return Text(f"{TO_DO} {one_line(keyed(tour.ask))}")
+        return Text(f"{DONE} {one_line(keyed(tour.remark))}")
 
     def _head(self, tour: Tour, folded: bool) -> Text:
         """Number and title, or folded what to do, on the left; keys on the right."""

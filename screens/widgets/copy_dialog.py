@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,11 +18,13 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
+from screens.base.actions import keyed
 from screens.base.numbers import count
 from screens.base.tokens import fit, one_line
 from screens.base.worker import Worker, error_sentence
 from screens.widgets.choice import Choice
 from screens.widgets.copying import Copies, Copying, copies_of
+from screens.widgets.dialog_keys import COPY_DIALOG
 from screens.widgets.dialogs import Ask, Confirm, Dialog
 from screens.widgets.line_list import POINTER, LineList
 from screens.widgets.path_suggester import PathSuggester
@@ -101,6 +103,12 @@ class ItemList(LineList[Item]):
         return text.append(fit(one_line(row.words), width - WHAT - 3))
 
 
+KEYS = (
+    "enter copy · {key:copying.write} write to a file · "
+    "{key:copying.previous} {key:copying.next} rows and tables as · esc close"
+)
+
+
 class CopyDialog(Dialog[None]):
     """Copies or writes what is chosen, then closes; what cannot be done it says and stays."""
 
@@ -109,10 +117,9 @@ class CopyDialog(Dialog[None]):
     CopyDialog Choice { margin-top: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,Y", "copy", "Copy this", show=False, priority=True),
-        Binding("o", "write", "Write this to a file", show=False),
-        Binding("right,l", "format(1)", "Rows and tables in the next format", show=False),
-        Binding("left,h", "format(-1)", "Rows and tables in the format before", show=False),
+        Binding("enter", "copy", "Copy this", show=False, priority=True),
+        replace(COPY_DIALOG[0].binding(), priority=True),
+        *(action.binding() for action in COPY_DIALOG[1:]),
     ]
 
     def __init__(self, copies: Copies, script: Callable[[], str] | None) -> None:
@@ -125,8 +132,7 @@ class CopyDialog(Dialog[None]):
             yield ItemList(self.items)
             yield Choice("Rows and tables as", [(n, words) for n, (words, *_) in FORMATS.items()])
             yield Static(classes="error")
-            keys = "enter copy · o write to a file · ← → rows and tables as · esc close"
-            yield Static(Text(keys), classes="keys")
+            yield Static(Text(keyed(KEYS)), classes="keys")
 
     def on_mount(self) -> None:
         self.query_one(Choice).can_focus = False  # the arrows turn it wherever one is
@@ -158,14 +164,14 @@ class CopyDialog(Dialog[None]):
         if item is None:
             return
         if item.text is None:
-            self.complain("A plot is no text: o writes it to a file.")
+            self.complain("A plot is no text: {key:copying.write} writes it to a file.")
             return
         text = item.text(self.form).encode("utf-8", "replace").decode("utf-8")
         size = len(text.encode("utf-8"))
         if size > MOST:
             self.complain(
                 f"That is {count(size // 1000)} KB, and terminals take up to {MOST // 1000} KB "
-                "from an app: o writes it to a file."
+                "from an app: {key:copying.write} writes it to a file."
             )
             return
         self.app.copy_to_clipboard(text)

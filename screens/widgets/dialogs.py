@@ -18,6 +18,7 @@ from textual.screen import ModalScreen
 from textual.suggester import Suggester
 from textual.widgets import Button, Input, Static
 
+from screens.base.actions import keyed
 from screens.widgets.choice import Choice
 from screens.widgets.keys import CONFIRM
 from screens.widgets.path_suggester import PathSuggester
@@ -47,7 +48,7 @@ class Dialog(PaneSearch, ModalScreen[Answer | None], Generic[Answer]):
         return next(iter(self.query(VerticalScroll)), None)
 
     def complain(self, sentence: str) -> None:
-        self.query_one(".error", Static).update(Text(sentence))
+        self.query_one(".error", Static).update(Text(keyed(sentence)))
 
 
 class Ask(Dialog[str]):

@@ -13,9 +13,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
+from screens.base.actions import keyed
 from screens.base.numbers import percent, signed
 from screens.base.tokens import fit, one_line, show_token
 from screens.widgets.copying import Copies
+from screens.widgets.dialog_keys import PROMPTS
 from screens.widgets.dialogs import Dialog
 from screens.widgets.keys import COPYING
 from screens.widgets.search import MARK
@@ -100,13 +102,18 @@ def _listed(words: Sequence[str]) -> str:
     return shown + (f" … {more} more" if more > 0 else "")
 
 
+KEYS = (
+    "{key:prompts.previous} {key:prompts.next} another pair · {key:list.search} search · "
+    "{key:list.copy} copy · enter or esc: close"
+)
+
+
 class PromptsDialog(Dialog[None]):
     """The task: what it measures, how well the model does it, and its prompts one by one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,p", "leave", show=False),
-        Binding("right,down,l,j", "turn(1)", show=False),
-        Binding("left,up,h,k", "turn(-1)", show=False),
+        Binding("enter", "leave", show=False),
+        *(action.binding() for action in PROMPTS),
         *(action.binding() for action in COPYING),
     ]
 
@@ -121,8 +128,7 @@ class PromptsDialog(Dialog[None]):
             with VerticalScroll(classes="text"):
                 yield Static(self._about(), id="task")
                 yield Static(id="pair")
-            keys = "← → another pair · / search · Y copy · enter or esc: close"
-            yield Static(Text(keys), classes="keys")
+            yield Static(Text(keyed(KEYS)), classes="keys")
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._draw)

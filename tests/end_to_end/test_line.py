@@ -11,6 +11,7 @@ import pyte
 import pytest
 
 from workbench.benchmarks.line import (
+    FIRST_SIGHT,
     IDLE,
     LARGE,
     READY,
@@ -27,12 +28,12 @@ from workbench.benchmarks.line import (
 pytestmark = pytest.mark.slow
 
 FLAGS = ("--task", "ioi", "--device", "cpu", "--pairs")
-FIRST_SIGHT = 1.5
-"""To how much more than its share a step may come at a node that was never seen: its effects come
-while it is shown."""
+LATE = 1.25
+"""To how much more than its share a step may come at a node that was never seen, if the machine is
+too busy to have its effects at once: they are then written one by one."""
 
 PRESSES = 4
-"""Of each key; the first two may cost more."""
+"""Of each key."""
 
 _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=?][0-9;]*(?:u|\$p)|\x1b\[\?2026[hl]")
 
@@ -77,10 +78,13 @@ def state(folder: Path) -> dict[str, str]:
 
 def test_keys_cost_little(pressed: Pressed) -> None:
     for name, cost in pressed.costs.items():
-        if cost.most is not None:
-            first, rest = cost.bytes[:2], cost.bytes[2:]
-            assert max(rest) <= cost.most, (name, cost.bytes)
-            assert max(first) <= cost.most * FIRST_SIGHT, (name, cost.bytes)
+        if cost.most is None:
+            continue
+        if name == FIRST_SIGHT:
+            assert min(cost.bytes) <= cost.most, cost.bytes
+            assert max(cost.bytes) <= cost.most * LATE, cost.bytes
+        else:
+            assert max(cost.bytes) <= cost.most, (name, cost.bytes)
 
 
 def test_an_edit_is_a_frame(pressed: Pressed) -> None:

@@ -13,12 +13,15 @@ from __future__ import annotations
 import os
 import random
 import re
+import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 
 import pytest
 
 from screens.app import WorkbenchApp
+from screens.tutorial.guided import GuidedBench
 from tests.support.drawing import without_drawing
 from tests.support.key_bursts import GAP, calm, ended, seen, send
 from tests.support.no_settings import forget_settings
@@ -27,8 +30,31 @@ from workbench.effects.requests import MapRequest, RepairRequest
 from workbench.readouts.heads.ways import INPUTS
 from workbench.session.about import SessionAbout, write_about
 from workbench.session.session import Session
+from workbench.tutorial.tour import Tour
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_frame")]
+
+
+class LoadingApp(WorkbenchApp):
+    """Loads something above the bench, without an end."""
+
+    def show_bench(self, session: Session) -> None:
+        super().show_bench(session)
+
+        def opening(say: Callable[[str, float | None], None]) -> Session:
+            while True:
+                say("Reading what never ends", 0.5)  # which raises once it is cancelled
+                time.sleep(0.01)
+
+        self._load("tiny · ioi", opening)
+
+
+class TutorialApp(WorkbenchApp):
+    """Begins with the tutorial's first step."""
+
+    def show_bench(self, session: Session) -> None:
+        self._show_bench(GuidedBench(session, Tour()))
+
 
 MOVES = "⏎⎋⇥jkhl↓↑←→"
 PLACES = {
@@ -67,8 +93,13 @@ PLACES = {
     "rule": ("E", "⎋⇥→←hl 01.⌫⏎e"),
     "cut": ("e}", "{}→←hl⏎⎋mujk2}"),
     "interventions": ("e!", "⎋⇥jkt⏎ma1*2 ⌫:-uX12V/n"),
+    "loading": ("", "⎋⏎⇥⇤c?@␎␙j↓ ⌫/1ayn"),
+    "loading, palette": ("^", MOVES + "am01 ⌫c"),
+    "tutorial": ("", MOVES + "yyyybz?TX  ewpg23 1Jmi[u#"),
 }
 """How to come to a screen or dialog, and the keys that are tried there."""
+BEGINNINGS = {"loading": LoadingApp, "loading, palette": LoadingApp, "tutorial": TutorialApp}
+"""The apps of places that are no screens of an ordinary session's."""
 PICKED = (
     "2fx1", "2fx1⏎ ", "Jm1⏎", "gh h h ", "ewewew", "ejj ", "jj2 ", "jjm", "uUuU", "W1hello⏎",
     "␎⎋e␎⎋j", "␎⇤W#a b⏎j-y", "␎⇤j-yk⏎e", "␎⇤-n-yj-yj", "␎⇤/two⏎-y", "␎xyz⏎⎋e",
@@ -80,8 +111,10 @@ PICKED = (
 BURSTS = int(os.environ.get("WORKBENCH_BURSTS", "1"))
 LONG = 14 if BURSTS > 1 else 10
 """How often random keys are tried at each place, and how many."""
-TIMES = re.compile(r" *<?\d+ ms|\d{4}-\d\d-\d\d \d\d:\d\d| {2,}")
-"""How long something took, or when it was, which differs, and the blanks that make room for it."""
+TIMES = re.compile(r" *<?\d+ ms| *\d+\.?\d* s\b|\d{4}-\d\d-\d\d \d\d:\d\d")
+"""How long something took, or when it was, which differs."""
+BLANKS = re.compile(r" {2,}")
+"""What makes room for it."""
 
 
 def prepared(folder: Path, *, former: bool) -> Session:
@@ -108,15 +141,22 @@ def prepared(folder: Path, *, former: bool) -> Session:
 def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a key does while a model loads depends on how fast that is."""
     monkeypatch.setenv("WORKBENCH_STATE", "set by each run, and put back after the test")
-    for name in ("open_session", "resume_session"):
+    for name in ("open_session", "resume_session", "open_tutorial"):
         monkeypatch.setattr(WorkbenchApp, name, lambda *_, **__: None)
 
 
-async def outcome(folder: Path, place: str, keys: str, gap: float, size: tuple[int, int]) -> str:
+async def outcome(
+    folder: Path,
+    place: str,
+    keys: str,
+    gap: float,
+    size: tuple[int, int],
+    begin: type[WorkbenchApp] = WorkbenchApp,
+) -> str:
     """What is to be seen after these keys, and the commands that they made."""
     forget_settings()  # such as the layout that the keys before have left
     session = prepared(folder, former=bool({"␎", "^"} & set(place + keys)))
-    app = WorkbenchApp(session=session)
+    app = begin(session=session)
     before = os.getcwd()
     os.chdir(folder)
     os.environ["WORKBENCH_STATE"] = str(folder / "state")
@@ -138,22 +178,29 @@ async def outcome(folder: Path, place: str, keys: str, gap: float, size: tuple[i
     finally:
         ended()
         os.chdir(before)
-    return TIMES.sub(" ", text.replace(str(folder), ""))
+    return BLANKS.sub(" ", TIMES.sub(" ", text.replace(str(folder), "")))
 
 
-async def check(tmp_path: Path, place: str, keys: str, size: tuple[int, int]) -> None:
-    typed = await outcome(tmp_path / "typed", place, keys, GAP, size)
-    at_once = await outcome(tmp_path / "burst", place, keys, 0, size)
+async def check(
+    tmp_path: Path,
+    place: str,
+    keys: str,
+    size: tuple[int, int],
+    begin: type[WorkbenchApp] = WorkbenchApp,
+) -> None:
+    typed = await outcome(tmp_path / "typed", place, keys, GAP, size, begin)
+    at_once = await outcome(tmp_path / "burst", place, keys, 0, size, begin)
     assert at_once == typed, (place, keys)
 
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_random_keys(tmp_path: Path, place: str) -> None:
     way, alphabet = PLACES[place]
+    begin = BEGINNINGS.get(place, WorkbenchApp)
     for n in range(BURSTS):
         draw = random.Random(f"{place} {n}" if n else place)
         keys = "".join(draw.choices(alphabet, k=LONG))
-        await check(tmp_path / str(n), way, keys, draw.choice([(160, 48), (80, 24)]))
+        await check(tmp_path / str(n), way, keys, draw.choice([(160, 48), (80, 24)]), begin)
 
 
 @pytest.mark.parametrize("keys", PICKED)

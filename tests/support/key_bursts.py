@@ -14,6 +14,7 @@ from textual.widgets import Input
 from screens.app import WorkbenchApp
 from screens.base.worker import _threads, owed
 from screens.bench.screen import BenchScreen
+from screens.loading import Loading
 from screens.neurons.screen import NeuronsScreen
 from screens.setup.screen import SetupScreen
 
@@ -60,7 +61,8 @@ async def calm(pilot: Pilot[Any], rest: float = 0.25, seconds: float = 30) -> No
         assert time.monotonic() < end, "it took too long"
         shown = [s for s in app.screen_stack if isinstance(s, BenchScreen | SetupScreen)]
         reading = [s for s in app.screen_stack if isinstance(s, NeuronsScreen) and not s.quiet]
-        busy = not app.key_queue.idle or owed() or not shown or reading
+        loading = any(isinstance(screen, Loading) for screen in app.screen_stack)
+        busy = not app.key_queue.idle or owed() or not (shown or loading) or reading
         if busy or not all(screen.is_mounted and screen.quiet for screen in shown):
             looks = 0
         else:

@@ -57,8 +57,7 @@ list.down = ["down", "ctrl+j"]
 The action then has these keys and no others. A key is written as its character (`x`, `X`, `?`),
 by its name (`enter`, `space`, `backspace`, `delete`, `home`, `pagedown`, `left`, `f5`), or with
 `ctrl+` (also `^`) or `shift+`; alt cannot be had, since terminals send it as escape and a letter.
-`?`, the footer, the palette and the tutorial's line of keys show your keys. Words in the help
-that name a key name the usual one.
+`?`, the footer, the palette, hints in dialogs, messages and the tutorial name your keys.
 
 `keymap = "FILE.toml"` names a file with the same table, or with what would be in it at its top;
 `[keys]` in `config.toml` goes before it. esc, tab, ^c, ^g, ^l, ^p and ^q keep what they do.

@@ -87,7 +87,7 @@ def first_paint(command: Sequence[str], environment: dict[str, str]) -> float:
         WorkbenchError: it ended before.
     """
     with Child(command, environment) as child:
-        while len(child.text()) < FILLED * ROWS * COLUMNS:
+        while child.painted() < FILLED * ROWS * COLUMNS:
             if not child.read(0.005) or time.perf_counter() - child.started > PATIENCE:
                 raise WorkbenchError(f"{' '.join(command)} painted nothing.")
         return child.chunks[-1][0] - child.started

@@ -23,7 +23,6 @@ from workbench.benchmarks.one_pair import one_pair
 from workbench.benchmarks.stopwatch import Stopwatch, peak_memory, resident
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import LOGITS, Graph
-from workbench.circuits.names import head_name
 from workbench.discovery.estimates import eap
 from workbench.discovery.findings import Findings
 from workbench.discovery.selection import Selection, select
@@ -81,18 +80,16 @@ def measure(
     device: str | None = None,
     dtype: str | None = None,
     rounds: int = 5,
-    app: bool = False,
     long: bool = False,
     progress: Progress | None = None,
 ) -> Figures:
-    """Measure everything.
+    """Measure the engine.
 
     Args:
         name: as for `load_model`.
         task, pairs, seed: as for `load_task`.
         device, dtype: as for `load_model`.
         rounds: how often each item is timed.
-        app: also the app's first paint and its answer to keys during a sweep and discoveries.
         long: also 10,000 toggles: drift and memory.
         progress: told what is being measured.
 
@@ -139,16 +136,6 @@ def measure(
         Figure.of("F, one plain forward pass of the batch", forward, "s", percentile=True),
         Figure.of("B, one backward pass without parameter gradients", backward, "s"),
     ]
-    if app:
-        from workbench.benchmarks.app import measure_app
-        from workbench.benchmarks.line import measure_line
-
-        middle = model.graph.n_layers // 2
-        nodes = [head_name(middle, head) for head in range(model.graph.n_heads)]
-        for figure in measure_app(name, task, pairs, nodes, rounds, device, say):
-            figures.add(figure)
-        for figure in measure_line(name, task, pairs, nodes[0], device, say):
-            figures.add(figure)
     return figures
 
 

@@ -27,7 +27,7 @@ from workbench.benchmarks.figures import Figure, quantile
 from workbench.benchmarks.pseudo_terminal import Child, Screen
 from workbench.errors import WorkbenchError
 
-KEYS = 120
+KEYS = 60
 """Keys timed during each computation."""
 
 ROUNDS = 12

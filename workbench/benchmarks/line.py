@@ -20,13 +20,20 @@ LARGE, SMALL = (48, 160), (24, 80)
 REST = 1.0
 """Seconds without a byte after which what a key asked for has been shown."""
 
+MOST = 2.0
+"""Seconds for which what a key made it write is listened to at most: a large model goes on
+computing, and a sweep has a figure of its own."""
+
+SWEPT = 12.0
+"""Seconds for which a sweep is listened to at most."""
+
 IDLE = 5.0
 """Seconds for which an app that has nothing to do is listened to."""
 
 FILLING = 1.0
 """Seconds after which two panels have been filled anew."""
 
-TIMES = 6
+TIMES = 4
 """How often a key is pressed."""
 
 ASKED = b"\x1b[?2026$p"
@@ -36,6 +43,8 @@ FRAME = b"\x1b[?2026h"
 begins with a mark."""
 
 READY = b"faithfulness"
+
+FIRST_SIGHT = "a cursor step to a node not seen before"
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,8 @@ class Step:
 
 STEPS = (
     Step("expanding a node", (b"1",), (b"e",), None),
-    Step("a cursor step in the circuit", (b"1",), (b"j", b"k") * (TIMES // 2), 4096),
+    Step(FIRST_SIGHT, (b"1",), (b"j",) * 3, 4096),
+    Step("a cursor step in the circuit", (b"1",), (b"k", b"j") * (TIMES // 2), 4096),
     Step("a cursor step in the edges", (b"2",), (b"j",) * TIMES, 4096),
     Step("keeping or dropping an edge", (b"2",), (b" ",) * TIMES, 2048),
     Step("a step of the threshold", (b"2",), (b"]",) * TIMES, 4096),
@@ -104,11 +114,16 @@ class Listener:
                 raise WorkbenchError("The app did not come up.")
             self._answer()
 
-    def rest(self, seconds: float = REST) -> bytes:
-        """Listen until nothing was written for so long; returns what was, since the last call."""
+    def rest(self, seconds: float = REST, most: float = PATIENCE) -> bytes:
+        """Listen until nothing was written for so long; returns what was, since the last call.
+
+        Args:
+            most: seconds after which it is listened to no more.
+        """
         last = len(self.child.chunks)
+        end = time.perf_counter() + most
         until = time.perf_counter() + seconds
-        while time.perf_counter() < until:
+        while time.perf_counter() < min(until, end):
             self.child.read(0.05)
             self._answer()
             if len(self.child.chunks) > last:
@@ -121,7 +136,7 @@ class Listener:
     def press(self, keys: bytes) -> bytes:
         """Press keys; returns what they made it write until it rested."""
         self.child.write(keys)
-        return self.rest()
+        return self.rest(most=MOST)
 
     def _whole(self) -> bytes:
         return b"".join(data for _, data in self.child.chunks)
@@ -167,7 +182,8 @@ def sweep_rate(app: Listener, node: str) -> tuple[float, float]:
     for keys in (b"1", b"J", node.encode()):
         app.press(keys)
     first = len(app.child.chunks)
-    app.press(b"\r")
+    app.child.write(b"\r")
+    app.rest(4 * REST, SWEPT)  # the first values of many pairs take their time
     chunks = app.child.chunks[first:]
     shown = chunks[0][0] + FILLING
     written = [(when, len(data)) for when, data in chunks if when > shown]
@@ -203,7 +219,7 @@ def measure_line(
             app = Listener(child)
             say(f"Measuring the bytes of keys {where}", None)
             app.wait(READY)
-            app.rest(3 * REST)
+            app.rest(3 * REST, SWEPT)
             for cost in key_costs(app, size):
                 figures.append(
                     Figure.of(
@@ -225,7 +241,8 @@ def measure_line(
                     note=f"the second that wrote most, of {seconds:.1f}",
                 )
             )
-            app.rest()
+            app.press(b"c")  # stops what a large model computes still
+            app.rest(2 * REST)
             before = len(child.chunks)
             child.read(IDLE)
             idle = sum(len(data) for _, data in child.chunks[before:])

@@ -28,6 +28,7 @@ PANEL = "2 Edges"
 _CONTROL = re.compile(
     rb"\x1b\[[0-9;:<>=?$]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b_[^\x1b]*\x1b\\|\x1b[=>78]"
 )
+_ERASED = re.compile(rb"\x1b\[(\d+)X")
 _UNFINISHED = re.compile(rb"\x1b(?:\[[0-9;<>=?$]*|_[^\x1b]*\x1b?)?$")
 _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=?][0-9;]*(?:u|\$p|q|m)|\x1b_[^\x1b]*\x1b\\")
 
@@ -111,8 +112,14 @@ class Child:
 
     def text(self) -> str:
         """All that it printed so far, without control sequences."""
-        whole = b"".join(data for _, data in self.chunks)
-        return _CONTROL.sub(b"", whole).decode("utf-8", "ignore")
+        return _CONTROL.sub(b"", self._whole()).decode("utf-8", "ignore")
+
+    def painted(self) -> int:
+        """How many cells it wrote or erased so far."""
+        return len(self.text()) + sum(map(int, _ERASED.findall(self._whole())))
+
+    def _whole(self) -> bytes:
+        return b"".join(data for _, data in self.chunks)
 
 
 class Screen:

@@ -16,7 +16,7 @@ def bench(
     task: Annotated[str, typer.Option(help="A built-in task, or a task file.")] = "ioi",
     pairs: Annotated[
         int | None,
-        typer.Option(min=1, help="How many pairs. [default: 32; of discovery 16]"),
+        typer.Option(min=1, help="How many pairs. [default: 32; of discovery and app 16]"),
     ] = None,
     seed: Seed = 0,
     device: Device = None,
@@ -27,7 +27,8 @@ def bench(
     app_: Annotated[
         bool,
         typer.Option(
-            "--app", help="Also measure the app: first paint, keys while it computes, bytes a key."
+            "--app",
+            help="Measure the app instead: first paint, keys while it computes, bytes a key.",
         ),
     ] = False,
     long: Annotated[
@@ -49,6 +50,8 @@ def bench(
     check_task(task)
     if discovery and (app_ or long):
         raise WorkbenchError("--discovery measures something else than --app and --long.")
+    if app_ and long:
+        raise WorkbenchError("--app measures something else than --long.")
     if threshold is not None and not discovery:
         raise WorkbenchError("--threshold goes with --discovery.")
     with console.ProgressLine() as progress:
@@ -66,6 +69,17 @@ def bench(
                 threshold=threshold,
                 progress=progress,
             )
+        elif app_:
+            from workbench.benchmarks.whole_app import measure_in_app
+
+            figures = measure_in_app(
+                model,
+                task,
+                pairs=pairs or 16,
+                device=device,
+                rounds=rounds,
+                progress=progress,
+            )
         else:
             from workbench.benchmarks.engine import measure
 
@@ -77,7 +91,6 @@ def bench(
                 device=device,
                 dtype=dtype,
                 rounds=rounds,
-                app=app_,
                 long=long,
                 progress=progress,
             )

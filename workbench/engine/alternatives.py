@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.work import Work, finish
 from workbench.circuits.graph import Graph, Stage
 from workbench.engine.baseline import Baseline
 from workbench.engine.deltas import Carry, Deltas
@@ -85,19 +86,25 @@ class AlternativeRuns:
 
     def final(self) -> Tensor:
         """The last residual at the last position, [pair, alternative, d_model]."""
-        with torch.no_grad():
-            for i, stage in enumerate(self.reach.stages):
+        return finish(self.pieces())
+
+    def pieces(self) -> Work[Tensor]:
+        """The same, stage by stage."""
+        stages = self.reach.stages
+        for i, stage in enumerate(stages):
+            if i != self.reach.tail and not self.reach.destinations[stage.columns].any():
+                continue
+            with torch.no_grad():
                 if i == self.reach.tail:
                     return self._ordinary(i)
-                if not self.reach.destinations[stage.columns].any():
-                    continue
+                if stage.kind == "logits":
+                    return self._logits(stage)
                 if stage.kind == "heads":
                     self._heads(stage)
-                elif stage.kind == "mlp":
-                    self._mlp(stage)
                 else:
-                    return self._logits(stage)
-            return self._unchanged()
+                    self._mlp(stage)
+            yield (i + 1) / len(stages)
+        return self._unchanged()
 
     def _unchanged(self) -> Tensor:
         base = self.base.final_residual()

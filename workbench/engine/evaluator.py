@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.work import Work, finish, part
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.kept_neurons import find_neuron
 from workbench.engine.alternatives import AlternativeRuns
@@ -120,6 +121,10 @@ class Evaluator:
 
     def become(self, circuit: Circuit) -> Evaluation:
         """Replace the circuit by another one; only what differs is computed."""
+        return finish(self.becoming(circuit))
+
+    def becoming(self, circuit: Circuit) -> Work[Evaluation]:
+        """The same, group by group of the pairs; given up, the circuit is as it was."""
         mask, is_open = self._arrays(circuit)
         old, kept_before = self._arrays(self._circuit), self._kept_neurons(self._circuit)
         neurons = self._kept_neurons(circuit)
@@ -127,10 +132,11 @@ class Evaluator:
         done: list[IncrementalRun] = []
         try:
             for sheet in self.sheets:
-                done.append(sheet)
+                yield len(done) / len(self.sheets)
                 sheet.update(mask, is_open, neurons=neurons)
+                done.append(sheet)
         except BaseException:
-            for sheet in done[:-1]:
+            for sheet in done:
                 sheet.update(*old, neurons=kept_before)
             raise
         self._circuit = circuit
@@ -168,6 +174,28 @@ class Evaluator:
         out = np.empty((len(edits), self.experiment.n_pairs))
         for which, values in self.evaluate(changes):
             out[which] = values
+        return out
+
+    def trying(self, edits: Sequence[Edit]) -> Work[NDArray[np.float64]]:
+        """The same as `what_if`, in pieces: stage by stage of each batch."""
+        changes = [self._change(edit) for edit in edits]
+        mask, is_open = self._arrays(self._circuit)
+        plan, demand = self._wider_plan(mask, is_open, changes)
+        for sheet in self.sheets:
+            sheet.update(mask, is_open, demand)
+            yield 0.0
+        out = np.empty((len(edits), self.experiment.n_pairs))
+        batches = self._all_batches(self.sheets, plan, changes)
+        for n, batch in enumerate(batches):
+            values = []
+            for base, metric in zip(self.sheets, self.experiment.metrics, strict=True):
+                runs = AlternativeRuns(base, plan, [changes[k] for k in batch])
+                start, end = n / len(batches), (n + 1) / len(batches)
+                final = yield from part(runs.pieces(), start, end)
+                with torch.no_grad():
+                    values.append(metric.of_residual(final))
+                del runs, final
+            out[batch] = self.experiment.in_order(values).T
         return out
 
     def _change(self, edit: Edit) -> Alternative:
@@ -226,9 +254,7 @@ class Evaluator:
         self, bases: Sequence[Baseline], plan: Plan, changes: Sequence[Alternative]
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
         """Metric of alternatives of any base (one per group), in batches that fit the memory."""
-        order = sorted(range(len(changes)), key=lambda k: -self._deepest(changes[k]))
-        batches = list(self._batches(bases, plan, changes, order))
-        for batch in batches:
+        for batch in self._all_batches(bases, plan, changes):
             chosen = [changes[k] for k in batch]
             values = []
             for base, metric in zip(bases, self.experiment.metrics, strict=True):
@@ -238,6 +264,13 @@ class Evaluator:
 
     def _deepest(self, change: Alternative) -> int:
         return max(change.columns() | change.mlps(self.graph), default=0)
+
+    def _all_batches(
+        self, bases: Sequence[Baseline], plan: Plan, changes: Sequence[Alternative]
+    ) -> list[list[int]]:
+        """All alternatives, the deepest destinations first, in batches that fit the memory."""
+        order = sorted(range(len(changes)), key=lambda k: -self._deepest(changes[k]))
+        return list(self._batches(bases, plan, changes, order))
 
     def _batches(
         self,

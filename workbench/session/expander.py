@@ -29,6 +29,9 @@ from workbench.session.state import Change, State
 from workbench.session.steps import StepTaken
 from workbench.session.views import Status
 
+TOLD = 0.2
+"""Seconds between two pieces of one step that are told of; a step is told of at once."""
+
 
 @dataclass(frozen=True)
 class Progressed:
@@ -176,6 +179,7 @@ class Expander:
         """Take it to its end, or to where it is stopped; returns why it ended early, or ""."""
         expansion = run.expansion
         work = expansion.work()
+        told, when = -1, 0.0
         try:
             while not (cancel is not None and cancel.is_set()):
                 with self._lock.background():
@@ -186,9 +190,11 @@ class Expander:
                             "The circuit was changed meanwhile, so nothing more was expanded."
                         )
                     next(work)
-                    now = _progressed(expansion)
-                if progress is not None:
+                    came = len(expansion.steps) != told or perf_counter() - when > TOLD
+                    now = _progressed(expansion) if came else None
+                if progress is not None and now is not None:
                     progress(now)
+                    told, when = len(now.steps), perf_counter()
         except StopIteration:
             return ""
         except WorkbenchError as error:

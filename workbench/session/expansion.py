@@ -27,6 +27,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from time import perf_counter
+from typing import TypeVar
 
 import numpy as np
 
@@ -41,6 +42,8 @@ from workbench.session.rules import EAP, LOSS, THRESHOLD, TOP_K, find_rule
 from workbench.session.scratch import Scratch
 from workbench.session.state import State
 from workbench.session.steps import StepTaken
+
+T = TypeVar("T")
 
 SHARE = 0.25
 """Of the loss that is left, what one step may use."""
@@ -159,18 +162,29 @@ class Expansion:
                         self.unfit.add(node)
                         continue
                     kept = found
-            self._close(node, into, kept)
+            yield from self._close(node, into, kept)
             yield self.fraction()
 
     def _closed(self, into: Sequence[str], kept: Sequence[str]) -> Circuit:
         return State(self.circuit, 0.0).with_edges(close=into, keep=kept).circuit
 
-    def _close(self, node: str, into: Sequence[str], kept: Sequence[str]) -> None:
+    def _close(self, node: str, into: Sequence[str], kept: Sequence[str]) -> Work[None]:
         """Take the step: computed first, so that nothing has happened if that fails."""
         circuit = self._closed(into, kept)
-        faithfulness = self._scratch.become(circuit)
+        faithfulness = yield from self._within(self._scratch.become(circuit))
         self.circuit, self.faithfulness = circuit, faithfulness
         self.steps.append(StepTaken(node, len(kept), faithfulness))
+
+    def _within(self, work: Work[T]) -> Work[T]:
+        """Work within a step, during which the fraction done stays what it is."""
+        fraction = self.fraction()
+        while True:
+            try:
+                next(work)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            yield fraction
 
     def _ranked(self, into: Sequence[str], score: Matrix) -> list[tuple[str, float]]:
         """All candidate edges with their |effect|, the largest first, as the model has equals."""
@@ -228,7 +242,9 @@ class Expansion:
         while at < len(numbers):
             some, at = numbers[at : at + self._at_once], at + self._at_once
             began = perf_counter()
-            shares = self._scratch.if_closed(into, [ranked[:number] for number in some])
+            shares = yield from self._within(
+                self._scratch.if_closed(into, [ranked[:number] for number in some])
+            )
             factor = PIECE_SECONDS / max(perf_counter() - began, 1e-3)
             self._at_once = max(1, min(BETWEEN, int(len(some) * factor)))
             yield self.fraction()

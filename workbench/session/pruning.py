@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.catalogue import METHODS
 from workbench.errors import WorkbenchError
@@ -141,7 +142,7 @@ class Pruner:
             self._check(cuts)
             if self._scratch is None or self._scratch[0] is not cuts.circuit:
                 self._scratch = cuts.circuit, self._engine.scratch(cuts.circuit)
-            return self._scratch[1].become(cuts.after(cut))
+            return finish(self._scratch[1].become(cuts.after(cut)))
 
     def _check(self, cuts: Cuts) -> None:
         if self._seen().runs is not cuts.runs:

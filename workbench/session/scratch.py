@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from workbench.base.failures import failures_as_sentences
+from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 
@@ -42,27 +43,32 @@ class Scratch:
             self._evaluator = Evaluator(self._experiment, self.circuit)
         return self._evaluator
 
-    def become(self, circuit: Circuit) -> float | None:
+    def become(self, circuit: Circuit) -> Work[float | None]:
         """Go on to another circuit, of which only what differs is computed: its faithfulness.
+
+        In pieces, of which none takes long on a deep model; nothing else may use this meanwhile.
 
         Raises:
             WorkbenchError: if that fails; the circuit is then as it was.
         """
         with failures_as_sentences():
-            share = self._experiment.faithfulness(self._at().become(circuit).metric)
+            value = yield from self._at().becoming(circuit)
+            share = self._experiment.faithfulness(value.metric)
         self.circuit = circuit
         return share
 
-    def if_closed(self, into: Sequence[str], kept: Sequence[Sequence[str]]) -> list[float | None]:
+    def if_closed(
+        self, into: Sequence[str], kept: Sequence[Sequence[str]]
+    ) -> Work[list[float | None]]:
         """The faithfulness if these open inputs were closed on each of some sets of edges.
 
-        One batch; the circuit stays.
+        One batch, in pieces; the circuit stays.
         """
         from workbench.engine.evaluator import Edit
 
         with failures_as_sentences():
             edits = [Edit(toggle=tuple(edges), close=tuple(into)) for edges in kept]
-            metrics = self._at().what_if(edits).mean(axis=1)
+            metrics = (yield from self._at().trying(edits)).mean(axis=1)
             return [self._experiment.faithfulness(float(metric)) for metric in metrics]
 
     def effects(self, edges: Sequence[str], setting: str) -> Iterator[dict[str, float]]:

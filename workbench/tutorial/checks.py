@@ -11,37 +11,20 @@ from workbench.base.text import counted
 from workbench.circuits.names import kind_of, parse_name
 from workbench.engine.effect_settings import FULL, NAMES
 from workbench.session.log import LogEntry
-from workbench.tutorial.observation import Moment, Observation
+from workbench.tutorial.deeds import change_of, kept_into, last_deed
+from workbench.tutorial.observation import Observation
 from workbench.tutorial.step import shown
-
-
-def _change(deed: LogEntry) -> str:
-    """What a command did to the faithfulness."""
-    return f"{shown(deed.before.faithfulness)} to {shown(deed.after.faithfulness)}"
-
-
-def _kept(moment: Moment) -> int:
-    return sum(edge.kept for edge in moment.edges)
-
-
-def _last(seen: Observation, *, dropped_only: bool = False) -> LogEntry | None:
-    """The last command since the step began that only dropped edges, or that closed an input."""
-    for deed in reversed(seen.log):
-        change = deed.change
-        if dropped_only and change.removed and not (change.added or change.opened or change.closed):
-            return deed
-        if not dropped_only and change.closed:
-            return deed
-    return None
-
 
 # The task.
 
 
 def ask_prompts(seen: Observation) -> str:
     if seen.now.look.screen == "prompts":
-        return "← and → turn to another pair of prompts; esc closes."
-    return "Press p to see the prompts, token by token."
+        return (
+            "{key:prompts.previous} and {key:prompts.next} turn to another pair of prompts; esc "
+            "closes."
+        )
+    return "Press {key:bench.prompts} to see the prompts, token by token."
 
 
 def prompts_seen(seen: Observation) -> str | None:
@@ -58,7 +41,7 @@ def prompts_seen(seen: Observation) -> str | None:
 
 
 def ask_edges(seen: Observation) -> str:
-    return "Press 2 to go to the edges into the logits, or click there."
+    return "Press {key:bench.panel_candidates} to go to the edges into the logits, or click there."
 
 
 def edges_seen(seen: Observation) -> str | None:
@@ -66,14 +49,16 @@ def edges_seen(seen: Observation) -> str | None:
         return None
     return (
         f"These {counted(len(seen.now.edges), 'edge')} could feed {seen.now.look.node}; the whole "
-        f"model has {seen.now.status.all_edges:,}. 1, 2, 3 go to the panels."
+        f"model has {seen.now.status.all_edges:,}. {{key:bench.panel_circuit}}, "
+        f"{{key:bench.panel_candidates}}, {{key:bench.panel_readouts}} go to the panels."
     )
 
 
 def ask_effects(seen: Observation) -> str:
-    go = "" if seen.now.look.panel == "candidates" else "2, then "
+    go = "" if seen.now.look.panel == "candidates" else "{key:bench.panel_candidates}, then "
     return (
-        f"{go or 'With '}j and k (or the arrows) go to an edge whose two numbers differ: "
+        f"{go or 'With '}{{key:list.down}} and {{key:list.up}} go to an edge whose two numbers "
+        f"differ: "
         "“EAP est.” and “exact”."
     )
 
@@ -97,11 +82,17 @@ def effects_seen(seen: Observation) -> str | None:
 
 def ask_expand(seen: Observation) -> str:
     if seen.now.look.node != "logits":
-        return "1, then the cursor to the logits on top."
+        return "{key:bench.panel_circuit}, then the cursor to the logits on top."
     if seen.now.edges and not any(edge.open for edge in seen.now.edges):
-        return "They are expanded already: r opens them again, then e. Or y goes on."
+        return (
+            "They are expanded already: {key:bench.reopen} opens them again, then "
+            "{key:bench.expand}. Or {key:tutorial.next} goes on."
+        )
     passing = sum(edge.preview for edge in seen.now.edges)
-    return f"Press e to expand the logits: {passing} of {len(seen.now.edges)} edges pass."
+    return (
+        f"Press {{key:bench.expand}} to expand the logits: {passing} of {len(seen.now.edges)} "
+        f"edges pass."
+    )
 
 
 def logits_expanded(seen: Observation) -> str | None:
@@ -110,7 +101,7 @@ def logits_expanded(seen: Observation) -> str | None:
             kept = sum(edge.endswith("->logits") for edge in deed.change.added)
             return (
                 f"{counted(kept, 'edge')} kept, all others corrupted: the faithfulness went from "
-                f"{_change(deed)}. That is what this step left out."
+                f"{change_of(deed)}. That is what this step left out."
             )
     return None
 
@@ -134,14 +125,20 @@ def ask_toggle(seen: Observation) -> str:
     dropped, _ = _there_and_back(seen)
     if dropped is not None:
         return (
-            f"Without {dropped.change.removed[0]} the faithfulness went from {_change(dropped)}. "
-            "Now u (undo) brings it back."
+            f"Without {dropped.change.removed[0]} the faithfulness went from {change_of(dropped)}. "
+            "Now {key:bench.undo} (undo) brings it back."
         )
     if not seen.now.status.edges:
-        return "Nothing is kept: expand the logits first (e), or u undoes what was done last."
+        return (
+            "Nothing is kept: expand the logits first ({key:bench.expand}), or {key:bench.undo} "
+            "undoes what was done last."
+        )
     if seen.now.look.panel == "candidates":
-        return "With the cursor on a kept edge (●), press space: it is dropped."
-    return "2, then the cursor on a kept edge (●), then space: it is dropped."
+        return "With the cursor on a kept edge (●), press {key:bench.keep_or_drop}: it is dropped."
+    return (
+        "{key:bench.panel_candidates}, then the cursor on a kept edge (●), then "
+        "{key:bench.keep_or_drop}: it is dropped."
+    )
 
 
 def toggled(seen: Observation) -> str | None:
@@ -149,8 +146,9 @@ def toggled(seen: Observation) -> str | None:
     if dropped is None or back is None:
         return None
     return (
-        f"{dropped.change.removed[0]} took the faithfulness from {_change(dropped)}, and it is "
-        f"back at {shown(back.after.faithfulness)}. u undoes everything, U does it again."
+        f"{dropped.change.removed[0]} took the faithfulness from {change_of(dropped)}, and it is "
+        f"back at {shown(back.after.faithfulness)}. {{key:bench.undo}} undoes everything, "
+        f"{{key:bench.redo}} does it again."
     )
 
 
@@ -159,8 +157,14 @@ def toggled(seen: Observation) -> str | None:
 
 def ask_threshold(seen: Observation) -> str:
     if seen.now.look.panel != "candidates":
-        return "2, then [ a few times: the line above the edges counts those that pass."
-    return "Press [ a few times: the line above the edges counts those that pass."
+        return (
+            "{key:bench.panel_candidates}, then {key:bench.threshold_down} a few times: the "
+            "line above the edges counts those that pass."
+        )
+    return (
+        "Press {key:bench.threshold_down} a few times: the line above the edges counts those "
+        "that pass."
+    )
 
 
 def threshold_moved(seen: Observation) -> str | None:
@@ -171,7 +175,7 @@ def threshold_moved(seen: Observation) -> str | None:
     words = f"From {seen.began.threshold:.2g} to {now.threshold:.2g}: "
     if now.edges:
         words += f"{passing} of the {len(now.edges)} edges into {now.look.node} pass. "
-    return words + "It holds for what you expand next; a applies it here, too."
+    return words + "It holds for what you expand next; {key:bench.keep_above} applies it here, too."
 
 
 # The next node.
@@ -180,14 +184,20 @@ def threshold_moved(seen: Observation) -> str | None:
 def ask_next(seen: Observation) -> str:
     now = seen.now
     if not now.frontier:
-        return "No open node is kept: u undoes the last step, or keep an edge with space."
+        return (
+            "No open node is kept: {key:bench.undo} undoes the last step, or keep an edge with "
+            "{key:bench.keep_or_drop}."
+        )
     if now.look.node not in now.frontier or now.look.node == "logits":
-        return "Press w to go to the most promising open node."
-    return f"{now.look.node} is open. When “exact: all” is shown above the edges, press e."
+        return "Press {key:bench.next_frontier} to go to the most promising open node."
+    return (
+        f"{now.look.node} is open. When “exact: all” is shown above the edges, press "
+        f"{{key:bench.expand}}."
+    )
 
 
 def next_expanded(seen: Observation) -> str | None:
-    deed = _last(seen)
+    deed = last_deed(seen)
     if deed is None or deed.change.closed == ("logits",):
         return None
     closed = parse_name(deed.change.closed[0])
@@ -195,7 +205,7 @@ def next_expanded(seen: Observation) -> str | None:
         return None
     return (
         f"{closed.node} is now made of {counted(len(deed.change.added), 'kept edge')}; "
-        f"the faithfulness went from {_change(deed)}."
+        f"the faithfulness went from {change_of(deed)}."
     )
 
 
@@ -205,8 +215,8 @@ def next_expanded(seen: Observation) -> str | None:
 def ask_inputs(seen: Observation) -> str:
     if kind_of(seen.now.look.node) != "head":
         head = seen.now.some("head")
-        return f"Press J, type the name of a head, such as {head}, then enter."
-    return "Press i until q, k or v alone stands in brackets above the edges."
+        return f"Press {{key:bench.jump}}, type the name of a head, such as {head}, then enter."
+    return "Press {key:bench.inputs} until q, k or v alone stands in brackets above the edges."
 
 
 def inputs_chosen(seen: Observation) -> str | None:
@@ -218,17 +228,23 @@ def inputs_chosen(seen: Observation) -> str | None:
     if seen.now.edges:
         first = seen.now.edges[0]
         words += f"; the largest effect has {first.edge}: {shown(first.score, 4)}"
-    return words + ". i goes on to the next."
+    return words + ". {key:bench.inputs} goes on to the next."
 
 
 # The setting.
 
 
 def ask_setting(seen: Observation) -> str:
-    if not _kept(seen.now):
+    if not kept_into(seen.now):
         node = next((row.parent for row in seen.now.rows if row.parent), "logits")
-        return f"Go to a node with kept edges: J, type {node}, enter. There press m."
-    return "Press m, and watch the column “exact” and the words above the edges (panel 2)."
+        return (
+            f"Go to a node with kept edges: {{key:bench.jump}}, type {node}, enter. There press "
+            f"{{key:bench.setting}}."
+        )
+    return (
+        "Press {key:bench.setting}, and watch the column “exact” and the words above the edges "
+        "(panel {key:bench.panel_candidates})."
+    )
 
 
 def setting_chosen(seen: Observation) -> str | None:
@@ -239,27 +255,39 @@ def setting_chosen(seen: Observation) -> str | None:
     edge = seen.now.edge
     if edge is not None and edge.exact is not None:
         words += f": {edge.edge} has {shown(edge.exact, 4)}"
-    back = "" if look.setting == FULL else " m comes back to the full model."
+    back = "" if look.setting == FULL else " {key:bench.setting} comes back to the full model."
     return f"{words}. No effect is shown without its setting.{back}"
 
 
 # The logit lens.
 
 
+_CIRCUIT = "{key:bench.panel_circuit}"
+_EDGES = "{key:bench.panel_candidates}"
+_UP_DOWN = "{key:list.down} and {key:list.up}"
+_READ = "{key:bench.panel_readouts} for its readouts"
+
+
 def ask_lens(seen: Observation) -> str:
     look = seen.now.look
     if look.panel != "readouts" or not _writes(look.read):
         if look.panel != "readouts" and _writes(look.read):
-            return f"Press 3: the readouts of {look.read}."
+            return f"Press {{key:bench.panel_readouts}}: the readouts of {look.read}."
         mlp = seen.now.some("mlp")
         if any(row.name == mlp for row in seen.now.rows):
-            return f"1, then j and k to a node such as {mlp}; then 3 for its readouts."
-        return f"2, then j and k to an edge from a node such as {mlp}; then 3 for its readouts."
+            return f"{_CIRCUIT}, then {_UP_DOWN} to a node such as {mlp}; then {_READ}."
+        return f"{_EDGES}, then {_UP_DOWN} to an edge from a node such as {mlp}; then {_READ}."
     if look.readout != "curve":
-        return "This is one readout. → goes to the next: on to the answer curve."
+        return (
+            "This is one readout. {key:readouts.next_view} goes to the next: on to the answer "
+            "curve."
+        )
     if look in seen.looks:
         return "It is being computed."
-    return "This is such a curve. Go to another node (1, then j and k), then 3."
+    return (
+        "This is such a curve. Go to another node ({key:bench.panel_circuit}, then "
+        "{key:list.down} and {key:list.up}), then {key:bench.panel_readouts}."
+    )
 
 
 def _writes(node: str | None) -> bool:
@@ -284,7 +312,8 @@ def curve_read(seen: Observation) -> str | None:
         means.append(sum(v * s for v, s in zip(curve.values, shares, strict=True)) / total)
     return (
         f"On the mean {look.read} moves the logit of a right year by {shown(means[0], 2)}, of a "
-        f"wrong one by {shown(means[1], 2)}. Look at other nodes, too: 1, then j and k."
+        f"wrong one by {shown(means[1], 2)}. Look at other nodes, too: "
+        f"{{key:bench.panel_circuit}}, then {{key:list.down}} and {{key:list.up}}."
     )
 
 
@@ -294,11 +323,12 @@ def curve_read(seen: Observation) -> str | None:
 def ask_role(seen: Observation) -> str:
     look = seen.now.look
     if look.screen == "bench":
-        return "Press g to draw the circuit by layers."
+        return "Press {key:bench.graph} to draw the circuit by layers."
     if any(deed.change.groups for deed in seen.log):
-        return "The group has no role yet: R, then tab to the second line."
+        return "The group has no role yet: {key:graph.assign}, then tab to the second line."
     return (
-        "Arrows go to an MLP or a head; space picks it (several, if you like). Then R: a name, "
+        "Arrows go to an MLP or a head; {key:graph.pick} picks it (several, if you like). Then "
+        "{key:graph.assign}: a name, "
         "tab, and a role such as “raise years above”; enter."
     )
 
@@ -323,13 +353,20 @@ def ask_close(seen: Observation) -> str:
     now = seen.now
     if now.status.closed and not now.status.reached_input:
         return (
-            "No kept path comes from the embeddings. u goes back; then lower the threshold ([) "
-            "and go on with w and e."
+            "No kept path comes from the embeddings. {key:bench.undo} goes back; then lower the "
+            "threshold ({key:bench.threshold_down}) "
+            "and go on with {key:bench.next_frontier} and {key:bench.expand}."
         )
     if now.status.closed:
-        return "It is closed already. u opens the node expanded last, e closes it. Or y goes on."
+        return (
+            "It is closed already. {key:bench.undo} opens the node expanded last, "
+            "{key:bench.expand} closes it. Or {key:tutorial.next} goes on."
+        )
     still = counted(len(now.frontier), "node")
-    by_turns = "Press w and e by turns, e when “exact: all” is shown (panel 2)."
+    by_turns = (
+        "Press {key:bench.next_frontier} and {key:bench.expand} by turns, {key:bench.expand} "
+        "when “exact: all” is shown (panel {key:bench.panel_candidates})."
+    )
     return f"Still open: {still}. {by_turns}"
 
 
@@ -355,23 +392,38 @@ def _costs_shown(seen: Observation) -> bool:
 
 def ask_costs(seen: Observation) -> str:
     if not seen.now.look.costs:
-        return "Press d: what each kept edge would cost if it were dropped now (panel 2)."
+        return (
+            "Press {key:bench.drop_costs}: what each kept edge would cost if it were dropped "
+            "now (panel {key:bench.panel_candidates})."
+        )
     if not _costs_shown(seen):
-        return "The costs are shown already: d hides them and shows them again."
-    if not _kept(seen.now):
-        return f"No edge into {seen.now.look.node} is kept. 1, then go to an expanded node (●)."
+        return (
+            "The costs are shown already: {key:bench.drop_costs} hides them and shows them again."
+        )
+    if not kept_into(seen.now):
+        return (
+            f"No edge into {seen.now.look.node} is kept. {{key:bench.panel_circuit}}, then go "
+            f"to an expanded node (●)."
+        )
     if seen.now.look.panel != "candidates":
-        return "2: find a kept edge (●) with a small drop cost there, and drop it with space."
-    return "Find a kept edge (●) with a small drop cost, here or at another node; space drops it."
+        return (
+            "{key:bench.panel_candidates}: find a kept edge (●) with a small drop cost there, "
+            "and drop it with {key:bench.keep_or_drop}."
+        )
+    return (
+        "Find a kept edge (●) with a small drop cost, here or at another node; "
+        "{key:bench.keep_or_drop} drops it."
+    )
 
 
 def cheap_dropped(seen: Observation) -> str | None:
-    deed = _last(seen, dropped_only=True)
+    deed = last_deed(seen, dropped_only=True)
     if deed is None or not _costs_shown(seen):
         return None
     return (
-        f"Without {deed.change.removed[0]} the faithfulness went from {_change(deed)}, with "
-        f"{counted(deed.after.edges, 'edge')}. If that is too much, u brings it back."
+        f"Without {deed.change.removed[0]} the faithfulness went from {change_of(deed)}, with "
+        f"{counted(deed.after.edges, 'edge')}. If that is too much, {{key:bench.undo}} brings "
+        f"it back."
     )
 
 
@@ -379,7 +431,9 @@ def cheap_dropped(seen: Observation) -> str | None:
 
 
 def ask_export(seen: Observation) -> str:
-    return "Press o, then enter: the file goes into the folder that you started in."
+    return (
+        "Press {key:bench.export}, then enter: the file goes into the folder that you started in."
+    )
 
 
 def exported(seen: Observation) -> str | None:
@@ -387,4 +441,4 @@ def exported(seen: Observation) -> str | None:
 
 
 def ask_end(seen: Observation) -> str:
-    return "Press y to end the tutorial and stay with this session."
+    return "Press {key:tutorial.next} to end the tutorial and stay with this session."

@@ -58,7 +58,8 @@ STEPS = (
         "The threshold",
         "The threshold is the least size of an effect for its edge to be kept on expanding. A low "
         "one gives a large, faithful circuit, a high one a small circuit that may lose much. "
-        "[ lowers it, ] raises it, t lets you type it.",
+        "{key:bench.threshold_down} lowers it, {key:bench.threshold_up} raises it, "
+        "{key:bench.threshold_exactly} lets you type it.",
         checks.ask_threshold,
         checks.threshold_moved,
     ),
@@ -67,7 +68,8 @@ STEPS = (
         "The next node back",
         "The sources of your edges are open still (◌): they write what they write in the whole "
         "model. What feeds them? Asking this node by node, back to the embeddings (input), is "
-        "iterative patching. e keeps what passes: by the exact effects once they are known.",
+        "iterative patching. {key:bench.expand} keeps what passes: by the exact effects once "
+        "they are known.",
         checks.ask_next,
         checks.next_expanded,
     ),
@@ -136,9 +138,11 @@ STEPS = (
     Step(
         "end",
         "What to do next",
-        "This session is saved: `workbench resume` goes on with it. ^n opens another model (yours, "
+        "This session is saved: `workbench resume` goes on with it. {key:bench.new_session} "
+        "opens another model (yours, "
         "or smollm2) with another task, or with prompts of your own, a JSON Lines file. README.md "
-        "shows it all from a script. ? explains the panel in focus, ^p finds every action.",
+        "shows it all from a script. {key:bench.help} explains the panel in focus, ^p finds "
+        "every action.",
         checks.ask_end,
         lambda seen: None,
     ),

@@ -22,7 +22,7 @@ class Typing(App[None]):
     def __init__(self) -> None:
         super().__init__()
         self.owed = False
-        self.queue = KeyQueue(self, lambda _: self.owed)
+        self.queue = KeyQueue(self, lambda _: self.owed, lambda: None)
         self.spoiled = 0
 
     def compose(self) -> ComposeResult:

@@ -60,9 +60,10 @@ class Both:
     columns: int
     rows: int
     system: System = "truecolor"
+    erases: bool = False
 
     def __post_init__(self) -> None:
-        self.line = Line()
+        self.line = Line(erases=self.erases)
         self.line.resize(self.columns, self.rows)
         self.console = Console(file=io.StringIO(), color_system=self.system, force_terminal=True)
         self.plain = pyte.Screen(self.columns, self.rows)
@@ -137,10 +138,13 @@ def boundaries(piece: Strip) -> set[int]:
     rows=st.integers(2, 8),
     wide=st.booleans(),
     system=st.sampled_from(SYSTEMS),
+    erases=st.booleans(),
 )
-def test_shows_the_same(seed: int, columns: int, rows: int, wide: bool, system: System) -> None:
+def test_shows_the_same(
+    seed: int, columns: int, rows: int, wide: bool, system: System, erases: bool
+) -> None:
     random = Random(seed)
-    both = Both(columns, rows, system)
+    both = Both(columns, rows, system, erases)
     shown = [strip(random, columns, wide=wide) for _ in range(rows)]
     both.frame([(0, y, row) for y, row in enumerate(shown)])
     both.check()
@@ -201,6 +205,26 @@ def test_a_jump_is_made_only_where_it_is_shorter() -> None:
     line = Line()
     line.take("\x1b[1;1Habcdefghijkl\x1b[1;1H")
     assert line.take("\x1b[1;1HAbCdefghijkL\x1b[1;1H") == "\x1b[HAbC\x1b[8CL\x1b[H"
+
+
+def test_long_blanks_are_erased_where_the_terminal_does_so_in_colour() -> None:
+    """And what is blank between them with them, since that moves nothing."""
+    for erases, written in ((True, "\x1b[H\x1b[20X"), (False, "\x1b[H" + 8 * " ")):
+        line = Line(erases=erases)
+        line.take(f"\x1b[1;1H\x1b[41mabcdefgh{' ' * 10}zz\x1b[0m\x1b[1;1H")
+        assert line.take(f"\x1b[1;1H\x1b[41m{' ' * 20}\x1b[0m\x1b[1;1H").startswith(written)
+    line = Line(erases=True)  # lines would be erased with the letters
+    line.take(f"\x1b[1;1H\x1b[4m{'a' * 20}\x1b[0m\x1b[1;1H")
+    assert line.take(f"\x1b[1;1H\x1b[4m{' ' * 20}\x1b[0m\x1b[1;1H") == f"\x1b[H{' ' * 20}\x1b[H"
+
+
+def test_a_column_is_written_downwards() -> None:
+    line = Line()
+    rows = [f"\x1b[{y};1Hone{' ' * 30}two" for y in range(1, 5)]
+    line.take("".join(rows) + "\x1b[1;1H")
+    new = "".join(rows).replace("two", "2wo").replace("one", "1ne")
+    column = "\v\b".join
+    assert line.take(f"{new}\x1b[1;1H") == f"\x1b[H{column('1111')}\x1b[;34H{column('2222')}\x1b[H"
 
 
 def test_looks_change_by_what_differs() -> None:

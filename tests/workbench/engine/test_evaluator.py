@@ -17,6 +17,7 @@ from tests.support.cases.engine_cases import (
     some_edges,
 )
 from tests.support.rounding import Rounding
+from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.engine.evaluator import Edit, Evaluator
@@ -274,6 +275,33 @@ def test_refusals_are_sentences() -> None:
         evaluator.what_if([Edit(toggle=("m0->logits",))])
     with pytest.raises(WorkbenchError, match="another model"):
         Evaluator(c.experiment, Circuit.empty(Graph(9, 9)))
+
+
+@families
+def test_in_pieces_the_values_are_the_same_and_what_is_given_up_changes_nothing(
+    family: str,
+) -> None:
+    """As an expansion tries and takes its steps, so that others come in between."""
+    c = case(family)
+    circuit = random_circuit(c.graph, 0.4, seed=8)
+    evaluator, whole = (Evaluator(c.experiment, circuit) for _ in range(2))
+    edits = [Edit(toggle=(edge,)) for edge in some_edges(c.graph, 6, seed=9)]
+    work, pieces = evaluator.trying(edits), 0
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            assert_close(stop.value, whole.what_if(edits))
+            break
+        pieces += 1
+    assert pieces > len(evaluator.sheets) + 1
+    other = whole.edited(edits[0])
+    given_up = evaluator.becoming(other)
+    for _ in range(len(evaluator.sheets)):
+        next(given_up)
+    given_up.close()
+    assert_close(evaluator.value().per_pair, whole.value().per_pair)
+    assert_close(finish(evaluator.becoming(other)).per_pair, whole.commit(edits[0]).per_pair)
 
 
 def test_small_batches_give_the_same_as_one_large(monkeypatch: pytest.MonkeyPatch) -> None:

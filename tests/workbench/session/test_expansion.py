@@ -352,15 +352,15 @@ def test_a_failure_in_the_middle(
         made = scratch(circuit)
         evaluator = made._at()
         done: list[Circuit] = []
-        become = evaluator.become
+        becoming = evaluator.becoming
 
         def fails(circuit: Circuit) -> object:
             if len(done) == steps:
                 raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
             done.append(circuit)
-            return become(circuit)
+            return becoming(circuit)
 
-        monkeypatch.setattr(evaluator, "become", fails)
+        monkeypatch.setattr(evaluator, "becoming", fails)
         return made
 
     monkeypatch.setattr(session._engine, "scratch", failing)
