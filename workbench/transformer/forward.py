@@ -5,7 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.transformer.attention import K, Q, V, attend, finish_projection, project_shared
+from workbench.transformer.attention import (
+    K,
+    Q,
+    Softmax,
+    V,
+    attend,
+    finish_projection,
+    plain_softmax,
+    project_shared,
+)
 from workbench.transformer.parts import Layer, ModelParts, Rotation
 
 
@@ -42,6 +51,7 @@ def run_heads(
     x: Tensor,
     rotary: Rotation | None,
     prefix: tuple[Tensor, Tensor] | None,
+    softmax: Softmax = plain_softmax,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """All heads of a layer on one residual: the ordinary attention of the model.
 
@@ -49,6 +59,7 @@ def run_heads(
         x: [pair, alternative, position, d_model], before the norm.
         rotary: the layer's rotation of these positions.
         prefix: keys and values [kv_head, pair, prefix, d_head] of the positions before.
+        softmax: of scores [head, pair, alternative, position, prefix + position].
 
     Returns:
         q [head, ...], k and v [kv_head, ...], z [head, pair, alternative, position, d_head].
@@ -63,7 +74,7 @@ def run_heads(
     )
     prefix_k, prefix_v = (None, None) if prefix is None else prefix
     if k.shape[0] == q.shape[0]:
-        z = attend(attention, q, k, v, prefix_k, prefix_v)
+        z = attend(attention, q, k, v, prefix_k, prefix_v, softmax)
     else:
         of = attention.kv_of
         z = attend(
@@ -73,6 +84,7 @@ def run_heads(
             v[of],
             None if prefix_k is None else prefix_k[of],
             None if prefix_v is None else prefix_v[of],
+            softmax,
         )
     return q, k, v, z
 
