@@ -51,6 +51,17 @@ from workbench.assessment.assess import assess as assess
 from workbench.assessment.report.page import write_report as write_report
 from workbench.assessment.results.assessment import Assessment as Assessment
 
+# The flow between tokens.
+from workbench.engine.changes import Changes as Changes
+from workbench.engine.changes import Knockout as Knockout
+from workbench.engine.changes import Replacement as Replacement
+from workbench.flow.all_for_one import all_for_one as all_for_one
+from workbench.flow.files import write_flow as write_flow
+from workbench.flow.knockout_map import knockout_map as knockout_map
+from workbench.flow.rerun import rerun as rerun
+from workbench.flow.settings import AllForOneSettings as AllForOneSettings
+from workbench.flow.settings import KnockoutSettings as KnockoutSettings
+
 # Readouts.
 from workbench.readouts.answer_curve import answer_curve as answer_curve
 from workbench.readouts.attention import attention_pattern as attention_pattern

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from workbench.cli import console, output
+from workbench.cli.all_for_one import all_for_one
 from workbench.cli.assess import assess
 from workbench.cli.bench import bench
 from workbench.cli.circuit_files import compare, convert
@@ -25,6 +26,7 @@ from workbench.cli.discover import discover
 from workbench.cli.draw import draw
 from workbench.cli.expand import expand
 from workbench.cli.history import history
+from workbench.cli.knock_out import knock_out, rerun
 from workbench.cli.options import (
     CircuitPath,
     Device,
@@ -181,6 +183,9 @@ app.command()(expand)
 app.command()(clusters)
 app.command()(assess)
 app.command()(readout)
+app.command("all-for-one")(all_for_one)
+app.command("knock-out")(knock_out)
+app.command()(rerun)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)

@@ -87,6 +87,11 @@ class Changes:
     knockouts: tuple[Knockout, ...] = ()
     replacements: tuple[Replacement, ...] = ()
 
+    @property
+    def takes_means(self) -> bool:
+        """Whether means stand in for some residual."""
+        return any(one.by in ("mean", "context-mean") for one in self.replacements)
+
     def first_layer(self, n_layers: int) -> int:
         """The first block that computes anything else; `n_layers` if none does."""
         starts = [0 if k.layers is None else min(k.layers, default=n_layers)

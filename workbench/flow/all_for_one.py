@@ -67,7 +67,7 @@ def asking_all_for_one(
             "can be kept: go by the accuracy."
         )
     means = ResidualMeans(experiment.parts, [group.clean for group in experiment.batch.groups])
-    yield from part(means.over(list(_prompts(experiment, over))), 0.0, 0.1)
+    yield from part(means.over(list(prompts_of(experiment, over))), 0.0, 0.1)
     sweep = _Sweep(experiment, settings, means, scorer)
     yield from part(sweep.rows(), 0.1, 0.85)
     found = yield from part(sweep.search(), 0.85, 1.0)
@@ -270,7 +270,7 @@ def _matrix(
     return tuple((*(value(score) for score in row), *[None] * (width - len(row))) for row in grid)
 
 
-def _prompts(experiment: Experiment, over: Batch | None) -> Iterator[Tensor]:
+def prompts_of(experiment: Experiment, over: Batch | None) -> Iterator[Tensor]:
     """The experiment's clean prompts, and those of `over` of the same lengths, each once."""
     for group in experiment.batch.groups:
         yield group.clean

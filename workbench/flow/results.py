@@ -28,7 +28,7 @@ class Score:
     """How a run does.
 
     Attributes:
-        accuracy: share of the pairs that the model answers rightly on which it is right too.
+        accuracy: share of the pairs asked about that are answered rightly.
         metric: mean over these pairs.
     """
 
@@ -70,7 +70,7 @@ class AllForOne:
         n_layers: of the model.
         n_pairs, n_right: pairs of the task, and those that the model answers rightly.
         metric_name: which metric.
-        base: the model's own.
+        base: the model's own; this and all scores are over the pairs that it answers rightly.
         waiting: by the layer up to which all wait, from 0: attention is free after it.
         accuracy: [first peek layer, number of peek layers]; None beyond the last layer.
         metric: the same of the metric.
@@ -188,3 +188,28 @@ class KnockoutMap:
     def to_json(self) -> dict[str, Any]:
         """Plain values under the attributes' names, and the headline."""
         return {"headline": self.headline, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """A run with something changed in it, beside the model's own.
+
+    Attributes:
+        metric_name: which metric.
+        model, changed: how the two do, over all pairs.
+        kl: KL(model || changed), mean over pairs, in nats.
+        per_pair: the changed run's metric, pair by pair.
+        top_model, top_changed: the likeliest next tokens with their mean probability.
+    """
+
+    metric_name: str
+    model: Score
+    changed: Score
+    kl: float
+    per_pair: tuple[float, ...]
+    top_model: tuple[tuple[str, float], ...]
+    top_changed: tuple[tuple[str, float], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values under the attributes' names."""
+        return asdict(self)

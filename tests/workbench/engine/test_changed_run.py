@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from tests.support.cases.engine_cases import Case
 from tests.support.cases.family_cases import CASES, family_case
-from tests.support.references.masked import MaskedReference
+from tests.support.references.masked import MaskedReference, Replace
 from workbench.base.work import finish
 from workbench.engine.changed_run import changed_finals
 from workbench.engine.changes import (
@@ -25,6 +26,7 @@ from workbench.engine.changes import (
 )
 from workbench.engine.residual_means import ResidualMeans
 from workbench.errors import WorkbenchError
+from workbench.models.info import ModelInfo
 from workbench.transformer.forward import unembed
 
 FEW = ("gpt2", "gpt_neox", "llama", "mistral", "gemma2", "qwen3", "phi", "olmo2", "cohere")
@@ -55,56 +57,81 @@ def means_of(c: Case) -> ResidualMeans:
     return means
 
 
+@cache
+def clean_and_corrupted(name: str, number: int) -> tuple[list[Tensor], list[Tensor]]:
+    """The residuals of one group, the embedding and after every block."""
+    group = case(name).experiment.batch.groups[number]
+    run = reference(name).residuals
+    return run(group.clean), run(group.corrupted)
+
+
+def hidden_by(knockouts: tuple[Knockout, ...], info: ModelInfo, length: int) -> dict[int, Tensor]:
+    """By layer, what is not seen, [head, query, key]."""
+    hidden = {
+        layer: torch.zeros(info.heads, length, length, dtype=torch.bool)
+        for layer in range(info.layers)
+    }
+
+    def named(numbers: tuple[int, ...] | None, end: int) -> list[int]:
+        return [number % end for number in (range(end) if numbers is None else numbers)]
+
+    for one in knockouts:
+        for layer, head, q, k in product(
+            named(one.layers, info.layers),
+            named(one.heads, info.heads),
+            named(one.queries, length),
+            named(one.keys, length),
+        ):
+            if not (one.keep_self and q == k) and not (one.keep_first and k == 0):
+                hidden[layer][head, q, k] = True
+    return hidden
+
+
+def stand_in(name: str, number: int, one: Replacement, row: int, p: int) -> Tensor:
+    """What stands in for one prompt's residual at one position."""
+    groups, at = case(name).experiment.batch.groups, one.source_layer + 1
+    clean, corrupted = clean_and_corrupted(name, number)
+    if one.by == "corrupted":
+        return corrupted[at][row, p]
+    if one.by == "own":
+        return clean[at][row, p]
+    if one.by == "pair":
+        owner = next(i for i, group in enumerate(groups) if one.pair in group.indices)
+        place = groups[owner].indices.index(one.pair or 0)
+        return clean_and_corrupted(name, owner)[0][at][place, p]
+    tokens = groups[number].clean.tolist()
+    plain = one.by == "mean" or p in (-1, len(tokens[0]) - 1)
+    alike = [r for r in range(len(tokens)) if plain or tokens[r][p] == tokens[row][p]]
+    return torch.stack([clean[at][r, p] for r in alike]).mean(0)
+
+
+def replaced_by(name: str, number: int, one: Replacement) -> Replace:
+    """What becomes of the residual of one group."""
+    length = case(name).experiment.batch.groups[number].length
+    at = range(length) if one.positions is None else one.positions
+
+    def change(x: Tensor) -> Tensor:
+        x = x.clone()
+        for row, p in product(range(len(x)), at):
+            x[row, p] = stand_in(name, number, one, row, p)
+        return x
+
+    return change
+
+
 def expected(name: str, changes: Changes) -> list[Tensor]:
     """Each group's logits, by the definitions written out anew."""
-    c, found = case(name), []
-    n_layers, n_heads = c.model.info.layers, c.model.info.heads
-    groups = c.experiment.batch.groups
-    clean = [reference(name).residuals(group.clean) for group in groups]
-    for number, group in enumerate(groups):
-        n, length = group.clean.shape
-        hidden = {layer: torch.zeros(n_heads, length, length, dtype=torch.bool)
-                  for layer in range(n_layers)}  # fmt: skip
-        for one in changes.knockouts:
-            for layer in range(n_layers) if one.layers is None else one.layers:
-                for head in range(n_heads) if one.heads is None else one.heads:
-                    for q in range(length) if one.queries is None else one.queries:
-                        for k in range(length) if one.keys is None else one.keys:
-                            q, k = q % length, k % length
-                            spared = (one.keep_self and q == k) or (one.keep_first and k == 0)
-                            if not spared:
-                                hidden[layer][head, q, k] = True
-        replaced = {}
-        corrupted = reference(name).residuals(group.corrupted)
-        for one in changes.replacements:
-            at = list(range(length)) if one.positions is None else list(one.positions)
-            own, tokens = clean[number][one.source_layer + 1], group.clean.tolist()
-
-            def stand_in(row: int, p: int, one=one, own=own, tokens=tokens, corrupted=corrupted,
-                         group=group, number=number) -> Tensor:  # fmt: skip
-                if one.by == "corrupted":
-                    return corrupted[one.source_layer + 1][row, p]
-                if one.by == "own":
-                    return own[row, p]
-                if one.by == "pair":
-                    owner = next(i for i, g in enumerate(groups) if one.pair in g.indices)
-                    place = groups[owner].indices.index(one.pair)
-                    return clean[owner][one.source_layer + 1][place, p]
-                alike = [r for r in range(len(tokens))
-                         if one.by == "mean" or p % len(tokens[0]) == len(tokens[0]) - 1
-                         or tokens[r][p] == tokens[row][p]]  # fmt: skip
-                return torch.stack([own[r, p] for r in alike]).mean(0)
-
-            def change(x: Tensor, at=at, n=n, stand_in=stand_in) -> Tensor:
-                x = x.clone()
-                for row in range(n):
-                    for p in at:
-                        x[row, p] = stand_in(row, p)
-                return x
-
-            replaced[one.layer] = change
-        found.append(reference(name).logits(group.clean, hidden, replaced))
-    return found
+    c = case(name)
+    for number in range(len(c.experiment.batch.groups)):
+        clean_and_corrupted(name, number)  # before the hooks that ask for it
+    return [
+        reference(name).logits(
+            group.clean,
+            hidden_by(changes.knockouts, c.model.info, group.length),
+            {one.layer: replaced_by(name, number, one) for one in changes.replacements},
+        )
+        for number, group in enumerate(c.experiment.batch.groups)
+    ]
 
 
 def assert_as_expected(name: str, ways: list[Changes]) -> None:
@@ -144,10 +171,11 @@ def test_knockouts_are_the_models_with_masks(name: str) -> None:
 @families
 def test_replaced_residuals_are_the_models(name: str) -> None:
     n_layers = case(name).model.info.layers
-    ways = [Changes((), (Replacement(0, (1, 2), "corrupted"),))]
-    ways += [Changes((), (Replacement(layer, None, by),))
-             for layer, by in ((-1, "mean"), (0, "context-mean"), (1, "mean"))]  # fmt: skip
-    ways += [
+    ways = [
+        Changes((), (Replacement(0, (1, 2), "corrupted"),)),
+        Changes((), (Replacement(-1, None, "mean"),)),
+        Changes((), (Replacement(0, None, "context-mean"),)),
+        Changes((), (Replacement(1, None, "mean"),)),
         Changes((), (Replacement(1, (-2, -1), "pair", pair=1),)),
         Changes((), (Replacement(0, (-1, 1), "own", from_layer=1),)),
         Changes((), (Replacement(n_layers - 1, (-1,), "mean"),)),

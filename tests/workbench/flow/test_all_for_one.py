@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tests.support.cases.engine_cases import Case
 from tests.support.cases.family_cases import family_case
-from tests.support.references.masked import MaskedReference
+from tests.support.references.masked import MaskedReference, Replace
 from tests.workbench.engine.test_changed_run import FEW, means_of
 from workbench.engine.changed_run import changed_finals
 from workbench.engine.changes import Changes, Knockout, Replacement
@@ -65,16 +65,13 @@ def expected(
                             mask[head, q, k] = head not in peeks.get(layer, ())
             hidden[layer] = mask
 
-        def wait(x: Tensor, clean=clean, tokens=tokens, n=n, length=length) -> Tensor:
-            x = x.clone()
-            for row in range(n):
-                for p in range(1, length):
-                    alike = [r for r in range(n)
-                             if p == length - 1 or tokens[r][p] == tokens[row][p]]  # fmt: skip
-                    x[row, p] = torch.stack([clean[r, p] for r in alike]).mean(0)
-            return x
-
-        found.append(reference.logits(group.clean, hidden, {first - 1: wait} if first else {}))
+        waited = clean.clone()
+        for row in range(n):
+            for p in range(1, length):
+                alike = [r for r in range(n) if p == length - 1 or tokens[r][p] == tokens[row][p]]
+                waited[row, p] = torch.stack([clean[r, p] for r in alike]).mean(0)
+        wait: dict[int, Replace] = {first - 1: partial(lambda made, _: made, waited)}
+        found.append(reference.logits(group.clean, hidden, wait if first else {}))
     return found
 
 
@@ -147,7 +144,7 @@ def test_the_map_is_its_cells(others: str) -> None:
         ways = [as_changes(first, n, n_layers, length, others) for n in range(n_layers - first + 1)]
         scores = scorer.scores(changed_finals(experiment, ways, means))
         assert [value is None for value in row] == [n > n_layers - first for n in range(len(row))]
-        np.testing.assert_allclose(row[: len(ways)], [s.metric for s in scores], atol=2e-4)
+        assert row[: len(ways)] == pytest.approx([s.metric for s in scores], abs=2e-4)
         for accuracy, score in zip(found.accuracy[first], scores, strict=False):
             assert accuracy == score.accuracy
 
@@ -243,7 +240,7 @@ def test_progress_goes_on_and_it_can_be_stopped() -> None:
 def test_what_cannot_be_asked_is_refused() -> None:
     for wrong in ({"level": 0.0}, {"level": 1.5}, {"others": "none"}, {"measure": "kl"}):
         with pytest.raises(WorkbenchError):
-            AllForOneSettings(**wrong)  # type: ignore[arg-type]
+            AllForOneSettings(**wrong)
     experiment = prepare(load_model("pocket", device="cpu"), "ioi", pairs=4, metric="kl")
     with pytest.raises(WorkbenchError, match="no share"):
         all_for_one(experiment, settings=AllForOneSettings(measure="metric"))
