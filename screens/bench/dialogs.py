@@ -71,6 +71,11 @@ class BenchDialogs:
 
         self._screen.app.push_screen(ClustersScreen(self.session), lambda _: self._refresh())
 
+    def flow(self) -> None:
+        from screens.flow.screen import FlowScreen
+
+        self._screen.app.push_screen(FlowScreen(self.session), lambda _: self._refresh())
+
     def graph(self, graph: GraphScreen) -> None:
         def back(node: str | None) -> None:
             self._refresh()

@@ -41,6 +41,7 @@ PLACES = {
     "graph": ("eg", MOVES + "  gGRnmpfbuU?12-/JVa"),
     "discover": ("D", MOVES + " 1250ab-st"),
     "assessment": ("ev", MOVES + " e"),
+    "between tokens": ("e&", MOVES + "  Vt19.⌫/nN"),
     "beside": ("eB", MOVES + " ab-B/n"),
     "history": ("eweuH", MOVES + "   BWfsuU?1ab"),
     "name": ("eweHW", "⏎⎋⇥ab .⌫→←W"),

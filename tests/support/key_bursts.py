@@ -24,7 +24,7 @@ WORDS = {" ": "space", "/": "slash", ".": "full_stop", "[": "left_square_bracket
          "]": "right_square_bracket", "?": "question_mark", "(": "left_parenthesis",
          ")": "right_parenthesis", "-": "minus", "<": "less_than_sign", ">": "greater_than_sign",
          ",": "comma", "=": "equals_sign", "#": "number_sign", "*": "asterisk",
-         "+": "plus"}  # fmt: skip
+         "+": "plus", "&": "ampersand"}  # fmt: skip
 NAMED = {"⏎": "enter", "⎋": "escape", "⇥": "tab", "⌫": "backspace", "↓": "down", "↑": "up",
          "←": "left", "→": "right", "⇤": "shift+tab", "␎": "ctrl+n", "␙": "ctrl+y", "^": "ctrl+p",
          "@": "ctrl+g"}  # fmt: skip

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.base.work import Stop, Work, finish, part
@@ -20,6 +18,7 @@ from workbench.engine.residual_means import ResidualMeans
 from workbench.errors import WorkbenchError
 from workbench.flow.peeking import Peeks, Waited
 from workbench.flow.results import ALL_FOR_ONE, AllForOne, Dropped, Score
+from workbench.flow.scorer import Scorer
 from workbench.flow.settings import OTHERS, AllForOneSettings
 
 if TYPE_CHECKING:
@@ -97,50 +96,6 @@ def asking_all_for_one(
     )
 
 
-class Scorer:
-    """Accuracy and metric over the pairs that the model answers rightly.
-
-    Attributes:
-        right: [pair], in the task's order.
-        base: the model's own.
-
-    Raises:
-        WorkbenchError: there is no such pair.
-    """
-
-    def __init__(self, experiment: Experiment) -> None:
-        self._experiment = experiment
-        finals = [r.whole.final[:, -1:] for r in experiment.recordings]
-        correct, metric = self.by_pair(finals)
-        self.right: NDArray[np.bool_] = correct[:, 0] == 1
-        if not self.right.any():
-            raise WorkbenchError(
-                "The model answers no pair rightly, or no pair has answers, so that there is no "
-                "accuracy that could be lost: choose a task that the model can do."
-            )
-        self.base = Score(1.0, float(metric[self.right, 0].mean()))
-
-    def by_pair(self, finals: Sequence[Tensor]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Whether each pair is answered rightly, and its metric, [pair, alternative] both.
-
-        Args:
-            finals: each group's [pair, alternative, d_model].
-        """
-        metrics, in_order = self._experiment.metrics, self._experiment.in_order
-        with torch.no_grad():
-            correct = [
-                metric.named("accuracy").of_residual(final).float()
-                for metric, final in zip(metrics, finals, strict=True)
-            ]
-            value = [m.of_residual(final).float() for m, final in zip(metrics, finals, strict=True)]
-        return in_order(correct), in_order(value)
-
-    def scores(self, finals: Sequence[Tensor]) -> list[Score]:
-        """One for each alternative."""
-        correct, metric = (values[self.right].mean(0) for values in self.by_pair(finals))
-        return [Score(float(a), float(m)) for a, m in zip(correct, metric, strict=True)]
-
-
 class _Sweep:
     """The map, row by row, and the search in it."""
 
@@ -165,10 +120,12 @@ class _Sweep:
         """Fill in both maps, first layer by first layer; what was run is let go of."""
         for first in range(self._n_layers):
             waited = self._waited(first)
-            free = [one.free() for one in waited]
-            self.waiting += self._scorer.scores(free)
             choices = [_window(first, n) for n in range(self._n_layers - first + 1)]
             self.grid.append(self._peek(waited, choices))
+            if self._settings.others == "all":  # nothing is masked where the last one sees all
+                self.waiting.append(self.grid[first][-1])
+            else:
+                self.waiting += self._scorer.scores([one.free() for one in waited])
             yield (first + 1) / self._n_layers
 
     def _peek(self, waited: Sequence[Waited], choices: Sequence[Peeks]) -> list[Score]:

@@ -19,6 +19,7 @@ from workbench.engine.changed_run import changed_finals_of
 from workbench.engine.changes import Changes, Knockout
 from workbench.errors import WorkbenchError
 from workbench.flow.results import KNOCKOUT, KnockoutMap, Matrix, Score
+from workbench.flow.scorer import accuracy_of
 from workbench.flow.settings import KnockoutSettings
 
 if TYPE_CHECKING:
@@ -112,10 +113,10 @@ class _Rows:
         self.known: NDArray[np.bool_] = known[:, columns]
         self.clean = np.asarray(experiment.clean.per_pair, dtype=np.float64)
         finals = [r.whole.final[:, -1:] for r in experiment.recordings]
+        self._accuracies = [accuracy_of(metric) for metric in experiment.metrics]
         self.right = experiment.in_order(
-            [m.named("accuracy").of_residual(f) for m, f in
-             zip(experiment.metrics, finals, strict=True)]
-        )[:, 0]  # fmt: skip
+            [one.of_residual(f) for one, f in zip(self._accuracies, finals, strict=True)]
+        )[:, 0]
 
     def without(self, layers: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Metric and whether it is right, [pair, 1 + position], without these layers' attention.
@@ -134,7 +135,7 @@ class _Rows:
             final = changed_finals_of(experiment, number, ways)
             of = experiment.metrics[number]
             metric.append(self._spread(of.of_residual(final), seen))
-            right.append(self._spread(of.named("accuracy").of_residual(final), seen))
+            right.append(self._spread(self._accuracies[number].of_residual(final), seen))
         return experiment.in_order(metric), experiment.in_order(right)
 
     def _spread(self, values: Tensor, seen: Sequence[int]) -> Tensor:

@@ -39,7 +39,7 @@ def all_for_one_picture(result: AllForOne) -> Drawing:
     columns = [*map(str, range(len(values[0]))), "", "free"]
     most = 1.0 if by_accuracy else None
     frame = None
-    if result.wait is not None:
+    if result.wait is not None and result.window[:1] in ((), (result.wait,)):
         frame = (result.wait, len(result.window))
     return _map(rows, [str(i) for i in range(len(rows))], columns, unit,
                 along=("layers in which the last token looks at all", "first layer after the wait"),

@@ -29,6 +29,7 @@ from workbench.prompts.preview import PromptView
 from workbench.session import edits
 from workbench.session.assessments import SessionAssessments
 from workbench.session.by_pair import ByPair
+from workbench.session.flow import SessionFlow
 from workbench.session.known_effects import DROP, LASTING, KnownEffects
 from workbench.session.open import Opened
 from workbench.session.pair_runs import PairRuns, prompt_view
@@ -76,6 +77,7 @@ class ReadOnlySession:
         model: what is known of the model.
         readouts: `lens`, `attribution`, `curve`, `attention` and `residual`.
         assessor: assesses the circuit, part by part.
+        flow: how tokens tell each other something.
         by_pair: the pairs one by one, and some of them as a task of their own.
         side_by_side: circuits that stand beside it.
 
@@ -102,6 +104,9 @@ class ReadOnlySession:
         self._shown_result = shown
         self.readouts = SessionReadouts(self._engine, self._lock, self._circuit_now)
         self.by_pair = ByPair(self._engine, self._lock, self._circuit_now, opened.settings)
+        self.flow = SessionFlow(
+            self._engine, self._lock, opened.settings, lambda: self._seen.runs.digest
+        )
         self.side_by_side = SideBySide(self._engine, self._lock, self._circuit_now)
         self.assessor = SessionAssessments(
             self._engine, self._lock, self._circuit_now, opened.settings.seed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache, partial
 from itertools import pairwise
 
@@ -19,9 +20,10 @@ from tests.workbench.engine.test_changed_run import FEW, means_of
 from workbench.engine.changed_run import changed_finals
 from workbench.engine.changes import Changes, Knockout, Replacement
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.experiment.prepare import prepare
-from workbench.flow.all_for_one import Scorer, all_for_one
+from workbench.experiment.prepare import load_task, prepare
+from workbench.flow.all_for_one import all_for_one
 from workbench.flow.peeking import Waited
+from workbench.flow.scorer import Scorer, accuracy_of
 from workbench.flow.settings import AllForOneSettings
 from workbench.models.model import load_model
 from workbench.transformer.forward import unembed
@@ -244,3 +246,28 @@ def test_what_cannot_be_asked_is_refused() -> None:
     experiment = prepare(load_model("pocket", device="cpu"), "ioi", pairs=4, metric="kl")
     with pytest.raises(WorkbenchError, match="no share"):
         all_for_one(experiment, settings=AllForOneSettings(measure="metric"))
+
+
+def test_accuracy_from_the_answers_logits_is_the_accuracy() -> None:
+    for task in ("greater-than", "ioi", "induction"):
+        experiment = prepare(load_model("pocket", device="cpu"), task, pairs=12)
+        (metric,), (recording,) = experiment.metrics, experiment.recordings
+        generator = torch.Generator().manual_seed(0)
+        clean = recording.whole.final[:, -1:]
+        noise = torch.randn(len(clean), 40, clean.shape[2], generator=generator)
+        finals = clean + 3 * clean.std() * noise
+        few = accuracy_of(metric)
+        assert few.parts.w_u.shape[1] < metric.parts.w_u.shape[1]
+        expected = metric.named("accuracy").of_residual(finals)
+        assert torch.equal(few.of_residual(finals), expected)
+        assert 0 < float(expected.mean()) < 1
+
+
+def test_answers_without_wrong_ones_have_to_beat_the_whole_vocabulary() -> None:
+    model = load_model("pocket", device="cpu")
+    task = load_task("ioi", model, pairs=4)
+    alone = replace(task, pairs=tuple(replace(pair, wrong_answers=()) for pair in task.pairs))
+    experiment = prepare(model, alone, metric="accuracy")
+    (metric,) = experiment.metrics
+    assert accuracy_of(metric).parts is metric.parts
+    assert all_for_one(experiment).accuracy[0][-1] is not None
