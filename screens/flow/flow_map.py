@@ -1,6 +1,6 @@
-"""A map over layers as a list: a row for each first layer or position, shades for its cells.
+"""A map over layers as a list.
 
-Shades can be told apart without colour. The row under the cursor is spelled out beside the map.
+It has a row for each first layer or position, and shades for its cells. Shades can be told apart without colour. The row under the cursor is spelled out beside the map.
 """
 
 from __future__ import annotations

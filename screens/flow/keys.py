@@ -1,4 +1,4 @@
-"""Every action of the screen of the flow between tokens, once: keys, footer word, sentence."""
+"""Every action of the screen between tokens, once: its keys, footer word, sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`workbench all-for-one`: how long tokens may wait, and where the last has to look at others."""
+"""`workbench all-for-one`: how long tokens may wait, and where the last has to look."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def all_for_one(
     settings: ExperimentSettings,
     as_json: Json = False,
 ) -> None:
-    """All for one: how long can tokens wait, and in which layers must the last one look at them?"""
+    """How long can all tokens wait, and in which layers must the last one look at the others?"""
     # What costs nothing to find out comes before what takes seconds.
     from workbench.flow.files import check_flow_file, write_flow
 

@@ -1,4 +1,4 @@
-"""`workbench knock-out` and `workbench rerun`: runs of the model with something changed in them."""
+"""`workbench knock-out` and `workbench rerun`: runs with something changed in them."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def rerun(
         list[str] | None,
         typer.Option(
             metavar="LAYERS:QUERIES<KEYS",
-            help="Mask attention before the softmax, as 5..8:last<0..3 or 2.h0:all<all/self,first.",
+            help="Mask attention before the softmax, as 5..8:last<0..3 or 2[0]:all<all/self,first.",
         ),
     ] = None,
     replace: Annotated[

@@ -1,6 +1,6 @@
-"""What may be changed in a run of the whole model, in plain values: attention and residual.
+"""What may be changed in a run of the whole model: attention and residual.
 
-A `Knockout` masks attention before the softmax: chosen queries do not see chosen keys in chosen
+In plain values. A `Knockout` masks attention before the softmax: chosen queries do not see chosen keys in chosen
 layers and heads. A `Replacement` puts something else in the place of the residual stream after a
 block. Positions count from the prompt's start, or from its end if negative, so that -1 is the last
 token of prompts of every length. Importing this loads no torch.
@@ -181,13 +181,13 @@ def read_numbers(text: str, what: str) -> tuple[int, ...] | None:
 def read_knockout(text: str) -> Knockout:
     """A knock-out as it is typed: LAYERS:QUERIES<KEYS, as "5..8:last<0..3".
 
-    Heads may follow the layers, "5.h0,2:last<0..3". "self" and "first" after a slash are spared:
+    Heads may follow the layers, "5[0,2]:last<0..3". "self" and "first" after a slash are spared:
     "all:all<all/self,first".
 
     Raises:
         WorkbenchError: it is not of this form.
     """
-    found = re.fullmatch(r"([^:<]+?)(?:\.h([^:<]+))?:([^:<]+)<([^:</]+)(?:/([a-z, ]+))?", text)
+    found = re.fullmatch(r"([^:<[]+)(?:\[([^:<]+)\])?:([^:<]+)<([^:</]+)(?:/([a-z, ]+))?", text)
     if found is None:
         raise WorkbenchError(
             f"A knock-out is LAYERS:QUERIES<KEYS, such as 5..8:last<0..3, not {text[:40]!r}."

@@ -23,7 +23,7 @@ Cell = tuple[int, ...]
 
 
 def residuals(parts: ModelParts, tokens: Tensor) -> Iterator[Tensor]:
-    """The residual [pair, position, d_model] of prompts: the embedding, then after every block."""
+    """The residual [pair, position, d_model], of the embedding, then after every block."""
     tokens = tokens.to(parts.device)
     with torch.no_grad():
         x = embed(parts, tokens, 0)[1]

@@ -1,6 +1,6 @@
-"""Where in depth one token reads from each of the others: attention knock-out in windows of layers.
+"""Where in depth one token reads from each of the others: attention knock-out.
 
-The windows l - k to l + k as in Geva et al. 2023 (2304.14767). The tokens before the query are as
+The windows of layers l - k to l + k as in Geva et al. 2023 (2304.14767). The tokens before the query are as
 in the clean run, so that a cell costs the positions from the query on, and the layers from the
 window on.
 """

@@ -1,4 +1,7 @@
-"""Plots of the flow between tokens: maps over layers. Matplotlib is imported when one is drawn."""
+"""Plots of the flow between tokens: maps over layers.
+
+Matplotlib is imported when one is drawn.
+"""
 
 from __future__ import annotations
 

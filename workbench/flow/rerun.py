@@ -1,4 +1,4 @@
-"""One changed run beside the model's own: what becomes of metric, accuracy and next tokens."""
+"""One changed run beside the model's own: metric, accuracy and next tokens."""
 
 from __future__ import annotations
 

@@ -1,9 +1,14 @@
-"""What the analyses of the flow between tokens found. Plain values; nothing is computed here."""
+"""What the analyses of the flow between tokens found.
+
+Plain values; nothing is computed here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from workbench.circuits.names import head_name
 
 Matrix = tuple[tuple[float | None, ...], ...]
 
@@ -59,7 +64,7 @@ class Dropped:
     @property
     def name(self) -> str:
         """As `layer 3` or `a3.h1`."""
-        return f"layer {self.layer}" if self.head is None else f"a{self.layer}.h{self.head}"
+        return f"layer {self.layer}" if self.head is None else head_name(self.layer, self.head)
 
 
 @dataclass(frozen=True)

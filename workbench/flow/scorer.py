@@ -1,4 +1,4 @@
-"""Scoring many changed runs: accuracy and metric over the pairs that the model answers rightly.
+"""Scoring many changed runs, over the pairs that the model answers rightly.
 
 Whether an answer beats the wrong ones takes their logits alone, so that nothing of the vocabulary's
 size is computed for it where every pair has both.

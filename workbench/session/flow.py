@@ -1,6 +1,6 @@
-"""How tokens tell each other something in a session's model, asked in turn with what else computes.
+"""How tokens tell each other something in a session's model.
 
-Importing this module loads no torch.
+It is asked in turn with what else computes. Importing this module loads no torch.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class FlowAnswer:
 
 
 class SessionFlow:
-    """Asks about a session's pairs as they are. All public methods may be called from any thread.
+    """Asks about a session's pairs as they are.
+
+    All public methods may be called from any thread.
 
     Attributes:
         waiting: the settings of all for one.

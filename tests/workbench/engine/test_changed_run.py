@@ -279,7 +279,7 @@ def test_what_cannot_be_changed_is_refused(changes: Changes, words: str) -> None
 
 def test_changes_are_read_as_they_are_typed() -> None:
     assert read_knockout("5..8:last<0..3") == Knockout((5, 6, 7, 8), (-1,), (0, 1, 2, 3))
-    assert read_knockout("2.h0,3:all<all/self,first") == Knockout(
+    assert read_knockout("2[0,3]:all<all/self,first") == Knockout(
         (2,), None, None, (0, 3), True, True
     )
     assert read_knockout("all : -2..-1 < 0") == Knockout(None, (-2, -1), (0,))
