@@ -1,6 +1,7 @@
 """A map over layers as a list.
 
-It has a row for each first layer or position, and shades for its cells. Shades can be told apart without colour. The row under the cursor is spelled out beside the map.
+It has a row for each first layer or position, and shades for its cells. Shades can be told apart
+without colour. The row under the cursor is spelled out beside the map.
 """
 
 from __future__ import annotations

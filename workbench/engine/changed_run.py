@@ -1,8 +1,9 @@
 """The model run with attention knocked out and residuals replaced.
 
-Several ways are one batch. All that lies before the first changed position, and before the first changed block, is as in the
-clean run, which is recorded: keys and values of the one are a prefix, the residual before the other
-is where the run begins. So a knock-out at the last token alone costs one position.
+Several ways are one batch. All that lies before the first changed position, and before the first
+changed block, is as in the clean run, which is recorded: keys and values of the one are a prefix,
+the residual before the other is where the run begins. So a knock-out at the last token alone costs
+one position.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What may be changed in a run of the whole model: attention and residual.
 
-In plain values. A `Knockout` masks attention before the softmax: chosen queries do not see chosen keys in chosen
-layers and heads. A `Replacement` puts something else in the place of the residual stream after a
-block. Positions count from the prompt's start, or from its end if negative, so that -1 is the last
-token of prompts of every length. Importing this loads no torch.
+In plain values. A `Knockout` masks attention before the softmax: chosen queries do not see chosen
+keys in chosen layers and heads. A `Replacement` puts something else in the place of the residual
+stream after a block. Positions count from the prompt's start, or from its end if negative, so that
+-1 is the last token of prompts of every length. Importing this loads no torch.
 """
 
 from __future__ import annotations

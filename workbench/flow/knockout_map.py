@@ -1,8 +1,8 @@
 """Where in depth one token reads from each of the others: attention knock-out.
 
-The windows of layers l - k to l + k as in Geva et al. 2023 (2304.14767). The tokens before the query are as
-in the clean run, so that a cell costs the positions from the query on, and the layers from the
-window on.
+The windows of layers l - k to l + k as in Geva et al. 2023 (2304.14767). The tokens before the
+query are as in the clean run, so that a cell costs the positions from the query on, and the layers
+from the window on.
 """
 
 from __future__ import annotations
