@@ -131,8 +131,10 @@ class AllForOne:
         kept, base = self.transfer_score.of(self.measure), self.base.of(self.measure)
         layers = ", ".join(map(str, self.transfer))
         word = "layer" if len(self.transfer) == 1 else "layers"
+        after = self.n_layers - self.wait
+        where = f"{word} {layers} only" if len(self.transfer) < after else "all layers after it"
         return (
-            f"{waits}; the last one needs to look at the others in {word} {layers} only "
+            f"{waits}; the last one needs to look at the others in {where} "
             f"({self.measure} {kept:.3g} of {base:.3g})."
         )
 
