@@ -183,5 +183,6 @@ def _cell(value: float | None, most: float, cell: int, marked: bool) -> str:
 
 def _number(value: float, most: float) -> str:
     """At most five characters."""
-    text = f"{value:.2f}" if most <= 1 else f"{value:.3g}"
+    digits = 2 if most < 10 else 1 if most < 1000 else 0
+    text = f"{value:.{digits}f}"
     return text.removeprefix("-") if float(text) == 0 else text.replace("-", MINUS)

@@ -132,7 +132,9 @@ class AllForOne:
         layers = ", ".join(map(str, self.transfer))
         word = "layer" if len(self.transfer) == 1 else "layers"
         after = self.n_layers - self.wait
-        where = f"{word} {layers} only" if len(self.transfer) < after else "all layers after it"
+        where = f"{word} {layers} only"
+        if len(self.transfer) == after:
+            where = "all layers after it" if self.wait else "all layers"
         return (
             f"{waits}; the last one needs to look at the others in {where} "
             f"({self.measure} {kept:.3g} of {base:.3g})."

@@ -219,6 +219,6 @@ def test_values_below_zero_and_above_one_are_told_apart() -> None:
     shown = FlowMap()
     shown.rows = rows
     wide, narrow = (shown.line(rows[0], width, False).plain for width in (80, 28))
-    assert "█  −10" in wide and "▒    4" in wide
+    assert "█−10.0" in wide and "▒  4.0" in wide
     assert "−█" in narrow and "▒▒" in narrow
     assert [row.key for row in rows] == ["-3", "-2", ALL]
