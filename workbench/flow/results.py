@@ -133,7 +133,7 @@ class AllForOne:
         word = "layer" if len(self.transfer) == 1 else "layers"
         after = self.n_layers - self.wait
         where = f"{word} {layers} only"
-        if len(self.transfer) == after:
+        if len(self.transfer) == after > 1:
             where = "all layers after it" if self.wait else "all layers"
         return (
             f"{waits}; the last one needs to look at the others in {where} "
