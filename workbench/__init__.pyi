@@ -70,6 +70,17 @@ from workbench.reliability.results import Reliability as Reliability
 from workbench.reliability.results import ReliabilitySettings as ReliabilitySettings
 from workbench.reliability.steering import find_reliability as find_reliability
 
+# The flow between tokens.
+from workbench.engine.changes import Changes as Changes
+from workbench.engine.changes import Knockout as Knockout
+from workbench.engine.changes import Replacement as Replacement
+from workbench.flow.all_for_one import all_for_one as all_for_one
+from workbench.flow.files import write_flow as write_flow
+from workbench.flow.knockout_map import knockout_map as knockout_map
+from workbench.flow.rerun import rerun as rerun
+from workbench.flow.settings import AllForOneSettings as AllForOneSettings
+from workbench.flow.settings import KnockoutSettings as KnockoutSettings
+
 # Readouts.
 from workbench.readouts.answer_curve import answer_curve as answer_curve
 from workbench.readouts.attention import attention_pattern as attention_pattern

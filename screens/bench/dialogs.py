@@ -83,6 +83,11 @@ class BenchDialogs:
 
         self._screen.app.push_screen(ClustersScreen(self.session), lambda _: self._refresh())
 
+    def flow(self) -> None:
+        from screens.flow.screen import FlowScreen
+
+        self._screen.app.push_screen(FlowScreen(self.session), lambda _: self._refresh())
+
     def interventions(self, node: str, panels: Panels) -> None:
         """What is done to the model; the node that the cursor is at is proposed."""
         from screens.interventions.screen import InterventionsScreen

@@ -51,8 +51,7 @@ class BenchScreen(OneOfSeveral):
     """The main screen.
 
     Attributes:
-        session: what is shown.
-        runner: runs its commands and sweeps.
+        session, runner: what is shown; runs its commands and sweeps.
         shown: which edges it shows; it follows the cursor.
         edits, discovering: what the keys that edit, and those of discoveries, do.
         dialogs, place: opens dialogs and other screens; keeps where the user is.
@@ -354,6 +353,7 @@ class BenchScreen(OneOfSeveral):
     action_beside = by(lambda bench: bench.dialogs.beside)
     action_clusters = by(lambda bench: bench.dialogs.clusters)
     action_neurons = by(lambda bench: lambda: bench.dialogs.neurons(bench.cursor().node))
+    action_flow = by(lambda bench: bench.dialogs.flow)
     action_history = by(lambda bench: bench.dialogs.history)
     action_graph = by(lambda bench: lambda: bench.dialogs.graph(bench.graph_screen()))
     action_heads = by(lambda b: lambda: b.dialogs.heads(b.cursor().node, b.action_reading))

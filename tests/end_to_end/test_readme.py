@@ -95,7 +95,7 @@ def test_every_command_is_one() -> None:
     from workbench.cli.main import app
 
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
-    shown = set(re.findall(r"^workbench (\w+)", "\n".join(blocks("bash")), re.MULTILINE))
+    shown = set(re.findall(r"^workbench ([\w-]+)", "\n".join(blocks("bash")), re.MULTILINE))
     assert shown <= known
     assert shown >= {"evaluate", "bench", "convert"}
 
@@ -125,7 +125,7 @@ def test_the_keys_are_bound() -> None:
     names |= {"?": "question_mark", "-": "minus", "{": "left_curly_bracket"}
     names |= {"}": "right_curly_bracket", "(": "left_parenthesis", ")": "right_parenthesis"}
     names |= {"=": "equals_sign", "#": "number_sign", "@": "at", "&": "ampersand"}
-    names |= {"!": "exclamation_mark", "$": "dollar_sign"}
+    names |= {"!": "exclamation_mark", "$": "dollar_sign", '"': "quotation_mark"}
     actions = (*ACTIONS, *READOUTS)
     bound = {key.strip() for action in actions for key in action.binding().key.split(",")}
     bound |= {binding.key for binding in SEARCH_BINDINGS if isinstance(binding, Binding)}

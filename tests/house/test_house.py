@@ -19,6 +19,7 @@ LONG_SIGNATURES = {
     # The options of a command.
     "workbench/benchmarks/discovery.py measure_discovery",
     "workbench/benchmarks/engine.py measure",
+    "workbench/cli/all_for_one.py all_for_one",
     "workbench/cli/assess.py assess",
     "workbench/cli/bench.py bench",
     "workbench/cli/clusters.py clusters",

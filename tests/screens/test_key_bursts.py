@@ -72,6 +72,7 @@ PLACES = {
     "assessment": ("ev", MOVES + " e"),
     "heads": ("e8", MOVES + "  s;fAcm01>."),
     "effects": ("e⊛", MOVES + "V123sJa1⌫/nN"),
+    "between tokens": ('e"', MOVES + "  Vt19.⌫/nN"),
     "beside": ("eB", MOVES + " ab-B/n"),
     "neurons": ("e9", MOVES + "    stuUXm<>,.0Q1⏎"),
     "history": ("eweuH", MOVES + "   BWfsuU?1ab"),

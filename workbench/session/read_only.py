@@ -29,6 +29,7 @@ from workbench.prompts.preview import PromptView
 from workbench.session import edits
 from workbench.session.assessments import SessionAssessments
 from workbench.session.by_pair import ByPair
+from workbench.session.flow import SessionFlow
 from workbench.session.heads import SessionHeads
 from workbench.session.known_effects import DROP, LASTING, KnownEffects
 from workbench.session.node_effects import NodeEffects
@@ -78,6 +79,7 @@ class ReadOnlySession:
         model: what is known of the model.
         readouts: `lens`, `attribution`, `curve`, `attention` and `residual`.
         assessor: assesses the circuit, part by part.
+        flow: how tokens tell each other something.
         by_pair: the pairs one by one, and some of them as a task of their own.
         side_by_side: circuits that stand beside it.
         node_effects: maps of nodes' effects, direct against total, self-repair.
@@ -110,6 +112,9 @@ class ReadOnlySession:
         self.readouts = SessionReadouts(self._engine, self._lock, self._circuit_now)
         self.by_pair = ByPair(self._engine, self._lock, self._circuit_now, opened.settings)
         self.node_effects = NodeEffects(self._engine, self._lock)
+        self.flow = SessionFlow(
+            self._engine, self._lock, opened.settings, lambda: self._seen.runs.digest
+        )
         self.side_by_side = SideBySide(self._engine, self._lock, self._circuit_now)
         self.heads = SessionHeads(
             self._engine,

@@ -5,7 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.transformer.attention import K, Q, V, attend, finish_projection, project_shared
+from workbench.transformer.attention import (
+    K,
+    Q,
+    Softmax,
+    V,
+    attend,
+    finish_projection,
+    plain_softmax,
+    project_shared,
+)
 from workbench.transformer.parts import Layer, ModelParts, Rotation
 
 
@@ -42,6 +51,7 @@ def run_heads(
     x: Tensor,
     rotary: Rotation | None,
     prefix: tuple[Tensor, Tensor] | None,
+    softmax: Softmax = plain_softmax,
     *,
     last: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -51,6 +61,7 @@ def run_heads(
         x: [pair, alternative, position, d_model], before the norm.
         rotary: the layer's rotation of these positions.
         prefix: keys and values [kv_head, pair, prefix, d_head] of the positions before.
+        softmax: of scores [head, pair, alternative, position, prefix + position].
         last: the last position alone asks; q and z are of it.
 
     Returns:
@@ -68,7 +79,7 @@ def run_heads(
     )
     prefix_k, prefix_v = (None, None) if prefix is None else prefix
     if k.shape[0] == q.shape[0]:
-        z = attend(attention, q, k, v, prefix_k, prefix_v)
+        z = attend(attention, q, k, v, prefix_k, prefix_v, softmax)
     else:
         of = attention.kv_of
         z = attend(
@@ -78,6 +89,7 @@ def run_heads(
             v[of],
             None if prefix_k is None else prefix_k[of],
             None if prefix_v is None else prefix_v[of],
+            softmax,
         )
     return q, k, v, z if attention.edit is None else attention.edit.apply(z)
 

@@ -10,10 +10,10 @@ import pytest
 
 from workbench import load_model
 from workbench.errors import WorkbenchError
-from workbench.models.bundled import KNOWN, POCKET, BundledModel
+from workbench.models.bundled import KNOWN, POCKET, SUMS, BundledModel
 from workbench.models.source import SHORT_NAMES, find_model
 
-BUNDLED = pytest.mark.parametrize("name", [POCKET.name, KNOWN.name])
+BUNDLED = pytest.mark.parametrize("name", [POCKET.name, KNOWN.name, SUMS.name])
 MOST_BYTES = 8 * 2**20
 
 
