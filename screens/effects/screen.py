@@ -388,7 +388,9 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
 
         def done(status: Status) -> None:
             said = status.message or "Nothing to change."
-            self.notify(f"{said} u on the bench takes it back.", markup=False, timeout=6)
+            self.notify(
+                f"{said} {{key:bench.undo}} on the bench takes it back.", markup=False, timeout=6
+            )
 
         self._commands.put(lambda: self.session.drop_together(nodes), done, self._refused)
 

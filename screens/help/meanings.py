@@ -65,6 +65,8 @@ MEANINGS: dict[str, Meaning] = {
     "3": Meaning("3", "The third panel.",
                  ("panel('overlap')", "panel('plot')", "panel('readouts')",
                   "panel('reliability')")),
+    "percent_sign": Meaning("%", "By which measure: another definition, or a share to keep.",
+                            ("definition", "suffice")),
     "semicolon": Meaning(";", "Another input, or another colour.", ("way", "way(1)")),
     "4": Meaning("4", "The fourth panel.", ("panel('second')", "panel('worth')")),
     "5": Meaning("5", "The fifth panel.", ("panel('number')", "panel('pairs')")),

@@ -7,12 +7,13 @@ from typing import ClassVar
 
 from rich.text import Text
 
+from screens.base.actions import keyed
 from screens.base.tokens import fit, one_line
 from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
 from workbench.experiment.interventions import VECTORS, Intervention
 
-NOTHING = "Nothing is done to the model: t types a line, such as a5.h1 * 2."
+NOTHING = "Nothing is done to the model: {key:interventions.settings} types a line, a5.h1 * 2."
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ Vectors; `unit:` before one makes its length 1:
         return str(row.number)
 
     def empty(self) -> str:
-        return NOTHING
+        return keyed(NOTHING)
 
     def names(self, row: InterventionRow) -> tuple[tuple[str, str], ...]:
         return (("intervention", row.one.text),)

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.text import Text
 
+from screens.base.actions import keyed
 from screens.base.numbers import ABSENT, plain, signed
 from screens.base.prose import heading, prose
 from screens.base.tokens import fit, one_line, show_token
@@ -124,7 +125,8 @@ def reliability_lines(found: Reliability, width: int) -> Iterable[Text]:
             f1, harm = f"F1 {one.macro_f1:.2f}", f"wrong promoted {one.harmful_share:.2f}"
             yield Text(fit(f"{one.name:<12}{shares}  {f1}  {harm}", width).rstrip())
         if len(own) > SHOWN:
-            yield Text(f"and {len(own) - SHOWN:,} more: Y copies all of them", "dim")
+            more = f"and {len(own) - SHOWN:,} more: {{key:interventions.copy}} copies all of them"
+            yield Text(keyed(more), "dim")
     yield Text()
     yield from prose(found.map.definition, width, "dim")
 

@@ -225,7 +225,7 @@ class PromptBench(Screen[None]):
     def _save(self) -> None:
         """Write down what is typed and not kept."""
         self._saving = None
-        self._checking.put(partial(self._file.save, dict(self.drafts)), _pass, _pass)
+        self._checking.put(partial(self._file.save, dict(self.drafts)), _pass, lambda _: None)
 
     def on_pair_fields_submitted(self) -> None:
         self.action_try_pair()
@@ -445,7 +445,3 @@ class PromptBench(Screen[None]):
         from screens.help.screen import HelpScreen
 
         self.app.push_screen(HelpScreen())
-
-
-def _pass(nothing: object) -> None:
-    """Of no consequence: without a vocabulary nothing is completed."""

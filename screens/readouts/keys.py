@@ -60,20 +60,23 @@ about any token in place of the task's answers.
 - **Answer curve**: the same lens over all the task's answers.
 - **Attention**: which tokens a head looks at from each token.
 - **Residual lens**: what the model would say if it stopped after each layer.
-- **Jacobian lens**: what its output comes to say by the last layer, on average over a text. **~**
-  turns the other lenses to it; **\\\\** takes the lens of a file.
-- **Lens map**: the residual lens at all positions, coloured (**;**) by a token's probability
-  or rank.
-- **Token ranks**: after which layer the answers, or any token (**Q**), come to the top.
+- **Jacobian lens**: what its output comes to say by the last layer, on average over a text.
+  **{key:readouts.through}** turns the other lenses to it; **{key:readouts.lens_file}** takes the
+  lens of a file.
+- **Lens map**: the residual lens at all positions, coloured (**{key:readouts.next_way}**) by a
+  token's probability or rank.
+- **Token ranks**: after which layer the answers, or any token (**{key:readouts.ask}**), come to the top.
 - **Beside the circuit**: its lens in the model and in the circuit.
 - **Curves by answer**: the answer curve for each set of answers, such as each start year.
-- **Lens of a direction**, **along a direction**: which tokens any vector (**^**) raises, and how
-  far every component writes along it.
+- **Lens of a direction**, **along a direction**: which tokens any vector
+  (**{key:readouts.direction}**) raises, and how far every component writes along it.
 - **OV**: what a head would write if it looked at a token, by its weights: the tokens raised and
-  lowered. The token is the prompt's where **,** and **.** stand, or the one that **Q** names; over
-  all prompts there is a line for each of the task's answers.
-- **QK**: which tokens a head looks at from that token, by its weights. **;** goes on to other
-  inputs of the head, and in QK to the prompt's own tokens.
+  lowered. The token is the prompt's where **{key:readouts.previous_token}** and
+  **{key:readouts.next_token}** stand, or the one that **{key:readouts.ask}** names; over all
+  prompts there is a line for each of the task's answers.
+- **QK**: which tokens a head looks at from that token, by its weights.
+  **{key:readouts.next_way}** goes on to other inputs of the head, and in QK to the prompt's own
+  tokens.
 
 ✓ marks answers, ✗ wrong answers. A position counts from the end: −1 is the last token, where the
 task is judged.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from screens.base.actions import keyed
 from screens.readouts.head import Reader, Reading, token_at
 from screens.readouts.requests import ReadoutRequest
 from screens.readouts.text import index
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from workbench.readouts.target import Target
 
 
-NO_DIRECTION = "Name the direction that is to be read: press ^."
+NO_DIRECTION = "Name the direction that is to be read: press {key:readouts.direction}."
 
 
 class Chosen(Reader, Protocol):
@@ -51,7 +52,7 @@ def wish_of(chosen: Chosen) -> ReadoutRequest | str:
     if view.of_heads and kind_of(node or "") != "head":
         return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
     if view.directed and not chosen.direction:
-        return NO_DIRECTION
+        return keyed(NO_DIRECTION)
     run = chosen.run if chosen.run in view.runs else view.runs[0]
     way = way_of(chosen)
     # By its weights a head says the same at every position but where a prompt's token is read.

@@ -1,4 +1,4 @@
-"""The model with one activation patched at some positions alone, many such patches as one batch.
+"""The model with one activation patched at some positions, many patches as one batch.
 
 What is patched is the residual before a layer, what attention or the MLP of a layer writes, or what
 one head writes; where, is a choice of positions for each pair, such as those of a role. Before the

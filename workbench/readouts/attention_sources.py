@@ -1,4 +1,4 @@
-"""Why a head attends there: its score at a query and a key, split by who wrote what they read.
+"""Why a head attends there: its score, split by who wrote what query and key read.
 
 With the norms held at their values in the run, query and key are sums over the sources before the
 head, so that the score (before the softmax, and before a cap on it) is a sum over pairs of them,
