@@ -109,7 +109,7 @@ class PromptBench(Screen[None]):
         self._checking = Worker(self, "checks")
         self._doing.put(self._file.load, self._begin, self._failed)
         self.call_after_refresh(
-            self._checking.put, self.session.pairs.vocabulary, self._know, _pass
+            self._checking.put, self.session.pairs.vocabulary, self._know, lambda _: None
         )
 
     def _begin(self, drafts: Drafts) -> None:
@@ -225,7 +225,7 @@ class PromptBench(Screen[None]):
     def _save(self) -> None:
         """Write down what is typed and not kept."""
         self._saving = None
-        self._checking.put(partial(self._file.save, dict(self.drafts)), _pass, lambda _: None)
+        self._checking.put(partial(self._file.save, dict(self.drafts)), *[lambda _: None] * 2)
 
     def on_pair_fields_submitted(self) -> None:
         self.action_try_pair()

@@ -65,7 +65,8 @@ about any token in place of the task's answers.
   lens of a file.
 - **Lens map**: the residual lens at all positions, coloured (**{key:readouts.next_way}**) by a
   token's probability or rank.
-- **Token ranks**: after which layer the answers, or any token (**{key:readouts.ask}**), come to the top.
+- **Token ranks**: after which layer the answers, or any token (**{key:readouts.ask}**), come to the
+  top.
 - **Beside the circuit**: its lens in the model and in the circuit.
 - **Curves by answer**: the answer curve for each set of answers, such as each start year.
 - **Lens of a direction**, **along a direction**: which tokens any vector
