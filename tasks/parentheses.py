@@ -98,7 +98,7 @@ def _make_all(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
     Raises:
         TaskError: so many parentheses are not one token, or there are not so many pairs.
     """
-    stem = _prompt(COMMENT, NUMBERS[0], MOST)
+    stem = unmarked(_prompt(COMMENT, NUMBERS[0], MOST))
     closing = tuple(")" * n for n in range(1, MOST + 1))
     known = tuple(text for text in closing if single_token(tokenizer, stem, text) is not None)
     if len(known) < 2:
@@ -109,7 +109,7 @@ def _make_all(tokenizer: Tokenizer, n_pairs: int, seed: int) -> Task:
 
     def pair(depth: int) -> Callable[[int], Pair]:
         def made(place: int) -> Pair:
-            return Pair(
+            return marked_pair(
                 clean=_prompt(COMMENT, NUMBERS[place], depth),
                 corrupted=_prompt(COMMENT, NUMBERS[place], depth, "="),
                 answers=(")" * depth,),
@@ -136,7 +136,7 @@ PARENTHESES_TASKS = (
         ALL,
         METRIC,
         ALL_DESCRIPTION,
-        Pair(
+        marked_pair(
             clean=_prompt(COMMENT, 721, 2),
             corrupted=_prompt(COMMENT, 721, 2, "="),
             answers=("))",),

@@ -7,10 +7,12 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.tiny_models import tiny_gpt2
+from workbench.base.work import Work
 from workbench.cli import main
 from workbench.formats import load_circuit
 from workbench.session.expansion import Expansion
@@ -93,8 +95,8 @@ def test_ctrl_c_keeps_what_it_has(
 ) -> None:
     close = Expansion._close
 
-    def interrupted(self: Expansion, *arguments: object) -> None:
-        close(self, *arguments)  # type: ignore[arg-type]
+    def interrupted(self: Expansion, *arguments: Any) -> Work[None]:
+        yield from close(self, *arguments)
         if len(self.steps) == 2:
             os.kill(os.getpid(), signal.SIGINT)
 

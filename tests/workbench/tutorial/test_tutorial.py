@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from screens.base.actions import keyed
+from screens.preferences.keymap import actions_by_id
 from tests.support.tiny_sessions import tiny_model, tiny_session
 from workbench.errors import WorkbenchError
 from workbench.readouts.results import AnswerCurve
@@ -30,6 +32,12 @@ from workbench.tutorial.tour import Tour
 NARROW = 78  # cells of the panel on a terminal of 80 columns
 BY_KEY = {step.key: index for index, step in enumerate(STEPS)}
 HEAD, MLP = "a2.h1", "m2"
+
+
+def shown(text: str) -> str:
+    """A text as the panel shows it, with the usual keys in it."""
+    assert actions_by_id()  # whose keys they are
+    return keyed(text)
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +108,7 @@ def effects(user: User) -> None:
 def toggle(user: User) -> None:
     edge = next(e.edge for e in user.session.candidates("logits") if e.kept)
     user.do(lambda: user.session.toggle(edge))
-    assert user.tour.remark is None and "u (undo)" in user.tour.ask
+    assert user.tour.remark is None and "{key:bench.undo} (undo)" in user.tour.ask
     user.do(user.session.undo)
 
 
@@ -260,7 +268,7 @@ def test_back_and_forth(session: Session) -> None:
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.key)
 def test_texts_fit_80_columns(step: Any) -> None:
-    assert len(textwrap.wrap(step.text, NARROW)) <= 4
+    assert len(textwrap.wrap(shown(step.text), NARROW)) <= 4
     assert len(step.title) <= 28
 
 
@@ -268,10 +276,10 @@ def test_asks_and_remarks_fit_two_lines(session: Session) -> None:
     for key, doing in DOING.items():
         user = User(session, key)
         user.see()
-        assert len(textwrap.wrap(user.tour.ask, NARROW - 2)) <= 2, user.tour.ask
+        assert len(textwrap.wrap(shown(user.tour.ask), NARROW - 2)) <= 2, user.tour.ask
         if key not in ("close", "lens"):
             doing(user)
-            remark = (user.tour.remark or "").replace(str(session.path.parent), "")
+            remark = shown(user.tour.remark or "").replace(str(session.path.parent), "")
             assert len(textwrap.wrap(remark, NARROW - 2)) <= 2, remark
 
 
