@@ -92,6 +92,8 @@ class ToyEngine:
             interventions=(),
             model=self.model,
             batch=self.batch,
+            graph=graph,
+            same_input=False,
             metric_name=TASK.metric,
             ablation="patching",
             means=None,
