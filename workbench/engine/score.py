@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tasks.task import Task
 from workbench.base.progress import Progress, silent
+from workbench.experiment.faithfulness import faithfulness
 from workbench.experiment.interventions import interventions_of
-from workbench.experiment.prepare import NO_MEMORY, prepare
+from workbench.experiment.prepare import NO_MEMORY, prepare_some
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
-    from workbench.experiment.experiment import Experiment
+    from workbench.experiment.experiment import Evaluation, Experiment
     from workbench.experiment.interventions import Intervention
+    from workbench.experiment.pieces import Pieces, Values
     from workbench.models.model import Model
 
 
@@ -88,6 +91,8 @@ def evaluate(
 ) -> CircuitScore:
     """Score a circuit exactly, with everything outside it corrupted.
 
+    More pairs than memory holds at once are run some at a time.
+
     Args:
         model: from `load_model`.
         task: from `load_task`, or the name or file to load it from.
@@ -103,31 +108,45 @@ def evaluate(
     """
     settings = ExperimentSettings.of(model, task, under, **choices)
     from workbench.base.failures import memory_errors
+    from workbench.engine.score_pieces import cells_of, score_some
     from workbench.formats.chosen import load_chosen
 
     say = progress or silent
     if isinstance(circuit, str | os.PathLike):
         circuit = load_chosen(circuit, model.graph)
     done = interventions_of(circuit) if interventions is None else interventions
-    experiment = prepare(model, task, settings, say, done)
+    found = prepare_some(model, task, settings, say, done, beside=cells_of(circuit, model))
     with memory_errors(NO_MEMORY):
-        say("Evaluating the circuit", None)
-        return score(experiment, circuit)
+        scored = score_some(found, circuit, say)
+    for warning in scored.warnings:
+        warnings.warn(warning, stacklevel=2)
+    return scored.score
 
 
 def score(experiment: Experiment, circuit: Circuit) -> CircuitScore:
     """Score a circuit of an experiment's model, from nothing."""
     from workbench.engine.evaluator import Evaluator
+
+    value = Evaluator(experiment, circuit).value()
+    return circuit_score(experiment, circuit, value, experiment.clean, experiment.corrupted)
+
+
+def circuit_score(
+    experiment: Experiment | Pieces,
+    circuit: Circuit,
+    value: Evaluation | Values,
+    clean: Evaluation | Values,
+    corrupted: Evaluation | Values,
+) -> CircuitScore:
+    """What a circuit scores, of what it and the two runs give."""
     from workbench.metrics.catalogue import find_metric
 
     model, batch = experiment.model, experiment.batch
-    value = Evaluator(experiment, circuit).value()
-    clean, corrupted = experiment.clean, experiment.corrupted
     return CircuitScore(
         clean=clean.metric,
         corrupted=corrupted.metric,
         circuit=value.metric,
-        faithfulness=experiment.faithfulness(value.metric),
+        faithfulness=faithfulness(value.metric, clean.metric, corrupted.metric),
         edges=circuit.n_edges,
         nodes=len(circuit.reached()),
         all_edges=circuit.graph.n_edges,
@@ -136,7 +155,7 @@ def score(experiment: Experiment, circuit: Circuit) -> CircuitScore:
         accuracy=value.accuracy,
         clean_accuracy=clean.accuracy,
         kl=value.kl,
-        pairs=batch.n_pairs,
+        pairs=len(value.per_pair),
         dropped=batch.dropped,
         metric=experiment.metric_name,
         metric_definition=find_metric(experiment.metric_name).definition,

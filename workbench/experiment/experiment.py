@@ -36,6 +36,7 @@ from workbench.transformer.recording import (
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
     from workbench.experiment.interventions import Intervention
+    from workbench.experiment.pieces import Shared
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
     from workbench.transformer.parts import ModelParts
@@ -99,6 +100,16 @@ class Evaluation:
         return float(self._whole[1].mean())
 
     @property
+    def right_per_pair(self) -> NDArray[np.float64]:
+        """1 where the best answer beats the best wrong one, else 0, [pair]; NaN without answers."""
+        return self._whole[0]
+
+    @property
+    def kl_per_pair(self) -> NDArray[np.float64]:
+        """KL(model || this) of each pair, [pair]."""
+        return self._whole[1]
+
+    @property
     def correct_per_pair(self) -> tuple[bool, ...]:
         """Whether the best answer beats the best wrong one, pair by pair."""
         return tuple(bool(x) for x in self._whole[0])
@@ -115,7 +126,7 @@ class Experiment:
         progress: told the fraction done.
         means: over whose clean prompts a mean ablation's means are taken; None: over the batch's
             own.
-        like: an experiment whose means are taken as they are, see `beside`.
+        like: an experiment whose means are taken as they are, see `beside`, or those means.
         interventions: what is done to the model in all of its runs.
 
     Attributes:
@@ -140,7 +151,7 @@ class Experiment:
         ablation: str = "patching",
         progress: Callable[[float], None] | None = None,
         means: Batch | None = None,
-        like: Experiment | None = None,
+        like: Experiment | Shared | None = None,
         interventions: Sequence[Intervention] = (),
     ) -> None:
         self.model = model
