@@ -1,4 +1,4 @@
-"""Findings on more pairs than memory holds at once, piece after piece of them.
+"""Findings on more pairs than memory holds at once, piece after piece.
 
 A method whose scores are means over pairs gives, of pieces of n_1, n_2, ... pairs, the scores
 s_1, s_2, ...; those of all pairs are (n_1 s_1 + n_2 s_2 + ...) / (n_1 + n_2 + ...).

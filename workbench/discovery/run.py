@@ -19,7 +19,7 @@ from workbench.discovery.findings_file import save_findings
 from workbench.discovery.in_pieces import find_in_pieces
 from workbench.discovery.request import DiscoveryRequest, RequestChoices
 from workbench.discovery.selection import Selected, select
-from workbench.engine.score import CircuitScore, score
+from workbench.engine.circuit_score import CircuitScore, score
 from workbench.engine.score_pieces import score_pieces
 from workbench.errors import Cancelled
 from workbench.experiment.pieces import Pieces
@@ -266,7 +266,8 @@ def discovery_in_pieces(
     if scored.score.pairs < pieces.batch.n_pairs:
         findings.complete = False
         findings.remarks.append(
-            f"The circuit was scored on {scored.score.pairs:,} pairs, since it was stopped."
+            f"The circuit was scored on {scored.score.pairs:,} of {pieces.batch.n_pairs:,} pairs, "
+            "since it was stopped."
         )
     how = (request, selected, scored.score, seconds)
     return _concluded(pieces, findings, *how), scored.warnings

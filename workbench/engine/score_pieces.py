@@ -1,4 +1,4 @@
-"""What a circuit scores on more pairs than memory holds at once: piece after piece of them."""
+"""What a circuit scores on more pairs than memory holds at once, piece after piece."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from workbench.base.progress import Progress
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
 from workbench.engine.budget import bytes_of_cells
+from workbench.engine.circuit_score import CircuitScore, circuit_score, score
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.pair_row import PairRow
 from workbench.engine.pair_rows import pair_rows, rows_of
 from workbench.engine.plan import make_plan
-from workbench.engine.score import CircuitScore, circuit_score, score
 from workbench.errors import Cancelled
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.faithfulness import faithfulness

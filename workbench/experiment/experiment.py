@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,6 @@ from workbench.transformer.recording import (
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
     from workbench.experiment.interventions import Intervention
-    from workbench.experiment.pieces import Shared
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
     from workbench.transformer.parts import ModelParts
@@ -113,6 +112,19 @@ class Evaluation:
     def correct_per_pair(self) -> tuple[bool, ...]:
         """Whether the best answer beats the best wrong one, pair by pair."""
         return tuple(bool(x) for x in self._whole[0])
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What is taken over all pairs, and so is the same where some of them are run alone.
+
+    Attributes:
+        stand_ins: the means of an ablation that takes some.
+        intervened: the interventions, ready to be done.
+    """
+
+    stand_ins: Means | None
+    intervened: Intervened | None
 
 
 class Experiment:

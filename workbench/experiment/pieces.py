@@ -16,30 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.experiment.ablations import ABLATIONS
+from workbench.experiment.experiment import Experiment, Shared
 from workbench.experiment.intervened import Intervened
-from workbench.experiment.means import Means, means_over
+from workbench.experiment.means import means_over
 from workbench.experiment.room import SHARE, needed_bytes, runs_bytes, shapes_of
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
-    from workbench.experiment.experiment import Evaluation, Experiment
+    from workbench.experiment.experiment import Evaluation
     from workbench.experiment.interventions import Intervention
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
     from workbench.transformer.parts import ModelParts
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What is taken over all pairs, and so is the same in every piece.
-
-    Attributes:
-        stand_ins: the means of an ablation that takes some.
-        intervened: the interventions, ready to be done.
-    """
-
-    stand_ins: Means | None
-    intervened: Intervened | None
 
 
 @dataclass(frozen=True)
@@ -129,7 +117,8 @@ class Pieces:
         if interventions:
             intervened = Intervened(parts, model.graph, interventions, batch.encoding, batch)
         if ABLATIONS[ablation].takes_means:
-            stand_ins = means_over(parts, ablation, means or batch, intervened)
+            source, own = means or batch, means is None
+            stand_ins = means_over(parts, ablation, source, intervened, in_pairs=own)
         return cls(model, batch, metric, ablation, means, Shared(stand_ins, intervened), free)
 
     @property
@@ -169,8 +158,6 @@ class Pieces:
         self, indices: Sequence[int], progress: Callable[[float], None] | None = None
     ) -> Experiment:
         """Both runs of some pairs, once the memory of those before is free again."""
-        from workbench.experiment.experiment import Experiment
-
         gc.collect()  # an experiment and its evaluations name each other
         return Experiment(
             self.model,
