@@ -99,13 +99,14 @@ def score_some(
     if isinstance(found, Experiment):
         say(EVALUATING, None)
         return TaskScore(score(found, circuit), pair_rows(found, circuit) if rows else ())
-    notice(found.told(_cuts(found, circuit)))
+    beside = _beside(found, circuit)
+    notice(found.told(found.cuts(beside), beside))
     return score_pieces(found, circuit, lambda fraction: say(EVALUATING, fraction), rows=rows)
 
 
-def _cuts(pieces: Pieces, circuit: Circuit) -> list[tuple[int, ...]]:
-    """The pieces in which a circuit is scored."""
-    return pieces.cuts(cells_of(circuit, pieces.model)(pieces.batch, pieces.ablation))
+def _beside(pieces: Pieces, circuit: Circuit) -> float:
+    """Bytes that the circuit's cells take on all pairs together."""
+    return cells_of(circuit, pieces.model)(pieces.batch, pieces.ablation)
 
 
 def score_pieces(
@@ -128,7 +129,7 @@ def score_pieces(
         WorkbenchError: the circuit is another model's, or a piece takes more memory than there is.
     """
     done, parts = 0, _Parts()
-    for indices in _cuts(pieces, circuit):
+    for indices in pieces.cuts(_beside(pieces, circuit)):
 
         def tick(fraction: float, done: int = done, size: int = len(indices)) -> None:
             if done and cancel is not None and cancel.is_set():

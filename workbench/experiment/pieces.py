@@ -169,12 +169,12 @@ class Pieces:
             like=self.shared,
         )
 
-    def told(self, cuts: Sequence[Sequence[int]]) -> str:
-        """A sentence on how it is done, and why."""
+    def told(self, cuts: Sequence[Sequence[int]], beside: float = 0.0) -> str:
+        """A sentence on how it is done, and why; `beside` as for `cuts`."""
         most = max(len(cut) for cut in cuts)
-        needed = needed_bytes(self.parts, self.batch, self.ablation)
+        needed = needed_bytes(self.parts, self.batch, self.ablation) + beside
         return (
-            f"In {len(cuts)} pieces of up to {most:,} pairs, since both runs of all "
-            f"{self.batch.n_pairs:,} need {needed / 2**30:.1f} GiB of memory and "
-            f"{self.free / 2**30:.1f} GiB are free."
+            f"In {len(cuts)} pieces of up to {most:,} pairs, since all {self.batch.n_pairs:,} at "
+            f"once need {needed / 2**30:.1f} GiB of memory and {self.free / 2**30:.1f} GiB are "
+            "free."
         )

@@ -241,7 +241,8 @@ def test_a_large_circuit_is_scored_in_pieces_where_the_runs_alone_would_fit(
     told: list[str] = []
     monkeypatch.setattr("workbench.engine.score_pieces.notice", told.append)
     same_score(whole, evaluate(model, task, Circuit.full(model.graph)))
-    assert len(told) == 1 and told[0].startswith("In ")
+    assert len(told) == 1
+    assert told[0].startswith("In ") and "all 9 at once need" in told[0]
     assert whole.circuit == pytest.approx(whole.clean, abs=1e-4)
 
 
