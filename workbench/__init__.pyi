@@ -40,7 +40,7 @@ from workbench.engine.pair_trial import try_pair as try_pair
 from workbench.engine.pair_rows import pair_rows as pair_rows
 from workbench.engine.patching import edge_effects as edge_effects
 from workbench.engine.patching import node_effects as node_effects
-from workbench.engine.score import CircuitScore as CircuitScore
+from workbench.engine.circuit_score import CircuitScore as CircuitScore
 from workbench.engine.score import evaluate as evaluate
 from workbench.engine.trial_results import PairTrial as PairTrial
 

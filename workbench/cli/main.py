@@ -159,22 +159,23 @@ def evaluate(
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.base.failures import memory_errors
-        from workbench.engine.pair_rows import pair_rows
-        from workbench.engine.score import score
+        from workbench.engine.score_pieces import cells_of, score_some
         from workbench.experiment.interventions import interventions_of
-        from workbench.experiment.prepare import NO_MEMORY, prepare
+        from workbench.experiment.prepare import NO_MEMORY, prepare_some
 
         model = settings.load_model(progress)
         if loaded is None:
             loaded = read_circuit(circuit, selection, model.graph)
         warn_of_empty(loaded, circuit)
         done = interventions_of(loaded)
-        experiment = prepare(model, settings.task, settings, progress, done)
-        progress("Evaluating the circuit", None)
+        prepared = prepare_some(
+            model, settings.task, settings, progress, done, beside=cells_of(loaded, model)
+        )
         with memory_errors(NO_MEMORY):
-            found = score(experiment, loaded)
-            rows = pair_rows(experiment, loaded) if by_pair else ()
-        rows = tuple(sorted(rows, key=lambda row: -row.shortfall))
+            scored = score_some(prepared, loaded, progress, rows=by_pair)
+        for warning in scored.warnings:
+            console.warn(warning)
+        found, rows = scored.score, sorted(scored.rows, key=lambda row: -row.shortfall)
     if as_json:
         pairs: dict[str, Any] = {"by_pair": [row.to_json() for row in rows]} if by_pair else {}
         pairs |= {"interventions": [one.text for one in done]} if done else {}

@@ -11,7 +11,7 @@ from workbench.cli import console
 
 if TYPE_CHECKING:
     from workbench.circuits.comparison import Agreement, Comparison
-    from workbench.engine.score import CircuitScore
+    from workbench.engine.circuit_score import CircuitScore
     from workbench.model_report.footprint import Footprint
     from workbench.models.info import ModelInfo
 

@@ -62,6 +62,8 @@ class Method:
         slopes: it follows a metric's slope, so that metrics that change in steps are refused.
         unit: of its scores; "" if they are in units of the metric.
         select: how edges are selected from its scores where nothing is said.
+        adds_up: its scores are means over pairs of what each pair gives by itself, so that more
+            pairs than memory holds at once can be scored some at a time.
         per_pair: the function that makes its `Scorer` of single pairs from options, as
             "package.module:name"; None if it has none.
     """
@@ -76,6 +78,7 @@ class Method:
     slopes: bool = False
     unit: str = ""
     select: Literal["top", "greedy"] = "top"
+    adds_up: bool = False
     per_pair: str | None = None
 
     def load(self) -> Find:
@@ -112,6 +115,7 @@ BUILT_IN = (
         "2310.10348)",
         f"{_HERE}.eap:find",
         slopes=True,
+        adds_up=True,
         per_pair=f"{_HERE}.eap:scorer",
     ),
     Method(
@@ -124,6 +128,7 @@ BUILT_IN = (
         options=(steps(5),),
         ablations=(PATCHING,),
         slopes=True,
+        adds_up=True,
         per_pair=f"{_HERE}.eap_ig:scorer",
     ),
     Method(
@@ -136,6 +141,7 @@ BUILT_IN = (
         f"{_HERE}.eap_ig_activations:find",
         options=(steps(5),),
         slopes=True,
+        adds_up=True,
         per_pair=f"{_HERE}.eap_ig_activations:scorer",
     ),
     Method(
@@ -147,6 +153,7 @@ BUILT_IN = (
         f"{_HERE}.clean_corrupted:find",
         ablations=(PATCHING,),
         slopes=True,
+        adds_up=True,
         per_pair=f"{_HERE}.clean_corrupted:scorer",
     ),
     Method(
@@ -158,6 +165,7 @@ BUILT_IN = (
         "al. 2025, 2505.17630)",
         f"{_HERE}.gim:find",
         slopes=True,
+        adds_up=True,
         per_pair=f"{_HERE}.gim:scorer",
     ),
     Method(
@@ -169,6 +177,7 @@ BUILT_IN = (
         "of experts (Jafari et al. 2025, 2508.21258)",
         f"{_HERE}.relp:find",
         slopes=True,
+        adds_up=True,
         per_pair=f"{_HERE}.relp:scorer",
     ),
     Method(
@@ -177,6 +186,7 @@ BUILT_IN = (
         "exact effect of every edge in the full model",
         "m(model with the edge corrupted) - m(model), for every edge",
         f"{_HERE}.exact:find",
+        adds_up=True,
     ),
     Method(
         "ifr",
@@ -189,6 +199,7 @@ BUILT_IN = (
         # Shares of one destination's input: the best of all edges would be those into
         # destinations that read little else, which do not join the input to the logits.
         select="greedy",
+        adds_up=True,
     ),
     Method(
         "atp",
@@ -197,6 +208,7 @@ BUILT_IN = (
         "(n' - n) . dL/dn at the clean run (Nanda 2023; Kramar et al. 2024, 2403.00745)",
         f"{_HERE}.atp:find",
         slopes=True,
+        adds_up=True,
     ),
     Method(
         "atp-star",
@@ -214,6 +226,7 @@ BUILT_IN = (
         "activation patching of nodes, in all and by position",
         "m(model with the node's output corrupted, at one position or at all) - m(model), exact",
         f"{_HERE}.activation_patching:find",
+        adds_up=True,
     ),
     Method(
         "edge-pruning",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
@@ -15,11 +16,14 @@ from workbench.base.work import Stop, Work, finish
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
 from workbench.discovery.findings_file import save_findings
+from workbench.discovery.in_pieces import find_in_pieces
 from workbench.discovery.request import DiscoveryRequest, RequestChoices
 from workbench.discovery.selection import Selected, select
-from workbench.engine.score import CircuitScore, score
+from workbench.engine.circuit_score import CircuitScore, score
+from workbench.engine.score_pieces import score_pieces
 from workbench.errors import Cancelled
-from workbench.experiment.prepare import NO_MEMORY, prepare
+from workbench.experiment.pieces import Pieces
+from workbench.experiment.prepare import NO_MEMORY, prepare_some
 from workbench.experiment.provenance import now, origin
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
 from workbench.formats import losses, save_circuit
@@ -143,6 +147,9 @@ def discover(
 ) -> Discovery:
     """Find a circuit by a method of `METHODS`, and score it.
 
+    More pairs than memory holds at once are run some at a time by methods whose scores are means
+    over pairs (`Method.adds_up`).
+
     Args:
         model: from `load_model`.
         task: from `load_task`, or the name or file to load it from.
@@ -176,10 +183,16 @@ def discover(
             raise Cancelled
         say(message, fraction)
 
-    experiment = prepare(model, task, settings, recording)
+    why = "" if request.entry.adds_up else f"{request.method} needs all of them at once."
+    experiment = prepare_some(model, task, settings, recording, all_at_once=why)
     if settings.metric is None:  # the task's own is known by now
         request.check_metric(experiment.metric_name)
     with memory_errors(NO_MEMORY):
+        if isinstance(experiment, Pieces):
+            found, told = discovery_in_pieces(experiment, request, say, cancel)
+            for warning in told:
+                warnings.warn(warning, stacklevel=2)
+            return found
         findings = Findings.about(experiment, request.method)
         work = discovery(experiment, request, findings)
         began = time.perf_counter()
@@ -226,12 +239,56 @@ def discovery_from(
         request: that the findings were made by.
         seconds: that it took to make them.
     """
-    method, options = request.entry, request.options
+    selected = _selected(findings, request)
+    value = score(experiment, selected.circuit)
+    return _concluded(experiment, findings, request, selected, value, seconds)
+
+
+def discovery_in_pieces(
+    pieces: Pieces, request: DiscoveryRequest, say: Progress, cancel: Stop | None = None
+) -> tuple[Discovery, tuple[str, ...]]:
+    """The same on pairs that are run some at a time, and `task_warnings` of them.
+
+    Args:
+        request: of a method whose scores add up.
+        say, cancel: as `progress` and `cancel` of `discover`.
+
+    Raises:
+        Cancelled: `cancel` was set before the method had found anything.
+    """
+    findings, seconds = find_in_pieces(
+        pieces, request, lambda fraction: say(f"Running {request.method}", fraction), cancel
+    )
+    selected = _selected(findings, request)
+    scored = score_pieces(
+        pieces, selected.circuit, lambda fraction: say("Scoring the circuit", fraction), cancel
+    )
+    if scored.score.pairs < pieces.batch.n_pairs:
+        findings.complete = False
+        findings.remarks.append(
+            f"The circuit was scored on {scored.score.pairs:,} of {pieces.batch.n_pairs:,} pairs, "
+            "since it was stopped."
+        )
+    how = (request, selected, scored.score, seconds)
+    return _concluded(pieces, findings, *how), scored.warnings
+
+
+def _selected(findings: Findings, request: DiscoveryRequest) -> Selected:
     selected = select(findings, request.selection)
     if request.selection is None:
-        selected = replace(selected, asked=options.edges)
-    circuit = selected.circuit
-    value = score(experiment, circuit)
+        selected = replace(selected, asked=request.options.edges)
+    return selected
+
+
+def _concluded(
+    experiment: Experiment | Pieces,
+    findings: Findings,
+    request: DiscoveryRequest,
+    selected: Selected,
+    value: CircuitScore,
+    seconds: float,
+) -> Discovery:
+    method, options, circuit = request.entry, request.options, selected.circuit
     remarks = (*findings.remarks, *_remarks(findings, selected, value))
     found = Discovery(request, findings, selected, value, seconds, remarks)
     circuit.provenance = origin(experiment, options.seed) | _provenance(found)

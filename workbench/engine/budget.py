@@ -15,6 +15,7 @@ from workbench.experiment.room import WORTH_A_LOOK, refuse_too_many, runs_bytes,
 if TYPE_CHECKING:
     from workbench.engine.plan import Plan
     from workbench.experiment.experiment import Experiment
+    from workbench.transformer.parts import ModelParts
 
 # What one batch of alternatives may take beside the recordings and the circuit's own cells, in
 # bytes. On a CPU larger batches are no faster.
@@ -50,13 +51,23 @@ def cells_bytes(experiment: Experiment, plan: Plan) -> int:
 
     A little more is allocated: a source's row at the last position too.
     """
-    parts, graph = experiment.parts, experiment.graph
+    rows = sum(r.n_pairs * r.n_positions for r in experiment.recordings)
+    return bytes_of_cells(experiment.parts, plan, rows, experiment.n_pairs)
+
+
+def bytes_of_cells(parts: ModelParts, plan: Plan, rows: int, n_pairs: int) -> int:
+    """The same of pairs that are not run yet.
+
+    Args:
+        rows: positions at which anything is computed, of all pairs together.
+        n_pairs: how many pairs.
+    """
+    graph = parts.graph()
     wanted = plan.live & (plan.need > 0)
     n_all = 1 + int((plan.need[wanted] == Positions.ALL).sum())
     n_heads = sum(graph.node_table[source].kind == "head" for source in np.flatnonzero(wanted))
     width = n_all * parts.d_model + 4 * n_heads * parts.d_head
-    rows = sum(r.n_pairs * r.n_positions for r in experiment.recordings)
-    at_last = experiment.n_pairs * (1 + int(wanted.sum())) * parts.d_model
+    at_last = n_pairs * (1 + int(wanted.sum())) * parts.d_model
     return (rows * width + at_last) * parts.dtype.itemsize
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -99,9 +99,32 @@ class Evaluation:
         return float(self._whole[1].mean())
 
     @property
+    def right_per_pair(self) -> NDArray[np.float64]:
+        """1 where the best answer beats the best wrong one, else 0, [pair]; NaN without answers."""
+        return self._whole[0]
+
+    @property
+    def kl_per_pair(self) -> NDArray[np.float64]:
+        """KL(model || this) of each pair, [pair]."""
+        return self._whole[1]
+
+    @property
     def correct_per_pair(self) -> tuple[bool, ...]:
         """Whether the best answer beats the best wrong one, pair by pair."""
         return tuple(bool(x) for x in self._whole[0])
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What is taken over all pairs, and so is the same where some of them are run alone.
+
+    Attributes:
+        stand_ins: the means of an ablation that takes some.
+        intervened: the interventions, ready to be done.
+    """
+
+    stand_ins: Means | None
+    intervened: Intervened | None
 
 
 class Experiment:
@@ -115,7 +138,7 @@ class Experiment:
         progress: told the fraction done.
         means: over whose clean prompts a mean ablation's means are taken; None: over the batch's
             own.
-        like: an experiment whose means are taken as they are, see `beside`.
+        like: an experiment whose means are taken as they are, see `beside`, or those means.
         interventions: what is done to the model in all of its runs.
 
     Attributes:
@@ -140,7 +163,7 @@ class Experiment:
         ablation: str = "patching",
         progress: Callable[[float], None] | None = None,
         means: Batch | None = None,
-        like: Experiment | None = None,
+        like: Experiment | Shared | None = None,
         interventions: Sequence[Intervention] = (),
     ) -> None:
         self.model = model

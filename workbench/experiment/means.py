@@ -8,7 +8,7 @@ whatever stands before it; after CAMA, 2509.09650). A mean is taken over a cell'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -185,19 +185,33 @@ def _rows(run: Run) -> list[Tensor]:
 
 
 def means_over(
-    parts: ModelParts, kind: str, batch: Batch, intervened: Intervened | None = None
+    parts: ModelParts,
+    kind: str,
+    batch: Batch,
+    intervened: Intervened | None = None,
+    *,
+    in_pairs: bool = False,
 ) -> Means:
     """The means over the clean prompts of a batch, run some at a time.
 
-    `intervened`: what is done to the model in these runs; None: nothing.
+    Args:
+        intervened: what is done to the model in these runs; None: nothing.
+        in_pairs: the prompts have corrupted ones, of which interventions may take values.
     """
-    pieces = [
-        piece
-        for group in batch.groups
-        for piece in group.clean.split(max(1, ROWS_AT_ONCE // group.length))
-    ]
+    pieces: list[Tensor] = []
+    others: list[Tensor | None] = []
+    for group in batch.groups:
+        at_once = max(1, ROWS_AT_ONCE // group.length)
+        pieces += group.clean.split(at_once)
+        others += group.corrupted.split(at_once)
+    if not in_pairs:
+        others = [None] * len(pieces)
 
-    def of(tokens: Tensor) -> ModelParts:
-        return parts if intervened is None else intervened.parts(tokens, None, tokens.shape[1])
+    def runs() -> Iterator[tuple[Tensor, Run]]:
+        for tokens, other in zip(pieces, others, strict=True):
+            own = parts
+            if intervened is not None:
+                own = intervened.parts(tokens, other, tokens.shape[1])
+            yield tokens, record_clean(own, tokens)
 
-    return Means(parts, kind).over(((t, record_clean(of(t), t)) for t in pieces), pieces)
+    return Means(parts, kind).over(runs(), pieces)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
@@ -16,12 +16,13 @@ from workbench.base.notices import notice
 from workbench.base.progress import Progress, silent
 from workbench.experiment.ablations import check_means
 from workbench.experiment.interventions import Intervention, parse_all
-from workbench.experiment.room import check_room
+from workbench.experiment.room import check_room, free_for_pieces
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
 from workbench.prompts.checks import Needs
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Evaluation, Experiment
+    from workbench.experiment.pieces import Pieces, Values
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
 
@@ -62,22 +63,94 @@ def prepare(
     Raises:
         WorkbenchError: there is no such task, or it does not suit the tokenizer.
     """
-    from workbench.base.failures import memory_errors
-    from workbench.experiment.experiment import Experiment
-
     settings = ExperimentSettings.of(model, task, settings, **choices)
-    say = progress or silent
+    batch, metric = _read(model, task, settings)
+    experiment, told = _whole(model, batch, metric, settings, progress, interventions)
+    for warning in told:
+        warnings.warn(warning, stacklevel=3)
+    return experiment
+
+
+def prepare_some(
+    model: Model,
+    task: Task | str | os.PathLike[str],
+    settings: ExperimentSettings,
+    progress: Progress | None = None,
+    interventions: Iterable[Intervention | str] = (),
+    *,
+    beside: Callable[[Batch, str], float] | None = None,
+    all_at_once: str = "",
+) -> Experiment | Pieces:
+    """As `prepare`; pairs that need more memory than is free are to be run some at a time.
+
+    Args:
+        beside: of the batch and the ablation, the bytes that all pairs together need beside the
+            runs and what is usual.
+        all_at_once: a sentence on why they cannot be; such pairs are then refused.
+
+    Returns:
+        Pieces of which none is run yet: `task_warnings` of all of them are the caller's to tell.
+
+    Raises:
+        WorkbenchError: as of `prepare`.
+    """
+    from workbench.base.failures import memory_errors
+    from workbench.experiment.pieces import Pieces
+
+    batch, metric = _read(model, task, settings)
+    needed = 0.0 if beside is None else beside(batch, settings.ablation)
+    free = None
+    if not all_at_once:
+        free = free_for_pieces(model.parts, batch, settings.ablation, needed)
+    if free is None:
+        how = (settings, progress, interventions)
+        experiment, told = _whole(model, batch, metric, *how, why=all_at_once)
+        for warning in told:
+            warnings.warn(warning, stacklevel=3)
+        return experiment
+    with memory_errors(NO_MEMORY):
+        means, done = means_batch(model, settings), parse_all(interventions)
+        pieces = Pieces.of(model, batch, metric, settings.ablation, means, done, free)
+    for warning in (*model.info.notes, *batch.warnings):
+        warnings.warn(warning, stacklevel=3)
+    return pieces
+
+
+def _read(
+    model: Model, task: Task | str | os.PathLike[str], settings: ExperimentSettings
+) -> tuple[Batch, str]:
+    """A task's pairs as tokens, told of if they are a file's, and the metric."""
+    from workbench.base.failures import memory_errors
+
     if isinstance(task, str | os.PathLike):
         task = settings.load_task(model.tokenizer, os.fspath(task))
     with memory_errors(NO_MEMORY):
         batch = task_batch(model, task, settings)
-        if task.seed is None:
-            notice(batch.told)
-        check_room(model.parts, batch, settings.ablation)
+    if task.seed is None:
+        notice(batch.told)
+    return batch, settings.metric or task.metric
+
+
+def _whole(
+    model: Model,
+    batch: Batch,
+    metric: str,
+    settings: ExperimentSettings,
+    progress: Progress | None,
+    interventions: Iterable[Intervention | str],
+    why: str = "",
+) -> tuple[Experiment, tuple[str, ...]]:
+    """All pairs run at once, and what is to be warned of."""
+    from workbench.base.failures import memory_errors
+    from workbench.experiment.experiment import Experiment
+
+    say = progress or silent
+    with memory_errors(NO_MEMORY):
+        check_room(model.parts, batch, settings.ablation, why=why)
         experiment = Experiment(
             model,
             batch,
-            metric=settings.metric or task.metric,
+            metric=metric,
             ablation=settings.ablation,
             means=means_batch(model, settings),
             interventions=parse_all(interventions),
@@ -85,10 +158,8 @@ def prepare(
         )
         clean, corrupted = experiment.clean, experiment.corrupted
         measurable = experiment.faithfulness(clean.metric) is not None
-        told = task_warnings(experiment.metric_name, clean, corrupted, measurable=measurable)
-    for warning in (*model.info.notes, *batch.warnings, *told):
-        warnings.warn(warning, stacklevel=3)
-    return experiment
+        told = task_warnings(metric, clean, corrupted, measurable=measurable)
+    return experiment, (*model.info.notes, *batch.warnings, *told)
 
 
 def task_batch(model: Model, task: Task, settings: ExperimentSettings) -> Batch:
@@ -173,7 +244,7 @@ def means_batch(model: Model, settings: ExperimentSettings) -> Batch | None:
 
 
 def task_warnings(
-    metric: str, clean: Evaluation, corrupted: Evaluation, *, measurable: bool
+    metric: str, clean: Evaluation | Values, corrupted: Evaluation | Values, *, measurable: bool
 ) -> tuple[str, ...]:
     """What speaks against looking for a circuit of this model on this task.
 

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tasks.task import Task
     from workbench.experiment.experiment import Experiment
+    from workbench.experiment.pieces import Pieces
 
 PACKAGES = ("circuit-workbench", "torch", "transformers", "transformer-lens", "numpy")
 """Whose versions are written down with every result."""
 
 
-def origin(experiment: Experiment, seed: int) -> dict[str, Any]:
+def origin(experiment: Experiment | Pieces, seed: int) -> dict[str, Any]:
     """Plain values: model, task, metric, ablation, seed and versions of the software."""
     from workbench.metrics.catalogue import find_metric
 

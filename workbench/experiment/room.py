@@ -20,6 +20,10 @@ AFTERWARDS = 1.4
 to what exists for a moment and to gaps between tensors, and a circuit of some hundred edges takes
 about a tenth."""
 
+SHARE = 0.6
+"""Of the memory that is free, what one of several pieces of the pairs may take: what those before
+leave behind is not all in one."""
+
 WORTH_A_LOOK = 2**28
 """Bytes from which on it is looked whether there is so much; less there is."""
 
@@ -39,6 +43,11 @@ class Shape:
     pairs: int
     tokens: int
     start: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Positions from `start` on, of all pairs together."""
+        return self.pairs * (self.tokens - self.start)
 
 
 def shapes_of(batch: Batch, ablation: str) -> list[Shape]:
@@ -71,19 +80,49 @@ def _rotations(parts: ModelParts, shape: Shape) -> int:
     return sum(one.values()) * (shape.tokens - shape.start)
 
 
-def check_room(parts: ModelParts, batch: Batch, ablation: str) -> None:
+def needed_bytes(parts: ModelParts, batch: Batch, ablation: str) -> float:
+    """What both runs of a batch and what is computed from them take."""
+    runs = sum(runs_bytes(parts, shape) for shape in shapes_of(batch, ablation))
+    return AFTERWARDS * runs
+
+
+def free_for_pieces(
+    parts: ModelParts, batch: Batch, ablation: str, beside: float = 0.0
+) -> int | None:
+    """The bytes that are free, if the pairs have to be run in pieces and can be.
+
+    Args:
+        beside: bytes that all pairs together need beside the runs and what is usual.
+
+    Returns:
+        None if there is room for all at once, or not even for one.
+    """
+    needed = needed_bytes(parts, batch, ablation) + beside
+    if needed < WORTH_A_LOOK:
+        return None
+    from workbench.models.device import free_memory
+
+    free = free_memory(parts.device)
+    each = (runs_bytes(parts, shape) / shape.pairs for shape in shapes_of(batch, ablation))
+    one = AFTERWARDS * max(each) + beside / batch.n_pairs
+    return free if one <= SHARE * free < SHARE * needed else None
+
+
+def check_room(parts: ModelParts, batch: Batch, ablation: str, *, why: str = "") -> None:
     """Refuse pairs whose runs need more memory than is free, before they are run.
+
+    Args:
+        why: a sentence on why they have to be run all at once.
 
     Raises:
         WorkbenchError: how many pairs would fit.
     """
-    shapes = shapes_of(batch, ablation)
-    runs = sum(runs_bytes(parts, shape) for shape in shapes)
-    refuse_too_many(parts, batch.n_pairs, AFTERWARDS * runs, "both runs of")
+    needed = needed_bytes(parts, batch, ablation)
+    refuse_too_many(parts, batch.n_pairs, needed, "both runs of", why=why)
 
 
 def refuse_too_many(
-    parts: ModelParts, n_pairs: int, needed: float, what: str, *, kept: float = 0
+    parts: ModelParts, n_pairs: int, needed: float, what: str, *, kept: float = 0, why: str = ""
 ) -> None:
     """Refuse work that needs more memory than is free on the model's device.
 
@@ -92,6 +131,7 @@ def refuse_too_many(
         needed: bytes, in proportion to the pairs.
         what: the work, as it stands between "for" and "1,000 pairs".
         kept: bytes, in proportion to the pairs, that are taken already.
+        why: a sentence to end with.
 
     Raises:
         WorkbenchError: how many pairs would fit.
@@ -108,4 +148,5 @@ def refuse_too_many(
     raise WorkbenchError(
         f"For {what} {n_pairs:,} pairs {needed / 2**30:.1f} GiB of memory are needed, and "
         f"{free / 2**30:.1f} GiB are free: {fits}, more of them in a smaller dtype."
+        + (why and f" {why}")
     )

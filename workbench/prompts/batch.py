@@ -8,7 +8,7 @@ lengths form a group, and nothing is padded.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -57,6 +57,27 @@ class Group:
         """Tokens in each prompt."""
         return self.clean.shape[1]
 
+    def part(self, places: Mapping[int, int]) -> Group:
+        """Some of the pairs alone; which they are, and the number that each has from now on.
+
+        Raises:
+            ValueError: none of them is in this group.
+        """
+        rows = [row for row, index in enumerate(self.indices) if index in places]
+        if not rows:
+            raise ValueError("a group has one pair at least")
+        clean, corrupted = self.clean[rows], self.corrupted[rows]
+        differ = (clean != corrupted).any(dim=0).nonzero()
+        return Group(
+            indices=tuple(places[self.indices[row]] for row in rows),
+            clean=clean,
+            corrupted=corrupted,
+            answers=tuple(self.answers[row] for row in rows),
+            wrong_answers=tuple(self.wrong_answers[row] for row in rows),
+            # Pairs without corrupted prompts stay as they are, at 0.
+            first_difference=int(differ[0].item()) if len(differ) else self.first_difference,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -95,6 +116,34 @@ class Batch:
         total = self.n_pairs + self.dropped
         reasons = counted_reasons(self.left_out)
         return f"{self.task.description} {self.dropped:,} of {total:,} left out: {reasons}."
+
+    def part(self, indices: Iterable[int]) -> Batch:
+        """Some of the pairs as a batch of their own, in the order given, which counts them anew.
+
+        What was left out is told of the whole batch alone.
+
+        Raises:
+            WorkbenchError: there is no such pair, or none is asked for.
+        """
+        chosen = tuple(indices)
+        places = {index: place for place, index in enumerate(chosen)}
+        unknown = [index for index in places if not 0 <= index < self.n_pairs]
+        if unknown or not chosen:
+            which = f"no pair {unknown[0]}" if unknown else "nothing in a part without pairs"
+            raise WorkbenchError(f"There is {which}: the task has {self.n_pairs}, from 0.")
+        groups = [group for group in self.groups if not places.keys().isdisjoint(group.indices)]
+        return replace(
+            self,
+            task=replace(self.task, pairs=tuple(self.task.pairs[index] for index in chosen)),
+            groups=tuple(group.part(places) for group in groups),
+            n_pairs=len(places),
+            dropped=0,
+            left_out={},
+            warnings=(),
+            roles=replace(
+                self.roles, of_pairs=tuple(self.roles.of_pairs[index] for index in chosen)
+            ),
+        )
 
     def locate(self, index: int) -> tuple[Group, int]:
         """The group of a pair and its row in it.

@@ -128,6 +128,6 @@ def test_a_command_says_what_fits(
 ) -> None:
     monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path))
     left[0] = 2**20
-    options = ["--method", "eap", "--edges", "5"] if command == "discover" else []
+    options = ["--method", "acdc", "--threshold", "0.1"] if command == "discover" else []
     assert main.main([command, "pocket", "ioi", "--pairs", "200", *options]) == 2
     assert said_to_fit(capfd.readouterr().err) < 200

@@ -316,3 +316,29 @@ def test_what_a_terminal_would_obey_is_escaped() -> None:
     assert "1000 tokens" in long
     pair = Pair("The\nkeys on", "The\nkey on the", (" are",), (" is",))
     assert "\\n" in refused(pair)
+
+
+def test_a_part_is_a_batch_of_some_of_the_pairs() -> None:
+    whole = make_batch(task(MARY, KEYS, replace(MARY, answers=(" Mary", " Jane")), KEYS), TINY)
+    part = whole.part([2, 1])
+    assert part.n_pairs == 2 and part.task.pairs == (whole.task.pairs[2], whole.task.pairs[1])
+    for place, index in enumerate((2, 1)):
+        assert part.tokens(place) == whole.tokens(index)
+        assert part.roles.at(place) == whole.roles.at(index)
+        (mine, row), (theirs, other) = part.locate(place), whole.locate(index)
+        assert mine.answers[row] == theirs.answers[other]
+        assert mine.wrong_answers[row] == theirs.wrong_answers[other]
+    alone = whole.part([3])
+    assert [group.indices for group in alone.groups] == [(0,)]
+    assert alone.groups[0].first_difference == whole.locate(3)[0].first_difference
+    for wrong in ([4], [-1, 0], []):
+        with pytest.raises(WorkbenchError, match="There is n"):
+            whole.part(wrong)
+
+
+def test_a_part_begins_to_differ_where_its_own_pairs_do() -> None:
+    early = replace(MARY, corrupted=MARY.clean.replace("Mary", "Paul", 1))
+    whole = make_batch(task(MARY, early), TINY)
+    (group,) = whole.groups
+    (late,), (first,) = whole.part([0]).groups, whole.part([1]).groups
+    assert group.first_difference == first.first_difference < late.first_difference
