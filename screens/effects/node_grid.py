@@ -10,12 +10,14 @@ import math
 import re
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual.binding import BindingType
 from textual.color import Color
 
 from screens.base.numbers import MINUS, plain
+from screens.base.tokens import short_role
 from screens.effects.keys import MAP_ACTIONS
 from screens.widgets.copying import Copies
 from screens.widgets.line_list import LineList
@@ -180,7 +182,7 @@ the metric is lower, so the node helps.
         columns = () if self.map is None else self.map.columns
         room, digits = self._room(width), self._digits(width)
         least = NARROW if digits is None else self._number(digits)
-        names = (len(name) for name in columns if "…" in _short(name, NARROW - 1))
+        names = (cell_len(name) for name in columns if "…" in _short(name, NARROW - 1))
         return max(least, min(room, 1 + max(names, default=0)))
 
     def _shown(self, width: int) -> range:
@@ -199,7 +201,7 @@ the metric is lower, so the node helps.
         for column in self._shown(width):
             short = _short(found.columns[column], cell - 1)
             style = "reverse" if column == self.column else ""
-            text.append(" " * (cell - len(short)))
+            text.append(" " * (cell - cell_len(short)))
             text.append(short, style)
         return text
 
@@ -247,12 +249,8 @@ the metric is lower, so the node helps.
 
 def _short(name: str, room: int) -> str:
     """A column's name in so many cells: of a head its number, of the MLP its letter."""
-    if len(name) <= room:
-        return name
-    if HEAD.fullmatch(name):
+    if HEAD.fullmatch(name) and room < len(name):
         return name[-room:]
-    if name == "mlp":
+    if name == "mlp" and room < len(name):
         return "m"
-    name = name.replace("..", "…")
-    tail = (room - 1) // 2
-    return name if len(name) <= room else f"{name[: room - 1 - tail]}…{name[len(name) - tail :]}"
+    return short_role(name, room)
