@@ -83,7 +83,7 @@ def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
 
 
 def short_role(role: str, width: int) -> str:
-    """A token role in at most `width` cells, cut in the middle: `S1+1..S2` ends as another may."""
+    """A token role in at most `width` cells, cut in the middle: its end tells it from others."""
     if cell_len(role) <= width:
         return role
     role = role.replace("..", "…")

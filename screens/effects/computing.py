@@ -1,4 +1,4 @@
-"""What the screen of effects computes: one request at a time, the latest, in the background."""
+"""What the screen of effects computes in the background: the latest request alone."""
 
 from __future__ import annotations
 

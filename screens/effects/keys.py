@@ -15,7 +15,7 @@ ACTIONS = scoped("effects", (
            "role, in turn.", EFFECTS),
     Action("kind", "semicolon", ";", "what is patched",
            "By role: patch the residual, what attention or MLPs write, or heads, in turn.",
-           EFFECTS, "Patched by role: residual, attention, MLP, heads"),
+           EFFECTS, "Patched by role: residual, attention, MLP, heads", id="kind"),
     Action("into", "i", "i", "into",
            "Effects through the node under the cursor alone, q, k and v together; again: on the "
            "metric.", EFFECTS, "Effects into the node"),

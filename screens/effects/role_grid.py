@@ -8,18 +8,21 @@ from rich.text import Text
 
 from screens.base.numbers import signed
 from screens.base.prose import prose
+from screens.effects.keys import BY_NAME
 from screens.effects.node_grid import NodeGrid
 from workbench.effects.role_map_results import RoleMap
 from workbench.engine.patch_points import KINDS
+
+KIND = BY_NAME["kind"].shown
 
 
 class RoleGrid(NodeGrid):
     """Rows are what is patched, columns the roles."""
 
     GAP = 1
-    HELP = """\
+    HELP = f"""\
 Activation patching by token role. A row is what is patched, the last layer above: the residual
-before a layer, what its attention or its MLP writes, or what one head writes; {key:effects.kind}
+before a layer, what its attention or its MLP writes, or what one head writes; {KIND}
 goes on to the next of them. A column is a role: a place in the prompt that has one name in all
 prompts, whatever its position. The activation is ablated at the positions of this role alone, and
 everything later reacts. Below zero: the metric falls, so what stood there helped.

@@ -18,7 +18,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from screens.base.actions import Action, keyed
+from screens.base.actions import Action
 from screens.base.numbers import PENDING
 from screens.base.worker import Worker, error_sentence
 from screens.effects.computing import Computing, Found, Request
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 MAP, TABLE, PLOT, ROLES = VIEWS = ("map", "table", "plot", "roles")
 TITLES = {MAP: "Map", TABLE: "Direct and total", PLOT: "Plot", ROLES: "By role"}
-NO_NODE = "No head or MLP is under the cursor: {key:effects.kind} goes on to what is patched next."
+NO_NODE = f"No head or MLP is here: {BY_NAME['kind'].shown} goes on to what else can be patched."
 WIDE = 120
 """Columns from which what is said of a node stands beside the map."""
 
@@ -296,7 +296,7 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
         """Into the node under the cursor, or if that is shown, the metric."""
         node = self._node_here()
         if node is None and self.view == ROLES:
-            self.notify(keyed(NO_NODE), timeout=5)
+            self.notify(NO_NODE, timeout=5)
             return
         if node is None or node == "input":
             self.notify("Nothing feeds the embeddings; choose another node.", timeout=4)
@@ -404,7 +404,7 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
     def action_go_in(self) -> None:
         node = self._node_here()
         if node is None and self.view == ROLES:
-            self.notify(keyed(NO_NODE), timeout=5)
+            self.notify(NO_NODE, timeout=5)
             return
         self.computing.cancel()
         self.dismiss(node)

@@ -1,4 +1,4 @@
-"""What maps of effects have in common, so that one widget and one picture draw each. No torch."""
+"""What maps of effects have in common, so that one widget draws each. No torch."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class RoleMap:
 
     def ranked(self) -> list[tuple[str, str, float]]:
         """Point, role and value, the largest |effect| first."""
-        flat = self.values.ravel()
+        flat = self.grid()[::-1].ravel()
         known = [i for i in np.argsort(-np.abs(flat), kind="stable") if flat[i] == flat[i]]
         n = len(self.roles)
         return [(self.points[i // n], self.roles[i % n], float(flat[i])) for i in known]

@@ -22,6 +22,7 @@ from tests.support.tiny_sessions import Host, tiny_session, until
 from workbench.errors import WorkbenchError
 from workbench.readouts.catalogue import READOUTS
 from workbench.readouts.results import Lens, Place, TokenValue
+from workbench.readouts.shapes import Rows
 from workbench.session.session import Session
 
 pytestmark = [pytest.mark.dependencies, pytest.mark.slow]
@@ -492,6 +493,7 @@ async def test_why_a_head_attends_is_a_view_of_heads(session: Session) -> None:
         for run in ("clean", "corrupted", "clean-corrupted"):
             await until(pilot, lambda run=run: readouts.run == run and readouts.result is not None)  # type: ignore[misc]
             wanted = session.readouts.result("why", "a1.h0", run=run)
+            assert isinstance(wanted, Rows)
             assert readouts.result == wanted
             assert wanted.rows[0][0] in text_of(app) and "query reads" in text_of(app)
             await pilot.press("equals_sign")
