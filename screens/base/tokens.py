@@ -82,6 +82,17 @@ def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
     return text + padding if align == "left" else padding + text
 
 
+def short_role(role: str, width: int) -> str:
+    """A token role in at most `width` cells, cut in the middle: its end tells it from others."""
+    if cell_len(role) <= width:
+        return role
+    role = role.replace("..", "…")
+    if cell_len(role) <= width or cell_len(role) != len(role):
+        return fit(role, width).rstrip()
+    tail = (width - 1) // 2
+    return f"{role[: width - 1 - tail]}…{role[len(role) - tail :]}"
+
+
 def _units(token: str) -> Iterator[str]:
     """The pieces of the shown token that stay whole: a character with its marks, a code."""
     unit = ""

@@ -10,6 +10,7 @@ from screens.base.numbers import ABSENT, signed
 from screens.base.prose import prose
 from screens.effects.repair_list import counts, share
 from workbench.effects.definitions import DIFFERENCE, METRIC, find_definition
+from workbench.effects.grids import GridMap
 from workbench.effects.map_results import NodeMap
 from workbench.effects.repair_results import NEGATIVE, Repair, SelfRepair
 
@@ -65,11 +66,11 @@ def _share(row: Repair) -> str:
     return f", {share(row.undone)} of the direct effect"
 
 
-def definitions(found: SelfRepair | NodeMap | None, width: int) -> list[Text]:
+def definitions(found: SelfRepair | GridMap | None, width: int) -> list[Text]:
     """How the numbers are defined."""
     if found is None:
         return []
-    if isinstance(found, NodeMap):
+    if not isinstance(found, SelfRepair):
         return prose(found.definition, width, "dim")
     said = f"{found.said} {DIFFERENCE}"
     return prose(said, width, "dim")

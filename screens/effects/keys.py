@@ -11,7 +11,11 @@ ACTIONS = scoped("effects", (
     Action("go_in", "enter", "⏎", "go in", "Go to the node under the cursor, on the bench.",
            EFFECTS, "Go to the node"),
     Action("view", "V", "V", "view",
-           "Show the map, direct and total effects as a table, or as a plot, in turn.", EFFECTS),
+           "Show the map, direct and total effects as a table or as a plot, or the map by token "
+           "role, in turn.", EFFECTS),
+    Action("kind", "semicolon", ";", "what is patched",
+           "By role: patch the residual, what attention or MLPs write, or heads, in turn.",
+           EFFECTS, "Patched by role: residual, attention, MLP, heads", id="kind"),
     Action("into", "i", "i", "into",
            "Effects through the node under the cursor alone, q, k and v together; again: on the "
            "metric.", EFFECTS, "Effects into the node"),
@@ -56,5 +60,5 @@ MAP_ACTIONS = scoped("effects", (
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTER = ("leave", "view", "into", "ablation", "together", "go_in", "sort", "run(1)", "pair(1)",
-          "mean", "definition", "type_into", "jump", "write", "cancel")  # fmt: skip
+          "mean", "kind", "definition", "type_into", "jump", "write", "cancel")  # fmt: skip
 """What the footer offers, the most needed first."""

@@ -1,27 +1,34 @@
-"""The map of nodes' effects: layers as rows, heads and MLP as columns, numbers on a tint.
+"""A map of effects as numbers on a tint: of nodes, or of what is patched at each role.
 
-An estimate has a ~ before it. Where there is no room for numbers, shades with a sign stand there.
+An estimate has a ~ before it. Where there is no room for numbers, shades with a sign stand there;
+where there is none for all columns, those around the cursor do.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual.binding import BindingType
 from textual.color import Color
 
 from screens.base.numbers import MINUS, plain
+from screens.base.tokens import short_role
 from screens.effects.keys import MAP_ACTIONS
 from screens.widgets.copying import Copies
 from screens.widgets.line_list import LineList
 from workbench.base.table import Table
-from workbench.effects.map_results import NodeMap
+from workbench.effects.grids import GridMap
 
 LABEL = 7
-"""Cells of a layer's name."""
+"""Cells of a row's name, at least."""
+NARROW = 3
+"""Cells of a column of shades, at least."""
+HEAD = re.compile(r"h\d+")
 SHADES = ((0.6, "█"), (0.3, "▓"), (0.12, "▒"), (0.04, "░"))
 """Least share of the largest effect, shade; what is smaller is a dot."""
 TINT = 0.6
@@ -38,6 +45,8 @@ class NodeGrid(LineList[int]):
     """
 
     HEADING = 1
+    GAP: ClassVar[int] = 2
+    """Cells before the longest number; in one of them the mark of an estimate stands."""
     HELP = """\
 What ablating each node does, layer by layer, the last above: each head by its number, then the
 MLP. On the metric, all that the node writes is ablated and everything later reacts; **into** a
@@ -56,23 +65,26 @@ the metric is lower, so the node helps.
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.map: NodeMap | None = None
+        self.map: GridMap | None = None
         self.column = 0
+        self._label = LABEL
         self._grid: list[list[float]] = []
-        self._exact: list[list[float]] = []
+        self._estimated: list[list[bool]] = []
         self._largest = 1.0
 
-    def show_map(self, found: NodeMap | None) -> None:
+    def show_map(self, found: GridMap | None) -> None:
         """Show a map, the cursor where it is; None: nothing is known yet."""
-        self.map = found
+        before, self.map = self.map, found
         if found is None:
             self.show([])
             return
-        self._grid, self._exact = found.grid().tolist(), found.grid(found.exact).tolist()
+        self._grid, self._estimated = found.grid().tolist(), found.estimated().tolist()
         sizes = [abs(v) for row in self._grid for v in row if not math.isnan(v)]
         self._largest = max(sizes, default=0.0) or 1.0
         self.column = min(self.column, len(found.columns) - 1)
-        if len(self.rows) != len(found.rows):
+        self._label = max(LABEL, 2 + max(map(len, found.rows)))
+        if before is None or before.rows != found.rows:
+            self.clear()
             self.show(range(len(found.rows)))
         self.refresh()
 
@@ -104,9 +116,11 @@ the metric is lower, so the node helps.
             self._tell(self.Highlighted(self, self.highlighted))
 
     def clicked(self, row: int | None, x: int) -> bool:
-        if row is not None and self.map is not None and x >= LABEL:
-            column = (x - LABEL) // self._cell(self.scrollable_content_region.width)
-            self.column = max(0, min(len(self.map.columns) - 1, column))
+        if row is not None and self.map is not None and x >= self._label:
+            width = self.scrollable_content_region.width
+            column = (x - self._label) // self._cell(width)
+            shown = self._shown(width)
+            self.column = shown[max(0, min(len(shown) - 1, column))]
             self.refresh()
             self._tell(self.Highlighted(self, self.highlighted))
         return False
@@ -120,7 +134,7 @@ the metric is lower, so the node helps.
         if self.map is None:
             return ""
         nodes = (self.map.node_at(row, column) for column in range(len(self.map.columns)))
-        return " ".join(node for node in nodes if node is not None)
+        return " ".join(dict.fromkeys(node or self.map.rows[row] for node in nodes))
 
     def names(self, row: int) -> tuple[tuple[str, str], ...]:
         return () if self.node is None else (("node", self.node),)
@@ -133,34 +147,61 @@ the metric is lower, so the node helps.
         found, table = self.map, self.table()
         if found is None or table is None:
             return Copies()
-        from workbench.effects.plots import heat_map
+        from workbench.effects.plots import map_drawing
 
-        node = self.node
-        at = None if node is None else found.graph.source_index(node)
+        node, row = self.node, self.highlighted
+        at = None if row is None else found.table_row(row, self.column)
         names = () if node is None else (("node", node),)
-        return Copies(names, (table,), at, ((found.title, lambda: heat_map(found)),))
+        return Copies(names, (table,), at, ((found.title, lambda: map_drawing(found)),))
 
     def empty(self) -> str:
         return "Nothing is known yet."
 
     # Lines.
 
-    def _digits(self) -> int:
-        return 2 if self._largest >= 0.5 else 3
+    def _room(self, width: int) -> int:
+        """Cells of a column, if all are to be shown."""
+        columns = 1 if self.map is None else len(self.map.columns)
+        return (width - self._label) // max(1, columns)
+
+    def _number(self, digits: int) -> int:
+        """Cells of a column of numbers, at least."""
+        return len(plain(-self._largest, digits)) + self.GAP
+
+    def _digits(self, width: int) -> int | None:
+        """After the point; None where there is no room for numbers."""
+        usual = 2 if self._largest >= 0.5 else 3
+        room = self._room(width)
+        return next((n for n in (usual, usual - 1) if self._number(n) <= room), None)
 
     def _cell(self, width: int) -> int:
-        """Cells of a column: for numbers where there is room for all, else for shades."""
-        columns = 1 if self.map is None else len(self.map.columns)
-        wide = len(plain(-self._largest, self._digits())) + 2
-        return wide if LABEL + wide * columns <= width else 3
+        """Cells of a column: for numbers where there is room for all, else for shades.
+
+        More where names are longer and there is room for them.
+        """
+        columns = () if self.map is None else self.map.columns
+        room, digits = self._room(width), self._digits(width)
+        least = NARROW if digits is None else self._number(digits)
+        names = (cell_len(name) for name in columns if "…" in _short(name, NARROW - 1))
+        return max(least, min(room, 1 + max(names, default=0)))
+
+    def _shown(self, width: int) -> range:
+        """The columns that there is room for, the cursor's among them."""
+        n = 0 if self.map is None else len(self.map.columns)
+        room = max(1, (width - self._label) // self._cell(width))
+        first = max(0, min(self.column - room // 2, n - room))
+        return range(first, min(n, first + room))
 
     def heading(self, width: int) -> Text:
-        text = Text("layer".ljust(LABEL))
+        found = self.map
+        if found is None:
+            return Text()
+        text = Text(found.corner.ljust(self._label))
         cell = self._cell(width)
-        for column, name in enumerate(() if self.map is None else self.map.columns):
-            short = name if len(name) < cell else name[-2:] if name != "mlp" else "m"
+        for column in self._shown(width):
+            short = _short(found.columns[column], cell - 1)
             style = "reverse" if column == self.column else ""
-            text.append(" " * (cell - len(short)))
+            text.append(" " * (cell - cell_len(short)))
             text.append(short, style)
         return text
 
@@ -169,27 +210,27 @@ the metric is lower, so the node helps.
         if found is None:
             return Text()
         pointer = "▸" if under_cursor else " "
-        text = Text(f"{pointer}{found.rows[row]:>{LABEL - 2}} ")
-        cell = self._cell(width)
-        for column, value in enumerate(self._grid[row]):
+        text = Text(f"{pointer}{found.rows[row]:>{self._label - 2}} ")
+        cell, digits = self._cell(width), self._digits(width)
+        for column in self._shown(width):
+            value = self._grid[row][column]
             here = under_cursor and column == self.column
             if math.isnan(value):
                 text.append(("[]" if here else "").rjust(cell))
                 continue
-            estimate = math.isnan(self._exact[row][column])
-            words = self._words(value, estimate, cell)
+            words = self._words(value, self._estimated[row][column], digits)
             style = self._tint(value)
             text.append(" " * (cell - len(words)))
             text.append(words, style + Style(reverse=True, bold=True) if here else style)
         return text
 
-    def _words(self, value: float, estimate: bool, cell: int) -> str:
-        if cell == 3:
+    def _words(self, value: float, estimate: bool, digits: int | None) -> str:
+        if digits is None:
             share = abs(value) / self._largest
             sign = MINUS if value < 0 else " "
             shade = next((shade for least, shade in SHADES if share >= least), "·")
             return f"{sign if shade != '·' else ' '}{shade}"
-        number = plain(value, self._digits())
+        number = plain(value, digits)
         return f"{ESTIMATE if estimate else ''}{number}"
 
     def _tint(self, value: float) -> Style:
@@ -204,3 +245,12 @@ the metric is lower, so the node helps.
         tinted = ground.blend(ink, TINT * share, 1.0)
         text: Color = tinted.get_contrast_text(1.0)
         return Style(color=text.rich_color, bgcolor=tinted.rich_color)
+
+
+def _short(name: str, room: int) -> str:
+    """A column's name in so many cells: of a head its number, of the MLP its letter."""
+    if HEAD.fullmatch(name) and room < len(name):
+        return name[-room:]
+    if name == "mlp" and room < len(name):
+        return "m"
+    return short_role(name, room)

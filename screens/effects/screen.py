@@ -1,4 +1,4 @@
-"""The screen of effects: a map of all nodes, and direct against total effects.
+"""The screen of effects: maps of nodes and by role, and direct against total effects.
 
 What is asked for is computed in the background and kept by the session; a map's estimates are there
 at once and its exact values follow. The ablation is this screen's own: the session keeps its.
@@ -6,7 +6,6 @@ at once and its exact values follow. The ablation is this screen's own: the sess
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,8 +20,8 @@ from textual.widgets import Static
 
 from screens.base.actions import Action
 from screens.base.numbers import PENDING
-from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
+from screens.effects.computing import Computing, Found, Request
 from screens.effects.detail import (
     definitions,
     of_map,
@@ -33,17 +32,19 @@ from screens.effects.detail import (
 from screens.effects.keys import ACTIONS, BY_NAME, FOOTER
 from screens.effects.node_grid import NodeGrid
 from screens.effects.repair_list import RepairList
+from screens.effects.role_grid import RoleGrid, of_roles, title_of_roles
 from screens.effects.scatter import draw_scatter
+from screens.effects.writing import ask_and_write
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
-from workbench.circuits.names import LOGITS
+from workbench.circuits.names import LOGITS, kind_of
 from workbench.effects.definitions import DEFINITIONS, METRIC
-from workbench.effects.requests import MapRequest, RepairRequest
-from workbench.errors import Cancelled
+from workbench.effects.requests import MapRequest, RepairRequest, RoleRequest
+from workbench.engine.patch_points import KINDS
 from workbench.experiment.ablations import ABLATIONS
 
 if TYPE_CHECKING:
@@ -51,11 +52,13 @@ if TYPE_CHECKING:
 
     from workbench.effects.map_results import NodeMap
     from workbench.effects.repair_results import SelfRepair
+    from workbench.effects.role_map_results import RoleMap
     from workbench.session.session import Session
     from workbench.session.views import Status
 
-MAP, TABLE, PLOT = VIEWS = ("map", "table", "plot")
-TITLES = {MAP: "Map", TABLE: "Direct and total", PLOT: "Plot"}
+MAP, TABLE, PLOT, ROLES = VIEWS = ("map", "table", "plot", "roles")
+TITLES = {MAP: "Map", TABLE: "Direct and total", PLOT: "Plot", ROLES: "By role"}
+NO_NODE = f"No head or MLP is here: {BY_NAME['kind'].shown} goes on to what else can be patched."
 WIDE = 120
 """Columns from which what is said of a node stands beside the map."""
 
@@ -65,7 +68,7 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
 
     Attributes:
         view: one of `VIEWS`.
-        asked, compared: which map, and which table and plot.
+        asked, compared, by_role: which map, which table and plot, and which map by role.
         node: under the cursor.
     """
 
@@ -92,12 +95,8 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
         self.view = MAP
         self.asked = MapRequest()
         self.compared = RepairRequest()
+        self.by_role = RoleRequest()
         self.node = None if node == LOGITS else node
-        self.failed = ""
-        self._stopped = False
-        self._done: float | None = None  # of what is computed; None: nothing is
-        self._cancel = threading.Event()
-        self._under_way: object = None
         self._plot: PlotextPlot | None = None
 
     def compose(self) -> ComposeResult:
@@ -105,20 +104,22 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
         yield PanelTabs()
         with Container(id="effects-body"):
             with Vertical(id="effects-shown"):
-                yield NodeGrid()
+                yield NodeGrid(id="effects-map")
                 yield RepairList()
+                yield RoleGrid(id="effects-roles")
             with VerticalScroll(id="effects-detail"):
                 yield Static()
         yield KeyBar(BY_NAME["help"], id="keys")
 
     def on_mount(self) -> None:
         self._background = Worker(self, "effects")
+        self.computing = Computing(self.effects, self._background, self.redraw)
         self._commands = Worker(self, "effects' commands", owes=True)
         self.query_one(KeyBar).offer([BY_NAME[name] for name in FOOTER])
         self._ask()
 
     def on_unmount(self) -> None:
-        self._cancel.set()
+        self.computing.cancel()
         self._background.stop()
         self._commands.stop()
 
@@ -129,7 +130,11 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
 
     @property
     def grid(self) -> NodeGrid:
-        return self.query_one(NodeGrid)
+        return self.query_one("#effects-map", NodeGrid)
+
+    @property
+    def roles(self) -> RoleGrid:
+        return self.query_one(RoleGrid)
 
     @property
     def table(self) -> RepairList:
@@ -141,9 +146,16 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
     # What is known, and computing what is not.
 
     @property
-    def known(self) -> NodeMap | SelfRepair | None:
+    def request(self) -> Request:
+        """What the view is to show."""
+        if self.view == MAP:
+            return self.asked
+        return self.by_role if self.view == ROLES else self.compared
+
+    @property
+    def known(self) -> Found | None:
         """What the view shows, as far as it is known."""
-        return self._map() if self.view == MAP else self._repair()
+        return self.computing.known(self.request)
 
     def _map(self) -> NodeMap | None:
         return self.effects.known_map(self.asked)
@@ -151,57 +163,12 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
     def _repair(self) -> SelfRepair | None:
         return self.effects.known_repair(self.compared)
 
+    def _by_role(self) -> RoleMap | None:
+        return self.effects.known_roles(self.by_role)
+
     def _ask(self) -> None:
         """Something else is to be shown: compute it unless it is known."""
-        self.failed, self._stopped = "", False
-        self._compute()
-        self.redraw()
-
-    def _compute(self) -> None:
-        wanted = self.asked if self.view == MAP else self.compared
-        known = self.known
-        whole = known is not None and (self.view != MAP or getattr(known, "complete", True))
-        if self._under_way == wanted or (whole and self._under_way is None):
-            return
-        self._cancel.set()
-        self._under_way, self._done = None, None
-        if whole:
-            return
-        self._under_way, self._done, self._cancel = wanted, 0.0, threading.Event()
-        cancel = self._cancel
-
-        def moved(fraction: float) -> None:
-            self._background.deliver(lambda: self._moved(wanted, fraction))
-
-        def on_map(found: NodeMap) -> None:
-            moved(found.n_exact / max(1, int(found.reaches.sum())))
-
-        def work() -> Any:
-            if cancel.is_set():
-                raise Cancelled
-            if isinstance(wanted, MapRequest):
-                return self.effects.map(wanted, cancel=cancel, on_map=on_map)
-            return self.effects.repair(wanted, cancel=cancel, on_piece=moved)
-
-        self._background.put(
-            work, lambda _: self._ended(wanted), lambda error: self._broke(wanted, error)
-        )
-
-    def _moved(self, request: object, fraction: float) -> None:
-        if request == self._under_way:
-            self._done = fraction
-            self.redraw()
-
-    def _ended(self, request: object) -> None:
-        if request == self._under_way:
-            self._under_way, self._done = None, None
-        self.redraw()
-
-    def _broke(self, request: object, error: BaseException) -> None:
-        if request == self._under_way:
-            self._under_way, self._done = None, None
-            if not isinstance(error, Cancelled):
-                self.failed = one_line(error_sentence(error))
+        self.computing.ask(self.request)
         self.redraw()
 
     # Showing.
@@ -210,16 +177,19 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
         """Show what is known now."""
         put_text(self.query_one("#effects-title", Static), Text(self._title()))
         self.query_one(PanelTabs).update(TITLES, self.view)
-        grid, table = self.grid, self.table
-        grid.display, table.display = self.view == MAP, self.view == TABLE
+        grid, table, roles = self.grid, self.table, self.roles
+        for view, widget in ((MAP, grid), (TABLE, table), (ROLES, roles)):
+            widget.display = self.view == view
         first = grid.map is None
-        grid.show_map(self._map())
-        if first and grid.map is not None:
+        found = self._map()
+        grid.show_map(found)
+        if first and found is not None:
             # Nobody has moved yet: on the node that was asked about, or the most promising.
-            grid.go_to(self.node or grid.map.promising)
-        repair = self._repair()
-        done = f" {100 * self._done:.0f}%" if self._done is not None else ""
-        table.waiting = self.failed or f"Every node is ablated in turn:{done}{PENDING}"
+            grid.go_to(self.node or found.promising)
+        roles.show_roles(self._by_role())
+        repair, share = self._repair(), self.computing.done
+        done = f" {100 * share:.0f}%" if share is not None else ""
+        table.waiting = self.computing.failed or f"Every node is ablated in turn:{done}{PENDING}"
         if table.found is not repair:
             table.show_found(repair, to=self.node)
         table.refresh()
@@ -227,18 +197,19 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
         self.describe()
 
     def _title(self) -> str:
-        asked = self.asked if self.view == MAP else self.compared
+        asked = self.request
         ablation = asked.ablation or self.effects.ablation
         of = "mean" if asked.pair is None else f"prompt {asked.pair + 1}"
-        what = (
-            title_of_map(self._map(), self.asked.into)
-            if self.view == MAP
-            else title_of_repair(self.compared.definition)
-        )
-        done = ""
-        if self._done is not None:
-            done = f" · {100 * self._done:.0f}%{PENDING} {BY_NAME['cancel'].shown} stops"
-        elif self._stopped:
+        if self.view == MAP:
+            what = title_of_map(self._map(), self.asked.into)
+        elif self.view == ROLES:
+            what = title_of_roles(self._by_role(), self.by_role.kind)
+        else:
+            what = title_of_repair(self.compared.definition)
+        done, share = "", self.computing.done
+        if share is not None:
+            done = f" · {100 * share:.0f}%{PENDING} {BY_NAME['cancel'].shown} stops"
+        elif self.computing.stopped:
             done = f" · stopped, {BY_NAME['cancel'].shown} goes on"
         return f"Effects  {ablation} · {asked.run} · {of} · {what}{done}"
 
@@ -263,24 +234,36 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
         width = pane.scrollable_content_region.width - 1
         if width < 1:
             return
-        lines = [Text(self.failed, "bold")] if self.failed else []
+        failed, node = self.computing.failed, self._node_here()
+        lines = [Text(failed, "bold")] if failed else []
         if self.view == MAP:
-            lines += of_map(self._map(), self.node, width)
-        lines += of_repair(self._repair(), self.node, width)
-        if self.view == PLOT and self._repair() is None and not self.failed:
+            lines += of_map(self._map(), node, width)
+        elif self.view == ROLES:
+            lines += of_roles(self._by_role(), self.roles.cell, width)
+        lines += of_repair(self._repair(), node, width)
+        if self.view == PLOT and self._repair() is None and not failed:
             lines.append(Text(self.table.waiting))
         lines += [Text(), *definitions(self.known, width)]
         put_text(pane.query_one(Static), Text("\n").join(lines))
 
     def copies(self) -> Copies:
         """What the view shows, as a table and a picture."""
+        if self.view == ROLES:
+            return self.roles.copies()
         return self.grid.copies() if self.view == MAP else self.table.copies()
+
+    def _node_here(self) -> str | None:
+        """The node under the cursor; in the map by role there need be none."""
+        return self.roles.node if self.view == ROLES else self.node
 
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         if event.rows is self.grid and self.view == MAP:
-            self.node = self.grid.node
+            # While nothing is known of what is asked for, the node stays what it was.
+            self.node = self.node if self.grid.map is None else self.grid.node
         elif event.rows is self.table and self.view == TABLE and self.table.highlighted is not None:
             self.node = self.table.highlighted.node
+        elif event.rows is self.roles and self.view == ROLES:
+            self.node = self.roles.node or self.node
         self.describe()
 
     def on_line_list_chosen(self, event: LineList.Chosen) -> None:
@@ -298,15 +281,27 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
             self.grid.go_to(self.node)
         elif view == TABLE and self.node is not None:
             self.table.move_to_key(self.node)
-        places: dict[str, Widget] = {MAP: self.grid, TABLE: self.table, PLOT: self.search_pane()}
-        places[view].focus()
+        places: dict[str, Widget] = {MAP: self.grid, TABLE: self.table, ROLES: self.roles}
+        places.get(view, self.search_pane()).focus()
+
+    def action_kind(self) -> None:
+        """Patch the next kind of activation."""
+        kinds = list(KINDS)
+        if self.view == ROLES:
+            after = kinds[(kinds.index(self.by_role.kind) + 1) % len(kinds)]
+            self.by_role = replace(self.by_role, kind=after)
+        self.action_panel(ROLES)
 
     def action_into(self) -> None:
         """Into the node under the cursor, or if that is shown, the metric."""
-        if self.node is None or self.node == "input":
+        node = self._node_here()
+        if node is None and self.view == ROLES:
+            self.notify(NO_NODE, timeout=5)
+            return
+        if node is None or node == "input":
             self.notify("Nothing feeds the embeddings; choose another node.", timeout=4)
             return
-        self._change(into=METRIC if self.asked.into == self.node else self.node)
+        self._change(into=METRIC if self.asked.into == node else node)
 
     def action_type_into(self) -> None:
         from screens.widgets.node_jump import Jump
@@ -326,6 +321,7 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
         shared = {name: value for name, value in changes.items() if name != "into"}
         self.asked = replace(self.asked, **changes)
         self.compared = replace(self.compared, **shared)
+        self.by_role = replace(self.by_role, **shared)
         if "into" in changes and self.view != MAP:
             self.action_panel(MAP)
         self._ask()
@@ -351,7 +347,7 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
         names = list(DEFINITIONS)
         after = names[(names.index(self.compared.definition) + 1) % len(names)]
         self.compared = replace(self.compared, definition=after)
-        self.action_panel(TABLE if self.view == MAP else self.view)
+        self.action_panel(TABLE if self.view in (MAP, ROLES) else self.view)
 
     def action_sort(self) -> None:
         self.table.next_sort()
@@ -366,25 +362,28 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
                 self.node = node
                 self.grid.go_to(node)
                 self.table.move_to_key(node)
+                if self.view == ROLES and (kind := kind_of(node)) in KINDS:
+                    self.roles.go_to(node)
+                    self.by_role = replace(self.by_role, kind=kind)
+                    self._ask()
                 self.redraw()
 
         self.app.push_screen(Jump(self.session.graph.sources, {}), go)
 
     def action_cancel(self) -> None:
-        if self._under_way is not None:
-            self._cancel.set()
-            self._under_way, self._done, self._stopped = None, None, True
+        if self.computing.under_way is not None:
+            self.computing.stop()
             self.redraw()
         else:
             self._ask()
 
     def action_together(self) -> None:
         """Drop the node with its repairers, as one command."""
-        found = self._repair()
-        if self.node is None or found is None:
+        found, node = self._repair(), self._node_here()
+        if node is None or found is None:
             self.notify("Direct and total effects come first: 2 shows them.", timeout=5)
             return
-        nodes = found.together(self.node)
+        nodes = found.together(node)
 
         def done(status: Status) -> None:
             said = status.message or "Nothing to change."
@@ -395,30 +394,7 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
         self._commands.put(lambda: self.session.drop_together(nodes), done, self._refused)
 
     def action_write(self) -> None:
-        from screens.widgets.ask_path import AskPath
-        from workbench.effects.files import write_effects
-        from workbench.readouts.files import check_readout_file
-
-        found = self.known
-        if found is None:
-            self.notify("Nothing is known yet that could be written.", timeout=4)
-            return
-
-        def check(text: str) -> None:
-            check_readout_file(Path(text).expanduser())
-
-        def write(text: str | None) -> None:
-            if text is not None:
-                path = Path(text).expanduser()
-                self._commands.put(
-                    lambda: write_effects(found, path, sort=self.table.sort),
-                    lambda _: self.notify(f"Written: {path}", markup=False, timeout=6),
-                    self._refused,
-                )
-
-        hint = "A picture (.svg, .pdf, .png), or every value (.csv, .tsv, .md, .tex)."
-        name = "effects.svg" if self.view == MAP else "repair.svg"
-        self.app.push_screen(AskPath("Write the effects to", name, hint=hint, check=check), write)
+        ask_and_write(self, self.known, self.table.sort, self._commands)
 
     def _refused(self, error: BaseException) -> None:
         self.notify(error_sentence(error), severity="error", markup=False, timeout=10)
@@ -426,11 +402,15 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
     # Leaving.
 
     def action_go_in(self) -> None:
-        self._cancel.set()
-        self.dismiss(self.node)
+        node = self._node_here()
+        if node is None and self.view == ROLES:
+            self.notify(NO_NODE, timeout=5)
+            return
+        self.computing.cancel()
+        self.dismiss(node)
 
     def action_leave(self) -> None:
-        self._cancel.set()
+        self.computing.cancel()
         self.dismiss(None)
 
     def action_help(self) -> None:

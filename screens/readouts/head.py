@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from textual.content import Content
 
-from screens.base.tokens import fit, show_token
+from screens.base.tokens import fit, short_role, show_token
 from screens.readouts.text import QUIET, lines, link
 from workbench.readouts.catalogue import Readout
 from workbench.readouts.runs import RUN_WORDS
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 MORE_BEFORE, MORE_AFTER = "‹", "›"
 """There are more views to the left, to the right."""
-PLACE = 36
-"""Cells of the position where both selectors stand on one line: enough for the longest token."""
+TOKEN, ROLE = 11, 7
+"""Cells of the longest token, and of the longest role."""
+PLACE = 40
+"""Cells of the position where both selectors stand on one line: for the longest role and token."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ def _selectors(reading: Reading, pending: bool, width: int) -> list[Content]:
     place, pair, n_pairs = reading.place, reading.pair, reading.n_pairs
     # The keys stand before what they move, so that they stay under the mouse when it changes.
     back, on = link("position", -1, "bold"), link("position", 1, "bold")
-    position = Content.assemble(("position ", QUIET), ("[,]", back), ("[.]", on), f" {place}")
+    position = Content.assemble(("position ", QUIET), ("[,]", back), ("[.]", on))
+    position += Content(fit(f" {place}", min(PLACE, width) - position.cell_length).rstrip())
     if place is None:
         position = Content.assemble(("position ", QUIET), "−1 (fixed)")
     before, after = link("pair", -1, "bold"), link("pair", 1, "bold")
@@ -113,7 +116,7 @@ def _selectors(reading: Reading, pending: bool, width: int) -> list[Content]:
         prompt += Content.assemble(
             f" {pair + 1} of {n_pairs}   ", ("[0] mean", link("mean", None, "bold"))
         )
-    one_line = width >= PLACE + 40
+    one_line = width >= PLACE + 38
     last = (
         position.extend_right(max(0, PLACE - position.cell_length)) + prompt if one_line else prompt
     )
@@ -158,13 +161,15 @@ class Reader(Protocol):
     prompts: Prompts | None
 
 
-def token_at(reader: Reader) -> str:
-    """The token at the position: the prompt's, or the one that all prompts share."""
-    token: str | None = None
+def place_at(reader: Reader) -> str:
+    """Role and token at the position: the prompt's, or those that all prompts share."""
+    role = token = None
     if reader.session is not None and reader.pair is not None:
-        prompt = reader.session.prompts(reader.pair).clean
-        if len(prompt) >= -reader.position:
-            token = prompt[reader.position]
+        prompt = reader.session.prompts(reader.pair)
+        if len(prompt.clean) >= -reader.position:
+            role, token = prompt.roles[reader.position], prompt.clean[reader.position]
     elif reader.prompts is not None:
+        role = reader.prompts.roles.get(reader.position)
         token = reader.prompts.shared.get(reader.position)
-    return "" if token is None else " " + show_token(token, 12)
+    shown = "" if token is None else f" {show_token(token, TOKEN)}"
+    return shown if role is None else f" {short_role(role, ROLE)}{shown}"

@@ -5,6 +5,7 @@ Plain values; the only call into a session that computes is `compute`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,21 +68,29 @@ class Prompts:
     Attributes:
         shortest: tokens of the shortest prompt.
         shared: tokens that all prompts have at the same place from the end, by negative position.
+        roles: likewise the roles.
     """
 
     shortest: int
     shared: dict[int, str]
+    roles: dict[int, str]
 
     @classmethod
     def of(cls, session: Session) -> Prompts:
-        prompts = [session.prompts(i).clean for i in range(session.task.n_pairs)]
-        shortest = min(len(prompt) for prompt in prompts)
-        shared = {}
-        for position in range(-1, -shortest - 1, -1):
-            tokens = {prompt[position] for prompt in prompts}
-            if len(tokens) == 1:
-                shared[position] = tokens.pop()
-        return cls(shortest, shared)
+        prompts = [session.prompts(i) for i in range(session.task.n_pairs)]
+        tokens, roles = [one.clean for one in prompts], [one.roles for one in prompts]
+        shortest = min(map(len, tokens))
+        return cls(shortest, _shared(tokens, shortest), _shared(roles, shortest))
+
+
+def _shared(rows: Sequence[Sequence[str]], shortest: int) -> dict[int, str]:
+    """What all rows have at the same place from the end, by negative position."""
+    found = {}
+    for position in range(-1, -shortest - 1, -1):
+        here = {row[position] for row in rows}
+        if len(here) == 1:
+            found[position] = here.pop()
+    return found
 
 
 def compute(session: Session, wish: ReadoutRequest) -> ReadoutResult:

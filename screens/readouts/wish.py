@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from screens.base.actions import keyed
-from screens.readouts.head import Reader, Reading, token_at
+from screens.readouts.head import Reader, Reading, place_at
 from screens.readouts.requests import ReadoutRequest
 from screens.readouts.text import index
 from workbench.circuits.names import kind_of
@@ -84,7 +84,7 @@ def reading_of(chosen: Chosen) -> Reading:
     view, session = chosen.view, chosen.session
     place = None
     if view.by_position or view.name == "attention":
-        place = f"{index(chosen.position)}{token_at(chosen)}"
+        place = f"{index(chosen.position)}{place_at(chosen)}"
     way = way_of(chosen)
     asked = "answers" if way is None or chosen.pair is None else "the prompt's token"
     if chosen.target is not None:

@@ -26,7 +26,8 @@ from tests.support.drawing import without_drawing
 from tests.support.key_bursts import GAP, calm, ended, seen, send
 from tests.support.no_settings import forget_settings
 from tests.support.tiny_sessions import tiny_session
-from workbench.effects.requests import MapRequest, RepairRequest
+from workbench.effects.requests import MapRequest, RepairRequest, RoleRequest
+from workbench.engine.patch_points import KINDS
 from workbench.readouts.heads.ways import INPUTS
 from workbench.session.about import SessionAbout, write_about
 from workbench.session.session import Session
@@ -71,7 +72,7 @@ PLACES = {
     "discover": ("D", MOVES + " 1250ab-st"),
     "assessment": ("ev", MOVES + " e"),
     "heads": ("e8", MOVES + "  s;fAcm01>."),
-    "effects": ("e⊛", MOVES + "V123sJa1⌫/nN"),
+    "effects": ("e⊛", MOVES + "V1234;sJa1⌫/nN"),
     "between tokens": ('e"', MOVES + "  Vt19.⌫/nN"),
     "beside": ("eB", MOVES + " ab-B/n"),
     "neurons": ("e9", MOVES + "    stuUXm<>,.0Q1⏎"),
@@ -135,6 +136,8 @@ def prepared(folder: Path, *, former: bool) -> Session:
         session.sweep(node, "qkv", "full")
     session.node_effects.map(MapRequest())
     session.node_effects.repair(RepairRequest())
+    for kind in KINDS:
+        session.node_effects.roles(RoleRequest(kind))
     return session
 
 

@@ -32,16 +32,14 @@ def write_effects(result: Result, path: str | os.PathLike[str], *, sort: str = "
         write_bytes(path, TABLES[suffix](table_of(result, sort)).encode("utf-8", "replace"))
         return
     from workbench.effects.map_results import NodeMap
-    from workbench.effects.plots import heat_map, role_heat_map, scatter
+    from workbench.effects.plots import map_drawing, scatter
     from workbench.effects.repair_results import SelfRepair
     from workbench.effects.role_map_results import RoleMap
 
     if isinstance(result, SelfRepair):
         drawing = scatter(result)
-    elif isinstance(result, NodeMap):
-        drawing = heat_map(result)
-    elif isinstance(result, RoleMap):
-        drawing = role_heat_map(result)
+    elif isinstance(result, NodeMap | RoleMap):
+        drawing = map_drawing(result)
     else:
         raise WorkbenchError(
             "Joint effects are a table, which has no plot: write a table, such as .csv."

@@ -56,6 +56,16 @@ class NodeMap:
         return self.n_exact == int(self.reaches.sum())
 
     @property
+    def done(self) -> float:
+        """Which share of the exact values is there."""
+        return self.n_exact / max(1, int(self.reaches.sum()))
+
+    @property
+    def corner(self) -> str:
+        """What the rows are."""
+        return "layer"
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Of the map: the heads by number, then the MLP."""
         return (*(f"h{head}" for head in range(self.graph.n_heads)), "mlp")
@@ -81,10 +91,19 @@ class NodeMap:
         values = self.values if values is None else values
         return np.where(self._places < 0, np.nan, values[self._places])
 
+    def estimated(self) -> NDArray[np.bool_]:
+        """[row, column], what is no exact value."""
+        return np.isnan(self.grid(self.exact))
+
     def node_at(self, row: int, column: int) -> str | None:
         """The node of a cell; None where there is none."""
         source = int(self._places[row, column])
         return None if source < 0 else self.graph.sources[source]
+
+    def table_row(self, row: int, column: int) -> int | None:
+        """Where in the table the node of a cell stands; None where there is none."""
+        source = int(self._places[row, column])
+        return None if source < 0 else source
 
     def ranked(self) -> list[tuple[str, float]]:
         """Nodes with a value, the largest |effect| first."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.circuits.names import kind_of as node_kind
 from workbench.effects.definitions import REPAIRED, find_definition
+from workbench.effects.grids import GridMap
 from workbench.effects.map_results import NodeMap
 from workbench.effects.repair_results import Repair, SelfRepair
 from workbench.effects.role_map_results import RoleMap
@@ -76,6 +77,14 @@ def scatter(found: SelfRepair) -> Drawing:
     return done()
 
 
+def map_drawing(found: GridMap) -> Drawing:
+    """A map of either kind."""
+    if isinstance(found, RoleMap):
+        return role_heat_map(found)
+    assert isinstance(found, NodeMap)
+    return heat_map(found)
+
+
 def heat_map(found: NodeMap) -> Drawing:
     """Layers as rows, the last above; orange hues below zero, and grey where there is nothing."""
     state = "" if found.complete else " (estimates)"
@@ -92,9 +101,9 @@ def heat_map(found: NodeMap) -> Drawing:
 def role_heat_map(found: RoleMap) -> Drawing:
     """Layers, or heads layer by layer, as rows, the last above; roles as columns."""
     return _map(
-        found.values[::-1],
-        found.roles,
-        found.points[::-1],
+        found.grid(),
+        found.columns,
+        found.rows,
         f"change of {found.metric_name}",
         f"{found.kind}, {found.ablation}",
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.effects.definitions import CHANGE, METRIC
+from workbench.engine.patch_points import RESIDUAL
 
 if TYPE_CHECKING:
     from workbench.readouts.target import Target
@@ -16,6 +17,16 @@ class MapRequest:
     """Which map: arguments as of `effects.node_map.node_map`."""
 
     into: str = METRIC
+    ablation: str | None = None
+    run: str = "clean"
+    pair: int | None = None
+
+
+@dataclass(frozen=True)
+class RoleRequest:
+    """Which map by role: arguments as of `effects.role_map.role_map`."""
+
+    kind: str = RESIDUAL
     ablation: str | None = None
     run: str = "clean"
     pair: int | None = None

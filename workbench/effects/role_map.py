@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
     from workbench.experiment.experiment import Experiment
 
-LAYERS_AT_ONCE = 8
-"""Layers of a map that are computed between two looks at `cancel`."""
+POINTS_AT_ONCE = 8
+"""Points of a map that are computed between two looks at `cancel`, at most."""
 
 
 def role_map(
@@ -75,6 +76,7 @@ def role_maps(
     run: str = "clean",
     pair: int | None = None,
     known: RoleMap | None = None,
+    seconds: float | None = None,
 ) -> Generator[RoleMap, None, None]:
     """The same map again and again, with ever more values, from the last layer backward.
 
@@ -82,6 +84,7 @@ def role_maps(
 
     Args:
         known: what was yielded before for the same arguments; it goes on from there.
+        seconds: that a piece is to take, about; None: `POINTS_AT_ONCE` points.
     """
     if run not in RUNS:
         raise WorkbenchError(f"There is no run {run!r} here; choose one of: {', '.join(RUNS)}.")
@@ -108,8 +111,10 @@ def role_maps(
     yield now
     clean = np.array(under.clean.per_pair)
     left = [i for i in range(len(every)) if np.isnan(now.values[i]).any()][::-1]
-    for start in range(0, len(left), LAYERS_AT_ONCE):
-        members = left[start : start + LAYERS_AT_ONCE]
+    at_once = POINTS_AT_ONCE if seconds is None else 1
+    while left:
+        began = monotonic()
+        members, left = left[:at_once], left[at_once:]
         changed = _metric(under, rows, [every[i] for i in members], len(roles.names))
         changed -= clean[:, None, None]
         values = now.values.copy()
@@ -117,6 +122,9 @@ def role_maps(
         counts = np.maximum(having.sum(axis=0), 1)
         values[members] = (changed * having[:, None]).sum(axis=0) / counts
         now = replace(now, values=values)
+        if seconds is not None:
+            took = max(monotonic() - began, 1e-3)
+            at_once = max(1, min(POINTS_AT_ONCE, int(at_once * seconds / took)))
         yield now
 
 

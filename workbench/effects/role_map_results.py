@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.base.table import Table
-from workbench.engine.patch_points import KINDS
+from workbench.engine.patch_points import ATTENTION, HEAD, KINDS, MLP, RESIDUAL
+
+CORNERS = {RESIDUAL: "before", ATTENTION: "layer", MLP: "layer", HEAD: "head"}
+"""What the rows are, by kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,39 @@ class RoleMap:
         """Which share of the values is there."""
         return float((~np.isnan(self.values)).mean()) if self.values.size else 1.0
 
+    # As a grid, the last layer above.
+
+    @property
+    def corner(self) -> str:
+        """What the rows are."""
+        return CORNERS[self.kind]
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The points from the last to the first."""
+        return self.points[::-1]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The roles."""
+        return self.roles
+
+    def grid(self) -> NDArray[np.float64]:
+        """[row, column] as `rows` and `columns` are; NaN too at a role that no pair has."""
+        return np.where(np.array(self.pairs) == 0, np.nan, self.values)[::-1]
+
+    def estimated(self) -> NDArray[np.bool_]:
+        """[row, column]: nothing is an estimate."""
+        return np.zeros(self.values.shape, dtype=np.bool_)
+
+    def node_at(self, row: int, column: int) -> str | None:
+        """The head or MLP of a row; what else can be patched is no node."""
+        return self.rows[row] if self.kind in (HEAD, MLP) else None
+
+    def table_row(self, row: int, column: int) -> int | None:
+        """Where in the table the point of a row stands."""
+        return len(self.points) - 1 - row
+
     @property
     def title(self) -> str:
         """As a heading."""
@@ -69,7 +105,7 @@ class RoleMap:
 
     def ranked(self) -> list[tuple[str, str, float]]:
         """Point, role and value, the largest |effect| first."""
-        flat = self.values.ravel()
+        flat = self.grid()[::-1].ravel()
         known = [i for i in np.argsort(-np.abs(flat), kind="stable") if flat[i] == flat[i]]
         n = len(self.roles)
         return [(self.points[i // n], self.roles[i % n], float(flat[i])) for i in known]

@@ -20,7 +20,7 @@ from workbench.engine.budget import alternative_rows, what_if_bytes
 from workbench.engine.model_layers import run_layers
 from workbench.engine.plan import Positions
 from workbench.transformer.parts import Rotation
-from workbench.transformer.recording import Recording
+from workbench.transformer.recording import LayerRecord, Recording
 
 
 def corrupted_finals(
@@ -101,8 +101,19 @@ def later(recording: Recording, n: int) -> Recording:
     def rest(rotation: Rotation | None) -> Rotation | None:
         return None if rotation is None else (rotation[0][n:], rotation[1][n:])
 
+    def kept(before: LayerRecord, own: LayerRecord) -> LayerRecord:
+        # The prefix now reaches into what differs, where the whole run need not be this one: where
+        # the corrupted prompts are run, it is that of the clean ones.
+        k, v = (
+            torch.cat([one[:, :, : recording.start], other[:, :, :n]], dim=2)
+            for one, other in ((before.k, own.k), (before.v, own.v))
+        )
+        return replace(before, k=k, v=v)
+
+    layers = zip(recording.whole.layers, recording.clean.layers, strict=True)
     return replace(
         recording,
+        whole=replace(recording.whole, layers=[kept(*two) for two in layers]),
         clean=recording.clean.part(n),
         corrupted=recording.corrupted.part(n),
         start=recording.start + n,

@@ -182,18 +182,17 @@ def why_rows(
     """
     query: int | str = position
     if pair is None:
-        query = experiment.batch.roles.at(0)[position]
+        (at,) = _positions(experiment, position, 0)
+        query = experiment.batch.roles.at(0)[at]
     found = attention_sources(experiment, head, query=query, pair=pair, run=run)
-    title = (
-        f"{head} from {found.query} to {found.key}: score {found.score:+.3f}, "
-        f"attention {found.attention:.3f}"
-    )
+    title = f"{head} from {found.query} to {found.key}: attention {found.attention:.3f}"
     rows = [(one, other, f"{part:+.3f}") for one, other, part in found.strongest()]
     for values, place in ((found.by_query, 0), (found.by_key, 1)):
         order = np.argsort(-np.abs(values), kind="stable")[:SUMS]
         for i in order:
             names = (found.sources[i], ANY) if place == 0 else (ANY, found.sources[i])
             rows.append((*names, f"{values[i]:+.3f}"))
+    rows.append((ANY, ANY, f"{found.score:+.3f}"))
     return Rows(title, ("query reads", "key reads", "part"), tuple(rows), found.definition)
 
 

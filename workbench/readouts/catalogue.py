@@ -208,6 +208,14 @@ BUILT_IN = (
         of_heads=True,
         ways=QK_WAYS,
     ),
+    Readout(
+        "why",
+        ("Why it attends", "Why", "Why"),
+        f"{_HERE}.attention_sources:why_rows",
+        "What in query and key makes a head attend there: its score by pairs of sources.",
+        runs=("clean", "corrupted", "clean-corrupted"),
+        of_heads=True,
+    ),
 )
 
 READOUTS: Catalogue[Readout] = Catalogue("readouts", "readout", Readout, BUILT_IN)

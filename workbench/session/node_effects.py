@@ -6,9 +6,9 @@ What was computed is kept until pairs or metric change. Importing this module lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from workbench.base.work import Stop
 from workbench.circuits.names import LOGITS
 from workbench.effects.map_results import NodeMap
 from workbench.effects.repair_results import SelfRepair
-from workbench.effects.requests import MapRequest, RepairRequest
+from workbench.effects.requests import MapRequest, RepairRequest, RoleRequest
+from workbench.effects.role_map_results import RoleMap
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.session.priority_lock import PriorityLock, finish_in_background
 from workbench.session.session_engine import SessionEngine
@@ -26,6 +27,8 @@ from workbench.session.session_engine import SessionEngine
 if TYPE_CHECKING:
     from workbench.effects.joint import Joint
     from workbench.experiment.experiment import Experiment
+
+Map = TypeVar("Map", NodeMap, RoleMap)
 
 DIRECT = "direct"
 PIECE = 0.4
@@ -105,6 +108,18 @@ class NodeEffects:
             from workbench.effects.node_map import maps
 
             made = maps(experiment, request, known)
+        return self._go_on(experiment, request, known, made, cancel, on_map)
+
+    def _go_on(
+        self,
+        experiment: Experiment,
+        request: Any,
+        known: Map | None,
+        made: Generator[Map, None, None],
+        cancel: Stop | None,
+        on_map: Callable[[Map], None] | None,
+    ) -> Map:
+        """Piece by piece, each in a turn of its own; what is known is kept."""
         while True:
             if cancel is not None and cancel.is_set():
                 made.close()
@@ -118,6 +133,48 @@ class NodeEffects:
             self._put(experiment, request, now)
             if on_map is not None:
                 on_map(now)
+
+    # Maps by role.
+
+    def known_roles(self, request: RoleRequest) -> RoleMap | None:
+        """What is known of a map by role, which may lack values; without computing."""
+        found: RoleMap | None = self._of(self._engine.experiment).get(request)
+        return found
+
+    def roles(
+        self,
+        request: RoleRequest,
+        *,
+        cancel: Stop | None = None,
+        on_map: Callable[[RoleMap], None] | None = None,
+    ) -> RoleMap:
+        """What patching at each role does, from the last layer backward; goes on as `map` does.
+
+        Args:
+            cancel: stops it between pieces; what is known by then is kept.
+            on_map: told the map after each piece, outside of any turn.
+
+        Raises:
+            Cancelled: it was stopped.
+            WorkbenchError: there is no such kind, ablation, run or pair.
+        """
+        experiment = self._engine.experiment
+        known = self.known_roles(request)
+        if known is not None and known.complete:
+            return known
+        with self._lock.background(), failures_as_sentences():
+            from workbench.effects.role_map import role_maps
+
+            made = role_maps(
+                experiment,
+                request.kind,
+                ablation=request.ablation,
+                run=request.run,
+                pair=request.pair,
+                known=known,
+                seconds=PIECE,
+            )
+        return self._go_on(experiment, request, known, made, cancel, on_map)
 
     # Direct against total.
 

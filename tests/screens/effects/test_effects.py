@@ -22,6 +22,7 @@ from tests.support.tiny_sessions import tiny_session, until
 from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection
 from workbench.effects.definitions import METRIC, REMOVAL
+from workbench.effects.map_results import NodeMap
 from workbench.effects.self_repair import self_repair
 from workbench.session.session import Session
 
@@ -44,7 +45,7 @@ async def opened(pilot: Any) -> EffectsScreen:
 
 
 async def rested(pilot: Any, screen: EffectsScreen) -> None:
-    await until(pilot, lambda: screen._under_way is None and screen.known is not None)
+    await until(pilot, lambda: screen.computing.under_way is None and screen.known is not None)
 
 
 def detail(screen: EffectsScreen) -> str:
@@ -63,7 +64,7 @@ async def test_the_map_shows_every_node_and_the_cursor_names_it(
     async with app.run_test(size=size) as pilot:
         screen = await opened(pilot)
         found = screen.grid.map
-        assert found is not None and found.complete
+        assert isinstance(found, NodeMap) and found.complete
         assert found.estimates is not None
         largest = session.graph.sources[int(np.argmax(np.abs(found.estimates)))]
         assert screen.node == largest, "nobody has moved: on the largest estimate"
@@ -97,7 +98,7 @@ async def test_into_a_node_and_back_on_the_metric(session: Session) -> None:
         await rested(pilot, screen)
         assert screen.asked.into == "a2.h1" and "into a2.h1" in screen_text(app)
         found = screen.grid.map
-        assert found is not None and int(found.reaches.sum()) == session.graph.n_parents(
+        assert isinstance(found, NodeMap) and int(found.reaches.sum()) == session.graph.n_parents(
             session.graph.destination_index("a2.h1<q>")
         )
         assert screen.node == "a2.h1" and "writes after" in detail(screen)
@@ -267,7 +268,7 @@ async def test_where_numbers_have_no_room_shades_with_a_sign_stand(tmp_path: Pat
         async with app.run_test(size=(80, 24)) as pilot:
             screen = await opened(pilot)
             found = screen.grid.map
-            assert found is not None
+            assert isinstance(found, NodeMap)
             assert screen.grid._cell(screen.grid.scrollable_content_region.width) == 3
             text = screen_text(app)
             assert "█" in text and "h15" not in text and "15" in text

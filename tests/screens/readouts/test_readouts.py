@@ -13,13 +13,16 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from screens.base.numbers import signed
+from screens.base.tokens import short_role
 from screens.readouts import panel as module
+from screens.readouts.head import ROLE
 from screens.readouts.panel import Readouts
 from screens.readouts.text import digits_of
 from tests.support.tiny_sessions import Host, tiny_session, until
 from workbench.errors import WorkbenchError
 from workbench.readouts.catalogue import READOUTS
 from workbench.readouts.results import Lens, Place, TokenValue
+from workbench.readouts.shapes import Rows
 from workbench.session.session import Session
 
 pytestmark = [pytest.mark.dependencies, pytest.mark.slow]
@@ -455,3 +458,45 @@ async def test_what_is_no_token_is_said_and_nothing_is_asked(session: Session) -
         assert "is 2 tokens" in str(app.screen.query_one(".error", Static).content)
         await pilot.press("escape")
         assert readouts.target is None
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_the_head_says_the_role_of_the_position(
+    session: Session, size: tuple[int, int]
+) -> None:
+    app = host()
+    async with app.run_test(size=size) as pilot:
+        readouts = app.query_one(Readouts)
+        readouts.focus()
+        readouts.show(session, "m1")
+        await settled(pilot)
+        shared = {session.prompts(i).roles[-1] for i in range(session.task.n_pairs)}
+        assert shared == {"END"} and "−1 END" in head_of(app)
+        await pilot.press("greater_than_sign")
+        roles, seen = session.prompts(0).roles, set()
+        for back in range(2, len(roles) + 1):
+            await pilot.press("comma")
+            await settled(pilot)
+            role, token = roles[-back], session.prompts(0).clean[-back].replace(" ", "·")
+            assert f"−{back} {short_role(role, ROLE)} {token}" in head_of(app)
+            seen.add(role)
+        assert {"IO", "S1", "S2"} <= seen
+
+
+async def test_why_a_head_attends_is_a_view_of_heads(session: Session) -> None:
+    app = host()
+    async with app.run_test(size=(80, 40)) as pilot:
+        readouts = app.query_one(Readouts)
+        readouts.focus()
+        readouts.show(session, "a1.h0")
+        readouts.show_view("why")
+        for run in ("clean", "corrupted", "clean-corrupted"):
+            await until(pilot, lambda run=run: readouts.run == run and readouts.result is not None)  # type: ignore[misc]
+            wanted = session.readouts.result("why", "a1.h0", run=run)
+            assert isinstance(wanted, Rows)
+            assert readouts.result == wanted
+            assert wanted.rows[0][0] in text_of(app) and "query reads" in text_of(app)
+            await pilot.press("equals_sign")
+        readouts.show(session, "m0")
+        await settled(pilot)
+        assert "Only heads attend" in text_of(app)

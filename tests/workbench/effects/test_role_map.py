@@ -32,24 +32,44 @@ def case(family: str) -> NodeCase:
 
 
 def patched(
-    case: NodeCase, group: int, kind: str, layer: int, head: int | None, where: Tensor
+    case: NodeCase,
+    group: int,
+    kind: str,
+    layer: int,
+    head: int | None,
+    where: Tensor,
+    *,
+    back: bool = False,
 ) -> Tensor:
-    """Logits with an activation corrupted where `where` [pair, position] says."""
+    """Logits with an activation corrupted where `where` [pair, position] says.
+
+    `back`: of the corrupted prompts, with the clean activation there.
+    """
     reference = case.references[group]
+    tokens, others = case.groups[group].clean, case.groups[group].corrupted
+    if back:
+        tokens, others = others, tokens
     name = {"mlp": f"m{layer}"}.get(kind, f"a{layer}.z")
     own = reference.head(f"a{layer}.h{head}")[1] if kind == "head" else slice(None)
+
+    values: dict[str, Tensor] = {}
+
+    def note(seen: str, x: Tensor) -> Tensor:
+        values[seen] = x.detach().clone()
+        return x
 
     def change(seen: str, x: Tensor) -> Tensor:
         if seen != name or kind == "residual":
             return x
         x = x.clone()
         here = where.reshape(*x.shape[:-1], 1)  # OPT's MLP writes rows
-        x[..., own] = torch.where(here, reference.corrupted_values[name][..., own], x[..., own])
+        x[..., own] = torch.where(here, values[name][..., own], x[..., own])
         return x
 
     if kind != "residual":
         with torch.no_grad():
-            return reference.run(change)
+            reference.run(note, others)
+            return reference.run(change, tokens)
     kept: list[Tensor] = []
 
     def keep(module: nn.Module, args: Any, kwargs: Any) -> None:
@@ -63,11 +83,11 @@ def patched(
     block = reference.blocks[layer]
     with torch.no_grad():
         handle = block.register_forward_pre_hook(keep, with_kwargs=True)
-        reference.run(lambda name, x: x, case.groups[group].corrupted)
+        reference.run(lambda name, x: x, others)
         handle.remove()
         handle = block.register_forward_pre_hook(put, with_kwargs=True)
         try:
-            return reference.run(lambda name, x: x)
+            return reference.run(lambda name, x: x, tokens)
         finally:
             handle.remove()
 
@@ -95,6 +115,28 @@ def test_against_hooks_that_patch_single_positions(family: str, kind: str) -> No
                 assert found.values[row, r] == pytest.approx(wanted, abs=3e-4), (layer, head, r)
             row += 1
     assert row == len(found.points)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("family", ["gpt2", "llama", "gemma2"])
+def test_the_corrupted_prompts_with_clean_activations_against_hooks(family: str, kind: str) -> None:
+    made = case(family)
+    found = role_map(made.experiment, kind, run="corrupted")
+    heads = range(made.graph.n_heads) if kind == "head" else (None,)
+    nowhere = [
+        patched(made, g, kind, 0, 0 if kind == "head" else None, group.clean < 0, back=True)
+        for g, group in enumerate(made.groups)
+    ]
+    places = [(layer, head) for layer in range(made.graph.n_layers) for head in heads]
+    for row, (layer, head) in enumerate(places):
+        for r in range(len(NAMES)):
+            total = 0.0
+            for g, group in enumerate(made.groups):
+                where = torch.tensor([[role == r for role in ROWS[i]] for i in group.indices])
+                logits = patched(made, g, kind, layer, head, where, back=True)
+                total += (made.effect(g, logits) - made.effect(g, nowhere[g])).sum()
+            wanted = total / sum(r in own for own in ROWS)
+            assert found.values[row, r] == pytest.approx(wanted, abs=3e-4), (layer, head, r)
 
 
 def test_one_role_for_all_positions_is_activation_patching() -> None:

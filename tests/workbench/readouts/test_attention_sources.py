@@ -15,10 +15,12 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.prompts.roles import Roles
 from workbench.readouts.attention_sources import (
+    ANY,
     CONSTANTS,
     attention_sources,
     attention_without,
 )
+from workbench.readouts.catalogue import read_out
 
 FAMILIES = [
     "gpt2", "llama", "gpt_neox", "gemma2", "gptj", "gpt_neo", "opt", "qwen3", "olmo2", "cohere",
@@ -184,3 +186,35 @@ def test_what_cannot_be_meant_is_a_sentence(options: dict[str, Any], said: str) 
     head = options.pop("head", "a1.h0")
     with pytest.raises(WorkbenchError, match=said):
         attention_sources(experiment, head, **options)
+
+
+@pytest.mark.parametrize("run", ["clean", "corrupted", "clean-corrupted"])
+@pytest.mark.parametrize("pair", [0, None])
+def test_as_a_readout_it_lists_the_strongest_parts_and_what_each_side_brings(
+    run: str, pair: int | None
+) -> None:
+    experiment = case("gpt2").experiment
+    shown = read_out(experiment, "why", "a1.h0", position=-2, pair=pair, run=run)
+    query = -2 if pair is not None else experiment.batch.roles.at(0)[-2]
+    found = attention_sources(experiment, "a1.h0", query=query, pair=pair, run=run)
+    strongest = found.strongest()
+    wanted = [(one, other, f"{part:+.3f}") for one, other, part in strongest]
+    assert list(shown.rows[: len(wanted)]) == wanted
+    *sides, whole = shown.rows[len(wanted) :]
+    assert whole == (ANY, ANY, f"{found.score:+.3f}")
+    sums = {row[:2]: float(row[2]) for row in sides}
+    for (one, other), value in sums.items():
+        at = found.sources.index(one if other == ANY else other)
+        side = found.values.sum(axis=1 if other == ANY else 0)
+        assert value == pytest.approx(side[at], abs=6e-4)
+    assert {ANY} < {name for names in sums for name in names}
+    assert f"{found.attention:.3f}" in shown.title and shown.definition
+
+
+def test_as_a_readout_it_refuses_what_it_cannot_read() -> None:
+    experiment = case("gpt2").experiment
+    for more in ({"run": "circuit"}, {"position": -99}, {"position": -99, "pair": 0}):
+        with pytest.raises(WorkbenchError):
+            read_out(experiment, "why", "a1.h0", **more)
+    with pytest.raises(WorkbenchError, match="Only heads attend"):
+        read_out(experiment, "why", "m0")

@@ -12,7 +12,9 @@ import pytest
 from tests.support.tiny_sessions import tiny_session
 from workbench.effects.map_results import NodeMap
 from workbench.effects.node_map import node_map
-from workbench.effects.requests import MapRequest, RepairRequest
+from workbench.effects.requests import MapRequest, RepairRequest, RoleRequest
+from workbench.effects.role_map import role_map
+from workbench.effects.role_map_results import RoleMap
 from workbench.effects.self_repair import self_repair
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.session.session import Session
@@ -151,3 +153,24 @@ def test_what_cannot_be_dropped_is_refused(session: Session, nodes: list[str]) -
     with pytest.raises(WorkbenchError):
         session.drop_together(nodes)
     assert session.circuit == before
+
+
+def test_a_map_by_role_is_kept_and_goes_on_where_it_was_stopped(session: Session) -> None:
+    stop, request = threading.Event(), RoleRequest("head", "zero")
+
+    def enough(found: RoleMap) -> None:
+        if found.done > 0:
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        session.node_effects.roles(request, cancel=stop, on_map=enough)
+    known = session.node_effects.known_roles(request)
+    assert known is not None and 0 < known.done < 1
+    seen: list[RoleMap] = []
+    found = session.node_effects.roles(request, on_map=seen.append)
+    assert seen[0].done >= known.done, "it does not begin anew"
+    wanted = role_map(session._engine.experiment, "head", ablation="zero")
+    np.testing.assert_allclose(found.values, wanted.values, atol=1e-5)
+    assert session.node_effects.roles(request) is found
+    with pytest.raises(WorkbenchError):
+        session.node_effects.roles(RoleRequest("key"))
