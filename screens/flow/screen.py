@@ -124,6 +124,9 @@ class FlowScreen(PaneSearch, Screen[None]):
     def redraw(self) -> None:
         """Show how far it is, and what was found unless it stands there already."""
         put_text(self.query_one("#flow-title", Static), Text(self._title()))
+        if self.map.under_way != (self.running == self.view):
+            self.map.under_way = not self.map.under_way
+            self.map.refresh()
         pane, held = self.search_pane(), self.held
         width = pane.scrollable_content_region.width - 1
         old, row = self.flow.is_old(self.view), self.map.index

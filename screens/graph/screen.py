@@ -346,7 +346,10 @@ class GraphScreen(Screen[str | None]):
 
         index = self._member if self.by_group else self.picture.group_of.get(self.node)
         named = index is not None and str(index).isdecimal()
-        first = (self.picture.groups[int(str(index))].name,) if named else (self.node,)
+        # The logits, the input and what is in no group have a box, but no group's name.
+        box = self._members().get(self._member or "") if self.by_group else None
+        nodes = (self.node,) if box is None else box.nodes
+        first = (self.picture.groups[int(str(index))].name,) if named else nodes
         ends = (tuple(self.picked) or first, ())
 
         def edit(asked: EdgesBetween | None) -> None:

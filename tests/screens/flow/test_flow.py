@@ -170,6 +170,8 @@ async def test_it_shows_how_far_it_is_and_can_be_stopped(
         await pilot.press("V", "enter")
         await until(pilot, lambda: screen.done == 0.37)
         screen.redraw()
+        await pilot.pause()
+        assert "Computing" in screen_text(app) and "Not asked yet" not in screen_text(app)
         assert "37%" in str(screen.query_one("#flow-title", Static).render())
         await pilot.press("enter")
         assert any("being computed" in n.message for n in app._notifications)
