@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
-
 from textual.message import Message
 
 from screens.base.actions import keyed

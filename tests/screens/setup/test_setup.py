@@ -26,8 +26,8 @@ from tests.support.tiny_sessions import until
 from tests.support.toy_session import toy_session
 from workbench.errors import WorkbenchError
 from workbench.experiment.ability import Ability
-from workbench.experiment.kept_abilities import keep_abilities, known_ability
 from workbench.experiment.ablations import ABLATIONS
+from workbench.experiment.kept_abilities import keep_abilities, known_ability
 from workbench.experiment.settings import ExperimentSettings
 from workbench.metrics.catalogue import METRICS
 
