@@ -244,7 +244,7 @@ class FlowScreen(PaneSearch, Screen[None]):
     def action_help(self) -> None:
         from screens.help.screen import HelpScreen
 
-        self.app.push_screen(HelpScreen())
+        self.app.push_screen(HelpScreen("between tokens"))
 
 
 def _draw(held: FlowAnswer) -> Drawing:

@@ -35,6 +35,7 @@ from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
+from workbench.base.text import counted
 from workbench.circuits.names import LOGITS
 from workbench.session.views import Status
 
@@ -160,7 +161,7 @@ class GraphScreen(Screen[str | None]):
         status = self._status
         faithfulness = "undefined" if status.faithfulness is None else plain(status.faithfulness, 3)
         parts = [
-            f"{count(len(self.picture.layer))} nodes, {count(status.edges)} edges",
+            f"{counted(len(self.picture.layer), 'node')}, {counted(status.edges, 'edge')}",
             f"faithfulness {faithfulness}, {'closed' if status.closed else 'open'}",
         ]
         if self.focus_on is not None and not self.by_group:

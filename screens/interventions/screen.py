@@ -438,4 +438,4 @@ class InterventionsScreen(PaneSearch, Screen[None]):
     def action_help(self) -> None:
         from screens.help.screen import HelpScreen
 
-        self.app.push_screen(HelpScreen())
+        self.app.push_screen(HelpScreen("interventions"))

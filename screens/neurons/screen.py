@@ -447,4 +447,4 @@ class NeuronsScreen(PaneSearch, Screen[None]):
     def action_help(self) -> None:
         from screens.help.screen import HelpScreen
 
-        self.app.push_screen(HelpScreen())
+        self.app.push_screen(HelpScreen("neurons"))
