@@ -233,11 +233,22 @@ class FlowScreen(PaneSearch, Screen[None]):
 
     # Leaving.
 
+    @property
+    def _in_fields(self) -> bool:
+        focused = self.focused
+        return focused is not None and self._fields(self.view) in focused.ancestors
+
     def action_other_side(self) -> None:
+        if self._in_fields:
+            self.focus_next()
+            return
         pane = self.search_pane()
         (self.map if self.focused is pane else pane).focus()
 
     def action_leave(self) -> None:
+        if self._in_fields:
+            self.map.focus()
+            return
         self._cancel.set()
         self.dismiss(None)
 

@@ -127,9 +127,9 @@ NUMBERS = (
 )
 PANELS = {
     "setup": """\
-Choose a model and a task, by typing or from the lists, and **{key:setup.open}** opens the bench. tab
-goes from field to field; on a choice between ‹ › the arrows change it, and the line below says what
-it does.
+Choose a model and a task, by typing or from the lists, and **{key:setup.open}** opens the bench.
+tab goes from field to field; on a choice between ‹ › the arrows change it, and the line below says
+what it does.
 
 - **Model**: a name of the list, a folder in transformers' format, a .gguf file, or a hub id
 - **Task**: a name of the list, or a .jsonl, .json or .csv file of prompts

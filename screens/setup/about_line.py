@@ -1,4 +1,4 @@
-"""One line on what has the focus in setup: the whole description of the model, task or option."""
+"""The line on what has the focus in setup: the whole description of what is chosen there."""
 
 from __future__ import annotations
 
