@@ -66,7 +66,7 @@ class Action:
     def in_palette(self) -> str:
         """Its name in the command palette, with its first key."""
         key = written(self.keys.split(",")[0])
-        return f"{self.title or self.label.capitalize()} ({key})"
+        return f"{self.title or self.label[:1].upper() + self.label[1:]} ({key})"
 
     @property
     def call(self) -> str:

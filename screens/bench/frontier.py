@@ -24,10 +24,13 @@ class Frontier(Static):
         padding: 0 1;
         color: $text-muted;
         border-top: solid $border-blurred;
+        &.-first { height: auto; max-height: 4; }
     }
     """
 
     def show_nodes(self, nodes: Sequence[str], *, closed: bool) -> None:
+        # Beside the logits alone stands a hint, which wraps in a narrow panel.
+        self.set_class(nodes == ["logits"], "-first")
         if not nodes:
             words = "nothing: the circuit is closed" if closed else "nothing that is kept"
             put_text(self, Text(f"◌ to expand: {words}."))

@@ -106,6 +106,7 @@ more: the shades are shares of the largest value.
     def __init__(self) -> None:
         super().__init__()
         self.result: AllForOne | KnockoutMap | None = None
+        self.under_way = False
 
     def put(self, result: AllForOne | KnockoutMap | None) -> None:
         """Show this map; none: nothing. Of a new one the cursor is where most is to be seen."""
@@ -154,7 +155,7 @@ more: the shades are shares of the largest value.
         return text
 
     def empty(self) -> str:
-        return "Not asked yet: enter computes the map."
+        return "Computing…" if self.under_way else "Not asked yet: enter computes the map."
 
     def below(self, width: int) -> list[Text]:
         if not self.rows:

@@ -13,7 +13,7 @@ ACTIONS = scoped("flow", (
     Action("view", "V", "V", "other map",
            "Show the other map: all for one, or the attention knock-out.", FLOW, "The other map"),
     Action("settings", "t", "t", "settings",
-           "Go to the settings; tab goes on to the next, arrows change one.", FLOW),
+           "Go to the settings; tab goes on to the next, arrows change one, esc goes back.", FLOW),
     Action("cancel", "c", "c", "cancel",
            "Stop what is being computed; what was found before stays.", FLOW),
     Action("other_side", "tab", "tab", "scroll",

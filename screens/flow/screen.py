@@ -124,6 +124,9 @@ class FlowScreen(PaneSearch, Screen[None]):
     def redraw(self) -> None:
         """Show how far it is, and what was found unless it stands there already."""
         put_text(self.query_one("#flow-title", Static), Text(self._title()))
+        if self.map.under_way != (self.running == self.view):
+            self.map.under_way = not self.map.under_way
+            self.map.refresh()
         pane, held = self.search_pane(), self.held
         width = pane.scrollable_content_region.width - 1
         old, row = self.flow.is_old(self.view), self.map.index
@@ -230,18 +233,29 @@ class FlowScreen(PaneSearch, Screen[None]):
 
     # Leaving.
 
+    @property
+    def _in_fields(self) -> bool:
+        focused = self.focused
+        return focused is not None and self._fields(self.view) in focused.ancestors
+
     def action_other_side(self) -> None:
+        if self._in_fields:
+            self.focus_next()
+            return
         pane = self.search_pane()
         (self.map if self.focused is pane else pane).focus()
 
     def action_leave(self) -> None:
+        if self._in_fields:
+            self.map.focus()
+            return
         self._cancel.set()
         self.dismiss(None)
 
     def action_help(self) -> None:
         from screens.help.screen import HelpScreen
 
-        self.app.push_screen(HelpScreen())
+        self.app.push_screen(HelpScreen("between tokens"))
 
 
 def _draw(held: FlowAnswer) -> Drawing:

@@ -19,7 +19,8 @@ left leads there. The letter behind a node is its group.
 
 Pick nodes with **{key:graph.pick}**, then **{key:graph.assign}** puts them into a group and says
 what its nodes do (its role); **{key:graph.groups}** draws the groups instead of the nodes, with the
-edges between them counted. **{key:graph.focus_paths}** leaves only the paths from the node to the
+edges between them counted, and **{key:graph.between}** keeps or drops all edges from one group or
+node to another. **{key:graph.focus_paths}** leaves only the paths from the node to the
 logits.
 
 + marks a picked node, ? a node from which no kept edge leads to the logits; the other marks are

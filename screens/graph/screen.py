@@ -35,6 +35,7 @@ from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
+from workbench.base.text import counted
 from workbench.circuits.names import LOGITS
 from workbench.session.views import Status
 
@@ -160,7 +161,7 @@ class GraphScreen(Screen[str | None]):
         status = self._status
         faithfulness = "undefined" if status.faithfulness is None else plain(status.faithfulness, 3)
         parts = [
-            f"{count(len(self.picture.layer))} nodes, {count(status.edges)} edges",
+            f"{counted(len(self.picture.layer), 'node')}, {counted(status.edges, 'edge')}",
             f"faithfulness {faithfulness}, {'closed' if status.closed else 'open'}",
         ]
         if self.focus_on is not None and not self.by_group:
@@ -346,7 +347,10 @@ class GraphScreen(Screen[str | None]):
 
         index = self._member if self.by_group else self.picture.group_of.get(self.node)
         named = index is not None and str(index).isdecimal()
-        first = (self.picture.groups[int(str(index))].name,) if named else (self.node,)
+        # The logits, the input and what is in no group have a box, but no group's name.
+        box = self._members().get(self._member or "") if self.by_group else None
+        nodes = (self.node,) if box is None else box.nodes
+        first = (self.picture.groups[int(str(index))].name,) if named else nodes
         ends = (tuple(self.picked) or first, ())
 
         def edit(asked: EdgesBetween | None) -> None:

@@ -29,7 +29,10 @@ class HeadList(LineList[str]):
     HELP = (
         "All heads: where each looks on random tokens that are said twice, what it moves by its "
         "weights, and what it writes to the answers.\n\n"
-        + "\n".join(f"- **{c.title}** ({c.name}): {c.definition}" for c in COLUMNS.values())
+        + "\n".join(
+            f"- **{c.title}**{'' if c.name == c.title else f' ({c.name})'}: {c.definition}"
+            for c in COLUMNS.values()
+        )
         + "\n\nKinds, told by one number each:\n\n"
         + "\n".join(f"- **{k.mark}**: {k.name}, {k.column} from {k.least} on" for k in KINDS)
         + "\n"

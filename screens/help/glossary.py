@@ -126,6 +126,17 @@ NUMBERS = (
     ),
 )
 PANELS = {
+    "setup": """\
+Choose a model and a task, by typing or from the lists, and **{key:setup.open}** opens the bench.
+tab goes from field to field; on a choice between ‹ › the arrows change it, and the line below says
+what it does.
+
+- **Model**: a name of the list, a folder in transformers' format, a .gguf file, or a hub id
+- **Task**: a name of the list, or a .jsonl, .json or .csv file of prompts
+- **Pairs**: how many are drawn by the seed; left empty, 32 of a task of the list, all of a file
+- **Prompts**: the pairs as the model reads them, and what speaks against opening them;
+  **{key:setup.next_prompt}** shows the next
+""",
     "circuit": """\
 The circuit as a tree, back from the logits: below each node stand the sources of its kept edges,
 the largest effect first. The number is the effect of the edge into the node above. Letters before a

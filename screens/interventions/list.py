@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
+from textual.message import Message
 
 from screens.base.actions import keyed
 from screens.base.tokens import fit, one_line
@@ -13,7 +14,7 @@ from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
 from workbench.experiment.interventions import VECTORS, Intervention
 
-NOTHING = "Nothing is done to the model: {key:interventions.settings} types a line, a5.h1 * 2."
+NOTHING = "Nothing is done to the model: {key:interventions.settings} types a line, such as "
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,13 @@ class InterventionRow:
 
 class InterventionList(LineList[InterventionRow]):
     """The list; enter draws a curve over the factor of the one under the cursor."""
+
+    class Paged(Message):
+        """A page was asked for, and all of the list is seen."""
+
+        def __init__(self, by: int) -> None:
+            super().__init__()
+            self.by = by
 
     HEADING: ClassVar[int] = 0
     HELP = (
@@ -42,14 +50,31 @@ Vectors; `unit:` before one makes its length 1:
 
 """
         + "\n".join(f"- **{name}**: {words}" for name, words in VECTORS.items())
-        + "\n"
+        + """
+
+**Sound and faulty** (3): a head is *reliable* if by itself it ranks a right answer above all wrong
+ones on most prompts of a class, *harmful* if it promotes wrong answers; exact definitions stand
+below what was found. `2 × 1.4` is: the two most reliable scaled by 1.4.
+"""
     )
+
+    def __init__(self, example: str) -> None:
+        """`example`: a line that could be typed."""
+        super().__init__()
+        self.example = example
 
     def key(self, row: InterventionRow) -> str:
         return str(row.number)
 
     def empty(self) -> str:
-        return keyed(NOTHING)
+        return f"{keyed(NOTHING)}{self.example}."
+
+    def action_page(self, by: int) -> None:
+        # A list that is seen whole leaves its pages to what is told below it.
+        if self.max_scroll_y:
+            super().action_page(by)
+        else:
+            self.post_message(self.Paged(by))
 
     def names(self, row: InterventionRow) -> tuple[tuple[str, str], ...]:
         return (("intervention", row.one.text),)

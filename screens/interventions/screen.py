@@ -20,7 +20,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Label, Static
 
 from screens.base.actions import Action
-from screens.base.numbers import PENDING, plain, signed
+from screens.base.numbers import PENDING, count, plain, signed
 from screens.base.prose import prose
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
@@ -39,7 +39,7 @@ from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
-from workbench.base.text import counted
+from workbench.circuits.names import head_name
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.experiment.interventions import Intervention
 from workbench.reliability.results import ReliabilitySettings
@@ -101,6 +101,8 @@ class InterventionsScreen(PaneSearch, Screen[None]):
         self.view = view
         self.failed = ""
         self._proposed = f"{node} * 2" if node and node != "logits" else ""
+        graph = session.graph
+        self._example = f"{head_name(graph.n_layers - 1, min(1, graph.n_heads - 1))} * 2"
         self._pair = min(pair, max(0, session.task.n_pairs - 1))
         self._amended: int | None = None
         self._effect: InterventionEffect | None = None
@@ -116,9 +118,9 @@ class InterventionsScreen(PaneSearch, Screen[None]):
         yield Static(id="interventions-title")
         with Horizontal(classes="asked"):
             yield Label("do")
-            yield Input(self._proposed, placeholder="a5.h1 * 2", select_on_focus=False, id="line")
+            yield Input(self._proposed, placeholder=self._example, select_on_focus=False, id="line")
         yield Static(id="complaint")
-        yield InterventionList()
+        yield InterventionList(self._example)
         yield PanelTabs()
         with Horizontal(classes="asked", id="reliability-asked"):
             yield Choice("look at", [("", "heads"), ("neurons", "heads and neurons")], id="of")
@@ -218,13 +220,14 @@ class InterventionsScreen(PaneSearch, Screen[None]):
             stop = BY_NAME["cancel"].shown
             far = f"{100 * self._done:.0f}%{PENDING}"
             return f"Interventions  {self._under_way} {far} · {stop} stops"
+        # Short enough for 80 columns.
         status, n = self.session.status(), len(self.session.interventions.present)
-        done = counted(n, "intervention") if n else "nothing is done"
+        done = count(n) if n else "none"
         metric = f"{self.session.task.metric} {signed(status.model_metric, 3)}"
         return (
-            f"Interventions  {done} · {metric} · "
+            f"Interventions: {done} · {metric} · "
             f"accuracy {plain(self.session.task.model_accuracy, 3)} · "
-            f"faithfulness {plain(status.faithfulness, 4)}"
+            f"faithful {plain(status.faithfulness, 4)}"
         )
 
     def copies(self) -> Copies:
@@ -238,6 +241,10 @@ class InterventionsScreen(PaneSearch, Screen[None]):
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         self.redraw()
 
+    def on_intervention_list_paged(self, event: InterventionList.Paged) -> None:
+        pane = self.query_one("#told", VerticalScroll)
+        (pane.scroll_page_down if event.by > 0 else pane.scroll_page_up)(animate=False)
+
     def action_view(self) -> None:
         self.action_panel(VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)])
 
@@ -248,7 +255,9 @@ class InterventionsScreen(PaneSearch, Screen[None]):
     # What is done.
 
     def action_settings(self) -> None:
-        self._type(None, self.query_one("#line", Input).value)
+        field = self.query_one("#line", Input)
+        self._type(None, field.value)
+        field.action_select_all()  # what is typed takes its place
 
     def action_amend(self) -> None:
         row = self.chosen
@@ -302,8 +311,12 @@ class InterventionsScreen(PaneSearch, Screen[None]):
         self._command(self.session.reliability.take)
 
     def _command(self, call: Callable[[], Status]) -> None:
+        before = self.session.interventions.present
+
         def done(status: Status) -> None:
-            self.notify(one_line(status.message), markup=False, timeout=4)
+            # What the list shows needs no toast, which would lie over the numbers.
+            if self.session.interventions.present == before:
+                self.notify(one_line(status.message), markup=False, timeout=4)
             self._list()
             self._measure()
 
@@ -425,4 +438,4 @@ class InterventionsScreen(PaneSearch, Screen[None]):
     def action_help(self) -> None:
         from screens.help.screen import HelpScreen
 
-        self.app.push_screen(HelpScreen())
+        self.app.push_screen(HelpScreen("interventions"))

@@ -46,12 +46,10 @@ def effect_lines(found: InterventionEffect, width: int) -> Iterable[Text]:
     """Numbers without and with the interventions, and a pair's next tokens."""
     yield heading("What it does")
     columns = [found.metric, "corrupted", "accuracy", "KL", "circuit", "faithfulness"]
-    room = max(9, min(14, (width - 9) // len(columns)))
-    yield Text(
-        " " * 9 + "".join(f"{fit(name, room - 1).rstrip():>{room}}" for name in columns), "dim"
-    )
+    rooms = _rooms(columns, width - 9)
+    yield Text(" " * 9 + _row(columns, rooms), "dim")
     for name, one in (("without", found.without), ("with", found.done)):
-        cells = "".join(f"{value:>{room}}" for value in _numbers(one))
+        cells = _row(_numbers(one), rooms)
         yield Text.assemble(f"{name:<9}", (cells, "bold" if name == "with" else ""))
     yield Text()
     yield heading(f"Next after pair {found.pair + 1}, without and with")
@@ -63,6 +61,18 @@ def effect_lines(found: InterventionEffect, width: int) -> Iterable[Text]:
         yield Text.assemble((f"{name:<9}", "dim"), fit(words, max(8, width - 9)).rstrip())
     yield Text()
     yield from prose(found.definition, width, "dim")
+
+
+def _rooms(columns: Sequence[str], width: int) -> list[int]:
+    """Cells of each column: alike where there is room, else as wide as its name needs."""
+    alike = min(14, width // len(columns))
+    widest = max(map(len, columns)) + 1
+    return [alike if alike >= widest else max(9, len(name) + 1) for name in columns]
+
+
+def _row(cells: Sequence[str], rooms: Sequence[int]) -> str:
+    pairs = zip(cells, rooms, strict=True)
+    return "".join(f"{fit(cell, room - 1).rstrip():>{room}}" for cell, room in pairs)
 
 
 def _numbers(one: Measures) -> list[str]:
@@ -81,12 +91,12 @@ def curve_lines(found: AlphaCurve, width: int) -> Iterable[Text]:
     """A row for each factor."""
     yield heading(f"{one_line(found.intervention)}, over its factor")
     columns = ("factor", found.metric, "accuracy", "KL", "faithfulness")
-    room = max(9, min(14, width // len(columns)))
-    yield Text("".join(f"{fit(name, room - 1).rstrip():>{room}}" for name in columns), "dim")
+    rooms = _rooms(columns, width)
+    yield Text(_row(columns, rooms), "dim")
     for one in found.points:
         numbers = (plain(one.alpha, 2), signed(one.metric, 3), plain(one.accuracy, 3))
         cells = (*numbers, plain(one.kl, 4), plain(one.faithfulness, 4))
-        yield Text("".join(f"{cell:>{room}}" for cell in cells))
+        yield Text(_row(cells, rooms))
     yield from prose(found.definition, width, "dim")
 
 
@@ -151,7 +161,7 @@ def _map(found: ReliabilityMap, width: int) -> Iterable[Text]:
 
 def _steering(found: Steering, classes: Sequence[str], width: int) -> Iterable[Text]:
     yield heading("Reliable components scaled up: likeliest token right")
-    yield Text(fit(f"{'':18}{_names(classes)}", width).rstrip(), "dim")
+    yield Text(fit(f"{'so many × factor':18}{_names(classes)}", width).rstrip(), "dim")
     yield Text(f"{'as it is':<18}{_shares(found.before)}")
     for point in found.grid:
         best = (point.number, point.factor) == (found.number, found.factor)

@@ -245,7 +245,7 @@ class NeuronsScreen(PaneSearch, Screen[None]):
 
     def entitle(self) -> None:
         share = plain(self.session.status().faithfulness, 4)
-        words = [f"faithfulness {share}"]
+        words = [f"faithful {share}"]
         if self.found is not None:
             words.insert(0, f"{count(len(self.found))} found")
         elif self._listed is not None:
@@ -447,4 +447,4 @@ class NeuronsScreen(PaneSearch, Screen[None]):
     def action_help(self) -> None:
         from screens.help.screen import HelpScreen
 
-        self.app.push_screen(HelpScreen())
+        self.app.push_screen(HelpScreen("neurons"))

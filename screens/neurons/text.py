@@ -49,7 +49,7 @@ def size_words(listed: NeuronList, within: bool) -> list[str]:
     """How many neurons there are and are kept; `within`: a kept edge leaves their MLP."""
     every = count(len(listed.rows))
     kept = every if listed.kept == len(listed.rows) else f"{count(listed.kept)} of {every} kept"
-    return [kept] if within else [kept, "not in the circuit"]
+    return [kept] if within else [kept, "not in circuit"]
 
 
 def place_words(listed: NeuronList) -> str:

@@ -14,8 +14,10 @@ from screens.base.actions import Action
 from screens.base.tokens import one_line
 from screens.help.glossary import MARKS, numbers
 from screens.palette.entry import Entry
+from screens.readouts.keys import MOVES
 from workbench.circuits.names import is_edge
 from workbench.errors import WorkbenchError
+from workbench.readouts.catalogue import READOUTS
 
 if TYPE_CHECKING:
     from screens.bench.screen import BenchScreen
@@ -27,6 +29,8 @@ OTHER_SCREENS = {
     "beside": ("circuits side by side", "screens.side_by_side.keys"),
     "history": ("the history", "screens.history.keys"),
     "heads": ("the heads", "screens.heads.keys"),
+    "neurons": ("neurons", "screens.neurons.keys"),
+    "flow": ("between tokens", "screens.flow.keys"),
     "clusters": ("clusters", "screens.clusters.keys"),
     "interventions": ("interventions", "screens.interventions.keys"),
 }
@@ -55,6 +59,7 @@ def entries(app: App[Any], screen: Screen[Any]) -> Iterator[Entry]:
     bench = bench_of(app)
     if bench is not None:
         yield from _other_actions(app, screen, bench)
+        yield from _readouts(app, bench)
         yield from _nodes(app, bench)
         yield from _edges(app, bench)
         yield from _notes(app, bench)
@@ -81,6 +86,22 @@ def _other_actions(app: App[Any], here: Screen[Any], bench: BenchScreen) -> Iter
             if action.name not in NOT_FROM_AFAR:
                 run = partial(_elsewhere, app, bench, opener, action)
                 yield Entry("key", f"{action.in_palette}, in {name}", action.help, run)
+
+
+def _readouts(app: App[Any], bench: BenchScreen) -> Iterator[Entry]:
+    """Every readout by its name, and the keys of their panel."""
+    for readout in READOUTS.values():
+        show = partial(bench.run_action, f"reading({readout.name!r})")
+        yield Entry("readout", readout.names[0], readout.help, partial(_on_bench, app, show))
+    for action in MOVES:
+        if not action.name.startswith("scroll"):
+            run = partial(_on_bench, app, partial(_in_readouts, bench, action))
+            yield Entry("key", f"{action.in_palette}, in the readouts", action.help, run)
+
+
+async def _in_readouts(bench: BenchScreen, action: Action) -> None:
+    await bench.run_action("panel('readouts')")
+    await bench.panels.readouts.run_action(action.call)
 
 
 async def _on_bench(app: App[Any], then: Any) -> None:

@@ -21,10 +21,17 @@ from screens.bench.pair_keys import PAIR_ACTIONS as PAIRS
 from screens.bench.rule_keys import PRUNING_ACTIONS
 from screens.clusters.keys import ACTIONS as CLUSTERS
 from screens.discovery.keys import PROPOSAL_ACTIONS, RESULT_ACTIONS
+from screens.effects.keys import ACTIONS as EFFECTS
+from screens.effects.keys import MAP_ACTIONS
+from screens.flow.keys import ACTIONS as FLOW
 from screens.graph.keys import ACTIONS as GRAPH
 from screens.graph.keys import MOVES as DRAWING
+from screens.heads.keys import ACTIONS as HEADS
+from screens.heads.keys import COLUMN_ACTIONS
 from screens.history.keys import ACTIONS as HISTORY
 from screens.interventions.keys import ACTIONS as INTERVENTIONS
+from screens.neurons.keys import ACTIONS as NEURONS
+from screens.prompt_bench.keys import ACTIONS as PROMPT_BENCH
 from screens.readouts.keys import MOVES as READOUTS
 from screens.setup.keys import SESSION_ACTIONS
 from screens.setup.keys import SETUP_ACTIONS as SETUP
@@ -56,6 +63,12 @@ PLACES: dict[str, tuple[tuple[Action, ...], ...]] = {
     "the assessment": (LIST, SEARCH, ASSESSMENT),
     "circuits side by side": (LIST, SEARCH, BESIDE),
     "the history": (LIST, SEARCH, HISTORY),
+    "effects of nodes": (MAP_ACTIONS, LIST, SEARCH, EFFECTS),
+    "the heads": (COLUMN_ACTIONS, LIST, SEARCH, HEADS),
+    "neurons": (LIST, SEARCH, NEURONS),
+    "between tokens": (LIST, SEARCH, FLOW),
+    "the settings between tokens": (CHOICE, FLOW),
+    "the prompt bench": (LIST, SEARCH, PROMPT_BENCH),
     "clusters": (LIST, SEARCH, CLUSTERS),
     "the settings of clusters": (CHOICE, CLUSTERS),
     "interventions": (LIST, SEARCH, INTERVENTIONS),

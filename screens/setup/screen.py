@@ -25,6 +25,7 @@ from screens.base.numbers import count
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.navigation import GoToSession, OpenSession, OpenTutorial
+from screens.setup.about_line import AboutLine
 from screens.setup.keys import (
     BACK,
     HELP,
@@ -142,6 +143,8 @@ class SetupScreen(Screen[None]):
             yield Static(Text("Means over "), classes="label")
             hint = "the task's own clean prompts, or those of a task or file named here"
             yield Input(asked.means or "", id="means", placeholder=hint)
+        # Below all that is clicked, which therefore stays where it is.
+        yield AboutLine(id="about")
         yield Static(Text(self.complaint), id="complaint")
         with VerticalScroll(id="prompts"):
             yield Static(id="prompts-text")
@@ -188,6 +191,7 @@ class SetupScreen(Screen[None]):
         self.known = known
         self.query_one("#models", NameList).show(known.models)
         self.query_one("#tasks", NameList).show(known.tasks)
+        self._tell()
         model, task = self.query_one("#model", Input), self.query_one("#task", Input)
         if not model.value and known.models:
             model.value = known.models[0][0]
@@ -214,6 +218,11 @@ class SetupScreen(Screen[None]):
 
     def on_descendant_focus(self) -> None:
         self._offer_keys()
+        self._tell()
+
+    def _tell(self) -> None:
+        model, task = (self.query_one(f"#{of}", Input).value for of in ("model", "task"))
+        self.query_one(AboutLine).tell(self.focused, self.known, model, task)
 
     def _offer_keys(self) -> None:
         back = (BACK,) if self.open_here() else ()
@@ -332,6 +341,7 @@ class SetupScreen(Screen[None]):
     @on(Input.Changed)
     @on(Choice.Changed)
     def _later(self) -> None:
+        self._tell()
         if self._settling is not None:
             self._settling.stop()
         self._settling = self.set_timer(SETTLE, self._look_at_prompts)

@@ -126,6 +126,7 @@ def test_the_keys_are_bound() -> None:
     names |= {"}": "right_curly_bracket", "(": "left_parenthesis", ")": "right_parenthesis"}
     names |= {"=": "equals_sign", "#": "number_sign", "@": "at", "&": "ampersand"}
     names |= {"!": "exclamation_mark", "$": "dollar_sign", '"': "quotation_mark"}
+    names |= {"~": "tilde", "^": "circumflex_accent"}
     actions = (*ACTIONS, *READOUTS)
     bound = {key.strip() for action in actions for key in action.binding().key.split(",")}
     bound |= {binding.key for binding in SEARCH_BINDINGS if isinstance(binding, Binding)}

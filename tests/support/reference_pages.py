@@ -119,10 +119,12 @@ def commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
 
 
 def actions(module: str) -> list[Action]:
-    """The actions that stand in a module's lists, each once."""
+    """The actions that stand in a module's lists, each once, with its id if one list gives it."""
     values = vars(importlib.import_module(module)).values()
     found = [item for value in values if isinstance(value, tuple) for item in value]
-    return list(dict.fromkeys(item for item in found if isinstance(item, Action)))
+    every = list(dict.fromkeys(item for item in found if isinstance(item, Action)))
+    scoped = {(action.name, action.own_keys) for action in every if action.id}
+    return [one for one in every if one.id or (one.name, one.own_keys) not in scoped]
 
 
 def _written(parameter: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -208,7 +208,9 @@ class Config:
             self._unknown((KEYS,), own)
 
     def _take_keys(self, file: TomlFile, table: Mapping[str, Any], above: tuple[str, ...]) -> None:
-        for names, value in _leaves(table):
+        for names, value in _leaves(
+            table, whole=()
+        ):  # an id may begin like a setting: effects.view
             where = (*above, *names)
             keys = [value] if isinstance(value, str) else value
             if isinstance(keys, list) and all(isinstance(k, str) and k.strip() for k in keys):
@@ -220,13 +222,14 @@ class Config:
 
 
 def _leaves(
-    values: Mapping[str, Any], above: tuple[str, ...] = ()
+    values: Mapping[str, Any], above: tuple[str, ...] = (), *, whole: Container[str] = SETTINGS
 ) -> Iterable[tuple[tuple[str, ...], Any]]:
+    """The values with their names; a table goes on, but for one that is `whole`."""
     for name, value in values.items():
         keys = (*above, name)
         known = ".".join(keys)
-        if isinstance(value, dict) and known not in SETTINGS:
-            yield from _leaves(value, keys)
+        if isinstance(value, dict) and known not in whole:
+            yield from _leaves(value, keys, whole=whole)
         else:
             yield keys, value
 

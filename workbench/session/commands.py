@@ -136,7 +136,8 @@ class DropTogether(Command):
 
     def describe(self) -> str:
         dropped = counted(len(self.change.removed), "edge")
-        return f"Dropped {', '.join(self.nodes)} together, {dropped}."
+        how = "together" if len(self.nodes) > 1 else "alone"
+        return f"Dropped {', '.join(self.nodes)} {how}, {dropped}."
 
 
 @dataclass(frozen=True, kw_only=True)

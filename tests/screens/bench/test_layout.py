@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from screens.app import WorkbenchApp
+from screens.bench.frontier import Frontier
 from screens.bench.panels import PANELS
 from screens.bench.screen import BenchScreen
-from tests.screens.bench.test_bench import settled
+from tests.screens.bench.test_bench import screen_text, settled
 from tests.support.tiny_sessions import tiny_session, until
 from workbench.config.config import config, forget
 from workbench.config.layout import LEAST_SHARE, Layout
@@ -164,3 +165,16 @@ async def test_a_layout_that_cannot_be_kept_is_told(
         await pilot.press("V")
         await until(pilot, lambda: any("not kept" in n.message for n in app._notifications))
     assert (broken / "config.toml").read_text() == "layout = ["
+
+
+@pytest.mark.parametrize("size", [(200, 60), (160, 48), (130, 40), (80, 24)])
+async def test_the_first_hint_is_read_to_its_end(tmp_path: Path, size: tuple[int, int]) -> None:
+    app = WorkbenchApp(session=tiny_session(tmp_path))
+    async with app.run_test(size=size) as pilot:
+        bench = await settled(pilot)
+        frontier = bench.query_one(Frontier)
+        await until(pilot, lambda: "threshold" in str(frontier.render()))
+        region = frontier.content_region
+        shown_lines = screen_text(app).split("\n")[region.y : region.bottom]
+        words = " ".join(line[region.x : region.right].strip() for line in shown_lines)
+        assert words.endswith("keeps the edges into them that pass the threshold.")

@@ -130,6 +130,24 @@ async def test_settings_are_typed_and_make_what_was_found_old(session: Session) 
         assert any("pair: type" in n.message for n in app._notifications)
 
 
+async def test_every_setting_is_reached_by_keys_and_left_by_escape(session: Session) -> None:
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=SIZES[0]) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("t", "tab", "end", "backspace", "7", "tab", "end", "backspace", "tab")
+        screen._fields("all-for-one").read()
+        assert session.flow.waiting.level == 0.7 and session.flow.prompts == 25
+        await pilot.press("escape")
+        assert app.screen is screen and screen.map.has_focus
+        await pilot.press("V", "t", "tab", "3", "tab", "2")
+        screen._fields("knock-out").read()
+        assert session.flow.knocking.reach == 3 and session.flow.knocking.pair == 1
+        await pilot.press("tab")
+        assert screen.map.has_focus
+        await pilot.press("tab")
+        assert screen.search_pane().has_focus
+
+
 async def test_the_map_can_be_copied_and_drawn(session: Session) -> None:
     app = WorkbenchApp(session=session)
     async with app.run_test(size=SIZES[1]) as pilot:
@@ -170,6 +188,8 @@ async def test_it_shows_how_far_it_is_and_can_be_stopped(
         await pilot.press("V", "enter")
         await until(pilot, lambda: screen.done == 0.37)
         screen.redraw()
+        await pilot.pause()
+        assert "Computing" in screen_text(app) and "Not asked yet" not in screen_text(app)
         assert "37%" in str(screen.query_one("#flow-title", Static).render())
         await pilot.press("enter")
         assert any("being computed" in n.message for n in app._notifications)

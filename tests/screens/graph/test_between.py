@@ -89,3 +89,16 @@ async def test_at_the_logits_they_are_what_reads(session: Session) -> None:
         assert (sources.value, readers.value) == ("", "logits") and sources.has_focus
         await pilot.press(*"m1", "enter")
         await until(pilot, lambda: not session.circuit.has("m1->logits"))
+
+
+async def test_the_box_under_the_cursor_is_proposed(session: Session) -> None:
+    session.set_group("late ones", ["m1", "a2.h1"])
+    app = Opened(session, "m1")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("V", "home", "underscore")
+        await pilot.pause()
+        assert [field.value for field in app.screen.query(Input)] == ["", "logits"]
+        await pilot.press("escape", "end", "up", "underscore")
+        await pilot.pause()
+        found = app.screen.query(Input).first().value
+        assert found in ("a0.h0", "late ones"), found

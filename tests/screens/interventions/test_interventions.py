@@ -210,3 +210,29 @@ def test_taking_needs_something_found(session: Session) -> None:
     else:
         with pytest.raises(WorkbenchError, match="no better"):
             session.reliability.take()
+
+
+async def test_all_is_read_at_80_columns_and_pages_move_what_is_told(session: Session) -> None:
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        graph = session.graph
+        assert screen.query_one(InterventionList).example.startswith(f"a{graph.n_layers - 1}.h")
+        await typed(pilot, screen, "a3.h0 * 0")
+        await until(pilot, lambda: "without" in said(screen))
+        assert all(
+            word in said(screen).splitlines()[1]
+            for word in (session.task.metric, "corrupted", "accuracy", "faithfulness")
+        )
+        title = str(screen.query_one("#interventions-title", Static).render())
+        assert title.startswith("Interventions: 1") and len(title) <= 78
+        assert not app._notifications  # a toast would lie over the numbers
+        assert screen.query_one(InterventionList).has_focus
+        pane = screen.search_pane()
+        await until(pilot, lambda: pane.max_scroll_y > 0)
+        await pilot.press("pagedown")
+        await until(pilot, lambda: pane.scroll_y > 0)
+        await pilot.press("pageup")
+        await until(pilot, lambda: pane.scroll_y == 0)
+        await pilot.press("t", *"a3.h1 * 3")
+        assert screen.query_one("#line", Input).value == "a3.h1 * 3"  # in place of what stood there

@@ -96,7 +96,7 @@ async def test_neurons_are_dropped_narrowed_and_taken_back_with_faithfulness(
         kept = session.neurons.kept("m1")
         assert kept is not None and len(kept) == n - 1 and f"m1.n{kept[0]}" != name
         share = session.status().faithfulness
-        assert f"faithfulness {plain(share, 4)}" in title(screen)
+        assert f"faithful {plain(share, 4)}" in title(screen)
         assert f"{n - 1} of {n} kept" in title(screen) and not screen.rows.rows[0].kept
         await pilot.press("t")
         await until(pilot, lambda: isinstance(app.screen, Ask))

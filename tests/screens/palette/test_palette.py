@@ -15,9 +15,12 @@ from screens.help.screen import HelpScreen
 from screens.palette.entries import OTHER_SCREENS, entries
 from screens.palette.entry import Entry, fitting
 from screens.palette.screen import EntryList, Palette
+from screens.widgets.dialogs import Ask
 from tests.screens.bench.test_bench import settled
 from tests.support.key_bursts import calm
+from tests.support.paths import ROOT
 from tests.support.tiny_sessions import tiny_session, until
+from workbench.readouts.catalogue import READOUTS
 
 
 def entry(title: str, about: str = "", kind: str = "key") -> Entry:
@@ -37,6 +40,12 @@ def test_the_whole_title_comes_first_then_beginnings_of_words() -> None:
     assert [e.title for e in fitting("a1.h1", listed)] == [
         "a1.h1", "m1->a1.h1", "xa1.h1"
     ]  # fmt: skip
+
+
+APART = {
+    "bench", "discovery", "prompt_bench", "readouts", "setup", "tutorial", "widgets",
+}  # fmt: skip
+"""Folders whose keys are the bench's own, or act only where they are shown."""
 
 
 async def opened(app: WorkbenchApp, pilot: object, typed: str) -> Palette:
@@ -60,6 +69,11 @@ async def test_it_knows_every_action_of_every_screen(tmp_path: Path) -> None:
         assert {action.in_palette for action in bench.ACTIONS} <= titles
         for name, _ in OTHER_SCREENS.values():
             assert any(title.endswith(f", in {name}") for title in titles), name
+        assert {readout.names[0] for readout in READOUTS.values()} <= titles
+        assert any("Jacobian lens (~), in the readouts" in title for title in titles)
+        opened_there = {path.parent.name for path in (ROOT / "screens").glob("*/keys.py")}
+        named = {module.split(".")[1] for _, module in OTHER_SCREENS.values()}
+        assert opened_there - named == APART
         assert {"Theme", "Screenshot", "Quit"} <= titles
 
 
@@ -152,3 +166,17 @@ async def test_nothing_that_fits_is_said(tmp_path: Path) -> None:
         await pilot.press("escape")
         await pilot.pause()
         assert isinstance(app.screen, BenchScreen)
+
+
+async def test_readouts_and_their_keys_are_reached_from_the_circuit(tmp_path: Path) -> None:
+    app = WorkbenchApp(session=tiny_session(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        bench = await settled(pilot)
+        await opened(app, pilot, "residual lens")
+        await pilot.press("enter")
+        await until(pilot, lambda: bench.panels.readouts.view.name == "residual")
+        assert bench.panel == "readouts"
+        bench.action_panel("circuit")
+        await opened(app, pilot, "which direction")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, Ask))

@@ -17,6 +17,7 @@ from screens.palette.entries import entries
 from screens.preferences.keymap import PLACES, actions_by_id, keymap
 from screens.widgets.key_bar import KeyBar
 from tests.screens.bench.test_bench import settled
+from tests.support.reference_pages import SCREENS, actions
 from tests.support.toy_session import toy_session
 from workbench.config.config import Config, forget
 
@@ -75,6 +76,17 @@ def test_ids_are_told_apart_and_last() -> None:
     assert {"tutorial.next", "readouts.next_view", "graph.pick", "confirm.yes"} <= set(ids)
 
 
+def test_every_action_of_the_page_of_keys_can_have_other_keys() -> None:
+    ids = {action.id for module in SCREENS.values() for action in actions(module)}
+    assert ids - {""} <= set(actions_by_id())
+
+
+@pytest.mark.parametrize("screen", ["effects", "flow", "heads", "neurons", "prompt_bench"])
+def test_a_screen_may_be_called_as_a_setting(say: Say, screen: str) -> None:
+    found = keymap(say(f'[keys]\n{screen}.help = "f9"\n').keys)
+    assert found.keys == {f"{screen}.help": ("f9",)} and not found.problems
+
+
 def test_without_a_keymap_nothing_clashes() -> None:
     found = keymap({})
     assert not found.keys and not found.problems
@@ -120,7 +132,7 @@ def test_a_key_that_is_given_back_takes_what_came_in_its_place_back_too(say: Say
 
 
 async def test_the_app_hears_and_shows_the_users_keys(say: Say, tmp_path: Path) -> None:
-    say('[keys]\nbench.expand = ["x", "F6"]\nbench.drop_all = "e"\nlist.down = ["down", "%"]\n')
+    say('[keys]\nbench.expand = ["x", "F6"]\nbench.drop_all = "e"\nlist.down = ["down", "|"]\n')
     session, _ = toy_session(tmp_path)
     app = WorkbenchApp(session=session)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -134,7 +146,7 @@ async def test_the_app_hears_and_shows_the_users_keys(say: Say, tmp_path: Path) 
         assert bench.panels.tree_rows.index == 0
         await pilot.press("j")  # nobody's now
         assert bench.panels.tree_rows.index == 0
-        await pilot.press("percent_sign")
+        await pilot.press("vertical_line")
         assert bench.panels.tree_rows.index == 1
         footer = bench.query_one("#keys", KeyBar).render_line(0).text
         assert "x expand" in footer
@@ -147,7 +159,7 @@ async def test_the_app_hears_and_shows_the_users_keys(say: Say, tmp_path: Path) 
         assert keys["Expand the chosen node"] == (
             "x", "F6"
         )  # fmt: skip
-        assert keys["Go down a line."] == ("↓", "%")
+        assert keys["Go down a line."] == ("↓", "|")
         assert app.screen.query_one("#help-text", Static)
 
 

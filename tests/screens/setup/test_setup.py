@@ -15,6 +15,7 @@ import screens.loading
 from screens.app import WorkbenchApp
 from screens.bench.screen import BenchScreen
 from screens.loading import Loading, Progress
+from screens.setup.about_line import AboutLine
 from screens.setup.known import Known
 from screens.setup.screen import SetupScreen
 from screens.setup.session_list import SessionList
@@ -25,8 +26,10 @@ from tests.support.tiny_sessions import until
 from tests.support.toy_session import toy_session
 from workbench.errors import WorkbenchError
 from workbench.experiment.ability import Ability
+from workbench.experiment.ablations import ABLATIONS
 from workbench.experiment.kept_abilities import keep_abilities, known_ability
 from workbench.experiment.settings import ExperimentSettings
+from workbench.metrics.catalogue import METRICS
 
 pytestmark = pytest.mark.dependencies
 
@@ -123,6 +126,31 @@ async def test_what_cannot_be_opened_is_a_sentence(
         await pilot.press("ctrl+o")
         assert words in str(setup.query_one("#complaint", Static).content)
         assert not opened
+
+
+async def test_what_has_the_focus_is_told_whole_and_moves_nothing_that_is_clicked() -> None:
+    async with WorkbenchApp().run_test(size=(80, 24)) as pilot:
+        setup = await settled(pilot)
+        about, button = setup.query_one(AboutLine), setup.query_one("#open")
+        place = button.region
+        models = setup.query_one("#models", NameList)
+        models.focus()
+        await pilot.press("down")
+        name, words = models.rows[1]
+        await until(pilot, lambda: str(about.render()) == f"{name}: {words}")
+        setup.query_one("#task", Input).focus()
+        task, words = setup.query_one("#tasks", NameList).rows[0]
+        await until(pilot, lambda: str(about.render()) == f"{task}: {words}")
+        assert about.size.width * about.size.height >= len(words)
+        setup.query_one("#metric", Choice).focus()
+        await pilot.press("right")
+        await until(pilot, lambda: METRICS["logit_diff"].definition in str(about.render()))
+        setup.query_one("#ablation", Choice).focus()
+        await pilot.press("right")
+        await until(pilot, lambda: ABLATIONS["zero"].words in str(about.render()))
+        setup.query_one("#pairs", Input).focus()
+        await until(pilot, lambda: not about.display)
+        assert button.region == place
 
 
 async def test_what_the_model_was_found_to_do_is_told(model: Path) -> None:
