@@ -31,7 +31,7 @@ def of_map(found: NodeMap | None, node: str | None, width: int) -> list[Text]:
     if found.estimates is not None:
         numbers.append(f"estimate {signed(float(found.estimates[i]))}")
     ranked = [name for name, _ in found.ranked()]
-    place = f", {ranked.index(node) + 1}. of {len(ranked)} by size" if node in ranked else ""
+    place = f", number {ranked.index(node) + 1} of {len(ranked)} by size" if node in ranked else ""
     lines += prose(f"{', '.join(numbers) or 'not known yet'}{place}.", width)
     return lines
 

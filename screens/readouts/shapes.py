@@ -14,7 +14,7 @@ from screens.base.tokens import fit, show_token
 from screens.readouts.heat_map import SHADES, legend, shade
 from screens.readouts.text import HEADING, MOST_BAR, QUIET, digits_of, lines, quiet
 from workbench.base.text import printable
-from workbench.readouts.shapes import Grid, Ranking, Rows, Series, Shape
+from workbench.readouts.shapes import RANK, Grid, Ranking, Rows, Series, Shape
 
 MOST_NAME = 18
 """Cells of the longest name before a bar."""
@@ -44,17 +44,20 @@ def draw_shape(shape: Shape, width: int) -> Content:
 
 def _bars(names: Sequence[str], values: Sequence[float], unit: str, width: int) -> list[Content]:
     largest = max((abs(value) for value in values), default=0.0)
-    digits = digits_of(largest)
-    number = max([cell_len(unit), *(len(signed(value, digits)) for value in values)])
-    longest = max((cell_len(show_token(name)) for name in names), default=1)
+    # Ranks are counted, layer by layer: they have no sign, and their labels are no tokens.
+    ranks, digits = unit == RANK, digits_of(largest)
+    told = [f"{value:,.10g}" if ranks else signed(value, digits) for value in values]
+    names = [printable(name) if ranks else show_token(name) for name in names]
+    number = max([cell_len(unit), *map(len, told)])
+    longest = max(map(cell_len, names), default=1)
     name_width = max(1, min(MOST_NAME, longest, width - number - 6))
     half = min(MOST_BAR // 2, (width - name_width - number - 3) // 2)
     rows = [Content.styled(fit(f"{'':{name_width}} {unit:>{number}}", width), QUIET)]
-    for name, value in zip(names, values, strict=True):
+    for name, value, words in zip(names, values, told, strict=True):
         rows.append(
             Content.assemble(
-                fit(show_token(name, name_width), name_width),
-                f" {signed(value, digits):>{number}} ",
+                fit(name, name_width),
+                f" {words:>{number}} ",
                 (
                     bar(value, largest, half) if half > 0 else "",
                     "$text-warning" if value < 0 else "$text-primary",

@@ -21,6 +21,9 @@ from workbench.readouts.results import (
 )
 from workbench.readouts.runs import RUN_WORDS
 
+RANK = "rank"
+"""The unit of places in an order, counted from 1."""
+
 
 @dataclass(frozen=True)
 class Ranking:

@@ -25,7 +25,7 @@ from workbench.readouts.residual_lens import (
     residuals,
 )
 from workbench.readouts.runs import RUN_WORDS, RUNS
-from workbench.readouts.shapes import Series
+from workbench.readouts.shapes import RANK, Series
 from workbench.readouts.target import Target
 from workbench.transformer.forward import unembed
 
@@ -77,7 +77,7 @@ def token_ranks(
         f"Rank of {words} at {position}, {of}{shown}",
         tuple(map(depth_name, depths)),
         tuple(float(ranks.quantile(0.5)) for ranks in by_depth),
-        unit="rank",
+        unit=RANK,
         definition=(
             f"How many tokens of the vocabulary are more probable{best}, and 1; over several "
             f"prompts the median. {definition(run, through, what='')}"

@@ -15,6 +15,7 @@ from textual.content import Content
 
 from screens.readouts.curve_plot import has_scale, round_ticks
 from screens.readouts.heat_map import SHADES, draw_attention, shade
+from screens.readouts.shapes import draw_shape
 from screens.readouts.text import (
     draw_attribution,
     draw_curve_rows,
@@ -35,6 +36,7 @@ from workbench.readouts.results import (
     ResidualRow,
     TokenValue,
 )
+from workbench.readouts.shapes import RANK, Series
 
 NASTY = (
     "[red]markup[/red]",
@@ -248,3 +250,10 @@ def test_a_mean_is_a_map_of_role_to_role() -> None:
     assert len(rows) == len(roles), "a role is seen by those that stand before it in other prompts"
     links = [span.style for span in text.spans if "query" in str(span.style)]
     assert len(links) == 3, "only roles of the first pair lead to a position"
+
+
+def test_ranks_are_counted_and_have_no_sign() -> None:
+    shape = Series("Rank of it", ("embeddings", "layer 0"), (1425.5, 1.0), unit=RANK)
+    text = draw_shape(shape, 60).plain
+    assert "1,425.5" in text and " 1 " in text and "+" not in text
+    assert "layer 0" in text, "a depth, not a token with a space in it"
