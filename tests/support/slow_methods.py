@@ -25,12 +25,14 @@ class SlowMethod:
         waits_at: the piece before which it clears the gate itself; None for none.
         fails_at: the piece at which it fails; None for none.
         pieces: how many were computed.
+        begun: set once a piece has come to the gate.
     """
 
     def __init__(self, kind: Kind = "edges") -> None:
         self.kind = kind
         self.gate = threading.Event()
         self.gate.set()
+        self.begun = threading.Event()
         self.waits_at: int | None = None
         self.fails_at: int | None = None
         self.pieces = 0
@@ -45,6 +47,7 @@ class SlowMethod:
         for done in range(graph.n_destinations):
             if done == self.waits_at:
                 self.gate.clear()
+            self.begun.set()
             assert self.gate.wait(20), "the test never opened the gate"
             if done == self.fails_at:
                 raise ValueError("the method broke")

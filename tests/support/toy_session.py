@@ -197,13 +197,17 @@ class ToyScratch:
         self.engine = engine
         self.circuit = circuit
 
-    def become(self, circuit: Circuit) -> float | None:
+    def become(self, circuit: Circuit) -> Work[float | None]:
         self.engine._wait()
+        yield 0.5
         self.circuit = circuit
         return self.engine._score(circuit).faithfulness
 
-    def if_closed(self, into: Sequence[str], kept: Sequence[Sequence[str]]) -> list[float | None]:
+    def if_closed(
+        self, into: Sequence[str], kept: Sequence[Sequence[str]]
+    ) -> Work[list[float | None]]:
         self.engine._wait()
+        yield 0.5
         shares = []
         for edges in kept:
             other = self.circuit.copy()

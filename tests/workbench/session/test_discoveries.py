@@ -150,6 +150,7 @@ def test_a_command_from_another_thread_waits_for_one_piece(
         at.append(slow.pieces)
         cancel.set()
 
+    assert slow.begun.wait(20)
     other = threading.Thread(target=command)
     other.start()
     other.join(0.2)
