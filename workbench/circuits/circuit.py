@@ -6,7 +6,7 @@ metric; the evaluator does. Layout of every matrix: [source, destination], as in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.base.text import counted, printable
+from workbench.circuits.edge_roles import EdgeRoles
 from workbench.circuits.graph import INPUT, LOGITS, Graph
 from workbench.circuits.kept_neurons import both, either, narrowed_words
+from workbench.circuits.names import at_role, split_role
 from workbench.errors import WorkbenchError
 
 SHOWN = 5
@@ -44,6 +46,7 @@ class Circuit:
         mask: bool [source, destination], true where the edge is kept.
         open: destinations that are not yet expanded: their input is the clean residual, as if
             everything above them were in. An empty set means that the circuit is closed.
+        at: of each edge that is kept at some roles of the prompts only, at which.
         neurons: of each MLP that is narrowed the numbers of the neurons that are kept, ascending;
             its others are corrupted. An MLP that is not named has all of its neurons.
         scores: float32 [source, destination] of whatever found the edges, NaN where unknown; None
@@ -64,6 +67,7 @@ class Circuit:
     notes: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     neurons: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    at: EdgeRoles = field(default_factory=EdgeRoles)
 
     @classmethod
     def empty(cls, graph: Graph) -> Circuit:
@@ -109,8 +113,38 @@ class Circuit:
         )
 
     def has(self, edge: str) -> bool:
-        """Whether it keeps this edge."""
-        return bool(self.mask[self.graph.parse_edge(edge)])
+        """Whether it keeps this edge: at any role, or at the one that is named."""
+        edge, role = split_role(edge)
+        kept = bool(self.mask[self.graph.parse_edge(edge)])
+        return kept and (not role or role in self.at.kept.get(edge, (role,)))
+
+    def toggle(self, name: str) -> None:
+        """Keep an edge that is not kept, drop one that is; with `@ROLE`, at this role alone.
+
+        What a kept edge was at goes with it.
+
+        Raises:
+            WorkbenchError: there is no such edge, or no such role.
+        """
+        edge, role = split_role(name)
+        where = self.graph.parse_edge(edge)
+        if not role:
+            self.mask[where] ^= True
+            self.at = self.at.set(edge, None)
+            return
+        names = self.at.names
+        before = set(self.at.kept.get(edge, names)) if self.mask[where] else set()
+        after = before ^ {role}
+        self.at = self.at.set(edge, after or None)
+        self.mask[where] = bool(after)
+
+    def parts(self) -> list[str]:
+        """As `edges`, those at some roles named once for each: `m0->m1`, `m0->a2.h1<k>@S1`."""
+        return [
+            at_role(edge, role)
+            for edge in self.edges()
+            for role in self.at.kept.get(edge, ("",))
+        ]
 
     def edges(self) -> list[str]:
         """Names of the kept edges, ordered by destination and then source."""
@@ -194,6 +228,7 @@ class Circuit:
         pruned = self.copy()
         pruned.mask[:] = False
         pruned.mask[sources, destinations] = True
+        pruned.at = pruned.at.only(e for e in pruned.at.kept if pruned.has(e))
         return pruned
 
     def _combined(self, other: Circuit, mask: NDArray[np.bool_]) -> Circuit:
@@ -211,19 +246,45 @@ class Circuit:
         combined = self._combined(other, self.mask | other.mask)
         writing = self._writing(), other._writing()
         combined.neurons = either(self.neurons, other.neurons, writing)
+        combined.at = self._at_with(other, set.union, combined)
         return combined
 
     def __and__(self, other: Circuit) -> Circuit:
         """Edges of both; an MLP has the neurons that both of them keep."""
         combined = self._combined(other, self.mask & other.mask)
         combined.neurons = both(self.neurons, other.neurons)
+        combined.at = self._at_with(other, set.intersection, combined)
         return combined
 
     def __sub__(self, other: Circuit) -> Circuit:
-        """Edges of this one only; its MLPs keep their neurons."""
+        """Edges of this one only, at the roles where the other lacks them.
+
+        Its MLPs keep their neurons.
+        """
         combined = self._combined(other, self.mask & ~other.mask)
         combined.neurons = dict(self.neurons)
+        combined.at = self._at_with(other, set.difference, combined)
         return combined
+
+    def _at_with(
+        self, other: Circuit, join: Callable[[set[str], set[str]], set[str]], combined: Circuit
+    ) -> EdgeRoles:
+        """The roles of the edges that either is told apart by; their places in the mask too.
+
+        Args:
+            join: what is left of the roles at which an edge is in the one and in the other.
+        """
+        names = self.at.together(other.at)
+        left: dict[str, set[str]] = {}
+        for edge in {**self.at.kept, **other.at.kept}:
+            where = self.graph.parse_edge(edge)
+            mine, others = (
+                set(one.at.kept.get(edge, names)) if one.mask[where] else set()
+                for one in (self, other)
+            )
+            left[edge] = join(mine, others)
+            combined.mask[where] = bool(left[edge])
+        return EdgeRoles(names).with_all({edge: roles for edge, roles in left.items() if roles})
 
     def __eq__(self, other: object) -> bool:
         """The same edges of the same graph, the same destinations open, the same neurons kept."""
@@ -233,6 +294,7 @@ class Circuit:
             self.graph == other.graph
             and self.open == other.open
             and self.neurons == other.neurons
+            and self.at == other.at
             and bool(np.array_equal(self.mask, other.mask))
         )
 
@@ -249,6 +311,8 @@ class Circuit:
         )
         n_open = len(self.open_reached())
         state = f"open: {counted(n_open, 'input')} not expanded" if n_open else "closed"
+        if self.at:
+            state += f", {counted(len(self.at.kept), 'edge')} at some roles"
         if self.neurons:
             state += f", {narrowed_words(self.neurons)}"
         return "\n".join((f"Circuit of {self._origin()}", f"{size}, {state}", self._summary()))

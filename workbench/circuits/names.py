@@ -1,7 +1,8 @@
 """Names of nodes, of their inputs and of edges: how they are written, and what one says.
 
 They are EAP-IG's: ``input``, ``a9.h1``, ``m10``, ``logits``; ``a9.h1<v>`` for an input of a head;
-``m0->a9.h1<v>`` for an edge; ``m10.n421`` for a neuron of an MLP. Whether a model has such a node
+``m0->a9.h1<v>`` for an edge, ``m0->a9.h1<v>@S1`` for the edge at one role of the prompts;
+``m10.n421`` for a neuron of an MLP. Whether a model has such a node
 its `Graph` knows. Nothing but this file and `workbench.circuits.graph` takes a name apart.
 """
 
@@ -19,6 +20,8 @@ LOGITS = "logits"
 HEAD_INPUTS = ("q", "k", "v")
 
 ARROW = "->"
+AT = "@"
+"""Between an edge, or a node, and the role at which it is meant."""
 _NUMBER = r"(0|[1-9][0-9]{0,8})"
 _HEAD = re.compile(rf"(a{_NUMBER}\.h{_NUMBER})(?:<([{''.join(HEAD_INPUTS)}])>)?")
 _MLP = re.compile(rf"m{_NUMBER}")
@@ -110,3 +113,14 @@ def edge_ends(edge: str) -> tuple[str, str]:
     """The names of an edge's source and destination; the latter is empty if there is no arrow."""
     source, _, destination = edge.partition(ARROW)
     return source, destination
+
+
+def split_role(name: str) -> tuple[str, str]:
+    """An edge's or a node's name, and the role at which it is meant; empty for all roles."""
+    whole, _, role = name.partition(AT)
+    return whole, role
+
+
+def at_role(name: str, role: str) -> str:
+    """Name of an edge, or a node, at a role; itself, if that is empty."""
+    return f"{name}{AT}{role}" if role else name
