@@ -64,6 +64,14 @@ ModelName = Annotated[
     ),
 ]
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A built-in task, or a task file.")]
+Do = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--do",
+        metavar="LINE",
+        help="Change the model first, as workbench intervene does: 'a5.h1 * 2 at -1'. Repeatable.",
+    ),
+]
 CircuitPath = Annotated[Path, typer.Argument(metavar="CIRCUIT", help="A circuit file.")]
 
 

@@ -108,7 +108,8 @@ def changed_finals_of(
     means: ResidualMeans | None = None,
 ) -> Tensor:
     """The same of one group of pairs, by its number."""
-    parts, recording = experiment.parts, experiment.recordings[number]
+    recording = experiment.recordings[number]
+    parts = recording.parts
     for changes in ways:
         check_changes(changes, len(parts.layers), parts.n_heads, experiment.n_pairs)
     runner = _Runner(experiment, number, means)
@@ -164,7 +165,7 @@ class _Runner:
 
     def run(self, ways: Sequence[Changes]) -> Tensor:
         """[pair, alternative, d_model] of alternatives that begin at one block and position."""
-        parts, whole = self._experiment.parts, self._recording.whole
+        parts, whole = self._recording.parts, self._recording.whole
         n_layers, length = len(parts.layers), whole.final.shape[1]
         first = ways[0].first_layer(n_layers)
         start = _first_position(ways[0], length)
@@ -184,7 +185,7 @@ class _Runner:
         named = [[k for k in way.knockouts if k.in_layer(index)] for way in ways]
         if not any(named):
             return None
-        parts, length = self._experiment.parts, self._recording.whole.final.shape[1]
+        parts, length = self._recording.parts, self._recording.whole.final.shape[1]
         masks = [_mask(of, parts.n_heads, length)[:, start:] for of in named]
         hidden = torch.stack(masks, dim=1).to(parts.device)
         ahead = hidden_keys(parts.layers[index].attention, length - start, length, parts.device)

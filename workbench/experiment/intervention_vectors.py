@@ -20,6 +20,7 @@ from workbench.experiment.interventions import (
     place_of,
     split_vector,
     unpacked,
+    written_by,
 )
 from workbench.transformer.neurons import with_neurons
 from workbench.transformer.parts import ModelParts
@@ -184,7 +185,7 @@ def with_data(one: Intervention, vectors: Vectors) -> Intervention:
     if kind != "file" and not (kind == "difference" and of):
         return one
     bare = replace(one, vector=one.vector.removeprefix("unit:")) if unit else one
-    return replace(one, data=packed(vectors.of(bare, one.nodes[0]).tolist()))
+    return replace(one, data=packed(vectors.of(bare, written_by(one.nodes[0])).tolist()))
 
 
 def file_row(where: str) -> Tensor:

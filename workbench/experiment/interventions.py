@@ -10,6 +10,8 @@ changed. Each has one line of text, by which it is written down, shown and typed
     m10 = corrupted                     set to its value on the pair's corrupted prompt
     m10.n421 = 1.5                      a neuron set to a number
     r12 + 3 * unit:difference at -1:    three unit lengths along a direction, from the last token on
+    a23.h3->logits * 0.5                what the logits read of a head is halved, nothing else
+    a5.h1->a9.h1 = mean                 what a head reads of another by q, k and v is set
 
 Several at one node are done one after the other. Importing this loads no torch.
 """
@@ -26,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.base.json_values import string, strings
 from workbench.circuits.graph import Graph
-from workbench.circuits.names import INPUT, parse_name
+from workbench.circuits.names import INPUT, edge_ends, is_edge, parse_name
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ VECTORS = {
     "file": 'file:"V.safetensors#NAME[3]": a row of a tensor in a file, d_model wide',
 }
 """Every vector that a node can be set to, or that can be added to it. All values of nodes are those
-of the model without interventions."""
+of the model without interventions; an edge's is what its source writes."""
 
 KEY = "interventions"
 """Under which they stand in a circuit's provenance."""
@@ -55,8 +57,9 @@ KEY = "interventions"
 _RESIDUAL = re.compile(r"r(0|[1-9][0-9]{0,8})")
 _NEURON = re.compile(r"(m(?:0|[1-9][0-9]{0,8}))\.n(0|[1-9][0-9]{0,8})")
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_TARGET = r"[\w.]+(?:->[\w.]+(?:<\w>)?)?"
 _LINE = re.compile(
-    rf"\s*(?P<nodes>[\w.]+(?:\s*,\s*[\w.]+)*)\s*"
+    rf"\s*(?P<nodes>{_TARGET}(?:\s*,\s*{_TARGET})*)\s*"
     rf"(?:\*\s*(?P<scale>{_NUMBER})"
     rf"|=\s*(?P<set>.+?)"
     rf"|\+\s*(?:(?P<by>{_NUMBER})\s*\*\s*)?(?P<add>.+?))"
@@ -67,7 +70,7 @@ _VECTOR = re.compile(r"(?P<unit>unit:)?(?P<kind>[a-z]+)(?::(?P<of>.*))?", re.DOT
 _POSITION = re.compile(r"-?\d+|(-?\d+)?:(-?\d+)?")
 HOW = (
     "Write NODE * FACTOR, NODE = VECTOR or NODE + NUMBER * VECTOR, and if you like "
-    "`at` positions, such as: a5.h1 * 2 at -1."
+    "`at` positions, such as: a5.h1 * 2 at -1. For NODE may stand an edge, a5.h1->m7."
 )
 
 
@@ -92,7 +95,8 @@ class Intervention:
 
     Attributes:
         nodes: names: `input`, `a9.h1`, `m10`, a neuron `m10.n421`, the residual before a layer
-            `r12` (to which something can be added).
+            `r12` (to which something can be added); or an edge, `m0->a9.h1<v>`, which is what one
+            reader is given of a node, and `m0->a9.h1`, the three of them into a head.
         do: value times `factor`; value set to `vector`; or `factor` times `vector` added.
         factor: of `scale` and `add`.
         vector: one of `VECTORS`, `unit:` before it for its direction with length 1; of a neuron
@@ -114,7 +118,10 @@ class Intervention:
     def __post_init__(self) -> None:
         if not self.nodes or len(set(self.nodes)) != len(self.nodes):
             raise WorkbenchError("An intervention names at least one node, and none twice.")
-        places = [place_of(node) for node in self.nodes]
+        places = [place_of(written_by(node)) for node in self.nodes]
+        for node, place in zip(self.nodes, places, strict=True):
+            if is_edge(node):
+                _check_edge(node, place)
         if not math.isfinite(self.factor):
             raise WorkbenchError("A factor is a finite number.")
         if self.do != "add" and any(place.kind == "residual" for place in places):
@@ -184,6 +191,9 @@ class Intervention:
     def check(self, graph: Graph) -> None:
         """Raises WorkbenchError where the model has no such node; neurons are checked later."""
         for node in self.nodes:
+            if is_edge(node):
+                readers_of(node, graph)
+                continue
             place = place_of(node)
             if place.kind == "residual":
                 if place.layer > graph.n_layers:
@@ -244,6 +254,38 @@ def place_of(node: str) -> Place:
     if name.head is None:
         return Place("mlp", name.layer)
     return Place("head", name.layer, name.head)
+
+
+def written_by(target: str) -> str:
+    """The node that writes what a target is: an edge's source, or the node itself."""
+    return edge_ends(target)[0]
+
+
+def _check_edge(edge: str, source: Place) -> None:
+    """Raises WorkbenchError where no model has an edge of such a name."""
+    reader = parse_name(edge_ends(edge)[1])
+    if source.kind in ("neuron", "residual"):
+        raise WorkbenchError(f"{edge}: an edge begins at `input`, a head or an MLP.")
+    if reader is None or reader.kind == "input":
+        raise WorkbenchError(
+            f"{edge}: an edge ends at an input of a head (a9.h1<q>; a9.h1 is all three), at an MLP "
+            "or at the logits."
+        )
+
+
+def readers_of(edge: str, graph: Graph) -> tuple[str, ...]:
+    """The destinations at which an edge ends; three where a head is named without its input.
+
+    Raises:
+        WorkbenchError: the model has no such node, or the reader comes no later than the source.
+    """
+    source, end = edge_ends(edge)
+    row = graph.source_index(source)
+    single = end in graph.destinations
+    found = (end,) if single else graph.destinations_of(graph.parse_node(end).name)
+    if any(row >= graph.n_parents(graph.destination_index(one)) for one in found):
+        raise WorkbenchError(f"{end} does not come after {source}, so that there is no {edge}.")
+    return tuple(found)
 
 
 def split_vector(vector: str) -> tuple[bool, str, tuple[str, ...]]:
@@ -372,8 +414,16 @@ def marks(interventions: Sequence[Intervention]) -> dict[str, str]:
     """What to show beside each node that something is done to, or to a neuron of it."""
     found: dict[str, list[str]] = {}
     for one in interventions:
-        for node in one.nodes:
-            name, _, neuron = node.partition(".n")
+        for target in one.nodes:
+            if is_edge(target):
+                source, end = edge_ends(target)
+                reader = parse_name(end)
+                # At the reader, which alone sees it.
+                name = end if reader is None else reader.node
+                of = "" if reader is None or reader.input is None else f"<{reader.input}>"
+                found.setdefault(name, []).append(f"{of}←{source}{one.mark}")
+                continue
+            name, _, neuron = target.partition(".n")
             found.setdefault(name, []).append(f"n{neuron}{one.mark}" if neuron else one.mark)
     return {node: " ".join(own[:3]) + (" …" if len(own) > 3 else "") for node, own in found.items()}
 
