@@ -117,8 +117,10 @@ class Discovery:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: how it was found, what it scores, and its edges' names."""
+        done = self.circuit.provenance.get("interventions")
         return {
             **self.summary(),
+            **({"interventions": done} if done else {}),
             "evaluation": self.score.to_json(),
             "edges": self.selected.circuit.edges(),
             "nodes": self.node_scores(),

@@ -14,11 +14,13 @@ from torch import Tensor
 from tests.support.cases.engine_cases import Case, in_float64, random_circuit, some_edges
 from tests.support.cases.family_cases import model_of, usual_case
 from tests.support.references.family import FamilyReference
-from tests.workbench.experiment.test_intervened import close, with_interventions
+from tests.workbench.experiment.test_intervened import (
+    close,
+    effects_equal_the_reference,
+    with_interventions,
+)
 from workbench.circuits.circuit import Circuit, RoleGroup, all_edges
-from workbench.discovery.estimates import estimates
 from workbench.engine.evaluator import Edit, Evaluator
-from workbench.engine.patching import edge_effects
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.intervention_groups import parse_with_groups
@@ -129,23 +131,10 @@ def test_runs_circuits_and_what_if_equal_the_reference(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gpt2", "gpt_neox", "gemma2", "olmo2"])
 def test_effects_and_eap_equal_the_reference(name: str) -> None:
-    c, share = changed_case(name), 0.01
-    scores = estimates(c.experiment)
-    every = Circuit(c.graph, all_edges(c.graph))
+    c = changed_case(name)
     changed = "a0.h1->a1.h2<k>" if name not in JOINT else "a0.h1->a1.h2<v>"
     edges = [changed, "m1->logits", "m0->m1", *some_edges(c.graph, 2, seed=12)]
-    effects: dict[str, float] = {}
-    for names, values in edge_effects(Evaluator(c.experiment, every), edges, "full"):
-        effects.update(zip(names, values, strict=True))
-    clean = c.metric([r.clean_logits for r in c.references]).mean()
-    for edge in edges:
-        along = c.metric([r.along(edge, set(c.graph.edges())) for r in c.references]).mean()
-        assert effects[edge] == pytest.approx(along - clean, abs=5e-5)
-        slopes = [
-            (r.nudged(edge, share) - r.nudged(edge, -share)) / (2 * share) for r in c.references
-        ]
-        expected = float(c.metric(slopes).mean())
-        assert scores[c.graph.parse_edge(edge)] == pytest.approx(expected, rel=0.03, abs=3e-3)
+    effects_equal_the_reference(c, edges)
 
 
 @pytest.mark.parametrize("ablation", ["patching", "zero", "mean"])
