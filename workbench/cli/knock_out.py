@@ -110,7 +110,8 @@ def rerun(
     as_json: Json = False,
 ) -> None:
     """Run the clean prompts again with attention masked, or residuals replaced."""
-    from workbench.engine.changes import Changes, read_knockout, read_replacement
+    from workbench.engine.changes import Changes, read_replacement
+    from workbench.experiment.knockouts import read_knockout
 
     changes = Changes(
         tuple(read_knockout(text) for text in hide or ()),

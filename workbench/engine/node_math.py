@@ -119,7 +119,7 @@ def head_values(
     if prefix_k is not None and prefix_v is not None:
         of = attention.kv_of[heads]
         prefix_k, prefix_v = prefix_k[of], prefix_v[of]
-    z = attend(attention, q, k, v, prefix_k, prefix_v)
+    z = attend(attention, q, k, v, prefix_k, prefix_v, heads=heads)
     return z if attention.edit is None else attention.edit.apply(z, heads)
 
 

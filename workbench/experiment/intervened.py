@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from workbench.circuits.names import is_edge
 from workbench.errors import WorkbenchError
+from workbench.experiment.hidden_attention import with_knockouts
 from workbench.experiment.intervened_edges import (
     ChangedSum,
     blocks_of,
@@ -27,13 +28,11 @@ from workbench.experiment.intervened_edges import (
 from workbench.experiment.intervention_vectors import Vectors, node_value, with_data
 from workbench.experiment.interventions import (
     Intervention,
-    Place,
-    place_of,
     positions_at,
-    readers_of,
     split_vector,
-    written_by,
 )
+from workbench.experiment.knockouts import read_knockout
+from workbench.experiment.targets import Place, place_of, readers_of, written_by
 from workbench.transformer.edge_edits import Reader, Source, with_edges
 from workbench.transformer.edits import EditedEmbedding, EditedLinear, HeadEdit, ValueEdit
 from workbench.transformer.neurons import with_neurons
@@ -83,7 +82,7 @@ class Intervened:
                     _check_neuron(parts, node)
         self.interventions = tuple(with_data(one, self._vectors) for one in interventions)
         for one in self.interventions:
-            if one.do != "scale" and _kind(one) != "corrupted":
+            if one.do not in ("scale", "hide") and _kind(one) != "corrupted":
                 for node in one.nodes:
                     self._vectors.of(
                         one, written_by(node)
@@ -125,7 +124,10 @@ class Intervened:
         sums: dict[Place, ChangedSum] = {}
         edges: dict[tuple[Source, Reader], ChangedSum] = {}
         n = tokens.shape[1]
+        hidden = [read_knockout(one.vector) for one in self.interventions if one.do == "hide"]
         for one in self.interventions:
+            if one.do == "hide":
+                continue
             at = positions_at(one.at, prompt, n)
             for node in one.nodes:
                 if is_edge(node):
@@ -141,6 +143,8 @@ class Intervened:
                 for place in own:
                     place.add(at, value * one.factor, beside=beside)
         parts = self._changed(sums, n)
+        if hidden:
+            parts = with_knockouts(parts, hidden, n, prompt)
         if not edges:
             return parts
         added: dict[Source, Tensor] = {

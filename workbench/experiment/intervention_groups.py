@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from workbench.circuits.graph import LOGITS, Graph
 from workbench.errors import WorkbenchError
-from workbench.experiment.interventions import Intervention, readers_of
+from workbench.experiment.interventions import Intervention
+from workbench.experiment.targets import readers_of
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import RoleGroup

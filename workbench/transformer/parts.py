@@ -59,6 +59,8 @@ class Attention:
             where there is none. A head's query is then what it is when all heads read its input.
         multiplier: factor on all that the layer's attention writes, the bias too (Granite).
         edit: a change of its heads' values by an intervention; None for none.
+        hidden: bool [head, position, position], which keys an intervention hides from which
+            queries; None for none.
     """
 
     w_q: Tensor
@@ -80,6 +82,7 @@ class Attention:
     joint: tuple[nn.Module | None, nn.Module | None, None] = (None, None, None)
     multiplier: float = 1.0
     edit: HeadEdit | None = None
+    hidden: Tensor | None = None
 
     def weight(self, which: int) -> Tensor:
         """[head or kv_head, d_model, d_head] of q (0), k (1) or v (2)."""
