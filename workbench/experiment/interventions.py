@@ -70,9 +70,8 @@ _LINE = re.compile(
 _VECTOR = re.compile(r"(?P<unit>unit:)?(?P<kind>[a-z]+)(?::(?P<of>.*))?", re.DOTALL)
 _POSITION = re.compile(r"-?\d+|(-?\d+)?:(-?\d+)?")
 HOW = (
-    "Write NODE * FACTOR, NODE = VECTOR or NODE + NUMBER * VECTOR, and if you like "
-    "`at` positions, such as: a5.h1 * 2 at -1. For NODE may stand an edge, a5.h1->m7. "
-    "hide LAYERS:QUERIES<KEYS knocks attention out."
+    "Write NODE * FACTOR, NODE = VECTOR, NODE + NUMBER * VECTOR or hide LAYERS:QUERIES<KEYS; NODE "
+    "may be an edge, a5.h1->m7, or group:NAME, and positions may follow: a5.h1 * 2 at -1."
 )
 
 

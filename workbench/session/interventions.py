@@ -73,12 +73,12 @@ class SessionInterventions:
         Raises:
             WorkbenchError: it says none, or it cannot be done.
         """
-        one = self._parsed(text)
+        one = self.parsed(text)
         return self._set(lambda now: (*now, one), text.strip())
 
     def change(self, number: int, text: str) -> Status:
         """Do something else in place of one of them, counted from 1; errors as of `add`."""
-        one = self._parsed(text)
+        one = self.parsed(text)
         at = self._at(number)
         did = f"{text.strip()} in place of {self.present[at].text}"
         return self._set(lambda now: (*now[:at], one, *now[at + 1 :]), did)
@@ -95,12 +95,19 @@ class SessionInterventions:
 
     def set(self, interventions: Sequence[Intervention | str]) -> Status:
         """Do just these; errors as of `add`."""
-        new = tuple(self._parsed(o) if isinstance(o, str) else o for o in interventions)
+        new = tuple(self.parsed(o) if isinstance(o, str) else o for o in interventions)
         return self._set(lambda now: new, "; ".join(one.text for one in new) or "Took back all")
 
-    def _parsed(self, text: str) -> Intervention:
+    def parsed(self, text: str) -> Intervention:
+        """What a line says, groups of the circuit in it written out.
+
+        Raises:
+            WorkbenchError: it says none, or names what the model does not have.
+        """
         circuit = self._seen().state.circuit
-        return parse_with_groups(text, circuit.groups, circuit.graph)
+        one = parse_with_groups(text, circuit.groups, circuit.graph)
+        one.check(circuit.graph)
+        return one
 
     def _at(self, number: int) -> int:
         if not 1 <= number <= len(self.present):

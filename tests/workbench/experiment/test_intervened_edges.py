@@ -21,6 +21,7 @@ from tests.workbench.experiment.test_intervened import (
 )
 from workbench.circuits.circuit import Circuit, RoleGroup, all_edges
 from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.neuron_patching import neuron_effects
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.intervention_groups import parse_with_groups
@@ -240,3 +241,25 @@ def test_groups_stand_for_their_members() -> None:
     for line, said in (("group:C * 2", "no group 'C': there are"), ("group:B->m0 * 2", "nothing")):
         with pytest.raises(WorkbenchError, match=said):
             nodes(line)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "gemma2", "qwen3"])
+def test_neurons_are_those_of_the_changed_model(name: str) -> None:
+    """Their effects are what dropping them from the circuit of all edges does."""
+    lines = ["m1 * 1.5", "m1->m2 * 0.5", "a1.h2->logits * 2", "m0 = mean at -1", "hide 2:last<1"]
+    experiment = with_interventions(name, lines)
+    evaluator = Evaluator(experiment, Circuit.full(experiment.graph))
+    for layer in (0, 1):
+        every = range(8)
+        (_, full), *_ = neuron_effects(evaluator, layer, list(every), "full")
+        (_, within), *_ = neuron_effects(evaluator, layer, list(every), "within")
+        close(full, within, atol=2e-4)
+
+
+def test_sweeps_by_another_ablation_run_the_changed_model() -> None:
+    lines = ["m1 * 1.5", "m0->a1.h2<v> * 0.5", "hide 2:last<1"]
+    for ablation, other in (("patching", "zero"), ("zero", "patching"), ("patching", "mean")):
+        found = with_interventions("llama", lines, ablation=ablation).under(other)
+        wanted = with_interventions("llama", lines, ablation=other)
+        close(found.clean.per_pair, wanted.clean.per_pair)
+        close(found.corrupted.per_pair, wanted.corrupted.per_pair)
