@@ -100,16 +100,12 @@ def test_it_is_the_knock_out_of_the_map(name: str) -> None:
     done = with_interventions(name, [f"hide {KNOCKOUTS[0]}"])
     finals = changed_finals(plain, [Changes((read_knockout(KNOCKOUTS[0]),))])
     for final, recording in zip(finals, done.recordings, strict=True):
-        torch.testing.assert_close(
-            final[:, 0], recording.clean.final[:, -1], rtol=1e-4, atol=1e-4
-        )
+        torch.testing.assert_close(final[:, 0], recording.clean.final[:, -1], rtol=1e-4, atol=1e-4)
     # And a knock-out in the changed model is both.
     both = changed_finals(done, [Changes((read_knockout(KNOCKOUTS[1]),))])
     joined = with_interventions(name, [f"hide {one}" for one in KNOCKOUTS[:2]])
     for final, recording in zip(both, joined.recordings, strict=True):
-        torch.testing.assert_close(
-            final[:, 0], recording.clean.final[:, -1], rtol=1e-4, atol=1e-4
-        )
+        torch.testing.assert_close(final[:, 0], recording.clean.final[:, -1], rtol=1e-4, atol=1e-4)
     reference = MaskedReference(model_of(name).hf)
     for group, recording in zip(done.batch.groups, done.recordings, strict=True):
         hidden = hidden_by((read_knockout(KNOCKOUTS[0]),), done.model.info, group.length)

@@ -19,7 +19,11 @@ from tests.workbench.experiment.test_intervened import (
     effects_equal_the_reference,
     with_interventions,
 )
+from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, RoleGroup, all_edges
+from workbench.discovery.catalogue import find_method
+from workbench.discovery.findings import Findings
+from workbench.discovery.request import DiscoveryRequest
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.engine.neuron_patching import neuron_effects
 from workbench.errors import WorkbenchError
@@ -263,3 +267,28 @@ def test_sweeps_by_another_ablation_run_the_changed_model() -> None:
         wanted = with_interventions("llama", lines, ablation=other)
         close(found.clean.per_pair, wanted.clean.per_pair)
         close(found.corrupted.per_pair, wanted.corrupted.per_pair)
+
+
+@pytest.mark.parametrize("method", ["eap-ig", "gim", "relp", "exact", "atp", "atp-star"])
+def test_methods_find_the_same_by_all_edges_of_a_node_as_by_the_node(method: str) -> None:
+    graph = usual_case("llama").experiment.graph
+    edges = ",".join(f"m0->{end}" for end in graph.nodes[1:] if _after(graph, "m0", end))
+    found = []
+    for lines in ([f"{edges} * 1.7", "a0.h1->m2 * 1"], ["m0 * 1.7"]):
+        experiment = with_interventions("llama", lines)
+        entry = find_method(method)
+        kept = {"nodes": 3} if entry.kind == "nodes" else {"edges": 3}
+        request = DiscoveryRequest.parse(method, **kept)
+        request = request.checked(metric="logit_diff", ablation="patching")
+        findings = Findings.about(experiment, method)
+        finish(entry.load()(experiment, findings, request.options))
+        scores = findings.edges if findings.nodes is None else findings.nodes
+        found.append(np.nan_to_num(scores))
+    assert np.abs(found[0]).max() > 0.01
+    np.testing.assert_allclose(found[0], found[1], atol=2e-4)
+
+
+def test_ifr_is_refused() -> None:
+    experiment = with_interventions("gpt2", ["m0->m1 * 2"])
+    with pytest.raises(WorkbenchError, match="choose another method"):
+        finish(find_method("ifr").load()(experiment, Findings.about(experiment, "ifr"), None))
