@@ -56,7 +56,10 @@ def written_by(target: str) -> str:
 
 
 def check_edge(edge: str, source: Place) -> None:
-    """Raises WorkbenchError where no model has an edge of such a name; `source`: of its writer."""
+    """Raises WorkbenchError where no model has an edge of such a name.
+
+    `source` is the place of its writer.
+    """
     reader = parse_name(edge_ends(edge)[1])
     if source.kind in ("neuron", "residual"):
         raise WorkbenchError(f"{edge}: an edge begins at `input`, a head or an MLP.")

@@ -157,8 +157,6 @@ def attend(
     prefix_k: Tensor | None,
     prefix_v: Tensor | None,
     softmax: Softmax = plain_softmax,
-    *,
-    heads: list[int] | None = None,
 ) -> Tensor:
     """Heads' values before W_O.
 
@@ -167,7 +165,6 @@ def attend(
         k, v: [head, pair, alternative or 1, position, d_head], rotated.
         prefix_k, prefix_v: [head, pair, prefix, d_head], or None where there is no prefix.
         softmax: over the last axis; another one may have another slope.
-        heads: which of the layer's these are; None: all.
 
     Returns:
         [head, pair, alternative, query, d_head].
@@ -184,7 +181,7 @@ def attend(
     q = q if short else q * attention.scale
     scores = _per_alternative(q, k.transpose(-1, -2))
     scores = capped(attention, scores * attention.scale if short else scores)
-    own = knocked_out(attention, queries, prefix + positions, heads)
+    own = knocked_out(attention, queries, prefix + positions)
     everywhere = windowed or own is not None
     hidden = hidden_keys(attention, queries, positions + (prefix if everywhere else 0), q.device)
     if own is not None:

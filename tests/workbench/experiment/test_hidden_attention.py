@@ -59,7 +59,7 @@ def hidden_case(name: str) -> Case:
         one = HiddenReference(in_float64(experiment.model.hf), group.clean, group.corrupted)
         references.append(one.hide(hidden_by(knockouts, experiment.model.info, group.length)))
     usual = usual_case(name)
-    return Case(experiment.model, experiment, references, usual.answers, usual.wrong)
+    return Case(experiment.model, experiment, references, usual.answers, usual.wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -23,6 +23,7 @@ from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, RoleGroup, all_edges
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
+from workbench.discovery.options import Options
 from workbench.discovery.request import DiscoveryRequest
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.engine.neuron_patching import neuron_effects
@@ -112,7 +113,7 @@ def changed_case(name: str) -> Case:
         factors = _factors(_lines(name), group.length, one.clean_logits)
         references.append(one.changed(factors))
     usual = usual_case(name)
-    return Case(experiment.model, experiment, references, usual.answers, usual.wrong)
+    return Case(experiment.model, experiment, references, usual.answers, usual.wrong)  # type: ignore[arg-type]
 
 
 @families
@@ -272,13 +273,13 @@ def test_sweeps_by_another_ablation_run_the_changed_model() -> None:
 @pytest.mark.parametrize("method", ["eap-ig", "gim", "relp", "exact", "atp", "atp-star"])
 def test_methods_find_the_same_by_all_edges_of_a_node_as_by_the_node(method: str) -> None:
     graph = usual_case("llama").experiment.graph
-    edges = ",".join(f"m0->{end}" for end in graph.nodes[1:] if _after(graph, "m0", end))
+    every = ",".join(f"m0->{end}" for end in graph.nodes[1:] if _after(graph, "m0", end))
     found = []
-    for lines in ([f"{edges} * 1.7", "a0.h1->m2 * 1"], ["m0 * 1.7"]):
+    for lines in ([f"{every} * 1.7", "a0.h1->m2 * 1"], ["m0 * 1.7"]):
         experiment = with_interventions("llama", lines)
         entry = find_method(method)
-        kept = {"nodes": 3} if entry.kind == "nodes" else {"edges": 3}
-        request = DiscoveryRequest.parse(method, **kept)
+        edges, nodes = (None, 3) if entry.kind == "nodes" else (3, None)
+        request = DiscoveryRequest.parse(method, edges=edges, nodes=nodes)
         request = request.checked(metric="logit_diff", ablation="patching")
         findings = Findings.about(experiment, method)
         finish(entry.load()(experiment, findings, request.options))
@@ -291,4 +292,4 @@ def test_methods_find_the_same_by_all_edges_of_a_node_as_by_the_node(method: str
 def test_ifr_is_refused() -> None:
     experiment = with_interventions("gpt2", ["m0->m1 * 2"])
     with pytest.raises(WorkbenchError, match="choose another method"):
-        finish(find_method("ifr").load()(experiment, Findings.about(experiment, "ifr"), None))
+        finish(find_method("ifr").load()(experiment, Findings.about(experiment, "ifr"), Options()))
