@@ -196,7 +196,10 @@ class Intervened:
             attention = parts.layers[place.layer].attention
             value = value @ attention.w_o[place.index] * attention.multiplier
         if unit:
-            value = value / value.norm(dim=-1, keepdim=True)
+            length = value.norm(dim=-1, keepdim=True)
+            if bool((length == 0).any()):
+                raise WorkbenchError(f"{one.vector} is zero at {node}: it has no direction.")
+            value = value / length
         return value, place.kind == "head" and whole and not in_edge
 
     def _corrupted_run(self, tokens: Tensor) -> Run:

@@ -218,6 +218,7 @@ def _after(graph: Any, source: str, node: str) -> bool:
         ("gpt2", "m0.n1->m1 * 2", "begins at"),
         ("gpt2", "m0->input * 2", "ends at"),
         ("gpt2", "m0->m1 = 2", "Only neurons"),
+        ("gpt2", "m0->m1 = unit:zero", "no direction"),
         ("gemma2", "a0.h1->m1 = mean", "it can be scaled"),
         ("olmo2", "m0->a1.h1<k> * 0", "together"),
     ],
