@@ -32,7 +32,7 @@ from workbench.prompts.batch import make_batch
 from workbench.readouts.attention import attention_pattern
 
 KNOCKOUTS = ("1:last<1,2", "0..1[0,2]:2..3<1,-3", "2:all<all/self,first")
-FAMILIES = ("gpt2", "llama", "gpt_neox", "gemma2", "qwen3", "mistral")
+FAMILIES = ("gpt2", "llama", "gemma2", "mistral")
 
 
 class HiddenReference(FamilyReference):
