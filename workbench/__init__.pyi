@@ -72,7 +72,7 @@ from workbench.reliability.steering import find_reliability as find_reliability
 
 # The flow between tokens.
 from workbench.engine.changes import Changes as Changes
-from workbench.engine.changes import Knockout as Knockout
+from workbench.experiment.knockouts import Knockout as Knockout
 from workbench.engine.changes import Replacement as Replacement
 from workbench.flow.all_for_one import all_for_one as all_for_one
 from workbench.flow.files import write_flow as write_flow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
+from screens.widgets.screen_keys import closing
 
 PARTS = "Assessment"
 
@@ -18,9 +19,7 @@ ACTIONS = scoped("assessment", (
     Action("other_side", "tab", "tab", "scroll",
            "Go to what was found, to scroll it, and back to the questions.", PARTS),
     Action("app.copy", "Y", "Y", "copy", COPY, PARTS),
-    Action("leave", "escape", "esc", "back", "Back to the bench.", PARTS),
-    Action("help", "question_mark,f1", "?", "help", "Explain this screen.", PARTS),
-    Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", PARTS, "Quit"),
+    *closing(PARTS),
 ))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
+from screens.widgets.screen_keys import closing
 
 CLUSTERS = "Clusters of prompts"
 
@@ -29,9 +30,7 @@ ACTIONS = scoped("clusters", (
     Action("settings", "t", "t", "settings",
            "Go to the settings; tab goes on to the next, arrows change one.", CLUSTERS),
     Action("app.copy", "Y", "Y", "copy", COPY, CLUSTERS),
-    Action("leave", "escape", "esc", "back", "Back to the bench.", CLUSTERS),
-    Action("help", "question_mark,f1", "?", "help", "Explain this screen.", CLUSTERS),
-    Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", CLUSTERS, "Quit"),
+    *closing(CLUSTERS),
 ))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}

@@ -6,7 +6,7 @@ import math
 
 from rich.text import Text
 
-from screens.base.numbers import ABSENT, signed
+from screens.base.numbers import ABSENT, plain, signed
 from screens.base.prose import prose
 from screens.effects.repair_list import counts, share
 from workbench.effects.definitions import DIFFERENCE, METRIC, find_definition
@@ -54,7 +54,10 @@ def of_repair(found: SelfRepair | None, node: str | None, width: int) -> list[Te
     )
     for repairer in found.repairers(node):
         kind = KINDS[repairer.kind].format(signed(repairer.writes, 3))
-        lines.append(Text(f"  {repairer.node:<9}{signed(repairer.change, 3):>8}  {kind}"))
+        told = f"  {repairer.node:<9}{signed(repairer.change, 3):>8}  {kind}"
+        if repairer.attention is not None:
+            told += f", attention moved {plain(repairer.attention, 2)}"
+        lines.append(Text(told))
     if row.is_repaired:
         lines += prose(f"{TOGETHER.format(' + '.join(found.together(node)))}.", width, "bold")
     return lines

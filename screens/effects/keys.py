@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
+from screens.widgets.screen_keys import closing
 
 EFFECTS = "Effects of nodes"
 
@@ -46,9 +47,7 @@ ACTIONS = scoped("effects", (
            "Write what is shown to a file: a picture, or every value.", EFFECTS,
            "Write the effects"),
     Action("app.copy", "Y", "Y", "copy", COPY, EFFECTS),
-    Action("leave", "escape", "esc", "back", "Back to the bench.", EFFECTS),
-    Action("help", "question_mark,f1", "?", "help", "Explain this screen.", EFFECTS),
-    Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", EFFECTS, "Quit"),
+    *closing(EFFECTS),
 ))  # fmt: skip
 
 MAP_ACTIONS = scoped("effects", (

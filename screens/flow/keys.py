@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
+from screens.widgets.screen_keys import closing
 
 FLOW = "Between tokens"
 
@@ -19,9 +20,7 @@ ACTIONS = scoped("flow", (
     Action("other_side", "tab", "tab", "scroll",
            "Go to what was found, to scroll it, and back to the map.", FLOW),
     Action("app.copy", "Y", "Y", "copy", COPY, FLOW),
-    Action("leave", "escape", "esc", "back", "Back to the bench.", FLOW),
-    Action("help", "question_mark,f1", "?", "help", "Explain this screen.", FLOW),
-    Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", FLOW, "Quit"),
+    *closing(FLOW),
 ))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}

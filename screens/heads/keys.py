@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
+from screens.widgets.screen_keys import closing
 
 HEADS = "Heads"
 
@@ -22,9 +23,7 @@ ACTIONS = scoped("heads", (
            "Measure all heads, where that was stopped or is of other pairs.", HEADS),
     Action("cancel", "c", "c", "cancel", "Stop measuring; what was found before stays.", HEADS),
     Action("app.copy", "Y", "Y", "copy", COPY, HEADS),
-    Action("leave", "escape", "esc", "back", "Back to the bench.", HEADS),
-    Action("help", "question_mark,f1", "?", "help", "Explain this screen.", HEADS),
-    Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", HEADS, "Quit"),
+    *closing(HEADS),
 ))  # fmt: skip
 
 COLUMN_ACTIONS = scoped("heads", (

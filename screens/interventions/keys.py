@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
+from screens.widgets.screen_keys import closing
 
 INTERVENTIONS = "Interventions"
 
@@ -37,10 +38,7 @@ ACTIONS = scoped("interventions", (
            "Show effect, curve, or sound and faulty components in turn.", INTERVENTIONS),
     Action("cancel", "c", "c", "cancel", "Stop what is being computed.", INTERVENTIONS),
     Action("app.copy", "Y", "Y", "copy", COPY, INTERVENTIONS),
-    Action("leave", "escape", "esc", "back", "Back to the bench.", INTERVENTIONS),
-    Action("help", "question_mark,f1", "?", "help", "Explain this screen.", INTERVENTIONS),
-    Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", INTERVENTIONS,
-           "Quit"),
+    *closing(INTERVENTIONS),
 ))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}

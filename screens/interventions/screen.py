@@ -41,7 +41,6 @@ from screens.widgets.panel_tabs import PanelTabs
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from workbench.circuits.names import head_name
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.experiment.interventions import Intervention
 from workbench.reliability.results import ReliabilitySettings
 
 if TYPE_CHECKING:
@@ -280,7 +279,7 @@ class InterventionsScreen(PaneSearch, Screen[None]):
             return
         line, number, done = event.value.strip(), self._amended, self.session.interventions
         try:
-            Intervention.parse(line).check(self.session.graph)
+            done.parsed(line)
         except WorkbenchError as error:
             self._complain(str(error))
             return

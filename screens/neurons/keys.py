@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
+from screens.widgets.screen_keys import closing
 
 NEURONS = "Neurons"
 
@@ -51,9 +52,7 @@ ACTIONS = scoped("neurons", (
            "Of a neuron that was searched for, show its MLP with the cursor on it.", NEURONS,
            "Go to the neuron's MLP"),
     Action("app.copy", "Y", "Y", "copy", COPY, NEURONS),
-    Action("leave", "escape", "esc", "back", "Back to the bench.", NEURONS),
-    Action("help", "question_mark,f1", "?", "help", "Explain this screen.", NEURONS),
-    Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", NEURONS, "Quit"),
+    *closing(NEURONS),
 ))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}

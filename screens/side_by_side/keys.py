@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
+from screens.widgets.screen_keys import closing
 
 CIRCUITS = "Circuits side by side"
 
@@ -18,9 +19,7 @@ ACTIONS = scoped("beside", (
     Action("sort", "s", "s", "sort",
            "Sort from the logits backward, or by the difference A − B.", CIRCUITS),
     Action("app.copy", "Y", "Y", "copy", COPY, CIRCUITS),
-    Action("leave", "escape", "esc", "back", "Back to the bench.", CIRCUITS),
-    Action("help", "question_mark,f1", "?", "help", "Explain this screen.", CIRCUITS),
-    Action("app.quit", "q", "q", "quit", "Leave; the session is saved always.", CIRCUITS, "Quit"),
+    *closing(CIRCUITS),
 ))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}

@@ -34,6 +34,7 @@ LONG_SIGNATURES = {
     "workbench/cli/discover.py discover",
     "workbench/cli/effects.py effects",
     "workbench/cli/effects.py repair",
+    "workbench/cli/expand.py expand",
     "workbench/cli/draw.py draw",
     "workbench/cli/lens.py fit",
     "workbench/cli/sweep.py sweep",

@@ -9,7 +9,6 @@ training.
 from __future__ import annotations
 
 import hashlib
-import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 
 from workbench.base.progress import Progress, silent
+from workbench.bundled_models.learning_rate import learning_rate
 from workbench.bundled_models.pocket.vocabulary import BEGIN, UNKNOWN, word_level
 from workbench.errors import WorkbenchError
 from workbench.models.bundled import write_digests
@@ -57,10 +57,7 @@ class Recipe:
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
-        if step < self.warm:
-            return self.peak * (step + 1) / self.warm
-        done = (step - self.warm) / max(1, self.steps - self.warm)
-        return self.last + (self.peak - self.last) * (1 + math.cos(math.pi * done)) / 2
+        return learning_rate(step, peak=self.peak, last=self.last, warm=self.warm, steps=self.steps)
 
 
 def held_out(first: int, second: int) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
-from workbench.cli.options import Json, experiment_options
+from workbench.cli.options import Json, PlotFile, experiment_options
 from workbench.experiment.settings import ExperimentSettings
 from workbench.flow.settings import DRAWN, AllForOneSettings
 
@@ -44,15 +43,7 @@ def all_for_one(
         str | None,
         typer.Option(metavar="TASK", help="Take the means over this task or file, too."),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write the map: a plot (.svg, .pdf, .png) or every value (.csv, .tsv, .md, .tex).",
-        ),
-    ] = None,
+    out: PlotFile = None,
     *,
     settings: ExperimentSettings,
     as_json: Json = False,

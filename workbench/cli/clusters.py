@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from workbench.cli import console, output
-from workbench.cli.options import Json, experiment_options
+from workbench.cli.options import Do, Json, experiment_options
+from workbench.experiment.interventions import parse_all
 from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def clusters(
         int, typer.Option(min=0, help="Random splits of the same sizes to compare with.")
     ] = 5,
     *,
+    do: Do = None,
     settings: ExperimentSettings,
     to: Annotated[
         Path | None,
@@ -62,6 +64,7 @@ def clusters(
 ) -> None:
     """Cluster prompts by the edges that they need, with a circuit for each cluster."""
     # What costs nothing to find out comes before what takes seconds.
+    done = parse_all(do or ())
     settings = settings.checked()
     with console.ProgressLine() as progress:
         progress("Starting", None)
@@ -82,7 +85,9 @@ def clusters(
         if to is not None:
             check_folder(to)
         model = settings.load_model(progress)
-        found = clusters_under(settings, model, settings.task, request, progress=progress)
+        found = clusters_under(
+            settings, model, settings.task, request, interventions=done, progress=progress
+        )
     written = [] if to is None else [str(path) for path in found.save(to)]
     if as_json:
         output.result_as_json(found.to_json() | {"written": written})
@@ -97,6 +102,8 @@ def _report(found: PromptClusters) -> None:
     k = len(made.clusters)
     output.line(f"method        {found.method.name}: {found.method.definition}")
     scaled = ", each pair's scores scaled to length 1" if made.normalised else ""
+    for one in found.experiment.interventions:
+        output.line(f"does          {one.text}")
     output.line(f"clusters      {k} by {made.algorithm}{scaled}; {_number(made)}")
     for number, cluster in enumerate(made.clusters, start=1):
         output.line("")

@@ -9,11 +9,12 @@ import typer
 
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
-from workbench.cli.options import Json, experiment_options
+from workbench.cli.options import Do, Json, experiment_options
 from workbench.discovery.catalogue import BUILT_IN, METHODS, find_method
 from workbench.discovery.options import OWN_FLAGS
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import ABLATIONS
+from workbench.experiment.interventions import parse_all
 from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def discover(
         typer.Option(metavar="NAME=VALUE", help="Any option of the method; may be repeated."),
     ] = None,
     *,
+    do: Do = None,
     settings: ExperimentSettings,
     to: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="The circuit file.")
@@ -127,6 +129,7 @@ def discover(
         options=read_options(entry.options, option or (), entry.name),
         seed=settings.seed,
     ).checked(metric=settings.metric, ablation=settings.ablation)
+    done = parse_all(do or ())
     settings = settings.checked()
     for path in (to, scores):
         if path is not None:
@@ -144,6 +147,7 @@ def discover(
                 under=settings,
                 progress=progress,
                 cancel=cancel,
+                interventions=done,
             )
     lost: tuple[str, ...] = ()
     if to is not None:
@@ -193,6 +197,8 @@ def _report(found: Discovery, written: list[str]) -> None:
     output.line(f"ablation      {ablation}: {ABLATIONS[ablation].words}")
     told = ", ".join(f"{name} {value}" for name, value in found.summary()["options"].items())
     output.line(f"options       {told}")
+    for done in found.circuit.provenance.get("interventions", ()):
+        output.line(f"does          {done['text']}")
     if not found.complete:
         output.line("partial       the method was stopped before its end")
     how, selection = "by the method itself", found.request.selection

@@ -9,7 +9,7 @@ import typer
 
 from workbench.base.progress import Progress
 from workbench.cli import console, output
-from workbench.cli.options import Json, experiment_options
+from workbench.cli.options import Json, PlotFile, experiment_options
 from workbench.effects.definitions import (
     COLUMNS,
     DEFINITIONS,
@@ -25,18 +25,9 @@ from workbench.readouts.files import check_readout_file
 if TYPE_CHECKING:
     from workbench.effects.joint import Joint
     from workbench.effects.map_results import NodeMap
-    from workbench.effects.repair_results import SelfRepair
+    from workbench.effects.repair_results import Repairer, SelfRepair
     from workbench.experiment.experiment import Experiment
 
-OutFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="Write it too: a picture (.svg, .pdf, .png) or every value (.csv, .tsv, .md, .tex).",
-    ),
-]
 RunOption = Annotated[
     Literal["clean", "corrupted"], typer.Option(help="Whose prompts are run and ablated.")
 ]
@@ -64,7 +55,7 @@ def effects(
     top: Annotated[int, typer.Option(min=0, help="How many to list; 0: all.")] = 20,
     *,
     settings: ExperimentSettings,
-    out: OutFile = None,
+    out: PlotFile = None,
     as_json: Json = False,
 ) -> None:
     """Map what ablating each node does, layer by layer: to the metric, or through one reader."""
@@ -136,7 +127,7 @@ def repair(
     ] = False,
     *,
     settings: ExperimentSettings,
-    out: OutFile = None,
+    out: PlotFile = None,
     as_json: Json = False,
 ) -> None:
     """Direct against total effect of every node, and what makes up for the difference."""
@@ -241,11 +232,16 @@ def _list_repair(found: SelfRepair, sort: str, top: int) -> None:
         who = ""
         if row.is_repaired:
             by = found.repairers(row.node, 3)
-            who = "  " + ", ".join(f"{r.node} {r.change:+.2f} ({r.kind})" for r in by)
+            who = "  " + ", ".join(_repairer(r) for r in by)
         word = f"  [{row.verdict}]" if row.verdict else ""
         output.line(f"  {row.node:<10}{numbers}{who}{word}")
     _left(len(rows), top)
     output.line(found.said)
+
+
+def _repairer(one: Repairer) -> str:
+    moved = "" if one.attention is None else f", attention moved {one.attention:.2f}"
+    return f"{one.node} {one.change:+.2f} ({one.kind}{moved})"
 
 
 def _list_joint(found: Joint) -> None:

@@ -9,7 +9,8 @@ import typer
 
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
-from workbench.cli.options import Json, experiment_options
+from workbench.cli.options import Do, Json, experiment_options
+from workbench.experiment.interventions import parse_all
 from workbench.experiment.settings import ExperimentSettings
 from workbench.session.rules import EAP, EFFECTS, RULES, find_rule
 
@@ -35,6 +36,7 @@ def expand(
     ] = None,
     setting: Annotated[str, typer.Option(help=f"The effects to go by. {_SETTING}")] = EAP,
     *,
+    do: Do = None,
     settings: ExperimentSettings,
     to: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="The circuit file.")
@@ -64,6 +66,7 @@ def expand(
     if value is not None:
         value = chosen.checked(value)
     EFFECTS.check(setting)
+    done = parse_all(do or ())
     settings = settings.checked()
     if to is not None:
         check_target(to)
@@ -82,6 +85,8 @@ def expand(
             def tell(now: Progressed) -> None:
                 progress("Expanding from the logits backward", now.fraction)
 
+            if done:
+                session.interventions.set(done)
             session.expand_all(rule, value, setting=setting, progress=tell, cancel=cancel)
             lost = session.export(to, format_) if to is not None else ()
     for sentence in lost:
@@ -108,12 +113,15 @@ def _json(session: Session, command: ExpandAll | None) -> dict[str, Any]:
         **{name: asked.get(name) for name in names},
         "steps": steps,
         "status": vars(session.status()),
+        "interventions": [one.text for one in session.interventions.present],
         "circuit": session.circuit.edges(),
     }
 
 
 def _report(session: Session, command: ExpandAll | None, written: list[str]) -> None:
     status = session.status()
+    for one in session.interventions.present:
+        output.line(f"does          {one.text}")
     for step in () if command is None else command.steps:
         output.line(f"{step.node:<12}{step.edges:>6,} edges   faithfulness {_share(step)}")
     if command is not None:

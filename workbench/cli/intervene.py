@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,13 @@ import typer
 from workbench.cli import console, output
 from workbench.cli.options import Json, Selecting, experiment_options, selecting_options
 from workbench.errors import WorkbenchError
+from workbench.experiment.intervention_groups import PREFIX, parse_with_groups
 from workbench.experiment.interventions import VECTORS, Intervention, parse_factors
 from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
+    from workbench.circuits.circuit import RoleGroup
+    from workbench.circuits.graph import Graph
     from workbench.engine.intervention_results import (
         AlphaCurve,
         InterventionEffect,
@@ -32,7 +36,11 @@ def intervene(
     settings: ExperimentSettings,
     selection: Selecting,
     scale: Annotated[
-        Lines, typer.Option(metavar="NODE=FACTOR", help="Scale: a5.h1=2, a5.h1,m3=0. Repeatable.")
+        Lines,
+        typer.Option(
+            metavar="NODE=FACTOR",
+            help="Scale: a5.h1=2, an edge a5.h1->m7=0, a group of the circuit group:movers=0.",
+        ),
     ] = None,
     set_: Annotated[
         Lines,
@@ -73,10 +81,11 @@ def intervene(
     from workbench.formats import NeedsGraph
 
     # What costs nothing to find out comes before what takes seconds.
-    every = _interventions(scale, set_, add, do, at)
+    asked = _asked(scale, set_, add, do, at)
+    known = [_parsed(*one) for one in asked if PREFIX not in one[0]]
     factors = None if alphas is None else parse_factors(alphas)
-    if factors is not None:
-        every[-1].times(1.0)
+    if factors is not None and len(known) == len(asked):
+        known[-1].times(1.0)
     settings, loaded = settings.checked(), None
     if circuit is not None:
         with suppress(NeedsGraph):
@@ -98,6 +107,8 @@ def intervene(
         if circuit is not None:
             loaded = loaded or read_circuit(circuit, selection, model.graph)
             warn_of_empty(loaded, circuit)
+        groups = () if loaded is None else loaded.groups
+        every = [_parsed(*one, groups, model.graph) for one in asked]
         plain = prepare(model, settings.task, settings, progress)
         if pair > plain.n_pairs:
             raise WorkbenchError(f"There is no pair {pair}: there are {plain.n_pairs}.")
@@ -121,21 +132,31 @@ def intervene(
         _report_curve(curve)
 
 
-def _interventions(
+def _asked(
     scale: Lines, set_: Lines, add: Lines, do: Lines, at: str | None
-) -> list[Intervention]:
-    made = []
+) -> list[tuple[str, str | None]]:
+    """Every line, and at which positions if it does not say so itself."""
+    made: list[tuple[str, str | None]] = []
     for option, lines, sign in (("--scale", scale, "*"), ("--set", set_, "="), ("--add", add, "+")):
         for line in lines or ():
             nodes, equals, rest = line.partition("=")
             if not equals or not rest:
                 raise WorkbenchError(f"{option} takes NODE=..., not {line[:40]!r}.")
-            one = Intervention.parse(f"{nodes} {sign} {rest}")
-            made.append(one if at is None else replace(one, at=at))
-    made += [Intervention.parse(line) for line in do or ()]
+            made.append((f"{nodes} {sign} {rest}", at))
+    made += [(line, None) for line in do or ()]
     if not made:
         raise WorkbenchError("Say what is to be done: --scale, --set, --add or --do.")
     return made
+
+
+def _parsed(
+    line: str,
+    at: str | None,
+    groups: Sequence[RoleGroup] = (),
+    graph: Graph | None = None,
+) -> Intervention:
+    one = Intervention.parse(line) if graph is None else parse_with_groups(line, groups, graph)
+    return one if at is None else replace(one, at=at)
 
 
 def _report(found: InterventionEffect) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
-from workbench.cli.options import Json, experiment_options
+from workbench.cli.options import Json, PlotFile, experiment_options
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 from workbench.flow.settings import DRAWN, KnockoutSettings
@@ -30,15 +29,7 @@ def knock_out(
     pair: Annotated[
         int | None, typer.Option(min=1, help="Of which pair, from 1. [default: the mean over all]")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write the map: a plot (.svg, .pdf, .png) or every value (.csv, .tsv, .md, .tex).",
-        ),
-    ] = None,
+    out: PlotFile = None,
     *,
     settings: ExperimentSettings,
     as_json: Json = False,
@@ -119,7 +110,8 @@ def rerun(
     as_json: Json = False,
 ) -> None:
     """Run the clean prompts again with attention masked, or residuals replaced."""
-    from workbench.engine.changes import Changes, read_knockout, read_replacement
+    from workbench.engine.changes import Changes, read_replacement
+    from workbench.experiment.knockouts import read_knockout
 
     changes = Changes(
         tuple(read_knockout(text) for text in hide or ()),

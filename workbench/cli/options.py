@@ -64,6 +64,23 @@ ModelName = Annotated[
     ),
 ]
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A built-in task, or a task file.")]
+Do = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--do",
+        metavar="LINE",
+        help="Change the model first, as workbench intervene does: 'a5.h1 * 2 at -1'. Repeatable.",
+    ),
+]
+PlotFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write it too: a plot (.svg, .pdf, .png) or every value (.csv, .tsv, .md, .tex).",
+    ),
+]
 CircuitPath = Annotated[Path, typer.Argument(metavar="CIRCUIT", help="A circuit file.")]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workbench.cli import console, output
-from workbench.cli.options import Json, experiment_options
+from workbench.cli.options import Json, PlotFile, experiment_options
 from workbench.engine.patch_points import KINDS, check_kind
 from workbench.experiment.settings import ExperimentSettings
 from workbench.readouts.files import check_readout_file
@@ -29,15 +28,7 @@ def patch(
     top: Annotated[int, typer.Option(min=0, help="How many rows to list; 0: all.")] = 40,
     *,
     settings: ExperimentSettings,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write it too: a picture (.svg, .pdf, .png) or a table (.csv, .tsv, .md, .tex).",
-        ),
-    ] = None,
+    out: PlotFile = None,
     as_json: Json = False,
 ) -> None:
     """Patch activations at each token role alone: a map of layers by roles."""

@@ -9,7 +9,13 @@ import typer
 
 from workbench.cli import console, output
 from workbench.cli.checks import check_circuit, read_circuit
-from workbench.cli.options import Json, Selecting, experiment_options, selecting_options
+from workbench.cli.options import (
+    Json,
+    PlotFile,
+    Selecting,
+    experiment_options,
+    selecting_options,
+)
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 from workbench.readouts.catalogue import READOUTS, find_readout
@@ -88,15 +94,7 @@ def readout(
         Literal["probability", "rank"] | None,
         typer.Option(help="What the lens map's colour is of. [default: probability]"),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write it too: a plot (.svg, .pdf, .png) or every value (.csv, .tsv, .md, .tex).",
-        ),
-    ] = None,
+    out: PlotFile = None,
     *,
     settings: ExperimentSettings,
     selection: Selecting,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
@@ -22,6 +23,7 @@ from workbench.discovery.selection import Selected, select
 from workbench.engine.circuit_score import CircuitScore, score
 from workbench.engine.score_pieces import score_pieces
 from workbench.errors import Cancelled
+from workbench.experiment.interventions import Intervention
 from workbench.experiment.pieces import Pieces
 from workbench.experiment.prepare import NO_MEMORY, prepare_some
 from workbench.experiment.provenance import now, origin
@@ -115,8 +117,10 @@ class Discovery:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: how it was found, what it scores, and its edges' names."""
+        done = self.circuit.provenance.get("interventions")
         return {
             **self.summary(),
+            **({"interventions": done} if done else {}),
             "evaluation": self.score.to_json(),
             "edges": self.selected.circuit.parts(),
             "nodes": self.node_scores(),
@@ -132,7 +136,9 @@ class Discovery:
 
 
 class Choices(RequestChoices, TaskChoices, total=False):
-    """What may be asked of a method, and the settings that it is run under."""
+    """What may be asked of a method, what is done to the model, and settings."""
+
+    interventions: Iterable[Intervention | str]
 
 
 def discover(
@@ -160,13 +166,15 @@ def discover(
             then is selected from and scored.
         choices: what is asked of a method given by its name (`edges`, `threshold`, `steps`; see
             `DiscoveryRequest.parse`), and settings by their names; `pairs` is of use where `task`
-            is a name or a file.
+            is a name or a file. `interventions` or their lines of text are done to the model in
+            all runs.
 
     Raises:
         Cancelled: `cancel` was set before the method had found anything.
         WorkbenchError: the method does not exist, cannot do this, or was told something that it
             does not heed; or the task does not suit the tokenizer.
     """
+    done = tuple(choices.pop("interventions", ()))
     asked, how = _sorted(choices)
     settings = ExperimentSettings.of(model, task, under, **how)
     # What costs nothing to find out comes before what takes seconds.
@@ -184,7 +192,7 @@ def discover(
         say(message, fraction)
 
     why = "" if request.entry.adds_up else f"{request.method} needs all of them at once."
-    experiment = prepare_some(model, task, settings, recording, all_at_once=why)
+    experiment = prepare_some(model, task, settings, recording, done, all_at_once=why)
     if settings.metric is None:  # the task's own is known by now
         request.check_metric(experiment.metric_name)
     with memory_errors(NO_MEMORY):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.circuits.names import kind_of
 from workbench.effects.definitions import (
     COLUMNS,
     JOINED,
@@ -34,12 +35,15 @@ class Repairer:
         change: of its direct effect, DE* - DE.
         writes: its direct effect DE in the run as it is.
         kind: `BACKUP` or `NEGATIVE`, after the sign of what it writes.
+        attention: of a head how far it looks elsewhere from the last position then, the sum over
+            keys of |pattern* - pattern|: 0 to 2, the mean over pairs. None of an MLP.
     """
 
     node: str
     change: float
     writes: float
     kind: str
+    attention: float | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,7 @@ class SelfRepair:
         sources: all nodes, as `changes` counts them.
         writes: [source], what each writes along the target.
         changes: [row, source], the change of each node's direct effect.
+        attention: [row, source], of heads how far they look elsewhere, see `Repairer`.
         logit: of the target in the run as it is.
         definition, ablation, run, target: how it was measured.
         pair: a pair's number, or None for the mean over `n_pairs`.
@@ -139,6 +144,7 @@ class SelfRepair:
     sources: tuple[str, ...]
     writes: NDArray[np.float64] = field(repr=False)
     changes: NDArray[np.float64] = field(repr=False)
+    attention: NDArray[np.float64] = field(repr=False)
     logit: float
     metric: float
     metric_name: str
@@ -170,7 +176,8 @@ class SelfRepair:
         Args:
             k: how many; None for all.
         """
-        row, changes = self.row(node), self.changes[self.index(node)]
+        at = self.index(node)
+        row, changes, moved = self.rows[at], self.changes[at], self.attention[at]
         sign = -np.sign(row.direct)
         order = np.argsort(-sign * changes, kind="stable")
         found = [
@@ -179,6 +186,7 @@ class SelfRepair:
                 float(changes[j]),
                 float(self.writes[j]),
                 NEGATIVE if sign * self.writes[j] < 0 else BACKUP,
+                float(moved[j]) if kind_of(self.sources[j]) == "head" else None,
             )
             for j in order
             if sign * changes[j] > 0 and self.sources[j] not in row.nodes

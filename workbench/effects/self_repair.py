@@ -143,6 +143,7 @@ def repair_work(
     total = np.sum([group.sums.values for group in groups], axis=0) / n
     changes = np.sum([group.sums.changes for group in groups], axis=0) / n
     writes = np.sum([group.sums.writes for group in groups], axis=0) / n
+    attention = np.sum([group.sums.attention for group in groups], axis=0) / n
     logit = sum(group.logit for group in groups) / n
     rows = []
     for sources, row in zip(sets, total.tolist(), strict=True):
@@ -155,6 +156,7 @@ def repair_work(
         sources=graph.sources,
         writes=writes,
         changes=changes,
+        attention=attention,
         logit=logit,
         metric=under.clean.metric if pair is None else clean[pair],
         metric_name=under.metric_name,
@@ -195,7 +197,7 @@ class _Sums:
 
     Attributes:
         values: [set, value], in the order of `VALUES`.
-        changes: [set, source]; writes: [source].
+        changes, attention: [set, source]; writes: [source].
     """
 
     group: _OfGroup
@@ -203,11 +205,13 @@ class _Sums:
     is_head: Tensor
     values: NDArray[np.float64]
     changes: NDArray[np.float64]
+    attention: NDArray[np.float64]
     writes: NDArray[np.float64]
 
     def add(self, made: AblatedRuns) -> None:
         """Take in a batch."""
         assert made.direct is not None and made.norms is not None
+        assert made.attention is not None
         group = self.group
         with torch.no_grad():
             value, norm = group.reading.final_norm(made.finals)
@@ -232,6 +236,7 @@ class _Sums:
         )
         self.values[made.which] = torch.stack(columns, dim=1).numpy()
         self.changes[made.which] = summed.numpy()
+        self.attention[made.which] = made.attention.double().sum(0).cpu().numpy()
 
 
 class _OfGroup:
@@ -275,6 +280,7 @@ class _OfGroup:
             sets,
             torch.tensor(heads).double(),
             np.zeros((len(sets), len(VALUES))),
+            np.zeros((len(sets), graph.n_sources)),
             np.zeros((len(sets), graph.n_sources)),
             self.direct.double().sum(0).cpu().numpy(),
         )

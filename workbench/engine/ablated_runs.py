@@ -6,7 +6,8 @@ Alternatives join the batch at the layer of their first ablated node, before whi
 clean run; so no layer is computed for an alternative that it cannot differ in.
 
 With a `DirectReading`, what every node then writes directly is read off inside the batch, as dot
-products at the last position, and nothing else of the runs is kept.
+products at the last position, and with it how far each head looks elsewhere from there; nothing
+else of the runs is kept.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch import Tensor
 from workbench.circuits.graph import Graph
 from workbench.engine.model_layers import mlp_rows
 from workbench.engine.node_patching import alternatives_at_once, later
+from workbench.transformer.attention import attend, plain_softmax
 from workbench.transformer.direct_reading import DirectReading
 from workbench.transformer.forward import run_heads, write_heads
 from workbench.transformer.recording import Recording
@@ -35,12 +37,15 @@ class AblatedRuns:
         finals: [pair, alternative, d_model], the last residual at the last position.
         direct: [pair, alternative, source], what each node writes directly; None without a reading.
         norms: [pair, alternative], what norms behind heads add by another scale; likewise.
+        attention: [pair, alternative, source], of a head the sum over keys of |pattern* - pattern|
+            at the last position, 0 to 2; zero of others; likewise.
     """
 
     which: list[int]
     finals: Tensor
     direct: Tensor | None
     norms: Tensor | None
+    attention: Tensor | None
 
 
 def ablated_runs(
@@ -93,9 +98,26 @@ def ablated_runs(
 def _unchanged(recording: Recording, finals: Tensor, reading: DirectReading | None) -> AblatedRuns:
     n = finals.shape[1]
     if reading is None:
-        return AblatedRuns(list(range(n)), finals, None, None)
+        return AblatedRuns(list(range(n)), finals, None, None, None)
     direct = reading.everything(recording.clean)[:, None].expand(-1, n, -1)
-    return AblatedRuns(list(range(n)), finals, direct, direct.new_zeros(direct.shape[:2]))
+    norms, attention = direct.new_zeros(direct.shape[:2]), torch.zeros_like(direct)
+    return AblatedRuns(list(range(n)), finals, direct, norms, attention)
+
+
+class _LastRow:
+    """The softmax of every model, which keeps where the last position looks.
+
+    Attributes:
+        row: [head, pair, alternative, key], of the last scores.
+    """
+
+    row: Tensor
+
+    def __call__(self, scores: Tensor) -> Tensor:
+        """Patterns of scores [head, pair, alternative, query, key]."""
+        pattern = plain_softmax(scores)
+        self.row = pattern[..., -1, :].float()
+        return pattern
 
 
 class _Batch:
@@ -121,16 +143,18 @@ class _Batch:
                 self.of.setdefault(source, []).append(k)
         self.direct: Tensor | None = None
         self.norms: Tensor | None = None
+        self.attention: Tensor | None = None
         if reading is not None:
             clean = reading.everything(recording.clean)
             self.direct = clean[:, None].repeat(1, len(sets), 1)
             self.norms = clean.new_zeros(clean.shape[0], len(sets))
+            self.attention = torch.zeros_like(self.direct)
 
     def run(self, which: list[int]) -> AblatedRuns:
         x = self._embeddings()
         for index in range(max(0, self.graph.node_table[self.first[0]].layer), self._n_layers):
             x = self._layer(index, x)
-        return AblatedRuns(which, x[:, :, -1], self.direct, self.norms)
+        return AblatedRuns(which, x[:, :, -1], self.direct, self.norms, self.attention)
 
     def _joined(self, before: int) -> int:
         """How many alternatives have their first ablated node before this source."""
@@ -169,7 +193,11 @@ class _Batch:
         if n:
             keys, values = self.recording.prefix(index)
             prefix = None if keys is None or values is None else (keys, values)
-            z = run_heads(layer, x, self.recording.rotary[index], prefix)[3]
+            seen = _LastRow()
+            z = run_heads(layer, x, self.recording.rotary[index], prefix, seen)[3]
+            if self.attention is not None:
+                moved = (seen.row - self._clean_row(index)).abs().sum(-1)
+                self.attention[:, :n, heads[0] : heads[-1] + 1] = moved.permute(1, 2, 0)
         z = self._with(z, record.z, with_heads, 2).contiguous()
         self._ablate_heads(index, heads, z)
         whole = self._with(x, record.attn_in, with_heads, 1)
@@ -197,6 +225,26 @@ class _Batch:
         if joined > middle.shape[1]:
             middle = self._with(middle, self._before_mlp(index)[:, cut], joined, 1)
         return middle + out
+
+    def _clean_row(self, index: int) -> Tensor:
+        """Where each head looks from the last position in the clean run.
+
+        Returns:
+            [head, pair, 1, key].
+        """
+        attention, record = self.parts.layers[index].attention, self.recording.clean.layers[index]
+        of, seen = attention.kv_of, _LastRow()
+        early_k, early_v = self.recording.prefix(index)
+        attend(
+            attention,
+            record.q[:, :, None, -1:],
+            record.k[of][:, :, None],
+            record.v[of][:, :, None],
+            None if early_k is None else early_k[of],
+            None if early_v is None else early_v[of],
+            seen,
+        )
+        return seen.row
 
     def _before_mlp(self, index: int) -> Tensor:
         """The clean residual to which the MLP of a layer adds what it writes."""

@@ -18,15 +18,15 @@ from torch import Tensor
 from workbench.engine.budget import alternative_rows, what_if_bytes
 from workbench.engine.changes import (
     Changes,
-    Knockout,
     Replacement,
     check_changes,
-    resolve_positions,
 )
 from workbench.engine.model_layers import mlp_rows
 from workbench.engine.residual_means import ResidualMeans
 from workbench.errors import WorkbenchError
-from workbench.transformer.attention import Softmax, hidden_keys, plain_softmax
+from workbench.experiment.hidden_attention import knockout_mask, refuse_blind
+from workbench.experiment.knockouts import resolve_positions
+from workbench.transformer.attention import Softmax, plain_softmax
 from workbench.transformer.forward import run_heads, write_heads
 from workbench.transformer.parts import Layer, ModelParts, Rotation
 from workbench.transformer.recording import Recording, Run
@@ -108,7 +108,8 @@ def changed_finals_of(
     means: ResidualMeans | None = None,
 ) -> Tensor:
     """The same of one group of pairs, by its number."""
-    parts, recording = experiment.parts, experiment.recordings[number]
+    recording = experiment.recordings[number]
+    parts = recording.parts
     for changes in ways:
         check_changes(changes, len(parts.layers), parts.n_heads, experiment.n_pairs)
     runner = _Runner(experiment, number, means)
@@ -164,7 +165,7 @@ class _Runner:
 
     def run(self, ways: Sequence[Changes]) -> Tensor:
         """[pair, alternative, d_model] of alternatives that begin at one block and position."""
-        parts, whole = self._experiment.parts, self._recording.whole
+        parts, whole = self._recording.parts, self._recording.whole
         n_layers, length = len(parts.layers), whole.final.shape[1]
         first = ways[0].first_layer(n_layers)
         start = _first_position(ways[0], length)
@@ -184,15 +185,10 @@ class _Runner:
         named = [[k for k in way.knockouts if k.in_layer(index)] for way in ways]
         if not any(named):
             return None
-        parts, length = self._experiment.parts, self._recording.whole.final.shape[1]
-        masks = [_mask(of, parts.n_heads, length)[:, start:] for of in named]
+        parts, length = self._recording.parts, self._recording.whole.final.shape[1]
+        masks = [knockout_mask(of, parts.n_heads, length)[:, start:] for of in named]
         hidden = torch.stack(masks, dim=1).to(parts.device)
-        ahead = hidden_keys(parts.layers[index].attention, length - start, length, parts.device)
-        if bool((hidden | ahead).all(-1).any()):
-            raise WorkbenchError(
-                f"In layer {index} a query would see nothing at all: spare itself or the first "
-                "position."
-            )
+        refuse_blind(parts.layers[index].attention, hidden, index)
         return hidden[:, None]
 
     def _replace(self, x: Tensor, ways: Sequence[Changes], layer: int, start: int) -> None:
@@ -251,21 +247,3 @@ def _in_order(positions: tuple[int, ...] | None, length: int, of: int) -> list[i
         resolve_positions((position,), length)
     by_place = {position % of: position % length for position in positions}
     return [by_place[place] for place in sorted(by_place)]
-
-
-def _mask(knockouts: Sequence[Knockout], n_heads: int, length: int) -> Tensor:
-    """bool [head, query, key], true where attention is knocked out."""
-    hidden = torch.zeros(n_heads, length, length, dtype=torch.bool)
-    for one in knockouts:
-        mask = torch.zeros(length, length, dtype=torch.bool)
-        queries = resolve_positions(one.queries, length)
-        mask[torch.tensor(queries)[:, None], torch.tensor(resolve_positions(one.keys, length))] = (
-            True
-        )
-        if one.keep_self:
-            mask.fill_diagonal_(False)
-        if one.keep_first:
-            mask[:, 0] = False
-        heads = slice(None) if one.heads is None else list(one.heads)
-        hidden[heads] |= mask
-    return hidden

@@ -9,11 +9,11 @@ stream after a block. Positions count from the prompt's start, or from its end i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from workbench.errors import WorkbenchError
+from workbench.experiment.knockouts import Knockout, check_knockout, check_numbers, read_numbers
 
 Source = Literal["corrupted", "mean", "context-mean", "pair", "own"]
 
@@ -29,31 +29,6 @@ SOURCES: dict[Source, str] = {
 }
 """What can stand in for a residual."""
 assert set(SOURCES) == set(get_args(Source))
-
-
-@dataclass(frozen=True)
-class Knockout:
-    """Attention that is masked before the softmax.
-
-    Attributes:
-        layers: in which layers; None for all.
-        queries: positions that look; None for all.
-        keys: positions that they do not see; None for all.
-        heads: of these layers; None for all.
-        keep_self: a query still sees itself.
-        keep_first: every query still sees the first position.
-    """
-
-    layers: tuple[int, ...] | None = None
-    queries: tuple[int, ...] | None = (-1,)
-    keys: tuple[int, ...] | None = None
-    heads: tuple[int, ...] | None = None
-    keep_self: bool = False
-    keep_first: bool = False
-
-    def in_layer(self, layer: int) -> bool:
-        """Whether something is masked there."""
-        return self.layers is None or layer in self.layers
 
 
 @dataclass(frozen=True)
@@ -106,104 +81,19 @@ def check_changes(changes: Changes, n_layers: int, n_heads: int, n_pairs: int) -
         WorkbenchError: no such layer, head, pair or source, or nothing is masked or replaced.
     """
     for knockout in changes.knockouts:
-        _check(knockout.layers or (), 0, n_layers, "layer")
-        _check(knockout.heads or (), 0, n_heads, "head")
-        if any(named == () for named in (knockout.layers, knockout.queries, knockout.keys)):
-            raise WorkbenchError("A knock-out of no layer, query or key masks nothing: name some.")
+        check_knockout(knockout, n_layers, n_heads)
     for one in changes.replacements:
         if one.by not in SOURCES:
             raise WorkbenchError(
                 f"A residual cannot be replaced by {one.by!r}; choose one of: {', '.join(SOURCES)}."
             )
-        _check((one.layer, one.source_layer), -1, n_layers, "layer")
+        check_numbers((one.layer, one.source_layer), -1, n_layers, "layer")
         if (one.by == "pair") != (one.pair is not None):
             raise WorkbenchError("A pair is named if, and only if, a residual is another pair's.")
         if one.pair is not None and not 0 <= one.pair < n_pairs:
             raise WorkbenchError(f"There is no pair {one.pair + 1}: the task has {n_pairs}.")
         if one.by == "own" and one.source_layer == one.layer:
             raise WorkbenchError("A prompt's own residual of the same layer changes nothing.")
-
-
-def _check(numbers: Sequence[int], least: int, end: int, what: str) -> None:
-    for number in numbers:
-        if not least <= number < end:
-            raise WorkbenchError(
-                f"There is no {what} {number}: the model has {what}s {least} to {end - 1}."
-            )
-
-
-def resolve_positions(positions: tuple[int, ...] | None, length: int) -> list[int]:
-    """Positions from the start of prompts of so many tokens, in order.
-
-    Raises:
-        WorkbenchError: a prompt is too short.
-    """
-    if positions is None:
-        return list(range(length))
-    for position in positions:
-        if not -length <= position < length:
-            raise WorkbenchError(f"There is no position {position} in prompts of {length} tokens.")
-    return sorted({position % length for position in positions})
-
-
-_SPAN = re.compile(r"(-?\d+)(?:\.\.(-?\d+))?")
-
-
-def read_numbers(text: str, what: str) -> tuple[int, ...] | None:
-    """Numbers as they are typed: "3", "5..8", "0,2,-1"; "all" is None, "last" is -1.
-
-    A range includes both ends, which have to lie on one side of zero.
-
-    Raises:
-        WorkbenchError: it is none of these.
-    """
-    words = text.strip().lower()
-    if words == "all":
-        return None
-    if words == "last":
-        return (-1,)
-    numbers: list[int] = []
-    for part in words.split(","):
-        found = _SPAN.fullmatch(part.strip())
-        if found is None:
-            break
-        start, end = int(found[1]), int(found[2] or found[1])
-        if (start < 0) != (end < 0) or start > end:
-            break
-        numbers += range(start, end + 1)
-    else:
-        return tuple(dict.fromkeys(numbers))
-    raise WorkbenchError(
-        f"{what} are numbers, such as 3 or 5..8 or 0,2, or all or last, not {text[:40]!r}."
-    )
-
-
-def read_knockout(text: str) -> Knockout:
-    """A knock-out as it is typed: LAYERS:QUERIES<KEYS, as "5..8:last<0..3".
-
-    Heads may follow the layers, "5[0,2]:last<0..3". "self" and "first" after a slash are spared:
-    "all:all<all/self,first".
-
-    Raises:
-        WorkbenchError: it is not of this form.
-    """
-    found = re.fullmatch(r"([^:<[]+)(?:\[([^:<]+)\])?:([^:<]+)<([^:</]+)(?:/([a-z, ]+))?", text)
-    if found is None:
-        raise WorkbenchError(
-            f"A knock-out is LAYERS:QUERIES<KEYS, such as 5..8:last<0..3, not {text[:40]!r}."
-        )
-    layers, heads, queries, keys, spared = found.groups()
-    kept = {word.strip() for word in (spared or "").split(",") if word.strip()}
-    if not kept <= {"self", "first"}:
-        raise WorkbenchError("What a knock-out can spare is self and first, after a slash.")
-    return Knockout(
-        read_numbers(layers, "Layers"),
-        read_numbers(queries, "Queries"),
-        read_numbers(keys, "Keys"),
-        None if heads is None else read_numbers(heads, "Heads"),
-        "self" in kept,
-        "first" in kept,
-    )
 
 
 def read_replacement(text: str) -> Replacement:

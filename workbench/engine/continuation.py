@@ -229,9 +229,10 @@ def _model(start: _Start) -> Next:
     def after(more: Tensor) -> Tensor:
         tokens = torch.cat([start.clean, more])[None]
         other = None if start.corrupted is None else torch.cat([start.corrupted, more])[None]
-        final = record_clean(start.parts(tokens, other), tokens).final[0, -1]
+        parts = start.parts(tokens, other)
+        final = record_clean(parts, tokens).final[0, -1]
         with torch.no_grad():
-            return unembed(start.model.parts, final)
+            return unembed(parts, final)
 
     return after
 

@@ -21,6 +21,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Evaluation, Experiment
 from workbench.experiment.intervened import Intervened
 from workbench.experiment.interventions import Intervention, parse_all
+from workbench.transformer.edge_edits import read_by_logits
 from workbench.transformer.forward import unembed
 from workbench.transformer.recording import record_clean
 
@@ -112,7 +113,8 @@ def intervention_effects(
 
 def measures(done: Experiment, plain: Experiment, circuit: Circuit | None) -> Measures:
     """What is measured of a model with interventions, `plain` being the model without."""
-    against = Evaluation(plain, [r.clean.final[:, -1] for r in done.recordings])
+    finals = [read_by_logits(r.parts, r.clean.final[:, -1]) for r in done.recordings]
+    against = Evaluation(plain, finals)
     value = None if circuit is None else Evaluator(done, circuit).value().metric
     return Measures(
         clean=against.metric if plain.metric_name == "kl" else done.clean.metric,
@@ -130,8 +132,8 @@ def top_tokens(experiment: Experiment, pair: int, k: int) -> tuple[TokenChance, 
     groups = experiment.batch.groups
     group, row = experiment.batch.locate(pair)
     place = next(i for i, one in enumerate(groups) if one is group)
-    final = experiment.recordings[place].clean.final[row, -1]
-    logits = unembed(experiment.parts, final).float().cpu()
+    recording = experiment.recordings[place]
+    logits = unembed(recording.parts, recording.clean.final[row, -1]).float().cpu()
     values, tokens = logits.topk(min(k, len(logits)))
     chances = logits.softmax(-1)[tokens]
     texts = experiment.batch.encoding.pieces(tokens.tolist())
@@ -193,11 +195,11 @@ def _point(
     if circuit is not None:
         done = with_interventions(plain, intervened.interventions)
         share = done.faithfulness(Evaluator(done, circuit).value().metric)
-        finals = [r.clean.final[:, -1] for r in done.recordings]
+        finals = [read_by_logits(r.parts, r.clean.final[:, -1]) for r in done.recordings]
     else:
         finals = []
         for group in plain.batch.groups:
             parts = intervened.parts(group.clean, group.corrupted, group.length)
-            finals.append(record_clean(parts, group.clean).final[:, -1])
+            finals.append(read_by_logits(parts, record_clean(parts, group.clean).final[:, -1]))
     value = Evaluation(plain, finals)
     return AlphaPoint(alpha, value.metric, value.accuracy, value.kl, share)

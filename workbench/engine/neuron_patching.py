@@ -128,6 +128,11 @@ class NeuronPatching:
         if moved.written is not None and layer.post_mlp is not None:
             written = moved.written[:, None]
             added = layer.post_mlp(written + added) - layer.post_mlp(written)
+        # What interventions make of all that the MLP writes; constants cancel.
+        if layer.edit is not None:
+            added = layer.edit.back(added)
+        if layer.copies is not None:
+            added = layer.copies.apply(added)
         x = moved.after[:, None] + added
         return x[:, :, -1] if self._last else run_layers(recording, x, self.layer + 1)
 

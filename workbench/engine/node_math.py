@@ -6,6 +6,8 @@ at which the prompts differ.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -119,6 +121,8 @@ def head_values(
     if prefix_k is not None and prefix_v is not None:
         of = attention.kv_of[heads]
         prefix_k, prefix_v = prefix_k[of], prefix_v[of]
+    if attention.hidden is not None:
+        attention = replace(attention, hidden=attention.hidden[heads])
     z = attend(attention, q, k, v, prefix_k, prefix_v)
     return z if attention.edit is None else attention.edit.apply(z, heads)
 

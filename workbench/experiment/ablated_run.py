@@ -37,8 +37,8 @@ def record_ablated(
         embedding, start = embed(parts, tokens.to(parts.device), 0)
         positions = start - embedding
         if means is None:
-            written = torch.zeros_like(whole.embedding)
-            constants = [(torch.zeros_like(r.z), torch.zeros_like(r.mlp_out)) for r in whole.layers]
+            written = whole.embedding.new_zeros(*tokens.shape, len(parts.w_u))
+            constants = [(torch.zeros_like(r.z), torch.zeros_like(written)) for r in whole.layers]
             written, constants = _changed(parts, written, constants)
         else:
             written, constants = means.of(tokens)
@@ -72,9 +72,11 @@ def _changed(
     """Constants with what interventions make of them, as they do of every value."""
     if isinstance(parts.token_embedding, EditedEmbedding):
         written = parts.token_embedding.edit.apply(written)
+    written = written if parts.copies is None else parts.copies.apply(written)
     changed = []
     for layer, (z, mlp_out) in zip(parts.layers, constants, strict=True):
         edit = layer.attention.edit
         z = z if edit is None else edit.apply(z[:, :, None])[:, :, 0]
-        changed.append((z, mlp_out if layer.edit is None else layer.edit.apply(mlp_out)))
+        mlp_out = mlp_out if layer.edit is None else layer.edit.apply(mlp_out)
+        changed.append((z, mlp_out if layer.copies is None else layer.copies.apply(mlp_out)))
     return written, changed

@@ -148,6 +148,8 @@ class Experiment:
         stand_ins: the means themselves; None for an ablation that takes none.
         intervened: the interventions, ready to be done; None for none. The parts of a group's
             recording are those of the model with them.
+        parts: the model's; where edges carry something else, with the wider residual of one group,
+            of which shapes and the unembedding can be read.
         unmatched: tokens for which context-aware means had no data at their position, so that the
             positional mean stands in.
         clean, corrupted: how the two runs score.
@@ -200,6 +202,8 @@ class Experiment:
                 else record(parts, *both, tick=tick)
             )
             done += len(group.indices)
+        if self.intervened is not None and self.intervened.of_edges:
+            self.parts = self.recordings[0].parts
         if ablation != PATCHING:
             self._ablate(means)
         self._name_positions()
@@ -209,7 +213,7 @@ class Experiment:
             )
             with torch.no_grad():
                 self.metrics.append(
-                    Metric(metric, self.parts, answers, recording.clean.final[:, -1])
+                    Metric(metric, recording.parts, answers, recording.clean.final[:, -1])
                 )
         self._order = np.argsort(np.concatenate([group.indices for group in batch.groups]))
         self._score_both_runs()
@@ -232,11 +236,11 @@ class Experiment:
         missed = 0 if means is None else means.missing
         if ABLATIONS[self.ablation].takes_means and means is None:
             if source is not None:
-                means = means_over(self.parts, self.ablation, source, self.intervened)
+                means = means_over(self.model.parts, self.ablation, source, self.intervened)
             else:
                 tokens = [group.clean for group in self.batch.groups]
                 runs = zip(tokens, (r.whole for r in self.recordings), strict=True)
-                means = Means(self.parts, self.ablation).over(runs, tokens)
+                means = Means(self.model.parts, self.ablation).over(runs, tokens)
         self.recordings = [
             record_ablated(recording.parts, recording, group.clean, means)
             for recording, group in zip(self.recordings, self.batch.groups, strict=True)
@@ -308,7 +312,8 @@ class Experiment:
         if ablation == PATCHING:
             if self.ablation != PATCHING:
                 other.recordings = [
-                    record(self.parts, g.clean, g.corrupted, g.first_difference) for g in groups
+                    record(r.parts, g.clean, g.corrupted, g.first_difference)
+                    for g, r in zip(groups, self.recordings, strict=True)
                 ]
             if swapped:
                 other.recordings = [
@@ -321,12 +326,9 @@ class Experiment:
             if swapped:
                 other.recordings = [
                     record_ablated(
-                        self.parts,
-                        record_alone(self.parts, g.corrupted),
-                        g.corrupted,
-                        other.stand_ins,
+                        r.parts, record_alone(r.parts, g.corrupted), g.corrupted, other.stand_ins
                     )
-                    for g in groups
+                    for g, r in zip(groups, self.recordings, strict=True)
                 ]
         other._name_positions()
         other._score_both_runs()

@@ -3,28 +3,37 @@
 All that computes with a model reads its parts, so nothing else has to know. A head's value z before
 W_O, an MLP's output, a neuron and the embedding each become factor * x + offset at some positions;
 what is added to the residual before a layer is added to what the node before it writes, of which it
-is the sum's last term.
+is the sum's last term. What is done to edges widens the residual, see `transformer.edge_edits`.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from workbench.circuits.names import is_edge
 from workbench.errors import WorkbenchError
+from workbench.experiment.hidden_attention import with_knockouts
+from workbench.experiment.intervened_edges import (
+    ChangedSum,
+    blocks_of,
+    check_readers,
+    reader_of,
+)
 from workbench.experiment.intervention_vectors import Vectors, node_value, with_data
 from workbench.experiment.interventions import (
     Intervention,
-    Place,
-    place_of,
     positions_at,
     split_vector,
 )
+from workbench.experiment.knockouts import read_knockout
+from workbench.experiment.targets import Place, place_of, readers_of, written_by
+from workbench.transformer.edge_edits import Reader, Source, with_edges
 from workbench.transformer.edits import EditedEmbedding, EditedLinear, HeadEdit, ValueEdit
 from workbench.transformer.neurons import with_neurons
 from workbench.transformer.parts import Layer, ModelParts
@@ -34,42 +43,6 @@ if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
     from workbench.prompts.batch import Batch
     from workbench.prompts.encoding import Encoding
-
-
-@dataclass
-class _Sum:
-    """What is done to one place: x becomes factor * x + offset, and `added` is written beside.
-
-    Attributes:
-        factor: [position, 1].
-        offset: [pair or 1, position, width]; None for nothing.
-        added: [position, d_model], of heads; None for nothing.
-    """
-
-    factor: Tensor
-    offset: Tensor | None = None
-    added: Tensor | None = None
-
-    def scale(self, at: list[int], by: float) -> None:
-        self.factor[at] *= by
-        if self.offset is not None:
-            self.offset[:, at] *= by
-        if self.added is not None:
-            self.added[at] *= by
-
-    def add(self, at: list[int], value: Tensor, *, beside: bool) -> None:
-        """`value`: [pair or 1, position or 1, width]; `beside`: in d_model, beside a head."""
-        n = len(self.factor)
-        if beside:
-            if self.added is None:
-                self.added = value.new_zeros(n, value.shape[-1])
-            self.added[at] += value[0]
-            return
-        if self.offset is None:
-            self.offset = value.new_zeros(1, n, value.shape[-1])
-        if len(value) > len(self.offset):
-            self.offset = self.offset.repeat(len(value), 1, 1)
-        self.offset[:, at] += value
 
 
 class Intervened:
@@ -98,16 +71,38 @@ class Intervened:
         batch: Batch | None = None,
     ) -> None:
         self._plain = parts
+        self._graph = graph
         self._vectors = Vectors(parts, encoding, batch)
         for one in interventions:
             one.check(graph)
             for node in one.nodes:
-                _check_neuron(parts, node)
+                if is_edge(node):
+                    self._check_edge(one, node)
+                else:
+                    _check_neuron(parts, node)
         self.interventions = tuple(with_data(one, self._vectors) for one in interventions)
         for one in self.interventions:
-            if one.do != "scale" and _kind(one) != "corrupted":
+            if one.do not in ("scale", "hide") and _kind(one) != "corrupted":
                 for node in one.nodes:
-                    self._vectors.of(one, node)  # so that what cannot be had is told at once
+                    self._vectors.of(
+                        one, written_by(node)
+                    )  # so that what cannot be had is told at once
+
+    def _check_edge(self, one: Intervention, edge: str) -> None:
+        for reader in readers_of(edge, self._graph):
+            check_readers(self._plain, edge, reader_of(self._graph, reader))
+        source = place_of(written_by(edge))
+        behind = source.kind == "head" and self._plain.layers[source.layer].post_attention
+        if behind and one.do != "scale":
+            raise WorkbenchError(
+                f"{edge}: a norm follows all heads of this layer together, so that what one of "
+                "them writes is no vector of its own; it can be scaled."
+            )
+
+    @property
+    def of_edges(self) -> bool:
+        """Whether something is done to an edge."""
+        return any(is_edge(node) for one in self.interventions for node in one.nodes)
 
     def again(self, interventions: Sequence[Intervention]) -> Intervened:
         """Others whose vectors are known already, such as the same with another factor."""
@@ -126,22 +121,49 @@ class Intervened:
         Raises:
             WorkbenchError: a prompt has no such position, or there is no corrupted one to read.
         """
-        sums: dict[Place, _Sum] = {}
+        sums: dict[Place, ChangedSum] = {}
+        edges: dict[tuple[Source, Reader], ChangedSum] = {}
+        n = tokens.shape[1]
+        hidden = [read_knockout(one.vector) for one in self.interventions if one.do == "hide"]
         for one in self.interventions:
-            at = positions_at(one.at, prompt, tokens.shape[1])
+            if one.do == "hide":
+                continue
+            at = positions_at(one.at, prompt, n)
             for node in one.nodes:
-                place = place_of(node)
-                own = sums.setdefault(place, _Sum(self._ones(tokens.shape[1])))
+                if is_edge(node):
+                    own = self._of_edge(edges, node, n)
+                else:
+                    own = [sums.setdefault(place_of(node), ChangedSum(self._ones(n)))]
+                for place in own:
+                    if one.do != "add":
+                        place.scale(at, one.factor if one.do == "scale" else 0.0)
                 if one.do == "scale":
-                    own.scale(at, one.factor)
                     continue
                 value, beside = self._value(one, node, at, corrupted, prompt)
-                if one.do == "set":
-                    own.scale(at, 0.0)
-                    own.add(at, value, beside=beside)
-                else:
-                    own.add(at, value * one.factor, beside=beside)
-        return self._changed(sums, tokens.shape[1])
+                for place in own:
+                    place.add(at, value * one.factor, beside=beside)
+        parts = self._changed(sums, n)
+        if hidden:
+            parts = with_knockouts(parts, hidden, n, prompt)
+        if not edges:
+            return parts
+        added: dict[Source, Tensor] = {
+            (place.layer, place.index): own.added
+            for place, own in sums.items()
+            if place.kind == "head" and own.added is not None
+        }
+        return with_edges(parts, blocks_of(edges), added)
+
+    def _of_edge(
+        self, edges: dict[tuple[Source, Reader], ChangedSum], edge: str, n: int
+    ) -> list[ChangedSum]:
+        """What is done so far to each of the edges that a name stands for."""
+        place = place_of(written_by(edge))
+        source = (place.layer, place.index if place.kind == "head" else None)
+        return [
+            edges.setdefault((source, reader_of(self._graph, one)), ChangedSum(self._ones(n)))
+            for one in readers_of(edge, self._graph)
+        ]
 
     def _ones(self, n: int) -> Tensor:
         return torch.ones(n, 1, dtype=self._plain.dtype, device=self._plain.device)
@@ -149,24 +171,36 @@ class Intervened:
     def _value(
         self, one: Intervention, node: str, at: list[int], corrupted: Tensor | None, prompt: int
     ) -> tuple[Tensor, bool]:
-        """A vector at some positions, [pair or 1, position or 1, width], and if it is in d_model.
+        """A vector at some positions, [pair or 1, position or 1, width], and if it goes beside.
 
-        The latter of a head, whose own values are d_head wide.
+        The latter of a head, whose own values are d_head wide, where it is in d_model. Edges carry
+        vectors of d_model.
         """
-        place, parts, kind = place_of(node), self._plain, _kind(one)
+        place, parts, kind = place_of(written_by(node)), self._plain, _kind(one)
+        in_edge = is_edge(node)
+        unit = kind and split_vector(one.vector)[0]
         if kind == "corrupted":
             if corrupted is None:
                 raise WorkbenchError("There is no corrupted prompt here to take a value from.")
             value = node_value(parts, self._corrupted_run(corrupted), place)[:, at]
-            if split_vector(one.vector)[0]:
-                value = value / value.norm(dim=-1, keepdim=True)
         else:
-            vector = self._vectors.of(one, node)
+            bare = replace(one, vector=one.vector.removeprefix("unit:")) if in_edge else one
+            vector = self._vectors.of(bare, written_by(node))
             if vector.dim() == 2:
                 vector = vector[_from_the_end(at, prompt, len(vector))]
             value = vector.reshape(1, -1, vector.shape[-1])
+            unit = unit and in_edge
         value = value.to(parts.device, parts.dtype)
-        return value, place.kind == "head" and kind in ("token", "file")
+        whole = kind in ("token", "file")
+        if in_edge and place.kind == "head" and not whole:
+            attention = parts.layers[place.layer].attention
+            value = value @ attention.w_o[place.index] * attention.multiplier
+        if unit:
+            length = value.norm(dim=-1, keepdim=True)
+            if bool((length == 0).any()):
+                raise WorkbenchError(f"{one.vector} is zero at {node}: it has no direction.")
+            value = value / length
+        return value, place.kind == "head" and whole and not in_edge
 
     def _corrupted_run(self, tokens: Tensor) -> Run:
         known: tuple[Tensor, Run] | None = getattr(self, "_last", None)
@@ -175,7 +209,7 @@ class Intervened:
             self._last = known
         return known[1]
 
-    def _changed(self, sums: dict[Place, _Sum], n: int) -> ModelParts:
+    def _changed(self, sums: dict[Place, ChangedSum], n: int) -> ModelParts:
         parts = self._plain
         layers = [self._layer(index, layer, sums, n) for index, layer in enumerate(parts.layers)]
         embedding = parts.token_embedding
@@ -185,7 +219,7 @@ class Intervened:
         by_pair = any(s.offset is not None and len(s.offset) > 1 for s in sums.values())
         return replace(parts, layers=tuple(layers), token_embedding=embedding, by_pair=by_pair)
 
-    def _layer(self, index: int, layer: Layer, sums: dict[Place, _Sum], n: int) -> Layer:
+    def _layer(self, index: int, layer: Layer, sums: dict[Place, ChangedSum], n: int) -> Layer:
         heads = {p.index: s for p, s in sums.items() if p.kind == "head" and p.layer == index}
         if heads:
             edit = self._head_edit(heads, n)
@@ -198,7 +232,7 @@ class Intervened:
         )
         return layer if own is None else replace(layer, edit=own)
 
-    def _value_edit(self, node: _Sum | None, residual: _Sum | None) -> ValueEdit | None:
+    def _value_edit(self, node: ChangedSum | None, residual: ChangedSum | None) -> ValueEdit | None:
         """What is done to a node and then to the residual behind it."""
         if node is None or residual is None:
             only = node or residual
@@ -208,7 +242,7 @@ class Intervened:
             offset = residual.offset if offset is None else offset + residual.offset
         return ValueEdit(node.factor, offset)
 
-    def _head_edit(self, heads: dict[int, _Sum], n: int) -> HeadEdit:
+    def _head_edit(self, heads: dict[int, ChangedSum], n: int) -> HeadEdit:
         parts = self._plain
         factor = self._ones(n).repeat(parts.n_heads, 1, 1)
         offsets = [s.offset for s in heads.values() if s.offset is not None]
@@ -225,7 +259,7 @@ class Intervened:
                 added = own.added if added is None else added + own.added
         return HeadEdit(factor, offset, added)
 
-    def _with_neurons(self, layer: Layer, neurons: dict[int, _Sum], n: int) -> Layer:
+    def _with_neurons(self, layer: Layer, neurons: dict[int, ChangedSum], n: int) -> Layer:
         tapped = with_neurons(layer)
         assert tapped is not None  # refused before
         layer, tap = tapped

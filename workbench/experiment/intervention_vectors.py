@@ -15,12 +15,11 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.interventions import (
     VECTORS,
     Intervention,
-    Place,
     packed,
-    place_of,
     split_vector,
     unpacked,
 )
+from workbench.experiment.targets import Place, place_of, written_by
 from workbench.transformer.neurons import with_neurons
 from workbench.transformer.parts import ModelParts
 from workbench.transformer.recording import Run, record_clean
@@ -178,13 +177,13 @@ class Vectors:
 
 def with_data(one: Intervention, vectors: Vectors) -> Intervention:
     """The same with the numbers of its files in it, so that it stays what it is."""
-    if one.do == "scale" or one.data or one.number is not None:
+    if one.do in ("scale", "hide") or one.data or one.number is not None:
         return one
     unit, kind, of = split_vector(one.vector)
     if kind != "file" and not (kind == "difference" and of):
         return one
     bare = replace(one, vector=one.vector.removeprefix("unit:")) if unit else one
-    return replace(one, data=packed(vectors.of(bare, one.nodes[0]).tolist()))
+    return replace(one, data=packed(vectors.of(bare, written_by(one.nodes[0])).tolist()))
 
 
 def file_row(where: str) -> Tensor:

@@ -10,6 +10,9 @@ changed. Each has one line of text, by which it is written down, shown and typed
     m10 = corrupted                     set to its value on the pair's corrupted prompt
     m10.n421 = 1.5                      a neuron set to a number
     r12 + 3 * unit:difference at -1:    three unit lengths along a direction, from the last token on
+    a23.h3->logits * 0.5                what the logits read of a head is halved, nothing else
+    a5.h1->a9.h1 = mean                 what a head reads of another by q, k and v is set
+    hide 5..8:last<0..3                 attention knocked out: the last token does not see the first
 
 Several at one node are done one after the other. Importing this loads no torch.
 """
@@ -26,13 +29,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.base.json_values import string, strings
 from workbench.circuits.graph import Graph
-from workbench.circuits.names import INPUT, parse_name
+from workbench.circuits.names import edge_ends, head_name, is_edge, parse_name
 from workbench.errors import WorkbenchError
+from workbench.experiment.knockouts import check_knockout, read_knockout
+from workbench.experiment.targets import Place, check_edge, place_of, readers_of, written_by
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
 
-Doing = Literal["scale", "set", "add"]
+Doing = Literal["scale", "set", "add", "hide"]
 
 VECTORS = {
     "zero": "nothing: a vector of zeros",
@@ -47,16 +52,15 @@ VECTORS = {
     "file": 'file:"V.safetensors#NAME[3]": a row of a tensor in a file, d_model wide',
 }
 """Every vector that a node can be set to, or that can be added to it. All values of nodes are those
-of the model without interventions."""
+of the model without interventions; an edge's is what its source writes."""
 
 KEY = "interventions"
 """Under which they stand in a circuit's provenance."""
 
-_RESIDUAL = re.compile(r"r(0|[1-9][0-9]{0,8})")
-_NEURON = re.compile(r"(m(?:0|[1-9][0-9]{0,8}))\.n(0|[1-9][0-9]{0,8})")
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_TARGET = r"[\w.]+(?:->[\w.]+(?:<\w>)?)?"
 _LINE = re.compile(
-    rf"\s*(?P<nodes>[\w.]+(?:\s*,\s*[\w.]+)*)\s*"
+    rf"\s*(?P<nodes>{_TARGET}(?:\s*,\s*{_TARGET})*)\s*"
     rf"(?:\*\s*(?P<scale>{_NUMBER})"
     rf"|=\s*(?P<set>.+?)"
     rf"|\+\s*(?:(?P<by>{_NUMBER})\s*\*\s*)?(?P<add>.+?))"
@@ -66,24 +70,9 @@ _LINE = re.compile(
 _VECTOR = re.compile(r"(?P<unit>unit:)?(?P<kind>[a-z]+)(?::(?P<of>.*))?", re.DOTALL)
 _POSITION = re.compile(r"-?\d+|(-?\d+)?:(-?\d+)?")
 HOW = (
-    "Write NODE * FACTOR, NODE = VECTOR or NODE + NUMBER * VECTOR, and if you like "
-    "`at` positions, such as: a5.h1 * 2 at -1."
+    "Write NODE * FACTOR, NODE = VECTOR, NODE + NUMBER * VECTOR or hide LAYERS:QUERIES<KEYS; NODE "
+    "may be an edge, a5.h1->m7, or group:NAME, and positions may follow: a5.h1 * 2 at -1."
 )
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where something is done.
-
-    Attributes:
-        kind: `input`, `head`, `mlp`, `neuron`, or `residual`: that before a layer.
-        layer: of `residual` the layer that reads it; the number of layers for the final one.
-        index: the head, or the neuron.
-    """
-
-    kind: Literal["input", "head", "mlp", "neuron", "residual"]
-    layer: int = -1
-    index: int = -1
 
 
 @dataclass(frozen=True)
@@ -92,8 +81,10 @@ class Intervention:
 
     Attributes:
         nodes: names: `input`, `a9.h1`, `m10`, a neuron `m10.n421`, the residual before a layer
-            `r12` (to which something can be added).
-        do: value times `factor`; value set to `vector`; or `factor` times `vector` added.
+            `r12` (to which something can be added); or an edge, `m0->a9.h1<v>`, which is what one
+            reader is given of a node, and `m0->a9.h1`, the three of them into a head.
+        do: value times `factor`; value set to `vector`; `factor` times `vector` added; or, of no
+            node, attention hidden that `vector` says, as `knockouts.read_knockout` reads it.
         factor: of `scale` and `add`.
         vector: one of `VECTORS`, `unit:` before it for its direction with length 1; of a neuron
             also a number. Empty for `scale`.
@@ -112,9 +103,15 @@ class Intervention:
     data: str = ""
 
     def __post_init__(self) -> None:
+        if self.do == "hide":
+            read_knockout(self.vector)
+            return
         if not self.nodes or len(set(self.nodes)) != len(self.nodes):
             raise WorkbenchError("An intervention names at least one node, and none twice.")
-        places = [place_of(node) for node in self.nodes]
+        places = [place_of(written_by(node)) for node in self.nodes]
+        for node, place in zip(self.nodes, places, strict=True):
+            if is_edge(node):
+                check_edge(node, place)
         if not math.isfinite(self.factor):
             raise WorkbenchError("A factor is a finite number.")
         if self.do != "add" and any(place.kind == "residual" for place in places):
@@ -143,6 +140,8 @@ class Intervention:
     @property
     def text(self) -> str:
         """Its line, see `parse`."""
+        if self.do == "hide":
+            return f"hide {self.vector}"
         nodes = ",".join(self.nodes)
         where = "" if self.at == "all" else f" at {self.at}"
         if self.do == "scale":
@@ -166,24 +165,29 @@ class Intervention:
     @property
     def needs_pairs(self) -> bool:
         """What it does is taken of the pairs of prompts."""
-        if self.do == "scale" or self.data or _as_number(self.vector) is not None:
+        if self.do in ("scale", "hide") or self.data or _as_number(self.vector) is not None:
             return False
         return split_vector(self.vector)[1] in ("corrupted", "mean", "difference")
 
     @property
     def number(self) -> float | None:
         """What neurons are set to, or what is added to them, if that is a number."""
-        return None if self.do == "scale" else _as_number(self.vector)
+        return None if self.do in ("scale", "hide") else _as_number(self.vector)
 
     def times(self, alpha: float) -> Intervention:
         """The same with another factor; what is set has none."""
-        if self.do == "set":
-            raise WorkbenchError("What is set to a value has no factor to go over.")
+        if self.do in ("set", "hide"):
+            raise WorkbenchError("What is set to a value, or hidden, has no factor to go over.")
         return replace(self, factor=alpha)
 
     def check(self, graph: Graph) -> None:
         """Raises WorkbenchError where the model has no such node; neurons are checked later."""
+        if self.do == "hide":
+            check_knockout(read_knockout(self.vector), graph.n_layers, graph.n_heads)
         for node in self.nodes:
+            if is_edge(node):
+                readers_of(node, graph)
+                continue
             place = place_of(node)
             if place.kind == "residual":
                 if place.layer > graph.n_layers:
@@ -212,6 +216,8 @@ class Intervention:
         Raises:
             WorkbenchError: it is none; the sentence says how one is written.
         """
+        if text.split()[:1] == ["hide"]:
+            return cls((), "hide", vector="".join(text.split(maxsplit=1)[1:]).strip())
         found = _LINE.fullmatch(text)
         if found is None:
             raise WorkbenchError(f"{text.strip()[:60]!r} is no intervention. {HOW}")
@@ -223,27 +229,6 @@ class Intervention:
             return cls(nodes, "set", vector=found["set"].strip(), at=at)
         by = 1.0 if found["by"] is None else float(found["by"])
         return cls(nodes, "add", by, found["add"].strip(), at)
-
-
-def place_of(node: str) -> Place:
-    """What a name says of where something is done. Raises WorkbenchError for no such name."""
-    if found := _RESIDUAL.fullmatch(node):
-        return Place("residual", int(found[1]))
-    if found := _NEURON.fullmatch(node):
-        mlp = parse_name(found[1])
-        assert mlp is not None and mlp.layer is not None
-        return Place("neuron", mlp.layer, int(found[2]))
-    name = parse_name(node)
-    if node == INPUT:
-        return Place("input")
-    if name is None or name.kind == "logits" or name.input is not None or name.layer is None:
-        raise WorkbenchError(
-            f"Nothing can be done to {node[:40]!r}: name `input`, a head (a5.h1), an MLP (m5), a "
-            "neuron (m5.n12) or, to add something, the residual before a layer (r5)."
-        )
-    if name.head is None:
-        return Place("mlp", name.layer)
-    return Place("head", name.layer, name.head)
 
 
 def split_vector(vector: str) -> tuple[bool, str, tuple[str, ...]]:
@@ -372,10 +357,29 @@ def marks(interventions: Sequence[Intervention]) -> dict[str, str]:
     """What to show beside each node that something is done to, or to a neuron of it."""
     found: dict[str, list[str]] = {}
     for one in interventions:
-        for node in one.nodes:
-            name, _, neuron = node.partition(".n")
+        for name in _blinded(one):
+            found.setdefault(name, []).append("hides")
+        for target in one.nodes:
+            if is_edge(target):
+                source, end = edge_ends(target)
+                reader = parse_name(end)
+                # At the reader, which alone sees it.
+                name = end if reader is None else reader.node
+                of = "" if reader is None or reader.input is None else f"<{reader.input}>"
+                found.setdefault(name, []).append(f"{of}←{source}{one.mark}")
+                continue
+            name, _, neuron = target.partition(".n")
             found.setdefault(name, []).append(f"n{neuron}{one.mark}" if neuron else one.mark)
     return {node: " ".join(own[:3]) + (" …" if len(own) > 3 else "") for node, own in found.items()}
+
+
+def _blinded(one: Intervention) -> list[str]:
+    """The heads that are named in a knock-out; none where it is of all heads of a layer."""
+    if one.do != "hide":
+        return []
+    knockout = read_knockout(one.vector)
+    layers, heads = knockout.layers or (), knockout.heads or ()
+    return [head_name(layer, head) for layer in layers for head in heads]
 
 
 def packed(values: Sequence[float]) -> str:

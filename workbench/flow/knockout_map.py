@@ -16,8 +16,9 @@ from torch import Tensor
 
 from workbench.base.work import Stop, Work, finish
 from workbench.engine.changed_run import changed_finals_of
-from workbench.engine.changes import Changes, Knockout
+from workbench.engine.changes import Changes
 from workbench.errors import WorkbenchError
+from workbench.experiment.knockouts import Knockout
 from workbench.flow.results import KNOCKOUT, KnockoutMap, Matrix, Score
 from workbench.flow.scorer import accuracy_of
 from workbench.flow.settings import KnockoutSettings

@@ -82,6 +82,16 @@ def _direct(selections: list[Activations], layer: int) -> tuple[Tensor, Tensor, 
         by_mlp.append((selection.output(mlp_name(layer)).float() * reading).sum(-1))
         hidden = selection.neurons(layer)
         rest = torch.zeros_like(reading[:, 0])
+        if own.copies is not None:
+            reading = own.copies.back(reading)
+        if own.edit is not None:
+            at = selection.position
+            if own.edit.offset is not None:
+                offset = own.edit.offset[:, at].float()
+                rest = rest + (
+                    reading * (offset if len(offset) == 1 else offset[selection.rows])
+                ).sum(-1)
+            reading = reading * own.edit.factor[at].float()
         if own.post_mlp is not None:
             norm = FrozenNorm.of(own.post_mlp)
             if norm.bias is not None:
@@ -97,10 +107,13 @@ def _direct(selections: list[Activations], layer: int) -> tuple[Tensor, Tensor, 
 
 
 def logit_reading(selection: Activations) -> Tensor:
-    """What reads a write as its share of the logit difference, [pair, d_model], float32."""
+    """What reads a write as its share of the logit difference, [pair, d_model], float32.
+
+    With blocks beside the residual it is as wide as they are together.
+    """
     parts = selection.parts
     norm = FrozenNorm.of(parts.norm_final)
     right, wrong = selection.answers()
     direction = mean_columns(parts.w_u, right) - mean_columns(parts.w_u, wrong)
     scale = norm.scale(selection.output("logits"))
-    return norm.centre(direction * parts.logit_scale * norm.weight) * scale
+    return norm.wider(norm.centre(direction * parts.logit_scale * norm.weight) * scale)

@@ -27,6 +27,15 @@ PROMOTES = (
 
 
 @dataclass(frozen=True)
+class Plain:
+    """Values that are plain ones under their attributes' names."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values under the attributes' names."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class NeuronRow:
     """A neuron of an MLP.
 
@@ -145,7 +154,7 @@ def without_exact(listed: NeuronList) -> NeuronList:
 
 
 @dataclass(frozen=True)
-class Promoted:
+class Promoted(Plain):
     """What a neuron's output row does to the vocabulary, by its weights alone.
 
     Attributes:
@@ -166,10 +175,6 @@ class Promoted:
     kurtosis: float
     kind: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values under the attributes' names."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Feed:
@@ -187,7 +192,7 @@ class Feed:
 
 
 @dataclass(frozen=True)
-class NeuronInputs:
+class NeuronInputs(Plain):
     """What feeds a neuron, at one position, mean over pairs.
 
     Attributes:
@@ -200,10 +205,6 @@ class NeuronInputs:
     feeds: tuple[Feed, ...]
     gate: float
     up: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values under the attributes' names."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ class Firing:
 
 
 @dataclass(frozen=True)
-class Firings:
+class Firings(Plain):
     """A neuron over all clean prompts and positions.
 
     Attributes:
@@ -242,13 +243,9 @@ class Firings:
     most: float
     share: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values under the attributes' names."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class FoundNeuron:
+class FoundNeuron(Plain):
     """A neuron of the whole model that promotes what was searched for.
 
     Attributes:
@@ -266,13 +263,9 @@ class FoundNeuron:
     norm: float
     rank: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values under the attributes' names."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class Sufficient:
+class Sufficient(Plain):
     """Neurons of an MLP that are enough for a faithfulness of the circuit.
 
     Attributes:
@@ -290,7 +283,3 @@ class Sufficient:
     asked: float
     faithfulness: float
     whole: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values under the attributes' names."""
-        return asdict(self)

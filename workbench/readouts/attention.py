@@ -19,7 +19,7 @@ from workbench.readouts.activations import (
     place_of,
 )
 from workbench.readouts.results import AttentionPattern
-from workbench.transformer.attention import capped, hidden_keys
+from workbench.transformer.attention import capped, hidden_keys, knocked_out
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
@@ -120,4 +120,7 @@ def _weights(selection: Activations, layer: int, head: int) -> Tensor:
         k = torch.cat((k[:, :start], keys[selection.rows]), dim=1)
     scores = (q.float() * attention.scale) @ k.float().transpose(-1, -2)
     hidden = hidden_keys(attention, scores.shape[1], scores.shape[2], scores.device)
+    own = knocked_out(attention, scores.shape[1], scores.shape[2], [head])
+    if own is not None:
+        hidden = hidden | own
     return capped(attention, scores).masked_fill(hidden, float("-inf")).softmax(-1)

@@ -129,7 +129,7 @@ def _contributions(selection: Activations) -> dict[str, Tensor]:
     direction = mean_columns(parts.w_u, right) - mean_columns(parts.w_u, wrong)
     direction = direction * parts.logit_scale
     # Weighting and centring are moved from what is written onto the direction that reads it.
-    reading = norm.centre(direction * norm.weight) * scale
+    reading = norm.wider(norm.centre(direction * norm.weight) * scale)
 
     def read(x: Tensor) -> Tensor:
         return (x.float() * reading).sum(-1)
@@ -158,6 +158,8 @@ def _contributions(selection: Activations) -> dict[str, Tensor]:
             biases, biased = biases + of_heads @ beside, True
     if parts.position_embedding is not None:
         rows[POSITION_EMBEDDING] = read(selection.residual(0) - selection.output("input"))
+    elif parts.start is not None:
+        biases, biased = biases + read(selection.residual(0) - selection.output("input")), True
     if biased:
         own = 0.0 if norm.bias is None else direction @ norm.bias
         rows[BIASES] = biases + own

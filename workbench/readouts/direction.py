@@ -32,6 +32,7 @@ from workbench.readouts.jacobian.lens import JacobianLens
 from workbench.readouts.runs import RUN_WORDS
 from workbench.readouts.shapes import Ranking
 from workbench.readouts.target import find_token
+from workbench.transformer.edge_edits import read_by_logits
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def direction_lens(
     runs = each_run(experiment, run, position=position, pair=pair)
     place = place_of(experiment, LOGITS, position, pair, run)
     parts = experiment.model.parts
-    norm = FrozenNorm.of(parts.norm_final)
+    norm = FrozenNorm.of(experiment.parts.norm_final)
     vector, note = found.vector, ""
     if through is not None:
         through.check(experiment.model)
@@ -169,9 +170,13 @@ def along_direction(
         selections = [one.read_by_logits() for one in read]
         share = sign / sum(len(one.rows) for one in selections)
         for one in selections:
-            whole += share * float((one.output(LOGITS).float() @ unit).sum())
-            for node in sources:
-                rows[node] += share * float((one.output(node).float() @ unit).sum())
+            for node in (LOGITS, *sources):
+                along = read_by_logits(one.parts, one.output(node)).float() @ unit
+                length = share * float(along.sum())
+                if node == LOGITS:
+                    whole += length
+                else:
+                    rows[node] += length
     rows[REST] = whole - sum(rows.values())
     of = f"prompt {pair + 1}" if pair is not None else f"mean of {place.n_pairs}"
     shown = "" if place.run == "clean" else f", {RUN_WORDS[place.run]}"

@@ -35,6 +35,7 @@ from workbench.readouts.activations import (
 from workbench.readouts.jacobian.lens import JacobianLens
 from workbench.readouts.results import Lens
 from workbench.readouts.target import Target
+from workbench.transformer.edge_edits import read_by_logits
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
@@ -101,11 +102,12 @@ def frozen_outputs(
 
     Of `logits`, the norm's bias is part of it. A Jacobian lens carries them on before the norm.
     """
-    norm = FrozenNorm.of(experiment.model.parts.norm_final)
+    norm = FrozenNorm.of(experiment.parts.norm_final)
     normed = []
     for selection in selections:
         written = selection.output(node)
         if through is not None:
+            written = read_by_logits(experiment.parts, written)
             written = through.carry(written, _read_at(experiment, node, through))
         x = norm.centre(written) * norm.scale(selection.output(LOGITS)) * norm.weight
         normed.append(x + norm.bias if node == LOGITS and norm.bias is not None else x)

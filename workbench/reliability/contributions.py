@@ -139,7 +139,9 @@ def head_writes(experiment: Experiment, layer: int, indices: Sequence[int]) -> T
     attention = experiment.parts.layers[layer].attention
     last = [r.whole.layers[layer].z[:, :, -1].transpose(0, 1) for r in experiment.recordings]
     z = in_order(experiment, last, indices).transpose(0, 1)
-    return torch.bmm(z.float(), attention.w_o.float()) * attention.multiplier
+    # Without blocks beside the residual: what it writes, whatever a reader is given of it.
+    w_o = attention.w_o[..., : len(experiment.parts.w_u)].float()
+    return torch.bmm(z.float(), w_o) * attention.multiplier
 
 
 def neurons_of(

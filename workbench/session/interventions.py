@@ -15,11 +15,11 @@ from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop, Work
 from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
+from workbench.experiment.intervention_groups import parse_with_groups
 from workbench.experiment.interventions import (
     Intervention,
     interventions_of,
     marks,
-    parse_all,
 )
 from workbench.session.carry_out import CarryOut
 from workbench.session.intervention_commands import SetInterventions
@@ -64,19 +64,23 @@ class SessionInterventions:
         return marks(self.present)
 
     def add(self, text: str) -> Status:
-        """Do one more thing, after what is done already; `text` as `Intervention.parse` reads it.
+        """Do one more thing, after what is done already.
+
+        Args:
+            text: as `Intervention.parse` reads it; groups of the circuit may be named in it, see
+                `intervention_groups`.
 
         Raises:
             WorkbenchError: it says none, or it cannot be done.
         """
-        one = Intervention.parse(text)
-        return self._set(lambda now: (*now, one), one.text)
+        one = self.parsed(text)
+        return self._set(lambda now: (*now, one), text.strip())
 
     def change(self, number: int, text: str) -> Status:
         """Do something else in place of one of them, counted from 1; errors as of `add`."""
-        one = Intervention.parse(text)
+        one = self.parsed(text)
         at = self._at(number)
-        did = f"{one.text} in place of {self.present[at].text}"
+        did = f"{text.strip()} in place of {self.present[at].text}"
         return self._set(lambda now: (*now[:at], one, *now[at + 1 :]), did)
 
     def remove(self, number: int) -> Status:
@@ -91,8 +95,19 @@ class SessionInterventions:
 
     def set(self, interventions: Sequence[Intervention | str]) -> Status:
         """Do just these; errors as of `add`."""
-        new = parse_all(interventions)
+        new = tuple(self.parsed(o) if isinstance(o, str) else o for o in interventions)
         return self._set(lambda now: new, "; ".join(one.text for one in new) or "Took back all")
+
+    def parsed(self, text: str) -> Intervention:
+        """What a line says, groups of the circuit in it written out.
+
+        Raises:
+            WorkbenchError: it says none, or names what the model does not have.
+        """
+        circuit = self._seen().state.circuit
+        one = parse_with_groups(text, circuit.groups, circuit.graph)
+        one.check(circuit.graph)
+        return one
 
     def _at(self, number: int) -> int:
         if not 1 <= number <= len(self.present):

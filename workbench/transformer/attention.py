@@ -181,8 +181,12 @@ def attend(
     q = q if short else q * attention.scale
     scores = _per_alternative(q, k.transpose(-1, -2))
     scores = capped(attention, scores * attention.scale if short else scores)
-    hidden = hidden_keys(attention, queries, positions + (prefix if windowed else 0), q.device)
-    scores = scores.masked_fill(hidden[:, -positions:], float("-inf"))
+    own = knocked_out(attention, queries, prefix + positions)
+    everywhere = windowed or own is not None
+    hidden = hidden_keys(attention, queries, positions + (prefix if everywhere else 0), q.device)
+    if own is not None:
+        hidden = (hidden | own)[:, None, None]
+    scores = scores.masked_fill(hidden[..., -positions:], float("-inf"))
     if prefix_k is None or prefix_v is None:
         return _per_alternative(softmax(scores).to(v.dtype), v)
     # All alternatives see the same prefix, so they can be rows of one product.
@@ -190,8 +194,8 @@ def attend(
     early = torch.bmm(rows, prefix_k.reshape(n * pairs, prefix, d_head).transpose(1, 2))
     early = early.view(n, pairs, alternatives, queries, prefix)
     early = capped(attention, early * attention.scale if short else early)
-    if windowed:
-        early = early.masked_fill(hidden[:, :prefix], float("-inf"))
+    if everywhere:
+        early = early.masked_fill(hidden[..., :prefix], float("-inf"))
     pattern = softmax(torch.cat((early, scores), dim=-1)).to(v.dtype)
     early = pattern[..., :prefix].reshape(n * pairs, alternatives * queries, prefix)
     out = torch.bmm(early, prefix_v.reshape(n * pairs, prefix, d_head)).view(q.shape)
@@ -214,6 +218,19 @@ def hidden_keys(attention: Attention, queries: int, keys: int, device: torch.dev
     if attention.window is not None and keys > attention.window:
         hidden |= everywhere.tril(keys - queries - attention.window)
     return hidden
+
+
+def knocked_out(
+    attention: Attention, queries: int, keys: int, heads: list[int] | None = None
+) -> Tensor | None:
+    """bool [head, query, key], which keys an intervention hides; None where it hides none.
+
+    The queries are the last of the keys. `heads`: which heads; None: all.
+    """
+    if attention.hidden is None:
+        return None
+    own = attention.hidden if heads is None else attention.hidden[heads]
+    return own[:, keys - queries : keys, :keys]
 
 
 def _per_alternative(left: Tensor, right: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ class DirectReading:
         self.direction = direction
         self.norm = FrozenNorm.of(parts.norm_final)
         self.scale = self.norm.scale(run.final[:, -1])
-        self.reading = self.norm.centre(direction * self.norm.weight) * self.scale
+        self.reading = self.norm.wider(self.norm.centre(direction * self.norm.weight) * self.scale)
         self.layers = [self._heads(run, index) for index in range(len(parts.layers))]
 
     def _heads(self, run: Run, index: int) -> HeadReading:

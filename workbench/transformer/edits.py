@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 
 from workbench.transformer.torch_modules import children, with_children
@@ -97,6 +98,29 @@ class HeadEdit:
         if self.offset is None or self.offset.shape[1] == 1:
             return self
         return replace(self, offset=self.offset[:, pairs])
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What of a node's output stands in the blocks beside the residual, see `edge_edits`.
+
+    Attributes:
+        factors: of each block.
+    """
+
+    factors: tuple[float, ...]
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Outputs [..., d_model] with their blocks behind them."""
+        return torch.cat([x, *(x * factor for factor in self.factors)], dim=-1)
+
+    def back(self, gradient: Tensor) -> Tensor:
+        """The gradient before that of one after it."""
+        main, *blocks = gradient.chunk(1 + len(self.factors), dim=-1)
+        for block, factor in zip(blocks, self.factors, strict=True):
+            if factor:
+                main = main + block * factor
+        return main
 
 
 class EditedEmbedding:

@@ -36,14 +36,21 @@ def uncapped_logits(parts: ModelParts, residual: Tensor) -> Tensor:
 def embed(parts: ModelParts, tokens: Tensor, start: int) -> tuple[Tensor, Tensor]:
     """What `input` writes, and the residual that it begins, both [pair, position, d_model].
 
-    They differ where positions are embedded by a table: that part is the same in both runs and
-    belongs to no source.
+    They differ where positions are embedded by a table, and by what changed edges carry whatever
+    their source writes: these parts are the same in both runs and belong to no source.
     """
     embedding = parts.token_embedding(tokens)
-    if parts.position_embedding is None:
-        return embedding, embedding
-    positions = torch.arange(start, start + tokens.shape[1], device=tokens.device)
-    return embedding, embedding + parts.position_embedding(positions)
+    residual = embedding
+    if parts.position_embedding is not None:
+        positions = torch.arange(start, start + tokens.shape[1], device=tokens.device)
+        residual = embedding + parts.position_embedding(positions)
+    if parts.copies is None:
+        return embedding, residual
+    own = parts.copies.apply(embedding)
+    residual = torch.cat([residual, own[..., residual.shape[-1] :]], dim=-1)
+    if parts.start is not None:
+        residual = residual + parts.start[:, start : start + tokens.shape[1]]
+    return own, residual
 
 
 def run_heads(

@@ -12,14 +12,19 @@ Glossary: docs/glossary.md#frozen-norm.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import torch
 from torch import Tensor, nn
 
 from workbench.errors import WorkbenchError
+from workbench.transformer.edge_edits import Parted, Reading
 
+CHANGED = (
+    "An intervention changes edges into this layer, or of heads behind a norm, so that what is "
+    "read here is no one sum that could be split: take it back to see this."
+)
 # Of a norm that does not tell: OLMo 1 has it written into its formula.
 USUAL_EPS = 1e-5
 # Half precision in the module leaves a hundredth; a wrong formula is off by a multiple.
@@ -34,12 +39,15 @@ class FrozenNorm:
         centred: it subtracts the mean (LayerNorm).
         weight: [d_model], or one number; bias: [d_model] or None.
         eps: added to the variance or mean square.
+        reading: what the norm sees of a residual with blocks beside it, where edges carry something
+            else; None without.
     """
 
     centred: bool
     weight: Tensor
     bias: Tensor | None
     eps: float
+    reading: Reading | None = None
 
     @classmethod
     def of(cls, norm: nn.Module) -> FrozenNorm:
@@ -48,6 +56,12 @@ class FrozenNorm:
         Raises:
             WorkbenchError: if it is neither, or does more than the formulas above.
         """
+        if isinstance(norm, Reading):
+            if len(norm.sets) > 1 or (norm.sets[0] and not norm.last):
+                raise WorkbenchError(CHANGED)
+            return replace(cls.of(norm.norm), reading=norm)
+        if isinstance(norm, Parted):
+            raise WorkbenchError(CHANGED)
         own: Tensor | None = getattr(norm, "weight", None)
         eps = getattr(norm, "variance_epsilon", getattr(norm, "eps", None))
         shape = tuple(getattr(norm, "normalized_shape", ()) if own is None else own.shape)
@@ -91,8 +105,14 @@ class FrozenNorm:
 
     def centre(self, x: Tensor) -> Tensor:
         """x [..., d_model] less its mean over d_model if this is a LayerNorm; in float32."""
+        if self.reading is not None and x.shape[-1] != self.reading.width:
+            x = self.reading.read(x)[0]
         x = x.float()
         return x - x.mean(-1, keepdim=True) if self.centred else x
+
+    def wider(self, reading: Tensor) -> Tensor:
+        """What reads a residual with blocks beside it as `reading` [..., d_model] reads the sum."""
+        return reading if self.reading is None else self.reading.direction(reading)
 
     def scale(self, residual: Tensor) -> Tensor:
         """The factor [..., 1] on the residual [..., d_model] of a run."""

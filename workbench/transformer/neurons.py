@@ -165,7 +165,8 @@ def output_bias(layer: Layer) -> Tensor | None:
 
 
 def _d_model(layer: Layer) -> int:
-    return int(layer.attention.w_o.shape[-1])
+    wide = int(layer.attention.w_o.shape[-1])
+    return wide if layer.copies is None else wide // (1 + len(layer.copies.factors))
 
 
 class _Nothing(nn.Module):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from workbench.circuits.graph import Graph, shared_graph
 from workbench.transformer.edits import (
+    Copies,
     EditedEmbedding,
     HeadEdit,
     Pairs,
@@ -59,6 +60,8 @@ class Attention:
             where there is none. A head's query is then what it is when all heads read its input.
         multiplier: factor on all that the layer's attention writes, the bias too (Granite).
         edit: a change of its heads' values by an intervention; None for none.
+        hidden: bool [head, position, position], which keys an intervention hides from which
+            queries; None for none.
     """
 
     w_q: Tensor
@@ -80,6 +83,7 @@ class Attention:
     joint: tuple[nn.Module | None, nn.Module | None, None] = (None, None, None)
     multiplier: float = 1.0
     edit: HeadEdit | None = None
+    hidden: Tensor | None = None
 
     def weight(self, which: int) -> Tensor:
         """[head or kv_head, d_model, d_head] of q (0), k (1) or v (2)."""
@@ -102,6 +106,7 @@ class Layer:
             residual (Gemma 2, see `engine.post_norm`); None where there is none.
         post_mlp: the same of what the MLP writes; it belongs to its node's output.
         edit: a change of what the MLP writes by an intervention, after that norm; None for none.
+        copies: what of that stands in blocks beside the residual, see `edge_edits`; None without.
     """
 
     norm1: nn.Module
@@ -112,6 +117,7 @@ class Layer:
     post_attention: nn.Module | None = None
     post_mlp: nn.Module | None = None
     edit: ValueEdit | None = None
+    copies: Copies | None = None
 
     def after_attention(self, summed: Tensor) -> Tensor:
         """What attention adds to the residual when its heads and output bias write this sum."""
@@ -130,7 +136,8 @@ class Layer:
     def finish_mlp(self, out: Tensor) -> Tensor:
         """What the MLP writes, of what its own module puts out."""
         out = out if self.post_mlp is None else self.post_mlp(out)
-        return out if self.edit is None else self.edit.apply(out)
+        out = out if self.edit is None else self.edit.apply(out)
+        return out if self.copies is None else self.copies.apply(out)
 
     def of_pairs(self, pairs: Pairs) -> Layer:
         """The same layer with what an intervention does to some of the pairs."""
@@ -157,6 +164,10 @@ class ModelParts:
         logit_scale: factor on the unembedding's output, the bias too (Cohere, Granite).
         logit_cap: c, if a logit x is at last replaced by c tanh(x / c) (Gemma 2); else None.
         by_pair: an intervention does something else to every pair, see `of_pairs`.
+        copies: what of the embedding stands in blocks beside the residual, see `edge_edits`; None
+            where there are none.
+        start: what stands in the blocks from the beginning, [pair or 1, position, d_model]; it
+            belongs to no source. None for nothing.
 
     Glossary: docs/glossary.md#model-parts.
     """
@@ -171,6 +182,8 @@ class ModelParts:
     logit_scale: float = 1.0
     logit_cap: float | None = None
     by_pair: bool = False
+    copies: Copies | None = None
+    start: Tensor | None = None
 
     @property
     def n_heads(self) -> int:
@@ -189,8 +202,8 @@ class ModelParts:
 
     @property
     def d_model(self) -> int:
-        """Width of the residual stream."""
-        return int(self.w_u.shape[0])
+        """Width of the residual stream, with the blocks beside it if there are any."""
+        return int(self.layers[0].attention.w_o.shape[-1])
 
     @property
     def device(self) -> torch.device:
@@ -220,7 +233,10 @@ class ModelParts:
         if isinstance(embedding, EditedEmbedding):
             embedding = EditedEmbedding(embedding.embedding, embedding.edit.of_pairs(pairs))
         layers = tuple(layer.of_pairs(pairs) for layer in self.layers)
-        return replace(self, layers=layers, token_embedding=embedding)
+        start = self.start
+        if start is not None and len(start) > 1:
+            start = start[pairs]
+        return replace(self, layers=layers, token_embedding=embedding, start=start)
 
     def rotations(self, positions: Tensor) -> tuple[Rotation | None, ...]:
         """Every layer's rotation of these positions; layers of one kind share theirs."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.cli.main import main
 from workbench.engine.continuation import continue_pair
 from workbench.engine.intervention_effect import intervention_effect, with_interventions
@@ -103,3 +104,44 @@ def test_commands_heed_what_a_circuit_file_says_is_done(capsys: Any, tmp_path: P
     both = [str(path), str(other)]
     assert main(["assess", HOW[0], HOW[1], *both, *HOW[2:], "--parts", "faithfulness"]) == 2
     assert "different interventions" in capsys.readouterr().err
+
+
+def test_edges_and_groups_are_targets(capsys: Any, tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    circuit = Circuit.full(load_model("pocket", device="cpu").graph)
+    circuit.groups = (RoleGroup("movers", "", ("a3.h0", "a3.h1")),)
+    save_circuit(circuit, path)
+    lines = ["--scale", "a1.h1->a2.h0=0", "--do", "group:movers->logits * 0.5 at -1"]
+    code, out, _ = ran(capsys, *lines, "--circuit", str(path), "--tokens", "1", "--json")
+    found = json.loads(out)
+    assert code == 0
+    said = ["a1.h1->a2.h0 * 0", "a3.h0->logits,a3.h1->logits * 0.5 at -1"]
+    assert found["interventions"] == said
+    plain = prepare(load_model("pocket", device="cpu"), "ioi", pairs=3)
+    assert found["done"]["clean"] == with_interventions(plain, said).clean.metric
+    # All edges are kept, so that the circuit is the changed model.
+    assert found["done"]["circuit"] == pytest.approx(found["done"]["clean"], abs=1e-4)
+    code, _, err = ran(capsys, "--scale", "group:movers=0")
+    assert code == 2 and "no group" in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["discover", *HOW, "--method", "eap", "--edges", "60"],
+        ["clusters", "pocket", "ioi", "--pairs", "4", "--method", "eap", "--k", "2"],
+        ["expand", *HOW, "--rule", "top-k", "--value", "1"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_methods_work_on_the_changed_model(capsys: Any, tmp_path: Path, command: list[str]) -> None:
+    to = tmp_path / ("circuits" if command[0] == "clusters" else "c.json")
+    done = ["a1.h1->a2.h0 * 0", "m2 * 0.5"]
+    options = [word for line in done for word in ("--do", line)]
+    assert main([*command, *options, "--json", "-o", str(to)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["text"] if isinstance(one, dict) else one for one in found["interventions"]] == done
+    file = to / "cluster-1.json" if to.is_dir() else to
+    assert [one["text"] for one in load_circuit(file).provenance["interventions"]] == done
+    assert main([*command, "--do", "m2 / 2"]) == 2
+    assert "is no intervention" in capsys.readouterr().err

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from tests.support.cases.node_cases import workspace_of
 from tests.support.cases.readout_cases import case as readout_case
@@ -198,6 +200,39 @@ def test_verdicts() -> None:
     assert row(0, 0, 1).undone is None
 
 
+def _looks(made: Any, node: str | None) -> list[list[Tensor]]:
+    """Of each group where the model's own attention looks from the last token, by layer."""
+    found: list[list[Tensor]] = []
+    for reference in made.references:
+        rows: list[Tensor] = []
+        attentions = [b.get_submodule(reference.names.attention) for b in reference.nodes.blocks]
+        hooks = [
+            module.register_forward_hook(lambda _, args, out, rows=rows: rows.append(out[1]))
+            for module in attentions
+        ]
+        reference.run({} if node is None else {node: reference.instead(node)})
+        for hook in hooks:
+            hook.remove()
+        found.append([row[:, :, -1] for row in rows])
+    return found
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "gpt_neox", "gemma2"])
+def test_attention_moves_as_the_models_own(family: str) -> None:
+    made = repair_case(family)
+    experiment = made.nodes.experiment
+    plain = _looks(made, None)
+    for node in ("m0", "a0.h1"):
+        found = self_repair(experiment, [node]).attention[0]
+        wanted = np.zeros(experiment.graph.n_sources)
+        for before, after in zip(plain, _looks(made, node), strict=True):
+            for layer, (one, other) in enumerate(zip(before, after, strict=True)):
+                moved = (one - other).abs().sum(-1).sum(0)
+                wanted[experiment.graph.head_rows(layer)] += moved.double().numpy()
+        np.testing.assert_allclose(found, wanted / experiment.n_pairs, atol=TOLERANCE)
+        assert found.max() > 0.01
+
+
 def test_repairers_come_by_what_they_make_up_for() -> None:
     found = self_repair(repair_case("gpt2").nodes.experiment)
     for one in found.rows:
@@ -209,6 +244,7 @@ def test_repairers_come_by_what_they_make_up_for() -> None:
             key=lambda n: -abs(changes[n]),
         )
         assert all((r.kind == "negative") == (sign * r.writes < 0) for r in every)
+        assert all((r.attention is None) == r.node.startswith(("m", "i")) for r in every)
         together = found.together(one.node)
         assert together[0] == one.node
         assert list(together[1:]) == [r.node for r in every[: len(together) - 1]]

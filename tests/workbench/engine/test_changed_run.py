@@ -19,13 +19,12 @@ from workbench.engine.changed_run import changed_finals
 from workbench.engine.changes import (
     SOURCES,
     Changes,
-    Knockout,
     Replacement,
-    read_knockout,
     read_replacement,
 )
 from workbench.engine.residual_means import ResidualMeans
 from workbench.errors import WorkbenchError
+from workbench.experiment.knockouts import Knockout, read_knockout
 from workbench.models.info import ModelInfo
 from workbench.transformer.forward import unembed
 

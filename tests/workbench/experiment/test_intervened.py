@@ -175,7 +175,7 @@ def test_runs_are_transformers_own_under_hooks(name: str) -> None:
             with torch.no_grad():
                 found = unembed(recording.parts, run.final)
             expected = expected[:, -found.shape[1] :]
-            torch.testing.assert_close(found, expected, rtol=0, atol=5e-5)
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
             with torch.no_grad():
                 plain = hf(tokens, use_cache=False).logits[:, -found.shape[1] :]
             assert (found - plain).abs().max() > 0.05
@@ -198,10 +198,14 @@ def test_both_runs_circuits_and_what_if_equal_the_reference(name: str) -> None:
 
 @families
 def test_effects_and_eap_equal_the_reference(name: str) -> None:
-    c, share = changed_case(name), 0.01
+    c = changed_case(name)
+    effects_equal_the_reference(c, some_edges(c.graph, 3, seed=12))
+
+
+def effects_equal_the_reference(c: Case, edges: Sequence[str], share: float = 0.01) -> None:
+    """Exact effects of edges of the whole model, and their estimates."""
     scores = estimates(c.experiment)
     every = Circuit(c.graph, all_edges(c.graph))
-    edges = some_edges(c.graph, 3, seed=12)
     effects: dict[str, float] = {}
     for names, values in edge_effects(Evaluator(c.experiment, every), edges, "full"):
         effects.update(zip(names, values, strict=True))

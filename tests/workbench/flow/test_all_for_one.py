@@ -18,8 +18,9 @@ from tests.support.cases.family_cases import family_case
 from tests.support.references.masked import MaskedReference, Replace
 from tests.workbench.engine.test_changed_run import FEW, means_of
 from workbench.engine.changed_run import changed_finals
-from workbench.engine.changes import Changes, Knockout, Replacement
+from workbench.engine.changes import Changes, Replacement
 from workbench.errors import Cancelled, WorkbenchError
+from workbench.experiment.knockouts import Knockout
 from workbench.experiment.prepare import load_task, prepare
 from workbench.flow.all_for_one import all_for_one
 from workbench.flow.peeking import Waited

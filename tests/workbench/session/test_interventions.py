@@ -71,6 +71,29 @@ def test_it_is_measured_at_once_undone_redone_and_resumed(session: Session) -> N
         assert again.undo().model_metric == expected(again, both[:1])[0]
 
 
+def test_edges_groups_and_hidden_attention_are_one_command_each(session: Session) -> None:
+    session.set_group("late ones", ["a1.h0", "m1"])
+    plain = session.status().model_metric
+    session.interventions.add('group:"late ones"->logits * 2')
+    session.interventions.add("hide 1[0]:last<0")
+    lines = ["a1.h0->logits,m1->logits * 2", "hide 1[0]:last<0"]
+    assert [one.text for one in session.interventions.present] == lines
+    both = session.status().model_metric
+    assert both == pytest.approx(expected(session, lines)[0], abs=1e-6)
+    assert session.interventions.marks["logits"] == "←a1.h0×2 ←m1×2"
+    session.undo()
+    curve = session.interventions.curve(1, (1.0, 2.0))
+    assert curve.points[0].metric == pytest.approx(plain, abs=1e-5)
+    assert curve.points[1].metric == pytest.approx(session.status().model_metric, abs=1e-5)
+    session.remove_group("late ones")
+    session.interventions.add(lines[1])
+    assert session.status().model_metric == pytest.approx(both, abs=1e-6)
+    effects = session.interventions.effect()
+    assert effects.interventions == tuple(lines)
+    with pytest.raises(WorkbenchError, match="no group"):
+        session.interventions.add("group:late * 2")
+
+
 def test_change_and_remove_name_their_number(session: Session) -> None:
     session.interventions.add("a1.h0 * 3")
     session.interventions.add("m1 * 0.5")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from workbench.base.progress import Progress, silent
+from workbench.bundled_models.learning_rate import learning_rate
 from workbench.bundled_models.pocket.grammar import documents
 from workbench.bundled_models.pocket.vocabulary import BEGIN, tokens
 
@@ -46,10 +46,7 @@ class Recipe:
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
-        if step < self.warm:
-            return self.peak * (step + 1) / self.warm
-        done = (step - self.warm) / max(1, self.steps - self.warm)
-        return self.last + (self.peak - self.last) * (1 + math.cos(math.pi * done)) / 2
+        return learning_rate(step, peak=self.peak, last=self.last, warm=self.warm, steps=self.steps)
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe in plain values."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack, cast
@@ -24,6 +25,7 @@ from workbench.discovery.options import Options
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
+from workbench.experiment.interventions import Intervention
 from workbench.experiment.prepare import NO_MEMORY, prepare
 from workbench.experiment.provenance import origin
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
@@ -129,7 +131,9 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 
 
 class Choices(ClusterChoices, TaskChoices, total=False):
-    """What may be asked of a clustering, and the settings that it is done under."""
+    """What may be asked of a clustering, what is done to the model, and settings."""
+
+    interventions: Iterable[Intervention | str]
 
 
 def cluster_prompts(
@@ -150,18 +154,22 @@ def cluster_prompts(
         cancel: when it is set, the work stops.
         choices: what is asked for (`edges`, `steps`, `signed`, `k`, `by`, `algorithm`, `normalise`,
             `splits`; see `ClusterRequest`), and settings by their names; `pairs` is of use where
-            `task` is a name or a file.
+            `task` is a name or a file. `interventions` or their lines of text are done to the
+            model in all runs.
 
     Raises:
         Cancelled: if `cancel` was set.
         WorkbenchError: this cannot be done, or the task does not suit the tokenizer.
     """
+    done = tuple(choices.pop("interventions", ()))
     asked, how = _sorted(choices)
     settings = ExperimentSettings.of(model, task, under, **how)
     request = ClusterRequest(method, **asked).checked(
         metric=settings.metric, ablation=settings.ablation
     )
-    return clusters_under(settings, model, task, request, progress=progress, cancel=cancel)
+    return clusters_under(
+        settings, model, task, request, interventions=done, progress=progress, cancel=cancel
+    )
 
 
 def _sorted(choices: Choices) -> tuple[ClusterChoices, TaskChoices]:
@@ -177,12 +185,13 @@ def clusters_under(
     task: Task | str | os.PathLike[str],
     request: ClusterRequest,
     *,
+    interventions: Iterable[Intervention | str] = (),
     progress: Progress | None = None,
     cancel: Stop | None = None,
 ) -> PromptClusters:
     """The same by a request that was checked for these settings. Raises as `cluster_prompts`."""
     say = progress or silent
-    experiment = prepare(model, task, settings, say)
+    experiment = prepare(model, task, settings, say, interventions)
     if settings.metric is None:  # the task's own is known by now
         request.scoring().check_metric(experiment.metric_name)
     with memory_errors(NO_MEMORY):

@@ -139,6 +139,8 @@ def mlp_back(
         return _by_autograd(layer, residual, gradient, rules)
     if before is None:
         before = inside.before(layer.norm2(residual))
+    if layer.copies is not None:
+        gradient = layer.copies.back(gradient)
     if layer.edit is not None:
         gradient = layer.edit.back(gradient)
     if layer.post_mlp is not None:

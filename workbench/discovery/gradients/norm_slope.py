@@ -12,12 +12,13 @@ frozen the last term is missing. Norms of another kind go by automatic different
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from workbench.errors import WorkbenchError
+from workbench.transformer.edge_edits import Parted, Reading
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,13 @@ class NormSlope:
 
     def __init__(self, norm: nn.Module, x: Tensor, frozen: bool = False) -> None:
         self._norm, self._x, self._frozen = norm, x, frozen
+        self._parts: _Several | None = None
+        if isinstance(norm, Reading):
+            self._parts = _OfReading(norm, x, frozen)
+        elif isinstance(norm, Parted):
+            self._parts = _OfParted(norm, x, frozen)
+        if self._parts is not None:
+            return
         self._identity = isinstance(norm, nn.Identity)
         self._scaling = None if self._identity else _scaling_of(norm)
         if self._scaling is None:
@@ -79,6 +87,8 @@ class NormSlope:
 
     def back(self, gradient: Tensor) -> Tensor:
         """Gradients at x of gradients [..., *x.shape] at the norm's output."""
+        if self._parts is not None:
+            return self._parts.back(gradient)
         if self._identity:
             return gradient
         if self._scaling is None:
@@ -93,6 +103,8 @@ class NormSlope:
 
     def forth(self, change: Tensor) -> Tensor:
         """To first order, what changes [..., *x.shape] of x make in the norm's output."""
+        if self._parts is not None:
+            return self._parts.forth(change)
         if self._identity:
             return change
         if self._scaling is None:
@@ -112,6 +124,61 @@ class NormSlope:
         return out
 
 
+class _OfReading:
+    """The slope of a norm of several sums of a residual and blocks beside it."""
+
+    def __init__(self, norm: Reading, x: Tensor, frozen: bool) -> None:
+        self._norm = norm
+        self._blocks = x.shape[-1] // norm.width
+        self._slopes = [NormSlope(norm.norm, value, frozen) for value in norm.read(x)]
+
+    def back(self, gradient: Tensor) -> Tensor:
+        """Gradients [..., wider] of those at the norms of all sets."""
+        width = self._norm.width
+        out = gradient.new_zeros(*gradient.shape[:-1], self._blocks * width)
+        shares = self._norm.shares(gradient)
+        pieces = gradient.split(width, dim=-1)
+        for slope, own, piece in zip(self._slopes, shares, pieces, strict=True):
+            below = slope.back(piece)
+            out[..., :width] += below
+            for block, at in own:
+                out[..., (1 + block) * width : (2 + block) * width] += below * at
+        return out
+
+    def forth(self, change: Tensor) -> Tensor:
+        """What changes [..., wider] make in the norms of all sets."""
+        moved = self._norm.read(change)
+        made = [slope.forth(one) for slope, one in zip(self._slopes, moved, strict=True)]
+        return torch.cat(made, dim=-1)
+
+
+class _OfParted:
+    """The slope of a norm behind heads, of what they write and of blocks added to it."""
+
+    def __init__(self, norm: Parted, x: Tensor, frozen: bool) -> None:
+        self._width = norm.width
+        main, *blocks = x.split(norm.width, dim=-1)
+        self._main = NormSlope(norm.norm, main, frozen)
+        self._others = [NormSlope(norm.norm, main + block, frozen) for block in blocks]
+
+    def back(self, gradient: Tensor) -> Tensor:
+        """Gradients [..., wider] of those behind it."""
+        main, *blocks = gradient.split(self._width, dim=-1)
+        below = [slope.back(one) for slope, one in zip(self._others, blocks, strict=True)]
+        own = self._main.back(main - sum(blocks)) + sum(below)
+        return torch.cat([own, *below], dim=-1)
+
+    def forth(self, change: Tensor) -> Tensor:
+        """What changes [..., wider] make behind it."""
+        main, *blocks = change.split(self._width, dim=-1)
+        own = self._main.forth(main)
+        others = [s.forth(main + one) - own for s, one in zip(self._others, blocks, strict=True)]
+        return torch.cat([own, *others], dim=-1)
+
+
+_Several: TypeAlias = _OfReading | _OfParted
+
+
 def with_frozen_scale(norm: nn.Module) -> nn.Module:
     """The same norm as a module whose scale is a constant to automatic differentiation.
 
@@ -120,6 +187,8 @@ def with_frozen_scale(norm: nn.Module) -> nn.Module:
     """
     if isinstance(norm, nn.Identity):
         return norm
+    if isinstance(norm, Reading):
+        return norm.with_norm(with_frozen_scale(norm.norm))
     scaling = _scaling_of(norm)
     if scaling is None:
         raise WorkbenchError(_UNKNOWN.format(type(norm).__name__))

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from workbench.discovery.gradients.node_gradients import dot
-from workbench.transformer.attention import attend, capped, hidden_keys
+from workbench.transformer.attention import attend, capped, hidden_keys, knocked_out
 from workbench.transformer.recording import Recording
 
 
@@ -72,11 +72,14 @@ class HeadInputs:
         every_k = k if prefix_k is None else torch.cat((prefix_k, k), dim=2)
         self._v = (v if prefix_v is None else torch.cat((prefix_v, v), dim=2)).float()
         hidden = hidden_keys(attention, q.shape[2], every_k.shape[2], q.device)
+        own = knocked_out(attention, q.shape[2], every_k.shape[2])
+        if own is not None:
+            hidden = (hidden | own)[:, None]
 
         def scores(keys: Tensor) -> Tensor:
             """[head, pair, query, key], of the last keys; -inf where a query may not look."""
             products = (q.float() * attention.scale) @ keys.float().transpose(-1, -2)
-            unseen = hidden[:, hidden.shape[1] - keys.shape[2] :]
+            unseen = hidden[..., hidden.shape[-1] - keys.shape[2] :]
             return capped(attention, products).masked_fill(unseen, float("-inf"))
 
         self._row = _Row(scores(every_k), scores(other_k))

@@ -29,6 +29,7 @@ from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.engine.node_math import head_outputs
+from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.transformer.frozen_norm import FrozenNorm
 from workbench.transformer.recording import Recording
@@ -40,6 +41,11 @@ SLICE_BYTES = 8 * 2**20
 def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
     """Fill in `findings.edges`; a large share is what the model uses most."""
     graph = experiment.graph
+    if experiment.parts.copies is not None:
+        raise WorkbenchError(
+            "ifr compares what nodes write, and an intervention changes what some readers are "
+            "given of it: choose another method, or change the nodes."
+        )
     findings.needed = 1
     exists = all_edges(graph)
     total = np.zeros(exists.shape)
