@@ -21,7 +21,7 @@ from workbench.base import folders
 from workbench.errors import WorkbenchError
 from workbench.models import cache as modelcache
 from workbench.models import gguf as gguffile
-from workbench.models.cache import STAMP, CacheEntry
+from workbench.models.cache import CHECKED, STAMP, CacheEntry
 from workbench.models.model import Model, load_model
 
 pytestmark = pytest.mark.dependencies
@@ -115,7 +115,7 @@ def test_an_entry_is_known_by_content(file: Path, tmp_path: Path, conversions: l
 
 
 @pytest.mark.parametrize(
-    "damage", ["truncate", "delete", "garbage", "stamp", "config", "tokenizer"]
+    "damage", ["truncate", "delete", "garbage", "zeros", "stamp", "config", "tokenizer"]
 )
 def test_a_damaged_entry_is_made_anew(
     file: Path, cache: Path, conversions: list[Path], damage: str
@@ -131,6 +131,12 @@ def test_a_damaged_entry_is_made_anew(
             weights.unlink()
         case "garbage":
             weights.write_bytes(b"\xff" * size)
+        case "zeros":
+            # Pages that never reached the disk are missed when the machine is next started.
+            (entry / CHECKED).write_text("an earlier boot")
+            with weights.open("r+b") as stream:
+                stream.seek(size - 4096)
+                stream.write(bytes(4096))
         case "stamp":
             (entry / STAMP).write_text("{")
         case "config":
