@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import resource
@@ -13,6 +14,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import WorkbenchError
-from workbench.session import journal as journal_module
+from workbench.session.holder import HeldElsewhere, Holder, claim_path, is_held
 from workbench.session.journal import KEY, Journal, read
 
 HEADER = {"created": "today", "task": {"name": "ioi", "pairs": ["one", "two — 二"]}}
@@ -158,12 +160,35 @@ def test_only_one_session_holds_a_journal(path: Path) -> None:
         journal.append({})
 
 
-def test_without_locks_a_journal_still_works(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "fcntl", None)
+def _unknown(*args: object) -> None:
+    raise OSError(errno.ENOSYS, "Function not implemented")
+
+
+def test_without_locks_of_the_system_only_one_session_holds_a_journal(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcntl, "flock", _unknown)
     first = written(path)
-    Journal.open(path)[0].close()
+    with pytest.raises(HeldElsewhere, match="in this process already"):
+        Journal.open(path)
+    assert is_held(path)
     first.append({"n": 4})
+    first.close()
     assert len(read(path).entries) == 4
+    assert not claim_path(path).exists() and not is_held(path)
+    # A process that was killed leaves its file, which counts for nothing.
+    ended = replace(Holder.this_process(), started=0.0)
+    claim_path(path).write_text(json.dumps(asdict(ended)))
+    Journal.open(path)[0].close()
+    elsewhere = replace(Holder.this_process(), host="another")
+    claim_path(path).write_text(json.dumps(asdict(elsewhere)))
+    with pytest.raises(HeldElsewhere):
+        Journal.open(path)
+    claim_path(path).write_text("")
+    with pytest.raises(HeldElsewhere):
+        Journal.open(path)
+    os.utime(claim_path(path), (0, 0))
+    Journal.open(path)[0].close()
 
 
 # Writing fails.
