@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -270,6 +271,27 @@ def test_every_entry_is_synced_before_append_returns(
     monkeypatch.setattr(os, "fsync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
     journal.append({"n": 4})
     assert sizes == [path.stat().st_size]
+
+
+def test_the_head_and_the_name_of_a_journal_are_synced(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head before it takes its name, and the folder after."""
+    done: list[str] = []
+    sync, rename = os.fsync, Path.replace
+
+    def synced(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "head")
+        sync(descriptor)
+
+    def renamed(self: Path, target: Any) -> Path:
+        done.append("name")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    Journal.create(path, HEADER).close()
+    assert done[:3] == ["head", "name", "folder"]
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
