@@ -2,8 +2,8 @@
 
 An entry is a folder in transformers' format, named after the content of the file that it was made
 from. It is written beside its place, synced and renamed into it, so that it is whole or not there,
-and a stamp in it has the length and the digest of each of its files. Two processes may convert the same file at
-once: the first to finish puts its entry in place, the second drops its own.
+and a stamp in it has the length and the digest of each of its files. Two processes may convert the
+same file at once: the first to finish puts its entry in place, the second drops its own.
 """
 
 from __future__ import annotations

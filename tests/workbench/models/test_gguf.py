@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from workbench.errors import WorkbenchError
 from workbench.models import cache as modelcache
 from workbench.models import gguf as gguffile
 from workbench.models.cache import CHECKED, STAMP, CacheEntry
+from workbench.models.gguf_head import check_head
 from workbench.models.model import Model, load_model
 
 pytestmark = pytest.mark.dependencies
@@ -239,6 +241,30 @@ def test_truncated_files(file: Path, keep: int) -> None:
     file.write_bytes(file.read_bytes()[:keep])
     message = refusal(file)
     assert "GGUF" in message or "truncated" in message
+
+
+def refused(file: Path) -> str:
+    with pytest.raises(WorkbenchError) as caught:
+        load(file)
+    return str(caught.value)
+
+
+def test_no_length_in_a_head_is_believed_beyond_the_bytes(file: Path) -> None:
+    whole = file.read_bytes()
+    assert check_head(file) is None
+    at = whole.index(b"tokenizer.ggml.tokens") + len(b"tokenizer.ggml.tokens") + 8
+    lies = {
+        "an array": (at, 2**40),
+        "entries": (16, 2**40),
+        "tensors": (8, 2**40),
+        "a text": (24, 2**60),
+    }
+    for where, number in lies.values():
+        file.write_bytes(whole[:where] + struct.pack("<Q", number) + whole[where + 8 :])
+        assert "truncated or corrupt" in refused(file)
+    layers = whole.index(b"llama.block_count") + len(b"llama.block_count") + 4
+    file.write_bytes(whole[:layers] + struct.pack("<I", 10**9) + whole[layers + 4 :])
+    assert "block_count is 1,000,000,000" in refused(file)
 
 
 def test_what_is_no_gguf_file(file: Path) -> None:
