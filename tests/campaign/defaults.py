@@ -1,6 +1,6 @@
 """Every method under every ablation on every task that a bundled model does, by its defaults.
 
-    python -m tests.campaign.defaults [MODEL ...]
+    python -m tests.campaign.defaults [MODEL ...] [--without METHOD ...]
 
 A row says what was asked, chosen and kept, the faithfulness, and whether a sentence says what is
 odd. A result that is empty, the whole model, or no better than no circuit has to have one.
@@ -8,6 +8,7 @@ odd. A result that is empty, the whole model, or no better than no circuit has t
 
 from __future__ import annotations
 
+import argparse
 import sys
 import warnings
 from collections.abc import Iterator
@@ -49,14 +50,14 @@ def is_odd(found: Discovery) -> str:
     return "no better than none" if share is not None and share <= 0 else ""
 
 
-def rows(names: list[str]) -> Iterator[tuple[str, ...]]:
+def rows(names: list[str], without: list[str]) -> Iterator[tuple[str, ...]]:
     """One row for each model, task, ablation and method."""
     for name in names:
         model = load_model(name, device="cpu")
         for task in TASKS[name]:
             for ablation in ABLATIONS:
                 for method in METHODS.values():
-                    if ablation in method.ablations:
+                    if ablation in method.ablations and method.name not in without:
                         row = _row(model, task, ablation, method)
                         yield (name, task, ablation, method.name, *row)
 
@@ -83,17 +84,21 @@ def _tells(remark: str) -> bool:
     return any(words in remark for words in ("do not join", "whole model", "no nearer", "slope"))
 
 
-def main(names: list[str]) -> int:
+def main() -> int:
     """Print the table; the exit code says whether something odd was not said."""
+    parser = argparse.ArgumentParser(prog="python -m tests.campaign.defaults")
+    parser.add_argument("models", nargs="*", default=list(TASKS))
+    parser.add_argument("--without", nargs="*", default=[], metavar="METHOD")
+    asked = parser.parse_args()
     warnings.simplefilter("ignore")
     silent = 0
     print("| model | task | ablation | method | asked | chosen | kept | faithfulness | |")
     print("|---|---|---|---|---:|---:|---:|---:|---|")
-    for row in rows(names or list(TASKS)):
+    for row in rows(asked.models, asked.without):
         silent += "NOT SAID" in row[-1]
         print("| " + " | ".join(row) + " |", flush=True)
     return int(silent > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
