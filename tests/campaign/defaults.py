@@ -27,6 +27,8 @@ TASKS = {
 }
 """What each of the models was made for."""
 PAIRS = 8
+TELLING = ("do not join", "is empty", "whole model", "no nearer", "slope")
+"""Words of the sentences on what is odd."""
 SHARE = 0.1
 """Of the edges that are asked for, or of the nodes."""
 
@@ -81,7 +83,10 @@ def _row(model: Model, task: str, ablation: str, method: Method) -> tuple[str, .
 
 
 def _tells(remark: str) -> bool:
-    return any(words in remark for words in ("do not join", "whole model", "no nearer", "slope"))
+    return any(
+        words in remark
+        for words in ("do not join", "is empty", "whole model", "no nearer", "slope")
+    )
 
 
 def main() -> int:

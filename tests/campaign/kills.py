@@ -60,6 +60,7 @@ def _child(make: Callable[[], Session], seed: int, pipe: int, folder: Path) -> N
     for number in SIGNALS:
         if number != signal.SIGKILL:
             signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     chance = random.Random(seed)
     told = 0
     session = make()
@@ -89,10 +90,16 @@ def one_kill(make: Callable[[], Session], path: Path, chance: random.Random) -> 
     _empty(path.parent)
     ours, theirs = os.pipe()
     seed, after, number = chance.random(), chance.random() * LONGEST, chance.choice(SIGNALS)
+    # A signal that comes before the child heeds it would end in the parent's code.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     pid = os.fork()
     if not pid:
-        os.close(ours)
-        _child(make, hash(seed), theirs, path.parent)
+        try:
+            os.close(ours)
+            _child(make, hash(seed), theirs, path.parent)
+        finally:
+            os._exit(1)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     os.close(theirs)
     heard = _hear(ours, after)
     with suppress(ProcessLookupError):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from workbench.base.text import quoted
 
@@ -168,7 +168,7 @@ def shaped(cls: type[T], value: Any, own: Mapping[str, Reader] | None = None) ->
     """
     found = object_of(value)
     own = own or {}
-    known = _fields(cls)
+    known = _fields(cast("Any", cls))
     arguments = {}
     for name, item in found.items():
         if name not in known:

@@ -48,7 +48,7 @@ class MissingOutput(Exception):
 
 @contextmanager
 def output_errors() -> Iterator[None]:
-    """Tell in a sentence why standard output takes nothing; a reader that has left is no fault."""
+    """Tell in a sentence why standard output takes nothing; a reader may leave."""
     try:
         yield
     except BrokenPipeError:
@@ -103,7 +103,7 @@ def run(command: Callable[[], int]) -> int:
 
 
 def _interrupted(error: BaseException) -> bool:
-    """Whether it comes of Ctrl-C in the middle of an import, which modules in C tell otherwise."""
+    """Whether it comes of Ctrl-C in an import, which modules in C tell otherwise."""
     cause: BaseException | None = error
     for _ in range(20):
         if cause is None or isinstance(cause, KeyboardInterrupt):

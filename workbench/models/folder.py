@@ -212,7 +212,7 @@ def check_weights(folder: Path, name: str) -> None:
 
 
 def check_tokenizer(folder: Path, name: str) -> None:
-    """Refuse a tokenizer whose files are larger than any; to read one takes ten times its size.
+    """Refuse a tokenizer whose files are larger than any: reading takes ten times that.
 
     Raises:
         WorkbenchError: one is.
