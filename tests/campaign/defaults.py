@@ -83,10 +83,7 @@ def _row(model: Model, task: str, ablation: str, method: Method) -> tuple[str, .
 
 
 def _tells(remark: str) -> bool:
-    return any(
-        words in remark
-        for words in ("do not join", "is empty", "whole model", "no nearer", "slope")
-    )
+    return any(words in remark for words in TELLING)
 
 
 def main() -> int:

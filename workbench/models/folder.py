@@ -32,6 +32,8 @@ WRAPPERS = ("_orig_mod.module.", "module._orig_mod.", "_orig_mod.", "module.")
 
 TOKENIZER_BYTES = 100_000_000
 """The largest in use, of 260,000 tokens, has 35 MB."""
+WRONG_TYPES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What comes of entries of a configuration that are of other types than they should be."""
 POSITIONS = 2**24
 """More than any model has been made for."""
 SIZES = frozenset(
@@ -84,7 +86,12 @@ def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> t
             "base model, save that, and load the result."
         )
     config = read_config(folder, name)
-    require_supported(config, name)
+    try:
+        require_supported(config, name)
+    except WRONG_TYPES as error:
+        raise WorkbenchError(
+            f"The config.json of {name} is damaged ({first_line(error)}); fetch it again."
+        ) from error
     # Its module may register classes with transformers, which the weights are then read into.
     FAMILIES[config.model_type].load_adapter()
     require_no_kernels(config, name)
@@ -157,6 +164,12 @@ def read_config(folder: Path, name: str) -> SimpleNamespace:
         raise WorkbenchError(f"{path} cannot be read ({first_line(error)}).") from error
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise WorkbenchError(f"{name} is no model: its config.json names no model_type.")
+    for key in sorted(SIZES & config.keys()):
+        if config[key] is not None and type(config[key]) is not int:
+            raise WorkbenchError(
+                f"The config.json of {name} says {key} is {quoted(config[key])}, which is no whole "
+                "number; fetch it again."
+            )
     return SimpleNamespace(**config)
 
 
