@@ -30,6 +30,7 @@ from screens.base.pauses import keep_short, set_aside
 from screens.base.tokens import one_line
 from screens.base.worker import leave_without_waiting, owed
 from screens.error_log import ErrorLog
+from screens.hang_up import LOOK, end, is_gone
 from screens.leaving import Leaving
 from screens.navigation import (
     CloseSession,
@@ -159,6 +160,16 @@ class WorkbenchApp(App[None]):
         with suppress(NotImplementedError, RuntimeError):  # Windows; or not in the main thread
             ended = partial(self.exit, return_code=128 + signal.SIGTERM)
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended)
+        self.set_interval(LOOK, self._heed_hang_up)
+
+    def _heed_hang_up(self) -> None:
+        """End once the terminal is gone, wherever the user's shell ignores that."""
+        if is_gone(getattr(self._driver, "fileno", None)):
+            for bench in self.sessions.benches:
+                with suppress(Exception):
+                    bench.place.note()
+            self.error_log.close()
+            end(list(self.sessions))
 
     # Screens.
 

@@ -19,15 +19,19 @@ class ErrorLog:
         """Begin to write; a second time does nothing. An unwritable folder costs the log only."""
         from logging.handlers import RotatingFileHandler
 
-        from workbench.base.folders import state_folder
+        from workbench.base.folders import make_private, state_folder
 
         with self._lock:
             if self._handler is not None:
                 return
             try:
                 folder = state_folder()
-                folder.mkdir(parents=True, exist_ok=True)
+                make_private(folder)
                 path = folder / "workbench.log"
+                if path.is_symlink():
+                    return
+                path.touch(0o600)
+                path.chmod(0o600)
                 handler = RotatingFileHandler(path, maxBytes=BYTES, backupCount=1, delay=True)
             except OSError:
                 return

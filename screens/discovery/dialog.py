@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FIRST_SHARE, FIRST_LEAST, FIRST_MOST = 0.05, 10, 200
 """How many edges are proposed to be selected: a share of all, within limits."""
+SHARE_OF_NODES, LEAST_NODES = 0.25, 3
+"""The same of nodes; each brings all edges between those that are selected."""
 
 LEAST_LISTED = 6
 BESIDE = 18  # lines of the screen that the list of methods leaves to the rest of the box
@@ -60,6 +62,8 @@ class DiscoverDialog(Dialog[DiscoveryRequest]):
         self.before = before
         edges = session.graph.n_edges
         self.n = min(FIRST_MOST, max(FIRST_LEAST, int(edges * FIRST_SHARE)), edges)
+        # So many edges would take in every node: of nodes the share is another.
+        self.nodes = max(LEAST_NODES, int(session.graph.n_sources * SHARE_OF_NODES))
 
     def compose(self) -> ComposeResult:
         threshold = self.session.threshold
@@ -69,7 +73,7 @@ class DiscoverDialog(Dialog[DiscoveryRequest]):
             yield Static(id="definition")
             yield OptionFields(self.n, threshold)
             before = self.before.selection if self.before is not None else None
-            yield SelectionFields(self.n, threshold, before)
+            yield SelectionFields(self.n, threshold, before, nodes=self.nodes)
             yield Static(classes="error")
             keys = keyed(
                 "enter start · tab fields · "

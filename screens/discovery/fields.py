@@ -161,9 +161,12 @@ class SelectionFields(Vertical):
     class Changed(Message):
         """A field was changed."""
 
-    def __init__(self, n: int, threshold: float, selection: Selection | None = None) -> None:
+    def __init__(
+        self, n: int, threshold: float, selection: Selection | None = None, *, nodes: int
+    ) -> None:
+        """`n`, `nodes`: how many edges are proposed, and how many nodes."""
         super().__init__(classes="fields")
-        self.n, self.threshold = n, threshold
+        self.n, self.nodes, self.threshold = n, nodes, threshold
         self.before = selection
         self.scores_nodes = False
         # The way that the method shown before proposes; none where the user chose one earlier.
@@ -195,6 +198,11 @@ class SelectionFields(Vertical):
         if how.value == self._proposed != method.select:  # not changed by hand
             how.choose(method.select)
         self._proposed = method.select
+        typed = self.query_one("#n", Labelled)
+        numbers = {False: str(self.n), True: str(self.nodes)}
+        scores_nodes = method.kind == "nodes"
+        if typed.value == numbers[self.scores_nodes]:  # not changed by hand
+            typed.value = numbers[scores_nodes]
         self.scores_nodes = method.kind == "nodes"
         self.display = method.kind in ("edges", "nodes")
         self.explain()

@@ -202,7 +202,7 @@ class SelectAgain(Dialog[Selection]):
         with Vertical(classes="box"):
             yield Static(Text(f"Select again from the scores of {held.name}"), classes="title")
             n = held.selection.n if held.selection is not None and held.selection.n else 100
-            yield SelectionFields(n, self.session.threshold, held.selection)
+            yield SelectionFields(n, self.session.threshold, held.selection, nodes=n)
             yield Static(classes="error")
             keys = keyed(
                 "enter select · tab next field · "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from workbench.base.text import printable
 from workbench.errors import Cancelled, WorkbenchError
 
 _NO_MEMORY = (
@@ -39,7 +40,7 @@ def is_memory_error(error: BaseException) -> bool:
 def first_line(error: BaseException) -> str:
     """The first line of an exception's message, without its full stop, or its class's name."""
     lines = str(error).strip().splitlines()
-    return lines[0].strip().rstrip(".")[:200] if lines else type(error).__name__
+    return printable(lines[0].strip().rstrip(".")[:120]) if lines else type(error).__name__
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,28 @@ CONFIG_VARIABLE = "WORKBENCH_CONFIG"
 
 STATE_VARIABLE = "WORKBENCH_STATE"
 """Environment variable that names another state folder."""
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that its owner alone can look into, with those above it.
+
+    A folder of the state that others may look into, from an earlier version, is closed to them.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    state = state_folder()
+    for one in {state, folder}:
+        if is_private(one) and one.is_dir() and one.stat().st_mode & 0o077:
+            with suppress(OSError):  # somebody else's, or a disk that knows no such rights
+                one.chmod(0o700)
+
+
+def is_private(path: Path) -> bool:
+    """Whether a path is the state folder or lies in it."""
+    state = Path(os.path.abspath(state_folder()))
+    return state in (given := Path(os.path.abspath(path)), *given.parents)
 
 
 def state_folder() -> Path:

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import os
+from typing import Any
+
+QUOTED = 60
+"""Characters of a file's content that a message quotes at most."""
 
 
 def printable(text: str) -> str:
     """Text of one line, with what a terminal would obey escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def quoted(value: Any) -> str:
+    """A value out of a file as a message may show it: short, and in harmless characters."""
+    # A text is cut before it is escaped, which of megabytes would take as many again.
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        text = "a number of absurd length" if abs(value) >= 10**QUOTED else repr(value)
+    elif isinstance(value, list | dict):
+        text = "a list" if isinstance(value, list) else "an object"
+    else:
+        text = ascii(value[: QUOTED + 1] if isinstance(value, str) else value)
+    return text if len(text) <= QUOTED else text[: QUOTED - 3] + "..."
 
 
 def time_left(elapsed: float, fraction: float | None) -> str:

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 
+from workbench.base.folders import is_private
 from workbench.base.read_json import MAX_BYTES
 from workbench.base.text import shown_path
 from workbench.errors import WorkbenchError
 
+ABANDONED = 600.0
+"""Seconds after which nobody writes a file any more; the largest takes some ten."""
+_TEMPORARY = re.compile(r"\.workbench-[0-9a-f]{16}\.tmp")
 _REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "your disk quota is used up",
@@ -52,16 +58,22 @@ def write_whole(path: str | os.PathLike[str], text: str) -> None:
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """The same of bytes, of any size."""
     try:
-        # A link is followed, so that the file it leads to is replaced and not the link.
-        target = Path(os.path.realpath(Path(path).expanduser()))
-        mode = _mode(target)
+        given = Path(path).expanduser()
+        # A link is followed, so that the file it leads to is replaced and not the link; but not in
+        # the state folder, where nobody has put one but to have something else overwritten.
+        private = is_private(given)
+        target = Path(os.path.abspath(given) if private else os.path.realpath(given))
+        mode = _mode(target, follow=not private)
+        if private and mode is not None and stat.S_ISLNK(mode):
+            mode = None
         if mode is not None and stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, "")
         if mode is not None and not stat.S_ISREG(mode):
             with open(target, "wb") as file:
                 file.write(data)
             return
-        _replace(target, data, None if mode is None else stat.S_IMODE(mode))
+        rights = 0o600 if private else None if mode is None else stat.S_IMODE(mode)
+        _replace(target, data, rights)
     except (OSError, ValueError, RuntimeError) as error:
         code = error.errno if isinstance(error, OSError) else None
         why = _REASONS.get(code or 0) or (
@@ -96,10 +108,11 @@ def _not_written(path: str | os.PathLike[str], why: str) -> WorkbenchError:
 
 
 def _replace(target: Path, data: bytes, permissions: int | None) -> None:
+    sweep(target.parent)
     temporary = target.parent / f".workbench-{secrets.token_hex(8)}.tmp"
     # Made like any new file, so that the user's umask applies; never an existing one.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    handle = os.open(temporary, flags, 0o666)
+    handle = os.open(temporary, flags, 0o600 if permissions == 0o600 else 0o666)
     try:
         with open(handle, "wb") as file:
             file.write(data)
@@ -122,8 +135,18 @@ def _replace(target: Path, data: bytes, permissions: int | None) -> None:
             os.close(folder)
 
 
-def _mode(target: Path) -> int | None:
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote have left in a folder."""
+    with suppress(OSError):
+        for path in folder.glob(".workbench-*.tmp"):
+            if _TEMPORARY.fullmatch(path.name):
+                with suppress(OSError):
+                    if time.time() - path.lstat().st_mtime > ABANDONED:
+                        path.unlink()
+
+
+def _mode(target: Path, *, follow: bool = True) -> int | None:
     try:
-        return os.stat(target).st_mode
+        return os.stat(target, follow_symlinks=follow).st_mode
     except FileNotFoundError:
         return None

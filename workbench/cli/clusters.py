@@ -48,8 +48,13 @@ def clusters(
         Literal["k-means", "average-linkage"], typer.Option(help="How clusters are made.")
     ] = "k-means",
     normalise: Annotated[
-        bool, typer.Option("--normalise", help="Scale every pair's scores to length 1 before.")
-    ] = False,
+        bool,
+        typer.Option(
+            "--normalise/--raw-scores",
+            help="Scale every pair's scores to length 1 before, so that pairs are told apart by "
+            "which edges they need and not by how much, or leave them as they are.",
+        ),
+    ] = True,
     splits: Annotated[
         int, typer.Option(min=0, help="Random splits of the same sizes to compare with.")
     ] = 5,

@@ -42,6 +42,25 @@ def is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+class MissingOutput(Exception):
+    """What a command found could not be written to standard output."""
+
+
+@contextmanager
+def output_errors() -> Iterator[None]:
+    """Tell in a sentence why standard output takes nothing; a reader may leave."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(OSError):  # what is left in the buffer would fail again at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise MissingOutput(
+            f"the result could not be written to standard output: {(error.strerror or '').lower()}."
+        ) from None
+
+
 def run(command: Callable[[], int]) -> int:
     """Run a command; turn every way it can end into an exit code and at most one line.
 
@@ -50,7 +69,9 @@ def run(command: Callable[[], int]) -> int:
     """
     try:
         code = command()
-        sys.stdout.flush()
+        with output_errors():
+            if sys.stdout is not None:
+                sys.stdout.flush()
         return code
     except WorkbenchError as error:
         say(f"workbench: {error}")
@@ -58,6 +79,9 @@ def run(command: Callable[[], int]) -> int:
     except (KeyboardInterrupt, Cancelled):
         say("workbench: interrupted; nothing was written.")
         return EXIT_INTERRUPTED
+    except MissingOutput as error:
+        say(f"workbench: {error}")
+        return EXIT_USER
     except BrokenPipeError:
         # The reader has what it wanted (`| head`). What is left in the buffer goes nowhere, else
         # Python would complain of it while it exits.
@@ -65,6 +89,9 @@ def run(command: Callable[[], int]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if _interrupted(error):
+            say("workbench: interrupted; nothing was written.")
+            return EXIT_INTERRUPTED
         from workbench.base.installed import in_one_line
 
         say(
@@ -75,6 +102,16 @@ def run(command: Callable[[], int]) -> int:
         return EXIT_DEFECT
 
 
+def _interrupted(error: BaseException) -> bool:
+    """Whether it comes of Ctrl-C in an import, which modules in C tell otherwise."""
+    cause: BaseException | None = error
+    for _ in range(20):
+        if cause is None or isinstance(cause, KeyboardInterrupt):
+            break
+        cause = cause.__cause__ or cause.__context__
+    return isinstance(cause, KeyboardInterrupt)
+
+
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else "no message"
@@ -82,16 +119,18 @@ def _first_line(error: BaseException) -> str:
 
 def _write_log(error: BaseException) -> str:
     """Write the traceback where the user can find it, and say where that is."""
-    from workbench.base.folders import state_folder
+    from workbench.base.folders import make_private, state_folder
+    from workbench.base.write_file import write_bytes
 
     text = "".join(traceback.format_exception(error))
     name = f"failure-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
     try:
         path = Path(state_folder() / "logs" / name)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         # The kind stands first, for `workbench report`, which quotes no message.
-        path.write_text(f"{type(error).__name__}\n{' '.join(sys.argv)}\n\n{text}", encoding="utf-8")
-    except OSError:
+        told = f"{type(error).__name__}\n{' '.join(sys.argv)}\n\n{text}"
+        write_bytes(path, told.encode("utf-8", "backslashreplace"))
+    except (OSError, WorkbenchError):
         sys.stderr.write(text)
         return "the traceback above"
     return str(path)

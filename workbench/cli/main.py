@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from workbench.base.home import keep_paths
 from workbench.cli import console, output
 from workbench.cli.all_for_one import all_for_one
 from workbench.cli.assess import assess
@@ -88,8 +89,16 @@ app = typer.Typer(
 def setup(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    with_paths: Annotated[
+        bool,
+        typer.Option(
+            "--with-paths",
+            help="Write whole paths, home folder and user with them, to circuit files and reports.",
+        ),
+    ] = False,
 ) -> None:
     """Circuit analysis of transformer language models, by hand, in the terminal."""
+    keep_paths(with_paths)
     if version:
         from workbench import __version__
 
@@ -244,7 +253,10 @@ def models(
             progress("Starting", None)
             from workbench.model_report.facts import to_json
             from workbench.model_report.footprint import of_model
+            from workbench.models.cache import forget_checks
             from workbench.models.model import load_model
+
+            forget_checks()
 
             made = load_model(
                 check, device=device, dtype=dtype, revision=revision, progress=progress

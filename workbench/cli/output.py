@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 from workbench.base.text import printable
@@ -86,7 +87,19 @@ def as_model(info: ModelInfo, footprint: Footprint) -> None:
 
 def line(text: str) -> None:
     """One line of plain text; what a terminal would obey in it is escaped."""
-    print(printable(text))
+    _print(printable(text))
+
+
+def _print(text: str) -> None:
+    if sys.stdout is None:
+        raise console.MissingOutput("standard output is closed, so the result went nowhere.")
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        text = text.encode("ascii", "backslashreplace").decode()
+    with console.output_errors():
+        print(text)
 
 
 def result_as_json(value: dict[str, Any]) -> None:
@@ -95,8 +108,26 @@ def result_as_json(value: dict[str, Any]) -> None:
 
 
 def as_json(value: Any) -> None:
-    """Strict JSON: numbers that are not finite become null."""
-    print(json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False))
+    """Strict JSON: numbers that are not finite become null.
+
+    What a terminal would obey (control characters of either set, those that turn the direction of
+    writing) is escaped, and all that the output's encoding lacks.
+    """
+    text = json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False)
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    try:
+        text.encode(encoding, "surrogatepass")
+        lacking = False
+    except (UnicodeEncodeError, LookupError):
+        lacking = True
+    if lacking or not all(line.isprintable() for line in text.split("\n")):
+        text = "".join(
+            c
+            if c == "\n" or (c.isprintable() and not (lacking and c > "\x7f"))
+            else json.dumps(c)[1:-1]
+            for c in text
+        )
+    _print(text)
 
 
 def _strict(value: Any) -> Any:

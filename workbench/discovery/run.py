@@ -328,6 +328,19 @@ def _remarks(findings: Findings, selected: Selected, value: CircuitScore) -> lis
             f"The {selected.chosen:,} chosen {selected.unit} do not join the input to the logits: "
             "choose more, or greedily."
         )
+    elif not selected.circuit.n_edges:
+        remarks.append(
+            "The circuit is empty: no edge brings the metric nearer to the model's by this method; "
+            "take another method or ablation."
+        )
+    elif selected.circuit.n_edges == selected.circuit.graph.n_edges:
+        remarks.append("This is the whole model: no edge is left out; choose fewer.")
+    elif value.faithfulness is not None and value.faithfulness <= 0:
+        remarks.append(
+            f"With this circuit the metric is no nearer to the model's than with no edge at all "
+            f"(faithfulness {value.faithfulness:.2f}): choose more edges, or let a method search "
+            "for them, such as greedy-pruning."
+        )
     return remarks
 
 

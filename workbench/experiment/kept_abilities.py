@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workbench.base.folders import state_folder
-from workbench.base.json_values import string, whole
+from workbench.base.folders import make_private, state_folder
+from workbench.base.json_values import object_of, read_values, real, shaped
 from workbench.base.write_file import write_bytes
 from workbench.errors import WorkbenchError
 from workbench.experiment.ability import Ability
@@ -30,23 +30,16 @@ def keep_abilities(model: str, found: Iterable[Ability]) -> None:
     kept = dict([*known.items(), (_key(model), of_model)][-MOST_MODELS:])
     # Nothing is lost where it cannot be written: it can be asked again.
     with suppress(OSError, WorkbenchError):
-        _path().parent.mkdir(parents=True, exist_ok=True)
+        make_private(_path().parent)
         write_bytes(_path(), json.dumps(kept).encode("ascii"))
 
 
 def known_ability(model: str, task: str) -> Ability | None:
     """What was found of a model on a built-in task; None if it was not asked."""
-    value: Any = _read().get(_key(model), {}).get(task)
+    value = _read().get(_key(model), {}).get(task)
     try:
-        return Ability(
-            string(value["task"]),
-            string(value["metric"]),
-            whole(value["pairs"]),
-            float(value["clean"]),
-            float(value["corrupted"]),
-            float(value["accuracy"]),
-        )
-    except (KeyError, TypeError, ValueError):
+        return shaped(Ability, value, dict.fromkeys(("clean", "corrupted", "accuracy"), real))
+    except TypeError:
         return None
 
 
@@ -76,9 +69,7 @@ def _key(model: str) -> str:
 
 def _read() -> dict[str, dict[str, Any]]:
     try:
-        value = json.loads(_path().read_bytes())
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(value, dict):
+        value = object_of(read_values(_path()))
+    except (OSError, ValueError, TypeError):
         return {}
     return {name: of for name, of in value.items() if isinstance(of, dict)}

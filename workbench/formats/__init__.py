@@ -7,7 +7,9 @@ before, since the first screen should not wait for them.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
+from workbench.base.home import without_home
 from workbench.base.text import shown_path
 from workbench.base.write_file import write_bytes, write_whole
 from workbench.circuits.circuit import Circuit
@@ -61,6 +63,8 @@ def load_circuit(path: str | os.PathLike[str], graph: Graph | None = None) -> Ci
 def save_circuit(circuit: Circuit, path: str | os.PathLike[str], format: str = "circuit") -> None:
     """Write a circuit file, whole or not at all. `losses` says what a format leaves out.
 
+    Paths in what is known of it are written without the home folder, see `base.home`.
+
     Args:
         format: "circuit" (ours, with everything known), another of the catalogue that is written,
             or that of a plug-in.
@@ -70,7 +74,12 @@ def save_circuit(circuit: Circuit, path: str | os.PathLike[str], format: str = "
     """
     known = find_format(format)
     try:
+        circuit = replace(circuit, provenance=without_home(circuit.provenance))
         content = known.text_of(circuit)
+    except RecursionError:
+        raise WorkbenchError(
+            f"{shown_path(path)} was not written: what is known of it is nested too deeply."
+        ) from None
     except WorkbenchError as error:
         sentence = str(error)
         raise WorkbenchError(

@@ -73,7 +73,7 @@ def from_json(value: dict[str, Any], *, strict: bool = True) -> Circuit:
     circuit.neurons = checked(graph, file.neurons)
     # From the parsed JSON and not from the models, whose defaults the file did not state.
     circuit.provenance = {key: value[key] for key in PROVENANCE if key in value}
-    circuit.provenance |= _untagged(value.get("other", {}))
+    circuit.provenance |= {key: _untagged(item) for key, item in file.other.items()}
     _refuse_twice("destination", file.open)
     _check_names(circuit)
     return circuit

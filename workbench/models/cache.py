@@ -1,30 +1,36 @@
 """Converted models, kept in the user's cache folder: the second start takes seconds.
 
 An entry is a folder in transformers' format, named after the content of the file that it was made
-from. It is written beside its place and renamed into it, so that it is whole or not there, and a
-stamp in it says how long each of its files has to be. Two processes may convert the same file at
-once: the first to finish puts its entry in place, the second drops its own.
+from. It is written beside its place, synced and renamed into it, so that it is whole or not there,
+and a stamp in it has the length and the digest of each of its files. Two processes may convert the
+same file at once: the first to finish puts its entry in place, the second drops its own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.base.folders import cache_folder
-from workbench.base.progress import Progress
+from workbench.base.json_values import items, object_of, read_values
+from workbench.base.progress import Progress, silent
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised whenever what stands in an entry changes, so that old entries are made anew."""
 
 STAMP = "converted.json"
+
+CHECKED = "checked"
+"""Holds the boot of the machine since which the digests were found right."""
 
 ABANDONED = 24 * 3600
 """Seconds after which a half-written entry belongs to a process that died."""
@@ -63,15 +69,30 @@ class CacheEntry:
         name = f"{file.stem[:60]}-{digest.hexdigest()}-{LAYOUT}"
         return cls(cache_folder() / name, file)
 
-    def is_whole(self) -> bool:
-        """Whether every file of the entry is there in its full length."""
+    def is_whole(self, say: Progress = silent) -> bool:
+        """Whether every file of the entry is there as it was written.
+
+        Lengths are compared always, digests once in each boot of the machine: pages that never
+        reached the disk, or rotted there, are found when they are first read again.
+        """
         try:
-            stamp = json.loads((self.folder / STAMP).read_text(encoding="utf-8"))
-            sizes = stamp["files"]
-            return bool(sizes) and all(
-                (self.folder / file).stat().st_size == size for file, size in sizes.items()
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            files = object_of(object_of(read_values(self.folder / STAMP))["files"])
+            known = {file: items(told) for file, told in files.items()}
+            for file, (size, _) in known.items():
+                if Path(file).name != file or (self.folder / file).stat().st_size != size:
+                    return False
+            boot = _boot()
+            mark = self.folder / CHECKED
+            if mark.is_file() and mark.read_text(encoding="ascii", errors="replace") == boot:
+                return bool(known)
+            for file, (_, told) in known.items():
+                say("Checking the converted model", None)
+                if _digest(self.folder / file) != told:
+                    return False
+            with suppress(OSError):  # a cache of somebody else's is checked each time
+                mark.write_text(boot, encoding="ascii")
+            return bool(known)
+        except (OSError, ValueError, KeyError, TypeError):
             return False
 
     def store(self, write: Callable[[Path], None], size: int) -> bool:
@@ -93,9 +114,16 @@ class CacheEntry:
                 raise OSError(f"{size / 2**30:.1f} GiB of room are needed")
             part = Path(tempfile.mkdtemp(prefix=".part-", dir=parent))
             write(part)
-            files = {file.name: file.stat().st_size for file in part.iterdir() if file.is_file()}
+            files = {
+                file.name: [file.stat().st_size, _digest(file)]
+                for file in part.iterdir()
+                if file.is_file()
+            }
             stamp = {"made_from": self.made_from.name, "layout": LAYOUT, "files": files}
             (part / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+            (part / CHECKED).write_text(_boot(), encoding="ascii")
+            for file in (*part.iterdir(), part):
+                _sync(file)
             self._put_in_place(part)
             return True
         except Exception as error:
@@ -116,6 +144,7 @@ class CacheEntry:
         for _ in range(2):
             try:
                 part.rename(self.folder)
+                _sync(self.folder.parent)
                 return
             except OSError:
                 if self.is_whole():
@@ -132,6 +161,43 @@ class CacheEntry:
             self.folder.rename(away / "damaged")
         finally:
             shutil.rmtree(away, ignore_errors=True)
+
+
+def forget_checks() -> None:
+    """Let the digests of every entry be checked when it is next used."""
+    for mark in cache_folder().glob(f"*/{CHECKED}"):
+        with suppress(OSError):
+            mark.unlink()
+
+
+def _digest(file: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _boot() -> str:
+    """What tells this boot of the machine from others."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    import psutil
+
+    return f"{psutil.boot_time():.0f}"
+
+
+def _sync(path: Path) -> None:
+    """Let a file or folder reach the disk; folders cannot be synced everywhere."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        if path.is_file():
+            raise
 
 
 def _sweep(parent: Path) -> None:

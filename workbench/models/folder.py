@@ -16,7 +16,9 @@ from typing import Any
 import torch
 
 from workbench.base.failures import first_line, is_memory_error, memory_errors
+from workbench.base.json_values import read_values
 from workbench.base.progress import Progress
+from workbench.base.text import quoted
 from workbench.errors import WorkbenchError
 from workbench.models.source import ADAPTER_CONFIG
 from workbench.models.transformers_access import require_no_kernels, tokenizer_of, weights_of
@@ -27,6 +29,38 @@ from workbench.transformer.torch_modules import set_buffer
 
 WRAPPERS = ("_orig_mod.module.", "module._orig_mod.", "_orig_mod.", "module.")
 """What torch.compile and DistributedDataParallel put before the names of weights."""
+
+TOKENIZER_BYTES = 100_000_000
+"""The largest in use, of 260,000 tokens, has 35 MB."""
+WRONG_TYPES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What comes of entries of a configuration that are of other types than they should be."""
+POSITIONS = 2**24
+"""More than any model has been made for."""
+SIZES = frozenset(
+    [
+        "num_hidden_layers",
+        "n_layer",
+        "n_layers",
+        "num_layers",
+        "hidden_size",
+        "n_embd",
+        "d_model",
+        "vocab_size",
+        "intermediate_size",
+        "n_inner",
+        "ffn_dim",
+        "num_attention_heads",
+        "n_head",
+        "num_key_value_heads",
+        "head_dim",
+        "max_position_embeddings",
+        "n_positions",
+        "n_ctx",
+        "rotary_dim",
+        "word_embed_proj_dim",
+    ]
+)
+"""Entries of a configuration by which transformers makes room."""
 
 # Any one of these is the heart of a tokenizer.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
@@ -52,7 +86,12 @@ def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> t
             "base model, save that, and load the result."
         )
     config = read_config(folder, name)
-    require_supported(config, name)
+    try:
+        require_supported(config, name)
+    except WRONG_TYPES as error:
+        raise WorkbenchError(
+            f"The config.json of {name} is damaged ({first_line(error)}); fetch it again."
+        ) from error
     # Its module may register classes with transformers, which the weights are then read into.
     FAMILIES[config.model_type].load_adapter()
     require_no_kernels(config, name)
@@ -60,7 +99,9 @@ def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> t
         raise WorkbenchError(
             f"{name} has no tokenizer: none of {', '.join(TOKENIZER_FILES)} lies in {folder}."
         )
+    check_tokenizer(folder, name)
     check_weights(folder, name)
+    check_sizes(config, folder, name)
     say("Reading the tokenizer", None)
     with quiet_transformers(say):
         try:
@@ -116,13 +157,19 @@ def read_config(folder: Path, name: str) -> SimpleNamespace:
     """
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_values(path)
     except FileNotFoundError:
         raise WorkbenchError(f"{name} is no model: {folder} holds no config.json.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise WorkbenchError(f"{path} cannot be read ({first_line(error)}).") from error
-    if not isinstance(config, dict) or "model_type" not in config:
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise WorkbenchError(f"{name} is no model: its config.json names no model_type.")
+    for key in sorted(SIZES & config.keys()):
+        if config[key] is not None and type(config[key]) is not int:
+            raise WorkbenchError(
+                f"The config.json of {name} says {key} is {quoted(config[key])}, which is no whole "
+                "number; fetch it again."
+            )
     return SimpleNamespace(**config)
 
 
@@ -175,6 +222,44 @@ def check_weights(folder: Path, name: str) -> None:
             raise WorkbenchError(
                 f"{file} is truncated or corrupt ({first_line(error)}); fetch it again."
             ) from error
+
+
+def check_tokenizer(folder: Path, name: str) -> None:
+    """Refuse a tokenizer whose files are larger than any: reading takes ten times that.
+
+    Raises:
+        WorkbenchError: one is.
+    """
+    for file in folder.iterdir():
+        if file.suffix in (".json", ".model", ".txt", ".jinja") and "index" not in file.name:
+            size = file.stat().st_size
+            if size > TOKENIZER_BYTES:
+                raise WorkbenchError(
+                    f"{name} has a file {file.name} of {size / 1e6:,.0f} MB, and such files are "
+                    f"read up to {TOKENIZER_BYTES / 1e6:,.0f} MB."
+                )
+
+
+def check_sizes(config: SimpleNamespace, folder: Path, name: str) -> None:
+    """Refuse a configuration of more layers, or larger ones, than the weights can be of.
+
+    transformers would make the whole model first, and fill what no file has with noise.
+
+    Raises:
+        WorkbenchError: it claims one.
+    """
+    files = weight_files(folder, name)
+    size = sum(file.stat().st_size for file in files)
+    for key, value in vars(config).items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        # A layer has four weights at least, and none of its sides is longer than all its bytes.
+        most = size // 16 if "layer" in key else max(size, POSITIONS)
+        if key in SIZES and not (isinstance(value, int) and 0 <= value <= most):
+            raise WorkbenchError(
+                f"The config.json of {name} says {key} is {quoted(value)}, which weights of "
+                f"{size / 1e6:,.1f} MB are not of; fetch it again."
+            )
 
 
 def too_big(name: str) -> str:

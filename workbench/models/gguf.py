@@ -13,11 +13,15 @@ from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
 from workbench.models.cache import CacheEntry
 from workbench.models.folder import read_folder, sharing_weights, too_big
+from workbench.models.gguf_head import check_head
 from workbench.models.transformers_access import tokenizer_of, weights_of
 from workbench.models.transformers_progress import quiet_transformers
 from workbench.transformer.families.catalogue import FAMILIES
 
 MAGIC = b"GGUF"
+
+POSITIONS = 2**24
+"""More than any model has been made for."""
 
 # GGUF's names of architectures -> model_type; only those whose conversion is tested.
 ARCHITECTURES = {"llama": "llama", "gpt2": "gpt2"}
@@ -45,7 +49,7 @@ def read_gguf(path: Path, name: str, dtype: torch.dtype, say: Progress) -> tuple
         entry = CacheEntry.of(path, say)
     except OSError as error:
         raise WorkbenchError(f"{path} cannot be read ({error.strerror}).") from error
-    if entry.is_whole():
+    if entry.is_whole(say):
         try:
             return read_folder(entry.folder, name, dtype, say)
         except WorkbenchError:
@@ -75,7 +79,9 @@ def check_gguf(path: Path, name: str, say: Progress) -> None:
 
     say("Reading the GGUF file's head", None)
     try:
+        check_head(path)
         reader = GGUFReader(path)
+        _refuse_sizes(reader, path)
         _refuse_part(reader, path)
         architecture = str(reader.fields["general.architecture"].contents())
         end = max((int(t.data_offset) + int(t.n_bytes) for t in reader.tensors), default=0)
@@ -103,6 +109,20 @@ def check_gguf(path: Path, name: str, say: Progress) -> None:
             "files, so that every number would be wrong; load the model in "
             "transformers' format instead."
         )
+
+
+def _refuse_sizes(reader: Any, path: Path) -> None:
+    """Refuse a model that claims more layers than it has weights for, or a larger one.
+
+    transformers would make room for it first. Raises ValueError.
+    """
+    size = path.stat().st_size
+    for name, field in reader.fields.items():
+        if not name.startswith(("general.", "tokenizer.", "split.", "GGUF.")):
+            value = field.contents()
+            most = len(reader.tensors) if name.endswith(".block_count") else max(size, POSITIONS)
+            if isinstance(value, int) and value > most:
+                raise ValueError(f"its {name} is {value:,}")
 
 
 def _refuse_part(reader: Any, path: Path) -> None:

@@ -12,7 +12,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from workbench.base.json_values import string, strings
+from workbench.base.json_values import object_of, read_values, string, strings
 from workbench.base.text import printable, shown_path
 from workbench.base.write_file import write_bytes
 from workbench.errors import WorkbenchError
@@ -59,9 +59,10 @@ def about_path(journal: Path) -> Path:
 def read_about(journal: Path) -> SessionAbout:
     """Title and tags of a session; what cannot be read counts as none."""
     try:
-        value = json.loads(about_path(journal).read_text(encoding="utf-8"))
-        return SessionAbout(printable(string(value["title"])), strings(value["tags"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        value = object_of(read_values(about_path(journal)))
+        tags = tuple(map(printable, strings(value["tags"])))
+        return SessionAbout(printable(string(value["title"]))[:LONGEST], tags)
+    except (OSError, ValueError, KeyError, TypeError):
         return SessionAbout()
 
 

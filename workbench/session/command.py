@@ -7,7 +7,8 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, ClassVar
 
-from workbench.base.json_values import string, strings, whole
+from workbench.base.json_values import number, string, strings, whole
+from workbench.base.text import quoted
 from workbench.circuits.names import kind_of
 from workbench.errors import WorkbenchError
 from workbench.session.state import Change
@@ -60,11 +61,14 @@ class Command:
         Raises:
             WorkbenchError: if it is no command, one of an unknown kind, or has other fields.
         """
-        if not isinstance(value, dict) or value.get("command") not in KINDS:
+        if not isinstance(value, dict):
+            raise WorkbenchError(f"There is no command in {quoted(value)}.")
+        kind = value.get("command")
+        if not isinstance(kind, str) or kind not in KINDS:
             raise WorkbenchError(
-                f"There is no command in {str(value)[:60]!r}; a newer version may have written it."
+                f"There is no command {quoted(kind)}; a newer version may have written it."
             )
-        cls = KINDS[value["command"]]
+        cls = KINDS[kind]
         known = _fields(cls.kind)
         arguments: dict[str, Any] = {}
         try:
@@ -72,7 +76,7 @@ class Command:
                 if name == "command":
                     continue
                 if name not in known:
-                    raise WorkbenchError(f"The command {cls.kind} has no field {name!r}.")
+                    raise WorkbenchError(f"The command {cls.kind} has no field {quoted(name)}.")
                 arguments[name] = known[name][0](item)
             for name, (_, needed) in known.items():
                 if needed and name not in arguments:
@@ -85,7 +89,7 @@ class Command:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "str": string,
     "int": whole,
-    "float": float,
+    "float": number,
     "tuple[str, ...]": strings,
     "tuple[StepTaken, ...]": steps,
     "Change": Change.from_json,

@@ -79,6 +79,11 @@ class Discoveries:
         self._files = ResultFiles(journal.path)
         self.results, self.shown = self._files.load(self._graph)
 
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """A sentence on each result of an earlier process that could not be read."""
+        return self._files.damage
+
     # Finding.
 
     def run(
@@ -138,7 +143,8 @@ class Discoveries:
         with self._lock.background():
             if not self._journal.is_open:  # its files may be another process's now
                 raise Cancelled
-            number = max((result.number for result in self.results), default=0) + 1
+            numbers = [result.number for result in self.results]
+            number = max([self._files.last, *numbers]) + 1
             again = any(result.method == method for result in self.results)
             result = DiscoveryResult(
                 number=number,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,39 @@ def original(task: Task) -> dict[str, Any]:
 SCORES = "EAP estimate of the change of the metric when the edge is corrupted"
 
 
+MOST_COMMANDS = 200
+"""Commands that a circuit file tells, the latest; the journal has them all."""
+LONGEST_CHANGE = 1_000
+"""Edges of a change that it lists; of a longer one it says how many."""
+MOST_LISTED = 10_000
+"""Edges that all changes in it list; a circuit file is of the circuit and not of the way there."""
+
+
+def told_commands(done: Sequence[Command]) -> list[dict[str, Any]]:
+    """The commands that led to a circuit, in bounded room.
+
+    The first says how many before it are left out, if any are. A change of many edges is told by
+    their numbers.
+    """
+    told: list[dict[str, Any]] = []
+    listed = 0
+    for command in reversed(done[-MOST_COMMANDS:]):
+        value = command.to_json()
+        change = value.get("change", {})
+        size = sum(len(json.dumps(item)) // 20 for item in change.values())
+        listed += size
+        if size > LONGEST_CHANGE or listed > MOST_LISTED:
+            value["change"] = {
+                name: len(item) if isinstance(item, list) else item
+                for name, item in change.items()
+                if name != "pairs"
+            }
+        told.append(value)
+    if len(done) > MOST_COMMANDS:
+        told.append({"left_out": len(done) - MOST_COMMANDS})
+    return told[::-1]
+
+
 def provenance(opened: Opened, seen: Snapshot, done: Sequence[Command]) -> dict[str, Any]:
     """Plain values: model, task, metric, ablation, seed, versions, evaluation and commands."""
     settings, status = opened.settings, seen.status
@@ -49,7 +83,7 @@ def provenance(opened: Opened, seen: Snapshot, done: Sequence[Command]) -> dict[
             "nodes": status.nodes,
             "closed": status.closed,
         },
-        "commands": [command.to_json() for command in done],
+        "commands": told_commands(done),
         "scores": SCORES,
         "created": now(),
     }

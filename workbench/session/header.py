@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tasks.pair import Pair
 from tasks.task import Task
-from workbench.base.json_values import strings
+from workbench.base.json_values import items, number, object_of, one_of, shaped, string
+from workbench.circuits.edge_arrays import graph_of_shape
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.experiment.faithfulness import faithfulness
@@ -67,15 +69,17 @@ class Header:
     def from_json(cls, value: dict[str, Any]) -> Header:
         """Raises WorkbenchError if something in it is missing or of the wrong kind."""
         try:
-            task = _task(value["task"])
+            task = _task(object_of(value["task"]))
+            settings = object_of(value["settings"]) | {"task": task.name}
+            graph = shaped(Graph, value["graph"])
             return cls(
-                ExperimentSettings(task=task.name, **value["settings"]),
-                Graph(**value["graph"]),
+                shaped(ExperimentSettings, settings, {"mismatch": one_of(("refuse", "drop"))}),
+                graph_of_shape(graph.n_layers, graph.n_heads, graph.parallel),
                 task,
-                float(value["threshold"]),
-                float(value["model_metric"]),
-                float(value["corrupted_metric"]),
-                str(value.get("created", "")),
+                number(value["threshold"]),
+                number(value["model_metric"]),
+                number(value["corrupted_metric"]),
+                string(value.get("created", "")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise WorkbenchError(
@@ -110,10 +114,8 @@ class Header:
 
 
 def _task(value: dict[str, Any]) -> Task:
-    pairs = tuple(pair_from_json(pair) for pair in value["pairs"])
-    fields = {**value, "pairs": pairs}
-    # Journals of older versions have not all of them.
-    lists = {"left_out": [], "warnings": [], **value}
-    names = ("answer_space", "notes", "left_out", "warnings")
-    fields |= {name: strings(lists[name]) for name in names}
-    return Task(**fields)
+    return shaped(Task, value, {"pairs": _pairs})
+
+
+def _pairs(value: Any) -> tuple[Pair, ...]:
+    return tuple(pair_from_json(object_of(pair)) for pair in items(value))

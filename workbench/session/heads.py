@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.base.failures import failures_as_sentences
+from workbench.base.json_values import object_of, read_values, string
 from workbench.base.work import Stop
 from workbench.base.write_file import write_bytes
 from workbench.errors import WorkbenchError
@@ -147,13 +148,13 @@ class SessionHeads:
     def _restore(self) -> dict[str, FoundHeads]:
         """What can be read of what was kept."""
         held: dict[str, FoundHeads] = {}
-        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError, AttributeError):
+        with suppress(OSError, ValueError, TypeError, KeyError):
             if self._path().exists():
-                with self._path().open("rb") as file:
-                    whole = json.loads(file.read(MOST_BYTES))
+                whole = object_of(read_values(self._path(), MOST_BYTES))
                 for source, one in whole.items():
-                    table = restored(one["table"], self._graph.n_layers, self._graph.n_heads)
-                    held[str(source)] = FoundHeads(table, str(one["pairs"]))
+                    kept = object_of(object_of(one)["table"])
+                    table = restored(kept, self._graph.n_layers, self._graph.n_heads)
+                    held[source] = FoundHeads(table, string(one["pairs"]))
         if held and EFFECTIVE not in held:
             self._last = next(iter(held))
         return held

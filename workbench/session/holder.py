@@ -8,17 +8,21 @@ where the lock is held. Importing this loads no torch.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import secrets
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.base.text import shown_path
+from workbench.base.json_values import read_values, shaped
+from workbench.base.text import printable, shown_path
+from workbench.base.write_file import write_bytes
 from workbench.errors import WorkbenchError
 from workbench.experiment.provenance import now
 
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
 try:
     import fcntl
-except ImportError:  # pragma: no cover - not on this system: no lock is taken
+except ImportError:  # pragma: no cover - not on this system
     fcntl = None  # type: ignore[assignment]
 
 CLOCK = 3.0
@@ -37,6 +41,8 @@ ASKED = 5.0
 """Seconds that a process has for ending by itself before it is ended."""
 ENDED = 5.0
 """Seconds after which a process that was ended should have let go of its files."""
+HALF_MADE = 10.0
+"""Seconds after which nobody is still writing who holds a session."""
 LOOK = 0.05
 """Seconds between two looks whether it has."""
 
@@ -126,21 +132,17 @@ def holder_path(journal: Path) -> Path:
 def read_holder(journal: Path) -> Holder | None:
     """Who holds it, or held it last; None if nobody said so."""
     try:
-        value = json.loads(holder_path(journal).read_text(encoding="utf-8"))
-        return Holder(
-            int(value["pid"]), float(value["started"]), str(value["host"]), str(value["since"])
-        )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = shaped(Holder, read_values(holder_path(journal)))
+    except (OSError, ValueError, TypeError):
         return None
+    # Of a text in its file no more than a name has is shown, in characters that do no harm.
+    return replace(found, host=printable(found.host)[:60], since=printable(found.since)[:30])
 
 
 def write_holder(journal: Path) -> None:
     """Say that this process holds it; of no effect where that cannot be written."""
-    path = holder_path(journal)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with contextlib.suppress(OSError):
-        draft.write_text(json.dumps(asdict(Holder.this_process())), encoding="utf-8")
-        draft.replace(path)
+    with contextlib.suppress(WorkbenchError):
+        write_bytes(holder_path(journal), json.dumps(asdict(Holder.this_process())).encode())
 
 
 def remove_holder(journal: Path) -> None:
@@ -151,6 +153,81 @@ def remove_holder(journal: Path) -> None:
 
 # The lock.
 
+_TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+
+
+def claim_path(journal: Path) -> Path:
+    """The file that stands for a lock where the file system knows none."""
+    return journal.with_suffix(".lock")
+
+
+@dataclass
+class Lock:
+    """The lock on a journal.
+
+    It is the system's, which ends with the process; or, on file systems that know no locks, a file
+    that only one process can make, and that counts for nothing once that process has ended.
+
+    Attributes:
+        claim: that file; None where the system's lock is held.
+    """
+
+    claim: Path | None = None
+
+    @classmethod
+    def take(cls, journal: Path, descriptor: int) -> Lock:
+        """Lock a journal that is open as this descriptor.
+
+        Raises:
+            HeldElsewhere: another session has it.
+            OSError: neither way works here.
+        """
+        if fcntl is not None:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in _TAKEN:
+                    raise HeldElsewhere(journal) from None
+            else:
+                return cls()
+        path = claim_path(journal)
+        for _ in range(2):
+            try:
+                made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                if not _forsaken(path):
+                    raise HeldElsewhere(journal) from None
+                # Away under another name first: of two that find it forsaken, one gets it.
+                away = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+                with contextlib.suppress(FileNotFoundError):
+                    path.rename(away)
+                    away.unlink()
+                continue
+            with open(made, "w", encoding="ascii") as file:
+                json.dump(asdict(Holder.this_process()), file)
+            return cls(path)
+        raise HeldElsewhere(journal)
+
+    def release(self) -> None:
+        """Let go of it. The system's lock goes with the descriptor."""
+        if self.claim is not None:
+            with contextlib.suppress(OSError):
+                self.claim.unlink()
+
+
+def _forsaken(claim: Path) -> bool:
+    """Whether the process that made such a file has ended."""
+    try:
+        holder = shaped(Holder, read_values(claim))
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, TypeError):
+        # Killed between making it and writing it, or at it just now.
+        with contextlib.suppress(OSError):
+            return time.time() - claim.stat().st_mtime > HALF_MADE
+        return False
+    return holder.is_here and holder.process() is None
+
 
 @contextmanager
 def held(journal: Path) -> Iterator[None]:
@@ -159,18 +236,16 @@ def held(journal: Path) -> Iterator[None]:
     Raises:
         HeldElsewhere: a session has it.
     """
-    if fcntl is None or not journal.is_file():
+    if not journal.is_file():
         yield
         return
     descriptor = os.open(journal, os.O_RDONLY)
     try:
+        lock = Lock.take(journal, descriptor)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HeldElsewhere(journal) from None
-        except OSError:
-            pass  # this file system knows no locks
-        yield
+            yield
+        finally:
+            lock.release()
     finally:
         os.close(descriptor)
 

@@ -12,28 +12,26 @@ Glossary: docs/glossary.md#journal.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
+import secrets
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.base.folders import STATE_VARIABLE
+from workbench.base.folders import STATE_VARIABLE, is_private, make_private
+from workbench.base.json_values import parsed
+from workbench.base.text import quoted
 from workbench.errors import WorkbenchError
-from workbench.session.holder import HeldElsewhere, remove_holder, write_holder
-
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - not on this system: no lock is taken
-    fcntl = None  # type: ignore[assignment]
+from workbench.session.holder import Lock, remove_holder, write_holder
 
 VERSION = 1
+BINARY = getattr(os, "O_BINARY", 0)
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""In the state folder no link is followed for writing."""
 KEY = "workbench-journal"
 """The header's first field: it says what the file is, and in which version of the format."""
-
-_TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
 
 @dataclass(frozen=True)
@@ -86,16 +84,16 @@ def read(path: Path) -> Reading:
     header, *entries = [value for value in values if value is not None]
     if not isinstance(header[KEY], int) or header[KEY] > VERSION:
         raise WorkbenchError(
-            f"The journal {path} has version {header[KEY]}, this workbench reads up to {VERSION}; "
-            "update circuit-workbench."
+            f"The journal {path} has version {quoted(header[KEY])}, this workbench reads up to "
+            f"{VERSION}; update circuit-workbench."
         )
     return Reading(header, entries, sum(len(line) + 1 for line in lines), torn)
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
+        value = parsed(line)
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 
@@ -112,9 +110,10 @@ class Journal:
         length: bytes that are safely written: whole lines only.
     """
 
-    def __init__(self, path: Path, descriptor: int, length: int) -> None:
+    def __init__(self, path: Path, descriptor: int, length: int, lock: Lock) -> None:
         self.path = path
         self.length = length
+        self._lock = lock
         self._descriptor: int | None = descriptor
 
     @classmethod
@@ -125,15 +124,19 @@ class Journal:
             WorkbenchError: if it exists already or cannot be written.
         """
         line = _line({KEY: VERSION, **header})
-        draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if is_private(path):
+                make_private(path.parent)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
                 raise WorkbenchError(
                     f"There is a file {path} already; resume it or name another journal."
                 )
             try:
-                with draft.open("wb") as file:
+                made = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
+                with open(made, "wb") as file:
                     file.write(line)
                     file.flush()
                     os.fsync(file.fileno())
@@ -172,19 +175,19 @@ class Journal:
     @classmethod
     def _locked(cls, path: Path, length: int) -> Journal:
         try:
-            descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+            descriptor = os.open(path, os.O_RDWR | BINARY | (NO_LINK if is_private(path) else 0))
         except OSError as error:
             raise _unwritable(path, error) from None
-        if fcntl is not None:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if error.errno in _TAKEN:
-                    os.close(descriptor)
-                    raise HeldElsewhere(path) from None
-                # Otherwise this file system knows no locks: go on without one.
+        try:
+            lock = Lock.take(path, descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            raise _unwritable(path, error) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
         write_holder(path)
-        return cls(path, descriptor, length)
+        return cls(path, descriptor, length, lock)
 
     def append(self, entry: dict[str, Any]) -> None:
         """Write one entry; it is on the disk when this returns, and not in the file if it raises.
@@ -238,6 +241,7 @@ class Journal:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             remove_holder(self.path)
+            self._lock.release()
             os.close(descriptor)
 
     def __del__(self) -> None:

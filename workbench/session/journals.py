@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from workbench.base.folders import sessions_folder
+from workbench.base.json_values import object_of, string
 from workbench.errors import WorkbenchError
 from workbench.models.known import KnownModel, downloads, short_names
 from workbench.session.about import read_about
 from workbench.session.journal import read
+from workbench.session.state_tree import Measured
 from workbench.session.views import SessionSummary
 
 
@@ -31,21 +32,21 @@ def summarised(path: Path) -> SessionSummary:
     try:
         reading = read(path)
         header = reading.header
-        last: dict[str, Any] = reading.entries[-1] if reading.entries else {}
+        last = Measured.from_entry(reading.entries[-1] if reading.entries else {})
         return SessionSummary(
             path=path,
-            model=str(header["settings"]["model"]),
-            task=str(header["task"]["name"]),
-            when=str(last.get("at", header["created"])),
-            edges=int(last.get("edges", 0)),
+            model=string(object_of(header["settings"])["model"]),
+            task=string(object_of(header["task"])["name"]),
+            when=last.when or string(header["created"]),
+            edges=last.edges,
             n_commands=len(reading.entries),
-            faithfulness=last.get("faithfulness"),
+            faithfulness=last.faithfulness,
             title=about.title,
             tags=about.tags,
         )
     except WorkbenchError as error:
         damage = str(error)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError) as error:
         damage = f"The journal's first line lacks what a session begins with: {error}."
     return SessionSummary(path, "", "", _changed(path), 0, 0, None, about.title, about.tags, damage)
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tasks.pair import Pair
+from workbench.base.json_values import items, object_of, read_values
 from workbench.base.write_file import write_bytes
 from workbench.errors import WorkbenchError
 from workbench.prompts.pair_json import pair_from_json, pair_to_json
@@ -34,12 +35,12 @@ class DraftFile:
 
     def load(self) -> Drafts:
         """What stands there; nothing if that cannot be read."""
-        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            if self.path.stat().st_size <= MOST_BYTES:
-                found = json.loads(self.path.read_text(encoding="utf-8"))
-                self._written = {
-                    pair_from_json(one["of"]): pair_from_json(one["typed"]) for one in found
-                }
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            found = map(object_of, items(read_values(self.path, MOST_BYTES)))
+            self._written = {
+                pair_from_json(object_of(one["of"])): pair_from_json(object_of(one["typed"]))
+                for one in found
+            }
         return dict(self._written or {})
 
     def save(self, drafts: Drafts) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.pair import Pair
+from workbench.base.json_values import count, items, object_of
 from workbench.errors import WorkbenchError
 from workbench.prompts.pair_json import pair_from_json, pair_to_json
 
@@ -37,7 +38,7 @@ class SetPair:
     @classmethod
     def from_json(cls, value: Any) -> SetPair:
         """Raises TypeError or KeyError where it is not what `to_json` gives."""
-        return cls(pair_from_json(value), value.get(ASIDE, False) is True)
+        return cls(pair_from_json(object_of(value)), value.get(ASIDE, False) is True)
 
 
 PairSet = tuple[SetPair, ...]
@@ -100,5 +101,5 @@ class PairsChange:
     @classmethod
     def from_json(cls, value: Any) -> PairsChange:
         """Raises TypeError, KeyError or ValueError where it is not what `to_json` gives."""
-        sides = (tuple(SetPair.from_json(one) for one in value[s]) for s in ("before", "after"))
-        return cls(int(value["at"]), *sides)
+        sides = (tuple(map(SetPair.from_json, items(value[s]))) for s in ("before", "after"))
+        return cls(count(value["at"]), *sides)

@@ -7,12 +7,10 @@ Importing this loads no torch.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
-from workbench.base.json_values import string, whole
+from workbench.base.json_values import object_of, read_values, shaped
 from workbench.base.write_file import write_bytes
 from workbench.errors import WorkbenchError
 
@@ -91,13 +89,10 @@ class PlaceFile:
         try:
             if not self.path.exists():
                 return None
-            with self.path.open("rb") as file:
-                value = json.loads(file.read(MOST_BYTES))
-            if not isinstance(value, dict):
-                raise TypeError("an object expected")
-            known = {f.name: _READERS[str(f.type)] for f in fields(Place)}
-            return Place(**{n: known[n](item) for n, item in value.items() if n in known})
-        except (OSError, ValueError, TypeError, RecursionError):
+            value = object_of(read_values(self.path, MOST_BYTES))
+            known = {f.name for f in fields(Place)}
+            return shaped(Place, {name: value[name] for name in value if name in known})
+        except (OSError, ValueError, TypeError):
             raise WorkbenchError(
                 f"Where you were is not known: {self.path.name} is not readable. "
                 "The session itself is whole."
@@ -110,17 +105,3 @@ class PlaceFile:
             WorkbenchError: it cannot be written; what was there before still is.
         """
         write_bytes(self.path, json.dumps(asdict(place)).encode("ascii") + b"\n")
-
-
-def _truth(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("true or false expected")
-    return value
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "str": string,
-    "int": whole,
-    "bool": _truth,
-    "int | None": lambda value: None if value is None else whole(value),
-}

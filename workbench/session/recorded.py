@@ -15,7 +15,7 @@ from workbench.circuits.circuit import Circuit
 from workbench.errors import WorkbenchError
 from workbench.experiment.provenance import digest, now
 from workbench.metrics.catalogue import METRICS
-from workbench.session.export import original
+from workbench.session.export import original, told_commands
 from workbench.session.header import Header
 from workbench.session.history import History
 from workbench.session.journal import read
@@ -120,7 +120,7 @@ class RecordedSession:
                 "faithfulness": measured.faithfulness,
                 "edges": measured.edges,
             },
-            "commands": [command.to_json() for command in self.history.commands_to(n)],
+            "commands": told_commands(self.history.commands_to(n)),
             "created": now(),
         }
 

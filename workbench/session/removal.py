@@ -11,10 +11,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.base.folders import sessions_folder, trash_folder
+from workbench.base.folders import make_private, sessions_folder, trash_folder
 from workbench.base.text import shown_path
 from workbench.errors import WorkbenchError
-from workbench.session.holder import held, holder_path
+from workbench.session.holder import claim_path, held, holder_path
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Removed:
 def files_of(journal: Path) -> tuple[Path, ...]:
     """The journal and what is kept beside it: results, title, and whatever else has its name."""
     beside = sorted(journal.parent.glob(f"{_literally(journal.stem)}.*"))
-    return (journal, *(path for path in beside if path not in (journal, holder_path(journal))))
+    own = (journal, holder_path(journal), claim_path(journal))
+    return (journal, *(path for path in beside if path not in own))
 
 
 def remove_session(journal: Path) -> Removed:
@@ -67,7 +68,8 @@ def _new_folder(name: str) -> Path:
     while True:
         folder = trash_folder() / (name if number == 1 else f"{name}-{number}")
         try:
-            os.makedirs(folder)
+            make_private(folder.parent)
+            os.mkdir(folder, 0o700)
         except FileExistsError:
             number += 1
         else:

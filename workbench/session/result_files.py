@@ -9,17 +9,29 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from workbench.base.json_values import strings
+from workbench.base.json_values import (
+    MOST_BYTES,
+    count,
+    maybe,
+    object_of,
+    one_of,
+    read_values,
+    real,
+    shaped,
+    string,
+    strings,
+)
+from workbench.base.text import shown_path
+from workbench.base.write_file import write_bytes
 from workbench.circuits.graph import Graph
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings_file import load_findings, save_findings
 from workbench.discovery.options import Options
-from workbench.discovery.selection import Selection, select
+from workbench.discovery.selection import How, Selection, select
 from workbench.errors import WorkbenchError
 from workbench.session.results import DiscoveryResult
 
@@ -32,12 +44,14 @@ class ResultFiles:
 
     Attributes:
         folder: where they are; made when the first one is saved.
+        damage: a sentence on each result that `load` could not read.
 
     Glossary: docs/glossary.md#result-files.
     """
 
     def __init__(self, journal: Path) -> None:
         self.folder = journal.with_suffix(".found")
+        self.damage: tuple[str, ...] = ()
 
     def save(self, held: DiscoveryResult, *, scores: bool = True) -> None:
         """Write a result.
@@ -49,7 +63,7 @@ class ResultFiles:
             WorkbenchError: if it cannot be written.
         """
         try:
-            self.folder.mkdir(exist_ok=True)
+            self.folder.mkdir(exist_ok=True, mode=0o700)
             if scores:
                 save_findings(self._path(held.number, "npz"), held.found)
             self._write(self._path(held.number, "json"), json.dumps(_to_json(held)))
@@ -61,7 +75,7 @@ class ResultFiles:
 
     def mark(self, shown: DiscoveryResult | None) -> None:
         """Remember which one is shown."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, WorkbenchError):
             if self.folder.is_dir():
                 self._write(self.folder / SHOWN, str(shown.number) if shown else "")
 
@@ -72,55 +86,80 @@ class ResultFiles:
                 self._path(held.number, ending).unlink(missing_ok=True)
 
     def load(self, graph: Graph) -> tuple[tuple[DiscoveryResult, ...], DiscoveryResult | None]:
-        """All results that can be read, in order, and the shown one."""
-        results = []
-        for path in self.folder.glob("*.json") if self.folder.is_dir() else ():
-            with contextlib.suppress(WorkbenchError, OSError, ValueError, KeyError, TypeError):
-                results.append(self._read(int(path.stem), graph))
-        results.sort(key=lambda held: held.number)
-        number = ""
-        with contextlib.suppress(OSError):
-            number = (self.folder / SHOWN).read_text()
-        shown = next((held for held in results if str(held.number) == number), None)
+        """All results that can be read, in order, and the shown one; `damage` tells the rest."""
+        results, self.damage = [], ()
+        for number in self._numbers(".json"):  # which is written last
+            try:
+                results.append(self._read(number, graph))
+            except (WorkbenchError, OSError, ValueError, KeyError, TypeError):
+                self.damage += (
+                    f"Result {number} cannot be read (its files are {number}.json and {number}.npz "
+                    f"in {shown_path(self.folder)}): run the method again.",
+                )
+        mark = b""
+        with contextlib.suppress(OSError), (self.folder / SHOWN).open("rb") as file:
+            mark = file.read(20)
+        shown = next((held for held in results if str(held.number).encode() == mark), None)
         return tuple(results), shown
+
+    def _numbers(self, *endings: str) -> list[int]:
+        """Of the results that have a file of these endings, in order."""
+        with contextlib.suppress(OSError):
+            stems = {path.stem for path in self.folder.iterdir() if path.suffix in endings}
+            return sorted(int(stem) for stem in stems if stem.isdecimal() and len(stem) < 10)
+        return []
+
+    @property
+    def last(self) -> int:
+        """The largest number that is taken, by a result that cannot be read, too; 0 for none."""
+        return max(self._numbers(".json", ".npz"), default=0)
 
     def _path(self, number: int, ending: str) -> Path:
         return self.folder / f"{number}.{ending}"
 
     def _read(self, number: int, graph: Graph) -> DiscoveryResult:
-        value = json.loads(self._path(number, "json").read_text())
+        value = object_of(read_values(self._path(number, "json"), MOST_BYTES))
         found, _ = load_findings(self._path(number, "npz"), graph)
-        selection = value["selection"] and Selection(**value["selection"])
+        selection = maybe(_selection)(value["selection"])
+        refused = strings(value["refused"])
+        for edge in refused:
+            graph.parse_edge(edge)
         return DiscoveryResult(
             number=number,
-            name=str(value["name"]),
-            options=_options(found.method, value["options"]),
+            name=string(value["name"]),
+            options=_options(found.method, object_of(value["options"])),
             selection=selection,
             found=found,
-            fraction=float(value["fraction"]),
-            seconds=float(value["seconds"]),
-            failure=str(value["failure"]),
+            fraction=real(value["fraction"]),
+            seconds=real(value["seconds"]),
+            failure=string(value["failure"]),
             selected=select(found, selection),
-            metric=value["metric"],
-            faithfulness=value["faithfulness"],
-            refused=frozenset(strings(value["refused"])),
-            pairs=str(value.get("pairs", "")),
+            metric=maybe(real)(value["metric"]),
+            faithfulness=maybe(real)(value["faithfulness"]),
+            refused=frozenset(refused),
+            pairs=string(value.get("pairs", "")),
         )
 
     @staticmethod
     def _write(path: Path, text: str) -> None:
-        draft = path.with_name(f".{path.name}.new")
-        with draft.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        write_bytes(path, text.encode("ascii"))
+
+
+def _selection(value: Any) -> Selection:
+    return shaped(Selection, value, {"how": one_of(get_args(How))})
 
 
 def _options(method: str, told: dict[str, Any]) -> Options:
-    """Those that the method has; older files name options of other methods too."""
-    heeded = (*find_method(method).option_names, "seed")
-    return Options(**{name: value for name, value in told.items() if name in heeded})
+    """Those that the method has; older files name options of other methods too.
+
+    Raises:
+        WorkbenchError: one has a value that it cannot have.
+    """
+    heeded = {option.name: option for option in find_method(method).options}
+    values = {name: value for name, value in told.items() if name in heeded}
+    for name, value in values.items():
+        heeded[name].check(value)
+    return Options(count(told.get("seed", 0)), **values)
 
 
 def _to_json(held: DiscoveryResult) -> dict[str, Any]:

@@ -121,6 +121,9 @@ class Session(SessionHistory, Titled, GroupCommands):
             runs=lambda: self._seen.runs,
             **how,
         )
+        if self.discoveries.damage:
+            message = " ".join([message, *self.discoveries.damage])
+            self._seen = replace(seen, status=replace(status, message=message))
         self.clusterer = PromptClusterer(self._engine, self._lock, opened.settings.seed, **how)
         parts = (self._engine, self._lock, self._effects, lambda: self._seen)
         self.expander = Expander(*parts, apply=self._apply)

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from workbench.base.json_values import string, strings
+from workbench.base.json_values import items, number, object_of, string, strings
+from workbench.base.text import quoted
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
 from workbench.circuits.kept_neurons import checked, of_spans, spans
@@ -271,9 +272,9 @@ class Change:
     def from_json(cls, value: Any) -> Change:
         """Raises WorkbenchError where it is not what `to_json` gives."""
         try:
-            unknown = set(value) - {*cls.__dataclass_fields__, DROPPED_NODES}
+            unknown = set(object_of(value)) - {*cls.__dataclass_fields__, DROPPED_NODES}
             if unknown:
-                raise WorkbenchError(f"A change has no field {sorted(unknown)[0]!r}.")
+                raise WorkbenchError(f"A change has no field {quoted(sorted(unknown)[0])}.")
             groups, threshold = value.get("groups"), value.get("threshold")
             pairs, metric = value.get("pairs"), value.get("metric")
             done = value.get("interventions")
@@ -282,25 +283,27 @@ class Change:
                     name: strings(value.get(name, ()))
                     for name in ("added", "removed", "opened", "closed")
                 },
-                groups=groups and (_groups(groups[0]), _groups(groups[1])),
+                groups=_both(_groups, groups),
                 notes=tuple(
                     (string(t), _maybe(string, b), _maybe(string, a))
-                    for t, b, a in value.get("notes", ())
+                    for t, b, a in map(items, items(value.get("notes", [])))
                 ),
-                threshold=threshold and (float(threshold[0]), float(threshold[1])),
+                threshold=_both(number, threshold),
                 dropped_nodes=tuple(
                     (string(n), _maybe(strings, b), _maybe(strings, a))
-                    for n, b, a in value.get(DROPPED_NODES, ())
+                    for n, b, a in map(items, items(value.get(DROPPED_NODES, [])))
                 ),
                 pairs=pairs and PairsChange.from_json(pairs),
-                metric=metric and (string(metric[0]), string(metric[1])),
+                metric=_both(string, metric),
                 neurons=tuple(
-                    (string(m), _maybe(of_spans, b), _maybe(of_spans, a))
-                    for m, b, a in value.get("neurons", ())
+                    (string(m), _maybe(_neurons, b), _maybe(_neurons, a))
+                    for m, b, a in map(items, items(value.get("neurons", [])))
                 ),
-                interventions=done and (_interventions(done[0]), _interventions(done[1])),
+                interventions=_both(_interventions, done),
             )
-        except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        except KeyError as error:
+            raise WorkbenchError(f"A change is recorded without {error}.") from None
+        except (TypeError, ValueError) as error:
             raise WorkbenchError(f"This is not the record of a change: {error}.") from None
 
 
@@ -334,13 +337,26 @@ def group_to_json(group: RoleGroup) -> dict[str, Any]:
 
 
 def _interventions(value: Any) -> Interventions:
-    return tuple(Intervention.from_json(one) for one in value)
+    return tuple(Intervention.from_json(object_of(one)) for one in items(value))
 
 
 def _groups(value: Any) -> tuple[RoleGroup, ...]:
     return tuple(
-        RoleGroup(string(g["name"]), string(g["role"]), strings(g["nodes"])) for g in value
+        RoleGroup(string(g["name"]), string(g["role"]), strings(g["nodes"]))
+        for g in map(object_of, items(value))
     )
+
+
+def _neurons(value: Any) -> tuple[int, ...]:
+    return of_spans(string(value))
+
+
+def _both(read: Callable[[Any], T], value: Any) -> tuple[T, T] | None:
+    """What was before and what is after; None where it is the same."""
+    if value is None:
+        return None
+    before, after = items(value)
+    return read(before), read(after)
 
 
 def _maybe(read: Callable[[Any], T], value: Any) -> T | None:

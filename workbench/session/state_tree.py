@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.base.json_values import END, number
 from workbench.errors import WorkbenchError
 from workbench.session.commands import Command
 
@@ -47,7 +48,7 @@ class Measured:
         when, edges = entry.get("at"), entry.get("edges")
         return cls(
             when if isinstance(when, str) else "",
-            edges if isinstance(edges, int) else 0,
+            edges if type(edges) is int and 0 <= edges < END else 0,
             _number(entry.get("faithfulness")),
             _number(entry.get("seconds")),
             _number(entry.get("clean")),
@@ -170,4 +171,7 @@ class StateTree:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    try:
+        return number(value)
+    except TypeError:
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from workbench.base.json_values import string
+from workbench.base.json_values import count, items, maybe, number, string
 
 
 class StepTaken(NamedTuple):
@@ -24,7 +24,7 @@ class StepTaken(NamedTuple):
 def steps(value: Any) -> tuple[StepTaken, ...]:
     """Steps out of JSON. Raises TypeError or ValueError where it holds something else."""
     taken = []
-    for node, edges, faithfulness in value:
-        share = None if faithfulness is None else float(faithfulness)
-        taken.append(StepTaken(string(node), int(edges), share))
+    for step in items(value):
+        node, edges, faithfulness = items(step)
+        taken.append(StepTaken(string(node), count(edges), maybe(number)(faithfulness)))
     return tuple(taken)

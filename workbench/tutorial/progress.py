@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from workbench.base.folders import state_folder
+from workbench.base.folders import make_private, state_folder
+from workbench.base.json_values import read_values, shaped
+from workbench.base.write_file import write_bytes
 from workbench.errors import WorkbenchError
 from workbench.tutorial.steps import STEPS
 
@@ -49,23 +50,13 @@ def read_progress() -> TutorialProgress | None:
     """
     path = progress_path()
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        progress = shaped(TutorialProgress, read_values(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError):
-        raise WorkbenchError(f"{path} is damaged") from None
-    known = [FINISHED, *(step.key for step in STEPS)]
-    try:
-        progress = TutorialProgress(**value)
-    except TypeError:
-        raise WorkbenchError(f"{path} is damaged") from None
-    remark = progress.remark
-    if (
-        not isinstance(progress.journal, str)
-        or progress.step not in known
-        or not (remark is None or isinstance(remark, str))
-    ):
-        raise WorkbenchError(f"{path} does not say which step is on")
+    except (OSError, ValueError, TypeError):
+        raise WorkbenchError(f"{path} is damaged.") from None
+    if progress.step not in [FINISHED, *(step.key for step in STEPS)]:
+        raise WorkbenchError(f"{path} does not say which step is on.")
     return None if progress.step == FINISHED else progress
 
 
@@ -76,11 +67,9 @@ def write_progress(progress: TutorialProgress) -> None:
         WorkbenchError: it cannot be written.
     """
     path = progress_path()
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(asdict(progress)) + "\n", encoding="utf-8")
-        draft.replace(path)
+        make_private(path.parent)
+        write_bytes(path, json.dumps(asdict(progress)).encode("ascii") + b"\n")
     except OSError as error:
         raise WorkbenchError(
             f"The tutorial's place cannot be kept in {path}: {(error.strerror or '').lower()}."

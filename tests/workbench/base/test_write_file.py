@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 from workbench.base import write_file
+from workbench.base.folders import make_private
 from workbench.base.text import shown_path
-from workbench.base.write_file import write_whole
+from workbench.base.write_file import write_bytes, write_whole
 from workbench.errors import WorkbenchError
+from workbench.session.journal import Journal
+
+unix = pytest.mark.skipif(os.name != "posix", reason="rights and links as on Unix")
 
 
 def refuse(code: int) -> object:
@@ -140,3 +144,56 @@ def test_nothing_is_written_that_would_not_be_read(
 
 def test_names_are_shown_without_control_characters() -> None:
     assert shown_path("a\x1b[31m\u202eb") == "a?[31m?b"
+
+
+# The state folder.
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def rights(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@unix
+def test_what_is_kept_of_the_user_is_the_users_alone(state: Path) -> None:
+    make_private(state / "sessions")
+    write_bytes(state / "sessions" / "a.place", b"{}")
+    assert [rights(path) for path in (state, state / "sessions")] == [0o700, 0o700]
+    assert rights(state / "sessions" / "a.place") == 0o600
+    # Those of an earlier version are closed.
+    state.chmod(0o755)
+    (state / "sessions" / "a.place").chmod(0o644)
+    make_private(state / "sessions")
+    write_bytes(state / "sessions" / "a.place", b"{}")
+    assert rights(state) == 0o700 and rights(state / "sessions" / "a.place") == 0o600
+
+
+@unix
+def test_no_link_in_the_state_folder_leads_a_writer_astray(state: Path, tmp_path: Path) -> None:
+    make_private(state)
+    precious = tmp_path / "precious"
+    precious.write_text("as it was")
+    (state / "a.json").symlink_to(precious)
+    write_bytes(state / "a.json", b"{}")
+    assert precious.read_text() == "as it was"
+    assert not (state / "a.json").is_symlink() and (state / "a.json").read_text() == "{}"
+    (state / "b.jsonl").symlink_to(precious)
+    with pytest.raises(WorkbenchError):
+        Journal.open(state / "b.jsonl")
+    assert precious.read_text() == "as it was"
+
+
+def test_what_a_killed_writer_left_is_swept_later(tmp_path: Path) -> None:
+    old, new = (tmp_path / f".workbench-{n:016x}.tmp" for n in (1, 2))
+    others = tmp_path / ".workbench-notes.tmp"
+    for path in (old, new, others):
+        path.write_text("half")
+    for path in (old, others):
+        os.utime(path, (1, 1))
+    write_whole(tmp_path / "a.json", "{}")
+    assert not old.exists() and new.exists() and others.exists()

@@ -178,6 +178,24 @@ def test_opening_and_closing_destinations(family: str) -> None:
 
 
 @families
+def test_one_input_of_a_head_opened_beside_a_change_before_it(family: str) -> None:
+    """What an input reads is its own, also where the head's others read the same sources."""
+    c = case(family)
+    circuit = random_circuit(c.graph, 0.4, seed=3)
+    heads = [node for node in c.graph.nodes if c.graph.is_head(node)][-3:]
+    queries = [c.graph.destinations_of(head)[0] for head in heads]
+    for query in queries:  # all inputs of a head read the same
+        column = c.graph.destination_index(query)
+        circuit.mask[:, column + 1 : column + 3] = circuit.mask[:, [column]]
+    before = next(e for e in circuit.edges() if "->m0" in e or "->a0." in e)
+    kept = set(circuit.edges()) - {before}
+    edits = [Edit(open=(query,), toggle=(before,)) for query in queries]
+    for query, metric in zip(queries, Evaluator(c.experiment, circuit).what_if(edits), strict=True):
+        without = {edge for edge in kept if edge.partition("->")[2] != query}
+        assert_close(metric, c.circuit_metric(without, circuit.open | {query}))
+
+
+@families
 def test_heads_that_share_an_input_and_are_needed_at_different_positions(family: str) -> None:
     """The later head at the last position alone, the earlier one everywhere."""
     c = case(family)

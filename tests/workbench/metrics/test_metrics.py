@@ -83,6 +83,16 @@ def test_without_wrong_answers_the_answer_has_to_be_the_best_of_all() -> None:
         assert float(metric.of_residual(final[:, None])) == expected
 
 
+def test_a_tie_is_no_right_answer_but_a_shared_best_token_is() -> None:
+    """Against wrong answers the right one has to be ahead; alone it has to be behind none."""
+    parts = case("gpt2").model.parts
+    logits = torch.zeros(1, 1, parts.w_u.shape[1])
+    final = torch.zeros(1, parts.d_model)
+    for wrong, expected in (((2,), 0.0), ((), 1.0)):
+        answers = Answers.of([(1,)], [wrong], parts.device, parts.dtype)
+        assert float(Metric("accuracy", parts, answers, final).correct(logits)) == expected
+
+
 def test_an_unknown_metric_is_refused() -> None:
     parts = case("gpt2").model.parts
     answers = Answers.of(RIGHT[:1], WRONG[:1], parts.device, parts.dtype)

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,8 @@ from workbench.base import folders
 from workbench.errors import WorkbenchError
 from workbench.models import cache as modelcache
 from workbench.models import gguf as gguffile
-from workbench.models.cache import STAMP, CacheEntry
+from workbench.models.cache import CHECKED, STAMP, CacheEntry
+from workbench.models.gguf_head import check_head
 from workbench.models.model import Model, load_model
 
 pytestmark = pytest.mark.dependencies
@@ -115,7 +117,7 @@ def test_an_entry_is_known_by_content(file: Path, tmp_path: Path, conversions: l
 
 
 @pytest.mark.parametrize(
-    "damage", ["truncate", "delete", "garbage", "stamp", "config", "tokenizer"]
+    "damage", ["truncate", "delete", "garbage", "zeros", "stamp", "config", "tokenizer"]
 )
 def test_a_damaged_entry_is_made_anew(
     file: Path, cache: Path, conversions: list[Path], damage: str
@@ -131,6 +133,12 @@ def test_a_damaged_entry_is_made_anew(
             weights.unlink()
         case "garbage":
             weights.write_bytes(b"\xff" * size)
+        case "zeros":
+            # Pages that never reached the disk are missed when the machine is next started.
+            (entry / CHECKED).write_text("an earlier boot")
+            with weights.open("r+b") as stream:
+                stream.seek(size - 4096)
+                stream.write(bytes(4096))
         case "stamp":
             (entry / STAMP).write_text("{")
         case "config":
@@ -233,6 +241,30 @@ def test_truncated_files(file: Path, keep: int) -> None:
     file.write_bytes(file.read_bytes()[:keep])
     message = refusal(file)
     assert "GGUF" in message or "truncated" in message
+
+
+def refused(file: Path) -> str:
+    with pytest.raises(WorkbenchError) as caught:
+        load(file)
+    return str(caught.value)
+
+
+def test_no_length_in_a_head_is_believed_beyond_the_bytes(file: Path) -> None:
+    whole = file.read_bytes()
+    assert check_head(file) is None
+    at = whole.index(b"tokenizer.ggml.tokens") + len(b"tokenizer.ggml.tokens") + 8
+    lies = {
+        "an array": (at, 2**40),
+        "entries": (16, 2**40),
+        "tensors": (8, 2**40),
+        "a text": (24, 2**60),
+    }
+    for where, number in lies.values():
+        file.write_bytes(whole[:where] + struct.pack("<Q", number) + whole[where + 8 :])
+        assert "truncated or corrupt" in refused(file)
+    layers = whole.index(b"llama.block_count") + len(b"llama.block_count") + 4
+    file.write_bytes(whole[:layers] + struct.pack("<I", 10**9) + whole[layers + 4 :])
+    assert "block_count is 1,000,000,000" in refused(file)
 
 
 def test_what_is_no_gguf_file(file: Path) -> None:

@@ -230,3 +230,27 @@ def test_weights_that_hold_nan() -> None:
         model.model.layers[1].mlp.down_proj.weight[0, 0] = float("nan")
     with pytest.raises(WorkbenchError, match=r"NaN or infinity \(model.layers.1.mlp.down_proj.wei"):
         Model.from_hf(model, tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("num_hidden_layers", 10**9),
+        ("num_hidden_layers", -1),
+        ("hidden_size", 10**12),
+        ("vocab_size", 1.5),
+        ("max_position_embeddings", 2**40),
+    ],
+)
+def test_sizes_that_the_weights_are_not_of_are_refused_before_room_is_made(
+    hostile: Hostile, key: str, value: Any
+) -> None:
+    hostile.change("config.json", **{key: value})
+    assert key in refusal(hostile)
+
+
+def test_a_tokenizer_larger_than_any_is_not_read(
+    hostile: Hostile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.models.folder.TOKENIZER_BYTES", 1000)
+    assert "tokenizer.json" in refusal(hostile)

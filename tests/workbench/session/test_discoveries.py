@@ -354,6 +354,8 @@ def test_all_of_it_is_there_after_a_kill(session: Session, slow: SlowMethod) -> 
     (folder / "8.json").write_text('{"name": "torn')
     session._journal.close()
     with resume_session(session.path, model=tiny()[0]) as resumed:
+        assert "Result 8 cannot be read" in resumed.status().message
+        assert "Result 9" not in resumed.status().message
         assert [held.name for held in resumed.discoveries.results] == ["eap", "slow"]
         for was, now in zip(
             (session.discoveries.results), resumed.discoveries.results, strict=True
@@ -372,7 +374,7 @@ def test_all_of_it_is_there_after_a_kill(session: Session, slow: SlowMethod) -> 
         assert resumed.circuit == session.circuit
         assert resumed.redo().edges == partial.circuit.n_edges
         resumed.discoveries.remove(1)
-        assert resumed.discoveries.run("eap", selection=TOP).number == 3
+        assert resumed.discoveries.run("eap", selection=TOP).number == 10
     with resume_session(session.path, model=tiny()[0]) as again:
         assert [held.name for held in again.discoveries.results] == ["slow", "eap"]
 

@@ -21,10 +21,13 @@ from workbench.errors import WorkbenchError
 from workbench.formats import load_circuit, save_circuit
 from workbench.formats.chosen import FileSelection, load_chosen
 from workbench.prompts.pair_json import pair_to_json
+from workbench.session.commands import KeepAll, Undo
+from workbench.session.export import MOST_COMMANDS, told_commands
 from workbench.session.journal import read
 from workbench.session.journals import list_sessions
 from workbench.session.session import Session
 from workbench.session.start import build_session, resume_session, start_session
+from workbench.session.state import Change
 
 
 @pytest.fixture
@@ -154,3 +157,15 @@ def test_a_circuit_selected_from_a_files_scores(session: Session, tmp_path: Path
     assert session.circuit == expected
     path.unlink()
     assert session.undo().edges == 0 and session.redo().edges == status.edges
+
+
+def test_a_file_tells_a_bounded_number_of_commands(session: Session, tmp_path: Path) -> None:
+    """The way there may be long and wide; the file is of the circuit."""
+    everything = Change(added=tuple(session.graph.edges()) * 40)
+    done = [KeepAll(node="m2", inputs="qkv", change=everything), *[Undo()] * 300]
+    told = told_commands([*done, KeepAll(node="m1", inputs="qkv", change=everything)])
+    assert told[0] == {"left_out": len(done) + 1 - MOST_COMMANDS}
+    assert len(told) == MOST_COMMANDS + 1
+    assert told[-1]["change"] == {"added": len(everything.added)}
+    assert len(json.dumps(told)) < 20_000
+    assert told_commands([Undo()]) == [{"command": "undo"}]

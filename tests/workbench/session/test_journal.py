@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import WorkbenchError
-from workbench.session import journal as journal_module
+from workbench.session.holder import HeldElsewhere, Holder, claim_path, is_held
 from workbench.session.journal import KEY, Journal, read
 
 HEADER = {"created": "today", "task": {"name": "ioi", "pairs": ["one", "two — 二"]}}
@@ -158,12 +161,35 @@ def test_only_one_session_holds_a_journal(path: Path) -> None:
         journal.append({})
 
 
-def test_without_locks_a_journal_still_works(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "fcntl", None)
+def _unknown(*args: object) -> None:
+    raise OSError(errno.ENOSYS, "Function not implemented")
+
+
+def test_without_locks_of_the_system_only_one_session_holds_a_journal(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcntl, "flock", _unknown)
     first = written(path)
-    Journal.open(path)[0].close()
+    with pytest.raises(HeldElsewhere, match="in this process already"):
+        Journal.open(path)
+    assert is_held(path)
     first.append({"n": 4})
+    first.close()
     assert len(read(path).entries) == 4
+    assert not claim_path(path).exists() and not is_held(path)
+    # A process that was killed leaves its file, which counts for nothing.
+    ended = replace(Holder.this_process(), started=0.0)
+    claim_path(path).write_text(json.dumps(asdict(ended)))
+    Journal.open(path)[0].close()
+    elsewhere = replace(Holder.this_process(), host="another")
+    claim_path(path).write_text(json.dumps(asdict(elsewhere)))
+    with pytest.raises(HeldElsewhere):
+        Journal.open(path)
+    claim_path(path).write_text("")
+    with pytest.raises(HeldElsewhere):
+        Journal.open(path)
+    os.utime(claim_path(path), (0, 0))
+    Journal.open(path)[0].close()
 
 
 # Writing fails.
@@ -245,6 +271,27 @@ def test_every_entry_is_synced_before_append_returns(
     monkeypatch.setattr(os, "fsync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
     journal.append({"n": 4})
     assert sizes == [path.stat().st_size]
+
+
+def test_the_head_and_the_name_of_a_journal_are_synced(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head before it takes its name, and the folder after."""
+    done: list[str] = []
+    sync, rename = os.fsync, Path.replace
+
+    def synced(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "head")
+        sync(descriptor)
+
+    def renamed(self: Path, target: Any) -> Path:
+        done.append("name")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    Journal.create(path, HEADER).close()
+    assert done[:3] == ["head", "name", "folder"]
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:

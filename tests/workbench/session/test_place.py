@@ -14,9 +14,10 @@ from workbench.errors import WorkbenchError
 from workbench.session.place import Place, PlaceFile
 
 TEXT = st.text(max_size=8)
+WHOLE = st.integers(-(2**63), 2**63 - 1)
 PLACES = st.builds(
     Place, TEXT, TEXT, TEXT, TEXT, st.booleans(), TEXT, TEXT, TEXT, st.booleans(), TEXT, TEXT,
-    st.integers(), st.none() | st.integers(), st.booleans(), TEXT, TEXT, TEXT, TEXT, TEXT, TEXT,
+    WHOLE, st.none() | WHOLE, st.booleans(), TEXT, TEXT, TEXT, TEXT, TEXT, TEXT,
 )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from workbench.assessment.report.document import (
 from workbench.assessment.report.headlines import estimate, share
 from workbench.assessment.report.sections import bullets, section
 from workbench.assessment.results.assessment import Assessment, CircuitAssessment
+from workbench.base.home import without_home
 from workbench.base.text import shown_path
 from workbench.base.write_file import check_target, write_bytes
 from workbench.errors import WorkbenchError
@@ -72,7 +73,7 @@ def write_page(blocks: Sequence[Block], path: str | os.PathLike[str]) -> tuple[P
     """
     page = Path(path).expanduser()
     if page.suffix.lower() in HTML:
-        write_bytes(page, to_html(blocks).encode("utf-8"))
+        write_bytes(page, without_home(to_html(blocks)).encode("utf-8"))
         return (page,)
     folder = page.with_name(f"{page.stem}_files")
     figures = [block for block in blocks if isinstance(block, Figure)]
@@ -88,7 +89,7 @@ def write_page(blocks: Sequence[Block], path: str | os.PathLike[str]) -> tuple[P
         target = folder / f"{figure.name}.svg"
         write_bytes(target, f'<?xml version="1.0" encoding="utf-8"?>\n{figure.svg}\n'.encode())
         written.append(target)
-    write_bytes(page, to_markdown(blocks, folder.name).encode("utf-8"))
+    write_bytes(page, without_home(to_markdown(blocks, folder.name)).encode("utf-8"))
     return tuple(written)
 
 

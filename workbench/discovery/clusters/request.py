@@ -53,7 +53,7 @@ class ClusterRequest:
     k: int | None = None
     by: Criterion = "silhouette"
     algorithm: Algorithm = "k-means"
-    normalise: bool = False
+    normalise: bool = True
     signed: bool = False
     splits: int = SPLITS
 

@@ -21,7 +21,9 @@ is closed, and dead ends are pruned. Gains are computed anew lazily
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from workbench.base.text import counted
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import LOGITS
@@ -94,4 +96,19 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
         ranking.age()
         if is_new:
             yield from look(into(graph.sources[source]))
+    open_ = len(evaluator.circuit.open & _inputs_of(kept, experiment))
+    found = experiment.faithfulness(evaluator.value().metric)
+    if open_ and found is not None:
+        # What was searched is not what is reported.
+        findings.remarks.append(
+            f"While it grew, {counted(open_, 'input')} of its nodes read the clean residual, with "
+            f"a faithfulness of {found:.2f}; the circuit is told with them closed."
+        )
     finish_search(findings)
+
+
+def _inputs_of(kept: NDArray[np.bool_], experiment: Experiment) -> frozenset[str]:
+    """The inputs of all nodes that an edge leads out of."""
+    graph = experiment.graph
+    sources = [graph.sources[s] for s in np.flatnonzero(kept.any(axis=1)) if s > 0]
+    return frozenset(d for source in sources for d in graph.destinations_of(source))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from workbench.circuits.circuit import Circuit
+import numpy as np
+
+from workbench.circuits.selection import pruned_circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
@@ -24,7 +26,9 @@ def number(options: Options, method: str) -> int:
 def finish_search(findings: Findings) -> None:
     """Prune the dead ends of what a search kept, and say how many edges that were."""
     assert findings.kept is not None
-    pruned = Circuit(findings.graph, findings.kept).pruned()
+    # Where the input is the same in both runs its edges carry nothing, and no search keeps one.
+    places = np.flatnonzero(findings.kept)
+    pruned = pruned_circuit(findings.graph, places, None, same_input=findings.same_input).circuit
     before, after = int(findings.kept.sum()), pruned.n_edges
     findings.kept[:] = pruned.mask
     findings.remarks.append(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from workbench.base.json_values import count, items, maybe, object_of, real, string, strings
 from workbench.base.table import Cell, Table
 from workbench.base.text import printable
 from workbench.circuits.names import head_name
@@ -226,15 +227,15 @@ def restored(value: Any, n_layers: int, n_heads: int) -> HeadTable:
     """
     if (value["n_layers"], value["n_heads"]) != (n_layers, n_heads):
         raise ValueError("of another model")
-    if value["source"] not in INPUTS:
+    if string(value["source"]) not in INPUTS:
         raise ValueError("of an unknown input")
     columns = {}
-    for name, numbers in value["values"].items():
-        if name not in COLUMNS or len(numbers) != n_layers * n_heads:
+    for name, numbers in object_of(value["values"]).items():
+        if name not in COLUMNS or len(items(numbers)) != n_layers * n_heads:
             raise ValueError("columns that are not known")
-        columns[name] = tuple(None if one is None else float(one) for one in numbers)
-    notes = tuple(printable(str(note)) for note in value["notes"])
-    return HeadTable(n_layers, n_heads, columns, str(value["source"]), int(value["seed"]), notes)
+        columns[name] = tuple(map(maybe(real), numbers))
+    notes = tuple(map(printable, strings(value["notes"])))
+    return HeadTable(n_layers, n_heads, columns, value["source"], count(value["seed"]), notes)
 
 
 def _number(value: float | None) -> float:

@@ -1,0 +1,56 @@
+"""A terminal that is gone: noticed also where nobody is told by a signal.
+
+Under nohup, and in some multiplexers, the hang-up signal is ignored. The app would stay behind
+without a terminal, read it in vain as fast as it can, and hold its sessions.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from workbench.session.session import Session
+
+LOOK = 2.0
+"""Seconds between two looks whether the terminal is there."""
+PATIENCE = 5.0
+"""Seconds that closing the sessions may take."""
+HUNG_UP = 128 + 1
+"""What a shell reports of a program that a hang-up ended."""
+
+
+def is_gone(descriptor: int | None) -> bool:
+    """Whether this was a terminal's and the terminal is no more."""
+    if descriptor is None:
+        return False
+    try:
+        import termios
+    except ImportError:  # Windows
+        return False
+    try:
+        termios.tcgetattr(descriptor)
+    except (termios.error, OSError, ValueError):
+        return True
+    return False
+
+
+def end(sessions: Iterable[Session]) -> NoReturn:
+    """Close the sessions and end the process at once: nothing can be drawn or asked any more."""
+    ignored = getattr(signal, "SIGHUP", None)
+    if ignored is not None:
+        signal.signal(ignored, signal.SIG_IGN)
+
+    def close() -> None:
+        for session in sessions:
+            with suppress(Exception):
+                session.close()
+
+    closing = threading.Thread(target=close, daemon=True)
+    closing.start()
+    closing.join(PATIENCE)  # what computes lets go of its lock between two pieces
+    os._exit(HUNG_UP)

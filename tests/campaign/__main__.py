@@ -1,0 +1,100 @@
+"""python -m tests.campaign --kills 1000 --files 100000 --minutes 60
+
+Prints a table of what was tried and what failed; the exit code says whether anything did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Row:
+    """One line of the table.
+
+    Attributes:
+        tried: how often.
+        faults: each with how often it was found.
+    """
+
+    tried: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+
+    def note(self, wrong: str) -> None:
+        """One more try, with what was wrong or nothing."""
+        self.tried += 1
+        if wrong:
+            self.faults[wrong] += 1
+
+
+def campaign(kills: int, files: int, minutes: float, seed: int) -> dict[str, Row]:
+    """Damage files, kill sessions and trouble places, until all is tried or the time is over."""
+    from tests.campaign.files import kinds, try_file
+    from tests.campaign.kills import one_kill, one_place
+    from tests.support.cases.session_cases import new_session, ready
+
+    table: dict[str, Row] = {}
+    end = time.monotonic() + 60 * minutes
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        os.environ["WORKBENCH_STATE"] = made
+        whole = kinds(folder)
+        for kind in whole:
+            table[kind.name] = Row()
+            if wrong := try_file(kind, kind.whole, math.inf):  # it imports what reads it
+                table[kind.name].note(f"undamaged: {wrong}")
+        # In turn, so that every kind has its share of a short time; half of it is for the kills.
+        half = end - 30 * minutes
+        for n in range(files):
+            if time.monotonic() > half:
+                break
+            kind = whole[n % len(whole)]
+            table[kind.name].note(try_file(kind, kind.damaged(chance)))
+        sessions = folder / "killed"
+        sessions.mkdir()
+        path = sessions / "tried.jsonl"
+        ready()
+
+        def make() -> object:
+            return new_session(sessions, name=path.name)
+
+        table["killed"] = Row()
+        for n in range(kills):
+            if time.monotonic() > end:
+                break
+            table["killed"].note(one_kill(make, path, chance))
+            if n % 4 == 0:
+                name, wrong = one_place(make, path, chance)
+                table.setdefault(f"place: {name}", Row()).note(wrong)
+    return table
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.campaign")
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    table = campaign(asked.kills, asked.files, asked.minutes, asked.seed)
+    print(f"{'what':<40}{'tried':>8}{'failed':>8}")
+    for name, row in table.items():
+        print(f"{name:<40}{row.tried:>8,}{sum(row.faults.values()):>8,}")
+        for wrong, times in row.faults.most_common(10):
+            print(f"    {times:,} times: {wrong}")
+    return int(any(row.faults for row in table.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""Files for others name no home folder and no user, unless that is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.workbench.formats.test_bad_input import OURS
+from workbench.base import home
+from workbench.base.home import keep_paths, without_home
+from workbench.formats import load_circuit, save_circuit
+
+
+@pytest.fixture(autouse=True)
+def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/maria")
+    monkeypatch.setattr(home, "_user", lambda: "maria")
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("/home/maria", "~"),
+        ("/home/maria/models/tiny", "~/models/tiny"),
+        ("<td>/home/maria/a.json</td>", "<td>~/a.json</td>"),
+        ("/scratch/maria/tiny.gguf", "/scratch/…/tiny.gguf"),
+        ("/home/mariana/tiny", "/home/mariana/tiny"),
+        ("maria/tiny", "maria/tiny"),
+        ("maria", "maria"),
+    ],
+)
+def test_paths_are_shortened(text: str, hidden: str) -> None:
+    assert without_home({"of": [text]}) == {"of": [hidden]}
+
+
+def test_a_circuit_file_has_whole_paths_only_if_asked(tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_text(OURS)
+    circuit = load_circuit(tmp_path / "in.json")
+    circuit.provenance = {"model": {"name": "/home/maria/tiny"}}
+    save_circuit(circuit, tmp_path / "out.json")
+    assert "maria" not in (tmp_path / "out.json").read_text()
+    assert circuit.provenance["model"]["name"] == "/home/maria/tiny"
+    keep_paths(True)
+    try:
+        save_circuit(circuit, tmp_path / "out.json")
+    finally:
+        keep_paths(False)
+    assert "/home/maria/tiny" in (tmp_path / "out.json").read_text()
