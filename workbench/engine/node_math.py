@@ -102,7 +102,8 @@ def recorded_input(
     if which == Q:
         value = record.q[head]
     else:
-        of = int(recording.parts.layers[0].attention.kv_of[head])
+        # Layers may differ in how many heads share a key.
+        of = head * len(record.k) // len(record.q)
         value = (record.k if which == K else record.v)[of]
     return at_positions(value, positions)[:, None]
 
@@ -119,7 +120,7 @@ def head_values(
     if prefix_k is not None and prefix_v is not None:
         of = attention.kv_of[heads]
         prefix_k, prefix_v = prefix_k[of], prefix_v[of]
-    z = attend(attention, q, k, v, prefix_k, prefix_v)
+    z = attend(attention, q, k, v, prefix_k, prefix_v, heads=heads)
     return z if attention.edit is None else attention.edit.apply(z, heads)
 
 

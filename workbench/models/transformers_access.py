@@ -128,7 +128,9 @@ def with_plain_attention(model: Any) -> None:
     """
     config = model.config
     config._attn_implementation  # noqa: B018  (missing: to be said, not to be made)
-    config._attn_implementation = "eager"
+    # With ALiBi a Falcon's own eager way adds the distances twice.
+    doubled = getattr(config, "model_type", None) == "falcon" and config.alibi
+    config._attn_implementation = "sdpa" if doubled else "eager"
 
 
 @contextmanager

@@ -31,6 +31,9 @@ Rotation: TypeAlias = tuple[Tensor, Tensor]
 Rotary: TypeAlias = Callable[[Tensor], Rotation]
 """Maps positions [position] to their rotation."""
 
+KeyBias: TypeAlias = Callable[[int], Tensor]
+"""Of so many keys, from the first position on, what each score of theirs gets: [head, key]."""
+
 Step: TypeAlias = Callable[[Tensor, list[int] | None], Tensor]
 """What is done to projections [head, ..., d_head] of some heads of the weight (None: all)."""
 
@@ -47,7 +50,12 @@ class Attention:
         kv_of: [head], the key-value head that each query head reads.
         scale: factor on the scores.
         window: how many positions a query sees, itself included; None for all before it.
+        chunk: if positions see those of their own chunk of so many only (Llama 4); None for all.
         softcap: c, if a score s is replaced by c tanh(s / c) (Gemma 2); else None.
+        key_bias: what is added to scores by key (ALiBi: what a key's distance adds is, up to
+            something that all keys of a query share, a multiple of its place); None for nothing.
+        sinks: [head], the score of a key before all others, whose value is nothing (GPT-OSS); None
+            where there is none.
         upcast: scores are computed in float32 whatever the numbers are (GPT-Neo, GPT-J).
         rotary: rotation of q and k by position; None where there is none.
         interleaved: a head's neighbouring dimensions are rotated against each other (GPT-J,
@@ -71,7 +79,10 @@ class Attention:
     kv_of: Tensor
     scale: float
     window: int | None = None
+    chunk: int | None = None
     softcap: float | None = None
+    key_bias: KeyBias | None = None
+    sinks: Tensor | None = None
     upcast: bool = False
     rotary: Rotary | None = None
     interleaved: bool = False

@@ -85,6 +85,34 @@ def names_of(model: PreTrainedModel) -> Names:
     config, kind = model.config, model.config.model_type
     if kind == "gpt2":
         return _changed(_GPT, projections=("c_attn",), out="c_proj", fused=_one_after_the_other)
+    if kind == "gpt_bigcode":
+        fused = _one_after_the_other if config.multi_query else _by_group
+        return _changed(_GPT, projections=("c_attn",), out="c_proj", fused=fused)
+    if kind == "bloom":
+        return Names(
+            blocks="transformer.h",
+            final_norm="transformer.ln_f",
+            attention="self_attention",
+            projections=("query_key_value",),
+            out="dense",
+            fused=_by_group,
+        )
+    if kind == "mpt":
+        return Names(
+            blocks="transformer.blocks",
+            final_norm="transformer.norm_f",
+            norm1="norm_1",
+            attention="attn",
+            norm2="norm_2",
+            mlp=("ffn",),
+            projections=("Wqkv",),
+            out="out_proj",
+            fused=_one_after_the_other,
+        )
+    if kind == "granitemoe":
+        return Names(mlp=("block_sparse_moe",))
+    if kind == "glm4":
+        return Names(post_attention="post_self_attn_layernorm", post_mlp="post_mlp_layernorm")
     if kind == "gpt_neo":
         return _changed(_GPT, attention="attn.attention")
     if kind == "gptj":
@@ -127,11 +155,11 @@ def names_of(model: PreTrainedModel) -> Names:
         return Names(final_norm="model.final_layernorm", norm2="input_layernorm", out="dense")
     if kind == "phi3":
         return Names(projections=("qkv_proj",), fused=_one_after_the_other)
-    if kind == "cohere" or (kind == "stablelm" and config.use_parallel_residual):
+    if kind in ("cohere", "cohere2") or (kind == "stablelm" and config.use_parallel_residual):
         return Names(norm2="input_layernorm")
     if kind in ("gemma2", "gemma3_text"):
         return _GEMMA
-    if kind == "olmo2":
+    if kind in ("olmo2", "olmo3", "exaone4"):
         return _changed(_GEMMA, norm1=None, norm2=None)
     return Names()
 
@@ -145,7 +173,7 @@ def is_parallel(model: PreTrainedModel) -> bool:
     config, kind = model.config, model.config.model_type
     if kind == "falcon":
         return bool(config.new_decoder_architecture or config.parallel_attn)
-    return kind in ("gptj", "phi", "cohere") or bool(
+    return kind in ("gptj", "phi", "cohere", "cohere2") or bool(
         getattr(config, "use_parallel_residual", False)
     )
 
@@ -154,6 +182,8 @@ def heads_of(model: PreTrainedModel) -> tuple[int, int]:
     """How many query and key-value heads a layer has."""
     config = model.config
     heads = getattr(config, "num_heads", None) or config.num_attention_heads
+    if config.model_type == "gpt_bigcode":
+        return heads, 1 if config.multi_query else heads
     if config.model_type == "falcon":
         shared = 1 if config.multi_query else heads
         return heads, config.num_kv_heads if config.new_decoder_architecture else shared
@@ -168,8 +198,13 @@ class FamilyReference:
     """
 
     def __init__(self, model: PreTrainedModel, clean: Tensor, corrupted: Tensor) -> None:
-        model.config._attn_implementation = "eager"
+        kind = model.config.model_type
+        # With ALiBi a Falcon's own eager way adds the distances twice.
+        doubled = kind == "falcon" and model.config.alibi
+        model.config._attn_implementation = "sdpa" if doubled else "eager"
         self.model, self.names = model, names_of(model)
+        # Attention or MLP take the residual, too, and add it themselves.
+        self.adds_itself = kind in ("bloom", "mpt")
         self.blocks = list(model.get_submodule(self.names.blocks))
         self.n_layers = len(self.blocks)
         self.n_heads, self.n_kv_heads = heads_of(model)
@@ -299,8 +334,12 @@ class FamilyReference:
         found: list[dict[str, Any]] = []
 
         def keep(module: nn.Module, args: Any, kwargs: Any) -> None:
-            assert len(args) <= 1, "everything but the residual goes by name"
-            found.append({name: v for name, v in kwargs.items() if name != "hidden_states"})
+            own = {name: v for name, v in kwargs.items() if name != "hidden_states"}
+            if self.adds_itself and len(args) > 1:
+                own["residual"] = torch.zeros_like(args[1])
+            else:
+                assert len(args) <= 1, "everything but the residual goes by name"
+            found.append(own)
 
         hooks = [
             self._attention(layer).register_forward_pre_hook(keep, with_kwargs=True)
@@ -354,7 +393,9 @@ class FamilyReference:
     def _mlp(self, layer: int, x: Tensor) -> Tensor:
         x = self._normed(layer, self.names.norm2, x)
         for name in self.names.mlp:
-            x = self._module(layer, name)(x)
+            more = (torch.zeros_like(x),) if self.adds_itself else ()
+            x = self._module(layer, name)(x, *more)
+            x = x[0] if isinstance(x, tuple) else x  # some routers' scores come along
         return self._normed(layer, self.names.post_mlp, x) * self.multiplier
 
     def _logits(self, tokens: Tensor, residual: Tensor) -> Tensor:

@@ -30,9 +30,6 @@ VISION = frozenset({
     "smolvlm", "vit",
 })
 """Model types that read images."""
-
-ALIBI = frozenset({"bloom", "mpt"})
-"""Model types that add distances to their scores instead of embedding positions."""
 # fmt: on
 
 
@@ -87,11 +84,6 @@ def _other_kind(config: Any, family: str) -> str:
             f"is a vision-language model ({family}); the workbench takes language models, so save "
             "its language model by itself and load that."
         )
-    if family in ALIBI:
-        return (
-            f"is of the family {family!r}, which adds ALiBi's distances to its scores; the engine "
-            "would need that in its attention."
-        )
     return (
         f"is of the family {family!r}, which is not exact in the workbench yet; "
         f"the families that are: {', '.join(FAMILIES)}."
@@ -102,7 +94,8 @@ def _uneven_heads(config: Any) -> str | None:
     """Why no family's adapter could split these heads; None if it can."""
     heads = getattr(config, "num_attention_heads", None)
     kv_heads = getattr(config, "num_key_value_heads", None) or getattr(config, "num_kv_heads", None)
-    if heads and kv_heads and heads % kv_heads:
+    # More of them than heads is how GPT-BigCode's configuration counts the whole projection.
+    if heads and kv_heads and kv_heads <= heads and heads % kv_heads:
         return (
             f"has {heads} query heads that do not divide evenly among {kv_heads} key-value heads; "
             "check its configuration."
