@@ -5,6 +5,7 @@ chunks, latent attention, and the newer ones.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import transformers as hf
 
@@ -219,7 +220,53 @@ def falcon_alibi() -> Made:
     )
 
 
+def gemma4_text() -> Made:
+    """Layers of two widths; in the full one values are the keys; residuals multiplied."""
+    return _gemma4(enable_moe_block=False)
+
+
+def gemma4_experts() -> Made:
+    """An MLP and experts side by side."""
+    return _gemma4(
+        enable_moe_block=True,
+        num_experts=4,
+        top_k_experts=2,
+        moe_intermediate_size=8,
+    )
+
+
+def _gemma4(**options: Any) -> Made:
+    model, tokenizer = made(
+        hf.Gemma4ForCausalLM,
+        hf.Gemma4TextConfig,
+        num_key_value_heads=2,
+        num_global_key_value_heads=1,
+        head_dim=6,
+        global_head_dim=8,
+        attention_k_eq_v=True,
+        hidden_size_per_layer_input=0,
+        vocab_size_per_layer_input=8,
+        sliding_window=WINDOW,
+        layer_types=["sliding_attention", "full_attention", "full_attention"],
+        final_logit_softcapping=2.0,
+        rope_parameters={
+            "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+            "full_attention": {
+                "rope_type": "proportional",
+                "partial_rotary_factor": 0.5,
+                "rope_theta": 1000.0,
+            },
+        },
+        **options,
+    )
+    for block, factor in zip(model.model.layers, (0.7, 1.4, 0.9), strict=True):
+        block.layer_scalar.fill_(factor)
+    return model, tokenizer
+
+
 MAKERS: dict[str, Callable[[], Made]] = {
+    "gemma4_text": gemma4_text,
+    "gemma4_text experts": gemma4_experts,
     "olmo3": olmo3,
     "olmoe": olmoe,
     "gpt_oss": gpt_oss,

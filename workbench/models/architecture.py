@@ -207,9 +207,9 @@ def _caps(parts: ModelParts) -> str:
 def _experts(mlp: nn.Module) -> str:
     while isinstance(mlp, Scaled):
         mlp = mlp.module
-    if not isinstance(mlp, Experts):
+    if not isinstance(mlp, Experts) and not hasattr(mlp, "experts"):
         return ""
-    layer: Any = mlp.module
+    layer: Any = mlp.module if isinstance(mlp, Experts) else mlp
     # One module with all their weights in recent versions of transformers; in older ones a list,
     # or one module for each of their linear maps.
     experts = layer.experts if hasattr(layer, "experts") else layer.input_linear

@@ -148,7 +148,7 @@ class Model:
             check=check,
             bos=bos,
             where=where,
-            notes=reading_notes(hf_model.config, name),
+            notes=reading_notes(hf_model, name),
         )
         return cls(name, graph, hf_model, tokenizer, parts, where_to, number, bos, check, info)
 
@@ -218,7 +218,7 @@ def read_model(
         raise WorkbenchError(f"Only models of the hub have revisions; {name} is local.")
     chosen_device, chosen_dtype = choose_device(device), choose_dtype(dtype)
     say("Starting", None)
-    path = source.path
+    path, where = source.path, "hub" if source.kind == "hub" else str(source.path)
     if path is None:
         from workbench.models.hub import hub_folder
 
@@ -227,12 +227,16 @@ def read_model(
         from workbench.models.gguf import read_gguf
 
         hf_model, tokenizer = read_gguf(path, name, chosen_dtype, say)
+    elif source.kind == "adapter":
+        from workbench.models.adapter import read_adapter
+
+        hf_model, tokenizer, where = read_adapter(path, name, chosen_dtype, say)
     else:
         hf_model, tokenizer = read_folder(path, name, chosen_dtype, say)
     say("Moving the weights to the device", None)
     with memory_errors(too_big(name)):
         hf_model = hf_model.to(device=chosen_device, dtype=chosen_dtype)
-    return hf_model, tokenizer, "hub" if source.kind == "hub" else str(path)
+    return hf_model, tokenizer, where
 
 
 def tokenizer_prepends_bos(tokenizer: Any) -> bool:

@@ -28,6 +28,9 @@ TOKENIZER_CONFIG = "tokenizer_config.json"
 IMPLEMENTATION_KEYS = ("attn_implementation", "experts_implementation")
 """Entries of a configuration that say how it is computed; a leading underscore is transformers'."""
 
+NOTES = "_notes_on_reading"
+"""Attribute of a model that holds sentences on how it was read."""
+
 QUOTED = 60
 """Characters of a file's content that a sentence quotes."""
 
@@ -105,12 +108,19 @@ def require_no_kernels(config: Any, name: str) -> None:
             )
 
 
-def reading_notes(config: Any, name: str) -> tuple[str, ...]:
-    """What to know of how a model was read: that its own code was passed over."""
+def add_reading_note(model: Any, sentence: str) -> None:
+    """Say something of how a model was read, for `reading_notes`."""
+    setattr(model, NOTES, (*getattr(model, NOTES, ()), sentence))
+
+
+def reading_notes(model: Any, name: str) -> tuple[str, ...]:
+    """What to know of how a model was read: that its own code was passed over, for one."""
+    config, notes = model.config, tuple(getattr(model, NOTES, ()))
     named = getattr(config, CODE_KEY, None)
     if not isinstance(named, dict) or not named:
-        return ()
+        return notes
     return (
+        *notes,
         f"{name} brings code of its own ({_quoted(next(iter(named.values())))}), which is never "
         f"run: it is computed as transformers' own {config.model_type}.",
     )

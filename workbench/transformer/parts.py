@@ -161,6 +161,8 @@ class ModelParts:
         parallel: attention and MLP read the same residual.
         logit_scale: factor on the unembedding's output, the bias too (Cohere, Granite).
         logit_cap: c, if a logit x is at last replaced by c tanh(x / c) (Gemma 2); else None.
+        residual_factors: what the model's own residual is of the engine's, before each block and
+            after the last, where blocks multiply all of it (Gemma 4); None where they do not.
         by_pair: an intervention does something else to every pair, see `of_pairs`.
 
     Glossary: docs/glossary.md#model-parts.
@@ -175,6 +177,7 @@ class ModelParts:
     parallel: bool
     logit_scale: float = 1.0
     logit_cap: float | None = None
+    residual_factors: tuple[float, ...] | None = None
     by_pair: bool = False
 
     @property
@@ -184,13 +187,13 @@ class ModelParts:
 
     @property
     def n_kv_heads(self) -> int:
-        """Heads of keys and values in a layer."""
-        return int(self.layers[0].attention.w_k.shape[0])
+        """Heads of keys and values in a layer; the most, where layers differ (Gemma 4)."""
+        return max(int(layer.attention.w_k.shape[0]) for layer in self.layers)
 
     @property
     def d_head(self) -> int:
-        """Width of a head."""
-        return int(self.layers[0].attention.w_q.shape[2])
+        """Width of a head; of the widest, where layers differ (Gemma 4)."""
+        return max(int(layer.attention.w_q.shape[2]) for layer in self.layers)
 
     @property
     def d_model(self) -> int:

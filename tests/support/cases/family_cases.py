@@ -39,7 +39,8 @@ mechanism is missing: a family that brings a new one is added here.
 EXPERTS = tuple(
     case
     for case in CASES
-    if case.split()[0] in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "gpt_oss", "granitemoe")
+    if case == "gemma4_text experts"
+    or case.split()[0] in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "gpt_oss", "granitemoe")
 )
 """Cases with layers of experts."""
 # Pairs' places, length and first difference of each group. The windows are 3 to 5 positions: a

@@ -157,7 +157,7 @@ def names_of(model: PreTrainedModel) -> Names:
         return Names(projections=("qkv_proj",), fused=_one_after_the_other)
     if kind in ("cohere", "cohere2") or (kind == "stablelm" and config.use_parallel_residual):
         return Names(norm2="input_layernorm")
-    if kind in ("gemma2", "gemma3_text"):
+    if kind in ("gemma2", "gemma3_text", "gemma4_text"):
         return _GEMMA
     if kind in ("olmo2", "olmo3", "exaone4"):
         return _changed(_GEMMA, norm1=None, norm2=None)
@@ -182,12 +182,21 @@ def heads_of(model: PreTrainedModel) -> tuple[int, int]:
     """How many query and key-value heads a layer has."""
     config = model.config
     heads = getattr(config, "num_heads", None) or config.num_attention_heads
+    if config.model_type == "gemma4_text":
+        return heads, heads  # layers differ, and the projections are apart
     if config.model_type == "gpt_bigcode":
         return heads, 1 if config.multi_query else heads
     if config.model_type == "falcon":
         shared = 1 if config.multi_query else heads
         return heads, config.num_kv_heads if config.new_decoder_architecture else shared
     return heads, getattr(config, "num_key_value_heads", None) or heads
+
+
+def step_by_step(model: PreTrainedModel) -> None:
+    """Have attention computed without kernels that round differently."""
+    # With ALiBi a Falcon's own eager way adds the distances twice.
+    doubled = model.config.model_type == "falcon" and model.config.alibi
+    model.config._attn_implementation = "sdpa" if doubled else "eager"
 
 
 class FamilyReference:
@@ -198,21 +207,25 @@ class FamilyReference:
     """
 
     def __init__(self, model: PreTrainedModel, clean: Tensor, corrupted: Tensor) -> None:
+        step_by_step(model)
         kind = model.config.model_type
-        # With ALiBi a Falcon's own eager way adds the distances twice.
-        doubled = kind == "falcon" and model.config.alibi
-        model.config._attn_implementation = "sdpa" if doubled else "eager"
         self.model, self.names = model, names_of(model)
         # Attention or MLP take the residual, too, and add it themselves.
         self.adds_itself = kind in ("bloom", "mpt")
+        # What stands beside attention is run as a whole (Gemma 4: MLP and experts).
+        self.whole_blocks = kind == "gemma4_text"
         self.blocks = list(model.get_submodule(self.names.blocks))
         self.n_layers = len(self.blocks)
         self.n_heads, self.n_kv_heads = heads_of(model)
         self.parallel = is_parallel(model)
         self.multiplier = getattr(model.config, "residual_multiplier", 1.0)
+        # What a block multiplies the whole residual by at its end (Gemma 4).
+        self.factors = [float(getattr(block, "layer_scalar", 1.0)) for block in self.blocks]
         self.clean, self.corrupted = clean, corrupted
         with torch.no_grad():
             self._arguments = self._attention_arguments(clean)
+            if self.whole_blocks:
+                self._block_arguments = self._arguments_of(clean, self.blocks)
             self._starts = {id(t): self._before_the_blocks(t) for t in (clean, corrupted)}
         self.corrupted_writes: dict[str, Tensor] = {}
         self.clean_writes: dict[str, Tensor] = {}
@@ -293,7 +306,7 @@ class FamilyReference:
                 ]
                 x = x + self._attention_write(before, torch.stack(heads).sum(0))
                 if before < layer:
-                    x = x + choose(destination, f"m{before}", writes)
+                    x = (x + choose(destination, f"m{before}", writes)) * self.factors[before]
             if inputs is not None:
                 inputs[destination] = x
             return x
@@ -331,20 +344,21 @@ class FamilyReference:
 
     def _attention_arguments(self, tokens: Tensor) -> list[dict[str, Any]]:
         """What the model gives each attention module besides the residual: masks, positions."""
+        return self._arguments_of(tokens, [self._attention(i) for i in range(self.n_layers)])
+
+    def _arguments_of(self, tokens: Tensor, modules: list[nn.Module]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
 
         def keep(module: nn.Module, args: Any, kwargs: Any) -> None:
             own = {name: v for name, v in kwargs.items() if name != "hidden_states"}
             if self.adds_itself and len(args) > 1:
                 own["residual"] = torch.zeros_like(args[1])
-            else:
-                assert len(args) <= 1, "everything but the residual goes by name"
+            elif self.whole_blocks:
+                assert len(args) <= 2, "everything but the residual goes by name"
+                own |= dict(zip(("per_layer_input",), args[1:], strict=False))
             found.append(own)
 
-        hooks = [
-            self._attention(layer).register_forward_pre_hook(keep, with_kwargs=True)
-            for layer in range(self.n_layers)
-        ]
+        hooks = [m.register_forward_pre_hook(keep, with_kwargs=True) for m in modules]
         with _hooked(*hooks):
             self.model(tokens, use_cache=False)
         return found
@@ -353,11 +367,18 @@ class FamilyReference:
         """What one head writes, given the residuals that it reads q, k and v from."""
         attention = self._attention(layer)
         normed = [self._normed(layer, self.names.norm1, x) for x in (q, k, v)]
-        projections = [attention.get_submodule(name) for name in self.names.projections]
-        if len(projections) == 3:
+        if getattr(attention, "v_proj", attention) is None:  # values are keys before their norm
+            names = ("q_proj", "k_norm", "v_norm")
+            projections = [attention.get_submodule(name) for name in names]
+            q, k, v = normed
+            keys = [attention.k_proj(x).unflatten(-1, (-1, attention.head_dim)) for x in (k, v)]
+            put_out = [attention.q_proj(q), attention.k_norm(keys[0]), attention.v_norm(keys[1])]
+        elif len(self.names.projections) == 3:
+            projections = [attention.get_submodule(name) for name in self.names.projections]
             put_out = [p(x) for p, x in zip(projections, normed, strict=True)]
         else:
             assert self.names.fused is not None
+            projections = [attention.get_submodule(name) for name in self.names.projections]
             every = [projections[0](x) for x in normed]
             d_head = every[0].shape[-1] // (self.n_heads + 2 * self.n_kv_heads)
             which = self.names.fused(self.n_heads, self.n_kv_heads, d_head)
@@ -391,6 +412,13 @@ class FamilyReference:
         return self._normed(layer, self.names.post_attention, whole) * self.multiplier
 
     def _mlp(self, layer: int, x: Tensor) -> Tensor:
+        if self.whole_blocks:
+            silent = self._module(layer, "post_attention_layernorm").register_forward_hook(
+                lambda module, args, result: torch.zeros_like(result)
+            )
+            with _hooked(silent):
+                after: Tensor = self.blocks[layer](x, **self._block_arguments[layer])
+            return after / self.factors[layer] - x
         x = self._normed(layer, self.names.norm2, x)
         for name in self.names.mlp:
             more = (torch.zeros_like(x),) if self.adds_itself else ()

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tests.support.references.family import heads_of, names_of
+from tests.support.references.family import heads_of, names_of, step_by_step
 
 Value = Callable[[str, Tensor], Tensor]
 """(node or module's name, its value) -> the value to go on with."""
@@ -33,7 +33,7 @@ class NodeReference:
         self.model = copy.deepcopy(model)
         if not any(hasattr(module, "experts") for module in model.modules()):
             self.model = self.model.double()
-        self.model.config._attn_implementation = "eager"
+        step_by_step(self.model)
         self.names = names_of(self.model)
         self.blocks = list(self.model.get_submodule(self.names.blocks))
         self.n_heads, self.n_kv_heads = heads_of(self.model)

@@ -85,6 +85,12 @@ BUILT_IN = (
     Family("gemma", "Gemma 1", f"{_GEMMA}:gemma"),
     Family("gemma2", "Gemma 2", f"{_GEMMA}:gemma2"),
     Family("gemma3_text", "Gemma 3, text", f"{_GEMMA}:gemma3_text"),
+    Family(
+        "gemma4_text",
+        "Gemma 4, text (31B and 26B-A4B)",
+        f"{_GEMMA}:gemma4_text",
+        variant=f"{_GEMMA}:gemma4_variant",
+    ),
     Family("phi", "Phi 1, 1.5 and 2", f"{_PARALLEL}:phi"),
     Family("phi3", "Phi 3 and 4", f"{_FUSED}:phi3"),
     Family("olmo", "OLMo 1", f"{_LLAMA}:olmo"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.transformer.parts import Rotary, Rotation, Step
-from workbench.transformer.torch_modules import children, with_children
+from workbench.transformer.torch_modules import children, with_children, with_weight
 
 
 def plain(module: Any) -> Any:
@@ -175,3 +176,17 @@ def norm_of_each(norms: Sequence[nn.Module]) -> Step:
 def clipped(limit: float) -> Step:
     """Values beyond the limit are cut off."""
     return lambda x, heads: x.clamp(-limit, limit)
+
+
+def with_divided_input(norm: Any, factor: float) -> Any:
+    """An RMSNorm that makes of x what this one makes of factor * x; the weight is shared."""
+    if factor == 1:
+        return norm
+    divided = copy.copy(norm)
+    divided.eps = norm.eps / factor**2
+    return divided
+
+
+def with_divided_output(norm: Any, factor: float) -> Any:
+    """An RMSNorm that puts out what this one does, divided by the factor."""
+    return norm if factor == 1 else with_weight(norm, norm.weight.detach() / factor)

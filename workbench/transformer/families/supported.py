@@ -32,6 +32,9 @@ VISION = frozenset({
 """Model types that read images."""
 # fmt: on
 
+BY_LAYER = frozenset({"gemma4_text"})
+"""Model types whose layers differ in how many heads share keys."""
+
 
 def require_supported(config: Any, name: str = "The model") -> None:
     """Accept the transformers configuration of a model that the engine computes exactly.
@@ -92,6 +95,8 @@ def _other_kind(config: Any, family: str) -> str:
 
 def _uneven_heads(config: Any) -> str | None:
     """Why no family's adapter could split these heads; None if it can."""
+    if getattr(config, "model_type", None) in BY_LAYER:
+        return None  # adapters look at each layer
     heads = getattr(config, "num_attention_heads", None)
     kv_heads = getattr(config, "num_key_value_heads", None) or getattr(config, "num_kv_heads", None)
     # More of them than heads is how GPT-BigCode's configuration counts the whole projection.
