@@ -63,10 +63,13 @@ here is an upper bound, rounded up. *Some* means: in some layers or in some of t
 
 ## What is refused
 
-Encoders, encoder-decoders, state-space and recurrent models, vision-language models, quantised
+Encoders, encoder-decoders, state-space and recurrent models and hybrids of them (in Qwen 3.5 three
+of four layers are linear attention, which carries a state along and has no queries and keys), Gemma
+4 E2B and E4B (which give every layer an embedding of the token, past the residual), quantised
 weights, OPT with norms after its blocks (opt-350m), BLOOM that adds normed values to its residual,
 query heads that do not divide evenly among key-value heads, and every family that is not in the
-table. The message says what would be needed.
+table. The message says what would be needed. Of a multimodal model (Gemma 3, LLaVA, Mistral 3) the
+text model inside is taken, if its family is in the table, and it is said.
 
 ## A new family
 

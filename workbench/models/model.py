@@ -22,6 +22,7 @@ from workbench.models.device import choose_device, choose_dtype
 from workbench.models.folder import read_folder, too_big
 from workbench.models.info import ModelInfo, SelfCheck
 from workbench.models.source import find_model
+from workbench.models.text_inside import take_text
 
 if TYPE_CHECKING:
     from workbench.transformer.parts import ModelParts
@@ -111,10 +112,12 @@ class Model:
         from workbench.models.transformers_access import reading_notes, with_plain_attention
         from workbench.transformer.families import parts_of
         from workbench.transformer.families.fit import known_parts
-        from workbench.transformer.families.supported import require_supported
+        from workbench.transformer.families.supported import require_supported, text_inside
 
         say = progress or silent
         require_supported(hf_model.config, name)
+        if text_inside(hf_model.config) is not None:
+            hf_model = take_text(hf_model, name)
         parameter = next(hf_model.parameters())
         where_to = parameter.device if device is None else choose_device(device)
         number = parameter.dtype if dtype is None else choose_dtype(dtype)

@@ -74,17 +74,21 @@ def _without_word_of_length(tokenizer: Any) -> Any:
     return tokenizer
 
 
-def weights_of(folder: Path, dtype: torch.dtype, **where: Any) -> tuple[Any, dict[str, Any]]:
+def weights_of(
+    folder: Path, dtype: torch.dtype, *, multimodal: bool = False, **where: Any
+) -> tuple[Any, dict[str, Any]]:
     """A folder's causal language model, and transformers' report on the reading.
 
     Args:
         folder: holds configuration and weights.
         dtype: numbers to read into.
+        multimodal: the whole model, which reads images, too.
         where: `gguf_file` for a model within such a file.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
-    model, report = AutoModelForCausalLM.from_pretrained(
+    kind = AutoModelForImageTextToText if multimodal else AutoModelForCausalLM
+    model, report = kind.from_pretrained(
         str(folder), dtype=dtype, output_loading_info=True, **SAFE_WEIGHTS, **where
     )
     return model, report

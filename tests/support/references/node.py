@@ -66,6 +66,8 @@ class NodeReference:
         names = self.names
         attention = block.get_submodule(names.attention)
         for place, name in enumerate(names.projections):
+            if getattr(attention, name, attention) is None:
+                continue  # values are keys before their norm
             stack.enter_context(
                 _output(
                     attention.get_submodule(name),
