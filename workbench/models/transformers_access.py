@@ -83,7 +83,7 @@ def weights_of(
         folder: holds configuration and weights.
         dtype: numbers to read into.
         multimodal: the whole model, which reads images, too.
-        where: `gguf_file` for a model within such a file.
+        where: `gguf_file` for a model within such a file, and its `config`.
     """
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
@@ -92,6 +92,13 @@ def weights_of(
         str(folder), dtype=dtype, output_loading_info=True, **SAFE_WEIGHTS, **where
     )
     return model, report
+
+
+def gguf_config_of(path: Path) -> Any:
+    """The configuration that transformers makes of a GGUF file's head."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(str(path.parent), gguf_file=path.name, **SAFE)
 
 
 def require_no_kernels(config: Any, name: str) -> None:
