@@ -54,6 +54,8 @@ here is an upper bound, rounded up. *Some* means: in some layers or in some of t
   node reads, so a patched edge may send it to others.
 - A sink (GPT-OSS) is a key before all others whose score is a weight of the head and whose value is
   nothing: it belongs to no node, and what it takes is missing from the pattern's sum.
+- Chunks (Llama 4): a query sees the positions of its own chunk only. Where its other layers make
+  queries grow with their position, from some thousands on, longer prompts are refused.
 - ALiBi (BLOOM, MPT, some Falcons) adds to a score by the key's place: the same in both runs, so it
   belongs to no source, like learned positions.
 - A query sees as many positions back as its layer's window has, also where only the positions after
@@ -210,10 +212,10 @@ def _besides(models: list[Model]) -> str:
     every = [model.parts for model in models]
     words = _some("experts", [layer.routed for parts in every for layer in parts.layers])
     factors = [_of_embedding(model) for model in models]
-    words += _some(
-        "scaled embedding", [factor.std() < 1e-3 < abs(factor[0] - 1) for factor in factors]
-    )
-    words += _some("normed embedding", [factor.std() >= 1e-3 for factor in factors])
+    spread = [float(factor.std()) for factor in factors]
+    scaled = [abs(float(f[0]) - 1) > 1e-3 > s for f, s in zip(factors, spread, strict=True)]
+    words += _some("scaled embedding", scaled)
+    words += _some("normed embedding", [s >= 1e-3 for s in spread])
     words += _some("unembedding bias", [parts.b_u is not None for parts in every])
     words += _some("scaled writes", [a.multiplier != 1 for a in _attentions(every)])
     words += _some("scaled logits", [parts.logit_scale != 1 for parts in every])

@@ -264,9 +264,29 @@ def _gemma4(**options: Any) -> Made:
     return model, tokenizer
 
 
+def llama4_text() -> Made:
+    """Two layers that rotate, norm and see chunks, one with experts; one that does neither."""
+    return made(
+        hf.Llama4ForCausalLM,
+        hf.Llama4TextConfig,
+        num_key_value_heads=2,
+        head_dim=8,
+        intermediate_size=24,
+        intermediate_size_mlp=24,
+        num_local_experts=3,
+        num_experts_per_tok=1,
+        moe_layers=[1],
+        no_rope_layers=[1, 1, 0],
+        attention_chunk_size=4,
+        use_qk_norm=True,
+        rope_parameters={"rope_type": "default", "rope_theta": 100.0},
+    )
+
+
 MAKERS: dict[str, Callable[[], Made]] = {
     "gemma4_text": gemma4_text,
     "gemma4_text experts": gemma4_experts,
+    "llama4_text": llama4_text,
     "olmo3": olmo3,
     "olmoe": olmoe,
     "gpt_oss": gpt_oss,

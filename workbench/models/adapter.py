@@ -129,8 +129,8 @@ def _config(folder: Path, name: str) -> dict[str, Any]:
     kind = config.get("peft_type")
     if kind != "LORA":
         raise WorkbenchError(
-            f"{name} is an adapter of the kind {printable(kind)}; of adapters the workbench takes "
-            "LoRA, or whole models."
+            f"{name} is an adapter of the kind {printable(str(kind))}; of adapters the workbench "
+            "takes LoRA, or whole models."
         )
     if config.get("init_lora_weights") not in HARMLESS_BEGINNINGS:
         raise WorkbenchError(

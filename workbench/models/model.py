@@ -73,7 +73,12 @@ class Model:
 
     @property
     def positions(self) -> int | None:
-        """How many tokens a prompt may have; None where positions are looked up in no table."""
+        """How many tokens a prompt may have; None where positions are looked up in no table.
+
+        And where all are exact.
+        """
+        if self.parts.longest is not None:
+            return self.parts.longest
         longest = getattr(self.hf.config, "max_position_embeddings", None)
         return None if self.parts.position_embedding is None or not longest else int(longest)
 

@@ -163,6 +163,8 @@ class ModelParts:
         logit_cap: c, if a logit x is at last replaced by c tanh(x / c) (Gemma 2); else None.
         residual_factors: what the model's own residual is of the engine's, before each block and
             after the last, where blocks multiply all of it (Gemma 4); None where they do not.
+        longest: how many positions are exact, where longer prompts would need more than is here;
+            None for all.
         by_pair: an intervention does something else to every pair, see `of_pairs`.
 
     Glossary: docs/glossary.md#model-parts.
@@ -178,6 +180,7 @@ class ModelParts:
     logit_scale: float = 1.0
     logit_cap: float | None = None
     residual_factors: tuple[float, ...] | None = None
+    longest: int | None = None
     by_pair: bool = False
 
     @property

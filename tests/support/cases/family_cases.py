@@ -29,6 +29,7 @@ ONE_OF_EACH = (
     "granite",
     "cohere2",
     "bloom",
+    "llama4_text",
 )
 """Cases that together have every mechanism that any case has, as docs/families.md words them.
 
@@ -39,7 +40,7 @@ mechanism is missing: a family that brings a new one is added here.
 EXPERTS = tuple(
     case
     for case in CASES
-    if case == "gemma4_text experts"
+    if case in ("gemma4_text experts", "llama4_text")
     or case.split()[0] in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "gpt_oss", "granitemoe")
 )
 """Cases with layers of experts."""

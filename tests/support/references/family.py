@@ -109,6 +109,8 @@ def names_of(model: PreTrainedModel) -> Names:
             out="out_proj",
             fused=_one_after_the_other,
         )
+    if kind == "llama4_text":
+        return Names(mlp=("feed_forward",))
     if kind == "granitemoe":
         return Names(mlp=("block_sparse_moe",))
     if kind == "glm4":
@@ -365,7 +367,7 @@ class FamilyReference:
 
     def _head(self, layer: int, head: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """What one head writes, given the residuals that it reads q, k and v from."""
-        attention = self._attention(layer)
+        attention: Any = self._attention(layer)
         normed = [self._normed(layer, self.names.norm1, x) for x in (q, k, v)]
         if getattr(attention, "v_proj", attention) is None:  # values are keys before their norm
             names = ("q_proj", "k_norm", "v_norm")
@@ -422,8 +424,9 @@ class FamilyReference:
         x = self._normed(layer, self.names.norm2, x)
         for name in self.names.mlp:
             more = (torch.zeros_like(x),) if self.adds_itself else ()
-            x = self._module(layer, name)(x, *more)
-            x = x[0] if isinstance(x, tuple) else x  # some routers' scores come along
+            out = self._module(layer, name)(x, *more)
+            # Some routers' scores come along, and some put all positions into one row.
+            x = out[0].view(x.shape) if isinstance(out, tuple) else out
         return self._normed(layer, self.names.post_mlp, x) * self.multiplier
 
     def _logits(self, tokens: Tensor, residual: Tensor) -> Tensor:

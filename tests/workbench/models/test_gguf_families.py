@@ -38,7 +38,8 @@ def tiny(architecture: str, model: Any, config: Any, **options: Any) -> Any:
 def llama3() -> tuple[Any, dict[str, Any]]:
     """With Llama 3's rotation: what the file has is one factor for each frequency."""
     model = tiny("llama", hf.LlamaForCausalLM, hf.LlamaConfig, head_dim=8, rope_parameters=LLAMA3)
-    plain = 1 / LLAMA3["rope_theta"] ** (torch.arange(0, 8, 2) / 8)
+    base = model.config.rope_parameters["rope_theta"]
+    plain = 1 / base ** (torch.arange(0, 8, 2) / 8)
     factors = (plain / model.model.rotary_emb.inv_freq).tolist()
     assert max(factors) > 1.5
     return model, {"factors": factors}

@@ -72,6 +72,7 @@ _POST, _ALIBI = f"{_HERE}.post_normed", f"{_HERE}.alibi"
 BUILT_IN = (
     Family("gpt2", "GPT-2", f"{_GPT2}:gpt2"),
     Family("llama", "Llama-like (Llama 2 and 3, SmolLM 1 and 2, TinyLlama)", f"{_LLAMA}:llama"),
+    Family("llama4_text", "Llama 4, text", f"{_LLAMA}:llama4_text"),
     Family("gpt_neox", "GPT-NeoX (Pythia)", f"{_FUSED}:gpt_neox"),
     Family("gpt_neo", "GPT-Neo", f"{_GPT2}:gpt_neo"),
     Family("gptj", "GPT-J", f"{_GPT2}:gptj"),

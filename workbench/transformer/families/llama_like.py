@@ -15,6 +15,7 @@ from workbench.transformer.families.modules import (
     Experts,
     Scaled,
     clipped,
+    complex_rotary,
     for_both_halves,
     for_neighbours,
     module_rotary,
@@ -124,6 +125,32 @@ def smollm3(hf: Any) -> ModelParts:
 def starcoder2(hf: Any) -> ModelParts:
     """StarCoder 2: LayerNorm, plain MLPs, a sliding window in every layer, if any."""
     return mistral(hf)
+
+
+def llama4_text(hf: Any) -> ModelParts:
+    """Llama 4, text only: experts in some layers; layers that rotate see chunks, the others all.
+
+    Queries and keys of those that rotate may be normed after the rotation, by a norm without
+    weights, which is the same as before it. In the others queries grow with their position from
+    some thousands on: prompts that reach there are too long.
+    """
+    config = hf.config
+    rotary = complex_rotary(hf.model.rotary_emb, hf.lm_head.weight)
+
+    def more(index: int, attn: Any) -> dict[str, Any]:
+        kind = config.layer_types[index]
+        chunk = config.attention_chunk_size if kind == "chunked_attention" else None
+        norm = shared_norm(attn.qk_norm) if hasattr(attn, "qk_norm") else None
+        return {
+            "rotary": rotary if attn.use_rope else None,
+            "interleaved": True,
+            "chunk": chunk,
+            "steps": (norm, norm, None),
+        }
+
+    parts = llama(hf, more, mlp_name="feed_forward")
+    tempered = config.attn_temperature_tuning and not all(config.no_rope_layers)
+    return replace(parts, longest=int(config.floor_scale) - 1 if tempered else None)
 
 
 def nemotron(hf: Any) -> ModelParts:
