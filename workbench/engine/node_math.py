@@ -117,10 +117,11 @@ def head_values(
     """
     attention = recording.parts.layers[layer].attention
     prefix_k, prefix_v = recording.prefix(layer)
+    early = None
     if prefix_k is not None and prefix_v is not None:
         of = attention.kv_of[heads]
-        prefix_k, prefix_v = prefix_k[of], prefix_v[of]
-    z = attend(attention, q, k, v, prefix_k, prefix_v, heads=heads)
+        early = prefix_k[of], prefix_v[of]
+    z = attend(attention, q, k, v, early, heads=heads)
     return z if attention.edit is None else attention.edit.apply(z, heads)
 
 

@@ -154,8 +154,7 @@ def attend(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    prefix_k: Tensor | None,
-    prefix_v: Tensor | None,
+    early: tuple[Tensor, Tensor] | None,
     softmax: Softmax = plain_softmax,
     heads: list[int] | None = None,
 ) -> Tensor:
@@ -164,7 +163,7 @@ def attend(
     Args:
         q: [head, pair, alternative, query, d_head], rotated; the queries are the last positions.
         k, v: [head, pair, alternative or 1, position, d_head], rotated.
-        prefix_k, prefix_v: [head, pair, prefix, d_head], or None where there is no prefix.
+        early: keys and values of the prefix, [head, pair, prefix, d_head]; None for no prefix.
         softmax: over the last axis; another one may have another slope. Where there are sinks, the
             first entry is theirs.
         heads: which query heads these are; None: all.
@@ -174,6 +173,7 @@ def attend(
     """
     n, pairs, alternatives, queries, d_head = q.shape
     positions = k.shape[3]
+    prefix_k, prefix_v = (None, None) if early is None else early
     prefix = 0 if prefix_k is None else prefix_k.shape[2]
     windowed = sees_not_all(attention, prefix + positions)
     if attention.upcast:
@@ -198,16 +198,16 @@ def attend(
         return _per_alternative(pattern.to(v.dtype), v)
     # All alternatives see the same prefix, so they can be rows of one product.
     rows = q.reshape(n * pairs, alternatives * queries, d_head)
-    early = torch.bmm(rows, prefix_k.reshape(n * pairs, prefix, d_head).transpose(1, 2))
-    early = early.view(n, pairs, alternatives, queries, prefix)
-    early = capped(attention, early * attention.scale if short else early)
+    seen = torch.bmm(rows, prefix_k.reshape(n * pairs, prefix, d_head).transpose(1, 2))
+    seen = seen.view(n, pairs, alternatives, queries, prefix)
+    seen = capped(attention, seen * attention.scale if short else seen)
     if bias is not None:
-        early = early + bias[:, None, None, None, :prefix].to(early.dtype)
+        seen = seen + bias[:, None, None, None, :prefix].to(seen.dtype)
     if windowed:
-        early = early.masked_fill(hidden[:, :prefix], float("-inf"))
-    pattern = softmax(torch.cat((*before, early, scores), dim=-1))[..., len(before) :].to(v.dtype)
-    early = pattern[..., :prefix].reshape(n * pairs, alternatives * queries, prefix)
-    out = torch.bmm(early, prefix_v.reshape(n * pairs, prefix, v.shape[-1]))
+        seen = seen.masked_fill(hidden[:, :prefix], float("-inf"))
+    pattern = softmax(torch.cat((*before, seen, scores), dim=-1))[..., len(before) :].to(v.dtype)
+    seen = pattern[..., :prefix].reshape(n * pairs, alternatives * queries, prefix)
+    out = torch.bmm(seen, prefix_v.reshape(n * pairs, prefix, v.shape[-1]))
     out = out.view(n, pairs, alternatives, queries, v.shape[-1])
     return out + _per_alternative(pattern[..., prefix:], v)
 

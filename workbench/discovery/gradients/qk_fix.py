@@ -66,9 +66,11 @@ class HeadInputs:
         if prefix_k is not None and prefix_v is not None:
             prefix_k, prefix_v = prefix_k[of][:, pairs], prefix_v[of][:, pairs]
 
+        early = None if prefix_k is None or prefix_v is None else (prefix_k, prefix_v)
+
         def moved(q: Tensor, k: Tensor) -> Tensor:
             """How far z is from the clean run's, [head, pair, position, d_head]."""
-            new = attend(attention, q[:, :, None], k[:, :, None], v[:, :, None], prefix_k, prefix_v)
+            new = attend(attention, q[:, :, None], k[:, :, None], v[:, :, None], early)
             if attention.edit is not None:
                 new = attention.edit.apply(new)
             return new[:, :, 0] - clean.z[:, pairs]

@@ -98,7 +98,7 @@ def _falcon_projections(attn: Any) -> tuple[Affine, Affine, Affine]:
 
 
 def gpt_bigcode(hf: Any) -> ModelParts:
-    """GPT-BigCode (SantaCoder, StarCoder 1): learned positions; one key for all heads, or none."""
+    """GPT-BigCode (StarCoder 1): learned positions; heads share one key, or none."""
     require(
         not hf.config.add_cross_attention,
         "A GPT-BigCode with cross-attention reads an encoder as well; the workbench takes "

@@ -128,7 +128,7 @@ def starcoder2(hf: Any) -> ModelParts:
 
 
 def llama4_text(hf: Any) -> ModelParts:
-    """Llama 4, text only: experts in some layers; layers that rotate see chunks, the others all.
+    """Llama 4, text only: experts in some layers; those that rotate see chunks.
 
     Queries and keys of those that rotate may be normed after the rotation, by a norm without
     weights, which is the same as before it. In the others queries grow with their position from

@@ -1,4 +1,4 @@
-"""OLMo 2 and 3, EXAONE 4, GLM 4: norms after attention and MLP, in most of them none before."""
+"""OLMo 2 and 3, EXAONE 4, GLM 4: norms after attention and MLP, in most none before."""
 
 from __future__ import annotations
 

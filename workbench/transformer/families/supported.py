@@ -70,7 +70,7 @@ def require_supported(config: Any, name: str = "The model") -> None:
 
 
 def text_inside(config: Any) -> Any:
-    """The configuration of the text model inside a multimodal one, as attributes; None for none."""
+    """The configuration of a multimodal model's text model, as attributes; or None."""
     inside = getattr(config, "text_config", None)
     model_type = getattr(config, "model_type", None)
     if inside is None or model_type in OWN_TEXT or model_type in FAMILIES:
