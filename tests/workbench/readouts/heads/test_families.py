@@ -68,7 +68,8 @@ def test_what_a_head_writes_for_a_token(name: str) -> None:
                 torch.testing.assert_close(carried, wanted, rtol=1e-3, atol=1e-3)
 
 
-@cases
+# Of ALiBi's distances, which the model adds, the reading by weights says nothing.
+@pytest.mark.parametrize("name", [name for name in ONE_OF_EACH if name != "bloom"])
 def test_how_a_head_looks_from_one_token_to_another(name: str) -> None:
     reference, parts = reference_of(name), model_of(name).parts
     for layer in LAYERS:
