@@ -11,7 +11,7 @@ import re
 from typing import TypeGuard
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tests.support.cases.family_cases import CASES, model_of
 from tests.support.paths import ROOT
@@ -48,10 +48,16 @@ here is an upper bound, rounded up. *Some* means: in some layers or in some of t
   heads and MLPs write.
 - In a parallel block the MLP reads what attention reads, so there are no edges from a layer's heads
   to its own MLP.
-- Where a norm follows a layer's heads (Gemma 2 and 3, OLMo 2), they reach a destination through it
-  together: [post-norm.md](post-norm.md).
+- Where a norm follows a layer's heads (Gemma 2 and 3, OLMo 2 and 3, EXAONE 4, GLM 4), they reach a
+  destination through it together: [post-norm.md](post-norm.md).
 - A layer of experts is one node. Which experts a token takes is computed anew from whatever the
   node reads, so a patched edge may send it to others.
+- A sink (GPT-OSS) is a key before all others whose score is a weight of the head and whose value is
+  nothing: it belongs to no node, and what it takes is missing from the pattern's sum.
+- Chunks (Llama 4): a query sees the positions of its own chunk only. Where its other layers make
+  queries grow with their position, from some thousands on, longer prompts are refused.
+- ALiBi (BLOOM, MPT, some Falcons) adds to a score by the key's place: the same in both runs, so it
+  belongs to no source, like learned positions.
 - A query sees as many positions back as its layer's window has, also where only the positions after
   the prompts' common beginning are computed anew.
 - Direct logit attribution and the logit lens of a node are of the logits before a final soft cap,
@@ -59,16 +65,19 @@ here is an upper bound, rounded up. *Some* means: in some layers or in some of t
 
 ## What is refused
 
-Encoders, encoder-decoders, state-space and recurrent models, vision-language models, quantised
-weights, ALiBi positions (Bloom, MPT, some Falcons), OPT with norms after its blocks (opt-350m),
+Encoders, encoder-decoders, state-space and recurrent models and hybrids of them (in Qwen 3.5 three
+of four layers are linear attention, which carries a state along and has no queries and keys), Gemma
+4 E2B and E4B (which give every layer an embedding of the token, past the residual), quantised
+weights, OPT with norms after its blocks (opt-350m), BLOOM that adds normed values to its residual,
 query heads that do not divide evenly among key-value heads, and every family that is not in the
-table. The message says what would be needed.
+table. The message says what would be needed. Of a multimodal model (Gemma 3, LLaVA, Mistral 3) the
+text model inside is taken, if its family is in the table, and it is said.
 
 ## A new family
 
 An adapter in `workbench/transformer/families` says where the weights are and how they are used; a
-maker in `tests/support/tiny_families.py` gives the tests tiny models in unusual shapes; `Names` in
-`tests/support/references/family.py` tells the reference where modules are; and a line of the
+maker in `tests/support/recent_families.py` gives the tests tiny models in unusual shapes; `Names`
+in `tests/support/references/family.py` tells the reference where modules are; and a line of the
 catalogue beside the adapters lets it in. Then write this file anew. A package of your own can bring
 a family too: [extending.md](extending.md#a-family).
 """
@@ -154,9 +163,13 @@ def _is_norm(module: nn.Module | None) -> TypeGuard[nn.Module]:
 def _positions(every: list[ModelParts]) -> str:
     words = ["learned"] if every[0].position_embedding is not None else []
     attentions = _attentions(every)
+    words += _some("ALiBi", [a.key_bias is not None for a in attentions])
     rotated = [a.rotary is not None for a in attentions]
-    words += ["rotary in some layers"] if any(rotated) and not all(rotated) else []
-    words += ["rotary"] if all(rotated) else []
+    by_model = [[layer.attention.rotary is not None for layer in m.layers] for m in every]
+    if any(any(own) and not all(own) for own in by_model):
+        words.append("rotary in some layers")
+    elif any(rotated):
+        words += _some("rotary", rotated)
     if any(_is_partial(a) for a in attentions):
         words.append("part of each head")
     words += _some("neighbours", [a.interleaved for a in attentions])
@@ -173,6 +186,8 @@ def _attention(every: list[ModelParts]) -> str:
     attentions = _attentions(every)
     words = _some("grouped", [len(a.w_k) < len(a.w_q) for a in attentions])
     words += _some("window", [a.window is not None for a in attentions])
+    words += _some("chunks", [a.chunk is not None for a in attentions])
+    words += _some("sinks", [a.sinks is not None for a in attentions])
     words += _some("capped", [a.softcap is not None for a in attentions])
     words += _some("unscaled", [a.scale == 1 for a in attentions])
     q_or_v = [(a.steps[0] is not None, a.steps[2] is not None) for a in attentions]
@@ -183,10 +198,24 @@ def _attention(every: list[ModelParts]) -> str:
     return ", ".join(words)
 
 
+def mechanisms_of(case: str) -> set[str]:
+    """What a tested model has, in the table's words, each without *some*."""
+    models = [model_of(case)]
+    every = [model.parts for model in models]
+    cells = (_blocks(every), _positions(every), _attention(every), _besides(models))
+    words = {word.removeprefix("some ") for cell in cells for word in cell.split(", ") if word}
+    # q, k and v of a head come together or apart; a block's norms are its own or shared.
+    return words - {"q", "k"}
+
+
 def _besides(models: list[Model]) -> str:
     every = [model.parts for model in models]
     words = _some("experts", [layer.routed for parts in every for layer in parts.layers])
-    words += _some("scaled embedding", [_scales_embedding(model) for model in models])
+    factors = [_of_embedding(model) for model in models]
+    spread = [float(factor.std()) for factor in factors]
+    scaled = [abs(float(f[0]) - 1) > 1e-3 > s for f, s in zip(factors, spread, strict=True)]
+    words += _some("scaled embedding", scaled)
+    words += _some("normed embedding", [s >= 1e-3 for s in spread])
     words += _some("unembedding bias", [parts.b_u is not None for parts in every])
     words += _some("scaled writes", [a.multiplier != 1 for a in _attentions(every)])
     words += _some("scaled logits", [parts.logit_scale != 1 for parts in every])
@@ -196,10 +225,11 @@ def _besides(models: list[Model]) -> str:
     return ", ".join(words)
 
 
-def _scales_embedding(model: Model) -> bool:
+def _of_embedding(model: Model) -> Tensor:
+    """What each number of a token's embedding is multiplied by before the first block."""
     token = torch.tensor([3])
     raw = model.hf.get_input_embeddings().weight[token]
-    return not torch.equal(model.parts.token_embedding(token), raw)
+    return (model.parts.token_embedding(token) / raw)[0].detach()
 
 
 if __name__ == "__main__":

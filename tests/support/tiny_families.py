@@ -66,7 +66,8 @@ def randomised(model: PreTrainedModel) -> PreTrainedModel:
     """In eval mode, with seeded weights: matrices N(0, GAIN²/d_model), norms near one."""
     generator = torch.Generator().manual_seed(1)
     width = model.config.hidden_size
-    one_plus = model.config.model_type.startswith("gemma")  # whose norms multiply by 1 + weight
+    # Whose norms multiply by 1 + weight.
+    one_plus = model.config.model_type in ("gemma", "gemma2", "gemma3_text", "nemotron")
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)

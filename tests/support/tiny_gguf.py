@@ -29,17 +29,12 @@ def write_tiny_gguf(
     *,
     seed: int = 0,
     architecture: str = "llama",
-    rope_freqs: bool = False,
-    parts: int = 1,
 ) -> Path:
     """Write a Llama of two layers, its matrices in Q8_0, and return its path."""
     generator = np.random.default_rng(seed)
     tokens = [*byte_characters(), *(merge.replace(" ", "") for merge in MERGES), END]
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name("tiny")
-    if parts > 1:
-        writer.add_uint16("split.no", 0)
-        writer.add_uint16("split.count", parts)
     writer.add_context_length(64)
     writer.add_embedding_length(D_MODEL)
     writer.add_block_count(LAYERS)
@@ -81,8 +76,6 @@ def write_tiny_gguf(
         matrix(f"{block}ffn_up.weight", D_MLP, D_MODEL)
         matrix(f"{block}ffn_down.weight", D_MODEL, D_MLP)
     norm("output_norm.weight")
-    if rope_freqs:
-        writer.add_tensor("rope_freqs.weight", np.ones(D_HEAD // 2, dtype=np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

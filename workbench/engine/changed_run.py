@@ -47,7 +47,16 @@ def masked_softmax(hidden: Tensor | None) -> Softmax:
     """
     if hidden is None:
         return plain_softmax
-    return lambda scores: plain_softmax(scores.masked_fill(hidden, float("-inf")))
+
+    def masked(scores: Tensor) -> Tensor:
+        # A sink, which stands first, is never hidden.
+        keys = scores[..., scores.shape[-1] - hidden.shape[-1] :]
+        seen = keys.masked_fill(hidden, float("-inf"))
+        if keys.shape[-1] == scores.shape[-1]:
+            return plain_softmax(seen)
+        return plain_softmax(torch.cat((scores[..., : -keys.shape[-1]], seen), dim=-1))
+
+    return masked
 
 
 def run_block(

@@ -6,8 +6,6 @@ at which the prompts differ.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -104,7 +102,8 @@ def recorded_input(
     if which == Q:
         value = record.q[head]
     else:
-        of = int(recording.parts.layers[0].attention.kv_of[head])
+        # Layers may differ in how many heads share a key.
+        of = head * len(record.k) // len(record.q)
         value = (record.k if which == K else record.v)[of]
     return at_positions(value, positions)[:, None]
 
@@ -118,12 +117,11 @@ def head_values(
     """
     attention = recording.parts.layers[layer].attention
     prefix_k, prefix_v = recording.prefix(layer)
+    early = None
     if prefix_k is not None and prefix_v is not None:
         of = attention.kv_of[heads]
-        prefix_k, prefix_v = prefix_k[of], prefix_v[of]
-    if attention.hidden is not None:
-        attention = replace(attention, hidden=attention.hidden[heads])
-    z = attend(attention, q, k, v, prefix_k, prefix_v)
+        early = prefix_k[of], prefix_v[of]
+    z = attend(attention, q, k, v, early, heads=heads)
     return z if attention.edit is None else attention.edit.apply(z, heads)
 
 

@@ -249,7 +249,7 @@ class Intervened:
         offset = added = None
         if offsets:
             pairs = max(map(len, offsets))
-            offset = factor.new_zeros(parts.n_heads, pairs, n, parts.d_head)
+            offset = factor.new_zeros(parts.n_heads, pairs, n, offsets[0].shape[-1])
         for head, own in heads.items():
             factor[head] = own.factor
             if own.offset is not None:

@@ -153,7 +153,9 @@ class Vectors:
     def _width(self, place: Place) -> int:
         if place.kind == "neuron":
             return 1
-        return self._parts.d_head if place.kind == "head" else self._parts.d_model
+        if place.kind == "head":
+            return int(self._parts.layers[place.layer].attention.w_o.shape[1])
+        return self._parts.d_model
 
     def _token(self, text: str) -> int:
         ids = self._encoding.tokenizer(text, add_special_tokens=False)["input_ids"]

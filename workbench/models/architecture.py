@@ -25,6 +25,9 @@ SMALL = 0.01
 LARGE = 1e4
 """Beyond every limit that values are clipped to."""
 
+SHARED = ("shared_expert", "shared_experts")
+"""What layers of experts call those that every token takes."""
+
 MUCH = 0.1
 """Share by which results differ that are not the same but for rounding, in any dtype."""
 
@@ -133,6 +136,8 @@ def _kind_of_norm(norm: nn.Module, parts: ModelParts) -> str:
 
 def _positions(parts: ModelParts) -> str:
     found = [] if parts.position_embedding is None else ["learned"]
+    if any(layer.attention.key_bias is not None for layer in parts.layers):
+        found.append("distances added to scores (ALiBi)")
     widths = rotary_widths(parts)
     if any(widths):
         rotary = "rotary"
@@ -175,7 +180,10 @@ def _projections(attention: Attention) -> str:
         step = attention.steps[which]
         if step is not None:
             entries.append((_kind_of_step(step, attention.weight(which)), name))
-    return "; ".join(f"{names} {what}" for what, names in _grouped(entries))
+    phrases = [f"{names} {what}" for what, names in _grouped(entries)]
+    if attention.sinks is not None:
+        phrases.append("a sink for every head")
+    return "; ".join(phrases)
 
 
 def _kind_of_step(step: Step, weight: Tensor) -> str:
@@ -199,16 +207,17 @@ def _caps(parts: ModelParts) -> str:
 def _experts(mlp: nn.Module) -> str:
     while isinstance(mlp, Scaled):
         mlp = mlp.module
-    if not isinstance(mlp, Experts):
+    if not isinstance(mlp, Experts) and not hasattr(mlp, "experts"):
         return ""
-    layer: Any = mlp.module
-    experts = layer.experts
-    # One module with all their weights in recent versions of transformers, a list in older ones.
+    layer: Any = mlp.module if isinstance(mlp, Experts) else mlp
+    # One module with all their weights in recent versions of transformers; in older ones a list,
+    # or one module for each of their linear maps.
+    experts = layer.experts if hasattr(layer, "experts") else layer.input_linear
     n = experts.num_experts if hasattr(experts, "num_experts") else len(experts)
-    router = getattr(layer, "gate", layer)
+    router = getattr(layer, "gate", getattr(layer, "router", layer))
     chosen = getattr(router, "top_k", getattr(layer, "top_k", None))
     phrase = f"{n} experts" + ("" if chosen is None else f", {chosen} for each token")
-    return phrase + (" and one shared" if hasattr(layer, "shared_expert") else "")
+    return phrase + (" and one shared" if any(hasattr(layer, name) for name in SHARED) else "")
 
 
 def _is_tied(hf_model: Any) -> bool:

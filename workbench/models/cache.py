@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,19 +53,25 @@ class CacheEntry:
     made_from: Path
 
     @classmethod
-    def of(cls, file: Path, say: Progress) -> CacheEntry:
+    def of(cls, file: Path, say: Progress, more: Sequence[Path] = ()) -> CacheEntry:
         """The entry of a file, by its content: a file that was moved or touched keeps its entry.
+
+        Args:
+            file: what the model is converted from.
+            say: told the fraction done.
+            more: the other files of a model in several.
 
         Raises:
             OSError: the file cannot be read.
         """
         digest = hashlib.blake2b(digest_size=12)
-        size, done = file.stat().st_size, 0
-        with file.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
-                done += len(chunk)
-                say("Looking for the converted model", done / size)
+        size, done = sum(one.stat().st_size for one in (file, *more)), 0
+        for one in (file, *more):
+            with one.open("rb") as stream:
+                while chunk := stream.read(CHUNK):
+                    digest.update(chunk)
+                    done += len(chunk)
+                    say("Looking for the converted model", done / size)
         name = f"{file.stem[:60]}-{digest.hexdigest()}-{LAYOUT}"
         return cls(cache_folder() / name, file)
 

@@ -21,10 +21,11 @@ from workbench.base.progress import Progress
 from workbench.base.text import quoted
 from workbench.errors import WorkbenchError
 from workbench.models.source import ADAPTER_CONFIG
+from workbench.models.text_inside import take_text
 from workbench.models.transformers_access import require_no_kernels, tokenizer_of, weights_of
 from workbench.models.transformers_progress import quiet_transformers
 from workbench.transformer.families.catalogue import FAMILIES
-from workbench.transformer.families.supported import require_supported
+from workbench.transformer.families.supported import require_supported, text_inside
 from workbench.transformer.torch_modules import set_buffer
 
 WRAPPERS = ("_orig_mod.module.", "module._orig_mod.", "_orig_mod.", "module.")
@@ -88,12 +89,13 @@ def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> t
     config = read_config(folder, name)
     try:
         require_supported(config, name)
+        inside = text_inside(config)
     except WRONG_TYPES as error:
         raise WorkbenchError(
             f"The config.json of {name} is damaged ({first_line(error)}); fetch it again."
         ) from error
     # Its module may register classes with transformers, which the weights are then read into.
-    FAMILIES[config.model_type].load_adapter()
+    FAMILIES[(inside or config).model_type].load_adapter()
     require_no_kernels(config, name)
     if not any((folder / file).is_file() for file in TOKENIZER_FILES):
         raise WorkbenchError(
@@ -116,7 +118,7 @@ def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> t
         say("Reading weights", None)
         with memory_errors(too_big(name)):
             try:
-                model, report = weights_of(folder, dtype)
+                model, report = weights_of(folder, dtype, multimodal=inside is not None)
             except Exception as error:
                 if is_memory_error(error):
                     raise
@@ -136,7 +138,7 @@ def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> t
             f"The weights of {name} are not whole: {len(missing)} of them are not in the files, "
             f"{missing[0]} for one."
         )
-    return model, tokenizer
+    return model if inside is None else take_text(model, name), tokenizer
 
 
 def _prefix(missing: list[str], unexpected: Iterable[str]) -> str:

@@ -13,8 +13,10 @@ from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
 from workbench.models.cache import CacheEntry
 from workbench.models.folder import read_folder, sharing_weights, too_big
-from workbench.models.gguf_head import check_head
-from workbench.models.transformers_access import tokenizer_of, weights_of
+from workbench.models.gguf_bounds import check_bounds
+from workbench.models.gguf_head import GGUFHead
+from workbench.models.gguf_parts import parts_of_file, put_together
+from workbench.models.transformers_access import gguf_config_of, tokenizer_of, weights_of
 from workbench.models.transformers_progress import quiet_transformers
 from workbench.transformer.families.catalogue import FAMILIES
 
@@ -24,7 +26,15 @@ POSITIONS = 2**24
 """More than any model has been made for."""
 
 # GGUF's names of architectures -> model_type; only those whose conversion is tested.
-ARCHITECTURES = {"llama": "llama", "gpt2": "gpt2"}
+ARCHITECTURES = {
+    "llama": "llama",
+    "gpt2": "gpt2",
+    "qwen2": "qwen2",
+    "qwen3": "qwen3",
+    "gemma2": "gemma2",
+    "gemma3": "gemma3_text",
+    "phi3": "phi3",
+}
 
 
 def read_gguf(path: Path, name: str, dtype: torch.dtype, say: Progress) -> tuple[Any, Any]:
@@ -33,7 +43,7 @@ def read_gguf(path: Path, name: str, dtype: torch.dtype, say: Progress) -> tuple
     The cache is used and filled.
 
     Args:
-        path: the file.
+        path: the file; of a model that was split, any of its parts.
         name: what to call the model in messages.
         dtype: numbers to hold the weights in; the conversion itself is in float32.
         say: told how far it is.
@@ -46,7 +56,8 @@ def read_gguf(path: Path, name: str, dtype: torch.dtype, say: Progress) -> tuple
             magic = stream.read(len(MAGIC))
         if magic != MAGIC:
             raise WorkbenchError(f"{path} is not a GGUF file; fetch it again.")
-        entry = CacheEntry.of(path, say)
+        parts = parts_of_file(path)
+        entry = CacheEntry.of(parts[0], say, parts[1:])
     except OSError as error:
         raise WorkbenchError(f"{path} cannot be read ({error.strerror}).") from error
     if entry.is_whole(say):
@@ -56,8 +67,11 @@ def read_gguf(path: Path, name: str, dtype: torch.dtype, say: Progress) -> tuple
             say("The converted model is damaged, converting again", None)
             with suppress(OSError):  # in a folder that cannot be written it stays
                 entry.discard()
-    check_gguf(path, name, say)
-    model, tokenizer = _convert(path, name, say)
+    for part in parts:
+        _check_bounds(part)
+    with put_together(parts, say) as whole:
+        head = check_gguf(whole, name, say)
+        model, tokenizer = _convert(whole, name, head, say)
 
     def write(folder: Path) -> None:
         with quiet_transformers(say):
@@ -69,8 +83,11 @@ def read_gguf(path: Path, name: str, dtype: torch.dtype, say: Progress) -> tuple
     return model.to(dtype), tokenizer
 
 
-def check_gguf(path: Path, name: str, say: Progress) -> None:
+def check_gguf(path: Path, name: str, say: Progress) -> GGUFHead:
     """Look at a GGUF file before converting it.
+
+    Returns:
+        What its head says of the model.
 
     Raises:
         WorkbenchError: it is truncated or corrupt, or the conversion would not be exact.
@@ -79,15 +96,12 @@ def check_gguf(path: Path, name: str, say: Progress) -> None:
 
     say("Reading the GGUF file's head", None)
     try:
-        check_head(path)
         reader = GGUFReader(path)
         _refuse_sizes(reader, path)
-        _refuse_part(reader, path)
         architecture = str(reader.fields["general.architecture"].contents())
         end = max((int(t.data_offset) + int(t.n_bytes) for t in reader.tensors), default=0)
         names = {tensor.name for tensor in reader.tensors}
-        scaling = reader.fields.get(f"{architecture}.rope.scaling.type")
-        scaled = scaling is not None and str(scaling.contents()) != "none"
+        head = GGUFHead.of(reader, architecture)
     except WorkbenchError:
         raise
     except Exception as error:
@@ -103,12 +117,13 @@ def check_gguf(path: Path, name: str, say: Progress) -> None:
             f"not tested yet; as GGUF the workbench takes {' and '.join(ARCHITECTURES)}, in "
             f"transformers' format {', '.join(FAMILIES)}."
         )
-    if scaled or "rope_freqs.weight" in names:
+    refusal = head.refusal()
+    if refusal is not None:
         raise WorkbenchError(
-            f"{name} scales its rotary positions, which transformers does not read from GGUF "
-            "files, so that every number would be wrong; load the model in "
+            f"{name} {refusal}, which cannot be carried over exactly; load the model in "
             "transformers' format instead."
         )
+    return head
 
 
 def _refuse_sizes(reader: Any, path: Path) -> None:
@@ -125,26 +140,28 @@ def _refuse_sizes(reader: Any, path: Path) -> None:
                 raise ValueError(f"its {name} is {value:,}")
 
 
-def _refuse_part(reader: Any, path: Path) -> None:
-    """Refuse a part of a model that was cut; those after the first name no family."""
-    count, number = (reader.fields.get(f"split.{name}") for name in ("count", "no"))
-    if count is None or int(count.contents()) < 2:
-        return
-    which = "a part" if number is None else f"part {int(number.contents()) + 1}"
-    raise WorkbenchError(
-        f"{path} is {which} of {int(count.contents())}: put them together with `llama-gguf-split "
-        "--merge FIRST_PART WHOLE.gguf` and name that file."
-    )
+def _check_bounds(path: Path) -> None:
+    """Raises WorkbenchError for a file whose head claims more than is there."""
+    try:
+        check_bounds(path)
+    except ValueError as error:
+        raise WorkbenchError(
+            f"{path} is truncated or corrupt ({first_line(error)}); fetch it again."
+        ) from error
 
 
-def _convert(path: Path, name: str, say: Progress) -> tuple[Any, Any]:
+def _convert(path: Path, name: str, head: GGUFHead, say: Progress) -> tuple[Any, Any]:
     """Model (float32) and tokenizer of a GGUF file, free of any trace of quantisation."""
     say("Converting the GGUF tokenizer", None)
     with quiet_transformers(say), memory_errors(too_big(name)):
         try:
             tokenizer = tokenizer_of(path.parent, name, gguf_file=path.name)
             say("Converting the GGUF weights", None)
-            model, report = weights_of(path.parent, torch.float32, gguf_file=path.name)
+            config = gguf_config_of(path)
+            head.complete(config)
+            model, report = weights_of(
+                path.parent, torch.float32, gguf_file=path.name, config=config
+            )
         except Exception as error:
             if is_memory_error(error) or isinstance(error, WorkbenchError):
                 raise

@@ -1,91 +1,120 @@
-"""The head of a GGUF file, followed before anything believes it.
+"""What a GGUF file's head says of a model, and transformers does not read.
 
-A head says how many entries it has, how long its texts and arrays are, and how large the tensors:
-readers make room for what it says. Here each of these numbers is held against the bytes that are
-there, in one pass that keeps nothing. The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+Layers' widths, windows and caps stand in the head under llama.cpp's names; what llama.cpp takes for
+granted of an architecture stands nowhere, and is said here as its source has it. Llama 3's scaling
+of its rotation comes as one factor for each frequency.
 """
 
 from __future__ import annotations
 
-import mmap
-import struct
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
-SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-"""Bytes of each type of plain value."""
-STRING, ARRAY = 8, 9
-DIMENSIONS = 4
-"""That a tensor has at most."""
-DEPTH = 2
-"""Arrays in an array; no file that we read has any."""
+ROPE_FACTORS = "rope_freqs.weight"
+"""Tensor of factors on the frequencies' periods, of Llama 3.1 and later."""
 
+LONG_ROPE = ("rope_factors_long.weight", "rope_factors_short.weight")
+"""Tensors of the same for two lengths of prompts (Phi 3), with a factor that stands nowhere."""
 
-class _Head:
-    def __init__(self, data: mmap.mmap) -> None:
-        self.data = data
-        self.at = 4
-        self.end = len(data)
-
-    def skip(self, n: int) -> None:
-        """Go on by so many bytes. Raises ValueError if they are not there."""
-        if n > self.end - self.at:
-            raise ValueError(f"its head claims {n:,} bytes more than {self.end - self.at:,}")
-        self.at += n
-
-    def take(self, form: str) -> int:
-        """A whole number. Raises ValueError if the file ends before."""
-        at = self.at
-        self.skip(struct.calcsize(form))
-        return int(struct.unpack_from(form, self.data, at)[0])
-
-    def value(self, kind: int, depth: int = 0) -> None:
-        """Go past a value of this type."""
-        if kind == STRING:
-            self.skip(self.take("<Q"))
-        elif kind == ARRAY:
-            inner, n = self.take("<I"), self.take("<Q")
-            if inner in SIZES:
-                self.skip(n * SIZES[inner])
-                return
-            if depth >= DEPTH:
-                raise ValueError("its head has arrays in arrays")
-            if n * 8 > self.end - self.at:  # a text or an array takes eight bytes at least
-                raise ValueError(f"its head claims an array of {n:,} entries")
-            for _ in range(n):
-                self.value(inner, depth + 1)
-        elif kind in SIZES:
-            self.skip(SIZES[kind])
-        else:
-            raise ValueError(f"its head has a value of the unknown type {kind}")
+LARGE = {"gemma2": 46, "gemma3": 62}
+"""Layers of the sizes (27B) whose scores are scaled by the width of a head in d_model instead."""
 
 
-def check_head(path: Path) -> None:
-    """Follow the head of a GGUF file to its end.
+@dataclass(frozen=True)
+class GGUFHead:
+    """Fields and tensors that say more than transformers reads.
 
-    Raises:
-        ValueError: a number in it is larger than the file can bear out; the message is a clause.
-        OSError: it cannot be read.
+    Attributes:
+        architecture: GGUF's name of it.
+        fields: the architecture's entries, without its name before them.
+        factors: on the periods of the rotation, one for each frequency; None for none.
+        names: of all tensors.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        head = _Head(data)
-        version = head.take("<I")
-        if version not in (2, 3):
-            raise ValueError(f"its version is {version}, and 2 and 3 are read")
-        tensors, entries = head.take("<Q"), head.take("<Q")
-        if (tensors + entries) * 12 > head.end:
-            raise ValueError(f"its head claims {tensors:,} tensors and {entries:,} entries")
-        for _ in range(entries):
-            head.value(STRING)
-            head.value(head.take("<I"))
-        for _ in range(tensors):
-            head.value(STRING)
-            dimensions = head.take("<I")
-            if dimensions > DIMENSIONS:
-                raise ValueError(f"its head claims a tensor of {dimensions:,} dimensions")
-            size = 1
-            for _ in range(dimensions):
-                size *= head.take("<Q")
-            # The densest kind has less than two bits a weight.
-            if size > head.end * 8:
-                raise ValueError(f"its head claims a tensor of {size:,} weights")
-            head.skip(12)
+
+    architecture: str
+    fields: dict[str, Any]
+    factors: tuple[float, ...] | None
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, reader: Any, architecture: str) -> GGUFHead:
+        """Read from a `gguf.GGUFReader`."""
+        prefix = f"{architecture}."
+        fields = {
+            key.removeprefix(prefix): field.contents()
+            for key, field in reader.fields.items()
+            if key.startswith(prefix)
+        }
+        named = {tensor.name: tensor for tensor in reader.tensors}
+        factors = named.get(ROPE_FACTORS)
+        return cls(
+            architecture,
+            fields,
+            None if factors is None else tuple(map(float, factors.data.reshape(-1))),
+            frozenset(named),
+        )
+
+    def refusal(self) -> str | None:
+        """Why the model cannot be carried over exactly, in words that follow its name; or None."""
+        scaling = str(self.fields.get("rope.scaling.type", "none"))
+        if scaling not in ("none", "linear") or not self.names.isdisjoint(LONG_ROPE):
+            return "scales its rotary positions by length"
+        if self.factors is not None and (self.architecture != "llama" or scaling != "none"):
+            return "scales its rotary positions by factors of its own"
+        width, rotated = self._width(), self.fields.get("rope.dimension_count")
+        if self.architecture != "gpt2" and rotated is not None and rotated != width:
+            return f"rotates {rotated} of {width} dimensions of a head"
+        return None
+
+    def complete(self, config: Any) -> None:
+        """Put into transformers' configuration what it did not read.
+
+        Args:
+            config: as transformers makes it of the head; changed in place.
+        """
+        if self.architecture == "gpt2":
+            return
+        config.head_dim = self._width()
+        if self.architecture in ("gemma2", "gemma3"):
+            large = config.num_hidden_layers == LARGE[self.architecture]
+            by_model = config.hidden_size // config.num_attention_heads
+            config.query_pre_attn_scalar = by_model if large else config.head_dim
+        for key, name in (
+            ("attn_logit_softcapping", "attn_logit_softcapping"),
+            ("final_logit_softcapping", "final_logit_softcapping"),
+            ("attention.sliding_window", "sliding_window"),
+        ):
+            if key in self.fields:
+                setattr(config, name, self.fields[key])
+        self._rotation(config)
+
+    def _width(self) -> int:
+        """Of a head's queries and keys."""
+        usual = self.fields["embedding_length"] // self.fields["attention.head_count"]
+        return int(self.fields.get("attention.key_length", usual))
+
+    def _rotation(self, config: Any) -> None:
+        """Write the rotation's base and scaling where this family has them."""
+        base = self.fields.get("rope.freq_base")
+        linear = str(self.fields.get("rope.scaling.type", "none")) == "linear"
+        own: dict[str, Any] = {"rope_type": "default"}
+        if linear:
+            own = {"rope_type": "linear", "factor": float(self.fields["rope.scaling.factor"])}
+        if self.factors is not None:
+            # The same factors whatever the length, and no factor on the rotated: theirs alone.
+            factors = list(self.factors)
+            own = {
+                "rope_type": "longrope",
+                "short_factor": factors,
+                "long_factor": factors,
+                "factor": 1.0,
+                "attention_factor": 1.0,
+                "original_max_position_embeddings": config.max_position_embeddings,
+            }
+        if base is not None:
+            own["rope_theta"] = float(base)
+        known = config.rope_parameters
+        if isinstance(known, dict) and "full_attention" in known:
+            config.rope_parameters = {**known, "full_attention": {**known["full_attention"], **own}}
+        else:
+            config.rope_parameters = {**(known or {}), **own}

@@ -35,7 +35,7 @@ def hub_folder(repo: str, revision: str | None, say: Progress) -> Path:
         WorkbenchError: there is no such model or revision, it is gated, the hub cannot be reached,
             or the model is of no supported family.
     """
-    local = _downloaded(repo, revision)
+    local = downloaded(repo, revision)
     if local is not None:
         return local
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
@@ -53,7 +53,7 @@ def hub_folder(repo: str, revision: str | None, say: Progress) -> Path:
     return Path(folder)
 
 
-def _downloaded(repo: str, revision: str | None) -> Path | None:
+def downloaded(repo: str, revision: str | None) -> Path | None:
     """The folder of an earlier, complete download; asks nobody."""
     from huggingface_hub import snapshot_download
 

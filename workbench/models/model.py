@@ -22,6 +22,7 @@ from workbench.models.device import choose_device, choose_dtype
 from workbench.models.folder import read_folder, too_big
 from workbench.models.info import ModelInfo, SelfCheck
 from workbench.models.source import find_model
+from workbench.models.text_inside import take_text
 
 if TYPE_CHECKING:
     from workbench.transformer.parts import ModelParts
@@ -72,7 +73,12 @@ class Model:
 
     @property
     def positions(self) -> int | None:
-        """How many tokens a prompt may have; None where positions are looked up in no table."""
+        """How many tokens a prompt may have; None where positions are looked up in no table.
+
+        And where all are exact.
+        """
+        if self.parts.longest is not None:
+            return self.parts.longest
         longest = getattr(self.hf.config, "max_position_embeddings", None)
         return None if self.parts.position_embedding is None or not longest else int(longest)
 
@@ -111,10 +117,12 @@ class Model:
         from workbench.models.transformers_access import reading_notes, with_plain_attention
         from workbench.transformer.families import parts_of
         from workbench.transformer.families.fit import known_parts
-        from workbench.transformer.families.supported import require_supported
+        from workbench.transformer.families.supported import require_supported, text_inside
 
         say = progress or silent
         require_supported(hf_model.config, name)
+        if text_inside(hf_model.config) is not None:
+            hf_model = take_text(hf_model, name)
         parameter = next(hf_model.parameters())
         where_to = parameter.device if device is None else choose_device(device)
         number = parameter.dtype if dtype is None else choose_dtype(dtype)
@@ -148,7 +156,7 @@ class Model:
             check=check,
             bos=bos,
             where=where,
-            notes=reading_notes(hf_model.config, name),
+            notes=reading_notes(hf_model, name),
         )
         return cls(name, graph, hf_model, tokenizer, parts, where_to, number, bos, check, info)
 
@@ -218,7 +226,7 @@ def read_model(
         raise WorkbenchError(f"Only models of the hub have revisions; {name} is local.")
     chosen_device, chosen_dtype = choose_device(device), choose_dtype(dtype)
     say("Starting", None)
-    path = source.path
+    path, where = source.path, "hub" if source.kind == "hub" else str(source.path)
     if path is None:
         from workbench.models.hub import hub_folder
 
@@ -227,12 +235,16 @@ def read_model(
         from workbench.models.gguf import read_gguf
 
         hf_model, tokenizer = read_gguf(path, name, chosen_dtype, say)
+    elif source.kind == "adapter":
+        from workbench.models.adapter import read_adapter
+
+        hf_model, tokenizer, where = read_adapter(path, name, chosen_dtype, say)
     else:
         hf_model, tokenizer = read_folder(path, name, chosen_dtype, say)
     say("Moving the weights to the device", None)
     with memory_errors(too_big(name)):
         hf_model = hf_model.to(device=chosen_device, dtype=chosen_dtype)
-    return hf_model, tokenizer, "hub" if source.kind == "hub" else str(path)
+    return hf_model, tokenizer, where
 
 
 def tokenizer_prepends_bos(tokenizer: Any) -> bool:

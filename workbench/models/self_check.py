@@ -179,6 +179,8 @@ def _first_difference(hf_model: Any, recording: Recording, tokens: Tensor, check
         for run, row, start in runs:
             last = index == n_layers
             ours = parts.norm_final(run.final) if last else run.layers[index].attn_in
+            if parts.residual_factors is not None and not last:
+                ours = ours * parts.residual_factors[index]
             gap = _largest(ours.float() - theirs[index][row, start:].float())
             if not gap <= check.tolerance * scale:
                 return "in the embeddings" if index == 0 else f"in layer {index - 1}"

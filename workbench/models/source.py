@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from workbench.base.text import printable
 from workbench.errors import WorkbenchError
 from workbench.models.bundled import KNOWN, POCKET, SUMS, BundledModel
 
@@ -85,14 +83,15 @@ class ModelSource:
 
     Attributes:
         name: as the user gave it.
-        kind: a `folder` in transformers' format, a `gguf` file, or the `hub`.
+        kind: a `folder` in transformers' format, a `gguf` file, an `adapter` for another model, or
+            the `hub`.
         path: the folder or file; None on the hub.
         bundled: the model of ours that lies there, whose files are to be checked before they are
             read.
     """
 
     name: str
-    kind: Literal["folder", "gguf", "hub"]
+    kind: Literal["folder", "gguf", "adapter", "hub"]
     path: Path | None = None
     bundled: BundledModel | None = None
 
@@ -139,6 +138,8 @@ def find_model(name: str) -> ModelSource:
 def _folder(name: str, path: Path) -> ModelSource:
     if (path / "config.json").is_file():
         return ModelSource(name, "folder", path)
+    if (path / ADAPTER_CONFIG).is_file():
+        return ModelSource(name, "adapter", path)
     ggufs = sorted(path.glob("*.gguf"))
     if len(ggufs) == 1:
         return ModelSource(name, "gguf", ggufs[0])
@@ -146,24 +147,9 @@ def _folder(name: str, path: Path) -> ModelSource:
         raise WorkbenchError(
             f"The folder {name} holds {len(ggufs)} .gguf files: name the one you mean."
         )
-    if (path / ADAPTER_CONFIG).is_file():
-        raise WorkbenchError(
-            f"The folder {name} holds an adapter{_base_of(path / ADAPTER_CONFIG)}, not a whole "
-            "model: merge it into its base model (peft: merge_and_unload, then save_pretrained) "
-            "and name that folder."
-        )
     raise WorkbenchError(
         f"The folder {name} is no model: it holds no config.json and no .gguf file."
     )
-
-
-def _base_of(config: Path) -> str:
-    """Which model an adapter is for, as far as its configuration says."""
-    try:
-        base = json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-    return f" for {printable(base)}" if isinstance(base, str) and base else ""
 
 
 def _file(name: str, path: Path) -> ModelSource:

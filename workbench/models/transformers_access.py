@@ -28,6 +28,9 @@ TOKENIZER_CONFIG = "tokenizer_config.json"
 IMPLEMENTATION_KEYS = ("attn_implementation", "experts_implementation")
 """Entries of a configuration that say how it is computed; a leading underscore is transformers'."""
 
+NOTES = "_notes_on_reading"
+"""Attribute of a model that holds sentences on how it was read."""
+
 QUOTED = 60
 """Characters of a file's content that a sentence quotes."""
 
@@ -71,20 +74,31 @@ def _without_word_of_length(tokenizer: Any) -> Any:
     return tokenizer
 
 
-def weights_of(folder: Path, dtype: torch.dtype, **where: Any) -> tuple[Any, dict[str, Any]]:
+def weights_of(
+    folder: Path, dtype: torch.dtype, *, multimodal: bool = False, **where: Any
+) -> tuple[Any, dict[str, Any]]:
     """A folder's causal language model, and transformers' report on the reading.
 
     Args:
         folder: holds configuration and weights.
         dtype: numbers to read into.
-        where: `gguf_file` for a model within such a file.
+        multimodal: the whole model, which reads images, too.
+        where: `gguf_file` for a model within such a file, and its `config`.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
-    model, report = AutoModelForCausalLM.from_pretrained(
+    kind = AutoModelForImageTextToText if multimodal else AutoModelForCausalLM
+    model, report = kind.from_pretrained(
         str(folder), dtype=dtype, output_loading_info=True, **SAFE_WEIGHTS, **where
     )
     return model, report
+
+
+def gguf_config_of(path: Path) -> Any:
+    """The configuration that transformers makes of a GGUF file's head."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(str(path.parent), gguf_file=path.name, **SAFE)
 
 
 def require_no_kernels(config: Any, name: str) -> None:
@@ -105,12 +119,19 @@ def require_no_kernels(config: Any, name: str) -> None:
             )
 
 
-def reading_notes(config: Any, name: str) -> tuple[str, ...]:
-    """What to know of how a model was read: that its own code was passed over."""
+def add_reading_note(model: Any, sentence: str) -> None:
+    """Say something of how a model was read, for `reading_notes`."""
+    setattr(model, NOTES, (*getattr(model, NOTES, ()), sentence))
+
+
+def reading_notes(model: Any, name: str) -> tuple[str, ...]:
+    """What to know of how a model was read: that its own code was passed over, for one."""
+    config, notes = model.config, tuple(getattr(model, NOTES, ()))
     named = getattr(config, CODE_KEY, None)
     if not isinstance(named, dict) or not named:
-        return ()
+        return notes
     return (
+        *notes,
         f"{name} brings code of its own ({_quoted(next(iter(named.values())))}), which is never "
         f"run: it is computed as transformers' own {config.model_type}.",
     )
@@ -128,7 +149,9 @@ def with_plain_attention(model: Any) -> None:
     """
     config = model.config
     config._attn_implementation  # noqa: B018  (missing: to be said, not to be made)
-    config._attn_implementation = "eager"
+    # With ALiBi a Falcon's own eager way adds the distances twice.
+    doubled = getattr(config, "model_type", None) == "falcon" and config.alibi
+    config._attn_implementation = "sdpa" if doubled else "eager"
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from workbench.readouts.activations import (
     place_of,
 )
 from workbench.readouts.results import AttentionPattern
-from workbench.transformer.attention import capped, hidden_keys, knocked_out
+from workbench.transformer.attention import head_pattern
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
@@ -119,8 +119,4 @@ def _weights(selection: Activations, layer: int, head: int) -> Tensor:
         q = torch.cat((q[:, :start], other.q[head][selection.rows]), dim=1)
         k = torch.cat((k[:, :start], keys[selection.rows]), dim=1)
     scores = (q.float() * attention.scale) @ k.float().transpose(-1, -2)
-    hidden = hidden_keys(attention, scores.shape[1], scores.shape[2], scores.device)
-    own = knocked_out(attention, scores.shape[1], scores.shape[2], [head])
-    if own is not None:
-        hidden = hidden | own
-    return capped(attention, scores).masked_fill(hidden, float("-inf")).softmax(-1)
+    return head_pattern(attention, head, scores)

@@ -154,25 +154,28 @@ def attend(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    prefix_k: Tensor | None,
-    prefix_v: Tensor | None,
+    early: tuple[Tensor, Tensor] | None,
     softmax: Softmax = plain_softmax,
+    heads: list[int] | None = None,
 ) -> Tensor:
     """Heads' values before W_O.
 
     Args:
         q: [head, pair, alternative, query, d_head], rotated; the queries are the last positions.
         k, v: [head, pair, alternative or 1, position, d_head], rotated.
-        prefix_k, prefix_v: [head, pair, prefix, d_head], or None where there is no prefix.
-        softmax: over the last axis; another one may have another slope.
+        early: keys and values of the prefix, [head, pair, prefix, d_head]; None for no prefix.
+        softmax: over the last axis; another one may have another slope. Where there are sinks, the
+            first entry is theirs.
+        heads: which query heads these are; None: all.
 
     Returns:
         [head, pair, alternative, query, d_head].
     """
     n, pairs, alternatives, queries, d_head = q.shape
     positions = k.shape[3]
+    prefix_k, prefix_v = (None, None) if early is None else early
     prefix = 0 if prefix_k is None else prefix_k.shape[2]
-    windowed = attention.window is not None and prefix + positions > attention.window
+    windowed = sees_not_all(attention, prefix + positions)
     if attention.upcast:
         q, k = q.float(), k.float()
         prefix_k = None if prefix_k is None else prefix_k.float()
@@ -181,25 +184,87 @@ def attend(
     q = q if short else q * attention.scale
     scores = _per_alternative(q, k.transpose(-1, -2))
     scores = capped(attention, scores * attention.scale if short else scores)
-    own = knocked_out(attention, queries, prefix + positions)
+    bias = bias_of_keys(attention, prefix + positions, heads)
+    if bias is not None:
+        scores = scores + bias[:, None, None, None, prefix:].to(scores.dtype)
+    own = knocked_out(attention, queries, prefix + positions, heads)
     everywhere = windowed or own is not None
     hidden = hidden_keys(attention, queries, positions + (prefix if everywhere else 0), q.device)
     if own is not None:
         hidden = (hidden | own)[:, None, None]
     scores = scores.masked_fill(hidden[..., -positions:], float("-inf"))
+    sink = sink_of_heads(attention, heads)
+    before = [] if sink is None else [sink.to(scores.dtype).expand(*scores.shape[:-1], 1)]
     if prefix_k is None or prefix_v is None:
-        return _per_alternative(softmax(scores).to(v.dtype), v)
+        if sink is None:
+            return _per_alternative(softmax(scores).to(v.dtype), v)
+        pattern = softmax(torch.cat((*before, scores), dim=-1))[..., 1:]
+        return _per_alternative(pattern.to(v.dtype), v)
     # All alternatives see the same prefix, so they can be rows of one product.
     rows = q.reshape(n * pairs, alternatives * queries, d_head)
-    early = torch.bmm(rows, prefix_k.reshape(n * pairs, prefix, d_head).transpose(1, 2))
-    early = early.view(n, pairs, alternatives, queries, prefix)
-    early = capped(attention, early * attention.scale if short else early)
+    seen = torch.bmm(rows, prefix_k.reshape(n * pairs, prefix, d_head).transpose(1, 2))
+    seen = seen.view(n, pairs, alternatives, queries, prefix)
+    seen = capped(attention, seen * attention.scale if short else seen)
+    if bias is not None:
+        seen = seen + bias[:, None, None, None, :prefix].to(seen.dtype)
     if everywhere:
-        early = early.masked_fill(hidden[..., :prefix], float("-inf"))
-    pattern = softmax(torch.cat((early, scores), dim=-1)).to(v.dtype)
-    early = pattern[..., :prefix].reshape(n * pairs, alternatives * queries, prefix)
-    out = torch.bmm(early, prefix_v.reshape(n * pairs, prefix, d_head)).view(q.shape)
+        seen = seen.masked_fill(hidden[..., :prefix], float("-inf"))
+    pattern = softmax(torch.cat((*before, seen, scores), dim=-1))[..., len(before) :].to(v.dtype)
+    seen = pattern[..., :prefix].reshape(n * pairs, alternatives * queries, prefix)
+    out = torch.bmm(seen, prefix_v.reshape(n * pairs, prefix, v.shape[-1]))
+    out = out.view(n, pairs, alternatives, queries, v.shape[-1])
     return out + _per_alternative(pattern[..., prefix:], v)
+
+
+def bias_of_keys(attention: Attention, keys: int, heads: list[int] | None = None) -> Tensor | None:
+    """What is added to scores by key, [head, key], of all positions from the first; or None."""
+    if attention.key_bias is None:
+        return None
+    bias = attention.key_bias(keys)
+    return bias if heads is None else bias[heads]
+
+
+def sink_of_heads(attention: Attention, heads: list[int] | None = None) -> Tensor | None:
+    """The score [head, 1, 1, 1, 1] of a key before all others whose value is nothing; or None."""
+    if attention.sinks is None:
+        return None
+    sinks = attention.sinks if heads is None else attention.sinks[heads]
+    return sinks[:, None, None, None, None]
+
+
+def head_scores(attention: Attention, head: int, products: Tensor) -> Tensor:
+    """One head's scores as its softmax takes them, -inf where a query may not look.
+
+    Args:
+        products: q . k times the scale, [..., query, key]; the keys are those of all positions from
+            the first on, the queries the last of them.
+
+    Returns:
+        [..., query, key]; before them, where there are sinks, the sink's.
+    """
+    queries, keys = products.shape[-2:]
+    scores, bias = capped(attention, products), bias_of_keys(attention, keys, [head])
+    if bias is not None:
+        scores = scores + bias[0].to(scores.dtype)
+    hidden = hidden_keys(attention, queries, keys, products.device)
+    own = knocked_out(attention, queries, keys, [head])
+    if own is not None:
+        hidden = hidden | own[0]
+    scores = scores.masked_fill(hidden, float("-inf"))
+    if attention.sinks is None:
+        return scores
+    sink = attention.sinks[head].to(scores.dtype).expand(*scores.shape[:-1], 1)
+    return torch.cat((sink, scores), dim=-1)
+
+
+def head_pattern(attention: Attention, head: int, products: Tensor) -> Tensor:
+    """Where one head looks, [..., query, key]; what a sink takes is missing from the sum.
+
+    Args:
+        products: as of `head_scores`.
+    """
+    pattern = head_scores(attention, head, products).softmax(-1)
+    return pattern if attention.sinks is None else pattern[..., 1:]
 
 
 def capped(attention: Attention, scores: Tensor) -> Tensor:
@@ -208,15 +273,25 @@ def capped(attention: Attention, scores: Tensor) -> Tensor:
     return scores if cap is None else (scores / cap).tanh() * cap
 
 
+def sees_not_all(attention: Attention, keys: int) -> bool:
+    """Whether a query sees only some of so many positions before it."""
+    limits = (attention.window, attention.chunk)
+    return any(limit is not None and keys > limit for limit in limits)
+
+
 def hidden_keys(attention: Attention, queries: int, keys: int, device: torch.device) -> Tensor:
     """bool [query, key], true where a query may not look.
 
-    That is ahead of itself, and beyond the window. The queries are the last of the keys.
+    That is ahead of itself, beyond the window, and in chunks before its own. The queries are the
+    last of the keys, and where there are chunks the keys begin at the first position.
     """
     everywhere = torch.ones(queries, keys, dtype=torch.bool, device=device)
     hidden = everywhere.triu(keys - queries + 1)
     if attention.window is not None and keys > attention.window:
         hidden |= everywhere.tril(keys - queries - attention.window)
+    if attention.chunk is not None and keys > attention.chunk:
+        chunks = torch.arange(keys, device=device) // attention.chunk
+        hidden |= chunks[None] < chunks[keys - queries :, None]
     return hidden
 
 

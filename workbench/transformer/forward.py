@@ -84,9 +84,8 @@ def run_heads(
         finish_projection(attention, which, project_shared(attention, which, x, None), None, turn)
         for which, x, turn in ((Q, asking, own), (K, normed, rotary), (V, normed, rotary))
     )
-    prefix_k, prefix_v = (None, None) if prefix is None else prefix
     if k.shape[0] == q.shape[0]:
-        z = attend(attention, q, k, v, prefix_k, prefix_v, softmax)
+        z = attend(attention, q, k, v, prefix, softmax)
     else:
         of = attention.kv_of
         z = attend(
@@ -94,8 +93,7 @@ def run_heads(
             q,
             k[of],
             v[of],
-            None if prefix_k is None else prefix_k[of],
-            None if prefix_v is None else prefix_v[of],
+            None if prefix is None else (prefix[0][of], prefix[1][of]),
             softmax,
         )
     return q, k, v, z if attention.edit is None else attention.edit.apply(z)

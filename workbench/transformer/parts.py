@@ -33,6 +33,9 @@ Rotation: TypeAlias = tuple[Tensor, Tensor]
 Rotary: TypeAlias = Callable[[Tensor], Rotation]
 """Maps positions [position] to their rotation."""
 
+KeyBias: TypeAlias = Callable[[int], Tensor]
+"""Of so many keys, from the first position on, what each score of theirs gets: [head, key]."""
+
 Step: TypeAlias = Callable[[Tensor, list[int] | None], Tensor]
 """What is done to projections [head, ..., d_head] of some heads of the weight (None: all)."""
 
@@ -49,7 +52,12 @@ class Attention:
         kv_of: [head], the key-value head that each query head reads.
         scale: factor on the scores.
         window: how many positions a query sees, itself included; None for all before it.
+        chunk: if positions see those of their own chunk of so many only (Llama 4); None for all.
         softcap: c, if a score s is replaced by c tanh(s / c) (Gemma 2); else None.
+        key_bias: what is added to scores by key (ALiBi: what a key's distance adds is, up to
+            something that all keys of a query share, a multiple of its place); None for nothing.
+        sinks: [head], the score of a key before all others, whose value is nothing (GPT-OSS); None
+            where there is none.
         upcast: scores are computed in float32 whatever the numbers are (GPT-Neo, GPT-J).
         rotary: rotation of q and k by position; None where there is none.
         interleaved: a head's neighbouring dimensions are rotated against each other (GPT-J,
@@ -75,7 +83,10 @@ class Attention:
     kv_of: Tensor
     scale: float
     window: int | None = None
+    chunk: int | None = None
     softcap: float | None = None
+    key_bias: KeyBias | None = None
+    sinks: Tensor | None = None
     upcast: bool = False
     rotary: Rotary | None = None
     interleaved: bool = False
@@ -163,6 +174,10 @@ class ModelParts:
         parallel: attention and MLP read the same residual.
         logit_scale: factor on the unembedding's output, the bias too (Cohere, Granite).
         logit_cap: c, if a logit x is at last replaced by c tanh(x / c) (Gemma 2); else None.
+        residual_factors: what the model's own residual is of the engine's, before each block and
+            after the last, where blocks multiply all of it (Gemma 4); None where they do not.
+        longest: how many positions are exact, where longer prompts would need more than is here;
+            None for all.
         by_pair: an intervention does something else to every pair, see `of_pairs`.
         copies: what of the embedding stands in blocks beside the residual, see `edge_edits`; None
             where there are none.
@@ -181,6 +196,8 @@ class ModelParts:
     parallel: bool
     logit_scale: float = 1.0
     logit_cap: float | None = None
+    residual_factors: tuple[float, ...] | None = None
+    longest: int | None = None
     by_pair: bool = False
     copies: Copies | None = None
     start: Tensor | None = None
@@ -192,13 +209,13 @@ class ModelParts:
 
     @property
     def n_kv_heads(self) -> int:
-        """Heads of keys and values in a layer."""
-        return int(self.layers[0].attention.w_k.shape[0])
+        """Heads of keys and values in a layer; the most, where layers differ (Gemma 4)."""
+        return max(int(layer.attention.w_k.shape[0]) for layer in self.layers)
 
     @property
     def d_head(self) -> int:
-        """Width of a head."""
-        return int(self.layers[0].attention.w_q.shape[2])
+        """Width of a head; of the widest, where layers differ (Gemma 4)."""
+        return max(int(layer.attention.w_q.shape[2]) for layer in self.layers)
 
     @property
     def d_model(self) -> int:

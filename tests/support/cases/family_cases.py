@@ -6,15 +6,44 @@ from functools import cache
 
 import torch
 
+from tests.support import recent_families, tiny_families
 from tests.support.cases.batches import batch_of
 from tests.support.cases.engine_cases import Case, in_float64
 from tests.support.references.family import FamilyReference
-from tests.support.tiny_families import MAKERS
 from workbench.experiment.experiment import Experiment
 from workbench.models.model import Model
 from workbench.prompts.batch import Group
 
+MAKERS = {**tiny_families.MAKERS, **recent_families.MAKERS}
 CASES = tuple(MAKERS)
+ONE_OF_EACH = (
+    "gpt2",
+    "llama",
+    "gpt_neo",
+    "opt bare",
+    "gemma2",
+    "phi",
+    "olmo2",
+    "olmoe",
+    "gpt_oss",
+    "granite",
+    "cohere2",
+    "bloom",
+    "llama4_text",
+)
+"""Cases that together have every mechanism that any case has, as docs/families.md words them.
+
+What is computed of parts alone, whatever family they are of, is tested on these; what an adapter
+says, and runs against transformers and the reference, on all. `test_family_table.py` sees that no
+mechanism is missing: a family that brings a new one is added here.
+"""
+EXPERTS = tuple(
+    case
+    for case in CASES
+    if case in ("gemma4_text experts", "llama4_text")
+    or case.split()[0] in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "gpt_oss", "granitemoe")
+)
+"""Cases with layers of experts."""
 # Pairs' places, length and first difference of each group. The windows are 3 to 5 positions: a
 # common prefix of 4 is beyond them for some queries, within them for others, and one of 1 is too
 # short to matter.

@@ -85,6 +85,36 @@ def names_of(model: PreTrainedModel) -> Names:
     config, kind = model.config, model.config.model_type
     if kind == "gpt2":
         return _changed(_GPT, projections=("c_attn",), out="c_proj", fused=_one_after_the_other)
+    if kind == "gpt_bigcode":
+        fused = _one_after_the_other if config.multi_query else _by_group
+        return _changed(_GPT, projections=("c_attn",), out="c_proj", fused=fused)
+    if kind == "bloom":
+        return Names(
+            blocks="transformer.h",
+            final_norm="transformer.ln_f",
+            attention="self_attention",
+            projections=("query_key_value",),
+            out="dense",
+            fused=_by_group,
+        )
+    if kind == "mpt":
+        return Names(
+            blocks="transformer.blocks",
+            final_norm="transformer.norm_f",
+            norm1="norm_1",
+            attention="attn",
+            norm2="norm_2",
+            mlp=("ffn",),
+            projections=("Wqkv",),
+            out="out_proj",
+            fused=_one_after_the_other,
+        )
+    if kind == "llama4_text":
+        return Names(mlp=("feed_forward",))
+    if kind == "granitemoe":
+        return Names(mlp=("block_sparse_moe",))
+    if kind == "glm4":
+        return Names(post_attention="post_self_attn_layernorm", post_mlp="post_mlp_layernorm")
     if kind == "gpt_neo":
         return _changed(_GPT, attention="attn.attention")
     if kind == "gptj":
@@ -127,11 +157,11 @@ def names_of(model: PreTrainedModel) -> Names:
         return Names(final_norm="model.final_layernorm", norm2="input_layernorm", out="dense")
     if kind == "phi3":
         return Names(projections=("qkv_proj",), fused=_one_after_the_other)
-    if kind == "cohere" or (kind == "stablelm" and config.use_parallel_residual):
+    if kind in ("cohere", "cohere2") or (kind == "stablelm" and config.use_parallel_residual):
         return Names(norm2="input_layernorm")
-    if kind in ("gemma2", "gemma3_text"):
+    if kind in ("gemma2", "gemma3_text", "gemma4_text"):
         return _GEMMA
-    if kind == "olmo2":
+    if kind in ("olmo2", "olmo3", "exaone4"):
         return _changed(_GEMMA, norm1=None, norm2=None)
     return Names()
 
@@ -145,7 +175,7 @@ def is_parallel(model: PreTrainedModel) -> bool:
     config, kind = model.config, model.config.model_type
     if kind == "falcon":
         return bool(config.new_decoder_architecture or config.parallel_attn)
-    return kind in ("gptj", "phi", "cohere") or bool(
+    return kind in ("gptj", "phi", "cohere", "cohere2") or bool(
         getattr(config, "use_parallel_residual", False)
     )
 
@@ -154,10 +184,21 @@ def heads_of(model: PreTrainedModel) -> tuple[int, int]:
     """How many query and key-value heads a layer has."""
     config = model.config
     heads = getattr(config, "num_heads", None) or config.num_attention_heads
+    if config.model_type == "gemma4_text":
+        return heads, heads  # layers differ, and the projections are apart
+    if config.model_type == "gpt_bigcode":
+        return heads, 1 if config.multi_query else heads
     if config.model_type == "falcon":
         shared = 1 if config.multi_query else heads
         return heads, config.num_kv_heads if config.new_decoder_architecture else shared
     return heads, getattr(config, "num_key_value_heads", None) or heads
+
+
+def step_by_step(model: PreTrainedModel) -> None:
+    """Have attention computed without kernels that round differently."""
+    # With ALiBi a Falcon's own eager way adds the distances twice.
+    doubled = model.config.model_type == "falcon" and model.config.alibi
+    model.config._attn_implementation = "sdpa" if doubled else "eager"
 
 
 class FamilyReference:
@@ -168,16 +209,25 @@ class FamilyReference:
     """
 
     def __init__(self, model: PreTrainedModel, clean: Tensor, corrupted: Tensor) -> None:
-        model.config._attn_implementation = "eager"
+        step_by_step(model)
+        kind = model.config.model_type
         self.model, self.names = model, names_of(model)
+        # Attention or MLP take the residual, too, and add it themselves.
+        self.adds_itself = kind in ("bloom", "mpt")
+        # What stands beside attention is run as a whole (Gemma 4: MLP and experts).
+        self.whole_blocks = kind == "gemma4_text"
         self.blocks = list(model.get_submodule(self.names.blocks))
         self.n_layers = len(self.blocks)
         self.n_heads, self.n_kv_heads = heads_of(model)
         self.parallel = is_parallel(model)
         self.multiplier = getattr(model.config, "residual_multiplier", 1.0)
+        # What a block multiplies the whole residual by at its end (Gemma 4).
+        self.factors = [float(getattr(block, "layer_scalar", 1.0)) for block in self.blocks]
         self.clean, self.corrupted = clean, corrupted
         with torch.no_grad():
             self._arguments = self._attention_arguments(clean)
+            if self.whole_blocks:
+                self._block_arguments = self._arguments_of(clean, self.blocks)
             self._starts = {id(t): self._before_the_blocks(t) for t in (clean, corrupted)}
         self.corrupted_writes: dict[str, Tensor] = {}
         self.clean_writes: dict[str, Tensor] = {}
@@ -258,7 +308,7 @@ class FamilyReference:
                 ]
                 x = x + self._attention_write(before, torch.stack(heads).sum(0))
                 if before < layer:
-                    x = x + choose(destination, f"m{before}", writes)
+                    x = (x + choose(destination, f"m{before}", writes)) * self.factors[before]
             if inputs is not None:
                 inputs[destination] = x
             return x
@@ -296,29 +346,41 @@ class FamilyReference:
 
     def _attention_arguments(self, tokens: Tensor) -> list[dict[str, Any]]:
         """What the model gives each attention module besides the residual: masks, positions."""
+        return self._arguments_of(tokens, [self._attention(i) for i in range(self.n_layers)])
+
+    def _arguments_of(self, tokens: Tensor, modules: list[nn.Module]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
 
         def keep(module: nn.Module, args: Any, kwargs: Any) -> None:
-            assert len(args) <= 1, "everything but the residual goes by name"
-            found.append({name: v for name, v in kwargs.items() if name != "hidden_states"})
+            own = {name: v for name, v in kwargs.items() if name != "hidden_states"}
+            if self.adds_itself and len(args) > 1:
+                own["residual"] = torch.zeros_like(args[1])
+            elif self.whole_blocks:
+                assert len(args) <= 2, "everything but the residual goes by name"
+                own |= dict(zip(("per_layer_input",), args[1:], strict=False))
+            found.append(own)
 
-        hooks = [
-            self._attention(layer).register_forward_pre_hook(keep, with_kwargs=True)
-            for layer in range(self.n_layers)
-        ]
+        hooks = [m.register_forward_pre_hook(keep, with_kwargs=True) for m in modules]
         with _hooked(*hooks):
             self.model(tokens, use_cache=False)
         return found
 
     def _head(self, layer: int, head: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """What one head writes, given the residuals that it reads q, k and v from."""
-        attention = self._attention(layer)
+        attention: Any = self._attention(layer)
         normed = [self._normed(layer, self.names.norm1, x) for x in (q, k, v)]
-        projections = [attention.get_submodule(name) for name in self.names.projections]
-        if len(projections) == 3:
+        if getattr(attention, "v_proj", attention) is None:  # values are keys before their norm
+            names = ("q_proj", "k_norm", "v_norm")
+            projections = [attention.get_submodule(name) for name in names]
+            q, k, v = normed
+            keys = [attention.k_proj(x).unflatten(-1, (-1, attention.head_dim)) for x in (k, v)]
+            put_out = [attention.q_proj(q), attention.k_norm(keys[0]), attention.v_norm(keys[1])]
+        elif len(self.names.projections) == 3:
+            projections = [attention.get_submodule(name) for name in self.names.projections]
             put_out = [p(x) for p, x in zip(projections, normed, strict=True)]
         else:
             assert self.names.fused is not None
+            projections = [attention.get_submodule(name) for name in self.names.projections]
             every = [projections[0](x) for x in normed]
             d_head = every[0].shape[-1] // (self.n_heads + 2 * self.n_kv_heads)
             which = self.names.fused(self.n_heads, self.n_kv_heads, d_head)
@@ -352,9 +414,19 @@ class FamilyReference:
         return self._normed(layer, self.names.post_attention, whole) * self.multiplier
 
     def _mlp(self, layer: int, x: Tensor) -> Tensor:
+        if self.whole_blocks:
+            silent = self._module(layer, "post_attention_layernorm").register_forward_hook(
+                lambda module, args, result: torch.zeros_like(result)
+            )
+            with _hooked(silent):
+                after: Tensor = self.blocks[layer](x, **self._block_arguments[layer])
+            return after / self.factors[layer] - x
         x = self._normed(layer, self.names.norm2, x)
         for name in self.names.mlp:
-            x = self._module(layer, name)(x)
+            more = (torch.zeros_like(x),) if self.adds_itself else ()
+            out = self._module(layer, name)(x, *more)
+            # Some routers' scores come along, and some put all positions into one row.
+            x = out[0].view(x.shape) if isinstance(out, tuple) else out
         return self._normed(layer, self.names.post_mlp, x) * self.multiplier
 
     def _logits(self, tokens: Tensor, residual: Tensor) -> Tensor:

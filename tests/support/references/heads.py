@@ -56,7 +56,7 @@ class HeadsReference:
         """[token, d_model]: what a head writes where x [token, d_model] is all that it sees."""
         reference = self._reference(torch.full((len(x), 1), 3))
         one = x[:, None]
-        written = reference._head(layer, head, one, one, one)
+        written = _seen_whole(reference, layer, head, one)
         if reference.names.post_attention is not None:
             written = reference._normed(layer, reference.names.post_attention, written)
         return written[:, 0] * reference.multiplier
@@ -108,7 +108,7 @@ class HeadsReference:
         x = self.embedded(torch.arange(size), effective)
         reference = plain._reference(torch.full((size, 1), 3))
         one = x[:, None]
-        written = reference._head(layer, head, one, one, one)[:, 0]
+        written = _seen_whole(reference, layer, head, one)[:, 0]
         after = reference.names.post_attention
         if after is not None:
             written = _without_scale(reference._module(layer, after), written)
@@ -125,3 +125,18 @@ def _without_scale(norm: Any, x: Tensor) -> Tensor:
     inner = x - x.mean(-1, keepdim=True) if centred else x
     eps = getattr(norm, "variance_epsilon", getattr(norm, "eps", 1e-5))
     return out * ((inner**2).mean(-1, keepdim=True) + eps).sqrt()
+
+
+def _seen_whole(reference: FamilyReference, layer: int, head: int, one: Tensor) -> Tensor:
+    """What a head writes for single tokens [token, 1, d_model] that have all of its attention.
+
+    A sink takes a share of it, which is no matter of the weights read here.
+    """
+    sinks = getattr(reference._attention(layer), "sinks", None)
+    if not isinstance(sinks, Tensor):
+        return reference._head(layer, head, one, one, one)
+    own = sinks.clone()
+    sinks.fill_(-1e9)
+    written = reference._head(layer, head, one, one, one)
+    sinks.copy_(own)
+    return written

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tests.support.references.family import heads_of, names_of
+from tests.support.references.family import heads_of, names_of, step_by_step
 
 Value = Callable[[str, Tensor], Tensor]
 """(node or module's name, its value) -> the value to go on with."""
@@ -33,7 +33,7 @@ class NodeReference:
         self.model = copy.deepcopy(model)
         if not any(hasattr(module, "experts") for module in model.modules()):
             self.model = self.model.double()
-        self.model.config._attn_implementation = "eager"
+        step_by_step(self.model)
         self.names = names_of(self.model)
         self.blocks = list(self.model.get_submodule(self.names.blocks))
         self.n_heads, self.n_kv_heads = heads_of(self.model)
@@ -66,6 +66,8 @@ class NodeReference:
         names = self.names
         attention = block.get_submodule(names.attention)
         for place, name in enumerate(names.projections):
+            if getattr(attention, name, attention) is None:
+                continue  # values are keys before their norm
             stack.enter_context(
                 _output(
                     attention.get_submodule(name),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tests.support.cases.engine_cases import Case
-from tests.support.cases.family_cases import CASES, family_case
+from tests.support.cases.family_cases import ONE_OF_EACH, family_case
 from tests.support.references.masked import MaskedReference, Replace
 from workbench.base.work import finish
 from workbench.engine.changed_run import changed_finals
@@ -30,7 +30,7 @@ from workbench.transformer.forward import unembed
 
 FEW = ("gpt2", "gpt_neox", "llama", "mistral", "gemma2", "qwen3", "phi", "olmo2", "cohere")
 """Families that differ in all that matters here."""
-families = pytest.mark.parametrize("name", CASES)
+families = pytest.mark.parametrize("name", ONE_OF_EACH)
 GROUPS = (((0, 2, 3), 7, 2), ((1, 4), 5, 1))
 CLOSE = 5e-5
 

@@ -19,7 +19,6 @@ from tests.support.paths import ROOT
 from tests.support.tiny_models import tiny_llama
 from workbench.errors import WorkbenchError
 from workbench.models.model import Model, load_model
-from workbench.models.source import find_model
 
 pytestmark = pytest.mark.dependencies
 
@@ -201,15 +200,6 @@ def test_transformers_is_asked_in_one_place() -> None:
         if ".from_pretrained(" in path.read_text(encoding="utf-8")
     ]
     assert reading == ["workbench/models/transformers_access.py"]
-
-
-def test_a_folder_that_holds_an_adapter_alone(tmp_path: Path) -> None:
-    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "some/base"}')
-    with pytest.raises(WorkbenchError, match="holds an adapter for some/base, not a whole model"):
-        find_model(str(tmp_path))
-    (tmp_path / "adapter_config.json").write_text("[]")
-    with pytest.raises(WorkbenchError, match="holds an adapter, not a whole model"):
-        find_model(str(tmp_path))
 
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "module."])

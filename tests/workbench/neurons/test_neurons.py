@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tasks.task import Task
-from tests.support.cases.family_cases import CASES, model_of
+from tests.support.cases.family_cases import CASES, EXPERTS, model_of
 from tests.support.cases.readout_cases import PAIRS
 from tests.support.references.node import NodeReference
 from workbench.base.work import finish
@@ -33,7 +33,6 @@ from workbench.transformer.neurons import output_rows
 
 pytestmark = pytest.mark.dependencies
 
-EXPERTS = ("mixtral", "qwen2_moe", "qwen3_moe")
 families = pytest.mark.parametrize("name", [name for name in CASES if name not in EXPERTS])
 some = pytest.mark.parametrize("name", ["gpt2", "llama", "gemma2", "olmo2", "phi3", "gpt_neox"])
 

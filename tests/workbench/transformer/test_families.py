@@ -15,10 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.cases.engine_cases import ablated, expected_effect, random_circuit, some_edges
-from tests.support.cases.family_cases import CASES, family_case, usual_case
+from tests.support.cases.family_cases import (
+    CASES,
+    MAKERS,
+    ONE_OF_EACH,
+    family_case,
+    usual_case,
+)
 from tests.support.references import family
 from tests.support.rounding import Rounding
-from tests.support.tiny_families import MAKERS
 from workbench.discovery.estimates import estimates
 from workbench.engine.effect_settings import SETTINGS
 from workbench.engine.evaluator import Edit, Evaluator
@@ -29,6 +34,8 @@ from workbench.transformer.forward import unembed
 pytestmark = [pytest.mark.dependencies, pytest.mark.slow]
 
 cases = pytest.mark.parametrize("name", CASES)
+one_of_each = pytest.mark.parametrize("name", ONE_OF_EACH)
+DENSITIES = [(name, (0.1, 0.7)[n % 2]) for n, name in enumerate(CASES)]
 CONSTANTS = ("zero", "mean", "positional-mean", "context-mean")
 NORMED = ("cohere", "gemma2", "granite", "olmo2", "phi3", "qwen3_moe", "smollm3")
 
@@ -61,8 +68,7 @@ def test_both_runs_are_the_models(name: str) -> None:
     assert abs(moved).max() > 0.05, "the case has to tell the runs apart"
 
 
-@cases
-@pytest.mark.parametrize("density", [0.1, 0.7])
+@pytest.mark.parametrize(("name", "density"), DENSITIES)
 def test_circuits_equal_the_reference(name: str, density: float) -> None:
     c = usual_case(name)
     for share_open in (0.0, 0.25):
@@ -72,7 +78,7 @@ def test_circuits_equal_the_reference(name: str, density: float) -> None:
         assert_close(value.per_pair, expected)
 
 
-@cases
+@one_of_each
 def test_what_if_and_commit_equal_the_reference(name: str) -> None:
     c = usual_case(name)
     circuit = random_circuit(c.graph, 0.4, seed=3, share_open=0.15)
@@ -86,7 +92,7 @@ def test_what_if_and_commit_equal_the_reference(name: str) -> None:
     assert_close(evaluator.commit(edits[-1]).per_pair, expected)
 
 
-@pytest.mark.parametrize(("name", "setting"), but_one(CASES, tuple(SETTINGS)))
+@pytest.mark.parametrize(("name", "setting"), but_one(ONE_OF_EACH, tuple(SETTINGS)))
 def test_effects_equal_the_reference(name: str, setting: str) -> None:
     c = usual_case(name)
     circuit = random_circuit(c.graph, 0.3, seed=9)
@@ -99,7 +105,7 @@ def test_effects_equal_the_reference(name: str, setting: str) -> None:
     )
 
 
-@cases
+@one_of_each
 def test_eap_is_the_slope_of_the_reference(name: str) -> None:
     """Central differences: corrupt an edge by a small share, and see what the metric does."""
     c = usual_case(name)

@@ -96,7 +96,7 @@ def test_a_family_of_transformers_own() -> None:
     heads = {"num_attention_heads": 9, "num_key_value_heads": 2}
     with pytest.raises(WorkbenchError, match="divide evenly"):
         supported.require_supported(SimpleNamespace(model_type="arcee", **heads), "It")
-    with pytest.raises(WorkbenchError, match="cohere, arcee, lab_llama"):
+    with pytest.raises(WorkbenchError, match="mpt, arcee, lab_llama"):
         supported.require_supported(SimpleNamespace(model_type="codegen"), "It")
 
 

@@ -15,8 +15,8 @@ import torch
 import transformers as hf
 from torch import nn
 
-from tests.support.cases.family_cases import CASES, model_of
-from tests.support.tiny_families import DROPPED, MAKERS, made
+from tests.support.cases.family_cases import CASES, MAKERS, model_of
+from tests.support.tiny_families import made
 from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_tokenizer
 from workbench.errors import WorkbenchError
 from workbench.models.model import Model
@@ -38,6 +38,9 @@ FEATURES: dict[str, Any] = {
     "b_v": None,
     "b_o": None,
     "window": None,
+    "chunk": None,
+    "key_bias": None,
+    "sinks": None,
     "rotary": None,
     "softcap": None,
     "steps": (None, None, None),
@@ -170,12 +173,6 @@ def test_weights_are_views() -> None:
             "projects its embeddings",
         ),
         (
-            lambda: made(
-                hf.FalconForCausalLM, hf.FalconConfig, alibi=True, intermediate_size=DROPPED
-            ),
-            "ALiBi",
-        ),
-        (
             lambda: made(hf.GPT2LMHeadModel, hf.GPT2Config, add_cross_attention=True),
             "cross-attention",
         ),
@@ -183,7 +180,16 @@ def test_weights_are_views() -> None:
             lambda: made(hf.LlamaForCausalLM, hf.LlamaConfig, num_key_value_heads=3, head_dim=4),
             "do not divide evenly",
         ),
-        (lambda: made(hf.BloomForCausalLM, hf.BloomConfig, n_layer=2, n_head=4), "ALiBi"),
+        (
+            lambda: made(
+                hf.BloomForCausalLM,
+                hf.BloomConfig,
+                n_layer=2,
+                n_head=4,
+                apply_residual_connection_post_layernorm=True,
+            ),
+            "what a norm puts out",
+        ),
         (
             lambda: (hf.GPT2Model(hf.GPT2Config(n_embd=8, n_head=2, n_layer=1)), tiny_tokenizer()),
             "no unembedding",
@@ -249,7 +255,10 @@ def test_gemma_that_attends_forward_is_refused() -> None:
 @pytest.mark.parametrize(
     ("entries", "part"),
     [
-        ({"model_type": "falcon", "alibi": True}, "ALiBi"),
+        (
+            {"model_type": "bloom", "apply_residual_connection_post_layernorm": True},
+            "what a norm puts out",
+        ),
         ({"model_type": "opt", "do_layer_norm_before": False}, "after each block"),
         (
             {"model_type": "llama", "num_attention_heads": 9, "num_key_value_heads": 2},

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tasks.task import Task
-from tests.support.cases.family_cases import CASES, model_of
+from tests.support.cases.family_cases import ONE_OF_EACH, model_of
 from tests.support.cases.readout_cases import ANSWER_SPACE, PAIRS
 from tests.support.references.jacobian import SlopeReference
 from workbench.experiment.experiment import Experiment
@@ -32,7 +32,7 @@ from workbench.transformer.frozen_norm import FrozenNorm
 
 pytestmark = pytest.mark.dependencies
 
-cases = pytest.mark.parametrize("name", CASES)
+cases = pytest.mark.parametrize("name", ONE_OF_EACH)
 PAIR = 1
 
 

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from tests.support.family_table import FILE, differences, document, stated_differences
+from tests.support.cases.family_cases import CASES, ONE_OF_EACH
+from tests.support.family_table import (
+    FILE,
+    differences,
+    document,
+    mechanisms_of,
+    stated_differences,
+)
 from workbench.transformer.families.catalogue import FAMILIES
+
+
+def test_one_of_each_has_every_mechanism() -> None:
+    """So that what is tested on these is tested on all that parts may have."""
+    every = set().union(*map(mechanisms_of, CASES))
+    assert set().union(*map(mechanisms_of, ONE_OF_EACH)) == every
 
 
 def test_the_table_is_what_is_tested() -> None:

@@ -131,12 +131,12 @@ def _at_projected(tape: Tape, index: int, at_sum: Tensor, rules: Rules) -> list[
         at_z = attention.edit.back(at_z)
     grouped = attention.w_k.shape[0] != heads
     k, v = (value[of] if grouped else value for value in (taped.k, taped.v))
-    early_k, early_v = (None, None) if prefix is None else (prefix[0][of], prefix[1][of])
+    early = None if prefix is None else (prefix[0][of], prefix[1][of])
     with torch.enable_grad():
         q, k, v = (
             value[:, :, None].detach().requires_grad_() for value in (taped.q[:, :, -n:], k, v)
         )
-        z = attend(attention, q, k, v, early_k, early_v, rules.softmax)
+        z = attend(attention, q, k, v, early, rules.softmax)
         found = [value[:, :, 0] for value in torch.autograd.grad(z, (q, k, v), at_z)]
     factors = (rules.query_key, rules.query_key, rules.value)
     rotation = tape.rotary[index]

@@ -18,18 +18,24 @@ from workbench.discovery.gradients.backward_rules import Rules
 from workbench.discovery.gradients.norm_slope import NormSlope
 from workbench.errors import WorkbenchError
 from workbench.transformer.edits import EditedLinear
-from workbench.transformer.families.modules import Scaled
+from workbench.transformer.families.modules import Scaled, WithoutResidual
 from workbench.transformer.parts import Layer
 
 # Names of an MLP's projections in, activation and projection out. With two projections in, or one
 # that puts out both, the first goes through the activation and is multiplied by the second.
-_GATED = ((("gate_proj", "up_proj"), "act_fn", "down_proj"),)
+_GATED = (
+    (("gate_proj", "up_proj"), "act_fn", "down_proj"),
+    (("gate_proj", "up_proj"), "activation_fn", "down_proj"),
+)
 _FUSED = ((("gate_up_proj",), "activation_fn", "down_proj"),)
 _SIMPLE = (
     (("c_fc",), "act", "c_proj"),
     (("fc1",), "activation_fn", "fc2"),
     (("fc_in",), "act", "fc_out"),
     (("dense_h_to_4h",), "act", "dense_4h_to_h"),
+    (("dense_h_to_4h",), "gelu_impl", "dense_4h_to_h"),
+    (("up_proj",), "act_fn", "down_proj"),
+    (("up_proj",), "act", "down_proj"),
     (("0",), "1", "2"),
 )
 
@@ -89,6 +95,8 @@ def inside_of(mlp: nn.Module) -> Inside | None:
         if inner is None:
             return None
         return Inside(inner.into, inner.activation, inner.out, inner.gated, mlp.factor)
+    if isinstance(mlp, WithoutResidual):
+        return inside_of(mlp.module)
     children = dict(mlp.named_children())
     for forms, gated in ((_GATED, True), (_FUSED, True), (_SIMPLE, False)):
         for into, activation, out in forms:

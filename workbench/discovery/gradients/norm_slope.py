@@ -42,14 +42,20 @@ def _scaling_of(norm: nn.Module) -> _Scaling | None:
     """None if the norm is of a class that is not known here."""
     name, weight = type(norm).__name__, getattr(norm, "weight", None)
     epsilon: Any = getattr(norm, "variance_epsilon", getattr(norm, "eps", None))
-    if isinstance(norm, nn.LayerNorm) or name == "CohereLayerNorm":
-        return _Scaling(weight, True, float(epsilon))
+    if isinstance(norm, nn.LayerNorm) or name in ("CohereLayerNorm", "Cohere2LayerNorm"):
+        # Nemotron's, a LayerNorm, too, multiplies by one plus its weight.
+        return _Scaling(_gain(weight, name.endswith("1P")), True, float(epsilon))
     if name == "OlmoLayerNorm":
         return _Scaling(None, True, 1e-5)
-    if name.endswith("RMSNorm") and weight is not None and epsilon is not None:
-        # Gemma's multiply by one plus their weight.
-        return _Scaling(1 + weight if name.startswith("Gemma") else weight, False, float(epsilon))
+    if name.endswith(("RMSNorm", "L2Norm")) and epsilon is not None:
+        # Those of Gemma 1 to 3 multiply by one plus their weight; some of later families have none.
+        one_plus = name in ("GemmaRMSNorm", "Gemma2RMSNorm", "Gemma3RMSNorm")
+        return _Scaling(_gain(weight, one_plus), False, float(epsilon))
     return None
+
+
+def _gain(weight: Tensor | None, one_plus: bool) -> Tensor | None:
+    return weight if weight is None or not one_plus else 1 + weight
 
 
 class NormSlope:

@@ -23,7 +23,14 @@ import torch
 from torch import Tensor
 
 from workbench.discovery.gradients.node_gradients import dot
-from workbench.transformer.attention import attend, capped, hidden_keys, knocked_out
+from workbench.transformer.attention import (
+    attend,
+    bias_of_keys,
+    capped,
+    hidden_keys,
+    knocked_out,
+    sink_of_heads,
+)
 from workbench.transformer.recording import Recording
 
 
@@ -60,9 +67,11 @@ class HeadInputs:
         if prefix_k is not None and prefix_v is not None:
             prefix_k, prefix_v = prefix_k[of][:, pairs], prefix_v[of][:, pairs]
 
+        early = None if prefix_k is None or prefix_v is None else (prefix_k, prefix_v)
+
         def moved(q: Tensor, k: Tensor) -> Tensor:
             """How far z is from the clean run's, [head, pair, position, d_head]."""
-            new = attend(attention, q[:, :, None], k[:, :, None], v[:, :, None], prefix_k, prefix_v)
+            new = attend(attention, q[:, :, None], k[:, :, None], v[:, :, None], early)
             if attention.edit is not None:
                 new = attention.edit.apply(new)
             return new[:, :, 0] - clean.z[:, pairs]
@@ -71,6 +80,7 @@ class HeadInputs:
         self._v_moved = other_v - v
         every_k = k if prefix_k is None else torch.cat((prefix_k, k), dim=2)
         self._v = (v if prefix_v is None else torch.cat((prefix_v, v), dim=2)).float()
+        bias, sink = bias_of_keys(attention, every_k.shape[2]), sink_of_heads(attention)
         hidden = hidden_keys(attention, q.shape[2], every_k.shape[2], q.device)
         own = knocked_out(attention, q.shape[2], every_k.shape[2])
         if own is not None:
@@ -80,9 +90,16 @@ class HeadInputs:
             """[head, pair, query, key], of the last keys; -inf where a query may not look."""
             products = (q.float() * attention.scale) @ keys.float().transpose(-1, -2)
             unseen = hidden[..., hidden.shape[-1] - keys.shape[2] :]
-            return capped(attention, products).masked_fill(unseen, float("-inf"))
+            found = capped(attention, products)
+            if bias is not None:
+                found = found + bias[:, None, None, -keys.shape[2] :].float()
+            return found.masked_fill(unseen, float("-inf"))
 
-        self._row = _Row(scores(every_k), scores(other_k))
+        every = scores(every_k)
+        if sink is not None:  # one more key, whose value is nothing
+            every = torch.cat((sink[..., 0].float().expand(*every.shape[:-1], 1), every), dim=-1)
+            self._v = torch.cat((torch.zeros_like(self._v[:, :, :1]), self._v), dim=2)
+        self._row = _Row(every, scores(other_k))
         self._edit = attention.edit
 
     def effects(self, z: Tensor) -> InputEffects:

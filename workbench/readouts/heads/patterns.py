@@ -18,7 +18,7 @@ from torch import Tensor
 
 from workbench.base.work import Work
 from workbench.readouts.heads.columns import RANDOM_TOKENS, SEQUENCES
-from workbench.transformer.attention import capped, hidden_keys
+from workbench.transformer.attention import head_pattern
 from workbench.transformer.forward import embed, run_heads, write_heads
 
 if TYPE_CHECKING:
@@ -114,9 +114,8 @@ def _measured(layer: Layer, q: Tensor, k: Tensor, repeated: Repeated) -> dict[st
     found: dict[str, list[Tensor]] = {name: [] for name in PATTERNS}
     for head in range(q.shape[0]):
         keys = k[int(attention.kv_of[head])].float()
-        logits = capped(attention, (q[head].float() * attention.scale) @ keys.transpose(-1, -2))
-        hidden = hidden_keys(attention, q.shape[2], q.shape[2], q.device)
-        pattern = logits.masked_fill(hidden, float("-inf")).softmax(-1)
+        products = (q[head].float() * attention.scale) @ keys.transpose(-1, -2)
+        pattern = head_pattern(attention, head, products)
         for name, value in scores_of(pattern, repeated.prefix, repeated.length).items():
             found[name].append(value)
     return {name: torch.stack(values) for name, values in found.items()}

@@ -26,6 +26,17 @@ def rows(whole: Affine, start: int, stop: int) -> Affine:
     return weight[start:stop], None if bias is None else bias[start:stop]
 
 
+def strided(fused: Any, period: int, chosen: list[int], d_head: int) -> Affine:
+    """Of every `period` heads that a projection puts out, the chosen ones; copies."""
+
+    def pick(value: Tensor) -> Tensor:
+        groups = value.detach().unflatten(0, (-1, period, d_head))
+        return groups[:, chosen].flatten(0, 2)
+
+    weight, bias = affine(fused)
+    return pick(weight), None if bias is None else pick(bias)
+
+
 def attention_of(
     q: Affine, k: Affine, v: Affine, out: Affine, *, d_head: int, scale: float, **more: Any
 ) -> Attention:

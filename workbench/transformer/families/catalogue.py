@@ -67,10 +67,12 @@ class Family:
 _HERE = "workbench.transformer.families"
 _GPT2, _LLAMA, _GEMMA = f"{_HERE}.gpt2_like", f"{_HERE}.llama_like", f"{_HERE}.gemma"
 _FUSED, _PARALLEL = f"{_HERE}.fused", f"{_HERE}.parallel"
+_POST, _ALIBI = f"{_HERE}.post_normed", f"{_HERE}.alibi"
 
 BUILT_IN = (
     Family("gpt2", "GPT-2", f"{_GPT2}:gpt2"),
     Family("llama", "Llama-like (Llama 2 and 3, SmolLM 1 and 2, TinyLlama)", f"{_LLAMA}:llama"),
+    Family("llama4_text", "Llama 4, text", f"{_LLAMA}:llama4_text"),
     Family("gpt_neox", "GPT-NeoX (Pythia)", f"{_FUSED}:gpt_neox"),
     Family("gpt_neo", "GPT-Neo", f"{_GPT2}:gpt_neo"),
     Family("gptj", "GPT-J", f"{_GPT2}:gptj"),
@@ -84,15 +86,35 @@ BUILT_IN = (
     Family("gemma", "Gemma 1", f"{_GEMMA}:gemma"),
     Family("gemma2", "Gemma 2", f"{_GEMMA}:gemma2"),
     Family("gemma3_text", "Gemma 3, text", f"{_GEMMA}:gemma3_text"),
+    Family(
+        "gemma4_text",
+        "Gemma 4, text (31B and 26B-A4B)",
+        f"{_GEMMA}:gemma4_text",
+        variant=f"{_GEMMA}:gemma4_variant",
+    ),
     Family("phi", "Phi 1, 1.5 and 2", f"{_PARALLEL}:phi"),
     Family("phi3", "Phi 3 and 4", f"{_FUSED}:phi3"),
     Family("olmo", "OLMo 1", f"{_LLAMA}:olmo"),
-    Family("olmo2", "OLMo 2", f"{_LLAMA}:olmo2"),
-    Family("falcon", "Falcon", f"{_FUSED}:falcon", variant=f"{_FUSED}:falcon_variant"),
+    Family("olmo2", "OLMo 2", f"{_POST}:olmo2"),
+    Family("olmo3", "OLMo 3", f"{_POST}:olmo3"),
+    Family("olmoe", "OLMoE", f"{_LLAMA}:olmoe"),
+    Family("gpt_oss", "GPT-OSS", f"{_LLAMA}:gpt_oss"),
+    Family("falcon", "Falcon", f"{_FUSED}:falcon"),
     Family("stablelm", "StableLM", f"{_PARALLEL}:stablelm"),
     Family("smollm3", "SmolLM 3", f"{_LLAMA}:smollm3"),
     Family("granite", "Granite", f"{_LLAMA}:granite"),
+    Family("granitemoe", "Granite MoE", f"{_LLAMA}:granitemoe"),
     Family("cohere", "Command R (Cohere)", f"{_PARALLEL}:cohere"),
+    Family("cohere2", "Command R 7B and Command A (Cohere 2)", f"{_PARALLEL}:cohere2"),
+    Family("glm", "GLM 4, 9B", f"{_LLAMA}:glm"),
+    Family("glm4", "GLM 4, 0414", f"{_POST}:glm4"),
+    Family("exaone4", "EXAONE 4", f"{_POST}:exaone4"),
+    Family("seed_oss", "Seed-OSS", f"{_LLAMA}:llama"),
+    Family("nemotron", "Nemotron and Minitron", f"{_LLAMA}:nemotron"),
+    Family("starcoder2", "StarCoder 2", f"{_LLAMA}:starcoder2"),
+    Family("gpt_bigcode", "GPT-BigCode (SantaCoder, StarCoder 1)", f"{_FUSED}:gpt_bigcode"),
+    Family("bloom", "BLOOM", f"{_ALIBI}:bloom", variant=f"{_ALIBI}:bloom_variant"),
+    Family("mpt", "MPT", f"{_ALIBI}:mpt"),
 )
 
 FAMILIES: Catalogue[Family] = Catalogue("families", "family", Family, BUILT_IN)

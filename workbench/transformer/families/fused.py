@@ -1,4 +1,4 @@
-"""GPT-NeoX, Falcon and Phi 3: q, k and v come out of one projection.
+"""GPT-NeoX, Falcon, GPT-BigCode and Phi 3: q, k and v come out of one projection.
 
 Where it puts out all queries, then all keys, then all values, its weight is split by views. Where
 they come head by head, each kind is copied once: the hot loops multiply by all heads at once, and
@@ -11,8 +11,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
-from torch import Tensor
-
+from workbench.transformer.families.alibi import falcon_key_bias
 from workbench.transformer.families.building import (
     Affine,
     affine,
@@ -20,6 +19,7 @@ from workbench.transformer.families.building import (
     build,
     require,
     rows,
+    strided,
 )
 from workbench.transformer.families.modules import module_rotary
 from workbench.transformer.parts import Layer, ModelParts
@@ -33,7 +33,7 @@ def gpt_neox(hf: Any) -> ModelParts:
     def layer(block: Any) -> Layer:
         attn = block.attention
         d_head = attn.head_size
-        q, k, v = (_strided(attn.query_key_value, 3, [i], d_head) for i in range(3))
+        q, k, v = (strided(attn.query_key_value, 3, [i], d_head) for i in range(3))
         attention = attention_of(
             q, k, v, affine(attn.dense), d_head=d_head, scale=attn.scaling, rotary=rotary
         )
@@ -53,12 +53,10 @@ def falcon(hf: Any) -> ModelParts:
     Keys are shared by all heads, by some or by none.
     """
     core, config = hf.transformer, hf.config
-    require(
-        not config.alibi,
-        "This Falcon adds ALiBi's distances to its scores, which the engine does not.",
-    )
     parallel = config.new_decoder_architecture or config.parallel_attn
-    rotary = module_rotary(core.rotary_emb, hf.lm_head.weight)
+    # ALiBi's distances stand in place of the rotation.
+    rotary = None if config.alibi else module_rotary(core.rotary_emb, hf.lm_head.weight)
+    key_bias = falcon_key_bias(hf) if config.alibi else None
 
     def layer(block: Any) -> Layer:
         attn = block.self_attention
@@ -71,6 +69,7 @@ def falcon(hf: Any) -> ModelParts:
             d_head=attn.head_dim,
             scale=1 / math.sqrt(attn.head_dim),
             rotary=rotary,
+            key_bias=key_bias,
         )
         if not parallel:
             return Layer(
@@ -83,40 +82,42 @@ def falcon(hf: Any) -> ModelParts:
     return build(hf, map(layer, core.h), core.ln_f, parallel=parallel)
 
 
-def falcon_variant(config: Any) -> str | None:
-    """Why a Falcon is not exact; None if it is."""
-    if not getattr(config, "alibi", False):
-        return None
-    return (
-        "is a Falcon that adds ALiBi's distances to its scores; the engine would need that in "
-        "its attention."
-    )
-
-
 def _falcon_projections(attn: Any) -> tuple[Affine, Affine, Affine]:
     fused, d_head, n_heads = attn.query_key_value, attn.head_dim, attn.num_heads
     if attn.new_decoder_architecture:
         group = n_heads // attn.num_kv_heads
         heads = list(range(group)), [group], [group + 1]
-        q, k, v = (_strided(fused, group + 2, chosen, d_head) for chosen in heads)
+        q, k, v = (strided(fused, group + 2, chosen, d_head) for chosen in heads)
         return q, k, v
     if attn.multi_query:
         ends = [0, n_heads * d_head, (n_heads + 1) * d_head, (n_heads + 2) * d_head]
         q, k, v = (rows(affine(fused), a, b) for a, b in pairwise(ends))
         return q, k, v
-    q, k, v = (_strided(fused, 3, [i], d_head) for i in range(3))
+    q, k, v = (strided(fused, 3, [i], d_head) for i in range(3))
     return q, k, v
 
 
-def _strided(fused: Any, period: int, chosen: list[int], d_head: int) -> Affine:
-    """Of every `period` heads that a projection puts out, the chosen ones; copies."""
+def gpt_bigcode(hf: Any) -> ModelParts:
+    """GPT-BigCode (StarCoder 1): learned positions; heads share one key, or none."""
+    require(
+        not hf.config.add_cross_attention,
+        "A GPT-BigCode with cross-attention reads an encoder as well; the workbench takes "
+        "decoder-only language models.",
+    )
+    core = hf.transformer
 
-    def pick(value: Tensor) -> Tensor:
-        groups = value.detach().unflatten(0, (-1, period, d_head))
-        return groups[:, chosen].flatten(0, 2)
+    def layer(block: Any) -> Layer:
+        attn = block.attn
+        d_head, width = attn.head_dim, attn.embed_dim
+        if attn.multi_query:
+            ends = [0, width, width + d_head, width + 2 * d_head]
+            q, k, v = (rows(affine(attn.c_attn), a, b) for a, b in pairwise(ends))
+        else:
+            q, k, v = (strided(attn.c_attn, 3, [i], d_head) for i in range(3))
+        attention = attention_of(q, k, v, affine(attn.c_proj), d_head=d_head, scale=attn.scaling)
+        return Layer(block.ln_1, attention, block.ln_2, block.mlp)
 
-    weight, bias = affine(fused)
-    return pick(weight), None if bias is None else pick(bias)
+    return build(hf, map(layer, core.h), core.ln_f, position_embedding=core.wpe)
 
 
 def phi3(hf: Any) -> ModelParts:

@@ -9,18 +9,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from torch import nn
-
 from workbench.errors import WorkbenchError
 from workbench.transformer.families.building import build, linear_attention
 from workbench.transformer.families.modules import (
     Experts,
     Scaled,
     clipped,
+    complex_rotary,
+    for_both_halves,
+    for_neighbours,
     module_rotary,
     shared_norm,
 )
-from workbench.transformer.parts import Layer, ModelParts
+from workbench.transformer.parts import Layer, ModelParts, Rotary
 
 More = Callable[[int, Any], dict[str, Any]]
 """Of a layer's number and its attention module: what its `Attention` has beyond the usual."""
@@ -31,23 +32,28 @@ def nothing(index: int, attn: Any) -> dict[str, Any]:
     return {}
 
 
-def llama(hf: Any, more: More = nothing, **whole: Any) -> ModelParts:
+def llama(
+    hf: Any, more: More = nothing, *, mlp_name: str = "mlp", rotary: Any = None, **whole: Any
+) -> ModelParts:
     """Llama: rope scaling of any type is done by the model's own rotary module.
 
     Args:
         more: further attributes of each layer's `Attention`.
+        mlp_name: what a block calls its MLP or experts.
+        rotary: rotation by position, if not the rotary module's as it is.
         whole: further arguments of `build`.
     """
     core = hf.model
-    rotary = module_rotary(core.rotary_emb, hf.lm_head.weight)
+    rotary = rotary or module_rotary(core.rotary_emb, hf.lm_head.weight)
 
     def layer(index: int, block: Any) -> Layer:
         attn = block.self_attn
         attention = linear_attention(attn, attn.o_proj, **{"rotary": rotary, **more(index, attn)})
         norms = block.input_layernorm, block.post_attention_layernorm
         # A layer of experts is routed anew whenever it is computed.
-        routed = hasattr(block.mlp, "experts")
-        mlp = Experts(block.mlp) if routed else block.mlp
+        mlp = getattr(block, mlp_name)
+        routed = hasattr(mlp, "experts") or hasattr(mlp, "router")
+        mlp = Experts(mlp) if routed else mlp
         return Layer(norms[0], attention, norms[1], mlp, routed)
 
     layers = [layer(index, block) for index, block in enumerate(core.layers)]
@@ -106,26 +112,6 @@ def olmo(hf: Any) -> ModelParts:
     return llama(hf, lambda index, attn: {"steps": steps})
 
 
-def olmo2(hf: Any) -> ModelParts:
-    """OLMo 2: no norms before attention and MLP but after them, and joint norms of q and k."""
-    core = hf.model
-    rotary = module_rotary(core.rotary_emb, hf.lm_head.weight)
-
-    def layer(block: Any) -> Layer:
-        attn = block.self_attn
-        joint = (attn.q_norm, attn.k_norm, None)
-        return Layer(
-            norm1=nn.Identity(),
-            attention=linear_attention(attn, attn.o_proj, rotary=rotary, joint=joint),
-            norm2=nn.Identity(),
-            mlp=block.mlp,
-            post_attention=block.post_attention_layernorm,
-            post_mlp=block.post_feedforward_layernorm,
-        )
-
-    return build(hf, [layer(block) for block in core.layers], core.norm)
-
-
 def smollm3(hf: Any) -> ModelParts:
     """SmolLM3: some layers do not rotate."""
 
@@ -136,15 +122,87 @@ def smollm3(hf: Any) -> ModelParts:
     return llama(hf, more)
 
 
-def granite(hf: Any) -> ModelParts:
+def starcoder2(hf: Any) -> ModelParts:
+    """StarCoder 2: LayerNorm, plain MLPs, a sliding window in every layer, if any."""
+    return mistral(hf)
+
+
+def llama4_text(hf: Any) -> ModelParts:
+    """Llama 4, text only: experts in some layers; those that rotate see chunks.
+
+    Queries and keys of those that rotate may be normed after the rotation, by a norm without
+    weights, which is the same as before it. In the others queries grow with their position from
+    some thousands on: prompts that reach there are too long.
+    """
+    config = hf.config
+    rotary = complex_rotary(hf.model.rotary_emb, hf.lm_head.weight)
+
+    def more(index: int, attn: Any) -> dict[str, Any]:
+        kind = config.layer_types[index]
+        chunk = config.attention_chunk_size if kind == "chunked_attention" else None
+        norm = shared_norm(attn.qk_norm) if hasattr(attn, "qk_norm") else None
+        return {
+            "rotary": rotary if attn.use_rope else None,
+            "interleaved": True,
+            "chunk": chunk,
+            "steps": (norm, norm, None),
+        }
+
+    parts = llama(hf, more, mlp_name="feed_forward")
+    tempered = config.attn_temperature_tuning and not all(config.no_rope_layers)
+    return replace(parts, longest=int(config.floor_scale) - 1 if tempered else None)
+
+
+def nemotron(hf: Any) -> ModelParts:
+    """Nemotron: LayerNorms that multiply by 1 + w, plain MLPs, part of each head rotated."""
+    # Some releases keep no scale.
+    return llama(hf, lambda index, attn: {"scale": attn.head_dim**-0.5})
+
+
+def glm(hf: Any) -> ModelParts:
+    """GLM 4 (9B): part of each head rotated, neighbours against each other."""
+    return llama(hf, lambda index, attn: {"interleaved": True}, rotary=glm_rotary(hf))
+
+
+def glm_rotary(hf: Any) -> Rotary:
+    """The rotation of GLM models: their module's tables are for halves."""
+    return module_rotary(hf.model.rotary_emb, hf.lm_head.weight, laid_out=for_neighbours)
+
+
+def olmoe(hf: Any) -> ModelParts:
+    """OLMoE: experts, joint norms of q and k; q, k and v clipped, in some models."""
+    limit = hf.config.clip_qkv
+    steps = (None if limit is None else clipped(limit),) * 3
+    return llama(
+        hf, lambda index, attn: {"joint": (attn.q_norm, attn.k_norm, None), "steps": steps}
+    )
+
+
+def gpt_oss(hf: Any) -> ModelParts:
+    """GPT-OSS: experts with biases, a sink for every head, every other layer with a window."""
+    rotary = module_rotary(hf.model.rotary_emb, hf.lm_head.weight, laid_out=for_both_halves)
+
+    def more(index: int, attn: Any) -> dict[str, Any]:
+        return {"window": window_of(hf.config, index), "sinks": attn.sinks.detach()}
+
+    return llama(hf, more, rotary=rotary)
+
+
+def granite(hf: Any, mlp_name: str = "mlp") -> ModelParts:
     """Granite: multipliers on the embedding, the scores, all that is written, and the logits."""
     config = hf.config
     factor = config.residual_multiplier
     parts = llama(
         hf,
         lambda index, attn: {"multiplier": factor},
+        mlp_name=mlp_name,
         token_embedding=Scaled(hf.model.embed_tokens, config.embedding_multiplier),
         logit_scale=1 / config.logits_scaling,
     )
     layers = (replace(layer, mlp=Scaled(layer.mlp, factor)) for layer in parts.layers)
     return replace(parts, layers=tuple(layers))
+
+
+def granitemoe(hf: Any) -> ModelParts:
+    """Granite with experts: otherwise built like Granite."""
+    return granite(hf, "block_sparse_moe")

@@ -79,6 +79,26 @@ def cohere(hf: Any) -> ModelParts:
     return build(hf, map(layer, core.layers), core.norm, parallel=True, logit_scale=hf.logit_scale)
 
 
+def cohere2(hf: Any) -> ModelParts:
+    """Command R 7B, Command A (Cohere 2): layers with a window, and others that do not rotate."""
+    core = hf.model
+    rotary = module_rotary(core.rotary_emb, hf.lm_head.weight, dtype=torch.float32)
+
+    def layer(block: Any) -> Layer:
+        attn = block.self_attn
+        window = attn.sliding_window
+        attention = linear_attention(
+            attn,
+            attn.o_proj,
+            rotary=None if window is None else rotary,
+            interleaved=True,
+            window=window,
+        )
+        return Layer(block.input_layernorm, attention, block.input_layernorm, block.mlp)
+
+    return build(hf, map(layer, core.layers), core.norm, parallel=True, logit_scale=hf.logit_scale)
+
+
 def _by_head(norm: nn.Module) -> list[nn.Module]:
     """A norm whose weight is [head, d_head] as one norm for each head; the weights are views."""
     weights: Any = norm.weight

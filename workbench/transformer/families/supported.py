@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from workbench.errors import WorkbenchError
@@ -17,9 +18,10 @@ ENCODERS = frozenset({
 """Model types that fill in masked tokens: no next token, so no logits to work back from."""
 
 RECURRENT = frozenset({
-    "bamba", "falcon_h1", "falcon_mamba", "granitemoehybrid", "jamba", "kimi_linear", "lfm2",
-    "mamba", "mamba2", "nemotron_h", "qwen3_next", "recurrent_gemma", "rwkv", "xlstm", "zamba",
-    "zamba2",
+    "bailing_hybrid", "bamba", "falcon_h1", "falcon_mamba", "granitemoehybrid", "jamba",
+    "kimi_linear", "lfm2", "lfm2_moe", "mamba", "mamba2", "minimax", "nemotron_h", "olmo_hybrid",
+    "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text", "qwen3_5_text", "qwen3_next", "recurrent_gemma",
+    "rwkv", "xlstm", "zamba", "zamba2",
 })
 """Model types some or all of whose layers carry a state along instead of attending."""
 
@@ -30,10 +32,13 @@ VISION = frozenset({
     "smolvlm", "vit",
 })
 """Model types that read images."""
-
-ALIBI = frozenset({"bloom", "mpt"})
-"""Model types that add distances to their scores instead of embedding positions."""
 # fmt: on
+
+OWN_TEXT = frozenset({"gemma3n", "mllama", "paligemma"})
+"""Multimodal types whose text models read images in layers of their own, or prompts both ways."""
+
+BY_LAYER = frozenset({"gemma4_text"})
+"""Model types whose layers differ in how many heads share keys."""
 
 
 def require_supported(config: Any, name: str = "The model") -> None:
@@ -47,6 +52,10 @@ def require_supported(config: Any, name: str = "The model") -> None:
     """
     model_type = str(getattr(config, "model_type", "") or "unknown")
     family = FAMILIES.get(model_type)
+    inside = text_inside(config)
+    if inside is not None and getattr(config, "quantization_config", None) is None:
+        require_supported(inside, f"The text model inside {name}")
+        return
     if family is None:
         reason: str | None = _other_kind(config, model_type)
     else:
@@ -58,6 +67,15 @@ def require_supported(config: Any, name: str = "The model") -> None:
             f"{name} has quantised weights, which the engine cannot split by head; "
             "load the unquantised model, or a GGUF file, which is converted."
         )
+
+
+def text_inside(config: Any) -> Any:
+    """The configuration of a multimodal model's text model, as attributes; or None."""
+    inside = getattr(config, "text_config", None)
+    model_type = getattr(config, "model_type", None)
+    if inside is None or model_type in OWN_TEXT or model_type in FAMILIES:
+        return None
+    return SimpleNamespace(**inside) if isinstance(inside, dict) else inside
 
 
 def _other_kind(config: Any, family: str) -> str:
@@ -74,23 +92,14 @@ def _other_kind(config: Any, family: str) -> str:
         )
     if family in RECURRENT:
         return (
-            f"is a state-space or recurrent model ({family}); its layers carry a state along "
-            "instead of attending, and the engine's edges would need one of their own for that."
-        )
-    if family == "gemma3":
-        return (
-            "is a multimodal Gemma 3; save its text model by itself (a Gemma3ForCausalLM, whose "
-            "model_type is gemma3_text) and load that."
+            f"is a state-space or recurrent model ({family}), or a hybrid of one: layers carry a "
+            "state along instead of attending, so they have no heads with queries and keys, and "
+            "the engine's graph knows no other nodes that move something between positions."
         )
     if family in VISION or getattr(config, "vision_config", None) is not None:
         return (
             f"is a vision-language model ({family}); the workbench takes language models, so save "
             "its language model by itself and load that."
-        )
-    if family in ALIBI:
-        return (
-            f"is of the family {family!r}, which adds ALiBi's distances to its scores; the engine "
-            "would need that in its attention."
         )
     return (
         f"is of the family {family!r}, which is not exact in the workbench yet; "
@@ -100,9 +109,12 @@ def _other_kind(config: Any, family: str) -> str:
 
 def _uneven_heads(config: Any) -> str | None:
     """Why no family's adapter could split these heads; None if it can."""
+    if getattr(config, "model_type", None) in BY_LAYER:
+        return None  # adapters look at each layer
     heads = getattr(config, "num_attention_heads", None)
     kv_heads = getattr(config, "num_key_value_heads", None) or getattr(config, "num_kv_heads", None)
-    if heads and kv_heads and heads % kv_heads:
+    # More of them than heads is how GPT-BigCode's configuration counts the whole projection.
+    if heads and kv_heads and kv_heads <= heads and heads % kv_heads:
         return (
             f"has {heads} query heads that do not divide evenly among {kv_heads} key-value heads; "
             "check its configuration."

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tests.support.cases.engine_cases import ablated_case, case, random_circuit
-from tests.support.cases.family_cases import CASES, usual_case
+from tests.support.cases.family_cases import ONE_OF_EACH, usual_case
 from tests.support.references.family import FamilyReference
 from tests.support.tiny_families import MAKERS
 from workbench.circuits.circuit import Circuit, all_edges
@@ -47,7 +47,9 @@ def per_pair(experiment: Experiment, mask: Tensor) -> np.ndarray:
 
 
 # Each family with nothing or everything, and with something.
-DENSITIES = [(name, d) for n, name in enumerate(CASES) for d in ((0.0, 0.7), (0.2, 1.0))[n % 2]]
+DENSITIES = [
+    (name, d) for n, name in enumerate(ONE_OF_EACH) for d in ((0.0, 0.7), (0.2, 1.0))[n % 2]
+]
 
 
 @pytest.mark.parametrize(("name", "density"), DENSITIES)

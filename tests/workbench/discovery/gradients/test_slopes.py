@@ -26,11 +26,13 @@ cases = pytest.mark.parametrize("name", CASES)
 
 
 class FrozenScales(TorchFunctionMode):
-    """Inside, the scale of every norm written with rsqrt, or as layer_norm, is a constant."""
+    """Inside, every norm's scale (written with rsqrt or pow, or as layer_norm) is a constant."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func in (torch.rsqrt, Tensor.rsqrt):
+            return func(*args, **kwargs).detach()
+        if func in (torch.pow, Tensor.pow) and args[1] == -0.5:  # Gemma 4's way to write it
             return func(*args, **kwargs).detach()
         if func is torch.nn.functional.layer_norm:
             return _layer_norm(*args, **kwargs)
@@ -51,9 +53,10 @@ def norms_of(parts: Any) -> list[tuple[nn.Module, int]]:
     layer, width = parts.layers[0], parts.d_model
     found = [(n, width) for n in (layer.norm1, layer.norm2, layer.post_attention, layer.post_mlp)]
     found.append((parts.norm_final, width))
-    for which, heads in ((0, parts.n_heads), (1, parts.n_kv_heads)):
-        found.append((layer.attention.joint[which], heads * parts.d_head))
-        found += [(n, parts.d_head) for n in getattr(layer.attention.steps[which], "norms", ())]
+    for which in (0, 1):
+        heads, _, d_head = layer.attention.weight(which).shape
+        found.append((layer.attention.joint[which], heads * d_head))
+        found += [(n, d_head) for n in getattr(layer.attention.steps[which], "norms", ())]
     return [(norm, n) for norm, n in found if norm is not None]
 
 

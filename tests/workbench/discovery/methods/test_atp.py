@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.cases.family_cases import CASES
+from tests.support.cases.family_cases import ONE_OF_EACH
 from tests.support.cases.node_cases import LENGTHS, NAMES, NodeCase, node_case, workspace_of
 from workbench.discovery.gradients.node_gradients import Block
 from workbench.errors import WorkbenchError
@@ -60,7 +60,7 @@ def test_neurons(name: str) -> None:
         np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_neurons_are_what_enters_the_last_map_of_the_mlp(name: str) -> None:
     c = node_case(name)
     for index in range(c.graph.n_layers):
