@@ -41,6 +41,7 @@ def campaign(kills: int, files: int, minutes: float, seed: int) -> dict[str, Row
     from tests.campaign.files import kinds, try_file
     from tests.campaign.kills import one_kill, one_place
     from tests.support.cases.session_cases import new_session, ready
+    from workbench.session.session import Session
 
     table: dict[str, Row] = {}
     end = time.monotonic() + 60 * minutes
@@ -65,7 +66,7 @@ def campaign(kills: int, files: int, minutes: float, seed: int) -> dict[str, Row
         path = sessions / "tried.jsonl"
         ready()
 
-        def make() -> object:
+        def make() -> Session:
             return new_session(sessions, name=path.name)
 
         table["killed"] = Row()

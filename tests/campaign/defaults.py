@@ -12,6 +12,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 from workbench.discovery.catalogue import METHODS, Method
 from workbench.discovery.run import Discovery, discover
@@ -33,7 +34,7 @@ SHARE = 0.1
 """Of the edges that are asked for, or of the nodes."""
 
 
-def asked(method: Method, model: Model) -> dict[str, int | float]:
+def asked(method: Method, model: Model) -> dict[str, Any]:
     """What the method is told: a tenth of the edges, or a quarter of the nodes."""
     if method.name == "acdc":
         return {"threshold": 0.02}

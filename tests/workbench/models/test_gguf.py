@@ -251,7 +251,7 @@ def refused(file: Path) -> str:
 
 def test_no_length_in_a_head_is_believed_beyond_the_bytes(file: Path) -> None:
     whole = file.read_bytes()
-    assert check_bounds(file) is None
+    check_bounds(file)
     at = whole.index(b"tokenizer.ggml.tokens") + len(b"tokenizer.ggml.tokens") + 8
     lies = {
         "an array": (at, 2**40),
