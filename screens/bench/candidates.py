@@ -270,7 +270,7 @@ class Candidates(LineList[Candidate]):
         """Columns with their first cell and width, as many as there is room for."""
         marks = 3 if self._proposing else 2
         wanted = [("kept", marks), *([("reference", 5)] if self.comparing else []), ("source", 8)]
-        # Also where nothing reads through q, k and v: columns stay where they are from node to node.
+        # Also where nothing reads through q, k and v: columns stay in place from node to node.
         wanted.append(("input", 3))
         number = 5 + self._digits + (1 if self._digits < 3 else 0)
         wanted += [("eap", max(10, number + 2)), ("exact", max(10, number + 2))]
