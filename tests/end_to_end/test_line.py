@@ -108,7 +108,8 @@ def sweep(size: tuple[int, int], folder: Path) -> Sweep:
 def test_keys_cost_little(pressed: Pressed) -> None:
     for name, cost in pressed.costs.items():
         assert min(cost.bytes) > 0, (name, "does nothing")
-        if name == FIRST_SIGHT and cost.most:  # what one asked for may come after the next on a busy machine
+        # On a busy machine what a key asked for may come after the next one.
+        if name == FIRST_SIGHT and cost.most:
             assert sum(cost.bytes) <= cost.most * len(cost.bytes), cost.bytes
         elif cost.most is not None:
             assert max(cost.bytes) <= cost.most, (name, cost.bytes)
