@@ -270,8 +270,8 @@ class Candidates(LineList[Candidate]):
         """Columns with their first cell and width, as many as there is room for."""
         marks = 3 if self._proposing else 2
         wanted = [("kept", marks), *([("reference", 5)] if self.comparing else []), ("source", 8)]
-        if self._has_inputs:
-            wanted.append(("input", 3))
+        # Also where nothing reads through q, k and v: columns stay in place from node to node.
+        wanted.append(("input", 3))
         number = 5 + self._digits + (1 if self._digits < 3 else 0)
         wanted += [("eap", max(10, number + 2)), ("exact", max(10, number + 2))]
         spare = width - 2 - sum(w for _, w in wanted) - (11 if self.costs_shown else 0)
@@ -320,6 +320,8 @@ class Candidates(LineList[Candidate]):
                 text.append(f"  {left:>{half}}0{'+' + arrow:<{half}}")
             elif name == "kept":
                 text.append(arrow.ljust(cells))
+            elif name == "input" and not self._has_inputs:
+                text.append(" " * cells)
             elif name in ("source", "input", "reference"):
                 text.append(fit(title + arrow, cells))
             elif name == "role":

@@ -33,9 +33,9 @@ class EdgesPanel(Vertical):
     EdgesPanel {
         & > #about { height: 3; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
         &.-filtered > #about { height: 4; }
-        &.-warned > #about { height: 4; }
-        &.-warned.-filtered > #about { height: 5; }
         & > #edges { height: 1fr; }
+        & > #warning { display: none; height: 1; padding: 0 1; text-style: bold; }
+        &.-warned > #warning { display: block; }
         & > #filter { display: none; border: none; height: 1; padding: 0 1; background: $boost; }
         &.-filtering > #filter { display: block; }
         & > #filter-help { display: none; color: $text-muted; padding: 0 1; height: auto; }
@@ -51,6 +51,7 @@ class EdgesPanel(Vertical):
     def compose(self) -> ComposeResult:
         yield Static(id="about")
         yield Candidates(id="edges")
+        yield Static(id="warning")  # below: the rows stay where they are when it comes
         entry = Input(id="filter", placeholder="filter: words that must all hold")
         entry.cursor_blink = False
         yield entry
@@ -99,11 +100,10 @@ class EdgesPanel(Vertical):
             text.append(
                 f"\nfilter: {one_line(table.filter.words)} ({count(len(table.rows))})", "bold"
             )
-        if self.warning:
-            text.append(f"\n{one_line(self.warning)}", "bold")
         self.set_class(bool(table.filter), "-filtered")
         self.set_class(bool(self.warning), "-warned")
         put_text(self.query_one("#about", Static), text, layout=False)
+        put_text(self.query_one("#warning", Static), Text(one_line(self.warning)), layout=False)
 
     def _progress(self, sweep: Sweep | None, stopped: bool) -> str:
         known = sum(c.exact is not None for c in self.table.all)

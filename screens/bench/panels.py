@@ -145,6 +145,11 @@ class Panels(Vertical):
             readouts.show(session, node)
         return other
 
+    def prepare(self, session: Session, node: str) -> None:
+        """Let the readouts begin to read a component that they are about to show."""
+        for readouts in self.both_readouts:
+            readouts.prepare(session, node)
+
     def row_of(self, node: str) -> TreeRow | None:
         """The tree's row of a node, if it is in the circuit."""
         return self.tree_rows.laid_out.find(node)

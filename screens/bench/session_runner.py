@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from workbench.session.session import Session
 
 
-AT_ONCE = 0.06
+AT_ONCE = 0.1
 """Seconds in which nobody sees a delay: what is computed by then is shown in one frame with what
 asked for it."""
 

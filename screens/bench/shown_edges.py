@@ -35,7 +35,7 @@ STATES = {
     "dead": "dead: nothing live feeds it",
     "input": "the embeddings: nothing feeds them",
 }
-READABLE = 0.1
+READABLE = 0.3
 """Seconds between two looks at a sweep under way."""
 
 
@@ -158,6 +158,7 @@ class ShownEdges:
         row = self._tree.highlighted
         if self._follow and row is not None and row.name != self.view.node:
             coming = self._view_of(row.name)
+            self._panels.prepare(self.session, row.name)
             self.runner.leave(coming)
             self.runner.look_at(coming, coming.candidates(self.session))
             if self.runner.sweep is not None:

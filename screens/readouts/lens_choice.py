@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from workbench.session.session import Session
 
 
+DIRECTED = "direction"
+"""The view that a direction leads to from all that read none."""
+
+
 class LensChoice(Widget):
     """Part of the readouts' panel: what a view is read through."""
 
@@ -35,6 +39,7 @@ class LensChoice(Widget):
     session: Session | None
     _background: Worker | None
     _want: Callable[[], None]
+    show_view: Callable[[str], None]
 
     if TYPE_CHECKING:
 
@@ -66,7 +71,10 @@ class LensChoice(Widget):
         def take(text: str | None) -> None:
             if text is not None:
                 self.direction = text.strip()
-                self._want()
+                if self.direction and not self.view.directed:  # where it is read, or refused
+                    self.show_view(DIRECTED)
+                else:
+                    self._want()
 
         ask = Ask(
             "The direction to read",

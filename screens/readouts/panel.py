@@ -52,9 +52,11 @@ if TYPE_CHECKING:
 DEBOUNCE = 0.08
 """Seconds that a selection must stand still before it is computed; a held key skips what it passes.
 """
-HOLD = 0.2
-"""Seconds after which older values are dimmed: what comes sooner takes their place at once."""
-PATIENCE = 0.3
+HOLD = 0.25
+"""Seconds after which the head says that newer values are being computed: what comes sooner takes
+the place of the older ones at once. These stand as they are, below the name of what they are of:
+to dim them would write them all again."""
+PATIENCE = 1.0
 """Seconds after which older values make way for the word that newer ones are being computed."""
 LOOK_AGAIN = 0.25
 """Seconds between looks whether hidden readouts with something to compute have come into sight."""
@@ -83,7 +85,6 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
             & > Static { width: auto; min-width: 100%; height: auto; }
             & > PlotextPlot { height: 1fr; min-height: 10; }
         }
-        &.-waiting > #readout-body { text-style: dim; }
     }
     """
 
@@ -107,7 +108,7 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
         self.asked = ("", "")  # the texts that the target was named by
         self._views = tuple(READOUTS.values())
         self._view = 0
-        self._pending = False
+        self._pending = self._waits = False
         self.prompts: Prompts | None = None
         self._prompts_of: dict[str, Prompts] = {}  # by the digest of the pairs
         self._results: OrderedDict[ReadoutRequest, ReadoutResult | str] = OrderedDict()
@@ -148,6 +149,18 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
     def pending(self) -> bool:
         """What is shown is not yet what was chosen."""
         return self._pending
+
+    def prepare(self, session: Session, node: str) -> None:
+        """Compute what will be read of a component that is about to be shown, if nothing else is.
+
+        Then it comes in one frame with all else about that component.
+        """
+        if session is not self.session or not self.is_on_screen or self.pending:
+            return
+        shown, self.node = self.node, node
+        wish = self.wish()
+        self.node = shown
+        self._begin(wish)
 
     def show(self, session: Session, node: str | None) -> None:
         """Read this component, as soon as the selection stands still."""
@@ -205,19 +218,23 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
             if self._hold is None:
                 self._hold = self.set_timer(HOLD, self._wait)
             self._debounce = self.set_timer(DEBOUNCE, self._compute)
-            self._patience = self.set_timer(PATIENCE, self._make_way)
+            nothing = self._shown is None or isinstance(self._shown, str)
+            self._patience = self.set_timer(HOLD if nothing else PATIENCE, self._make_way)
 
     def on_show(self) -> None:
         self._want()
 
     def _compute(self) -> None:
         """Start to compute the wish, unless something is being computed: then it is next."""
-        wish, session, background = self.wish(), self.session, self._background
-        if isinstance(wish, str) or session is None or background is None:
-            return
-        if not self.is_on_screen:
+        if self.is_on_screen:
+            self._begin(self.wish())
+        else:
             # What cannot be seen is not computed. Not every way to come into sight sends a `Show`.
             self._debounce = self.set_timer(LOOK_AGAIN, self._compute)
+
+    def _begin(self, wish: ReadoutRequest | str) -> None:
+        session, background = self.session, self._background
+        if isinstance(wish, str) or session is None or background is None:
             return
         if self._computing is not None or wish in self._results:
             return
@@ -259,16 +276,15 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
     def _wait(self) -> None:
         """Say that what is shown is not what was chosen."""
         self._hold = None
-        self.set_class(self._pending, "-waiting")
+        self._waits = self._pending
         self._draw_head()
 
     def _came(self, result: ReadoutResult | str) -> None:
         """Show what was chosen."""
-        self._pending = False
+        self._pending = self._waits = False
         if self._hold is not None:
             self._hold.stop()
             self._hold = None
-        self.remove_class("-waiting")
         self._draw_head()
         self._show(result)
 
@@ -298,8 +314,8 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
 
     def _draw_head(self) -> None:
         reading = reading_of(self)
-        pending, width = self.has_class("-waiting"), max(20, self.size.width)
-        head = draw_head(self._views, self._view, reading, pending, width)
+        width = max(20, self.size.width)
+        head = draw_head(self._views, self._view, reading, self._waits, width)
         put_content(self.query_one("#readout-head", Static), head)
 
     def _show(self, result: ReadoutResult | str) -> None:

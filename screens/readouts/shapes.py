@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,13 +10,16 @@ from numpy.typing import NDArray
 from rich.cells import cell_len
 from textual.content import Content
 
-from screens.base.numbers import bar, signed
+from screens.base.numbers import MINUS, bar, signed
 from screens.base.tokens import fit, show_token
 from screens.readouts.heat_map import SHADES, legend, shade
 from screens.readouts.text import HEADING, MOST_BAR, QUIET, digits_of, lines, quiet
 from workbench.base.text import printable
 from workbench.readouts.shapes import RANK, Grid, Ranking, Rows, Series, Shape
 
+TOKEN = "token"
+"""The heading of a column of tokens."""
+_NUMBER = re.compile(r"-?[\d,.]+(e[+-]?\d+)?")
 MOST_NAME = 18
 """Cells of the longest name before a bar."""
 MOST_CELL = 10
@@ -106,7 +110,7 @@ def _token_map(grid: Grid, values: NDArray[np.float64], width: int) -> list[Cont
             parts: list[str | tuple[str, str]] = [f"{printable(name):>{label}} "]
             for text, share, number in cells:
                 sign = shade(float(share))
-                mark = "-" if number < 0 and sign != " " else sign
+                mark = MINUS if number < 0 and sign != " " else sign
                 bold = "bold" if share >= SHADES[1][0] else ""
                 parts += [(mark, "$text-primary"), (fit(show_token(text, room), room), bold), " "]
             rows.append(Content.assemble(*parts))
@@ -120,11 +124,23 @@ def _cell(value: float, largest: float) -> str:
     if not np.isfinite(value) or largest <= 0:
         return "  "
     sign = shade(abs(value) / largest)
-    return ("-" if value < 0 and sign != " " else sign) + sign
+    return (MINUS if value < 0 and sign != " " else sign) + sign
+
+
+def _number(text: str) -> str:
+    """A number with a true minus sign; any other text as it is."""
+    return text.replace("-", MINUS) if _NUMBER.fullmatch(text) else text
 
 
 def _table(table: Rows, width: int) -> list[Content]:
-    shown = [[printable(text) for text in row] for row in table.rows]
+    tokens = [column == TOKEN for column in table.columns]
+    shown = [
+        [
+            show_token(text) if token else _number(printable(text))
+            for text, token in zip(row, tokens, strict=True)
+        ]
+        for row in table.rows
+    ]
     columns = list(zip(table.columns, *shown, strict=True))
     widths = [max(map(cell_len, column)) for column in columns]
 

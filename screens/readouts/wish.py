@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workbench.readouts.target import Target
 
 
+TO_A_HEAD = "{key:bench.jump} goes to one, such as a0.h0; {key:bench.heads} lists them all."
 NO_DIRECTION = "Name the direction that is to be read: press {key:readouts.direction}."
 
 
@@ -50,7 +51,7 @@ def wish_of(chosen: Chosen) -> ReadoutRequest | str:
     if view.by_node and node is None:
         return "Choose a component to read what it writes."
     if view.of_heads and kind_of(node or "") != "head":
-        return f"Only heads attend, and {node} is none. Choose a head, such as a0.h0."
+        return keyed(f"Only heads attend, and {node} is none. {TO_A_HEAD}")
     if view.directed and not chosen.direction:
         return keyed(NO_DIRECTION)
     run = chosen.run if chosen.run in view.runs else view.runs[0]

@@ -38,11 +38,12 @@ whatever found them. **A − B** is the difference of the scores in the first tw
     def __init__(self) -> None:
         super().__init__()
         self._n = 1
+        self._kept = True
         self._digits = 4
 
-    def show_edges(self, rows: Sequence[EdgeRow], n: int) -> None:
-        """`n`: how many circuits there are."""
-        self._n = n
+    def show_edges(self, rows: Sequence[EdgeRow], n: int, *, kept: bool) -> None:
+        """`n`: how many circuits there are; `kept`: whether one of them has any edges."""
+        self._n, self._kept = n, kept
         values = [abs(score) for row in rows for score in row.scores if score is not None]
         self._digits = digits_for(max(values, default=1.0))
         self.show(rows)
@@ -64,7 +65,7 @@ whatever found them. **A − B** is the difference of the scores in the first tw
         return Table("edges side by side", (*columns, *more), values)
 
     def empty(self) -> str:
-        return "No such edge."
+        return "No such edge." if self._kept else "No edge is kept in any of the circuits yet."
 
     def _columns(self, width: int) -> tuple[int, bool]:
         """How many circuits' scores there is room for, and whether for the difference."""

@@ -138,7 +138,8 @@ class SideBySideScreen(Screen[str | None]):
             words = f"{file} puts a file's circuit beside it, {found} that of a discovery."
             lines.append(Text(words, "dim"))
         put_text(self.query_one("#circuits", Static), Text("\n").join(lines))
-        self.query_one(EdgeTable).show_edges(rows, len(places))
+        kept = any(place.circuit.edges for place in places)
+        self.query_one(EdgeTable).show_edges(rows, len(places), kept=kept)
 
     def _places(self, places: tuple[Entry, ...], width: int) -> list[Text]:
         metric = self.session.task.metric

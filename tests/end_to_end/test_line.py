@@ -1,10 +1,17 @@
-"""What the app writes for a key stays small enough for a slow line, and shows what it should."""
+"""What the app writes for a key stays small enough for a slow line, and shows what it should.
+
+The keys and their bars are those of `workbench bench --app`. Four apps run at once, two in each
+size: one whose keys are pressed, and one with many pairs, where a sweep takes its time.
+"""
 
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyte
@@ -17,7 +24,6 @@ from workbench.benchmarks.line import (
     READY,
     REST,
     SMALL,
-    STEPS,
     Cost,
     Listener,
     key_costs,
@@ -27,63 +33,85 @@ from workbench.benchmarks.line import (
 
 pytestmark = pytest.mark.slow
 
+SIZES = {"160x48": LARGE, "80x24": SMALL}
 FLAGS = ("--task", "ioi", "--device", "cpu", "--pairs")
-LATE = 1.25
-"""To how much more than its share a step may come at a node that was never seen, if the machine is
-too busy to have its effects at once: they are then written one by one."""
-
-PRESSES = 4
-"""Of each key."""
+PAUSE = 0.6 * REST
+"""Pocket answers sooner than what is measured by `bench`."""
 
 _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=?][0-9;]*(?:u|\$p)|\x1b\[\?2026[hl]")
 
 
-class Brief(Listener):
-    """Waits less after a key than where it is measured: nothing is swept here."""
-
-    def press(self, keys: bytes) -> bytes:
-        self.child.write(keys)
-        return self.rest(0.7 * REST)
-
-
 @dataclass
 class Pressed:
-    """An app whose keys were pressed."""
+    """An app whose keys were pressed.
+
+    Attributes:
+        idle: what it wrote while nothing happened.
+        so_far, whole: all that it wrote, and what it wrote when it was to write all again.
+    """
 
     size: tuple[int, int]
-    app: Listener
     costs: dict[str, Cost]
+    idle: bytes
+    so_far: bytes
+    whole: bytes
 
 
-@pytest.fixture(scope="module", params=[LARGE, SMALL], ids=["160x48", "80x24"])
-def pressed(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Pressed]:
-    size: tuple[int, int] = request.param
-    few = tuple(replace(step, keys=step.keys[:PRESSES]) for step in STEPS)
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        open_app("pocket", [*FLAGS, "4"], state(tmp_path_factory.mktemp("state")), size) as child,
-    ):
-        patch.setattr("workbench.benchmarks.line.STEPS", few)
-        app = Brief(child)
+Sweep = tuple[float, float]
+"""The most bytes in a second, and the seconds that it took."""
+
+
+@pytest.fixture(scope="module")
+def measured(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, tuple[Pressed, Sweep]]:
+    folder = tmp_path_factory.mktemp("state")
+    with ThreadPoolExecutor(2 * len(SIZES)) as pool:
+        pressed = [pool.submit(press, size, folder) for size in SIZES.values()]
+        swept = [pool.submit(sweep, size, folder) for size in SIZES.values()]
+        found = [(one.result(), other.result()) for one, other in zip(pressed, swept, strict=True)]
+    return dict(zip(SIZES, found, strict=True))
+
+
+@pytest.fixture(params=SIZES)
+def pressed(measured: dict[str, tuple[Pressed, Sweep]], request: pytest.FixtureRequest) -> Pressed:
+    return measured[request.param][0]
+
+
+@contextmanager
+def opened(size: tuple[int, int], folder: Path, pairs: int) -> Iterator[Listener]:
+    environment = {
+        "WORKBENCH_STATE": tempfile.mkdtemp(dir=folder),
+        "OMP_NUM_THREADS": "1",
+    }
+    with open_app("pocket", [*FLAGS, str(pairs)], environment, size) as child:
+        app = Listener(child, PAUSE)
         app.wait(READY)
         app.rest(2 * REST)
-        yield Pressed(size, app, {cost.step.name: cost for cost in key_costs(app, size)})
+        yield app
 
 
-def state(folder: Path) -> dict[str, str]:
-    return {"WORKBENCH_STATE": str(folder), "OMP_NUM_THREADS": "1"}
+def press(size: tuple[int, int], folder: Path) -> Pressed:
+    with opened(size, folder, 4) as app:
+        costs = {cost.step.name: cost for cost in key_costs(app, size)}
+        app.child.read(IDLE / 2)
+        idle = app.rest(0)
+        so_far = b"".join(data for _, data in app.child.chunks)
+        return Pressed(size, costs, idle, so_far, whole=app.press(b"\x0c"))
+
+
+def sweep(size: tuple[int, int], folder: Path) -> Sweep:
+    with opened(size, folder, 1200) as app:
+        return sweep_rate(app, "a3.h1")
 
 
 def test_keys_cost_little(pressed: Pressed) -> None:
     for name, cost in pressed.costs.items():
-        if cost.most is None:
-            continue
-        if name == FIRST_SIGHT:
-            assert min(cost.bytes) <= cost.most, cost.bytes
-            assert max(cost.bytes) <= cost.most * LATE, cost.bytes
-        else:
+        assert min(cost.bytes) > 0, (name, "does nothing")
+        # On a busy machine what a key asked for may come after the next one.
+        if name == FIRST_SIGHT and cost.most:
+            assert sum(cost.bytes) <= cost.most * len(cost.bytes), cost.bytes
+        elif cost.most is not None:
             assert max(cost.bytes) <= cost.most, (name, cost.bytes)
 
 
@@ -95,16 +123,19 @@ def test_an_edit_is_a_frame(pressed: Pressed) -> None:
 
 
 def test_nothing_is_written_at_rest(pressed: Pressed) -> None:
-    before = len(pressed.app.child.chunks)
-    pressed.app.child.read(IDLE / 2)
-    assert len(pressed.app.child.chunks) == before
+    assert not pressed.idle
 
 
 def test_the_screen_is_what_it_would_be_if_written_whole(pressed: Pressed) -> None:
-    so_far = b"".join(data for _, data in pressed.app.child.chunks)
-    whole = pressed.app.press(b"\x0c")
-    assert len(whole) > pressed.size[0] * pressed.size[1]
-    assert shown(so_far, pressed.size) == shown(whole, pressed.size)
+    assert len(pressed.whole) > pressed.size[0] * pressed.size[1]
+    assert shown(pressed.so_far, pressed.size) == shown(pressed.whole, pressed.size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_sweep_costs_little(measured: dict[str, tuple[Pressed, Sweep]], size: str) -> None:
+    rate, seconds = measured[size][1]
+    assert seconds > 0.3, "The sweep was too short to be listened to."
+    assert rate <= (4096 if SIZES[size] == LARGE else 2048)
 
 
 def shown(data: bytes, size: tuple[int, int]) -> list[list[tuple[object, ...]]]:
@@ -119,14 +150,3 @@ def seen(cell: pyte.screens.Char) -> tuple[object, ...]:
     """A cell without what cannot be told: the ink of a blank."""
     lines = (cell.underscore, cell.strikethrough, cell.reverse)
     return (" ", cell.bg) if cell.data == " " and not any(lines) else tuple(cell)
-
-
-@pytest.mark.parametrize("size", [LARGE, SMALL], ids=["160x48", "80x24"])
-def test_a_sweep_costs_little(size: tuple[int, int], tmp_path: Path) -> None:
-    with open_app("pocket", [*FLAGS, "3000"], state(tmp_path), size) as child:
-        app = Listener(child)
-        app.wait(READY)
-        app.rest(3 * REST)
-        rate, seconds = sweep_rate(app, "a3.h1")
-    assert seconds > 0.3, "The sweep was too short to be listened to."
-    assert rate <= (4096 if size == LARGE else 2048)

@@ -71,7 +71,8 @@ STEPS = (
     Step("a cursor step in the edges", (b"2",), (b"j",) * TIMES, 4096),
     Step("keeping or dropping an edge", (b"2",), (b" ",) * TIMES, 2048),
     Step("a step of the threshold", (b"2",), (b"]",) * TIMES, 4096),
-    Step("a step of the readouts", (b"3",), (b"j", b"k") * (TIMES // 2), 4096),
+    Step("a step of the readouts", (b"3",), (b">", b"<", b",", b"."), 4096),
+    Step("another readout", (b"3",), (b"l",) * 3 + (b"h",) * 3, 4096),
     Step("a step of the cut through all edges", (b"1", b"}"), (b"}", b"{") * (TIMES // 2), 4096),
     Step("opening or closing a dialog", (b"\x1b", b"2"), (b"D", b"\x1b") * 2, 8192),
     Step("the help", (b"\x1b", b"2"), (b"?",), None),
@@ -95,10 +96,15 @@ class Cost:
 
 
 class Listener:
-    """An app in a pseudo-terminal, listened to until it rests."""
+    """An app in a pseudo-terminal, listened to until it rests.
 
-    def __init__(self, child: Child) -> None:
+    Args:
+        pause: seconds without a byte after which what a key asked for has been shown.
+    """
+
+    def __init__(self, child: Child, pause: float = REST) -> None:
         self.child = child
+        self.pause = pause
         self._seen = 0
         self._answered = False
 
@@ -136,7 +142,8 @@ class Listener:
     def press(self, keys: bytes) -> bytes:
         """Press keys; returns what they made it write until it rested."""
         self.child.write(keys)
-        return self.rest(most=MOST)
+        self.child.read_some(REST)  # a busy machine may take longer to begin than to pause
+        return self.rest(self.pause, MOST)
 
     def _whole(self) -> bytes:
         return b"".join(data for _, data in self.child.chunks)
@@ -221,15 +228,7 @@ def measure_line(
             app.wait(READY)
             app.rest(3 * REST, SWEPT)
             for cost in key_costs(app, size):
-                figures.append(
-                    Figure.of(
-                        f"{cost.step.name} {where}",
-                        [n / 1024 for n in cost.bytes],
-                        "KiB",
-                        aim=None if cost.most is None else cost.most / 1024,
-                        note=f"frames: {', '.join(map(str, cost.frames))}",
-                    )
-                )
+                figures.append(_figure(cost, where))
             rate, seconds = sweep_rate(app, node)
             aim = 4.0 if size == LARGE else 2.0
             figures.append(
@@ -248,6 +247,19 @@ def measure_line(
             idle = sum(len(data) for _, data in child.chunks[before:])
             figures.append(Figure(f"{IDLE:.0f} idle seconds {where}", idle, "bytes", aim=0.0))
     return figures
+
+
+def _figure(cost: Cost, where: str) -> Figure:
+    """The press that wrote most."""
+    return Figure(
+        f"{cost.step.name} {where}",
+        max(cost.bytes) / 1024,
+        "KiB",
+        min(cost.bytes) / 1024,
+        max(cost.bytes) / 1024,
+        aim=None if cost.most is None else cost.most / 1024,
+        note=f"the dearest of {len(cost.bytes)}; frames: {', '.join(map(str, cost.frames))}",
+    )
 
 
 def main() -> None:
