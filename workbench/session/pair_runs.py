@@ -20,6 +20,7 @@ from workbench.experiment.provenance import digest
 from workbench.experiment.room import check_room
 from workbench.experiment.settings import ExperimentSettings
 from workbench.prompts.preview import PromptView
+from workbench.session.carrying import CarryingRoles
 from workbench.session.pair_set import PairSet, in_use
 from workbench.session.views import TaskInfo
 
@@ -52,6 +53,13 @@ class PairRuns:
     info: TaskInfo
     metric: str = ""
     interventions: tuple[Intervention, ...] = ()
+
+    @cached_property
+    def carrying(self) -> CarryingRoles:
+        """The roles by which edges are told apart on these pairs."""
+        groups = zip(self.batch.groups, self.experiment.recordings, strict=True)
+        starts = [(i, recording.start) for group, recording in groups for i in group.indices]
+        return CarryingRoles.of(self.batch.roles, starts)
 
     @cached_property
     def digest(self) -> str:
