@@ -8,11 +8,11 @@ in the model `known`, a constant much larger than all else makes layer norm the 
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from tests.support.cases.batches import batch_of
 from tests.support.tiny_models import tiny_tokenizer
 from workbench.circuits.circuit import Circuit
 from workbench.experiment.experiment import Experiment
@@ -76,5 +76,5 @@ def gate_model(kind: str) -> tuple[Experiment, Circuit]:
     model = Model.from_hf(hf, tokenizer, name=kind, device="cpu")
     clean, corrupted = torch.tensor([[CLEAN, WRONG]]), torch.tensor([[CORRUPTED, WRONG]])
     group = Group((0,), clean, corrupted, ((RIGHT,),), ((WRONG,),), 0)
-    experiment = Experiment(model, SimpleNamespace(groups=(group,)))  # type: ignore[arg-type]
+    experiment = Experiment(model, batch_of((group,)))
     return experiment, Circuit.from_edges(model.graph, EDGES)

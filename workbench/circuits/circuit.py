@@ -141,9 +141,7 @@ class Circuit:
     def parts(self) -> list[str]:
         """As `edges`, those at some roles named once for each: `m0->m1`, `m0->a2.h1<k>@S1`."""
         return [
-            at_role(edge, role)
-            for edge in self.edges()
-            for role in self.at.kept.get(edge, ("",))
+            at_role(edge, role) for edge in self.edges() for role in self.at.kept.get(edge, ("",))
         ]
 
     def edges(self) -> list[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from workbench.circuits.graph import Graph, Stage
 from workbench.engine.baseline import Baseline
 from workbench.engine.deltas import Carry, Deltas
 from workbench.engine.incremental import residuals
+from workbench.engine.kept_edges import WHOLE, Kept
 from workbench.engine.model_layers import run_layers
 from workbench.engine.narrowed import NeuronChange
 from workbench.engine.node_math import (
@@ -36,8 +38,22 @@ from workbench.engine.node_math import (
 from workbench.engine.plan import Plan, Positions
 from workbench.engine.post_norm import has_post_norms, summed
 from workbench.engine.reach import Alternative, Reach
+from workbench.engine.role_layout import rows_of, where
 from workbench.transformer.attention import K, Q, V
 from workbench.transformer.recording import Recording
+
+
+class _Change(NamedTuple):
+    """In one alternative an edge's part is added to an input or taken from it.
+
+    Attributes:
+        roles: at which roles, as bits.
+    """
+
+    alternative: int
+    source: int
+    sign: int
+    roles: np.uint64
 
 
 class AlternativeRuns:
@@ -57,7 +73,7 @@ class AlternativeRuns:
         self.recording = base.recording
         self.plan = plan
         self.changes = changes
-        self.reach = Reach(base.graph, base.mask, plan, changes, base.narrowed.kept)
+        self.reach = Reach(base.graph, base.kept, plan, changes, base.narrowed.kept)
         self._live = base.live_in(changes)
         self._n = len(changes)
         reached = self.reach.sources.any(axis=1)
@@ -67,16 +83,18 @@ class AlternativeRuns:
             (recording.n_pairs, self._n, recording.n_positions, recording.parts.d_model),
             (int((plan.need[reached] == Positions.ALL).sum()), int(reached.sum())),
             recording.clean.final,
+            recording.role_of,
         )
         self._carry = Carry(self.deltas)
         self._have = np.zeros(self.graph.n_sources, dtype=bool)
         self._behind_norms = _behind_norms(self.graph, recording)
-        self._edges: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        self._edges: dict[int, list[_Change]] = defaultdict(list)
         self._override: dict[int, dict[int, bool]] = defaultdict(dict)
         self._neurons: dict[int, list[tuple[int, int, bool]]] = defaultdict(list)
         for k, change in enumerate(changes):
-            for source, column, sign in change.edges:
-                self._edges[column].append((k, source, sign))
+            for source, column, sign, meant in change.edges_at():
+                bits = base.changed_bits(source, column, sign, meant)
+                self._edges[column].append(_Change(k, source, sign, bits))
             for layer, neuron, kept in change.neurons:
                 self._neurons[layer].append((k, neuron, kept))
             for column in change.opened:
@@ -190,11 +208,8 @@ class AlternativeRuns:
             q = q.expand(-1, -1, len(which), -1, -1)
         z = head_values(recording, layer, heads, q, k, v)
         for place, head in enumerate(heads):
-            dead = self._dead(graph.head_source(layer, head), which)
-            if dead is not None:
-                z[place][:, dead] = at_positions(
-                    recording.corrupted.layers[layer].z[head], positions
-                )[:, None]
+            constant = at_positions(recording.corrupted.layers[layer].z[head], positions)
+            self._write_constants(graph.head_source(layer, head), z[place], constant, which)
         base = torch.stack(
             [self.base.head_value(graph.head_source(layer, head), positions) for head in heads]
         )
@@ -230,20 +245,33 @@ class AlternativeRuns:
         place = {int(k): j for j, k in enumerate(which)}
         own = [change for change in self._neurons[stage.layer] if change[0] in place]
         neurons = [NeuronChange(place[k], n, kept) for k, n, kept in own]
-        out = self.base.narrowed.run(stage.layer, x, neurons)
-        dead = self._dead(source, which)
-        if dead is not None:
-            out[:, dead] = at_positions(
-                self.recording.corrupted.layers[stage.layer].mlp_out, positions
-            )[:, None]
+        rows = None
+        if self.plan.need_at is not None and positions == Positions.ALL:
+            assert self.recording.role_of is not None
+            rows = rows_of(self.recording.role_of, self.plan.need_at[source])
+        out = self.base.narrowed.run(stage.layer, x, neurons, rows)
+        constant = at_positions(self.recording.corrupted.layers[stage.layer].mlp_out, positions)
+        self._write_constants(source, out, constant, which)
         added = out - self.base.mlp_value(stage.layer, positions)
         self._put(source, added, which, positions)
 
-    def _dead(self, source: int, which: NDArray[np.int64]) -> Tensor | None:
-        """Where among these alternatives a source writes its constant; None if nowhere."""
+    def _write_constants(
+        self, source: int, written: Tensor, constant: Tensor, which: NDArray[np.int64]
+    ) -> None:
+        """Put a source's constant wherever nothing clean reaches it, in place.
+
+        Args:
+            written: [pair, alternative, position or 1, any], of the alternatives `which`.
+            constant: [pair, position or 1, any].
+        """
         if self._live is None or self._live[source, which].all():
-            return None
-        return torch.from_numpy(np.flatnonzero(~self._live[source, which]))
+            return
+        dead = torch.from_numpy(~self._live[source, which]).to(written.device)
+        if dead.ndim == 1:
+            written[:, dead] = constant[:, None]
+        else:
+            dead = dead.transpose(0, 1)[..., -written.shape[2] :, None]
+            written.copy_(torch.where(dead, constant[:, None], written))
 
     def _put(self, source: int, added: Tensor, which: NDArray[np.int64], positions: int) -> None:
         """Keep what a source adds to the base in the alternatives that reach it; zero elsewhere."""
@@ -265,7 +293,8 @@ class AlternativeRuns:
         array = np.array(columns)
         base, base_index = self.base.unique_inputs(array, positions)
         parents = self.graph.n_parents(columns[0])
-        chosen = (self.base.mask[:parents, array] & self._have[:parents, None]).T
+        kept = self.base.kept
+        chosen = (kept[:parents, array] * self._have[:parents, None].astype(kept.dtype)).T
         keys: dict[tuple[int, bytes, int], int] = {}
         index = np.empty(len(columns), dtype=np.int64)
         for i, column in enumerate(columns):
@@ -275,7 +304,7 @@ class AlternativeRuns:
         firsts = [int(np.flatnonzero(index == i)[0]) for i in range(len(keys))]
         direct = chosen[firsts]
         if self._behind_norms is not None:
-            direct = direct & ~self._behind_norms[:parents]
+            direct = np.where(self._behind_norms[:parents], 0, direct).astype(kept.dtype)
         total = self._carry.sum(direct, positions)
         x = base[torch.from_numpy(base_index[firsts])]
         picked = None if len(which) == self._n else torch.from_numpy(which)
@@ -304,16 +333,25 @@ class AlternativeRuns:
             if k in place:
                 x[:, place[k]] = (clean if opened else corrupted)[:, 0]
         cached: dict[int, Tensor | None] = {}
-        for k, source, sign in self._edges.get(column, ()):
+        for k, source, sign, bits in self._edges.get(column, ()):
             if k not in place or self._is_behind_norm(source):
                 continue
             if source not in cached:
                 cached[source] = self.base.delta(source, positions)
             delta = cached[source]
             if delta is not None:
-                x[:, place[k]].add_(delta[:, 0], alpha=sign)
+                x[:, place[k]].add_(self._carried(delta[:, 0], bits), alpha=sign)
             if self.reach.sources[source, k]:
-                x[:, place[k]].add_(self.deltas.get(source, positions)[:, k], alpha=sign)
+                own = self.deltas.get(source, positions)[:, k]
+                x[:, place[k]].add_(self._carried(own, bits), alpha=sign)
+
+    def _carried(self, delta: Tensor, bits: np.uint64) -> Tensor:
+        """What an edge of these roles carries of [pair, position or 1, d_model]."""
+        if bits == WHOLE:
+            return delta
+        assert self.recording.role_of is not None
+        chosen = where(self.recording.role_of, bits)[:, -delta.shape[1] :, None]
+        return delta * torch.from_numpy(chosen).to(delta.device)
 
     def _is_behind_norm(self, source: int) -> bool:
         return self._behind_norms is not None and bool(self._behind_norms[source])
@@ -322,7 +360,7 @@ class AlternativeRuns:
         self,
         x: Tensor,
         column: int,
-        chosen: NDArray[np.bool_],
+        chosen: Kept,
         positions: int,
         which: NDArray[np.int64],
     ) -> None:
@@ -332,7 +370,7 @@ class AlternativeRuns:
 
         Args:
             x: its input [pair, alternative, position or 1, d_model], all else being in it.
-            chosen: bool [source], of which sources the alternatives' own values reach it.
+            chosen: [source], of which sources the alternatives' own values reach it.
         """
         graph, recording = self.graph, self.recording
         place = {int(k): j for j, k in enumerate(which)}
@@ -342,7 +380,8 @@ class AlternativeRuns:
                 break
             if layer.post_attention is None:
                 continue
-            own = [e for e in self._edges.get(column, ()) if e[0] in place and e[1] in heads]
+            edges = self._edges.get(column, ())
+            own = [e for e in edges if e.alternative in place and e.source in heads]
             reached = np.zeros_like(chosen)
             reached[heads.start : heads.stop] = chosen[heads.start : heads.stop]
             if not own and not reached.any():
@@ -357,11 +396,12 @@ class AlternativeRuns:
                 if k in place:
                     run = recording.clean if opened else recording.corrupted
                     before[:, place[k]] = after[:, place[k]] = summed(run, index, positions)[:, 0]
-            for k, source, sign in own:
+            for k, source, sign, bits in own:
                 if (delta := self.base.delta(source, positions)) is not None:
-                    after[:, place[k]].add_(delta[:, 0], alpha=sign)
+                    after[:, place[k]].add_(self._carried(delta[:, 0], bits), alpha=sign)
                 if self.reach.sources[source, k]:
-                    after[:, place[k]].add_(self.deltas.get(source, positions)[:, k], alpha=sign)
+                    new = self.deltas.get(source, positions)[:, k]
+                    after[:, place[k]].add_(self._carried(new, bits), alpha=sign)
             x += layer.after_attention(after) - layer.after_attention(before)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from workbench.circuits.graph import Graph
 from workbench.engine.incremental import residuals
+from workbench.engine.kept_edges import Kept, is_kept
 from workbench.engine.narrowed import NarrowedMlps
 from workbench.engine.node_math import at_positions, head_outputs, recorded_input
 from workbench.engine.post_norm import summed
@@ -26,6 +27,7 @@ class Baseline(Protocol):
 
     graph: Graph
     recording: Recording
+    kept: Kept
     mask: NDArray[np.bool_]
     is_open: NDArray[np.bool_]
     narrowed: NarrowedMlps
@@ -56,11 +58,14 @@ class Baseline(Protocol):
     def live_in(self, changes: Sequence[Alternative]) -> NDArray[np.bool_] | None:
         """Which sources are live in each alternative; None where that makes no difference."""
 
+    def changed_bits(self, source: int, column: int, sign: int, bits: np.uint64) -> np.uint64:
+        """At which roles, of some, a change of an edge makes a difference."""
+
 
 class CleanBaseline:
-    """The clean run as a base; changes spread along the edges of `mask` only.
+    """The clean run as a base; changes spread along the kept edges only.
 
-    With every edge in the mask this is the definition of an edge's effect, s(E) = L(x | do(E = e'))
+    With every edge kept this is the definition of an edge's effect, s(E) = L(x | do(E = e'))
     - L(x); with a circuit's edges it is path patching along the circuit.
     """
 
@@ -68,13 +73,14 @@ class CleanBaseline:
         self,
         graph: Graph,
         recording: Recording,
-        mask: NDArray[np.bool_],
+        kept: Kept,
         neurons: Mapping[int, Tensor] | None = None,
     ) -> None:
         """`neurons`: through which of an MLP changes spread, by layer; not named: through all."""
         self.graph = graph
         self.recording = recording
-        self.mask = mask
+        self.kept = kept
+        self.mask = is_kept(kept)
         self.narrowed = NarrowedMlps(recording, neurons, clean=True)
         self.is_open = np.zeros(graph.n_destinations, dtype=bool)
 
@@ -117,6 +123,10 @@ class CleanBaseline:
     def live_in(self, changes: Sequence[Alternative]) -> NDArray[np.bool_] | None:
         """None, since whatever is not corrupted is clean."""
         return None  # what is not corrupted is clean
+
+    def changed_bits(self, source: int, column: int, sign: int, bits: np.uint64) -> np.uint64:
+        """All of them: what is corrupted need not be an edge along which changes spread."""
+        return bits
 
 
 def clean_delta(graph: Graph, recording: Recording, source: int, positions: int) -> Tensor:

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from workbench.base.work import Work, finish
 from workbench.engine.continuation_results import CONSTANT, DEFINITION, PATCHED, Continuation
 from workbench.engine.incremental import IncrementalRun
+from workbench.engine.kept_edges import kept_edges, open_inputs
 from workbench.engine.narrowed import by_layer
 from workbench.engine.trial_results import TokenChance
 from workbench.errors import WorkbenchError
@@ -238,9 +238,12 @@ def _model(start: _Start) -> Next:
 
 def _circuit(start: _Start, circuit: Circuit) -> Next:
     graph = circuit.graph
-    is_open = np.array([d in circuit.open for d in graph.destinations], dtype=bool)
-    mask = circuit.mask.copy()
-    mask[:, is_open] = False
+    if circuit.at:
+        raise WorkbenchError(
+            "A circuit with edges at roles says nothing of tokens that are still to come: go on "
+            "with the circuit of whole edges, or with the model."
+        )
+    kept, is_open = kept_edges(circuit), open_inputs(circuit)
     neurons = by_layer(start.model.parts, graph, circuit.neurons)
     other = start.clean if start.corrupted is None else start.corrupted
     differing = (start.clean != other).nonzero()
@@ -254,7 +257,7 @@ def _circuit(start: _Start, circuit: Circuit) -> Next:
         recording = record(parts, clean, counterpart, first)
         if start.ablation != PATCHING:
             recording = record_ablated(parts, recording, clean, start.means)
-        final = IncrementalRun(graph, recording, mask, is_open, neurons).final[0].reshape(-1)
+        final = IncrementalRun(graph, recording, kept, is_open, neurons).final[0].reshape(-1)
         with torch.no_grad():
             return unembed(parts, final)
 

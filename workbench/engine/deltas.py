@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.engine.kept_edges import NOTHING, Bits, Kept, has_roles, is_kept, is_whole
 from workbench.engine.plan import Positions
 
 # Below this many summands a column is cheaper summed anew than by extending an earlier sum.
@@ -27,6 +28,7 @@ class Deltas:
         shape: (pairs, alternatives, positions, d_model).
         capacity: how many sources to make room for at first, (at all positions, at the last).
         like: gives device and dtype.
+        role_of: of each position its role, [pair, position]; needed where edges are at roles.
 
     Glossary: docs/glossary.md#delta.
     """
@@ -37,11 +39,14 @@ class Deltas:
         shape: tuple[int, int, int, int],
         capacity: tuple[int, int],
         like: Tensor,
+        role_of: NDArray[np.int64] | None = None,
     ) -> None:
         self.shape = shape
+        last = None if role_of is None else role_of[:, -1:]
+        at_last = (shape[0], shape[1], 1, shape[3])
         self._banks: dict[int, _Bank] = {
-            Positions.ALL: _Bank(n_sources, shape, capacity[0], like),
-            Positions.LAST: _Bank(n_sources, (shape[0], shape[1], 1, shape[3]), capacity[1], like),
+            Positions.ALL: _Bank(n_sources, shape, capacity[0], like, role_of),
+            Positions.LAST: _Bank(n_sources, at_last, capacity[1], like, last),
         }
 
     def put(self, source: int, value: Tensor, positions: int) -> None:
@@ -63,24 +68,33 @@ class Deltas:
         """The tensors that hold the deltas."""
         return [bank.buffer for bank in self._banks.values()]
 
-    def sum(self, columns: NDArray[np.bool_], positions: int) -> Tensor | None:
+    def sum(self, columns: Kept, positions: int) -> Tensor | None:
         """Sum of the chosen sources for each of several destinations.
 
         Args:
-            columns: bool [destination, source], the first so many sources; only sources that were
-                put.
+            columns: [destination, source], the first so many sources; only sources that were put.
+                With roles, a source adds up at their positions alone.
 
         Returns:
             [destination, pair, alternative, position or 1, d_model], or None if nothing is chosen.
         """
-        return self._banks[positions].sum(columns)
+        bank = self._banks[positions]
+        return bank.sum_by_roles(columns) if has_roles(columns) else bank.sum(is_kept(columns))
 
 
 class _Bank:
     """Slots of one shape in one growing buffer, so that a sum is one product."""
 
-    def __init__(self, n_sources: int, shape: tuple[int, ...], capacity: int, like: Tensor) -> None:
+    def __init__(
+        self,
+        n_sources: int,
+        shape: tuple[int, ...],
+        capacity: int,
+        like: Tensor,
+        role_of: NDArray[np.int64] | None,
+    ) -> None:
         self._shape = shape
+        self._role_of = role_of
         self._slot = np.full(n_sources, -1, dtype=np.int64)
         self._free: list[int] = []
         self._used = 0
@@ -116,6 +130,38 @@ class _Bank:
         assert slot >= 0, source
         return self.buffer[slot]
 
+    def sum_by_roles(self, columns: Kept) -> Tensor | None:
+        """The whole edges in one product, and role by role those that are not."""
+        whole = is_whole(columns)
+        total = self.sum(whole)
+        some = np.where(whole, NOTHING, columns)
+        if not some.any():
+            return total
+        assert self._role_of is not None
+        n = len(columns)
+        if total is None:
+            total = self.buffer.new_zeros((n, *self._shape))
+        elif total.untyped_storage().data_ptr() == self.buffer.untyped_storage().data_ptr():
+            total = total.clone()  # the sum of one source is a view
+        for role in _roles_in(some):
+            pairs, places = np.nonzero(self._role_of == role)
+            if not len(pairs):
+                continue
+            at = (some >> np.uint64(role)) & np.uint64(1)
+            chosen = np.flatnonzero(at.any(axis=0))
+            at_pairs, at_places = self._indices(pairs), self._indices(places)
+            slots = self._indices(self._slot[chosen])
+            # Indices on both sides of a slice come first: [source, row, alternative, d_model].
+            terms = self.buffer[slots[:, None], at_pairs, :, at_places]
+            left = torch.from_numpy(at[:, chosen].astype(np.float32))
+            left = left.to(self.buffer.device, self.buffer.dtype)
+            added = (left @ terms.reshape(len(terms), -1)).view(n, *terms.shape[1:])
+            total[:, at_pairs, :, at_places] += added.transpose(0, 1)
+        return total
+
+    def _indices(self, numbers: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(numbers).to(self.buffer.device)
+
     def sum(self, columns: NDArray[np.bool_]) -> Tensor | None:
         chosen = np.flatnonzero(columns.any(axis=0))
         if not chosen.size:
@@ -139,6 +185,12 @@ class _Bank:
         return (left @ terms.reshape(len(terms), -1)).view(n, *self._shape)
 
 
+def _roles_in(bits: Bits) -> list[int]:
+    """The numbers of the roles that any of these edges is kept at."""
+    every = int(np.bitwise_or.reduce(bits, axis=None))
+    return [role for role in range(every.bit_length()) if every >> role & 1]
+
+
 def grown_size(used: int) -> int:
     """How many sources there is room for after growing, when a full one gets one more."""
     return used + max(8, used // 4)
@@ -158,20 +210,21 @@ class Carry:
         self._sums: dict[int, dict[bytes, Tensor]] = {Positions.ALL: {}, Positions.LAST: {}}
         self._parents: dict[int, int] = {Positions.ALL: 0, Positions.LAST: 0}
 
-    def sum(self, columns: NDArray[np.bool_], positions: int) -> Tensor | None:
+    def sum(self, columns: Kept, positions: int) -> Tensor | None:
         """As `Deltas.sum`; `columns` [destination, source] must come in the order of the stages."""
         known, before = self._sums[positions], self._parents[positions]
         pieces: list[Tensor | None] = []
         keep: dict[bytes, Tensor] = {}
         fresh: list[int] = []
         for i, column in enumerate(columns):
-            earlier = known.get(column[:before].tobytes()) if column.sum() >= _CARRY_FROM else None
+            many = np.count_nonzero(column) >= _CARRY_FROM
+            earlier = known.get(column[:before].tobytes()) if many else None
             if earlier is None:
                 fresh.append(i)
                 pieces.append(None)
                 continue
             rest = column.copy()
-            rest[:before] = False
+            rest[:before] = 0
             added = self._deltas.sum(rest[None], positions)
             pieces.append(earlier if added is None else earlier + added[0])
         if fresh:
@@ -182,7 +235,8 @@ class Carry:
                 # A column without live sources adds nothing.
                 pieces[i] = None if total is None else total[at]
         for column, piece in zip(columns, pieces, strict=True):
-            if piece is not None and column.sum() >= _CARRY_FROM and len(keep) < 4:
+            many = np.count_nonzero(column) >= _CARRY_FROM
+            if piece is not None and many and len(keep) < 4:
                 keep[column.tobytes()] = piece
         self._sums[positions], self._parents[positions] = keep, columns.shape[1]
         if len(fresh) == len(columns):

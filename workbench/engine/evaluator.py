@@ -7,8 +7,9 @@ circuit are the same pass from another base (`patching.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from workbench.base.work import Work, finish, part
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.kept_neurons import find_neuron
+from workbench.circuits.names import edge_ends, split_role
 from workbench.engine.alternatives import AlternativeRuns
 from workbench.engine.baseline import Baseline
 from workbench.engine.budget import (
@@ -29,9 +31,19 @@ from workbench.engine.budget import (
     what_if_bytes,
 )
 from workbench.engine.incremental import IncrementalRun
+from workbench.engine.kept_edges import (
+    WHOLE,
+    Kept,
+    as_bits,
+    edge_bits,
+    has_roles,
+    kept_edges,
+    open_inputs,
+)
 from workbench.engine.narrowed import all_neurons, by_layer
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.reach import Alternative, Reach
+from workbench.engine.role_layout import RoleLayout
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Evaluation, Experiment
 
@@ -72,12 +84,13 @@ class Evaluator:
             )
         self.experiment = experiment
         self.graph = experiment.graph
-        self._circuit = circuit.copy()
-        mask, is_open = self._arrays(self._circuit)
-        self._check_room(mask, is_open)
+        self._circuit = self._own(circuit)
+        self._roles_told_apart = False
+        kept, is_open = self._arrays(self._circuit)
+        self._check_room(kept, is_open)
         neurons = self._kept_neurons(circuit)
         self.sheets = [
-            IncrementalRun(self.graph, r, mask, is_open, neurons) for r in experiment.recordings
+            IncrementalRun(self.graph, r, kept, is_open, neurons) for r in experiment.recordings
         ]
         self._value: Evaluation | None = None
 
@@ -86,21 +99,37 @@ class Evaluator:
         """The circuit as it stands; change it by `commit` only."""
         return self._circuit
 
-    def _arrays(self, circuit: Circuit) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        is_open = np.zeros(self.graph.n_destinations, dtype=bool)
-        for name in circuit.open:
-            is_open[self.graph.destination_index(name)] = True
-        mask = circuit.mask.copy()
-        mask[:, is_open] = False
-        return mask, is_open
+    def _own(self, circuit: Circuit) -> Circuit:
+        """A copy of a circuit, with the roles of the experiment's prompts.
 
-    def _check_room(
-        self, mask: NDArray[np.bool_], is_open: NDArray[np.bool_], kept: int = 0
-    ) -> None:
-        """Refuse a circuit whose cells need more memory than there is, beside those kept."""
+        Raises:
+            WorkbenchError: it keeps an edge at a role that no prompt has.
+        """
+        own = circuit.copy()
+        own.at = own.at.named(self.experiment.batch.roles.names)
+        return own
+
+    def _arrays(self, circuit: Circuit) -> tuple[Kept, NDArray[np.bool_]]:
+        """The kept edges, with roles once any were told apart by them, and the open inputs."""
+        kept = kept_edges(circuit)
+        self._roles_told_apart |= has_roles(kept)
+        return as_bits(kept) if self._roles_told_apart else kept, open_inputs(circuit)
+
+    @cached_property
+    def _layout(self) -> RoleLayout:
+        """Where the roles of all prompts stand."""
+        rows = [recording.role_of for recording in self.experiment.recordings]
+        return RoleLayout(row for row in rows if row is not None)
+
+    def _plan(self, kept: Kept, is_open: NDArray[np.bool_]) -> Plan:
+        layout = self._layout if has_roles(kept) else None
+        return make_plan(self.graph, kept, is_open, layout=layout)
+
+    def _check_room(self, kept: Kept, is_open: NDArray[np.bool_], held: int = 0) -> None:
+        """Refuse a circuit whose cells need more memory than there is, beside those held."""
         if may_be_large(self.experiment):
-            needed = cells_bytes(self.experiment, make_plan(self.graph, mask, is_open)) - kept
-            check_room_for(self.experiment, needed, "the values of this circuit on", kept=kept)
+            needed = cells_bytes(self.experiment, self._plan(kept, is_open)) - held
+            check_room_for(self.experiment, needed, "the values of this circuit on", kept=held)
 
     def _kept_neurons(self, circuit: Circuit) -> dict[int, Tensor]:
         return by_layer(self.experiment.parts, self.graph, circuit.neurons)
@@ -125,15 +154,16 @@ class Evaluator:
 
     def becoming(self, circuit: Circuit) -> Work[Evaluation]:
         """The same, group by group of the pairs; given up, the circuit is as it was."""
-        mask, is_open = self._arrays(circuit)
+        circuit = self._own(circuit)
+        kept, is_open = self._arrays(circuit)
         old, kept_before = self._arrays(self._circuit), self._kept_neurons(self._circuit)
         neurons = self._kept_neurons(circuit)
-        self._check_room(mask, is_open, kept=self.memory())
+        self._check_room(kept, is_open, held=self.memory())
         done: list[IncrementalRun] = []
         try:
             for sheet in self.sheets:
                 yield len(done) / len(self.sheets)
-                sheet.update(mask, is_open, neurons=neurons)
+                sheet.update(kept, is_open, neurons=neurons)
                 done.append(sheet)
         except BaseException:
             for sheet in done:
@@ -149,14 +179,15 @@ class Evaluator:
         circuit.open = (circuit.open | set(edit.open)) - set(edit.close)
         for name in edit.open:
             circuit.mask[:, self.graph.destination_index(name)] = False
+            circuit.at = circuit.at.only(e for e in circuit.at.kept if edge_ends(e)[1] != name)
         for name in edit.toggle:
-            s, d = self.graph.parse_edge(name)
+            _, d = self.graph.parse_edge(split_role(name)[0])
             if self.graph.destinations[d] in circuit.open:
                 raise WorkbenchError(
                     f"{self.graph.destinations[d]} is still open; "
                     "expand it before choosing its edges."
                 )
-            circuit.mask[s, d] ^= True
+            circuit.toggle(name)
         for name in edit.neurons:
             mlp, number = find_neuron(self.graph, name)
             layer = self.graph.parse_node(mlp).layer
@@ -179,10 +210,9 @@ class Evaluator:
     def trying(self, edits: Sequence[Edit]) -> Work[NDArray[np.float64]]:
         """The same as `what_if`, in pieces: stage by stage of each batch."""
         changes = [self._change(edit) for edit in edits]
-        mask, is_open = self._arrays(self._circuit)
-        plan, demand = self._wider_plan(mask, is_open, changes)
+        kept, is_open, plan = self._wider_plan(changes)
         for sheet in self.sheets:
-            sheet.update(mask, is_open, demand)
+            sheet.update(kept, is_open, plan.demand)
             yield 0.0
         out = np.empty((len(edits), self.experiment.n_pairs))
         batches = self._all_batches(self.sheets, plan, changes)
@@ -199,17 +229,16 @@ class Evaluator:
         return out
 
     def _change(self, edit: Edit) -> Alternative:
-        mask, is_open = self._circuit.mask, self._circuit.open
-        edges: list[tuple[int, int, int]] = []
+        is_open = self._circuit.open
+        edges = self._toggled(edit.toggle)
         opened = tuple(self.graph.destination_index(n) for n in edit.open if n not in is_open)
         closed = tuple(self.graph.destination_index(n) for n in edit.close if n in is_open)
         for name in edit.toggle:
-            s, d = self.graph.parse_edge(name)
+            _, d = self.graph.parse_edge(split_role(name)[0])
             if (self.graph.destinations[d] in is_open and d not in closed) or d in opened:
                 raise WorkbenchError(
                     f"{self.graph.destinations[d]} is open; expand it before choosing its edges."
                 )
-            edges.append((s, d, -1 if mask[s, d] else 1))
         neurons = []
         for name in edit.neurons:
             mlp, number = find_neuron(self.graph, name)
@@ -218,7 +247,33 @@ class Evaluator:
             if number not in all_neurons(self.experiment.parts, layer):
                 by_layer(self.experiment.parts, self.graph, {mlp: (number,)})  # says so
             neurons.append((layer, number, kept is not None and number not in kept))
-        return Alternative(tuple(edges), opened, closed, tuple(neurons))
+        roles = tuple(bits for _, bits in edges)
+        whole = all(bits == WHOLE for bits in roles)
+        return Alternative(
+            tuple(edge for edge, _ in edges),
+            opened,
+            closed,
+            tuple(neurons),
+            () if whole else roles,
+        )
+
+    def _toggled(self, names: Sequence[str]) -> list[tuple[tuple[int, int, int], np.uint64]]:
+        """What toggling edges adds (1) or takes (-1), and at which roles."""
+        if not self._circuit.at and not any(split_role(name)[1] for name in names):
+            places = [self.graph.parse_edge(name) for name in names]
+            mask = self._circuit.mask
+            return [((s, d, -1 if mask[s, d] else 1), WHOLE) for s, d in places]
+        after = self._circuit.copy()
+        for name in names:
+            after.toggle(name)
+        found = []
+        for edge in dict.fromkeys(split_role(name)[0] for name in names):
+            s, d = self.graph.parse_edge(edge)
+            old, new = edge_bits(self._circuit, edge), edge_bits(after, edge)
+            for sign, bits in ((-1, old & ~new), (1, new & ~old)):
+                if bits:
+                    found.append(((s, d, sign), bits))
+        return found
 
     def evaluate(
         self, changes: Sequence[Alternative]
@@ -228,27 +283,21 @@ class Evaluator:
         Yields:
             Which alternatives, and their metric [alternative, pair].
         """
-        mask, is_open = self._arrays(self._circuit)
-        plan, demand = self._wider_plan(mask, is_open, changes)
+        kept, is_open, plan = self._wider_plan(changes)
         for sheet in self.sheets:
-            sheet.update(mask, is_open, demand)
+            sheet.update(kept, is_open, plan.demand)
         yield from self.run(self.sheets, plan, changes)
 
-    def _wider_plan(
-        self, mask: NDArray[np.bool_], is_open: NDArray[np.bool_], changes: Sequence[Alternative]
-    ) -> tuple[Plan, Mapping[int, int]]:
-        """Where values are needed if every alternative's edges are there.
-
-        With it comes what that asks of the sheet.
-        """
-        wider, wider_open = mask.copy(), is_open.copy()
+    def _wider_plan(self, changes: Sequence[Alternative]) -> tuple[Kept, NDArray[np.bool_], Plan]:
+        """The circuit's arrays, and what is needed if all alternatives' edges are there."""
+        self._roles_told_apart |= any(change.roles for change in changes)
+        kept, is_open = self._arrays(self._circuit)
+        wider, wider_open = kept.copy(), is_open.copy()
         for change in changes:
-            for source, column, _ in change.edges:
-                wider[source, column] = True
+            for source, column, _, bits in change.edges_at():
+                wider[source, column] |= bits if has_roles(wider) else True
             wider_open[list(change.closed)] = False
-        plan = make_plan(self.graph, wider, wider_open)
-        demand = {int(s): int(plan.need[s]) for s in np.flatnonzero(plan.need > Positions.NONE)}
-        return plan, demand
+        return kept, is_open, self._plan(wider, wider_open)
 
     def run(
         self, bases: Sequence[Baseline], plan: Plan, changes: Sequence[Alternative]
@@ -282,7 +331,7 @@ class Evaluator:
         """Runs of alternatives in this order, each as long as memory allows."""
         if not changes:
             return
-        reach = Reach(self.graph, bases[0].mask, plan, changes, bases[0].narrowed.kept)
+        reach = Reach(self.graph, bases[0].kept, plan, changes, bases[0].narrowed.kept)
         row = row_bytes(self.experiment)
         room = what_if_bytes(self.experiment.parts.device.type) // row
         batch: list[int] = []

@@ -21,6 +21,17 @@ from torch import Tensor
 
 from workbench.circuits.graph import Graph, Stage
 from workbench.engine.deltas import Carry
+from workbench.engine.kept_edges import (
+    NOTHING,
+    WHOLE,
+    Bits,
+    Kept,
+    as_bits,
+    differing_columns,
+    has_roles,
+    is_kept,
+)
+from workbench.engine.live_positions import live_positions, live_positions_in
 from workbench.engine.narrowed import NarrowedMlps
 from workbench.engine.node_math import (
     at_positions,
@@ -32,6 +43,7 @@ from workbench.engine.node_math import (
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.post_norm import summed, sums_over_sources
 from workbench.engine.reach import Alternative, live_in
+from workbench.engine.role_layout import LAST, RoleLayout, rows_of, where
 from workbench.transformer.attention import Q
 from workbench.transformer.recording import Recording
 
@@ -40,7 +52,9 @@ class IncrementalRun:
     """A circuit's cells for one group.
 
     Attributes:
-        mask: bool [source, destination], the kept edges; columns of open destinations are empty.
+        kept: [source, destination], the kept edges; columns of open destinations are empty. Once
+            some were at roles, roles are told apart for good.
+        mask: bool [source, destination], which of them are kept at any role.
         is_open: bool [destination].
         final: the last residual at the last position, [pair, d_model].
 
@@ -51,7 +65,7 @@ class IncrementalRun:
         self,
         graph: Graph,
         recording: Recording,
-        mask: NDArray[np.bool_],
+        kept: Kept,
         is_open: NDArray[np.bool_],
         neurons: Mapping[int, Tensor] | None = None,
     ) -> None:
@@ -59,7 +73,8 @@ class IncrementalRun:
         self.graph = graph
         self.recording = recording
         self.narrowed = NarrowedMlps(recording, neurons)
-        self.mask = np.zeros_like(mask)
+        self.kept: Kept = np.zeros_like(kept)
+        self.mask = is_kept(self.kept)
         self.is_open = np.zeros_like(is_open)
         self.final = recording.corrupted.final[:, -1]
         self._stages = graph.stages
@@ -68,7 +83,12 @@ class IncrementalRun:
             int, Tensor
         ] = {}  # destination -> q, k or v [pair, 1, position, d_head]
         self._z: dict[int, Tensor] = {}  # head source -> [pair, 1, position, d_head]
-        plan = make_plan(graph, mask, is_open)
+        # Of each source, at which positions it is up to date, and can be anything but the
+        # constant; both only where edges are told apart by roles.
+        self._at = np.zeros(graph.n_sources, dtype=np.uint64)
+        self._live_at: NDArray[np.bool_] | None = None
+        self._layout: RoleLayout | None = None
+        plan = make_plan(graph, kept, is_open)
         wanted = plan.live & (plan.need > Positions.NONE)
         pairs, positions = recording.n_pairs, recording.n_positions
         self.deltas = sums_over_sources(
@@ -83,28 +103,35 @@ class IncrementalRun:
                 (recording.clean.embedding - recording.corrupted.embedding)[:, None],
                 Positions.ALL,
             )
-        self._positions[0] = Positions.ALL
-        self.update(mask, is_open)
+        self._positions[0], self._at[0] = Positions.ALL, WHOLE
+        self.update(kept, is_open)
 
     def update(
         self,
-        mask: NDArray[np.bool_],
+        kept: Kept,
         is_open: NDArray[np.bool_],
-        demand: Mapping[int, int] | None = None,
+        demand: NDArray[np.uint8] | Bits | None = None,
         neurons: Mapping[int, Tensor] | None = None,
     ) -> None:
         """Bring every needed cell up to a new circuit.
 
         Args:
-            mask, is_open: the new circuit.
-            demand: source -> positions; sources to be computed although the metric does not need
-                them.
+            kept, is_open: the new circuit.
+            demand: [source], where sources are to be computed although the metric does not need
+                them there.
             neurons: which are kept of the MLPs that are narrowed; None: the same as before.
         """
-        edited = (mask != self.mask).any(axis=0) | (is_open != self.is_open)
-        plan = make_plan(self.graph, mask, is_open, demand)
-        before, kept_before = (self.mask, self.is_open), self.narrowed.kept
-        self.mask, self.is_open = mask.copy(), is_open.copy()
+        if self._layout is not None or has_roles(kept):
+            kept = as_bits(kept)
+            self._tell_roles_apart()
+        edited = differing_columns(kept, self.kept) | (is_open != self.is_open)
+        plan = make_plan(self.graph, kept, is_open, demand, self._layout)
+        before, kept_before = (self.kept, self.mask, self.is_open), self.narrowed.kept
+        self.kept, self.is_open = kept.copy(), is_open.copy()
+        self.mask = is_kept(self.kept)
+        if self._layout is not None and self.recording.constants:
+            roles = self._roles()
+            self._live_at = live_positions(self.graph, as_bits(kept), is_open, roles)
         if neurons is not None:
             for layer in self.narrowed.differing(neurons):
                 edited[self.graph.mlp_destination(layer)] = True
@@ -115,10 +142,22 @@ class IncrementalRun:
         except BaseException:
             # Some cells may already be of the new circuit. Forget them all rather than mix two
             # circuits.
-            (self.mask, self.is_open), self.narrowed.kept = before, kept_before
-            self._positions[1:] = Positions.NONE
+            (self.kept, self.mask, self.is_open), self.narrowed.kept = before, kept_before
+            self._positions[1:], self._at[1:] = Positions.NONE, NOTHING
             self._heads_in.clear()
             raise
+
+    def _roles(self) -> NDArray[np.int64]:
+        """The role of each position, [pair, position]."""
+        assert self.recording.role_of is not None
+        return self.recording.role_of
+
+    def _tell_roles_apart(self) -> None:
+        """From now on cells may be up to date at some positions only."""
+        if self._layout is None:
+            self._layout = RoleLayout([self._roles()])
+            self._at[self._positions == Positions.ALL] = WHOLE
+            self._at[self._positions == Positions.LAST] = LAST
 
     def _recompute(self, plan: Plan, edited: NDArray[np.bool_]) -> None:
         graph = self.graph
@@ -142,12 +181,13 @@ class IncrementalRun:
     def _outdated(self, source: int, plan: Plan, dirty: bool, changed: NDArray[np.bool_]) -> bool:
         """Whether to compute a source now; forgets it if it is out of date and not needed."""
         wanted = int(plan.need[source]) if plan.live[source] else Positions.NONE
-        if not dirty and self._positions[source] >= wanted:
+        missing = plan.need_at is not None and bool(plan.need_at[source] & ~self._at[source])
+        if not dirty and not missing and self._positions[source] >= wanted:
             return False
         changed[source] = True
         if wanted == Positions.NONE:
             self.deltas.drop(source)
-            self._positions[source] = Positions.NONE
+            self._positions[source], self._at[source] = Positions.NONE, NOTHING
             self._z.pop(source, None)
         return wanted > Positions.NONE
 
@@ -168,12 +208,17 @@ class IncrementalRun:
             source = graph.head_source(layer, head)
             if self._outdated(source, plan, bool(by_head[head]), changed):
                 todo[int(plan.need[source])].append(head)
+                if plan.need_at is not None and plan.need_at[source] & ~self._at[source]:
+                    # Its inputs may be out of date where they were not needed so far.
+                    for which in range(3):
+                        self._heads_in.pop(graph.head_destination(layer, which, head), None)
         if not (todo[Positions.LAST] or todo[Positions.ALL]):
             return
         self._project(stage, plan, todo, carry)
         for positions, heads in todo.items():
             if heads:
                 self._write_heads(layer, heads, positions)
+                self._done([graph.head_source(layer, head) for head in heads], positions, plan)
 
     def _project(self, stage: Stage, plan: Plan, todo: dict[int, list[int]], carry: Carry) -> None:
         """Compute the missing q, k and v of the heads to be computed."""
@@ -204,6 +249,12 @@ class IncrementalRun:
             projected = project_entries(self.recording, layer, entries, normed, index)
             for column, value in zip(columns, projected, strict=True):
                 self._heads_in[int(column)] = value
+
+    def _done(self, sources: list[int], positions: int, plan: Plan) -> None:
+        """These are up to date wherever they are needed."""
+        self._positions[sources] = positions
+        if plan.need_at is not None:
+            self._at[sources] = plan.need_at[sources]
 
     def _is_computed(self, column: int, parents: int, plan: Plan) -> bool:
         """Whether a destination's input is neither the clean nor the corrupted run's own."""
@@ -242,12 +293,26 @@ class IncrementalRun:
                 for which in range(3)
             )
             z = head_values(recording, layer, heads, q, k, v)
+        for i, head in enumerate(heads):
+            self._write_constants(graph.head_source(layer, head), z[i], corrupted[i])
         added = head_outputs(recording, layer, heads, z - corrupted)
         for i, head in enumerate(heads):
             source = graph.head_source(layer, head)
             self._z[source] = z[i]
             self.deltas.put(source, added[i], positions)
-            self._positions[source] = positions
+
+    def _write_constants(self, source: int, written: Tensor, constant: Tensor) -> None:
+        """Put a source's constant wherever nothing clean reaches it, in place.
+
+        Args:
+            written: [pair, 1, position or 1, any].
+            constant: of the same shape.
+        """
+        if self._live_at is None or self._live_at[source].all():
+            return
+        dead = torch.from_numpy(~self._live_at[source, :, -written.shape[2] :])
+        dead = dead[:, None, :, None].to(written.device)
+        written.copy_(torch.where(dead, constant, written))
 
     def _mlp(
         self, stage: Stage, plan: Plan, dirty: bool, changed: NDArray[np.bool_], carry: Carry
@@ -260,12 +325,16 @@ class IncrementalRun:
             out = at_positions(recording.clean.layers[stage.layer].mlp_out, positions)[:, None]
         else:
             x = self.inputs(np.array([stage.columns.start]), positions, carry)[0]
-            out = self.narrowed.run(stage.layer, x)
+            rows = None
+            if plan.need_at is not None and positions == Positions.ALL:
+                rows = rows_of(self._roles(), plan.need_at[source])
+            out = self.narrowed.run(stage.layer, x, rows=rows)
         corrupted = at_positions(recording.corrupted.layers[stage.layer].mlp_out, positions)[
             :, None
         ]
+        self._write_constants(source, out, corrupted)
         self.deltas.put(source, out - corrupted, positions)
-        self._positions[source] = positions
+        self._done([source], positions, plan)
 
     def inputs(
         self, columns: NDArray[np.int64], positions: int, carry: Carry | None = None
@@ -285,7 +354,7 @@ class IncrementalRun:
         clean, corrupted = residuals(self.graph, self.recording, int(columns[0]), positions)
         parents = self.graph.n_parents(int(columns[0]))
         live = self._positions[:parents] >= positions
-        chosen = (self.mask[:parents, columns] & live[:, None]).T
+        chosen = (self.kept[:parents, columns] * live[:, None].astype(self.kept.dtype)).T
         keys: dict[tuple[bool, bytes], int] = {}
         index = np.empty(len(columns), dtype=np.int64)
         for i, column in enumerate(columns):
@@ -326,8 +395,25 @@ class IncrementalRun:
         total = summed(run, layer, positions)
         for head in self.graph.head_sources(layer):
             if self.mask[head, column] and (delta := self.delta(head, positions)) is not None:
-                total = total + delta
+                total = total + self.at_roles(delta, self.kept[head, column])
         return total
+
+    def at_roles(self, delta: Tensor, bits: np.bool_ | np.uint64) -> Tensor:
+        """What an edge of these roles carries of [pair, any, position or 1, d_model]."""
+        if isinstance(bits, np.bool_) or bits == WHOLE:
+            return delta
+        chosen = torch.from_numpy(where(self._roles(), bits)[:, -delta.shape[2] :])
+        return delta * chosen[:, None, :, None].to(delta.device)
+
+    def changed_bits(self, source: int, column: int, sign: int, bits: np.uint64) -> np.uint64:
+        """The roles at which a change of an edge makes a difference, of those that it is meant for.
+
+        An edge is taken where it is kept, and added where it is not.
+        """
+        if not has_roles(self.kept):
+            return bits
+        here = np.uint64(self.kept[source, column])
+        return bits & (here if sign < 0 else ~here)
 
     def final_residual(self) -> Tensor:
         """The residual before the last norm, at the last position."""
@@ -336,10 +422,14 @@ class IncrementalRun:
     def live_in(self, changes: Sequence[Alternative]) -> NDArray[np.bool_] | None:
         """Which sources are live in each alternative, bool [source, alternative].
 
-        None where a source that is not live computes what it writes in the corrupted run anyway.
+        Where edges are told apart by roles, and where: [source, alternative, pair, position]. None
+        where a source that is not live computes what it writes in the corrupted run anyway.
         """
         if not self.recording.constants:
             return None
+        if has_roles(self.kept) or any(change.roles for change in changes):
+            kept = as_bits(self.kept)
+            return live_positions_in(self.graph, kept, self.is_open, changes, self._roles())
         return live_in(self.graph, self.mask, self.is_open, changes)
 
     def delta(self, source: int, positions: int) -> Tensor | None:

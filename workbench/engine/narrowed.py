@@ -130,12 +130,25 @@ class NarrowedMlps:
         yield from self._corrupted.values()
         yield from self._others.values()
 
-    def run(self, index: int, x: Tensor, changes: Sequence[NeuronChange] = ()) -> Tensor:
-        """What a layer's MLP writes when it reads x [pair, alternative, position or 1, d_model]."""
+    def run(
+        self,
+        index: int,
+        x: Tensor,
+        changes: Sequence[NeuronChange] = (),
+        rows: Tensor | None = None,
+    ) -> Tensor:
+        """What a layer's MLP writes when it reads x [pair, alternative, position or 1, d_model].
+
+        Args:
+            rows: where it is needed, as indices of [pair, position]; elsewhere it may be what it is
+                in the other run. Not made use of where an MLP treats positions differently.
+        """
         layer = self._recording.parts.layers[index]
-        rows = x.reshape(-1, *x.shape[-2:])
+        if rows is not None and index not in self.kept and not changes and layer.is_plain:
+            return self._run_rows(index, x, rows.to(x.device))
+        whole = x.reshape(-1, *x.shape[-2:])
         if index not in self.kept and not changes:
-            return layer.run_mlp(rows).view(x.shape)
+            return layer.run_mlp(whole).view(x.shape)
         kept, n = self.kept.get(index), x.shape[-2]
 
         def mix(own: Tensor) -> Tensor:
@@ -146,9 +159,21 @@ class NarrowedMlps:
             for (at, keep), chosen in _by_alternative(changes).items():
                 source = own[:, at] if keep else self.corrupted(index)[:, -n:]
                 mixed[:, at, :, chosen] = source[..., chosen]
-            return mixed.reshape(rows.shape[:-1] + own.shape[-1:])
+            return mixed.reshape(whole.shape[:-1] + own.shape[-1:])
 
-        return narrowed_mlp(layer, rows, mix).view(x.shape)
+        return narrowed_mlp(layer, whole, mix).view(x.shape)
+
+    def _run_rows(self, index: int, x: Tensor, rows: Tensor) -> Tensor:
+        """What the MLP writes in some rows, and elsewhere in the other run."""
+        run = self._recording.clean if self._clean else self._recording.corrupted
+        out = run.layers[index].mlp_out[:, None].repeat(1, x.shape[1], 1, 1)
+        if len(rows):
+            pairs, places = rows // x.shape[2], rows % x.shape[2]
+            # [row, alternative, d_model]: indices on both sides of a slice come first.
+            read = x[pairs, :, places]
+            written = self._recording.parts.layers[index].run_mlp(read)
+            out[pairs, :, places] = written
+        return out
 
 
 def _by_alternative(changes: Sequence[NeuronChange]) -> dict[tuple[int, bool], list[int]]:

@@ -26,6 +26,7 @@ from workbench.engine.baseline import CleanBaseline
 from workbench.engine.budget import alternative_rows, what_if_bytes
 from workbench.engine.effect_settings import FULL, WITHIN, check_setting
 from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.kept_edges import kept_edges
 from workbench.engine.model_layers import run_layers
 from workbench.engine.narrowed import by_layer, clean_neurons, corrupted_neurons
 from workbench.engine.patching import Batches
@@ -194,11 +195,10 @@ def _runner(
             return np.asarray(changed * np.array(signs)[:, None], dtype=np.float64)
 
         return within
-    mask = circuit.mask.copy()
-    mask[:, [graph.destination_index(name) for name in circuit.open]] = False
-    plan = make_plan(graph, mask, np.zeros(graph.n_destinations, dtype=bool))
+    edges = kept_edges(circuit)
+    plan = make_plan(graph, edges, np.zeros(graph.n_destinations, dtype=bool))
     neurons = by_layer(experiment.parts, graph, circuit.neurons)
-    bases = [CleanBaseline(graph, r, mask, neurons) for r in experiment.recordings]
+    bases = [CleanBaseline(graph, r, edges, neurons) for r in experiment.recordings]
 
     def along(chosen: list[int]) -> NDArray[np.float64]:
         effects = np.empty((len(chosen), experiment.n_pairs))

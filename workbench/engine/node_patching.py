@@ -117,6 +117,7 @@ def later(recording: Recording, n: int) -> Recording:
         clean=recording.clean.part(n),
         corrupted=recording.corrupted.part(n),
         start=recording.start + n,
+        role_of=None if recording.role_of is None else recording.role_of[:, n:],
         rotary=tuple(rest(rotation) for rotation in recording.rotary),
     )
 

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from workbench.base.work import Stop
 from workbench.circuits.circuit import all_edges
+from workbench.circuits.edge_roles import check_roles
 from workbench.circuits.graph import LOGITS
-from workbench.circuits.names import edge_ends
+from workbench.circuits.names import at_role, edge_ends, split_role
 from workbench.engine.baseline import CleanBaseline
 from workbench.engine.effect_settings import FULL, WITHIN, check_setting
 from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.kept_edges import WHOLE, Kept, kept_edges, role_bits
 from workbench.engine.narrowed import by_layer
 from workbench.engine.node_patching import corrupted_finals
 from workbench.engine.plan import make_plan
@@ -53,24 +55,29 @@ def edge_effects(
     """
     check_setting(setting)
     graph = evaluator.graph
-    pairs = [graph.parse_edge(name) for name in edges]
+    parsed = [split_role(name) for name in edges]
+    pairs = [graph.parse_edge(edge) for edge, _ in parsed]
+    names = evaluator.circuit.at.names
+    for edge, role in parsed:
+        check_roles(names, (role,) if role else (), edge)
     if setting == WITHIN:
         yield from _within(evaluator, edges, cancel)
         return
     neurons = {}
-    if setting == FULL:
-        mask = all_edges(graph)
-    else:
+    kept: Kept = all_edges(graph)
+    if setting != FULL:
         neurons = by_layer(evaluator.experiment.parts, graph, evaluator.circuit.neurons)
-        mask = evaluator.circuit.mask.copy()
-        for name in evaluator.circuit.open:
-            mask[:, graph.destination_index(name)] = False
-    plan = make_plan(graph, mask, np.zeros(graph.n_destinations, dtype=bool))
-    bases = [CleanBaseline(graph, r, mask, neurons) for r in evaluator.experiment.recordings]
+        kept = kept_edges(evaluator.circuit)
+    plan = make_plan(graph, kept, np.zeros(graph.n_destinations, dtype=bool))
+    bases = [CleanBaseline(graph, r, kept, neurons) for r in evaluator.experiment.recordings]
+    roles = [role_bits(names, [role]) if role else WHOLE for _, role in parsed]
     clean = evaluator.experiment.clean.metric
     batches = Batches(len(edges), cancel)
     for start, stop in batches:
-        changes = [Alternative(((s, d, -1),)) for s, d in pairs[start:stop]]
+        changes = [
+            Alternative(((s, d, -1),), roles=(bits,))
+            for (s, d), bits in zip(pairs[start:stop], roles[start:stop], strict=True)
+        ]
         effects = np.empty(len(changes))
         for which, values in evaluator.run(bases, plan, changes):
             effects[which] = values.mean(axis=1) - clean
@@ -88,7 +95,7 @@ def _within(
     for start, stop in batches:
         names = list(edges[start:stop])
         effects = np.empty(len(names))
-        is_open = [edge_ends(name)[1] in circuit.open for name in names]
+        is_open = [edge_ends(split_role(name)[0])[1] in circuit.open for name in names]
         # Into an open destination every edge is as if kept: dropping one closes it on all the
         # others.
         edits = [
@@ -104,10 +111,13 @@ def _within(
 
 
 def _all_but(evaluator: Evaluator, edge: str) -> Edit:
-    graph = evaluator.graph
-    source, d = graph.parse_edge(edge)
-    others = tuple(graph.edge_name(s, d) for s in range(graph.n_parents(d)) if s != source)
-    return Edit(close=(graph.destinations[d],), toggle=others)
+    graph, (whole, role) = evaluator.graph, split_role(edge)
+    source, d = graph.parse_edge(whole)
+    others = [graph.edge_name(s, d) for s in range(graph.n_parents(d)) if s != source]
+    if role:  # the edge itself is kept at all other roles
+        names = evaluator.circuit.at.names
+        others += [at_role(whole, other) for other in names if other != role]
+    return Edit(close=(graph.destinations[d],), toggle=tuple(others))
 
 
 def drop_costs(

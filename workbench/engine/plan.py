@@ -9,14 +9,24 @@ queries is needed at the last position alone, which is where most of a circuit's
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.graph import Graph
+from workbench.engine.kept_edges import (
+    NOTHING,
+    WHOLE,
+    Bits,
+    Kept,
+    Mask,
+    as_bits,
+    has_roles,
+    is_kept,
+)
+from workbench.engine.role_layout import LAST, ROOM, RoleLayout
 
 
 class Positions:
@@ -42,6 +52,8 @@ class Plan:
         need: uint8 [source], NOWHERE, LAST or ALL.
         need_in: uint8 [destination]: the positions at which its input is needed; an open
             destination's input is recorded, so it needs nothing from its parents.
+        need_at: uint64 [source], where edges are kept at some roles: the bits of the positions at
+            which it is needed and not the corrupted run's own, see `RoleLayout`. Else None.
 
     Glossary: docs/glossary.md#demand, docs/glossary.md#live, docs/glossary.md#plan.
     """
@@ -49,22 +61,85 @@ class Plan:
     live: NDArray[np.bool_]
     need: NDArray[np.uint8]
     need_in: NDArray[np.uint8]
+    need_at: Bits | None = None
+
+    @property
+    def demand(self) -> NDArray[np.uint8] | Bits:
+        """Where sources are to be up to date for whatever is computed by this plan."""
+        return self.need if self.need_at is None else self.need_at
 
 
 def make_plan(
     graph: Graph,
-    mask: NDArray[np.bool_],
+    kept: Kept,
     is_open: NDArray[np.bool_],
-    demand: Mapping[int, int] | None = None,
+    demand: NDArray[np.uint8] | Bits | None = None,
+    layout: RoleLayout | None = None,
 ) -> Plan:
     """The plan of a circuit.
 
     Args:
-        mask: bool [source, destination]; the columns of open destinations are ignored.
+        kept: [source, destination]; the columns of open destinations are ignored.
         is_open: bool [destination].
-        demand: positions at which further sources are wanted, whether or not the metric needs them.
+        demand: [source], positions at which sources are wanted whether or not the metric needs
+            them: `Positions`, or their bits where the plan is by roles.
+        layout: where the roles stand, if the plan is to tell them apart; without it an edge counts
+            as whole.
     """
-    return Plan(_live(graph, mask, is_open), *_needs(graph, mask, is_open, demand or {}))
+    if has_roles(kept) and layout is not None:
+        return _plan_by_roles(graph, as_bits(kept), is_open, demand, layout)
+    mask, wanted = is_kept(kept), cast("NDArray[np.uint8] | None", demand)
+    return Plan(_live(graph, mask, is_open), *_needs(graph, mask, is_open, wanted))
+
+
+def _plan_by_roles(
+    graph: Graph, kept: Bits, is_open: Mask, demand: NDArray[Any] | None, layout: RoleLayout
+) -> Plan:
+    """The same reasoning with the bits of positions in the place of yes and no."""
+    at = layout.positions(kept)
+    n_heads = graph.n_heads
+    live = np.zeros(graph.n_sources, dtype=np.uint64)
+    live[0] = WHOLE
+    for stage in graph.stages[:-1]:
+        columns = stage.columns
+        fed = np.bitwise_or.reduce(at[: stage.parents, columns] & live[: stage.parents, None])
+        fed = np.where(is_open[columns], WHOLE, fed)
+        if stage.kind == "heads":
+            q, k, v = fed.astype(np.uint64).reshape(3, n_heads)
+            live[stage.rows] = q | layout.after(k | v)
+        else:
+            live[stage.rows] = fed
+    need = np.zeros(graph.n_sources, dtype=np.uint64)
+    need_in = np.zeros(graph.n_destinations, dtype=np.uint64)
+    if demand is not None:
+        need |= demand if has_roles(demand) else _bits_of(demand)
+    need_in[graph.logits_destination] = NOTHING if is_open[-1] else LAST
+    for stage in reversed(graph.stages[:-1]):
+        here, rows = stage.columns, stage.rows
+        asked = here.stop + np.flatnonzero(need_in[here.stop :])
+        read = at[rows][:, asked] & need_in[asked]
+        wide = (read[:, need_in[asked] != LAST] != NOTHING).any(axis=1)
+        needed = need[rows] | np.bitwise_or.reduce(read, axis=1) | np.where(wide, ROOM, NOTHING)
+        need[rows] = needed
+        if stage.kind == "heads":
+            keys = layout.before(needed)
+            need_in[here] = np.concatenate((needed, keys, keys))
+        else:
+            need_in[here] = needed
+        need_in[here] = np.where(is_open[here], NOTHING, need_in[here])
+    return Plan(live != NOTHING, _positions(need), _positions(need_in), need & (live | ROOM))
+
+
+def _bits_of(positions: NDArray[np.uint8]) -> Bits:
+    """The bits of `Positions`."""
+    found = np.where(positions == Positions.LAST, LAST, WHOLE)
+    return np.where(positions == Positions.NONE, NOTHING, found)
+
+
+def _positions(bits: Bits) -> NDArray[np.uint8]:
+    """`Positions` that include these."""
+    found = np.where(bits == LAST, Positions.LAST, Positions.ALL)
+    return np.where(bits == NOTHING, Positions.NONE, found).astype(np.uint8)
 
 
 def _live(graph: Graph, mask: NDArray[np.bool_], is_open: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -82,12 +157,15 @@ def _live(graph: Graph, mask: NDArray[np.bool_], is_open: NDArray[np.bool_]) -> 
 
 
 def _needs(
-    graph: Graph, mask: NDArray[np.bool_], is_open: NDArray[np.bool_], demand: Mapping[int, int]
+    graph: Graph,
+    mask: NDArray[np.bool_],
+    is_open: NDArray[np.bool_],
+    demand: NDArray[np.uint8] | None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     need = np.zeros(graph.n_sources, dtype=np.uint8)
     need_in = np.zeros(graph.n_destinations, dtype=np.uint8)
-    for source, positions in demand.items():
-        need[source] = positions
+    if demand is not None:
+        need |= demand
     need_in[graph.logits_destination] = Positions.LAST
     need_in[is_open] = Positions.NONE
 

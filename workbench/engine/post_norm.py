@@ -24,6 +24,7 @@ from torch import Tensor
 
 from workbench.circuits.graph import Graph
 from workbench.engine.deltas import Deltas
+from workbench.engine.kept_edges import Kept
 from workbench.engine.node_math import at_positions
 from workbench.transformer.recording import Recording, Run
 
@@ -53,7 +54,7 @@ def sums_over_sources(
     """
     like = recording.clean.final
     if not has_post_norms(recording):
-        return Deltas(graph.n_sources, shape, capacity, like)
+        return Deltas(graph.n_sources, shape, capacity, like, recording.role_of)
     return _PostNormed(graph, recording, shape, capacity, like)
 
 
@@ -68,11 +69,11 @@ class _PostNormed(Deltas):
         capacity: tuple[int, int],
         like: Tensor,
     ) -> None:
-        super().__init__(graph.n_sources, shape, capacity, like)
+        super().__init__(graph.n_sources, shape, capacity, like, recording.role_of)
         self._graph = graph
         self._recording = recording
 
-    def sum(self, columns: NDArray[np.bool_], positions: int) -> Tensor | None:
+    def sum(self, columns: Kept, positions: int) -> Tensor | None:
         rest = columns.copy()
         views: list[tuple[NDArray[np.int64], Tensor]] = []
         for index, layer in enumerate(self._recording.parts.layers):
@@ -82,9 +83,9 @@ class _PostNormed(Deltas):
             chosen = columns[:, heads]
             if layer.post_attention is None or not chosen.any():
                 continue
-            rest[:, heads] = False
+            rest[:, heads] = 0
             patterns, of = np.unique(chosen, axis=0, return_inverse=True)
-            wanted = np.zeros((len(patterns), columns.shape[1]), dtype=bool)
+            wanted = np.zeros_like(columns[: len(patterns)])
             wanted[:, heads] = patterns
             added = super().sum(wanted, positions)
             assert added is not None, index

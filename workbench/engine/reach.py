@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.graph import Graph, Stage
+from workbench.engine.kept_edges import WHOLE, Kept, is_kept, is_whole
 from workbench.engine.plan import Plan, Positions
 
 
@@ -21,12 +22,20 @@ class Alternative:
             -1 takes it.
         opened, closed: destinations that become open, or closed and empty before `edges` are added.
         neurons: (layer, neuron, kept): neurons of MLPs that are dropped, or kept beside the others.
+        roles: of each edge at which roles, as bits; empty where all are whole.
     """
 
     edges: tuple[tuple[int, int, int], ...]
     opened: tuple[int, ...] = ()
     closed: tuple[int, ...] = ()
     neurons: tuple[tuple[int, int, bool], ...] = ()
+    roles: tuple[np.uint64, ...] = ()
+
+    def edges_at(self) -> Iterator[tuple[int, int, int, np.uint64]]:
+        """(source, destination, sign, bits of the roles) of each edge."""
+        roles = self.roles or (WHOLE,) * len(self.edges)
+        for (source, column, sign), bits in zip(self.edges, roles, strict=True):
+            yield source, column, sign, bits
 
     def columns(self) -> set[int]:
         """The destinations that it edits, opens or closes."""
@@ -54,7 +63,7 @@ class Reach:
     def __init__(
         self,
         graph: Graph,
-        mask: NDArray[np.bool_],
+        kept: Kept,
         plan: Plan,
         changes: Sequence[Alternative],
         narrowed: Iterable[int] = (),
@@ -62,7 +71,8 @@ class Reach:
         """`narrowed`: the layers whose MLPs are; the ordinary layers begin after them."""
         self.stages = graph.stages
         last = max((graph.mlp_destination(layer) for layer in narrowed), default=-1)
-        self.tail = _full_tail(graph, self.stages, mask, changes, last)
+        mask = is_kept(kept)
+        self.tail = _full_tail(graph, self.stages, is_whole(kept), changes, last)
         n = len(changes)
         self.sources = np.zeros((graph.n_sources, n), dtype=bool)
         self.destinations = np.zeros((graph.n_destinations, n), dtype=bool)
@@ -91,7 +101,7 @@ class Reach:
 def _full_tail(
     graph: Graph,
     all_stages: Sequence[Stage],
-    mask: NDArray[np.bool_],
+    whole: NDArray[np.bool_],
     changes: Sequence[Alternative],
     last_changed: int,
 ) -> int:
@@ -100,7 +110,7 @@ def _full_tail(
     tail = len(all_stages)
     for i in range(len(all_stages) - 1, -1, -1):
         stage = all_stages[i]
-        if stage.columns.start <= last_changed or not mask[: stage.parents, stage.columns].all():
+        if stage.columns.start <= last_changed or not whole[: stage.parents, stage.columns].all():
             break
         # In a parallel block the MLP's input lacks what the layer's heads wrote: no place to start
         # from.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from workbench.base.notices import notice
 from workbench.base.progress import Progress
 from workbench.base.work import Stop
@@ -14,6 +12,7 @@ from workbench.circuits.circuit import Circuit
 from workbench.engine.budget import bytes_of_cells
 from workbench.engine.circuit_score import CircuitScore, circuit_score, score
 from workbench.engine.evaluator import Evaluator
+from workbench.engine.kept_edges import kept_edges, open_inputs
 from workbench.engine.pair_row import PairRow
 from workbench.engine.pair_rows import pair_rows, rows_of
 from workbench.engine.plan import make_plan
@@ -73,9 +72,7 @@ def cells_of(circuit: Circuit, model: Model) -> Callable[[Batch, str], float]:
     graph = model.graph
     if circuit.graph != graph:
         return lambda batch, ablation: 0.0
-    is_open = np.zeros(graph.n_destinations, dtype=bool)
-    is_open[[graph.destination_index(name) for name in circuit.open]] = True
-    plan = make_plan(graph, circuit.mask & ~is_open, is_open)
+    plan = make_plan(graph, kept_edges(circuit), open_inputs(circuit))
 
     def taken(batch: Batch, ablation: str) -> float:
         rows = sum(shape.rows for shape in shapes_of(batch, ablation))

@@ -202,6 +202,7 @@ class Experiment:
             done += len(group.indices)
         if ablation != PATCHING:
             self._ablate(means)
+        self._name_positions()
         for group, recording in zip(batch.groups, self.recordings, strict=True):
             answers = Answers.of(
                 group.answers, group.wrong_answers, self.parts.device, self.parts.dtype
@@ -212,6 +213,13 @@ class Experiment:
                 )
         self._order = np.argsort(np.concatenate([group.indices for group in batch.groups]))
         self._score_both_runs()
+
+    def _name_positions(self) -> None:
+        """Tell every recording the roles of its positions."""
+        of_pairs = self.batch.roles.of_pairs
+        for group, recording in zip(self.batch.groups, self.recordings, strict=True):
+            roles = np.array([of_pairs[index] for index in group.indices], dtype=np.int64)
+            recording.role_of = roles[:, recording.start :]
 
     def _score_both_runs(self) -> None:
         with torch.no_grad():
@@ -320,6 +328,7 @@ class Experiment:
                     )
                     for g in groups
                 ]
+        other._name_positions()
         other._score_both_runs()
         return other
 

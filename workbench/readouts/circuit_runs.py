@@ -20,8 +20,10 @@ from torch import Tensor
 
 from workbench.engine.budget import what_if_bytes
 from workbench.engine.incremental import IncrementalRun
+from workbench.engine.kept_edges import has_roles, kept_edges, open_inputs
 from workbench.engine.narrowed import by_layer
 from workbench.engine.plan import Positions
+from workbench.engine.role_layout import where
 from workbench.errors import WorkbenchError
 from workbench.transformer.recording import LayerRecord, Recording, Run, of_pairs
 
@@ -90,9 +92,9 @@ class CircuitRuns:
             raise WorkbenchError("The circuit belongs to another model.")
         self._experiment = experiment
         self._graph: Graph = experiment.graph
-        self._is_open = np.array([d in circuit.open for d in self._graph.destinations], dtype=bool)
-        self._mask = circuit.mask.copy()
-        self._mask[:, self._is_open] = False
+        own = circuit.copy()
+        own.at = own.at.named(experiment.batch.roles.names)
+        self._is_open, self._edges = open_inputs(own), kept_edges(own)
         self._neurons = by_layer(experiment.parts, self._graph, circuit.neurons)
         self._kept: tuple[tuple[int, slice], list[CircuitRun]] | None = None
 
@@ -112,7 +114,7 @@ class CircuitRuns:
             sheet = IncrementalRun(
                 self._graph,
                 of_pairs(recording, some),
-                self._mask,
+                self._edges,
                 self._is_open,
                 self._neurons,
             )
@@ -121,10 +123,11 @@ class CircuitRuns:
 
 @torch.no_grad()
 def _run(sheet: IncrementalRun, pairs: slice) -> CircuitRun:
-    graph, recording, mask, is_open = sheet.graph, sheet.recording, sheet.mask, sheet.is_open
-    sheet.update(mask, is_open, dict.fromkeys(range(graph.n_sources), Positions.ALL))
+    graph, recording, is_open = sheet.graph, sheet.recording, sheet.is_open
+    everywhere = np.full(graph.n_sources, Positions.ALL, dtype=np.uint8)
+    sheet.update(sheet.kept, is_open, everywhere)
     logits = graph.logits_destination
-    kept = mask[:, logits]
+    kept = [_kept_by_logits(sheet, source) for source in range(graph.n_sources)]
     clean, corrupted = recording.clean, recording.corrupted
     # What the logits read of a source that is not kept, and of all if they are open.
     instead = clean if is_open[logits] else corrupted
@@ -132,7 +135,7 @@ def _run(sheet: IncrementalRun, pairs: slice) -> CircuitRun:
     assert embedding is not None
     written = corrupted.embedding + embedding[:, 0]
     run = Run(written, [], _residual(sheet, graph.n_layers))
-    read = Run(written if kept[0] else instead.embedding, [], run.final)
+    read = Run(torch.where(kept[0], written, instead.embedding), [], run.final)
     for layer in range(graph.n_layers):
         heads = list(graph.head_sources(layer))
         q, k, v = (
@@ -151,12 +154,13 @@ def _run(sheet: IncrementalRun, pairs: slice) -> CircuitRun:
         # No two destinations read the same residual, so there is none that the MLP alone reads.
         record = LayerRecord(residual, q, k, v, z, residual, mlp_out, summed)
         run.layers.append(record)
-        chosen = torch.from_numpy(kept[heads]).to(z.device)[:, None, None, None]
+        chosen = torch.stack([kept[head] for head in heads])
+        mlp_kept = kept[graph.mlp_source(layer)]
         read.layers.append(
             replace(
                 record,
                 z=torch.where(chosen, z, other.z),
-                mlp_out=mlp_out if kept[graph.mlp_source(layer)] else other.mlp_out,
+                mlp_out=torch.where(mlp_kept, mlp_out, other.mlp_out),
             )
         )
     return CircuitRun(pairs, recording, run, read)
@@ -170,9 +174,20 @@ def _residual(sheet: IncrementalRun, layer: int) -> Tensor:
     last = layer == graph.n_layers
     before = graph.n_sources if last else graph.head_rows(layer).start
     base = run.final if last else run.layers[layer].attn_in
-    chosen = sheet.mask[:before, logits] & _live(sheet, range(before))
+    kept = sheet.kept[:before, logits]
+    chosen = kept * _live(sheet, range(before)).astype(kept.dtype)
     added = sheet.deltas.sum(chosen[None], Positions.ALL)
     return base if added is None else base + added[0, :, 0]
+
+
+def _kept_by_logits(sheet: IncrementalRun, source: int) -> Tensor:
+    """Where the logits' edge from a source is kept, bool [pair or 1, position or 1, 1]."""
+    bits = sheet.kept[source, sheet.graph.logits_destination]
+    roles = sheet.recording.role_of
+    device = sheet.recording.clean.final.device
+    if not has_roles(sheet.kept) or roles is None:
+        return torch.full((1, 1, 1), bool(bits), device=device)
+    return torch.from_numpy(where(roles, np.uint64(bits))[..., None]).to(device)
 
 
 def _live(sheet: IncrementalRun, sources: Sequence[int]) -> NDArray[np.bool_]:

@@ -126,6 +126,11 @@ class EditedLinear(nn.Module):
         return out
 
 
+def has_edited_linear(module: nn.Module) -> bool:
+    """Whether an intervention is done to the neurons of this MLP."""
+    return any(isinstance(part, EditedLinear) for part in module.modules())
+
+
 def with_linear_of_pairs(module: nn.Module, pairs: Pairs) -> nn.Module:
     """An MLP with the edit of its neurons being that of some of the pairs.
 

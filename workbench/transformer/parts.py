@@ -22,6 +22,7 @@ from workbench.transformer.edits import (
     HeadEdit,
     Pairs,
     ValueEdit,
+    has_edited_linear,
     with_linear_of_pairs,
 )
 
@@ -115,6 +116,11 @@ class Layer:
     def after_attention(self, summed: Tensor) -> Tensor:
         """What attention adds to the residual when its heads and output bias write this sum."""
         return summed if self.post_attention is None else self.post_attention(summed)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the MLP does the same at all positions of all pairs: nothing is done to it."""
+        return self.edit is None and not has_edited_linear(self.mlp)
 
     def run_mlp(self, residual: Tensor) -> Tensor:
         """What the MLP writes, [..., d_model], when it reads this residual."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.transformer.forward import embed, run_heads, unembed, write_heads
@@ -115,6 +117,8 @@ class Recording:
             make: a node that nothing clean reaches writes its constant, whatever it would compute.
         constant_neurons: with constants, those of a layer's neurons for some of the pairs, [pair,
             position, neuron].
+        role_of: the role of each position from `start` on, [pair, position], as a number; where
+            the prompts have roles.
 
     Glossary: docs/glossary.md#lean, docs/glossary.md#position, docs/glossary.md#prefix,
     docs/glossary.md#recording.
@@ -128,6 +132,7 @@ class Recording:
     rotary: tuple[Rotation | None, ...]
     constants: bool = False
     constant_neurons: Callable[[int, slice], Tensor] | None = None
+    role_of: NDArray[np.int64] | None = None
 
     @property
     def n_pairs(self) -> int:
@@ -273,6 +278,7 @@ def of_pairs(recording: Recording, pairs: slice) -> Recording:
     return replace(
         recording,
         constant_neurons=None if of_all is None else neurons,
+        role_of=None if recording.role_of is None else recording.role_of[pairs],
         parts=recording.parts.of_pairs(pairs),
         whole=_run_of_pairs(recording.whole, pairs),
         clean=_run_of_pairs(recording.clean, pairs),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tests.support.cases.batches import batch_of
 from tests.support.references.engine import Reference
 from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_neox
 from workbench.circuits.circuit import Circuit, all_edges
@@ -86,7 +86,7 @@ def case(family: str, start: int = 2) -> Case:
         answers.append(right)
         wrong.append(bad)
     model = Model.from_hf(hf, tokenizer, name=family, device="cpu")
-    experiment = Experiment(model, SimpleNamespace(groups=tuple(groups)))  # type: ignore[arg-type]
+    experiment = Experiment(model, batch_of(groups))
     return Case(model, experiment, references, answers, wrong)
 
 

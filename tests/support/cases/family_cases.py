@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from types import SimpleNamespace
 
 import torch
 
+from tests.support.cases.batches import batch_of
 from tests.support.cases.engine_cases import Case, in_float64
 from tests.support.references.family import FamilyReference
 from tests.support.tiny_families import MAKERS
@@ -50,7 +50,7 @@ def case_of(model: Model, seed: int, groups: tuple = GROUPS) -> Case:
         references.append(FamilyReference(in_float64(model.hf), clean, corrupted))
         answers.append(right)
         wrong.append(bad)
-    experiment = Experiment(model, SimpleNamespace(groups=tuple(made)))  # type: ignore[arg-type]
+    experiment = Experiment(model, batch_of(made))
     return Case(model, experiment, references, answers, wrong)  # type: ignore[arg-type]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tests.support.cases.batches import batch_of
 from tests.support.cases.family_cases import model_of
 from tests.support.references.node import NodeReference
 from workbench.base.work import finish
@@ -91,7 +91,7 @@ class NodeCase:
 
 
 def workspace_of(model: Model, groups: tuple[Group, ...], **settings: Any) -> Experiment:
-    return Experiment(model, SimpleNamespace(groups=groups), **settings)  # type: ignore[arg-type]
+    return Experiment(model, batch_of(groups), **settings)
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.support.cases.batches import batch_of
 from tests.support.cases.engine_cases import Case, in_float64, random_circuit, some_edges
 from tests.support.cases.family_cases import GROUPS, model_of, usual_case
 from tests.support.references.family import names_of
@@ -48,9 +48,9 @@ LINES = (
 def with_interventions(name: str, lines: Sequence[str], **how: Any) -> Experiment:
     """The usual pairs of a family, in a model to which something is done."""
     model, groups = model_of(name), usual_case(name).experiment.batch.groups
-    batch = SimpleNamespace(groups=groups, encoding=Encoding(model.tokenizer))
+    batch = batch_of(groups, encoding=Encoding(model.tokenizer))
     lines = [line.replace('"x"', f'"{_token(model)}"') for line in lines]
-    return Experiment(model, batch, interventions=parse_all(lines), **how)  # type: ignore[arg-type]
+    return Experiment(model, batch, interventions=parse_all(lines), **how)
 
 
 def _token(model: Any) -> str:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.support.cases.batches import batch_of
 from tests.support.unusual_models import MODELS
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
@@ -42,7 +43,7 @@ def batch(shapes: tuple[Shape, ...], vocabulary: int) -> Any:
         answers = ((3,),) * shape.pairs, ((4,),) * shape.pairs
         groups.append(Group(indices, clean, corrupted, *answers, shape.start))
         first += shape.pairs
-    return SimpleNamespace(groups=tuple(groups))
+    return batch_of(groups)
 
 
 def experiment(name: str, shapes: tuple[Shape, ...], dtype: torch.dtype) -> Experiment:

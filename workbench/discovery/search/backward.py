@@ -55,9 +55,8 @@ class Backward:
         wider[: self.graph.n_parents(column), column] = True
         wider_open[column] = False
         plan = make_plan(self.graph, wider, wider_open)
-        demand = {int(s): int(plan.need[s]) for s in np.flatnonzero(plan.need > Positions.NONE)}
         for sheet in self._sheets:
-            sheet.update(self.mask, self.is_open, demand)
+            sheet.update(self.mask, self.is_open, plan.demand)
         self.mask, self.is_open = wider, wider_open
         self._column, self._plan = column, plan
         self._inputs = [
@@ -74,7 +73,7 @@ class Backward:
         """How many trials at the destination visited make a batch that fits the memory."""
         assert self._plan is not None
         one = Alternative((), closed=(self._column,))
-        reach = Reach(self.graph, self._sheets[0].mask, self._plan, [one])
+        reach = Reach(self.graph, self._sheets[0].kept, self._plan, [one])
         need = self._plan.need[reach.sources[:, 0]]
         width = max(int(reach.destinations[stage.columns].sum()) for stage in reach.stages)
         at_all, at_last = int((need == Positions.ALL).sum()), int((need == Positions.LAST).sum())

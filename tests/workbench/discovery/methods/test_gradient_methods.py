@@ -6,7 +6,6 @@ import importlib
 import threading
 from collections.abc import Callable
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tests.support.cases.batches import batch_of
 from tests.support.cases.engine_cases import FAMILIES, Case, ablated_case, case, some_edges
 from tests.support.cases.family_cases import usual_case
 from tests.support.references.attribution import GIM, PLAIN, RELP, Pass, Slow
@@ -165,9 +165,7 @@ def _only(group: Any, row: int) -> Any:
     one = slice(row, row + 1)
     start = group.first_difference
     answers = group.answers[one], group.wrong_answers[one]
-    return SimpleNamespace(
-        groups=(Group((0,), group.clean[one], group.corrupted[one], *answers, start),)
-    )
+    return batch_of([Group((0,), group.clean[one], group.corrupted[one], *answers, start)])
 
 
 @methods

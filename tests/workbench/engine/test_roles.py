@@ -1,0 +1,303 @@
+"""Circuits with edges at roles, against the model's own modules and hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tests.support.cases.batches import ROLES
+from tests.support.cases.engine_cases import Case, ablated, random_circuit
+from tests.support.cases.family_cases import usual_case
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.edge_roles import EdgeRoles
+from workbench.circuits.graph import Graph
+from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.patching import edge_effects
+from workbench.errors import WorkbenchError
+
+FAMILIES = ("gpt2", "llama", "gpt_neox", "gemma2", "mistral", "phi", "qwen3", "olmo2", "mixtral")
+families = pytest.mark.parametrize("family", FAMILIES)
+
+Where = Callable[[str], Tensor]
+
+
+def assert_close(actual: Any, expected: Any, atol: float = 3e-5) -> None:
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
+
+
+@dataclass
+class ByRole:
+    """What circuits score with a choice of edges for every position, by the references."""
+
+    case: Case
+
+    def _where(self, circuit: Circuit, group: int) -> Where:
+        batch = self.case.experiment.batch
+        roles = torch.tensor([batch.roles.of_pairs[i] for i in batch.groups[group].indices])
+
+        @cache
+        def where(edge: str) -> Tensor:
+            return torch.tensor([circuit.has(f"{edge}@{role}") for role in ROLES])[roles, None]
+
+        return where
+
+    def metric(self, circuit: Circuit, *, constants: bool = False) -> NDArray[np.float64]:
+        """The metric [pair], every edge corrupted where it is not kept."""
+        logits = []
+        for group, reference in enumerate(self.case.references):
+            where = self._where(circuit, group)
+            live = live_of(circuit, where) if constants else None
+            corrupted = reference.corrupted_writes
+
+            def choose(
+                destination: str,
+                source: str,
+                writes: dict[str, Tensor],
+                where: Where = where,
+                live: dict[str, Tensor] | None = live,
+                corrupted: dict[str, Tensor] = corrupted,
+            ) -> Tensor:
+                kept = where(f"{source}->{destination}")
+                kept = kept if live is None else kept & live[source]
+                return torch.where(kept, writes[source], corrupted[source])
+
+            run: Any = reference
+            logits.append(run._run(reference.clean, choose, {}, circuit.open))
+        return self.case.metric(logits)
+
+    def along(self, circuit: Circuit, edge: str, role: str) -> NDArray[np.float64]:
+        """The metric with one edge corrupted at a role, what follows spreading along the kept."""
+        alone = circuit_with(self.case.graph, [f"{edge}@{role}"])
+        logits = []
+        for group, reference in enumerate(self.case.references):
+            where, here = self._where(circuit, group), self._where(alone, group)
+            clean, corrupted = reference.clean_writes, reference.corrupted_writes
+
+            def choose(
+                destination: str,
+                source: str,
+                writes: dict[str, Tensor],
+                where: Where = where,
+                here: Where = here,
+                clean: dict[str, Tensor] = clean,
+                corrupted: dict[str, Tensor] = corrupted,
+            ) -> Tensor:
+                name = f"{source}->{destination}"
+                own = torch.where(where(name), writes[source], clean[source])
+                return own + here(name) * (corrupted[source] - clean[source])
+
+            run: Any = reference
+            logits.append(run._run(reference.clean, choose, {}))
+        return self.case.metric(logits)
+
+
+def live_of(circuit: Circuit, where: Where) -> dict[str, Tensor]:
+    """Where something clean reaches each source, bool [pair, position, 1], the slow way."""
+    graph = circuit.graph
+    live = {"input": torch.ones_like(where("input->logits"))}
+
+    def fed(destination: str) -> Tensor:
+        found = torch.full_like(live["input"], destination in circuit.open)
+        for source in graph.sources[: graph.n_parents(graph.destination_index(destination))]:
+            found = found | (where(f"{source}->{destination}") & live[source])
+        return found
+
+    for node in graph.sources[1:]:
+        inputs = [fed(destination) for destination in graph.destinations_of(node)]
+        if len(inputs) == 1:
+            live[node] = inputs[0]
+            continue
+        looked_at, n = inputs[1] | inputs[2], inputs[0].shape[1]
+        seen = [looked_at[:, : position + 1].any(dim=1) for position in range(n)]
+        live[node] = inputs[0] | torch.stack(seen, dim=1)
+    return live
+
+
+def circuit_with(graph: Graph, names: list[str]) -> Circuit:
+    made = Circuit.empty(graph)
+    made.at = EdgeRoles(ROLES)
+    for name in names:
+        made.toggle(name)
+    return made
+
+
+def mixed(graph: Graph, seed: int, density: float = 0.3, share_open: float = 0.0) -> Circuit:
+    """A random circuit, most of its edges at some roles only."""
+    rng = np.random.default_rng(seed)
+    circuit = random_circuit(graph, density, seed, share_open)
+    circuit.at = EdgeRoles(ROLES).with_all(
+        {
+            edge: rng.choice(ROLES, rng.integers(1, len(ROLES)), replace=False).tolist()
+            for edge in circuit.edges()
+            if rng.random() < 0.8
+        }
+    )
+    return circuit
+
+
+@cache
+def by_role(family: str, ablation: str = "patching") -> ByRole:
+    case = usual_case(family)
+    return ByRole(case if ablation == "patching" else ablated(case, ablation))
+
+
+@families
+def test_circuits_by_role_equal_the_reference(family: str) -> None:
+    reference = by_role(family)
+    c = reference.case
+    for seed, density, share_open in ((0, 0.3, 0.0), (1, 0.7, 0.0), (2, 0.2, 0.3), (3, 0.05, 0.1)):
+        circuit = mixed(c.graph, seed, density, share_open)
+        assert circuit.at
+        assert_close(Evaluator(c.experiment, circuit).value().per_pair, reference.metric(circuit))
+
+
+@pytest.mark.parametrize("ablation", ["zero", "mean"])
+@pytest.mark.parametrize("family", ["llama", "gemma2", "gpt_neox"])
+def test_constants_stand_wherever_nothing_clean_reaches(family: str, ablation: str) -> None:
+    reference = by_role(family, ablation)
+    c = reference.case
+    for seed in range(2):
+        circuit = mixed(c.graph, seed, 0.2)
+        evaluator = Evaluator(c.experiment, circuit)
+        expected = reference.metric(circuit, constants=True)
+        assert_close(evaluator.value().per_pair, expected, 2e-4)
+        names = edits_of(circuit, 4, seed)
+        edits = [Edit(toggle=(name,)) for name in names]
+        for name, values in zip(names, evaluator.what_if(edits), strict=True):
+            after = circuit.copy()
+            after.toggle(name)
+            assert_close(values, reference.metric(after, constants=True), 2e-4)
+
+
+def edits_of(circuit: Circuit, n: int, seed: int) -> list[str]:
+    """Random edges, most of them at a role, half of them kept ones."""
+    rng = np.random.default_rng(seed)
+    graph = circuit.graph
+    opened = circuit.open
+    every = [e for e in graph.edges() if e.partition("->")[2] not in opened]
+    kept = rng.choice(circuit.edges(), n // 2, replace=False).tolist()
+    others = rng.choice(every, n - n // 2, replace=False).tolist()
+    roles = rng.choice(["", *ROLES], n, p=[0.1] + [0.9 / len(ROLES)] * len(ROLES)).tolist()
+    return [f"{e}@{r}" if r else e for e, r in zip([*kept, *others], roles, strict=True)]
+
+
+@families
+def test_what_if_equals_the_reference_and_the_committed_edit(family: str) -> None:
+    reference = by_role(family)
+    c = reference.case
+    circuit = mixed(c.graph, 5, 0.25, 0.1)
+    evaluator = Evaluator(c.experiment, circuit)
+    names = edits_of(circuit, 8, 5)
+    several = Edit(toggle=tuple(dict.fromkeys(names[:3])))
+    edits = [*(Edit(toggle=(name,)) for name in names), several]
+    before = np.array(evaluator.value().per_pair)
+    for edit, values in zip(edits, evaluator.what_if(edits), strict=True):
+        after = circuit.copy()
+        after.at = after.at.named(ROLES)
+        for name in edit.toggle:
+            after.toggle(name)
+        assert_close(values, reference.metric(after))
+        assert_close(evaluator.commit(edit).per_pair, values, 2e-5)
+        assert evaluator.circuit == after
+        assert_close(evaluator.become(circuit).per_pair, before, 2e-5)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "olmo2"])
+@pytest.mark.parametrize("setting", ["full", "along", "within"])
+def test_effects_of_edges_at_roles_equal_the_reference(family: str, setting: str) -> None:
+    reference = by_role(family)
+    c = reference.case
+    circuit = mixed(c.graph, 6, 0.4)
+    evaluator = Evaluator(c.experiment, circuit)
+    names = [name for name in edits_of(circuit, 8, 7) if "@" in name]
+    found = [pair for batch in edge_effects(evaluator, names, setting) for pair in zip(*batch)]
+    assert [name for name, _ in found] == names
+    clean = c.experiment.clean.metric
+    for name, effect in found:
+        edge, _, role = name.partition("@")
+        if setting == "along":
+            assert effect == pytest.approx(
+                reference.along(circuit, edge, role).mean() - clean, abs=3e-5
+            )
+            continue
+        base = Circuit.full(c.graph) if setting == "full" else circuit.copy()
+        base.at = base.at.named(ROLES)
+        if not base.has(name):
+            base.toggle(name)
+        without = base.copy()
+        without.toggle(name)
+        difference = reference.metric(without).mean() - reference.metric(base).mean()
+        assert effect == pytest.approx(difference, abs=3e-5)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "mistral"])
+def test_all_roles_of_every_edge_are_the_circuit_itself(family: str) -> None:
+    c = usual_case(family)
+    circuit = random_circuit(c.graph, 0.3, 1, 0.1)
+    whole = Evaluator(c.experiment, circuit)
+    by_parts = Evaluator(c.experiment, mixed(c.graph, 8, 0.3))
+    by_parts.become(circuit)
+    assert_close(by_parts.value().per_pair, whole.value().per_pair, 1e-6)
+    edge = circuit.edges()[0]
+    parts = Edit(toggle=tuple(f"{edge}@{role}" for role in ROLES))
+    one, other = whole.what_if([Edit(toggle=(edge,)), parts])
+    assert_close(one, other, 1e-6)
+
+
+def test_random_edits_leave_what_a_fresh_evaluation_gives() -> None:
+    c = usual_case("llama")
+    circuit = mixed(c.graph, 9, 0.2, 0.05)
+    evaluator = Evaluator(c.experiment, circuit)
+    done = []
+    for step in range(40):
+        name = edits_of(evaluator.circuit, 2, step)[step % 2]
+        evaluator.commit(Edit(toggle=(name,)))
+        done.append(name)
+        if step % 8 == 7:
+            fresh = Evaluator(c.experiment, evaluator.circuit).value().per_pair
+            assert_close(evaluator.value().per_pair, fresh, 1e-5)
+    for name in reversed(done):
+        evaluator.commit(Edit(toggle=(name,)))
+    assert evaluator.circuit == circuit
+    assert_close(
+        evaluator.value().per_pair, Evaluator(c.experiment, circuit).value().per_pair, 1e-5
+    )
+
+
+def test_a_role_that_cannot_reach_the_last_position_costs_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    c = usual_case("gpt2")
+    evaluator = Evaluator(c.experiment, Circuit.empty(c.graph))
+    before = evaluator.value().per_pair
+    layer = type(c.experiment.parts.layers[0])
+
+    def never(*_: Any) -> Tensor:
+        raise AssertionError("an MLP was run")
+
+    monkeypatch.setattr(layer, "run_mlp", never)
+    # At a role of earlier positions an MLP's output goes nowhere if the logits alone read it.
+    evaluator.commit(Edit(toggle=("input->m0@A", "m0->logits@A")))
+    assert evaluator.value().per_pair == before
+
+
+def test_a_role_that_no_pair_has_is_refused() -> None:
+    c = usual_case("gpt2")
+    circuit = Circuit.empty(c.graph)
+    circuit.at = EdgeRoles(("X", "Y"))
+    circuit.toggle("input->m0@X")
+    with pytest.raises(WorkbenchError, match=r"cannot be at 'X': no pair has it; there are A, B"):
+        Evaluator(c.experiment, circuit)
+    evaluator = Evaluator(c.experiment, Circuit.empty(c.graph))
+    with pytest.raises(WorkbenchError, match="no pair has it"):
+        evaluator.what_if([Edit(toggle=("input->m0@X",))])
+    with pytest.raises(WorkbenchError, match="no pair has it"):
+        list(edge_effects(evaluator, ["input->m0@X"]))
