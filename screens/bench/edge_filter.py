@@ -5,7 +5,7 @@ from __future__ import annotations
 from workbench.circuits.names import AT, LOGITS, input_of, kind_of, layer_of_heads, parse_name
 from workbench.session.views import Candidate
 
-HELP = "a9  a9.h1  m3  heads  mlps  kept  dropped  preview  q  k  v  @S1  >0.05  role words; -word: not"
+HELP = "a9  a9.h1  m3  heads  mlps  kept  dropped  preview  q  k  v  @S1  >0.05  words; -word: not"
 
 
 class EdgeFilter:

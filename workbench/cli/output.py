@@ -36,7 +36,8 @@ def as_text(score: CircuitScore) -> None:
     accuracy = _share(score.accuracy)
     line(f"circuit       {score.circuit:.6g}   accuracy {accuracy}, KL {score.kl:.4g}")
     line(f"faithfulness  {share}")
-    line(f"edges         {score.edges:,} of {score.all_edges:,}")
+    at = f", {score.at_roles:,} at some roles only" if score.at_roles else ""
+    line(f"edges         {score.edges:,} of {score.all_edges:,}{at}")
     line(f"nodes         {score.nodes:,} of {score.all_nodes:,}")
     line(f"circuit is    {state}")
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.circuits.comparison import Comparison, Standing
 from workbench.circuits.tree import roles
-from workbench.session.carrying import CarryingRoles
+from workbench.experiment.carrying import CarryingRoles
 from workbench.session.known_effects import DROP, KnownEffects
 from workbench.session.proposal import differing, differing_roles
 from workbench.session.results import DiscoveryResult

@@ -5,7 +5,7 @@ Pure functions: they compute no metric and write nothing down.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -111,14 +111,16 @@ def _entered(state: State, name: str) -> str:
     return edge_ends(edge)[1]
 
 
-def toggle(state: State, edge: str, score: Scored) -> State:
+def toggle(state: State, edge: str, score: Callable[[], Scored]) -> State:
     """Keep or drop one edge, or edge at a role; what is open is first closed with its preview.
+
+    `score` is asked for where there is something open.
 
     Glossary: docs/glossary.md#toggle.
     """
     destination = _entered(state, edge)
     if destination in state.circuit.open:
-        state = _replace_into(state, [destination], previewed(state, destination, score))
+        state = _replace_into(state, [destination], previewed(state, destination, score()))
     if state.circuit.has(edge):
         return state.with_edges(drop=[edge])
     return state.with_edges(keep=[edge])

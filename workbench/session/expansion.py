@@ -36,8 +36,8 @@ from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import LOGITS
 from workbench.engine.effect_settings import check_setting
 from workbench.errors import WorkbenchError
+from workbench.experiment.carrying import CarryingRoles
 from workbench.session import edits
-from workbench.session.carrying import CarryingRoles
 from workbench.session.known_effects import LASTING, KnownEffects
 from workbench.session.role_scores import RoleScores
 from workbench.session.rules import EAP, LOSS, THRESHOLD, TOP_K, find_rule

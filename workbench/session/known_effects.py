@@ -19,7 +19,7 @@ from workbench.circuits.graph import Graph
 from workbench.circuits.names import AT, edge_ends, split_role
 from workbench.engine.effect_settings import FULL, SETTINGS
 from workbench.errors import WorkbenchError
-from workbench.session.carrying import CarryingRoles
+from workbench.experiment.carrying import CarryingRoles
 from workbench.session.role_scores import Matrix, RoleScores
 
 LASTING = FULL

@@ -14,13 +14,13 @@ from tasks.task import Task
 from workbench.base.failures import failures_as_sentences
 from workbench.base.text import counted
 from workbench.errors import WorkbenchError
+from workbench.experiment.carrying import CarryingRoles
 from workbench.experiment.interventions import Intervention
 from workbench.experiment.prepare import task_batch, task_warnings
 from workbench.experiment.provenance import digest
 from workbench.experiment.room import check_room
 from workbench.experiment.settings import ExperimentSettings
 from workbench.prompts.preview import PromptView
-from workbench.session.carrying import CarryingRoles
 from workbench.session.pair_set import PairSet, in_use
 from workbench.session.views import TaskInfo
 
@@ -57,9 +57,7 @@ class PairRuns:
     @cached_property
     def carrying(self) -> CarryingRoles:
         """The roles by which edges are told apart on these pairs."""
-        groups = zip(self.batch.groups, self.experiment.recordings, strict=True)
-        starts = [(i, recording.start) for group, recording in groups for i in group.indices]
-        return CarryingRoles.of(self.batch.roles, starts)
+        return CarryingRoles.of_experiment(self.experiment)
 
     @cached_property
     def digest(self) -> str:

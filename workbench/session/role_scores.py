@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.graph import Graph
-from workbench.session.carrying import CarryingRoles
+from workbench.experiment.carrying import CarryingRoles
 
 Matrix = NDArray[np.float32]
 

@@ -199,7 +199,7 @@ class Session(SessionHistory, Titled, GroupCommands):
         """
         by_role = edge_of(edge) != edge
         return self._carry_out(
-            lambda state: edits.toggle(state, edge, self._score(setting, by_role)),
+            lambda state: edits.toggle(state, edge, lambda: self._score(setting, by_role)),
             lambda change: kinds.Toggle(edge=edge, setting=setting, change=change),
         )
 

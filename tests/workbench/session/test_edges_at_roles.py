@@ -119,9 +119,8 @@ def test_a_threshold_goes_by_role(session: Session) -> None:
     assert {name for name in session.circuit.parts() if "->a1.h0<" in name} == strongest
     # By whole edges, what passes stays at its roles.
     session.keep_above("a1.h0")
-    assert {e: r for e, r in session.circuit.at.kept.items()}.items() <= {
-        edge_of(name): session.circuit.at.kept[edge_of(name)] for name in strongest
-    }.items()
+    stayed = {edge for edge in session.circuit.at.kept if "->a1.h0<" in edge}
+    assert stayed and stayed <= {edge_of(name) for name in strongest}
 
 
 def test_an_open_input_is_closed_on_edges_at_roles(session: Session) -> None:
@@ -247,7 +246,7 @@ def test_a_journal_of_before_has_no_roles() -> None:
 def test_roles_of_no_pair_are_refused(session: Session) -> None:
     before = session.circuit
     for name in (f"{EDGE}@XX", f"{EDGE}@s2"):
-        with pytest.raises(WorkbenchError, match="no pair has it; there are ..IO, IO"):
+        with pytest.raises(WorkbenchError, match=r"no pair has it; there are \.\.IO, IO"):
             session.toggle(name)
         with pytest.raises(WorkbenchError, match="no pair has it"):
             session.expand("a1.h0", keep=["m0->a1.h0<k>@XX"])

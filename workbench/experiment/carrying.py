@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.circuits.names import at_role, edge_ends
 from workbench.prompts.roles import Roles
+
+if TYPE_CHECKING:
+    from workbench.experiment.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,13 @@ class CarryingRoles:
         return cls(names, *(tuple(names[i] for i in sorted(some)) for some in (anywhere, last)))
 
     @classmethod
+    def of_experiment(cls, experiment: Experiment) -> CarryingRoles:
+        """Of the pairs of an experiment."""
+        groups = zip(experiment.batch.groups, experiment.recordings, strict=True)
+        starts = [(i, recording.start) for group, recording in groups for i in group.indices]
+        return cls.of(experiment.batch.roles, starts)
+
+    @classmethod
     def none(cls) -> CarryingRoles:
         """No roles: edges are not told apart."""
         return cls((), (), ())
@@ -60,17 +71,22 @@ class CarryingRoles:
         roles = self.last if late else self.anywhere
         return roles if len(roles) > 1 else ()
 
+    def parts(self, graph: Graph, edge: str) -> list[str]:
+        """Names of an edge at every role that it is told apart by; its own if there is none."""
+        return [at_role(edge, role) for role in self.into(graph, edge_ends(edge)[1]) or ("",)]
+
     def parts_into(self, graph: Graph, destination: str) -> list[str]:
-        """Names of all edges into a destination, each at every role that it is told apart by."""
+        """The same of all edges into a destination."""
         d = graph.destination_index(destination)
-        ends = [f"@{role}" for role in self.into(graph, destination)] or [""]
-        return [graph.edge_name(s, d) + end for s in range(graph.n_parents(d)) for end in ends]
+        edges = (graph.edge_name(s, d) for s in range(graph.n_parents(d)))
+        return [name for edge in edges for name in self.parts(graph, edge)]
 
     def kept_parts(self, circuit: Circuit) -> list[str]:
         """The kept edges, each at every role that it is told apart by and kept at."""
-        graph, named = circuit.graph, []
-        for edge in circuit.edges():
-            roles = self.into(graph, edge_ends(edge)[1])
-            kept = circuit.at.kept.get(edge, roles)
-            named += [at_role(edge, role) for role in roles if role in kept] if roles else [edge]
-        return named
+        graph = circuit.graph
+        return [
+            name
+            for edge in circuit.edges()
+            for name in self.parts(graph, edge)
+            if circuit.has(name)
+        ]
