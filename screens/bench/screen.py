@@ -344,7 +344,7 @@ class BenchScreen(OneOfSeveral):
     action_drop_costs = by(lambda bench: bench.shown.drop_costs)
     action_by_role = by(lambda bench: bench.split_by_role)
     action_sort = by(lambda bench: bench.shown.sort)
-    action_expand_all = by(lambda bench: bench.rules.ask)
+    action_expand_all = by(lambda b: lambda: b.rules.ask(by_role=b.view.by_role))
     action_cancel = by(lambda bench: bench.rules.stop_or(bench.shown.cancel))
     action_discover = by(lambda bench: bench.discovering.discover)
     action_stop_discovery = by(lambda bench: bench.rules.stop_or(bench.discovering.stop_discovery))

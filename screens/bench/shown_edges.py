@@ -71,6 +71,7 @@ class ShownEdges:
         self.repair = RepairNote(session, runner.repairs, changed=changed)
         self._settling: Timer | None = None
         self._ahead = False  # values of the node under the cursor are waited for, to be shown with
+        self._wanted = ""  # edge to put the cursor on, once there are rows
         self._sweep: Sweep | None = None  # whose values came into the table last
         self._looked = 0.0
         self._pause = READABLE  # until the next look at a sweep
@@ -113,6 +114,9 @@ class ShownEdges:
         table.sweeping = wanted or (sweep is not None and sweep.what == "exact")
         table.costing = wanted or (sweep is not None and sweep.what == "drop costs")
         table.show_edges(edges, anew=anew)
+        if edges and self._wanted:
+            table.move_to_edge(self._wanted)
+            self._wanted = ""
         if self._sweep is not None and self._sweep is not sweep:
             table.resort()  # once, at the end: rows do not jump while they are read
             self.read_tree()  # which orders by what is known best
@@ -307,9 +311,8 @@ class ShownEdges:
             self._panels.screen.notify(words, timeout=4)
             return
         edge = self._table.highlighted
+        self._wanted = "" if edge is None else edge.edge
         self.show_as(replace(self.view, by_role=not self.view.by_role))
-        if edge is not None:
-            self._table.move_to_edge(edge.edge)
 
     def show_as(self, view: EdgesView) -> None:
         """Show these edges; the tree by role as they are."""
