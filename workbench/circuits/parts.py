@@ -4,8 +4,6 @@
 These functions alter the circuit that they are given.
 
 Pure Python and numpy.
-
-Glossary: docs/glossary.md#edge-at-a-role.
 """
 
 from __future__ import annotations
