@@ -41,6 +41,7 @@ class Selection:
         threshold: in units of the scores, itself included ('threshold').
         signed: by importance, which is positive where the task needs the edge; else by |score|.
         fill: n is the number that is left after pruning: as many are chosen as leave at most n.
+        by_role: what is chosen and counted is edges at roles of the prompts.
 
     Glossary: docs/glossary.md#selection.
     """
@@ -50,8 +51,14 @@ class Selection:
     threshold: float | None = None
     signed: bool = False
     fill: bool = False
+    by_role: bool = False
 
     def __post_init__(self) -> None:
+        if self.by_role and (self.how == "greedy" or self.fill):
+            raise WorkbenchError(
+                "Edges at roles are chosen as the best of all, or by a threshold; not greedily, "
+                "nor up to a number that is left after pruning."
+            )
         if self.how not in get_args(How):
             ways = ", ".join(get_args(How))
             raise WorkbenchError(f"There is no selection {self.how!r}; choose one of: {ways}.")
@@ -74,7 +81,8 @@ class Selected:
 
     Attributes:
         circuit: closed, without dead ends.
-        unit: what is counted: 'edges', or 'nodes' (input and logits, always in, do not count).
+        unit: what is counted: 'edges', 'edges at roles', or 'nodes' (input and logits, always in,
+            do not count).
         asked: the number that was asked for; None where it was not a number.
         chosen: how many were taken before pruning.
         kept: how many of them are left after it.
@@ -85,7 +93,7 @@ class Selected:
     """
 
     circuit: Circuit
-    unit: Literal["edges", "nodes"]
+    unit: Literal["edges", "edges at roles", "nodes"]
     asked: int | None
     chosen: int
     kept: int

@@ -59,6 +59,10 @@ def discover(
         bool,
         typer.Option("--exactly", help="So many edges after dead ends are pruned, not before."),
     ] = False,
+    by_role: Annotated[
+        bool,
+        typer.Option("--by-role", help="Score and choose edges at each role of the prompts alone."),
+    ] = False,
     steps: Steps = None,
     absolute: Annotated[
         bool, typer.Option("--absolute", help="A search compares |change| with tau.")
@@ -116,6 +120,7 @@ def discover(
         select=select,
         signed=signed,
         exactly=exactly,
+        by_role=by_role,
         steps=steps,
         absolute=absolute,
         measure=measure,

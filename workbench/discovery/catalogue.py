@@ -64,6 +64,7 @@ class Method:
         select: how edges are selected from its scores where nothing is said.
         adds_up: its scores are means over pairs of what each pair gives by itself, so that more
             pairs than memory holds at once can be scored some at a time.
+        by_role: it scores edges at roles of the prompts, where that is asked for.
         per_pair: the function that makes its `Scorer` of single pairs from options, as
             "package.module:name"; None if it has none.
     """
@@ -80,6 +81,7 @@ class Method:
     select: Literal["top", "greedy"] = "top"
     adds_up: bool = False
     per_pair: str | None = None
+    by_role: bool = False
 
     def load(self) -> Find:
         """The function that does it; importing it may load torch.
@@ -117,6 +119,7 @@ BUILT_IN = (
         slopes=True,
         adds_up=True,
         per_pair=f"{_HERE}.eap:scorer",
+        by_role=True,
     ),
     Method(
         "eap-ig",
@@ -130,6 +133,7 @@ BUILT_IN = (
         slopes=True,
         adds_up=True,
         per_pair=f"{_HERE}.eap_ig:scorer",
+        by_role=True,
     ),
     Method(
         "eap-ig-activations",
@@ -155,6 +159,7 @@ BUILT_IN = (
         slopes=True,
         adds_up=True,
         per_pair=f"{_HERE}.clean_corrupted:scorer",
+        by_role=True,
     ),
     Method(
         "gim",
@@ -167,6 +172,7 @@ BUILT_IN = (
         slopes=True,
         adds_up=True,
         per_pair=f"{_HERE}.gim:scorer",
+        by_role=True,
     ),
     Method(
         "relp",
@@ -179,6 +185,7 @@ BUILT_IN = (
         slopes=True,
         adds_up=True,
         per_pair=f"{_HERE}.relp:scorer",
+        by_role=True,
     ),
     Method(
         "exact",
@@ -186,6 +193,7 @@ BUILT_IN = (
         "exact effect of every edge in the full model",
         "m(model with the edge corrupted) - m(model), for every edge",
         f"{_HERE}.exact:find",
+        by_role=True,
         adds_up=True,
     ),
     Method(

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.circuits.edge_roles import check_roles
 from workbench.circuits.graph import Graph
+from workbench.engine.role_layout import RoleLayout
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
@@ -33,6 +35,10 @@ class Findings:
             prompts, aligned at their ends, NaN where there is none; None if the method has none.
         neurons: MLP's name -> float32 [neuron], scores of its hidden units; empty if the method has
             none.
+        roles: the names of the prompts' roles, where edges are scored by role.
+        at_roles: float32 [role, source, destination], what of an edge's score each role makes up;
+            None where edges are scored as a whole.
+        layout: where the roles stand in the prompts; None where edges are scored as a whole.
         kept: bool [source, destination], the circuit that a search or a learned mask arrived at so
             far; None for methods that only score.
         needed: +1 if a component that the task needs has a positive score, -1 if a negative one, 0
@@ -53,6 +59,9 @@ class Findings:
     nodes: NDArray[np.float32] | None = None
     positions: NDArray[np.float32] | None = None
     neurons: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
+    at_roles: NDArray[np.float32] | None = None
+    layout: RoleLayout | None = None
     kept: NDArray[np.bool_] | None = None
     needed: int = -1
     tried: int = 0
@@ -67,10 +76,24 @@ class Findings:
         return cls(graph, method, edges, needed=1 if metric == "kl" else -1)
 
     @classmethod
-    def about(cls, experiment: Experiment, method: str) -> Findings:
-        """The same of a method on an experiment."""
+    def about(cls, experiment: Experiment, method: str, *, by_role: bool = False) -> Findings:
+        """The same of a method on an experiment.
+
+        Args:
+            by_role: edges are to be scored by role.
+
+        Raises:
+            WorkbenchError: the prompts have more roles than edges can be told apart by.
+        """
         found = cls.of(experiment.graph, method, experiment.metric_name)
         found.same_input = experiment.same_input
+        if by_role:
+            found.roles = experiment.batch.roles.names
+            check_roles(found.roles, (), "")
+            found.layout = RoleLayout.of(experiment.batch.roles)
+            found.at_roles = np.full(
+                (len(found.roles), *found.edges.shape), np.nan, dtype=np.float32
+            )
         return found
 
     def copy(self) -> Findings:
@@ -80,6 +103,11 @@ class Findings:
     def importance(self) -> NDArray[np.float32]:
         """Edge scores with the sign turned so that what the task needs most is largest."""
         return self.edges if self.needed >= 0 else -self.edges
+
+    def importance_at_roles(self) -> NDArray[np.float32]:
+        """As `importance`, of the edges at roles, [role, source, destination]."""
+        assert self.at_roles is not None
+        return self.at_roles if self.needed >= 0 else -self.at_roles
 
     def of_edge(self, source: int, destination: int) -> float:
         """An edge's score; of a method that scores nodes alone, that of its source; else NaN."""

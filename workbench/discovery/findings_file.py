@@ -26,6 +26,7 @@ from workbench.circuits.edge_arrays import real_edges
 from workbench.circuits.graph import Graph
 from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
+from workbench.engine.role_layout import RoleLayout
 from workbench.errors import WorkbenchError
 
 FORMAT = "circuit-workbench-findings"
@@ -63,13 +64,15 @@ def save_findings(
         "remarks": findings.remarks,
         "about": dict(about or {}),
     }
+    if findings.layout is not None:
+        head["roles"] = {"names": findings.roles, **findings.layout.to_json()}
     arrays: dict[str, NDArray[Any]] = {
         "about": np.array(json.dumps(head)),
         "edges": findings.edges,
         "sources": np.array(graph.sources),
         "destinations": np.array(graph.destinations),
     }
-    for name in ("nodes", "positions", "kept"):
+    for name in ("nodes", "positions", "at_roles", "kept"):
         if (array := getattr(findings, name)) is not None:
             arrays[name] = array
     arrays |= {NEURONS + mlp: scores for mlp, scores in findings.neurons.items()}
@@ -145,6 +148,10 @@ def _read(archive: Any) -> tuple[Findings, dict[str, Any]]:
         findings.nodes = _array(archive, "nodes", shape[:1])
     if "positions" in archive.files:
         findings.positions = _array(archive, "positions", (graph.n_sources, None))
+    if (roles := head.get("roles")) is not None:
+        findings.roles = tuple(str(name) for name in roles["names"])
+        findings.layout = RoleLayout.from_json(roles)
+        findings.at_roles = _array(archive, "at_roles", (len(findings.roles), *shape))
     if "kept" in archive.files:
         kept = archive["kept"]
         if kept.dtype != bool or kept.shape != shape or (kept & ~real_edges(graph)).any():

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from workbench.base.work import Stop, finish
 from workbench.discovery.findings import Findings
 from workbench.discovery.request import DiscoveryRequest
+from workbench.engine.role_layout import RoleLayout
 from workbench.errors import Cancelled
 from workbench.experiment.pieces import Pieces
 
@@ -39,7 +40,7 @@ class _Sums:
     def add(self, found: Findings, n_pairs: int) -> None:
         """Add what was found on so many pairs."""
         self.n_pairs += n_pairs
-        for name in ("edges", "nodes", "positions"):
+        for name in ("edges", "nodes", "positions", "at_roles"):
             values = getattr(found, name)
             if values is None:
                 continue
@@ -88,6 +89,9 @@ def find_in_pieces(
     sums = _Sums(max(group.length for group in pieces.batch.groups))
     whole = Findings.of(pieces.graph, request.method, pieces.metric_name)
     whole.complete = True
+    if request.by_role:
+        whole.roles = pieces.batch.roles.names
+        whole.layout = RoleLayout.of(pieces.batch.roles)
     for indices in cuts:
 
         def tick(fraction: float, size: int = len(indices)) -> None:
@@ -132,7 +136,7 @@ def _find(
     try:
         tick(0.0)
         experiment = pieces.run(indices, lambda fraction: tick(fraction / 2))
-        found = Findings.about(experiment, request.method)
+        found = Findings.about(experiment, request.method, by_role=request.by_role)
         began = time.perf_counter()
         work = request.entry.load()(experiment, found, request.options)
         finish(work, lambda fraction: tick((1 + fraction) / 2))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypedDict
 
-from workbench.discovery.catalogue import Method, find_method
+from workbench.discovery.catalogue import METHODS, Method, find_method
 from workbench.discovery.options import OWN_FLAGS, Options, heeds
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError
@@ -27,6 +27,7 @@ class RequestChoices(TypedDict, total=False):
     select: Literal["top", "greedy"] | None
     signed: bool
     exactly: bool
+    by_role: bool
     steps: int | None
     absolute: bool
     measure: Literal["metric", "kl"]
@@ -48,6 +49,11 @@ class DiscoveryRequest:
     selection: Selection | None = None
 
     @property
+    def by_role(self) -> bool:
+        """Whether edges are to be scored and chosen by role."""
+        return self.selection is not None and self.selection.by_role
+
+    @property
     def entry(self) -> Method:
         """The method's entry in the catalogue."""
         return find_method(self.method)
@@ -63,6 +69,7 @@ class DiscoveryRequest:
         select: Literal["top", "greedy"] | None = None,
         signed: bool = False,
         exactly: bool = False,
+        by_role: bool = False,
         steps: int | None = None,
         absolute: bool = False,
         measure: Literal["metric", "kl"] = "metric",
@@ -78,7 +85,8 @@ class DiscoveryRequest:
             edges, nodes: how many are to be selected; of a search or a learned mask, with how many
                 edges it is to end.
             threshold: in place of a number: that scores have to reach; tau of a search.
-            select, signed, exactly: how the best of so many scores are chosen; see `Selection`.
+            select, signed, exactly, by_role: how the best of so many scores are chosen; see
+                `Selection`.
                 `select` None: as suits the method's scores.
             steps, absolute, measure, seed: options that many methods have.
             options: any option of the method by its name.
@@ -95,10 +103,11 @@ class DiscoveryRequest:
         }
         told = Options(**(usual | {"seed": seed} | dict(options or {})))
         if not _scores(entry):
-            if nodes is not None or select not in (None, "top") or signed or exactly:
+            others = select not in (None, "top") or signed or exactly or by_role
+            if nodes is not None or others:
                 raise WorkbenchError(
                     f"{method} arrives at a circuit of its own: leave out --nodes, --select, "
-                    "--signed and --exactly."
+                    "--signed, --exactly and --by-role."
                 )
             own = {"edges": edges, "threshold": threshold}
             return cls(method, told.with_(**{n: v for n, v in own.items() if v is not None}))
@@ -113,11 +122,11 @@ class DiscoveryRequest:
                 f"to reach ({FLAGS['threshold']}): one of the two."
             )
         if threshold is None:
-            how = select or entry.select
-            return cls(method, told, Selection(how, number, None, signed, exactly))
+            how = select or ("top" if by_role else entry.select)
+            return cls(method, told, Selection(how, number, None, signed, exactly, by_role))
         if select not in (None, "top"):
             raise WorkbenchError(f"A {select} selection takes a number of {unit}, not a threshold.")
-        return cls(method, told, Selection("threshold", None, threshold, signed, exactly))
+        return cls(method, told, Selection("threshold", None, threshold, signed, exactly, by_role))
 
     def checked(self, *, metric: str | None, ablation: str) -> DiscoveryRequest:
         """The same with the method's defaults filled in, if it can do all this.
@@ -192,6 +201,9 @@ def _check_options(method: Method, options: Options) -> None:
 
 
 def _check_selection(method: Method, selection: Selection | None) -> None:
+    if selection is not None and selection.by_role and not method.by_role:
+        able = ", ".join(each.name for each in METHODS.values() if each.by_role)
+        raise WorkbenchError(f"{method.name} does not score edges by role; choose one of: {able}.")
     if _scores(method) and selection is None:
         raise WorkbenchError(f"{method.name} gives scores: say how a circuit is to be selected.")
     if not _scores(method) and selection is not None:

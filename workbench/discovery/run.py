@@ -118,7 +118,7 @@ class Discovery:
         return {
             **self.summary(),
             "evaluation": self.score.to_json(),
-            "edges": self.selected.circuit.edges(),
+            "edges": self.selected.circuit.parts(),
             "nodes": self.node_scores(),
         }
 
@@ -193,7 +193,7 @@ def discover(
             for warning in told:
                 warnings.warn(warning, stacklevel=2)
             return found
-        findings = Findings.about(experiment, request.method)
+        findings = Findings.about(experiment, request.method, by_role=request.by_role)
         work = discovery(experiment, request, findings)
         began = time.perf_counter()
         try:
@@ -223,7 +223,7 @@ def discovery(
             what has been found so far and, after stopping it, `discovery_from` from that.
     """
     if findings is None:
-        findings = Findings.about(experiment, request.method)
+        findings = Findings.about(experiment, request.method, by_role=request.by_role)
     began = time.perf_counter()
     yield from request.entry.load()(experiment, findings, request.options)
     return discovery_from(experiment, findings, request, time.perf_counter() - began)

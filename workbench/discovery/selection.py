@@ -14,6 +14,7 @@ from workbench.circuits.selection import (
 )
 from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
+from workbench.discovery.role_selection import select_at_roles
 from workbench.errors import WorkbenchError
 
 __all__ = ["How", "Selected", "Selection", "select"]
@@ -40,6 +41,8 @@ def select(findings: Findings, selection: Selection | None) -> Selected:
         if selection is not None:
             raise WorkbenchError(f"{findings.method} chooses its edges itself: select nothing.")
         return pruned_circuit(graph, np.flatnonzero(findings.kept), None)
+    if selection is not None and selection.by_role:
+        return select_at_roles(findings, selection)
     if selection is None:
         raise WorkbenchError(f"{findings.method} gives scores: say how edges are to be selected.")
     values = findings.importance() if selection.signed else np.abs(findings.edges)

@@ -304,7 +304,7 @@ class AlternativeRuns:
         firsts = [int(np.flatnonzero(index == i)[0]) for i in range(len(keys))]
         direct = chosen[firsts]
         if self._behind_norms is not None:
-            direct = np.where(self._behind_norms[:parents], 0, direct).astype(kept.dtype)
+            direct[:, self._behind_norms[:parents]] = 0
         total = self._carry.sum(direct, positions)
         x = base[torch.from_numpy(base_index[firsts])]
         picked = None if len(which) == self._n else torch.from_numpy(which)

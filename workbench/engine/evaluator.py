@@ -118,8 +118,7 @@ class Evaluator:
     @cached_property
     def _layout(self) -> RoleLayout:
         """Where the roles of all prompts stand."""
-        rows = [recording.role_of for recording in self.experiment.recordings]
-        return RoleLayout(row for row in rows if row is not None)
+        return RoleLayout.of(self.experiment.batch.roles)
 
     def _plan(self, kept: Kept, is_open: NDArray[np.bool_]) -> Plan:
         layout = self._layout if has_roles(kept) else None

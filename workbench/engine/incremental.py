@@ -155,7 +155,7 @@ class IncrementalRun:
     def _tell_roles_apart(self) -> None:
         """From now on cells may be up to date at some positions only."""
         if self._layout is None:
-            self._layout = RoleLayout([self._roles()])
+            self._layout = RoleLayout.of_rows(self._roles())
             self._at[self._positions == Positions.ALL] = WHOLE
             self._at[self._positions == Positions.LAST] = LAST
 

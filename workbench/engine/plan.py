@@ -92,11 +92,36 @@ def make_plan(
     return Plan(_live(graph, mask, is_open), *_needs(graph, mask, is_open, wanted))
 
 
+def pruned_by_roles(graph: Graph, kept: Bits, layout: RoleLayout) -> Bits:
+    """The edges of a closed circuit without dead ends, role by role.
+
+    An edge stays at the positions at which something clean reaches its source and its destination
+    is read on the way to the logits: then it does so along edges that stay.
+    """
+    at = layout.positions(kept)
+    nothing_open = np.zeros(graph.n_destinations, dtype=bool)
+    live, _, need_in = _bits_by_roles(graph, at, nothing_open, None, layout)
+    alive = at & live[:, None] & need_in
+    left = kept & (alive | np.where(alive & LAST, layout.at_last, NOTHING))
+    return np.where((kept == WHOLE) & (left != NOTHING), WHOLE, left)
+
+
 def _plan_by_roles(
     graph: Graph, kept: Bits, is_open: Mask, demand: NDArray[Any] | None, layout: RoleLayout
 ) -> Plan:
     """The same reasoning with the bits of positions in the place of yes and no."""
-    at = layout.positions(kept)
+    live, need, need_in = _bits_by_roles(graph, layout.positions(kept), is_open, demand, layout)
+    return Plan(live != NOTHING, _positions(need), _positions(need_in), need & (live | ROOM))
+
+
+def _bits_by_roles(
+    graph: Graph, at: Bits, is_open: Mask, demand: NDArray[Any] | None, layout: RoleLayout
+) -> tuple[Bits, Bits, Bits]:
+    """Where sources are live, where they are needed, and where destinations' inputs are.
+
+    Args:
+        at: uint64 [source, destination], the positions of each kept edge.
+    """
     n_heads = graph.n_heads
     live = np.zeros(graph.n_sources, dtype=np.uint64)
     live[0] = WHOLE
@@ -127,7 +152,7 @@ def _plan_by_roles(
         else:
             need_in[here] = needed
         need_in[here] = np.where(is_open[here], NOTHING, need_in[here])
-    return Plan(live != NOTHING, _positions(need), _positions(need_in), need & (live | ROOM))
+    return live, need, need_in
 
 
 def _bits_of(positions: NDArray[np.uint8]) -> Bits:

@@ -6,15 +6,18 @@ and one for the last position, whatever its role, since it alone is what the met
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.circuits.edge_roles import MOST_ROLES
 from workbench.engine.kept_edges import NOTHING, WHOLE, Bits
+from workbench.prompts.roles import Roles
 
 LAST = np.uint64(1 << 63)
 """The bit of the last position."""
@@ -22,35 +25,53 @@ ROOM = np.uint64(1 << 62)
 """No position: what is needed is laid out at all of them, since a reader asks for all."""
 
 
+@dataclass(frozen=True)
 class RoleLayout:
     """The roles of some groups of prompts.
 
-    Args:
-        groups: of each group the roles, [pair, position], as numbers from 0.
-
     Attributes:
         at_last: the roles that a last position has, as bits of an edge.
+        pairs: (earlier, later): bits of positions of which, in some prompt, one stands before the
+            other or where it does, by their numbers.
 
     Glossary: docs/glossary.md#role-layout.
     """
 
-    def __init__(self, groups: Iterable[NDArray[np.int64]]) -> None:
-        # Pairs are of a few kinds, such as the two orders of names: each is looked at once.
-        rows = {row.tobytes(): row for group in groups for row in group}
-        self._rows = list(rows.values())
-        self.at_last = np.bitwise_or.reduce([_bit(int(row[-1])) for row in self._rows])
+    at_last: np.uint64
+    pairs: frozenset[tuple[int, int]]
 
-    @cached_property
-    def _pairs(self) -> set[tuple[int, int]]:
-        """(earlier, later): zones of which one stands before the other, or where it does."""
-        found: set[tuple[int, int]] = set()
-        for row in self._rows:
+    @classmethod
+    def of(cls, roles: Roles) -> RoleLayout:
+        """Of all prompts of a batch."""
+        return cls.of_rows(roles.of_pairs)
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[Iterable[int]]) -> RoleLayout:
+        """Of prompts with these roles, each position's as a number from 0."""
+        at_last, pairs = 0, set()
+        # Pairs are of a few kinds, such as the two orders of names: each is looked at once.
+        for row in {tuple(int(role) for role in row) for row in rows}:
+            at_last |= 1 << row[-1]
             seen: set[int] = set()
-            for position, role in enumerate(row):
-                zone = _LAST_ZONE if position == len(row) - 1 else int(role)
+            for zone in (*row[:-1], _LAST_ZONE):
                 seen.add(zone)
-                found |= {(earlier, zone) for earlier in seen}
-        return found
+                pairs |= {(earlier, zone) for earlier in seen}
+        return cls(np.uint64(at_last), frozenset(pairs))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"at_last": int(self.at_last), "pairs": sorted(self.pairs)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> RoleLayout:
+        """What `to_json` gave; one of ValueError, TypeError and KeyError for anything else."""
+        pairs = frozenset((int(one), int(other)) for one, other in value["pairs"])
+        at_last = int(value["at_last"])
+        if not 0 <= at_last < 1 << MOST_ROLES or any(
+            not 0 <= zone <= _LAST_ZONE for pair in pairs for zone in pair
+        ):
+            raise ValueError
+        return cls(np.uint64(at_last), pairs)
 
     def positions(self, bits: Bits) -> Bits:
         """The positions of an edge's roles."""
@@ -58,13 +79,13 @@ class RoleLayout:
 
     def before(self, bits: Bits) -> Bits:
         """These positions and all that they can look back at."""
-        return self._reach(bits, {(later, earlier) for earlier, later in self._pairs})
+        return self._reach(bits, {(later, earlier) for earlier, later in self.pairs})
 
     def after(self, bits: Bits) -> Bits:
         """These positions and all that can look back at them."""
-        return self._reach(bits, self._pairs)
+        return self._reach(bits, self.pairs)
 
-    def _reach(self, bits: Bits, ways: set[tuple[int, int]]) -> Bits:
+    def _reach(self, bits: Bits, ways: Set[tuple[int, int]]) -> Bits:
         found = np.zeros_like(bits)
         for zone in {start for start, _ in ways}:
             reached = np.uint64(sum(1 << end for start, end in ways if start == zone))
@@ -74,10 +95,6 @@ class RoleLayout:
 
 
 _LAST_ZONE = 63
-
-
-def _bit(role: int) -> np.uint64:
-    return np.uint64(1 << role)
 
 
 def where(role_of: NDArray[np.int64], bits: np.uint64) -> NDArray[np.bool_]:

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.discovery.gradients.backward_rules import PLAIN, Rules
@@ -234,17 +237,62 @@ def edge_scores(part: Slice, tape: Tape, rules: Rules = PLAIN) -> Tensor:
     """(e' - e) . dL/de of every edge for each pair of a slice, with the gradients at one run.
 
     Returns:
-        float32 [pair, source, destination]; of no meaning where there is no edge.
+        float32 [pair, source, destination]; of no meaning where there is no edge. Of a slice that
+        is asked for roles [role, source, destination], summed over the pairs.
     """
     graph = tape.parts.graph()
     differences = part.differences(tape, rules)
-    out = torch.zeros(
-        part.n_pairs, graph.n_sources, graph.n_destinations, device=differences.device
-    )
+    n = part.n_roles or part.n_pairs
+    out = torch.zeros(n, graph.n_sources, graph.n_destinations, device=differences.device)
+    by_role = _ByRole(part, differences) if part.n_roles else None
     for at in gradients(tape, part.metric, rules):
         parents = graph.n_parents(at.columns.stop - 1)
-        out[:, :parents, at.columns] = products(differences[:parents], at.gradient).float()
+        found = (
+            products(differences[:parents], at.gradient)
+            if by_role is None
+            else by_role.products(parents, at.gradient)
+        )
+        out[:, :parents, at.columns] = found.float()
     return out
+
+
+class _ByRole:
+    """Products of differences and gradients, summed over the positions of each role.
+
+    The differences are laid out once with the positions of a role beside one another, so that a
+    role's product is one of a part of them.
+    """
+
+    def __init__(self, part: Slice, differences: Tensor) -> None:
+        roles = part.recording.role_of
+        assert roles is not None
+        self._roles = roles[part.pairs]
+        self._n_roles = part.n_roles
+        self._differences = differences
+        self._order = self._sorted(self._roles)
+        rows = differences.flatten(1, 2)
+        self._laid_out = rows[:, self._order[0].to(rows.device)]
+
+    def _sorted(self, roles: NDArray[np.int64]) -> tuple[Tensor, list[int]]:
+        """The rows of [pair, position] role by role, and where each role ends among them."""
+        order = np.argsort(roles, axis=None, kind="stable")
+        ends = np.cumsum(np.bincount(roles.reshape(-1), minlength=self._n_roles))
+        return torch.from_numpy(order), [0, *(int(end) for end in ends)]
+
+    def products(self, parents: int, gradient: Tensor) -> Tensor:
+        """As `products` of the first so many sources, [role, source, destination]."""
+        n = gradient.shape[2]
+        if n == self._roles.shape[1]:
+            (order, ends), left = self._order, self._laid_out[:parents]
+        else:
+            order, ends = self._sorted(self._roles[:, -n:])
+            left = self._differences[:parents, :, -n:].flatten(1, 2)[:, order.to(gradient.device)]
+        right = gradient.flatten(1, 2)[:, order.to(gradient.device)]
+        out = gradient.new_zeros(self._n_roles, parents, len(gradient))
+        for role, (start, end) in enumerate(pairwise(ends)):
+            if end > start:
+                out[role] = left[:, start:end].flatten(1) @ right[:, start:end].flatten(1).T
+        return out
 
 
 def products(differences: Tensor, gradient: Tensor) -> Tensor:

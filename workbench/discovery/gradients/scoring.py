@@ -76,13 +76,17 @@ def fill_in(experiment: Experiment, findings: Findings, scorer: Scorer) -> Work[
         WorkbenchError: as `Scorer.check`.
     """
     scorer.check(experiment.parts, experiment.metric_name, experiment.ablation)
-    total, real = Total(experiment.graph), all_edges(experiment.graph)
+    roles = findings.at_roles
+    n_roles = 0 if roles is None else len(roles)
+    total, real = Total(experiment.graph, n_roles), all_edges(experiment.graph)
 
     def seen(piece: Slice, scores: Tensor) -> None:
         total.add(piece, scores)
+        if roles is not None:
+            roles[:] = np.where(real, total.by_role(), np.nan)
         findings.edges[:] = np.where(real, total.mean(), np.nan)
 
-    pieces = slices(experiment, anew=scorer.anew)
+    pieces = slices(experiment, anew=scorer.anew, n_roles=n_roles)
     yield from each_slice(pieces, experiment.n_pairs, scorer, seen)
     findings.complete = True
 
@@ -110,20 +114,25 @@ def streamed_scores(
 
 
 class Total:
-    """Scores of every edge, added up over pairs."""
+    """Scores of every edge, added up over pairs; and by role, if there are so many."""
 
-    def __init__(self, graph: Graph) -> None:
-        self._sum = np.zeros((graph.n_sources, graph.n_destinations))
+    def __init__(self, graph: Graph, n_roles: int = 0) -> None:
+        self._sum = np.zeros((n_roles or 1, graph.n_sources, graph.n_destinations))
+        self._by_role = n_roles > 0
         self._pairs = 0
 
     def add(self, piece: Slice, scores: Tensor) -> None:
-        """Add a slice's [pair, source, destination]."""
-        for row in scores.cpu().numpy():  # not all at once in float64
-            self._sum += row
+        """Add a slice's [pair, source, destination], or [role, source, destination]."""
+        for i, row in enumerate(scores.cpu().numpy()):  # not all at once in float64
+            self._sum[i if self._by_role else 0] += row
         self._pairs += piece.n_pairs
 
     def mean(self) -> NDArray[np.float32]:
         """[source, destination], over the pairs added so far."""
+        return (self._sum.sum(axis=0) / self._pairs).astype(np.float32)
+
+    def by_role(self) -> NDArray[np.float32]:
+        """[role, source, destination]; a pair without the role counts as 0."""
         return (self._sum / self._pairs).astype(np.float32)
 
 

@@ -56,6 +56,8 @@ class Slice:
         metric: of these pairs alone.
         pairs: which pairs of the recording.
         indices: their places in the task.
+        n_roles: scores are asked for by role of the prompts, of which there are so many, instead
+            of by pair; 0 if not.
 
     Glossary: docs/glossary.md#slice.
     """
@@ -64,6 +66,7 @@ class Slice:
     metric: Metric
     pairs: slice
     indices: tuple[int, ...]
+    n_roles: int = 0
     _raw: Tensor | None = field(default=None, repr=False)
 
     @property
@@ -112,11 +115,12 @@ class Slice:
         return out
 
 
-def slices(experiment: Experiment, *, anew: bool = False) -> Iterator[Slice]:
+def slices(experiment: Experiment, *, anew: bool = False, n_roles: int = 0) -> Iterator[Slice]:
     """The pairs of an experiment, group by group.
 
     Args:
         anew: runs are to be made for each slice that are not recorded.
+        n_roles: as `Slice.n_roles`.
     """
     groups = experiment.batch.groups
     for group, recording, metric in zip(
@@ -125,7 +129,7 @@ def slices(experiment: Experiment, *, anew: bool = False) -> Iterator[Slice]:
         room = pairs_at_once(recording.parts, group.length, recording.start, anew=anew)
         for pairs in _cut(recording.n_pairs, room):
             own = metric if pairs == slice(0, recording.n_pairs) else metric.part(pairs)
-            yield Slice(recording, own, pairs, group.indices[pairs])
+            yield Slice(recording, own, pairs, group.indices[pairs], n_roles)
 
 
 def streamed(model: Model, batch: Batch, metric: str, *, anew: bool = False) -> Iterator[Slice]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.names import at_role, split_role
 from workbench.discovery.estimates import known_estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
@@ -43,10 +44,23 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
         for batch, effects in edge_effects(evaluator, names):
             sources, columns = np.array([graph.parse_edge(name) for name in batch]).T
             findings.edges[sources, columns] = effects
+            if findings.at_roles is not None:
+                _by_role(evaluator, findings, batch)
             findings.tried += len(batch)
             done += float(cost[columns].sum())
             yield min(1.0, done / whole)
     findings.complete = True
+
+
+def _by_role(evaluator: Evaluator, findings: Findings, edges: list[str]) -> None:
+    """Fill in the effects of these edges at every role; they do not add up to the whole edges'."""
+    assert findings.at_roles is not None
+    names = [at_role(edge, role) for edge in edges for role in findings.roles]
+    places = {role: place for place, role in enumerate(findings.roles)}
+    for batch, effects in edge_effects(evaluator, names):
+        for name, effect in zip(batch, effects, strict=True):
+            edge, role = split_role(name)
+            findings.at_roles[places[role], *findings.graph.parse_edge(edge)] = effect
 
 
 def _groups(experiment: Experiment) -> Iterator[NDArray[np.int64]]:
