@@ -78,6 +78,7 @@ class Sight:
                     at=circuit.at.kept.get(edge, ()),
                     reference=self._standing.get(edge),
                     proposed=proposing is not None and bool(proposing[s, d]),
+                    found=math.nan if self.shown is None else self.shown.found.of_edge(s, d),
                 )
 
     def parts(self, into: Iterable[str], carrying: CarryingRoles) -> Iterator[Candidate]:
@@ -106,7 +107,15 @@ class Sight:
                         at=(role,),
                         reference=standing.get(role),
                         proposed=role in there,
+                        found=self._found_at(role, s, d),
                     )
+
+    def _found_at(self, role: str, s: int, d: int) -> float:
+        """The score at a role by the shown result; NaN where it scores whole edges."""
+        found = None if self.shown is None else self.shown.found
+        if found is None or found.at_roles is None or role not in found.roles:
+            return math.nan
+        return float(found.at_roles[found.roles.index(role), s, d])
 
     def _standing_of(self, edge: str, names: tuple[str, ...]) -> dict[str, Standing]:
         """Where an edge stands beside the reference's, role by role."""
@@ -135,12 +144,12 @@ class Sight:
         at: tuple[str, ...],
         reference: Standing | None,
         proposed: bool,
+        found: float,
     ) -> Candidate:
         """One candidate; `values`: estimate, exact effect and drop cost, NaN for none."""
         graph, state = self.state.circuit.graph, self.state
         eap, exact, cost = values
         score = eap if exact != exact else exact
-        found = math.nan if self.shown is None else self.shown.found.of_edge(s, d)
         source, destination = graph.sources[s], graph.destinations[d]
         return Candidate(
             edge=name,

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tasks.pair import Pair
+from tests.support.cases.session_cases import fresh_metric, new_session
 from tests.support.toy_session import CLEAN, CORRUPTED, NAMES, SHARES, toy_session, weights
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import compare
 from workbench.circuits.graph import Graph
 from workbench.circuits.names import at_role
-from workbench.circuits.parts import circuit_of_parts, drop_parts, edge_of
+from workbench.circuits.parts import circuit_of_parts, drop_parts, edge_of, on_prompts
 from workbench.errors import WorkbenchError
 from workbench.session.changed_parts import changed_parts
 from workbench.session.command import Command
@@ -306,3 +308,47 @@ def test_the_tree_has_roles_beside_edges_or_in_rows(session: Session) -> None:
     assert {row.edge for row in rows} == {f"{EDGE}@S2..END", f"{EDGE}@END"}
     assert [row.repeated for row in rows][1:] == [True]
     assert CLEAN > CORRUPTED
+
+
+def test_roles_that_no_pair_has_any_more_are_kept_for_when_they_come_back(tmp_path: Path) -> None:
+    with new_session(tmp_path) as session:
+        session.keep_all("logits")
+        session.keep_all("a1.h0")
+        # Without spans, roles are by what the prompts show.
+        bare = [
+            Pair(pair.corrupted, pair.clean, pair.wrong_answers, pair.answers)
+            for pair in session.loaded_pairs
+        ]
+        session.toggle("m0->a1.h0<k>")
+        session.toggle("m0->a1.h0<k>@S2")
+        session.toggle("input->a1.h0<v>")
+        session.toggle("input->a1.h0<v>@END")
+        before, value = session.circuit, session.status().circuit_metric
+        assert before.at.kept["m0->a1.h0<k>"] == ("S2",)
+        for i, pair in enumerate(bare):
+            session.pairs.change(i, pair)
+        assert "S2" not in session.roles and session.circuit == before
+        status = session.status()
+        assert status.circuit_metric == pytest.approx(fresh_metric(session), abs=1e-5)
+        here = on_prompts(session.circuit, session.roles)
+        assert not here.has("m0->a1.h0<k>") and here.has("input->a1.h0<v>")
+        assert session.sweep("a1.h0", by_role=True)
+        session.toggle(f"m0->a1.h0<k>@{session.roles[0]}")
+        assert session.circuit.at.kept["m0->a1.h0<k>"] == (session.roles[0], "S2")
+        session.undo()
+        assert session.circuit == before
+        for _ in bare:
+            session.undo()
+        assert session.roles[-1] == "END" and "S2" in session.roles
+        assert session.status().circuit_metric == pytest.approx(value, abs=1e-6)
+        assert session.circuit == before
+
+
+def test_a_file_with_a_role_of_no_pair_is_refused(session: Session, tmp_path: Path) -> None:
+    circuit = circuit_of_parts(GRAPH, ["m0->m1@XX", "m1->logits"], ("XX", "END"))
+    before = session.circuit
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("workbench.formats.chosen.load_chosen", lambda *_: circuit)
+        with pytest.raises(WorkbenchError, match="cannot be at 'XX'"):
+            session.load(tmp_path / "c.json")
+    assert session.circuit == before
