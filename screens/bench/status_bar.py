@@ -280,9 +280,11 @@ def _joined(items: list[Text], gap: str) -> Text:
 def _spread(items: list[Text], width: int) -> Text:
     """Items with two blanks between, or one where two do not fit; then without the last ones."""
     text = _joined(items, "  ")
-    while text.cell_len > width - 1 and items:
+    if text.cell_len > width - 1:
         text = _joined(items, " ")
+    while text.cell_len > width and len(items) > 1:
         items = items[:-1]
+        text = _joined(items, " ")
     return text
 
 

@@ -69,6 +69,8 @@ def sweep(
     settings = settings.checked()
     if setting != "full" and circuit is None:
         raise WorkbenchError(f"The setting {setting} refers to a circuit: --circuit FILE.")
+    if by_role and together:
+        raise WorkbenchError("Sweep either --together or --by-role, not both.")
     if circuit is not None:
         check_circuit(circuit, selection)
     elif selection is not None:
