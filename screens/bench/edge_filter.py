@@ -9,7 +9,7 @@ HELP = "a9  a9.h1  m3  heads  mlps  kept  dropped  preview  q  k  v  @S1  >0.05 
 
 
 class EdgeFilter:
-    """All words must hold: words of `HELP`, or parts of a source's name or of its group's role.
+    """All words must hold: words of `HELP`, or parts of a source's name or group's role.
 
     Attributes:
         depends_on_values: the answer may change while effects are computed.
