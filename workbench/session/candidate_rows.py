@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench.circuits.comparison import Comparison, Standing
 from workbench.circuits.tree import roles
 from workbench.experiment.carrying import CarryingRoles
-from workbench.session.known_effects import DROP, KnownEffects
+from workbench.session.known_effects import DROP, KnownEffects, Matrix
 from workbench.session.proposal import differing, differing_roles
 from workbench.session.results import DiscoveryResult
 from workbench.session.state import State
@@ -81,8 +81,13 @@ class Sight:
                     found=math.nan if self.shown is None else self.shown.found.of_edge(s, d),
                 )
 
-    def parts(self, into: Iterable[str], carrying: CarryingRoles) -> Iterator[Candidate]:
-        """All edges into these destinations at every role by which they are told apart."""
+    def parts(
+        self, into: Iterable[str], carrying: CarryingRoles, estimates: Matrix
+    ) -> Iterator[Candidate]:
+        """All edges into these destinations at every role by which they are told apart.
+
+        `estimates`: [role, source, destination].
+        """
         circuit, graph, effects = self.state.circuit, self.state.circuit.graph, self.effects
         exact, drop = effects.exact_parts(self.setting), effects.exact_parts(DROP)
         proposing = self._proposing
@@ -92,7 +97,8 @@ class Sight:
                 yield from self.edges([destination])
                 continue
             d = graph.destination_index(destination)
-            for s, row in enumerate(effects.eap_parts(carrying, names, d).tolist()):
+            places = [carrying.names.index(role) for role in names]
+            for s, row in enumerate(estimates[places, : graph.n_parents(d), d].T.tolist()):
                 edge = graph.edge_name(s, d)
                 kept = circuit.at.kept.get(edge, names) if circuit.mask[s, d] else ()
                 standing = self._standing_of(edge, names)

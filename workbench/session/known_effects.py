@@ -194,22 +194,18 @@ class KnownEffects:
         Raises:
             WorkbenchError: the estimates are not known yet.
         """
-        values = self._values
-        if values.by_role is None:
-            raise WorkbenchError(NOT_BY_ROLE)
-        return RoleScores(self.graph, carrying, values.eap, values.by_role, exact)
-
-    def eap_parts(self, carrying: CarryingRoles, roles: Sequence[str], d: int) -> Matrix:
-        """Estimates [source, role] of the edges into a destination, by its column, at roles.
-
-        Raises:
-            WorkbenchError: they are not known yet.
-        """
-        known = self._values.by_role
+        known = self.eap_by_role(carrying)
         if known is None:
             raise WorkbenchError(NOT_BY_ROLE)
-        places = [carrying.names.index(role) for role in roles]
-        return known[places, : self.graph.n_parents(d), d].T
+        return RoleScores(self.graph, carrying, self._values.eap, known, exact)
+
+    def eap_by_role(self, carrying: CarryingRoles) -> Matrix | None:
+        """Estimates [role, source, destination] on prompts of these roles; None if not known.
+
+        While the session goes to other pairs they may be of other roles, and are not known then.
+        """
+        known = self._values.by_role
+        return None if known is None or len(known) != len(carrying.names) else known
 
     def exact_parts(self, kind: str) -> Mapping[str, float]:
         """Exact values of edges at roles, by name, of one of `SETTINGS` or `DROP`."""
@@ -224,6 +220,7 @@ class KnownEffects:
         edge, role = split_role(name)
         if role not in carrying.into(self.graph, edge_ends(edge)[1]):
             return None
-        if values.by_role is None:
+        known = self.eap_by_role(carrying)
+        if known is None:
             return math.nan
-        return float(values.by_role[carrying.names.index(role)][self.graph.parse_edge(edge)])
+        return float(known[carrying.names.index(role)][self.graph.parse_edge(edge)])

@@ -271,7 +271,9 @@ class ReadOnlySession:
         check_setting(setting)
         into = edits.destinations(self.graph, node, inputs)
         seen, effects, shown = self._seen, self._effects, self._shown_result()
-        if by_role and not effects.by_role:
+        carrying = seen.runs.carrying
+        estimates = effects.eap_by_role(carrying) if by_role else None
+        if by_role and estimates is None:
             return []
         sight = Sight(
             seen.state,
@@ -281,7 +283,7 @@ class ReadOnlySession:
             shown,
             self.node_effects.known_direct() if node == LOGITS else None,
         )
-        rows = sight.parts(into, seen.runs.carrying) if by_role else sight.edges(into)
+        rows = sight.edges(into) if estimates is None else sight.parts(into, carrying, estimates)
         return sorted(rows, key=lambda candidate: -abs(candidate.score))
 
     def effects_of(self, edges: Sequence[str]) -> list[float]:
