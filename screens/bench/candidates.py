@@ -24,6 +24,7 @@ from screens.bench.keys import EDGES
 from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
 from workbench.circuits.names import input_of
+from workbench.circuits.parts import edge_of, role_words
 from workbench.session.views import Candidate
 
 TITLES = {
@@ -31,6 +32,7 @@ TITLES = {
     "reference": "ref",
     "source": "source",
     "input": "in",
+    "at": "at",
     "eap": "EAP est.",
     "exact": "exact",
     "direct": "direct",
@@ -41,14 +43,24 @@ TITLES = {
 }
 WITH_NAME = 6  # cells of a bar's side that must be left beside a result's whole name
 KIND = 6  # cells of what kind a head is, beside its name
+MOST_AT = 14  # cells of the roles at which an edge is
 MOST_BAR = 14  # cells of a bar on either side of the axis
-SORTS = ("effect", "eap", "found", "exact", "direct", "source", "kept", "reference", "drop")
+SORTS = ("effect", "eap", "found", "exact", "direct", "source", "at", "kept", "reference", "drop")
 """Columns to sort by, in the order in which the key goes through them."""
 DIFFERING = {"both": 0, "undecided": 1, "extra": 2, "missing": 3}
 
 
-def sort_key(column: str, order: Callable[[str], int]) -> Callable[[Candidate], tuple[Any, ...]]:
-    """What a column sorts by, the largest first; `order` gives a source's place in the model."""
+def sort_key(
+    column: str, order: Callable[[str], int], roles: Sequence[str] = ()
+) -> Callable[[Candidate], tuple[Any, ...]]:
+    """What a column sorts by, the largest first.
+
+    Args:
+        column: one of `TITLES`.
+        order: gives a source's place in the model.
+        roles: in the order in which they stand in the prompts.
+    """
+    places = {role: -place for place, role in enumerate(roles)}
     keys: dict[str, Callable[[Candidate], tuple[Any, ...]]] = {
         "effect": lambda c: (_size(c.score),),
         "eap": lambda c: (_size(c.eap),),
@@ -57,6 +69,7 @@ def sort_key(column: str, order: Callable[[str], int]) -> Callable[[Candidate], 
         "found": lambda c: (_size(c.found),),
         "source": lambda c: (order(c.source), c.destination),
         "input": lambda c: (-ord(input_of(c.destination) or "q"), _size(c.score)),
+        "at": lambda c: (bool(c.at), [places.get(role, 0) for role in c.at], _size(c.score)),
         "kept": lambda c: (c.kept, c.preview, _size(c.score)),
         "reference": lambda c: (DIFFERING.get(c.reference or "", -1), _size(c.score)),
         "drop": lambda c: (_size(c.drop_cost), _size(c.score)),
@@ -83,6 +96,7 @@ class Candidates(LineList[Candidate]):
     sweeping: edges whose exact value is being computed: a value known before is shown dim.
     costing: drop costs are being computed.
     comparing: there is a reference: a column says where each edge stands.
+    roles: of the prompts, in order.
     finder: name of the result of a discovery whose scores have a column; "" for none.
     in_flight: edges whose keeping or dropping is under way, with the mark that they will have.
     """
@@ -122,6 +136,7 @@ class Candidates(LineList[Candidate]):
         self.costing = False
         self.comparing = False
         self.finder = ""
+        self.roles: tuple[str, ...] = ()
         self.noted: frozenset[str] = frozenset()
         self.kinds: Mapping[str, str] = {}
         self.in_flight: dict[str, bool] = {}
@@ -133,6 +148,7 @@ class Candidates(LineList[Candidate]):
         self._largest = 1.0
         self._has_inputs = False
         self._has_roles = False
+        self._at_cells = 0
         self._has_direct = False
         self._proposing = False
         self._found_digits = 4
@@ -165,7 +181,7 @@ class Candidates(LineList[Candidate]):
     def resort(self, *, to: str | None = None) -> None:
         shown = [c for c in self.all if self.filter.matches(c)]
         # Two stable sorts: equal rows stay in the session's order, whichever way the column runs.
-        shown.sort(key=sort_key(self.sort, self.order), reverse=self.descending)
+        shown.sort(key=sort_key(self.sort, self.order, self.roles), reverse=self.descending)
         self.show(shown, to=to)
 
     def sort_by(self, column: str) -> None:
@@ -197,6 +213,7 @@ class Candidates(LineList[Candidate]):
             "reference": not self.comparing,
             "found": not self.finder,
             "direct": not self._has_direct,
+            "at": not self._at_cells,
         }
         columns = [c for c in SORTS if not absent.get(c)]
         here = columns.index(self.sort) if self.sort in columns else -1
@@ -225,6 +242,8 @@ class Candidates(LineList[Candidate]):
         self._digits = digits_for(largest)
         self._has_inputs = any(input_of(c.destination) for c in self.all)
         self._has_roles = any(c.role for c in self.all)
+        words = {c.at: len(self._at_words(c)) for c in self.all if c.at}
+        self._at_cells = min(MOST_AT, max(2, *words.values())) + 1 if words else 0
         has_direct, self._has_direct = self._has_direct, any(c.direct is not None for c in self.all)
         if has_direct != self._has_direct:
             if not self._has_direct and self.sort == "direct":
@@ -239,6 +258,18 @@ class Candidates(LineList[Candidate]):
         if largest != self._largest or digits != self._digits:
             self._largest = largest
             self.refresh()
+
+    def _at_words(self, row: Candidate) -> str:
+        return role_words(row.at, self.roles).removeprefix("@")
+
+    def move_to_edge(self, edge: str) -> bool:
+        """Put the cursor on an edge; where it is split by role, or is no more, on what it is now.
+
+        False if it is not here.
+        """
+        whole = edge_of(edge)
+        here = [row.edge for row in self.rows if row.edge == edge or edge_of(row.edge) == whole]
+        return bool(here) and self.move_to_key(edge if edge in here else here[0])
 
     def key(self, row: Candidate) -> str:
         return row.edge
@@ -272,6 +303,8 @@ class Candidates(LineList[Candidate]):
         wanted = [("kept", marks), *([("reference", 5)] if self.comparing else []), ("source", 8)]
         # Also where nothing reads through q, k and v: columns stay in place from node to node.
         wanted.append(("input", 3))
+        if self._at_cells:
+            wanted.append(("at", self._at_cells))
         number = 5 + self._digits + (1 if self._digits < 3 else 0)
         wanted += [("eap", max(10, number + 2)), ("exact", max(10, number + 2))]
         spare = width - 2 - sum(w for _, w in wanted) - (11 if self.costs_shown else 0)
@@ -322,7 +355,7 @@ class Candidates(LineList[Candidate]):
                 text.append(arrow.ljust(cells))
             elif name == "input" and not self._has_inputs:
                 text.append(" " * cells)
-            elif name in ("source", "input", "reference"):
+            elif name in ("source", "input", "at", "reference"):
                 text.append(fit(title + arrow, cells))
             elif name == "role":
                 text.append(fit("  " + title + arrow, cells))
@@ -350,13 +383,15 @@ class Candidates(LineList[Candidate]):
                 differs = row.reference in ("missing", "extra")
                 text.append(sign.ljust(cells), self.ink("candidates--differs") if differs else "")
             elif name == "source":
-                noted = f" {NOTED}" if row.edge in self.noted else ""
+                noted = f" {NOTED}" if edge_of(row.edge) in self.noted else ""
                 mark = _of_kind(self.kinds.get(row.source, "")) if cells > 8 else ""
                 name = fit(row.source, cells - len(noted) - len(mark))
                 text.append(name + noted, kept_style)
                 text.append(mark, quiet)
             elif name == "input":
                 text.append(fit(input_of(row.destination), cells))
+            elif name == "at":
+                text.append(fit(fit(self._at_words(row), cells - 1), cells), kept_style)
             elif name == "eap":
                 text.append((signed(row.eap, self._digits) + " ").rjust(cells), quiet)
             elif name == "found":

@@ -19,6 +19,7 @@ from screens.bench.tree_layout import TreeLayout, key_of
 from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
 from workbench.circuits.names import input_of
+from workbench.circuits.parts import edge_of, role_words
 from workbench.circuits.tree import TreeRow
 
 NOTHING_YET = (
@@ -27,6 +28,7 @@ NOTHING_YET = (
 )
 FIRST_KEYS = ("expand", "panel('candidates')", "discover", "prompts", "help")
 """What a circuit begins with."""
+MOST_AT = 20  # cells of the roles at which an edge is
 WIDEST = 60  # cells from a name to its number at most: the eye has to cross them
 
 
@@ -53,6 +55,7 @@ class CircuitTree(LineList[TreeRow]):
         self.chosen: str | None = None
         self.noted: frozenset[str] = frozenset()
         self.changed: dict[str, str] = {}
+        self.roles: tuple[str, ...] = ()
 
     def mark_notes(self, targets: Iterable[str]) -> None:
         """Mark the nodes and edges on which there are notes."""
@@ -134,6 +137,8 @@ class CircuitTree(LineList[TreeRow]):
         text.append(row.name, style)
         if row.name == self.chosen:
             text.stylize("underline", len(text) - len(row.name))
+        if row.at:
+            text.append(f" {self._at(row)}", self.ink("circuit-tree--guide"))
         if row.neurons is not None:
             text.append(f" {NARROWED}{count(row.neurons)}")
         if row.repeated:
@@ -142,7 +147,7 @@ class CircuitTree(LineList[TreeRow]):
             text.append(" " + FOLDED)
         if row.name in self.changed:
             text.append(" " + self.changed[row.name], self.ink("circuit-tree--frontier"))
-        if self.noted and not self.noted.isdisjoint((row.name, self.key(row))):
+        if self.noted and not self.noted.isdisjoint((row.name, edge_of(self.key(row)))):
             text.append(" " + NOTED)
         if sign := node_sign(row.reference, row.node_reference):
             text.append(" " + sign, self.ink("circuit-tree--differs"))
@@ -156,6 +161,11 @@ class CircuitTree(LineList[TreeRow]):
         gap = width - text.cell_len - len(number) - 1
         text.append(" " * max(1, gap) + number)
         return text
+
+    def _at(self, row: TreeRow) -> str:
+        """The roles of an edge that is kept at some; in a narrow tree as many as there is room."""
+        words = role_words(row.at, self.roles)
+        return words if len(words) <= MOST_AT else fit(words, MOST_AT).rstrip()
 
     def action_fold(self) -> None:
         row = self.highlighted

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from workbench.circuits.names import LOGITS, input_of, kind_of, layer_of_heads, parse_name
+from workbench.circuits.names import AT, LOGITS, input_of, kind_of, layer_of_heads, parse_name
 from workbench.session.views import Candidate
 
-HELP = "a9  a9.h1  m3  heads  mlps  kept  dropped  preview  q  k  v  >0.05  role words; -word: not"
+HELP = "a9  a9.h1  m3  heads  mlps  kept  dropped  preview  q  k  v  @S1  >0.05  words; -word: not"
 
 
 class EdgeFilter:
-    """All words must hold: words of `HELP`, or parts of a source's name or role.
+    """All words must hold: words of `HELP`, or parts of a source's name or group's role.
 
     Attributes:
         depends_on_values: the answer may change while effects are computed.
@@ -36,6 +36,8 @@ def _test(word: str) -> tuple[bool, str, str]:
     lower = word.lower()
     if lower in ("kept", "dropped", "preview", "heads", "mlps", "q", "k", "v"):
         return negated, lower, ""
+    if lower.startswith(AT) and len(lower) > 1:
+        return negated, AT, lower[1:]
     if lower[0] in "<>":
         try:
             float(lower[1:].lstrip("="))
@@ -63,6 +65,8 @@ def _holds(kind: str, value: str, edge: Candidate) -> bool:
         return kind_of(source) == "mlp"
     if kind in ("q", "k", "v"):
         return input_of(edge.destination) == kind
+    if kind == AT:
+        return value in (role.lower() for role in edge.at)
     if kind == ">":
         return abs(edge.score) >= float(value)
     if kind == "<":

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workbench.base.table import Table
-from workbench.circuits.names import edge_ends, input_of, parse_name
+from workbench.circuits.names import input_of, parse_name
 from workbench.circuits.tree import TreeRow
 from workbench.session.views import Candidate
 
 
 def edge_table(rows: Sequence[Candidate]) -> Table:
     """Edges into a node; effects in units of the metric."""
-    into = {parsed.node for row in rows if (parsed := parse_name(edge_ends(row.edge)[1]))}
+    into = {parsed.node for row in rows if (parsed := parse_name(row.destination))}
     title = f"edges into {min(into)}" if len(into) == 1 else "edges"
     columns = (
-        *("edge", "source", "destination", "input", "kept", "open", "eap", "exact", "score"),
+        *("edge", "source", "destination", "input", "at", "kept", "open", "eap", "exact", "score"),
         *("direct", "drop_cost", "found", "proposed", "reference", "role"),
     )
     values = tuple(
         (
-            *(row.edge, row.source, row.destination, input_of(row.destination), row.kept),
+            *(row.edge, row.source, row.destination, input_of(row.destination)),
+            *(" ".join(row.at), row.kept),
             *(
                 row.open,
                 row.eap,
@@ -41,12 +42,13 @@ def edge_table(rows: Sequence[Candidate]) -> Table:
 def tree_table(rows: Sequence[TreeRow]) -> Table:
     """The circuit as a tree, row by row from the logits."""
     columns = (
-        *("depth", "node", "parent", "edge", "input", "effect", "state", "repeated"),
+        *("depth", "node", "parent", "edge", "input", "at", "effect", "state", "repeated"),
         *("reference", "role"),
     )
     values = tuple(
         (
             *(row.depth, row.name, row.parent, row.edge, input_of(row.destination or "")),
+            " ".join(row.at),
             *(row.effect, row.state, row.repeated, row.reference, row.role),
         )
         for row in rows

@@ -12,6 +12,7 @@ from screens.base.numbers import digits_for, plain
 from screens.bench.candidates import Candidates
 from screens.bench.cursor import Cursor
 from screens.bench.session_runner import AT_ONCE
+from workbench.circuits.parts import edge_of
 from workbench.session.views import Candidate, Status
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class EditActions:
 
     def expand(self) -> None:
         view = self._cursor().chosen
-        self._command(lambda: self.session.expand(view.node, view.inputs, setting=view.setting))
+        how: dict[str, Any] = {"setting": view.setting, "by_role": view.by_role}
+        self._command(lambda: self.session.expand(view.node, view.inputs, **how))
 
     def keep_or_drop(self) -> None:
         at = self._cursor()
@@ -74,7 +76,8 @@ class EditActions:
 
     def keep_above(self) -> None:
         view = self._cursor().chosen
-        self._command(lambda: self.session.keep_above(view.node, view.inputs, view.setting))
+        asked = view.node, view.inputs, view.setting
+        self._command(lambda: self.session.keep_above(*asked, by_role=view.by_role))
 
     def drop_all(self) -> None:
         view = self._cursor().chosen
@@ -169,7 +172,7 @@ class EditActions:
         from screens.widgets.dialogs import Ask
 
         at = self._cursor()
-        target = at.in_table.edge if at.in_table is not None else at.node
+        target = edge_of(at.in_table.edge) if at.in_table is not None else at.node
 
         def write(text: str | None) -> None:
             if text is not None:

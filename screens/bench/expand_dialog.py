@@ -22,6 +22,9 @@ from workbench.session.rules import EFFECTS, RULES, Rule
 if TYPE_CHECKING:
     from workbench.session.session import Session
 
+WHOLE, BY_ROLE = "whole", "by role"
+EDGES = ((WHOLE, "whole"), (BY_ROLE, "at single token roles"))
+
 
 @dataclass(frozen=True)
 class ExpandRequest:
@@ -30,14 +33,15 @@ class ExpandRequest:
     rule: str
     value: float
     setting: str
+    by_role: bool = False
 
     @property
     def words(self) -> str:
-        return RULES[self.rule].words(self.value)
+        return RULES[self.rule].words(self.value) + (" by role" if self.by_role else "")
 
 
 class ExpandDialog(Dialog[ExpandRequest]):
-    """Answers which rule, its number, and the effects that it goes by."""
+    """Answers which rule, its number, the effects that it goes by, and whether by role."""
 
     DEFAULT_CSS = """
     ExpandDialog Labelled { margin-top: 1; }
@@ -53,9 +57,18 @@ computed at every node that it comes to, which takes longer than the estimates d
         Binding("enter", "start", "start", show=False, priority=True),
     ]
 
-    def __init__(self, session: Session, before: ExpandRequest | None = None) -> None:
-        """`before`: what was asked for last, to begin with."""
+    def __init__(
+        self, session: Session, before: ExpandRequest | None = None, *, by_role: bool = False
+    ) -> None:
+        """Begin with what was asked for last.
+
+        Args:
+            session: what is expanded.
+            before: what was asked for last, if anything was.
+            by_role: edges at roles are looked at.
+        """
         super().__init__()
+        self.by_role = by_role
         self.session = session
         self.before = before
 
@@ -69,6 +82,8 @@ computed at every node that it comes to, which takes longer than the estimates d
                 yield Labelled(rule.value.label or rule.value.name, id=f"value-{rule.name}")
             setting = before.setting if before is not None else EFFECTS.default
             yield Choice("by", EFFECTS.choices, setting, id="effects")
+            if self.session.can_split:
+                yield Choice("edges", EDGES, BY_ROLE if self.by_role else WHOLE, id="edges")
             yield Static(id="in-words")
             yield Static(classes="error")
             keys = keyed(
@@ -114,4 +129,6 @@ computed at every node that it comes to, which takes longer than the estimates d
         except WorkbenchError as error:
             self.complain(str(error))
             return
-        self.dismiss(ExpandRequest(rule.name, value, self.query_one("#effects", Choice).value))
+        chosen = {choice.id: choice.value for choice in self.query(Choice)}
+        by_role = chosen.get("edges") == BY_ROLE
+        self.dismiss(ExpandRequest(rule.name, value, chosen["effects"], by_role))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.style import Style
 from rich.text import Text
@@ -74,13 +74,13 @@ class ExpansionLine(Widget):
         def told(now: Progressed) -> None:
             self._now = now  # replaced whole, and read by the clock
 
-        self._thread.put(
-            lambda: session.expand_all(
-                request.rule, request.value, setting=request.setting, progress=told, cancel=cancel
-            ),
-            self._done,
-            self._failed,
-        )
+        def work() -> Status:
+            how: dict[str, Any] = {"setting": request.setting, "by_role": request.by_role}
+            return session.expand_all(
+                request.rule, request.value, **how, progress=told, cancel=cancel
+            )
+
+        self._thread.put(work, self._done, self._failed)
         self._clock.resume()
         self._show()
 

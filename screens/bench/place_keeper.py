@@ -77,7 +77,8 @@ class PlaceKeeper:
         node = place.node if graph.has_node(place.node) else "logits"
         inputs = place.inputs if place.inputs in INPUTS and kind_of(node) == "head" else "qkv"
         setting = place.setting if place.setting in SETTINGS else "full"
-        self._shown.change_view(EdgesView(node, inputs, setting, place.costs))
+        by_role = place.by_role and self.session.can_split
+        self._shown.show_as(EdgesView(node, inputs, setting, place.costs, by_role))
         with suppress(ValueError):
             table.set_filter(place.filter)
         first, second = panels.both_readouts
@@ -128,6 +129,7 @@ class PlaceKeeper:
             inputs=view.inputs,
             setting=view.setting,
             costs=view.costs,
+            by_role=view.by_role,
             edge=edge.edge if edge is not None else "",
             filter=table.filter.words,
             sort=table.sort,

@@ -61,8 +61,8 @@ class RuleStrips(Vertical):
         """Nothing runs and nothing is computed."""
         return not self.line.running and self.strip.idle
 
-    def ask(self) -> None:
-        """Ask for a rule, and start."""
+    def ask(self, *, by_role: bool = False) -> None:
+        """Ask for a rule, and start; `by_role`: edges at roles are looked at."""
         if self.line.running:
             self.notify(
                 "An expansion is under way; {key:bench.cancel} stops it and keeps what it has.",
@@ -71,8 +71,9 @@ class RuleStrips(Vertical):
         elif not self.session.frontier():
             self.notify("Nothing is left to expand.", timeout=4)
         else:
+            dialog = ExpandDialog(self.session, self._asked, by_role=by_role)
             self.app.clear_notifications()  # they would lie over the dialog
-            self.app.push_screen(ExpandDialog(self.session, self._asked), self._start)
+            self.app.push_screen(dialog, self._start)
 
     def _start(self, request: ExpandRequest | None) -> None:
         if request is not None and not self.line.running:

@@ -93,6 +93,7 @@ class BenchScreen(OneOfSeveral):
         self.refresh_all(anew=True)
         self.shown.read_component()
         self.place.begin()
+        self.shown.estimate(self.refresh_all)
         for news in welcome(self.session):
             tell(self, news)
 
@@ -180,8 +181,7 @@ class BenchScreen(OneOfSeveral):
         status = self.session.status()
         bar = self.query_one("#status", StatusBar)
         bar.update(status, pending=self.runner.busy, task=self.session.task)
-        if self.session.effects_are_old:
-            self.runner.estimate(self.refresh_all)
+        self.shown.estimate(self.refresh_all)
         reference = self.session.reference
         bar.show_comparison(self.session.comparison, reference.name if reference else "")
         self.table.compare(reference is not None)
@@ -190,6 +190,7 @@ class BenchScreen(OneOfSeveral):
         if held is not None and found_by and self.session.discoveries.is_old(held):
             found_by = f"{found_by}, other pairs"
         self.table.find_by(found_by)
+        self.table.roles = self.panels.tree_rows.roles = self.session.roles
         self.table.mark_heads(self.session.heads.marks())
         self.shown.read_tree()
         self.panels.pairs.follow(self.session)
@@ -341,8 +342,9 @@ class BenchScreen(OneOfSeveral):
     action_next_frontier = by(lambda bench: bench.shown.next_frontier)
     action_setting = by(lambda bench: bench.shown.next_setting)
     action_drop_costs = by(lambda bench: bench.shown.drop_costs)
+    action_by_role = by(lambda bench: bench.split_by_role)
     action_sort = by(lambda bench: bench.shown.sort)
-    action_expand_all = by(lambda bench: bench.rules.ask)
+    action_expand_all = by(lambda b: lambda: b.rules.ask(by_role=b.view.by_role))
     action_cancel = by(lambda bench: bench.rules.stop_or(bench.shown.cancel))
     action_discover = by(lambda bench: bench.discovering.discover)
     action_stop_discovery = by(lambda bench: bench.rules.stop_or(bench.discovering.stop_discovery))
@@ -394,6 +396,11 @@ class BenchScreen(OneOfSeveral):
         """Let the readouts show one prompt, counted from 0."""
         self.action_panel("readouts")
         self.panels.readouts.go_to_pair(index)
+
+    def split_by_role(self) -> None:
+        """Tell edges apart by token roles, or no more."""
+        self.shown.split_by_role()
+        self.shown.estimate(self.refresh_all)
 
     def action_inputs(self, chosen: str = "") -> None:
         self.shown.catch_up()

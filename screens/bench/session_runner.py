@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.message_pump import MessagePump
 
@@ -30,15 +30,19 @@ asked for it."""
 
 @dataclass(frozen=True)
 class EdgesView:
-    """What the edges panel shows: edges into some inputs of a node, exact in a setting."""
+    """What the edges panel shows: edges into some inputs of a node, exact in a setting.
+
+    `by_role`: edges at single roles, where edges are told apart by them.
+    """
 
     node: str
     inputs: str = "qkv"
     setting: str = "full"
     costs: bool = False
+    by_role: bool = False
 
     def candidates(self, session: Session) -> list[Candidate]:
-        return session.candidates(self.node, self.inputs, self.setting)
+        return session.candidates(self.node, self.inputs, self.setting, by_role=self.by_role)
 
 
 @dataclass
@@ -71,6 +75,7 @@ class SessionRunner:
         stopped: the user cancelled the sweep of the present view, or it failed: it is not started
             again by itself.
         repairs: where single nodes' total effects are computed.
+        by_role: edges that are kept at some roles have a row of the tree for each.
     """
 
     def __init__(
@@ -86,13 +91,15 @@ class SessionRunner:
         self.session = session
         self.sweep: Sweep | None = None
         self.stopped = False
+        self.by_role = False
         self._commands = Worker(receiver, "commands", owes=True)
         self._sweeps = Worker(receiver, "sweeps")
         self._reads = Worker(receiver, "reads", owes=True)
         self.repairs = Worker(receiver, "self-repair")
         self._read_once_more = False
-        self._laid_out: tuple[int, TreeLayout] | None = None  # of a revision of the circuit
-        self._estimating = False
+        # Of a revision of the circuit, and whether by role.
+        self._laid_out: tuple[tuple[int, bool], TreeLayout] | None = None
+        self._estimating: set[tuple[str, bool]] = set()  # of which pairs, and whether by role
         self._done = done
         self._failed = failed
         self._progress = progress
@@ -131,7 +138,7 @@ class SessionRunner:
         def work() -> Status:
             status = call()
             if self._commands.waiting == 1:
-                self._laid_out = (status.revision, self._lay_out())
+                self._laid_out = ((status.revision, self.by_role), self._lay_out())
             return status
 
         self._commands.put(work, self._done, lambda error: self._failed(error_sentence(error)))
@@ -148,7 +155,8 @@ class SessionRunner:
         if self._reads.waiting:
             self._read_once_more = True
             return
-        if laid_out is not None and laid_out[0] == self.session.status().revision:
+        now = self.session.status().revision, self.by_role
+        if laid_out is not None and laid_out[0] == now:
             show(laid_out[1])
             return
 
@@ -162,22 +170,31 @@ class SessionRunner:
         self._reads.put(self._lay_out, done, lambda error: self._failed(error_sentence(error)))
 
     def _lay_out(self) -> TreeLayout:
-        return TreeLayout.of(self.session.tree(missing=True))
+        return TreeLayout.of(self.session.tree(missing=True, by_role=self.by_role))
 
     # Sweeps.
 
-    def estimate(self, done: Callable[[], None]) -> None:
-        """Estimate the effects on the session's pairs, unless that is asked for already."""
-        if not self._estimating:
-            self._estimating = True
-            self._sweeps.put(self.session.estimate, lambda _: self._estimated(done), self._unknown)
+    def estimate(self, done: Callable[[], None], *, by_role: bool = False) -> None:
+        """Estimate the effects on the session's pairs, unless that is asked for already.
 
-    def _estimated(self, done: Callable[[], None]) -> None:
-        self._estimating = False
-        done()
+        `by_role`: those of edges at roles too.
+        """
+        session = self.session
+        asked = session.pairs_digest, by_role
+        if asked in self._estimating:
+            return
+        self._estimating.add(asked)
+
+        def estimated(_: object) -> None:
+            self._estimating.discard(asked)
+            done()
+
+        work = session.estimate_by_role if by_role else session.estimate
+        self._sweeps.put(work, estimated, self._unknown)
 
     def _unknown(self, error: BaseException) -> None:
-        # What needs the estimates computes them first, and says then why it cannot.
+        # They are not asked for again by themselves. What needs them computes them first, and says
+        # then why it cannot.
         self._failed(error_sentence(error))
 
     def look_at(self, view: EdgesView, edges: list[Candidate]) -> None:
@@ -226,14 +243,15 @@ class SessionRunner:
         def on_chunk(values: dict[str, float], done: int, total: int) -> None:
             self._sweeps.deliver(lambda: self._moved(sweep, done, total))
 
+        how: dict[str, Any] = {"cancel": sweep.cancel, "on_chunk": on_chunk}
+
         def work() -> bool:
             if sweep.cancel.is_set():
                 return False
             if sweep.what == "exact":
-                return session.sweep(
-                    view.node, view.inputs, view.setting, cancel=sweep.cancel, on_chunk=on_chunk
-                )
-            return session.drop_costs(cancel=sweep.cancel, on_chunk=on_chunk)
+                asked = view.node, view.inputs, view.setting
+                return session.sweep(*asked, by_role=view.by_role, **how)
+            return session.drop_costs(by_role=view.by_role, **how)
 
         self._sweeps.put(
             work,

@@ -20,6 +20,7 @@ from screens.bench.repair_note import RepairNote
 from screens.bench.session_runner import AT_ONCE, EdgesView, SessionRunner, Sweep
 from screens.bench.tree_layout import TreeLayout
 from workbench.circuits.names import LOGITS, edge_ends, kind_of
+from workbench.circuits.parts import edge_of
 from workbench.config.config import config
 from workbench.engine.effect_settings import SETTINGS
 
@@ -37,6 +38,8 @@ STATES = {
 }
 READABLE = 0.3
 """Seconds between two looks at a sweep under way."""
+REST = 4
+"""How many times as long as a look took nothing is looked at: of a long list less often."""
 
 
 class ShownEdges:
@@ -68,8 +71,10 @@ class ShownEdges:
         self.repair = RepairNote(session, runner.repairs, changed=changed)
         self._settling: Timer | None = None
         self._ahead = False  # values of the node under the cursor are waited for, to be shown with
+        self._wanted = ""  # edge to put the cursor on, once there are rows
         self._sweep: Sweep | None = None  # whose values came into the table last
         self._looked = 0.0
+        self._pause = READABLE  # until the next look at a sweep
         self._look_later = False
         self._follow = False  # the tree's cursor moved: show the node that it came to
 
@@ -109,11 +114,15 @@ class ShownEdges:
         table.sweeping = wanted or (sweep is not None and sweep.what == "exact")
         table.costing = wanted or (sweep is not None and sweep.what == "drop costs")
         table.show_edges(edges, anew=anew)
+        if edges and self._wanted:
+            table.move_to_edge(self._wanted)
+            self._wanted = ""
         if self._sweep is not None and self._sweep is not sweep:
             table.resort()  # once, at the end: rows do not jump while they are read
             self.read_tree()  # which orders by what is known best
         self._sweep = sweep if sweep is not None and sweep.what == "exact" else None
         self._changed()
+        self._pause = max(READABLE, REST * (monotonic() - self._looked))
 
     def moved(self) -> None:
         """A sweep moved on: show it, but not more often than can be read."""
@@ -121,11 +130,11 @@ class ShownEdges:
             if self.runner.sweep is None:
                 self._come()
                 self.read_tree()  # which orders by what is known best
-        elif self.runner.sweep is None or monotonic() - self._looked >= READABLE:
+        elif self.runner.sweep is None or monotonic() - self._looked >= self._pause:
             self.look()
         elif not self._look_later:
             self._look_later = True
-            self._panels.set_timer(READABLE, self._look_again)
+            self._panels.set_timer(self._pause, self._look_again)
 
     def _look_again(self) -> None:
         self._look_later = False
@@ -184,13 +193,15 @@ class ShownEdges:
         return sweep if sweep is not None and sweep.view == self.view else None
 
     def _view_of(self, node: str) -> EdgesView:
-        return EdgesView(node, "qkv", self.view.setting, self.view.costs)
+        return replace(self.view, node=node, inputs="qkv")
 
     def describe(self, threshold: float) -> None:
         """Bring the words around the table up to date."""
         node = self.view.node
         row = self._panels.row_of(node)
         nothing = "The embeddings: nothing feeds them." if node == "input" else "No edges."
+        if self.view.by_role and not self.session.estimated_by_role and node != "input":
+            nothing = "Estimating the effects of edges at roles…"
         self._tree.mark_notes(self.session.circuit.notes)
         self._tree.mark_interventions(self.session.interventions.marks)
         self._table.mark_notes(self.session.circuit.notes)
@@ -211,8 +222,9 @@ class ShownEdges:
         """The note on the edge under the table's cursor, else on the node."""
         notes = self.session.circuit.notes
         edge = self._table.highlighted
-        if edge is not None and edge.edge in notes:
-            return f"{edge.edge}: {notes[edge.edge]}"
+        whole = "" if edge is None else edge_of(edge.edge)
+        if whole in notes and whole:
+            return f"{whole}: {notes[whole]}"
         return notes.get(self.view.node, "")
 
     def _warning(self) -> str:
@@ -265,11 +277,12 @@ class ShownEdges:
 
     def find_edge(self, edge: str) -> None:
         """Let the table show an edge under its cursor."""
-        self.choose(self.session.graph.node_of(edge_ends(edge)[1]))
-        if all(row.edge != edge for row in self._table.rows):  # another input, or filtered away
-            self._table.set_filter("")
+        self.choose(self.session.graph.node_of(edge_ends(edge_of(edge))[1]))
+        table = self._table
+        if not table.move_to_edge(edge):  # another input, or filtered away
+            table.set_filter("")
             self.change_view(replace(self.view, inputs="qkv"))
-        self._table.move_to_key(edge)
+            table.move_to_edge(edge)
 
     def go_back(self) -> None:
         """To the node chosen before."""
@@ -291,6 +304,29 @@ class ShownEdges:
             self._panels.screen.notify("Only attention heads read through q, k and v.", timeout=4)
             return
         self.change_view(replace(self.view, inputs=chosen or _next(INPUTS, self.view.inputs)))
+
+    def split_by_role(self) -> None:
+        """Tell edges apart by token roles, in the table and the tree, or no more."""
+        if not self.view.by_role and not self.session.can_split:
+            words = "The prompts differ at one role alone: there is nothing to split by."
+            self._panels.screen.notify(words, timeout=4)
+            return
+        edge = self._table.highlighted
+        self._wanted = "" if edge is None else edge.edge
+        self.show_as(replace(self.view, by_role=not self.view.by_role))
+
+    def show_as(self, view: EdgesView) -> None:
+        """Show these edges; the tree by role as they are."""
+        self.change_view(view)
+        if self.runner.by_role != view.by_role:
+            self.runner.by_role = view.by_role
+            self.read_tree()
+
+    def estimate(self, done: Callable[[], None]) -> None:
+        """Have the estimates that the view needs, in the background; `done`: they are there."""
+        by_role = self.view.by_role
+        if self.session.effects_are_old or (by_role and not self.session.estimated_by_role):
+            self.runner.estimate(done, by_role=by_role)
 
     def next_setting(self) -> None:
         """Show exact effects in the next of the settings."""

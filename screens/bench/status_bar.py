@@ -195,10 +195,15 @@ class StatusBar(Widget):
     def _rest(self, of: str) -> list[Text]:
         status = self.status
         return [
-            self._item("edges", f"{count(status.edges)}{of}{count(status.all_edges)}", moving=True),
+            self._item("edges", f"{count(status.edges)}{of}{self._all_edges()}", moving=True),
             self._item("nodes", f"{count(status.nodes)}{of}{count(status.all_nodes)}", moving=True),
             self._item("", seconds(status.seconds), moving=True),
         ]
+
+    def _all_edges(self) -> str:
+        """How many there are, and how many of the kept ones are at some roles only."""
+        at = f" ({count(self.status.at_roles)} by role)" if self.status.at_roles else ""
+        return f"{count(self.status.all_edges)}{at}"
 
     def _agreement(self) -> list[Text]:
         status = self.status
@@ -273,9 +278,14 @@ def _joined(items: list[Text], gap: str) -> Text:
 
 
 def _spread(items: list[Text], width: int) -> Text:
-    """Items with two blanks between, or one where two do not fit."""
+    """Items with two blanks between, or one where two do not fit; then without the last ones."""
     text = _joined(items, "  ")
-    return text if text.cell_len <= width - 1 else _joined(items, " ")
+    if text.cell_len > width - 1:
+        text = _joined(items, " ")
+    while text.cell_len > width and len(items) > 1:
+        items = items[:-1]
+        text = _joined(items, " ")
+    return text
 
 
 def _ends(left: Text, right: Text, width: int) -> Text:

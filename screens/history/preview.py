@@ -12,6 +12,7 @@ from screens.base.numbers import PENDING, count, plain, seconds, signed
 from screens.base.tokens import fit, one_line
 from screens.history.state_list import local
 from workbench.base.text import counted
+from workbench.session.changed_parts import changed_parts
 from workbench.session.state import Change
 from workbench.session.state_rows import StateRow
 
@@ -38,7 +39,8 @@ def preview(row: StateRow, change: Change | None, width: int, height: int) -> Te
         lines.append(Text("" if row.is_current else PENDING, "dim"))
     else:
         lines += _prose(f"Going there: {_told(change)}.", width)
-        names = [*_listed("+", change.added), *_listed("−", change.removed)]
+        kept, dropped = changed_parts(change)
+        names = [*_listed("+", kept), *_listed("−", dropped)]
         names += [*_listed("open", change.opened), *_listed("closed", change.closed)]
         lines += _wrapped(names, width, max(1, height - len(lines)))
     return Text("\n").join(Text(fit(line.plain, width), spans=line.spans) for line in lines)
@@ -77,6 +79,8 @@ def _told(change: Change) -> str:
     if change.added or change.removed:
         edges = counted(len(change.added), "edge")
         words.append(f"{edges} added, {count(len(change.removed))} removed")
+    if staying := {e for e, *_ in change.at}.difference(change.added, change.removed):
+        words.append(f"{counted(len(staying), 'edge')} at other roles")
     if change.opened:
         words.append(f"{counted(len(change.opened), 'input')} opened")
     if change.closed:

@@ -28,6 +28,7 @@ STEPS = {
     "circuit": ("e",),
     "edges": ("e", "2", "j", "j", "enter", "e"),
     "head": ("e", "2", "j", "enter", "i", "d"),
+    "roles": ("e", "2", "j", "enter", "e", "vertical_line", "space", "j", "j", "space"),
     "jump": ("e", "slash", "1", "0"),
     "export": ("e", "o"),
     "prompts": ("p", "right"),

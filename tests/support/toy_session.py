@@ -22,7 +22,8 @@ from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
-from workbench.circuits.names import edge_ends
+from workbench.circuits.names import edge_ends, split_role
+from workbench.circuits.parts import edge_of, keep_parts
 from workbench.discovery.catalogue import Method
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
@@ -58,6 +59,10 @@ PAIRS = (
 TASK = Task("ioi", PAIRS, "logit_diff", "Of two names the one that is not repeated.", seed=0)
 NAMES = ("..IO", "IO", "IO..S1", "S1", "S1..S2", "S2", "S2..END", "END")
 ROLES = Roles(NAMES, ((0, 1, 2, 3, 4, 4, 4, 4, 5, 6, 6, 6, 7),) * len(PAIRS), by_task=True)
+DIFFERS = 8
+"""First position at which the two prompts of a pair differ: S2."""
+SHARES = {"S2": 0.5, "S2..END": 0.2, "END": 0.3}
+"""Of an edge's weight, what each role has."""
 CHUNK = 20
 
 
@@ -81,6 +86,7 @@ class ToyEngine:
     def __init__(self, graph: Graph) -> None:
         self.model = SimpleNamespace(graph=graph, info=model_info(graph))
         self.batch = SimpleNamespace(
+            groups=[SimpleNamespace(indices=tuple(range(len(PAIRS))), length=13)],
             n_pairs=len(PAIRS),
             tokens=lambda i: (PAIRS[i].clean.split(" "), PAIRS[i].corrupted.split(" ")),
             task=TASK,
@@ -90,6 +96,7 @@ class ToyEngine:
         )
         self.experiment = SimpleNamespace(
             interventions=(),
+            recordings=[SimpleNamespace(start=DIFFERS)],
             model=self.model,
             batch=self.batch,
             graph=graph,
@@ -126,6 +133,10 @@ class ToyEngine:
                     wanted |= {graph.destination_index(x) for x in graph.destinations_of(node)}
         column = np.array([c and d in wanted for d, c in enumerate(closed)])
         missing = float((self.weights * (reach & ~circuit.mask) * column).sum())
+        for edge, kept in circuit.at.kept.items():
+            where = graph.parse_edge(edge)
+            lost = sum(share for role, share in SHARES.items() if role not in kept)
+            missing += lost * float(self.weights[where] * column[where[1]])
         metric = CLEAN - missing
         share = (metric - CORRUPTED) / (CLEAN - CORRUPTED)
         return Scores(metric, share, 1.0 if share > 0.5 else 0.5, abs(missing) / 8)
@@ -156,9 +167,13 @@ class ToyEngine:
                 return
             names = edges[start : start + CHUNK]
             self.computed.append(kind)
-            where = [circuit.graph.parse_edge(name) for name in names]
             factor = {"full": 1.0, "along": 0.5, "within": 0.25, "drop": 2.0}[kind]
-            yield names, [float(np.float32(-factor * self.weights[at])) for at in where]
+            yield names, [float(np.float32(-factor * self._weight(name))) for name in names]
+
+    def _weight(self, name: str) -> float:
+        edge, role = split_role(name)
+        weight = float(self.weights[self.model.graph.parse_edge(edge)])
+        return weight * SHARES[role] if role else weight
 
     def scratch(self, circuit: Circuit) -> ToyScratch:
         return ToyScratch(self, circuit)
@@ -170,8 +185,8 @@ class ToyEngine:
         self._wait()
         other = circuit.copy()
         if close:
-            other.open -= {edge_ends(edge)[1]}
-        other.mask[circuit.graph.parse_edge(edge)] ^= True
+            other.open -= {edge_ends(edge_of(edge))[1]}
+        other.toggle(edge)
         scores = self._score(other)
         return scores.metric, scores.faithfulness
 
@@ -188,6 +203,10 @@ class ToyEngine:
     def eap(self, tick: Any) -> Matrix:
         s, d = np.indices(self.weights.shape)
         return (-self.weights * (1 + 0.125 * ((s + d) % 3 - 1))).astype(np.float32)
+
+    def eap_by_role(self) -> Matrix:
+        self._wait()
+        return np.stack([SHARES.get(name, 0.0) * self.eap(None) for name in NAMES])
 
 
 class ToyScratch:
@@ -212,8 +231,7 @@ class ToyScratch:
         for edges in kept:
             other = self.circuit.copy()
             other.open -= set(into)
-            for edge in edges:
-                other.mask[other.graph.parse_edge(edge)] = True
+            keep_parts(other, edges)
             shares.append(self.engine._score(other).faithfulness)
         return shares
 

@@ -93,6 +93,8 @@ class Comparison:
             node that is in one circuit only is undecided if an undecided edge leaves or enters it.
         neurons: of each MLP of both whose kept neurons differ, which the circuit and the reference
             keep; None for all.
+        roles: of each edge of either that is not kept at the same roles in both, or is at some in
+            the one that has it, at which the circuit and the reference keep it; None for all.
     """
 
     edges: Agreement
@@ -100,6 +102,19 @@ class Comparison:
     neurons: Mapping[str, tuple[tuple[int, ...] | None, tuple[int, ...] | None]] = field(
         default_factory=dict
     )
+    roles: Mapping[str, tuple[tuple[str, ...] | None, tuple[str, ...] | None]] = field(
+        default_factory=dict
+    )
+
+    @property
+    def at_other_roles(self) -> tuple[str, ...]:
+        """The edges of both that are not kept at the same roles."""
+        both = self.edges.standing
+        return tuple(
+            edge
+            for edge, (mine, others) in self.roles.items()
+            if both.get(edge) == "both" and set(mine or ()) != set(others or ())
+        )
 
 
 def compare(circuit: Circuit, reference: Circuit) -> Comparison:
@@ -145,7 +160,11 @@ def compare(circuit: Circuit, reference: Circuit) -> Comparison:
         for mlp in nodes.both
         if circuit.neurons.get(mlp) != reference.neurons.get(mlp)
     }
-    return Comparison(edges, nodes, narrowed)
+    roles = {
+        edge: (circuit.at.kept.get(edge), reference.at.kept.get(edge))
+        for edge in {**circuit.at.kept, **reference.at.kept}
+    }
+    return Comparison(edges, nodes, narrowed, roles)
 
 
 def _share(part: int, whole: int) -> float | None:

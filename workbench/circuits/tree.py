@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.comparison import Comparison, Standing
 from workbench.circuits.graph import INPUT, LOGITS, Graph
+from workbench.circuits.names import at_role
 
 NodeState = Literal["open", "partly", "expanded", "dead", "input", "missing"]
 
@@ -74,6 +76,7 @@ def tree(
     comparison: Comparison | None = None,
     *,
     missing: bool = False,
+    part_effect: Callable[[str], float | None] | None = None,
 ) -> list[TreeRow]:
     """Rows depth first from the logits, the edges into each node by falling |effect|.
 
@@ -85,6 +88,9 @@ def tree(
         comparison: of the circuit with a reference, for the rows to say where they stand in it.
         missing: also list the edges into these nodes that only the reference has; what feeds them
             is not listed.
+        part_effect: an edge that is kept at some roles has a row for each; told the name of such an
+            edge at a role, it gives its effect, NaN where that is not known; None: it carries
+            nothing there, and has no row.
     """
     graph, role_of, live = circuit.graph, roles(circuit.groups), live_nodes(circuit)
     states = {node: node_state(circuit, node, live) for node in graph.nodes}
@@ -110,32 +116,51 @@ def tree(
         )
     ]
     seen = {LOGITS}
-    # What is still to be listed, the next one last: (source, destination, depth).
-    stack = _feeders(graph, listed, effects, LOGITS, 1)
+    # What is still to be listed, the next one last: (source, destination, depth), or a row.
+    stack: list[tuple[int, int, int] | TreeRow] = [*_feeders(graph, listed, effects, LOGITS, 1)]
     while stack:
-        s, d, depth = stack.pop()
+        entry = stack.pop()
+        if isinstance(entry, TreeRow):
+            rows.append(entry)
+            continue
+        s, d, depth = entry
         node, destination = graph.sources[s], graph.destinations[d]
         edge, kept = graph.edge_name(s, d), bool(circuit.mask[s, d])
-        rows.append(
-            TreeRow(
-                name=node,
-                depth=depth,
-                parent=graph.node_of(destination),
-                edge=edge,
-                destination=destination,
-                effect=float(effects[s, d]),
-                state=states[node] if kept else "missing",
-                repeated=kept and node in seen,
-                role=role_of.get(node),
-                reference=edge_standing.get(edge),
-                node_reference=node_standing.get(node),
-                neurons=len(circuit.neurons[node]) if node in circuit.neurons else None,
-            )
+        row = TreeRow(
+            name=node,
+            depth=depth,
+            parent=graph.node_of(destination),
+            edge=edge,
+            destination=destination,
+            effect=float(effects[s, d]),
+            state=states[node] if kept else "missing",
+            repeated=kept and node in seen,
+            role=role_of.get(node),
+            reference=edge_standing.get(edge),
+            node_reference=node_standing.get(node),
+            neurons=len(circuit.neurons[node]) if node in circuit.neurons else None,
+            at=circuit.at.kept.get(edge, ()),
         )
+        first, *others = [row] if part_effect is None else _by_role(row, part_effect)
+        rows.append(first)
+        stack += others[::-1]
         if kept and node not in seen:
             seen.add(node)
             stack += _feeders(graph, listed, effects, node, depth + 1)
     return rows
+
+
+def _by_role(row: TreeRow, effect: Callable[[str], float | None]) -> list[TreeRow]:
+    """A row for each role of an edge that is kept at some, the largest |effect| first."""
+    parts = []
+    for role in row.at:
+        name = at_role(row.edge or "", role)
+        value = effect(name)
+        if value is not None:
+            known = None if value != value else value
+            parts.append(replace(row, edge=name, at=(role,), effect=known))
+    parts.sort(key=lambda part: -abs(part.effect or 0.0))
+    return [*parts[:1], *(replace(part, repeated=True) for part in parts[1:])] or [row]
 
 
 def _feeders(
@@ -189,6 +214,8 @@ class TreeRow:
         reference, node_reference: where the edge and the node stand in the comparison with the
             reference; None if there is none.
         neurons: how many of its neurons an MLP that is narrowed keeps; None for all.
+        at: the roles at which an edge is kept that is kept at some only; of a row for one of them
+            that one.
     """
 
     name: str
@@ -203,3 +230,4 @@ class TreeRow:
     reference: Standing | None = None
     node_reference: Standing | None = None
     neurons: int | None = None
+    at: tuple[str, ...] = ()

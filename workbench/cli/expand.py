@@ -35,6 +35,10 @@ def expand(
         ),
     ] = None,
     setting: Annotated[str, typer.Option(help=f"The effects to go by. {_SETTING}")] = EAP,
+    by_role: Annotated[
+        bool,
+        typer.Option("--by-role", help="Keep edges at single token roles: m0->a1.h0<k>@S1."),
+    ] = False,
     *,
     do: Do = None,
     settings: ExperimentSettings,
@@ -87,7 +91,8 @@ def expand(
 
             if done:
                 session.interventions.set(done)
-            session.expand_all(rule, value, setting=setting, progress=tell, cancel=cancel)
+            how: dict[str, Any] = {"setting": setting, "by_role": by_role}
+            session.expand_all(rule, value, **how, progress=tell, cancel=cancel)
             lost = session.export(to, format_) if to is not None else ()
     for sentence in lost:
         console.warn(sentence)
@@ -114,7 +119,8 @@ def _json(session: Session, command: ExpandAll | None) -> dict[str, Any]:
         "steps": steps,
         "status": vars(session.status()),
         "interventions": [one.text for one in session.interventions.present],
-        "circuit": session.circuit.edges(),
+        "circuit": session.circuit.parts(),
+        "roles": list(session.circuit.at.names) if session.circuit.at else [],
     }
 
 
@@ -135,7 +141,8 @@ def _report(session: Session, command: ExpandAll | None, written: list[str]) -> 
         f"corrupted {status.corrupted_metric:.6g}"
     )
     output.line(f"faithfulness  {share}")
-    output.line(f"edges         {status.edges:,} of {status.all_edges:,}")
+    at = f", {status.at_roles:,} at some roles only" if status.at_roles else ""
+    output.line(f"edges         {status.edges:,} of {status.all_edges:,}{at}")
     output.line(f"nodes         {status.nodes:,} of {status.all_nodes:,}")
     state = "closed" if status.closed else "open: some inputs read the clean residual"
     output.line(f"circuit is    {state}")

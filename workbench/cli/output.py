@@ -37,7 +37,8 @@ def as_text(score: CircuitScore) -> None:
     accuracy = _share(score.accuracy)
     line(f"circuit       {score.circuit:.6g}   accuracy {accuracy}, KL {score.kl:.4g}")
     line(f"faithfulness  {share}")
-    line(f"edges         {score.edges:,} of {score.all_edges:,}")
+    at = f", {score.at_roles:,} at some roles only" if score.at_roles else ""
+    line(f"edges         {score.edges:,} of {score.all_edges:,}{at}")
     line(f"nodes         {score.nodes:,} of {score.all_nodes:,}")
     line(f"circuit is    {state}")
 
@@ -57,6 +58,11 @@ def comparison_as_text(comparison: Comparison) -> None:
     for mlp, sides in comparison.neurons.items():
         told = ("all neurons" if kept is None else f"{len(kept):,} neurons" for kept in sides)
         line(f"{mlp:<12}{' in the circuit, '.join(told)} in the reference")
+    if other := comparison.at_other_roles:
+        line("at other roles in the reference")
+        for edge in other:
+            words = ("all" if at is None else ", ".join(at) for at in comparison.roles[edge])
+            line(f"  {edge}  {' in the circuit, '.join(words)}")
     for title, edges in (
         ("missing: in the reference, not in the circuit", comparison.edges.missing),
         ("extra: in the circuit, not in the reference", comparison.edges.extra),

@@ -41,6 +41,9 @@ def sweep(
     together: Annotated[
         bool, typer.Option("--together", help="A head's q, k and v as one candidate.")
     ] = False,
+    by_role: Annotated[
+        bool, typer.Option("--by-role", help="Each edge at every token role, as m0->a1.h0<k>@S1.")
+    ] = False,
     circuit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A circuit file, for along and within.")
     ] = None,
@@ -66,6 +69,8 @@ def sweep(
     settings = settings.checked()
     if setting != "full" and circuit is None:
         raise WorkbenchError(f"The setting {setting} refers to a circuit: --circuit FILE.")
+    if by_role and together:
+        raise WorkbenchError("Sweep either --together or --by-role, not both.")
     if circuit is not None:
         check_circuit(circuit, selection)
     elif selection is not None:
@@ -91,6 +96,7 @@ def sweep(
                 setting=setting,
                 circuit=chosen,
                 together=together,
+                by_role=by_role,
                 progress=lambda fraction: progress("Corrupting edge by edge", fraction),
                 cancel=cancel,
             )

@@ -40,6 +40,19 @@ def known_estimates(experiment: Experiment) -> NDArray[np.float32] | None:
     return _KEPT.get(experiment)
 
 
+def role_estimates(
+    experiment: Experiment,
+    *,
+    progress: Callable[[float], None] | None = None,
+    cancel: Stop | None = None,
+) -> NDArray[np.float32]:
+    """As `eap` of the edges at every role, float32 [role, source, destination]; not kept."""
+    findings = Findings.about(experiment, "eap", by_role=True)
+    finish(find(experiment, findings, Options()), progress, cancel)
+    assert findings.at_roles is not None
+    return np.nan_to_num(findings.at_roles, nan=0.0)
+
+
 def eap(
     experiment: Experiment,
     *,

@@ -34,6 +34,7 @@ class CircuitScore:
         bos: whether a BOS token stood before the prompts.
         model, task, device, dtype: on what.
         check_difference: of the engine's logits from the model's own, relative to their scale.
+        at_roles: of the kept edges, those that are kept at some token roles only.
         circuit_per_pair, clean_per_pair, corrupted_per_pair: the metric of each pair.
     """
 
@@ -63,6 +64,7 @@ class CircuitScore:
     circuit_per_pair: tuple[float, ...]
     clean_per_pair: tuple[float, ...]
     corrupted_per_pair: tuple[float, ...]
+    at_roles: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values under the attributes' names."""
@@ -115,4 +117,5 @@ def circuit_score(
         circuit_per_pair=value.per_pair,
         clean_per_pair=clean.per_pair,
         corrupted_per_pair=corrupted.per_pair,
+        at_roles=len(circuit.at.kept),
     )

@@ -1,7 +1,8 @@
 """A sweep over edges: the exact effect of each of many, largest first.
 
-What `edge_effects` gives batch by batch, for the edges into a node, out of one, or all of them; and
-a head's three inputs as one candidate, which is the edge of tools that know no q, k and v.
+What `edge_effects` gives batch by batch, for the edges into a node, out of one, or all of them; a
+head's three inputs as one candidate, which is the edge of tools that know no q, k and v; and edges
+at single token roles.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import numpy as np
 from workbench.base.table import Table
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
-from workbench.circuits.names import ARROW, edge_ends
+from workbench.circuits.names import ARROW, AT, edge_ends, split_role
 from workbench.engine.effect_settings import DEFINITIONS, FULL, check_setting
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.engine.patching import edge_effects
 from workbench.errors import WorkbenchError
+from workbench.experiment.carrying import CarryingRoles
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
@@ -34,7 +36,7 @@ class EdgeRow:
     """One candidate.
 
     Attributes:
-        edge: its name; of a head's three inputs together, without the input.
+        edge: its name; of a head's three inputs together, without the input; by role with `@ROLE`.
         effect: the change of the mean metric, in the sweep's setting.
         kept: whether it is in the circuit (0 or 1); of three, how large a share. None without one.
     """
@@ -70,14 +72,16 @@ class EdgeSweep:
         return len(self.rows) == self.n_edges
 
     def table(self) -> Table:
-        """All rows with every digit."""
+        """All rows with every digit; a column has the roles if the edges are told apart by them."""
         ends = [row.edge.partition(ARROW) for row in self.rows]
+        by_role = any(AT in row.edge for row in self.rows)
         rows = tuple(
-            (source, reader, row.effect, row.kept)
+            (source, *split_role(reader)[: 1 + by_role], row.effect, row.kept)
             for (source, _, reader), row in zip(ends, self.rows, strict=True)
         )
         title = f"effects {self.setting} on {self.metric}"
-        return Table(title, ("source", "destination", "effect", "kept"), rows)
+        columns = ("source", "destination", *(["role"] if by_role else []), "effect", "kept")
+        return Table(title, columns, rows)
 
 
 def sweep_edges(
@@ -88,6 +92,7 @@ def sweep_edges(
     setting: str = FULL,
     circuit: Circuit | None = None,
     together: bool = False,
+    by_role: bool = False,
     progress: Callable[[float], None] | None = None,
     cancel: Stop | None = None,
 ) -> EdgeSweep:
@@ -100,6 +105,8 @@ def sweep_edges(
         setting: `full`, or `along` and `within` a circuit.
         circuit: what these refer to.
         together: a head's q, k and v are one candidate; in the full model only.
+        by_role: each edge is one at every token role at which it can carry something, where these
+            are several.
         progress: told the fraction done.
         cancel: stops it when set; what is computed by then is the result.
 
@@ -111,12 +118,17 @@ def sweep_edges(
         raise WorkbenchError(f"The setting {setting} refers to a circuit: name one.")
     if setting != FULL and together:
         raise WorkbenchError("q, k and v are swept together in the full model only.")
+    if by_role and together:
+        raise WorkbenchError("Sweep either q, k and v together or edges by role, not both.")
     graph = experiment.graph
     given, circuit = circuit, Circuit.full(graph) if circuit is None else circuit
     if circuit.graph != graph:
         raise WorkbenchError("The circuit belongs to another model.")
     evaluator = Evaluator(experiment, circuit if not together else Circuit.full(graph))
     chosen = candidates(circuit, into, out_of, together)
+    if by_role:
+        carrying = CarryingRoles.of_experiment(experiment)
+        chosen = {name: [name] for edge in chosen for name in carrying.parts(graph, edge)}
     found: list[EdgeRow] = []
     batches = (
         _together(evaluator, chosen, cancel)

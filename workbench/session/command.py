@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 from workbench.base.json_values import number, string, strings, whole
-from workbench.base.text import quoted
+from workbench.base.text import counted, quoted
 from workbench.circuits.names import kind_of
 from workbench.errors import WorkbenchError
 from workbench.session.state import Change
@@ -100,6 +100,12 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 def _fields(kind: str) -> dict[str, tuple[Callable[[Any], Any], bool]]:
     """Of each field of a command what reads it, and whether it has to be there."""
     return {f.name: (_READERS[str(f.type)], f.default is MISSING) for f in fields(KINDS[kind])}
+
+
+def kept_words(change: Change) -> str:
+    """How many edges a change keeps: "12 edges kept, 3 at some roles"."""
+    at = f", {change.n_at_roles:,} at some roles" if change.n_at_roles else ""
+    return f"{counted(len(change.added), 'edge')} kept{at}"
 
 
 def into(node: str, inputs: str) -> str:

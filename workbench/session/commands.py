@@ -14,8 +14,9 @@ from workbench.base.text import counted
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.circuits.kept_neurons import checked, of_spans, spans
+from workbench.circuits.parts import circuit_of_parts, edge_of
 from workbench.session.between_command import Between
-from workbench.session.command import KINDS, NO_CHANGE, Command
+from workbench.session.command import KINDS, NO_CHANGE, Command, kept_words
 from workbench.session.command import into as _into
 from workbench.session.intervention_commands import SetInterventions
 from workbench.session.neuron_commands import NarrowMlp, ToggleNeuron
@@ -52,12 +53,12 @@ class Expand(Command):
 
     def describe(self) -> str:
         where = _into(self.node, self.inputs)
-        return f"Expanded {where}: {counted(len(self.change.added), 'edge')} kept."
+        return f"Expanded {where}: {kept_words(self.change)}."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Toggle(Command):
-    """An edge was kept or dropped."""
+    """An edge was kept or dropped, or an edge at a role."""
 
     kind = "toggle"
     edge: str
@@ -65,9 +66,9 @@ class Toggle(Command):
 
     def describe(self) -> str:
         if self.change.closed:
-            kept = counted(len(self.change.added), "edge")
-            return f"Expanded {self.change.closed[0]} with {self.edge} switched: {kept} kept."
-        return f"{'Kept' if self.edge in self.change.added else 'Dropped'} {self.edge}."
+            kept = kept_words(self.change)
+            return f"Expanded {self.change.closed[0]} with {self.edge} switched: {kept}."
+        return f"{'Kept' if self.change.keeps(self.edge) else 'Dropped'} {self.edge}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +85,14 @@ class KeepAbove(Command):
         where, change = _into(self.node, self.inputs), self.change
         return (
             f"Kept what reaches {self.threshold:.3g} into {where}: "
-            f"{len(change.added):,} added, {len(change.removed):,} dropped."
+            f"{len(change.added):,} added, {len(change.removed):,} dropped{self._roles()}."
         )
+
+    def _roles(self) -> str:
+        """How many of the edges that stay are at other roles now."""
+        edges = {edge for edge, _, _ in self.change.at}
+        others = len(edges.difference(self.change.added, self.change.removed))
+        return f", {others:,} at other roles" if others else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,7 +272,7 @@ class Accept(Command):
     def describe(self) -> str:
         if len(self.edges) != 1:
             return f"Accepted {counted(len(self.edges), 'edge')} as {self.result} proposes."
-        did = "Kept" if self.edges[0] in self.change.added else "Dropped"
+        did = "Kept" if self.change.keeps(self.edges[0]) else "Dropped"
         return f"{did} {self.edges[0]}, as {self.result} proposes."
 
 
@@ -287,7 +294,9 @@ class SetReference(Command):
     are no steps of undo.
 
     Attributes:
+        edges: by name; each role of one that is kept at some.
         neurons: those kept of each MLP that is narrowed, such as "m0: 3, 17-20".
+        roles: all roles of the prompts, where edges are told apart by them.
     """
 
     kind = "reference"
@@ -295,18 +304,24 @@ class SetReference(Command):
     edges: tuple[str, ...]
     open: tuple[str, ...]
     neurons: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, path: Path, circuit: Circuit) -> SetReference:
         """The command to compare with this circuit of a file."""
         opened = tuple(d for d in circuit.graph.destinations if d in circuit.open)
         neurons = tuple(f"{mlp}: {spans(kept)}" for mlp, kept in circuit.neurons.items())
-        edges = tuple(circuit.edges())
-        return cls(path=str(path), edges=edges, open=opened, neurons=neurons)
+        return cls(
+            path=str(path),
+            edges=tuple(circuit.parts()),
+            open=opened,
+            neurons=neurons,
+            roles=circuit.at.names if circuit.at else (),
+        )
 
     def reference(self, graph: Graph) -> Reference:
         """Raises WorkbenchError for a name that is not one of the graph's."""
-        circuit = Circuit.from_edges(graph, self.edges)
+        circuit = circuit_of_parts(graph, self.edges, self.roles)
         for destination in self.open:
             graph.destination_index(destination)
         circuit.open = frozenset(self.open)
@@ -315,7 +330,8 @@ class SetReference(Command):
         return Reference(self.path, circuit)
 
     def describe(self) -> str:
-        return f"Compared with the {counted(len(self.edges), 'edge')} of {shown(self.path)}."
+        edges = len({edge_of(name) for name in self.edges})
+        return f"Compared with the {counted(edges, 'edge')} of {shown(self.path)}."
 
 
 @dataclass(frozen=True, kw_only=True)

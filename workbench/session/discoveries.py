@@ -18,6 +18,7 @@ from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.names import edge_ends
+from workbench.circuits.parts import edge_of
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
@@ -117,7 +118,8 @@ class Discoveries:
         chosen = find_method(method)
         method = chosen.name
         options = self.check(method, options or Options(), selection)
-        findings = Findings.about(self._engine.experiment, chosen.name)
+        by_role = selection is not None and selection.by_role
+        findings = Findings.about(self._engine.experiment, chosen.name, by_role=by_role)
         fraction, failure = 0.0, ""
         began = perf_counter()
         with self._lock.background():
@@ -256,7 +258,7 @@ class Discoveries:
         """The circuit's metric and faithfulness if this edge of the proposal were accepted now."""
         with self._lock.background():
             circuit = self._circuit()
-            opened = edge_ends(edge)[1] in circuit.open
+            opened = edge_ends(edge_of(edge))[1] in circuit.open
             return self._engine.if_toggled(circuit, edge, close=opened)
 
     def refuse(self, edges: Sequence[str], refused: bool = True) -> None:
@@ -264,7 +266,7 @@ class Discoveries:
         with self._lock.foreground():
             result = self._shown()
             for edge in edges:
-                self._graph.parse_edge(edge)
+                self._graph.parse_edge(edge_of(edge))
             now = result.refused | set(edges) if refused else result.refused - set(edges)
             if now != result.refused:
                 self._replace(result, refused=now)

@@ -5,16 +5,18 @@ Pure functions: they compute no metric and write nothing down.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.edge_roles import EdgeRoles, check_roles
 from workbench.circuits.graph import HEAD_INPUTS, INPUT, LOGITS, Graph
-from workbench.circuits.names import edge_ends, input_of, is_edge
+from workbench.circuits.names import edge_ends, input_of, is_edge, split_role
+from workbench.circuits.parts import edge_of, in_order, parts_into, parts_out_of
 from workbench.errors import WorkbenchError
-from workbench.session.known_effects import Matrix
+from workbench.session.role_scores import Matrix, RoleScores
 from workbench.session.state import Interventions, State
 
 
@@ -35,8 +37,14 @@ def _some_destinations(state: State, node: str, inputs: str) -> tuple[str, ...]:
     return destinations(state.circuit.graph, node, inputs)
 
 
-def previewed(state: State, destination: str, score: Matrix) -> list[str]:
+Scored = Matrix | RoleScores
+"""Scores of edges [source, destination], or of edges at roles."""
+
+
+def previewed(state: State, destination: str, score: Scored) -> list[str]:
     """Edges into a destination that its expansion would keep: |score| >= threshold."""
+    if isinstance(score, RoleScores):
+        return [name for name, value in score.into(destination) if abs(value) >= state.threshold]
     graph = state.circuit.graph
     d = graph.destination_index(destination)
     column = score[: graph.n_parents(d), d]
@@ -44,10 +52,8 @@ def previewed(state: State, destination: str, score: Matrix) -> list[str]:
 
 
 def kept_into(state: State, destination: str) -> list[str]:
-    """Names of the kept edges into a destination."""
-    graph = state.circuit.graph
-    d = graph.destination_index(destination)
-    return [graph.edge_name(int(s), d) for s in np.flatnonzero(state.circuit.mask[:, d])]
+    """Names of the kept edges into a destination, those at some roles at each of them."""
+    return parts_into(state.circuit, destination)
 
 
 def _all_into(graph: Graph, destination: str) -> list[str]:
@@ -56,14 +62,23 @@ def _all_into(graph: Graph, destination: str) -> list[str]:
 
 
 def _replace_into(state: State, into: Iterable[str], keep: Iterable[str]) -> State:
-    """Close these destinations, and make `keep` exactly their kept edges."""
-    into = tuple(into)
-    dropped = [edge for destination in into for edge in kept_into(state, destination)]
-    return state.with_edges(close=into, drop=dropped, keep=keep)
+    """Close these destinations, and make `keep` exactly their kept edges.
+
+    An edge that is to be kept, at whichever roles, and is kept at some stays as it is.
+    """
+    into, staying = tuple(into), set(keep)
+    dropped = [
+        name
+        for destination in into
+        for name in kept_into(state, destination)
+        if edge_of(name) not in staying
+    ]
+    kept = [name for name in keep if edge_of(name) != name or not state.circuit.has(name)]
+    return state.with_edges(close=into, drop=dropped, keep=kept)
 
 
 def expand(
-    state: State, node: str, inputs: str, keep: Sequence[str] | None, score: Matrix
+    state: State, node: str, inputs: str, keep: Sequence[str] | None, score: Scored
 ) -> State:
     """Close those of the inputs that are open; the others stay as they are.
 
@@ -74,32 +89,48 @@ def expand(
     if keep is None:
         edges = [edge for d in into for edge in previewed(state, d, score)]
     else:
-        for edge in keep:
-            state.circuit.graph.parse_edge(edge)
-            if edge_ends(edge)[1] not in wanted:
+        for name in keep:
+            if _entered(state, name) not in wanted:
                 raise WorkbenchError(
-                    f"{edge} does not enter {', '.join(wanted)}; keep edges that do."
+                    f"{name} does not enter {', '.join(wanted)}; keep edges that do."
                 )
-        edges = [edge for edge in keep if edge_ends(edge)[1] in into]
+        edges = [name for name in keep if edge_ends(edge_of(name))[1] in into]
     return _replace_into(state, into, edges)
 
 
-def toggle(state: State, edge: str, score: Matrix) -> State:
-    """Keep or drop one edge; an open destination is first closed with its preview.
+def _entered(state: State, name: str) -> str:
+    """The destination of an edge, or an edge at a role, that there can be.
+
+    Raises:
+        WorkbenchError: there is no such edge, or no pair has this role.
+    """
+    edge, role = split_role(name)
+    state.circuit.graph.parse_edge(edge)
+    if role:
+        check_roles(state.circuit.at.names, (role,), edge)
+    return edge_ends(edge)[1]
+
+
+def toggle(state: State, edge: str, score: Callable[[], Scored]) -> State:
+    """Keep or drop one edge, or edge at a role; what is open is first closed with its preview.
+
+    `score` is asked for where there is something open.
 
     Glossary: docs/glossary.md#toggle.
     """
-    state.circuit.graph.parse_edge(edge)
-    destination = edge_ends(edge)[1]
+    destination = _entered(state, edge)
     if destination in state.circuit.open:
-        state = _replace_into(state, [destination], previewed(state, destination, score))
+        state = _replace_into(state, [destination], previewed(state, destination, score()))
     if state.circuit.has(edge):
         return state.with_edges(drop=[edge])
     return state.with_edges(keep=[edge])
 
 
-def keep_above(state: State, node: str, inputs: str, score: Matrix) -> State:
-    """Keep of the edges into a node's inputs those whose score passes the threshold."""
+def keep_above(state: State, node: str, inputs: str, score: Scored) -> State:
+    """Keep of the edges into a node's inputs those whose score passes the threshold.
+
+    By scores of whole edges, one that is kept at some roles stays there.
+    """
     into = _some_destinations(state, node, inputs)
     return _replace_into(state, into, [edge for d in into for edge in previewed(state, d, score)])
 
@@ -110,10 +141,10 @@ def drop_all(state: State, node: str, inputs: str) -> State:
 
 
 def keep_all(state: State, node: str, inputs: str) -> State:
-    """Keep all edges into a node's inputs."""
+    """Keep all edges into a node's inputs, at all roles."""
     into = _some_destinations(state, node, inputs)
     graph = state.circuit.graph
-    return _replace_into(state, into, [edge for d in into for edge in _all_into(graph, d)])
+    return state.with_edges(close=into, keep=[edge for d in into for edge in _all_into(graph, d)])
 
 
 def toggle_node(state: State, node: str) -> State:
@@ -127,8 +158,7 @@ def toggle_node(state: State, node: str) -> State:
         raise WorkbenchError("The logits are what the circuit is for; they cannot be dropped.")
     circuit = state.circuit
     graph = circuit.graph
-    s = graph.source_index(node)
-    out_of = [graph.edge_name(s, int(d)) for d in np.flatnonzero(circuit.mask[s])]
+    out_of = parts_out_of(circuit, node)
     into = [edge for d in graph.destinations_of(node) for edge in kept_into(state, d)]
     shelf = dict(state.dropped_nodes)
     if out_of or into:
@@ -137,7 +167,7 @@ def toggle_node(state: State, node: str) -> State:
         return replace(dropped, dropped_nodes=shelf)
     if node not in shelf:
         raise WorkbenchError(f"{node} has no edges in the circuit; keep an edge out of it first.")
-    edges = [edge for edge in shelf.pop(node) if edge_ends(edge)[1] not in circuit.open]
+    edges = [name for name in shelf.pop(node) if edge_ends(edge_of(name))[1] not in circuit.open]
     if not edges:
         raise WorkbenchError(
             f"What {node} fed has been reopened; expand that again to choose it there."
@@ -146,7 +176,7 @@ def toggle_node(state: State, node: str) -> State:
     return replace(restored, dropped_nodes=shelf)
 
 
-def drop_together(state: State, nodes: Sequence[str], into: str, score: Matrix) -> State:
+def drop_together(state: State, nodes: Sequence[str], into: str, score: Scored) -> State:
     """Drop every kept edge out of and into several nodes; `toggle_node` restores each.
 
     What of `into` is open is closed first, on what it would keep without them.
@@ -264,6 +294,7 @@ def load(state: State, circuit: Circuit, interventions: Interventions | None = N
     new.notes = dict(circuit.notes or state.circuit.notes)
     for destination in new.open:
         new.mask[:, state.circuit.graph.destination_index(destination)] = False
+    new.at = in_order(state.circuit.at.names, {e: r for e, r in new.at.kept.items() if new.has(e)})
     done = state.interventions if interventions is None else interventions
     return replace(state, circuit=new, dropped_nodes={}, interventions=done)
 
@@ -271,5 +302,6 @@ def load(state: State, circuit: Circuit, interventions: Interventions | None = N
 def clear(state: State) -> State:
     """Open everything; groups, notes and the threshold stay."""
     start = Circuit.start(state.circuit.graph)
+    start.at = EdgeRoles(state.circuit.at.names)
     start.groups, start.notes = state.circuit.groups, dict(state.circuit.notes)
     return replace(state, circuit=start, dropped_nodes={})

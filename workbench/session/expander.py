@@ -12,10 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
-import numpy as np
-
 from workbench.base.failures import is_memory_error
 from workbench.base.work import Stop
+from workbench.circuits.parts import edge_of
 from workbench.errors import WorkbenchError
 from workbench.session.carry_out import Apply
 from workbench.session.expansion import Expansion
@@ -103,6 +102,7 @@ class Expander:
         value: float | None = None,
         setting: str = EAP,
         *,
+        by_role: bool = False,
         progress: Callable[[Progressed], None] | None = None,
         cancel: Stop | None = None,
     ) -> Status:
@@ -116,6 +116,7 @@ class Expander:
             value: the rule's number; None: its default, of a threshold the session's.
             setting: "eap" for the estimates, or a setting whose exact effects are computed at every
                 node that it comes to.
+            by_role: edges at roles are kept, where edges are told apart by them.
             progress: called from this thread after each piece; it may call the session.
             cancel: stops it between two pieces.
 
@@ -126,7 +127,7 @@ class Expander:
         with self._lock.background():
             if self._run is not None:
                 raise WorkbenchError("An expansion is under way already; stop it first.")
-            run = self._run = self._begin(rule, value, setting)
+            run = self._run = self._begin(rule, value, setting, by_role=by_role)
         try:
             ended = self._drive(run, progress, cancel)
             with self._lock.foreground():
@@ -157,9 +158,11 @@ class Expander:
         with self._lock.foreground():
             self.conclude()
 
-    def _begin(self, rule: str, value: float | None, setting: str) -> _Run:
+    def _begin(self, rule: str, value: float | None, setting: str, *, by_role: bool) -> _Run:
         seen = self._seen()
         self._effects.estimate()
+        if by_role:
+            self._effects.estimate_by_role()
         if value is None:
             default = find_rule(rule).value.default
             value = seen.state.threshold if default is None else default
@@ -169,6 +172,7 @@ class Expander:
             rule=rule,
             value=value,
             setting=setting,
+            by_role=seen.runs.carrying if by_role else None,
             faithfulness=seen.status.faithfulness,
         )
         return _Run(expansion, seen.status.revision, perf_counter())
@@ -212,7 +216,7 @@ class Expander:
         begun, circuit = expansion.begun, expansion.result()
         graph = circuit.graph
         added = [
-            graph.edge_name(int(s), int(d)) for s, d in np.argwhere(circuit.mask & ~begun.mask)
+            name for name in circuit.parts() if not begun.mask[graph.parse_edge(edge_of(name))]
         ]
         closed = begun.open - circuit.open
         left = len(expansion.open_nodes())

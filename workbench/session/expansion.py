@@ -25,7 +25,7 @@ these are the fewest. A node that would lose too much even with all its edges
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import TypeVar
 
@@ -36,8 +36,10 @@ from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import LOGITS
 from workbench.engine.effect_settings import check_setting
 from workbench.errors import WorkbenchError
+from workbench.experiment.carrying import CarryingRoles
 from workbench.session import edits
-from workbench.session.known_effects import LASTING, KnownEffects, Matrix
+from workbench.session.known_effects import LASTING, KnownEffects
+from workbench.session.role_scores import RoleScores
 from workbench.session.rules import EAP, LOSS, THRESHOLD, TOP_K, find_rule
 from workbench.session.scratch import Scratch
 from workbench.session.state import State
@@ -78,6 +80,7 @@ class Expansion:
         rule: str,
         value: float,
         setting: str = EAP,
+        by_role: CarryingRoles | None = None,
         faithfulness: float | None = None,
     ) -> None:
         """For a circuit.
@@ -85,6 +88,8 @@ class Expansion:
         Args:
             scratch: at the circuit, and this expansion's alone.
             effects: what is known; exact effects in the full model are added to it.
+            by_role: the roles by which edges are told apart, if they are: edges at roles are kept
+                then, whose estimates have to be known.
             faithfulness: of the circuit now.
 
         Raises:
@@ -103,6 +108,7 @@ class Expansion:
         self.steps: list[StepTaken] = []
         self.faithfulness = faithfulness
         self.unfit: set[str] = set()
+        self._by_role = by_role
         self._scratch = scratch
         self._effects = effects
         self._at_once = 1
@@ -129,6 +135,7 @@ class Expansion:
             return self.circuit
         circuit = self.circuit.copy()
         circuit.mask = self.begun.mask | (circuit.mask & self.circuit.pruned().mask)
+        circuit.at = circuit.at.only(edge for edge in circuit.at.kept if circuit.has(edge))
         return circuit
 
     def fraction(self) -> float:
@@ -146,7 +153,7 @@ class Expansion:
             into = tuple(
                 d for d in self.circuit.graph.destinations_of(node) if d in self.circuit.open
             )
-            score = self._effects.eap
+            score = self._scores({})
             if self.setting != EAP:
                 score = yield from self._exact(into)
             if self.rule == THRESHOLD.name:
@@ -186,33 +193,46 @@ class Expansion:
                 return result
             yield fraction
 
-    def _ranked(self, into: Sequence[str], score: Matrix) -> list[tuple[str, float]]:
+    def _scores(self, exact: Mapping[str, float]) -> edits.Scored:
+        """What edges are kept by: exact effects by name, estimates where there is none."""
+        effects, graph = self._effects, self.circuit.graph
+        if self._by_role is not None:
+            return effects.estimates_by_role(self._by_role, exact)
+        score = effects.eap.copy() if exact else effects.eap
+        for edge, value in exact.items():
+            score[graph.parse_edge(edge)] = value
+        return score
+
+    def _ranked(self, into: Sequence[str], score: edits.Scored) -> list[tuple[str, float]]:
         """All candidate edges with their |effect|, the largest first, as the model has equals."""
         graph, rows = self.circuit.graph, []
+        if isinstance(score, RoleScores):
+            rows = [(name, abs(value)) for d in into for name, value in score.into(d)]
+            return sorted(rows, key=lambda row: -row[1])
         for destination in into:
             d = graph.destination_index(destination)
             sizes = np.nan_to_num(np.abs(score[: graph.n_parents(d), d]))
             rows += [(graph.edge_name(s, d), float(size)) for s, size in enumerate(sizes)]
         return sorted(rows, key=lambda row: -row[1])
 
-    def _exact(self, into: Sequence[str]) -> Work[Matrix]:
+    def _exact(self, into: Sequence[str]) -> Work[edits.Scored]:
         """Scores in which the candidates have their exact effects, computed in pieces."""
-        graph, score = self.circuit.graph, self._effects.eap.copy()
-        edges = []
-        for destination in into:
-            d = graph.destination_index(destination)
-            edges += [graph.edge_name(s, d) for s in range(graph.n_parents(d))]
+        graph = self.circuit.graph
+        found: dict[str, float] = {}
+        candidates = self._by_role or CarryingRoles.none()
+        edges = [name for d in into for name in candidates.parts_into(graph, d)]
         lasting = self.setting == LASTING
         missing = self._effects.unknown(LASTING, edges) if lasting else edges
         for chunk in self._scratch.effects(missing, self.setting):
             if lasting:
                 self._effects.put(LASTING, list(chunk), list(chunk.values()))
-            for edge, value in chunk.items():
-                score[graph.parse_edge(edge)] = value
+            found |= chunk
             yield self.fraction()
-        if lasting:
-            score = self._effects.score(LASTING)
-        return score
+        if not lasting:
+            return self._scores(found)
+        if self._by_role is None:
+            return self._effects.score(LASTING)
+        return self._effects.score_by_role(LASTING, self._by_role)
 
     def _fewest(self, into: Sequence[str], ranked: Sequence[str]) -> Work[list[str] | None]:
         """The fewest of the strongest edges that lose no more than this step may.

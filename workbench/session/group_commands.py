@@ -17,7 +17,6 @@ from workbench.errors import WorkbenchError
 from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.between_command import DROP, KEEP, Between
-from workbench.session.known_effects import Matrix
 from workbench.session.read_only import Snapshot
 from workbench.session.state import State
 from workbench.session.views import Status
@@ -42,9 +41,9 @@ def edit_between(
     readers: Sequence[str],
     inputs: str,
     did: str,
-    score: Callable[[], Matrix],
+    score: Callable[[], edits.Scored],
 ) -> State:
-    """Keep or drop every edge from some nodes to others.
+    """Keep or drop every edge from some nodes to others, at all roles.
 
     To keep edges closes destinations that are open, first with their preview, as `toggle` does.
     To drop edges leaves alone what is open, since nothing is kept there.
@@ -67,7 +66,6 @@ def edit_between(
         if destination in circuit.open:
             kept = edits.previewed(state, destination, score())
             state = state.with_edges(close=[destination], keep=kept)
-    mask &= ~state.circuit.mask
     return state.with_edges(keep=[graph.edge_name(int(s), int(d)) for s, d in np.argwhere(mask)])
 
 
@@ -90,7 +88,7 @@ class GroupCommands:
     """Part of a session."""
 
     _carry_out: Callable[..., Status]
-    _score: Callable[[str], Matrix]
+    _score: Callable[[str], edits.Scored]
     _seen: Snapshot
 
     def set_group(self, name: str, nodes: Sequence[str], role: str = "") -> Status:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.edge_roles import EdgeRoles
 from workbench.circuits.kept_neurons import Neurons
 from workbench.session.pair_set import PairSet
 from workbench.session.state import DroppedNodes, Interventions, State
@@ -38,6 +39,7 @@ class Packed:
     metric: str
     neurons: Neurons
     interventions: Interventions
+    at: EdgeRoles
 
     @classmethod
     def of(cls, state: State) -> Packed:
@@ -54,6 +56,7 @@ class Packed:
             state.metric,
             dict(circuit.neurons),
             state.interventions,
+            circuit.at,
         )
 
     def unpacked(self, like: State) -> State:
@@ -61,9 +64,8 @@ class Packed:
         shape = like.circuit.mask.shape
         bits = np.frombuffer(zlib.decompress(self.mask), dtype=np.uint8)
         mask = np.unpackbits(bits, count=shape[0] * shape[1]).astype(bool).reshape(shape)
-        circuit = Circuit(
-            like.circuit.graph, mask, self.open, groups=self.groups, notes=dict(self.notes)
-        )
+        circuit = Circuit(like.circuit.graph, mask, self.open, groups=self.groups, at=self.at)
+        circuit.notes = dict(self.notes)
         circuit.neurons = dict(self.neurons)
         return replace(
             like,

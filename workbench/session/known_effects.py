@@ -3,18 +3,24 @@
 An exact value in the full model never goes stale; one along or within the circuit belongs to the
 circuit in which it was computed. Every matrix is float32 [source, destination], NaN where nothing
 is known, in units of the metric: the change of its mean over the pairs when the edge is corrupted.
+Of edges at roles the estimates are such matrices by role; their exact values, of which there are
+few, are kept by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.circuits.graph import Graph
+from workbench.circuits.names import AT, edge_ends, split_role
 from workbench.engine.effect_settings import FULL, SETTINGS
+from workbench.errors import WorkbenchError
+from workbench.experiment.carrying import CarryingRoles
+from workbench.session.role_scores import Matrix, RoleScores
 
 LASTING = FULL
 """The setting whose values do not depend on the circuit."""
@@ -22,8 +28,7 @@ LASTING = FULL
 DROP = "drop"
 """Among the kinds of values, the cost of dropping a kept edge now."""
 
-Matrix = NDArray[np.float32]
-
+NOT_BY_ROLE = "The effects of edges at roles are not estimated yet: do that first."
 
 MOST_SETS = 8
 """Sets of pairs whose values are kept for when the session comes back to them."""
@@ -36,6 +41,8 @@ class _Values:
     eap: Matrix
     old: bool
     known: dict[str, Matrix]
+    by_role: Matrix | None
+    parts: dict[str, dict[str, float]]
 
 
 class KnownEffects:
@@ -48,7 +55,12 @@ class KnownEffects:
     """
 
     def __init__(
-        self, graph: Graph, eap: Matrix, pairs: str, estimate: Callable[[], Matrix]
+        self,
+        graph: Graph,
+        eap: Matrix,
+        pairs: str,
+        estimate: Callable[[], Matrix],
+        estimate_by_role: Callable[[], Matrix],
     ) -> None:
         """Begin with the estimates.
 
@@ -56,8 +68,10 @@ class KnownEffects:
             eap: for all edges.
             pairs: by what their set is known.
             estimate: computes the estimates on the pairs that the session is at.
+            estimate_by_role: computes those of edges at roles, [role, source, destination].
         """
         self.graph = graph
+        self._estimate_by_role = estimate_by_role
         self._pairs = pairs
         self._estimate = estimate
         # The kinds with values that the next edit makes stale.
@@ -67,7 +81,7 @@ class KnownEffects:
 
     def _begin(self, eap: Matrix, *, old: bool = False) -> _Values:
         known = {kind: np.full(eap.shape, np.nan, dtype=np.float32) for kind in (*SETTINGS, DROP)}
-        return _Values(eap, old, known)
+        return _Values(eap, old, known, None, {kind: {} for kind in (*SETTINGS, DROP)})
 
     @property
     def eap(self) -> Matrix:
@@ -98,20 +112,38 @@ class KnownEffects:
         if self._values.old:
             self._values = replace(self._values, eap=self._estimate(), old=False)
 
+    @property
+    def by_role(self) -> bool:
+        """The estimates of edges at roles are known."""
+        return self._values.by_role is not None
+
+    def estimate_by_role(self) -> None:
+        """Have the estimates of edges at roles too; in a turn of the caller's."""
+        self.estimate()
+        if self._values.by_role is None:
+            self._values = replace(self._values, by_role=self._estimate_by_role())
+
     def exact(self, kind: str) -> Matrix:
         """Exact values of one of `SETTINGS`, or `DROP`."""
         return self._values.known[kind]
 
     def unknown(self, kind: str, edges: Sequence[str]) -> list[str]:
         """Those of the edges that have no exact value of this kind yet, in order."""
-        matrix = self._values.known[kind]
-        return [edge for edge in edges if np.isnan(matrix[self.graph.parse_edge(edge)])]
+        matrix, parts = self._values.known[kind], self._values.parts[kind]
+        return [
+            name
+            for name in edges
+            if (name not in parts if AT in name else np.isnan(matrix[self.graph.parse_edge(name)]))
+        ]
 
     def put(self, kind: str, edges: Sequence[str], values: Sequence[float]) -> None:
-        """Enter values of one kind by the names of their edges."""
-        matrix = self._values.known[kind]
-        for edge, value in zip(edges, values, strict=True):
-            matrix[self.graph.parse_edge(edge)] = value
+        """Enter values of one kind by the names of their edges, or edges at roles."""
+        matrix, parts = self._values.known[kind], self._values.parts[kind]
+        for name, value in zip(edges, values, strict=True):
+            if AT in name:
+                parts[name] = value
+            else:
+                matrix[self.graph.parse_edge(name)] = value
         if kind != LASTING:
             self._stale.add(kind)
 
@@ -121,9 +153,10 @@ class KnownEffects:
         Whoever still reads keeps the old matrices.
         """
         if self._stale:
-            nothing = self._begin(self._values.eap).known
-            known = self._values.known | {kind: nothing[kind] for kind in self._stale}
-            self._values = replace(self._values, known=known)
+            nothing = self._begin(self._values.eap)
+            known = self._values.known | {kind: nothing.known[kind] for kind in self._stale}
+            parts = self._values.parts | {kind: nothing.parts[kind] for kind in self._stale}
+            self._values = replace(self._values, known=known, parts=parts)
         self._stale.clear()
 
     def score(self, setting: str) -> Matrix:
@@ -143,3 +176,51 @@ class KnownEffects:
             exact = values.known[setting]
             best = np.where(np.isnan(exact), best, exact)
         return best
+
+    def score_by_role(self, setting: str, carrying: CarryingRoles) -> RoleScores:
+        """As `score`, of edges at roles; `carrying`: the roles by which they are told apart.
+
+        Raises:
+            WorkbenchError: their estimates are not known yet.
+        """
+        known = self.estimates_by_role(carrying, self._values.parts[setting])
+        return replace(known, whole=self.score(setting))
+
+    def estimates_by_role(self, carrying: CarryingRoles, exact: Mapping[str, float]) -> RoleScores:
+        """Estimates of edges at roles, and what is given: exact values by name.
+
+        Among them may be whole edges, where these are told apart by no role.
+
+        Raises:
+            WorkbenchError: the estimates are not known yet.
+        """
+        known = self.eap_by_role(carrying)
+        if known is None:
+            raise WorkbenchError(NOT_BY_ROLE)
+        return RoleScores(self.graph, carrying, self._values.eap, known, exact)
+
+    def eap_by_role(self, carrying: CarryingRoles) -> Matrix | None:
+        """Estimates [role, source, destination] on prompts of these roles; None if not known.
+
+        While the session goes to other pairs they may be of other roles, and are not known then.
+        """
+        known = self._values.by_role
+        return None if known is None or len(known) != len(carrying.names) else known
+
+    def exact_parts(self, kind: str) -> Mapping[str, float]:
+        """Exact values of edges at roles, by name, of one of `SETTINGS` or `DROP`."""
+        return self._values.parts[kind]
+
+    def best_of(self, name: str, carrying: CarryingRoles) -> float | None:
+        """As `best`, of an edge at a role; NaN where nothing is known, None where it has none."""
+        values = self._values
+        for setting in SETTINGS:
+            if name in values.parts[setting]:
+                return values.parts[setting][name]
+        edge, role = split_role(name)
+        if role not in carrying.into(self.graph, edge_ends(edge)[1]):
+            return None
+        known = self.eap_by_role(carrying)
+        if known is None:
+            return math.nan
+        return float(known[carrying.names.index(role)][self.graph.parse_edge(edge)])

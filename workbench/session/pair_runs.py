@@ -14,6 +14,7 @@ from tasks.task import Task
 from workbench.base.failures import failures_as_sentences
 from workbench.base.text import counted
 from workbench.errors import WorkbenchError
+from workbench.experiment.carrying import CarryingRoles
 from workbench.experiment.interventions import Intervention
 from workbench.experiment.prepare import task_batch, task_warnings
 from workbench.experiment.provenance import digest
@@ -52,6 +53,11 @@ class PairRuns:
     info: TaskInfo
     metric: str = ""
     interventions: tuple[Intervention, ...] = ()
+
+    @cached_property
+    def carrying(self) -> CarryingRoles:
+        """The roles by which edges are told apart on these pairs."""
+        return CarryingRoles.of_experiment(self.experiment)
 
     @cached_property
     def digest(self) -> str:

@@ -30,6 +30,7 @@ class Place:
         inputs: which of its inputs: 'qkv', 'q', 'k' or 'v'.
         setting: of the exact effects: 'full', 'along' or 'within'.
         costs: drop costs were shown.
+        by_role: edges were told apart by token roles.
         edge: under the cursor of the table; "" for none.
         filter: its words.
         sort: the column that the edges were sorted by.
@@ -51,6 +52,7 @@ class Place:
     inputs: str = "qkv"
     setting: str = "full"
     costs: bool = False
+    by_role: bool = False
     edge: str = ""
     filter: str = ""
     sort: str = "effect"

@@ -16,16 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.circuit import Circuit
-from workbench.circuits.names import edge_ends
+from workbench.circuits.names import at_role, edge_ends
+from workbench.circuits.parts import edge_of
 from workbench.session.known_effects import Matrix
 from workbench.session.state import State
 
 
 @dataclass(frozen=True)
 class Proposed:
-    """One edge of a proposal that is not decided yet.
+    """One edge of a proposal that is not decided yet, or one at a role where roles differ.
 
     Attributes:
+        edge: its name.
         keep: accepting keeps the edge; else it drops it.
         closes: accepting closes the input that it enters, which is open now.
     """
@@ -36,11 +38,36 @@ class Proposed:
 
 
 def differing(circuit: Circuit, found: Circuit, refused: Collection[str]) -> NDArray[np.bool_]:
-    """bool [source, destination]: in one of the two circuits only, and not refused."""
+    """bool [source, destination]: in one of the two circuits only, at any role, and not refused."""
     mask = circuit.mask ^ found.mask
     for edge in refused:
-        mask[circuit.graph.parse_edge(edge)] = False
+        mask[circuit.graph.parse_edge(edge_of(edge))] = False
+    for edge, roles in differing_roles(circuit, found, refused).items():
+        mask[circuit.graph.parse_edge(edge)] = bool(roles)
     return mask
+
+
+def differing_roles(
+    circuit: Circuit, found: Circuit, refused: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Of edges that either circuit keeps at some roles, those at which they differ.
+
+    Roles that were refused are left out.
+    """
+    names = circuit.at.together(found.at)
+    differ = {}
+    for edge in {**circuit.at.kept, **found.at.kept}:
+        where = circuit.graph.parse_edge(edge)
+        mine, others = (
+            set(one.at.kept.get(edge, names)) if one.mask[where] else set()
+            for one in (circuit, found)
+        )
+        differ[edge] = tuple(
+            role
+            for role in names
+            if role in mine ^ others and not {edge, at_role(edge, role)} & {*refused}
+        )
+    return differ
 
 
 def proposed(
@@ -54,16 +81,15 @@ def proposed(
     graph = circuit.graph
     sources, destinations = np.nonzero(differing(circuit, found, refused))
     size = np.nan_to_num(np.abs(scores[sources, destinations]), nan=-1.0)
-    return [
-        Proposed(
-            graph.edge_name(int(s), int(d)),
-            keep=bool(found.mask[s, d]),
-            closes=graph.destinations[int(d)] in circuit.open,
-        )
-        for s, d in (
-            (sources[i], destinations[i]) for i in np.lexsort((sources, -size, -destinations))
-        )
-    ]
+    by_role = differing_roles(circuit, found, refused)
+    rows = []
+    for i in np.lexsort((sources, -size, -destinations)):
+        s, d = int(sources[i]), int(destinations[i])
+        edge, closes = graph.edge_name(s, d), graph.destinations[d] in circuit.open
+        for role in by_role.get(edge, ("",)):
+            name = at_role(edge, role)
+            rows.append(Proposed(name, keep=found.has(name), closes=closes))
+    return rows
 
 
 def accepted(state: State, found: Circuit, edges: Sequence[str]) -> State:
@@ -74,5 +100,5 @@ def accepted(state: State, found: Circuit, edges: Sequence[str]) -> State:
     """
     keep = [edge for edge in edges if found.has(edge)]
     drop = [edge for edge in edges if not found.has(edge)]
-    entered = {edge_ends(edge)[1] for edge in keep}
+    entered = {edge_ends(edge_of(edge))[1] for edge in keep}
     return state.with_edges(close=entered, keep=keep, drop=drop)

@@ -5,7 +5,6 @@ From any thread, and none of it changes the circuit. Importing this module loads
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +18,9 @@ from tasks.task import Task
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import Comparison, compare
 from workbench.circuits.graph import LOGITS, Graph
-from workbench.circuits.tree import TreeRow, frontier, roles, tree
+from workbench.circuits.names import AT
+from workbench.circuits.parts import on_prompts
+from workbench.circuits.tree import TreeRow, frontier, tree
 from workbench.engine.effect_settings import check_setting
 from workbench.errors import Cancelled
 from workbench.experiment.settings import ExperimentSettings
@@ -29,6 +30,7 @@ from workbench.prompts.preview import PromptView
 from workbench.session import edits
 from workbench.session.assessments import SessionAssessments
 from workbench.session.by_pair import ByPair
+from workbench.session.candidate_rows import Sight
 from workbench.session.flow import SessionFlow
 from workbench.session.heads import SessionHeads
 from workbench.session.known_effects import DROP, LASTING, KnownEffects
@@ -36,7 +38,6 @@ from workbench.session.node_effects import NodeEffects
 from workbench.session.open import Opened
 from workbench.session.pair_runs import PairRuns, prompt_view
 from workbench.session.priority_lock import lock_of
-from workbench.session.proposal import differing
 from workbench.session.readouts import SessionReadouts
 from workbench.session.reference import Reference
 from workbench.session.results import DiscoveryResult
@@ -105,6 +106,7 @@ class ReadOnlySession:
             opened.eap,
             opened.runs.digest,
             lambda: self._engine.eap(lambda fraction: None),
+            self._engine.eap_by_role,
         )
         if seen.runs.digest != opened.runs.digest:
             self._effects.pairs_changed(seen.runs.digest)
@@ -171,12 +173,15 @@ class ReadOnlySession:
 
         It has no scores while they are of other pairs, see `estimate`.
         """
-        return self._circuit_now()[0]
+        circuit = self._circuit_now()[0]
+        seen = self._seen.state.circuit
+        circuit.mask, circuit.at = seen.mask.copy(), seen.at  # with roles that no pair has now
+        return circuit
 
     def _circuit_now(self) -> tuple[Circuit, int]:
-        """The circuit and its revision, of one moment."""
+        """The circuit and its revision, of one moment; as it is on the pairs in use."""
         seen = self._seen
-        circuit = seen.state.circuit.copy()
+        circuit = on_prompts(seen.state.circuit, seen.runs.batch.roles.names).copy()
         circuit.scores = None if self._effects.old else self._effects.eap.copy()
         return circuit, seen.status.revision
 
@@ -214,7 +219,7 @@ class ReadOnlySession:
         """The file with the model's true circuit for this task, if the model brings it along."""
         return truth(self._opened.settings.model, self.task.name)
 
-    def tree(self, *, missing: bool = False) -> list[TreeRow]:
+    def tree(self, *, missing: bool = False, by_role: bool = False) -> list[TreeRow]:
         """The circuit back from the logits, depth first.
 
         Each node's feeders come by falling |effect|.
@@ -222,59 +227,75 @@ class ReadOnlySession:
         Args:
             missing: also list, as rows of the state 'missing', the edges into the listed nodes that
                 only the reference has.
+            by_role: an edge that is kept at some roles has a row for each of them.
         """
-        seen = self._seen
-        return tree(seen.state.circuit, self._effects.best(), seen.comparison, missing=missing)
+        seen, effects = self._seen, self._effects
+        how: dict[str, Any] = {"missing": missing}
+        if by_role:
+            how["part_effect"] = lambda name: effects.best_of(name, seen.runs.carrying)
+        return tree(seen.state.circuit, effects.best(), seen.comparison, **how)
 
     def frontier(self) -> list[str]:
         """Nodes that are kept but not, or not wholly, expanded; the most promising first."""
         return frontier(self._seen.state.circuit, self._effects.best())
 
-    def candidates(self, node: str, inputs: str = "qkv", setting: str = "full") -> list[Candidate]:
-        """All edges into these inputs of a node, by falling |score|. Empty for the input."""
-        state, graph, effects = self._seen.state, self.graph, self._effects
-        comparison = self._seen.comparison
-        standing = comparison.edges.standing if comparison is not None else {}
-        exact, drop = effects.exact(check_setting(setting)), effects.exact(DROP)
-        role_of = roles(state.circuit.groups)
-        shown = self._shown_result()
-        proposing = None
-        if shown is not None:
-            proposing = differing(state.circuit, shown.circuit, shown.refused)
-        direct = self.node_effects.known_direct() if node == LOGITS else None
-        rows = []
-        for destination in edits.destinations(graph, node, inputs):
-            d = graph.destination_index(destination)
-            for s in range(graph.n_parents(d)):
-                eap, value, cost = float(effects.eap[s, d]), float(exact[s, d]), float(drop[s, d])
-                score = eap if value != value else value
-                edge = graph.edge_name(s, d)
-                found = math.nan if shown is None else shown.found.of_edge(s, d)
-                rows.append(
-                    Candidate(
-                        edge=edge,
-                        source=graph.sources[s],
-                        destination=destination,
-                        kept=bool(state.circuit.mask[s, d]),
-                        preview=abs(score) >= state.threshold,
-                        open=destination in state.circuit.open,
-                        eap=eap,
-                        exact=None if value != value else value,
-                        score=score,
-                        drop_cost=None if cost != cost else cost,
-                        role=role_of.get(graph.sources[s]),
-                        reference=standing.get(edge),
-                        found=None if found != found else found,
-                        direct=None if direct is None else float(direct.values[s]),
-                        proposed=proposing is not None and bool(proposing[s, d]),
-                    )
-                )
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """All roles of the prompts in use, in order."""
+        return self._seen.runs.carrying.names
+
+    @property
+    def can_split(self) -> bool:
+        """The two runs differ at more roles than one, so that edges can be told apart by them."""
+        return len(self._seen.runs.carrying.anywhere) > 1
+
+    @property
+    def estimated_by_role(self) -> bool:
+        """The effects of edges at roles are estimated; `estimate_by_role` does it."""
+        return self._effects.by_role and not self._effects.old
+
+    def estimate_by_role(self) -> None:
+        """Estimate the effects of edges at roles on the pairs that are in use, once."""
+        with self._lock.background():
+            self._effects.estimate_by_role()
+
+    def candidates(
+        self, node: str, inputs: str = "qkv", setting: str = "full", *, by_role: bool = False
+    ) -> list[Candidate]:
+        """All edges into these inputs of a node, by falling |score|. Empty for the input.
+
+        Args:
+            by_role: edges at roles, where edges are told apart by them; none before
+                `estimate_by_role`.
+        """
+        check_setting(setting)
+        into = edits.destinations(self.graph, node, inputs)
+        seen, effects, shown = self._seen, self._effects, self._shown_result()
+        carrying = seen.runs.carrying
+        estimates = effects.eap_by_role(carrying) if by_role else None
+        if by_role and estimates is None:
+            return []
+        sight = Sight(
+            seen.state,
+            effects,
+            setting,
+            seen.comparison,
+            shown,
+            self.node_effects.known_direct() if node == LOGITS else None,
+        )
+        rows = sight.edges(into) if estimates is None else sight.parts(into, carrying, estimates)
         return sorted(rows, key=lambda candidate: -abs(candidate.score))
 
     def effects_of(self, edges: Sequence[str]) -> list[float]:
-        """The best effect known of each edge, as the tree has it."""
+        """The best effect known of each edge, as the tree has it; zero where it carries nothing."""
         best = self._effects.best()
-        return [float(best[self.graph.parse_edge(edge)]) for edge in edges]
+        carrying = self._seen.runs.carrying
+        return [
+            self._effects.best_of(name, carrying) or 0.0
+            if AT in name
+            else float(best[self.graph.parse_edge(name)])
+            for name in edges
+        ]
 
     def snippet(self) -> str:
         """A script that rebuilds model, task and circuit as they stand."""
@@ -292,9 +313,14 @@ class ReadOnlySession:
         circuit.scores = None if old else self._effects.best().astype(np.float32)
         return circuit
 
-    def preview(self, node: str, inputs: str = "qkv", setting: str = "full") -> int:
+    def preview(
+        self, node: str, inputs: str = "qkv", setting: str = "full", *, by_role: bool = False
+    ) -> int:
         """How many of the candidates would be kept at the threshold."""
-        state, score = self._seen.state, self._effects.score(check_setting(setting))
+        state, effects, carrying = self._seen.state, self._effects, self._seen.runs.carrying
+        score: edits.Scored = effects.score(check_setting(setting))
+        if by_role:
+            score = effects.score_by_role(setting, carrying)
         into = edits.destinations(self.graph, node, inputs)
         return sum(len(edits.previewed(state, destination, score)) for destination in into)
 
@@ -318,6 +344,7 @@ class ReadOnlySession:
         inputs: str = "qkv",
         setting: str = "full",
         *,
+        by_role: bool = False,
         cancel: Any = None,
         on_chunk: OnChunk | None = None,
     ) -> bool:
@@ -326,6 +353,7 @@ class ReadOnlySession:
         What is known is not computed again.
 
         Args:
+            by_role: of edges at roles, which are estimated first where that is not done yet.
             cancel: stops it when `cancel.is_set()`, as does a command that changed the circuit if
                 the setting depends on that. What was computed until then stays.
             on_chunk: called from this thread after each chunk; it may call the session.
@@ -339,18 +367,22 @@ class ReadOnlySession:
         Glossary: docs/glossary.md#sweep.
         """
         check_setting(setting)
-        edges = [candidate.edge for candidate in self._by_eap(node, inputs)]
+        if by_role:
+            self.estimate_by_role()
+        rows = self.candidates(node, inputs, by_role=by_role)
+        edges = [row.edge for row in sorted(rows, key=lambda row: -abs(row.eap))]
         return self._compute(edges, setting, cancel, on_chunk)
 
-    def drop_costs(self, *, cancel: Any = None, on_chunk: OnChunk | None = None) -> bool:
-        """What each kept edge would cost if it were dropped now.
+    def drop_costs(
+        self, *, by_role: bool = False, cancel: Any = None, on_chunk: OnChunk | None = None
+    ) -> bool:
+        """What each kept edge, or (`by_role`) edge at a role, would cost if it were dropped now.
 
         Arguments and result as `sweep`.
         """
-        return self._compute(self._seen.state.circuit.edges(), DROP, cancel, on_chunk)
-
-    def _by_eap(self, node: str, inputs: str) -> list[Candidate]:
-        return sorted(self.candidates(node, inputs), key=lambda candidate: -abs(candidate.eap))
+        circuit = self._seen.state.circuit
+        kept = self._seen.runs.carrying.kept_parts(circuit) if by_role else circuit.edges()
+        return self._compute(kept, DROP, cancel, on_chunk)
 
     def _compute(self, edges: list[str], kind: str, cancel: Any, on_chunk: OnChunk | None) -> bool:
         """Exact values of these edges, of one of the settings or `DROP`; see `sweep`."""

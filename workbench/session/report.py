@@ -89,6 +89,8 @@ def _facts(
     yield metric, f"model {clean:.4g}, corrupted run {corrupted:.4g}"
     yield "ablation", settings.ablation
     yield "edges kept", f"{circuit.n_edges:,} of {circuit.graph.n_edges:,}"
+    if circuit.at:
+        yield "edges at some roles", f"{len(circuit.at.kept):,}, at {circuit.at.n_parts:,} roles"
     yield "open inputs", str(len(circuit.open)) if circuit.open else "none: it is closed"
     yield "faithfulness", _number(present.faithfulness)
     yield "last change", present.when
@@ -124,7 +126,7 @@ def _notes(circuit: Circuit) -> Iterator[Block]:
 
 
 def _edges(circuit: Circuit) -> Iterator[Block]:
-    edges = circuit.edges()
+    edges = circuit.parts()
     if edges:
         yield Heading("Edges", 2)
         more = len(edges) - MOST_EDGES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.base.text import counted
-from workbench.session.command import Command
+from workbench.session.command import Command, kept_words
 from workbench.session.steps import StepTaken
 
 
@@ -32,11 +32,11 @@ class ExpandAll(Command):
 
     def describe(self) -> str:
         nodes = counted(len(self.steps), "node")
-        kept = counted(len(self.change.added), "edge")
+        kept = kept_words(self.change)
         by = f"{self.rule} {self.value:.4g}"
         if not self.ended and not self.left:
-            return f"Expanded {nodes} by {by}: {kept} kept."
-        what = f"{nodes} by {by}, {self.left:,} still open: {kept} kept."
+            return f"Expanded {nodes} by {by}: {kept}."
+        what = f"{nodes} by {by}, {self.left:,} still open: {kept}."
         if not self.ended:
             return f"Expanded {what}"
         why = "" if self.ended == STOPPED else f" {self.ended}"

@@ -13,6 +13,7 @@ from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
+from workbench.circuits.parts import on_prompts
 
 if TYPE_CHECKING:
     from workbench.engine.evaluator import Evaluator
@@ -40,8 +41,11 @@ class Scratch:
         from workbench.engine.evaluator import Evaluator
 
         if self._evaluator is None:
-            self._evaluator = Evaluator(self._experiment, self.circuit)
+            self._evaluator = Evaluator(self._experiment, self._here(self.circuit))
         return self._evaluator
+
+    def _here(self, circuit: Circuit) -> Circuit:
+        return on_prompts(circuit, self._experiment.batch.roles.names)
 
     def become(self, circuit: Circuit) -> Work[float | None]:
         """Go on to another circuit, of which only what differs is computed: its faithfulness.
@@ -52,7 +56,7 @@ class Scratch:
             WorkbenchError: if that fails; the circuit is then as it was.
         """
         with failures_as_sentences():
-            value = yield from self._at().becoming(circuit)
+            value = yield from self._at().becoming(self._here(circuit))
             share = self._experiment.faithfulness(value.metric)
         self.circuit = circuit
         return share

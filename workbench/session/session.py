@@ -16,12 +16,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from workbench.base.work import Stop
+from workbench.circuits.parts import edge_of
 from workbench.engine.effect_settings import check_setting
 from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.about import Titled, read_about
 from workbench.session.commands import Command
 from workbench.session.discoveries import Discoveries
+from workbench.session.edits import Scored
 from workbench.session.entry import entry
 from workbench.session.expander import Expander, Progressed
 from workbench.session.export import export
@@ -29,7 +31,6 @@ from workbench.session.group_commands import GroupCommands
 from workbench.session.history import History
 from workbench.session.interventions import SessionInterventions
 from workbench.session.journal import Journal
-from workbench.session.known_effects import Matrix
 from workbench.session.log import LogEntry
 from workbench.session.metric_choice import MetricChoice
 from workbench.session.neurons import SessionNeurons
@@ -102,6 +103,7 @@ class Session(SessionHistory, Titled, GroupCommands):
             message: for the status.
         """
         started = perf_counter()
+        history.state = history.state.on_roles(opened.runs.batch.roles.names)
         scores = opened.engine.evaluate(history.state.circuit)
         status = first(opened.info, history, scores)
         status = replace(status, change=change, message=message, seconds=perf_counter() - started)
@@ -163,13 +165,15 @@ class Session(SessionHistory, Titled, GroupCommands):
         keep: Sequence[str] | None = None,
         *,
         setting: str = "full",
+        by_role: bool = False,
     ) -> Status:
         """Close those of the node's inputs that are open, keeping `keep`.
 
-        None: the previewed edges. Inputs that are closed already stay as they are.
+        None: the previewed edges, or (`by_role`) edges at roles. Inputs that are closed already
+        stay as they are.
         """
         return self._carry_out(
-            lambda state: edits.expand(state, node, inputs, keep, self._score(setting)),
+            lambda state: edits.expand(state, node, inputs, keep, self._score(setting, by_role)),
             lambda change: kinds.Expand(node=node, inputs=inputs, setting=setting, change=change),
             f"{node} is expanded already.",
         )
@@ -180,23 +184,34 @@ class Session(SessionHistory, Titled, GroupCommands):
         value: float | None = None,
         *,
         setting: str = EAP,
+        by_role: bool = False,
         progress: Callable[[Progressed], None] | None = None,
         cancel: Stop | None = None,
     ) -> Status:
         """Expand all that is open by a rule, as one command; see `Expander.run`."""
-        return self.expander.run(rule, value, setting, progress=progress, cancel=cancel)
+        return self.expander.run(
+            rule, value, setting, by_role=by_role, progress=progress, cancel=cancel
+        )
 
     def toggle(self, edge: str, *, setting: str = "full") -> Status:
-        """Keep or drop one edge; an open destination is first closed with its preview."""
+        """Keep or drop one edge; an open destination is first closed with its preview.
+
+        Args:
+            edge: its name, or that of one at a role: `m0->a9.h1<k>@S1`.
+            setting: of the effects by which edges are previewed.
+        """
+        by_role = edge_of(edge) != edge
         return self._carry_out(
-            lambda state: edits.toggle(state, edge, self._score(setting)),
+            lambda state: edits.toggle(state, edge, lambda: self._score(setting, by_role)),
             lambda change: kinds.Toggle(edge=edge, setting=setting, change=change),
         )
 
-    def keep_above(self, node: str, inputs: str = "qkv", setting: str = "full") -> Status:
+    def keep_above(
+        self, node: str, inputs: str = "qkv", setting: str = "full", *, by_role: bool = False
+    ) -> Status:
         """Close these inputs and make their kept edges exactly the preview."""
         return self._carry_out(
-            lambda state: edits.keep_above(state, node, inputs, self._score(setting)),
+            lambda state: edits.keep_above(state, node, inputs, self._score(setting, by_role)),
             lambda change: kinds.KeepAbove(
                 node=node, inputs=inputs, setting=setting, threshold=self.threshold, change=change
             ),
@@ -244,6 +259,7 @@ class Session(SessionHistory, Titled, GroupCommands):
         from workbench.formats.chosen import load_chosen
 
         circuit = load_chosen(path, self.graph, selection)
+        circuit.at = circuit.at.named(self._seen.runs.batch.roles.names)
         done = self.interventions.of_file(circuit)
         return self._carry_out(
             lambda state: edits.load(state, circuit, done),
@@ -349,10 +365,13 @@ class Session(SessionHistory, Titled, GroupCommands):
 
     # How a command is carried out.
 
-    def _score(self, setting: str) -> Matrix:
+    def _score(self, setting: str, by_role: bool = False) -> Scored:
         check_setting(setting)
         self._effects.estimate()  # nothing is decided by effects on other pairs
-        return self._effects.score(setting)
+        if not by_role:
+            return self._effects.score(setting)
+        self._effects.estimate_by_role()
+        return self._effects.score_by_role(setting, self._seen.runs.carrying)
 
     def _carry_out(
         self,
@@ -396,6 +415,7 @@ class Session(SessionHistory, Titled, GroupCommands):
         try:
             if change.edits_value:
                 status, runs = self._sets.evaluated(before, after, status)
+            after = after.on_roles(runs.batch.roles.names)
             took = perf_counter() - started
             other = runs.task is not self._opened.task or bool(runs.interventions)
             line = entry(self._history.n_entries + 1, command, status, took, other_pairs=other)

@@ -17,6 +17,7 @@ from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.names import edge_ends
+from workbench.circuits.parts import edge_of, on_prompts
 from workbench.engine.effect_settings import FULL
 from workbench.session.known_effects import DROP, Matrix
 from workbench.session.scores import Scores
@@ -62,8 +63,12 @@ class SessionEngine:
         from workbench.engine.evaluator import Evaluator
 
         if self._evaluator is None:
-            self._evaluator = Evaluator(self.experiment, circuit)
+            self._evaluator = Evaluator(self.experiment, self._here(circuit))
         return self._evaluator
+
+    def _here(self, circuit: Circuit) -> Circuit:
+        """What the circuit is on these prompts, of which some may lack roles that it names."""
+        return on_prompts(circuit, self.batch.roles.names)
 
     def _scores(self, evaluation: Evaluation) -> Scores:
         return Scores.of(self.experiment, evaluation)
@@ -86,7 +91,7 @@ class SessionEngine:
         """
         try:
             with failures_as_sentences():
-                return self._scores(self._at(before).become(after))
+                return self._scores(self._at(before).become(self._here(after)))
         except BaseException:
             self.forget()
             raise
@@ -150,7 +155,8 @@ class SessionEngine:
 
         experiment = self.experiment if experiment is None else experiment
         with failures_as_sentences():
-            return Scores.of(experiment, Evaluator(experiment, circuit).value())
+            here = on_prompts(circuit, experiment.batch.roles.names)
+            return Scores.of(experiment, Evaluator(experiment, here).value())
 
     def if_toggled(self, circuit: Circuit, edge: str, *, close: bool) -> tuple[float, float | None]:
         """The circuit's metric and faithfulness if one edge were toggled.
@@ -160,7 +166,7 @@ class SessionEngine:
         """
         from workbench.engine.evaluator import Edit
 
-        closed = (edge_ends(edge)[1],) if close else ()
+        closed = (edge_ends(edge_of(edge))[1],) if close else ()
         with failures_as_sentences():
             edit = Edit(toggle=(edge,), close=closed)
             metric = float(self._at(circuit).what_if([edit])[0].mean())
@@ -191,6 +197,18 @@ class SessionEngine:
             return None
         with failures_as_sentences():
             return direct_changes(self.experiment)
+
+    def eap_by_role(self) -> Matrix:
+        """Estimates for all edges at every role, [role, source, destination]."""
+        from workbench.discovery.estimates import role_estimates
+        from workbench.metrics.catalogue import changes_in_steps
+
+        if changes_in_steps(self.experiment.metric_name):
+            graph, n_roles = self.model.graph, len(self.batch.roles.names)
+            shape = n_roles, graph.n_sources, graph.n_destinations
+            return np.zeros(shape, dtype=np.float32)
+        with failures_as_sentences():
+            return role_estimates(self.experiment)
 
     def eap(self, tick: Callable[[float], None]) -> Matrix:
         """Estimates for all edges; `tick` is told the fraction done."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from workbench.session import edits
 from workbench.session.commands import Command, DropTogether
-from workbench.session.known_effects import Matrix
 from workbench.session.state import Change, State
 from workbench.session.views import Status
 
@@ -14,7 +13,7 @@ from workbench.session.views import Status
 class SetEdits:
     """A part of the session."""
 
-    def _score(self, setting: str) -> Matrix:
+    def _score(self, setting: str) -> edits.Scored:
         raise NotImplementedError
 
     def _carry_out(

@@ -15,6 +15,7 @@ import numpy as np
 
 from workbench.base.failures import failures_as_sentences
 from workbench.circuits.circuit import Circuit
+from workbench.circuits.names import at_role
 from workbench.errors import WorkbenchError
 from workbench.session.priority_lock import PriorityLock
 from workbench.session.scores import Scores
@@ -48,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class EdgeRow:
-    """One edge of any of the circuits.
+    """One edge of any of the circuits; where one of them tells it apart by roles, at one role.
 
     Attributes:
         edge: its name.
@@ -147,7 +148,7 @@ class SideBySide:
             return overlap([place.circuit for place in self.places])
 
     def rows(self) -> list[EdgeRow]:
-        """Every edge of any circuit, from the logits backward."""
+        """Every edge of any circuit, from the logits backward; at roles where any has it there."""
         graph = self.places[0].circuit.graph
         kept = np.stack([place.circuit.mask for place in self.places])
         found = []
@@ -158,15 +159,19 @@ class SideBySide:
                 difference = None
                 if len(both) == 2 and both[0] is not None and both[1] is not None:
                     difference = both[0] - both[1]
-                found.append(
-                    EdgeRow(
-                        graph.edge_name(int(s), d),
-                        tuple(bool(k) for k in kept[:, s, d]),
-                        scores,
-                        difference,
-                    )
-                )
+                edge = graph.edge_name(int(s), d)
+                for name in self._parts(edge):
+                    keeping = tuple(place.circuit.has(name) for place in self.places)
+                    found.append(EdgeRow(name, keeping, scores, difference))
         return found
+
+    def _parts(self, edge: str) -> list[str]:
+        """An edge, or every role at which a circuit keeps it if one keeps it at some only."""
+        if not any(edge in place.circuit.at.kept for place in self.places):
+            return [edge]
+        names = dict.fromkeys(name for place in self.places for name in place.circuit.at.names)
+        parts = [at_role(edge, role) for role in names]
+        return [part for part in parts if any(p.circuit.has(part) for p in self.places)]
 
 
 def _place(name: str, circuit: Circuit) -> Entry:

@@ -53,6 +53,7 @@ def snippet(
             told[field.name] = value
     lines = [
         f"from workbench import {', '.join(sorted(names, key=str.lower))}",
+        *(["from workbench.circuits.edge_roles import EdgeRoles"] if circuit.at else []),
         *(["from tasks.pair import RoleSpan"] if named else []),
         "",
         "settings = ExperimentSettings(",
@@ -63,6 +64,9 @@ def snippet(
     if not by_name:
         lines += _task(task)
     lines += ["circuit = Circuit.from_edges(model.graph, " + _words(circuit.edges()) + ")"]
+    if circuit.at:
+        kept = ", ".join(f"{edge!r}: {roles!r}" for edge, roles in circuit.at.kept.items())
+        lines += [f"circuit.at = EdgeRoles({circuit.at.names!r}, {{{kept}}})"]
     lines += _open(circuit)
     if circuit.neurons:
         kept = ", ".join(f"{mlp!r}: {numbers!r}" for mlp, numbers in circuit.neurons.items())

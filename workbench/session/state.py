@@ -15,9 +15,11 @@ import numpy as np
 from workbench.base.json_values import items, number, object_of, string, strings
 from workbench.base.text import quoted
 from workbench.circuits.circuit import Circuit, RoleGroup
+from workbench.circuits.edge_roles import EdgeRoles
 from workbench.circuits.graph import Graph
 from workbench.circuits.kept_neurons import checked, of_spans, spans
-from workbench.circuits.names import edge_ends
+from workbench.circuits.names import edge_ends, split_role
+from workbench.circuits.parts import drop_parts, edge_of, in_order, keep_parts
 from workbench.errors import WorkbenchError
 from workbench.experiment.interventions import Intervention
 from workbench.session.pair_set import PairsChange, PairSet
@@ -76,7 +78,8 @@ class State:
     ) -> State:
         """With destinations opened and closed, then edges dropped and kept.
 
-        To open a destination forgets its edges.
+        Edges may be named at a role, `m0->a9.h1<k>@S1`: the others of theirs stay as they are. To
+        open a destination, or drop an edge, forgets its edges and their roles.
 
         Raises:
             WorkbenchError: if an edge to keep enters a destination that is open.
@@ -87,16 +90,27 @@ class State:
         circuit.open = (circuit.open | opened) - frozenset(close)
         for destination in opened:
             circuit.mask[:, graph.destination_index(destination)] = False
-        for edge in drop:
-            circuit.mask[graph.parse_edge(edge)] = False
-        for edge in keep:
-            s, d = graph.parse_edge(edge)
+        circuit.at = circuit.at.only(e for e in circuit.at.kept if circuit.has(e))
+        drop_parts(circuit, drop)
+        keep = tuple(keep)
+        for name in keep if circuit.open else ():
+            _, d = graph.parse_edge(edge_of(name))
             if graph.destinations[d] in circuit.open:
                 raise WorkbenchError(
-                    f"{edge} cannot be kept while {graph.destinations[d]} is open; expand it."
+                    f"{name} cannot be kept while {graph.destinations[d]} is open; expand it."
                 )
-            circuit.mask[s, d] = True
+        keep_parts(circuit, keep)
         return replace(self, circuit=circuit)
+
+    def on_roles(self, names: tuple[str, ...]) -> State:
+        """With the roles of the prompts by which edges can be told apart; nothing is lost.
+
+        Those that the prompts lack, and at which an edge is kept all the same, come last.
+        """
+        own = in_order(names, self.circuit.at.kept)
+        if own.names == self.circuit.at.names:
+            return self
+        return replace(self, circuit=replace(self.circuit, at=own))
 
     def with_words(
         self, groups: tuple[RoleGroup, ...] | None = None, notes: Mapping[str, str] | None = None
@@ -125,6 +139,9 @@ class Change:
         metric: before and after, None if it is the same.
         neurons: (MLP, before, after) of each MLP whose kept neurons differ; None for all of them.
         interventions: all of them before and after, None if they are the same.
+        at: (edge, before, after) of each edge whose roles differ; None for all of them, or if it is
+            not kept.
+        roles: all roles of the prompts then, where the roles of an edge differ.
 
     Glossary: docs/glossary.md#change.
     """
@@ -141,6 +158,8 @@ class Change:
     metric: tuple[str, str] | None = None
     neurons: tuple[tuple[str, tuple[int, ...] | None, tuple[int, ...] | None], ...] = ()
     interventions: tuple[Interventions, Interventions] | None = None
+    at: tuple[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None], ...] = ()
+    roles: tuple[str, ...] = ()
 
     @classmethod
     def between(cls, before: State, after: State) -> Change:
@@ -151,6 +170,7 @@ class Change:
                 "These circuits belong to models of different shape; compare like with like."
             )
         order = old.graph.destination_index
+        at = () if old.at == new.at else _differences(old.at.kept, new.at.kept)
         return cls(
             added=_names(old.graph, new.mask & ~old.mask),
             removed=_names(old.graph, old.mask & ~new.mask),
@@ -168,6 +188,8 @@ class Change:
             interventions=None
             if before.interventions == after.interventions
             else (before.interventions, after.interventions),
+            at=at,
+            roles=new.at.names if at else (),
         )
 
     def __bool__(self) -> bool:
@@ -176,13 +198,29 @@ class Change:
     @property
     def edits_circuit(self) -> bool:
         """It changes edges, neurons or what is open, and so the metric."""
-        return bool(self.added or self.removed or self.opened or self.closed or self.neurons)
+        edges = self.added or self.removed or self.at
+        return bool(edges or self.opened or self.closed or self.neurons)
 
     @property
     def edits_value(self) -> bool:
         """It changes what is measured: the circuit, the pairs, the metric, or the model."""
         others = (self.pairs, self.metric, self.interventions)
         return self.edits_circuit or any(other is not None for other in others)
+
+    def keeps(self, name: str) -> bool:
+        """Whether it is this change that keeps an edge, or an edge at a role, from then on."""
+        edge, role = split_role(name)
+        for changed, before, after in self.at:
+            if changed == edge and after is not None:
+                return role in after if role else edge in self.added
+            if changed == edge:
+                return before is not None and edge not in self.removed
+        return edge in self.added
+
+    @property
+    def n_at_roles(self) -> int:
+        """Edges of which it says that they are kept at some roles only."""
+        return sum(after is not None for _, _, after in self.at)
 
     def inverse(self) -> Change:
         """The change that takes this one back."""
@@ -201,6 +239,8 @@ class Change:
             metric=self.metric and (self.metric[1], self.metric[0]),
             neurons=tuple((mlp, after, before) for mlp, before, after in self.neurons),
             interventions=self.interventions and (self.interventions[1], self.interventions[0]),
+            at=tuple((edge, after, before) for edge, before, after in self.at),
+            roles=self.roles,
         )
 
     def apply(self, state: State) -> State:
@@ -233,6 +273,7 @@ class Change:
         entered = circuit.open and {edge_ends(edge)[1] for edge in self.added} & circuit.open
         if entered or any(circuit.mask[:, graph.destination_index(d)].any() for d in self.opened):
             raise WorkbenchError("An edge would be kept that enters an open destination.")
+        self._write_roles(circuit)
         if self.groups is not None:
             circuit.groups = self.groups[1]
         if any(circuit.neurons.get(mlp) != before for mlp, before, _ in self.neurons):
@@ -241,6 +282,19 @@ class Change:
         checked(graph, circuit.neurons)
         _update(circuit.notes, self.notes)
         _update(dropped, self.dropped_nodes)
+
+    def _write_roles(self, circuit: Circuit) -> None:
+        if any(circuit.at.kept.get(edge) != before for edge, before, _ in self.at):
+            raise WorkbenchError("Edges are kept at other roles than were then.")
+        if self.at:
+            kept = _updated(circuit.at.kept, self.at)
+            circuit.at = EdgeRoles(in_order(self.roles or circuit.at.names, kept).names, kept)
+        told_apart = (edge for edge, _, after in self.at if after is not None)
+        for edge in told_apart:
+            if not circuit.at.kept[edge] or not circuit.has(edge):
+                raise WorkbenchError(f"{edge} would be at roles, and it is not kept.")
+        if not circuit.at.kept.keys().isdisjoint(self.removed):
+            raise WorkbenchError("An edge would be at roles that was dropped.")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is empty is left out."""
@@ -265,6 +319,11 @@ class Change:
             ],
             "interventions": self.interventions
             and [[one.to_json() for one in side] for side in self.interventions],
+            "at": [
+                [edge, before and list(before), after and list(after)]
+                for edge, before, after in self.at
+            ],
+            "roles": list(self.roles),
         }
         return {name: value for name, value in everything.items() if value}
 
@@ -281,7 +340,7 @@ class Change:
             return cls(
                 **{
                     name: strings(value.get(name, ()))
-                    for name in ("added", "removed", "opened", "closed")
+                    for name in ("added", "removed", "opened", "closed", "roles")
                 },
                 groups=_both(_groups, groups),
                 notes=tuple(
@@ -300,6 +359,10 @@ class Change:
                     for m, b, a in map(items, items(value.get("neurons", [])))
                 ),
                 interventions=_both(_interventions, done),
+                at=tuple(
+                    (string(e), _maybe(strings, b), _maybe(strings, a))
+                    for e, b, a in map(items, items(value.get("at", [])))
+                ),
             )
         except KeyError as error:
             raise WorkbenchError(f"A change is recorded without {error}.") from None

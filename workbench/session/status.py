@@ -67,6 +67,7 @@ def updated(before: Status, circuit: Circuit, scores: Scores) -> Status:
         accuracy=scores.accuracy,
         kl=scores.kl,
         edges=circuit.n_edges,
+        at_roles=len(circuit.at.kept),
         nodes=len(reached),
         dead_edges=dead_edges(circuit, live, reached),
         open_destinations=n_open,

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.circuits.names import AT
+
 if TYPE_CHECKING:
     from workbench.circuits.comparison import Standing
 
@@ -46,6 +48,7 @@ class Status:
         seconds: what the last command took.
         message: one line to show: what the last command did, or that the embeddings are reached.
         revision: grows by one with every change of the circuit's edges, or of the pairs.
+        at_roles: of the kept edges, those that are kept at some roles only.
 
     Glossary: docs/glossary.md#revision, docs/glossary.md#status.
     """
@@ -70,6 +73,7 @@ class Status:
     can_redo: bool
     message: str
     revision: int
+    at_roles: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class Candidate:
             final norm held; None for others, and until computed.
         proposed: that result's circuit and this one differ in this edge, and the user has not
             refused the change.
+        at: of an edge at a role, that role; of an edge that is kept at some roles only, those.
 
     Glossary: docs/glossary.md#candidate, docs/glossary.md#preview.
     """
@@ -114,6 +119,12 @@ class Candidate:
     found: float | None = None
     direct: float | None = None
     proposed: bool = False
+    at: tuple[str, ...] = ()
+
+    @property
+    def is_part(self) -> bool:
+        """It is an edge at a role."""
+        return AT in self.edge
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ async def test_a_resumed_session_shows_what_it_showed(
         bench.action_inputs("k")
         bench.action_setting()
         bench.action_drop_costs()
+        bench.action_by_role()
         await settled(pilot)
         bench.table.set_filter("heads")
         bench.table.sort_by("source")
@@ -119,7 +120,7 @@ async def test_what_means_nothing_any_more_is_passed_over(tmp_path: Path, field:
         bench = await settled(pilot)
         now = bench.place.now()
         unlike = getattr(now, field) != getattr(WRONG, field)
-        assert unlike or field in ("costs", "descending", "by_group")
+        assert unlike or field in ("costs", "by_role", "descending", "by_group")
         assert isinstance(app.screen, BenchScreen)
         assert not app._notifications or "not known" not in screen_text(app)
 

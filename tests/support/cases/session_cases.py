@@ -11,6 +11,7 @@ from tasks.task import Task
 from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_neox
 from workbench.base.progress import silent
 from workbench.circuits.circuit import Circuit
+from workbench.circuits.parts import on_prompts
 from workbench.engine.evaluator import Evaluator
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import prepare
@@ -52,7 +53,8 @@ def ready(family: str = "gpt2") -> Opened:
 def fresh_metric(session: Session, circuit: Circuit | None = None) -> float:
     """The circuit's metric by an evaluator that has seen no edit."""
     circuit = session.circuit if circuit is None else circuit
-    return Evaluator(fresh_experiment(session), circuit).value().metric
+    experiment = fresh_experiment(session)
+    return Evaluator(experiment, on_prompts(circuit, experiment.batch.roles.names)).value().metric
 
 
 def fresh_experiment(session: Session) -> Experiment:

@@ -44,6 +44,15 @@ def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
     return command
 
 
+def test_edges_at_roles_are_told_as_they_are_named(run: Run, model: Path) -> None:
+    code, out, _ = run(model, "ioi", "--rule", "top-k", "--by-role", "--pairs", 4, "--json")
+    assert code == 0
+    told = json.loads(out)
+    at = [name for name in told["circuit"] if "@" in name]
+    assert at and {name.partition("@")[2] for name in at} <= set(told["roles"])
+    assert told["status"]["at_roles"] == len({name.partition("@")[0] for name in at})
+
+
 @pytest.mark.parametrize("rule", ["threshold", "top-k", "loss"])
 def test_it_does_what_a_session_does(run: Run, model: Path, tmp_path: Path, rule: str) -> None:
     circuit = tmp_path / "found.json"

@@ -47,6 +47,11 @@ def test_it_says_what_a_script_is_told(
     assert "within the circuit" in said and "kept" in said and "more" in said
     assert not main([*of, "--together", "--out-of", "m0"])
     assert capsys.readouterr().out.startswith("m0->logits")
+    assert not main([*of[:-1], "a1.h0<k>", "--out-of", "m0", "--by-role", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    wanted = sweep_edges(experiment, ["a1.h0<k>"], ["m0"], by_role=True)
+    assert [row["edge"] for row in told["edges"]] == [row.edge for row in wanted.rows]
+    assert {row.edge for row in wanted.rows} >= {"m0->a1.h0<k>@S2", "m0->a1.h0<k>@END"}
 
 
 def test_what_it_refuses(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,6 +61,7 @@ def test_what_it_refuses(model: Path, tmp_path: Path, capsys: pytest.CaptureFixt
         (["-o", str(tmp_path / "x.json")], "End the table's name in"),
         (["--into", "a7.h0"], "a7.h0"),
         (["--edges", "3"], "go with --circuit FILE"),
+        (["--together", "--by-role"], "not both"),
         (["--circuit", str(tmp_path / "none.json")], "There is no file"),
     ):
         assert main([*of, *more]) == 2

@@ -13,6 +13,7 @@ from workbench.engine.edge_sweep import sweep_edges
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.engine.patching import edge_effects
 from workbench.errors import WorkbenchError
+from workbench.experiment.carrying import CarryingRoles
 from workbench.experiment.experiment import Experiment
 
 
@@ -95,3 +96,25 @@ def test_it_stops_with_what_it_has_and_refuses(experiment: Experiment) -> None:
     other = Circuit.full(type(experiment.graph)(1, 1))
     with pytest.raises(WorkbenchError, match="another model"):
         sweep_edges(experiment, circuit=other)
+
+
+def test_edges_by_role_have_an_effect_each(experiment: Experiment) -> None:
+    graph, roles = experiment.graph, CarryingRoles.of_experiment(experiment)
+    assert len(roles.anywhere) > 1 and roles.into(graph, "logits") == ()
+    swept = sweep_edges(experiment, ["a1.h0", "logits"], ["m0"], by_role=True)
+    named = {row.edge: row.effect for row in swept.rows}
+    # Of the last layer's query only the last position is read.
+    expected = {f"m0->a1.h0<{x}>@{role}" for x in "kv" for role in roles.anywhere}
+    if graph.n_layers == 2:
+        assert named.keys() == {*expected, "m0->a1.h0<q>", "m0->logits"}
+    full = Evaluator(experiment, Circuit.full(graph))
+    for name in expected:
+        one = full.what_if([Edit(toggle=(name,))]).mean() - experiment.clean.metric
+        assert named[name] == pytest.approx(one, abs=1e-5)
+    everywhere = Edit(toggle=tuple(f"m0->a1.h0<k>@{role}" for role in roles.anywhere))
+    whole = full.what_if([everywhere, Edit(toggle=("m0->a1.h0<k>",))]).mean(axis=1)
+    assert whole[0] == pytest.approx(whole[1], abs=1e-5), "elsewhere it carries nothing"
+    columns = swept.table().columns
+    assert columns[2] == "role" and {row[2] for row in swept.table().rows} >= {*roles.anywhere}
+    with pytest.raises(WorkbenchError, match="not both"):
+        sweep_edges(experiment, ["a1.h0"], together=True, by_role=True)

@@ -28,7 +28,10 @@ from workbench.session.session import Session
 from workbench.session.start import resume_session
 
 GRAPH = Graph(2, 4)
-ACTIONS = ("expand", "keep_above", "drop_all", "keep_all", "reopen", "toggle", "toggle_node")
+ACTIONS = (
+    *("expand", "keep_above", "drop_all", "keep_all", "reopen", "toggle", "toggle_node"),
+    "toggle at a role",
+)
 OTHERS = (
     *("undo", "redo", "clear", "threshold", "group", "note", "load", "go_to", "name_state"),
     *("keep between", "drop between"),
@@ -49,6 +52,7 @@ def act(session: Session, step: tuple[str, str, str, str, float], folder: Path) 
     pair = int(10 * number)
     calls: dict[str, Callable[[], object]] = {
         "toggle": lambda: session.toggle(edge),
+        "toggle at a role": lambda: session.toggle(f"{edge}@{session.roles[-1 - pair % 3]}"),
         "toggle_node": lambda: session.toggle_node(node),
         "narrow": lambda: session.neurons.narrow(node, range(pair + 1)),
         "widen": lambda: session.neurons.widen(node),

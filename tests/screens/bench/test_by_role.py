@@ -1,0 +1,167 @@
+"""One key splits the edges by token role: each at a role is a candidate, kept or dropped alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from screens.app import WorkbenchApp
+from screens.bench.expand_dialog import ExpandDialog
+from screens.bench.status_bar import StatusBar
+from screens.widgets.choice import Choice
+from tests.screens.bench.test_bench import bench_of, screen_text, settled
+from tests.support.tiny_sessions import until
+from tests.support.toy_session import NAMES, SHARES, ToyEngine, toy_session
+from workbench.experiment.carrying import CarryingRoles
+from workbench.session.session import Session
+
+WIDE, NARROW = (160, 48), (80, 24)
+LIVE = tuple(SHARES)
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> tuple[Session, ToyEngine]:
+    session, engine = toy_session(tmp_path, layers=4, heads=4)
+    session.keep_all("logits")
+    return session, engine
+
+
+async def test_each_edge_at_a_role_is_a_candidate(toy: tuple[Session, ToyEngine]) -> None:
+    session, _ = toy
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=NARROW) as pilot:
+        bench = await settled(pilot)
+        bench.action_choose("a2.h1")
+        await pilot.press("2", "A")
+        await settled(pilot)
+        whole = len(bench.table.rows)
+        bench.table.move_to_key("m0->a2.h1<k>")
+        await pilot.press("vertical_line")
+        await settled(pilot)
+        rows = bench.table.rows
+        assert len(rows) == 3 * whole and {row.at for row in rows} == {(r,) for r in LIVE}
+        here = bench.table.highlighted
+        assert here is not None and here.edge.startswith("m0->a2.h1<k>@")
+        assert all(row.exact is not None for row in rows), "the sweep goes by role"
+        # Kept and dropped alone, by their own effects.
+        bench.table.move_to_key("m0->a2.h1<k>@S2")
+        await pilot.press("space")
+        await settled(pilot)
+        assert session.circuit.at.other("m0->a2.h1<k>") == ("S2",)
+        kept = {row.edge: row.kept for row in bench.table.rows}
+        assert [kept[f"m0->a2.h1<k>@{role}"] for role in LIVE] == [False, True, True]
+        assert "(1 by role)" in "".join(
+            segment.text
+            for y in range(bench.query_one(StatusBar).size.height)
+            for segment in bench.query_one(StatusBar).render_line(y)
+        )
+        # A filter, an order and what is copied know them.
+        bench.table.set_filter("@s2 k")
+        assert {row.edge.partition("<")[2] for row in bench.table.rows} == {"k>@S2"}
+        bench.table.set_filter("")
+        bench.table.sort_by("at")
+        assert [row.at[0] for row in bench.table.rows][:: len(rows) // 3] == list(LIVE)
+        copied = bench.table.table()
+        assert copied.title == "edges into a2.h1" and "at" in copied.columns
+        # Whole again, with a word where it is at some roles.
+        await pilot.press("vertical_line")
+        await settled(pilot)
+        assert len(bench.table.rows) == whole and "all but S2" in screen_text(app)
+        assert [row.at for row in bench.table.rows if row.at] == [
+            tuple(name for name in NAMES if name != "S2")
+        ]
+        await pilot.press("u")
+        await settled(pilot)
+        assert not session.circuit.at and "all but" not in screen_text(app)
+
+
+async def test_expand_and_apply_go_by_what_is_shown(toy: tuple[Session, ToyEngine]) -> None:
+    session, _ = toy
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=WIDE) as pilot:
+        bench = await settled(pilot)
+        bench.action_choose("m2")
+        await pilot.press("2", "vertical_line")
+        await settled(pilot)
+        sizes = sorted((abs(row.score) for row in bench.table.rows), reverse=True)
+        session.set_threshold((sizes[4] + sizes[5]) / 2)
+        bench.refresh_all()
+        await pilot.press("e")
+        await settled(pilot)
+        strongest = {row.edge for row in bench.table.rows if row.kept}
+        assert len(strongest) == 5 and strongest <= set(session.circuit.parts())
+        session.set_threshold((sizes[1] + sizes[2]) / 2)
+        await pilot.press("a")
+        await settled(pilot)
+        assert len([name for name in session.circuit.parts() if "->m2@" in name]) == 2
+
+
+async def test_the_tree_has_a_row_for_each_role(toy: tuple[Session, ToyEngine]) -> None:
+    session, _ = toy
+    session.keep_all("a2.h1")
+    session.toggle("m0->a2.h1<k>@END")
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=WIDE) as pilot:
+        bench = await settled(pilot)
+        tree = bench.panels.tree_rows
+        tree.move_to_key("m0->a2.h1<k>")
+        await settled(pilot)
+        assert "m0 @all but END" in screen_text(app)
+        await pilot.press("1", "vertical_line")
+        await settled(pilot)
+        named = {
+            row.edge for row in tree.laid_out.rows if (row.edge or "").startswith("m0->a2.h1<k>")
+        }
+        assert named == {"m0->a2.h1<k>@S2", "m0->a2.h1<k>@S2..END"}
+        tree.move_to_key("m0->a2.h1<k>@S2")
+        await pilot.press("space")
+        await settled(pilot)
+        assert session.circuit.at.other("m0->a2.h1<k>") == ("S2", "END")
+
+
+async def test_estimates_by_role_come_in_the_background(toy: tuple[Session, ToyEngine]) -> None:
+    session, engine = toy
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=WIDE) as pilot:
+        bench = await settled(pilot)
+        bench.action_choose("a2.h1")
+        await settled(pilot)
+        engine.gate.clear()
+        await pilot.press("2", "vertical_line")
+        await until(pilot, lambda: "Estimating the effects of edges at roles" in screen_text(app))
+        await pilot.press("1", "j", "2")
+        engine.gate.set()
+        await settled(pilot)
+        assert session.estimated_by_role and bench.view.by_role
+        assert bench.table.rows
+
+
+async def test_expanding_all_by_role_is_offered(toy: tuple[Session, ToyEngine]) -> None:
+    session, _ = toy
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=NARROW) as pilot:
+        await settled(pilot)
+        await pilot.press("vertical_line", "E")
+        await until(pilot, lambda: isinstance(app.screen, ExpandDialog))
+        assert app.screen.query_one("#edges", Choice).value == "by role"
+        assert "at single token roles" in screen_text(app)
+        await pilot.press("enter")
+        await settled(pilot)
+        await until(pilot, lambda: bench_of(app).quiet)
+        assert session.status().closed and session.status().at_roles > 0
+
+
+async def test_prompts_that_differ_at_one_role_are_not_split(
+    toy: tuple[Session, ToyEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, _ = toy
+    one = CarryingRoles(NAMES, ("END",), ("END",))
+    monkeypatch.setitem(session._seen.runs.__dict__, "carrying", one)
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=WIDE) as pilot:
+        bench = await settled(pilot)
+        await pilot.press("vertical_line")
+        await settled(pilot)
+        assert not bench.view.by_role
+        assert any("nothing to split by" in told.message for told in app._notifications)
