@@ -93,11 +93,16 @@ class Comparison:
             node that is in one circuit only is undecided if an undecided edge leaves or enters it.
         neurons: of each MLP of both whose kept neurons differ, which the circuit and the reference
             keep; None for all.
+        roles: of each edge of both that they keep at different token roles, at which the circuit
+            and the reference do; None for all. Such an edge counts as kept by both.
     """
 
     edges: Agreement
     nodes: Agreement
     neurons: Mapping[str, tuple[tuple[int, ...] | None, tuple[int, ...] | None]] = field(
+        default_factory=dict
+    )
+    roles: Mapping[str, tuple[tuple[str, ...] | None, tuple[str, ...] | None]] = field(
         default_factory=dict
     )
 
@@ -145,7 +150,20 @@ def compare(circuit: Circuit, reference: Circuit) -> Comparison:
         for mlp in nodes.both
         if circuit.neurons.get(mlp) != reference.neurons.get(mlp)
     }
-    return Comparison(edges, nodes, narrowed)
+    return Comparison(edges, nodes, narrowed, _other_roles(circuit, reference, edges.both))
+
+
+def _other_roles(
+    circuit: Circuit, reference: Circuit, both: tuple[str, ...]
+) -> dict[str, tuple[tuple[str, ...] | None, tuple[str, ...] | None]]:
+    here, there = circuit.at.kept, reference.at.kept
+    if not here and not there:
+        return {}
+    return {
+        edge: (here.get(edge), there.get(edge))
+        for edge in both
+        if {*here.get(edge, ())} != {*there.get(edge, ())}
+    }
 
 
 def _share(part: int, whole: int) -> float | None:

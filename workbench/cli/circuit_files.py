@@ -100,6 +100,10 @@ def compare(
                     mlp: {"circuit": mine_kept, "reference": other_kept}
                     for mlp, (mine_kept, other_kept) in comparison.neurons.items()
                 },
+                "roles": {
+                    edge: {"circuit": mine_at, "reference": other_at}
+                    for edge, (mine_at, other_at) in comparison.roles.items()
+                },
             }
         )
     else:
