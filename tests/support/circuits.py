@@ -43,8 +43,10 @@ def circuits(draw: st.DrawFn) -> Circuit:
     real = all_edges(graph)
     circuit = Circuit(graph, real & (rng.random(real.shape) < draw(st.floats(0, 1))))
     circuit.open = frozenset(draw(st.lists(st.sampled_from(graph.destinations), max_size=5)))
-    if (edges := circuit.edges()) and draw(st.booleans()):
-        roles = draw(st.lists(role_names, min_size=2, max_size=5, unique=True))
+    edges = circuit.edges()
+    at_roles = draw(st.booleans())
+    if edges and at_roles:
+        roles: list[str] = draw(st.lists(role_names, min_size=2, max_size=5, unique=True))
         some = st.lists(st.sampled_from(roles), min_size=1, max_size=len(roles) - 1)
         circuit.at = EdgeRoles(tuple(roles)).with_all(
             draw(st.dictionaries(st.sampled_from(edges), some, max_size=4))

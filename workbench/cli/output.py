@@ -59,8 +59,8 @@ def comparison_as_text(comparison: Comparison) -> None:
     if comparison.roles:
         line("")
         line("at other roles of the prompts: in the circuit, in the reference")
-    for edge, sides in comparison.roles.items():
-        line(f"  {edge}: " + "; ".join(" ".join(roles or ("all",)) for roles in sides))
+    for edge, at in comparison.roles.items():
+        line(f"  {edge}: " + "; ".join(" ".join(roles or ("all",)) for roles in at))
     for title, edges in (
         ("missing: in the reference, not in the circuit", comparison.edges.missing),
         ("extra: in the circuit, not in the reference", comparison.edges.extra),

@@ -90,12 +90,10 @@ class _Tracing:
     edges: list[RoleEdge] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
-    def follow(
-        self, edge: str, source: str, reader: str, which: str, roles: Collection[str]
-    ) -> None:
+    def follow(self, edge: str, reader: str, which: str, roles: Collection[str]) -> None:
         """Draw an edge that is kept at these roles; at all, if there are none."""
-        at = roles or (EVERY,)
-        for role in at:
+        source = edge_ends(edge)[0]
+        for role in roles or (EVERY,):
             if which in LOOKED_AT:
                 ends = [(role, place) for place in self._looking(reader, role)]
             else:
@@ -138,14 +136,14 @@ def role_graph(circuit: Circuit) -> RoleGraph:
     order = {name: place for place, name in enumerate(names)}
     tracing = _Tracing(order)
     tracing.places[LOGITS].add(names[-1])
-    into: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    into: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for edge in circuit.edges():
         reader = graph.destination_table[graph.destination_index(edge_ends(edge)[1])]
-        into[reader.node.name].append((edge, edge_ends(edge)[0], reader.input or ""))
+        into[reader.node.name].append((edge, reader.input or ""))
     # From the logits down: whatever a node feeds stands before it, so one pass is enough.
     for node in reversed(graph.nodes):
-        for edge, source, which in into[node]:
-            tracing.follow(edge, source, node, which, circuit.at.kept.get(edge, ()))
+        for edge, which in into[node]:
+            tracing.follow(edge, node, which, circuit.at.kept.get(edge, ()))
     nodes = tuple(
         RoleNode(node, role)
         for node in graph.nodes

@@ -55,7 +55,7 @@ def test_a_circuit_of_whole_edges_has_a_file_that_older_versions_read() -> None:
 
 
 EDGE = "m0->m1"
-BAD = {
+BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an older version": ({"version": 2}, "version 2, which knows no edges at roles"),
     "no list": ({"at": {EDGE: "IO"}}, "'at.m0->m1' is wrong: not a list"),
     "no texts": ({"at": {EDGE: [1]}}, "'at.m0->m1.0' is wrong"),
