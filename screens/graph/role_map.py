@@ -114,14 +114,16 @@ def draw_roles(
         texts.setdefault(one.line, []).append((x, text))
         spots.append(Spot(one.node, x, one.line + HEADINGS, cells))
     marks = trunk(near, here)
+    near_style, quiet = ink("near"), ink("quiet")
     lines = [_heading(picture, lanes, ink)]
     for y, label in enumerate(grid.labels):
-        line = Text(no_wrap=True).append(f"{marks.get(y, ''):<{GUTTER}}", ink("near"))
-        line.append(f"{label:>{LABEL - 1}} ", ink("quiet"))
+        line = Text(no_wrap=True).append(f"{marks.get(y, ''):<{GUTTER}}", near_style)
+        line.append(f"{label:>{LABEL - 1}} ", quiet)
+        cells_of_line, own = wires.cells(y, at)
         for x, text in sorted(texts.get(y, ()), key=lambda entry: entry[0]):
-            wires.write(line, y, x, ink)
+            _write(line, cells_of_line, own, x, near_style, quiet)
             line.append_text(text)
-        wires.write(line, y, at, ink)
+        _write(line, cells_of_line, own, at, near_style, quiet)
         line.rstrip()
         lines.append(line)
     return lines, sorted(spots, key=lambda spot: (spot.y, spot.x))
@@ -280,30 +282,38 @@ class _Wires:
         streams = [(min(lines), max(lines)) if lines else None for lines in joined]
         return cls(lanes[:-1], streams, stubs, runs)
 
-    def write(self, line: Text, y: int, end: int, ink: Ink) -> None:
-        """Add the cells of a line up to a column of the screen."""
-        for x in range(line.cell_len, end):
-            char, near = self._cell(x, y)
-            style = Style() if char == " " else ink("near" if near else "quiet")
-            line.append(char, style)
+    def cells(self, y: int, width: int) -> tuple[str, tuple[int, int]]:
+        """A line's cells without its nodes, and from where to where they are the cursor's."""
+        cells = [" "] * width
+        own = (0, 0)
+        for first, last, joined, near in self.runs.get(y, ()):
+            cells[first : last + 1] = "─" * (last + 1 - first)
+            if last not in joined:
+                cells[last] = INTO
+            if first not in joined:
+                cells[first] = OUT_OF
+            if near:
+                own = (first, last + 1)
+        for x, stream in zip(self.lanes, self.streams, strict=True):
+            arms = ""
+            if stream is not None and stream[0] <= y <= stream[1]:
+                arms += "u" * (y > stream[0]) + "d" * (y < stream[1])
+            for first, last, joined, _ in self.runs.get(y, ()):
+                if first <= x <= last and (x in joined or not arms):
+                    arms += "l" * (x > first) + "r" * (x < last)
+            if (y, x) in self.stubs:
+                arms += "r"
+            cells[x] = _ARMS["".join(arm for arm in "udlr" if arm in arms)]
+        return "".join(cells), own
 
-    def _cell(self, x: int, y: int) -> tuple[str, bool]:
-        run = next((run for run in self.runs.get(y, ()) if run[0] <= x <= run[1]), None)
-        near = run is not None and run[3]
-        if x not in self.lanes:
-            if run is None:
-                return " ", False
-            if x == run[1] and x not in run[2]:
-                return INTO, near
-            return (OUT_OF if x == run[0] and x not in run[2] else "─"), near
-        stream = self.streams[self.lanes.index(x)]
-        arms = ""
-        if stream is not None and stream[0] <= y <= stream[1]:
-            arms += "u" * (y > stream[0]) + "d" * (y < stream[1])
-        joins = run is not None and x in run[2]
-        if run is not None and (joins or not arms):
-            arms += "l" * (x > run[0]) + "r" * (x < run[1])
-        if (y, x) in self.stubs and "r" not in arms:
-            arms += "r"
-        own = near and (joins or not arms.strip("lr"))
-        return _ARMS["".join(arm for arm in "udlr" if arm in arms)], own
+
+def _write(
+    line: Text, cells: str, own: tuple[int, int], end: int, near: Style, quiet: Style
+) -> None:
+    """Add the cells of a line up to a column of the screen; the cursor's own in their style."""
+    at = line.cell_len
+    for stop, style in ((own[0], quiet), (own[1], near), (end, quiet)):
+        stop = min(stop, end)
+        if stop > at:
+            line.append(cells[at:stop], style)
+            at = stop
