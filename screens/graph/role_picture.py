@@ -1,4 +1,4 @@
-"""What the graph by position draws of a circuit: its nodes at the roles at which they write."""
+"""What the graph by position draws of a circuit: its nodes at the roles where they write."""
 
 from __future__ import annotations
 

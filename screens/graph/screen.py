@@ -286,7 +286,7 @@ class GraphScreen(Screen[str | None]):
         self._show_groups()
         self.redraw()
 
-    def action_positions(self) -> None:
+    def action_by_role(self) -> None:
         self.by_position = self.by_group or not self.by_position
         self.by_group = False
         self._take_picture()

@@ -15,7 +15,7 @@ MOVES = scoped("readouts", (
            READING, id="previous_token"),
     Action("position(1)", "full_stop", ".", "One token on", "Read one token further on.",
            READING, id="next_token"),
-    Action("by_role", "colon", ":", "By role",
+    Action("by_role", "vertical_line", "|", "By role",
            "Step from role to role of the prompts in place of single tokens, and back.", READING),
     Action("pair(-1)", "less_than_sign", "<", "Previous prompt", "Read the prompt before.",
            READING, id="previous_prompt"),

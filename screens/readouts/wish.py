@@ -43,7 +43,7 @@ class Chosen(Reader, Protocol):
 
 
 def stepped(chosen: Chosen, by: int) -> str | None:
-    """The role so many further on than the chosen one; that of the position, if none is chosen."""
+    """The role so many behind the chosen one; that of the position, where none is chosen."""
     if chosen.session is None:
         return None
     names: tuple[str, ...] = ()

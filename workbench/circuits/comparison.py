@@ -93,8 +93,8 @@ class Comparison:
             node that is in one circuit only is undecided if an undecided edge leaves or enters it.
         neurons: of each MLP of both whose kept neurons differ, which the circuit and the reference
             keep; None for all.
-        roles: of each edge of both that they keep at different token roles, at which the circuit
-            and the reference do; None for all. Such an edge counts as kept by both.
+        roles: of each edge of either that is not kept at the same roles in both, or is at some in
+            the one that has it, at which the circuit and the reference keep it; None for all.
     """
 
     edges: Agreement
@@ -105,6 +105,16 @@ class Comparison:
     roles: Mapping[str, tuple[tuple[str, ...] | None, tuple[str, ...] | None]] = field(
         default_factory=dict
     )
+
+    @property
+    def at_other_roles(self) -> tuple[str, ...]:
+        """The edges of both that are not kept at the same roles."""
+        both = self.edges.standing
+        return tuple(
+            edge
+            for edge, (mine, others) in self.roles.items()
+            if both.get(edge) == "both" and set(mine or ()) != set(others or ())
+        )
 
 
 def compare(circuit: Circuit, reference: Circuit) -> Comparison:
@@ -150,20 +160,11 @@ def compare(circuit: Circuit, reference: Circuit) -> Comparison:
         for mlp in nodes.both
         if circuit.neurons.get(mlp) != reference.neurons.get(mlp)
     }
-    return Comparison(edges, nodes, narrowed, _other_roles(circuit, reference, edges.both))
-
-
-def _other_roles(
-    circuit: Circuit, reference: Circuit, both: tuple[str, ...]
-) -> dict[str, tuple[tuple[str, ...] | None, tuple[str, ...] | None]]:
-    here, there = circuit.at.kept, reference.at.kept
-    if not here and not there:
-        return {}
-    return {
-        edge: (here.get(edge), there.get(edge))
-        for edge in both
-        if {*here.get(edge, ())} != {*there.get(edge, ())}
+    roles = {
+        edge: (circuit.at.kept.get(edge), reference.at.kept.get(edge))
+        for edge in {**circuit.at.kept, **reference.at.kept}
     }
+    return Comparison(edges, nodes, narrowed, roles)
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -56,11 +56,11 @@ def comparison_as_text(comparison: Comparison) -> None:
     for mlp, sides in comparison.neurons.items():
         told = ("all neurons" if kept is None else f"{len(kept):,} neurons" for kept in sides)
         line(f"{mlp:<12}{' in the circuit, '.join(told)} in the reference")
-    if comparison.roles:
-        line("")
-        line("at other roles of the prompts: in the circuit, in the reference")
-    for edge, at in comparison.roles.items():
-        line(f"  {edge}: " + "; ".join(" ".join(roles or ("all",)) for roles in at))
+    if other := comparison.at_other_roles:
+        line("at other roles in the reference")
+        for edge in other:
+            words = ("all" if at is None else ", ".join(at) for at in comparison.roles[edge])
+            line(f"  {edge}  {' in the circuit, '.join(words)}")
     for title, edges in (
         ("missing: in the reference, not in the circuit", comparison.edges.missing),
         ("extra: in the circuit, not in the reference", comparison.edges.extra),

@@ -1,4 +1,4 @@
-"""Edges at token roles as files hold them: the names of all roles, and by edge those it is at."""
+"""Edges at token roles in files: the names of all roles, and by edge those that it is at."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def roles_of_text(text: str) -> tuple[str, ...]:
 
 
 def roles_of_object(value: Mapping[str, Any]) -> tuple[str, ...]:
-    """The roles that a JSON object names. Raises WorkbenchError: the field is no list of names."""
+    """The roles that a JSON object names. Raises WorkbenchError: they are no list of names."""
     roles = value.get("token_roles", [])
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise WorkbenchError("Its field token_roles is wrong: not a list of names.")

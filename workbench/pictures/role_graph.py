@@ -1,4 +1,4 @@
-"""A circuit by position: in the columns of which token roles its nodes write, and who reads them.
+"""A circuit by position: at which token roles its nodes write, and who reads them there.
 
 The residual stream adds up position by position: an MLP, the logits and the query of a head read
 where they stand, a head's key and value where it looks. So a node stands at a role if what it

@@ -1,4 +1,4 @@
-"""The residual's lens over layers and positions, or roles: one map, the likeliest token in a cell.
+"""The residual's lens over layers and positions or roles: a map of the likeliest tokens.
 
 What the model would say next, at every position and after every layer (nostalgebraist 2020, whose
 second plot this is); through a Jacobian lens, what each residual disposes it to say. The colour is
@@ -43,7 +43,7 @@ def lens_map(
     turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     through: JacobianLens | None = None,
 ) -> Grid:
-    """Most probable token after each layer at each position or role, and a number for the colour.
+    """The likeliest token after each layer at each position or role, and a number for colours.
 
     Args:
         experiment: model, batch and recorded runs.

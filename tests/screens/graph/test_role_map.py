@@ -112,7 +112,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
 async def test_one_key_turns_the_graph_and_the_cursor_stays_on_its_node(session: Session) -> None:
     app = Opened(session, "a3.h2")
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("p")
+        await pilot.press("vertical_line")
         assert app.graph.node == "a3.h2@END" and "By position" in said(app, "graph-title")
         assert "1 edge read nowhere" in said(app, "graph-title")
         assert "all roles" in app.graph.map.render_line(0).text
@@ -126,9 +126,9 @@ async def test_one_key_turns_the_graph_and_the_cursor_stays_on_its_node(session:
         assert "all roles" in app.graph.map.render_line(0).text
         await pilot.press("V")
         assert "Groups" in said(app, "graph-title")
-        await pilot.press("p", "p")
+        await pilot.press("vertical_line", "vertical_line")
         assert app.graph.node == "input" and "Graph" in said(app, "graph-title")
-        await pilot.press("p", "J")
+        await pilot.press("vertical_line", "J")
         await pilot.pause()
         await pilot.press(*"a2.h0", "enter")
         await pilot.pause()

@@ -185,7 +185,7 @@ async def test_a_key_steps_from_role_to_role_and_back(session: Session) -> None:
     async with app.run_test(size=(80, 40)) as pilot:
         app.query_one(Readouts).show(session, "m0")
         readouts = await turned_to(pilot, app, "lens")
-        await pilot.press("colon")
+        await pilot.press("vertical_line")
         await settled(pilot)
         assert "role END" in head_of(app) and readouts.role == "END"
         roles = session.prompts(0).roles
@@ -196,6 +196,6 @@ async def test_a_key_steps_from_role_to_role_and_back(session: Session) -> None:
         await pilot.press("greater_than_sign", "full_stop")
         await settled(pilot)
         assert f"role {roles[-1]}" in head_of(app) and readouts.pair == 0
-        await pilot.press("colon")
+        await pilot.press("vertical_line")
         await settled(pilot)
         assert "role " not in head_of(app) and readouts.role is None

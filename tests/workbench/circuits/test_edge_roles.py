@@ -75,7 +75,9 @@ def test_other_prompts_may_have_other_roles() -> None:
 
 
 def test_what_no_prompt_has_is_refused() -> None:
-    with pytest.raises(WorkbenchError, match=r"cannot be at 'XX': no pair has it; there are IO"):
+    with pytest.raises(
+        WorkbenchError, match=r"cannot be at 'XX': no pair has it; there are IO, S1"
+    ):
         circuit(f"{EDGE}@XX")
     with pytest.raises(WorkbenchError, match="the prompts have none"):
         Circuit.full(GRAPH).toggle(f"{EDGE}@S1")

@@ -104,10 +104,9 @@ def test_edges_of_both_at_other_roles_are_told(run: Run, tmp_path: Path, referen
     at_role = saved(tmp_path / "at.json", circuit)
     code, out, _ = run(at_role, reference)
     assert code == 0
-    assert out.splitlines()[-3:] == [
-        "",
-        "at other roles of the prompts: in the circuit, in the reference",
-        "  m1->logits: END; all",
+    assert out.splitlines()[-2:] == [
+        "at other roles in the reference",
+        "  m1->logits  END in the circuit, all",
     ]
     assert json.loads(run(reference, at_role, "--json")[1])["roles"] == {
         "m1->logits": {"circuit": None, "reference": ["END"]}
