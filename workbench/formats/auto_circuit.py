@@ -69,7 +69,7 @@ def read(document: Document) -> Circuit:
 
 
 def _refuse_positions(plain: dict[str, Any]) -> None:
-    """Refuse a token circuit, whose first axis is the position: nothing says what stands there.
+    """Refuse a token circuit: its first axis is the position, and nothing names those.
 
     The labels of positions (`seq_labels`) are in AutoCircuit's file of prompts and not in this one.
     """

@@ -1,4 +1,4 @@
-"""Layout by columns: the boxes of a token role above each other, lines across between them.
+"""Layout by columns: boxes of a token role above each other, lines across between them.
 
 Rows are layers, as in `layout`. A line rises in the column of its source, past the rows between,
 and goes over to the box that it enters from the row below that.
@@ -131,7 +131,7 @@ def _column(scene: Scene, key: str) -> int:
 def _columns(
     scene: Scene, row_of: dict[str, int], boxes: dict[str, PlacedBox], measure: Measure
 ) -> list[_Column]:
-    """The columns with their boxes, as wide as the widest row with lines past it, or the title."""
+    """The columns with their boxes, as wide as the widest row with lines past it, or title."""
     columns = [_Column() for _ in scene.columns]
     for box in scene.boxes:
         columns[_column(scene, box.key)].boxes[row_of[box.key]].append(box)
