@@ -8,6 +8,7 @@ from screens.base.marks import MARKS, TREE_LEGEND
 from screens.base.tokens import one_line
 from screens.graph.layer_map import FED_BY, FEEDS, PICKED
 from screens.graph.picture import Picture, letter
+from workbench.circuits.names import kind_of, split_role
 
 STATES = {mark: words.split(":")[0] for mark, words in TREE_LEGEND.items()}
 
@@ -19,9 +20,10 @@ def about(picture: Picture, node: str) -> Text:
     if state == "open":
         words = ["open: reads the clean residual"]
     links = len(picture.feeds[node]), len(picture.fed_by[node])
-    if node != "logits":
+    kind = kind_of(split_role(node)[0])
+    if kind != "logits":
         words.append(f"feeds {links[0]}")
-    if node != "input" and state != "open":
+    if kind != "input" and state != "open":
         words.append(f"fed by {links[1]}")
     text = Text.assemble((node, "bold"), " ", ", ".join(words))
     group = picture.group_of.get(node)

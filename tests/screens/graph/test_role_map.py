@@ -118,9 +118,12 @@ async def test_one_key_turns_the_graph_and_the_cursor_stays_on_its_node(session:
         assert "all roles" in app.graph.map.render_line(0).text
         await pilot.press("down", "space")
         assert app.graph.node == "a2.h0@END" and app.graph.picked == ["a2.h0"]
+        assert "feeds 1, fed by 1" in said(app, "about")
         await pilot.press("escape", "f")
         assert app.graph.shown() == {"a2.h0@END", "a3.h2@END", "m3@END", "logits@END"}
-        await pilot.press("f", "end")
+        await pilot.press("f", "home")
+        assert "feeds" not in said(app, "about")  # the logits feed nothing
+        await pilot.press("end")
         # The headings stay in sight when the lines below them are scrolled.
         assert app.graph.map.scroll_offset.y >= 0
         assert "all roles" in app.graph.map.render_line(0).text
