@@ -15,7 +15,7 @@ from rich.segment import Segment
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Region, Size, Spacing
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -74,13 +74,19 @@ class Canvas(ScrollView, can_focus=True):
         self.lines: list[Text] = []
         self.spots: list[Spot] = []
         self.cursor: str | None = None
+        self.headings = 0
 
     @property
     def spot(self) -> Spot | None:
         return next((spot for spot in self.spots if spot.key == self.cursor), None)
 
-    def draw(self, lines: Sequence[Text], spots: Sequence[Spot]) -> None:
-        """Show other lines. The spots are in reading order; the cursor stays on its key."""
+    def draw(self, lines: Sequence[Text], spots: Sequence[Spot], headings: int = 0) -> None:
+        """Show other lines. The spots are in reading order; the cursor stays on its key.
+
+        Args:
+            headings: so many of the first lines stay in sight when the others are scrolled.
+        """
+        self.headings = headings
         self.lines, self.spots = list(lines), list(spots)
         width = max((line.cell_len for line in self.lines), default=0)
         self.virtual_size = Size(width, len(self.lines))
@@ -101,12 +107,16 @@ class Canvas(ScrollView, can_focus=True):
         spot = self.spot
         if spot is not None:
             # The first lines come into sight with the first spot: they are a heading.
-            region = spot.region if spot.y > 2 else spot.region.union(Region(0, 0, 1, 1))
-            self.scroll_to_region(region, animate=False, immediate=True, force=True)
+            first = spot.y <= 2 + self.headings
+            region = spot.region.union(Region(0, 0, 1, 1)) if first else spot.region
+            room = Spacing(top=0 if first else self.headings)
+            self.scroll_to_region(region, spacing=room, animate=False, immediate=True, force=True)
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
         left, top = self.scroll_offset
+        if y < self.headings:
+            top = 0
         if y + top >= len(self.lines):
             return Strip.blank(width, self.rich_style)
         text = self.lines[y + top]
@@ -152,7 +162,7 @@ class Canvas(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
-        if offset is None:
+        if offset is None or offset.y < self.headings:
             return
         at = offset + self.scroll_offset
         for spot in self.spots:

@@ -23,6 +23,10 @@ edges between them counted, and **{key:graph.between}** keeps or drops all edges
 node to another. **{key:graph.focus_paths}** leaves only the paths from the node to the
 logits.
 
+**{key:graph.by_role}** draws nodes at the token roles where they write: a column is a role, its
+line the residual stream there; attention runs across, from the roles that a head looks at. What
+heads read at all roles stands in a column of its own, on the left.
+
 + marks a picked node, ? a node from which no kept edge leads to the logits; the other marks are
 those of the circuit's tree.
 """

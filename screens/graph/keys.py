@@ -13,6 +13,8 @@ ACTIONS = scoped("graph", (
            "Go to this node on the bench; in the list, to the other end of the link.", DRAWING),
     Action("focus_paths", "f", "f", "paths only",
            "Draw only the paths from this node to the logits; once more draws all.", DRAWING),
+    Action("by_role", "vertical_line", "|", "by position",
+           "Draw nodes at the token roles where they write, in columns, and back.", DRAWING),
     Action("jump", "J", "J", "jump", "Jump to a node by typing its name.", DRAWING),
     Action("links", "tab", "tab", "links", "Go to the list of links, and back.", DRAWING),
     Action("pick", "space", "space", "pick", "Pick this node for a group, or let it go.", GROUPS),
@@ -55,8 +57,9 @@ MOVES = scoped("drawing", (
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTERS = {
-    "nodes": ("leave", "pick", "assign", "groups", "focus_paths", "links", "jump", "dissolve",
-              "undo", "draw", "go_in", "between"),
-    "groups": ("leave", "assign", "groups", "dissolve", "undo", "draw", "redo", "jump", "between"),
+    "nodes": ("leave", "pick", "assign", "groups", "by_role", "focus_paths", "links", "jump",
+              "dissolve", "undo", "draw", "go_in", "between"),
+    "groups": ("leave", "assign", "groups", "by_role", "dissolve", "undo", "draw", "redo",
+               "jump", "between"),
 }  # fmt: skip
 """What the footer offers by view, the most needed first."""

@@ -59,9 +59,8 @@ def draw_layers(
         width: cells to fill; a circuit with wide layers takes more lines, not more cells.
     """
     widest = max((len(node) for node in shown), default=6)
-    tag = (2 if picture.groups else 0) + (not picture.notes.keys().isdisjoint(shown))
     # Two marks before the name; the group's letter and the mark of a note behind it.
-    cell = 2 + widest + tag + GAP
+    cell = 2 + widest + tag_width(picture, shown) + GAP
     columns = max(2, (width - GUTTER - LABEL) // cell)
     labels: list[str] = []
     cells: list[_Cell] = []
@@ -93,10 +92,15 @@ def draw_layers(
     for one in cells:
         lines[one.line].append(" " * (one.x - lines[one.line].cell_len))
         lines[one.line].append_text(
-            _node(picture, one.node, cursor, feeds, fed_by, picked, cell - GAP, ink)
+            node_text(picture, one.node, cursor, feeds, fed_by, picked, cell - GAP, ink)
         )
         spots.append(Spot(one.node, one.x, one.line, cell - GAP))
     return lines, spots
+
+
+def tag_width(picture: Picture, shown: Collection[str]) -> int:
+    """Cells behind a node's name: of its group's letter, and of the mark of a note."""
+    return (2 if picture.groups else 0) + (not picture.notes.keys().isdisjoint(shown))
 
 
 def _places(nodes: list[str], columns: int) -> list[tuple[int, int, str]]:
@@ -135,7 +139,7 @@ def trunk(near: Mapping[int, str], here: int | None) -> dict[int, str]:
     return marks
 
 
-def _node(
+def node_text(
     picture: Picture,
     node: str,
     cursor: str | None,
@@ -144,7 +148,9 @@ def _node(
     picked: Collection[str],
     cells: int,
     ink: Ink,
+    name: str | None = None,
 ) -> Text:
+    """A node with its marks, in this many cells; `name` is what is written, if not its name."""
     if node == cursor:
         mark, style = CURSOR, ink("cursor")
     elif node in feeds:
@@ -160,7 +166,7 @@ def _node(
         text.append(PICKED, ink("picked"))
     else:
         text.append(sign, ink("frontier") if state in ("open", "partly") else Style())
-    text.append(node)
+    text.append(node if name is None else name)
     if (group := picture.group_of.get(node)) is not None:
         text.append(f":{letter(group)}", ink("quiet") if node != cursor else Style())
     if node in picture.notes:

@@ -16,6 +16,8 @@ from workbench.base.table import Table
 
 WORDS = 46
 """Cells from which the marks have their words beside them."""
+SHORTEST, LONGEST = 8, 17
+"""Cells of the column of names: as many as the longest needs, one with a role perhaps."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ exact one if it was computed, else its estimate (EAP).
         self._node: str | None = None
         self._largest = 0.0
         self._digits = 4
+        self._names = SHORTEST
 
     def show_links(self, picture: Picture, node: str | None) -> None:
         rows = [LinkRow(link, link.destination, True) for link in picture.feeds.get(node or "", ())]
@@ -55,6 +58,8 @@ exact one if it was computed, else its estimate (EAP).
         effects = [abs(row.link.effect) for row in rows if row.link.effect is not None]
         self._largest = max(effects, default=0.0)
         self._digits = digits_for(self._largest)
+        longest = max((len(row.other) + 1 for row in rows), default=SHORTEST)
+        self._names = min(max(SHORTEST, longest), LONGEST)
         # Another node's list begins at its top; the same node's keeps its place.
         other = node != self._node
         self._node = node
@@ -76,7 +81,7 @@ exact one if it was computed, else its estimate (EAP).
 
     def heading(self, width: int) -> Text:
         margin = 9 if width >= WORDS else 3
-        return Text(fit(f"{'':{margin}} {'node':<8}{'into':<5}{'effect':>8}", width))
+        return Text(fit(f"{'':{margin}} {'node':<{self._names}}{'into':<5}{'effect':>8}", width))
 
     def empty(self) -> str:
         return "No kept edge."
@@ -88,7 +93,7 @@ exact one if it was computed, else its estimate (EAP).
         effect = row.link.effect
         number = ABSENT if effect is None else signed(effect, self._digits)
         text = f"{POINTER if under_cursor else ' '}{direction} "
-        text += f" {fit(row.other, 8)}{fit(row.link.inputs, 5)}{number:>8} "
+        text += f" {fit(row.other, self._names)}{fit(row.link.inputs, 5)}{number:>8} "
         half = min(self.MOST_BAR, (width - len(text) - 1) // 2)
         if half >= 2 and effect is not None:
             text += bar(effect, self._largest, half)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from workbench.circuits.circuit import RoleGroup
-from workbench.circuits.names import HEAD_INPUTS, edge_ends, input_of
+from workbench.circuits.names import HEAD_INPUTS, edge_ends, input_of, split_role
 from workbench.pictures.members import Member, group_of, letter, members_of
 
 if TYPE_CHECKING:
@@ -73,19 +73,14 @@ class Picture:
     @classmethod
     def of(cls, session: Session) -> Picture:
         circuit, graph = session.circuit, session.graph
-        state: dict[str, str] = {}
-        effect: dict[str, float] = {}
-        for row in session.tree():
-            state.setdefault(row.name, row.state)
-            if row.edge is not None and row.effect is not None:
-                effect[row.edge] = row.effect
+        state, effect = told_by_tree(session)
         grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
         for edge in circuit.edges():
             source, destination = edge_ends(edge)
             grouped[source, graph.node_of(destination)].append(edge)
         order = {node: i for i, node in enumerate(graph.nodes)}
         links = [
-            _link(source, destination, edges, effect)
+            link_of(source, destination, edges, effect)
             for (source, destination), edges in grouped.items()
         ]
         links.sort(key=lambda link: (order[link.source], order[link.destination]))
@@ -165,9 +160,29 @@ class Picture:
         )
 
 
-def _link(source: str, destination: str, edges: list[str], effect: dict[str, float]) -> Link:
+def standing(picture: Picture, node: str) -> str:
+    """The node as it is named there, or the logits; at whatever role, where it has several."""
+    if node in picture.layer:
+        return node
+    names = [name for name in picture.layer if split_role(name)[0] == split_role(node)[0]]
+    return (names or list(picture.layer))[-1]
+
+
+def told_by_tree(session: Session) -> tuple[dict[str, str], dict[str, float]]:
+    """The states of the nodes and the effects of the edges that the circuit's tree tells."""
+    state: dict[str, str] = {}
+    effect: dict[str, float] = {}
+    for row in session.tree():
+        state.setdefault(row.name, row.state)
+        if row.edge is not None and row.effect is not None:
+            effect[row.edge] = row.effect
+    return state, effect
+
+
+def link_of(source: str, destination: str, edges: list[str], effect: dict[str, float]) -> Link:
+    """The link that these edges make; they may be edges at roles."""
     known = [effect[edge] for edge in edges if edge in effect]
-    inputs = {input_of(edge_ends(edge)[1]) for edge in edges}
+    inputs = {input_of(split_role(edge_ends(edge)[1])[0]) for edge in edges}
     return Link(
         source=source,
         destination=destination,

@@ -23,10 +23,11 @@ Answer = tuple[Path, DrawingSettings]
 class PictureDialog(Dialog[Answer]):
     """Answers the path and the settings."""
 
-    def __init__(self, proposed: str, groups: GroupsAs) -> None:
+    def __init__(self, proposed: str, groups: GroupsAs, by_position: bool = False) -> None:
         super().__init__()
         self.proposed = proposed
         self.groups = groups
+        self.by_position = by_position
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
@@ -42,6 +43,12 @@ class PictureDialog(Dialog[Answer]):
                 ],
                 self.groups,
                 id="groups",
+            )
+            yield Choice(
+                "Columns",
+                [("none", "none"), ("roles", "token roles")],
+                "roles" if self.by_position else "none",
+                id="columns",
             )
             yield Choice("Key below", [("yes", "yes"), ("no", "no")], id="key")
             yield Choice("Notes below", [("no", "no"), ("yes", "yes")], id="notes")
@@ -59,6 +66,7 @@ class PictureDialog(Dialog[Answer]):
     def settings(self) -> DrawingSettings:
         return DrawingSettings(
             groups=cast(GroupsAs, self.query_one("#groups", Choice).value),
+            by_position=self.query_one("#columns", Choice).value == "roles",
             key=self.query_one("#key", Choice).value == "yes",
             notes=self.query_one("#notes", Choice).value == "yes",
         )
@@ -70,10 +78,10 @@ class PictureDialog(Dialog[Answer]):
         path = Path(event.value.strip()).expanduser()
         try:
             check_picture(path)
+            answer = (path, self.settings())
         except WorkbenchError as error:
             self.complain(str(error))
             return
-        answer = (path, self.settings())
         if not path.exists():
             self.dismiss(answer)
             return

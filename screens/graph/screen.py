@@ -1,13 +1,14 @@
 """The graph screen: the circuit drawn by layers, and its nodes in groups with a role.
 
-Two views of one picture: single nodes by layer, or a box for each group with the edges between them
-counted. Groups are the session's; everything else here (cursor, picked nodes, focus) is only looked
-at.
+Three views of one picture: single nodes by layer, the same at the token roles where they write, or
+a box for each group with the edges between them counted. Groups are the session's; everything else
+here (cursor, picked nodes, focus) is only looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,7 +20,6 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from screens.base.actions import Action
-from screens.base.marks import MARKS, TREE_LEGEND
 from screens.base.numbers import count, plain
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
@@ -28,15 +28,18 @@ from screens.graph.circuit_map import Map
 from screens.graph.copies import graph_copies
 from screens.graph.group_map import draw_groups
 from screens.graph.keys import ACTIONS, BY_NAME, FOOTERS
-from screens.graph.layer_map import FED_BY, FEEDS, PICKED, draw_layers
+from screens.graph.layer_map import draw_layers
 from screens.graph.link_list import LinkList
-from screens.graph.picture import Member, Picture, letter
+from screens.graph.picture import Member, Picture, letter, standing
+from screens.graph.role_map import HEADINGS, draw_roles
+from screens.graph.role_picture import RolePicture
+from screens.graph.words import about, legend
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from workbench.base.text import counted
-from workbench.circuits.names import LOGITS
+from workbench.circuits.names import LOGITS, split_role
 from workbench.session.views import Status
 
 if TYPE_CHECKING:
@@ -45,7 +48,6 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN = 0.5
 """Seconds between looks whether a command that was under way has changed the circuit."""
-STATES = {mark: words.split(":")[0] for mark, words in TREE_LEGEND.items()}
 
 
 class GraphScreen(Screen[str | None]):
@@ -55,6 +57,8 @@ class GraphScreen(Screen[str | None]):
         picked: nodes chosen for a group, in the order in which they were.
         focus_on: the node whose paths to the logits are drawn alone; None: everything is.
         by_group: the group view is shown.
+        by_position: nodes stand at their token roles, and are named with them, where they are
+            drawn singly.
     """
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
@@ -77,6 +81,7 @@ class GraphScreen(Screen[str | None]):
         self.picked: list[str] = []
         self.focus_on: str | None = None
         self.by_group = by_group
+        self.by_position = False
         self.picture = Picture.of(session)
         self._status = session.status()
         self._member: str | None = None
@@ -95,9 +100,7 @@ class GraphScreen(Screen[str | None]):
         self.app.theme_changed_signal.subscribe(self, lambda _: self.redraw())
         self._background = Worker(self, "graph", owes=True)
         self.set_interval(LOOK_AGAIN, self._look)
-        if self.node not in self.picture.layer:
-            self.node = "logits"
-        self.map.cursor = self.node
+        self.node = self.map.cursor = standing(self.picture, self.node)
         if self.by_group:
             self._show_groups()
 
@@ -120,13 +123,25 @@ class GraphScreen(Screen[str | None]):
     def renew(self) -> None:
         """Draw the circuit as the session has it now."""
         self._status = self.session.status()
-        self.picture = Picture.of(self.session)
-        self.picked = [node for node in self.picked if node in self.picture.layer]
+        self._take_picture()
+        there = set(self.session.circuit.nodes())
+        self.picked = [node for node in self.picked if node in there]
+        self.redraw()
+
+    def _take_picture(self) -> None:
+        """The picture of the view that is shown now; what is looked at stays where it is."""
+        singly_at_roles = self.by_position and not self.by_group
+        self.picture = (RolePicture if singly_at_roles else Picture).of(self.session)
         if self.focus_on not in self.picture.layer:
             self.focus_on = None
-        if self.node not in self.picture.layer:
-            self.node = "logits"
-        self.redraw()
+        self.node = standing(self.picture, self.node)
+        if not self.by_group:
+            self.map.cursor = self.node
+
+    @property
+    def _chosen(self) -> str:
+        """The node under the cursor, without its role."""
+        return split_role(self.node)[0]
 
     def shown(self) -> set[str]:
         """The nodes that are drawn."""
@@ -140,76 +155,51 @@ class GraphScreen(Screen[str | None]):
         width = drawing.scrollable_content_region.width
         if not width:
             return
+        headings = 0
         if self.by_group:
             lines, spots = draw_groups(
                 self.picture, cursor=drawing.cursor, width=width, ink=drawing.ink
             )
         else:
-            lines, spots = draw_layers(
-                self.picture,
+            picture, draw = self.picture, partial(draw_layers, self.picture)
+            if isinstance(picture, RolePicture):
+                draw, headings = partial(draw_roles, picture), HEADINGS
+            lines, spots = draw(
                 shown=self.shown(),
                 cursor=drawing.cursor,
                 picked=self.picked,
                 width=width,
                 ink=drawing.ink,
             )
-        drawing.draw(lines, spots)
+        drawing.draw(lines, spots, headings)
         self._describe()
 
     def _describe(self) -> None:
         """Bring the title, the side and the legend up to date."""
         status = self._status
         faithfulness = "undefined" if status.faithfulness is None else plain(status.faithfulness, 3)
+        at = ""
+        if isinstance(self.picture, RolePicture):
+            at = f" at {counted(len(self.picture.columns), 'role')}"
         parts = [
-            f"{counted(len(self.picture.layer), 'node')}, {counted(status.edges, 'edge')}",
+            f"{counted(len(self.picture.layer), 'node')}{at}, {counted(status.edges, 'edge')}",
             f"faithfulness {faithfulness}, {'closed' if status.closed else 'open'}",
         ]
         if self.focus_on is not None and not self.by_group:
             parts.insert(
                 0, f"only paths {self.focus_on} → logits: {count(len(self.shown()))} nodes"
             )
+        if isinstance(self.picture, RolePicture) and self.picture.unread:
+            parts.insert(0, f"{counted(self.picture.unread, 'edge')} read nowhere")
         if self.picked:
             parts.insert(0, f"{count(len(self.picked))} picked")
         footer = FOOTERS["groups" if self.by_group else "nodes"]
         self.query_one(KeyBar).offer([BY_NAME[name] for name in footer])
-        view = "Groups" if self.by_group else "Graph"
+        view = "Groups" if self.by_group else "By position" if at else "Graph"
         put_text(self.query_one("#graph-title", Static), Text(f"{view}  " + " · ".join(parts)))
-        put_text(self.query_one("#about", Static), self._about())
+        put_text(self.query_one("#about", Static), about(self.picture, self.node))
         self.query_one("#links", LinkList).show_links(self.picture, self.node)
-        put_text(self.query_one("#legend", Static), self._legend())
-
-    def _about(self) -> Text:
-        """The node under the cursor: its state, its group and role, its note."""
-        state = self.picture.state.get(self.node, "")
-        words = [STATES.get(MARKS.get(state, ""), "no path to the logits")]
-        if state == "open":
-            words = ["open: reads the clean residual"]
-        links = len(self.picture.feeds[self.node]), len(self.picture.fed_by[self.node])
-        if self.node != "logits":
-            words.append(f"feeds {links[0]}")
-        if self.node != "input" and state != "open":
-            words.append(f"fed by {links[1]}")
-        text = Text.assemble((self.node, "bold"), " ", ", ".join(words))
-        group = self.picture.group_of.get(self.node)
-        if group is not None:
-            named = self.picture.groups[group]
-            role = f": {one_line(named.role)}" if named.role else ""
-            text.append(f"\n{letter(group)} {one_line(named.name)}{role}")
-        note = self.picture.notes.get(self.node)
-        if note:
-            text.append(f"\nnote: {one_line(note)}")
-        return text
-
-    def _legend(self) -> Text:
-        """What letters and marks mean."""
-        lines = []
-        for i, group in enumerate(self.picture.groups):
-            role = f": {one_line(group.role)}" if group.role else ""
-            lines.append(f"{letter(i)} {one_line(group.name)}{role} ({len(group.nodes)})")
-        lines.append(f"{FEEDS} it feeds  {FED_BY} feeds it  {PICKED} picked")
-        marks = [f"{mark} {STATES[mark]}" for mark in MARKS.values()]
-        lines.append("  ".join(marks))
-        return Text("\n".join(lines), style="dim")
+        put_text(self.query_one("#legend", Static), legend(self.picture))
 
     # The cursor.
 
@@ -224,7 +214,7 @@ class GraphScreen(Screen[str | None]):
         if self.by_group:
             self._go_into(event.key)
         else:
-            self.dismiss(self.node)
+            self.dismiss(self._chosen)
 
     def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         self._follow()
@@ -239,9 +229,15 @@ class GraphScreen(Screen[str | None]):
         """Put the cursor on a node, drawing what is needed for that."""
         if self.focus_on is not None and node not in self.shown():
             self.focus_on = None
-        self.by_group = False
-        self.node = self.map.cursor = node
+        self._show_nodes()
+        self.node = self.map.cursor = standing(self.picture, node)
         self.redraw()
+
+    def _show_nodes(self) -> None:
+        """Draw single nodes, if groups are drawn now."""
+        if self.by_group:
+            self.by_group = False
+            self._take_picture()
 
     def _go_into(self, key: str) -> None:
         member = self._members().get(key)
@@ -267,26 +263,33 @@ class GraphScreen(Screen[str | None]):
         elif self.by_group:
             self._go_into(self._member or "")
         else:
-            self.dismiss(self.node)
+            self.dismiss(self._chosen)
 
     def action_pick(self) -> None:
         if self.by_group:
             return
-        if self.node in self.picked:
-            self.picked.remove(self.node)
+        if self._chosen in self.picked:
+            self.picked.remove(self._chosen)
         else:
-            self.picked.append(self.node)
+            self.picked.append(self._chosen)
         self.redraw()
 
     def action_focus_paths(self) -> None:
+        self._show_nodes()
         self.focus_on = self.node if self.focus_on is None else None
-        self.by_group = False
         self.map.cursor = self.node
         self.redraw()
 
     def action_groups(self) -> None:
         self.by_group = not self.by_group
+        self._take_picture()
         self._show_groups()
+        self.redraw()
+
+    def action_by_role(self) -> None:
+        self.by_position = self.by_group or not self.by_position
+        self.by_group = False
+        self._take_picture()
         self.redraw()
 
     def _show_groups(self) -> None:
@@ -321,7 +324,7 @@ class GraphScreen(Screen[str | None]):
         """Ask for the group of the picked nodes, else of what is under the cursor."""
         from screens.graph.group_dialog import GroupDialog
 
-        nodes = tuple(self.picked) or (self.node,)
+        nodes = tuple(self.picked) or (self._chosen,)
         if self.by_group:
             member = self._members().get(self._member or "")
             if member is None or not member.key.isdecimal():
@@ -349,7 +352,7 @@ class GraphScreen(Screen[str | None]):
         named = index is not None and str(index).isdecimal()
         # The logits, the input and what is in no group have a box, but no group's name.
         box = self._members().get(self._member or "") if self.by_group else None
-        nodes = (self.node,) if box is None else box.nodes
+        nodes = (self._chosen,) if box is None else box.nodes
         first = (self.picture.groups[int(str(index))].name,) if named else nodes
         ends = (tuple(self.picked) or first, ())
 
@@ -403,7 +406,8 @@ class GraphScreen(Screen[str | None]):
 
         stem = f"{Path(self.session.model.name).stem}-{Path(self.session.task.name).stem}"
         groups: GroupsAs = "boxes" if self.by_group else "colour"
-        self.app.push_screen(PictureDialog(f"{one_line(stem)}.svg", groups), write)
+        at_roles = self.by_position and not self.by_group
+        self.app.push_screen(PictureDialog(f"{one_line(stem)}.svg", groups, at_roles), write)
 
     def copies(self) -> Copies:
         """The node and its links; all nodes and all edges of the circuit."""

@@ -15,6 +15,8 @@ MOVES = scoped("readouts", (
            READING, id="previous_token"),
     Action("position(1)", "full_stop", ".", "One token on", "Read one token further on.",
            READING, id="next_token"),
+    Action("by_role", "vertical_line", "|", "By role",
+           "Step from role to role of the prompts in place of single tokens, and back.", READING),
     Action("pair(-1)", "less_than_sign", "<", "Previous prompt", "Read the prompt before.",
            READING, id="previous_prompt"),
     Action("pair(1)", "greater_than_sign", ">", "Next prompt", "Read the next prompt.", READING,
@@ -63,8 +65,8 @@ about any token in place of the task's answers.
 - **Jacobian lens**: what its output comes to say by the last layer, on average over a text.
   **{key:readouts.through}** turns the other lenses to it; **{key:readouts.lens_file}** takes the
   lens of a file.
-- **Lens map**: the residual lens at all positions, coloured (**{key:readouts.next_way}**) by a
-  token's probability or rank.
+- **Lens map**: the residual lens at all positions, over all prompts at all roles, coloured
+  (**{key:readouts.next_way}**) by a token's probability or rank.
 - **Token ranks**: after which layer the answers, or any token (**{key:readouts.ask}**), come to the
   top.
 - **Beside the circuit**: its lens in the model and in the circuit.
@@ -80,6 +82,7 @@ about any token in place of the task's answers.
   tokens.
 
 ✓ marks answers, ✗ wrong answers. A position counts from the end: −1 is the last token, where the
-task is judged.
+task is judged. **{key:readouts.by_role}** reads at the last token of a role in its place, in the
+prompts that have it, however long they are.
 """
 """What the readouts say of themselves."""

@@ -32,7 +32,7 @@ from screens.readouts.lens_choice import LensChoice
 from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
 from screens.readouts.result import draw_result
 from screens.readouts.text import curve_heading, lines, quiet
-from screens.readouts.wish import reading_of, way_of, wish_of
+from screens.readouts.wish import reading_of, stepped, way_of, wish_of
 from screens.widgets.changes import put_content
 from screens.widgets.copying import Copies
 from screens.widgets.keys import COPYING
@@ -101,6 +101,7 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
         self._pairs = ""  # by what the set of pairs is known that it reads
         self.node: str | None = None
         self.position = -1
+        self.role: str | None = None  # read at it in place of the position
         self.pair: int | None = None
         self.run = "clean"
         self.target: Target | None = None
@@ -167,7 +168,7 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
         wish = self.wish()  # another one than before, if it is of a circuit that has changed
         if session is not self.session:
             self.session, self.prompts, self.pair, self.position = session, None, None, -1
-            self.target, self.asked = None, ("", "")
+            self.role, self.target, self.asked = None, None, ("", "")
             self._results.clear()
             self._prompts_of.clear()
         elif self._pairs != session.pairs_digest:
@@ -376,9 +377,22 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
     def action_position(self, by: int) -> None:
         if self.session is None or (not self.view.by_position and self.view.name != "attention"):
             return
+        if self.role is not None and self.view.by_position:
+            self._at_role(stepped(self, by))
+            return
         position = max(-self._longest(), min(-1, self.position + by))
         if position != self.position:
             self.position = position
+            self._want()
+
+    def action_by_role(self) -> None:
+        """Step from role to role in place of single positions, and back."""
+        if self.view.by_position:
+            self._at_role(stepped(self, 0) if self.role is None else None)
+
+    def _at_role(self, role: str | None) -> None:
+        if role != self.role:
+            self.role = role
             self._want()
 
     def action_pair(self, by: int) -> None:

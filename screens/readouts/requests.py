@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Cancelled
+from workbench.prompts.roles import in_order
 from workbench.readouts.results import (
     AnswerCurve,
     AttentionPattern,
     DirectAttribution,
     Lens,
+    Position,
     ResidualLens,
 )
 from workbench.readouts.shapes import Shape
@@ -49,7 +51,7 @@ class ReadoutRequest:
 
     view: str
     node: str | None
-    position: int | None
+    position: Position | None
     pair: int | None
     run: str = "clean"
     target: Target | None = None
@@ -69,18 +71,21 @@ class Prompts:
         shortest: tokens of the shortest prompt.
         shared: tokens that all prompts have at the same place from the end, by negative position.
         roles: likewise the roles.
+        names: of all roles, in the order in which they stand in the prompts.
     """
 
     shortest: int
     shared: dict[int, str]
     roles: dict[int, str]
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, session: Session) -> Prompts:
         prompts = [session.prompts(i) for i in range(session.task.n_pairs)]
         tokens, roles = [one.clean for one in prompts], [one.roles for one in prompts]
         shortest = min(map(len, tokens))
-        return cls(shortest, _shared(tokens, shortest), _shared(roles, shortest))
+        shared = _shared(tokens, shortest), _shared(roles, shortest)
+        return cls(shortest, *shared, in_order(roles))
 
 
 def _shared(rows: Sequence[Sequence[str]], shortest: int) -> dict[int, str]:

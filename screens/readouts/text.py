@@ -24,6 +24,7 @@ from workbench.readouts.results import (
     DirectAttribution,
     Lens,
     Place,
+    Position,
     ResidualLens,
     TokenValue,
 )
@@ -84,8 +85,10 @@ def token_of(place: Place) -> str:
     return "" if place.token is None else " " + show_token(place.token, 12)
 
 
-def index(position: int) -> str:
-    """A position as a number, with a minus sign as wide as a digit."""
+def index(position: Position) -> str:
+    """A position as a number, with a minus sign as wide as a digit; or the name of a role."""
+    if isinstance(position, str):
+        return position
     return str(position).replace("-", MINUS)
 
 

@@ -25,6 +25,7 @@ class Chosen(Reader, Protocol):
 
     node: str | None
     run: str
+    role: str | None
     target: Target | None
     ways: dict[str, str]
     direction: str
@@ -40,6 +41,28 @@ class Chosen(Reader, Protocol):
     @property
     def view(self) -> Readout:
         """The readout that is shown."""
+
+
+def stepped(chosen: Chosen, by: int) -> str | None:
+    """The role so many behind the chosen one; that of the position, where none is chosen."""
+    if chosen.session is None:
+        return None
+    names: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    if chosen.pair is not None:
+        own = chosen.session.prompts(chosen.pair).roles
+        names = tuple(dict.fromkeys(own))
+    elif chosen.prompts is not None:
+        names = chosen.prompts.names
+    if not names:
+        return chosen.role
+    if chosen.role is None:
+        if own:
+            return own[chosen.position]
+        here = chosen.prompts.roles.get(chosen.position) if chosen.prompts is not None else None
+        return here or names[-1]
+    at = names.index(chosen.role) + by if chosen.role in names else len(names) - 1
+    return names[max(0, min(at, len(names) - 1))]
 
 
 def wish_of(chosen: Chosen) -> ReadoutRequest | str:
@@ -61,7 +84,7 @@ def wish_of(chosen: Chosen) -> ReadoutRequest | str:
     return ReadoutRequest(
         view.name,
         node,
-        chosen.position if placed else None,
+        (chosen.role or chosen.position) if placed else None,
         chosen.pair,
         run,
         chosen.target if view.asks else None,
@@ -86,6 +109,8 @@ def reading_of(chosen: Chosen) -> Reading:
     place = None
     if view.by_position or view.name == "attention":
         place = f"{index(chosen.position)}{place_at(chosen)}"
+        if chosen.role is not None and view.by_position:
+            place = f"role {chosen.role}"
     way = way_of(chosen)
     asked = "answers" if way is None or chosen.pair is None else "the prompt's token"
     if chosen.target is not None:

@@ -34,12 +34,13 @@ def matching(typed: str, nodes: Sequence[str]) -> list[str]:
 
 def _rank(typed: str, node: str) -> tuple[bool, int]:
     """What is it itself, then what holds it, the earlier the better, then the rest."""
+    node = node.lower()  # a role may have capitals
     at = node.find(typed)
     return (node != typed, at if at >= 0 else len(node))
 
 
 def _in_order(typed: str, node: str) -> bool:
-    letters = iter(node)
+    letters = iter(node.lower())
     return all(letter in letters for letter in typed)
 
 

@@ -58,7 +58,7 @@ LONG_SIGNATURES = {
     "workbench/benchmarks/figures.py of",
     "workbench/transformer/families/building.py build",
     # One place calls each.
-    "screens/graph/layer_map.py _node",
+    "screens/graph/layer_map.py node_text",
     "workbench/assessment/parts/hypotheses.py _against_quantile",
 }
 """Functions of more than seven parameters."""

@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from workbench.circuits.circuit import Circuit, RoleGroup, all_edges
+from workbench.circuits.edge_roles import EdgeRoles
 from workbench.circuits.graph import Graph
 
 shapes = st.builds(Graph, st.integers(1, 3), st.integers(1, 3), st.booleans())
@@ -19,6 +20,7 @@ shapes = st.builds(Graph, st.integers(1, 3), st.integers(1, 3), st.booleans())
 float32s = st.floats(width=32, allow_nan=False, allow_infinity=False)
 any_float32s = st.floats(width=32)
 
+role_names = st.from_regex(r"[\w+'.-]{1,8}", fullmatch=True)
 names = st.text(min_size=1, max_size=12)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -41,6 +43,14 @@ def circuits(draw: st.DrawFn) -> Circuit:
     real = all_edges(graph)
     circuit = Circuit(graph, real & (rng.random(real.shape) < draw(st.floats(0, 1))))
     circuit.open = frozenset(draw(st.lists(st.sampled_from(graph.destinations), max_size=5)))
+    edges = circuit.edges()
+    at_roles = draw(st.booleans())
+    if edges and at_roles:
+        roles: list[str] = draw(st.lists(role_names, min_size=2, max_size=5, unique=True))
+        some = st.lists(st.sampled_from(roles), min_size=1, max_size=len(roles) - 1)
+        circuit.at = EdgeRoles(tuple(roles)).with_all(
+            draw(st.dictionaries(st.sampled_from(edges), some, max_size=4))
+        )
     if draw(st.booleans()):
         scores = rng.standard_normal(real.shape).astype(np.float32)
         special = draw(st.lists(any_float32s, max_size=6))

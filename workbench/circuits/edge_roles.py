@@ -51,16 +51,12 @@ class EdgeRoles:
         return sum(len(roles) for roles in self.kept.values())
 
     def named(self, names: Iterable[str]) -> EdgeRoles:
-        """The same in prompts that have these roles.
+        """The same in prompts that have these roles; what is at all of them is whole.
 
         Raises:
             WorkbenchError: an edge is kept at a role that they lack, or there are too many.
         """
-        names = tuple(names)
-        if self.kept:
-            for edge, roles in self.kept.items():
-                check_roles(names, roles, edge)
-        return EdgeRoles(names, self.kept)
+        return EdgeRoles(tuple(names)).with_all(self.kept)
 
     def set(self, edge: str, roles: Iterable[str] | None) -> EdgeRoles:
         """With an edge at these roles; None, or all of them: the edge is whole, or not kept.

@@ -45,6 +45,10 @@ def draw(
         int, typer.Option(min=0, help="How many edges to draw in full; weaker ones are hairlines.")
     ] = 300,
     dpi: Annotated[int, typer.Option(help="Dots per inch of a PNG.")] = 300,
+    by_position: Annotated[
+        bool, typer.Option("--by-position", help="Token roles as columns: nodes stand at those "
+                           "where they write.")
+    ] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Draw a circuit: layers as rows, widths by score, groups with their roles."""
@@ -53,7 +57,7 @@ def draw(
     from workbench.pictures.settings import DrawingSettings
 
     # What costs nothing to find out comes first.
-    settings = DrawingSettings(groups, width, key, title, notes, strongest, dpi)
+    settings = DrawingSettings(groups, width, key, title, notes, strongest, dpi, by_position)
     form = check_picture(out, format_)
     from workbench.base.write_file import write_bytes
 

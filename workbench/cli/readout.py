@@ -41,6 +41,10 @@ def readout(
     position: Annotated[
         int, typer.Option(help="Which token: from the end if negative, else from the start.")
     ] = -1,
+    role: Annotated[
+        str | None,
+        typer.Option(metavar="ROLE", help="Read the last token of this role instead: S2."),
+    ] = None,
     pair: Annotated[
         int | None, typer.Option(min=1, help="Of which pair, from 1. [default: the mean over all]")
     ] = None,
@@ -127,6 +131,12 @@ def readout(
         if "circuit" not in run:
             raise WorkbenchError("--circuit FILE goes with --run circuit or circuit-clean.")
         check_circuit(circuit, selection)
+    if role is not None and position != -1:
+        raise WorkbenchError("Name a --position or a --role, not both.")
+    if role is not None and not entry.by_position:
+        raise WorkbenchError(
+            f"The readout {entry.name} is of no single position: leave out --role."
+        )
     if out is not None:
         check_readout_file(out)
     with console.ProgressLine() as progress:
@@ -152,7 +162,7 @@ def readout(
             experiment,
             entry.name,
             node,
-            position=position,
+            position=position if role is None else role,
             pair=index,
             run=run if chosen is None else InCircuit(chosen, less_clean=run != "circuit"),
             target=asked,

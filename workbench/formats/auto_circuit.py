@@ -24,6 +24,8 @@ from workbench.formats.torch_file import is_tensor, load_tensors, shape_of
 
 _MODULE = re.compile(r"blocks[.]\d{1,4}[.]hook_(\w+)")
 _INPUTS = {"q_input": (0,), "k_input": (1,), "v_input": (2,), "attn_in": (0, 1, 2)}
+BY_HEAD = ("_input", "attn_in")
+"""Ends of the names of those that have a row for each head."""
 _READERS = (*_INPUTS, "mlp_in", "resid_post")
 
 
@@ -43,15 +45,16 @@ def read(document: Document) -> Circuit:
             position.
     """
     plain = document.value.plain
+    _refuse_positions(plain)
     graph = _graph(plain)
     places = {name: _columns(graph, name) for name in plain}
     for name, (stage, _) in places.items():
-        by_head = name.endswith(("_input", "attn_in"))
+        by_head = name.endswith(BY_HEAD)
         wanted = (*((graph.n_heads,) if by_head else ()), graph.n_parents(stage))
         if shape_of(plain[name]) != wanted:
             raise WorkbenchError(
-                f"Its scores of {name} are not [head, source] or [source] of one model: with "
-                "positions, or a model without MLPs, they cannot be read."
+                f"Its scores of {name} are not [head, source] or [source] of one model: those of a "
+                "model without MLPs cannot be read."
             )
     circuit = Circuit.empty(graph)
     circuit.scores = np.full(circuit.mask.shape, np.nan, dtype=np.float32)
@@ -63,6 +66,20 @@ def read(document: Document) -> Circuit:
                 values.T if values.ndim > 1 else values[:, None]
             )
     return circuit
+
+
+def _refuse_positions(plain: dict[str, Any]) -> None:
+    """Refuse a token circuit: its first axis is the position, and nothing names those.
+
+    The labels of positions (`seq_labels`) are in AutoCircuit's file of prompts and not in this one.
+    """
+    shapes = {name: shape_of(tensor) for name, tensor in plain.items()}
+    if all(len(of) == (3 if name.endswith(BY_HEAD) else 2) for name, of in shapes.items()):
+        positions = next(iter(shapes.values()))[0]
+        raise WorkbenchError(
+            f"It has AutoCircuit's scores for each of {positions} positions, and does not say "
+            "which roles they have: score whole edges, with seq_len=None."
+        )
 
 
 def _reads(name: Any) -> bool:
@@ -78,7 +95,7 @@ def _graph(plain: dict[str, Any]) -> Graph:
         (
             shape_of(t)[0]
             for name, t in plain.items()
-            if name.endswith(("_input", "attn_in")) and len(shape_of(t)) == 2
+            if name.endswith(BY_HEAD) and len(shape_of(t)) == 2
         ),
         0,
     )

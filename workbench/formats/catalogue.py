@@ -56,6 +56,7 @@ class Format:
         needs_graph: its files do not say of which model they are: `read` takes the graph too.
         suffixes: further ones that its files have.
         neurons: its files say which neurons of an MLP are kept.
+        token_roles: its files say at which token roles an edge is kept.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Format:
     needs_graph: bool = False
     suffixes: tuple[str, ...] = ()
     neurons: bool = False
+    token_roles: bool = False
 
     def recognises(self, content: Any) -> bool:
         """Whether a file of this content is of the format."""
@@ -97,11 +99,14 @@ class Format:
 
     def lost(self, circuit: Circuit) -> tuple[str, ...]:
         """A sentence on each thing of a circuit that the format cannot hold."""
+        from workbench.formats.token_roles import roles_lost
+
         narrowed = (NEURONS_LOST,) if circuit.neurons and not self.neurons else ()
+        whole = () if self.token_roles else roles_lost(circuit)
         if self.losses is None:
-            return narrowed
+            return *narrowed, *whole
         function: Callable[[Circuit], tuple[str, ...]] = resolve(self.losses)
-        return *function(circuit), *narrowed, *self._lost_interventions(circuit)
+        return *function(circuit), *narrowed, *whole, *self._lost_interventions(circuit)
 
     def _lost_interventions(self, circuit: Circuit) -> tuple[str, ...]:
         n = len(circuit.provenance.get("interventions", ()))
@@ -121,6 +126,7 @@ BUILT_IN = (
         read="workbench.formats.circuit_json:read",
         write="workbench.formats.circuit_json:to_text",
         neurons=True,
+        token_roles=True,
     ),
     Format(
         "eap-ig",
@@ -150,6 +156,7 @@ BUILT_IN = (
         read="workbench.formats.edge_list:read_table",
         write="workbench.formats.edge_list:to_text",
         losses="workbench.formats.edge_list:losses",
+        token_roles=True,
         suffix=".csv",
         suffixes=(".tsv", ".txt"),
         is_json=False,

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from workbench.base.text import counted, shown_path
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_arrays import real_edges
+from workbench.circuits.edge_roles import EdgeRoles
 from workbench.circuits.graph import INPUT, LOGITS, Graph
 from workbench.circuits.node_circuit import node_circuit
 from workbench.circuits.selection import Selected, Selection, select_edges, select_nodes
@@ -109,7 +110,8 @@ def load_chosen(
     if selection is None:
         return _as_it_is(circuit, shown)
     selected = _selected(circuit, selection, shown)
-    made = replace(circuit, mask=selected.circuit.mask, open=frozenset())
+    whole = EdgeRoles(circuit.at.names)
+    made = replace(circuit, mask=selected.circuit.mask, open=frozenset(), at=whole)
     made.provenance = circuit.provenance | {
         "selection": asdict(selection)
         | {"file": shown, "chosen": selected.chosen, "kept": selected.kept}

@@ -24,6 +24,7 @@ from workbench.circuits.kept_neurons import checked
 from workbench.circuits.names import is_edge
 from workbench.errors import WorkbenchError
 from workbench.formats.circuit_schema import FORMAT, PROVENANCE, VERSION, CircuitFile
+from workbench.formats.token_roles import edges_at
 
 # A field longer than this is written over several lines, one item each.
 LINE = 100
@@ -71,6 +72,11 @@ def from_json(value: dict[str, Any], *, strict: bool = True) -> Circuit:
     if file.neurons and file.version == 1:
         raise WorkbenchError("It is of version 1, which knows no neurons: its version is 2.")
     circuit.neurons = checked(graph, file.neurons)
+    if (file.at or file.token_roles) and file.version < 3:
+        raise WorkbenchError(
+            f"It is of version {file.version}, which knows no edges at roles: its version is 3."
+        )
+    circuit.at = edges_at(file.token_roles, file.at, file.edges)
     # From the parsed JSON and not from the models, whose defaults the file did not state.
     circuit.provenance = {key: value[key] for key in PROVENANCE if key in value}
     circuit.provenance |= {key: _untagged(item) for key, item in file.other.items()}
@@ -113,7 +119,7 @@ def _fields(circuit: Circuit) -> dict[str, Any]:
     fields = {key: _plain(provenance[key], _null) for key in PROVENANCE if key in provenance}
     fields |= {
         "format": FORMAT,
-        "version": VERSION if circuit.neurons else 1,
+        "version": VERSION if circuit.at else 2 if circuit.neurons else 1,
         "graph": {
             "n_layers": graph.n_layers,
             "n_heads": graph.n_heads,
@@ -130,6 +136,7 @@ def _fields(circuit: Circuit) -> dict[str, Any]:
         ],
         "notes": dict(sorted(circuit.notes.items())),
         "neurons": {mlp: list(kept) for mlp, kept in checked(graph, circuit.neurons).items()},
+        **_roles(circuit),
         "other": {k: _plain(v, _tag) for k, v in provenance.items() if k not in PROVENANCE},
     }
     if circuit.scores is not None:
@@ -137,6 +144,17 @@ def _fields(circuit: Circuit) -> dict[str, Any]:
         optional["dropped"] = _scores(circuit, scored & ~circuit.mask)
     fields |= {key: value for key, value in optional.items() if value}
     return {key: fields[key] for key in CircuitFile.model_fields if key in fields}
+
+
+def _roles(circuit: Circuit) -> dict[str, Any]:
+    if not circuit.at:
+        return {}
+    kept = circuit.edges()
+    at = edges_at(circuit.at.names, circuit.at.only(kept).kept, frozenset(kept))
+    return {
+        "token_roles": list(at.names),
+        "at": {edge: list(at.kept[edge]) for edge in kept if edge in at.kept},
+    }
 
 
 def _scores(circuit: Circuit, mask: NDArray[np.bool_]) -> dict[str, float | str | None]:
@@ -227,6 +245,10 @@ def _check_plain(value: dict[str, Any]) -> None:
                     f"The score of the edge {_short(name)} is {_short_value(score)}: a score is a "
                     "finite number, or null where there is none."
                 )
+    at = value.get("at")
+    for edge, roles in at.items() if isinstance(at, dict) else ():
+        if not isinstance(roles, list):
+            raise WorkbenchError(f"Its field {_short(f'at.{edge}')} is wrong: not a list of roles.")
     for key in ("notes", "versions"):
         texts = value.get(key)
         for name, text in texts.items() if isinstance(texts, dict) else ():

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue
 
 FORMAT = "circuit-workbench"
-VERSION = 2
+VERSION = 3
 """The newest that is read. A file is written as the oldest version that can hold it."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -83,7 +83,7 @@ class CircuitFile(Strict):
     model_config = ConfigDict(title="Circuit Workbench circuit")
 
     format: Literal["circuit-workbench"]
-    version: Literal[1, 2]
+    version: Literal[1, 2, 3]
     model: str | Described | None = None
     graph: GraphShape
     task: str | Described | None = None
@@ -109,6 +109,14 @@ class CircuitFile(Strict):
     neurons: dict[str, Items[int]] = Field(
         default={},
         description="of each MLP that is narrowed the numbers of its kept neurons (version 2)",
+    )
+    token_roles: Items[str] = Field(
+        default=[],
+        description="names of all roles of the prompts' positions, as they stand there (version 3)",
+    )
+    at: dict[str, Items[str]] = Field(
+        default={},
+        description="of each kept edge that is kept at some roles only, at which (version 3)",
     )
     dropped: dict[str, Score] = Field(default={}, description="scores of edges that are not kept")
     other: dict[str, JsonValue] = Field(

@@ -9,10 +9,13 @@
     {"name mover": [[9, 9], [10, 0]]}               groups of them
     {"a9.h9": 0.3, "m3": -0.1}                      scores of nodes
     {"edges": [...]}  {"nodes": [...]}  {"heads": [...]}
+    {"token_roles": ["S1", "END"], "edges": ["m0->a1.h0<k>@S1"]}
+                                                    edges at roles of the prompts
 
-A table or a text has an edge or a node a line, both ends and a score in columns. Names may be those
-of any tool in `dialects`. What is listed is kept; a list that gives a score to every edge of the
-model, or scores nodes, chooses nothing. None of them says of which model it is.
+A table or a text has an edge or a node a line, both ends and a score in columns; all roles of the
+prompts stand in a line `# token roles: IO S1 END`, where edges are at some of them. Names may be
+those of any tool in `dialects`. What is listed is kept; a list that gives a score to every edge of
+the model, or scores nodes, chooses nothing. None of them says of which model it is.
 """
 
 from __future__ import annotations
@@ -28,13 +31,19 @@ import numpy as np
 from workbench.base.read_json import Document
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
-from workbench.circuits.names import ARROW, INPUT, LOGITS
+from workbench.circuits.names import ARROW, INPUT, LOGITS, split_role
 from workbench.circuits.node_circuit import node_circuit
 from workbench.errors import WorkbenchError
 from workbench.formats.catalogue import NeedsGraph
 from workbench.formats.dialects import edges_between, named, node_named
 from workbench.formats.roles import is_roles
 from workbench.formats.roles import read as read_roles
+from workbench.formats.token_roles import (
+    TOKEN_ROLES,
+    edges_at_listed,
+    roles_of_object,
+    roles_of_text,
+)
 
 SOURCES = ("source", "src", "from", "sender", "parent", "src_id", "u")
 READERS = ("target", "destination", "dst", "to", "receiver", "child", "dest", "dst_id", "v")
@@ -55,12 +64,14 @@ class Listed:
         nodes: our names of nodes, with the score if there is one.
         groups: name -> nodes, where they come in groups.
         chooses: whether what is listed is what is kept.
+        token_roles: all roles of the prompts, where it names them.
     """
 
     edges: list[Edge] = field(default_factory=list)
     nodes: dict[str, float | None] = field(default_factory=dict)
     groups: dict[str, list[str]] = field(default_factory=dict)
     chooses: bool = True
+    token_roles: tuple[str, ...] = ()
 
 
 def matches(value: Any) -> bool:
@@ -92,6 +103,7 @@ def read(document: Document, graph: Graph | None) -> Circuit:
     if isinstance(value, dict):
         name = next((name for name in LISTS if isinstance(value.get(name), list)), None)
         listed = _of_object(value) if name is None else _of_items(value[name])
+        listed.token_roles = roles_of_object(value) if name is not None else ()
     else:
         listed = _of_items(value)
     return circuit_of(listed, graph)
@@ -128,14 +140,20 @@ def read_table(document: Document, graph: Graph | None) -> Circuit:
         items.append(item)
     if not items:
         raise WorkbenchError("It is empty, so it is not a circuit file.")
-    return circuit_of(_of_items(items), graph)
+    listed = _of_items(items)
+    listed.token_roles = roles_of_text(document.value)
+    return circuit_of(listed, graph)
 
 
 def to_text(circuit: Circuit) -> str:
-    """A table of the kept edges: source, destination, score; ends in a newline."""
-    lines = ["source,destination,score"]
-    for name in circuit.edges():
-        row, column = circuit.graph.parse_edge(name)
+    """A table of the kept edges: source, destination, score; ends in a newline.
+
+    An edge that is kept at some roles has a line for each, with the score of the whole edge.
+    """
+    lines = [f"{TOKEN_ROLES} {' '.join(circuit.at.names)}"] if circuit.at else []
+    lines.append("source,destination,score")
+    for name in circuit.parts():
+        row, column = circuit.graph.parse_edge(split_role(name)[0])
         score = math.nan if circuit.scores is None else float(circuit.scores[row, column])
         source, _, destination = name.partition(ARROW)
         lines.append(f"{source},{destination},{'' if math.isnan(score) else repr(score)}")
@@ -175,15 +193,19 @@ def circuit_of(listed: Listed, graph: Graph) -> Circuit:
         return circuit
     circuit = Circuit.empty(graph)
     scores = np.full(circuit.mask.shape, np.nan, dtype=np.float32)
-    for source, reader, score in listed.edges:
+    roles: dict[str, list[str]] = {}
+    for source, written, score in listed.edges:
+        reader, role = split_role(written)
         for cell in edges_between(graph, source, reader):
             circuit.mask[cell] = True
             if score is not None:
                 scores[cell] = score
+            roles.setdefault(graph.edge_name(*cell), []).append(role)
+    circuit.at = edges_at_listed(listed.token_roles, roles)
     known = int((~np.isnan(scores)).sum())
     if known:
         circuit.scores = scores
-    if known == graph.n_edges:  # importances of all edges, not a choice of some
+    if known == graph.n_edges and not circuit.at:  # importances of all edges, not a choice of some
         circuit.mask[:] = False
     return circuit
 
@@ -235,8 +257,13 @@ def _of_object(value: dict[str, Any]) -> Listed:
 def _is_item(item: Any) -> bool:
     node = _node_of_object(item) if isinstance(item, dict) else node_named(item)
     edge = _edge(item)
-    known = edge is not None and named(edge[0]) is not None and named(edge[1]) is not None
+    known = edge is not None and named(edge[0]) is not None and _read_by(edge[1])
     return known or node is not None
+
+
+def _read_by(reader: str) -> bool:
+    """Whether it names what an edge ends in, at a role or not."""
+    return named(split_role(reader)[0]) is not None
 
 
 def _edge(item: Any) -> Edge | None:
@@ -316,7 +343,7 @@ def _row_item(row: list[str]) -> Any:
             return (*edge[:2], score)
         node = node_named(cells[0])
         return node if node is None or score is None else {"node": node, "score": score}
-    if len(cells) == 2 and named(cells[0]) and named(cells[1]):
+    if len(cells) == 2 and named(cells[0]) and _read_by(cells[1]):
         return (*cells, score)
     return None
 

@@ -20,7 +20,8 @@ def to_networkx(circuit: Circuit) -> nx.MultiDiGraph[str]:
     (input, head, mlp or logits), `group` and `role` of the groups it is in, `note`, and `open`,
     whether an input of it is not yet expanded. Edge attributes: `name` (`m0->a9.h1<v>`),
     `destination` (`a9.h1<v>`), `input` (q, k or v; empty where a node has one input only),
-    `note`, and `score`, absent where there is none.
+    `note`, and `score`, absent where there is none, as is `token_roles`, those at which an edge is
+    kept that is kept at some only.
     """
     graph = circuit.graph
     drawn: nx.MultiDiGraph[str] = nx.MultiDiGraph(
@@ -48,5 +49,7 @@ def to_networkx(circuit: Circuit) -> nx.MultiDiGraph[str]:
         }
         if circuit.scores is not None and not math.isnan(circuit.scores[source, destination]):
             attributes["score"] = float(circuit.scores[source, destination])
+        if name in circuit.at.kept:
+            attributes["token_roles"] = ", ".join(circuit.at.kept[name])
         drawn.add_edge(graph.sources[source], reader.node.name, key=reader.name, **attributes)
     return drawn

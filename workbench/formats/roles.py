@@ -9,12 +9,13 @@
     input -> duplicate token
     duplicate token -> s-inhibition<v>
     s-inhibition -> name mover<q>
-    name mover -> logits
+    name mover -> logits@END
 
 A line with a colon is a role: its name, in brackets what it does, its nodes in the names of any
 tool in `dialects`; `m*` are all MLPs and `a3.*` all heads of a layer. A line with an arrow keeps
 every edge from one role's nodes to another's (or a node's), through the inputs that are named, all
-if none are. Without such lines all edges among the nodes are kept. Roles become groups.
+if none are; `@S1` behind it: at this token role alone, and `# token roles: IO S1 END` says which
+there are. Without such lines all edges among the nodes are kept. Roles become groups.
 """
 
 from __future__ import annotations
@@ -22,15 +23,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import numpy as np
+
 from workbench.base.read_json import Document
 from workbench.circuits.between import ANY_INPUT, between
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
-from workbench.circuits.names import ARROW, HEAD_INPUTS, layer_of_heads, mlp_name
+from workbench.circuits.names import (
+    ARROW,
+    AT,
+    HEAD_INPUTS,
+    layer_of_heads,
+    mlp_name,
+    split_role,
+)
 from workbench.circuits.node_circuit import node_circuit
 from workbench.errors import WorkbenchError
 from workbench.formats.catalogue import NeedsGraph
 from workbench.formats.dialects import node_named
+from workbench.formats.token_roles import edges_at_listed, roles_of_text
 
 _ROLE = re.compile(r"(?P<name>[^:()]+?)\s*(?:\((?P<role>[^()]*)\))?\s*:(?P<nodes>.*)")
 _END = re.compile(r"(?P<name>.+?)(?:<(?P<inputs>[qkv,\s]+)>)?")
@@ -79,11 +90,18 @@ def read(document: Document, graph: Graph | None) -> Circuit:
         raise WorkbenchError("It is empty, so it is not a circuit file.")
     every = [node for group in groups for node in group.nodes]
     circuit = Circuit.empty(graph)
+    at: dict[str, list[str]] = {}
+    told_apart = any(AT in line for line in arrows)
     for line in arrows:
-        source, _, reader = line.partition(ARROW)
-        circuit.mask |= between(
+        source, _, written = line.partition(ARROW)
+        reader, role = split_role(written)
+        kept = between(
             graph, _end(graph, groups, source)[0], *_end(graph, groups, reader, reads=True)
         )
+        circuit.mask |= kept
+        for s, d in zip(*np.nonzero(kept), strict=True) if told_apart else ():
+            at.setdefault(graph.edge_name(int(s), int(d)), []).append(role.strip())
+    circuit.at = edges_at_listed(roles_of_text(document.value), at)
     if not arrows:
         circuit = node_circuit(graph, every)
     circuit.groups = tuple(groups)

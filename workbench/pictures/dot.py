@@ -28,6 +28,7 @@ def to_dot(scene: Scene, settings: DrawingSettings) -> str:
     for box in scene.boxes:
         lines.append(f"  {_quoted(box.key)} [{_node(scene, box)}];")
         ranks[round(box.layer)].append(_quoted(box.key))
+    lines += _columns(scene)
     for keys in (ranks[layer] for layer in sorted(ranks)):
         lines.append(f"  {{ rank=same; {'; '.join(keys)}; }}")
     faint, full = split(scene, settings.strongest)
@@ -41,11 +42,35 @@ def to_dot(scene: Scene, settings: DrawingSettings) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
+def _columns(scene: Scene) -> list[str]:
+    """The titles of columns in a row of their own, in order, and what keeps the columns apart."""
+    if not scene.columns:
+        return []
+    titles = [_quoted(f"column {number}") for number in range(len(scene.columns))]
+    lines = [
+        f"  {title} [label={_quoted(name)}, shape=plaintext, style=solid, group=c{number}];"
+        for number, (title, name) in enumerate(zip(titles, scene.columns, strict=True))
+    ]
+    lines.append(f"  {{ rank=sink; {'; '.join(titles)}; }}")
+    if len(titles) > 1:
+        lines.append(f"  {' -> '.join(titles)} [style=invis];")
+    # A column hangs together by lines that are not seen, from its lowest box up to its title.
+    for number, title in enumerate(titles):
+        own = [box for box in scene.boxes if scene.column_of[box.key] == number]
+        layers = {box.layer: _quoted(box.key) for box in own}
+        chain = [*(layers[layer] for layer in sorted(layers)), title]
+        lines.append(f"  {' -> '.join(chain)} [style=invis, weight=20];")
+    return lines
+
+
 def _node(scene: Scene, box: Box) -> str:
     label = "\n".join((box.label, *box.lines))
     told = [f"label={_quoted(label)}", f"fillcolor={_quoted(fill(box))}", f"kind={box.kind}"]
     if box.group is not None and box.group in scene.groups:
         told.append(f"group_title={_quoted(scene.groups[box.group])}")
+    if scene.columns:
+        column = scene.column_of[box.key]
+        told += [f"group=c{column}", f"token_role={_quoted(scene.columns[column])}"]
     if box.open:
         told.append('style="rounded,filled,dashed"')
     return ", ".join(told)

@@ -54,7 +54,7 @@ def check_picture(path: str | os.PathLike[str], format: str | None = None) -> st
 
 def picture_of(circuit: Circuit, format: str, settings: DrawingSettings) -> bytes:
     """The content of a picture's file in one of `settings.FORMATS`."""
-    scene = scene_of(circuit, settings.groups)
+    scene = scene_of(circuit, settings.groups, settings.by_position)
     if format == "dot":
         from workbench.pictures.dot import to_dot
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.base.text import counted
 from workbench.pictures.layout import SMALL, SMALL_LINE, Measure, words_in_lines
 from workbench.pictures.looks import split
 from workbench.pictures.scene import Scene
@@ -77,6 +78,11 @@ def _lines(scene: Scene, settings: DrawingSettings) -> list[tuple[str, str, int]
         told.append(("", "numbers: edges in one line, scores summed", 0))
     if faint:
         told.append(("hairline", f"the {len(faint):,} weakest edges", 0))
+    if scene.columns:
+        told.append(("", "columns: token roles; lines start where what they carry is read", 0))
+    if scene.left_out:
+        words = f"{counted(scene.left_out, 'edge')} read nowhere at the role: left out"
+        told.append(("", words, 0))
     if any(box.open for box in scene.boxes):
         told.append(("open", "not expanded: reads the clean residual", 0))
     return told

@@ -57,6 +57,16 @@ class PlacedBox:
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column of a picture by position: its title, its left and right side, and its top."""
+
+    title: str
+    left: float
+    right: float
+    top: float
+
+
+@dataclass(frozen=True)
 class Layout:
     """A picture with places.
 
@@ -65,6 +75,7 @@ class Layout:
         boxes: all of them.
         lines: each with the curves that it follows.
         layers: number of a layer, and the height at which it stands.
+        columns: of a picture by position, else none.
     """
 
     width: float
@@ -72,6 +83,7 @@ class Layout:
     boxes: tuple[PlacedBox, ...]
     lines: tuple[tuple[Line, Path], ...]
     layers: tuple[tuple[str, float], ...]
+    columns: tuple[Column, ...] = ()
 
 
 def lay_out(scene: Scene, width: float, tall: float, measure: Measure) -> Layout:
@@ -85,10 +97,10 @@ def lay_out(scene: Scene, width: float, tall: float, measure: Measure) -> Layout
     margin = 0.0 if of_groups else measure(str(scene.n_layers), SMALL, False) + 2 * PAD
     room = width - margin - 2 * SIDE
     ranks = _ranks(scene, of_groups)
-    long = {box.key: _sized(box, box.label, room, len(row), measure)
+    long = {box.key: sized_box(box, box.label, room, len(row), measure)
             for row in ranks for box in row}  # fmt: skip
     if any(sum(long[b.key].rect.width + GAP for b in row) > room for row in ranks):
-        short = {box.key: _sized(box, box.short, room, len(row), measure)
+        short = {box.key: sized_box(box, box.short, room, len(row), measure)
                  for row in ranks for box in row}  # fmt: skip
         sized, ranks = short, [part for row in ranks for part in _wrapped(row, short, room)]
     else:
@@ -110,7 +122,7 @@ def lay_out(scene: Scene, width: float, tall: float, measure: Measure) -> Layout
         row, rect = row_of[key], sized[key].rect
         x = margin + SIDE + slot.x - rect.width / 2
         y = bottoms[row] + (heights[row] - rect.height) / 2
-        boxes[key] = _moved(sized[key], x, y)
+        boxes[key] = moved(sized[key], x, y)
     bands = [(bottom, bottom + height) for bottom, height in zip(bottoms, heights, strict=True)]
     lines = []
     for number, line in enumerate(scene.lines):
@@ -124,7 +136,7 @@ def lay_out(scene: Scene, width: float, tall: float, measure: Measure) -> Layout
             over = [(margin + SIDE + slot.x, *bands[row]) for row, slot in passing.get(number, ())]
             path = route(start.rect, over, port, end.rect.y)
         lines.append((line, path))
-    layers = [] if of_groups else _layers(scene, ranks, bottoms, heights)
+    layers = [] if of_groups else layer_numbers(scene, ranks, bottoms, heights)
     right = max(box.rect.x + box.rect.width for box in boxes.values()) + SIDE
     return Layout(max(width, right), top, tuple(boxes.values()), tuple(lines), tuple(layers))
 
@@ -150,7 +162,7 @@ def _ranks(scene: Scene, of_groups: bool) -> list[list[Box]]:
     return [rows[at] for at in sorted(rows)]
 
 
-def _sized(box: Box, label: str, room: float, beside: int, measure: Measure) -> PlacedBox:
+def sized_box(box: Box, label: str, room: float, beside: int, measure: Measure) -> PlacedBox:
     """A box with its size, in the lower left corner."""
     letter = ""
     if box.kind in ("group", "rest"):
@@ -192,7 +204,8 @@ def words_in_lines(
     return textwrap.wrap(text, 8) or [""]
 
 
-def _moved(placed: PlacedBox, x: float, y: float) -> PlacedBox:
+def moved(placed: PlacedBox, x: float, y: float) -> PlacedBox:
+    """The box with its lower left corner there."""
     rect = Rect(x, y, placed.rect.width, placed.rect.height)
     ports = {which: rect.middle + off for which, off in placed.ports.items()}
     return PlacedBox(placed.box, rect, placed.label, placed.lines, placed.letter, ports)
@@ -301,7 +314,7 @@ def _dips(scene: Scene, ranks: Sequence[list[Box]]) -> bool:
     return any(line.source in lowest and line.destination in lowest for line in scene.lines)
 
 
-def _layers(
+def layer_numbers(
     scene: Scene, ranks: Sequence[list[Box]], bottoms: Sequence[float], heights: Sequence[float]
 ) -> list[tuple[str, float]]:
     """The numbers of the layers, each at the middle of its rows."""

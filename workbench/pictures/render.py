@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from workbench.pictures.columns import lay_out_columns
 from workbench.pictures.figure import Drawing, styled
 from workbench.pictures.key import SAMPLE, Entry, key_of
 from workbench.pictures.layout import (
@@ -12,6 +13,7 @@ from workbench.pictures.layout import (
     LABEL_LINE,
     SMALL,
     SMALL_LINE,
+    Column,
     Layout,
     PlacedBox,
     lay_out,
@@ -58,11 +60,13 @@ def drawing_of(scene: Scene, settings: DrawingSettings) -> Drawing:
 def _chosen(scene: Scene, settings: DrawingSettings) -> Layout:
     """The layout in the width that was asked for, or in the smallest that will do."""
     tall = TALL * POINTS
+    laid_out = lay_out_columns if scene.columns else lay_out
     if settings.width is not None:
-        return lay_out(scene, settings.width * POINTS, tall, measure)
-    layout = lay_out(scene, COLUMN * POINTS, tall, measure)
-    if layout.height > tall * 1.02 or len(split(scene, settings.strongest)[1]) > 250:
-        layout = lay_out(scene, PAGE * POINTS, tall, measure)
+        return laid_out(scene, settings.width * POINTS, tall, measure)
+    layout = laid_out(scene, COLUMN * POINTS, tall, measure)
+    too_large = layout.height > tall * 1.02 or layout.width > COLUMN * POINTS + 1
+    if too_large or len(split(scene, settings.strongest)[1]) > 250:
+        layout = laid_out(scene, PAGE * POINTS, tall, measure)
     return layout
 
 
@@ -91,6 +95,8 @@ def _figure(scene: Scene, layout: Layout, settings: DrawingSettings) -> Any:
     if settings.title:
         y = layout.height + above - LABEL_LINE
         _text(ax, (layout.width / 2, y), settings.title, LABEL, bold=True, ha="center")
+    for number, column in enumerate(layout.columns):
+        _column(ax, column, first=number == 0)
     full = set(map(id, split(scene, settings.strongest)[1]))
     _hairlines(ax, [path for line, path in layout.lines if id(line) not in full])
     drawn = [(line, path) for line, path in layout.lines if id(line) in full]
@@ -106,6 +112,14 @@ def _figure(scene: Scene, layout: Layout, settings: DrawingSettings) -> Any:
     for entry in entries:
         _entry(ax, entry)
     return figure
+
+
+def _column(ax: Any, column: Column, *, first: bool) -> None:
+    """Its title above it, and a line on its left."""
+    middle = (column.left + column.right) / 2
+    _text(ax, (middle, column.top + 2), column.title, SMALL, bold=True, ha="center")
+    if not first:
+        ax.plot((column.left,) * 2, (0, column.top), color=FAINT, linewidth=HAIRLINE, dashes=DASHES)
 
 
 def _text(ax: Any, at: Point, text: str, size: float, *, bold: bool = False, **look: Any) -> None:

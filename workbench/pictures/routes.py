@@ -45,9 +45,9 @@ def route(
     curves: list[Curve] = []
     at = (start.middle, start.top)
     for x, low, high in over:
-        curves += [_rise(at, (x, low)), _straight((x, low), (x, high))]
+        curves += [rise(at, (x, low)), straight((x, low), (x, high))]
         at = (x, high)
-    return (*curves, _rise(at, (port, bottom)))
+    return (*curves, rise(at, (port, bottom)))
 
 
 def arc(start: Rect, end: Rect, port: float, *, same_row: bool) -> Path:
@@ -62,11 +62,13 @@ def arc(start: Rect, end: Rect, port: float, *, same_row: bool) -> Path:
     return ((a, (out, a[1]), (out, b[1]), b),)
 
 
-def _rise(a: Point, b: Point) -> Curve:
+def rise(a: Point, b: Point) -> Curve:
+    """Upward, to the side, and upward again."""
     half = (b[1] - a[1]) / 2
     return (a, (a[0], a[1] + half), (b[0], b[1] - half), b)
 
 
-def _straight(a: Point, b: Point) -> Curve:
+def straight(a: Point, b: Point) -> Curve:
+    """A straight line."""
     third = (b[1] - a[1]) / 3
     return (a, (a[0], a[1] + third), (b[0], b[1] - third), b)

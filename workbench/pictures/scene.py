@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from workbench.base.text import counted, printable
 from workbench.circuits.circuit import Circuit
-from workbench.circuits.names import HEAD_INPUTS
+from workbench.circuits.names import HEAD_INPUTS, split_role
 from workbench.pictures.members import Member, depth, group_of, letter, members_of
+from workbench.pictures.role_graph import EVERY_TITLE, role_graph
 
 MOST_NODES = 8
 """Names of nodes that a group's box lists."""
@@ -81,6 +83,9 @@ class Scene:
         lines: by rising |score|, so that the strongest are drawn over the others.
         groups: title by number of the groups that are told by colour.
         notes: name and note of what is drawn.
+        columns: titles of the columns of a picture by position, from the left; else none.
+        column_of: by key of a box the number of its column.
+        left_out: kept edges that are read nowhere at their role, and so have no place in it.
     """
 
     n_layers: int
@@ -88,6 +93,9 @@ class Scene:
     lines: tuple[Line, ...]
     groups: dict[int, str] = field(default_factory=dict)
     notes: tuple[tuple[str, str], ...] = ()
+    columns: tuple[str, ...] = ()
+    column_of: dict[str, int] = field(default_factory=dict)
+    left_out: int = 0
 
     @property
     def largest(self) -> float:
@@ -95,8 +103,10 @@ class Scene:
         return max((line.size for line in self.lines), default=0.0)
 
 
-def scene_of(circuit: Circuit, groups_as: str = "colour") -> Scene:
-    """What is drawn of a circuit; `groups_as` as of `DrawingSettings`."""
+def scene_of(circuit: Circuit, groups_as: str = "colour", by_position: bool = False) -> Scene:
+    """What is drawn of a circuit; arguments as of `DrawingSettings`."""
+    if by_position:
+        return _of_roles(circuit, groups_as)
     return _of_groups(circuit) if groups_as == "boxes" else _of_nodes(circuit, groups_as)
 
 
@@ -111,27 +121,64 @@ def _of_nodes(circuit: Circuit, groups_as: str) -> Scene:
         lines.append(
             Line(graph.sources[s], reader.node.name, reader.input or "", _score(circuit, s, d))
         )
-    boxes = []
-    for name in circuit.nodes():
-        node = graph.parse_node(name)
-        short = {"head": f"h{node.head}", "mlp": "m"}.get(node.kind, name)
-        boxes.append(
-            Box(
-                name,
-                node.kind,
-                name,
-                short,
-                node.layer,
-                grouped.get(name),
-                inputs="".join(which for which in HEAD_INPUTS if which in inputs[name]),
-                open=any(d in circuit.open for d in graph.destinations_of(name)),
-            )
-        )
+    boxes = [_single(circuit, name, name, grouped, inputs[name]) for name in circuit.nodes()]
+    return Scene(
+        graph.n_layers,
+        tuple(boxes),
+        _sorted(lines),
+        _titles(circuit, boxes),
+        _notes(circuit),
+    )
+
+
+def _of_roles(circuit: Circuit, groups_as: str) -> Scene:
+    graph, drawn = circuit.graph, role_graph(circuit)
+    grouped = group_of(circuit.groups) if groups_as == "colour" else {}
+    lines, inputs = [], defaultdict(set)
+    for edge in drawn.edges:
+        inputs[edge.destination].add(edge.input)
+        score = _score(circuit, *graph.parse_edge(split_role(edge.edge)[0]))
+        lines.append(Line(edge.source, edge.destination, edge.input, score))
+    boxes = [
+        _single(circuit, node.name, node.node, grouped, inputs[node.name]) for node in drawn.nodes
+    ]
+    columns = {role: number for number, role in enumerate(drawn.columns)}
+    return Scene(
+        graph.n_layers,
+        tuple(boxes),
+        _sorted(lines),
+        _titles(circuit, boxes),
+        _notes(circuit),
+        tuple(role or EVERY_TITLE for role in drawn.columns),
+        {node.name: columns[node.role] for node in drawn.nodes},
+        len(drawn.unread),
+    )
+
+
+def _single(
+    circuit: Circuit, key: str, name: str, grouped: Mapping[str, int], inputs: Collection[str]
+) -> Box:
+    """The box of a node; `inputs` are those that edges enter."""
+    graph = circuit.graph
+    node = graph.parse_node(name)
+    return Box(
+        key,
+        node.kind,
+        name,
+        {"head": f"h{node.head}", "mlp": "m"}.get(node.kind, name),
+        node.layer,
+        grouped.get(name),
+        inputs="".join(which for which in HEAD_INPUTS if which in inputs),
+        open=any(d in circuit.open for d in graph.destinations_of(name)),
+    )
+
+
+def _titles(circuit: Circuit, boxes: Iterable[Box]) -> dict[int, str]:
+    """The titles of the groups that are told by colour."""
     drawn = {box.group for box in boxes}
-    titles = {
+    return {
         i: _title(i, group.name, group.role) for i, group in enumerate(circuit.groups) if i in drawn
     }
-    return Scene(graph.n_layers, tuple(boxes), _sorted(lines), titles, _notes(circuit))
 
 
 def _of_groups(circuit: Circuit) -> Scene:

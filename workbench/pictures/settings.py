@@ -43,6 +43,7 @@ class DrawingSettings:
         notes: list the notes on what is drawn below it.
         strongest: edges drawn in full; those of smaller |score| are hairlines.
         dpi: dots per inch of a PNG.
+        by_position: token roles are columns, and nodes stand at those where they write.
     """
 
     groups: GroupsAs = "colour"
@@ -52,12 +53,17 @@ class DrawingSettings:
     notes: bool = False
     strongest: int = STRONGEST
     dpi: int = DPI
+    by_position: bool = False
 
     def __post_init__(self) -> None:
         """Raises WorkbenchError for what cannot be drawn."""
         if self.groups not in ("colour", "boxes", "none"):
             raise WorkbenchError(
                 f"There is no way {self.groups!r} to draw groups: choose colour, boxes or none."
+            )
+        if self.by_position and self.groups == "boxes":
+            raise WorkbenchError(
+                "A picture by position has single nodes: draw groups in colour, or not at all."
             )
         if self.width is not None and not LEAST <= self.width <= MOST:
             raise WorkbenchError(f"A picture is {LEAST:g} to {MOST:g} cm wide, not {self.width:g}.")

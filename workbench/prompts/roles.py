@@ -105,7 +105,7 @@ def roles_of(
     rows = []
     for ids, roles in zip(clean, named, strict=True):
         rows.append(_every_position(len(ids), roles, encoding.put_before(ids)))
-    names = _in_order(rows)
+    names = in_order(rows)
     places = {name: place for place, name in enumerate(names)}
     return Roles(names, tuple(tuple(places[name] for name in row) for row in rows), by_task)
 
@@ -243,7 +243,7 @@ def _every_position(length: int, named: dict[int, str], bos: int) -> list[str]:
     return row
 
 
-def _in_order(rows: Iterable[Sequence[str]]) -> tuple[str, ...]:
+def in_order(rows: Iterable[Sequence[str]]) -> tuple[str, ...]:
     """All names by where they stand on average, in shares of a prompt's length."""
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from workbench.circuits.graph import INPUT, LOGITS
 from workbench.errors import WorkbenchError
 from workbench.readouts.circuit_runs import CircuitRuns, InCircuit
-from workbench.readouts.results import Place, TokenValue
+from workbench.readouts.results import Place, Position, TokenValue
 from workbench.readouts.runs import RUN_WORDS, RUNS
 from workbench.readouts.target import Target
 from workbench.transformer.frozen_norm import FrozenNorm
@@ -21,6 +21,7 @@ from workbench.transformer.neurons import hidden_values
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
     from workbench.prompts.batch import Group
+    from workbench.prompts.roles import Roles
     from workbench.transformer.parts import ModelParts
     from workbench.transformer.recording import Recording, Run
 
@@ -176,7 +177,7 @@ def each_run(
     experiment: Experiment,
     run: RunChoice,
     *,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
     target: Target | None = None,
 ) -> list[tuple[float, list[Activations]]]:
@@ -199,25 +200,28 @@ def each_run(
 
 def activations(
     experiment: Experiment,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
     run: str = "clean",
     *,
     target: Target | None = None,
     circuit: CircuitRuns | None = None,
 ) -> list[Activations]:
-    """The chosen pairs, group by group; in a circuit perhaps in more pieces.
+    """The chosen pairs, group by group; in a circuit or at a role perhaps in more pieces.
 
     Args:
-        position: from the end of each prompt if negative, else from its start.
+        position: from the end of each prompt if negative, else from its start; or a role, read at
+            its last token in those of the pairs that have it.
         pair: a pair's number, or None for all.
         run: `clean`, `corrupted` or `circuit`.
         target: what is asked about; None: each pair's own answers.
         circuit: whose values are read where the run is `circuit`.
 
     Raises:
-        WorkbenchError: if the pair, or the position in any chosen prompt, does not exist.
+        WorkbenchError: if the pair, or the position in any chosen prompt, does not exist, or no
+            pair has the role.
     """
+    role = position if isinstance(position, str) else None
     n_pairs = experiment.batch.n_pairs
     if pair is not None and not 0 <= pair < n_pairs:
         raise WorkbenchError(f"There is no pair {pair}; the task has pairs 0 to {n_pairs - 1}.")
@@ -230,15 +234,58 @@ def activations(
             rows = slice(row, row + 1)
         else:
             continue
-        if not -group.length <= position < group.length:
+        if isinstance(position, str):
+            at = 0
+        elif -group.length <= position < group.length:
+            at = position % group.length
+        else:
             raise WorkbenchError(
                 f"Position {position} is outside of a prompt of {group.length} tokens; choose one "
                 f"from 0 to {group.length - 1}, or from the end, -1 to -{group.length}."
             )
-        at = position % group.length
         runs = circuit if run == "circuit" else None
         chosen += _of_group(experiment, number, rows, at, run, target, runs)
-    return chosen
+    return chosen if role is None else at_role(chosen, experiment.batch.roles, role, pair)
+
+
+def at_role(
+    pieces: Iterable[Activations], roles: Roles, role: str, pair: int | None = None
+) -> list[Activations]:
+    """The same pairs at the last token of a role, without those that lack it.
+
+    Args:
+        pieces: at any position; a piece becomes as many as there are places of the role in it.
+        pair: the only one, where there is but one.
+
+    Raises:
+        WorkbenchError: no pair has it.
+    """
+    found: list[Activations] = []
+    for piece in pieces:
+        places: dict[int, list[int]] = {}
+        for row, index in enumerate(piece.indices):
+            if here := roles.positions(role, index):
+                places.setdefault(here[-1], []).append(row)
+        for position, chosen in places.items():
+            found.append(
+                replace(
+                    piece,
+                    indices=[piece.indices[row] for row in chosen],
+                    rows=[piece.rows[row] for row in chosen],
+                    right=[piece.right[row] for row in chosen],
+                    wrong=[piece.wrong[row] for row in chosen],
+                    position=position,
+                )
+            )
+    if not found and pair is not None:
+        raise lacking(roles, role, pair)
+    return found
+
+
+def lacking(roles: Roles, role: str, pair: int) -> WorkbenchError:
+    """What to say of a role that a pair does not have."""
+    own = ", ".join(dict.fromkeys(roles.at(pair)))
+    return WorkbenchError(f"Prompt {pair + 1} has no role {role[:40]!r}: it has {own}.")
 
 
 def _of_group(
@@ -276,7 +323,7 @@ def _answers(
 def place_of(
     experiment: Experiment,
     node: str,
-    position: int,
+    position: Position,
     pair: int | None,
     run: RunChoice,
     target: Target | None = None,
@@ -289,10 +336,15 @@ def place_of(
     graph, name = experiment.model.graph, run_name(run)
     if node != LOGITS:
         graph.source_index(node)
+    roles = experiment.batch.roles
     if pair is None:
-        return Place(node, position, None, experiment.batch.n_pairs, name, target=target)
+        n_pairs = experiment.batch.n_pairs
+        if isinstance(position, str):
+            n_pairs = sum(bool(roles.positions(position, one)) for one in range(n_pairs))
+        return Place(node, position, None, n_pairs, name, target=target)
     clean, corrupted = experiment.batch.tokens(pair)
-    token = (corrupted if name == "corrupted" else clean)[position]
+    at = roles.positions(position, pair)[-1] if isinstance(position, str) else position
+    token = (corrupted if name == "corrupted" else clean)[at]
     return Place(node, position, pair, 1, name, token, target)
 
 

@@ -19,7 +19,7 @@ from workbench.errors import WorkbenchError
 from workbench.readouts.activations import Activations, RunChoice, each_run, place_of
 from workbench.readouts.jacobian.lens import JacobianLens
 from workbench.readouts.logit_lens import definition, frozen_outputs, node_logits
-from workbench.readouts.results import AnswerCurve
+from workbench.readouts.results import AnswerCurve, Position
 from workbench.readouts.target import Target
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def answer_curve(
     experiment: Experiment,
     node: str,
     *,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
     run: RunChoice = "clean",
     target: Target | None = None,

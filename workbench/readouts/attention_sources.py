@@ -29,7 +29,7 @@ from workbench.errors import WorkbenchError
 from workbench.readouts.activations import Activations, RunChoice, each_run, place_of
 from workbench.readouts.attention import attention_pattern
 from workbench.readouts.circuit_runs import InCircuit
-from workbench.readouts.results import Place
+from workbench.readouts.results import Place, Position
 from workbench.readouts.runs import RUN_WORDS
 from workbench.readouts.shapes import Rows
 from workbench.transformer.attention import (
@@ -169,7 +169,7 @@ def why_rows(
     experiment: Experiment,
     head: str,
     *,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = 0,
     run: str = "clean",
 ) -> Rows:
@@ -180,8 +180,8 @@ def why_rows(
     Raises:
         WorkbenchError: as of `attention_sources`.
     """
-    query: int | str = position
-    if pair is None:
+    query = position
+    if pair is None and isinstance(position, int):
         (at,) = _positions(experiment, position, 0)
         query = experiment.batch.roles.at(0)[at]
     found = attention_sources(experiment, head, query=query, pair=pair, run=run)

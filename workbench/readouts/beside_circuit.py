@@ -18,6 +18,7 @@ from workbench.readouts.target import Target
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
     from workbench.readouts.activations import RunChoice
+    from workbench.readouts.results import Position
 
 DIGITS = 6
 """Significant digits of a logit."""
@@ -27,7 +28,7 @@ def beside_circuit(
     experiment: Experiment,
     node: str,
     *,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
     k: int = 8,
     run: RunChoice = "circuit",

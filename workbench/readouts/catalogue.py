@@ -22,6 +22,7 @@ from workbench.readouts.runs import RUN_WORDS, RUNS
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
     from workbench.readouts.activations import RunChoice
+    from workbench.readouts.results import Position
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ def read_out(
     name: str,
     node: str | None = None,
     *,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
     run: RunChoice = "clean",
     **more: Any,
@@ -246,7 +247,7 @@ def read_out(
         experiment: from `prepare`, or a session's.
         name: of the readout.
         node: which node; not needed by a readout that is of none.
-        position: from the end of each prompt if negative, else from its start.
+        position: from the end of each prompt if negative, else from its start; or a role.
         pair: a pair's number, or None for the mean over all pairs.
         run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`, if the readout reads it.
         more: what this readout takes besides, such as `k` of a lens; `target`, what is asked about

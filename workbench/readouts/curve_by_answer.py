@@ -21,6 +21,7 @@ from workbench.readouts.shapes import Grid
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
+    from workbench.readouts.results import Position
 
 MOST_NAMED = 3
 """Answers that a row is named by, where it is not named by the one before them."""
@@ -30,7 +31,7 @@ def curve_by_answer(
     experiment: Experiment,
     node: str,
     *,
-    position: int = -1,
+    position: Position = -1,
     run: RunChoice = "clean",
     through: JacobianLens | None = None,
     pair: int | None = None,

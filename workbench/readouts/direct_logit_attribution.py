@@ -41,6 +41,7 @@ from workbench.readouts.results import (
     UNEMBEDDING_BIAS,
     Contribution,
     DirectAttribution,
+    Position,
 )
 from workbench.readouts.target import Target
 from workbench.transformer.forward import uncapped_logits
@@ -64,7 +65,7 @@ IN_CIRCUIT = (
 def direct_logit_attribution(
     experiment: Experiment,
     *,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
     run: RunChoice = "clean",
     target: Target | None = None,
@@ -73,7 +74,7 @@ def direct_logit_attribution(
 
     Args:
         experiment: model, batch and recorded runs.
-        position: from the end of each prompt if negative, else from its start.
+        position: from the end of each prompt if negative, else from its start; or a role.
         pair: a pair's number, or None for the mean over all pairs.
         run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`. The corrupted run's
             contributions sum to the corrupted metric, if that is the logit difference.

@@ -37,6 +37,7 @@ from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
+    from workbench.readouts.results import Position
 
 EMBEDDED, READ_BY = "embed:", "unembed:"
 """Before a token: what it embeds to, and what reads its logit (a column of the unembedding)."""
@@ -94,7 +95,7 @@ def direction_lens(
     experiment: Experiment,
     *,
     direction: Direction | str | None = None,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
     k: int = 10,
     run: RunChoice = "clean",
@@ -152,7 +153,7 @@ def along_direction(
     experiment: Experiment,
     *,
     direction: Direction | str | None = None,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
     run: RunChoice = "clean",
 ) -> Ranking:

@@ -1,4 +1,4 @@
-"""The residual's lens over layers and positions: one map, the likeliest token in a cell.
+"""The residual's lens over layers and positions or roles: a map of the likeliest tokens.
 
 What the model would say next, at every position and after every layer (nostalgebraist 2020, whose
 second plot this is); through a Jacobian lens, what each residual disposes it to say. The colour is
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.readouts.activations import Activations, RunChoice, each_run, run_name
+from workbench.readouts.activations import Activations, RunChoice, at_role, each_run, run_name
 from workbench.readouts.circuit_runs import InCircuit
 from workbench.readouts.jacobian.lens import JacobianLens
 from workbench.readouts.residual_lens import MAX_LOGITS, definition, depths_read, residuals
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 PROBABILITY, RANK = "probability", "rank"
 COLOURS = (PROBABILITY, RANK)
-ELSEWHERE = "..."
-"""In place of a token that is not the same in all averaged prompts."""
 
 
 def lens_map(
@@ -45,12 +43,12 @@ def lens_map(
     turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     through: JacobianLens | None = None,
 ) -> Grid:
-    """Most probable token after each layer at each position, and a number for the colour.
+    """The likeliest token after each layer at each position or role, and a number for colours.
 
     Args:
         experiment: model, batch and recorded runs.
-        pair: a pair's number, or None for the mean probabilities over all pairs, their positions
-            counted from the end; there are then as many columns as the shortest prompt has tokens.
+        pair: a pair's number, or None for the mean probabilities over all pairs: a column is then
+            a role, read at its last token in the pairs that have it.
         run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`; of two runs the difference
             of the probabilities, and tokens by how much more probable they are.
         target: whose probability (their sum) or rank (the best one's) the number is of; None: that
@@ -83,10 +81,13 @@ def lens_map(
         ids = list(runs[0][1][0].answers()[0][0])
     values = np.zeros((len(depths), len(labels)))
     tokens = np.zeros((len(depths), len(labels)), dtype=np.int64)
-    for column in range(len(labels)):
+    for column, label in enumerate(labels):
         with turn():
-            back = len(labels) - column
-            at = [(sign, [_at(one, back) for one in read]) for sign, read in runs]
+            if pair is None:
+                at = [(sign, at_role(read, experiment.batch.roles, label)) for sign, read in runs]
+            else:
+                back = len(labels) - column
+                at = [(sign, [_at(one, back) for one in read]) for sign, read in runs]
             for row, probabilities in enumerate(_probabilities(at, depths, through)):
                 top, tokens[row, column] = (found.item() for found in probabilities.max(0))
                 values[row, column] = top if ids is None else _number(probabilities, ids, by)
@@ -97,7 +98,7 @@ def lens_map(
         columns=labels,
         values=values,
         unit=by,
-        definition=_definition(run, target, by, through),
+        definition=_definition(run, target, by, through, by_role=pair is None),
         texts=tuple(
             tuple(texts[row * len(labels) : (row + 1) * len(labels)]) for row in range(len(depths))
         ),
@@ -108,17 +109,11 @@ def lens_map(
 def _labels(
     experiment: Experiment, pair: int | None, runs: list[tuple[float, list[Activations]]]
 ) -> tuple[str, ...]:
-    """The token at each position that is read, from the end if many prompts are."""
-    if pair is not None:
-        which = 1 if all(one.run == "corrupted" for _, read in runs for one in read) else 0
-        return tuple(experiment.batch.tokens(pair)[which])
-    prompts = [experiment.batch.tokens(index)[0] for index in range(experiment.batch.n_pairs)]
-    shortest = min(map(len, prompts))
-    found = []
-    for back in range(shortest, 0, -1):
-        tokens = {prompt[-back] for prompt in prompts}
-        found.append(tokens.pop() if len(tokens) == 1 else ELSEWHERE)
-    return tuple(found)
+    """The token at each position that is read, or each role if many prompts are."""
+    if pair is None:
+        return experiment.batch.roles.names
+    which = 1 if all(one.run == "corrupted" for _, read in runs for one in read) else 0
+    return tuple(experiment.batch.tokens(pair)[which])
 
 
 def _at(selection: Activations, back: int) -> Activations:
@@ -168,11 +163,20 @@ def _title(
 
 
 def _definition(
-    run: RunChoice, target: Target | None, by: str, through: JacobianLens | None
+    run: RunChoice,
+    target: Target | None,
+    by: str,
+    through: JacobianLens | None,
+    *,
+    by_role: bool,
 ) -> str:
     asked = None if target is None or target.answers is None else target.sides[0]
     colour = "its probability" if asked is None else f"the probability of {asked}"
     if by == RANK:
         whose = asked or "the best of the answers"
         colour = f"the rank of {whose}, 1 the most probable; a cell is shaded by its reciprocal"
-    return f"In each cell the most probable token, and {colour}. {definition(run, through)}"
+    means = " A column is a role: means at its last token, over the pairs that have it."
+    return (
+        f"In each cell the most probable token, and {colour}.{means if by_role else ''} "
+        f"{definition(run, through)}"
+    )

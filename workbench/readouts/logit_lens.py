@@ -33,7 +33,7 @@ from workbench.readouts.activations import (
     token_values,
 )
 from workbench.readouts.jacobian.lens import JacobianLens
-from workbench.readouts.results import Lens
+from workbench.readouts.results import Lens, Position
 from workbench.readouts.target import Target
 from workbench.transformer.edge_edits import read_by_logits
 from workbench.transformer.frozen_norm import FrozenNorm
@@ -46,7 +46,7 @@ def logit_lens(
     experiment: Experiment,
     node: str,
     *,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
     k: int = 10,
     run: RunChoice = "clean",
@@ -58,7 +58,7 @@ def logit_lens(
     Args:
         experiment: model, batch and recorded runs.
         node: a source of the graph, or `logits` for the final residual with all biases.
-        position: from the end of each prompt if negative, else from its start.
+        position: from the end of each prompt if negative, else from its start; or a role.
         pair: a pair's number, or None for the mean over all pairs.
         k: how many tokens on each side.
         run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`; of two runs the

@@ -26,7 +26,7 @@ from workbench.readouts.activations import (
 )
 from workbench.readouts.circuit_runs import InCircuit
 from workbench.readouts.jacobian.lens import JacobianLens
-from workbench.readouts.results import ResidualLens, ResidualRow
+from workbench.readouts.results import Position, ResidualLens, ResidualRow
 from workbench.readouts.target import Target
 from workbench.transformer.forward import unembed
 
@@ -55,7 +55,7 @@ MAX_LOGITS = 2**22
 def residual_lens(
     experiment: Experiment,
     *,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
     k: int = 5,
     run: RunChoice = "clean",
@@ -67,8 +67,8 @@ def residual_lens(
 
     Args:
         experiment: model, batch and recorded runs.
-        position: from the end of each prompt if negative, else from its start. The answers are
-            those of the prompt's end, wherever the residual is read.
+        position: from the end of each prompt if negative, else from its start; or a role. The
+            answers are those of the prompt's end, wherever the residual is read.
         pair: a pair's number, or None for the mean over all pairs.
         k: how many tokens a row.
         run: the name of one of `runs.RUNS`, or `InCircuit(circuit)`; of two runs the

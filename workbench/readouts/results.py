@@ -31,22 +31,26 @@ class TokenValue:
     value: float
 
 
+Position = int | str
+"""From the end of a prompt if negative, else from its start; or a role: its last token."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Which activation a readout has read.
 
     Attributes:
         node: `input`, a head, an MLP or `logits`, by its name in the graph.
-        position: as asked for: from the end if negative, else from the start.
+        position: as asked for: from the end if negative, else from the start; or the role.
         pair: the prompt's number, or None for the mean over all pairs.
-        n_pairs: how many pairs were averaged (1 for a single one).
+        n_pairs: how many pairs were averaged (1 for a single one): of a role those that have it.
         run: one of `RUNS`.
         token: the token at that position, for a single pair; else None.
         target: what was asked about in place of the task's own answers; None: these.
     """
 
     node: str
-    position: int
+    position: Position
     pair: int | None
     n_pairs: int
     run: str = "clean"

@@ -31,12 +31,13 @@ from workbench.transformer.forward import unembed
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
+    from workbench.readouts.results import Position
 
 
 def token_ranks(
     experiment: Experiment,
     *,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
     run: RunChoice = "clean",
     target: Target | None = None,

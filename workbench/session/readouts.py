@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         AttentionPattern,
         DirectAttribution,
         Lens,
+        Position,
         ResidualLens,
     )
     from workbench.readouts.shapes import BuiltIn, Shape
@@ -135,7 +136,7 @@ class SessionReadouts:
         self,
         name: str,
         node: str | None = None,
-        position: int = -1,
+        position: Position = -1,
         pair: int | None = None,
         run: str = "clean",
         target: Target | None = None,
@@ -162,7 +163,7 @@ class SessionReadouts:
     def lens(
         self,
         node: str,
-        position: int = -1,
+        position: Position = -1,
         pair: int | None = None,
         k: int = 10,
         run: str = "clean",
@@ -181,7 +182,7 @@ class SessionReadouts:
         self,
         pair: int | None = None,
         run: str = "clean",
-        position: int = -1,
+        position: Position = -1,
         target: Target | None = None,
     ) -> DirectAttribution:
         """What every node writes directly to the logit difference, or to the target's."""
@@ -194,7 +195,7 @@ class SessionReadouts:
     def curve(
         self,
         node: str,
-        position: int = -1,
+        position: Position = -1,
         pair: int | None = None,
         run: str = "clean",
         target: Target | None = None,
@@ -230,7 +231,7 @@ class SessionReadouts:
 
     def residual(
         self,
-        position: int = -1,
+        position: Position = -1,
         pair: int | None = None,
         k: int = 5,
         run: str = "clean",

@@ -178,3 +178,24 @@ def test_maps_of_tokens_keep_to_the_width(width: int) -> None:
         for text in row:
             assert text.replace(" ", "·") in drawn
     assert ("last positions stand first" in drawn.replace("\n", " ")) == (width < 100)
+
+
+async def test_a_key_steps_from_role_to_role_and_back(session: Session) -> None:
+    app = host()
+    async with app.run_test(size=(80, 40)) as pilot:
+        app.query_one(Readouts).show(session, "m0")
+        readouts = await turned_to(pilot, app, "lens")
+        await pilot.press("vertical_line")
+        await settled(pilot)
+        assert "role END" in head_of(app) and readouts.role == "END"
+        roles = session.prompts(0).roles
+        await pilot.press("comma")
+        await settled(pilot)
+        assert readouts.role == roles[-2] and f"role {roles[-2]}" in head_of(app)
+        assert f"at {roles[-2]}, mean of" in text_of(app)
+        await pilot.press("greater_than_sign", "full_stop")
+        await settled(pilot)
+        assert f"role {roles[-1]}" in head_of(app) and readouts.pair == 0
+        await pilot.press("vertical_line")
+        await settled(pilot)
+        assert "role " not in head_of(app) and readouts.role is None

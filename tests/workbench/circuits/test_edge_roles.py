@@ -68,6 +68,12 @@ def test_a_dead_end_takes_its_roles_with_it() -> None:
     assert made.pruned() == Circuit.empty(GRAPH) and not made.pruned().at
 
 
+def test_other_prompts_may_have_other_roles() -> None:
+    made = EdgeRoles(ROLES).set(EDGE, ["S1", "END"])
+    assert made.named(("END", "S1", "XX")).kept == {EDGE: ("END", "S1")}
+    assert not made.named(("S1", "END"))
+
+
 def test_what_no_prompt_has_is_refused() -> None:
     with pytest.raises(
         WorkbenchError, match=r"cannot be at 'XX': no pair has it; there are IO, S1"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from workbench.circuits.circuit import Circuit
+from workbench.circuits.edge_roles import EdgeRoles
 from workbench.circuits.graph import Graph
 from workbench.cli import main
 from workbench.formats import load_circuit, save_circuit
@@ -95,6 +96,22 @@ def test_as_json(run: Run, circuit: Path, reference: Path) -> None:
     }
     assert value["nodes"]["extra"] == ["m0"]
     assert (value["circuit"], value["reference"]) == (str(circuit), str(reference))
+
+
+def test_edges_of_both_at_other_roles_are_told(run: Run, tmp_path: Path, reference: Path) -> None:
+    circuit = load_circuit(reference)
+    circuit.at = EdgeRoles(("S1", "S2", "END")).with_all({"m1->logits": ["END"]})
+    at_role = saved(tmp_path / "at.json", circuit)
+    code, out, _ = run(at_role, reference)
+    assert code == 0
+    assert out.splitlines()[-2:] == [
+        "at other roles in the reference",
+        "  m1->logits  END in the circuit, all",
+    ]
+    assert json.loads(run(reference, at_role, "--json")[1])["roles"] == {
+        "m1->logits": {"circuit": None, "reference": ["END"]}
+    }
+    assert "at other roles" not in run(at_role, at_role)[1]
 
 
 def test_open_inputs_are_undecided(run: Run, tmp_path: Path, reference: Path) -> None:

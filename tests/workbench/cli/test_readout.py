@@ -74,6 +74,11 @@ def test_the_list_and_what_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
         (["readout"], "Name a model and a task"),
         (["readout", "gpt2", "ioi"], "is of a node"),
         (["readout", "gpt2", "ioi", "-r", "no-such"], "There is no readout"),
+        (
+            ["readout", "gpt2", "ioi", "-r", "residual", "--role", "S2", "--position", "1"],
+            "not both",
+        ),
+        (["readout", "gpt2", "ioi", "-r", "map", "--role", "S2"], "of no single position"),
     ):
         assert main(arguments) == 2
         assert said in capsys.readouterr().err
@@ -101,6 +106,17 @@ def test_plots_and_tables_are_written(
     for name, words in (("x.bmp", "says no format"), ("no/x.csv", "folder does not exist")):
         assert main([*arguments, *of, str(tmp_path / name)]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_a_role_takes_the_place_of_a_position(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["readout", str(model), "ioi", "--pairs", "2", "--device", "cpu", "-r", "residual"]
+    told = []
+    for at in (["--role", "END"], ["--position", "-1"]):
+        assert not main([*arguments, *at, "--json"])
+        told.append(json.loads(capsys.readouterr().out))
+    assert told[0]["rows"] == told[1]["rows"]
 
 
 def test_a_pair_that_is_not_there(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -131,7 +131,7 @@ EDGES = "edges"
 NAN = float("nan")
 CONTENTS = {
     # Ours
-    "newer": (in_ours("version", to=3), "version 3"),
+    "newer": (in_ours("version", to=4), "version 4"),
     "much newer": (in_ours("version", to=10**300), "update Circuit Workbench"),
     "version a text": (in_ours("version", to="1"), "'version'"),
     "version zero": (in_ours("version", to=0), "'version'"),

@@ -114,7 +114,9 @@ def test_the_schema_refuses_what_we_refuse() -> None:
     value = json.loads(OURS.read_text())
     VALIDATOR.validate(value)
     changes: tuple[dict[str, Any], ...] = (
-        {"version": 3},
+        {"version": 4},
+        {"version": 3, "token_roles": "S1 END"},
+        {"version": 3, "token_roles": ["S1", "END"], "at": {"m1->logits": "END"}},
         {"edges": {"m1->logits": "0.1"}},
         {"egdes": {}},
         {"graph": {"n_layers": 0, "n_heads": 2}},

@@ -299,6 +299,11 @@ def test_auto_circuits_scores(tmp_path: Path, split: bool, parallel: bool) -> No
     ):
         assert circuit.scores[graph.parse_edge(edge)] == held[module][at].item()
     assert load_chosen(path, graph, FileSelection(edges=graph.n_edges)) == Circuit.full(graph)
+    torch.save(
+        {name: scores.expand(9, *scores.shape).clone() for name, scores in held.items()}, path
+    )
+    with pytest.raises(WorkbenchError, match="for each of 9 positions, and does not say which"):
+        load_circuit(path)
     held["blocks.0.hook_mlp_in"] = torch.randn(5, 3)
     torch.save(held, path)
     with pytest.raises(WorkbenchError, match="hook_mlp_in are not"):

@@ -163,25 +163,32 @@ def test_ranks_of_a_token_that_is_asked_about() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("through", [False, True])
-def test_the_map_equals_the_reference_at_every_position(family: str, through: bool) -> None:
+def test_the_map_equals_the_reference_at_every_position_or_role(family: str, through: bool) -> None:
     made = case(family)
     lens = lens_for(made) if through else None
     tokenizer = made.experiment.model.tokenizer
     target = find_target(made.experiment.batch, [" John", " Mary"])
     ids = [tokenizer(text)["input_ids"][0] for text in (" John", " Mary")]
+    batch = made.experiment.batch
     for pair in (None, 3):
-        chosen = list(range(len(PAIRS))) if pair is None else [pair]
-        length = min(len(made.experiment.batch.tokens(i)[0]) for i in chosen)
         plain = lens_map(made.experiment, pair=pair, through=lens)
         asked = lens_map(made.experiment, pair=pair, through=lens, target=target)
         ranked = lens_map(made.experiment, pair=pair, through=lens, target=target, by="rank")
-        assert len(plain.columns) == length and plain.rows == ("embed", "0", "1")
+        assert plain.rows == ("embed", "0", "1")
         if pair is not None:
-            assert plain.columns == tuple(made.experiment.batch.tokens(pair)[0])
+            assert plain.columns == tuple(batch.tokens(pair)[0])
+            places = [{pair: column} for column in range(len(plain.columns))]
+        else:
+            assert plain.columns == batch.roles.names
+            places = [
+                {i: at[-1] for i in range(len(PAIRS)) if (at := batch.roles.positions(role, i))}
+                for role in plain.columns
+            ]
         for depth in range(3):
-            for column in range(length):
-                back = column - length
-                each = [residual_logits(made, lens, i, "clean", depth, back) for i in chosen]
+            for column, at_each in enumerate(places):
+                each = [
+                    residual_logits(made, lens, i, "clean", depth, at) for i, at in at_each.items()
+                ]
                 mean = torch.stack([logits.softmax(-1) for logits in each]).mean(0)
                 best = int(mean.argmax())
                 cell = plain.texts[depth][column]

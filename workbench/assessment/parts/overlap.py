@@ -101,7 +101,7 @@ def _pair(i: int, j: int, first: Circuit, second: Circuit) -> PairOverlap:
     graph = first.graph
     edges = _shared(both.edges, graph.n_edges, everywhere=0)
     nodes = _shared(both.nodes, len(graph.nodes), everywhere=1)
-    return PairOverlap(i, j, edges, nodes, _differences(first, second))
+    return PairOverlap(i, j, edges, nodes, _differences(first, second), len(both.at_other_roles))
 
 
 def _shared(found: comparison.Agreement, population: int, everywhere: int) -> Shared:

@@ -132,10 +132,15 @@ def stability(result: Stability) -> str:
     return f"Found again by {result.method} with {result.size} edges: {said}."
 
 
+def _elsewhere(other_roles: int) -> str:
+    return f" ({other_roles:,} of them at other token roles)" if other_roles else ""
+
+
 def overlap(result: Overlap) -> str:
     said = "; ".join(
         f"{result.names[pair.first]} and {result.names[pair.second]} share {pair.edges.both} "
-        f"edges, Jaccard {share(pair.edges.jaccard)}, p = {pair.edges.p:.3g}"
+        f"edges{_elsewhere(pair.other_roles)}, Jaccard {share(pair.edges.jaccard)}, "
+        f"p = {pair.edges.p:.3g}"
         for pair in result.pairs
     )
     return f"{said}."

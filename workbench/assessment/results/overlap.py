@@ -59,6 +59,7 @@ class PairOverlap:
         edges, nodes: what they share.
         differences: edges of either that have a score in both, largest |difference| first; empty
             if a circuit has no scores.
+        other_roles: how many of the edges of both they keep at different token roles.
     """
 
     first: int
@@ -66,6 +67,7 @@ class PairOverlap:
     edges: Shared
     nodes: Shared
     differences: tuple[Difference, ...]
+    other_roles: int = 0
 
 
 @dataclass(frozen=True)

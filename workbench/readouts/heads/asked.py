@@ -12,10 +12,12 @@ from tasks.words import NAMES
 from workbench.base.text import printable
 from workbench.errors import WorkbenchError
 from workbench.prompts.encoding import Encoding
+from workbench.readouts.activations import lacking
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
     from workbench.models.model import Model
+    from workbench.readouts.results import Position
     from workbench.readouts.target import Target
 
 LEAST_WORDS, MOST_WORDS = 10, 100
@@ -52,7 +54,7 @@ def head_of(experiment: Experiment, name: str) -> tuple[int, int]:
 
 
 def looked_at(
-    experiment: Experiment, position: int, pair: int | None, target: Target | None
+    experiment: Experiment, position: Position, pair: int | None, target: Target | None
 ) -> tuple[int, ...] | None:
     """The tokens asked about; None where neither a prompt nor tokens are chosen.
 
@@ -64,6 +66,11 @@ def looked_at(
     if pair is None:
         return None
     prompt = prompt_tokens(experiment, pair)
+    if isinstance(position, str):
+        roles = experiment.batch.roles
+        if not (here := roles.positions(position, pair)):
+            raise lacking(roles, position, pair)
+        position = here[-1]
     if not -len(prompt) <= position < len(prompt):
         raise WorkbenchError(
             f"Position {position} is outside of a prompt of {len(prompt)} tokens; choose one from "

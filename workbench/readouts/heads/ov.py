@@ -37,6 +37,7 @@ from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
+    from workbench.readouts.results import Position
     from workbench.readouts.target import Target
     from workbench.transformer.parts import ModelParts
 
@@ -98,7 +99,7 @@ def ov_reading(
     experiment: Experiment,
     head: str,
     *,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
     target: Target | None = None,
     way: str = EFFECTIVE,

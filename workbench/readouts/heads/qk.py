@@ -43,6 +43,7 @@ from workbench.transformer.attention import K, Q, capped, finish_projection, pro
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
+    from workbench.readouts.results import Position
     from workbench.readouts.target import Target
     from workbench.transformer.parts import ModelParts
 
@@ -105,7 +106,7 @@ def qk_reading(
     experiment: Experiment,
     head: str,
     *,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
     target: Target | None = None,
     way: str = EFFECTIVE,

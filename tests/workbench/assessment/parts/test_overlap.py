@@ -11,10 +11,12 @@ import pytest
 from tests.support.cases.assessment_cases import case, known_experiment
 from tests.support.cases.engine_cases import random_circuit
 from workbench.assessment.parts.overlap import compare_circuits, cross, overlap
+from workbench.assessment.report.headlines import overlap as headline
 from workbench.assessment.settings import AssessmentSettings
 from workbench.base.work import finish
 from workbench.bundled_models.known import true_circuit
 from workbench.circuits.circuit import Circuit
+from workbench.circuits.edge_roles import EdgeRoles
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 
@@ -45,6 +47,14 @@ def test_counts_shares_and_chance() -> None:
     assert (nodes.first, nodes.second, nodes.both, nodes.population) == (2, 4, 2, 7)
     assert nodes.p == pytest.approx(at_least(2, 7, 2, 4))
     assert pair.differences == ()
+
+
+def test_edges_of_both_at_other_roles_are_counted_and_told() -> None:
+    one, two = Circuit.from_edges(GRAPH, ONE), Circuit.from_edges(GRAPH, TWO)
+    two.at = EdgeRoles(("S1", "END")).with_all({"input->logits": ["END"], "m0->m1": ["END"]})
+    found = overlap([one, two])
+    assert found.pairs[0].other_roles == 1 and found.pairs[0].edges.both == 2
+    assert "share 2 edges (1 of them at other token roles), Jaccard" in headline(found)
 
 
 def test_equal_empty_and_disjoint_circuits() -> None:
