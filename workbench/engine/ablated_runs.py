@@ -234,14 +234,14 @@ class _Batch:
         """
         attention, record = self.parts.layers[index].attention, self.recording.clean.layers[index]
         of, seen = attention.kv_of, _LastRow()
-        early_k, early_v = self.recording.prefix(index)
+        keys, values = self.recording.prefix(index)
+        early = None if keys is None or values is None else (keys[of], values[of])
         attend(
             attention,
             record.q[:, :, None, -1:],
             record.k[of][:, :, None],
             record.v[of][:, :, None],
-            None if early_k is None else early_k[of],
-            None if early_v is None else early_v[of],
+            early,
             seen,
         )
         return seen.row

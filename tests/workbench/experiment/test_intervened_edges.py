@@ -54,15 +54,15 @@ LINES = (
 class EdgesReference(FamilyReference):
     """Runs in which what a destination reads of a source is times a number, [position, 1]."""
 
-    factors: dict[tuple[str, str], Tensor]
+    changes: dict[tuple[str, str], Tensor]
 
     def __init__(self, model: Any, clean: Tensor, corrupted: Tensor) -> None:
-        self.factors = {}
+        self.changes = {}
         super().__init__(model, clean, corrupted)
 
     def changed(self, factors: dict[tuple[str, str], Tensor]) -> EdgesReference:
         """Read edges so from now on, in both runs."""
-        self.factors = factors
+        self.changes = factors
         own = lambda d, s, writes: writes[s]  # noqa: E731
         self.corrupted_logits = self._run(self.corrupted, own, self.corrupted_writes)
         self.clean_logits = self._run(self.clean, own, self.clean_writes, inputs=self.clean_inputs)
@@ -71,7 +71,7 @@ class EdgesReference(FamilyReference):
     def _run(self, tokens: Tensor, choose: Any, *args: Any, **kwargs: Any) -> Tensor:
         def read(destination: str, source: str, writes: dict[str, Tensor]) -> Tensor:
             value: Tensor = choose(destination, source, writes)
-            factor = self.factors.get((source, destination))
+            factor = self.changes.get((source, destination))
             return value if factor is None else value * factor
 
         return super()._run(tokens, read, *args, **kwargs)
