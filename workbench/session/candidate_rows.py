@@ -69,11 +69,12 @@ class Sight:
         proposing = self._proposing
         for destination in into:
             d = graph.destination_index(destination)
-            for s in range(graph.n_parents(d)):
+            columns = (matrix[: graph.n_parents(d), d].tolist() for matrix in (eap, exact, drop))
+            for s, values in enumerate(zip(*columns, strict=True)):
                 edge = graph.edge_name(s, d)
                 yield self._row(
                     *(edge, s, d),
-                    (float(eap[s, d]), float(exact[s, d]), float(drop[s, d])),
+                    values,
                     kept=bool(circuit.mask[s, d]),
                     at=circuit.at.kept.get(edge, ()),
                     reference=self._standing.get(edge),
