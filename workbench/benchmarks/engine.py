@@ -242,7 +242,7 @@ def _toggles(bench: Bench, seed: int) -> list[Figure]:
         generator = random.Random(seed)
         edges = toggled_edges(circuit, generator, TOGGLES)
         label = f"toggling an edge in a circuit of {circuit.n_edges} edges"
-        ratios, seconds = _toggle_times(bench, circuit, edges)
+        ratios, seconds = toggle_times(bench, circuit, edges)
         figures.append(
             Figure.of(
                 label,
@@ -259,7 +259,7 @@ def _toggles(bench: Bench, seed: int) -> list[Figure]:
         chosen = generator.sample(range(len(places)), min(TOGGLES, len(places)))
         inside = [circuit.graph.edge_name(int(s), int(d)) for s, d in places[chosen]]
         if inside:
-            ratios, seconds = _toggle_times(bench, circuit, inside)
+            ratios, seconds = toggle_times(bench, circuit, inside)
             figures.append(
                 Figure.of(
                     "  only dropped edges between its own nodes",
@@ -272,7 +272,7 @@ def _toggles(bench: Bench, seed: int) -> list[Figure]:
     return figures
 
 
-def _toggle_times(
+def toggle_times(
     bench: Bench, circuit: Circuit, edges: Sequence[str]
 ) -> tuple[list[float], list[float]]:
     """Each toggle's time in F and in seconds; each is taken back before the next."""
@@ -301,13 +301,14 @@ def _evaluations(bench: Bench, rounds: int, seed: int) -> list[Figure]:
         ("all edges", Circuit.full(graph), 1.3),
         ("a random half of all edges", random_half(graph, seed), 3.0),
     ):
-        ratios, seconds = bench.watch.ratios(partial(_value, bench.experiment, circuit), rounds)
+        ratios, seconds = bench.watch.ratios(partial(value_of, bench.experiment, circuit), rounds)
         name = f"evaluating from nothing: {label}"
         figures.append(Figure.of(name, ratios, "F", aim=aim, seconds=seconds))
     return figures
 
 
-def _value(experiment: Experiment, circuit: Circuit) -> float:
+def value_of(experiment: Experiment, circuit: Circuit) -> float:
+    """A circuit's metric, evaluated from nothing."""
     return Evaluator(experiment, circuit).value().metric
 
 

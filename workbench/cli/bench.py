@@ -16,7 +16,7 @@ def bench(
     task: Annotated[str, typer.Option(help="A built-in task, or a task file.")] = "ioi",
     pairs: Annotated[
         int | None,
-        typer.Option(min=1, help="How many pairs. [default: 32; of discovery and app 16]"),
+        typer.Option(min=1, help="How many pairs. [default: 32; with another measure 16]"),
     ] = None,
     seed: Seed = 0,
     device: Device = None,
@@ -37,6 +37,9 @@ def bench(
     discovery: Annotated[
         bool, typer.Option("--discovery", help="Measure discovery and assessment instead.")
     ] = False,
+    by_role: Annotated[
+        bool, typer.Option("--by-role", help="Measure edges at roles of the prompts instead.")
+    ] = False,
     threshold: Annotated[
         float | None, typer.Option(help="With --discovery: ACDC's tau, in units of the metric.")
     ] = None,
@@ -48,10 +51,10 @@ def bench(
 
     find_model(model)
     check_task(task)
-    if discovery and (app_ or long):
-        raise WorkbenchError("--discovery measures something else than --app and --long.")
-    if app_ and long:
-        raise WorkbenchError("--app measures something else than --long.")
+    flags = (("--discovery", discovery), ("--app", app_), ("--by-role", by_role), ("--long", long))
+    asked = [flag for flag, given in flags if given]
+    if len(asked) > 1:
+        raise WorkbenchError(f"{asked[0]} measures something else than {asked[1]}.")
     if threshold is not None and not discovery:
         raise WorkbenchError("--threshold goes with --discovery.")
     with console.ProgressLine() as progress:
@@ -67,6 +70,19 @@ def bench(
                 dtype=dtype,
                 rounds=rounds,
                 threshold=threshold,
+                progress=progress,
+            )
+        elif by_role:
+            from workbench.benchmarks.by_role import measure_by_role
+
+            figures = measure_by_role(
+                model,
+                task,
+                pairs=pairs or 16,
+                seed=seed,
+                device=device,
+                dtype=dtype,
+                rounds=rounds,
                 progress=progress,
             )
         elif app_:

@@ -19,6 +19,7 @@ import torch
 
 from workbench.assessment.results.directions import Component, Directions, Gate
 from workbench.assessment.settings import AssessmentSettings
+from workbench.assessment.tools.variants import require_whole_edges
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import INPUT, LOGITS
@@ -38,8 +39,9 @@ def assess_part(
     """Both directions, for each of the circuit's nodes and edges and for all of it.
 
     Raises:
-        WorkbenchError: the circuit is another model's.
+        WorkbenchError: the circuit is another model's, or keeps edges at some roles only.
     """
+    require_whole_edges(circuit)
     evaluator = Evaluator(experiment, circuit)
     sufficiency = experiment.faithfulness(evaluator.value().metric)
     yield 0.02

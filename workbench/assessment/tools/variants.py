@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.text import counted
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
@@ -33,12 +34,28 @@ _AT_ONCE = 16
 """Alternatives to a piece of work: about a forward pass."""
 
 
+def require_whole_edges(circuit: Circuit) -> None:
+    """Refuse a circuit that keeps edges at some roles only.
+
+    Raises:
+        WorkbenchError: it does.
+    """
+    if circuit.at:
+        edges = counted(len(circuit.at.kept), "edge")
+        raise WorkbenchError(
+            f"The circuit keeps {edges} at some roles only, and this part of the assessment goes "
+            "by whole edges: assess the circuit of whole edges."
+        )
+
+
 def alive(circuit: Circuit) -> Circuit:
     """The circuit without its dead edges, which change nothing.
 
     Raises:
-        WorkbenchError: something that the metric depends on is still open.
+        WorkbenchError: something that the metric depends on is still open, or edges are kept at
+            some roles only.
     """
+    require_whole_edges(circuit)
     if not circuit.is_closed:
         raise WorkbenchError(
             f"The circuit is not closed ({circuit.open_reached()[0]} is still open), so that its "
