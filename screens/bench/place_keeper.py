@@ -91,7 +91,7 @@ class PlaceKeeper:
             panels.show("readouts" if place.panel == "second" else place.panel)
             # What is not laid out yet cannot have the focus.
             self._screen.call_after_refresh(panels.go_to, place.panel)
-        table.move_to_key(place.edge)
+        self._shown.want_edge(place.edge)
         self._seen = self._saved = place
 
     # Staying.

@@ -322,6 +322,11 @@ class ShownEdges:
             self.runner.by_role = view.by_role
             self.read_tree()
 
+    def want_edge(self, edge: str) -> None:
+        """Put the table's cursor on an edge, at once or when the edges are there."""
+        if edge and not self._table.move_to_key(edge) and not self._table.all:
+            self._wanted = edge
+
     def estimate(self, done: Callable[[], None]) -> None:
         """Have the estimates that the view needs, in the background; `done`: they are there."""
         by_role = self.view.by_role

@@ -32,6 +32,7 @@ LONG_SIGNATURES = {
     "workbench/cli/tasks.py tasks",
     "workbench/cli/run_text.py run_text",
     "workbench/cli/discover.py discover",
+    "workbench/cli/expand.py expand",
     "workbench/cli/effects.py effects",
     "workbench/cli/effects.py repair",
     "workbench/cli/expand.py expand",

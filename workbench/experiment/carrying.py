@@ -1,4 +1,4 @@
-"""Carrying roles: at which roles an edge can carry anything, so that it is told apart by them.
+"""Carrying roles: at which token roles an edge can carry anything.
 
 Where both prompts have been the same up to a position nothing differs, and what no later reader
 takes up changes nothing. No torch.

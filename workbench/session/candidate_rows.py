@@ -69,16 +69,18 @@ class Sight:
         proposing = self._proposing
         for destination in into:
             d = graph.destination_index(destination)
-            for s in range(graph.n_parents(d)):
+            columns = (matrix[: graph.n_parents(d), d].tolist() for matrix in (eap, exact, drop))
+            for s, values in enumerate(zip(*columns, strict=True)):
                 edge = graph.edge_name(s, d)
+                found = math.nan if self.shown is None else self.shown.found.of_edge(s, d)
                 yield self._row(
-                    *(edge, s, d),
-                    (float(eap[s, d]), float(exact[s, d]), float(drop[s, d])),
+                    edge,
+                    (s, d),
+                    (*values, found),
                     kept=bool(circuit.mask[s, d]),
                     at=circuit.at.kept.get(edge, ()),
                     reference=self._standing.get(edge),
                     proposed=proposing is not None and bool(proposing[s, d]),
-                    found=math.nan if self.shown is None else self.shown.found.of_edge(s, d),
                 )
 
     def parts(
@@ -106,14 +108,15 @@ class Sight:
                 there = self._proposing_roles.get(edge, names) if proposed else ()
                 for role, eap in zip(names, row, strict=True):
                     name = f"{edge}@{role}"
+                    found = self._found_at(role, s, d)
                     yield self._row(
-                        *(name, s, d),
-                        (eap, exact.get(name, math.nan), drop.get(name, math.nan)),
+                        name,
+                        (s, d),
+                        (eap, exact.get(name, math.nan), drop.get(name, math.nan), found),
                         kept=role in kept,
                         at=(role,),
                         reference=standing.get(role),
                         proposed=role in there,
-                        found=self._found_at(role, s, d),
                     )
 
     def _found_at(self, role: str, s: int, d: int) -> float:
@@ -142,19 +145,24 @@ class Sight:
     def _row(
         self,
         name: str,
-        s: int,
-        d: int,
-        values: tuple[float, float, float],
+        where: tuple[int, int],
+        values: tuple[float, float, float, float],
         *,
         kept: bool,
         at: tuple[str, ...],
         reference: Standing | None,
         proposed: bool,
-        found: float,
     ) -> Candidate:
-        """One candidate; `values`: estimate, exact effect and drop cost, NaN for none."""
+        """One candidate.
+
+        Args:
+            name: the edge's, or that of the edge at a role.
+            where: row of the source and column of the destination.
+            values: estimate, exact effect, drop cost and score of the result shown, NaN for none.
+            kept, at, reference, proposed: as `Candidate` has them.
+        """
         graph, state = self.state.circuit.graph, self.state
-        eap, exact, cost = values
+        (s, d), (eap, exact, cost, found) = where, values
         score = eap if exact != exact else exact
         source, destination = graph.sources[s], graph.destinations[d]
         return Candidate(

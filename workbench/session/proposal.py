@@ -38,7 +38,7 @@ class Proposed:
 
 
 def differing(circuit: Circuit, found: Circuit, refused: Collection[str]) -> NDArray[np.bool_]:
-    """bool [source, destination]: in one of the two circuits only, at any role, and not refused."""
+    """bool [source, destination]: in one circuit only, at any role, and not refused."""
     mask = circuit.mask ^ found.mask
     for edge in refused:
         mask[circuit.graph.parse_edge(edge_of(edge))] = False
