@@ -165,11 +165,8 @@ class WorkbenchApp(App[None]):
     def _heed_hang_up(self) -> None:
         """End once the terminal is gone, wherever the user's shell ignores that."""
         if is_gone(getattr(self._driver, "fileno", None)):
-            for bench in self.sessions.benches:
-                with suppress(Exception):
-                    bench.place.note()
             self.error_log.close()
-            end(list(self.sessions))
+            end(list(self.sessions), [bench.place.note for bench in self.sessions.benches])
 
     # Screens.
 
@@ -439,8 +436,8 @@ class WorkbenchApp(App[None]):
         from workbench.base.write_file import write_bytes
 
         folder = Path(path or ".").absolute()
-        names = (f"workbench-{number}.svg" for number in count(1))
-        written = folder / (filename or next(n for n in names if not (folder / n).exists()))
+        free = (n for i in count(1) if not (folder / (n := f"workbench-{i}.svg")).exists())
+        written = folder / (filename or next(free))
         try:
             write_bytes(written, self.export_screenshot().encode())
         except WorkbenchError as error:

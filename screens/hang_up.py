@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
@@ -39,8 +39,15 @@ def is_gone(descriptor: int | None) -> bool:
     return False
 
 
-def end(sessions: Iterable[Session]) -> NoReturn:
-    """Close the sessions and end the process at once: nothing can be drawn or asked any more."""
+def end(sessions: Iterable[Session], notes: Iterable[Callable[[], None]]) -> NoReturn:
+    """Close the sessions and end the process at once: nothing can be drawn or asked any more.
+
+    Args:
+        notes: what is written down before, such as where the user was.
+    """
+    for note in notes:
+        with suppress(Exception):
+            note()
     ignored = getattr(signal, "SIGHUP", None)
     if ignored is not None:
         signal.signal(ignored, signal.SIG_IGN)

@@ -8,8 +8,8 @@ the latest wish is computed next, and a result is shown only if it is still wish
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -32,7 +32,7 @@ from screens.readouts.lens_choice import LensChoice
 from screens.readouts.requests import Prompts, ReadoutRequest, ReadoutResult, compute
 from screens.readouts.result import draw_result
 from screens.readouts.text import curve_heading, lines, quiet
-from screens.readouts.wish import reading_of, stepped, way_of, wish_of
+from screens.readouts.wish import answers_of, longest, reading_of, stepped, way_of, wish_of
 from screens.widgets.changes import put_content
 from screens.widgets.copying import Copies
 from screens.widgets.keys import COPYING
@@ -193,7 +193,7 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
             self.pair = pair if pair is not None and 0 <= pair < n_pairs else None
             if position < -1:
                 self.prompts = self.prompts or Prompts.of(self.session)
-            self.position = max(-self._longest(), min(-1, position))
+            self.position = max(-longest(self), min(-1, position))
             with suppress(WorkbenchError):  # another tokenizer may have no such token
                 self.target, self.asked = found_target(self.session, asked, self.pair), asked
         self._want()
@@ -334,17 +334,13 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
             put_content(note, lines([Content(), *quiet(result.definition, width)]))
             self._show_plot(result, width)
         else:
-            put_content(text, draw_result(result, width, self.node, self.position, self._answers))
+            asked = partial(answers_of, self)
+            put_content(text, draw_result(result, width, self.node, self.position, asked))
         note.display = plotted
         if self._plot is not None:
             self._plot.display = plotted
         if other_kind:
             self._body.scroll_home(animate=False)
-
-    def _answers(self, pair: int) -> tuple[Sequence[str], Sequence[str]]:
-        """The answers and wrong answers of a prompt."""
-        prompt = None if self.session is None else self.session.prompts(pair)
-        return ((), ()) if prompt is None else (prompt.answers, prompt.wrong_answers)
 
     def _show_plot(self, curve: AnswerCurve, width: int) -> None:
         if self._plot is None:
@@ -380,7 +376,7 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
         if self.role is not None and self.view.by_position:
             self._at_role(stepped(self, by))
             return
-        position = max(-self._longest(), min(-1, self.position + by))
+        position = max(-longest(self), min(-1, self.position + by))
         if position != self.position:
             self.position = position
             self._want()
@@ -430,14 +426,8 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
         if self.session is None or pair == self.pair:
             return
         self.pair = pair
-        self.position = max(-self._longest(), self.position)
+        self.position = max(-longest(self), self.position)
         self._want()
-
-    def _longest(self) -> int:
-        """Positions that can be chosen: those of the prompt, or of every prompt."""
-        if self.session is not None and self.pair is not None:
-            return len(self.session.prompts(self.pair).clean)
-        return self.prompts.shortest if self.prompts is not None else 1
 
     def search_pane(self) -> ScrollableContainer:
         return self._body
@@ -447,12 +437,11 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         action, argument = event.style.meta.get("readout", (None, None))
+        given = {"position": argument, "pair": argument, "run": 1, "way": 1}
         if action == "view":
             self._go(int(argument))
-        elif action in ("position", "pair"):
-            getattr(self, f"action_{action}")(int(argument))
-        elif action in ("run", "way"):
-            getattr(self, f"action_{action}")(1)
+        elif action in given:
+            getattr(self, f"action_{action}")(int(given[action]))
         elif action in ("ask", "mean", "through"):
             getattr(self, f"action_{action}")()
         elif action == "query":

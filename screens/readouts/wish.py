@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from screens.base.actions import keyed
@@ -63,6 +64,19 @@ def stepped(chosen: Chosen, by: int) -> str | None:
         return here or names[-1]
     at = names.index(chosen.role) + by if chosen.role in names else len(names) - 1
     return names[max(0, min(at, len(names) - 1))]
+
+
+def longest(chosen: Chosen) -> int:
+    """Positions that can be chosen: those of the prompt, or of every prompt."""
+    if chosen.session is not None and chosen.pair is not None:
+        return len(chosen.session.prompts(chosen.pair).clean)
+    return chosen.prompts.shortest if chosen.prompts is not None else 1
+
+
+def answers_of(chosen: Chosen, pair: int) -> tuple[Sequence[str], Sequence[str]]:
+    """The answers and wrong answers of a prompt."""
+    prompt = None if chosen.session is None else chosen.session.prompts(pair)
+    return ((), ()) if prompt is None else (prompt.answers, prompt.wrong_answers)
 
 
 def wish_of(chosen: Chosen) -> ReadoutRequest | str:

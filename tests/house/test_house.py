@@ -17,6 +17,7 @@ MAX_LINES = 450
 ROOMS = ("workbench", "screens", "tasks")
 LONG_SIGNATURES = {
     # The options of a command.
+    "workbench/benchmarks/by_role.py measure_by_role",
     "workbench/benchmarks/discovery.py measure_discovery",
     "workbench/benchmarks/engine.py measure",
     "workbench/cli/all_for_one.py all_for_one",
@@ -35,7 +36,6 @@ LONG_SIGNATURES = {
     "workbench/cli/expand.py expand",
     "workbench/cli/effects.py effects",
     "workbench/cli/effects.py repair",
-    "workbench/cli/expand.py expand",
     "workbench/cli/draw.py draw",
     "workbench/cli/lens.py fit",
     "workbench/cli/sweep.py sweep",

@@ -1,4 +1,4 @@
-"""The figures that edges at roles are held to, in the units of `workbench.benchmarks.engine`."""
+"""The figures that edges at roles are held to, in units of a plain forward pass."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workbench.benchmarks.engine import (
 )
 from workbench.benchmarks.figures import Figure, Figures
 from workbench.circuits.circuit import Circuit
-from workbench.circuits.names import at_role
+from workbench.circuits.names import at_role, edge_ends
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.estimates import eap
 from workbench.discovery.findings import Findings
@@ -122,8 +122,8 @@ def _toggled(bench: Bench, circuit: Circuit, seed: int) -> list[str]:
         for edge in graph.edges()
         for role in roles
         if not circuit.has(at_role(edge, role))
-        and edge.partition("->")[0] in nodes
-        and graph.node_of(edge.partition("->")[2]) in nodes
+        and edge_ends(edge)[0] in nodes
+        and graph.node_of(edge_ends(edge)[1]) in nodes
     ]
     chosen = generator.sample(kept, TOGGLES) + generator.sample(others, min(TOGGLES, len(others)))
     generator.shuffle(chosen)

@@ -56,7 +56,8 @@ class EdgeRoles:
         Raises:
             WorkbenchError: an edge is kept at a role that they lack, or there are too many.
         """
-        return EdgeRoles(tuple(names)).with_all(self.kept)
+        names = tuple(names)
+        return self if names == self.names else EdgeRoles(names).with_all(self.kept)
 
     def set(self, edge: str, roles: Iterable[str] | None) -> EdgeRoles:
         """With an edge at these roles; None, or all of them: the edge is whole, or not kept.

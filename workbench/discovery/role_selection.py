@@ -1,4 +1,4 @@
-"""Selection of edges at roles: each is chosen by its own score, and dead ends go role by role.
+"""Selection of edges at roles: each by its own score, and dead ends go role by role.
 
 An edge all of whose roles are chosen is whole. What is chosen may be cut off from the logits or
 from the input at its positions: an edge into a value at a role at which nothing clean arrives, or

@@ -25,7 +25,6 @@ from workbench.base.work import Work, finish
 from workbench.circuits.graph import Graph, Stage
 from workbench.engine.baseline import Baseline
 from workbench.engine.deltas import Carry, Deltas
-from workbench.engine.incremental import residuals
 from workbench.engine.kept_edges import WHOLE, Kept
 from workbench.engine.model_layers import run_layers
 from workbench.engine.narrowed import NeuronChange
@@ -38,7 +37,9 @@ from workbench.engine.node_math import (
 from workbench.engine.plan import Plan, Positions
 from workbench.engine.post_norm import has_post_norms, summed
 from workbench.engine.reach import Alternative, Reach
-from workbench.engine.role_layout import rows_of, where
+from workbench.engine.recorded_residuals import residuals
+from workbench.engine.role_layout import where
+from workbench.engine.role_rows import rows_of
 from workbench.transformer.attention import K, Q, V
 from workbench.transformer.recording import Recording
 

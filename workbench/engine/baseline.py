@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.circuits.graph import Graph
-from workbench.engine.incremental import residuals
 from workbench.engine.kept_edges import Kept, is_kept
 from workbench.engine.narrowed import NarrowedMlps
 from workbench.engine.node_math import at_positions, head_outputs, recorded_input
 from workbench.engine.post_norm import summed
 from workbench.engine.reach import Alternative
+from workbench.engine.recorded_residuals import residuals
 from workbench.transformer.recording import Recording
 
 

@@ -95,6 +95,7 @@ class _Bank:
     ) -> None:
         self._shape = shape
         self._role_of = role_of
+        self._rows: dict[int, tuple[Tensor, Tensor]] = {}
         self._slot = np.full(n_sources, -1, dtype=np.int64)
         self._free: list[int] = []
         self._used = 0
@@ -144,12 +145,11 @@ class _Bank:
         elif total.untyped_storage().data_ptr() == self.buffer.untyped_storage().data_ptr():
             total = total.clone()  # the sum of one source is a view
         for role in _roles_in(some):
-            pairs, places = np.nonzero(self._role_of == role)
-            if not len(pairs):
+            at_pairs, at_places = self._rows_of(role)
+            if not len(at_pairs):
                 continue
             at = (some >> np.uint64(role)) & np.uint64(1)
             chosen = np.flatnonzero(at.any(axis=0))
-            at_pairs, at_places = self._indices(pairs), self._indices(places)
             slots = self._indices(self._slot[chosen])
             # Indices on both sides of a slice come first: [source, row, alternative, d_model].
             terms = self.buffer[slots[:, None], at_pairs, :, at_places]
@@ -158,6 +158,14 @@ class _Bank:
             added = (left @ terms.reshape(len(terms), -1)).view(n, *terms.shape[1:])
             total[:, at_pairs, :, at_places] += added.transpose(0, 1)
         return total
+
+    def _rows_of(self, role: int) -> tuple[Tensor, Tensor]:
+        """The pairs and the positions at which a role stands, one of each for every place."""
+        if role not in self._rows:
+            assert self._role_of is not None
+            pairs, places = np.nonzero(self._role_of == role)
+            self._rows[role] = self._indices(pairs), self._indices(places)
+        return self._rows[role]
 
     def _indices(self, numbers: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(numbers).to(self.buffer.device)

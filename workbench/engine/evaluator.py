@@ -86,7 +86,7 @@ class Evaluator:
         self.graph = experiment.graph
         self._circuit = self._own(circuit)
         self._roles_told_apart = False
-        kept, is_open = self._arrays(self._circuit)
+        self._now = kept, is_open = self._arrays(self._circuit)
         self._check_room(kept, is_open)
         neurons = self._kept_neurons(circuit)
         self.sheets = [
@@ -114,6 +114,11 @@ class Evaluator:
         kept = kept_edges(circuit)
         self._roles_told_apart |= has_roles(kept)
         return as_bits(kept) if self._roles_told_apart else kept, open_inputs(circuit)
+
+    def _present(self) -> tuple[Kept, NDArray[np.bool_]]:
+        """The arrays of the circuit as it stands, which are not made again for every edit."""
+        kept, is_open = self._now
+        return as_bits(kept) if self._roles_told_apart else kept, is_open
 
     @cached_property
     def _layout(self) -> RoleLayout:
@@ -155,7 +160,7 @@ class Evaluator:
         """The same, group by group of the pairs; given up, the circuit is as it was."""
         circuit = self._own(circuit)
         kept, is_open = self._arrays(circuit)
-        old, kept_before = self._arrays(self._circuit), self._kept_neurons(self._circuit)
+        old, kept_before = self._present(), self._kept_neurons(self._circuit)
         neurons = self._kept_neurons(circuit)
         self._check_room(kept, is_open, held=self.memory())
         done: list[IncrementalRun] = []
@@ -168,7 +173,7 @@ class Evaluator:
             for sheet in done:
                 sheet.update(*old, neurons=kept_before)
             raise
-        self._circuit = circuit
+        self._circuit, self._now = circuit, (kept, is_open)
         self._value = None
         return self.value()
 
@@ -290,7 +295,7 @@ class Evaluator:
     def _wider_plan(self, changes: Sequence[Alternative]) -> tuple[Kept, NDArray[np.bool_], Plan]:
         """The circuit's arrays, and what is needed if all alternatives' edges are there."""
         self._roles_told_apart |= any(change.roles for change in changes)
-        kept, is_open = self._arrays(self._circuit)
+        kept, is_open = self._present()
         wider, wider_open = kept.copy(), is_open.copy()
         for change in changes:
             for source, column, _, bits in change.edges_at():

@@ -43,7 +43,9 @@ from workbench.engine.node_math import (
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.post_norm import summed, sums_over_sources
 from workbench.engine.reach import Alternative, live_in
-from workbench.engine.role_layout import LAST, RoleLayout, rows_of, where
+from workbench.engine.recorded_residuals import residuals
+from workbench.engine.role_layout import LAST, RoleLayout, where
+from workbench.engine.role_rows import rows_of
 from workbench.transformer.attention import Q
 from workbench.transformer.recording import Recording
 
@@ -406,7 +408,7 @@ class IncrementalRun:
         return delta * chosen[:, None, :, None].to(delta.device)
 
     def changed_bits(self, source: int, column: int, sign: int, bits: np.uint64) -> np.uint64:
-        """The roles at which a change of an edge makes a difference, of those that it is meant for.
+        """Of the roles that a change of an edge is meant for, those at which it matters.
 
         An edge is taken where it is kept, and added where it is not.
         """
@@ -442,17 +444,3 @@ class IncrementalRun:
         yield from self._heads_in.values()
         yield from self._z.values()
         yield from self.narrowed.tensors()
-
-
-def residuals(
-    graph: Graph, recording: Recording, column: int, positions: int
-) -> tuple[Tensor, Tensor]:
-    """Clean and corrupted residual of a destination, [pair, 1, position or 1, d_model]."""
-    node = graph.destination_table[column].node
-    if node.kind == "logits":
-        clean, corrupted = recording.clean.final, recording.corrupted.final
-    else:
-        name = "mlp_in" if node.kind == "mlp" else "attn_in"
-        clean = getattr(recording.clean.layers[node.layer], name)
-        corrupted = getattr(recording.corrupted.layers[node.layer], name)
-    return at_positions(clean, positions)[:, None], at_positions(corrupted, positions)[:, None]

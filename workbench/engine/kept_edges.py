@@ -32,8 +32,10 @@ def kept_edges(circuit: Circuit) -> Kept:
     kept: Kept = circuit.mask.copy()
     if circuit.at:
         kept = np.where(kept, WHOLE, NOTHING)
-        for edge, roles in circuit.at.kept.items():
-            kept[graph.parse_edge(edge)] = role_bits(circuit.at.names, roles)
+        of_role = {name: 1 << place for place, name in enumerate(circuit.at.names)}
+        places = np.fromiter(graph.end_indices(circuit.at.kept), dtype=np.int64).reshape(-1, 2)
+        bits = [sum(of_role[role] for role in roles) for roles in circuit.at.kept.values()]
+        kept[places[:, 0], places[:, 1]] = np.array(bits, dtype=np.uint64)
     kept[:, [graph.destination_index(name) for name in circuit.open]] = 0
     return kept
 

@@ -6,17 +6,17 @@ and one for the last position, whatever its role, since it alone is what the met
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from workbench.circuits.edge_roles import MOST_ROLES
-from workbench.engine.kept_edges import NOTHING, WHOLE, Bits
+from workbench.engine.kept_edges import Bits
 from workbench.prompts.roles import Roles
 
 LAST = np.uint64(1 << 63)
@@ -79,19 +79,39 @@ class RoleLayout:
 
     def before(self, bits: Bits) -> Bits:
         """These positions and all that they can look back at."""
-        return self._reach(bits, {(later, earlier) for earlier, later in self.pairs})
+        return np.array([self._earlier(one) for one in bits.tolist()], dtype=np.uint64)
 
     def after(self, bits: Bits) -> Bits:
         """These positions and all that can look back at them."""
-        return self._reach(bits, self.pairs)
+        return np.array([self._later(one) for one in bits.tolist()], dtype=np.uint64)
 
-    def _reach(self, bits: Bits, ways: Set[tuple[int, int]]) -> Bits:
-        found = np.zeros_like(bits)
-        for zone in {start for start, _ in ways}:
-            reached = np.uint64(sum(1 << end for start, end in ways if start == zone))
-            here = (bits >> np.uint64(zone)) & np.uint64(1)
-            found |= np.where(here, reached, NOTHING).astype(np.uint64)
-        return found
+    @cached_property
+    def _earlier(self) -> _Reached:
+        return _Reached((later, earlier) for earlier, later in self.pairs)
+
+    @cached_property
+    def _later(self) -> _Reached:
+        return _Reached(self.pairs)
+
+
+class _Reached:
+    """What is reached from sets of positions; each is worked out once."""
+
+    def __init__(self, ways: Iterable[tuple[int, int]]) -> None:
+        self._from: dict[int, int] = defaultdict(int)
+        for start, end in ways:
+            self._from[start] |= 1 << end
+        self._known: dict[int, int] = {}
+
+    def __call__(self, bits: int) -> int:
+        """From these, as bits."""
+        if bits not in self._known:
+            found = 0
+            for zone, reached in self._from.items():
+                if bits >> zone & 1:
+                    found |= reached
+            self._known[bits] = found
+        return self._known[bits]
 
 
 _LAST_ZONE = 63
@@ -101,20 +121,3 @@ def where(role_of: NDArray[np.int64], bits: np.uint64) -> NDArray[np.bool_]:
     """At which positions an edge of these roles is kept, bool [pair, position]."""
     of_role: NDArray[np.uint64] = np.asarray(bits) >> role_of.astype(np.uint64)
     return (of_role & np.uint64(1)).astype(bool)
-
-
-def rows_of(role_of: NDArray[np.int64], positions: np.uint64) -> Tensor | None:
-    """Which rows of a flattened [pair, position] stand at some positions, as indices.
-
-    None where they are nearly all, so that choosing them is no gain.
-    """
-    if positions == WHOLE:
-        return None
-    chosen = where(role_of, positions)
-    chosen[:, -1] = bool(positions & LAST)
-    rows = np.flatnonzero(chosen)
-    return None if len(rows) > _MOST * chosen.size else torch.from_numpy(rows)
-
-
-_MOST = 0.8
-"""Above this share of the rows all of them are computed."""

@@ -22,6 +22,7 @@ from workbench.circuits.names import edge_ends, split_role
 from workbench.circuits.parts import drop_parts, edge_of, in_order, keep_parts
 from workbench.errors import WorkbenchError
 from workbench.experiment.interventions import Intervention
+from workbench.session.differing import differences, update, updated
 from workbench.session.pair_set import PairsChange, PairSet
 from workbench.session.reference import Reference
 
@@ -170,21 +171,21 @@ class Change:
                 "These circuits belong to models of different shape; compare like with like."
             )
         order = old.graph.destination_index
-        at = () if old.at == new.at else _differences(old.at.kept, new.at.kept)
+        at = () if old.at == new.at else differences(old.at.kept, new.at.kept)
         return cls(
             added=_names(old.graph, new.mask & ~old.mask),
             removed=_names(old.graph, old.mask & ~new.mask),
             opened=tuple(sorted(new.open - old.open, key=order)),
             closed=tuple(sorted(old.open - new.open, key=order)),
             groups=None if old.groups == new.groups else (old.groups, new.groups),
-            notes=_differences(old.notes, new.notes),
+            notes=differences(old.notes, new.notes),
             threshold=None
             if before.threshold == after.threshold
             else (before.threshold, after.threshold),
-            dropped_nodes=_differences(before.dropped_nodes, after.dropped_nodes),
+            dropped_nodes=differences(before.dropped_nodes, after.dropped_nodes),
             pairs=PairsChange.between(before.pairs, after.pairs),
             metric=None if before.metric == after.metric else (before.metric, after.metric),
-            neurons=_differences(old.neurons, new.neurons),
+            neurons=differences(old.neurons, new.neurons),
             interventions=None
             if before.interventions == after.interventions
             else (before.interventions, after.interventions),
@@ -278,16 +279,16 @@ class Change:
             circuit.groups = self.groups[1]
         if any(circuit.neurons.get(mlp) != before for mlp, before, _ in self.neurons):
             raise WorkbenchError("Other neurons are kept than were then.")
-        circuit.neurons = _updated(circuit.neurons, self.neurons)
+        circuit.neurons = updated(circuit.neurons, self.neurons)
         checked(graph, circuit.neurons)
-        _update(circuit.notes, self.notes)
-        _update(dropped, self.dropped_nodes)
+        update(circuit.notes, self.notes)
+        update(dropped, self.dropped_nodes)
 
     def _write_roles(self, circuit: Circuit) -> None:
         if any(circuit.at.kept.get(edge) != before for edge, before, _ in self.at):
             raise WorkbenchError("Edges are kept at other roles than were then.")
         if self.at:
-            kept = _updated(circuit.at.kept, self.at)
+            kept = updated(circuit.at.kept, self.at)
             circuit.at = EdgeRoles(in_order(self.roles or circuit.at.names, kept).names, kept)
         told_apart = (edge for edge, _, after in self.at if after is not None)
         for edge in told_apart:
@@ -431,26 +432,3 @@ def _names(graph: Graph, mask: Any) -> tuple[str, ...]:
     return tuple(
         graph.edge_name(int(s), int(d)) for s, d in zip(sources, destinations, strict=True)
     )
-
-
-def _differences(
-    before: Mapping[str, T], after: Mapping[str, T]
-) -> tuple[tuple[str, T | None, T | None], ...]:
-    names = [*before, *(name for name in after if name not in before)]
-    return tuple((n, before.get(n), after.get(n)) for n in names if before.get(n) != after.get(n))
-
-
-def _updated(
-    before: Mapping[str, T], items: Iterable[tuple[str, T | None, T | None]]
-) -> dict[str, T]:
-    after = dict(before)
-    _update(after, items)
-    return after
-
-
-def _update(target: dict[str, T], items: Iterable[tuple[str, T | None, T | None]]) -> None:
-    for name, _, after in items:
-        if after is None:
-            target.pop(name, None)
-        else:
-            target[name] = after

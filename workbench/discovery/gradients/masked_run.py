@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.circuits.graph import Graph
-from workbench.engine.incremental import residuals
 from workbench.engine.node_math import at_positions, head_outputs, head_values, project
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.post_norm import summed
+from workbench.engine.recorded_residuals import residuals
 from workbench.transformer.attention import K, Q, V
 from workbench.transformer.recording import Recording
 

@@ -53,7 +53,7 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
 
 
 def _by_role(evaluator: Evaluator, findings: Findings, edges: list[str]) -> None:
-    """Fill in the effects of these edges at every role; they do not add up to the whole edges'."""
+    """Fill in the effects of these edges at every role, which do not add up to the edges'."""
     assert findings.at_roles is not None
     names = [at_role(edge, role) for edge in edges for role in findings.roles]
     places = {role: place for place, role in enumerate(findings.roles)}

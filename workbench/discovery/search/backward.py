@@ -17,10 +17,11 @@ from torch import Tensor
 
 from workbench.engine.alternatives import AlternativeRuns
 from workbench.engine.budget import alternative_rows, row_bytes, what_if_bytes
-from workbench.engine.incremental import IncrementalRun, residuals
+from workbench.engine.incremental import IncrementalRun
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.post_norm import has_post_norms
 from workbench.engine.reach import Alternative, Reach, live_in
+from workbench.engine.recorded_residuals import residuals
 from workbench.experiment.experiment import Experiment
 
 
