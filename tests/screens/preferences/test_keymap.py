@@ -132,7 +132,7 @@ def test_a_key_that_is_given_back_takes_what_came_in_its_place_back_too(say: Say
 
 
 async def test_the_app_hears_and_shows_the_users_keys(say: Say, tmp_path: Path) -> None:
-    say('[keys]\nbench.expand = ["x", "F6"]\nbench.drop_all = "e"\nlist.down = ["down", "|"]\n')
+    say('[keys]\nbench.expand = ["x", "F6"]\nbench.drop_all = "e"\nlist.down = ["down", "f7"]\n')
     session, _ = toy_session(tmp_path)
     app = WorkbenchApp(session=session)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -146,7 +146,7 @@ async def test_the_app_hears_and_shows_the_users_keys(say: Say, tmp_path: Path) 
         assert bench.panels.tree_rows.index == 0
         await pilot.press("j")  # nobody's now
         assert bench.panels.tree_rows.index == 0
-        await pilot.press("vertical_line")
+        await pilot.press("f7")
         assert bench.panels.tree_rows.index == 1
         footer = bench.query_one("#keys", KeyBar).render_line(0).text
         assert "x expand" in footer
@@ -159,7 +159,7 @@ async def test_the_app_hears_and_shows_the_users_keys(say: Say, tmp_path: Path) 
         assert keys["Expand the chosen node"] == (
             "x", "F6"
         )  # fmt: skip
-        assert keys["Go down a line."] == ("↓", "|")
+        assert keys["Go down a line."] == ("↓", "F7")
         assert app.screen.query_one("#help-text", Static)
 
 

@@ -104,7 +104,8 @@ def test_as_json(run: Run, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_pat
     result = json.loads(out)
     assert result["method"] == name
     assert result["selection"] == {
-        "how": "threshold", "n": None, "threshold": 1.5, "signed": True, "fill": False,
+        "how": "threshold", "n": None, "threshold": 1.5, "signed": True,
+        "fill": False, "by_role": False,
     }  # fmt: skip
     assert result["asked"] is None
     assert result["kept"] == len(result["edges"]) == result["evaluation"]["edges"]

@@ -246,7 +246,8 @@ def test_odd_results_are_remarked_on(model: Model, monkeypatch: pytest.MonkeyPat
     assert "no slope" in remarks[1]
     assert all(remark.endswith(".") for remark in remarks)
     monkeypatch.setitem(METHODS, name, replace(METHODS[name], unit="share"))
-    assert len(discover(model, "ioi", name, edges=200, pairs=2).remarks) == 1
+    own, whole = discover(model, "ioi", name, edges=200, pairs=2).remarks
+    assert own == "As the method says." and whole.startswith("This is the whole model")
 
     def unjoined(experiment: Any, findings: Findings, options: Options) -> Work[None]:
         findings.edges[model.graph.parse_edge("a0.h0->m1")] = 9

@@ -87,7 +87,7 @@ def test_one_of_a_plug_in(package: None) -> None:
 SHAPES: list[tuple[Shape, str]] = [
     (Ranking("Ranking", ((" cat", 2.0), ("dog", -1.0)), "norm"), "·cat +2.00"),
     (Series("Series", ("layer 0", "layer 1"), (0.5, 1.0)), "layer·1 +1.00"),
-    (Grid("Grid", ("a", "b"), ("a", "b"), np.array([[1, np.nan], [-0.5, 0.5]])), "1 b -▓▓▓"),
+    (Grid("Grid", ("a", "b"), ("a", "b"), np.array([[1, np.nan], [-0.5, 0.5]])), "1 b −▓▓▓"),
     (Rows("Rows", ("after", "says"), (("layer 0", "x"), ("all", "y"))), "layer 0  x"),
 ]
 

@@ -16,8 +16,8 @@ from workbench.session.place import Place, PlaceFile
 TEXT = st.text(max_size=8)
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 PLACES = st.builds(
-    Place, TEXT, TEXT, TEXT, TEXT, st.booleans(), TEXT, TEXT, TEXT, st.booleans(), TEXT, TEXT,
-    WHOLE, st.none() | WHOLE, st.booleans(), TEXT, TEXT, TEXT, TEXT, TEXT, TEXT,
+    Place, TEXT, TEXT, TEXT, TEXT, st.booleans(), st.booleans(), TEXT, TEXT, TEXT,
+    st.booleans(), TEXT, TEXT, WHOLE, st.none() | WHOLE, st.booleans(), TEXT, TEXT, TEXT, TEXT, TEXT, TEXT,
 )  # fmt: skip
 
 

@@ -48,14 +48,18 @@ def require_whole_edges(circuit: Circuit) -> None:
         )
 
 
-def alive(circuit: Circuit) -> Circuit:
+def alive(circuit: Circuit, *, at_roles: bool = False) -> Circuit:
     """The circuit without its dead edges, which change nothing.
+
+    Args:
+        at_roles: it may keep edges at some roles only.
 
     Raises:
         WorkbenchError: something that the metric depends on is still open, or edges are kept at
-            some roles only.
+            some roles where they may not be.
     """
-    require_whole_edges(circuit)
+    if not at_roles:
+        require_whole_edges(circuit)
     if not circuit.is_closed:
         raise WorkbenchError(
             f"The circuit is not closed ({circuit.open_reached()[0]} is still open), so that its "
