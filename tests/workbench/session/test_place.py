@@ -17,7 +17,8 @@ TEXT = st.text(max_size=8)
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 PLACES = st.builds(
     Place, TEXT, TEXT, TEXT, TEXT, st.booleans(), st.booleans(), TEXT, TEXT, TEXT,
-    st.booleans(), TEXT, TEXT, WHOLE, st.none() | WHOLE, st.booleans(), TEXT, TEXT, TEXT, TEXT, TEXT, TEXT,
+    st.booleans(), TEXT, TEXT, WHOLE, st.none() | WHOLE, st.booleans(),
+    TEXT, TEXT, TEXT, TEXT, TEXT, TEXT,
 )  # fmt: skip
 
 
