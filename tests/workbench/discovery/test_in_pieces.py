@@ -133,7 +133,7 @@ def test_any_pieces_give_the_numbers_of_the_whole(model: Model, task: Task) -> N
     whole = discover(model, task, request, ablation="mean")
     pieces = pieces_of(model, task, "mean")
 
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=3, deadline=None)
     @given(st.permutations(range(N_PAIRS)), st.sets(st.integers(1, N_PAIRS - 1)))
     def check(order: list[int], ends: set[int]) -> None:
         bounds = [0, *sorted(ends), N_PAIRS]
