@@ -36,6 +36,8 @@ WAYS = {
 """How to come to a screen; each is left by escape."""
 THEMES = [name for name, theme in BUILTIN_THEMES.items() if not is_ansi(theme)]
 
+pytestmark = pytest.mark.slow
+
 LIGHT = [name for name in THEMES if not BUILTIN_THEMES[name].dark]
 DARK = [name for name in THEMES if BUILTIN_THEMES[name].dark]
 """Some on each screen, and each on some; all are measured ink by ink below."""

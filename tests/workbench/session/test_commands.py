@@ -137,7 +137,7 @@ def commands(draw: st.DrawFn) -> Command:
     fields: dict[str, st.SearchStrategy[Any]] = {
         "str": TEXT,
         "float": st.floats(allow_nan=False),
-        "int": st.integers(),
+        "int": st.integers(-(2**63), 2**63 - 1),
         "tuple[str, ...]": st.lists(TEXT, max_size=3).map(tuple),
         "tuple[StepTaken, ...]": st.lists(
             st.builds(StepTaken, TEXT, st.integers(0, 9), st.none() | st.floats(-1, 2)), max_size=3
