@@ -140,9 +140,11 @@ class Circuit:
 
     def parts(self) -> list[str]:
         """As `edges`, those at some roles named once for each: `m0->m1`, `m0->a2.h1<k>@S1`."""
-        return [
-            at_role(edge, role) for edge in self.edges() for role in self.at.kept.get(edge, ("",))
-        ]
+        return self.parts_of(self.edges())
+
+    def parts_of(self, edges: Iterable[str]) -> list[str]:
+        """The same of some of the kept edges, in the order given."""
+        return [at_role(edge, role) for edge in edges for role in self.at.kept.get(edge, ("",))]
 
     def edges(self) -> list[str]:
         """Names of the kept edges, ordered by destination and then source."""

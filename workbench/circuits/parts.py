@@ -14,7 +14,7 @@ from dataclasses import replace
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_roles import EdgeRoles, check_roles
 from workbench.circuits.graph import Graph
-from workbench.circuits.names import at_role, split_role
+from workbench.circuits.names import split_role
 from workbench.errors import WorkbenchError
 
 FEW = 3
@@ -108,21 +108,15 @@ def circuit_of_parts(graph: Graph, names: Iterable[str], roles: Iterable[str]) -
 def parts_into(circuit: Circuit, destination: str) -> list[str]:
     """What is kept into a destination: edges, and each role of those at some roles."""
     d = circuit.graph.destination_index(destination)
-    return [
-        at_role(circuit.graph.edge_name(s, d), role)
-        for s in circuit.mask[:, d].nonzero()[0].tolist()
-        for role in circuit.at.kept.get(circuit.graph.edge_name(s, d), ("",))
-    ]
+    sources = circuit.mask[:, d].nonzero()[0].tolist()
+    return circuit.parts_of(circuit.graph.edge_name(s, d) for s in sources)
 
 
 def parts_out_of(circuit: Circuit, source: str) -> list[str]:
     """What is kept out of a source, as `parts_into`."""
     s = circuit.graph.source_index(source)
-    return [
-        at_role(circuit.graph.edge_name(s, d), role)
-        for d in circuit.mask[s].nonzero()[0].tolist()
-        for role in circuit.at.kept.get(circuit.graph.edge_name(s, d), ("",))
-    ]
+    readers = circuit.mask[s].nonzero()[0].tolist()
+    return circuit.parts_of(circuit.graph.edge_name(s, d) for d in readers)
 
 
 def on_prompts(circuit: Circuit, names: tuple[str, ...]) -> Circuit:

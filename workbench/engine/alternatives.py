@@ -25,7 +25,7 @@ from workbench.base.work import Work, finish
 from workbench.circuits.graph import Graph, Stage
 from workbench.engine.baseline import Baseline
 from workbench.engine.deltas import Carry, Deltas
-from workbench.engine.kept_edges import WHOLE, Kept
+from workbench.engine.kept_edges import Kept
 from workbench.engine.model_layers import run_layers
 from workbench.engine.narrowed import NeuronChange
 from workbench.engine.node_math import (
@@ -38,8 +38,7 @@ from workbench.engine.plan import Plan, Positions
 from workbench.engine.post_norm import has_post_norms, summed
 from workbench.engine.reach import Alternative, Reach
 from workbench.engine.recorded_residuals import residuals
-from workbench.engine.role_layout import where
-from workbench.engine.role_rows import rows_of
+from workbench.engine.role_rows import carried, needed_rows
 from workbench.transformer.attention import K, Q, V
 from workbench.transformer.recording import Recording
 
@@ -93,8 +92,7 @@ class AlternativeRuns:
         self._override: dict[int, dict[int, bool]] = defaultdict(dict)
         self._neurons: dict[int, list[tuple[int, int, bool]]] = defaultdict(list)
         for k, change in enumerate(changes):
-            for source, column, sign, meant in change.edges_at():
-                bits = base.changed_bits(source, column, sign, meant)
+            for source, column, sign, bits in change.edges_at():
                 self._edges[column].append(_Change(k, source, sign, bits))
             for layer, neuron, kept in change.neurons:
                 self._neurons[layer].append((k, neuron, kept))
@@ -246,10 +244,7 @@ class AlternativeRuns:
         place = {int(k): j for j, k in enumerate(which)}
         own = [change for change in self._neurons[stage.layer] if change[0] in place]
         neurons = [NeuronChange(place[k], n, kept) for k, n, kept in own]
-        rows = None
-        if self.plan.need_at is not None and positions == Positions.ALL:
-            assert self.recording.role_of is not None
-            rows = rows_of(self.recording.role_of, self.plan.need_at[source])
+        rows = needed_rows(self.plan, source, self.recording.role_of)
         out = self.base.narrowed.run(stage.layer, x, neurons, rows)
         constant = at_positions(self.recording.corrupted.layers[stage.layer].mlp_out, positions)
         self._write_constants(source, out, constant, which)
@@ -328,7 +323,7 @@ class AlternativeRuns:
 
     def _change(self, x: Tensor, column: int, positions: int, which: NDArray[np.int64]) -> None:
         """Apply the alternatives' own changes to the input of a destination, in place."""
-        place = {int(k): j for j, k in enumerate(which)}
+        place, roles = {int(k): j for j, k in enumerate(which)}, self.recording.role_of
         clean, corrupted = residuals(self.graph, self.recording, column, positions)
         for k, opened in self._override.get(column, {}).items():
             if k in place:
@@ -341,18 +336,10 @@ class AlternativeRuns:
                 cached[source] = self.base.delta(source, positions)
             delta = cached[source]
             if delta is not None:
-                x[:, place[k]].add_(self._carried(delta[:, 0], bits), alpha=sign)
+                x[:, place[k]].add_(carried(delta[:, 0], bits, roles), alpha=sign)
             if self.reach.sources[source, k]:
                 own = self.deltas.get(source, positions)[:, k]
-                x[:, place[k]].add_(self._carried(own, bits), alpha=sign)
-
-    def _carried(self, delta: Tensor, bits: np.uint64) -> Tensor:
-        """What an edge of these roles carries of [pair, position or 1, d_model]."""
-        if bits == WHOLE:
-            return delta
-        assert self.recording.role_of is not None
-        chosen = where(self.recording.role_of, bits)[:, -delta.shape[1] :, None]
-        return delta * torch.from_numpy(chosen).to(delta.device)
+                x[:, place[k]].add_(carried(own, bits, roles), alpha=sign)
 
     def _is_behind_norm(self, source: int) -> bool:
         return self._behind_norms is not None and bool(self._behind_norms[source])
@@ -373,7 +360,7 @@ class AlternativeRuns:
             x: its input [pair, alternative, position or 1, d_model], all else being in it.
             chosen: [source], of which sources the alternatives' own values reach it.
         """
-        graph, recording = self.graph, self.recording
+        graph, recording, roles = self.graph, self.recording, self.recording.role_of
         place = {int(k): j for j, k in enumerate(which)}
         for index, layer in enumerate(recording.parts.layers):
             heads = graph.head_sources(index)
@@ -399,10 +386,10 @@ class AlternativeRuns:
                     before[:, place[k]] = after[:, place[k]] = summed(run, index, positions)[:, 0]
             for k, source, sign, bits in own:
                 if (delta := self.base.delta(source, positions)) is not None:
-                    after[:, place[k]].add_(self._carried(delta[:, 0], bits), alpha=sign)
+                    after[:, place[k]].add_(carried(delta[:, 0], bits, roles), alpha=sign)
                 if self.reach.sources[source, k]:
                     new = self.deltas.get(source, positions)[:, k]
-                    after[:, place[k]].add_(self._carried(new, bits), alpha=sign)
+                    after[:, place[k]].add_(carried(new, bits, roles), alpha=sign)
             x += layer.after_attention(after) - layer.after_attention(before)
 
 

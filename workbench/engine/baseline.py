@@ -58,9 +58,6 @@ class Baseline(Protocol):
     def live_in(self, changes: Sequence[Alternative]) -> NDArray[np.bool_] | None:
         """Which sources are live in each alternative; None where that makes no difference."""
 
-    def changed_bits(self, source: int, column: int, sign: int, bits: np.uint64) -> np.uint64:
-        """At which roles, of some, a change of an edge makes a difference."""
-
 
 class CleanBaseline:
     """The clean run as a base; changes spread along the kept edges only.
@@ -123,10 +120,6 @@ class CleanBaseline:
     def live_in(self, changes: Sequence[Alternative]) -> NDArray[np.bool_] | None:
         """None, since whatever is not corrupted is clean."""
         return None  # what is not corrupted is clean
-
-    def changed_bits(self, source: int, column: int, sign: int, bits: np.uint64) -> np.uint64:
-        """All of them: what is corrupted need not be an edge along which changes spread."""
-        return bits
 
 
 def clean_delta(graph: Graph, recording: Recording, source: int, positions: int) -> Tensor:

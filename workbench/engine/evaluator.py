@@ -8,7 +8,7 @@ circuit are the same pass from another base (`patching.py`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,7 @@ from workbench.base.work import Work, finish, part
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.kept_neurons import find_neuron
 from workbench.circuits.names import edge_ends, split_role
+from workbench.circuits.parts import edge_of
 from workbench.engine.alternatives import AlternativeRuns
 from workbench.engine.baseline import Baseline
 from workbench.engine.budget import (
@@ -84,7 +85,7 @@ class Evaluator:
             )
         self.experiment = experiment
         self.graph = experiment.graph
-        self._circuit = self._own(circuit)
+        self._circuit = self._named(circuit.copy())
         self._roles_told_apart = False
         self._now = kept, is_open = self._arrays(self._circuit)
         self._check_room(kept, is_open)
@@ -99,15 +100,13 @@ class Evaluator:
         """The circuit as it stands; change it by `commit` only."""
         return self._circuit
 
-    def _own(self, circuit: Circuit) -> Circuit:
-        """A copy of a circuit, with the roles of the experiment's prompts.
+    def _named(self, circuit: Circuit) -> Circuit:
+        """A circuit with the roles of the experiment's prompts; its arrays are the same.
 
         Raises:
             WorkbenchError: it keeps an edge at a role that no prompt has.
         """
-        own = circuit.copy()
-        own.at = own.at.named(self.experiment.batch.roles.names)
-        return own
+        return replace(circuit, at=circuit.at.named(self.experiment.batch.roles.names))
 
     def _arrays(self, circuit: Circuit) -> tuple[Kept, NDArray[np.bool_]]:
         """The kept edges, with roles once any were told apart by them, and the open inputs."""
@@ -158,7 +157,7 @@ class Evaluator:
 
     def becoming(self, circuit: Circuit) -> Work[Evaluation]:
         """The same, group by group of the pairs; given up, the circuit is as it was."""
-        circuit = self._own(circuit)
+        circuit = self._named(circuit)
         kept, is_open = self._arrays(circuit)
         old, kept_before = self._present(), self._kept_neurons(self._circuit)
         neurons = self._kept_neurons(circuit)
@@ -185,7 +184,7 @@ class Evaluator:
             circuit.mask[:, self.graph.destination_index(name)] = False
             circuit.at = circuit.at.only(e for e in circuit.at.kept if edge_ends(e)[1] != name)
         for name in edit.toggle:
-            _, d = self.graph.parse_edge(split_role(name)[0])
+            _, d = self.graph.parse_edge(edge_of(name))
             if self.graph.destinations[d] in circuit.open:
                 raise WorkbenchError(
                     f"{self.graph.destinations[d]} is still open; "
@@ -238,7 +237,7 @@ class Evaluator:
         opened = tuple(self.graph.destination_index(n) for n in edit.open if n not in is_open)
         closed = tuple(self.graph.destination_index(n) for n in edit.close if n in is_open)
         for name in edit.toggle:
-            _, d = self.graph.parse_edge(split_role(name)[0])
+            _, d = self.graph.parse_edge(edge_of(name))
             if (self.graph.destinations[d] in is_open and d not in closed) or d in opened:
                 raise WorkbenchError(
                     f"{self.graph.destinations[d]} is open; expand it before choosing its edges."
@@ -271,7 +270,7 @@ class Evaluator:
         for name in names:
             after.toggle(name)
         found = []
-        for edge in dict.fromkeys(split_role(name)[0] for name in names):
+        for edge in dict.fromkeys(edge_of(name) for name in names):
             s, d = self.graph.parse_edge(edge)
             old, new = edge_bits(self._circuit, edge), edge_bits(after, edge)
             for sign, bits in ((-1, old & ~new), (1, new & ~old)):

@@ -44,8 +44,8 @@ from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.post_norm import summed, sums_over_sources
 from workbench.engine.reach import Alternative, live_in
 from workbench.engine.recorded_residuals import residuals
-from workbench.engine.role_layout import LAST, RoleLayout, where
-from workbench.engine.role_rows import rows_of
+from workbench.engine.role_layout import LAST, RoleLayout
+from workbench.engine.role_rows import carried, needed_rows
 from workbench.transformer.attention import Q
 from workbench.transformer.recording import Recording
 
@@ -327,9 +327,7 @@ class IncrementalRun:
             out = at_positions(recording.clean.layers[stage.layer].mlp_out, positions)[:, None]
         else:
             x = self.inputs(np.array([stage.columns.start]), positions, carry)[0]
-            rows = None
-            if plan.need_at is not None and positions == Positions.ALL:
-                rows = rows_of(self._roles(), plan.need_at[source])
+            rows = needed_rows(plan, source, recording.role_of)
             out = self.narrowed.run(stage.layer, x, rows=rows)
         corrupted = at_positions(recording.corrupted.layers[stage.layer].mlp_out, positions)[
             :, None
@@ -397,25 +395,8 @@ class IncrementalRun:
         total = summed(run, layer, positions)
         for head in self.graph.head_sources(layer):
             if self.mask[head, column] and (delta := self.delta(head, positions)) is not None:
-                total = total + self.at_roles(delta, self.kept[head, column])
+                total = total + carried(delta, self.kept[head, column], self.recording.role_of)
         return total
-
-    def at_roles(self, delta: Tensor, bits: np.bool_ | np.uint64) -> Tensor:
-        """What an edge of these roles carries of [pair, any, position or 1, d_model]."""
-        if isinstance(bits, np.bool_) or bits == WHOLE:
-            return delta
-        chosen = torch.from_numpy(where(self._roles(), bits)[:, -delta.shape[2] :])
-        return delta * chosen[:, None, :, None].to(delta.device)
-
-    def changed_bits(self, source: int, column: int, sign: int, bits: np.uint64) -> np.uint64:
-        """Of the roles that a change of an edge is meant for, those at which it matters.
-
-        An edge is taken where it is kept, and added where it is not.
-        """
-        if not has_roles(self.kept):
-            return bits
-        here = np.uint64(self.kept[source, column])
-        return bits & (here if sign < 0 else ~here)
 
     def final_residual(self) -> Tensor:
         """The residual before the last norm, at the last position."""

@@ -19,6 +19,7 @@ from workbench.circuits.circuit import all_edges
 from workbench.circuits.edge_roles import check_roles
 from workbench.circuits.graph import LOGITS
 from workbench.circuits.names import at_role, edge_ends, split_role
+from workbench.circuits.parts import edge_of
 from workbench.engine.baseline import CleanBaseline
 from workbench.engine.effect_settings import FULL, WITHIN, check_setting
 from workbench.engine.evaluator import Edit, Evaluator
@@ -95,7 +96,7 @@ def _within(
     for start, stop in batches:
         names = list(edges[start:stop])
         effects = np.empty(len(names))
-        is_open = [edge_ends(split_role(name)[0])[1] in circuit.open for name in names]
+        is_open = [edge_ends(edge_of(name))[1] in circuit.open for name in names]
         # Into an open destination every edge is as if kept: dropping one closes it on all the
         # others.
         edits = [

@@ -1,4 +1,7 @@
-"""Which rows of a group's prompts are computed where edges are told apart by roles."""
+"""Rows of prompts where edges are told apart by roles: what is computed, what is carried.
+
+A row is a position of a pair.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,34 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.engine.kept_edges import WHOLE
+from workbench.engine.plan import Plan, Positions
 from workbench.engine.role_layout import LAST, where
 
+MOST = 0.8
+"""Above this share of the rows all of them are computed: to choose them is no gain."""
 
-def rows_of(role_of: NDArray[np.int64], positions: np.uint64) -> Tensor | None:
-    """Which rows of a flattened [pair, position] stand at some positions, as indices.
 
-    None where they are nearly all, so that choosing them is no gain.
+def needed_rows(plan: Plan, source: int, role_of: NDArray[np.int64] | None) -> Tensor | None:
+    """At which rows of a flattened [pair, position] a source is needed, as indices.
+
+    None where it is needed at nearly all, at the last position alone, or roles are not told apart.
     """
-    if positions == WHOLE:
+    if plan.need_at is None or plan.need[source] != Positions.ALL:
+        return None
+    positions = plan.need_at[source]
+    if positions == WHOLE or role_of is None:
         return None
     chosen = where(role_of, positions)
     chosen[:, -1] = bool(positions & LAST)
     rows = np.flatnonzero(chosen)
-    return None if len(rows) > _MOST * chosen.size else torch.from_numpy(rows)
+    return None if len(rows) > MOST * chosen.size else torch.from_numpy(rows)
 
 
-_MOST = 0.8
-"""Above this share of the rows all of them are computed."""
+def carried(delta: Tensor, bits: np.bool_ | np.uint64, role_of: NDArray[np.int64] | None) -> Tensor:
+    """What an edge of these roles carries of [pair, ..., position or 1, d_model]."""
+    if isinstance(bits, np.bool_) or bits == WHOLE:
+        return delta
+    assert role_of is not None
+    chosen = where(role_of, bits)[:, -delta.shape[-2] :]
+    shape = (len(chosen), *(1,) * (delta.ndim - 3), chosen.shape[1], 1)
+    return delta * torch.from_numpy(chosen).reshape(shape).to(delta.device)

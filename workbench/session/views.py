@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.circuits.names import AT
-
 if TYPE_CHECKING:
     from workbench.circuits.comparison import Standing
 
@@ -120,11 +118,6 @@ class Candidate:
     direct: float | None = None
     proposed: bool = False
     at: tuple[str, ...] = ()
-
-    @property
-    def is_part(self) -> bool:
-        """It is an edge at a role."""
-        return AT in self.edge
 
 
 @dataclass(frozen=True)
