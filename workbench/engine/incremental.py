@@ -210,10 +210,6 @@ class IncrementalRun:
             source = graph.head_source(layer, head)
             if self._outdated(source, plan, bool(by_head[head]), changed):
                 todo[int(plan.need[source])].append(head)
-                if plan.need_at is not None and plan.need_at[source] & ~self._at[source]:
-                    # Its inputs may be out of date where they were not needed so far.
-                    for which in range(3):
-                        self._heads_in.pop(graph.head_destination(layer, which, head), None)
         if not (todo[Positions.LAST] or todo[Positions.ALL]):
             return
         self._project(stage, plan, todo, carry)

@@ -57,7 +57,6 @@ def live_positions_in(
     found = []
     for change in changes:
         own, opened = kept.copy(), is_open.copy()
-        own[:, [*change.opened, *change.closed]] = NOTHING
         opened[list(change.opened)], opened[list(change.closed)] = True, False
         for source, column, sign, bits in change.edges_at():
             own[source, column] = (

@@ -11,7 +11,7 @@ from torch import Tensor
 from tests.support.cases.batches import ROLES
 from tests.support.cases.engine_cases import random_circuit
 from tests.support.cases.family_cases import usual_case
-from tests.support.references.by_role import by_role, mixed
+from tests.support.references.by_role import by_role, circuit_with, mixed
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_roles import EdgeRoles
 from workbench.engine.evaluator import Edit, Evaluator
@@ -117,6 +117,69 @@ def test_effects_of_edges_at_roles_equal_the_reference(family: str, setting: str
         without.toggle(name)
         difference = reference.metric(without).mean() - reference.metric(base).mean()
         assert effect == pytest.approx(difference, abs=3e-5)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt_neox"])
+def test_a_node_that_is_needed_where_it_is_dead_writes_its_constant_there(family: str) -> None:
+    """At the last position, which the logits read, nothing clean reaches the MLP or the head."""
+    reference = by_role(family, "zero")
+    c = reference.case
+    early = [f"{edge}@{role}" for edge in ("input->m0", "input->a1.h0<q>") for role in ROLES[:-1]]
+    others = ["m0->logits", "a1.h0->logits", "input->m1", "m1->logits"]
+    circuit = circuit_with(c.graph, [*early, *others])
+    evaluator = Evaluator(c.experiment, circuit)
+    expected = reference.metric(circuit, constants=True)
+    assert_close(evaluator.value().per_pair, expected, 2e-4)
+    # As an alternative it is computed anew, and stays dead there.
+    names = ["input->m0@A", "input->a1.h0<q>@B", "m0->a1.h0<v>@C", "input->m0@END"]
+    for name, values in zip(
+        names, evaluator.what_if([Edit(toggle=(name,)) for name in names]), strict=True
+    ):
+        after = circuit.copy()
+        after.toggle(name)
+        assert_close(values, reference.metric(after, constants=True), 2e-4)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gemma2"])
+def test_the_models_own_layers_are_run_only_where_every_edge_is_whole(family: str) -> None:
+    reference = by_role(family)
+    c = reference.case
+    circuit = Circuit.full(c.graph)
+    circuit.at = EdgeRoles(ROLES)
+    for name in ("m0->logits@END", "m0->a1.h0<v>@A"):
+        circuit.toggle(name)
+    evaluator = Evaluator(c.experiment, circuit)
+    names = ["input->a0.h0<v>", "input->m0@B"]
+    for name, values in zip(
+        names, evaluator.what_if([Edit(toggle=(name,)) for name in names]), strict=True
+    ):
+        after = circuit.copy()
+        after.toggle(name)
+        assert_close(values, reference.metric(after))
+
+
+def test_into_an_open_destination_an_edge_at_a_role_counts_as_kept() -> None:
+    reference = by_role("llama")
+    c = reference.case
+    circuit = mixed(c.graph, 11, 0.4)
+    destination = "a0.h2<v>"
+    column = c.graph.destination_index(destination)
+    circuit.mask[:, column] = False
+    circuit.at = circuit.at.only(e for e in circuit.at.kept if not e.endswith(destination))
+    circuit.open = frozenset([destination])
+    evaluator = Evaluator(c.experiment, circuit)
+    edge, role = f"input->{destination}", "B"
+    ((_, effects),) = edge_effects(evaluator, [f"{edge}@{role}"], "within")
+    closed = circuit.copy()
+    closed.open = frozenset()
+    closed.mask[: c.graph.n_parents(column), column] = True
+    whole = reference.metric(closed).mean()
+    # Open, it reads the clean residual, whatever its sources write in the circuit.
+    assert evaluator.value().metric == pytest.approx(reference.metric(circuit).mean(), abs=3e-5)
+    closed.toggle(f"{edge}@{role}")
+    without = reference.metric(closed).mean()
+    assert effects[0] == pytest.approx(without - evaluator.value().metric, abs=3e-5)
+    assert abs(whole - without) > 1e-4, "the role has to matter"
 
 
 @pytest.mark.parametrize("family", ["gpt2", "mistral"])
