@@ -134,7 +134,7 @@ class ShownEdges:
             self.look()
         elif not self._look_later:
             self._look_later = True
-            self._panels.set_timer(self._pause, self._look_again)
+            self._panels.screen.set_timer(self._pause, self._look_again)
 
     def _look_again(self) -> None:
         self._look_later = False
@@ -151,9 +151,12 @@ class ShownEdges:
             self.choose(row.name)
 
     def settle(self) -> None:
-        """After a moment without another move: start the sweep and the readouts."""
+        """After a moment without another move: start the sweep and the readouts.
+
+        The timer is the screen's: when it closes, the panels may outlive what stands beside them.
+        """
         self._stop_settling()
-        self._settling = self._panels.set_timer(SETTLE, self._settled)
+        self._settling = self._panels.screen.set_timer(SETTLE, self._settled)
 
     def _stop_settling(self) -> None:
         self._ahead = False
@@ -172,7 +175,7 @@ class ShownEdges:
             self.runner.look_at(coming, coming.candidates(self.session))
             if self.runner.sweep is not None:
                 self._ahead = True
-                self._settling = self._panels.set_timer(AT_ONCE, self._come)
+                self._settling = self._panels.screen.set_timer(AT_ONCE, self._come)
                 return
         self._come()
 
