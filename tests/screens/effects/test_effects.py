@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from textual.widgets import Input
 
 from screens.app import WorkbenchApp
 from screens.bench.screen import BenchScreen
@@ -188,7 +189,8 @@ async def test_what_is_shown_is_written(session: Session, tmp_path: Path) -> Non
             await rested(pilot, screen)
             await pilot.press("o")
             await until(pilot, lambda: isinstance(app.screen, AskPath))
-            await pilot.press("ctrl+u", *str(tmp_path / name), "enter")
+            app.screen.query_one(Input).value = str(tmp_path / name)
+            await pilot.press("enter")
             await until(pilot, partial((tmp_path / name).exists))
             await until(pilot, lambda: app.screen is screen)
         assert (tmp_path / "table.csv").read_text().count("\n") == 1 + session.graph.n_sources

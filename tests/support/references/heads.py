@@ -27,6 +27,7 @@ class HeadsReference:
         # The faster ways to compute experts know no float64.
         self.model.set_experts_implementation("eager")
         self.config = self.model.config
+        self._known: dict[tuple[tuple[int, ...], ...], FamilyReference] = {}
 
     def without_biases(self) -> HeadsReference:
         """The same with every bias of norms and of attention set to zero."""
@@ -38,7 +39,11 @@ class HeadsReference:
         return other
 
     def _reference(self, tokens: Tensor) -> FamilyReference:
-        return FamilyReference(self.model, tokens, tokens)
+        """Runs of the model on these tokens, which are done once."""
+        key = tuple(map(tuple, tokens.tolist()))
+        if key not in self._known:
+            self._known[key] = FamilyReference(self.model, tokens, tokens)
+        return self._known[key]
 
     @torch.no_grad()
     def embedded(self, ids: Tensor, effective: bool) -> Tensor:

@@ -314,10 +314,10 @@ def test_what_speaks_against_the_task_is_told_once_of_all_pairs(
 def test_the_commands_work_in_pieces(
     capfd: pytest.CaptureFixture[str], left: list[float], tmp_path: Path
 ) -> None:
-    words = ["pocket", "ioi", "--pairs", "40", "--json"]
+    words = ["pocket", "ioi", "--pairs", "16", "--json"]
     file = str(tmp_path / "found.json")
     find = ["discover", *words, "--method", "eap", "--edges", "20", "-o", file]
-    score_it = ["evaluate", "pocket", "ioi", file, "--pairs", "40", "--json", "--by-pair"]
+    score_it = ["evaluate", "pocket", "ioi", file, "--pairs", "16", "--json", "--by-pair"]
     answers = []
     for free in (2**40, 2**21):
         left[0] = free
@@ -332,8 +332,8 @@ def test_the_commands_work_in_pieces(
         assert other["faithfulness"] == pytest.approx(one["faithfulness"], abs=1e-5)
         np.testing.assert_allclose(other["circuit_per_pair"], one["circuit_per_pair"], atol=1e-4)
     rows, others = scored["by_pair"], scored_in_pieces["by_pair"]
-    assert {row["index"] for row in others} == set(range(40))
-    assert len(rows) == len(others) == 40
+    assert {row["index"] for row in others} == set(range(16))
+    assert len(rows) == len(others) == 16
 
 
 def test_what_fits_is_scored_at_once(model: Model, task: Task) -> None:
