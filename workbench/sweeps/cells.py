@@ -1,4 +1,7 @@
-"""Cells: what a sweep consists of, each one discovery with its own name. No torch is loaded."""
+"""Cells: what a sweep consists of, each one discovery with its own name.
+
+Importing this loads no torch.
+"""
 
 from __future__ import annotations
 

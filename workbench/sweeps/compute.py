@@ -1,4 +1,4 @@
-"""Cells computed: scores once, then each circuit selected from them, evaluated and written."""
+"""Cells computed: scores once, then each circuit that is selected from them."""
 
 from __future__ import annotations
 

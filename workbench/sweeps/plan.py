@@ -1,4 +1,4 @@
-"""What a sweep will take: memory as `workbench models --check` predicts it, time as measured."""
+"""What a sweep will take: memory as predicted for each model, time as measured."""
 
 from __future__ import annotations
 

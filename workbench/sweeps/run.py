@@ -1,4 +1,4 @@
-"""A sweep run: what is not finished is computed, here or by workers, then told as a table."""
+"""A sweep run: what is not finished is computed, then told as a table."""
 
 from __future__ import annotations
 

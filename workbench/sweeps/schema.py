@@ -1,6 +1,6 @@
-"""What stands in the file of a sweep, as pydantic models; the JSON Schema comes from these.
+"""What stands in the file of a sweep, as pydantic models.
 
-Importing this loads no torch.
+The JSON Schema comes from these. Importing this loads no torch.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class SweepFile(Strict):
     drop_bad: bool = False
     means: str | None = Field(default=None, description="as --means-from, for ablations by means")
     folder: str | None = Field(
-        default=None, description="where results go, from the file's own folder; else its name's stem"
+        default=None,
+        description="where results go, from the file's own folder; else its name's stem",
     )
 
 

@@ -1,4 +1,6 @@
-"""Worker processes of a sweep: each keeps the model that it loaded last. No torch is loaded here.
+"""Worker processes of a sweep: each keeps the model that it loaded last.
+
+No torch is loaded here.
 
 A worker is handed cells that share scores, and answers after each cell. One that dies loses nothing
 that it had finished; what it was at is handed out once more, and after that counts as failed.
