@@ -186,7 +186,7 @@ def test_handing_out_cells_loads_no_torch(file: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_at_any_moment_nothing_is_lost_and_nothing_there_twice(file: Path) -> None:
-    """A run in two processes is killed, its workers with it or not, then goes on to the end."""
+    """A run is killed with its worker, twice, then goes on to the end."""
     cells = sweep_cells(file)
     folder = SweepFolder(file.with_suffix(""))
     seen: dict[str, int] = {}
