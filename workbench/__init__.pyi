@@ -114,6 +114,13 @@ from workbench.readouts.attention_sources import attention_sources as attention_
 from workbench.readouts.attention_sources import attention_without as attention_without
 from workbench.effects.self_repair import self_repair as self_repair
 
+# Sweeps over cells.
+from workbench.sweeps.cells import Cell as Cell
+from workbench.sweeps.cells import read_sweep as read_sweep
+from workbench.sweeps.cells import sweep_cells as sweep_cells
+from workbench.sweeps.run import SweepRun as SweepRun
+from workbench.sweeps.run import run_sweep as run_sweep
+
 # Sessions.
 from workbench.session.session import Session as Session
 from workbench.session.start import another_session as another_session

@@ -39,6 +39,7 @@ LONG_SIGNATURES = {
     "workbench/cli/draw.py draw",
     "workbench/cli/lens.py fit",
     "workbench/cli/sweep.py sweep",
+    "workbench/cli/grid.py grid",
     "workbench/cli/try_pair.py try_pair",
     # What a script may choose, by name.
     "workbench/assessment/assess.py assess",

@@ -27,6 +27,7 @@ from workbench.cli.discover import discover
 from workbench.cli.draw import draw
 from workbench.cli.effects import effects, repair
 from workbench.cli.expand import expand
+from workbench.cli.grid import grid
 from workbench.cli.heads import heads
 from workbench.cli.history import history
 from workbench.cli.intervene import intervene
@@ -214,6 +215,7 @@ app.command()(why)
 app.command()(heads)
 app.command()(neurons)
 app.command()(sweep)
+app.command()(grid)
 app.command()(intervene)
 app.command()(reliability)
 app.command("all-for-one")(all_for_one)
@@ -299,6 +301,14 @@ app.command()(convert)
 app.command()(compare)
 
 
+def _meant(given: list[str]) -> list[str]:
+    """The arguments, where `sweep FILE.toml` is `grid FILE.toml`."""
+    named = next((one for one in given[1:] if not one.startswith("-")), "")
+    if given[:1] == ["sweep"] and named.endswith(".toml"):
+        return ["grid", *given[1:]]
+    return given
+
+
 def main(args: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
 
@@ -306,7 +316,7 @@ def main(args: list[str] | None = None) -> int:
         # Not typer's standalone mode: that ends defects in a way of its own.
         try:
             group = typer.main.get_command(app)
-            given = sys.argv[1:] if args is None else args
+            given = _meant(sys.argv[1:] if args is None else args)
             code = group(given, standalone_mode=False, default_map=heeded(group, given[:1]))
         except Carried as carried:
             raise carried.__cause__ or KeyboardInterrupt from None

@@ -61,7 +61,8 @@ def sweep(
 ) -> int:
     """Sweep over edges: what corrupting each one does to the metric, exactly.
 
-    Ctrl-C stops it; what is computed by then is told.
+    Ctrl-C stops it; what is computed by then is told. `workbench sweep FILE.toml` is
+    `workbench grid FILE.toml`: a sweep over models, tasks, methods and more.
     """
     # What costs nothing to find out comes before what takes seconds.
     from workbench.base.write_file import check_target, write_bytes

@@ -267,6 +267,23 @@ def discovery_in_pieces(
     findings, seconds = find_in_pieces(
         pieces, request, lambda fraction: say(f"Running {request.method}", fraction), cancel
     )
+    return discovery_from_pieces(pieces, findings, request, seconds, say, cancel)
+
+
+def discovery_from_pieces(
+    pieces: Pieces,
+    findings: Findings,
+    request: DiscoveryRequest,
+    seconds: float,
+    say: Progress,
+    cancel: Stop | None = None,
+) -> tuple[Discovery, tuple[str, ...]]:
+    """As `discovery_from`, of pairs that are run some at a time, and `task_warnings` of them.
+
+    Args:
+        findings: of their own, as of `discovery_from`.
+        say, cancel: as `progress` and `cancel` of `discover`.
+    """
     selected = _selected(findings, request)
     scored = score_pieces(
         pieces, selected.circuit, lambda fraction: say("Scoring the circuit", fraction), cancel

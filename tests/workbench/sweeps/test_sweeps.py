@@ -1,0 +1,216 @@
+"""Sweeps of cells: the same numbers as plain commands, each cell once, whatever is killed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tests.support.paths import ROOT
+from tests.support.tiny_models import tiny_gpt2
+from workbench import WorkbenchError, load_circuit, read_sweep, run_sweep, sweep_cells
+from workbench.cli.main import main
+from workbench.sweeps.compute import Computer
+from workbench.sweeps.folder import SweepFolder
+from workbench.sweeps.schema import schema
+
+FILE = """
+models = ["./tiny"]
+tasks = ["ioi"]
+methods = ["eap", "atp", { name = "acdc", thresholds = [0.01] }]
+sizes = [4, 9]
+nodes = [2]
+seeds = [0, 1]
+pairs = 3
+device = "cpu"
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny"
+    hf, tokenizer = tiny_gpt2(layers=2, heads=2)
+    hf.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+@pytest.fixture
+def file(tiny: Path, tmp_path: Path) -> Path:
+    shutil.copytree(tiny, tmp_path / "tiny")
+    path = tmp_path / "s.toml"
+    path.write_text(FILE)
+    return path
+
+
+def values(path: Path) -> dict[str, object]:
+    """A result without what differs from run to run."""
+    told = json.loads(path.read_text())
+    return {name: told[name] for name in ("edges", "nodes", "evaluation", "chosen", "options")}
+
+
+def test_cells_are_what_plain_commands_find_and_scores_are_computed_once(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["sweep", str(file), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    cells = sweep_cells(file)
+    assert (told["finished"], told["computed"], told["left"]) == (8, 8, 0) == (len(cells), 8, 0)
+    folder = SweepFolder(file.with_suffix(""))
+    # Of each seed one for eap, one for atp; a search's are its own.
+    assert len(list((folder.path / "scores").iterdir())) == 4
+    for cell in cells:
+        command = shlex.split(cell.command(str(file.with_name("plain.json"))))
+        assert main([*command[1:], "--json"]) == 0
+        plain = json.loads(capsys.readouterr().out)
+        found = values(folder.cell(cell) / "result.json")
+        assert found == {name: plain[name] for name in found}
+        kept = load_circuit(folder.cell(cell) / "circuit.json")
+        assert (kept.mask == load_circuit(file.with_name("plain.json")).mask).all()
+    rows = [json.loads(line) for line in (folder.path / "table.jsonl").read_text().splitlines()]
+    assert [row["cell"] for row in rows] == [cell.name for cell in cells]
+    assert {row["state"] for row in rows} == {"finished"}
+    with (folder.path / "table.csv").open(newline="") as table:
+        assert [row["cell"] for row in csv.DictReader(table)] == [row["cell"] for row in rows]
+    page = (folder.path / "page.html").read_text()
+    assert "Faithfulness over sizes" in page and "Stability over seeds" in page
+
+    def never(*_: object) -> None:
+        raise AssertionError("a finished cell was computed again")
+
+    monkeypatch.setattr(Computer, "_cell", never)
+    assert run_sweep(file).computed == 0
+    # The scores are read, not computed, for a size that comes later.
+    monkeypatch.undo()
+    file.write_text(FILE.replace("[4, 9]", "[4, 9, 12]"))
+    from workbench.discovery.catalogue import Method
+
+    monkeypatch.setattr(Method, "load", never)
+    assert run_sweep(file).computed == 2
+
+
+def test_failed_cells_are_told_and_go_on_alone(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(
+        FILE.replace('"eap", "atp", {', '"eap-ig", {').replace("[0, 1]", "[0]")
+        + 'ablations = ["patching", "zero"]\n'
+    )
+    assert main(["grid", str(file), "--check"]) == 2
+    assert "2 cells cannot be" in capsys.readouterr().out
+    assert main(["grid", str(file)]) == 2
+    said = capsys.readouterr()
+    assert "4 of 6 cells finished" in said.out and "for the ablation patching" in said.err
+    assert run_sweep(file).computed == 0
+    failed = [cell for cell, _ in run_sweep(file).failed]
+    assert [cell.settings.ablation for cell in failed] == ["zero", "zero"]
+    tried: list[str] = []
+    run_sweep(file, retry=True, told=lambda cell, reason: tried.append(cell.name))
+    assert tried == [cell.name for cell in failed]
+
+
+def test_two_runs_of_one_folder(file: Path) -> None:
+    with (
+        SweepFolder(read_sweep(file).folder).locked(),
+        pytest.raises(WorkbenchError, match="Another run works on"),
+    ):
+        run_sweep(file)
+
+
+def test_a_job_computes_its_cell_alone(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["grid", str(file), "--print"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8
+    assert main(shlex.split(lines[3])[1:]) == 0
+    capsys.readouterr()
+    assert main(["grid", str(file), "--print"]) == 0
+    assert capsys.readouterr().out.splitlines() == lines[:3] + lines[4:]
+    assert main(["grid", str(file), "--dry-run", "--json"]) == 0
+    plans = json.loads(capsys.readouterr().out)
+    assert [plan["state"] for plan in plans].count("finished") == 1
+    assert all(plan["bytes"] > 1000 for plan in plans)
+    assert main(["grid", str(file), "--cell", "none"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "it has to say models"),
+        ("sise = [3]", "no setting 'sise' of a sweep. Did you mean 'sizes'"),
+        ("pairs = 0", "greater than or equal to 1"),
+        ("pairs = ", "not TOML"),
+        ('methods = ["acdc"]', "ends at a threshold"),
+        ('methods = ["atp"]', "Say how many nodes"),
+        ('methods = ["none"]', "none"),
+        ('methods = [{ name = "eap", step = 3 }]', "no setting"),
+    ],
+)
+def test_a_file_is_refused_in_a_sentence(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "s.toml"
+    rest = {"models": '["pocket"]', "tasks": '["ioi"]', "methods": '["eap"]', "sizes": "[5]"}
+    lines = [f"{k} = {v}" for k, v in rest.items() if text and not text.startswith(k)]
+    path.write_text("\n".join([text, *lines]))
+    with pytest.raises(WorkbenchError, match=said) as error:
+        read_sweep(path)
+    assert "\n" not in str(error.value)
+
+
+def test_the_schema_in_docs_is_the_one_of_the_models() -> None:
+    """If the models are meant to change, write `json.dumps(schema(), indent=2)` there anew."""
+    kept = json.loads((ROOT / "docs" / "sweep.schema.json").read_text())
+    assert kept == schema()
+    jsonschema.Draft202012Validator.check_schema(kept)
+
+
+def test_handing_out_cells_loads_no_torch(file: Path) -> None:
+    code = (
+        "import sys, workbench.sweeps.run, workbench.sweeps.workers\n"
+        "from workbench import sweep_cells\n"
+        f"cells = sweep_cells({str(file)!r}); assert not [c.check() for c in cells if c.check()]\n"
+        "from workbench.cli.main import main\n"
+        f"assert main(['grid', {str(file)!r}, '--print']) == 0\n"
+        "assert not {'torch', 'transformers', 'textual'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=ROOT)
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_nothing_is_lost_and_nothing_there_twice(file: Path) -> None:
+    """A run is killed with its worker, twice, then goes on to the end."""
+    cells = sweep_cells(file)
+    folder = SweepFolder(file.with_suffix(""))
+    seen: dict[str, int] = {}
+    for least in (1, 4):
+        run = subprocess.Popen(
+            [sys.executable, "-m", "workbench", "grid", str(file), "--workers", "1"],
+            cwd=ROOT,
+            start_new_session=True,
+            stderr=subprocess.DEVNULL,
+        )
+        until = time.monotonic() + 90
+        while sum(map(folder.is_done, cells)) < least and time.monotonic() < until:
+            time.sleep(0.01)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        for cell in filter(folder.is_done, cells):
+            when = (folder.cell(cell) / "result.json").stat().st_mtime_ns
+            assert seen.setdefault(cell.name, when) == when
+    assert len(seen) >= 4
+    found = run_sweep(file)
+    assert found.finished == len(cells) and found.computed == len(cells) - len(seen)
+    named = {path.name for path in (folder.path / "cells").iterdir() if path.name[0] != "."}
+    assert named == {cell.name for cell in cells}
+    for cell in cells:
+        when = (folder.cell(cell) / "result.json").stat().st_mtime_ns
+        assert seen.get(cell.name, when) == when
+        load_circuit(folder.cell(cell) / "circuit.json")

@@ -1,0 +1,1 @@
+"""Sweeps of cells: discoveries over models, tasks, methods, sizes, seeds and ablations."""

@@ -1,0 +1,84 @@
+"""What a sweep will take: memory as predicted for each model, time as measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from workbench.base.progress import Progress, silent
+from workbench.errors import WorkbenchError
+from workbench.sweeps.cells import Cell, Sweep
+from workbench.sweeps.folder import SweepFolder
+
+if TYPE_CHECKING:
+    from workbench.models.model import Model
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """What one cell will take.
+
+    Attributes:
+        cell: the cell.
+        state: finished, failed or open.
+        bytes: weights, and the most beyond them that is predicted for its pairs; None: unknown.
+        seconds: the mean of the finished cells of this model and method; None: there are none.
+        reason: why it cannot be; "" if nothing speaks against it.
+    """
+
+    cell: Cell
+    state: str
+    bytes: int | None
+    seconds: float | None
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        told = {"cell": self.cell.name, "command": self.cell.command()}
+        rest = ("state", "bytes", "seconds", "reason")
+        return told | {name: getattr(self, name) for name in rest}
+
+
+def plan_sweep(sweep: Sweep, progress: Progress | None = None) -> list[CellPlan]:
+    """What each cell will take. Every model is loaded, one after the other."""
+    folder, say = SweepFolder(sweep.folder), progress or silent
+    timed: dict[Any, list[float]] = {}
+    for cell in sweep.cells:
+        if folder.is_done(cell):
+            seconds = float(folder.result(cell)["seconds"])
+            timed.setdefault((cell.of_model(), cell.method), []).append(seconds)
+    loaded: tuple[Any, Model] | None = None
+    memory: dict[Any, int | str] = {}
+    plans = []
+    for cell in sweep.cells:
+        reason, needed = cell.check(), None
+        if not reason:
+            if cell.settings not in memory:
+                try:
+                    if loaded is None or loaded[0] != cell.of_model():
+                        loaded = None
+                        loaded = (cell.of_model(), cell.settings.load_model(say))
+                    memory[cell.settings] = _bytes(cell, loaded[1])
+                except WorkbenchError as error:
+                    memory[cell.settings] = str(error)
+            found = memory[cell.settings]
+            needed, reason = (None, found) if isinstance(found, str) else (found, "")
+        state = "finished" if folder.is_done(cell) else "open"
+        if state == "open" and folder.failure(cell):
+            state = "failed"
+        times = timed.get((cell.of_model(), cell.method))
+        plans.append(CellPlan(cell, state, needed, fmean(times) if times else None, reason))
+    return plans
+
+
+def _bytes(cell: Cell, model: Model) -> int:
+    from workbench.experiment.prepare import task_batch
+    from workbench.experiment.room import shapes_of
+    from workbench.model_report.footprint import predict
+
+    task = cell.settings.load_task(model.tokenizer)
+    batch = task_batch(model, task, cell.settings)
+    shapes = shapes_of(batch, cell.settings.ablation)
+    found = predict(model.parts, shapes, cell.settings.metric or task.metric)
+    return model.info.weight_bytes + found.peak
