@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.circuits.circuit import all_edges
 from workbench.circuits.graph import Graph
+from workbench.circuits.names import input_of
 from workbench.circuits.selection import Order, Selected, Selection, most_that_leave
 from workbench.discovery.findings import Findings
 from workbench.engine.kept_edges import Bits, circuit_of, role_arrays, role_bits_of
@@ -137,6 +138,6 @@ class _Walk:
         earlier = self._layout.before(np.array([positions], dtype=np.uint64))[0]
         name = self._graph.sources[source]
         for destination in self._graph.destinations_of(name):
-            looked_at = destination.endswith(("<k>", "<v>"))
+            looked_at = input_of(destination) in ("k", "v")
             column = self._graph.destination_index(destination)
             self.read(column, earlier if looked_at else positions)

@@ -50,7 +50,9 @@ def circuit_of(graph: Graph, kept: Kept, names: Sequence[str]) -> Circuit:
         some = circuit.mask & ~at.all(axis=0)
         circuit.at = circuit.at.with_all(
             {
-                graph.edge_name(int(s), int(d)): [names[r] for r in np.flatnonzero(at[:, s, d])]
+                graph.edge_name(int(s), int(d)): [
+                    name for name, here in zip(names, at[:, s, d], strict=True) if here
+                ]
                 for s, d in np.argwhere(some)
             }
         )

@@ -62,7 +62,7 @@ class CarryingRoles:
         return cls((), (), ())
 
     def into(self, graph: Graph, destination: str) -> tuple[str, ...]:
-        """By which roles edges into a destination are told apart; empty where there is one alone."""
+        """By which roles edges into a destination are told apart; empty where there is one."""
         roles = self.at(graph, destination)
         return roles if len(roles) > 1 else ()
 

@@ -123,7 +123,9 @@ def test_greedily_the_best_edge_at_a_role_that_is_read_comes_next() -> None:
             name: value
             for name, value in worth.items()
             if name not in chosen
-            and layout.positions(np.array([1 << ROLES.index(name.split("@")[1])], dtype=np.uint64))[0]
+            and layout.positions(np.array([1 << ROLES.index(name.split("@")[1])], dtype=np.uint64))[
+                0
+            ]
             & need_in[graph.destination_index(name.split("@")[0].split("->")[1])]
         }
         chosen.append(max(here, key=lambda name: here[name]))
@@ -159,7 +161,7 @@ def test_findings_by_role_are_kept_in_their_file(tmp_path: Any) -> None:
 
 def test_what_cannot_be_done_by_role_is_refused() -> None:
     request = DiscoveryRequest.parse("atp", nodes=10, by_role=True)
-    with pytest.raises(WorkbenchError, match="scores nodes, .* by role; choose one of: eap,"):
+    with pytest.raises(WorkbenchError, match=r"scores nodes, .* by role; choose one of: eap,"):
         request.checked(metric=None, ablation="patching")
     with pytest.raises(WorkbenchError, match="was not asked to score edges by role"):
         select(found("eap", by_role=False), Selection("top", 5, by_role=True))

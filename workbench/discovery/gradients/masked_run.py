@@ -251,10 +251,10 @@ class _Gradient:
 
 
 class _Rows:
-    """Sums and products over rows [pair, position], the rows of each role with its own weights.
+    """Sums and products over rows, those of each role with weights of its own.
 
-    Weights are [role, term, sum], terms [term, pair, position or 1, d_model]. Without roles there
-    is one, of all rows.
+    A row is a position of a pair. Weights are [role, term, sum], terms [term, pair, position or 1,
+    d_model]. Without roles there is one, of all rows.
     """
 
     def __init__(

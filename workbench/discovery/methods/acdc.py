@@ -190,7 +190,8 @@ class _Trials:
             here: the measure before the first.
 
         Returns:
-            The measure of the circuit as it then is, how many were decided, and bool [unit], those of them that are dropped.
+            The measure of the circuit as it then is, how many were decided, and bool [unit], those
+            of them that are dropped.
         """
         decided = 0
         dropped = np.zeros(len(self.changes), dtype=bool)

@@ -101,7 +101,7 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
         if new and source > 0:
             candidates = units.into_node(graph.sources[source], new)
             yield from look(candidates[~kept[tuple(candidates.T)]])
-    open_ = len(evaluator.circuit.open & _inputs_of(kept.any(axis=0), experiment))
+    open_ = len(evaluator.circuit.open & _inputs_of(np.logical_or.reduce(kept, axis=0), experiment))
     found = experiment.faithfulness(evaluator.value().metric)
     if open_ and found is not None:
         # What was searched is not what is reported.

@@ -21,6 +21,7 @@ from workbench.discovery.search.units import Places
 # Edges looked at together: those near the best, of which one more or less is cheap in a batch.
 _TOGETHER = 16
 
+
 class Ranking:
     """Values of edges, some of them out of date.
 

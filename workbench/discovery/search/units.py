@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_arrays import real_edges
-from workbench.circuits.names import at_role
+from workbench.circuits.names import at_role, input_of
 from workbench.discovery.findings import Findings
 from workbench.discovery.role_selection import check_input_differs
 from workbench.engine.kept_edges import (
@@ -91,7 +91,7 @@ class Units:
         """The same without dead ends."""
         if self.layout is None:
             return Circuit(self.graph, chosen[0]).pruned().mask[None]
-        return self.arrays(pruned_by_roles(self.graph, self.kept(chosen), self.layout))
+        return self.arrays(pruned_by_roles(self.graph, role_bits_of(chosen), self.layout))
 
     def reached_by(self, role: int) -> np.uint64:
         """At which positions a source is read by a unit at a role, as bits."""
@@ -113,7 +113,7 @@ class Units:
         found = np.zeros_like(self.real)
         for name in self.graph.destinations_of(node):
             column, at = self.graph.destination_index(name), positions
-            if self.layout is not None and name.endswith(("<k>", "<v>")):
+            if self.layout is not None and input_of(name) in ("k", "v"):
                 at = self.layout.before(np.array([positions], dtype=np.uint64))[0]
             found[:, :, column] = self.real[:, :, column] & self.read_at(at)[:, None]
         return np.argwhere(found.T)[:, ::-1]  # those into one input after one another
@@ -150,4 +150,3 @@ class Column:
         of_units = np.zeros((self._shape[0], len(chosen), self._shape[1]), dtype=bool)
         of_units[self.roles, :, self.sources] = chosen.T
         return self._units.kept(of_units)
-

@@ -1,4 +1,4 @@
-"""Searches over edges at roles: what they keep is what plain loops and the model's own modules say."""
+"""Searches over edges at roles keep what plain loops and the model's own modules say."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_growth_that_looks_at_everything_again_is_plainly_greedy(
         reached = {"logits"} | {edge.partition("->")[0] for edge in before}
         entered = {edge.partition("->")[2].partition("@")[0] for edge in before}
         still = set(graph.destinations) - {"logits"} - entered
-        gains = {}
+        gains: dict[str, float] = {}
         for edge in graph.edges():
             destination = edge.partition("->")[2]
             if graph.node_of(destination) not in reached:
