@@ -87,7 +87,7 @@ def test_findings_are_probabilities_and_usable_after_every_step() -> None:
 def test_the_catalogue_finds_it() -> None:
     method = find_method("edge-pruning")
     assert method.load() is find
-    assert method.defaults == {"steps": edge_pruning.STEPS}
+    assert method.defaults == {"steps": edge_pruning.STEPS, "by_role": False}
 
 
 def test_a_seed_gives_the_same_findings_and_another_seed_others() -> None:
