@@ -24,6 +24,7 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.scoring import streamed_scores
 from workbench.discovery.methods import acdc, acdc_sequential, eap, eap_ig
 from workbench.discovery.options import Options
+from workbench.engine.kept_edges import is_kept
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import NO_MEMORY, prepare
 from workbench.experiment.settings import ExperimentSettings
@@ -275,4 +276,4 @@ def _kept(
     findings = Findings.of(experiment.graph, "acdc", experiment.metric_name)
     finish(find(experiment, findings, options))
     assert findings.kept is not None
-    return findings.kept
+    return is_kept(findings.kept)

@@ -86,6 +86,25 @@ Positions are the same in both: the edges that carry nothing else (from the inpu
 key of a0.h1, the value of a0.h3 and the key of a1.h2) make no difference when they are patched.
 """
 
+TRUE_PARTS = (
+    "input->a0.h1<v>@first",
+    "a0.h1->a1.h0<k>@next",
+    "input->a1.h0<q>@second",
+    "input->a1.h0<v>@next",
+    "a1.h0->m2@second",
+    "input->a0.h3<q>@second",
+    "input->a0.h3<k>@first",
+    "a0.h3->a1.h2<q>@second",
+    "input->a1.h2<v>@next",
+    "a1.h2->m2@second",
+    "m2->logits@second",
+)
+"""The same edges at the token roles of the task at which they carry it.
+
+The word stands at `first` and, as the prompt's last, at `second`; the one after it is copied from
+`next`.
+"""
+
 
 ROLES = (
     RoleGroup("previous", "which word stands before", ("a0.h1",)),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal, get_args
@@ -54,11 +54,6 @@ class Selection:
     by_role: bool = False
 
     def __post_init__(self) -> None:
-        if self.by_role and (self.how == "greedy" or self.fill):
-            raise WorkbenchError(
-                "Edges at roles are chosen as the best of all, or by a threshold; not greedily, "
-                "nor up to a number that is left after pruning."
-            )
         if self.how not in get_args(How):
             ways = ", ".join(get_args(How))
             raise WorkbenchError(f"There is no selection {self.how!r}; choose one of: {ways}.")
@@ -117,9 +112,14 @@ def select_edges(
         # In float64, where a score has the value that a file shows.
         reached = real_edges(graph) & (values.astype(np.float64) >= selection.threshold)
         return pruned_circuit(graph, np.flatnonzero(reached), None, same_input=same_input)
-    if selection.fill:
-        return _fill(graph, values, selection.how, n, same_input)
-    return pruned_circuit(graph, _best(graph, values, selection.how, n), n, same_input=same_input)
+
+    def best(count: int) -> Order:
+        return _best(graph, values, selection.how, count)
+
+    def left(places: Order) -> Selected:
+        return pruned_circuit(graph, places, n, same_input=same_input)
+
+    return most_that_leave(best, left, n) if selection.fill else left(best(n))
 
 
 def _best(graph: Graph, values: NDArray[np.float32], how: How, count: int) -> Order:
@@ -188,17 +188,18 @@ def _into(
     return ((float(worth[i]), int(places[i])) for i in order)
 
 
-def _fill(
-    graph: Graph, values: NDArray[np.float32], how: How, n: int, same_input: bool
+def most_that_leave(
+    best: Callable[[int], Order], left: Callable[[Order], Selected], n: int
 ) -> Selected:
-    """Of the most edges that leave at most n after pruning; more edges never leave fewer."""
+    """Of the most edges that leave at most n after pruning; more edges never leave fewer.
 
-    def left(places: Order) -> Selected:
-        return pruned_circuit(graph, places, n, same_input=same_input)
-
+    Args:
+        best: so many edges at most, the best first: any shorter beginning is what fewer would give.
+        left: what they leave.
+    """
     count = n
     while True:
-        order = _best(graph, values, how, count)
+        order = best(count)
         if len(order) < count or left(order).kept > n:
             break
         count *= 2

@@ -11,7 +11,7 @@ from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
 from workbench.cli.options import Do, Json, experiment_options
 from workbench.discovery.catalogue import BUILT_IN, METHODS, find_method
-from workbench.discovery.options import OWN_FLAGS
+from workbench.discovery.options import OWN_FLAGS, own_flag
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import ABLATIONS
 from workbench.experiment.interventions import parse_all
@@ -62,7 +62,7 @@ def discover(
     ] = False,
     by_role: Annotated[
         bool,
-        typer.Option("--by-role", help="Score and choose edges at each role of the prompts alone."),
+        typer.Option("--by-role", help="Score, choose, keep and drop edges at each role alone."),
     ] = False,
     steps: Steps = None,
     absolute: Annotated[
@@ -177,7 +177,7 @@ def _list(as_json: bool) -> None:
     for method in METHODS.values():
         output.line(f"{method.name}  ({method.kind})  {method.title}")
         output.line(f"  {method.definition}")
-        own = [f"--{name}" for name in method.option_names if name in OWN_FLAGS]
+        own = [own_flag(name) for name in method.option_names if name in OWN_FLAGS]
         heeds = [flag for flag in own if flag != "--seed"]
         if heeds:
             output.line(f"  heeds {', '.join(heeds)}")

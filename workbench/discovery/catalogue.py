@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from workbench.base.work import Work
 from workbench.discovery.options import (
     ABSOLUTE,
+    BY_ROLE,
     EDGES,
     MEASURE,
     SEED,
@@ -64,7 +65,8 @@ class Method:
         select: how edges are selected from its scores where nothing is said.
         adds_up: its scores are means over pairs of what each pair gives by itself, so that more
             pairs than memory holds at once can be scored some at a time.
-        by_role: it scores edges at roles of the prompts, where that is asked for.
+        by_role: it scores edges at roles of the prompts, where that is asked for: by the selection
+            from scores, or by the option `by_role` of a search or a learned mask.
         per_pair: the function that makes its `Scorer` of single pairs from options, as
             "package.module:name"; None if it has none.
     """
@@ -147,6 +149,7 @@ BUILT_IN = (
         slopes=True,
         adds_up=True,
         per_pair=f"{_HERE}.eap_ig_activations:scorer",
+        by_role=True,
     ),
     Method(
         "clean-corrupted",
@@ -208,6 +211,7 @@ BUILT_IN = (
         # destinations that read little else, which do not join the input to the logits.
         select="greedy",
         adds_up=True,
+        by_role=True,
     ),
     Method(
         "atp",
@@ -244,7 +248,8 @@ BUILT_IN = (
         "expected number of open gates falls to what is asked for; the score is the probability "
         "that the gate is open (Bhaskar et al. 2024, 2406.16778; Louizos et al. 2018, 1712.01312)",
         f"{_HERE}.edge_pruning:find",
-        options=(steps(400), EDGES, SEED),
+        options=(steps(400), EDGES, SEED, BY_ROLE),
+        by_role=True,
         unit="probability",
     ),
     Method(
@@ -255,7 +260,8 @@ BUILT_IN = (
         "the measure worse by less than tau, or changes it by less, the circuit being what is left "
         "so far (Conmy et al. 2023, 2304.14997)",
         f"{_HERE}.acdc:find",
-        options=(THRESHOLD, ABSOLUTE, MEASURE),
+        options=(THRESHOLD, ABSOLUTE, MEASURE, BY_ROLE),
+        by_role=True,
     ),
     Method(
         "greedy-growth",
@@ -265,7 +271,8 @@ BUILT_IN = (
         "nearest the model's, beside its input without it; inputs that have no edge yet are as in "
         "the clean run. Gains are computed anew lazily, the largest first",
         f"{_HERE}.greedy_growth:find",
-        options=(EDGES,),
+        options=(EDGES, BY_ROLE),
+        by_role=True,
     ),
     Method(
         "greedy-pruning",
@@ -275,7 +282,8 @@ BUILT_IN = (
         "after the other, until as many are left as asked for; it begins with the edges of largest "
         "|EAP|, four times as many. Changes are computed anew lazily, the least first",
         f"{_HERE}.greedy_pruning:find",
-        options=(EDGES,),
+        options=(EDGES, BY_ROLE),
+        by_role=True,
     ),
 )
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.circuits.edge_roles import check_roles
 from workbench.circuits.graph import Graph
+from workbench.engine.kept_edges import Kept
 from workbench.engine.role_layout import RoleLayout
 
 if TYPE_CHECKING:
@@ -29,18 +30,19 @@ class Findings:
         graph: of the model.
         method: its name in `method.METHODS`.
         edges: float32 [source, destination], a score for every edge, NaN where it has none yet and
-            where there is no edge.
+            where there is no edge; of a search by role, that of the role at which it is largest.
         nodes: float32 [source], scores of nodes; None if the method scores none.
         positions: float32 [source, position], scores of nodes at each position of the longest
             prompts, aligned at their ends, NaN where there is none; None if the method has none.
         neurons: MLP's name -> float32 [neuron], scores of its hidden units; empty if the method has
             none.
         roles: the names of the prompts' roles, where edges are scored by role.
-        at_roles: float32 [role, source, destination], what of an edge's score each role makes up;
-            None where edges are scored as a whole.
+        at_roles: float32 [role, source, destination], the score of every edge at each role: what
+            of its score the role makes up where scores add up. None where edges are whole.
         layout: where the roles stand in the prompts; None where edges are scored as a whole.
-        kept: bool [source, destination], the circuit that a search or a learned mask arrived at so
-            far; None for methods that only score.
+        kept: [source, destination], the circuit that a search or a learned mask arrived at so far:
+            a mask, or by role the roles of each edge as bits, see `engine.kept_edges`; None for
+            methods that only score.
         needed: +1 if a component that the task needs has a positive score, -1 if a negative one, 0
             if scores have no sign. A score in units of the metric is the change of its mean over
             the pairs when the component is corrupted, so -1 for every metric but `kl`.
@@ -62,7 +64,7 @@ class Findings:
     roles: tuple[str, ...] = ()
     at_roles: NDArray[np.float32] | None = None
     layout: RoleLayout | None = None
-    kept: NDArray[np.bool_] | None = None
+    kept: Kept | None = None
     needed: int = -1
     tried: int = 0
     same_input: bool = False

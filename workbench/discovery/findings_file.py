@@ -154,7 +154,8 @@ def _read(archive: Any) -> tuple[Findings, dict[str, Any]]:
         findings.at_roles = _array(archive, "at_roles", (len(findings.roles), *shape))
     if "kept" in archive.files:
         kept = archive["kept"]
-        if kept.dtype != bool or kept.shape != shape or (kept & ~real_edges(graph)).any():
+        wanted = bool if findings.layout is None else np.uint64
+        if kept.dtype != wanted or kept.shape != shape or kept[~real_edges(graph)].any():
             raise ValueError
         findings.kept = kept
     for name in archive.files:

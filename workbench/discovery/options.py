@@ -15,9 +15,15 @@ from typing import Any, ClassVar, NoReturn
 from workbench.errors import WorkbenchError
 
 OWN_FLAGS = {"edges": "--edges N", "threshold": "--threshold T"} | {
-    name: f"--{name}" for name in ("steps", "absolute", "measure", "seed")
+    name: f"--{name.replace('_', '-')}"
+    for name in ("steps", "absolute", "measure", "by_role", "seed")
 }
 """Options for which the commands have a flag of their own."""
+
+
+def own_flag(name: str) -> str:
+    """The flag of an option of `OWN_FLAGS`, without what follows it."""
+    return OWN_FLAGS[name].split()[0]
 
 
 @dataclass(frozen=True)
@@ -194,6 +200,13 @@ MEASURE = OneOf(
     help="What to go by.",
     label="by",
 )
+BY_ROLE = Flag(
+    "by_role",
+    help="Keep and drop edges at each role of the prompts alone.",
+    label="over",
+    off="whole edges",
+    on="edges at roles",
+)
 SEED = Whole("seed", least=0, help="Of what is left to chance.")
 
 
@@ -282,5 +295,5 @@ def heeds(fields: Iterable[Option]) -> str:
     if not names:
         return "it has no such options"
     return "it heeds " + ", ".join(
-        f"--{name}" if name in OWN_FLAGS else f"--option {name}" for name in names
+        own_flag(name) if name in OWN_FLAGS else f"--option {name}" for name in names
     )

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypedDict
 
 from workbench.discovery.catalogue import METHODS, Method, find_method
-from workbench.discovery.options import OWN_FLAGS, Options, heeds
+from workbench.discovery.options import OWN_FLAGS, Options, heeds, own_flag
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import check_ablation
@@ -50,8 +50,9 @@ class DiscoveryRequest:
 
     @property
     def by_role(self) -> bool:
-        """Whether edges are to be scored and chosen by role."""
-        return self.selection is not None and self.selection.by_role
+        """Whether edges are to be scored, chosen, kept or dropped by role."""
+        chosen = self.selection is not None and self.selection.by_role
+        return chosen or bool(self.options.by_role)
 
     @property
     def entry(self) -> Method:
@@ -86,7 +87,7 @@ class DiscoveryRequest:
                 edges it is to end.
             threshold: in place of a number: that scores have to reach; tau of a search.
             select, signed, exactly, by_role: how the best of so many scores are chosen; see
-                `Selection`.
+                `Selection`. By role, a search goes from edge at a role to edge at a role.
                 `select` None: as suits the method's scores.
             steps, absolute, measure, seed: options that many methods have.
             options: any option of the method by its name.
@@ -103,13 +104,13 @@ class DiscoveryRequest:
         }
         told = Options(**(usual | {"seed": seed} | dict(options or {})))
         if not _scores(entry):
-            others = select not in (None, "top") or signed or exactly or by_role
+            others = select not in (None, "top") or signed or exactly
             if nodes is not None or others:
                 raise WorkbenchError(
                     f"{method} arrives at a circuit of its own: leave out --nodes, --select, "
-                    "--signed, --exactly and --by-role."
+                    "--signed and --exactly."
                 )
-            own = {"edges": edges, "threshold": threshold}
+            own = {"edges": edges, "threshold": threshold, "by_role": by_role or None}
             return cls(method, told.with_(**{n: v for n, v in own.items() if v is not None}))
         unit, other, number, of_other = "edges", "nodes", edges, nodes
         if entry.kind == "nodes":
@@ -122,7 +123,7 @@ class DiscoveryRequest:
                 f"to reach ({FLAGS['threshold']}): one of the two."
             )
         if threshold is None:
-            how = select or ("top" if by_role else entry.select)
+            how = select or entry.select
             return cls(method, told, Selection(how, number, None, signed, exactly, by_role))
         if select not in (None, "top"):
             raise WorkbenchError(f"A {select} selection takes a number of {unit}, not a threshold.")
@@ -189,7 +190,7 @@ def _scores(method: Method) -> bool:
 def _check_options(method: Method, options: Options) -> None:
     for name in options.told:
         if name not in method.option_names:
-            flag = f"--{name}" if name in OWN_FLAGS else name
+            flag = own_flag(name) if name in OWN_FLAGS else name
             raise WorkbenchError(f"{method.name} does not heed {flag}; {heeds(method.options)}.")
     for field in method.options:
         value = options.told.get(field.name)
@@ -203,7 +204,8 @@ def _check_options(method: Method, options: Options) -> None:
 def _check_selection(method: Method, selection: Selection | None) -> None:
     if selection is not None and selection.by_role and not method.by_role:
         able = ", ".join(each.name for each in METHODS.values() if each.by_role)
-        raise WorkbenchError(f"{method.name} does not score edges by role; choose one of: {able}.")
+        why = "scores nodes, which are not told apart" if method.kind == "nodes" else "does not go"
+        raise WorkbenchError(f"{method.name} {why} by role; choose one of: {able}.")
     if _scores(method) and selection is None:
         raise WorkbenchError(f"{method.name} gives scores: say how a circuit is to be selected.")
     if not _scores(method) and selection is not None:

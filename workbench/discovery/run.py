@@ -14,6 +14,7 @@ import numpy as np
 from tasks.task import Task
 from workbench.base.progress import Progress, silent
 from workbench.base.work import Stop, Work, finish
+from workbench.circuits.circuit import Circuit
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings import Findings
 from workbench.discovery.findings_file import save_findings
@@ -33,12 +34,13 @@ from workbench.formats.catalogue import find_format
 from workbench.metrics.catalogue import NEGLIGIBLE
 
 if TYPE_CHECKING:
-    from workbench.circuits.circuit import Circuit
     from workbench.experiment.experiment import Experiment
     from workbench.models.model import Model
 
 REQUESTED = RequestChoices.__annotations__.keys()
 SCORES = "the change of the mean metric when the edge is corrupted"
+
+STRONGEST = ", at the role at which it is largest"
 
 
 @dataclass(frozen=True)
@@ -319,7 +321,8 @@ def _concluded(
     circuit.provenance = origin(experiment, options.seed) | _provenance(found)
     if not np.isnan(findings.edges).all():
         circuit.scores = findings.edges.copy()
-        circuit.provenance["scores"] = f"{method.name}: {method.unit or SCORES}"
+        at = STRONGEST if findings.kept is not None and request.by_role else ""
+        circuit.provenance["scores"] = f"{method.name}: {method.unit or SCORES}{at}"
     return found
 
 
@@ -350,7 +353,7 @@ def _remarks(findings: Findings, selected: Selected, value: CircuitScore) -> lis
             "The circuit is empty: no edge brings the metric nearer to the model's by this method; "
             "take another method or ablation."
         )
-    elif selected.circuit.n_edges == selected.circuit.graph.n_edges:
+    elif selected.circuit == Circuit.full(selected.circuit.graph):
         remarks.append("This is the whole model: no edge is left out; choose fewer.")
     elif value.faithfulness is not None and value.faithfulness <= 0:
         remarks.append(

@@ -14,7 +14,8 @@ from workbench.circuits.selection import (
 )
 from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
-from workbench.discovery.role_selection import select_at_roles
+from workbench.discovery.role_selection import pruned_at_roles, select_at_roles
+from workbench.engine.kept_edges import as_bits, has_roles
 from workbench.errors import WorkbenchError
 
 __all__ = ["How", "Selected", "Selection", "select"]
@@ -40,6 +41,8 @@ def select(findings: Findings, selection: Selection | None) -> Selected:
     if findings.kept is not None:
         if selection is not None:
             raise WorkbenchError(f"{findings.method} chooses its edges itself: select nothing.")
+        if has_roles(findings.kept):
+            return pruned_at_roles(findings, as_bits(findings.kept), None)
         return pruned_circuit(graph, np.flatnonzero(findings.kept), None)
     if selection is not None and selection.by_role:
         return select_at_roles(findings, selection)

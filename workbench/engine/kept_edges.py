@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_roles import EdgeRoles
+from workbench.circuits.graph import Graph
 
 Mask: TypeAlias = NDArray[np.bool_]
 Bits: TypeAlias = NDArray[np.uint64]
@@ -32,12 +33,44 @@ def kept_edges(circuit: Circuit) -> Kept:
     kept: Kept = circuit.mask.copy()
     if circuit.at:
         kept = np.where(kept, WHOLE, NOTHING)
-        of_role = {name: 1 << place for place, name in enumerate(circuit.at.names)}
+        place_of = {name: 1 << place for place, name in enumerate(circuit.at.names)}
         places = np.fromiter(graph.end_indices(circuit.at.kept), dtype=np.int64).reshape(-1, 2)
-        bits = [sum(of_role[role] for role in roles) for roles in circuit.at.kept.values()]
+        bits = [sum(place_of[role] for role in roles) for roles in circuit.at.kept.values()]
         kept[places[:, 0], places[:, 1]] = np.array(bits, dtype=np.uint64)
     kept[:, [graph.destination_index(name) for name in circuit.open]] = 0
     return kept
+
+
+def circuit_of(graph: Graph, kept: Kept, names: Sequence[str]) -> Circuit:
+    """The closed circuit of kept edges, of prompts with these roles."""
+    circuit = Circuit(graph, is_kept(kept).copy())
+    circuit.at = EdgeRoles(tuple(names))
+    if has_roles(kept):
+        at = role_arrays(kept, len(names))
+        some = circuit.mask & ~at.all(axis=0)
+        circuit.at = circuit.at.with_all(
+            {
+                graph.edge_name(int(s), int(d)): [
+                    name for name, here in zip(names, at[:, s, d], strict=True) if here
+                ]
+                for s, d in np.argwhere(some)
+            }
+        )
+    return circuit
+
+
+def role_bits_of(chosen: Mask) -> Bits:
+    """The bits of what is kept at each role, bool [role, ...]; all of them are `WHOLE`."""
+    bits = np.zeros(chosen.shape[1:], dtype=np.uint64)
+    for role, here in enumerate(chosen):
+        bits[here] |= np.uint64(1 << role)
+    return np.where(chosen.all(axis=0), WHOLE, bits)
+
+
+def role_arrays(kept: Kept, n_roles: int) -> Mask:
+    """At which roles edges are kept, bool [role, ...]: what `role_bits_of` made bits of."""
+    bits, roles = as_bits(kept), np.arange(n_roles, dtype=np.uint64)
+    return np.array([((bits >> role) & np.uint64(1)).astype(bool) for role in roles])
 
 
 def open_inputs(circuit: Circuit) -> Mask:

@@ -54,6 +54,7 @@ class Plan:
             destination's input is recorded, so it needs nothing from its parents.
         need_at: uint64 [source], where edges are kept at some roles: the bits of the positions at
             which it is needed and not the corrupted run's own, see `RoleLayout`. Else None.
+        need_in_at: uint64 [destination], likewise the bits of `need_in`. Else None.
 
     Glossary: docs/glossary.md#demand, docs/glossary.md#live, docs/glossary.md#plan.
     """
@@ -62,6 +63,7 @@ class Plan:
     need: NDArray[np.uint8]
     need_in: NDArray[np.uint8]
     need_at: Bits | None = None
+    need_in_at: Bits | None = None
 
     @property
     def demand(self) -> NDArray[np.uint8] | Bits:
@@ -111,7 +113,8 @@ def _plan_by_roles(
 ) -> Plan:
     """The same reasoning with the bits of positions in the place of yes and no."""
     live, need, need_in = _bits_by_roles(graph, layout.positions(kept), is_open, demand, layout)
-    return Plan(live != NOTHING, _positions(need), _positions(need_in), need & (live | ROOM))
+    whole = _positions(need), _positions(need_in)
+    return Plan(live != NOTHING, *whole, need & (live | ROOM), need_in)
 
 
 def _bits_by_roles(

@@ -62,14 +62,18 @@ class CarryingRoles:
         return cls((), (), ())
 
     def into(self, graph: Graph, destination: str) -> tuple[str, ...]:
-        """By which roles edges into a destination are told apart; empty where there is one alone.
+        """By which roles edges into a destination are told apart; empty where there is one."""
+        roles = self.at(graph, destination)
+        return roles if len(roles) > 1 else ()
+
+    def at(self, graph: Graph, destination: str) -> tuple[str, ...]:
+        """The roles at which edges into a destination can carry something.
 
         What the last layer's queries and MLP read, and the logits, matters at the last position.
         """
         parsed = graph.parse_destination(destination)
         late = parsed.node.layer >= graph.n_layers - 1 and parsed.input not in ("k", "v")
-        roles = self.last if late else self.anywhere
-        return roles if len(roles) > 1 else ()
+        return self.last if late else self.anywhere
 
     def parts(self, graph: Graph, edge: str) -> list[str]:
         """Names of an edge at every role that it is told apart by; its own if there is none."""

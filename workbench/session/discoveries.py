@@ -118,7 +118,7 @@ class Discoveries:
         chosen = find_method(method)
         method = chosen.name
         options = self.check(method, options or Options(), selection)
-        by_role = selection is not None and selection.by_role
+        by_role = DiscoveryRequest(method, options, selection).by_role
         findings = Findings.about(self._engine.experiment, chosen.name, by_role=by_role)
         fraction, failure = 0.0, ""
         began = perf_counter()

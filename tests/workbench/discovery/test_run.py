@@ -26,6 +26,7 @@ from workbench.discovery.options import ABSOLUTE, Options, steps
 from workbench.discovery.request import DiscoveryRequest, RequestChoices
 from workbench.discovery.run import Discovery, discovery, discovery_from
 from workbench.discovery.selection import Selection, select
+from workbench.engine.kept_edges import is_kept
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.experiment.prepare import prepare
 from workbench.experiment.settings import ExperimentSettings
@@ -116,7 +117,7 @@ def test_a_search_is_told_the_number(model: Model, searching: str) -> None:
     assert found.selected.asked == 40
     kept = found.findings.kept
     assert kept is not None
-    assert found.circuit == Circuit(model.graph, kept).pruned()
+    assert found.circuit == Circuit(model.graph, is_kept(kept)).pruned()
     assert found.circuit.scores is None
     about = found.to_json()
     assert about["selection"] is None and about["tried"] == found.findings.tried > 0

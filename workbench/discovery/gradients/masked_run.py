@@ -6,7 +6,8 @@ With a mask M [source, destination] in place of a circuit's yes and no, a destin
 
 where z_s is computed from s's own masked inputs. All ones are the clean run, zeros the corrupted
 one, and a mask of zeros and ones is worth what `Evaluator` says. Where a norm follows a layer's
-heads, the destination's view of that layer is the norm of their masked sum (`post_norm`).
+heads, the destination's view of that layer is the norm of their masked sum (`post_norm`). Of edges
+at roles M is [role, source, destination], and a position's numbers are those of its role.
 
 The gradient is taken stage by stage from the end, each stage's inputs being summed anew from the
 kept D: beside what the sources wrote, and the gradients there, one stage is in memory at a time.
@@ -70,7 +71,8 @@ class MaskedRun:
 
     Args:
         graph, recording: the model's graph and both runs of the pairs.
-        mask: float [source, destination]; zero where there is no edge.
+        mask: float [source, destination], or [role, source, destination]; zero where there is no
+            edge.
 
     Attributes:
         final: the last residual at the last position, [pair, d_model].
@@ -79,13 +81,17 @@ class MaskedRun:
     def __init__(self, graph: Graph, recording: Recording, mask: Tensor) -> None:
         self.graph = graph
         self.recording = recording
-        plan = make_plan(graph, mask.cpu().numpy() != 0, np.zeros(graph.n_destinations, dtype=bool))
+        by_role = mask.ndim == 3
+        mask = mask if by_role else mask[None]
+        carrying = (mask != 0).any(0).cpu().numpy()
+        plan = make_plan(graph, carrying, np.zeros(graph.n_destinations, dtype=bool))
         wanted = plan.live & (plan.need > Positions.NONE)
         wanted[0] = True  # the plan does not ask for the input, which is always there
         self._sources = np.flatnonzero(wanted)
         like = recording.clean.final
         self._index = torch.from_numpy(self._sources).to(like.device)
-        self._mask = mask.to(like.device, like.dtype)[self._index]
+        self._mask = mask.to(like.device, like.dtype)[:, self._index]
+        self._rows = _Rows(len(mask), recording.role_of if by_role else None, like.device)
         self._jobs = list(self._make_jobs(plan))
         # The mask of what is added as it is, and the layers whose heads go through a norm.
         self._plain = self._mask.clone()
@@ -94,7 +100,7 @@ class MaskedRun:
             heads = graph.head_rows(index)
             slots = slice(*np.searchsorted(self._sources, [heads.start, heads.stop]))
             if layer.post_attention is not None and slots.stop > slots.start:
-                self._plain[slots] = 0
+                self._plain[:, slots] = 0
                 self._normed.append((index, slots))
         with torch.no_grad():
             self._added = like.new_zeros(
@@ -150,8 +156,8 @@ class MaskedRun:
     def _input(self, parents: int, columns: NDArray[np.int64], positions: int) -> Tensor:
         """What destinations of one stage read, [destination, pair, position or 1, d_model]."""
         corrupted = residuals(self.graph, self.recording, int(columns[0]), positions)[1][:, 0]
-        x = corrupted + _sum(
-            self._plain[:parents, columns], at_positions(self._added[:parents], positions)
+        x = corrupted + self._rows.sum(
+            self._plain[:, :parents, columns], at_positions(self._added[:parents], positions)
         )
         for layer, slots in self._normed:
             if slots.stop > parents:
@@ -166,8 +172,8 @@ class MaskedRun:
     ) -> Tensor:
         """What destinations see of a layer's heads before the norm that follows them."""
         without = summed(self.recording.corrupted, layer, positions)[:, 0]
-        return without + _sum(
-            self._mask[slots, columns], at_positions(self._added[slots], positions)
+        return without + self._rows.sum(
+            self._mask[:, slots, columns], at_positions(self._added[slots], positions)
         )
 
     def _compute(self, job: _Job, inputs: list[Tensor]) -> Tensor:
@@ -186,7 +192,7 @@ class MaskedRun:
         return head_outputs(recording, index, job.heads, z - without)[:, :, 0]
 
     def gradient(self, at_final: Tensor) -> Tensor:
-        """The gradient at the mask, float32 [source, destination], from that at `final`.
+        """The gradient at the mask, float32 and of its shape, from that at `final`.
 
         It is zero at the edges of nodes that the mask cuts off from an end.
         """
@@ -204,9 +210,10 @@ class MaskedRun:
             below = torch.autograd.grad(wrote, inputs, above)
             for read, at_input in zip(job.reads, below, strict=True):
                 self._back(gradient, at_input, job.parents, *read)
-        out = gradient.mask.new_zeros(self.graph.n_sources, self.graph.n_destinations)
-        out[self._index] = gradient.mask
-        return out
+        shape = len(self._mask), self.graph.n_sources, self.graph.n_destinations
+        out = gradient.mask.new_zeros(shape)
+        out[:, self._index] = gradient.mask
+        return out if self._rows.by_role else out[0]
 
     def _back(
         self,
@@ -217,8 +224,8 @@ class MaskedRun:
         positions: int,
     ) -> None:
         """Take the gradient at what destinations read to their edges and to the edges' sources."""
-        plain, normed = self._plain[:parents, columns], self._normed
-        dots = _dots(at_positions(self._added[:parents], positions), at_input)
+        plain, normed, rows = self._plain[:, :parents, columns], self._normed, self._rows
+        dots = rows.dots(at_positions(self._added[:parents], positions), at_input)
         for layer, slots in normed:
             if slots.stop > parents:
                 break
@@ -227,12 +234,12 @@ class MaskedRun:
             with torch.enable_grad():
                 view = self.recording.parts.layers[layer].after_attention(seen.requires_grad_())
             (at_sum,) = torch.autograd.grad(view, seen, at_input)
-            dots[slots] = _dots(at_positions(self._added[slots], positions), at_sum)
+            dots[:, slots] = rows.dots(at_positions(self._added[slots], positions), at_sum)
             at_positions(gradient.added[slots], positions).add_(
-                _sum(self._mask[slots, columns].T, at_sum)
+                rows.sum(self._mask[:, slots, columns].mT, at_sum)
             )
-        gradient.mask[:parents, columns] = dots
-        _add_sum(at_positions(gradient.added[:parents], positions), plain.T, at_input)
+        gradient.mask[:, :parents, columns] = dots
+        rows.add_sum(at_positions(gradient.added[:parents], positions), plain.mT, at_input)
 
 
 @dataclass(frozen=True)
@@ -243,19 +250,60 @@ class _Gradient:
     mask: Tensor
 
 
-def _sum(weights: Tensor, terms: Tensor) -> Tensor:
-    """Sums of terms [term, ...] by weights [term, sum]: [sum, ...]."""
-    return (weights.T @ terms.flatten(1)).view(weights.shape[1], *terms.shape[1:])
+class _Rows:
+    """Sums and products over rows, those of each role with weights of its own.
 
+    A row is a position of a pair. Weights are [role, term, sum], terms [term, pair, position or 1,
+    d_model]. Without roles there is one, of all rows.
+    """
 
-def _add_sum(out: Tensor, weights: Tensor, terms: Tensor) -> None:
-    """out += the sums; without a copy where `out` is in one piece."""
-    if out.is_contiguous():
-        out.flatten(1).addmm_(weights.T, terms.flatten(1))
-    else:
-        out.add_(_sum(weights, terms))
+    def __init__(
+        self, n_roles: int, role_of: NDArray[np.int64] | None, device: torch.device
+    ) -> None:
+        self._n_roles = n_roles
+        self.by_role = role_of is not None
+        self._role_of, self._device = role_of, device
+        self._known: dict[tuple[int, int], Tensor] = {}
 
+    def _of(self, role: int, n_positions: int) -> Tensor:
+        """The rows of a role, as indices of a flattened [pair, last positions]."""
+        if (role, n_positions) not in self._known:
+            assert self._role_of is not None
+            rows = np.flatnonzero(self._role_of[:, -n_positions:] == role)
+            self._known[role, n_positions] = torch.from_numpy(rows).to(self._device)
+        return self._known[role, n_positions]
 
-def _dots(left: Tensor, right: Tensor) -> Tensor:
-    """Products of all left [source, ...] with all right [destination, ...], float32."""
-    return (left.flatten(1) @ right.flatten(1).T).float()
+    def sum(self, weights: Tensor, terms: Tensor) -> Tensor:
+        """Sums of terms by weights, [sum, pair, position or 1, d_model]."""
+        shape = weights.shape[2], *terms.shape[1:]
+        if not self.by_role:
+            return (weights[0].T @ terms.flatten(1)).view(shape)
+        out, flat = terms.new_zeros(shape), terms.flatten(1, 2)
+        for role, own in enumerate(weights):
+            rows = self._of(role, terms.shape[2])
+            if len(rows):
+                part = own.T @ flat[:, rows].flatten(1)
+                out.flatten(1, 2)[:, rows] = part.view(shape[0], len(rows), -1)
+        return out
+
+    def add_sum(self, out: Tensor, weights: Tensor, terms: Tensor) -> None:
+        """out += the sums; without a copy where `out` is in one piece."""
+        if out.is_contiguous() and not self.by_role:
+            out.flatten(1).addmm_(weights[0].T, terms.flatten(1))
+        else:
+            out.add_(self.sum(weights, terms))
+
+    def dots(self, left: Tensor, right: Tensor) -> Tensor:
+        """Products of all left [source, ...] with all right [destination, ...].
+
+        float32 [role, source, destination].
+        """
+        if not self.by_role:
+            return (left.flatten(1) @ right.flatten(1).T).float()[None]
+        out = left.new_zeros(self._n_roles, len(left), len(right))
+        ours, others = left.flatten(1, 2), right.flatten(1, 2)
+        for role in range(self._n_roles):
+            rows = self._of(role, left.shape[2])
+            if len(rows):
+                out[role] = ours[:, rows].flatten(1) @ others[:, rows].flatten(1).T
+        return out.float()

@@ -3,13 +3,15 @@
 Conmy et al. 2023, 2304.14997. The circuit begins with every edge. Destinations are visited stage
 by stage from the logits to the first layer, in a layer's heads the queries of all heads, then the
 keys, then the values, heads in their order; a destination's sources from the last to write to the
-first. An edge is tried by dropping it from the circuit as it then stands:
+first. By role an edge is tried at each of its roles, the last one first, where the destination is
+read there. An edge is tried by dropping it from the circuit as it then stands:
 
     damage = how much worse the measure became, in its units
     dropped if damage < tau, or if |damage| < tau where absolute
 
 and what the circuit scores without a dropped edge is what the next one is compared with. A node
-none of whose outgoing edges is left is skipped, and loses its incoming edges untried.
+none of whose outgoing edges is left is skipped, and loses its incoming edges untried; by role it is
+skipped at the positions at which nothing that is left reads it.
 
 Almost every edge is dropped, so that one need not wait for the outcome of one trial to begin the
 next: a run of trials is evaluated as one batch on a guess of their outcomes, at first that each is
@@ -31,12 +33,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.base.work import Work
-from workbench.circuits.circuit import all_edges
 from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.search.backward import Backward
 from workbench.discovery.search.finish import finish_search
+from workbench.discovery.search.units import Column, Units
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 
@@ -109,52 +111,58 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
     """
     experiment, rule = prepare(experiment, options)
     findings.needed = rule.worse
-    state = Backward(experiment)
+    units = Units(experiment, findings)
+    state = Backward(experiment, units.layout)
     graph = state.graph
-    findings.kept = all_edges(graph)
+    findings.kept = units.kept(units.real).copy()
     pace = _Pace(experiment.parts.device.type)
     here = experiment.clean.metric
-    left = graph.n_edges
+    total = left = units.real.sum()
     for column, node in visits(graph):
-        parents = graph.n_parents(column)
-        left -= parents
-        if node is not None and not state.mask[node].any():
-            findings.kept[:, column] = False
+        left -= units.real[:, :, column].sum()
+        tried = Column(units, column, state.positions(column))
+        if (node is not None and not state.kept[node].any()) or not len(tried):
+            findings.kept[:, column] = 0
             state.skip(column)
             continue
-        state.visit(column)
+        every = tried.kept(np.ones((1, len(tried)), dtype=bool))[0]
+        parents = len(every)
+        state.visit(column, every)
+        findings.kept[:parents, column] = every
         pace.room = state.room()
-        trials = _Trials(parents)
+        trials = _Trials(len(tried))
         while trials.next >= 0:
-            sources = trials.run(pace.length(trials.guessed))
+            run = trials.run(pace.length(trials.guessed))
             began = time.perf_counter()
-            values = state.trials(trials.dropped(sources))
+            values = state.trials(tried.kept(trials.dropped(run)))
             taken = time.perf_counter() - began
-            here, decided, dropped = trials.decide(sources, values, here, rule)
-            pace.measured(len(sources), decided, trials.missed, taken)
+            here, decided, chosen = trials.decide(run, values, here, rule)
+            pace.measured(len(run), decided, trials.missed, taken)
+            dropped = tried.kept(chosen[None])[0]
             state.drop(dropped)
             findings.tried += decided
-            findings.edges[:parents, column] = trials.changes
+            units.scores[tried.roles, tried.sources, column] = trials.changes
+            units.strongest(column)
             findings.kept[:parents, column] &= ~dropped
-            yield 1 - (left + trials.next + 1) / graph.n_edges
-    finish_search(findings)
+            yield 1 - (left + trials.next + 1) / total
+    finish_search(findings, units)
 
 
 class _Trials:
-    """The edges into one destination, some of them tried.
+    """The units into one destination, some of them tried.
 
     Attributes:
-        next: the source to be tried next; they go down to -1.
-        changes: float32 [source], the change of the measure at an edge's trial, NaN before it.
+        next: the unit to be tried next; they go down to -1.
+        changes: float32 [unit], the change of the measure at an edge's trial, NaN before it.
         missed: the last run ended with an outcome that was not the guessed one.
     """
 
-    def __init__(self, parents: int) -> None:
-        self.next = parents - 1
-        self.changes = np.full(parents, np.nan, dtype=np.float32)
+    def __init__(self, n: int) -> None:
+        self.next = n - 1
+        self.changes = np.full(n, np.nan, dtype=np.float32)
         self.missed = False
-        self._stays = np.zeros(parents, dtype=bool)  # the guess
-        self._guessed_from = parents  # the lowest source whose guess was measured
+        self._stays = np.zeros(n, dtype=bool)  # the guess
+        self._guessed_from = n  # the lowest unit whose guess was measured
 
     @property
     def guessed(self) -> int:
@@ -162,49 +170,49 @@ class _Trials:
         return max(0, self.next + 1 - self._guessed_from)
 
     def run(self, length: int) -> NDArray[np.int64]:
-        """Sources to be tried together."""
+        """Units to be tried together."""
         return np.arange(self.next, max(-1, self.next - length), -1)
 
-    def dropped(self, sources: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """What each trial is without, if every guess before it is right, bool [trial, source]."""
-        rows = np.zeros((len(sources), len(self.changes)), dtype=bool)
-        for i, source in enumerate(sources):
-            rows[i : i + 1 if self._stays[source] else None, source] = True
+    def dropped(self, units: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """What each trial is without, if every guess before it is right, bool [trial, unit]."""
+        rows = np.zeros((len(units), len(self.changes)), dtype=bool)
+        for i, unit in enumerate(units):
+            rows[i : i + 1 if self._stays[unit] else None, unit] = True
         return rows
 
     def decide(
-        self, sources: NDArray[np.int64], values: NDArray[np.float64], here: float, rule: Rule
+        self, units: NDArray[np.int64], values: NDArray[np.float64], here: float, rule: Rule
     ) -> tuple[float, int, NDArray[np.bool_]]:
-        """Decide on the edges of a run, up to the first outcome that was not the guessed one.
+        """Decide on the units of a run, up to the first outcome that was not the guessed one.
 
         Args:
             values: the measure at each trial.
             here: the measure before the first.
 
         Returns:
-            The measure of the circuit as it then is, how many edges were decided, and bool
-            [source], those of them that are dropped.
+            The measure of the circuit as it then is, how many were decided, and bool [unit], those
+            of them that are dropped.
         """
         decided = 0
         dropped = np.zeros(len(self.changes), dtype=bool)
         self.missed = False
         guessed_here = here  # if every guess is right
-        for source, value in zip(sources, values.tolist(), strict=True):
+        for unit, value in zip(units, values.tolist(), strict=True):
             change = value - guessed_here
-            drops, guess = rule.drops(change), not self._stays[source]
+            drops, guess = rule.drops(change), not self._stays[unit]
             if guess:
                 guessed_here = value
             if self.missed:
-                self._stays[source] = not drops
+                self._stays[unit] = not drops
                 continue
             decided += 1
-            self.changes[source] = change
+            self.changes[unit] = change
             if drops:
-                dropped[source] = True
+                dropped[unit] = True
                 here = value
             self.missed = drops != guess
-        self.next = int(sources[0]) - decided
-        self._guessed_from = min(self._guessed_from, int(sources[-1]))
+        self.next = int(units[0]) - decided
+        self._guessed_from = min(self._guessed_from, int(units[-1]))
         return here, decided, dropped
 
 

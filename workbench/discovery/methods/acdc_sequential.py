@@ -11,6 +11,7 @@ from workbench.discovery.findings import Findings
 from workbench.discovery.methods.acdc import prepare, visits
 from workbench.discovery.options import Options
 from workbench.discovery.search.finish import finish_search
+from workbench.discovery.search.units import Units
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.experiment.experiment import Experiment
 
@@ -47,4 +48,4 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
             else:
                 evaluator.commit(edit)
             yield (done - source) / graph.n_edges
-    finish_search(findings)
+    finish_search(findings, Units(experiment, findings))

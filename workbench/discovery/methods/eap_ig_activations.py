@@ -103,7 +103,7 @@ def _moment(node: Node) -> tuple[int, bool]:
 def _add_scores(piece: Slice, batch: _Batch, total: Tensor) -> None:
     """Add the alternatives' scores of the edges out of their sources to the total.
 
-    It is [pair, source, destination].
+    It is [pair, source, destination]; by role [role, source, destination].
     """
     recording, parts = piece.recording, piece.recording.parts
     graph, n, layer_index = parts.graph(), len(batch.sources), batch.layer
@@ -112,11 +112,23 @@ def _add_scores(piece: Slice, batch: _Batch, total: Tensor) -> None:
     parts, metric = parts.of_pairs(places), piece.metric.part(pairs)
     raw = piece.written()[list(batch.sources)]
     shares = raw.new_tensor(batch.shares)[:, None, None, None]
+    roles: Tensor | None = None  # [pair, position, role], one where the role stands
+    if piece.n_roles:
+        assert recording.role_of is not None
+        own = torch.from_numpy(recording.role_of[piece.pairs])
+        roles = torch.nn.functional.one_hot(own, piece.n_roles).to(raw.device, raw.dtype)
     change, added = (shares * raw).flatten(0, 1), raw.flatten(0, 1)
 
     def score(column: int, gradient: Tensor) -> None:
         """Of edges into the destinations from `column` on, [destination, pair, position, d]."""
         seen = added[:, -gradient.shape[2] :]
+        if roles is not None:
+            places_of = roles[:, -gradient.shape[2] :]
+            at = torch.einsum("nbpd,bpd->nbp", gradient, seen).unflatten(1, (n, piece.n_pairs))
+            by_role = torch.einsum("nspq,pqr->rsn", at, places_of).float()
+            for place, source in enumerate(batch.sources):
+                total[:, source, column : column + len(at)] += by_role[:, place]
+            return
         found = torch.einsum("nbpd,bpd->bn", gradient, seen).float()
         for source, of_pairs in zip(batch.sources, found.split(piece.n_pairs), strict=True):
             total[:, source, column : column + found.shape[1]] += of_pairs

@@ -1,6 +1,7 @@
 """Edge pruning: a mask on edges, learned by gradient (Bhaskar et al. 2024, 2406.16778).
 
-Every edge has a hard-concrete gate (Louizos et al. 2018, 1712.01312) with one parameter a,
+Every edge, or every edge at a role, has a hard-concrete gate (Louizos et al. 2018, 1712.01312) with
+one parameter a,
 
     u ~ U(0, 1),  g = clip(sigmoid((log u - log(1 - u) + a) / beta) (zeta - gamma) + gamma, 0, 1),
 
@@ -29,11 +30,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.base.work import Work
-from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.masked_run import MaskedRun, pair_bytes
 from workbench.discovery.options import Options
+from workbench.discovery.search.units import Units
 from workbench.engine.budget import what_if_bytes
+from workbench.engine.kept_edges import Kept
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.metrics.metric import Metric
@@ -71,24 +73,24 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
     Raises:
         WorkbenchError: no steps or no edges are asked for.
     """
-    graph = experiment.graph
     steps = STEPS if options.steps is None else options.steps
     wanted = EDGES if options.edges is None else options.edges
     if steps < 1 or wanted < 1:
         raise WorkbenchError("A mask is learned in at least one step, with at least one edge.")
-    wanted = min(wanted, graph.n_edges)
+    units = Units(experiment, findings)
+    places = np.flatnonzero(units.real)
+    wanted = min(wanted, len(places))
     findings.needed = 1
     random = torch.Generator().manual_seed(options.seed)
-    places = np.flatnonzero(all_edges(graph))
     gates = Gates(len(places), wanted, steps)
     batches = _minibatches(experiment, random)
     for step in range(steps):
         batch = next(batches)
         n = sum(pairs.stop - pairs.start for _, pairs in batch)
         noise = torch.rand(len(places), generator=random, dtype=torch.float64)
-        mask = torch.zeros(graph.n_sources * graph.n_destinations, dtype=torch.float64)
+        mask = torch.zeros(units.real.size, dtype=torch.float64)
         mask[torch.from_numpy(places)] = gates.draw(noise)
-        mask = mask.view(graph.n_sources, graph.n_destinations)
+        mask = mask.view(units.real.shape if units.layout else units.real.shape[1:])
         gradient = torch.zeros_like(mask)
         done = 0
         for which, pairs in batch:
@@ -99,8 +101,9 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
                 if done < n:
                     yield (step + done / n) / steps
         gates.learn(gradient.view(-1)[torch.from_numpy(places)] / n)
-        findings.edges.reshape(-1)[places] = gates.open_probability().float().numpy()
-        findings.kept = _most_probable(experiment, places, gates.a.numpy(), wanted)
+        units.scores.reshape(-1)[places] = gates.open_probability().float().numpy()
+        units.strongest()
+        findings.kept = _most_probable(units, places, gates.a.numpy(), wanted)
         findings.complete = step == steps - 1
         yield (step + 1) / steps
 
@@ -176,7 +179,7 @@ class Gates:
 def _gradient(
     experiment: Experiment, recording: Recording, metric: Metric, pairs: slice, mask: Tensor
 ) -> Tensor:
-    """The gradient at the mask, [source, destination], of the KL summed over some pairs."""
+    """The gradient at the mask, and of its shape, of the KL summed over some pairs."""
     run = MaskedRun(experiment.graph, of_pairs(recording, pairs), mask)
     with torch.enable_grad():
         final = run.final.requires_grad_()
@@ -186,12 +189,11 @@ def _gradient(
 
 
 def _most_probable(
-    experiment: Experiment, places: NDArray[np.intp], a: NDArray[np.float64], wanted: int
-) -> NDArray[np.bool_]:
-    circuit = Circuit.empty(experiment.graph)
-    best = np.argsort(-a, kind="stable")[:wanted]
-    circuit.mask.reshape(-1)[places[best]] = True
-    return circuit.pruned().mask
+    units: Units, places: NDArray[np.intp], a: NDArray[np.float64], wanted: int
+) -> Kept:
+    chosen = np.zeros_like(units.real)
+    chosen.reshape(-1)[places[np.argsort(-a, kind="stable")[:wanted]]] = True
+    return units.kept(units.pruned(chosen))
 
 
 def _minibatches(

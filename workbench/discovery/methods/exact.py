@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit, all_edges
-from workbench.circuits.names import at_role, split_role
+from workbench.circuits.names import at_role, edge_ends, split_role
 from workbench.discovery.estimates import known_estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import edge_effects
+from workbench.experiment.carrying import CarryingRoles
 from workbench.experiment.experiment import Experiment
 
 # Edges of largest |EAP| that come first, stage by stage; then so many times as many, and so on.
@@ -53,14 +54,22 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
 
 
 def _by_role(evaluator: Evaluator, findings: Findings, edges: list[str]) -> None:
-    """Fill in the effects of these edges at every role, which do not add up to the edges'."""
+    """Fill in the effects of these edges at every role, which do not add up to the edges'.
+
+    At a role at which an edge carries nothing it has none.
+    """
     assert findings.at_roles is not None
-    names = [at_role(edge, role) for edge in edges for role in findings.roles]
+    graph, carrying = findings.graph, CarryingRoles.of_experiment(evaluator.experiment)
+    for edge in edges:
+        findings.at_roles[:, *graph.parse_edge(edge)] = 0
+    names = [
+        at_role(edge, role) for edge in edges for role in carrying.at(graph, edge_ends(edge)[1])
+    ]
     places = {role: place for place, role in enumerate(findings.roles)}
     for batch, effects in edge_effects(evaluator, names):
         for name, effect in zip(batch, effects, strict=True):
             edge, role = split_role(name)
-            findings.at_roles[places[role], *findings.graph.parse_edge(edge)] = effect
+            findings.at_roles[places[role], *graph.parse_edge(edge)] = effect
 
 
 def _groups(experiment: Experiment) -> Iterator[NDArray[np.int64]]:

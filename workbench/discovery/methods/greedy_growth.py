@@ -13,6 +13,9 @@ into one that has some already by what they add to these. The edge of largest ga
 closed from then on, and its source's inputs become candidates, each while the others are open:
 the query of a head is judged with its keys and values as in the clean run.
 
+By role a candidate is an edge at a role at which what it enters is read: of a node that is reached
+at new positions, its inputs there, of keys and values those before; they are looked at again.
+
 It ends with as many edges as asked for, or when no edge has a gain above zero. What is open then
 is closed, and dead ends are pruned. Gains are computed anew lazily
 (`discovery/search/lazy_ranking.py`).
@@ -27,11 +30,11 @@ from workbench.base.text import counted
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import LOGITS
-from workbench.circuits.names import edge_ends
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.search.finish import finish_search, number
-from workbench.discovery.search.lazy_ranking import Edges, Ranking
+from workbench.discovery.search.lazy_ranking import Ranking
+from workbench.discovery.search.units import Places, Units
 from workbench.engine.evaluator import Edit, Evaluator
 from workbench.experiment.experiment import Experiment
 
@@ -52,14 +55,16 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
     start = Circuit.start(graph)
     start.open -= {LOGITS}
     evaluator = Evaluator(experiment, start)
-    findings.kept = start.mask.copy()
-    kept = findings.kept
+    units = Units(experiment, findings)
+    kept = np.zeros_like(units.real)
+    findings.kept = units.kept(kept)
+    reached = np.zeros(graph.n_sources, dtype=np.uint64)  # where sources are read, as bits
 
-    def look(edges: Edges) -> Work[None]:
+    def look(edges: Places) -> Work[None]:
         for piece in np.split(edges, range(_PIECE, len(edges), _PIECE)):
             here = evaluator.value().metric
-            names = [graph.edge_name(int(s), int(d)) for s, d in piece]
-            into = [edge_ends(name)[1] for name in names]
+            names = [units.name(*place) for place in piece.tolist()]
+            into = [graph.destinations[d] for d in piece[:, 2]]
             open_ = [d for d in dict.fromkeys(into) if d in evaluator.circuit.open]
             edits = [Edit(close=(d,)) for d in open_]
             edits += [
@@ -70,33 +75,33 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
             empty = dict(zip(open_, metric[: len(open_)].tolist(), strict=True))
             without = np.array([empty.get(d, here) for d in into])
             with_it = metric[len(open_) :]
-            findings.edges[piece[:, 0], piece[:, 1]] = without - with_it
-            findings.tried = int(np.isfinite(findings.edges).sum())
+            units.scores[tuple(piece.T)] = without - with_it
+            units.strongest()
+            findings.tried = int(np.isfinite(units.scores).sum())
             ranking.put(piece, np.abs(without - model) - np.abs(with_it - model))
             yield min(1.0, float(kept.sum()) / wanted)
 
-    def into(node: str) -> Edges:
-        columns = [graph.destination_index(d) for d in graph.destinations_of(node)]
-        return np.array([(s, d) for d in columns for s in range(graph.n_parents(d))])
-
     ranking = Ranking(kept.shape, look)
-    yield from look(into(LOGITS))
+    yield from look(units.into_node(LOGITS))
     while kept.sum() < wanted:
         best = yield from ranking.best()
-        if best is None or best[2] <= 0:
+        if best is None or best[1] <= 0:
             findings.remarks.append("No further edge brings the metric nearer to the model's.")
             break
-        source, column, _ = best
+        role, source, column = place = best[0]
         destination = graph.destinations[column]
-        is_new = source > 0 and not kept[source].any()
         closed = (destination,) if destination in evaluator.circuit.open else ()
-        evaluator.commit(Edit(close=closed, toggle=(graph.edge_name(source, column),)))
-        kept[source, column] = True
+        evaluator.commit(Edit(close=closed, toggle=(units.name(*place),)))
+        kept[place] = True
+        findings.kept = units.kept(kept)
         ranking.remove(kept)
         ranking.age()
-        if is_new:
-            yield from look(into(graph.sources[source]))
-    open_ = len(evaluator.circuit.open & _inputs_of(kept, experiment))
+        new = units.reached_by(role) & ~reached[source]
+        reached[source] |= new
+        if new and source > 0:
+            candidates = units.into_node(graph.sources[source], new)
+            yield from look(candidates[~kept[tuple(candidates.T)]])
+    open_ = len(evaluator.circuit.open & _inputs_of(np.logical_or.reduce(kept, axis=0), experiment))
     found = experiment.faithfulness(evaluator.value().metric)
     if open_ and found is not None:
         # What was searched is not what is reported.
@@ -104,7 +109,7 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
             f"While it grew, {counted(open_, 'input')} of its nodes read the clean residual, with "
             f"a faithfulness of {found:.2f}; the circuit is told with them closed."
         )
-    finish_search(findings)
+    finish_search(findings, units)
 
 
 def _inputs_of(kept: NDArray[np.bool_], experiment: Experiment) -> frozenset[str]:

@@ -16,14 +16,15 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.base.work import Work
-from workbench.circuits.circuit import Circuit
-from workbench.discovery.estimates import estimates
+from workbench.discovery.estimates import estimates, role_estimates
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.search.finish import finish_search, number
-from workbench.discovery.search.lazy_ranking import Edges, Ranking
+from workbench.discovery.search.lazy_ranking import Ranking
+from workbench.discovery.search.units import Places, Units
 from workbench.discovery.selection import Selection, select
 from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.kept_edges import Mask
 from workbench.experiment.experiment import Experiment
 from workbench.metrics.catalogue import changes_in_steps
 
@@ -43,20 +44,20 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
         WorkbenchError: no number of edges is given.
     """
     wanted = number(options, "greedy-pruning")
-    graph = experiment.graph
-    start = _start(experiment, START * wanted, findings)
+    units = Units(experiment, findings)
+    kept = _start(experiment, START * wanted, findings, units)
     yield 0.0
-    evaluator = Evaluator(experiment, start)
-    findings.kept = start.mask.copy()
-    kept, at_first = findings.kept, start.n_edges
+    evaluator = Evaluator(experiment, units.circuit(kept))
+    findings.kept, at_first = units.kept(kept), int(kept.sum())
     to_look_at = max(1, 2 * at_first - wanted)  # all of them once, and then each that goes
 
-    def look(edges: Edges) -> Work[None]:
+    def look(edges: Places) -> Work[None]:
         for piece in np.split(edges, range(_PIECE, len(edges), _PIECE)):
-            edits = [Edit(toggle=(graph.edge_name(int(s), int(d)),)) for s, d in piece]
+            edits = [Edit(toggle=(units.name(*place),)) for place in piece.tolist()]
             change = evaluator.what_if(edits).mean(axis=1) - evaluator.value().metric
-            findings.edges[piece[:, 0], piece[:, 1]] = change
-            findings.tried = int(np.isfinite(findings.edges).sum())
+            units.scores[tuple(piece.T)] = change
+            units.strongest()
+            findings.tried = int(np.isfinite(units.scores).sum())
             ranking.put(piece, -np.abs(change))
             yield min(1.0, (findings.tried + at_first - int(kept.sum())) / to_look_at)
 
@@ -66,29 +67,34 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
     while kept.sum() > wanted:
         best = yield from ranking.best()
         assert best is not None
-        kept[best[0], best[1]] = False
-        circuit = Circuit(graph, kept).pruned()
-        kept[:] = circuit.mask
-        evaluator.become(circuit)
+        kept[best[0]] = False
+        kept[:] = units.pruned(kept)
+        findings.kept = units.kept(kept)
+        evaluator.become(units.circuit(kept))
         ranking.remove(~kept)
         ranking.age()
-    finish_search(findings)
+    finish_search(findings, units)
 
 
-def _start(experiment: Experiment, n: int, findings: Findings) -> Circuit:
-    graph = experiment.graph
-    if graph.n_edges <= n:
-        return Circuit.full(graph)
+def _start(experiment: Experiment, n: int, findings: Findings, units: Units) -> Mask:
+    """What it begins with, bool [role, source, destination]."""
+    by_role = units.layout is not None
+    if int(units.real.sum()) <= n:
+        return units.real.copy()
     name = experiment.metric_name
     scored = (
         experiment.with_metric("logit_diff")
         if name == "kl" or changes_in_steps(name)
         else experiment
     )
-    found = Findings.about(scored, "eap")
-    found.edges = estimates(scored)
-    start = select(found, Selection("top", n, fill=True)).circuit
+    found = Findings.about(scored, "eap", by_role=by_role)
+    if by_role:
+        found.at_roles = np.where(units.real, role_estimates(scored), np.float32(np.nan))
+    else:
+        found.edges = estimates(scored)
+    start = units.of_circuit(select(found, Selection("top", n, fill=True, by_role=by_role)).circuit)
+    what = "edges at roles" if by_role else "edges"
     findings.remarks.append(
-        f"It began with the {start.n_edges:,} edges of largest |EAP| without dead ends."
+        f"It began with the {int(start.sum()):,} {what} of largest |EAP| without dead ends."
     )
     return start

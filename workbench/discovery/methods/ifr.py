@@ -6,7 +6,8 @@ sources z write. At each position
     closeness(z) = max(|y|_1 - |y - z|_1, 0),    share(z) = closeness(z) / sum of all closenesses,
 
 and an edge's score is its source's share, averaged over all positions of each clean prompt and then
-over the prompts, as EAP-IG does. The corrupted prompts play no part, nor does the metric.
+over the prompts, as EAP-IG does. The corrupted prompts play no part, nor does the metric. At a role
+its score is what the role's positions make of that.
 
 - y is the residual before the norm, so the q, k and v of all of a layer's heads have the same
   scores.
@@ -48,16 +49,26 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
         )
     findings.needed = 1
     exists = all_edges(graph)
-    total = np.zeros(exists.shape)
+    # By role, one sum for each; else one for all positions.
+    n_roles = len(findings.roles) or 1
+    total = np.zeros((n_roles, *exists.shape))
     done = 0.0
-    for recording in experiment.recordings:
+    for group, recording in zip(experiment.batch.groups, experiment.recordings, strict=True):
         n_positions = recording.whole.final.shape[1]
+        role_of = np.zeros(recording.whole.final.shape[:2], dtype=np.int64)
+        if findings.roles:
+            role_of[:] = [experiment.batch.roles.of_pairs[i] for i in group.indices]
         for rows in _slices(recording):
+            here = np.eye(n_roles)[role_of.reshape(-1)[rows]].T
             weight = 1 / (n_positions * experiment.n_pairs)
             for stage, shares in zip(graph.stages, _shares(recording, rows), strict=True):
-                total[: stage.parents, stage.columns] += weight * shares[:, None].cpu().numpy()
+                of_roles = weight * (here @ shares.cpu().numpy())
+                total[:, : stage.parents, stage.columns] += of_roles[:, :, None]
             done += weight * (rows.stop - rows.start)
-            findings.edges = np.where(exists, total / done, np.nan).astype(np.float32)
+            found = total.sum(axis=0) / done
+            findings.edges = np.where(exists, found, np.nan).astype(np.float32)
+            if findings.at_roles is not None:
+                findings.at_roles[:] = np.where(exists, total / done, np.nan)
             yield min(1.0, done)
     findings.complete = True
 
@@ -72,7 +83,7 @@ def _slices(recording: Recording) -> Iterator[slice]:
 
 
 def _shares(recording: Recording, rows: slice) -> Iterator[Tensor]:
-    """Of each stage's parents in turn, [source], summed over some of the group's positions."""
+    """Of each stage's parents in turn, [row, source], at some of the group's positions."""
     parts, run = recording.parts, recording.whole
     graph = parts.graph()
 
@@ -105,7 +116,7 @@ def _shares(recording: Recording, rows: slice) -> Iterator[Tensor]:
 
 
 def _closest(written: Tensor, residual: Tensor) -> Tensor:
-    """Shares [source] of a residual [row, d_model], summed over rows, of what sources write.
+    """Shares [row, source] of a residual [row, d_model], of what sources write.
 
     What they write is [row, source, d_model].
     """
@@ -113,4 +124,4 @@ def _closest(written: Tensor, residual: Tensor) -> Tensor:
     distance = torch.cdist(written, residual[:, None], p=1)[:, :, 0]
     closeness = (residual.abs().sum(-1, keepdim=True) - distance).clamp(min=0)
     whole = closeness.sum(-1, keepdim=True)
-    return (closeness / whole.where(whole > 0, torch.ones_like(whole))).sum(0)
+    return closeness / whole.where(whole > 0, torch.ones_like(whole))

@@ -18,47 +18,68 @@ from torch import Tensor
 from workbench.engine.alternatives import AlternativeRuns
 from workbench.engine.budget import alternative_rows, row_bytes, what_if_bytes
 from workbench.engine.incremental import IncrementalRun
+from workbench.engine.kept_edges import WHOLE, Kept, has_roles
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.post_norm import has_post_norms
-from workbench.engine.reach import Alternative, Reach, live_in
+from workbench.engine.reach import Alternative, Reach
 from workbench.engine.recorded_residuals import residuals
+from workbench.engine.role_layout import RoleLayout
 from workbench.experiment.experiment import Experiment
 
 
 class Backward:
     """The full circuit, to be pruned from the logits to the first layer.
 
+    Args:
+        layout: where the roles stand, if edges are told apart by them.
+
     Attributes:
-        mask: bool [source, destination], the edges that are left into the destinations visited.
+        kept: [source, destination], the edges that are left into the destinations visited.
         is_open: bool [destination], those not visited yet: they have all their edges.
 
     Glossary: docs/glossary.md#backward.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, layout: RoleLayout | None = None) -> None:
         self.graph = graph = experiment.graph
-        self.mask = np.zeros((graph.n_sources, graph.n_destinations), dtype=bool)
+        self._layout = layout
+        self.kept: Kept = np.zeros(
+            (graph.n_sources, graph.n_destinations), dtype=bool if layout is None else np.uint64
+        )
         self.is_open = np.ones(graph.n_destinations, dtype=bool)
         self._experiment = experiment
         self._sheets = [
-            IncrementalRun(graph, r, self.mask, self.is_open) for r in experiment.recordings
+            IncrementalRun(graph, r, self.kept, self.is_open) for r in experiment.recordings
         ]
         self._plan: Plan | None = None
         self._column = -1
         self._inputs: list[Tensor] = []  # of the destination visited, as it is now, by group
 
-    def visit(self, column: int) -> None:
-        """Make ready for trials at a destination, and close it with all its edges kept.
+    def positions(self, column: int) -> np.uint64:
+        """Where a destination is read by what is left below it, as bits; by role only."""
+        if self._layout is None:
+            return WHOLE
+        closed = self.is_open.copy()
+        closed[column] = False
+        need_in = make_plan(self.graph, self.kept, closed, layout=self._layout).need_in_at
+        assert need_in is not None
+        return np.uint64(need_in[column])
+
+    def visit(self, column: int, kept: Kept) -> None:
+        """Make ready for trials at a destination, and close it with these edges kept.
 
         What its sources add is brought up to date, which is done only once for each.
+
+        Args:
+            kept: [source], the first so many.
         """
-        wider, wider_open = self.mask.copy(), self.is_open.copy()
-        wider[: self.graph.n_parents(column), column] = True
+        wider, wider_open = self.kept.copy(), self.is_open.copy()
+        wider[: len(kept), column] = kept
         wider_open[column] = False
-        plan = make_plan(self.graph, wider, wider_open)
+        plan = make_plan(self.graph, wider, wider_open, layout=self._layout)
         for sheet in self._sheets:
-            sheet.update(self.mask, self.is_open, plan.demand)
-        self.mask, self.is_open = wider, wider_open
+            sheet.update(self.kept, self.is_open, plan.demand)
+        self.kept, self.is_open = wider, wider_open
         self._column, self._plan = column, plan
         self._inputs = [
             residuals(self.graph, sheet.recording, column, self._positions)[0]
@@ -82,14 +103,14 @@ class Backward:
         budget = what_if_bytes(self._experiment.parts.device.type)
         return max(1, int(budget // (rows * row_bytes(self._experiment))))
 
-    def trials(self, dropped: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def trials(self, dropped: Kept) -> NDArray[np.float64]:
         """The mean metric without several choices of edges into the destination visited.
 
         Args:
-            dropped: bool [trial, source], of the sources that are left.
+            dropped: [trial, source], of the edges that are left.
         """
         assert self._plan is not None
-        kept = self.mask[: dropped.shape[1], self._column] & ~dropped
+        kept = self.kept[: dropped.shape[1], self._column] & ~dropped
         values = []
         with torch.no_grad():
             for sheet, x, metric in zip(
@@ -100,8 +121,8 @@ class Backward:
                 values.append(metric.of_residual(spread.final()))
         return self._experiment.in_order(values).mean(axis=0)
 
-    def drop(self, dropped: NDArray[np.bool_]) -> None:
-        """Drop edges from these sources, bool [source], into the destination visited."""
+    def drop(self, dropped: Kept) -> None:
+        """Drop edges from these sources, [source], into the destination visited."""
         if not dropped.any():
             return
         with torch.no_grad():
@@ -109,23 +130,23 @@ class Backward:
                 self._without(sheet, x, dropped[None])[0]
                 for sheet, x in zip(self._sheets, self._inputs, strict=True)
             ]
-        self.mask[: len(dropped), self._column] &= ~dropped
+        self.kept[: len(dropped), self._column] &= ~dropped
 
     def skip(self, column: int) -> None:
         """Drop all edges into a destination whose node nothing reads."""
         self.is_open[column] = False
 
-    def _without(self, sheet: IncrementalRun, x: Tensor, dropped: NDArray[np.bool_]) -> Tensor:
+    def _without(self, sheet: IncrementalRun, x: Tensor, dropped: Kept) -> Tensor:
         """The destination's input, now x [pair, 1, position or 1, d_model], without some sources.
 
         Args:
-            dropped: bool [trial, source].
+            dropped: [trial, source].
 
         Returns:
             [trial, pair, 1, position or 1, d_model].
         """
         if has_post_norms(sheet.recording):  # where a source's part depends on the others
-            kept = self.mask[: dropped.shape[1], self._column] & ~dropped
+            kept = self.kept[: dropped.shape[1], self._column] & ~dropped
             _, corrupted = residuals(self.graph, sheet.recording, self._column, self._positions)
             added = sheet.deltas.sum(kept, self._positions)
             return corrupted.expand(len(dropped), *x.shape) if added is None else corrupted + added
@@ -139,22 +160,26 @@ class _Trials(AlternativeRuns):
     Args:
         base: the destination is open in it.
         inputs: [alternative, pair, 1, position or 1, d_model].
-        kept: bool [alternative, source], from which sources they are made.
+        kept: [alternative, source], from which edges they are made.
     """
 
     def __init__(
-        self, base: IncrementalRun, plan: Plan, column: int, inputs: Tensor, kept: NDArray[np.bool_]
+        self, base: IncrementalRun, plan: Plan, column: int, inputs: Tensor, kept: Kept
     ) -> None:
         super().__init__(base, plan, [Alternative((), closed=(column,))] * len(inputs))
         self._new = inputs[:, :, 0].transpose(0, 1)
         if self._live is not None:
-            whole = [
-                Alternative(
-                    tuple((int(s), column, 1) for s in np.flatnonzero(row)), closed=(column,)
-                )
-                for row in kept
-            ]
-            self._live = live_in(self.graph, base.mask, base.is_open, whole)
+            self._live = base.live_in([_fed_by(column, row) for row in kept])
 
     def _change(self, x: Tensor, column: int, positions: int, which: NDArray[np.int64]) -> None:
         x.copy_(self._new)
+
+
+def _fed_by(column: int, kept: Kept) -> Alternative:
+    """A destination, open before, that has these edges, [source]."""
+    sources = np.flatnonzero(kept)
+    return Alternative(
+        tuple((int(source), column, 1) for source in sources),
+        closed=(column,),
+        roles=tuple(kept[sources]) if has_roles(kept) else (),
+    )

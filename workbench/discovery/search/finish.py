@@ -7,6 +7,7 @@ import numpy as np
 from workbench.circuits.selection import pruned_circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
+from workbench.discovery.search.units import Units
 from workbench.errors import WorkbenchError
 
 
@@ -23,15 +24,23 @@ def number(options: Options, method: str) -> int:
     return options.edges
 
 
-def finish_search(findings: Findings) -> None:
-    """Prune the dead ends of what a search kept, and say how many edges that were."""
+def finish_search(findings: Findings, units: Units) -> None:
+    """Prune the dead ends of what a search kept, and say how many units that were."""
     assert findings.kept is not None
-    # Where the input is the same in both runs its edges carry nothing, and no search keeps one.
-    places = np.flatnonzero(findings.kept)
-    pruned = pruned_circuit(findings.graph, places, None, same_input=findings.same_input).circuit
-    before, after = int(findings.kept.sum()), pruned.n_edges
-    findings.kept[:] = pruned.mask
+    if units.layout is None:
+        # Where the input is the same in both runs its edges carry nothing, and no search keeps one.
+        places, before = np.flatnonzero(findings.kept), int(findings.kept.sum())
+        same_input = findings.same_input
+        pruned = pruned_circuit(findings.graph, places, None, same_input=same_input).circuit
+        after = pruned.n_edges
+        findings.kept[:] = pruned.mask
+    else:
+        chosen = units.arrays(findings.kept)
+        left = units.pruned(chosen)
+        before, after = int(chosen.sum()), int(left.sum())
+        findings.kept = units.kept(left)
+    what = "edges" if units.layout is None else "edges at roles"
     findings.remarks.append(
-        f"{findings.tried:,} edges tried, {before:,} kept; {after:,} without dead ends."
+        f"{findings.tried:,} {what} tried, {before:,} kept; {after:,} without dead ends."
     )
     findings.complete = True

@@ -16,42 +16,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.base.work import Work
+from workbench.discovery.search.units import Places
 
 # Edges looked at together: those near the best, of which one more or less is cheap in a batch.
 _TOGETHER = 16
-
-Edges = NDArray[np.int64]
-"""[edge, (source, destination)]"""
 
 
 class Ranking:
     """Values of edges, some of them out of date.
 
     Args:
-        shape: (sources, destinations).
+        shape: (roles, sources, destinations), as of `Units`.
         look: computes the values of edges anew, as work in pieces, and hands them to `put`.
     """
 
-    def __init__(self, shape: tuple[int, int], look: Callable[[Edges], Work[None]]) -> None:
+    def __init__(self, shape: tuple[int, ...], look: Callable[[Places], Work[None]]) -> None:
         self._values = np.full(shape, -np.inf)
         self._fresh = np.zeros(shape, dtype=bool)
         self._look = look
 
-    def put(self, edges: Edges, values: NDArray[np.float64]) -> None:
+    def put(self, edges: Places, values: NDArray[np.float64]) -> None:
         """Values as of now, the larger the better."""
-        self._values[edges[:, 0], edges[:, 1]] = values
-        self._fresh[edges[:, 0], edges[:, 1]] = True
+        self._values[tuple(edges.T)] = values
+        self._fresh[tuple(edges.T)] = True
 
     def age(self) -> None:
         """A choice was made: all values are out of date."""
         self._fresh[:] = False
 
     def remove(self, gone: NDArray[np.bool_]) -> None:
-        """Edges that are not to be chosen any more, bool [source, destination]."""
+        """Edges that are not to be chosen any more, bool [role, source, destination]."""
         self._values[gone] = -np.inf
 
-    def best(self) -> Work[tuple[int, int, float] | None]:
-        """Source, destination and value of the best edge; of equal ones the first.
+    def best(self) -> Work[tuple[tuple[int, int, int], float] | None]:
+        """Place (role, source, destination) and value of the best edge; of equal ones the first.
 
         None if there is none.
         """
@@ -64,7 +62,7 @@ class Ranking:
             if not near.size:
                 return None
             if fresh[near[0]]:
-                source, destination = divmod(int(near[0]), self._values.shape[1])
-                return source, destination, float(values[near[0]])
+                role, source, destination = np.unravel_index(near[0], self._values.shape)
+                return (int(role), int(source), int(destination)), float(values[near[0]])
             stale = near[~fresh[near]]
-            yield from self._look(np.stack(np.divmod(stale, self._values.shape[1]), axis=1))
+            yield from self._look(np.stack(np.unravel_index(stale, self._values.shape), axis=1))

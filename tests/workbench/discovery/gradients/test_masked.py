@@ -12,8 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.support.cases.batches import ROLES
 from tests.support.cases.engine_cases import ablated_case, case, random_circuit
 from tests.support.cases.family_cases import ONE_OF_EACH, usual_case
+from tests.support.references.by_role import by_role, mixed
 from tests.support.references.family import FamilyReference
 from tests.support.tiny_families import MAKERS
 from workbench.circuits.circuit import Circuit, all_edges
@@ -21,6 +23,7 @@ from workbench.circuits.graph import Graph
 from workbench.discovery.estimates import eap
 from workbench.discovery.gradients.masked_run import MaskedRun
 from workbench.engine.evaluator import Evaluator
+from workbench.engine.kept_edges import as_bits, kept_edges, role_arrays
 from workbench.experiment.experiment import Experiment
 from workbench.transformer.families import parts_of
 from workbench.transformer.recording import of_pairs, record
@@ -152,3 +155,25 @@ def test_pairs_do_not_see_each_other(name: str) -> None:
         total += alone.gradient(weights[i : i + 1])
     atol = 1e-4 * float(whole.abs().max())
     torch.testing.assert_close(total, whole, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "gemma2"])
+def test_by_role_a_mask_is_a_circuit_and_its_gradient_the_slope(name: str) -> None:
+    c = usual_case(name)
+    circuit = mixed(c.graph, seed=3)
+    at = torch.tensor(np.array(role_arrays(as_bits(kept_edges(circuit)), len(ROLES)))).double()
+    expected = by_role(name).metric(circuit)
+    np.testing.assert_allclose(per_pair(c.experiment, at), expected, atol=1e-4)
+    real = torch.from_numpy(all_edges(c.graph))
+    generator = torch.Generator().manual_seed(1)
+    mask = real * torch.rand(at.shape, generator=generator, dtype=torch.float64)
+    toward = real * torch.randn(at.shape, generator=generator, dtype=torch.float64)
+    found = 0.0
+    for recording, metric in zip(c.experiment.recordings, c.experiment.metrics, strict=True):
+        run = MaskedRun(c.graph, recording, mask)
+        final = run.final.requires_grad_()
+        with torch.enable_grad():
+            (at_final,) = torch.autograd.grad(metric.of_residual(final[:, None]).sum(), final)
+        found += float((run.gradient(at_final).double() * toward).sum())
+    there, back = (per_pair(c.experiment, mask + h * toward).sum() for h in (2e-3, -2e-3))
+    assert found == pytest.approx((there - back) / 4e-3, rel=5e-3)

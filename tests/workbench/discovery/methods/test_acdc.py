@@ -21,6 +21,7 @@ from workbench.discovery.methods import acdc, acdc_sequential
 from workbench.discovery.options import Options
 from workbench.discovery.search import backward
 from workbench.engine.evaluator import Evaluator
+from workbench.engine.kept_edges import is_kept
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import load_task
@@ -226,7 +227,7 @@ def test_stopped_in_the_middle_it_leaves_a_circuit() -> None:
     dropped = np.isfinite(findings.edges) & ~findings.kept
     assert 0 < dropped.sum() < findings.tried < on.graph.n_edges
     # Dropping them one after the other made the metric change by the sum of what was measured.
-    value = Evaluator(on, Circuit(on.graph, findings.kept)).value().metric
+    value = Evaluator(on, Circuit(on.graph, is_kept(findings.kept))).value().metric
     total = float(findings.edges[dropped].astype(np.float64).sum())
     assert value - on.clean.metric == pytest.approx(total, abs=1e-5)
 
@@ -244,7 +245,7 @@ def test_it_finds_the_circuit_that_was_written_down(measure: Any, absolute: bool
     on = Experiment(model, batch)
     findings = found(acdc, on, Options(threshold=0.05, measure=measure, absolute=absolute))
     assert findings.kept is not None
-    assert set(Circuit(on.graph, findings.kept).edges()) == set(TRUE_EDGES)
+    assert set(Circuit(on.graph, is_kept(findings.kept)).edges()) == set(TRUE_EDGES)
 
 
 def test_the_catalogue_knows_it() -> None:

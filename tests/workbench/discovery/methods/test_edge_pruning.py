@@ -21,6 +21,7 @@ from workbench.discovery.methods import edge_pruning
 from workbench.discovery.methods.edge_pruning import Gates, find
 from workbench.discovery.options import Options
 from workbench.engine.evaluator import Evaluator
+from workbench.engine.kept_edges import is_kept
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.prompts.batch import make_batch
@@ -45,7 +46,7 @@ def test_the_true_edges_are_learned_exactly() -> None:
     on = experiment("known", "induction", 8)
     findings = learned(on, edges=11, steps=300)
     assert findings.kept is not None
-    assert set(Circuit(on.graph, findings.kept).edges()) == set(TRUE_EDGES)
+    assert set(Circuit(on.graph, is_kept(findings.kept)).edges()) == set(TRUE_EDGES)
 
 
 def test_a_learned_circuit_is_at_least_as_faithful_as_the_best_by_eap() -> None:
@@ -54,7 +55,7 @@ def test_a_learned_circuit_is_at_least_as_faithful_as_the_best_by_eap() -> None:
     by_eap = Circuit.empty(on.graph)
     by_eap.mask.reshape(-1)[np.argsort(-np.abs(estimates(on)).reshape(-1))[:50]] = True
     assert findings.kept is not None
-    mine = Evaluator(on, Circuit(on.graph, findings.kept)).value()
+    mine = Evaluator(on, Circuit(on.graph, is_kept(findings.kept))).value()
     other = Evaluator(on, by_eap.pruned()).value()
     far = [abs(1 - (on.faithfulness(value.metric) or 0)) for value in (mine, other)]
     assert far[0] < far[1]
@@ -86,7 +87,7 @@ def test_findings_are_probabilities_and_usable_after_every_step() -> None:
 def test_the_catalogue_finds_it() -> None:
     method = find_method("edge-pruning")
     assert method.load() is find
-    assert method.defaults == {"steps": edge_pruning.STEPS}
+    assert method.defaults == {"steps": edge_pruning.STEPS, "by_role": False}
 
 
 def test_a_seed_gives_the_same_findings_and_another_seed_others() -> None:

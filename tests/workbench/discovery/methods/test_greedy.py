@@ -21,6 +21,7 @@ from workbench.discovery.methods import greedy_growth, greedy_pruning
 from workbench.discovery.options import Options
 from workbench.discovery.search import lazy_ranking
 from workbench.engine.evaluator import Evaluator
+from workbench.engine.kept_edges import is_kept
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import load_task
@@ -48,7 +49,7 @@ def steps(findings: Findings, work: Work[None]) -> list[set[str]]:
     circuits: list[set[str]] = []
     for _ in work:
         if findings.kept is not None:
-            kept = set(Circuit(findings.graph, findings.kept).edges())
+            kept = set(Circuit(findings.graph, is_kept(findings.kept)).edges())
             if not circuits or kept != circuits[-1]:
                 circuits.append(kept)
     return circuits
@@ -150,7 +151,7 @@ def test_it_ends_with_at_most_as_many_as_asked_for(method: str, n: int) -> None:
     on = experiment("llama")
     findings = found(method, on, n)
     assert findings.complete and findings.kept is not None
-    circuit = Circuit(on.graph, findings.kept)
+    circuit = Circuit(on.graph, is_kept(findings.kept))
     assert circuit.n_edges <= n
     assert circuit == circuit.pruned()
     assert findings.tried == np.isfinite(findings.edges).sum()
@@ -181,7 +182,7 @@ def test_it_finds_the_circuit_that_was_written_down(method: str) -> None:
     batch = make_batch(load_task("induction", model, pairs=16), model.tokenizer)
     findings = found(method, Experiment(model, batch), len(TRUE_EDGES))
     assert findings.kept is not None
-    assert set(Circuit(findings.graph, findings.kept).edges()) == set(TRUE_EDGES)
+    assert set(Circuit(findings.graph, is_kept(findings.kept)).edges()) == set(TRUE_EDGES)
 
 
 @pytest.mark.parametrize("metric", ["kl", "accuracy"])
