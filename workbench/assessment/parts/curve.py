@@ -193,7 +193,7 @@ def _scores_by_role(
     can, places = carrying_parts(experiment), np.arange(len(findings.roles), dtype=np.uint64)
     carries = (can >> places[:, None, None] & np.uint64(1)).astype(bool)
     findings.at_roles[~carries] = np.nan
-    remarks = (
+    remarks: tuple[str, ...] = (
         f"Sizes count edges at token roles, of which {int(carries.sum()):,} can carry something to "
         "the last position; a whole edge counts once for each of its own.",
     )

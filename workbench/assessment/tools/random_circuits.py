@@ -7,7 +7,7 @@ Glossary: docs/glossary.md#random-circuits.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from workbench.circuits.graph import HEAD_INPUTS, Graph
 Mask = NDArray[np.bool_]
 Edge = tuple[int, int]
 
-_Kept = TypeVar("_Kept", NDArray[np.bool_], NDArray[np.uint64])
+_Kept = TypeVar("_Kept", bound=NDArray[Any])
 
 _TRIES = 50
 
