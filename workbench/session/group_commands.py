@@ -135,7 +135,7 @@ class GroupCommands:
         inputs: str = ANY_INPUT,
         role: str = "",
     ) -> tuple[int, int]:
-        """How many edges from some nodes to others are kept, at any role or at this, and there are.
+        """How many edges from some nodes to others are kept, and how many there are.
 
         Args and errors are those of `set_between`.
         """

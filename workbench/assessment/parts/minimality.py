@@ -1,7 +1,8 @@
-"""Minimality: what the circuit loses with each edge, or edge at a role, and each node, exactly.
+"""Minimality: what the circuit loses with each edge and each node, exactly.
 
 m(C without e) - m(C), everything outside the circuit ablated. An edge on no path from the input to
-the logits is dead: without it nothing changes, by definition.
+the logits is dead: without it nothing changes, by definition. An edge that is kept at some roles is
+dropped at each of them alone.
 """
 
 from __future__ import annotations
