@@ -116,9 +116,9 @@ def carried_by_roles(graph: Graph, kept: Bits, edges: Bits, layout: RoleLayout) 
 
 
 def live_and_read(graph: Graph, kept: Bits, layout: RoleLayout) -> tuple[Bits, Bits]:
-    """Where something clean reaches sources and where destinations are read, of a closed circuit.
+    """Where something clean reaches sources, and where destinations are read.
 
-    Both as bits of positions, [source] and [destination].
+    Of a closed circuit; both as bits of positions, [source] and [destination].
     """
     nothing_open = np.zeros(graph.n_destinations, dtype=bool)
     live, _, need_in = _bits_by_roles(graph, layout.positions(kept), nothing_open, None, layout)

@@ -208,11 +208,13 @@ async def test_a_discovery_may_choose_edges_at_roles(
         of = dialog.query_one("#of", Choice)
         of.choose("role")
         await pilot.pause()
-        assert of.display and "edges at roles of largest" in screen_text(app)
+        assert "edges at token roles" in screen_text(app)
+        assert "edges at roles of largest" in screen_text(app)
         while names.highlighted is not None and names.highlighted[0] != "whole":
             await pilot.press("down")
         await pilot.pause()
-        assert not of.display and "edges at roles" not in screen_text(app)
+        assert "edges at token roles" not in screen_text(app)
+        assert "edges at roles" not in screen_text(app)
         await pilot.press("up", "enter")
         await pilot.pause()
         (answer,) = asked

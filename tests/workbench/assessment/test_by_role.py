@@ -114,13 +114,13 @@ def test_a_circuit_at_all_its_roles_has_the_numbers_of_the_whole_one() -> None:
     assert second.circuit == pytest.approx(first.circuit, abs=1e-5)
     nodes = [{loss.name: loss.change for loss in found.nodes} for found in (first, second)]
     assert nodes[1] == pytest.approx(nodes[0], abs=2e-5)
-    first, second = (finish(directions.assess_part(experiment, c, SETTINGS)) for c in both)
-    assert second.without == pytest.approx(first.without, abs=1e-5)
+    rest = [finish(directions.assess_part(experiment, c, SETTINGS)).without for c in both]
+    assert rest[1] == pytest.approx(rest[0], abs=1e-5)
     gaps = [finish(completeness.assess_part(experiment, c, SETTINGS)).points for c in both]
     assert [p.circuit for p in gaps[1]] == pytest.approx([p.circuit for p in gaps[0]], abs=2e-5)
     tests = [finish(hypotheses.assess_part(experiment, c, SETTINGS)).tests for c in both]
     for one, other in zip(tests[0][:2], tests[1][:2], strict=True):
-        assert (other.name, other.p) == (one.name, pytest.approx(one.p))
+        assert other.name == one.name and other.p == pytest.approx(one.p)
 
 
 @pytest.mark.parametrize(("n_whole", "n_at_roles"), [(0, 1), (0, 7), (3, 4), (5, 30), (0, 80)])
@@ -220,8 +220,8 @@ def test_what_is_found_again_is_edges_at_roles(monkeypatch: pytest.MonkeyPatch) 
         for name in names:
             edge, role = split_role(name)
             counts[name] += ROLES.index(role) * len(order) + order[edge] in best
-    for edge in bootstrap.edges:
-        assert edge.share == pytest.approx(counts[edge.edge] / 20)
+    for found_again in bootstrap.edges:
+        assert found_again.share == pytest.approx(counts[found_again.edge] / 20)
 
 
 def row_major(circuit: Circuit) -> list[str]:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from workbench.assessment.results.minimality import Loss, Minimality
 from workbench.base.work import Work, part
 from workbench.circuits.graph import INPUT, LOGITS
-from workbench.circuits.names import edge_ends
-from workbench.circuits.parts import edge_of
+from workbench.circuits.names import edge_ends, split_role
 
 if TYPE_CHECKING:
     from workbench.assessment.settings import AssessmentSettings
@@ -69,7 +68,7 @@ def _inner_nodes(circuit: Circuit) -> list[str]:
 
 def _sizes(circuit: Circuit) -> dict[str, int]:
     """How many kept edges, or edges at roles, enter or leave each node."""
-    ends = [edge_ends(edge_of(name)) for name in circuit.parts()]
+    ends = [edge_ends(split_role(name)[0]) for name in circuit.parts()]
     sizes = dict.fromkeys(_inner_nodes(circuit), 0)
     for source, destination in ends:
         for node in {source, circuit.graph.node_of(destination)} & sizes.keys():

@@ -1,4 +1,4 @@
-"""Which edges carry anything at which roles: what circuits by role are counted and drawn from.
+"""Which edges carry anything at which roles: circuits by role are drawn from them.
 
 Glossary: docs/glossary.md#edge-at-a-role.
 """
@@ -35,7 +35,7 @@ def differing_roles(experiment: Experiment) -> np.uint64:
 
 
 def carrying_parts(experiment: Experiment) -> Bits:
-    """At which roles each edge can carry something to the logits, uint64 [source, destination].
+    """At which roles each edge can carry something to the logits: [source, destination].
 
     That is where the two runs can differ, and what reads it is read in turn by the last position.
     """
