@@ -34,7 +34,7 @@ MEANINGS: dict[str, Meaning] = {
     "minus": Meaning("-", "Take away what is under the cursor.", _TAKE_AWAY),
     "delete": Meaning("del", "Take away what is under the cursor.", _TAKE_AWAY),
     "underscore": Meaning(
-        "_", "keep or drop edges together", ("between", "head_inputs")
+        "_", "Keep or drop several edges at once.", ("between", "head_inputs")
     ),
     "y": Meaning("y", "Yes, or on.", ("answer(True)", "proposal('accept')", "tutorial_next")),
     "n": Meaning("n", "No, where something is asked; else the next match of the search.",
