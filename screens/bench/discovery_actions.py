@@ -96,7 +96,8 @@ class DiscoveryActions:
         """A discovery is over, and this came of it."""
         kept = held.selected
         asked = "" if kept.asked is None else f"{count(kept.asked)} {kept.unit} asked for, "
-        words = f"{asked}{count(kept.kept)} edges kept"
+        edges = "edges at roles" if kept.unit == "edges at roles" else "edges"
+        words = f"{asked}{count(kept.kept)} {edges} kept"
         if held.faithfulness is not None:
             words += f", faithfulness {plain(held.faithfulness, 3)}"
         if self._strip.stepping:  # whoever steps through another result goes on there

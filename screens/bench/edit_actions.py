@@ -74,6 +74,17 @@ class EditActions:
                 return
             self._command(partial(self.session.toggle, row.edge, setting=at.view.setting))
 
+    def head_inputs(self) -> None:
+        """Keep or drop what leads from the edge's source into q, k and v of the head."""
+        at = self._cursor()
+        edge = at.in_table.edge if at.in_table is not None else None
+        if at.panel == "circuit" and at.row is not None:
+            edge = at.row.edge
+        if edge is None:
+            self._screen.notify("Go to an edge first: in the table of edges, or below a node.")
+            return
+        self._command(partial(self.session.toggle_inputs, edge, setting=at.view.setting))
+
     def keep_above(self) -> None:
         view = self._cursor().chosen
         asked = view.node, view.inputs, view.setting

@@ -201,6 +201,8 @@ you press enter, and one undo takes it back.
             f"{count(self._left)} of {count(cuts.circuit.n_edges)} edges  faithfulness ",
             (told or plain(share, 4), "bold"),
         )  # fmt: skip
+        if cuts.circuit.at:
+            text.append("  edges at roles go whole")
         if cuts.unscored:
             text.append(f"  {count(cuts.unscored)} without a score stay")
         return text

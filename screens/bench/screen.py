@@ -351,6 +351,7 @@ class BenchScreen(OneOfSeveral):
     action_step_proposal = by(lambda bench: bench.strip.begin)
     action_assess = by(lambda bench: bench.dialogs.assess)
     action_effects = by(lambda bench: lambda: bench.dialogs.effects(bench.cursor().source))
+    action_head_inputs = by(lambda bench: bench.edits.head_inputs)
     action_together = by(lambda bench: bench.edits.together)
     action_beside = by(lambda bench: bench.dialogs.beside)
     action_clusters = by(lambda bench: bench.dialogs.clusters)

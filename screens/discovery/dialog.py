@@ -73,7 +73,8 @@ class DiscoverDialog(Dialog[DiscoveryRequest]):
             yield Static(id="definition")
             yield OptionFields(self.n, threshold)
             before = self.before.selection if self.before is not None else None
-            yield SelectionFields(self.n, threshold, before, nodes=self.nodes)
+            roles = self.session.can_split
+            yield SelectionFields(self.n, threshold, before, nodes=self.nodes, roles=roles)
             yield Static(classes="error")
             keys = keyed(
                 "enter start · tab fields · "

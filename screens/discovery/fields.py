@@ -20,7 +20,7 @@ from screens.base.numbers import count
 from screens.widgets.choice import Choice
 from workbench.discovery.catalogue import METHODS, Method
 from workbench.discovery.options import Flag, Number, OneOf, Option, Options, Whole
-from workbench.discovery.selection import Selection
+from workbench.discovery.selection import How, Selection
 from workbench.errors import WorkbenchError
 
 
@@ -162,12 +162,24 @@ class SelectionFields(Vertical):
         """A field was changed."""
 
     def __init__(
-        self, n: int, threshold: float, selection: Selection | None = None, *, nodes: int
+        self,
+        n: int,
+        threshold: float,
+        selection: Selection | None = None,
+        *,
+        nodes: int,
+        roles: bool = False,
     ) -> None:
-        """`n`, `nodes`: how many edges are proposed, and how many nodes."""
+        """Fields that begin with a selection.
+
+        Args:
+            n, nodes: how many edges are proposed, and how many nodes.
+            roles: edges can be told apart by token roles.
+        """
         super().__init__(classes="fields")
         self.n, self.nodes, self.threshold = n, nodes, threshold
         self.before = selection
+        self.roles = roles
         self.scores_nodes = False
         # The way that the method shown before proposes; none where the user chose one earlier.
         self._proposed = "top" if selection is None else ""
@@ -182,6 +194,8 @@ class SelectionFields(Vertical):
             yield Choice("by", signs, "signed" if before.signed else "", id="sign")
             fills = [("", "chosen"), ("fill", "kept")]
             yield Choice("count", fills, "fill" if before.fill else "", id="fill")
+        of = [("", "whole edges"), ("role", "edges at token roles")]
+        yield Choice("choose", of, "role" if before.by_role else "", id="of")
         yield Static(id="in-words")
 
     def on_mount(self) -> None:
@@ -205,21 +219,30 @@ class SelectionFields(Vertical):
             typed.value = numbers[scores_nodes]
         self.scores_nodes = method.kind == "nodes"
         self.display = method.kind in ("edges", "nodes")
+        self.query_one("#of").display = self.roles and method.by_role
         self.explain()
 
     @property
     def how(self) -> str:
         return self.query_one("#how", Choice).value
 
+    @property
+    def by_role(self) -> bool:
+        """Edges at roles are chosen."""
+        of = self.query_one("#of", Choice)
+        return bool(of.display) and of.value == "role"
+
     def selection(self) -> Selection:
         """Raises Refused, or WorkbenchError for what does not go together."""
         signed = self.query_one("#sign", Choice).value == "signed"
+        by_role = self.by_role
         if self.how == "threshold":
             least = self.query_one("#least", Labelled).real()
-            return Selection("threshold", threshold=least, signed=signed)
+            return Selection("threshold", threshold=least, signed=signed, by_role=by_role)
         fill = self.query_one("#fill", Choice).value == "fill" and not self.scores_nodes
         number = self.query_one("#n", Labelled).whole(1)
-        return Selection("greedy" if self.how == "greedy" else "top", number, None, signed, fill)
+        how: How = "greedy" if self.how == "greedy" else "top"
+        return Selection(how, number, None, signed, fill, by_role)
 
     @on(Choice.Changed)
     @on(Input.Changed)
@@ -239,7 +262,7 @@ class SelectionFields(Vertical):
 
 def selection_sentence(selection: Selection, *, nodes: bool) -> str:
     """A selection in one sentence."""
-    what = "nodes" if nodes else "edges"
+    what = "nodes" if nodes else "edges at roles" if selection.by_role else "edges"
     value = "importance" if selection.signed else "|score|"
     if selection.threshold is not None:
         chosen = f"All {what} whose {value} is at least {selection.threshold:g}"
@@ -261,10 +284,11 @@ def selection_words(selection: Selection | None, options: Options) -> str:
         asked = f"tau {options.threshold:g}" if options.threshold is not None else ""
         return f"{count(options.edges)} edges" if options.edges is not None else asked
     sign = " signed" if selection.signed else ""
+    at = " by role" if selection.by_role else ""
     if selection.threshold is not None:
-        return f"from {selection.threshold:g}{sign}"
+        return f"from {selection.threshold:g}{sign}{at}"
     fill = " kept" if selection.fill else ""
-    return f"{selection.how} {count(selection.n or 0)}{fill}{sign}"
+    return f"{selection.how} {count(selection.n or 0)}{fill}{sign}{at}"
 
 
 def options_words(method: Method, options: Options) -> str:

@@ -202,7 +202,8 @@ class SelectAgain(Dialog[Selection]):
         with Vertical(classes="box"):
             yield Static(Text(f"Select again from the scores of {held.name}"), classes="title")
             n = held.selection.n if held.selection is not None and held.selection.n else 100
-            yield SelectionFields(n, self.session.threshold, held.selection, nodes=n)
+            threshold, roles = self.session.threshold, held.found.at_roles is not None
+            yield SelectionFields(n, threshold, held.selection, nodes=n, roles=roles)
             yield Static(classes="error")
             keys = keyed(
                 "enter select · tab next field · "

@@ -33,6 +33,7 @@ class EdgesBetween:
     readers: tuple[str, ...]
     did: str
     inputs: str
+    role: str = ""
 
 
 class BetweenDialog(Dialog[EdgesBetween]):
@@ -49,6 +50,7 @@ class BetweenDialog(Dialog[EdgesBetween]):
     def compose(self) -> ComposeResult:
         groups = [group.name for group in self.session.circuit.groups]
         known = SuggestFromList([*groups, *self.session.graph.nodes], case_sensitive=False)
+        roles = [("", "all token roles"), *((name, name) for name in self.session.roles)]
         with Vertical(classes="box"):
             yield Static(Text("Edges between two groups of nodes"), classes="title")
             yield Static(Text("From"))
@@ -62,6 +64,8 @@ class BetweenDialog(Dialog[EdgesBetween]):
                 id="readers",
             )
             yield Choice("Read by heads through", INPUTS, id="inputs")
+            if self.session.can_split:
+                yield Choice("At", roles, id="role")
             yield Choice("All of them are", (("drop", "dropped"), ("keep", "kept")), id="did")
             yield Static(id="read")
             yield Static(
@@ -88,6 +92,7 @@ class BetweenDialog(Dialog[EdgesBetween]):
             readers,
             self.query_one("#did", Choice).value,
             self.query_one("#inputs", Choice).value,
+            self.query_one("#role", Choice).value if self.session.can_split else "",
         )
 
     @on(Input.Changed)
@@ -97,7 +102,8 @@ class BetweenDialog(Dialog[EdgesBetween]):
         typed, words = self.typed, ""
         try:
             if typed.sources and typed.readers:
-                kept, every = self.session.edges_between(typed.sources, typed.readers, typed.inputs)
+                ends, how = (typed.sources, typed.readers), (typed.inputs, typed.role)
+                kept, every = self.session.edges_between(*ends, *how)
                 words = f"{count(kept)} of {count(every)} edges are kept."
             self.complain("")
         except WorkbenchError as error:

@@ -358,7 +358,10 @@ class GraphScreen(Screen[str | None]):
 
         def edit(asked: EdgesBetween | None) -> None:
             if asked is not None:
-                said, how = (asked.sources, asked.readers, asked.did), {"inputs": asked.inputs}
+                said, how = (
+                    (asked.sources, asked.readers, asked.did),
+                    {"inputs": asked.inputs, "role": asked.role},
+                )
                 self._command(lambda: self.session.set_between(*said, **how))
                 self.picked.clear()
 

@@ -33,6 +33,9 @@ MEANINGS: dict[str, Meaning] = {
                      ("keep_or_drop", "pick", "turn(1)", "wish('hide')")),
     "minus": Meaning("-", "Take away what is under the cursor.", _TAKE_AWAY),
     "delete": Meaning("del", "Take away what is under the cursor.", _TAKE_AWAY),
+    "underscore": Meaning(
+        "_", "Keep or drop several edges at once.", ("between", "head_inputs")
+    ),
     "y": Meaning("y", "Yes, or on.", ("answer(True)", "proposal('accept')", "tutorial_next")),
     "n": Meaning("n", "No, where something is asked; else the next match of the search.",
                  ("answer(False)", "proposal('refuse')", "search_on(1)")),

@@ -95,7 +95,8 @@ BUILT_IN = (
         "than a fifth of all edges make four fifths of it; over ln p a perfect CPR is 6.908. The "
         "area below 5 % of the edges is that of the same trapezoids from .001 to .05, divided by "
         "the width .049: a perfect CPR there is 1. Signed takes the edges that the task needs most "
-        "first, absolute those whose score is largest either way.",
+        "first, absolute those whose score is largest either way. Of a circuit that keeps edges at "
+        "some token roles, N and n count edges at roles that can carry something.",
         cost=3,
         assess=f"{_PARTS}.curve:assess_part",
         headline=f"{_HEADLINES}:curve",
@@ -116,7 +117,8 @@ BUILT_IN = (
         "what the task needs. An OR of two paths hides both from noising, since either will do; an "
         "AND hides both from denoising, since neither will do alone. For the whole circuit, "
         "denoising is its faithfulness, and noising the share of the span that is lost when all "
-        "its edges are ablated in the model.",
+        "its edges are ablated in the model. An edge that is kept at some token roles is a "
+        "component at each.",
         cost=3,
         assess=f"{_PARTS}.directions:assess_part",
         headline=f"{_HEADLINES}:directions",
@@ -146,8 +148,8 @@ BUILT_IN = (
         "minimality",
         "Minimality",
         "Is every edge and every node of the circuit needed?",
-        "The exact change of the circuit's metric when one edge, or one node with all its edges, "
-        "is taken out, over the span.",
+        "The exact change of the circuit's metric when one edge, one edge at a token role where "
+        "the circuit keeps it at some, or one node with all its edges is taken out, over the span.",
         cost=2,
         assess=f"{_PARTS}.minimality:assess_part",
         headline=f"{_HEADLINES}:minimality",
@@ -162,7 +164,8 @@ BUILT_IN = (
         "Against chance",
         "Would a random circuit do as well?",
         "The faithfulness of random circuits of the same number of edges, and of random circuits "
-        "of the same shape, beside the circuit's own.",
+        "of the same shape, beside the circuit's own; where it keeps edges at some token roles, so "
+        "do they.",
         cost=6,
         assess=f"{_PARTS}.chance:assess_part",
         headline=f"{_HEADLINES}:chance",
@@ -177,7 +180,8 @@ BUILT_IN = (
         "Hypothesis tests",
         "Which of these claims does the evidence bear?",
         "Tests for equivalence, independence, sufficiency and minimality (Shi et al. 2024, "
-        "2410.13032), with correction for multiple testing.",
+        "2410.13032), with correction for multiple testing; of a circuit that keeps edges at some "
+        "token roles by edges at roles.",
         cost=6,
         assess=f"{_PARTS}.hypotheses:assess_part",
         headline=f"{_HEADLINES}:hypotheses",
@@ -189,8 +193,8 @@ BUILT_IN = (
         "stability",
         "Stability",
         "Would other prompts have given the same circuit?",
-        "The circuit is found again on resampled prompts: for each edge, the share of times that "
-        "it is kept.",
+        "The circuit is found again on resampled prompts: for each edge, or edge at a token role "
+        "where the circuit keeps it at some, the share of times that it is kept.",
         cost=12,
         assess=f"{_PARTS}.stability:assess_part",
         headline=f"{_HEADLINES}:stability",

@@ -100,12 +100,31 @@ def pruned_by_roles(graph: Graph, kept: Bits, layout: RoleLayout) -> Bits:
     An edge stays at the positions at which something clean reaches its source and its destination
     is read on the way to the logits: then it does so along edges that stay.
     """
-    at = layout.positions(kept)
+    return carried_by_roles(graph, kept, kept, layout)
+
+
+def carried_by_roles(graph: Graph, kept: Bits, edges: Bits, layout: RoleLayout) -> Bits:
+    """At which of their roles edges carry something of a closed circuit to its logits.
+
+    Args:
+        kept: uint64 [source, destination], the circuit.
+        edges: uint64 [source, destination], the edges, in the circuit or beside it. One at all
+            roles that carries something at any is left at all of them.
+    """
+    live, need_in = live_and_read(graph, kept, layout)
+    alive = layout.positions(edges) & live[:, None] & need_in
+    left = edges & (alive | np.where(alive & LAST, layout.at_last, NOTHING))
+    return np.where((edges == WHOLE) & (left != NOTHING), WHOLE, left)
+
+
+def live_and_read(graph: Graph, kept: Bits, layout: RoleLayout) -> tuple[Bits, Bits]:
+    """Where something clean reaches sources, and where destinations are read.
+
+    Of a closed circuit; both as bits of positions, [source] and [destination].
+    """
     nothing_open = np.zeros(graph.n_destinations, dtype=bool)
-    live, _, need_in = _bits_by_roles(graph, at, nothing_open, None, layout)
-    alive = at & live[:, None] & need_in
-    left = kept & (alive | np.where(alive & LAST, layout.at_last, NOTHING))
-    return np.where((kept == WHOLE) & (left != NOTHING), WHOLE, left)
+    live, _, need_in = _bits_by_roles(graph, layout.positions(kept), nothing_open, None, layout)
+    return live, need_in
 
 
 def _plan_by_roles(

@@ -20,6 +20,7 @@ class Between(Command):
         inputs: through which inputs heads are read; letters of "qkv".
         did: "keep" or "drop".
         setting: of the effects by which open destinations were closed.
+        role: of the prompts, at which the edges alone were kept or dropped; empty for all.
     """
 
     kind = "between"
@@ -28,11 +29,15 @@ class Between(Command):
     inputs: str
     did: str
     setting: str
+    role: str = ""
 
     def describe(self) -> str:
         """One line for the status and the history."""
         ends = " → ".join(_words(side) for side in (self.sources, self.readers))
         through = "" if self.inputs == ANY_INPUT else f"<{self.inputs}>"
+        if self.role:
+            done = "Dropped" if self.did == DROP else "Kept"
+            return f"{done} all {ends}{through} at {self.role}."
         if self.did == DROP:
             return f"Dropped {counted(len(self.change.removed), 'edge')} {ends}{through}."
         return f"Kept all {ends}{through}: {counted(len(self.change.added), 'edge')} added."

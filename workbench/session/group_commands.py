@@ -6,18 +6,22 @@ Importing this loads no torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.between import ANY_INPUT, between
 from workbench.circuits.circuit import Circuit, RoleGroup
-from workbench.circuits.names import HEAD_INPUTS
+from workbench.circuits.edge_roles import check_roles
+from workbench.circuits.names import ARROW, HEAD_INPUTS, at_role, edge_ends, split_role
 from workbench.errors import WorkbenchError
 from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.between_command import DROP, KEEP, Between
+from workbench.session.priority_lock import PriorityLock
 from workbench.session.read_only import Snapshot
+from workbench.session.session_engine import SessionEngine
 from workbench.session.state import State
 from workbench.session.views import Status
 
@@ -42,31 +46,36 @@ def edit_between(
     inputs: str,
     did: str,
     score: Callable[[], edits.Scored],
+    role: str = "",
 ) -> State:
-    """Keep or drop every edge from some nodes to others, at all roles.
+    """Keep or drop every edge from some nodes to others, at all roles or at one.
 
     To keep edges closes destinations that are open, first with their preview, as `toggle` does.
     To drop edges leaves alone what is open, since nothing is kept there.
 
     Raises:
-        WorkbenchError: there is no such node, input or edge.
+        WorkbenchError: there is no such node, input, edge or role.
     """
     if did not in (KEEP, DROP):
         raise WorkbenchError(f"Edges are kept or dropped ('keep', 'drop'), not {did!r}.")
     circuit = state.circuit
     graph = circuit.graph
     mask = _between(circuit, sources, readers, inputs)
+    if role:
+        check_roles(circuit.at.names, (role,), "An edge")
+
+    def named(edges: NDArray[np.bool_]) -> list[str]:
+        places = np.argwhere(edges)
+        return [at_role(graph.edge_name(int(s), int(d)), role) for s, d in places]
+
     if did == DROP:
-        mask &= circuit.mask
-        return state.with_edges(
-            drop=[graph.edge_name(int(s), int(d)) for s, d in np.argwhere(mask)]
-        )
+        return state.with_edges(drop=named(mask & circuit.mask))
     for column in np.flatnonzero(mask.any(0)):
         destination = graph.destinations[column]
         if destination in circuit.open:
             kept = edits.previewed(state, destination, score())
             state = state.with_edges(close=[destination], keep=kept)
-    return state.with_edges(keep=[graph.edge_name(int(s), int(d)) for s, d in np.argwhere(mask)])
+    return state.with_edges(keep=named(mask))
 
 
 def _between(
@@ -90,6 +99,8 @@ class GroupCommands:
     _carry_out: Callable[..., Status]
     _score: Callable[[str], edits.Scored]
     _seen: Snapshot
+    _engine: SessionEngine
+    _lock: PriorityLock
 
     def set_group(self, name: str, nodes: Sequence[str], role: str = "") -> Status:
         """Make or replace a group of nodes; they leave the groups that they were in."""
@@ -118,7 +129,11 @@ class GroupCommands:
         )
 
     def edges_between(
-        self, sources: Sequence[str], readers: Sequence[str], inputs: str = ANY_INPUT
+        self,
+        sources: Sequence[str],
+        readers: Sequence[str],
+        inputs: str = ANY_INPUT,
+        role: str = "",
     ) -> tuple[int, int]:
         """How many edges from some nodes to others are kept, and how many there are.
 
@@ -126,7 +141,9 @@ class GroupCommands:
         """
         circuit = self._seen.state.circuit
         mask = _between(circuit, sources, readers, inputs)
-        return int((mask & circuit.mask).sum()), int(mask.sum())
+        kept = np.argwhere(mask & circuit.mask)
+        names = (circuit.graph.edge_name(int(s), int(d)) for s, d in kept)
+        return sum(circuit.has(at_role(name, role)) for name in names), int(mask.sum())
 
     def set_between(
         self,
@@ -136,6 +153,7 @@ class GroupCommands:
         *,
         inputs: str = ANY_INPUT,
         setting: str = "full",
+        role: str = "",
     ) -> Status:
         """Keep or drop every edge from some nodes to others, as one command with one undo.
 
@@ -144,10 +162,11 @@ class GroupCommands:
             did: "keep" or "drop".
             inputs: through which inputs heads are read; letters of "qkv".
             setting: the effects by which destinations that are open are closed.
+            role: of the prompts, at which the edges alone are kept or dropped; empty for all.
         """
         return self._carry_out(
             lambda state: edit_between(
-                state, sources, readers, inputs, did, lambda: self._score(setting)
+                state, sources, readers, inputs, did, lambda: self._score(setting), role
             ),
             lambda change: Between(
                 sources=tuple(sources),
@@ -155,7 +174,52 @@ class GroupCommands:
                 inputs=inputs,
                 did=did,
                 setting=setting,
+                role=role,
                 change=change,
             ),
             "Nothing to change between them.",
         )
+
+    def if_between(
+        self,
+        sources: Sequence[str],
+        readers: Sequence[str],
+        did: str = KEEP,
+        *,
+        inputs: str = ANY_INPUT,
+        setting: str = "full",
+        role: str = "",
+    ) -> tuple[float, float | None]:
+        """The metric and faithfulness that `set_between` would lead to, as one what-if."""
+        with self._lock.background():
+            state = self._seen.state
+            score = partial(self._score, setting)
+            after = edit_between(state, sources, readers, inputs, did, score, role)
+            return self._engine.if_edited(state.circuit, after.circuit)
+
+    def toggle_inputs(self, edge: str, *, setting: str = "full") -> Status:
+        """Keep or drop the edges from a source into q, k and v of a head, as one command.
+
+        They are dropped if all of them are kept. Into a node of one input it is `toggle`'s edge.
+
+        Args:
+            edge: into any of the inputs; with `@ROLE` the three at this role alone.
+            setting: as of `set_between`.
+        """
+        source, node, did, role = self._of_inputs(edge)
+        return self.set_between([source], [node], did, setting=setting, role=role)
+
+    def if_inputs_toggled(self, edge: str, *, setting: str = "full") -> tuple[float, float | None]:
+        """The metric and faithfulness that `toggle_inputs` would lead to, as one what-if."""
+        source, node, did, role = self._of_inputs(edge)
+        return self.if_between([source], [node], did, setting=setting, role=role)
+
+    def _of_inputs(self, edge: str) -> tuple[str, str, str, str]:
+        """Source, node, what is to be done, and the role."""
+        circuit = self._seen.state.circuit
+        name, role = split_role(edge)
+        circuit.graph.parse_edge(name)
+        source, destination = edge_ends(name)
+        node = circuit.graph.node_of(destination)
+        names = [at_role(f"{source}{ARROW}{d}", role) for d in circuit.graph.destinations_of(node)]
+        return source, node, DROP if all(map(circuit.has, names)) else KEEP, role

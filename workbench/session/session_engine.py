@@ -172,6 +172,23 @@ class SessionEngine:
             metric = float(self._at(circuit).what_if([edit])[0].mean())
             return metric, self.experiment.faithfulness(metric)
 
+    def if_edited(self, circuit: Circuit, after: Circuit) -> tuple[float, float | None]:
+        """The circuit's metric and faithfulness if it became another, as one what-if."""
+        from workbench.engine.evaluator import Edit
+
+        old, new = circuit.parts(), after.parts()
+        gone, come = set(old) - set(new), set(new) - set(old)
+        # What is whole on one side and at roles on the other: the old is taken first.
+        toggle = [*(name for name in old if name in gone), *(name for name in new if name in come)]
+        edit = Edit(
+            toggle=tuple(toggle),
+            open=tuple(after.open - circuit.open),
+            close=tuple(circuit.open - after.open),
+        )
+        with failures_as_sentences():
+            metric = float(self._at(circuit).what_if([edit])[0].mean())
+            return metric, self.experiment.faithfulness(metric)
+
     def discovery(self, method: Method, findings: Findings, options: Options) -> Work[None]:
         """The work of a method of discovery, which fills the findings in.
 

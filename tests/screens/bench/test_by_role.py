@@ -9,8 +9,11 @@ import pytest
 from screens.app import WorkbenchApp
 from screens.bench.expand_dialog import ExpandDialog
 from screens.bench.status_bar import StatusBar
+from screens.discovery.dialog import DiscoverDialog, DiscoveryRequest
 from screens.widgets.choice import Choice
+from screens.widgets.name_list import NameList
 from tests.screens.bench.test_bench import bench_of, screen_text, settled
+from tests.support.slow_methods import give_method
 from tests.support.tiny_sessions import until
 from tests.support.toy_session import NAMES, SHARES, ToyEngine, toy_session
 from workbench.experiment.carrying import CarryingRoles
@@ -165,3 +168,55 @@ async def test_prompts_that_differ_at_one_role_are_not_split(
         await settled(pilot)
         assert not bench.view.by_role
         assert any("nothing to split by" in told.message for told in app._notifications)
+
+
+async def test_q_k_and_v_of_a_head_are_one_key(toy: tuple[Session, ToyEngine]) -> None:
+    session, _ = toy
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=NARROW) as pilot:
+        bench = await settled(pilot)
+        bench.action_choose("a2.h1")
+        await pilot.press("2", "A")
+        await settled(pilot)
+        before = session.circuit.parts()
+        bench.table.move_to_key("m0->a2.h1<k>")
+        await pilot.press("underscore")
+        await settled(pilot)
+        gone = {f"m0->a2.h1<{which}>" for which in "qkv"}
+        assert set(session.circuit.parts()) == set(before) - gone
+        await pilot.press("u")
+        await settled(pilot)
+        assert session.circuit.parts() == before
+
+
+async def test_a_discovery_may_choose_edges_at_roles(
+    toy: tuple[Session, ToyEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, _ = toy
+    give_method(monkeypatch, "roles", by_role=True)
+    give_method(monkeypatch, "whole")
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=NARROW) as pilot:
+        await settled(pilot)
+        asked: list[DiscoveryRequest | None] = []
+        dialog = DiscoverDialog(session)
+        app.push_screen(dialog, asked.append)
+        await pilot.pause()
+        names = dialog.query_one(NameList)
+        while names.highlighted is not None and names.highlighted[0] != "roles":
+            await pilot.press("down")
+        of = dialog.query_one("#of", Choice)
+        of.choose("role")
+        await pilot.pause()
+        assert "edges at token roles" in screen_text(app)
+        assert "edges at roles of largest" in screen_text(app)
+        while names.highlighted is not None and names.highlighted[0] != "whole":
+            await pilot.press("down")
+        await pilot.pause()
+        assert "edges at token roles" not in screen_text(app)
+        assert "edges at roles" not in screen_text(app)
+        await pilot.press("up", "enter")
+        await pilot.pause()
+        (answer,) = asked
+        assert answer is not None and answer.method == "roles"
+        assert answer.selection is not None and answer.selection.by_role

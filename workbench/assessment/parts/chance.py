@@ -10,7 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workbench.assessment.results.chance import DEFINITIONS, SIZE, Chance, RandomBaseline
+from workbench.assessment.results.chance import (
+    DEFINITIONS,
+    DEFINITIONS_BY_ROLE,
+    SIZE,
+    Chance,
+    RandomBaseline,
+)
 from workbench.base.work import Work, part
 
 if TYPE_CHECKING:
@@ -27,10 +33,10 @@ def assess_part(
     Raises:
         WorkbenchError: the circuit is not closed.
     """
-    from workbench.assessment.tools.variants import alive
+    from workbench.assessment.tools.variants import alive, n_parts
     from workbench.engine.evaluator import Evaluator
 
-    kept = alive(circuit)
+    kept = alive(circuit, experiment.batch.roles)
     own = Evaluator(experiment, kept).value().metric
     baselines = []
     for number, kind in enumerate(DEFINITIONS):
@@ -40,8 +46,10 @@ def assess_part(
             (number + 1) / len(DEFINITIONS),
         )
         baselines.append(_baseline(experiment, kind, own, metrics, distinct))
+        if kept.at:
+            baselines[-1] = replace(baselines[-1], definition=DEFINITIONS_BY_ROLE[kind])
     return Chance(
-        experiment.metric_name, own, experiment.faithfulness(own), kept.n_edges, tuple(baselines)
+        experiment.metric_name, own, experiment.faithfulness(own), n_parts(kept), tuple(baselines)
     )
 
 
@@ -57,18 +65,22 @@ def random_metrics(
     Returns:
         The metrics, and how many of the circuits differ.
     """
-    from workbench.assessment.tools.random_circuits import RandomCircuits
+    from workbench.assessment.tools.carrying import with_kept
+    from workbench.assessment.tools.random_by_role import of_same_size, random_circuits
     from workbench.engine.evaluator import Evaluator
+    from workbench.engine.kept_edges import kept_edges
 
-    random = RandomCircuits(circuit.graph, (settings.seed, list(DEFINITIONS).index(kind)))
+    seed = (settings.seed, list(DEFINITIONS).index(kind))
+    random = random_circuits(experiment, circuit, seed)
+    own = kept_edges(circuit)
     evaluator = Evaluator(experiment, circuit)
     metrics: list[float] = []
     seen: set[bytes] = set()
     for i in range(settings.n_random):
         by_size = kind == SIZE
-        mask = random.of_size(circuit.n_edges) if by_size else random.of_shape(circuit.mask)
-        seen.add(mask.tobytes())
-        metrics.append(evaluator.become(replace(circuit, mask=mask)).metric)
+        kept = of_same_size(random, circuit) if by_size else random.of_shape(own)
+        seen.add(kept.tobytes())
+        metrics.append(evaluator.become(with_kept(circuit, kept)).metric)
         yield (i + 1) / settings.n_random
     return metrics, len(seen)
 

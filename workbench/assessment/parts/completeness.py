@@ -45,7 +45,7 @@ def assess_part(
     from workbench.assessment.tools.variants import alive
     from workbench.engine.evaluator import Evaluator
 
-    kept = alive(circuit)
+    kept = alive(circuit, experiment.batch.roles)
     gaps = _Knockouts(experiment, Evaluator(experiment, kept))
     nodes = [node for node in kept.nodes() if node not in (INPUT, LOGITS)]
     random = np.random.default_rng(settings.seed)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from workbench.assessment.results.curve import Area, Curve, Curves, Point
 from workbench.assessment.settings import AssessmentSettings
+from workbench.assessment.tools.carrying import carrying_parts, n_carried, roles_in
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_arrays import real_edges
@@ -33,6 +34,7 @@ from workbench.discovery.options import Options
 from workbench.discovery.request import DiscoveryRequest
 from workbench.discovery.selection import How, Selection, select
 from workbench.engine.evaluator import Evaluator
+from workbench.engine.kept_edges import kept_edges
 from workbench.experiment.experiment import Experiment
 from workbench.metrics.catalogue import changes_in_steps
 
@@ -57,9 +59,13 @@ def assess_part(
     """
     own = Evaluator(experiment, circuit).value().metric
     yield 0.02
-    findings, words, remarks = yield from part(
-        _scores(experiment, circuit, settings), 0.02, _SCORING
-    )
+    by_role = bool(circuit.at)
+    find = _scores_by_role if by_role else _scores
+    findings, words, remarks = yield from part(find(experiment, circuit, settings), 0.02, _SCORING)
+    n_edges, size = experiment.graph.n_edges, circuit.n_edges
+    if by_role:
+        can = carrying_parts(experiment)
+        n_edges, size = roles_in(can), n_carried(circuit, can)
     curves = []
     known: dict[bytes, float] = {}
     for i, absolute in enumerate((False, True)):
@@ -68,12 +74,12 @@ def assess_part(
         found = yield from part(work, _SCORING + i * step, _SCORING + (i + 1) * step)
         curves.append(found)
     return Curves(
-        n_edges=experiment.graph.n_edges,
+        n_edges=n_edges,
         scores=words,
         model=experiment.clean.metric,
         corrupted=experiment.corrupted.metric,
         curves=tuple(curves),
-        circuit_edges=circuit.n_edges,
+        circuit_edges=size,
         circuit_faithfulness=experiment.faithfulness(own),
         remarks=remarks,
     )
@@ -90,24 +96,28 @@ def curve(
     """One curve of edges' scores.
 
     Args:
-        findings: with scores of edges.
+        findings: with scores of edges, or of edges at roles, NaN where they carry nothing.
         how: 'top' or 'greedy'.
         absolute: by |score|, not by how much the task needs the edge.
-        known: metrics of circuits by their masks, to be used and added to.
+        known: metrics of circuits by their kept edges, to be used and added to.
     """
-    graph = experiment.graph
+    graph, at = experiment.graph, findings.at_roles
+    by_role = at is not None
+    whole = graph.n_edges if at is None else int((~np.isnan(at)).sum())
     known = {} if known is None else known
     points = []
     for i, share in enumerate(SHARES):
-        n = int(share * graph.n_edges)
-        chosen = Circuit.empty(graph)
+        n = int(share * whole)
+        chosen, left = Circuit.empty(graph), 0
         if n:
-            chosen = select(findings, Selection(how, n=n, signed=not absolute)).circuit
-        key = chosen.mask.tobytes()
+            selection = Selection(how, n=n, signed=not absolute, by_role=by_role)
+            selected = select(findings, selection)
+            chosen, left = selected.circuit, selected.kept + selected.joined
+        key = kept_edges(chosen).tobytes()
         if key not in known:
             known[key] = Evaluator(experiment, chosen).value().metric
         metric = known[key]
-        points.append(Point(share, n, chosen.n_edges, metric, experiment.faithfulness(metric)))
+        points.append(Point(share, n, left, metric, experiment.faithfulness(metric)))
         yield (i + 1) / len(SHARES)
     shares = [p.share for p in points]
     f = [p.faithfulness for p in points]
@@ -163,6 +173,32 @@ def _scores(
     asked = DiscoveryRequest(method.name, Options(seed=settings.seed), Selection(n=1))
     request = asked.checked(metric=experiment.metric_name, ablation=experiment.ablation)
     yield from method.load()(experiment, findings, request.options)
+    return findings, method.name, remarks
+
+
+def _scores_by_role(
+    experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
+) -> Work[tuple[Findings, str, tuple[str, ...]]]:
+    """The same of all edges at roles that can carry something.
+
+    Raises:
+        WorkbenchError: the method does not score edges by role.
+    """
+    method = find_method(settings.method)
+    asked = DiscoveryRequest(method.name, Options(seed=settings.seed), Selection(n=1, by_role=True))
+    request = asked.checked(metric=experiment.metric_name, ablation=experiment.ablation)
+    findings = Findings.about(experiment, method.name, by_role=True)
+    yield from method.load()(experiment, findings, request.options)
+    assert findings.at_roles is not None
+    can, places = carrying_parts(experiment), np.arange(len(findings.roles), dtype=np.uint64)
+    carries = (can >> places[:, None, None] & np.uint64(1)).astype(bool)
+    findings.at_roles[~carries] = np.nan
+    remarks: tuple[str, ...] = (
+        f"Sizes count edges at token roles, of which {int(carries.sum()):,} can carry something to "
+        "the last position; a whole edge counts once for each of its own.",
+    )
+    if circuit.scores is not None:
+        remarks += (f"The circuit's scores are of whole edges, so {method.name} scored by role.",)
     return findings, method.name, remarks
 
 

@@ -19,13 +19,15 @@ import torch
 
 from workbench.assessment.results.directions import Component, Directions, Gate
 from workbench.assessment.settings import AssessmentSettings
-from workbench.assessment.tools.variants import require_whole_edges
+from workbench.assessment.tools.carrying import with_kept
+from workbench.assessment.tools.variants import complement
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import INPUT, LOGITS
-from workbench.circuits.names import is_edge
+from workbench.circuits.names import is_edge, split_role
 from workbench.engine.baseline import CleanBaseline
 from workbench.engine.evaluator import Evaluator
+from workbench.engine.kept_edges import kept_edges, role_bits
 from workbench.engine.node_patching import corrupted_finals
 from workbench.engine.plan import make_plan
 from workbench.engine.reach import Alternative
@@ -39,17 +41,18 @@ def assess_part(
     """Both directions, for each of the circuit's nodes and edges and for all of it.
 
     Raises:
-        WorkbenchError: the circuit is another model's, or keeps edges at some roles only.
+        WorkbenchError: the circuit is another model's.
     """
-    require_whole_edges(circuit)
     evaluator = Evaluator(experiment, circuit)
     sufficiency = experiment.faithfulness(evaluator.value().metric)
     yield 0.02
-    graph, every = circuit.graph, all_edges(circuit.graph)
-    without = Evaluator(experiment, Circuit(graph, every & ~circuit.mask)).value().metric
+    circuit = evaluator.circuit  # with the roles of these prompts
+    closed = replace(circuit, open=frozenset(), neurons={})
+    rest = with_kept(closed, complement(circuit.graph, kept_edges(closed)))
+    without = Evaluator(experiment, rest).value().metric
     yield 0.04
     nodes = [node for node in circuit.nodes() if node != LOGITS]
-    edges = circuit.edges()
+    edges = circuit.parts()
     both = experiment.recordings, [_exchanged(recording) for recording in experiment.recordings]
     inner = [node for node in nodes if node != INPUT]
     found = []
@@ -144,7 +147,14 @@ def _of_edges(
     every = all_edges(graph)
     plan = make_plan(graph, every, np.zeros(graph.n_destinations, dtype=bool))
     bases = [CleanBaseline(graph, recording, every) for recording in recordings]
-    changes = [Alternative(((*graph.parse_edge(edge), -1),)) for edge in edges]
+    names = evaluator.circuit.at.names
+    split = [split_role(edge) for edge in edges]
+    changes = [
+        Alternative(
+            ((*graph.parse_edge(edge), -1),), roles=(role_bits(names, [role]),) if role else ()
+        )
+        for edge, role in split
+    ]
     metrics = {}
     for which, values in evaluator.run(bases, plan, changes):
         for k, value in zip(which, values.mean(axis=1), strict=True):

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.assessment.settings import AssessmentSettings
-    from workbench.assessment.tools.variants import Mask
     from workbench.circuits.circuit import Circuit
     from workbench.engine.evaluator import Evaluator
+    from workbench.engine.kept_edges import Kept
     from workbench.experiment.experiment import Experiment
 
 EQUIVALENCE, INDEPENDENCE = "equivalence", "independence"
@@ -46,10 +46,11 @@ def assess_part(
     Raises:
         WorkbenchError: the circuit is not closed.
     """
-    from workbench.assessment.tools.variants import alive
+    from workbench.assessment.tools.variants import alive, on_roles
     from workbench.engine.evaluator import Evaluator
 
-    kept = alive(circuit)
+    circuit = on_roles(circuit, experiment.batch.roles)
+    kept = alive(circuit, experiment.batch.roles)
     evaluator = Evaluator(experiment, kept)
     remarks: list[str] = []
     found = [_equivalence(experiment, evaluator, settings)]
@@ -65,7 +66,7 @@ def assess_part(
     else:
         found.append((yield from part(_sufficiency(experiment, evaluator, settings), 0.05, 0.3)))
         found.append((yield from part(_necessity(experiment, kept, settings), 0.3, 0.7)))
-    if kept.n_edges == kept.graph.n_edges:
+    if not _has_room(experiment, kept):
         remarks.append("Minimality is not tested: to a circuit of all edges none can be added.")
     elif circuit.n_edges:
         found += yield from part(_minimality(circuit, evaluator, settings), 0.7, 1.0)
@@ -143,8 +144,9 @@ def _independence(
 
     from workbench.assessment.tools.statistics import hsic_permutations
     from workbench.assessment.tools.variants import complement_scores
+    from workbench.engine.kept_edges import kept_edges
 
-    (rest,) = yield from part(complement_scores(experiment, [circuit.mask]), 0.0, 0.5)
+    (rest,) = yield from part(complement_scores(experiment, [kept_edges(circuit)]), 0.0, 0.5)
     model = np.array(experiment.clean.per_pair)
     random = np.random.default_rng(settings.seed)
     statistic, p = yield from part(hsic_permutations(model, rest, PERMUTATIONS, random), 0.5, 1.0)
@@ -174,7 +176,8 @@ def _sufficiency(
         SUFFICIENCY,
         "",
         "The circuit's metric is at least as near to the model's as that of a random circuit of "
-        f"as many edges with a probability of at most {settings.q:g}.",
+        f"as many edges{_at_roles(evaluator.circuit)} with a probability of at most "
+        f"{settings.q:g}.",
         "share of random circuits that the circuit is at least as near to the model as",
         sum(own <= abs(metric - model) for metric in metrics),
         len(metrics),
@@ -186,19 +189,21 @@ def _sufficiency(
 def _necessity(
     experiment: Experiment, circuit: Circuit, settings: AssessmentSettings
 ) -> Work[_Found]:
-    from workbench.assessment.tools.random_circuits import RandomCircuits
+    from workbench.assessment.tools.random_by_role import of_same_size, random_circuits
     from workbench.assessment.tools.variants import complement_scores
+    from workbench.engine.kept_edges import kept_edges
 
     n = min(settings.n_random, MOST_COMPLEMENTS)
-    random = RandomCircuits(circuit.graph, settings.seed)
-    masks = [circuit.mask, *(random.of_size(circuit.n_edges) for _ in range(n))]
-    scores = yield from complement_scores(experiment, masks)
+    random = random_circuits(experiment, circuit, settings.seed)
+    taken = [kept_edges(circuit), *(of_same_size(random, circuit) for _ in range(n))]
+    scores = yield from complement_scores(experiment, taken)
     effects = abs(scores.mean(axis=1) - experiment.clean.metric)
     return _against_quantile(
         PARTIAL_NECESSITY,
         "",
         "Taking the circuit's edges from the model changes its metric more than taking those of a "
-        f"random circuit of as many with a probability of at most {settings.q:g}.",
+        f"random circuit of as many{_at_roles(circuit)} with a probability of at most "
+        f"{settings.q:g}.",
         "share of random circuits whose loss changes the model's metric less",
         int((effects[0] > effects[1:]).sum()),
         n,
@@ -216,7 +221,7 @@ def _minimality(
     from workbench.assessment.tools.variants import rounding, scores, without_edge
 
     kept, whole = evaluator.circuit, evaluator.value().metric
-    edges = kept.edges()
+    edges = kept.parts()
     targets = [partial(without_edge, kept, edge) for edge in edges]
     dropped = yield from part(scores(evaluator, targets), 0.0, 0.4)
     effects = dict(zip(edges, abs(dropped.mean(axis=1) - whole), strict=True))
@@ -235,7 +240,7 @@ def _minimality(
             settings.q,
             speaks_against=True,
         )
-        for edge in circuit.edges()
+        for edge in circuit.parts()
     ]
 
 
@@ -246,28 +251,43 @@ def _effects_of_added_edges(
 
     One for each of `settings.n_random` paths, when the edge is dropped again.
     """
-    from workbench.assessment.tools.random_circuits import RandomCircuits
+    from workbench.assessment.tools.random_by_role import random_circuits, random_path
     from workbench.assessment.tools.variants import scores
+    from workbench.engine.kept_edges import kept_edges
 
-    mask = evaluator.circuit.mask
-    random = RandomCircuits(evaluator.graph, settings.seed)
+    kept = kept_edges(evaluator.circuit)
+    random = random_circuits(evaluator.experiment, evaluator.circuit, settings.seed)
     targets = []
     for _ in range(settings.n_random):
-        path = random.path(mask)
+        path = random_path(random, kept)
         out = path[random.one_of(len(path))]
         targets += [
-            partial(_with_edges, mask, path),
-            partial(_with_edges, mask, [edge for edge in path if edge != out]),
+            partial(_with_edges, kept, path),
+            partial(_with_edges, kept, [edge for edge in path if edge != out]),
         ]
     metrics = (yield from scores(evaluator, targets)).mean(axis=1)
     return abs(metrics[0::2] - metrics[1::2])
 
 
-def _with_edges(mask: Mask, edges: Sequence[tuple[int, int]]) -> Mask:
-    inflated = mask.copy()
-    for edge in edges:
-        inflated[edge] = True
+def _with_edges(kept: Kept, edges: Sequence[tuple[int, int, np.uint64]]) -> Kept:
+    inflated = kept.copy()
+    for source, destination, bits in edges:
+        inflated[source, destination] |= bits if inflated.dtype == bits.dtype else True
     return inflated
+
+
+def _at_roles(circuit: Circuit) -> str:
+    return ", whole and at token roles," if circuit.at else ""
+
+
+def _has_room(experiment: Experiment, circuit: Circuit) -> bool:
+    """Whether the model has edges, or edges at roles, that the circuit lacks."""
+    from workbench.assessment.tools.random_by_role import RandomByRole
+    from workbench.engine.kept_edges import as_bits, kept_edges
+
+    if not circuit.at:
+        return circuit.n_edges < circuit.graph.n_edges
+    return RandomByRole(experiment, 0).has_room(as_bits(kept_edges(circuit)))
 
 
 def _against_quantile(

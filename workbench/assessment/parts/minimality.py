@@ -1,7 +1,8 @@
 """Minimality: what the circuit loses with each edge and each node, exactly.
 
 m(C without e) - m(C), everything outside the circuit ablated. An edge on no path from the input to
-the logits is dead: without it nothing changes, by definition.
+the logits is dead: without it nothing changes, by definition. An edge that is kept at some roles is
+dropped at each of them alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from workbench.assessment.results.minimality import Loss, Minimality
 from workbench.base.work import Work, part
 from workbench.circuits.graph import INPUT, LOGITS
+from workbench.circuits.names import edge_ends, split_role
 
 if TYPE_CHECKING:
     from workbench.assessment.settings import AssessmentSettings
@@ -28,20 +30,27 @@ def assess_part(
     Raises:
         WorkbenchError: the circuit is not closed.
     """
-    from workbench.assessment.tools.variants import alive, scores, without_edge, without_nodes
+    from workbench.assessment.tools.variants import (
+        alive,
+        on_roles,
+        scores,
+        without_edge,
+        without_nodes,
+    )
     from workbench.engine.evaluator import Evaluator
 
-    kept = alive(circuit)
+    circuit = on_roles(circuit, experiment.batch.roles)
+    kept = alive(circuit, experiment.batch.roles)
     evaluator = Evaluator(experiment, kept)
     whole = evaluator.value().metric
-    edges, nodes = kept.edges(), _inner_nodes(kept)
+    edges, nodes = kept.parts(), _inner_nodes(kept)
     by_edge = yield from part(
         scores(evaluator, [partial(without_edge, kept, edge) for edge in edges]), 0.0, 0.8
     )
     by_node = yield from part(
         scores(evaluator, [partial(without_nodes, kept, [node]) for node in nodes]), 0.8, 1.0
     )
-    edge_sizes = dict.fromkeys(circuit.edges(), 1)
+    edge_sizes = dict.fromkeys(circuit.parts(), 1)
     return Minimality(
         experiment.metric_name,
         whole,
@@ -58,13 +67,13 @@ def _inner_nodes(circuit: Circuit) -> list[str]:
 
 
 def _sizes(circuit: Circuit) -> dict[str, int]:
-    """How many kept edges enter or leave each node."""
-    from workbench.assessment.tools.variants import without_nodes
-
-    return {
-        node: circuit.n_edges - int(without_nodes(circuit, [node]).sum())
-        for node in _inner_nodes(circuit)
-    }
+    """How many kept edges, or edges at roles, enter or leave each node."""
+    ends = [edge_ends(split_role(name)[0]) for name in circuit.parts()]
+    sizes = dict.fromkeys(_inner_nodes(circuit), 0)
+    for source, destination in ends:
+        for node in {source, circuit.graph.node_of(destination)} & sizes.keys():
+            sizes[node] += 1
+    return sizes
 
 
 def _losses(

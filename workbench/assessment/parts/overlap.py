@@ -61,7 +61,7 @@ def overlap(circuits: Sequence[Circuit]) -> Overlap:
     if not 2 <= len(circuits) <= MOST:
         raise WorkbenchError(f"Give two to {MOST} circuits to compare, not {len(circuits)}.")
     for circuit in circuits:
-        alive(circuit, at_roles=True)
+        alive(circuit)
     pairs = tuple(
         _pair(i, j, circuits[i], circuits[j]) for i, j in combinations(range(len(circuits)), 2)
     )
@@ -77,7 +77,7 @@ def cross(experiments: Sequence[Experiment], circuits: Sequence[Circuit]) -> Wor
     from workbench.assessment.tools.variants import alive
     from workbench.engine.evaluator import Evaluator
 
-    kept = [alive(circuit, at_roles=True) for circuit in circuits]
+    kept = [alive(circuit) for circuit in circuits]
     metric, faithfulness = [], []
     for number, experiment in enumerate(experiments):
         scores = []

@@ -3,6 +3,9 @@
 A method scores every edge on every pair; a resample's scores are means over its pairs. What is
 found is the n edges of the largest |score|, n being the circuit's number of edges; dead ends are
 not pruned.
+
+Of a circuit that keeps edges at some roles, edges at roles are scored and found: the n best of all
+that can carry something, a whole edge counting once for each of its roles that does.
 """
 
 from __future__ import annotations
@@ -61,15 +64,15 @@ def assess_part(
     """
     import numpy as np
 
-    from workbench.assessment.tools.variants import alive
-    from workbench.circuits.circuit import all_edges
-    from workbench.discovery.gradients import pair_scores as per_pair
+    from workbench.assessment.tools.variants import alive, on_roles
     from workbench.discovery.options import Options
 
-    alive(circuit)
-    score = pair_scores or per_pair.pair_scores
+    alive(circuit, experiment.batch.roles)
+    circuit = on_roles(circuit, experiment.batch.roles)
+    counted = _ByRole(experiment, circuit) if circuit.at else _Whole(circuit)
+    score = pair_scores or counted.scores
     options = Options(seed=settings.seed)
-    kept: Mask = circuit.mask[all_edges(circuit.graph)]
+    kept: Mask = counted.kept
     size = int(kept.sum())
     if not size:
         return Stability(settings.method, 0, (), ("The circuit has no edges to be found again.",))
@@ -81,7 +84,7 @@ def assess_part(
         remarks.append("A single pair cannot be resampled.")
     else:
         random = np.random.default_rng(settings.seed)
-        found = _Tally(circuit, kept, own)
+        found = _Tally(counted, own)
         for start in range(0, settings.resamples, _AT_ONCE):
             n = min(_AT_ONCE, settings.resamples - start)
             drawn = random.integers(0, len(scores), (n, len(scores)))
@@ -90,7 +93,7 @@ def assess_part(
             yield 0.1 + 0.2 * (start + n) / settings.resamples
         resamplings.append(found.resampling(BOOTSTRAP))
     try:
-        found = _Tally(circuit, kept, own)
+        found = _Tally(counted, own)
         for i in range(settings.n_repeats):
             other = rephrased(experiment, i + 1)
             work = score(other, settings.method, options)
@@ -152,17 +155,105 @@ def _largest(scores: NDArray[np.float32], n: int) -> Mask:
     return chosen
 
 
+class _Whole:
+    """The edges of a circuit among all, [edge].
+
+    Attributes:
+        kept: bool, those of the circuit.
+        circuit: itself.
+    """
+
+    def __init__(self, circuit: Circuit) -> None:
+        import numpy as np
+
+        from workbench.circuits.circuit import all_edges
+
+        self.circuit = circuit
+        self.kept: Mask = circuit.mask[all_edges(circuit.graph)]
+        self._edges = np.argwhere(all_edges(circuit.graph))
+
+    def scores(
+        self, experiment: Experiment, method: str, options: Options
+    ) -> Work[NDArray[np.float32]]:
+        """Of each for each pair, [pair, edge]."""
+        from workbench.discovery.gradients.pair_scores import pair_scores
+
+        return (yield from pair_scores(experiment, method, options))
+
+    def name(self, place: int) -> str:
+        """Name of the edge at a place."""
+        source, destination = self._edges[place]
+        return self.circuit.graph.edge_name(int(source), int(destination))
+
+    def order(self) -> list[int]:
+        """The places of the circuit's own, in its order."""
+        import numpy as np
+
+        places = {self.name(int(place)): int(place) for place in np.flatnonzero(self.kept)}
+        return [places[edge] for edge in self.circuit.edges()]
+
+
+class _ByRole(_Whole):
+    """The same of edges at roles, those that can carry something, role by role."""
+
+    def __init__(self, experiment: Experiment, circuit: Circuit) -> None:
+        import numpy as np
+
+        from workbench.assessment.tools.carrying import carried, carrying_parts
+        from workbench.circuits.circuit import all_edges
+
+        super().__init__(circuit)
+        real = all_edges(circuit.graph)
+        self._names = circuit.at.names
+        places = np.arange(len(self._names), dtype=np.uint64)[:, None]
+        can = carrying_parts(experiment)
+        carries = (can[real] >> places & np.uint64(1)).astype(bool)
+        self._places = np.argwhere(carries)
+        own = (carried(circuit, can)[real] >> places & np.uint64(1)).astype(bool)
+        self.kept = own[carries]
+
+    def scores(
+        self, experiment: Experiment, method: str, options: Options
+    ) -> Work[NDArray[np.float32]]:
+        """Of each for each pair, [pair, edge at a role]."""
+        import numpy as np
+
+        from workbench.discovery.gradients.pair_scores import pair_scores_by_role
+
+        scores = yield from pair_scores_by_role(experiment, method, options)
+        theirs = experiment.batch.roles.names
+        at = [theirs.index(name) if name in theirs else len(theirs) for name in self._names]
+        nowhere = np.zeros_like(scores[:, :1])
+        with_nowhere = np.concatenate((scores, nowhere), axis=1)
+        roles, edges = self._places.T
+        return np.asarray(with_nowhere[:, np.array(at)[roles], edges])
+
+    def name(self, place: int) -> str:
+        """Name of the edge at a role."""
+        from workbench.circuits.names import at_role
+
+        role, edge = self._places[place]
+        return at_role(super().name(int(edge)), self._names[role])
+
+    def order(self) -> list[int]:
+        """The places of the circuit's own, edge by edge."""
+        import numpy as np
+
+        own = np.flatnonzero(self.kept)
+        return sorted(own.tolist(), key=lambda place: tuple(self._places[place][::-1].tolist()))
+
+
 class _Tally:
     """How often each edge was found.
 
     Args:
-        kept: bool [edge], the circuit.
+        counted: the edges, and which are the circuit's.
         own: bool [edge], what is found on the task's own pairs.
     """
 
-    def __init__(self, circuit: Circuit, kept: Mask, own: Mask) -> None:
-        self._circuit, self._kept, self._own = circuit, kept, own
-        self._count = kept.astype(int) * 0
+    def __init__(self, counted: _Whole, own: Mask) -> None:
+        self._counted, self._kept, self._own = counted, counted.kept, own
+        self._count = counted.kept.astype(int) * 0
         self._jaccards: list[tuple[float, float]] = []
 
     def add(self, found: Mask) -> None:
@@ -172,23 +263,16 @@ class _Tally:
     def resampling(self, kind: str) -> Resampling:
         import numpy as np
 
-        from workbench.circuits.circuit import all_edges
-
-        graph = self._circuit.graph
-        share = np.zeros(self._circuit.mask.shape)
-        share[all_edges(graph)] = self._count / len(self._jaccards)
-        outside = np.argwhere((share >= OFTEN) & ~self._circuit.mask)
-        others = [
-            Frequency(graph.edge_name(int(s), int(d)), float(share[s, d])) for s, d in outside
-        ]
+        share, name = self._count / len(self._jaccards), self._counted.name
+        outside = np.flatnonzero((share >= OFTEN) & ~self._kept)
+        others = [Frequency(name(int(place)), float(share[place])) for place in outside]
         jaccards = np.array(self._jaccards)
         return Resampling(
             kind=kind,
             definition=DEFINITIONS[kind],
             n=len(self._jaccards),
             edges=tuple(
-                Frequency(edge, float(share[graph.parse_edge(edge)]))
-                for edge in self._circuit.edges()
+                Frequency(name(place), float(share[place])) for place in self._counted.order()
             ),
             others=tuple(sorted(others, key=lambda edge: -edge.share)),
             jaccard=_interval(jaccards[:, 0]),

@@ -12,6 +12,13 @@ DEFINITIONS: dict[str, str] = {
     SHAPE: "the circuit with its heads exchanged at random within their layers: the same number of "
     "edges between any two layers and kinds of input, and into and out of each node",
 }
+DEFINITIONS_BY_ROLE: dict[str, str] = {
+    SIZE: "as many whole edges, and beside them as many edges at single token roles, drawn one "
+    "after the other from all that can carry something to the last position, each with a random "
+    "path from the input to it and from it to the logits, so that none is dead",
+    SHAPE: f"{DEFINITIONS[SHAPE]}, at the token roles that they had",
+}
+"""Of a circuit that keeps edges at some roles only."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,8 @@ class Chance:
     Attributes:
         metric: name of the metric.
         circuit, faithfulness: of the circuit; faithfulness None where there is none.
-        edges: of every random circuit: the circuit's own that are not dead.
+        edges: of every random circuit: the circuit's own that are not dead, one that is kept at
+            some roles counted at each of them.
         baselines: by size and by shape.
     """
 

@@ -7,6 +7,8 @@ Glossary: docs/glossary.md#random-circuits.
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,8 @@ from workbench.circuits.graph import HEAD_INPUTS, Graph
 
 Mask = NDArray[np.bool_]
 Edge = tuple[int, int]
+
+_Kept = TypeVar("_Kept", bound=NDArray[Any])
 
 _TRIES = 50
 
@@ -55,8 +59,10 @@ class RandomCircuits:
             if not room:
                 return mask
 
-    def of_shape(self, mask: Mask) -> Mask:
+    def of_shape(self, mask: _Kept) -> _Kept:
         """A circuit with the heads of every layer exchanged; q, k and v stay what they are.
+
+        So do the roles at which edges are kept, where they stand in its array.
 
         Between any two layers and kinds of input there are as many edges as before, and every head
         has as many of each as the one in whose place it came.

@@ -1,4 +1,7 @@
-"""Alternatives of a closed circuit, given as masks, and what they score.
+"""Alternatives of a closed circuit, given as arrays of kept edges, and what they score.
+
+A circuit that keeps edges at some roles goes by its parts: whole edges, and edges at single roles.
+One of whole edges goes by these; both through the same functions.
 
 A node that nothing clean reaches writes what it writes in the ablated run, whatever it would
 compute from others' ablated outputs. So a change that cuts a node off from the input takes the
@@ -10,22 +13,34 @@ Glossary: docs/glossary.md#variants.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.base.text import counted
+from workbench.assessment.tools.carrying import with_kept
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
+from workbench.circuits.names import split_role
 from workbench.engine.baseline import CleanBaseline
 from workbench.engine.evaluator import Evaluator
-from workbench.engine.plan import Positions, make_plan
+from workbench.engine.kept_edges import (
+    NOTHING,
+    WHOLE,
+    Bits,
+    Kept,
+    as_bits,
+    has_roles,
+    kept_edges,
+    role_bits,
+)
+from workbench.engine.plan import Positions, live_and_read, make_plan, pruned_by_roles
 from workbench.engine.reach import Alternative
+from workbench.engine.role_layout import RoleLayout
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
-
-Mask = NDArray[np.bool_]
+from workbench.prompts.roles import Roles
 
 ROUNDING = 1e-5
 """Changes of the metric below this share of the clean or corrupted run's are rounding."""
@@ -34,32 +49,17 @@ _AT_ONCE = 16
 """Alternatives to a piece of work: about a forward pass."""
 
 
-def require_whole_edges(circuit: Circuit) -> None:
-    """Refuse a circuit that keeps edges at some roles only.
-
-    Raises:
-        WorkbenchError: it does.
-    """
-    if circuit.at:
-        edges = counted(len(circuit.at.kept), "edge")
-        raise WorkbenchError(
-            f"The circuit keeps {edges} at some roles only, and this part of the assessment goes "
-            "by whole edges: assess the circuit of whole edges."
-        )
-
-
-def alive(circuit: Circuit, *, at_roles: bool = False) -> Circuit:
+def alive(circuit: Circuit, roles: Roles | None = None) -> Circuit:
     """The circuit without its dead edges, which change nothing.
 
     Args:
-        at_roles: it may keep edges at some roles only.
+        roles: of the prompts, by which edges that are kept at some roles are dead at others; None
+            where an edge counts as alive if it were so at all roles.
 
     Raises:
-        WorkbenchError: something that the metric depends on is still open, or edges are kept at
-            some roles where they may not be.
+        WorkbenchError: something that the metric depends on is still open, or an edge is kept at a
+            role that the prompts lack.
     """
-    if not at_roles:
-        require_whole_edges(circuit)
     if not circuit.is_closed:
         raise WorkbenchError(
             f"The circuit is not closed ({circuit.open_reached()[0]} is still open), so that its "
@@ -68,16 +68,37 @@ def alive(circuit: Circuit, *, at_roles: bool = False) -> Circuit:
     closed = circuit.copy()
     closed.mask[:, [circuit.graph.destination_index(name) for name in circuit.open]] = False
     closed.open = frozenset()
-    return closed.pruned()
+    if roles is None or not circuit.at:
+        return closed.pruned()
+    closed.at = closed.at.only(closed.edges())
+    closed = on_roles(closed, roles)
+    kept = as_bits(kept_edges(closed))
+    return with_kept(closed, pruned_by_roles(closed.graph, kept, RoleLayout.of(roles)))
 
 
-def towards(graph: Graph, mask: Mask, target: Mask) -> Alternative:
+def on_roles(circuit: Circuit, roles: Roles) -> Circuit:
+    """A circuit with the roles of these prompts, at all of which an edge is whole.
+
+    Raises:
+        WorkbenchError: an edge is kept at a role that they lack.
+    """
+    return replace(circuit, at=circuit.at.named(roles.names)) if circuit.at else circuit
+
+
+def towards(
+    graph: Graph, kept: Kept, target: Kept, layout: RoleLayout | None = None
+) -> Alternative:
     """The change that makes one closed circuit of another.
 
     Args:
-        mask: bool [source, destination], the edges of a circuit without dead edges.
-        target: bool [source, destination], the edges that there are to be.
+        kept: [source, destination], the edges of a circuit without dead edges.
+        target: [source, destination], the edges that there are to be.
+        layout: where roles stand, if either has edges at some roles.
     """
+    if has_roles(kept) or has_roles(target):
+        assert layout is not None
+        return _towards_by_roles(graph, as_bits(kept), as_bits(target), layout)
+    mask = kept
     plan = make_plan(graph, target, np.zeros(graph.n_destinations, dtype=bool))
     wanted = target & plan.live[:, None]
     # What no way leads from to the logits any more need not be computed anew.
@@ -90,60 +111,89 @@ def towards(graph: Graph, mask: Mask, target: Mask) -> Alternative:
     )
 
 
-def without_edge(circuit: Circuit, edge: str) -> Mask:
-    """The circuit's edges but one, bool [source, destination]."""
-    mask = circuit.mask.copy()
-    mask[circuit.graph.parse_edge(edge)] = False
-    return mask
+def _towards_by_roles(graph: Graph, kept: Bits, target: Bits, layout: RoleLayout) -> Alternative:
+    """The same, role by role."""
+    wanted = pruned_by_roles(graph, target, layout)
+    read = live_and_read(graph, target, layout)[1] != NOTHING
+    edges, roles = [], []
+    for sign, bits in ((-1, kept & ~wanted), (1, wanted & ~kept)):
+        for s, d in np.argwhere((bits != NOTHING) & read):
+            edges.append((int(s), int(d), sign))
+            roles.append(bits[s, d])
+    return Alternative(tuple(edges), roles=tuple(roles))
 
 
-def without_nodes(circuit: Circuit, nodes: Iterable[str]) -> Mask:
-    """The circuit's edges that neither leave nor enter these nodes.
+def without_edge(circuit: Circuit, edge: str) -> Kept:
+    """What the circuit keeps but one edge, or but an edge at a role: [source, destination]."""
+    name, role = split_role(edge)
+    kept = kept_edges(circuit)
+    gone = role_bits(circuit.at.names, [role]) if role else WHOLE
+    where = circuit.graph.parse_edge(name)
+    kept[where] = kept[where] & ~gone if has_roles(kept) else False
+    return kept
 
-    They are given as bool [source, destination]. The logits may not be among the nodes.
+
+def without_nodes(circuit: Circuit, nodes: Iterable[str]) -> Kept:
+    """The circuit's edges that neither leave nor enter these nodes, at whatever roles.
+
+    They are given as [source, destination]. The logits may not be among the nodes.
     """
-    graph, mask = circuit.graph, circuit.mask.copy()
+    graph, kept = circuit.graph, kept_edges(circuit)
     for node in nodes:
-        mask[graph.source_index(node)] = False
-        mask[:, [graph.destination_index(name) for name in graph.destinations_of(node)]] = False
-    return mask
+        kept[graph.source_index(node)] = 0
+        kept[:, [graph.destination_index(name) for name in graph.destinations_of(node)]] = 0
+    return kept
+
+
+def n_parts(circuit: Circuit) -> int:
+    """How many edges a circuit keeps, one that is kept at some roles counted at each of them."""
+    return circuit.n_edges - len(circuit.at.kept) + circuit.at.n_parts
 
 
 def scores(
-    evaluator: Evaluator, targets: Sequence[Callable[[], Mask]]
+    evaluator: Evaluator, targets: Sequence[Callable[[], Kept]]
 ) -> Work[NDArray[np.float64]]:
     """The metric [target, pair] of circuits, as changes of the evaluator's.
 
     Args:
         evaluator: of a circuit without dead edges.
-        targets: make bool [source, destination] each; the fewer edges they differ in the faster.
+        targets: make [source, destination] each; the fewer edges they differ in the faster.
     """
-    graph, mask = evaluator.graph, evaluator.circuit.mask
+    graph, kept = evaluator.graph, kept_edges(evaluator.circuit)
+    layout = RoleLayout.of(evaluator.experiment.batch.roles)
     found = np.empty((len(targets), evaluator.experiment.n_pairs))
     for start in range(0, len(targets), _AT_ONCE):
-        changes = [towards(graph, mask, target()) for target in targets[start : start + _AT_ONCE]]
+        some = targets[start : start + _AT_ONCE]
+        changes = [towards(graph, kept, target(), layout) for target in some]
         for which, values in evaluator.evaluate(changes):
             found[start + which] = values
         yield min(1.0, (start + _AT_ONCE) / len(targets))
     return found
 
 
-def complement_scores(experiment: Experiment, masks: Sequence[Mask]) -> Work[NDArray[np.float64]]:
+def complement(graph: Graph, taken: Kept) -> Kept:
+    """All of the model's edges without these, [source, destination]."""
+    every = all_edges(graph)
+    return as_bits(every) & ~taken if has_roles(taken) else every & ~taken
+
+
+def complement_scores(experiment: Experiment, taken: Sequence[Kept]) -> Work[NDArray[np.float64]]:
     """The metric [circuit, pair] of the model without each circuit's edges, exactly.
 
     Args:
-        masks: bool [source, destination] each, the edges that are taken away.
+        taken: [source, destination] each, the edges that are taken away.
     """
     graph, every = experiment.graph, all_edges(experiment.graph)
     evaluator = Evaluator(experiment, Circuit.empty(graph))
     plan = make_plan(graph, every, np.zeros(graph.n_destinations, dtype=bool))
     bases = [CleanBaseline(graph, recording, every) for recording in experiment.recordings]
-    found = np.empty((len(masks), experiment.n_pairs))
-    for i, mask in enumerate(masks):
-        change = towards(graph, every, every & ~mask)
+    layout = RoleLayout.of(experiment.batch.roles)
+    found = np.empty((len(taken), experiment.n_pairs))
+    for i, edges in enumerate(taken):
+        change = towards(graph, every, complement(graph, edges), layout)
         for _, values in evaluator.run(bases, plan, [change]):
             found[i] = values
-        yield (i + 1) / len(masks)
+        yield (i + 1) / len(taken)
     return found
 
 

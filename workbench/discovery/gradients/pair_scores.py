@@ -27,14 +27,7 @@ def pair_scores(experiment: Experiment, method: str, options: Options) -> Work[N
     Raises:
         WorkbenchError: the method does not score pairs by themselves, or is not defined here.
     """
-    entry = find_method(method)
-    if entry.per_pair is None:
-        raise WorkbenchError(
-            f"{entry.name} does not score single pairs; choose one of: "
-            f"{', '.join(methods_per_pair())}."
-        )
-    scorer: Scorer = resolve(entry.per_pair)(options)
-    scorer.check(experiment.parts, experiment.metric_name, experiment.ablation)
+    scorer = _scorer(experiment, method, options)
     edges = np.flatnonzero(all_edges(experiment.graph))
     out = np.empty((experiment.n_pairs, len(edges)), dtype=np.float32)
 
@@ -44,3 +37,41 @@ def pair_scores(experiment: Experiment, method: str, options: Options) -> Work[N
     pieces = slices(experiment, anew=scorer.anew)
     yield from each_slice(pieces, experiment.n_pairs, scorer, seen)
     return out
+
+
+def pair_scores_by_role(
+    experiment: Experiment, method: str, options: Options
+) -> Work[NDArray[np.float32]]:
+    """The same of every edge at every role, one pair after the other.
+
+    Returns:
+        float32 [pair, role, edge], 0 where a pair has no such role.
+
+    Raises:
+        WorkbenchError: as `pair_scores`, or the method does not score edges by role.
+    """
+    scorer = _scorer(experiment, method, options)
+    if not find_method(method).by_role:
+        raise WorkbenchError(f"{method} does not score edges by role; choose eap, for one.")
+    names = experiment.batch.roles.names
+    edges = np.flatnonzero(all_edges(experiment.graph))
+    out = np.zeros((experiment.n_pairs, len(names), len(edges)), dtype=np.float32)
+
+    def seen(piece: Slice, scores: Tensor) -> None:
+        out[piece.indices[0]] = scores.flatten(1).cpu().numpy()[:, edges]
+
+    pieces = slices(experiment, anew=scorer.anew, n_roles=len(names), most=1)
+    yield from each_slice(pieces, experiment.n_pairs, scorer, seen)
+    return out
+
+
+def _scorer(experiment: Experiment, method: str, options: Options) -> Scorer:
+    entry = find_method(method)
+    if entry.per_pair is None:
+        raise WorkbenchError(
+            f"{entry.name} does not score single pairs; choose one of: "
+            f"{', '.join(methods_per_pair())}."
+        )
+    scorer: Scorer = resolve(entry.per_pair)(options)
+    scorer.check(experiment.parts, experiment.metric_name, experiment.ablation)
+    return scorer

@@ -115,19 +115,22 @@ class Slice:
         return out
 
 
-def slices(experiment: Experiment, *, anew: bool = False, n_roles: int = 0) -> Iterator[Slice]:
+def slices(
+    experiment: Experiment, *, anew: bool = False, n_roles: int = 0, most: int | None = None
+) -> Iterator[Slice]:
     """The pairs of an experiment, group by group.
 
     Args:
         anew: runs are to be made for each slice that are not recorded.
         n_roles: as `Slice.n_roles`.
+        most: pairs in a slice at most; None for as many as there is room for.
     """
     groups = experiment.batch.groups
     for group, recording, metric in zip(
         groups, experiment.recordings, experiment.metrics, strict=True
     ):
         room = pairs_at_once(recording.parts, group.length, recording.start, anew=anew)
-        for pairs in _cut(recording.n_pairs, room):
+        for pairs in _cut(recording.n_pairs, min(room, most or room)):
             own = metric if pairs == slice(0, recording.n_pairs) else metric.part(pairs)
             yield Slice(recording, own, pairs, group.indices[pairs], n_roles)
 
