@@ -150,6 +150,11 @@ class Panels(Vertical):
         for readouts in self.both_readouts:
             readouts.prepare(session, node)
 
+    @property
+    def preparing(self) -> bool:
+        """Whether readouts in sight compute what they are about to show."""
+        return any(readouts.preparing for readouts in self.both_readouts)
+
     def row_of(self, node: str) -> TreeRow | None:
         """The tree's row of a node, if it is in the circuit."""
         return self.tree_rows.laid_out.find(node)

@@ -36,8 +36,16 @@ STATES = {
     "dead": "dead: nothing live feeds it",
     "input": "the embeddings: nothing feeds them",
 }
-READABLE = 0.3
-"""Seconds between two looks at a sweep under way."""
+TOGETHER = 2 * AT_ONCE
+"""Seconds that a node which the cursor came to is held back at most, until its readouts are there:
+then all of it is one frame."""
+GLANCE = 0.02
+"""Seconds between two glances whether all of it is there."""
+FIRST_LOOK = 2.0
+"""Seconds until the values of a sweep that is not over by then are shown for the first time: all that
+are in sight in one frame, after the table with its estimates has passed a slow line."""
+READABLE = 1.0
+"""Seconds between two looks at a sweep under way after that."""
 REST = 4
 """How many times as long as a look took nothing is looked at: of a long list less often."""
 
@@ -68,20 +76,21 @@ class ShownEdges:
         self._tree = panels.tree_rows
         self._table = panels.table
         self._changed = changed
-        self.repair = RepairNote(session, runner.repairs, changed=changed)
+        self.repair = RepairNote(session, runner.repairs, changed=self._warned)
         self._settling: Timer | None = None
-        self._ahead = False  # values of the node under the cursor are waited for, to be shown with
+        # Until when what is read of the node under the cursor is waited for, to be shown with it.
+        self._held_until: float | None = None
         self._wanted = ""  # edge to put the cursor on, once there are rows
         self._sweep: Sweep | None = None  # whose values came into the table last
         self._looked = 0.0
-        self._pause = READABLE  # until the next look at a sweep
-        self._look_later = False
+        self._pause = FIRST_LOOK  # until the next look at a sweep
+        self._look_later: Timer | None = None
         self._follow = False  # the tree's cursor moved: show the node that it came to
 
     @property
     def quiet(self) -> bool:
         """The cursor rests, and no look is due."""
-        return self._settling is None and not self._look_later
+        return self._settling is None and self._look_later is None
 
     # Looking.
 
@@ -104,6 +113,7 @@ class ShownEdges:
             anew: the view changed, so sort the table again.
         """
         self._looked = monotonic()
+        self._look_no_more()
         edges = self.view.candidates(self.session)
         table = self._table
         coming = self._settling is not None
@@ -122,23 +132,40 @@ class ShownEdges:
             self.read_tree()  # which orders by what is known best
         self._sweep = sweep if sweep is not None and sweep.what == "exact" else None
         self._changed()
-        self._pause = max(READABLE, REST * (monotonic() - self._looked))
+        begins = sweep is None or not sweep.done
+        rest = FIRST_LOOK if begins else READABLE
+        self._pause = max(rest, REST * (monotonic() - self._looked))
 
     def moved(self) -> None:
         """A sweep moved on: show it, but not more often than can be read."""
-        if self._ahead:
-            if self.runner.sweep is None:
-                self._come()
-                self.read_tree()  # which orders by what is known best
-        elif self.runner.sweep is None or monotonic() - self._looked >= self._pause:
+        if self._held_until is not None:
+            self._come_whole()
+        elif self.runner.sweep is None:
             self.look()
-        elif not self._look_later:
-            self._look_later = True
-            self._panels.screen.set_timer(self._pause, self._look_again)
+        elif self._look_later is None:
+            left = self._pause - (monotonic() - self._looked)
+            self._look_later = self._panels.screen.set_timer(max(0.0, left), self._look_again)
+
+    def _look_no_more(self) -> None:
+        if self._look_later is not None:
+            self._look_later.stop()
+            self._look_later = None
 
     def _look_again(self) -> None:
-        self._look_later = False
-        self.look()
+        self._look_later = None
+        if not self._leaving:  # else that table is seen no more
+            self.look()
+
+    @property
+    def _leaving(self) -> bool:
+        """The tree's cursor stands on another node, which is shown as soon as it rests."""
+        row = self._tree.highlighted
+        return self._follow and row is not None and row.name != self.view.node
+
+    def _warned(self) -> None:
+        """There is something to warn of: said with the values of a sweep under way, or at once."""
+        if self._own_sweep() is None:
+            self._changed()
 
     def follow_tree(self) -> None:
         """The tree's cursor moved: show the node that it comes to."""
@@ -159,36 +186,53 @@ class ShownEdges:
         self._settling = self._panels.screen.set_timer(SETTLE, self._settled)
 
     def _stop_settling(self) -> None:
-        self._ahead = False
+        self._held_until = None
         if self._settling is not None:
             self._settling.stop()
             self._settling = None
 
     def _settled(self) -> None:
-        """Show the node that the cursor rests on, with its values if they come at once."""
+        """Show the node that the cursor rests on, with what is read of it if that comes at once."""
         self._settling = None
         row = self._tree.highlighted
-        if self._follow and row is not None and row.name != self.view.node:
-            coming = self._view_of(row.name)
-            self._panels.prepare(self.session, row.name)
-            self.runner.leave(coming)
-            self.runner.look_at(coming, coming.candidates(self.session))
-            if self.runner.sweep is not None:
-                self._ahead = True
-                self._settling = self._panels.screen.set_timer(AT_ONCE, self._come)
-                return
-        self._come()
+        if not self._leaving or row is None:
+            self._come()
+            return
+        coming = self._view_of(row.name)
+        self._panels.prepare(self.session, row.name)
+        self.runner.leave(coming)
+        self._sweep = None  # its table makes way: nobody wants it sorted anew
+        self.runner.look_at(coming, coming.candidates(self.session))
+        self._held_until = monotonic() + TOGETHER
+        self._come_whole()
+
+    def _come_whole(self) -> None:
+        """Show the node that the cursor has come to, once all of it is there or time is up."""
+        assert self._held_until is not None
+        left = self._held_until - monotonic()
+        swept = self.runner.sweep is None or left <= TOGETHER - AT_ONCE
+        if left <= 0 or (swept and not self._panels.preparing):
+            self._come()
+        else:
+            if self._settling is not None:
+                self._settling.stop()
+            self._settling = self._panels.screen.set_timer(GLANCE, self._come_whole)
 
     def _come(self) -> None:
         """Show the node that the cursor has come to, and what of it is to be read."""
+        swept = self._held_until is not None and self.runner.sweep is None
         self._stop_settling()
         row = self._tree.highlighted
         follow, self._follow = self._follow, False
         if follow and row is not None and row.name != self.view.node:
             self.choose(row.name)
             self._stop_settling()  # the cursor has rested already
-        self.look()
+            self.look()
+        elif self._own_sweep() is None:  # else its next look is soon enough
+            self.look()
         self.read_component()
+        if swept:
+            self.read_tree()  # which orders by what is known best
 
     def _own_sweep(self) -> Sweep | None:
         """The sweep under way, if it is for the edges that are shown."""

@@ -151,6 +151,11 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
         """What is shown is not yet what was chosen."""
         return self._pending
 
+    @property
+    def preparing(self) -> bool:
+        """Whether something is computed that is not wished for yet."""
+        return self._computing is not None and self._computing != self.wish()
+
     def prepare(self, session: Session, node: str) -> None:
         """Compute what will be read of a component that is about to be shown, if nothing else is.
 

@@ -74,8 +74,9 @@ STEPS = (
     Step("a step of the readouts", (b"3",), (b">", b"<", b",", b"."), 4096),
     Step("another readout", (b"3",), (b"l",) * 3 + (b"h",) * 3, 4096),
     Step("a step of the cut through all edges", (b"1", b"}"), (b"}", b"{") * (TIMES // 2), 4096),
-    Step("opening or closing a dialog", (b"\x1b", b"2"), (b"D", b"\x1b") * 2, 8192),
-    Step("the help", (b"\x1b", b"2"), (b"?",), None),
+    Step("opening or closing a dialog", (b"\x1b", b"2"), (b"D", b"\x1b") * 2, 6144),
+    Step("opening or closing the history", (b"\x1b", b"2"), (b"H", b"\x1b") * 2, 10240),
+    Step("the help", (b"\x1b", b"2"), (b"?",), 6144),
 )
 
 
@@ -167,13 +168,18 @@ def open_app(
     return Child(command, {**environment, **own}, size)
 
 
-def key_costs(app: Listener, size: tuple[int, int]) -> list[Cost]:
-    """Press the keys of all `STEPS`, each after the one before has been shown."""
+def key_costs(app: Listener, size: tuple[int, int], presses: int | None = None) -> list[Cost]:
+    """Press the keys of all `STEPS`, each after the one before has been shown.
+
+    Args:
+        size: of the terminal, in rows and columns.
+        presses: so many of each step at most; None: all.
+    """
     costs = []
     for step in STEPS:
         for key in step.before:
             app.press(key)
-        written = [app.press(key) for key in step.keys]
+        written = [app.press(key) for key in step.keys[:presses]]
         most = step.most if size == LARGE or step.most is None else step.most // 2
         frames = tuple(data.count(FRAME) for data in written)
         costs.append(Cost(step, tuple(map(len, written)), frames, most))

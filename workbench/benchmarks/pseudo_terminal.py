@@ -110,6 +110,14 @@ class Child:
         os.write(self._master, keys)
         return time.perf_counter()
 
+    def resize(self, size: tuple[int, int]) -> None:
+        """Give the terminal so many rows and columns, and tell the program."""
+        import fcntl
+        import termios
+
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        self._process.send_signal(signal.SIGWINCH)
+
     def text(self) -> str:
         """All that it printed so far, without control sequences."""
         return _CONTROL.sub(b"", self._whole()).decode("utf-8", "ignore")
