@@ -124,9 +124,11 @@ def main() -> int:
             chosen = sorted(chance.sample(mutants, asked.sample), key=lambda one: one.number)
         digest = hashlib.sha256((ROOT / file).read_bytes()).hexdigest()[:16]
         memory = kept / f"noticed-{digest}.jsonl"
-        before = {tuple(json.loads(row)) for row in memory.read_text().splitlines()} if (
-            memory.exists()
-        ) else set()
+        before = (
+            {tuple(json.loads(row)) for row in memory.read_text().splitlines()}
+            if (memory.exists())
+            else set()
+        )
         counts = [0, 0, 0]
         left = []
         for mutant in chosen:

@@ -133,7 +133,9 @@ def _text(node: ast.AST) -> str:
 
 
 def _of_expression(node: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
-    def told(change: Callable[[], None], back: Callable[[], None]) -> tuple[str, Callable[[], None]]:
+    def told(
+        change: Callable[[], None], back: Callable[[], None]
+    ) -> tuple[str, Callable[[], None]]:
         before = _text(node)
         change()
         after = _text(node)

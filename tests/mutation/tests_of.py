@@ -9,7 +9,10 @@ SESSION = (
     "tests/workbench/session/test_resume.py",
     "tests/workbench/session/test_take_over.py",
 )
-SELECTION = ("tests/workbench/circuits/test_selection.py", "tests/workbench/discovery/test_selection.py")
+SELECTION = (
+    "tests/workbench/circuits/test_selection.py",
+    "tests/workbench/discovery/test_selection.py",
+)
 
 TESTS_OF: dict[str, tuple[str, ...]] = {
     "workbench/engine/incremental.py": ENGINE,
