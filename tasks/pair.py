@@ -31,6 +31,7 @@ class Pair:
         wrong_answers: continuations that the metric counts against the model.
         roles: where the prompt's roles stand; what they leave over has no role of its own. Names
             of its parts make no other pair: they are not compared.
+        task: what it is an example of, where a file mixes several tasks; not compared either.
     """
 
     clean: str
@@ -38,3 +39,4 @@ class Pair:
     answers: tuple[str, ...]
     wrong_answers: tuple[str, ...]
     roles: tuple[RoleSpan, ...] = field(default=(), compare=False)
+    task: str = field(default="", compare=False)

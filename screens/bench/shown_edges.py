@@ -42,8 +42,8 @@ then all of it is one frame."""
 GLANCE = 0.02
 """Seconds between two glances whether all of it is there."""
 FIRST_LOOK = 2.0
-"""Seconds until the values of a sweep that is not over by then are shown for the first time: all that
-are in sight in one frame, after the table with its estimates has passed a slow line."""
+"""Seconds until the values of a sweep that is not over by then are shown for the first time: all
+that are in sight in one frame, after the table with its estimates has passed a slow line."""
 READABLE = 1.0
 """Seconds between two looks at a sweep under way after that."""
 REST = 4

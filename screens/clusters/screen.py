@@ -28,7 +28,7 @@ from screens.clusters.cluster_list import ClusterList, ClusterRow, cluster_rows
 from screens.clusters.keys import ACTIONS, BY_NAME, FOOTER
 from screens.clusters.settings import ClusterSettings
 from screens.clusters.tables import cluster_tables
-from screens.clusters.text import VIEWS, describe, number_words
+from screens.clusters.text import VIEWS, describe, number_words, purity_words
 from screens.discovery.fields import Refused
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
@@ -177,7 +177,8 @@ class ClustersScreen(PaneSearch, Screen[None]):
         found, asked = held.clusters, held.request
         return (
             f"Clusters  {len(found.clusters)} {number_words(found)}, {found.algorithm} · "
-            f"{asked.method}, {count(asked.edges)} edges · {seconds(held.seconds)}"
+            f"{purity_words(held.result)}{asked.method}, {count(asked.edges)} edges · "
+            f"{seconds(held.seconds)}"
             f"{' · of other pairs or metric' if self.clusterer.is_old else ''}"
         )
 

@@ -14,9 +14,11 @@ from rich.text import Text
 from screens.base.numbers import ABSENT, MINUS, plain
 from screens.base.prose import heading, prose
 from screens.base.tokens import fit, one_line, show_token
+from workbench.base.text import tally
 
 if TYPE_CHECKING:
     from workbench.discovery.clusters.find import Clusters
+    from workbench.discovery.clusters.run import PromptClusters
     from workbench.prompts.preview import PromptView
     from workbench.session.prompt_clusters import ClusterResult
 
@@ -63,6 +65,8 @@ def _prompts(clustered: ClusterResult, number: int, width: int, read: Read) -> I
     cluster = clustered.clusters.clusters[number - 1]
     rest = [pair for pair in cluster.pairs if pair != cluster.medoid]
     yield heading(f"Prompts of cluster {number}, its medoid ({MEDOID}) first")
+    if tasks := clustered.result.tasks_in(number):
+        yield from prose(f"Of {tally(tasks)}.", width)
     for pair in (cluster.medoid, *rest):
         answers = " ".join(show_token(answer) for answer in read(pair).answers[:ANSWERS])
         words = f"{one_line(clustered.result.prompt(pair))} → {answers}"
@@ -143,6 +147,11 @@ def number_words(found: Clusters) -> str:
         return "as asked"
     others = ", ".join(f"{name} {getattr(said, name)}" for name in CRITERIA if name != found.by)
     return f"by {found.by} ({others})"
+
+
+def purity_words(result: PromptClusters) -> str:
+    """The purity of the clusters, with what parts it from what follows; "" if it is not known."""
+    return "" if result.purity is None else f"purity {plain(result.purity, 2)} · "
 
 
 def _number(found: Clusters, width: int) -> Iterable[Text]:

@@ -96,6 +96,11 @@ is named by its neighbors, `..S2` before the first and `IO..S2` between two; the
 of any pair differ, and `END`. The built-in tasks bring theirs, and the slots of a template become
 roles.
 
+## Tasks put together
+
+A file may hold pairs of several tasks: a field `task` says which a pair is an example of, and
+`workbench clusters` then says how pure its clusters are. `workbench tasks --right FILE` writes it.
+
 ## Dialects
 
 Which one a file speaks is told by its fields; they are tried in this order. The token ids of the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 QUOTED = 60
@@ -46,3 +47,8 @@ def shown_path(path: str | os.PathLike[str]) -> str:
 def counted(number: int, noun: str) -> str:
     """A number of things: 1 edge, 2 edges."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """How many of each: 12 ioi, 1 induction."""
+    return ", ".join(f"{number:,} {printable(name)}" for name, number in counts.items())

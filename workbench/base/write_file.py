@@ -9,20 +9,19 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import stat
-import time
 from contextlib import suppress
 from pathlib import Path
 
+from workbench.base.abandoned import is_abandoned, writer_token
 from workbench.base.folders import is_private
 from workbench.base.read_json import MAX_BYTES
 from workbench.base.text import shown_path
 from workbench.errors import WorkbenchError
 
 ABANDONED = 600.0
-"""Seconds after which nobody writes a file any more; the largest takes some ten."""
-_TEMPORARY = re.compile(r"\.workbench-[0-9a-f]{16}\.tmp")
+"""Seconds after which nobody writes a file, where the process is not known to be gone."""
+_TEMPORARY = re.compile(r"\.workbench-(?:[0-9a-f]{8}-\d{1,10}-)?[0-9a-f]{16}\.tmp")
 _REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "your disk quota is used up",
@@ -109,7 +108,7 @@ def _not_written(path: str | os.PathLike[str], why: str) -> WorkbenchError:
 
 def _replace(target: Path, data: bytes, permissions: int | None) -> None:
     sweep(target.parent)
-    temporary = target.parent / f".workbench-{secrets.token_hex(8)}.tmp"
+    temporary = target.parent / f".workbench-{writer_token()}.tmp"
     # Made like any new file, so that the user's umask applies; never an existing one.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     handle = os.open(temporary, flags, 0o600 if permissions == 0o600 else 0o666)
@@ -141,7 +140,7 @@ def sweep(folder: Path) -> None:
         for path in folder.glob(".workbench-*.tmp"):
             if _TEMPORARY.fullmatch(path.name):
                 with suppress(OSError):
-                    if time.time() - path.lstat().st_mtime > ABANDONED:
+                    if is_abandoned(path, ABANDONED):
                         path.unlink()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from workbench.base.text import tally
 from workbench.cli import console, output
 from workbench.cli.options import Do, Json, experiment_options
 from workbench.experiment.interventions import parse_all
@@ -116,7 +117,14 @@ def _report(found: PromptClusters) -> None:
             f"cluster {number}     {len(cluster.pairs)} pairs, {cluster.circuit.n_edges:,} edges"
         )
         output.line(f"  such as     {found.prompt(cluster.medoid)}")
+        if tasks := found.tasks_in(number):
+            output.line(f"  tasks       {tally(tasks)}")
     output.line("")
+    if found.purity is not None:
+        output.line(
+            f"purity        {found.purity:.4f}: the share of pairs that are of the most frequent "
+            "task of their cluster"
+        )
     output.line("faithfulness of each cluster's circuit (rows) on each cluster's pairs (columns)")
     _matrix(made.cross)
     output.line("overlap of the circuits' edges (Jaccard)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -181,7 +182,8 @@ def _write_right(settings: ExperimentSettings, name: str, path: Path, as_json: b
         from workbench.prompts.write_task import write_task
 
         task = right_pairs(settings.load_model(progress), name, settings, progress)
-        write_task(path, task.pairs)
+        # Named, so that a file of several tasks put together knows which pair is of which.
+        write_task(path, [replace(pair, task=pair.task or name) for pair in task.pairs])
     if as_json:
         output.as_json({"written": [str(path)], "pairs": len(task.pairs)})
     else:

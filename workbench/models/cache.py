@@ -13,13 +13,13 @@ import json
 import os
 import shutil
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.base.abandoned import is_abandoned, writer_token
 from workbench.base.folders import cache_folder
 from workbench.base.json_values import items, object_of, read_values
 from workbench.base.progress import Progress, silent
@@ -33,7 +33,7 @@ CHECKED = "checked"
 """Holds the boot of the machine since which the digests were found right."""
 
 ABANDONED = 24 * 3600
-"""Seconds after which a half-written entry belongs to a process that died."""
+"""Seconds after which a half-written entry is nobody's, if the process is not known to be gone."""
 
 CHUNK = 1 << 24
 SPARE = 1.05
@@ -118,7 +118,7 @@ class CacheEntry:
             _sweep(parent)
             if shutil.disk_usage(parent).free < size * SPARE:
                 raise OSError(f"{size / 2**30:.1f} GiB of room are needed")
-            part = Path(tempfile.mkdtemp(prefix=".part-", dir=parent))
+            part = Path(tempfile.mkdtemp(prefix=f".part-{writer_token()}-", dir=parent))
             write(part)
             files = {
                 file.name: [file.stat().st_size, _digest(file)]
@@ -162,7 +162,7 @@ class CacheEntry:
 
     def discard(self) -> None:
         """Take a damaged entry away, in one step for other processes."""
-        away = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder.parent))
+        away = Path(tempfile.mkdtemp(prefix=f".part-{writer_token()}-", dir=self.folder.parent))
         try:
             self.folder.rename(away / "damaged")
         finally:
@@ -210,7 +210,7 @@ def _sweep(parent: Path) -> None:
     """Remove what processes that died left half-written."""
     for path in parent.glob(".part-*"):
         try:
-            if time.time() - path.stat().st_mtime > ABANDONED:
+            if is_abandoned(path, ABANDONED):
                 shutil.rmtree(path, ignore_errors=True)
         except OSError:
             continue

@@ -1,7 +1,8 @@
 """A pair in plain values, as a line of a task file, a journal and a circuit file have it.
 
     {"clean": "When Mary and John …", "corrupted": "…", "answers": [" Mary"],
-     "wrong_answers": [" John"], "roles": {"S2": [38, 42]}, "role_tokens": {"END": [13]}}
+     "wrong_answers": [" John"], "roles": {"S2": [38, 42]}, "role_tokens": {"END": [13]},
+     "task": "ioi"}
 
 Pure Python.
 """
@@ -17,12 +18,17 @@ from workbench.base.json_values import string, strings
 FIELDS = ("clean", "corrupted", "answers", "wrong_answers")
 ROLES, ROLE_TOKENS = "roles", "role_tokens"
 """Roles by characters of the clean prompt, [from, up to] or a list of such, and by its tokens."""
+TASK = "task"
+"""What a pair of a mixture is an example of."""
+LONGEST_TASK = 60
+"""Characters of its name."""
 
 
 def pair_to_json(pair: Pair) -> dict[str, Any]:
-    """Plain values; without the fields of roles where there are none."""
+    """Plain values; without the fields of roles and task where there are none."""
     values = (pair.clean, pair.corrupted, list(pair.answers), list(pair.wrong_answers))
-    return {**dict(zip(FIELDS, values, strict=True)), **roles_to_json(pair.roles)}
+    named = {TASK: pair.task} if pair.task else {}
+    return {**dict(zip(FIELDS, values, strict=True)), **roles_to_json(pair.roles), **named}
 
 
 def pair_from_json(value: Any) -> Pair:
@@ -37,6 +43,7 @@ def pair_from_json(value: Any) -> Pair:
         strings(value["answers"]),
         strings(value["wrong_answers"]),
         spans_from_json(value.get(ROLES), value.get(ROLE_TOKENS)),
+        string(value.get(TASK, "")),
     )
 
 

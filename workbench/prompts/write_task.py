@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tasks.pair import Pair
 from workbench.base.write_file import write_bytes
-from workbench.prompts.pair_json import FIELDS, ROLE_TOKENS, ROLES, pair_to_json
+from workbench.prompts.pair_json import FIELDS, ROLE_TOKENS, ROLES, TASK, pair_to_json
 
 TABLES = {".csv": ",", ".tsv": "\t"}
 """What parts the columns of a table, by the file's ending."""
@@ -37,7 +37,7 @@ def _table(pairs: Sequence[Pair], separator: str) -> str:
     rows = [pair_to_json(pair) for pair in pairs]
     columns = [
         *FIELDS,
-        *(name for name in (ROLES, ROLE_TOKENS) if any(name in row for row in rows)),
+        *(name for name in (ROLES, ROLE_TOKENS, TASK) if any(name in row for row in rows)),
     ]
     writer.writerow(columns)
     for row in rows:

@@ -252,7 +252,9 @@ def ten(prompt: str) -> ClusterResult:
         together=worth,
         control=(worth,) * 3,
     )
-    result: Any = SimpleNamespace(clusters=clusters, prompt=lambda pair: prompt)
+    result: Any = SimpleNamespace(
+        clusters=clusters, prompt=lambda pair: prompt, tasks_in=lambda number: {"ioi": 2, "[/b]": 1}
+    )
     nothing: Any = None
     return ClusterResult(ClusterRequest(), result, 1.0, nothing)
 

@@ -200,6 +200,7 @@ def test_pairs_that_a_model_answers_rightly_are_a_task_file(
     there = tmp_path / "right.jsonl"
     code, out, err = run("tasks", model, "ioi", "--right", there, "--pairs", 5, "--device", "cpu")
     assert (code, out.strip()) == (0, str(there)), err
+    assert {json.loads(line)["task"] for line in there.read_text().splitlines()} == {"ioi"}
     _, out, _ = run("tasks", model, there, "--json", "--device", "cpu")
     [found] = json.loads(out)["tasks"]
     assert (found["pairs"], found["accuracy"]) == (5, 1.0)

@@ -32,7 +32,8 @@ def pocket() -> Model:
 def pairs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("task") / "mixed.jsonl"
     tasks = [load_task(name, pocket(), pairs=N) for name in ("greater-than", "ioi")]
-    lines = [json.dumps(pair_to_json(pair)) for task in tasks for pair in task.pairs]
+    named = [replace(pair, task=task.name) for task in tasks for pair in task.pairs]
+    lines = [json.dumps(pair_to_json(pair)) for pair in named]
     path.write_text("\n".join(lines) + "\n")
     return path
 
@@ -52,6 +53,8 @@ def test_json_and_files(
     assert (out["k"], out["by"], out["criteria"]) == (2, "given", None)
     assert (out["method"], out["metric"]["name"]) == ("eap", "logit_diff")
     assert len(out["control"]["splits"]) == 2
+    assert [one["tasks"] for one in out["clusters"]] == [{"greater-than": N}, {"ioi": N}]
+    assert out["purity"] == 1.0
     assert " went to the " in out["clusters"][1]["prompts"][0]
     assert out["written"] == [str(folder / f"cluster-{i}.json") for i in (1, 2)]
     task = load_task(str(pairs_file), pocket())
@@ -75,6 +78,7 @@ def test_text(pairs_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "2 by k-means, each pair's scores scaled to length 1; their number was given" in out
     assert f"cluster 2     {N} pairs" in out
+    assert f"tasks       {N} ioi" in out and "purity        1.0000" in out
     assert "random splits" in out
 
 

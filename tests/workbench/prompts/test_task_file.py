@@ -16,7 +16,9 @@ from tests.support.tiny_models import tiny_tokenizer
 from workbench.errors import WorkbenchError
 from workbench.prompts import task_file
 from workbench.prompts.files import records
+from workbench.prompts.pair_json import pair_from_json, pair_to_json
 from workbench.prompts.task_file import read_task, resolve_task
+from workbench.prompts.write_task import write_task
 
 PROMPTS = REFERENCE / "ioi_smollm2.jsonl"
 TINY = tiny_tokenizer()
@@ -360,3 +362,19 @@ def test_reading_a_file_does_not_load_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", ["mixed.jsonl", "mixed.csv"])
+def test_what_a_pair_of_a_mixture_is_an_example_of(tmp_path: Path, name: str) -> None:
+    pairs = [
+        Pair(f"clean {task}", f"other {task}", (" a",), (" b",), task=task)
+        for task in ("ioi", "", "induction")
+    ]
+    write_task(tmp_path / name, pairs)
+    read = read_task(tmp_path / name).pairs
+    assert [pair.task for pair in read] == ["ioi", "", "induction"]
+    assert [pair_from_json(pair_to_json(pair)).task for pair in read] == ["ioi", "", "induction"]
+    assert "task" not in pair_to_json(pairs[1])
+    wide = [{**pair_to_json(pairs[0]), "task": odd} for odd in (3, None, "x" * 61)]
+    (tmp_path / "odd.jsonl").write_text("".join(json.dumps(one) + "\n" for one in wide))
+    assert [pair.task for pair in read_task(tmp_path / "odd.jsonl").pairs] == ["", "", ""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -61,12 +62,36 @@ class PromptClusters:
         """The clean prompt of a pair."""
         return self.experiment.batch.task.pairs[pair].clean
 
+    def tasks_in(self, number: int) -> dict[str, int]:
+        """How many pairs of each task a cluster has, the most frequent first; 1 is the first.
+
+        Empty where the pairs do not all say of which task they are, or all are of one.
+        """
+        names = [pair.task for pair in self.experiment.batch.task.pairs]
+        if "" in names or len(set(names)) < 2:
+            return {}
+        chosen = self.clusters.clusters[number - 1].pairs
+        return dict(Counter(names[pair] for pair in chosen).most_common())
+
+    @property
+    def purity(self) -> float | None:
+        """The share of pairs that are of the most frequent task of their cluster, 0 to 1.
+
+        None where tasks are not known. Every pair a cluster by itself would have 1 (Manning,
+        Raghavan and Schütze 2008, section 16.3).
+        """
+        found = [self.tasks_in(n + 1) for n in range(len(self.clusters.clusters))]
+        if not all(found):
+            return None
+        return sum(max(one.values()) for one in found) / self.experiment.n_pairs
+
     def to_json(self) -> dict[str, Any]:
         """Plain values: how they were found, all results, and each cluster's clean prompts."""
         value = self.clusters.to_json()
-        for cluster in value["clusters"]:
+        for number, cluster in enumerate(value["clusters"], start=1):
             cluster["prompts"] = [self.prompt(pair) for pair in cluster["pairs"]]
-        return {**self._origin(), **value}
+            cluster["tasks"] = self.tasks_in(number)
+        return {**self._origin(), **value, "purity": self.purity}
 
     def _origin(self) -> dict[str, Any]:
         heeded = {name: getattr(self.options, name) for name in self.method.option_names}

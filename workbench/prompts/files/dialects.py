@@ -32,6 +32,7 @@ from workbench.prompts.files.records import Record, is_missing
 from workbench.prompts.files.role_cells import spans_of_record
 from workbench.prompts.files.token_ids import decoded
 from workbench.prompts.files.years import CUTS, years_of
+from workbench.prompts.pair_json import LONGEST_TASK, TASK
 
 SUBJECT = "The man"
 """What a verb is looked at after; the built-in task does the same."""
@@ -269,6 +270,12 @@ def _choice(fields: dict[str, Any], clean: str, reading: Reading) -> str:
     return f" {text}"
 
 
+def _task(record: Record) -> str:
+    """What a record says it is an example of; other tools' fields of the name may hold anything."""
+    name = record.fields.get(TASK)
+    return name if isinstance(name, str) and len(name) <= LONGEST_TASK else ""
+
+
 def _has_ids(columns: Columns) -> bool:
     return bool(columns.right.ids and columns.wrong)
 
@@ -378,7 +385,8 @@ def read_record(dialect: Dialect, record: Record, reading: Reading) -> Made:
     try:
         made = dialect.read(record, reading)
         if isinstance(made, Pair):
-            made = replace(made, roles=spans_of_record(record, made.clean))
+            roles = spans_of_record(record, made.clean)
+            made = replace(made, roles=roles, task=_task(record))
         return made
     except (CellError, WorkbenchError) as error:
         return Finding("record", str(error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.discovery.clusters.find import Clusters, find_clusters
 from workbench.discovery.clusters.request import ClusterRequest
+from workbench.discovery.clusters.run import PromptClusters
 from workbench.discovery.estimates import eap
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
@@ -193,3 +196,18 @@ def test_one_cluster_is_all_pairs_together() -> None:
 def test_scores_of_another_batch_are_refused() -> None:
     with pytest.raises(WorkbenchError, match="pairs"):
         finish(find_clusters(experiment(), scores()[:-1], top, ClusterRequest()))
+
+
+def test_purity_is_the_share_of_the_most_frequent_task_of_each_cluster() -> None:
+    def pure(tasks: str, *clusters: tuple[int, ...]) -> float | None:
+        pairs = [SimpleNamespace(task=task.strip()) for task in tasks]
+        batch = SimpleNamespace(task=SimpleNamespace(pairs=pairs))
+        experiment: Any = SimpleNamespace(batch=batch, n_pairs=len(pairs))
+        found: Any = SimpleNamespace(clusters=[SimpleNamespace(pairs=one) for one in clusters])
+        unused: Any = None
+        return PromptClusters(experiment, unused, unused, unused, found).purity
+
+    assert pure("aabbb", (0, 1, 2), (3, 4)) == pytest.approx(4 / 5)
+    assert pure("abab", (0, 1), (2, 3)) == pytest.approx(1 / 2)
+    assert pure("aa", (0,), (1,)) is None, "one task"
+    assert pure("a b", (0, 1), (2,)) is None, "not all are known"

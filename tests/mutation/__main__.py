@@ -1,0 +1,173 @@
+"""python -m tests.mutation [FILE ...] [--sample N] [--seed S] [--minutes M] [--kept FOLDER]
+
+Puts small faults into the core files, one after the other, and prints which of them no test
+notices. docs/mutation.md lists those that are known, and what each of them is; the exit code says
+whether less than 90 of 100 were noticed or are explained there. With --kept it goes on where it
+stopped: what was noticed is not tried again while neither the file nor the sample changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import re
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.mutation.mutants import Mutant, compiled, mutants_of
+from tests.mutation.tests_of import TESTS_OF
+
+ROOT = Path(__file__).parents[2]
+LIST = ROOT / "docs" / "mutation.md"
+BAR = 0.9
+FEW = 12
+"""Tests that are asked first, the shortest; then all others that pass the line."""
+CODE = re.compile(r"`` ?(.+?) ?``|`(.+?)`")
+
+
+@dataclass
+class Passed:
+    """Which tests pass through which lines, and how long each takes."""
+
+    tests: dict[tuple[str, int], set[str]] = field(default_factory=lambda: defaultdict(set))
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def of(self, mutant: Mutant) -> list[str]:
+        """The tests of a mutant's line, the shortest first, whole files last."""
+        found = self.tests.get((mutant.file, mutant.line), set())
+        return sorted(found, key=lambda test: ("::" not in test, self.seconds.get(test, 0.0)))
+
+
+def explained() -> set[tuple[str, str, str]]:
+    """The mutants that the list in the documentation explains, by file, place and change."""
+    found = set()
+    for row in LIST.read_text("utf-8").splitlines() if LIST.exists() else ():
+        cells = [a or b for a, b in CODE.findall(row.replace("\\|", "|"))]
+        if row.startswith("|") and len(cells) >= 3 and cells[0].endswith(".py"):
+            found.add((cells[0], cells[1], cells[2]))
+    return found
+
+
+def test_files(named: tuple[str, ...]) -> list[str]:
+    """The test files of some folders and files."""
+    found = []
+    for name in named:
+        path = ROOT / name
+        found += sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
+    return [str(path.relative_to(ROOT)) for path in dict.fromkeys(found)]
+
+
+def learned(files: list[str], kept: Path) -> Passed:
+    """Which tests pass through the lines of these files; those of a folder are found once."""
+    from tests.mutation.trial import passed
+
+    result = Passed()
+    wanted = dict.fromkeys(test for file in files for test in test_files(TESTS_OF[file]))
+    for test in wanted:
+        of = [file for file in TESTS_OF if test in test_files(TESTS_OF[file])]
+        digest = hashlib.sha256(b"".join((ROOT / f).read_bytes() for f in (test, *of)))
+        out = kept / f"lines-{digest.hexdigest()[:16]}.jsonl"
+        if not out.exists():
+            draft = out.with_suffix(".new")
+            draft.unlink(missing_ok=True)
+            passed(ROOT, of, test, draft)
+            draft.rename(out)
+        for row in out.read_text().splitlines():
+            name, _, seconds, lines = json.loads(row)
+            result.seconds[name] = seconds
+            for file, line in lines:
+                result.tests[file, line].add(name)
+    return result
+
+
+def noticed(mutant: Mutant, passed: Passed) -> bool:
+    """Whether a test notices a mutant: a few short ones are asked first."""
+    from tests.mutation.trial import notices
+
+    code, tests = compiled(ROOT, mutant), passed.of(mutant)
+    for some in (tests[:FEW], tests[FEW:]):
+        usual = sum(passed.seconds.get(test, 0.0) for test in some) + 5
+        if some and notices(ROOT, mutant.file, code, some, usual):
+            return True
+    return False
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation")
+    parser.add_argument("files", nargs="*", default=list(TESTS_OF), metavar="FILE")
+    parser.add_argument("--sample", type=int, help="so many faults of each file; else all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=1e6)
+    parser.add_argument("--kept", type=Path, help="a folder, to go on where it stopped")
+    asked = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    end = time.monotonic() + 60 * asked.minutes
+    kept = asked.kept or Path(tempfile.mkdtemp(prefix="workbench-mutation-"))
+    kept.mkdir(exist_ok=True)
+    _load_others()
+    passed, known = learned(asked.files, kept), explained()
+    print(f"{'file':<40}{'faults':>8}{'tried':>8}{'noticed':>9}{'explained':>11}{'left':>6}")
+    tried = good = 0
+    for file in asked.files:
+        mutants = mutants_of(ROOT, file)
+        chosen = mutants
+        if asked.sample and asked.sample < len(mutants):
+            chance = random.Random(f"{asked.seed} {file}")
+            chosen = sorted(chance.sample(mutants, asked.sample), key=lambda one: one.number)
+        digest = hashlib.sha256((ROOT / file).read_bytes()).hexdigest()[:16]
+        memory = kept / f"noticed-{digest}.jsonl"
+        before = (
+            {tuple(json.loads(row)) for row in memory.read_text().splitlines()}
+            if (memory.exists())
+            else set()
+        )
+        counts = [0, 0, 0]
+        left = []
+        for mutant in chosen:
+            if mutant.name in before:
+                counts[0] += 1
+            elif mutant.name in known:
+                counts[1] += 1
+            elif time.monotonic() > end:
+                continue
+            elif noticed(mutant, passed):
+                counts[0] += 1
+                with memory.open("a") as stream:
+                    stream.write(json.dumps(mutant.name) + "\n")
+            else:
+                counts[2] += 1
+                left.append(mutant)
+        n = sum(counts)
+        tried, good = tried + n, good + counts[0] + counts[1]
+        print(f"{file:<40}{len(mutants):>8}{n:>8}{counts[0]:>9}{counts[1]:>11}{counts[2]:>6}")
+        for mutant in left:
+            print(f"    line {mutant.line}, {mutant.place}: {mutant.what}", flush=True)
+    print(f"{good} of {tried} are noticed or explained: {good / max(1, tried):.1%}")
+    return int(good < BAR * tried)
+
+
+def _load_others() -> None:
+    """Load what is not ours, once for all."""
+    import hypothesis
+    import numpy
+    import sklearn.cluster
+    import torch
+    import transformer_lens
+    import transformers
+
+    import tests.support.cases.session_cases  # noqa: F401
+
+    torch.set_num_threads(1)
+    del hypothesis, numpy, sklearn, transformer_lens, transformers
+
+
+if __name__ == "__main__":
+    sys.exit(main())
