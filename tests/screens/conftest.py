@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.drawing import drawing_at_rest, short_looks
+from tests.support.drawing import drawing_at_rest
 from tests.support.style_sheets import parsed_once
 
 
@@ -28,10 +28,4 @@ def every_frame() -> None:
 @pytest.fixture(autouse=True)
 def _styles_parsed_once() -> Iterator[None]:
     with parsed_once():
-        yield
-
-
-@pytest.fixture(autouse=True)
-def _short_looks() -> Iterator[None]:
-    with short_looks():
         yield

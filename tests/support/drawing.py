@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic, process_time
 from typing import Any
 
 import pytest
-import textual.app
-import textual.pilot
 from textual._compositor import Compositor
 from textual.pilot import Pilot
 
@@ -68,32 +64,4 @@ def drawing_at_rest() -> Iterator[None]:
         patch.setattr(Compositor, "render_update", _instead(changed.add))
         patch.setattr(Pilot, "pause", paused)
         patch.setattr(Pilot, "press", pressed)
-        yield
-
-
-LOOK = 0.004
-"""Seconds of each look at whether the process works; Textual's own are five times as long."""
-
-
-def _idle(rests: int) -> Callable[..., Any]:
-    """Textual's `wait_for_idle` with short looks, which ends after so many at rest in a row."""
-
-    async def wait_for_idle(min_sleep: float = LOOK, max_sleep: float = 1) -> None:
-        start, seen = monotonic(), 0
-        while seen < rests and monotonic() - start < max_sleep:
-            looked, worked = monotonic(), process_time()
-            await asyncio.sleep(LOOK)
-            # Of a look a fortieth is the look itself.
-            busy = process_time() - worked > 0.1 * (monotonic() - looked)
-            seen = 0 if busy or monotonic() - start < min_sleep else seen + 1
-
-    return wait_for_idle
-
-
-@contextmanager
-def short_looks() -> Iterator[None]:
-    """A pilot sees sooner that the app rests: it looks after every key, and most keys are quick."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(textual.app, "wait_for_idle", _idle(1))  # twice after each key
-        patch.setattr(textual.pilot, "wait_for_idle", _idle(2))
         yield
