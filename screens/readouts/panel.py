@@ -50,12 +50,10 @@ if TYPE_CHECKING:
     from workbench.session.session import Session
 
 DEBOUNCE = 0.08
-"""Seconds that a selection must stand still before it is computed; a held key skips what it passes.
-"""
+"""Seconds that a selection must stand still before it is computed: a held key skips some."""
 HOLD = 0.25
-"""Seconds after which the head says that newer values are being computed: what comes sooner takes
-the place of the older ones at once. These stand as they are, below the name of what they are of:
-to dim them would write them all again."""
+"""Seconds after which the head says that newer values are being computed. The older ones stand as
+they are, below the name of what they are of: to dim them would write them all again."""
 PATIENCE = 1.0
 """Seconds after which older values make way for the word that newer ones are being computed."""
 LOOK_AGAIN = 0.25
@@ -157,10 +155,7 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
         return self._computing is not None and self._computing != self.wish()
 
     def prepare(self, session: Session, node: str) -> None:
-        """Compute what will be read of a component that is about to be shown, if nothing else is.
-
-        Then it comes in one frame with all else about that component.
-        """
+        """Compute what will be read of a component about to be shown, to come in one frame."""
         if session is not self.session or not self.is_on_screen or self.pending:
             return
         shown, self.node = self.node, node

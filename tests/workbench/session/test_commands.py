@@ -136,7 +136,7 @@ def commands(draw: st.DrawFn) -> Command:
     cls = draw(st.sampled_from(list(KINDS.values())))
     fields: dict[str, st.SearchStrategy[Any]] = {
         "str": TEXT,
-        "float": st.floats(allow_nan=False),
+        "float": st.floats(allow_nan=False, allow_infinity=False),
         "int": st.integers(-(2**63), 2**63 - 1),
         "tuple[str, ...]": st.lists(TEXT, max_size=3).map(tuple),
         "tuple[StepTaken, ...]": st.lists(

@@ -271,7 +271,7 @@ def _choice(fields: dict[str, Any], clean: str, reading: Reading) -> str:
 
 
 def _task(record: Record) -> str:
-    """What a record says it is an example of; other tools' fields of the name may hold anything."""
+    """What a record says it is of, where that is a name: other tools keep anything there."""
     name = record.fields.get(TASK)
     return name if isinstance(name, str) and len(name) <= LONGEST_TASK else ""
 
