@@ -71,9 +71,9 @@ class DiscoverDialog(Dialog[DiscoveryRequest]):
             yield Static(Text("Discover a circuit: the method"), classes="title")
             yield NameList(id="methods")
             yield Static(id="definition")
-            yield OptionFields(self.n, threshold)
-            before = self.before.selection if self.before is not None else None
             roles = self.session.can_split
+            yield OptionFields(self.n, threshold, roles=roles)
+            before = self.before.selection if self.before is not None else None
             yield SelectionFields(self.n, threshold, before, nodes=self.nodes, roles=roles)
             yield Static(classes="error")
             keys = keyed(

@@ -19,7 +19,7 @@ from textual.widgets import Input, Static
 from screens.base.numbers import count
 from screens.widgets.choice import Choice
 from workbench.discovery.catalogue import METHODS, Method
-from workbench.discovery.options import Flag, Number, OneOf, Option, Options, Whole
+from workbench.discovery.options import BY_ROLE, Flag, Number, OneOf, Option, Options, Whole
 from workbench.discovery.selection import How, Selection
 from workbench.errors import WorkbenchError
 
@@ -77,16 +77,22 @@ class Labelled(Horizontal):
         return number
 
 
-class OptionFields(Horizontal):
+class OptionFields(Vertical):
     """The options that a method heeds; methods that are asked alike share a field."""
 
     DEFAULT_CSS = """
-    OptionFields { height: 1; }
+    OptionFields { height: auto; }
+    OptionFields Horizontal { height: 1; }
     """
 
-    def __init__(self, edges: int, threshold: float) -> None:
-        """`edges` and `threshold` stand in the fields at first."""
+    def __init__(self, edges: int, threshold: float, *, roles: bool = False) -> None:
+        """Fields in which `edges` and `threshold` stand at first.
+
+        Args:
+            roles: edges can be told apart by token roles.
+        """
         super().__init__(classes="fields")
+        self.roles = roles
         self.first = {"edges": str(edges), "threshold": f"{threshold:.3g}", "seed": "0"}
         self._fields: dict[tuple[object, ...], Labelled | Choice] = {}
 
@@ -99,7 +105,10 @@ class OptionFields(Horizontal):
                     field = _field(option, f"{name}-{method.name}" if name in ids else name)
                     ids.add(name)
                     self._fields[_key(option)] = field
-                    yield field
+        by_role = self._fields[_key(BY_ROLE)]
+        with Horizontal():
+            yield from (field for field in self._fields.values() if field is not by_role)
+        yield by_role
 
     def on_mount(self) -> None:
         for key, field in self._fields.items():
@@ -111,7 +120,7 @@ class OptionFields(Horizontal):
         self.display = bool(method.options)
         shown = {_key(option): option for option in method.options}
         for key, field in self._fields.items():
-            field.display = key in shown
+            field.display = key in shown and (self.roles or key != _key(BY_ROLE))
             default = shown[key].default if key in shown else None
             if default is not None and isinstance(field, Labelled):
                 field.value = f"{default:g}"
@@ -195,7 +204,7 @@ class SelectionFields(Vertical):
             fills = [("", "chosen"), ("fill", "kept")]
             yield Choice("count", fills, "fill" if before.fill else "", id="fill")
         of = [("", "whole edges"), ("role", "edges at token roles")]
-        yield Choice("choose", of, "role" if before.by_role else "", id="of")
+        yield Choice("over", of, "role" if before.by_role else "", id="of")
         yield Static(id="in-words")
 
     def on_mount(self) -> None:

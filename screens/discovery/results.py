@@ -76,7 +76,7 @@ class ResultList(LineList[DiscoveryResult]):
         columns = ("result", "method", "edges", "faithfulness", "metric", "done", "complete")
         values = tuple(
             (
-                *(row.name, row.method, row.circuit.n_edges, row.faithfulness, row.metric),
+                *(row.name, row.method, row.circuit.n_parts, row.faithfulness, row.metric),
                 *(row.fraction, row.complete),
             )
             for row in self.rows
@@ -91,7 +91,7 @@ class ResultList(LineList[DiscoveryResult]):
         text = Text(f"{POINTER if under_cursor else ' '} {SHOWN if row is self.shown else ' '} ")
         text.append(fit(row.name, 18) + " ")
         text.append(fit(selection_words(row.selection, row.options), 20) + " ")
-        text.append(count(row.circuit.n_edges).rjust(7))
+        text.append(count(row.circuit.n_parts).rjust(7))
         share = "other pairs" if self.is_old(row) else faithfulness_words(row)
         text.append(share.rjust(14))
         text.append(("all" if row.complete else percent(row.fraction)).rjust(6))

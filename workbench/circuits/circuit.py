@@ -138,6 +138,11 @@ class Circuit:
         self.at = self.at.set(edge, after or None)
         self.mask[where] = bool(after)
 
+    @property
+    def n_parts(self) -> int:
+        """How many edges are kept, one that is kept at some roles counted at each of them."""
+        return self.n_edges - len(self.at.kept) + self.at.n_parts
+
     def parts(self) -> list[str]:
         """As `edges`, those at some roles named once for each: `m0->m1`, `m0->a2.h1<k>@S1`."""
         return self.parts_of(self.edges())

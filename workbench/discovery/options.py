@@ -205,7 +205,7 @@ BY_ROLE = Flag(
     help="Keep and drop edges at each role of the prompts alone.",
     label="over",
     off="whole edges",
-    on="edges at roles",
+    on="edges at token roles",
 )
 SEED = Whole("seed", least=0, help="Of what is left to chance.")
 

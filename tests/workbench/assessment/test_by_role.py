@@ -23,7 +23,7 @@ from workbench.assessment.results.chance import DEFINITIONS_BY_ROLE, SHAPE, SIZE
 from workbench.assessment.settings import AssessmentSettings
 from workbench.assessment.tools.carrying import carrying_parts, roles_in, with_kept
 from workbench.assessment.tools.random_by_role import RandomByRole
-from workbench.assessment.tools.variants import alive, n_parts
+from workbench.assessment.tools.variants import alive
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_roles import EdgeRoles
@@ -133,7 +133,7 @@ def test_random_circuits_are_alive_and_of_that_size(n_whole: int, n_at_roles: in
         seen.add(kept.tobytes())
         assert np.array_equal(pruned_by_roles(random.graph, kept, layout), kept)
         made = with_kept(spread(circuit_of_case(), experiment), kept)
-        assert n_parts(made) == n_whole + n_at_roles
+        assert made.n_parts == n_whole + n_at_roles
     assert n_at_roles == 1 or len(seen) > 1
 
 
@@ -155,7 +155,7 @@ def test_random_circuits_are_scored_as_any_other() -> None:
     experiment, case, circuit = experiment_of_case(), by_role("gpt2"), circuit_of_case()
     kept = alive(circuit, experiment.batch.roles)
     found = finish(chance.assess_part(experiment, circuit, SETTINGS))
-    assert found.edges == n_parts(kept) == len(kept.parts())
+    assert found.edges == kept.n_parts == len(kept.parts())
     for number, baseline in enumerate(found.baselines):
         assert baseline.definition == DEFINITIONS_BY_ROLE[baseline.kind]
         random = RandomByRole(experiment, (SETTINGS.seed, number))

@@ -33,7 +33,7 @@ def assess_part(
     Raises:
         WorkbenchError: the circuit is not closed.
     """
-    from workbench.assessment.tools.variants import alive, n_parts
+    from workbench.assessment.tools.variants import alive
     from workbench.engine.evaluator import Evaluator
 
     kept = alive(circuit, experiment.batch.roles)
@@ -49,7 +49,7 @@ def assess_part(
         if kept.at:
             baselines[-1] = replace(baselines[-1], definition=DEFINITIONS_BY_ROLE[kind])
     return Chance(
-        experiment.metric_name, own, experiment.faithfulness(own), n_parts(kept), tuple(baselines)
+        experiment.metric_name, own, experiment.faithfulness(own), kept.n_parts, tuple(baselines)
     )
 
 

@@ -145,11 +145,6 @@ def without_nodes(circuit: Circuit, nodes: Iterable[str]) -> Kept:
     return kept
 
 
-def n_parts(circuit: Circuit) -> int:
-    """How many edges a circuit keeps, one that is kept at some roles counted at each of them."""
-    return circuit.n_edges - len(circuit.at.kept) + circuit.at.n_parts
-
-
 def scores(
     evaluator: Evaluator, targets: Sequence[Callable[[], Kept]]
 ) -> Work[NDArray[np.float64]]:
