@@ -1,9 +1,9 @@
 """python -m tests.mutation [FILE ...] [--sample N] [--seed S] [--minutes M] [--kept FOLDER]
 
 Puts small faults into the core files, one after the other, and prints which of them no test
-notices. docs/mutation.md lists those that are known, and what each of them is; the exit code says
-whether less than 90 of 100 were noticed or are explained there. With --kept it goes on where it
-stopped: what was noticed is not tried again while neither the file nor the sample changes.
+notices. Those that a table in docs/mutation.md names, where there is one, count as explained; the
+exit code says whether less than 90 of 100 were noticed or explained. With --kept it goes on where
+it stopped: what was noticed is not tried again while neither the file nor the sample changes.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
+from workbench.base.strict_json import strict_json
 from workbench.base.text import printable
 from workbench.cli import console
 
@@ -119,7 +120,7 @@ def as_json(value: Any) -> None:
     What a terminal would obey (control characters of either set, those that turn the direction of
     writing) is escaped, and all that the output's encoding lacks.
     """
-    text = json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(strict_json(value), indent=2, ensure_ascii=False, allow_nan=False)
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     try:
         text.encode(encoding, "surrogatepass")
@@ -134,14 +135,3 @@ def as_json(value: Any) -> None:
             for c in text
         )
     _print(text)
-
-
-def _strict(value: Any) -> Any:
-    """The same with null for numbers that JSON does not have."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {str(key): _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    return value

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from workbench.discovery.catalogue import Method
     from workbench.discovery.findings import Findings
     from workbench.discovery.options import Options
-    from workbench.engine.evaluator import Evaluator
+    from workbench.engine.evaluator import Edit, Evaluator
     from workbench.engine.pair_row import PairRow
     from workbench.experiment.experiment import Evaluation, Experiment
     from workbench.model_report.footprint import Footprint
@@ -167,10 +167,7 @@ class SessionEngine:
         from workbench.engine.evaluator import Edit
 
         closed = (edge_ends(edge_of(edge))[1],) if close else ()
-        with failures_as_sentences():
-            edit = Edit(toggle=(edge,), close=closed)
-            metric = float(self._at(circuit).what_if([edit])[0].mean())
-            return metric, self.experiment.faithfulness(metric)
+        return self._if(circuit, Edit(toggle=(edge,), close=closed))
 
     def if_edited(self, circuit: Circuit, after: Circuit) -> tuple[float, float | None]:
         """The circuit's metric and faithfulness if it became another, as one what-if."""
@@ -185,6 +182,9 @@ class SessionEngine:
             open=tuple(after.open - circuit.open),
             close=tuple(circuit.open - after.open),
         )
+        return self._if(circuit, edit)
+
+    def _if(self, circuit: Circuit, edit: Edit) -> tuple[float, float | None]:
         with failures_as_sentences():
             metric = float(self._at(circuit).what_if([edit])[0].mean())
             return metric, self.experiment.faithfulness(metric)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.base.failures import is_memory_error, memory_errors
 from workbench.base.progress import Progress, silent
+from workbench.base.strict_json import strict_json
 from workbench.base.text import printable
 from workbench.base.work import Stop, finish
 from workbench.errors import Cancelled, WorkbenchError
@@ -95,7 +95,7 @@ class Computer:
         def fill(folder: Path) -> None:
             found.save(folder / CIRCUIT)
             told = found.to_json() | {"command": cell.command(), "warnings": remarks}
-            text = json.dumps(_finite(told), indent=1, allow_nan=False)
+            text = json.dumps(strict_json(told), indent=1, allow_nan=False)
             (folder / RESULT).write_text(text, encoding="utf-8")
 
         self.folder.write_cell(cell, fill)
@@ -189,14 +189,3 @@ def _sentence(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     said = f": {printable(lines[0][:200]).rstrip('.')}" if lines else ""
     return f"The computation failed with {type(error).__name__}{said}."
-
-
-def _finite(value: Any) -> Any:
-    """The same with null for numbers that JSON does not have."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from workbench.base.abandoned import is_abandoned, writer_token
 from workbench.base.text import printable, shown_path
 from workbench.base.write_file import ABANDONED, write_bytes
 from workbench.errors import WorkbenchError
@@ -91,7 +90,7 @@ class SweepFolder:
         place = self.cell(cell)
         with disk_errors(self.path):
             place.parent.mkdir(parents=True, exist_ok=True)
-            half = place.with_name(f".half-{secrets.token_hex(8)}")
+            half = place.with_name(f".half-{writer_token()}")
             half.mkdir()
             try:
                 fill(half)
@@ -109,7 +108,7 @@ class SweepFolder:
         """Remove what processes that were killed amid writing have left."""
         with suppress(OSError):
             for half in (self.path / "cells").glob(".half-*"):
-                if time.time() - half.stat().st_mtime > ABANDONED:
+                if is_abandoned(half, ABANDONED):
                     shutil.rmtree(half, ignore_errors=True)
 
     @contextmanager

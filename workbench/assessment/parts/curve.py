@@ -34,7 +34,7 @@ from workbench.discovery.options import Options
 from workbench.discovery.request import DiscoveryRequest
 from workbench.discovery.selection import How, Selection, select
 from workbench.engine.evaluator import Evaluator
-from workbench.engine.kept_edges import kept_edges
+from workbench.engine.kept_edges import kept_edges, role_arrays
 from workbench.experiment.experiment import Experiment
 from workbench.metrics.catalogue import changes_in_steps
 
@@ -190,8 +190,7 @@ def _scores_by_role(
     findings = Findings.about(experiment, method.name, by_role=True)
     yield from method.load()(experiment, findings, request.options)
     assert findings.at_roles is not None
-    can, places = carrying_parts(experiment), np.arange(len(findings.roles), dtype=np.uint64)
-    carries = (can >> places[:, None, None] & np.uint64(1)).astype(bool)
+    carries = role_arrays(carrying_parts(experiment), len(findings.roles))
     findings.at_roles[~carries] = np.nan
     remarks: tuple[str, ...] = (
         f"Sizes count edges at token roles, of which {int(carries.sum()):,} can carry something to "

@@ -201,16 +201,15 @@ class _ByRole(_Whole):
 
         from workbench.assessment.tools.carrying import carried, carrying_parts
         from workbench.circuits.circuit import all_edges
+        from workbench.engine.kept_edges import role_arrays
 
         super().__init__(circuit)
         real = all_edges(circuit.graph)
         self._names = circuit.at.names
-        places = np.arange(len(self._names), dtype=np.uint64)[:, None]
         can = carrying_parts(experiment)
-        carries = (can[real] >> places & np.uint64(1)).astype(bool)
+        carries = role_arrays(can[real], len(self._names))
         self._places = np.argwhere(carries)
-        own = (carried(circuit, can)[real] >> places & np.uint64(1)).astype(bool)
-        self.kept = own[carries]
+        self.kept = role_arrays(carried(circuit, can)[real], len(self._names))[carries]
 
     def scores(
         self, experiment: Experiment, method: str, options: Options

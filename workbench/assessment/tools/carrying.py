@@ -10,17 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from workbench.circuits.circuit import Circuit, all_edges
-from workbench.circuits.edge_roles import EdgeRoles
-from workbench.engine.kept_edges import (
-    NOTHING,
-    Bits,
-    Kept,
-    as_bits,
-    has_roles,
-    is_kept,
-    is_whole,
-    kept_edges,
-)
+from workbench.engine.kept_edges import NOTHING, Bits, Kept, as_bits, circuit_of, kept_edges
 from workbench.engine.plan import carried_by_roles
 from workbench.engine.role_layout import RoleLayout
 from workbench.experiment.carrying import CarryingRoles
@@ -52,14 +42,8 @@ def with_kept(circuit: Circuit, kept: Kept) -> Circuit:
     Args:
         kept: [source, destination]; with roles, those that the circuit's prompts have.
     """
-    mask, names = is_kept(kept).copy(), circuit.at.names
-    at = {}
-    if has_roles(kept):
-        for source, destination in np.argwhere(mask & ~is_whole(kept)):
-            own = int(kept[source, destination])
-            edge = circuit.graph.edge_name(int(source), int(destination))
-            at[edge] = [role for place, role in enumerate(names) if own >> place & 1]
-    return replace(circuit, mask=mask, at=EdgeRoles(names).with_all(at))
+    made = circuit_of(circuit.graph, kept, circuit.at.names)
+    return replace(circuit, mask=made.mask, at=made.at)
 
 
 def roles_in(bits: Bits) -> int:

@@ -1,7 +1,7 @@
 """Edge pruning: a mask on edges, learned by gradient (Bhaskar et al. 2024, 2406.16778).
 
-Every edge, or every edge at a role, has a hard-concrete gate (Louizos et al. 2018, 1712.01312) with
-one parameter a,
+Every edge, or edge at a role, has a hard-concrete gate (Louizos et al. 2018, 1712.01312) with one
+parameter a,
 
     u ~ U(0, 1),  g = clip(sigmoid((log u - log(1 - u) + a) / beta) (zeta - gamma) + gamma, 0, 1),
 
