@@ -67,6 +67,23 @@ async def test_all_are_kept_through_one_input(session: Session) -> None:
         assert not session.circuit.has("m1->a2.h1<q>")
 
 
+async def test_they_are_dropped_at_one_role(session: Session) -> None:
+    app = Opened(session, "m1")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("space", "underscore")
+        await pilot.pause()
+        dialog = app.screen
+        assert isinstance(dialog, BetweenDialog)
+        await pilot.press(*"logits")
+        role = session.roles[0]
+        dialog.query_one("#role", Choice).choose(role)
+        assert dialog.typed.role == role
+        dialog.query_one("#readers", Input).focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: not session.circuit.has(f"m1->logits@{role}"))
+        assert session.circuit.has(f"m1->logits@{session.roles[-1]}")
+
+
 async def test_what_leads_nowhere_is_said(session: Session) -> None:
     app = Opened(session, "m1")
     async with app.run_test(size=(80, 24)) as pilot:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.cases.batches import ROLES
 from tests.support.references.by_role import by_role, mixed
+from workbench import load_model, prepare
 from workbench.assessment.parts import (
     chance,
     completeness,
@@ -31,7 +32,7 @@ from workbench.circuits.names import edge_ends, split_role
 from workbench.discovery.gradients.pair_scores import pair_scores, pair_scores_by_role
 from workbench.discovery.options import Options
 from workbench.engine.evaluator import Evaluator
-from workbench.engine.kept_edges import as_bits, kept_edges
+from workbench.engine.kept_edges import as_bits, kept_edges, role_arrays
 from workbench.engine.plan import pruned_by_roles
 from workbench.engine.role_layout import RoleLayout
 from workbench.errors import WorkbenchError
@@ -121,6 +122,16 @@ def test_a_circuit_at_all_its_roles_has_the_numbers_of_the_whole_one() -> None:
     tests = [finish(hypotheses.assess_part(experiment, c, SETTINGS)).tests for c in both]
     for one, other in zip(tests[0][:2], tests[1][:2], strict=True):
         assert other.name == one.name and other.p == pytest.approx(one.p)
+
+
+def test_nothing_is_carried_where_the_runs_are_alike() -> None:
+    model = load_model("known", device="cpu", dtype="float32")
+    experiment = prepare(model, "induction", pairs=4)
+    names, can = experiment.batch.roles.names, carrying_parts(experiment)
+    carries = {
+        name for name, here in zip(names, role_arrays(can, len(names)), strict=True) if here.any()
+    }
+    assert {"first", "next", "second"} <= carries < set(names) and "BOS" not in carries
 
 
 @pytest.mark.parametrize(("n_whole", "n_at_roles"), [(0, 1), (0, 7), (3, 4), (5, 30), (0, 80)])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import pytest
 from tests.support.paths import ROOT
 from tests.support.tiny_models import tiny_gpt2
 from workbench import WorkbenchError, load_circuit, read_sweep, run_sweep, sweep_cells
+from workbench.base.abandoned import writer_token
 from workbench.cli.main import main
 from workbench.sweeps.compute import Computer
 from workbench.sweeps.folder import SweepFolder
@@ -119,6 +122,33 @@ def test_failed_cells_are_told_and_go_on_alone(
     assert tried == [cell.name for cell in failed]
 
 
+def test_a_plain_run_leaves_failed_cells_alone(file: Path) -> None:
+    sweep = read_sweep(file)
+    for cell in sweep.cells:
+        SweepFolder(sweep.folder).write_failure(cell, "It is too large.")
+    tried: list[str] = []
+    found = run_sweep(sweep, told=lambda cell, reason: tried.append(cell.name))
+    assert not tried and [cell for cell, _ in found.failed] == list(sweep.cells)
+
+
+def test_what_changes_scores_keeps_them_apart(file: Path) -> None:
+    methods = ", ".join(f'{{ name = "eap-ig", steps = {n} }}' for n in (2, 3))
+    file.write_text(FILE.replace('"eap"', methods))
+    found = [cell.scores_name for cell in sweep_cells(file) if cell.method == "eap-ig"]
+    assert len(found) == 8 and len(set(found)) == 4
+
+
+def test_half_written_folders_of_the_dead_are_swept(file: Path) -> None:
+    folder = SweepFolder(read_sweep(file).folder)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    mine = writer_token()
+    for token in (mine, mine.replace(f"-{os.getpid()}-", f"-{gone.pid}-")):
+        (folder.path / "cells" / f".half-{token}").mkdir(parents=True)
+    folder.sweep_up()
+    assert [path.name for path in (folder.path / "cells").iterdir()] == [f".half-{mine}"]
+
+
 def test_two_runs_of_one_folder(file: Path) -> None:
     with (
         SweepFolder(read_sweep(file).folder).locked(),
@@ -214,3 +244,21 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_there_twice(file: Path
         when = (folder.cell(cell) / "result.json").stat().st_mtime_ns
         assert seen.get(cell.name, when) == when
         load_circuit(folder.cell(cell) / "circuit.json")
+
+
+@pytest.mark.slow
+def test_cells_of_a_worker_that_dies_are_handed_out_again(file: Path) -> None:
+    killed = threading.Event()
+
+    def kill() -> None:
+        while not (workers := multiprocessing.active_children()):
+            time.sleep(0.01)
+        assert workers[0].pid is not None
+        os.kill(workers[0].pid, signal.SIGKILL)
+        killed.set()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    found = run_sweep(file, workers=1)
+    thread.join()
+    assert killed.is_set() and found.finished == len(sweep_cells(file)) and not found.failed
