@@ -147,7 +147,7 @@ class CacheEntry:
 
     def _put_in_place(self, part: Path) -> None:
         part.chmod(0o755)  # mkdtemp makes it private
-        for _ in range(2):
+        for again in (True, True, False):
             try:
                 part.rename(self.folder)
                 _sync(self.folder.parent)
@@ -155,7 +155,7 @@ class CacheEntry:
             except OSError:
                 if self.is_whole():
                     return  # another process was first
-                if not self.folder.exists():
+                if not again and not self.folder.exists():
                     raise
                 self.discard()
         raise OSError(f"{self.folder} is in the way")
@@ -164,7 +164,8 @@ class CacheEntry:
         """Take a damaged entry away, in one step for other processes."""
         away = Path(tempfile.mkdtemp(prefix=f".part-{writer_token()}-", dir=self.folder.parent))
         try:
-            self.folder.rename(away / "damaged")
+            with suppress(FileNotFoundError):  # another process has done it
+                self.folder.rename(away / "damaged")
         finally:
             shutil.rmtree(away, ignore_errors=True)
 

@@ -236,6 +236,24 @@ def test_two_processes_at_once(file: Path, tmp_path: Path, damaged: bool) -> Non
     assert set(stamp["files"]) == {"model.safetensors"}
 
 
+def test_a_damaged_entry_that_another_process_takes_away_first(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = CacheEntry.of(file, lambda message, fraction: None)
+    entry.folder.mkdir(parents=True)
+    (entry.folder / STAMP).write_text("{")
+    discard = CacheEntry.discard
+
+    def late(own: CacheEntry) -> None:
+        if own.folder.exists():
+            discard(own)
+        discard(own)
+
+    monkeypatch.setattr(CacheEntry, "discard", late)
+    assert entry.store(lambda folder: (folder / "model.safetensors").touch(), 1)
+    assert entry.is_whole() and list(entry.folder.parent.iterdir()) == [entry.folder]
+
+
 @pytest.mark.parametrize("keep", [0, 3, 4, 64, 5000, -2000, -1])
 def test_truncated_files(file: Path, keep: int) -> None:
     file.write_bytes(file.read_bytes()[:keep])
