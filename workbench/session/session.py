@@ -117,7 +117,8 @@ class Session(SessionHistory, Titled, GroupCommands):
         self.exported: list[Path] = []
         self._journal = journal
         self._sets = RunSets(self._engine, opened.task, opened.settings, opened.runs)
-        how: dict[str, Any] = {"carry_out": self._carry_out, "exported": self.exported.append}
+        carry: dict[str, Any] = {"carry_out": self._carry_out}
+        how = carry | {"exported": self.exported.append}
         self.discoveries = Discoveries(
             *(self._engine, self._lock, journal),
             circuit=lambda: self._seen.state.circuit,
@@ -130,16 +131,13 @@ class Session(SessionHistory, Titled, GroupCommands):
         self.clusterer = PromptClusterer(self._engine, self._lock, opened.settings.seed, **how)
         parts = (self._engine, self._lock, self._effects, lambda: self._seen)
         self.expander = Expander(*parts, apply=self._apply)
-        self.pruner = Pruner(*parts, shown=self._shown_result, carry_out=self._carry_out)
+        self.pruner = Pruner(*parts, shown=self._shown_result, **carry)
         self.pairs = PromptPairs(self._lock, lambda: self._seen, opened.settings, **how)
-        of_metric = (self._sets, opened.task.metric, lambda: self._seen)
-        self.metric = MetricChoice(*of_metric, carry_out=self._carry_out)
-        self.neurons = SessionNeurons(*parts[:2], parts[3], carry_out=self._carry_out)
-        self.interventions = SessionInterventions(
-            self._sets, *parts[1::2], carry_out=self._carry_out
-        )
+        self.metric = MetricChoice(self._sets, opened.task.metric, parts[-1], **carry)
+        self.neurons = SessionNeurons(self._engine, self._lock, parts[-1], **carry)
+        self.interventions = SessionInterventions(self._sets, self._lock, parts[-1], **carry)
         of_pairs = (opened.settings, self.interventions, lambda: self._seen.runs.digest)
-        self.settler = Settler(opened, self._lock, lambda: self._seen, self._show)
+        self.settler = Settler(opened, self._lock, parts[-1], self._show)
         self.reliability = SessionReliability(self._engine, self._lock, *of_pairs)
 
     @property
