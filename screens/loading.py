@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -25,7 +26,7 @@ from screens.widgets.changes import put_text
 from screens.widgets.dialog_keys import LOADING
 from workbench.config.config import config
 from workbench.errors import Cancelled
-from workbench.experiment.settings import ExperimentSettings
+from workbench.experiment.settings import AS_FITS, ExperimentSettings
 
 if TYPE_CHECKING:
     from workbench.formats.chosen import FileSelection
@@ -55,6 +56,7 @@ def begin(
     from workbench.session.start import begin_session
 
     rule = config().threshold
+    settings = replace(settings, sample=settings.sample or AS_FITS)
     return begin_session(
         settings,
         circuit=circuit,
@@ -69,8 +71,8 @@ def begin_beside(session: Session, settings: ExperimentSettings, say: Progress) 
     """Start another session on the model of one that is open. In a thread."""
     from workbench.session.start import another_session
 
-    metric = settings.metric
-    return another_session(session, settings.task, progress=say, pairs=None, metric=metric)
+    how: dict[str, Any] = {"pairs": None, "metric": settings.metric, "sample": AS_FITS}
+    return another_session(session, settings.task, progress=say, **how)
 
 
 def go_on(

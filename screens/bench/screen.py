@@ -180,6 +180,7 @@ class BenchScreen(OneOfSeveral):
         """Show the session as it stands now; `anew`: the view changed, so sort the table again."""
         status = self.session.status()
         bar = self.query_one("#status", StatusBar)
+        self.runner.settle(bar.settled)
         bar.update(status, pending=self.runner.busy, task=self.session.task)
         self.shown.estimate(self.refresh_all)
         reference = self.session.reference

@@ -10,6 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from textual.message_pump import MessagePump
@@ -22,6 +24,9 @@ from workbench.session.views import Candidate, Status
 if TYPE_CHECKING:
     from workbench.session.session import Session
 
+
+SETTLING_TOLD = 1.0
+"""Seconds between two looks at how far the scores of all pairs are."""
 
 AT_ONCE = 0.1
 """Seconds in which nobody sees a delay: what is computed by then is shown in one frame with what
@@ -66,6 +71,19 @@ class Sweep:
         return (self.view, self.what, self.revision)
 
 
+@dataclass
+class Settling:
+    """The scores of all pairs under way, where the status is of a sample.
+
+    `done`: the fraction done.
+    """
+
+    cancel: threading.Event
+    revision: int
+    done: float = 0.0
+    told: float = 0.0
+
+
 class SessionRunner:
     """Runs a session for a screen.
 
@@ -74,6 +92,7 @@ class SessionRunner:
         sweep: what is being computed beside the commands, if anything is.
         stopped: the user cancelled the sweep of the present view, or it failed: it is not started
             again by itself.
+        settling: the scores of all pairs that are being computed, if they are.
         repairs: where single nodes' total effects are computed.
         by_role: edges that are kept at some roles have a row of the tree for each.
     """
@@ -92,6 +111,9 @@ class SessionRunner:
         self.sweep: Sweep | None = None
         self.stopped = False
         self.by_role = False
+        self.settling: Settling | None = None
+        self._settled = -1  # the revision whose scores of all pairs came, or could not
+        self._settles = Worker(receiver, "settling")
         self._commands = Worker(receiver, "commands", owes=True)
         self._sweeps = Worker(receiver, "sweeps")
         self._reads = Worker(receiver, "reads", owes=True)
@@ -112,7 +134,7 @@ class SessionRunner:
 
     @property
     def _threads(self) -> tuple[Worker, ...]:
-        return (self._commands, self._sweeps, self._reads, self.repairs)
+        return (self._commands, self._sweeps, self._reads, self._settles, self.repairs)
 
     @property
     def idle(self) -> bool:
@@ -121,10 +143,12 @@ class SessionRunner:
     def stop(self, last: Callable[[], None]) -> None:
         """Cancel the sweep, take nothing more, and call `last` after the commands that wait."""
         self._let_go()
+        self._unsettle()
         self._commands.put(last, lambda _: None, lambda _: None)
         self._commands.stop()
         self._sweeps.stop()
         self._reads.stop()
+        self._settles.stop()
         self.repairs.stop()
 
     # Commands.
@@ -134,6 +158,7 @@ class SessionRunner:
 
         After the last one the tree is laid out with it, so that both are shown at once.
         """
+        self._unsettle()
 
         def work() -> Status:
             status = call()
@@ -216,6 +241,54 @@ class SessionRunner:
             if sweep.computes not in self._computed:
                 return self._start(sweep)
         return None
+
+    def settle(self, show: Callable[[Status, float | None], None]) -> None:
+        """Score all pairs, where the status is of a sample, once the commands are done.
+
+        `show` is told the status and the fraction done, now and then while it goes on.
+        """
+        session, revision = self.session, self.session.status().revision
+
+        def tell() -> None:
+            show(session.status(), None if self.settling is None else self.settling.done)
+
+        wanted = session.settler.wanted and self._settled != revision
+        if self.settling is not None or self.busy or not wanted:
+            tell()
+            return
+        settling = self.settling = Settling(threading.Event(), revision, told=monotonic())
+        tell()
+
+        def moved(fraction: float) -> None:
+            settling.done = fraction
+            if monotonic() - settling.told >= SETTLING_TOLD:
+                settling.told = monotonic()
+                self._settles.deliver(tell)
+
+        def ended(_: object) -> None:
+            self._end_settling(settling)
+            tell()
+
+        def broke(error: BaseException) -> None:
+            self._end_settling(settling)
+            if not isinstance(error, Cancelled):
+                self._failed(error_sentence(error))
+                tell()
+
+        work = partial(session.settler.run, moved, settling.cancel)
+        self._settles.put(work, ended, broke)
+
+    def _end_settling(self, settling: Settling) -> None:
+        if not settling.cancel.is_set():
+            self._settled = settling.revision
+        if self.settling is settling:
+            self.settling = None
+
+    def _unsettle(self) -> None:
+        """An edit comes: what is computed for the circuit before it is not wanted any more."""
+        if self.settling is not None:
+            self.settling.cancel.set()
+            self.settling = None
 
     def leave(self, coming: EdgesView) -> None:
         """The view changes: what is computed for any other is not wanted any more."""

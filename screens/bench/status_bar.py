@@ -44,6 +44,8 @@ class StatusBar(Widget):
         comparison: of the circuit with its reference; None if there is none.
         title: of the session; empty if it has none.
         pending: edits are under way: what they will change is shown dim, unless they are soon done.
+        settling: of the scores of all pairs, where those shown are of a sample, the share done;
+            None while they are not computed.
     """
 
     ALLOW_SELECT = False
@@ -69,6 +71,7 @@ class StatusBar(Widget):
         self.task_info = task
         self.status = status
         self.pending = False
+        self.settling: float | None = None
         self._dim = False
         self._hold: Timer | None = None
         self.comparison: Comparison | None = None
@@ -91,6 +94,12 @@ class StatusBar(Widget):
         self._dim = self._dim and pending
         if status is not None or not pending:
             self.refresh()
+
+    def settled(self, status: Status, far: float | None) -> None:
+        """Scores of all pairs came, or so far are they; None: they are not computed."""
+        self.settling = far
+        if not self.pending:
+            self.update(status, pending=False)
 
     def _dims(self) -> None:
         self._dim = self.pending
@@ -139,7 +148,9 @@ class StatusBar(Widget):
     def _who(self, width: int, *, brief: bool = False) -> Text:
         """Model, task and how it is run: as much of it as there is room for, or is asked for."""
         task = self.task_info
-        always = [one_line(task.name), f"{task.n_pairs} pairs"]
+        sample = self.status.sample
+        of = "" if sample is None else f" of {count(sample.of)}"
+        always = [one_line(task.name), f"{count(task.n_pairs)}{of} pairs"]
         n = len(task.interventions)
         many = f"{n} interventions" if n > 1 else "1 intervention"
         always += [keyed(f"{many}: {{key:bench.interventions}}")] if n else []
@@ -188,9 +199,24 @@ class StatusBar(Widget):
         text = self._item(
             "faithfulness", plain(status.faithfulness, 4), moving=True, style="strong"
         )
+        margin = None if status.sample is None else status.sample.margin
+        if margin is not None and not self._dim:
+            text.append(f" ±{plain(margin, 3)}")
         if status.change is not None and not self._dim:
             text.append(f" ({signed(status.change, 4)})")
         return text
+
+    def _of_all(self) -> list[Text]:
+        """Where the numbers are of a sample: the faithfulness on all pairs, or how far it is."""
+        sample = self.status.sample
+        if sample is None:
+            return []
+        if sample.whole is None:
+            far = "not known" if self.settling is None else f"{self.settling:.0%} done"
+            return [self._item(f"all {count(sample.of)}:", far, moving=True)]
+        share = sample.whole.faithfulness
+        value = "undefined" if share is None else plain(share, 4)
+        return [self._item(f"all {count(sample.whole.pairs)}:", value, moving=True, style="strong")]
 
     def _rest(self, of: str) -> list[Text]:
         status = self.status
@@ -241,13 +267,13 @@ class StatusBar(Widget):
             return [
                 _ends(who, right, width),
                 _spread(self._metrics(), width),
-                _spread([self._faithfulness(), agreement[1]], width),
+                _spread([self._faithfulness(), *self._of_all(), agreement[1]], width),
                 _spread([*self._rest("/"), agreement[0]], width),
             ]
         return [
             _ends(who, right, width),
             _spread(self._metrics() + agreement[:1], width),
-            _spread([self._faithfulness(), agreement[1], *self._rest("/")], width),
+            _spread([self._faithfulness(), *self._of_all(), agreement[1], *self._rest("/")], width),
         ]
 
     def _wide(self, width: int) -> list[Text]:
@@ -256,7 +282,7 @@ class StatusBar(Widget):
         room = width - metrics.cell_len - 4
         head = _ends(self._who(room), metrics, width)
         tail = _joined([self._openness(), *rest], "   ")
-        left = self._faithfulness()
+        left = _joined([self._faithfulness(), *self._of_all()], "   ")
         space = width - left.cell_len - tail.cell_len - 6
         if space >= LEAST_MESSAGE:
             self._append_message(left, space)

@@ -13,7 +13,7 @@ from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
 from workbench.session.pair_set import SetPair
 
-IN_USE, ASIDE = "●", "○"
+IN_USE, ASIDE, UNSAMPLED = "●", "○", "·"
 DRAFT = "✎"
 ADDED = "+"
 ANSWERS = 18
@@ -50,7 +50,8 @@ class PairList(LineList[PairRow]):
     HEADING: ClassVar[int] = 1
     HELP = """\
 All pairs of the session. ● is in use: the session's numbers are means over these. ○ is put aside,
-+ was added or changed, ✎ has something typed that is not kept yet.
+· is outside of the sample that edits are answered from, + was added or changed, ✎ has something
+typed that is not kept yet.
 
 Enter evaluates a pair in the whole model and in the present circuit, and nothing else is computed
 again. tab goes to the fields, where a pair is typed. What is kept is a command, with undo, and all
@@ -68,7 +69,7 @@ are computed again.
         columns = ("pair", "in use", "clean", "corrupted", "answers", "wrong answers")
         values = tuple(
             (
-                *(row.index + 1, not row.one.aside, row.one.pair.clean, row.one.pair.corrupted),
+                *(row.index + 1, row.one.used, row.one.pair.clean, row.one.pair.corrupted),
                 *("|".join(row.one.pair.answers), "|".join(row.one.pair.wrong_answers)),
             )
             for row in self.rows
@@ -80,13 +81,14 @@ are computed again.
 
     def line(self, row: PairRow, width: int, under_cursor: bool) -> Text:
         pair = row.one.pair
-        mark = ASIDE if row.one.aside else IN_USE
+        mark = ASIDE if row.one.aside else UNSAMPLED if row.one.unsampled else IN_USE
         text = Text(f"{POINTER if under_cursor else ' '} {mark} {row.index + 1:>5}")
         text.append(DRAFT if row.draft else " " if row.own else ADDED)
         first = [show_token(texts[0]) if texts else "none" for texts in _answers(row.one)]
-        text.append(f"  {fit(' / '.join(first), ANSWERS)} ", "dim" if row.one.aside else "")
+        dim = "" if row.one.used else "dim"
+        text.append(f"  {fit(' / '.join(first), ANSWERS)} ", dim)
         rest = max(0, width - text.cell_len)
-        text.append(fit(one_line(pair.clean), rest), "dim" if row.one.aside else "")
+        text.append(fit(one_line(pair.clean), rest), dim)
         return text
 
 

@@ -156,6 +156,8 @@ class PromptBench(Screen[None]):
         pairs, status = self.session.pairs.all, self.session.status()
         aside = sum(one.aside for one in pairs)
         words = [counted(len(pairs), "pair") + (f", {aside} aside" if aside else "")]
+        if status.sample is not None:
+            words[0] += f", {status.sample.pairs} in the sample"
         words.append(f"faithfulness {plain(status.faithfulness, 3)}")
         if self.base is NEW:
             words.append("typing a new pair")
@@ -384,7 +386,7 @@ class PromptBench(Screen[None]):
     def action_pick(self) -> None:
         row = self.list.highlighted
         if row is not None:
-            aside = not row.one.aside
+            aside = row.one.used
             self._command(partial(self.session.pairs.put_aside, [row.index], aside))
 
     def action_only(self) -> None:

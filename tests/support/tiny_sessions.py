@@ -26,12 +26,17 @@ def tiny_model(layers: int = 3, heads: int = 2) -> tuple[Model, Any]:
 
 
 def tiny_session(
-    folder: Path, task: str = "ioi", *, pairs: int = 4, layers: int = 3, heads: int = 2
+    folder: Path,
+    task: str = "ioi",
+    *,
+    pairs: int = 4,
+    layers: int = 3,
+    heads: int = 2,
+    sample: int | None = None,
 ) -> Session:
     model, tokenizer = tiny_model(layers, heads)
-    return build_session(
-        model, make_task(task, tokenizer, pairs, 0), journal=folder / f"{task}.jsonl"
-    )
+    made = make_task(task, tokenizer, pairs, 0)
+    return build_session(model, made, journal=folder / f"{task}.jsonl", sample=sample)
 
 
 class Host(App[None]):

@@ -113,7 +113,17 @@ def setup(
 
 @app.command("open")
 @experiment_options(
-    words={"task": Annotated[str, typer.Option(help="A built-in task, or a task file.")]},
+    words={
+        "task": Annotated[str, typer.Option(help="A built-in task, or a task file.")],
+        "sample": Annotated[
+            int | None,
+            typer.Option(
+                min=1,
+                help="Answer edits from so many of the pairs; the numbers of all follow. "
+                "[default: all, or what fits 1 GiB]",
+            ),
+        ],
+    },
     amid={"mismatch": "circuit"},
 )
 @selecting_options

@@ -92,15 +92,17 @@ def find_in_pieces(
     if request.by_role:
         whole.roles = pieces.batch.roles.names
         whole.layout = RoleLayout.of(pieces.batch.roles)
-    for indices in cuts:
 
-        def tick(fraction: float, size: int = len(indices)) -> None:
+    def find(indices: tuple[int, ...]) -> tuple[Findings, float]:
+        def tick(fraction: float) -> None:
             if cancel is not None and cancel.is_set():
                 raise Cancelled
             if progress is not None:
-                progress((sums.n_pairs + fraction * size) / n_pairs)
+                progress((sums.n_pairs + fraction * len(indices)) / n_pairs)
 
-        found, took = _find(pieces, indices, request, tick)
+        return _find(pieces, indices, request, tick)
+
+    for indices, (found, took) in pieces.each(find, cuts):
         seconds += took
         whole.complete = found.complete
         if found.complete or not sums.n_pairs:

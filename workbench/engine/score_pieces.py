@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from workbench.base.notices import notice
@@ -56,12 +57,14 @@ class _Parts:
         self, indices: Sequence[int], experiment: Experiment, circuit: Circuit, rows: bool
     ) -> None:
         evaluator = Evaluator(experiment, circuit)
-        self.circuit.append((indices, Values.of(evaluator.value())))
-        self.clean.append((indices, Values.of(experiment.clean)))
-        self.corrupted.append((indices, Values.of(experiment.corrupted)))
-        if rows:
-            found = rows_of(experiment, evaluator)
-            self.rows += [replace(row, index=indices[row.index]) for row in found]
+        # All of it or nothing, wherever memory runs out.
+        found = rows_of(experiment, evaluator) if rows else ()
+        values = map(Values.of, (evaluator.value(), experiment.clean, experiment.corrupted))
+        circuits, cleans, corrupteds = values
+        self.circuit.append((indices, circuits))
+        self.clean.append((indices, cleans))
+        self.corrupted.append((indices, corrupteds))
+        self.rows += [replace(row, index=indices[row.index]) for row in found]
 
 
 def cells_of(circuit: Circuit, model: Model) -> Callable[[Batch, str], float]:
@@ -126,20 +129,20 @@ def score_pieces(
         WorkbenchError: the circuit is another model's, or a piece takes more memory than there is.
     """
     done, parts = 0, _Parts()
-    for indices in pieces.cuts(_beside(pieces, circuit)):
 
-        def tick(fraction: float, done: int = done, size: int = len(indices)) -> None:
+    def add(indices: tuple[int, ...]) -> None:
+        def tick(fraction: float) -> None:
             if done and cancel is not None and cancel.is_set():
                 raise Cancelled
             if progress is not None:
-                progress((done + fraction * size) / pieces.batch.n_pairs)
+                progress((done + fraction * len(indices)) / pieces.batch.n_pairs)
 
-        try:
-            tick(0.0)
-            parts.add(indices, pieces.run(indices, tick), circuit, rows)
-        except Cancelled:
-            break
-        done += len(indices)
+        tick(0.0)
+        parts.add(indices, pieces.run(indices, tick), circuit, rows)
+
+    with suppress(Cancelled):
+        for indices, _ in pieces.each(add, pieces.cuts(_beside(pieces, circuit))):
+            done += len(indices)
     value, clean, corrupted = (
         Values.joined(each) for each in (parts.circuit, parts.clean, parts.corrupted)
     )

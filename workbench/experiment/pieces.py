@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.failures import is_memory_error
+from workbench.base.notices import notice
 from workbench.experiment.ablations import ABLATIONS
 from workbench.experiment.experiment import Experiment, Shared
 from workbench.experiment.intervened import Intervened
 from workbench.experiment.means import means_over
-from workbench.experiment.room import SHARE, needed_bytes, runs_bytes, shapes_of
+from workbench.experiment.room import needed_bytes, runs_bytes, shapes_of
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
     from workbench.transformer.parts import ModelParts
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Pieces:
     Attributes:
         model, batch, metric_name, ablation, means: as of an `Experiment` of all pairs.
         shared: what all pieces have in common.
-        free: bytes that were free before the first piece.
+        room: bytes that a piece may take.
     """
 
     model: Model
@@ -91,7 +95,7 @@ class Pieces:
     ablation: str
     means: Batch | None
     shared: Shared
-    free: int
+    room: float
 
     @classmethod
     def of(
@@ -102,13 +106,13 @@ class Pieces:
         ablation: str,
         means: Batch | None,
         interventions: Sequence[Intervention],
-        free: int,
+        room: float,
     ) -> Pieces:
         """Take what is taken over all pairs; nothing else is run yet.
 
         Args:
             means: as for an `Experiment`.
-            free: bytes, of which a piece takes a share.
+            room: bytes that a piece may take.
 
         Raises:
             WorkbenchError: as of an `Experiment`.
@@ -119,7 +123,7 @@ class Pieces:
         if ABLATIONS[ablation].takes_means:
             source, own = means or batch, means is None
             stand_ins = means_over(parts, ablation, source, intervened, in_pairs=own)
-        return cls(model, batch, metric, ablation, means, Shared(stand_ins, intervened), free)
+        return cls(model, batch, metric, ablation, means, Shared(stand_ins, intervened), room)
 
     @property
     def parts(self) -> ModelParts:
@@ -144,7 +148,7 @@ class Pieces:
             beside: bytes that all pairs together take beside the runs and what is usual.
         """
         needed = needed_bytes(self.parts, self.batch, self.ablation) + beside
-        n_pieces = min(self.batch.n_pairs, max(1, math.ceil(needed / max(1, SHARE * self.free))))
+        n_pieces = min(self.batch.n_pairs, max(1, math.ceil(needed / max(1.0, self.room))))
         indices = [index for group in self.batch.groups for index in group.indices]
         shapes = shapes_of(self.batch, self.ablation)
         each = [runs_bytes(self.parts, shape) / shape.pairs for shape in shapes]
@@ -153,6 +157,24 @@ class Pieces:
         which = np.minimum(n_pieces - 1, (middles * n_pieces).astype(int))
         cut = [np.flatnonzero(which == piece) for piece in range(n_pieces)]
         return [tuple(indices[place] for place in places) for places in cut if places.size]
+
+    def each(
+        self, work: Callable[[tuple[int, ...]], T], cuts: Sequence[tuple[int, ...]]
+    ) -> Iterator[tuple[tuple[int, ...], T]]:
+        """What `work` makes of every piece; one over which memory runs out is taken in two."""
+        left = list(cuts)
+        while left:
+            cut = left.pop(0)
+            try:
+                result = work(cut)
+            except Exception as error:
+                if len(cut) == 1 or not is_memory_error(error):
+                    raise
+                half = len(cut) // 2
+                left[:0] = [cut[:half], cut[half:]]
+                notice(f"Memory ran out over {len(cut):,} pairs: they are taken in two halves.")
+                continue
+            yield cut, result
 
     def run(
         self, indices: Sequence[int], progress: Callable[[float], None] | None = None
@@ -175,6 +197,5 @@ class Pieces:
         needed = needed_bytes(self.parts, self.batch, self.ablation) + beside
         return (
             f"In {len(cuts)} pieces of up to {most:,} pairs, since all {self.batch.n_pairs:,} at "
-            f"once need {needed / 2**30:.1f} GiB of memory and {self.free / 2**30:.1f} GiB are "
-            "free."
+            f"once need {needed / 2**30:.1f} GiB of memory."
         )

@@ -16,7 +16,7 @@ from workbench.base.notices import notice
 from workbench.base.progress import Progress, silent
 from workbench.experiment.ablations import check_means
 from workbench.experiment.interventions import Intervention, parse_all
-from workbench.experiment.room import check_room, free_for_pieces
+from workbench.experiment.room import check_room, room_for_pieces
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
 from workbench.prompts.checks import Needs
 
@@ -81,7 +81,7 @@ def prepare_some(
     beside: Callable[[Batch, str], float] | None = None,
     all_at_once: str = "",
 ) -> Experiment | Pieces:
-    """As `prepare`; pairs that need more memory than is free are to be run some at a time.
+    """As `prepare`; more pairs than are worked on at once are to be run some at a time.
 
     Args:
         beside: of the batch and the ablation, the bytes that all pairs together need beside the
@@ -99,10 +99,10 @@ def prepare_some(
 
     batch, metric = _read(model, task, settings)
     needed = 0.0 if beside is None else beside(batch, settings.ablation)
-    free = None
+    room = None
     if not all_at_once:
-        free = free_for_pieces(model.parts, batch, settings.ablation, needed)
-    if free is None:
+        room = room_for_pieces(model.parts, batch, settings.ablation, needed)
+    if room is None:
         how = (settings, progress, interventions)
         experiment, told = _whole(model, batch, metric, *how, why=all_at_once)
         for warning in told:
@@ -110,7 +110,7 @@ def prepare_some(
         return experiment
     with memory_errors(NO_MEMORY):
         means, done = means_batch(model, settings), parse_all(interventions)
-        pieces = Pieces.of(model, batch, metric, settings.ablation, means, done, free)
+        pieces = Pieces.of(model, batch, metric, settings.ablation, means, done, room)
     for warning in (*model.info.notes, *batch.warnings):
         warnings.warn(warning, stacklevel=3)
     return pieces

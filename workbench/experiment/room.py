@@ -24,6 +24,10 @@ SHARE = 0.6
 """Of the memory that is free, what one of several pieces of the pairs may take: what those before
 leave behind is not all in one."""
 
+AT_ONCE = {"cpu": 2 * 2**30}
+"""What pairs may take that are worked on at once, in bytes, on a device on which more of them are
+no faster; on all others it is `SHARE` of what is free."""
+
 WORTH_A_LOOK = 2**28
 """Bytes from which on it is looked whether there is so much; less there is."""
 
@@ -86,10 +90,18 @@ def needed_bytes(parts: ModelParts, batch: Batch, ablation: str) -> float:
     return AFTERWARDS * runs
 
 
-def free_for_pieces(
+def room_at_once(parts: ModelParts) -> float:
+    """Bytes that the pairs may take that are worked on at once."""
+    from workbench.models.device import free_memory
+
+    fits = SHARE * free_memory(parts.device)
+    return min(fits, AT_ONCE.get(parts.device.type, fits))
+
+
+def room_for_pieces(
     parts: ModelParts, batch: Batch, ablation: str, beside: float = 0.0
-) -> int | None:
-    """The bytes that are free, if the pairs have to be run in pieces and can be.
+) -> float | None:
+    """The bytes that a piece may take, if the pairs are to be run in pieces and can be.
 
     Args:
         beside: bytes that all pairs together need beside the runs and what is usual.
@@ -102,10 +114,12 @@ def free_for_pieces(
         return None
     from workbench.models.device import free_memory
 
-    free = free_memory(parts.device)
     each = (runs_bytes(parts, shape) / shape.pairs for shape in shapes_of(batch, ablation))
     one = AFTERWARDS * max(each) + beside / batch.n_pairs
-    return free if one <= SHARE * free < SHARE * needed else None
+    free = free_memory(parts.device)
+    if needed <= min(free, AT_ONCE.get(parts.device.type, free)) or one > SHARE * free:
+        return None
+    return max(one, room_at_once(parts))
 
 
 def check_room(parts: ModelParts, batch: Batch, ablation: str, *, why: str = "") -> None:

@@ -19,6 +19,9 @@ from workbench.prompts.checks import Needs
 if TYPE_CHECKING:
     from workbench.models.model import Model
 
+AS_FITS = 0
+"""A size of a sample: as many of the pairs as fit `sampling.MOST_BYTES`; all, if they do."""
+
 
 class RunChoices(TypedDict, total=False):
     """What may be chosen where model and task are loaded already; see `ExperimentSettings`."""
@@ -30,6 +33,7 @@ class RunChoices(TypedDict, total=False):
     drop_bad: bool
     ablation: str
     means: str | None
+    sample: int | None
 
 
 class TaskChoices(RunChoices, total=False):
@@ -63,6 +67,8 @@ class ExperimentSettings:
         ablation: what takes the place of an edge that is not in the circuit.
         means: the task or file over whose clean prompts a mean ablation's means are taken; None:
             over those that are evaluated.
+        sample: from how many of the pairs a session answers, while the others follow; `AS_FITS`,
+            or None for all.
 
     Glossary: docs/glossary.md#request.
     """
@@ -80,6 +86,7 @@ class ExperimentSettings:
     drop_bad: bool = False
     ablation: str = "patching"
     means: str | None = None
+    sample: int | None = None
 
     @classmethod
     def of(

@@ -26,7 +26,7 @@ from workbench.session.views import TaskInfo
 
 SETTINGS = (
     *("model", "revision", "dtype", "device", "bos", "mismatch", "drop_bad"),
-    *("ablation", "seed", "means"),
+    *("ablation", "seed", "means", "sample"),
 )
 """Those that a journal keeps; it holds the task with its pairs and metric besides."""
 

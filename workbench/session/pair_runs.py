@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 CHANGED = ", pairs changed in a session"
 """Stands behind a task's source where its pairs are not those that it was loaded with."""
 
+SAMPLED = ", a sample"
+"""Stands there where they are some of them, drawn so that they fit the memory."""
+
 
 @dataclass(frozen=True, eq=False)
 class PairRuns:
@@ -151,6 +154,11 @@ def task_of(task: Task, pairs: PairSet, metric: str = "") -> Task:
         return task
     if not used:
         raise WorkbenchError("At least one pair has to stay; put others aside, or add one first.")
+    if tuple(one.pair for one in pairs) == task.pairs and not any(one.aside for one in pairs):
+        said = f"A sample of {len(used):,} of the task's {len(task.pairs):,} pairs."
+        return replace(
+            task, pairs=used, seed=None, source=task.source + SAMPLED, notes=(*task.notes, said)
+        )
     own = set(task.pairs)
     n_own = sum(pair in own for pair in used)
     said = (

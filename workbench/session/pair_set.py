@@ -1,14 +1,16 @@
 """The set of pairs that a session looks at, and the difference between two such sets.
 
-A pair may be put aside: it stays in the set and nothing is computed on it. Pure Python.
+A pair may be put aside: it stays in the set and nothing is computed on it. One outside of the
+sample that a session answers from is asked too, later, with all others. Pure Python.
 
 Glossary: docs/glossary.md#set-of-pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks.pair import Pair
@@ -16,7 +18,7 @@ from workbench.base.json_values import count, items, object_of
 from workbench.errors import WorkbenchError
 from workbench.prompts.pair_json import pair_from_json, pair_to_json
 
-ASIDE = "aside"
+ASIDE, UNSAMPLED = "aside", "unsampled"
 
 
 @dataclass(frozen=True)
@@ -26,19 +28,28 @@ class SetPair:
     Attributes:
         pair: the prompts and their answers.
         aside: it is put aside: means are taken over the others.
+        unsampled: it is outside of the sample: edits are answered without it.
     """
 
     pair: Pair
     aside: bool = False
+    unsampled: bool = False
+
+    @property
+    def used(self) -> bool:
+        """Edits are answered from it."""
+        return not (self.aside or self.unsampled)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as a line of a task file has them."""
-        return pair_to_json(self.pair) | ({ASIDE: True} if self.aside else {})
+        marks = {ASIDE: self.aside, UNSAMPLED: self.unsampled}
+        return pair_to_json(self.pair) | {name: True for name, is_so in marks.items() if is_so}
 
     @classmethod
     def from_json(cls, value: Any) -> SetPair:
         """Raises TypeError or KeyError where it is not what `to_json` gives."""
-        return cls(pair_from_json(object_of(value)), value.get(ASIDE, False) is True)
+        marks = (value.get(name, False) is True for name in (ASIDE, UNSAMPLED))
+        return cls(pair_from_json(object_of(value)), *marks)
 
 
 PairSet = tuple[SetPair, ...]
@@ -49,9 +60,30 @@ def as_set(pairs: Iterable[Pair]) -> PairSet:
     return tuple(map(SetPair, pairs))
 
 
+def sampled(pairs: Sequence[Pair], size: int | None, seed: int) -> PairSet:
+    """All of these pairs, of which only so many, drawn by the seed, are in the sample.
+
+    `size`: None for all.
+    """
+    if size is None or size >= len(pairs):
+        return as_set(pairs)
+    drawn = set(random.Random(seed).sample(range(len(pairs)), size))
+    return tuple(SetPair(pair, unsampled=i not in drawn) for i, pair in enumerate(pairs))
+
+
 def in_use(pairs: PairSet) -> tuple[Pair, ...]:
-    """The pairs that are not put aside, in order."""
-    return tuple(one.pair for one in pairs if not one.aside)
+    """The pairs that edits are answered from, in order: neither put aside nor unsampled."""
+    return tuple(one.pair for one in pairs if one.used)
+
+
+def with_unsampled(pairs: PairSet) -> PairSet:
+    """The same set with all pairs in use that are not put aside."""
+    return tuple(replace(one, unsampled=False) for one in pairs)
+
+
+def only_unsampled(pairs: PairSet) -> PairSet:
+    """The pairs outside of the sample alone, now in use."""
+    return as_set(one.pair for one in pairs if one.unsampled and not one.aside)
 
 
 @dataclass(frozen=True)

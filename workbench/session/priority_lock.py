@@ -58,6 +58,16 @@ class PriorityLock:
         finally:
             self._end()
 
+    def give_way(self) -> None:
+        """Between two steps of background work that holds the turn: let commands go first."""
+        with self._condition:
+            if not self._commands_waiting:
+                return
+        self._end()
+        with self._condition:
+            self._condition.wait_for(lambda: not self._busy and not self._commands_waiting)
+            self._busy = True
+
     def _end(self) -> None:
         with self._condition:
             self._busy = False

@@ -75,7 +75,7 @@ class PromptPairs:
 
     @property
     def in_use(self) -> tuple[Pair, ...]:
-        """The pairs that are not put aside."""
+        """The pairs that the session's numbers are of."""
         return in_use(self.all)
 
     def row(self, index: int) -> int | None:
@@ -85,7 +85,7 @@ class PromptPairs:
         """
         seen = self._seen()
         one = self._get(seen.state.pairs, index)
-        if one.aside:
+        if not one.used:
             return None
         left = seen.runs.batch.task.pairs
         before = in_use(seen.state.pairs[:index])
@@ -188,7 +188,7 @@ class PromptPairs:
 
         def edit(state: State) -> State:
             old = self._get(state.pairs, index)
-            return _placed(state, index, [SetPair(pair, old.aside)])
+            return _placed(state, index, [replace(old, pair=pair)])
 
         return self._carry_out(
             edit,

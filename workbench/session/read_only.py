@@ -36,7 +36,8 @@ from workbench.session.heads import SessionHeads
 from workbench.session.known_effects import DROP, LASTING, KnownEffects
 from workbench.session.node_effects import NodeEffects
 from workbench.session.open import Opened
-from workbench.session.pair_runs import PairRuns, prompt_view
+from workbench.session.pair_runs import PairRuns, prompt_view, task_of
+from workbench.session.pair_set import with_unsampled
 from workbench.session.priority_lock import lock_of
 from workbench.session.readouts import SessionReadouts
 from workbench.session.reference import Reference
@@ -144,6 +145,12 @@ class ReadOnlySession:
     def task_with_pairs(self) -> Task:
         """The task itself, with all its pairs that are in use."""
         return self._seen.runs.task
+
+    @property
+    def task_with_all_pairs(self) -> Task:
+        """The task with those outside of the sample too."""
+        state = self._seen.state
+        return task_of(self._opened.task, with_unsampled(state.pairs), state.metric)
 
     @property
     def pairs_digest(self) -> str:

@@ -60,7 +60,7 @@ class RunSets:
             self._engine.use(runs.batch, runs.experiment)
             status = on_other_pairs(status, runs.info)
             scores = self._engine.evaluate(after.circuit)
-        now = updated(status, after.circuit, scores)
+        now = updated(status, after.circuit, scores, after.pairs)
         change = None  # what it is on other pairs, is no change of the circuit's
         if runs is self.present:
             change = difference(now.faithfulness, status.faithfulness)

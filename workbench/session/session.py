@@ -45,6 +45,7 @@ from workbench.session.reliability import SessionReliability
 from workbench.session.rules import EAP
 from workbench.session.run_sets import RunSets
 from workbench.session.session_history import SessionHistory
+from workbench.session.settling import Settler
 from workbench.session.state import Change, State
 from workbench.session.state_tree import Measured
 from workbench.session.status import first, milestone, told
@@ -62,11 +63,10 @@ class Session(SessionHistory, Titled, GroupCommands):
     All public methods may be called from any thread. `start_session`, `build_session` and
     `resume_session` (`start`) make one. What it shows and measures is documented in
     `ReadOnlySession`, its states in `SessionHistory`; here and in `GroupCommands` are the commands.
-    Each is applied,
-    evaluated and on the disk before its status is returned; if any of that fails it raises
-    WorkbenchError, and the session is as before. A command that would change nothing says so in
-    the status and is not written down. A command waits for one chunk of a sweep at most; call it
-    from a worker all the same.
+    Each is applied, evaluated and on the disk before its status is returned; if any of that fails
+    it raises WorkbenchError, and the session is as before. A command that would change nothing
+    says so in the status and is not written down. A command waits for one chunk of a sweep at
+    most; call it from a worker all the same.
 
     Attributes:
         path: the journal.
@@ -81,6 +81,7 @@ class Session(SessionHistory, Titled, GroupCommands):
         neurons: what the neurons of MLPs do, and which of them the circuit keeps.
         interventions: what is done to components of the model.
         reliability: which components prefer the right answers.
+        settler: scores all pairs, where edits are answered from a sample of them.
         log: the commands carried out since it was opened, oldest first, undo and redo among them.
         exported: the files written since it was opened.
 
@@ -116,7 +117,8 @@ class Session(SessionHistory, Titled, GroupCommands):
         self.exported: list[Path] = []
         self._journal = journal
         self._sets = RunSets(self._engine, opened.task, opened.settings, opened.runs)
-        how: dict[str, Any] = {"carry_out": self._carry_out, "exported": self.exported.append}
+        carry: dict[str, Any] = {"carry_out": self._carry_out}
+        how = carry | {"exported": self.exported.append}
         self.discoveries = Discoveries(
             *(self._engine, self._lock, journal),
             circuit=lambda: self._seen.state.circuit,
@@ -124,20 +126,18 @@ class Session(SessionHistory, Titled, GroupCommands):
             **how,
         )
         if self.discoveries.damage:
-            message = " ".join([message, *self.discoveries.damage])
-            self._seen = replace(seen, status=replace(status, message=message))
+            status = replace(status, message=" ".join([message, *self.discoveries.damage]))
+            self._seen = replace(seen, status=status)
         self.clusterer = PromptClusterer(self._engine, self._lock, opened.settings.seed, **how)
         parts = (self._engine, self._lock, self._effects, lambda: self._seen)
         self.expander = Expander(*parts, apply=self._apply)
-        self.pruner = Pruner(*parts, shown=self._shown_result, carry_out=self._carry_out)
+        self.pruner = Pruner(*parts, shown=self._shown_result, **carry)
         self.pairs = PromptPairs(self._lock, lambda: self._seen, opened.settings, **how)
-        of_metric = (self._sets, opened.task.metric, lambda: self._seen)
-        self.metric = MetricChoice(*of_metric, carry_out=self._carry_out)
-        of_neurons = (self._engine, self._lock, lambda: self._seen)
-        self.neurons = SessionNeurons(*of_neurons, carry_out=self._carry_out)
-        of_model = (self._sets, self._lock, lambda: self._seen)
-        self.interventions = SessionInterventions(*of_model, carry_out=self._carry_out)
+        self.metric = MetricChoice(self._sets, opened.task.metric, parts[-1], **carry)
+        self.neurons = SessionNeurons(self._engine, self._lock, parts[-1], **carry)
+        self.interventions = SessionInterventions(self._sets, self._lock, parts[-1], **carry)
         of_pairs = (opened.settings, self.interventions, lambda: self._seen.runs.digest)
+        self.settler = Settler(opened, self._lock, parts[-1], self._show)
         self.reliability = SessionReliability(self._engine, self._lock, *of_pairs)
 
     @property

@@ -83,6 +83,10 @@ class SessionEngine:
         with failures_as_sentences():
             return self._scores(self._at(circuit).value())
 
+    def value(self, circuit: Circuit) -> Evaluation:
+        """What a circuit, at which the engine is, does; nothing is computed if it is known."""
+        return self._at(circuit).value()
+
     def move(self, before: Circuit, after: Circuit) -> Scores:
         """Go from one circuit, at which the engine is, to another: what that scores.
 

@@ -16,6 +16,7 @@ from workbench.experiment.ability import Ability
 from workbench.experiment.ablations import PATCHING
 from workbench.experiment.kept_abilities import keep_abilities, known_ability
 from workbench.experiment.settings import (
+    AS_FITS,
     ExperimentSettings,
     ModelChoices,
     RunChoices,
@@ -29,7 +30,8 @@ from workbench.session.history import History
 from workbench.session.journal import Journal, Reading
 from workbench.session.open import Opened, open_engine
 from workbench.session.pair_runs import task_of
-from workbench.session.pair_set import as_set
+from workbench.session.pair_set import sampled
+from workbench.session.sampling import with_sample
 from workbench.session.session import Session
 from workbench.session.sharing import shared_model
 from workbench.session.state import State
@@ -159,7 +161,7 @@ def another_session(
         settings = replace(settings, task=name)
         task = settings.load_task(model.tokenizer, name)
     else:
-        task = session.task_with_pairs if task is None else task
+        task = session.task_with_all_pairs if task is None else task
         task = task if settings.metric is None else replace(task, metric=settings.metric)
         settings = replace(settings, task=task.name)
     return _begin(settings, model, task, journal, _with(circuit), progress or silent)
@@ -185,7 +187,10 @@ def _begin(
 
         # A file that is no use should not cost the wait below.
         load_chosen(circuit[0], model.graph, circuit[1])
-    opened = open_engine(model, task, settings, say)
+    if settings.sample == AS_FITS:
+        settings = with_sample(settings, model, task)
+    at = task_of(task, sampled(task.pairs, settings.sample, settings.seed))
+    opened = open_engine(model, at, settings, say, task)
     path = journal_path or new_journal_path(settings.model, task.name)
     return begin(opened, path, circuit, rule)
 
@@ -203,7 +208,8 @@ def begin(
     journal = Journal.create(path, line)
     try:
         start = at_start(line["created"], opened.info.model_metric, opened.info.corrupted_metric)
-        pairs = as_set(opened.task.pairs)
+        settings = opened.settings
+        pairs = sampled(opened.task.pairs, settings.sample, settings.seed)
         history = History(State.start(opened.engine.model.graph, threshold, pairs), start)
         message = "Expand the logits to begin."
         if truth(opened.settings.model, opened.info.name) is not None:
@@ -274,7 +280,9 @@ def resume_session(
 
 def replayed(began: Header, reading: Reading, path: Path) -> History:
     """The history that a journal's entries make. Raises WorkbenchError with a line's number."""
-    start = State.start(began.graph, began.threshold, as_set(began.task.pairs))
+    settings = began.settings
+    pairs = sampled(began.task.pairs, settings.sample, settings.seed)
+    start = State.start(began.graph, began.threshold, pairs)
     history = History(start, began.start)
     for number, entry in enumerate(reading.entries, start=1):
         try:

@@ -9,6 +9,8 @@ from workbench.circuits.graph import INPUT
 from workbench.circuits.tree import dead_edges, live_nodes
 from workbench.session.commands import Command, GoTo
 from workbench.session.history import History
+from workbench.session.pair_set import PairSet
+from workbench.session.sampling import Sample
 from workbench.session.scores import Scores
 from workbench.session.views import Status, TaskInfo
 
@@ -52,11 +54,14 @@ def first(task: TaskInfo, history: History, scores: Scores) -> Status:
         message="",
         revision=0,
     )
-    return updated(blank, circuit, scores)
+    return updated(blank, circuit, scores, history.state.pairs)
 
 
-def updated(before: Status, circuit: Circuit, scores: Scores) -> Status:
-    """`before`, brought up to date with a circuit and what it does; the message is left alone."""
+def updated(before: Status, circuit: Circuit, scores: Scores, pairs: PairSet) -> Status:
+    """`before`, brought up to date with a circuit and what it does; the message is left alone.
+
+    `pairs`: those of the session, in use and not.
+    """
     reached = circuit.reached()
     live = live_nodes(circuit)
     n_open = sum(circuit.graph.node_of(destination) in reached for destination in circuit.open)
@@ -73,6 +78,7 @@ def updated(before: Status, circuit: Circuit, scores: Scores) -> Status:
         open_destinations=n_open,
         closed=n_open == 0,
         reached_input=INPUT in reached,
+        sample=Sample.of_set(pairs, scores.error),
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.circuits.comparison import Standing
+    from workbench.session.sampling import Sample
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Status:
         message: one line to show: what the last command did, or that the embeddings are reached.
         revision: grows by one with every change of the circuit's edges, or of the pairs.
         at_roles: of the kept edges, those that are kept at some roles only.
+        sample: which share of all pairs these numbers are of, and those of all once they are there;
+            None if they are of all.
 
     Glossary: docs/glossary.md#revision, docs/glossary.md#status.
     """
@@ -72,6 +75,7 @@ class Status:
     message: str
     revision: int
     at_roles: int = 0
+    sample: Sample | None = None
 
 
 @dataclass(frozen=True)

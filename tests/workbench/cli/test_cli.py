@@ -487,7 +487,7 @@ def test_open_hands_every_flag_to_the_app(run: Run, model: Path, circuit: Path) 
         "open", model, "--task", "ioi", "--pairs", 7, "--seed", 5, "--metric", "kl",
         "--device", "cpu", "--dtype", "float32", "--no-bos", "--mismatch", "drop", "--drop-bad",
         "--circuit", circuit, "--revision", "main",
-        "--ablation", "mean", "--means-from", "greater-than",
+        "--ablation", "mean", "--means-from", "greater-than", "--sample", 3,
     )  # fmt: skip
     assert code == 0, err
     assert FakeApp.shown is not None
@@ -508,6 +508,7 @@ def test_open_hands_every_flag_to_the_app(run: Run, model: Path, circuit: Path) 
         "drop_bad": True,
         "ablation": "mean",
         "means": "greater-than",
+        "sample": 3,
     }
 
 

@@ -26,7 +26,9 @@ from workbench.discovery.request import DiscoveryRequest
 from workbench.discovery.run import Discovery, discovery_in_pieces
 from workbench.engine import budget
 from workbench.engine.circuit_score import CircuitScore, score
-from workbench.engine.pair_rows import pair_rows
+from workbench.engine.evaluator import Evaluator
+from workbench.engine.pair_row import PairRow
+from workbench.engine.pair_rows import pair_rows, rows_of
 from workbench.engine.score_pieces import score_pieces, score_some
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.experiment import room
@@ -224,12 +226,74 @@ def test_cuts_hold_every_pair_once_and_the_more_memory_the_fewer(model: Model, t
     needed = needed_bytes(model.parts, pieces.batch, "patching")
     before = N_PAIRS + 1
     for share in (0.01, 0.3, 0.7, 1.1, 2.0):
-        cuts = replace(pieces, free=int(needed * share)).cuts()
+        cuts = replace(pieces, room=0.6 * needed * share).cuts()
         assert sorted(index for one in cuts for index in one) == list(range(N_PAIRS))
         assert len(cuts) <= before
         before = len(cuts)
     assert before == 1
-    assert len(replace(pieces, free=int(needed * 2)).cuts(beside=2 * needed)) > 1
+    assert len(replace(pieces, room=1.2 * needed).cuts(beside=2 * needed)) > 1
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_pieces_are_of_a_bounded_size_where_memory_is_plenty(
+    model: Model, task: Task, left: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = discover(model, task, "eap", edges=30)
+    most = needed_bytes(model.parts, batch_of(model, task), "patching") / 3
+    monkeypatch.setitem(room.AT_ONCE, "cpu", most)
+    some = discover(model, task, "eap", edges=30)
+    assert some.remarks[0].startswith("In 3 pieces of up to ")
+    same(whole, some)
+    monkeypatch.setattr(room, "AT_ONCE", {})  # a device on which the more at once, the faster
+    assert discover(model, task, "eap", edges=30).remarks == whole.remarks
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_where_memory_runs_out_pieces_are_halved(
+    model: Model, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a piece had come to by then is not counted twice."""
+    request = asked("eap", "patching")
+    whole = discover(model, task, request)
+    cut(monkeypatch, UNEVEN)
+    begin = Pieces.run
+    told: list[str] = []
+
+    def run(self: Pieces, indices: Sequence[int], *rest: Any) -> Experiment:
+        if len(indices) > 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return begin(self, indices, *rest)
+
+    monkeypatch.setattr("workbench.experiment.pieces.notice", told.append)
+    monkeypatch.setattr(Pieces, "run", run)
+    pieces = pieces_of(model, task)
+    some, _ = discovery_in_pieces(pieces, request, silent)
+    same(whole, some)
+    assert told and all("taken in two halves" in sentence for sentence in told)
+    monkeypatch.setattr(Pieces, "run", begin)
+    failed: list[int] = []
+
+    def rows(experiment: Experiment, evaluator: Evaluator) -> tuple[PairRow, ...]:
+        if experiment.n_pairs > 2:
+            failed.append(experiment.n_pairs)
+            raise MemoryError
+        return rows_of(experiment, evaluator)
+
+    monkeypatch.setattr("workbench.engine.score_pieces.rows_of", rows)
+    scored = score_pieces(pieces, whole.circuit, rows=True)
+    same_score(whole.score, scored.score)
+    assert failed and sorted(row.index for row in scored.rows) == list(range(N_PAIRS))
+
+
+def test_one_pair_over_which_memory_runs_out_is_a_failure(
+    model: Model, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(self: Pieces, indices: Sequence[int], *rest: Any) -> Experiment:
+        raise MemoryError
+
+    monkeypatch.setattr(Pieces, "run", run)
+    with pytest.raises(MemoryError):
+        score_pieces(pieces_of(model, task), Circuit.full(model.graph))
 
 
 def test_a_large_circuit_is_scored_in_pieces_where_the_runs_alone_would_fit(
