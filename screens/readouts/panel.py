@@ -36,7 +36,7 @@ from screens.readouts.wish import answers_of, longest, reading_of, stepped, way_
 from screens.widgets.changes import put_content
 from screens.widgets.copying import Copies
 from screens.widgets.keys import COPYING
-from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
+from screens.widgets.search import SEARCH_BINDINGS, PaneSearch, look_anew
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.readouts.catalogue import READOUTS, Readout
 from workbench.readouts.results import AnswerCurve, AttentionPattern
@@ -288,6 +288,7 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
             self._hold = None
         self._draw_head()
         self._show(result)
+        self.call_after_refresh(look_anew, self)
 
     def _make_way(self) -> None:
         """Older values have stood long enough."""

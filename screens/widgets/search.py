@@ -208,7 +208,15 @@ class Search(ModalScreen[None]):
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
-        words = event.value.strip()
+        self._find(event.value.strip())
+
+    def look_anew(self) -> None:
+        """What is searched shows something else now: find the same words in it."""
+        self._lines = list(self.target.search_lines())
+        self._began = min(self._began, max(len(self._lines) - 1, 0))
+        self._find(self.query_one(Input).value.strip())
+
+    def _find(self, words: str) -> None:
         self._found = matches(words, self._lines)
         self.target.search_mark(words)
         near = next((i for i in self._found if i >= self._began), None)
@@ -236,3 +244,11 @@ class Search(ModalScreen[None]):
         self.target.search_mark("")
         self.target.search_show(self._began)
         self.dismiss(None)
+
+
+def look_anew(target: Widget) -> None:
+    """While words are typed that are searched for in here, something else is shown: find them."""
+    for screen in target.app.screen_stack:
+        searched: object = screen.target if isinstance(screen, Search) else None
+        if isinstance(screen, Search) and searched is target and screen.is_mounted:
+            screen.look_anew()
