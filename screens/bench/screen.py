@@ -317,8 +317,6 @@ class BenchScreen(OneOfSeveral):
         self.shown.settle()
 
     def on_descendant_focus(self) -> None:
-        if self.panel != "circuit":
-            self.shown.catch_up()  # before anything is pressed there
         self.describe()
 
     # What the keys do.

@@ -172,10 +172,12 @@ class ShownEdges:
         self._follow = True
 
     def catch_up(self) -> None:
-        """Let the table follow the tree's cursor at once: what comes now is about its node."""
+        """Let all follow the tree's cursor at once: what comes now is about its node."""
         row = self._tree.highlighted
         if self._follow and row is not None:
             self.choose(row.name)
+        if self._panels.reading:
+            self.read_component()
 
     def settle(self) -> None:
         """After a moment without another move: start the sweep and the readouts.
