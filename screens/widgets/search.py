@@ -215,9 +215,7 @@ class Search(ModalScreen[None]):
 
     def _laid_out(self, _: object) -> None:
         """What is searched may show something else now."""
-        if not self.query_one(Input).value.strip():
-            self._began = self.target.search_at()
-        elif list(self.target.search_lines()) != self._lines:
+        if list(self.target.search_lines()) != self._lines:
             self.find()
 
     @on(Input.Changed)

@@ -31,6 +31,7 @@ from textual.widgets import Input
 
 import screens
 from screens.app import WorkbenchApp
+from screens.base import key_queue
 from screens.bench.screen import BenchScreen
 from screens.bench.session_runner import EdgesView
 from screens.tutorial.guided import GuidedBench
@@ -133,7 +134,11 @@ def prepared(folder: Path) -> Session:
 
 @pytest.fixture(autouse=True)
 def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a key does while a model loads depends on how fast that is; and the app stays."""
+    """What a key does while a model loads depends on how fast that is; and the app stays.
+
+    Keys wait for what they depend on as long as a busy machine takes.
+    """
+    monkeypatch.setattr(key_queue, "PATIENCE", 1.0)
     monkeypatch.setenv("WORKBENCH_STATE", "set by each run, and put back after the test")
     for name in ("open_session", "resume_session", "open_tutorial", "exit"):
         monkeypatch.setattr(WorkbenchApp, name, lambda *_, **__: None)
