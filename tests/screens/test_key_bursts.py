@@ -146,7 +146,7 @@ def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Haste:
-    """What waits until the user rests comes sooner, but while a burst is heard.
+    """What waits until the user rests comes sooner, but while keys are heard.
 
     Attributes:
         factor: of the seconds that are waited.
@@ -160,7 +160,9 @@ class Haste:
         later = MessagePump.set_timer
 
         def sooner(pump: MessagePump, delay: float, *others: Any, **named: Any) -> Any:
-            return later(pump, delay * self.factor, *others, **named)
+            timer = later(pump, delay * self.factor, *others, **named)
+            timer.due = time.monotonic() + delay * self.factor
+            return timer
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(MessagePump, "set_timer", sooner)
@@ -252,15 +254,15 @@ class Walk:
     async def press(self, keys: Sequence[str]) -> str:
         """Send keys, and say what is to be seen after them, and the commands that they made."""
         self._used = True
+        self.haste.factor = 1.0
         if not self.slowly:
-            self.haste.factor = 1.0
             await send(self.app, keys, 0)
             await heard(self.pilot)
-            self.haste.factor = SOONER
         elif self.gap:
             await send(self.app, keys, self.gap)
         else:
             await send_slowly(self.app, keys)
+        self.haste.factor = SOONER
         await calm(self.pilot)
         if self.begin is TutorialApp:
             await asyncio.sleep(REST)

@@ -132,7 +132,8 @@ PICKED = (
     "2fx1", "2fx1⏎ ", "Jm1⏎", "gh h h ", "ewewew", "ejj ", "jj2 ", "jjm", "uUuU", "W1hello⏎",
     "t0.3⏎a", "eg Rname⏎role⏎", "2/m1⏎nn ", "e/a⏎nN-", "?/kl⏎nn", "2/zz⎋ ",
     "eweuHjWab⏎f", "eweuHj⏎jU", "eweuHj j ⏎", "eweuH/m⏎n⏎⎋e",
-    "?⇟", "ejj⇥/a", "ej3/h", "Yjj⏎2", "2Yljj⏎j", "Yoa.txt⏎2", "egog.svg⏎⎋", "!t⌫⌫3⏎2⏎", "!t⏎-u⎋jj",
+    "?⇟", "ej,,,k⌫", "ejj⇥/a", "ej3/h",
+    "Yjj⏎2", "2Yljj⏎j", "Yoa.txt⏎2", "egog.svg⏎⎋", "!t⌫⌫3⏎2⏎", "!t⏎-u⎋jj",
 )  # fmt: skip
 """Each of a kind that went wrong once, or would without a queue."""
 PICKED_SETUP = (

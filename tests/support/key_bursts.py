@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -73,11 +74,11 @@ async def send_slowly(app: WorkbenchApp, keys: Iterable[str]) -> None:
     for sign in keys:
         await send(app, [sign], 0)
         end = time.monotonic() + GAP
-        await _until_calm(app, end)
+        await _until_calm(app, end, horizon=end)
 
 
-def _under_way(app: WorkbenchApp) -> bool:
-    """Whether anything can still come of the keys that were sent, without another one."""
+def _under_way(app: WorkbenchApp, horizon: float) -> bool:
+    """Whether anything can come of the keys that were sent until then, without another one."""
     shown = app.screen
     ready = isinstance(shown, Loading) or len(app.screen_stack) > 1
     return (
@@ -86,11 +87,11 @@ def _under_way(app: WorkbenchApp) -> bool:
         or _computing()
         or any(not _rests(pump) for pump in _pumps(app))
         or app.key_queue._drawing
-        or any(_due(pump) for pump in _pumps(app))
+        or any(_due(pump, horizon) for pump in _pumps(app))
         or any(
             not screen.quiet
             for screen in app.screen_stack
-            if isinstance(screen, BenchScreen | SetupScreen)
+            if horizon == math.inf and isinstance(screen, BenchScreen | SetupScreen)
         )
     )
 
@@ -108,20 +109,23 @@ def _pumps(app: WorkbenchApp) -> Iterator[Widget | WorkbenchApp]:
             yield from (n for n in screen.walk_children(with_self=True) if isinstance(n, Widget))
 
 
-def _due(pump: MessagePump) -> bool:
-    """Whether something is to be done after a while, once."""
+def _due(pump: MessagePump, horizon: float) -> bool:
+    """Whether something is to be done until then, once."""
     if isinstance(pump, Toast) or (isinstance(pump, Readouts) and not pump.is_on_screen):
         return False
-    return any(t._repeat is not None and t._task and not t._task.done() for t in pump._timers)
+    timers = (t for t in pump._timers if t._repeat is not None and t._task and not t._task.done())
+    return any(getattr(timer, "due", 0.0) < horizon for timer in timers)
 
 
-async def _until_calm(app: WorkbenchApp, end: float, rest: float = 0.0) -> bool:
+async def _until_calm(
+    app: WorkbenchApp, end: float, rest: float = 0.0, horizon: float = math.inf
+) -> bool:
     looks, since = 0, 0.0
     # A busy thread can keep the app from running: a while in which it did not run says nothing.
     while looks < LOOKS or time.monotonic() - since < rest:
         if time.monotonic() >= end:
             return False
-        if _under_way(app):
+        if _under_way(app, horizon):
             looks = 0
         else:
             since = time.monotonic() if looks == 0 else since
