@@ -401,11 +401,11 @@ class WorkbenchApp(App[None]):
         fit_screen(screen, self.size.width, self.size.height)
         self.toasts.changed(screen)
 
-    def action_copy(self) -> None:
+    async def action_copy(self) -> None:
         """Ask what to copy of what has the focus."""
         from screens.widgets.copy_dialog import offer_copies
 
-        offer_copies(self)
+        await offer_copies(self)
 
     def action_redraw(self) -> None:
         """Write the whole screen again, after something else wrote to the terminal."""

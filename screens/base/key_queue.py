@@ -97,9 +97,13 @@ class KeyQueue:
 
     @property
     def _drawing(self) -> bool:
-        """Whether something is to be done once the screen is drawn, such as scrolling."""
+        """Whether the screen is to be laid out, or something done once it is drawn.
+
+        A page is as long as its screen, and what has no place yet cannot be scrolled.
+        """
         screens = self._app.screen_stack
-        return bool(screens) and bool(getattr(screens[-1], "_callbacks", None))
+        due = ("_callbacks", "_layout_required")
+        return bool(screens) and any(getattr(screens[-1], one, None) for one in due)
 
     def _pumps(self) -> Iterator[Widget | App[Any]]:
         """All that deals with messages: the app, its screens, and their widgets."""

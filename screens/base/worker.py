@@ -27,7 +27,7 @@ log = logging.getLogger("workbench.screens")
 
 T = TypeVar("T")
 
-_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
 _owing: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
@@ -48,7 +48,7 @@ def leave_without_waiting(code: int) -> None:
     A thread that comes back from native code into an interpreter that is being taken apart would
     abort the process with a message on the user's terminal.
     """
-    if not any(thread.is_alive() for thread in _threads):
+    if not any(worker.lives for worker in _workers):
         return
 
     def end() -> None:
@@ -120,8 +120,13 @@ class Worker:
         if owes:
             _owing.add(self)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        _threads.add(self._thread)
+        _workers.add(self)
         self._thread.start()
+
+    @property
+    def lives(self) -> bool:
+        """Whether it computes, or takes jobs."""
+        return self._thread.is_alive()
 
     @property
     def waiting(self) -> int:

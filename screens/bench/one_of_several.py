@@ -13,6 +13,7 @@ from screens.bench.status_bar import StatusBar
 if TYPE_CHECKING:
     from screens.bench.rule_strips import RuleStrips
     from screens.bench.session_runner import SessionRunner
+    from screens.bench.shown_edges import ShownEdges
     from screens.discovery.discovery_line import DiscoveryLine
     from workbench.session.session import Session
 
@@ -22,6 +23,7 @@ class OneOfSeveral(Screen[None]):
 
     session: Session
     runner: SessionRunner
+    shown: ShownEdges
 
     @property
     def discovery(self) -> DiscoveryLine:
@@ -43,6 +45,7 @@ class OneOfSeveral(Screen[None]):
 
     def heard(self) -> None:
         """A key has had its effect."""
+        self.shown.heard()
 
     def show_title(self) -> None:
         """Show what the session is called."""

@@ -136,6 +136,11 @@ class Panels(Vertical):
 
         return self.query_one("#readouts", Readouts), self.query_one("#second", Readouts)
 
+    @property
+    def reading(self) -> bool:
+        """Whether readouts have, or had last, the focus."""
+        return self.panel in _READING
+
     def read(self, session: Session, node: str) -> bool:
         """Let the readouts show a component; whether they showed another one before."""
         from screens.readouts.panel import Readouts
@@ -233,7 +238,7 @@ class Panels(Vertical):
         circuit, edges, readouts = arrangement.widths
         # Where they stand above one another, each has the whole width.
         stacked = arrangement.more and not self.screen.has_class("-wide")
-        alone = not stacked and self.screen.has_class("-mid") and self.panel in _READING
+        alone = not stacked and self.screen.has_class("-mid") and self.reading
         self.query_one("#left").styles.width = _share(circuit if alone else circuit + edges)
         self.query_one("#right").styles.width = _share(readouts)
         for name, share in (("circuit", circuit), ("candidates", edges), ("pairs", edges)):
@@ -254,7 +259,7 @@ class Panels(Vertical):
     def turn_more(self) -> None:
         """Show more at once, or less."""
         self.rearrange(replace(self.arrangement, more=not self.arrangement.more, full=False))
-        if self._one_at_a_time and self.panel in _READING:
+        if self._one_at_a_time and self.reading:
             how = "stands above its edges" if self.arrangement.more else "and its edges take turns"
             self.notify(f"The circuit {how} now.", timeout=4)
 

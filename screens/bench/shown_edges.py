@@ -86,6 +86,7 @@ class ShownEdges:
         self._pause = FIRST_LOOK  # until the next look at a sweep
         self._look_later: Timer | None = None
         self._follow = False  # the tree's cursor moved: show the node that it came to
+        self._came = ""  # where the last key left that cursor
 
     @property
     def quiet(self) -> bool:
@@ -172,10 +173,22 @@ class ShownEdges:
         self._follow = True
 
     def catch_up(self) -> None:
-        """Let the table follow the tree's cursor at once: what comes now is about its node."""
+        """Let all follow the tree's cursor at once: what comes now is about its node."""
         row = self._tree.highlighted
         if self._follow and row is not None:
             self.choose(row.name)
+        if self._panels.reading:
+            self.read_component()
+
+    def heard(self) -> None:
+        """A key has had its effect: unless it moved the tree's cursor, as others may, follow that.
+
+        Else what was chosen on the way would depend on how fast the keys come.
+        """
+        came, row = self._came, self._tree.highlighted
+        self._came = "" if row is None else row.name
+        if self._leaving and self._came == came:
+            self.catch_up()
 
     def settle(self) -> None:
         """After a moment without another move: start the sweep and the readouts.

@@ -60,7 +60,7 @@ def key_table(bindings: Mapping[str, ActiveBinding]) -> list[KeyRow]:
 def _moves_nothing(active: ActiveBinding) -> bool:
     """Whether it scrolls sideways what has nothing beside what is seen."""
     sideways = active.binding.action in SIDEWAYS
-    return sideways and isinstance(active.node, Widget) and active.node.max_scroll_x == 0
+    return sideways and isinstance(active.node, Widget) and not active.node.allow_horizontal_scroll
 
 
 def _meaning(active: ActiveBinding) -> tuple[str, str]:

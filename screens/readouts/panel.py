@@ -7,9 +7,11 @@ the latest wish is computed next, and a result is shown only if it is still wish
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from contextlib import suppress
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -36,7 +38,7 @@ from screens.readouts.wish import answers_of, longest, reading_of, stepped, way_
 from screens.widgets.changes import put_content
 from screens.widgets.copying import Copies
 from screens.widgets.keys import COPYING
-from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
+from screens.widgets.search import SEARCH_BINDINGS, PaneSearch, look_anew
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.readouts.catalogue import READOUTS, Readout
 from workbench.readouts.results import AnswerCurve, AttentionPattern
@@ -56,6 +58,10 @@ HOLD = 0.25
 they are, below the name of what they are of: to dim them would write them all again."""
 PATIENCE = 1.0
 """Seconds after which older values make way for the word that newer ones are being computed."""
+MOMENT = 0.1
+"""Seconds for which a search waits for what is to be read."""
+GLANCE = 0.003
+"""Seconds between two looks whether it is there."""
 LOOK_AGAIN = 0.25
 """Seconds between looks whether hidden readouts with something to compute have come into sight."""
 REMEMBERED = 256
@@ -288,6 +294,7 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
             self._hold = None
         self._draw_head()
         self._show(result)
+        look_anew(self)
 
     def _make_way(self) -> None:
         """Older values have stood long enough."""
@@ -428,6 +435,13 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
         self.pair = pair
         self.position = max(-longest(self), self.position)
         self._want()
+
+    async def caught_up(self) -> None:
+        """Wait a moment for what is to be read: what comes next is about it."""
+        end = monotonic() + MOMENT
+        self._compute()
+        while self.pending and monotonic() < end:
+            await asyncio.sleep(GLANCE)
 
     def search_pane(self) -> ScrollableContainer:
         return self._body

@@ -125,6 +125,7 @@ class GuidedBench(Guided, BenchScreen):
     # Watching.
 
     def heard(self) -> None:
+        super().heard()
         self.watch_user()  # of keys that come in a row each one counts
 
     def watch_user(self) -> None:

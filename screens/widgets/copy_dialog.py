@@ -15,7 +15,6 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widget import Widget
 from textual.widgets import Static
 
 from screens.base.actions import keyed
@@ -23,7 +22,7 @@ from screens.base.numbers import count
 from screens.base.tokens import fit, one_line
 from screens.base.worker import Worker, error_sentence
 from screens.widgets.choice import Choice
-from screens.widgets.copying import Copies, Copying, copies_of
+from screens.widgets.copying import Copies, Copying, Late, copies_of
 from screens.widgets.dialog_keys import COPY_DIALOG
 from screens.widgets.dialogs import Ask, Confirm, Dialog
 from screens.widgets.line_list import POINTER, LineList
@@ -236,11 +235,13 @@ class CopyDialog(Dialog[None]):
         self._worker.put(work, done, failed)
 
 
-def offer_copies(app: App[Any], widget: Widget | None = None) -> None:
-    """Ask what to copy: what the screen says, else this widget or that with the focus."""
-    screen = app.screen
+async def offer_copies(app: App[Any]) -> None:
+    """Ask what to copy: what the screen says, else the widget with the focus."""
+    screen, focused = app.screen, app.focused
+    if isinstance(focused, Late):
+        await focused.caught_up()
     own = screen.copies() if isinstance(screen, Copying) else Copies()
-    found = own or copies_of(widget or app.focused)
+    found = own or copies_of(focused)
     session = next(
         (s.session for s in reversed(app.screen_stack) if getattr(s, "session", None)), None
     )

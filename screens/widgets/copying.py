@@ -47,6 +47,14 @@ class Copying(Protocol):
     def copies(self) -> Copies: ...
 
 
+@runtime_checkable
+class Late(Protocol):
+    """A widget that shows some things only once they are computed."""
+
+    async def caught_up(self) -> None:
+        """Wait a moment for what is about to be shown."""
+
+
 def copies_of(widget: Widget | None) -> Copies:
     """What the nearest of a widget and all that it is in has to copy."""
     at = widget

@@ -96,15 +96,20 @@ class PaneSearch:
         """What scrolls; None: there is nothing to search."""
         raise NotImplementedError
 
-    def action_search(self) -> None:
+    async def caught_up(self) -> None:
+        """Wait a moment for what is about to be shown."""
+
+    async def action_search(self) -> None:
         assert isinstance(self, Widget)
+        await self.caught_up()
         if self.search_pane() is None:
             self.notify("There is nothing to search here.", timeout=3)
         else:
             self.app.push_screen(Search(self))
 
-    def action_search_on(self, by: int) -> None:
+    async def action_search_on(self, by: int) -> None:
         assert isinstance(self, Widget)
+        await self.caught_up()
         if self.search_pane() is not None:
             search_on(self, self, by)
 
@@ -193,8 +198,8 @@ class Search(ModalScreen[None]):
     def __init__(self, target: Searched) -> None:
         super().__init__()
         self.target = target
+        self._began = target.search_at()
         self._lines = list(target.search_lines())
-        self._began = self._at = target.search_at()
         self._found: list[int] = []
 
     def compose(self) -> ComposeResult:
@@ -205,17 +210,30 @@ class Search(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self.query_one(Input).cursor_blink = False
+        assert isinstance(self.target, Widget)
+        self.target.screen.screen_layout_refresh_signal.subscribe(self, self._laid_out)
+
+    def _laid_out(self, _: object) -> None:
+        """What is searched may show something else now."""
+        if list(self.target.search_lines()) != self._lines:
+            self.find()
 
     @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        words = event.value.strip()
-        self._found = matches(words, self._lines)
+    def find(self) -> None:
+        """Go to the nearest line with what is typed, as the lines are now."""
+        words = self._look()
         self.target.search_mark(words)
         near = next((i for i in self._found if i >= self._began), None)
         self._go_to(near if near is not None else self._found[0] if self._found else self._began)
 
+    def _look(self) -> str:
+        """Look which lines hold what is typed, which is returned."""
+        words = self.query_one(Input).value.strip()
+        self._lines = list(self.target.search_lines())
+        self._found = matches(words, self._lines)
+        return words
+
     def _go_to(self, line: int) -> None:
-        self._at = line
         self.target.search_show(line)
         said = ""
         if self.target.sought:
@@ -224,7 +242,8 @@ class Search(ModalScreen[None]):
         put_text(self.query_one("#found", Static), Text(said))
 
     def action_turn(self, by: int) -> None:
-        line = next_match(self._found, self._at, by)
+        self._look()
+        line = next_match(self._found, self.target.search_at(), by)
         if line is not None:
             self._go_to(line)
 
@@ -236,3 +255,10 @@ class Search(ModalScreen[None]):
         self.target.search_mark("")
         self.target.search_show(self._began)
         self.dismiss(None)
+
+
+def look_anew(target: Widget) -> None:
+    """While words are typed that are searched for in here, something else is shown: find them."""
+    top: object = target.app.screen_stack[-1]
+    if isinstance(top, Search) and top.is_mounted and top.target is target:
+        top.find()

@@ -1,31 +1,53 @@
 """Keys that arrive in one read do what the same keys do when they are typed, on every screen.
 
 What a key does may depend on numbers that are computed meanwhile: a table is sorted anew when its
-effects are known. So the effects are known here before the first key, and no key stops a
-computation halfway.
+effects are known. So the effects are known here before the first key, and no key begins or stops a
+computation that takes long.
 
-Each place is tried once, with a few keys. WORKBENCH_BURSTS=20 tries more and longer ones: so many
-for each place.
+Places follow one another in one app, typed, and then in another one, in bursts. The keys are drawn
+from those that the place binds. WORKBENCH_BURSTS=20 tries so many strings for each place. Between
+two keys that are typed are 50 ms, less what nothing can happen in.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import pkgutil
 import random
 import re
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
+from importlib import import_module
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
+from textual.message_pump import MessagePump
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Input
 
+import screens
 from screens.app import WorkbenchApp
+from screens.base import key_queue
+from screens.bench.screen import BenchScreen
+from screens.bench.session_runner import EdgesView
 from screens.tutorial.guided import GuidedBench
+from tests.support.burst_places import (
+    ABSTRACT,
+    GROUPS,
+    PICKED,
+    PICKED_SETUP,
+    REFERENCE,
+    Place,
+)
 from tests.support.drawing import without_drawing
-from tests.support.key_bursts import GAP, calm, ended, seen, send
+from tests.support.key_bursts import GAP, bound, calm, ended, heard, seen, send, send_slowly
 from tests.support.no_settings import forget_settings
 from tests.support.tiny_sessions import tiny_session
+from workbench.discovery.selection import Selection
 from workbench.effects.requests import MapRequest, RepairRequest, RoleRequest
 from workbench.engine.patch_points import KINDS
 from workbench.readouts.heads.ways import INPUTS
@@ -33,7 +55,7 @@ from workbench.session.about import SessionAbout, write_about
 from workbench.session.session import Session
 from workbench.tutorial.tour import Tour
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_frame")]
+pytestmark = pytest.mark.usefixtures("every_frame")
 
 
 class LoadingApp(WorkbenchApp):
@@ -57,74 +79,41 @@ class TutorialApp(WorkbenchApp):
         self._show_bench(GuidedBench(session, Tour()))
 
 
-MOVES = "⏎⎋⇥jkhl↓↑←→"
-PLACES = {
-    "bench": ("", MOVES + "⌫ew  ax-ruUidsftWJ1230A][/nN"),
-    "edges": ("e2", MOVES + "  axruis01mheads.⌫/nN"),
-    "filter": ("e2f", MOVES + "a01mh.< x⌫"),
-    "readouts": ("e3", "⏎⎋⇥hl←→,.<>0me/nN~;"),
-    "pairs": ("e5", MOVES + "  sOuU=I⎋n/12"),
-    "ask": ("e3Q", "⎋⇥⏎ Maryto#1⌫→←"),
-    "metric": ("#", MOVES + "lh ⏎"),
-    "bench of prompts": ("e␙", MOVES + "  O*-uU+/n⎋"),
-    "between": ("eg&", "⎋⇥⏎ logits,m0⌫→←&u"),
-    "graph": ("eg", MOVES + "  gGRnmpfbuU?12-/JVa"),
-    "discover": ("D", MOVES + " 1250ab-st"),
-    "assessment": ("ev", MOVES + " e"),
-    "heads": ("e8", MOVES + "  s;fAcm01>."),
-    "effects": ("e⊛", MOVES + "V1234;sJa1⌫/nN"),
-    "between tokens": ('e"', MOVES + "  Vt19.⌫/nN"),
-    "beside": ("eB", MOVES + " ab-B/n"),
-    "neurons": ("e9", MOVES + "    stuUXm<>,.0Q1⏎"),
-    "history": ("eweuH", MOVES + "   BWfsuU?1ab"),
-    "name": ("eweHW", "⏎⎋⇥ab .⌫→←W"),
-    "jump": ("J", MOVES + "a1m.⌫"),
-    "help": ("?", MOVES + "/ab0nN"),
-    "prompts": ("p", MOVES + "<>0"),
-    "export": ("o", "⎋⇥a1.⌫→←"),
-    "copy": ("eY", "⏎⎋jkhl↓↑←→Y"),
-    "picture": ("ego", "⎋⇥⇥a1.⌫→← "),
-    "note": ("eW", "⏎⎋⇥a1 .⌫→←W"),
-    "palette": ("e^", MOVES + "am01. lens⌫"),
-    "letters": ("e@", "asdzx⎋⏎"),
-    "layout": ("e", "VF1234()jkVF⏎2⌫"),
-    "search": ("e2/", MOVES + "a01mh.⌫"),
-    "setup": ("␎", MOVES + "⇤ tiny⌫␎"),
-    "sessions": ("␎⇤", MOVES + "  --yyWx#/nN⌫␎"),
-    "threshold": ("t", "⏎⎋⇥01.⌫→←ta"),
-    "rule": ("E", "⎋⇥→←hl 01.⌫⏎e"),
-    "cut": ("e}", "{}→←hl⏎⎋mujk2}"),
-    "interventions": ("e!", "⎋⇥jkt⏎ma1*2 ⌫:-uX12V/n"),
-    "loading": ("", "⎋⏎⇥⇤c?@␎␙j↓ ⌫/1ayn"),
-    "loading, palette": ("^", MOVES + "am01 ⌫c"),
-    "tutorial": ("", MOVES + "yyyybz?TX  ewpg23 1Jmi[u#"),
-}
-"""How to come to a screen or dialog, and the keys that are tried there."""
-BEGINNINGS = {"loading": LoadingApp, "loading, palette": LoadingApp, "tutorial": TutorialApp}
-"""The apps of places that are no screens of an ordinary session's."""
-PICKED = (
-    "2fx1", "2fx1⏎ ", "Jm1⏎", "gh h h ", "ewewew", "ejj ", "jj2 ", "jjm", "uUuU", "W1hello⏎",
-    "␎⎋e␎⎋j", "␎⇤W#a b⏎j-y", "␎⇤j-yk⏎e", "␎⇤-n-yj-yj", "␎⇤/two⏎-y", "␎xyz⏎⎋e",
-    "t0.3⏎a", "eg Rname⏎role⏎", "2/m1⏎nn ", "e/a⏎nN-", "?/kl⏎nn", "2/zz⎋ ",
-    "eweuHjWab⏎f", "eweuHj⏎jU", "eweuHj j ⏎", "eweuH/m⏎n⏎⎋e",
-    "Yjj⏎2", "2Yljj⏎j", "Yoa.txt⏎2", "egog.svg⏎⎋", "!t⌫⌫3⏎2⏎", "!t⏎-u⎋jj",
-)  # fmt: skip
-"""Each of a kind that went wrong once, or would without a queue."""
+APPS = {"loading": LoadingApp, "tutorial": TutorialApp}
+"""The apps of groups whose places are no screens of an ordinary session's."""
+MOVES = ("enter", "escape", "tab", "shift+tab", "up", "down", "left", "right", "j", "k", "h", "l")
+LEAVING = {"q", "ctrl+q", "ctrl+c", "c", "S"}
+"""What ends the app, or a computation halfway."""
 BURSTS = int(os.environ.get("WORKBENCH_BURSTS", "1"))
-LONG = 14 if BURSTS > 1 else 10
+LONG = 12
 """How often random keys are tried at each place, and how many."""
+REST = 0.3
+"""Seconds in which the tutorial looks once more at what the user does."""
+SOONER = 0.25
+"""How much sooner is shown what waits until the user rests: nobody has to wait for it here."""
+FRAMES = 240
+"""Frames a second, for a layout that is waited for."""
 TIMES = re.compile(r" *<?\d+ ms| *\d+\.?\d* s\b|\d{4}-\d\d-\d\d \d\d:\d\d")
 """How long something took, or when it was, which differs."""
 BLANKS = re.compile(r" {2,}")
 """What makes room for it."""
 
 
-def prepared(folder: Path, *, former: bool) -> Session:
-    """A session in which all effects in the full model are known; `former`: others were there."""
+class Try(NamedTuple):
+    """Keys that were tried somewhere, and what came of them."""
+
+    place: str
+    way: str
+    keys: tuple[str, ...]
+    outcome: str
+
+
+def prepared(folder: Path) -> Session:
+    """A session in which all effects in the full model are known, in a folder with two others."""
     folder.mkdir(parents=True)
     session = tiny_session(folder)
     kept = folder / "state" / "sessions"
-    for name in ("one", "two") if former else ():
+    for name in ("one", "two"):
         (kept / name).mkdir(parents=True)
         other = tiny_session(kept / name, pairs=2)
         other.close()
@@ -138,75 +127,228 @@ def prepared(folder: Path, *, former: bool) -> Session:
     session.node_effects.repair(RepairRequest())
     for kind in KINDS:
         session.node_effects.roles(RoleRequest(kind))
+    found = session.discoveries.run("eap", selection=Selection(n=12))
+    session.discoveries.export(found.number, folder / REFERENCE)
     return session
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a key does while a model loads depends on how fast that is."""
+    """What a key does while a model loads depends on how fast that is; and the app stays.
+
+    Keys wait for what they depend on as long as a busy machine takes.
+    """
+    monkeypatch.setattr(key_queue, "PATIENCE", 1.0)
     monkeypatch.setenv("WORKBENCH_STATE", "set by each run, and put back after the test")
-    for name in ("open_session", "resume_session", "open_tutorial"):
+    for name in ("open_session", "resume_session", "open_tutorial", "exit"):
         monkeypatch.setattr(WorkbenchApp, name, lambda *_, **__: None)
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # a disk may take seconds for each of them
 
 
-async def outcome(
-    folder: Path,
-    place: str,
-    keys: str,
-    gap: float,
-    size: tuple[int, int],
-    begin: type[WorkbenchApp] = WorkbenchApp,
-) -> str:
-    """What is to be seen after these keys, and the commands that they made."""
-    forget_settings()  # such as the layout that the keys before have left
-    session = prepared(folder, former=bool({"␎", "^"} & set(place + keys)))
-    app = begin(session=session)
-    before = os.getcwd()
-    os.chdir(folder)
-    os.environ["WORKBENCH_STATE"] = str(folder / "state")
-    try:
+class Haste:
+    """What waits until the user rests comes sooner, but while keys are heard.
+
+    Attributes:
+        factor: of the seconds that are waited.
+    """
+
+    factor = SOONER
+
+    @contextmanager
+    def holding(self, *, frames: bool) -> Iterator[None]:
+        """While this holds; `frames`: layouts come sooner too."""
+        later = MessagePump.set_timer
+
+        def sooner(pump: MessagePump, delay: float, *others: Any, **named: Any) -> Any:
+            timer = later(pump, delay * self.factor, *others, **named)
+            timer.due = time.monotonic() + delay * self.factor
+            return timer
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MessagePump, "set_timer", sooner)
+            if frames:
+                patch.setattr("textual.screen.UPDATE_PERIOD", 1 / FRAMES)
+            yield
+
+
+class Walk:
+    """An app that is led from place to place.
+
+    Attributes:
+        slowly: with a rest after each key; else those of a string at once.
+        gap: seconds of that rest, waited in full; 0: as far as anything can happen in them.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        slowly: bool,
+        gap: float = 0,
+        begin: type[WorkbenchApp] = WorkbenchApp,
+        size: tuple[int, int] = (160, 48),
+    ) -> None:
+        self.folder, self.slowly, self.gap = folder, slowly, gap
+        self.begin, self.size = begin, size
+        self.haste = Haste()
+        self._stack = AsyncExitStack()
+        self._began = 0
+        self._used = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Walk]:
+        before = os.getcwd()
         # What is typed is only looked at when it ends: the burst is drawn, as users see it.
-        drawing = without_drawing() if gap else nullcontext()
-        async with AsyncExitStack() as stack:
-            stack.enter_context(drawing)
-            pilot = await stack.enter_async_context(app.run_test(size=size))
-            await calm(pilot, 0.1)
-            for sign in place:
-                await send(app, sign, 0)
-                await calm(pilot, 0.05)
-            await send(app, keys, gap)
-            await calm(pilot)
-            app.clear_notifications()
-            await pilot.pause()
-            text = "\n".join([seen(app), *session.commands()])
-    finally:
-        ended()
-        os.chdir(before)
-    return BLANKS.sub(" ", TIMES.sub(" ", text.replace(str(folder), "")))
+        drawing = without_drawing() if self.slowly else nullcontext()
+        with drawing, self.haste.holding(frames=self.slowly):
+            try:
+                await self._start()
+                yield self
+            finally:
+                await self._stack.aclose()
+                ended()
+                os.chdir(before)
+
+    async def _start(self) -> None:
+        await self._stack.aclose()
+        forget_settings()  # such as the layout that the keys before have left
+        self.home, self._used = self.folder / str(self._began), False
+        self._began += 1
+        self.session = prepared(self.home)
+        self.app = self.begin(session=self.session)
+        os.chdir(self.home)
+        os.environ["WORKBENCH_STATE"] = str(self.home / "state")
+        self._stack = AsyncExitStack()
+        self.pilot: Pilot[Any] = await self._stack.enter_async_context(
+            self.app.run_test(size=self.size)
+        )
+        await calm(self.pilot)
+
+    async def go(self, way: str) -> Screen[Any]:
+        """Go to a place, step by step, from a session that begins."""
+        if self._used:
+            await self._back()
+        for sign in way:
+            await send(self.app, sign, 0)
+            await heard(self.pilot)
+        return self.app.screen
+
+    async def _back(self) -> None:
+        """Back to the tree, and to the state that the session began with."""
+        app, session = self.app, self.session
+        if self.begin is not WorkbenchApp or session not in list(app.sessions):
+            await self._start()
+            return
+        app.go_to_session(session.path)
+        await heard(self.pilot)
+        while not isinstance(app.screen, BenchScreen):
+            app.pop_screen()
+            await heard(self.pilot)
+        app.screen.command(lambda: session.go_to(0))
+        app.screen.table.set_filter("")
+        app.screen.shown.show_as(EdgesView("logits"))
+        await calm(self.pilot)
+        await send(app, "⎋⎋1", 0)
+        await heard(self.pilot)
+
+    async def press(self, keys: Sequence[str]) -> str:
+        """Send keys, and say what is to be seen after them, and the commands that they made."""
+        self._used = True
+        self.haste.factor = 1.0
+        if not self.slowly:
+            await send(self.app, keys, 0)
+            await heard(self.pilot)
+        elif self.gap:
+            await send(self.app, keys, self.gap)
+        else:
+            await send_slowly(self.app, keys)
+        self.haste.factor = SOONER
+        await calm(self.pilot)
+        if self.begin is TutorialApp:
+            await asyncio.sleep(REST)
+            await calm(self.pilot)
+        self.app.clear_notifications()
+        await calm(self.pilot)
+        text = "\n".join([seen(self.app), *self.session.commands()])
+        return BLANKS.sub(" ", TIMES.sub(" ", text.replace(str(self.home), "")))
 
 
-async def check(
+def drawn_keys(screen: Screen[Any], place: Place, draw: random.Random) -> tuple[str, ...]:
+    """Some of the keys that are bound there, those that move as often as all others."""
+    never = {*LEAVING, *place.without}
+    own = [key for key in bound(screen) if key not in never and "super" not in key]
+    if place.typed or isinstance(screen.focused, Input):
+        own = [*place.typed, "backspace", "left"]
+    moves = [key for key in MOVES if key not in never]
+    return tuple(draw.choice(own if own and draw.random() < 0.6 else moves) for _ in range(LONG))
+
+
+async def typed(walk: Walk, places: dict[str, Place]) -> list[Try]:
+    """Keys drawn for each place, and what came of them when they were typed."""
+    tries = []
+    for name, place in places.items():
+        for n in range(BURSTS):
+            screen = await walk.go(place.way)
+            assert type(screen).__name__ == place.screen, f"the way to {name!r} leads elsewhere"
+            keys = drawn_keys(screen, place, random.Random(f"{name} {n} {walk.size}"))
+            tries.append(Try(name, place.way, keys, await walk.press(keys)))
+    return tries
+
+
+async def compare(
     tmp_path: Path,
-    place: str,
-    keys: str,
-    size: tuple[int, int],
+    type_them: Callable[[Walk], Any],
     begin: type[WorkbenchApp] = WorkbenchApp,
+    size: tuple[int, int] = (160, 48),
+    gap: float = 0,
 ) -> None:
-    typed = await outcome(tmp_path / "typed", place, keys, GAP, size, begin)
-    at_once = await outcome(tmp_path / "burst", place, keys, 0, size, begin)
-    assert at_once == typed, (place, keys)
+    """Type keys, and let each string arrive at once in another app."""
+    typing = Walk(tmp_path / "typed", slowly=True, gap=gap, begin=begin, size=size)
+    async with typing.running():
+        tries = await type_them(typing)
+    burst = Walk(tmp_path / "burst", slowly=False, begin=begin, size=size)
+    async with burst.running():
+        for one in tries:
+            await burst.go(one.way)
+            outcome = await burst.press(one.keys)
+            assert outcome == one.outcome, (one.place, one.way, " ".join(one.keys))
 
 
-@pytest.mark.parametrize("place", PLACES)
-async def test_random_keys(tmp_path: Path, place: str) -> None:
-    way, alphabet = PLACES[place]
-    begin = BEGINNINGS.get(place, WorkbenchApp)
-    for n in range(BURSTS):
-        draw = random.Random(f"{place} {n}" if n else place)
-        keys = "".join(draw.choices(alphabet, k=LONG))
-        await check(tmp_path / str(n), way, keys, draw.choice([(160, 48), (80, 24)]), begin)
+@pytest.mark.parametrize("group", GROUPS)
+async def test_random_keys(tmp_path: Path, group: str) -> None:
+    begin = APPS.get(group, WorkbenchApp)
+    size = (80, 24) if list(GROUPS).index(group) % 2 else (160, 48)
+    await compare(tmp_path, lambda walk: typed(walk, GROUPS[group]), begin, size)
 
 
-@pytest.mark.parametrize("keys", PICKED)
-async def test_picked_keys(tmp_path: Path, keys: str) -> None:
-    await check(tmp_path, "", keys, (160, 48))
+@pytest.mark.slow
+@pytest.mark.parametrize("group", GROUPS)
+async def test_random_keys_with_all_of_the_rest_between(tmp_path: Path, group: str) -> None:
+    begin = APPS.get(group, WorkbenchApp)
+    size = (160, 48) if list(GROUPS).index(group) % 2 else (80, 24)
+    await compare(tmp_path, lambda walk: typed(walk, GROUPS[group]), begin, size, GAP)
+
+
+@pytest.mark.parametrize("strings", [PICKED, PICKED_SETUP], ids=["bench", "setup"])
+async def test_picked_keys(tmp_path: Path, strings: tuple[str, ...]) -> None:
+    async def type_them(walk: Walk) -> list[Try]:
+        tries = []
+        for keys in strings:
+            await walk.go("")
+            tries.append(Try("picked", "", tuple(keys), await walk.press(keys)))
+        return tries
+
+    await compare(tmp_path, type_them)
+
+
+def test_every_screen_and_dialog_is_such_a_place() -> None:
+    for module in pkgutil.walk_packages(screens.__path__, "screens."):
+        import_module(module.name)
+    above: list[type[Any]] = [Screen]
+    found = set()
+    while above:
+        below = above.pop().__subclasses__()
+        above += below
+        found |= {one.__name__ for one in below if one.__module__.startswith("screens.")}
+    reached = {place.screen for places in GROUPS.values() for place in places.values()}
+    assert found - ABSTRACT <= reached

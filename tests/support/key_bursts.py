@@ -3,46 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from textual import events
 from textual._context import visible_screen_stack
+from textual.keys import key_to_character
+from textual.message_pump import MessagePump
 from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input
+from textual.widgets._toast import Toast
 
 from screens.app import WorkbenchApp
-from screens.base.worker import _threads, owed
+from screens.base.key_queue import _rests
+from screens.base.worker import _workers
 from screens.bench.screen import BenchScreen
 from screens.loading import Loading
-from screens.neurons.screen import NeuronsScreen
+from screens.readouts.panel import Readouts
 from screens.setup.screen import SetupScreen
 
 GAP = 0.05
 """Seconds between two keys of somebody who types fast."""
-LOOKS = 8
+LOOKS = 3
 """How often the app has to be found calm."""
+GLANCE = 0.001
+"""Seconds between two looks."""
 WORDS = {" ": "space", "/": "slash", ".": "full_stop", "[": "left_square_bracket",
          "]": "right_square_bracket", "?": "question_mark", "(": "left_parenthesis",
          ")": "right_parenthesis", "-": "minus", "<": "less_than_sign", ">": "greater_than_sign",
          ",": "comma", "=": "equals_sign", "#": "number_sign", "*": "asterisk",
          "+": "plus", "&": "ampersand", ";": "semicolon", "%": "percent_sign",
          "~": "tilde", "\\": "backslash", '"': "quotation_mark", "!": "exclamation_mark",
-         "$": "dollar_sign"}  # fmt: skip
+         "$": "dollar_sign", "_": "underscore", ":": "colon", "|": "vertical_line",
+         "{": "left_curly_bracket", "}": "right_curly_bracket", "'": "apostrophe"}  # fmt: skip
 NAMED = {"⏎": "enter", "⎋": "escape", "⇥": "tab", "⌫": "backspace", "↓": "down", "↑": "up",
          "←": "left", "→": "right", "⇤": "shift+tab", "␎": "ctrl+n", "␙": "ctrl+y", "^": "ctrl+p",
-         "@": "ctrl+g", "⊛": "at"}  # fmt: skip
+         "@": "ctrl+g", "⊛": "at", "⊼": "f2", "⊽": "f3", "⇲": "end", "⇟": "pagedown"}  # fmt: skip
 
 
 def key_event(sign: str) -> events.Key:
-    """The key that a terminal sends for a character, or for one of the arrows and the like."""
+    """The key that a terminal sends for a character, or for one of the arrows and the like.
+
+    Args:
+        sign: a character, one of `NAMED`, or Textual's name of a key.
+    """
     if sign in NAMED:
         return events.Key(NAMED[sign], None)
+    if len(sign) > 1:
+        return events.Key(sign, key_to_character(sign))
     return events.Key(WORDS.get(sign, sign), sign)
 
 
-async def send(app: WorkbenchApp, keys: str, gap: float) -> None:
-    """Send keys through the driver's door."""
+async def send(app: WorkbenchApp, keys: Iterable[str], gap: float) -> None:
+    """Send keys through the driver's door; `gap`: seconds between them."""
     driver = app._driver
     assert driver is not None
     for sign in keys:
@@ -52,30 +69,99 @@ async def send(app: WorkbenchApp, keys: str, gap: float) -> None:
     await asyncio.sleep(0)
 
 
-async def calm(pilot: Pilot[Any], rest: float = 0.25, seconds: float = 30) -> None:
-    """Wait until no key waits, nothing computes, and for a while nothing more comes of it."""
-    app = pilot.app
-    assert isinstance(app, WorkbenchApp)
-    end, since, looks = time.monotonic() + seconds, 0.0, 0
+async def send_slowly(app: WorkbenchApp, keys: Iterable[str]) -> None:
+    """Send keys with `GAP` between them, of which is left out what nothing can happen in."""
+    for sign in keys:
+        await send(app, [sign], 0)
+        end = time.monotonic() + GAP
+        await _until_calm(app, end, horizon=end)
+
+
+def _under_way(app: WorkbenchApp, horizon: float) -> bool:
+    """Whether anything can come of the keys that were sent until then, without another one."""
+    shown = app.screen
+    ready = isinstance(shown, Loading) or len(app.screen_stack) > 1
+    return (
+        not app.key_queue.idle
+        or not ready
+        or _computing()
+        or any(not _rests(pump) for pump in _pumps(app))
+        or app.key_queue._drawing
+        or any(_due(pump, horizon) for pump in _pumps(app))
+        or any(
+            not screen.quiet
+            for screen in app.screen_stack
+            if horizon == math.inf and isinstance(screen, BenchScreen | SetupScreen)
+        )
+    )
+
+
+def _computing() -> bool:
+    """Whether anything is computed, but for what loads without an end."""
+    busy = [worker for worker in _workers if worker.waiting and worker.lives]
+    return any(not isinstance(worker._receiver, Loading) for worker in busy)
+
+
+def _pumps(app: WorkbenchApp) -> Iterator[Widget | WorkbenchApp]:
+    yield app
+    for stack in app._screen_stacks.values():
+        for screen in stack:
+            yield from (n for n in screen.walk_children(with_self=True) if isinstance(n, Widget))
+
+
+def _due(pump: MessagePump, horizon: float) -> bool:
+    """Whether something is to be done until then, once."""
+    if isinstance(pump, Toast) or (isinstance(pump, Readouts) and not pump.is_on_screen):
+        return False
+    timers = (t for t in pump._timers if t._repeat is not None and t._task and not t._task.done())
+    return any(getattr(timer, "due", 0.0) < horizon for timer in timers)
+
+
+async def _until_calm(
+    app: WorkbenchApp, end: float, rest: float = 0.0, horizon: float = math.inf
+) -> bool:
+    looks, since = 0, 0.0
     # A busy thread can keep the app from running: a while in which it did not run says nothing.
     while looks < LOOKS or time.monotonic() - since < rest:
-        assert time.monotonic() < end, "it took too long"
-        shown = [s for s in app.screen_stack if isinstance(s, BenchScreen | SetupScreen)]
-        reading = [s for s in app.screen_stack if isinstance(s, NeuronsScreen) and not s.quiet]
-        loading = any(isinstance(screen, Loading) for screen in app.screen_stack)
-        busy = not app.key_queue.idle or owed() or not (shown or loading) or reading
-        if busy or not all(screen.is_mounted and screen.quiet for screen in shown):
+        if time.monotonic() >= end:
+            return False
+        if _under_way(app, horizon):
             looks = 0
         else:
             since = time.monotonic() if looks == 0 else since
             looks += 1
-        await pilot.pause(0.01)
+        await asyncio.sleep(GLANCE)
+    return True
+
+
+async def calm(pilot: Pilot[Any], rest: float = 0.0, seconds: float = 20) -> None:
+    """Wait until no key waits, nothing computes or is due, and for a while nothing more comes."""
+    app = pilot.app
+    assert isinstance(app, WorkbenchApp)
+    assert await _until_calm(app, time.monotonic() + seconds, rest), "it took too long"
+
+
+async def heard(pilot: Pilot[Any], seconds: float = 10) -> None:
+    """Wait until the last key has had its effect, but for what it computes and shows late."""
+    app = pilot.app
+    assert isinstance(app, WorkbenchApp)
+    end = time.monotonic() + seconds
+    await asyncio.sleep(GLANCE)
+    while not app.key_queue.idle or _computing():
+        assert time.monotonic() < end, "it took too long"
+        await asyncio.sleep(GLANCE)
 
 
 def ended(seconds: float = 10) -> None:
     """Wait for what screens that are gone have begun: a file that is written, in this folder."""
-    for thread in list(_threads):
-        thread.join(seconds)
+    for worker in list(_workers):
+        worker._thread.join(seconds)
+
+
+def bound(screen: Screen[Any]) -> list[str]:
+    """All keys that the screen and what is on it bind, by Textual's names."""
+    nodes = [node for node in screen.walk_children(with_self=True) if isinstance(node, Widget)]
+    return sorted({key for node in nodes if node.display for key in node._bindings.key_to_bindings})
 
 
 def seen(app: WorkbenchApp) -> str:

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from textual import events
 from textual.app import App, ComposeResult
-from textual.widgets import Input
+from textual.containers import VerticalScroll
+from textual.widgets import Input, Static
 
 from screens.base import key_queue
 from screens.base.key_queue import KeyQueue
@@ -93,6 +94,34 @@ async def test_a_message_that_never_ends_holds_no_key_for_ever(
             assert app.spoiled == 3
         finally:
             never.set()
+
+
+class Scrolling(Typing):
+    """A line, which `w` makes long enough to be scrolled by `d` and `t`."""
+
+    BINDINGS = [("d", "scroll"), ("t", "tenth"), ("w", "widen")]  # noqa: RUF012 - as above
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll():
+            yield Static("a line")
+
+    def action_scroll(self) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=10, animate=False)
+
+    def action_tenth(self) -> None:
+        self.query_one(VerticalScroll).scroll_to(y=10, animate=False, immediate=True)
+
+    def action_widen(self) -> None:
+        self.query_one(Static).styles.height = 100
+
+
+@pytest.mark.parametrize(("keys", "line"), [("wt", 10), ("wdd", 20)])
+async def test_a_key_scrolls_what_the_key_before_it_made_long(keys: str, line: int) -> None:
+    app = Scrolling()
+    async with app.run_test(size=(40, 20)):
+        app.type(*letters(keys))
+        await done(app)
+        assert app.query_one(VerticalScroll).scroll_offset.y == line
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,11 +16,14 @@ from textual.widgets import Input, Static
 
 from screens.app import WorkbenchApp
 from screens.help.screen import HelpScreen
+from screens.readouts import panel as module
+from screens.readouts.panel import Readouts
 from screens.widgets.line_list import LineList
 from screens.widgets.prompts import PromptsDialog
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch, Search, matches, next_match
 from tests.screens.bench.test_bench import settled
-from tests.support.tiny_sessions import tiny_session
+from tests.screens.readouts.test_readouts import slow_session
+from tests.support.tiny_sessions import Host, tiny_session, until
 
 LINES = ["the cat", "a dog", "The dog and the cat", "", "cats"]
 
@@ -139,6 +143,74 @@ async def test_a_text_is_scrolled_to_its_matches_and_marked() -> None:
         assert pane.scroll_offset.y == 0
         body = list(page.query(Static))[1].content
         assert isinstance(body, Text) and not body.spans
+
+
+def found(app: App[None]) -> str:
+    return str(app.screen.query_one("#found", Static).content)
+
+
+async def test_rows_that_are_sorted_anew_meanwhile_are_found_where_they_are() -> None:
+    app = ListApp()
+    async with app.run_test(size=(40, 12)) as pilot:
+        await pilot.press("slash", *"7 odd")
+        await pilot.pause()
+        assert app.rows.rows[app.rows.index] == "row 7 odd"
+        app.rows.show(list(reversed(app.rows.rows)))
+        await pilot.press("down")
+        await pilot.pause()
+        assert app.rows.rows[app.rows.index] == "row 97 odd"
+
+
+@pytest.mark.parametrize(
+    ("more", "says"), [("a head\nof many\n", "of 61"), ("of many\n\n", "of 61")]
+)
+async def test_a_text_that_changes_meanwhile_is_searched_anew(more: str, says: str) -> None:
+    app: App[None] = App()
+    async with app.run_test(size=(50, 10)) as pilot:
+        page = Page()
+        await app.push_screen(page)
+        await pilot.press("slash", *"of many")
+        await pilot.pause()
+        assert found(app) == "1 of 60"
+        next(iter(page.query(Static))).update(Text(more))
+        await pilot.pause()
+        assert found(app).endswith(says)
+
+
+async def test_readouts_are_waited_for_a_moment_and_searched_once_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    double, slow = slow_session(tiny_session(tmp_path))
+    app = Host(Readouts)
+    async with app.run_test(size=(80, 24)) as pilot:
+        readouts = app.query_one(Readouts)
+        readouts.focus()
+        readouts.show(double, "a0.h0")
+        await pilot.press("slash", *"defined")
+        await until(pilot, lambda: isinstance(app.screen, Search))
+        await pilot.pause()
+        assert readouts.pending and found(app) == "no match"
+        slow.gate.set()
+        await until(pilot, lambda: found(app).startswith("1 of"))
+        await pilot.press("escape")
+
+        slow.gate.clear()
+        readouts.show(double, "a1.h0")  # which takes as many lines
+        await pilot.press("slash")
+        await until(pilot, lambda: isinstance(app.screen, Search))
+        app.screen.query_one(Input).value = "·of·a1.h0"
+        await until(pilot, lambda: found(app) == "no match")
+        slow.gate.set()
+        await until(pilot, lambda: found(app) == "1 of 1")
+        await pilot.press("escape")
+
+        monkeypatch.setattr(module, "MOMENT", 10)
+        monkeypatch.setattr(module, "DEBOUNCE", 10)
+        slow.gate.clear()
+        readouts.show(double, "a2.h0")
+        threading.Timer(0.05, slow.gate.set).start()
+        await readouts.caught_up()
+        assert not readouts.pending
 
 
 @pytest.mark.parametrize(
