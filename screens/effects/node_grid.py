@@ -16,8 +16,8 @@ from rich.text import Text
 from textual.binding import BindingType
 from textual.color import Color
 
-from screens.base.numbers import MINUS, plain
 from screens.base.marks import ESTIMATE
+from screens.base.numbers import MINUS, plain
 from screens.base.tokens import short_role
 from screens.effects.keys import MAP_ACTIONS
 from screens.widgets.copying import Copies
