@@ -41,6 +41,7 @@ from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
+from screens.widgets.text_pane import TextPane
 from workbench.circuits.names import LOGITS, kind_of
 from workbench.effects.definitions import DEFINITIONS, METRIC
 from workbench.effects.requests import MapRequest, RepairRequest, RoleRequest
@@ -107,7 +108,7 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
                 yield NodeGrid(id="effects-map")
                 yield RepairList()
                 yield RoleGrid(id="effects-roles")
-            with VerticalScroll(id="effects-detail"):
+            with TextPane(id="effects-detail"):
                 yield Static()
         yield KeyBar(BY_NAME["help"], id="keys")
 

@@ -58,9 +58,10 @@ def key_table(bindings: Mapping[str, ActiveBinding]) -> list[KeyRow]:
 
 
 def _moves_nothing(active: ActiveBinding) -> bool:
-    """Whether it scrolls sideways what has nothing beside what is seen."""
-    sideways = active.binding.action in SIDEWAYS
-    return sideways and isinstance(active.node, Widget) and active.node.max_scroll_x == 0
+    """Whether it scrolls sideways what has nothing beside what is seen, or cannot be moved."""
+    if active.binding.action not in SIDEWAYS or not isinstance(active.node, Widget):
+        return False
+    return active.node.max_scroll_x == 0 or active.node.styles.overflow_x == "hidden"
 
 
 def _meaning(active: ActiveBinding) -> tuple[str, str]:

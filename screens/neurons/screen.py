@@ -31,6 +31,7 @@ from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
+from screens.widgets.text_pane import TextPane
 from workbench.circuits.names import kind_of, mlp_name, parse_neuron
 from workbench.engine.effect_settings import FULL, SETTINGS
 from workbench.errors import Cancelled
@@ -102,7 +103,7 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         yield Static(id="neurons-title")
         with Container(id="neurons-body"):
             yield NeuronRows()
-            with VerticalScroll(id="told"):
+            with TextPane(id="told"):
                 yield Static()
         yield KeyBar(BY_NAME["help"], id="keys")
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Button, Input, Static
@@ -48,6 +48,7 @@ from screens.widgets.choice import Choice
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.name_list import NameList, NameSuggester
+from screens.widgets.text_pane import TextPane
 from workbench.config.config import config
 from workbench.errors import WorkbenchError
 from workbench.experiment import ablations
@@ -146,7 +147,7 @@ class SetupScreen(Screen[None]):
         # Below all that is clicked, which therefore stays where it is.
         yield AboutLine(id="about")
         yield Static(Text(self.complaint), id="complaint")
-        with VerticalScroll(id="prompts"):
+        with TextPane(id="prompts"):
             yield Static(id="prompts-text")
         yield SessionList(id="sessions")
         yield KeyBar(QUIT, id="keys")
