@@ -82,7 +82,7 @@ exact one if it was computed, else its estimate (EAP), marked ~ and with a hatch
 
     def heading(self, width: int) -> Text:
         margin = 9 if width >= WORDS else 3
-        return Text(fit(f"{'':{margin}} {'node':<{self._names}}{'into':<5}{'effect':>9}", width))
+        return Text(fit(f"{'':{margin}} {'node':<{self._names}}{'into':<5}{'effect':>10}", width))
 
     def empty(self) -> str:
         return "No kept edge."
@@ -95,7 +95,7 @@ exact one if it was computed, else its estimate (EAP), marked ~ and with a hatch
         number = ABSENT if effect is None else signed(effect, self._digits)
         number = ESTIMATE + number if row.link.estimated else number
         text = f"{POINTER if under_cursor else ' '}{direction} "
-        text += f" {fit(row.other, self._names)}{fit(row.link.inputs, 5)}{number:>9} "
+        text += f" {fit(row.other, self._names)}{fit(row.link.inputs, 5)}{number:>10} "
         half = min(self.MOST_BAR, (width - len(text) - 1) // 2)
         if half >= 2 and effect is not None:
             text += bar(effect, self._largest, half, estimate=row.link.estimated)

@@ -35,6 +35,17 @@ Position = int | str
 """From the end of a prompt if negative, else from its start; or a role: its last token."""
 
 
+def position_words(position: Position) -> str:
+    """Where that is, in a heading: 'at the last token', 'at the 3rd last token', 'at END'."""
+    if isinstance(position, str):
+        return f"at {position}"
+    if position == -1:
+        return "at the last token"
+    nth = position + 1 if position >= 0 else -position
+    ending = "th" if 10 < nth % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(nth % 10, "th")
+    return f"at the {nth}{ending}{' last' if position < 0 else ''} token"
+
+
 @dataclass(frozen=True)
 class Place:
     """Which activation a readout has read.
