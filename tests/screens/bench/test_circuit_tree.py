@@ -87,6 +87,17 @@ async def test_a_number_is_never_cut_and_says_when_it_is_an_estimate() -> None:
         assert "~" not in "".join(lines(tree))
 
 
+async def test_of_the_first_keys_only_the_keys_are_bold() -> None:
+    app = Host(CircuitTree)
+    async with app.run_test(size=(30, 40)):
+        tree = app.query_one(CircuitTree)
+        tree.show_tree(TreeLayout.of([row("logits", 0, state="open")]))
+        lines = tree.below(30)
+        assert not any(str(line.style) for line in lines)
+        bold = {line.plain[span.start : span.end].strip() for line in lines for span in line.spans}
+        assert bold == {"e", "2", "D", "p", "?"}
+
+
 async def test_folding_hides_what_feeds_a_node() -> None:
     app = Host(CircuitTree)
     async with app.run_test(size=(40, 20)) as pilot:
