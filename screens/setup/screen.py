@@ -26,6 +26,7 @@ from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.navigation import GoToSession, OpenSession, OpenTutorial
 from screens.setup.about_line import AboutLine
+from screens.setup.complaint_line import ComplaintLine
 from screens.setup.keys import (
     BACK,
     HELP,
@@ -146,7 +147,7 @@ class SetupScreen(Screen[None]):
             yield Input(asked.means or "", id="means", placeholder=hint)
         # Below all that is clicked, which therefore stays where it is.
         yield AboutLine(id="about")
-        yield Static(Text(self.complaint), id="complaint")
+        yield ComplaintLine(self.complaint)
         with TextPane(id="prompts"):
             yield Static(id="prompts-text")
         yield SessionList(id="sessions")
@@ -159,7 +160,6 @@ class SetupScreen(Screen[None]):
         put_title(self.query_one("#task-box"), "Task")
         put_title(self.query_one("#prompts"), "Prompts")
         self._offer_keys()
-        self.query_one("#complaint").display = bool(self.complaint)
         self._offer_means()
         self.looking = Worker(self, "setup")
         # What a key asked for, and on which the next one may depend.
@@ -328,9 +328,8 @@ class SetupScreen(Screen[None]):
         self.post_message(OpenTutorial())
 
     def _complain(self, said: str) -> None:
-        line = self.query_one("#complaint", Static)
-        line.update(Text(said))
-        line.display = bool(said)
+        self.query_one(ComplaintLine).say(said)
+        self._draw_prompts()
 
     # Prompts.
 
@@ -343,6 +342,7 @@ class SetupScreen(Screen[None]):
     @on(Choice.Changed)
     def _later(self) -> None:
         self._tell()
+        self.query_one(ComplaintLine).changed()
         if self._settling is not None:
             self._settling.stop()
         self._settling = self.set_timer(SETTLE, self._look_at_prompts)
@@ -407,7 +407,8 @@ class SetupScreen(Screen[None]):
         preview = self.preview
         if preview is None:
             put_title(box, "Prompts")
-            view.update(Text(self._said))
+            told = self._said == self.query_one(ComplaintLine).said  # just above already
+            view.update(Text("" if told else self._said))
             return
         total = preview.n_pairs + sum(preview.bad.values())
         of = f" of {count(total)}" if preview.n_pairs else ""
