@@ -78,6 +78,10 @@ class Palette(ModalScreen[None]):
         & Input { border: none; height: 1; padding: 0 1; background: $boost; }
         & EntryList { height: 1fr; background: $surface; margin-top: 1; }
         & #about { height: 2; padding: 0 2; color: $text-muted; }
+        & EntryList > .rows--cursor {
+            background: $block-cursor-blurred-background;
+            text-style: bold;
+        }
         & #count { color: $text-muted; }
     }
     """
