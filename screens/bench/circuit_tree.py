@@ -31,6 +31,7 @@ FIRST_KEYS = ("expand", "panel('candidates')", "discover", "prompts", "help")
 MOST_AT = 20  # cells of the roles at which an edge is
 LEAST_AT = 3  # cells below which they would be no more than their ends
 LEAST_WORDS = 3  # the same of what the node does
+ASIDE = 40  # cells beside the numbers from which words stand there, where there are more of them
 NUMBER = 12  # cells of the widest number with what is around it
 WIDEST = 60  # cells from a name to its number at most: the eye has to cross them
 
@@ -128,6 +129,7 @@ class CircuitTree(LineList[TreeRow]):
 
     def line(self, row: TreeRow, width: int, under_cursor: bool) -> Text:
         """The row; where it is too narrow for all of it, its words give way, never its number."""
+        aside = max(0, width - WIDEST - 2)  # room to the right of all numbers
         width = min(width, WIDEST)
         number = "" if row.effect is None else signed(row.effect, self.laid_out.digits)
         number = ESTIMATE + number if number and row.estimated else number
@@ -144,10 +146,12 @@ class CircuitTree(LineList[TreeRow]):
         )
         # Words end in one column, whatever the number: one above the other they are read.
         spare = min(room - 1, width - NUMBER) - text.cell_len
-        if words and spare > LEAST_WORDS:
+        if words and spare > LEAST_WORDS and aside < ASIDE:
             text.append(" " + fit(words, spare), self.ink("circuit-tree--guide"))
         gap = width - text.cell_len - len(number) - 1
         text.append(" " * max(1, gap) + number)
+        if words and aside >= ASIDE:
+            text.append("  " + fit(words, aside).rstrip(), self.ink("circuit-tree--guide"))
         return text
 
     def _named(self, row: TreeRow, under_cursor: bool) -> Text:

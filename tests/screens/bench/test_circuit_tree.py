@@ -87,6 +87,17 @@ async def test_a_number_is_never_cut_and_says_when_it_is_an_estimate() -> None:
         assert "~" not in "".join(lines(tree))
 
 
+async def test_in_a_wide_tree_words_stand_whole_beside_the_numbers() -> None:
+    role = "raise the years above YY, and lower those below it"
+    rows = [row("logits", 0), replace(row("m1", 1, "logits"), role=role)]
+    app = Host(CircuitTree)
+    async with app.run_test(size=(40, 20)):
+        tree = app.query_one(CircuitTree)
+        tree.show_tree(TreeLayout.of(rows))
+        assert lines(tree, 120)[1].endswith(f"+0.2500  {role}")
+        assert "raise the years" in lines(tree, 78)[1] and lines(tree, 78)[1].endswith("+0.2500")
+
+
 async def test_of_the_first_keys_only_the_keys_are_bold() -> None:
     app = Host(CircuitTree)
     async with app.run_test(size=(30, 40)):
