@@ -209,10 +209,11 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
             what = title_of_repair(self.compared.definition)
         done, share = "", self.computing.done
         if share is not None:
-            done = f" · {100 * share:.0f}%{PENDING} {BY_NAME['cancel'].shown} stops"
+            done = f"{100 * share:.0f}%{PENDING} {BY_NAME['cancel'].shown} stops · "
         elif self.computing.stopped:
-            done = f" · stopped, {BY_NAME['cancel'].shown} goes on"
-        return f"Effects  {ablation} · {asked.run} · {of} · {what}{done}"
+            done = f"stopped, {BY_NAME['cancel'].shown} goes on · "
+        # First what moves: on a narrow screen the end is cut.
+        return f"Effects  {done}{ablation} · {asked.run} · {of} · {what}"
 
     def _draw(self, found: SelfRepair | None) -> None:
         if self.view != PLOT or found is None:
