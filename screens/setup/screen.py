@@ -407,8 +407,8 @@ class SetupScreen(Screen[None]):
         preview = self.preview
         if preview is None:
             put_title(box, "Prompts")
-            told = self._said == self.query_one(ComplaintLine).said  # just above already
-            view.update(Text("" if told else self._said))
+            above = self._said == self.query_one(ComplaintLine).said  # it is said already
+            view.update(Text("" if above else self._said))
             return
         total = preview.n_pairs + sum(preview.bad.values())
         of = f" of {count(total)}" if preview.n_pairs else ""

@@ -1,4 +1,4 @@
-"""A pane with text beside a list, scrolled by the keys of all lists while it has the focus."""
+"""A pane with text beside a list, scrolled by the keys of lists while it has the focus."""
 
 from __future__ import annotations
 
