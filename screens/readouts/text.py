@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.style import Style
 
-from screens.base.numbers import MINUS, bar, digits_for, signed
+from screens.base.numbers import MINUS, bar, digits_for, signed, whole_percent
 from screens.base.tokens import fit, show_token
 from workbench.readouts.results import (
     POSITION_EMBEDDING,
@@ -27,6 +27,7 @@ from workbench.readouts.results import (
     Position,
     ResidualLens,
     TokenValue,
+    ordinal,
     position_words,
 )
 from workbench.readouts.runs import RUN_WORDS
@@ -190,10 +191,10 @@ def draw_attribution(attribution: DirectAttribution, node: str | None, width: in
         parts.append(Content(chosen))
     else:
         rank = attribution.rank(own.node)
-        share = f"{100 * own.value / attribution.total:.0f}%" if attribution.total else ""
+        share = whole_percent(own.value / attribution.total) if attribution.total else ""
         text = f"{own.node} writes {signed(own.value, digits)}"
-        text += f" ({share.replace('-', MINUS)})" if share else ""
-        parts.append(Content.assemble((text, "bold"), f", {_ordinal(rank)} of {len(ranked)}"))
+        text += f" ({share})" if share else ""
+        parts.append(Content.assemble((text, "bold"), f", {ordinal(rank)} of {len(ranked)}"))
     parts.append(Content())
     number = max([len("direct"), *(len(signed(row.value, digits)) for row in ranked)])
     names = [row.node if width >= 60 else SHORT.get(row.node, row.node) for row in ranked]
@@ -348,12 +349,6 @@ def percent(probability: float) -> str:
 def _tint(value: float) -> str:
     """A colour that repeats what the sign says already."""
     return "$text-warning" if value < 0 else "$text-primary"
-
-
-def _ordinal(number: int) -> str:
-    if number % 100 in (11, 12, 13):
-        return f"{number}th"
-    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
 
 
 def marker(answers: Collection[str], wrong_answers: Collection[str]) -> Marker:

@@ -41,9 +41,15 @@ def position_words(position: Position) -> str:
         return f"at {position}"
     if position == -1:
         return "at the last token"
-    nth = position + 1 if position >= 0 else -position
-    ending = "th" if 10 < nth % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(nth % 10, "th")
-    return f"at the {nth}{ending}{' last' if position < 0 else ''} token"
+    if position >= 0:
+        return f"at the {ordinal(position + 1)} token"
+    return f"at the {ordinal(-position)} last token"
+
+
+def ordinal(number: int) -> str:
+    """A number as a place in a row: '1st', '22nd', '11th'."""
+    teens = 10 < number % 100 < 14
+    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
 @dataclass(frozen=True)
