@@ -2,6 +2,7 @@
 
 None lies over a dialog that somebody answers, none says twice what is there already, and none
 stays behind when its screen has gone. What comes while another screen is on top waits for its own.
+Of what merely informs the latest few are there: keys in a burst do not pile it up over a list.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from textual.dom import NoScreen
 from textual.notifications import Notification
 from textual.screen import Screen
 from textual.widget import Widget
+
+MOST = 2
+"""That inform, at a time; warnings and errors stay as long as they have to."""
 
 
 class Toasts:
@@ -44,9 +48,18 @@ class Toasts:
             owner = self._app.screen
         self._owners[notification.identity] = owner
         if owner is self._app.screen:
+            if notification.severity == "information":
+                self._make_room()
             return False
         self._waiting[owner].append(notification)
         return True
+
+    def _make_room(self) -> None:
+        """Let the oldest that inform go, so that with one more there are no more than so many."""
+        shown = [n for n in self._app._notifications if n.severity == "information"]
+        shown.sort(key=lambda one: one.raised_at)
+        for notification in shown[: max(0, len(shown) - MOST + 1)]:
+            self._app._unnotify(notification, refresh=False)
 
     def _sender(self) -> Screen[Any]:
         """The screen whose message is being dealt with; of the app's own, the one on top."""

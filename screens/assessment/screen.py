@@ -34,6 +34,7 @@ from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
+from screens.widgets.text_pane import TextPane
 from workbench.assessment.catalogue import Part, parts_of_one
 from workbench.assessment.report.tables import tables_of
 from workbench.errors import Cancelled
@@ -85,7 +86,7 @@ class AssessmentScreen(PaneSearch, Screen[None]):
         yield Static(id="assessed-title")
         with Container(id="assessed-body"):
             yield PartList()
-            with VerticalScroll(id="answer"):
+            with TextPane(id="answer"):
                 yield Static(id="question")
                 yield Static(id="found")
                 yield Static(id="more")

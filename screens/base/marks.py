@@ -7,6 +7,7 @@ from workbench.engine.effect_settings import ALONG, FULL, WITHIN
 KEPT, PREVIEWED, DROPPED = "●", "◌", "○"
 PROPOSED = "◇"
 NOTED = "✎"
+ESTIMATE = "~"
 EDGE_LEGEND = {
     KEPT: "kept: the edge is in the circuit",
     PREVIEWED: "would be kept at this threshold",
@@ -29,6 +30,7 @@ TREE_LEGEND = {
     "■": "the embeddings",
     "↑": "stands further up already, with what feeds it",
     "▹": "folded: what feeds it is hidden",
+    ESTIMATE: "the effect of the edge is an estimate (EAP); without it, exact",
     NARROWED: "an MLP narrowed to so many of its neurons",
     NOTED: "there is a note on it, or on its edge into the node above",
 }

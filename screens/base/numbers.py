@@ -58,6 +58,12 @@ def percent(fraction: float) -> str:
     return "nan" if math.isnan(fraction) else f"{100 * fraction:.1f}%"
 
 
+def whole_percent(share: float) -> str:
+    """A share in whole percent; what is none of it has no sign."""
+    number = round(100 * share)
+    return f"{MINUS if number < 0 else ''}{abs(number)}%"
+
+
 def seconds(value: float) -> str:
     """A duration in the unit that suits it."""
     if value < 0.001:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import BindingType
 
-from screens.base.marks import FOLDED, MARKS, NARROWED, NOT_KEPT, NOTED, REPEATED
+from screens.base.marks import ESTIMATE, FOLDED, MARKS, NARROWED, NOT_KEPT, NOTED, REPEATED
 from screens.base.numbers import count, signed
 from screens.base.prose import prose
 from screens.base.reference_marks import node_sign, node_words
@@ -29,6 +29,10 @@ NOTHING_YET = (
 FIRST_KEYS = ("expand", "panel('candidates')", "discover", "prompts", "help")
 """What a circuit begins with."""
 MOST_AT = 20  # cells of the roles at which an edge is
+LEAST_AT = 3  # cells below which they would be no more than their ends
+LEAST_WORDS = 3  # the same of what the node does
+ASIDE = 40  # cells beside the numbers from which words stand there, where there are more of them
+NUMBER = 12  # cells of the widest number with what is around it
 WIDEST = 60  # cells from a name to its number at most: the eye has to cross them
 
 
@@ -115,7 +119,7 @@ class CircuitTree(LineList[TreeRow]):
             return []
         lines = prose(NOTHING_YET, width - 2)
         for name in FIRST_KEYS:
-            key = Text(f"{BY_NAME[name].shown:>7}  ", "bold")
+            key = Text.assemble((f"{BY_NAME[name].shown:>7}  ", "bold"))
             told = prose(BY_NAME[name].help, width - 11)
             lines += [key + told[0], *(Text(" " * 9) + line for line in told[1:])]
         return [Text(" ") + line for line in lines]
@@ -124,11 +128,38 @@ class CircuitTree(LineList[TreeRow]):
         return Text(fit(" back from the logits", min(width, WIDEST) - 8) + " effect ")
 
     def line(self, row: TreeRow, width: int, under_cursor: bool) -> Text:
+        """The row; where it is too narrow for all of it, its words give way, never its number."""
+        aside = max(0, width - WIDEST - 2)  # room to the right of all numbers
+        width = min(width, WIDEST)
+        number = "" if row.effect is None else signed(row.effect, self.laid_out.digits)
+        number = ESTIMATE + number if number and row.estimated else number
+        room = width - len(number) - (2 if number else 1)
+        marks = self._marks(row)
+        text = self._named(row, under_cursor)
+        if row.at and room - text.cell_len - marks.cell_len > LEAST_AT:
+            at = fit(self._at(row), room - text.cell_len - marks.cell_len - 1).rstrip()
+            text.append(f" {at}", self.ink("circuit-tree--guide"))
+        text.truncate(room - marks.cell_len, overflow="ellipsis")
+        text.append_text(marks)
+        words = " ".join(
+            filter(None, (node_words(row.reference, row.node_reference), one_line(row.role or "")))
+        )
+        # Words end in one column, whatever the number: one above the other they are read.
+        spare = min(room - 1, width - NUMBER) - text.cell_len
+        if words and spare > LEAST_WORDS and aside < ASIDE:
+            text.append(" " + fit(words, spare), self.ink("circuit-tree--guide"))
+        gap = width - text.cell_len - len(number) - 1
+        text.append(" " * max(1, gap) + number)
+        if words and aside >= ASIDE:
+            text.append("  " + fit(words, aside).rstrip(), self.ink("circuit-tree--guide"))
+        return text
+
+    def _named(self, row: TreeRow, under_cursor: bool) -> Text:
+        """The lines that lead to the row, and which node it is."""
         frontier = row.state in ("open", "partly") and not row.repeated
         style = self.ink("circuit-tree--frontier") if frontier else ""
         if row.state == "missing":
             style = self.ink("circuit-tree--guide")
-        width = min(width, WIDEST)
         text = Text(POINTER if under_cursor else " ")
         text.append(self.laid_out.guide(row), self.ink("circuit-tree--guide"))
         if which := input_of(row.destination or ""):
@@ -137,8 +168,11 @@ class CircuitTree(LineList[TreeRow]):
         text.append(row.name, style)
         if row.name == self.chosen:
             text.stylize("underline", len(text) - len(row.name))
-        if row.at:
-            text.append(f" {self._at(row)}", self.ink("circuit-tree--guide"))
+        return text
+
+    def _marks(self, row: TreeRow) -> Text:
+        """What is marked behind the name, in a few cells."""
+        text = Text()
         if row.neurons is not None:
             text.append(f" {NARROWED}{count(row.neurons)}")
         if row.repeated:
@@ -151,15 +185,6 @@ class CircuitTree(LineList[TreeRow]):
             text.append(" " + NOTED)
         if sign := node_sign(row.reference, row.node_reference):
             text.append(" " + sign, self.ink("circuit-tree--differs"))
-        number = "" if row.effect is None else signed(row.effect, self.laid_out.digits)
-        room = width - text.cell_len - 12
-        words = " ".join(
-            filter(None, (node_words(row.reference, row.node_reference), one_line(row.role or "")))
-        )
-        if words and room > 3:
-            text.append(" " + fit(words, room), self.ink("circuit-tree--guide"))
-        gap = width - text.cell_len - len(number) - 1
-        text.append(" " * max(1, gap) + number)
         return text
 
     def _at(self, row: TreeRow) -> str:

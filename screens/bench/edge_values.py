@@ -42,14 +42,25 @@ def edge_table(rows: Sequence[Candidate]) -> Table:
 def tree_table(rows: Sequence[TreeRow]) -> Table:
     """The circuit as a tree, row by row from the logits."""
     columns = (
-        *("depth", "node", "parent", "edge", "input", "at", "effect", "state", "repeated"),
+        *(
+            "depth",
+            "node",
+            "parent",
+            "edge",
+            "input",
+            "at",
+            "effect",
+            "estimated",
+            "state",
+            "repeated",
+        ),
         *("reference", "role"),
     )
     values = tuple(
         (
             *(row.depth, row.name, row.parent, row.edge, input_of(row.destination or "")),
             " ".join(row.at),
-            *(row.effect, row.state, row.repeated, row.reference, row.role),
+            *(row.effect, row.estimated, row.state, row.repeated, row.reference, row.role),
         )
         for row in rows
     )

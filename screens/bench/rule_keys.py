@@ -10,7 +10,7 @@ RULE_ACTIONS = (
            "Expand all that is open by a rule: a threshold, the strongest edges, or a loss.",
            RULES, "Expand all by a rule"),
     Action("prune('more')", "right_curly_bracket", "{ }", "prune",
-           "Cut through all kept edges: raise the cut or lower it, and see what is left.",
+           "Raise the cut through all kept edges, and see what is left.",
            RULES, "Prune: raise the cut"),
     Action("prune('less')", "left_curly_bracket", "{", "prune",
            "Lower the cut through all kept edges.", RULES, "Prune: lower the cut"),

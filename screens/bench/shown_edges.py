@@ -221,7 +221,8 @@ class ShownEdges:
 
     def _come_whole(self) -> None:
         """Show the node that the cursor has come to, once all of it is there or time is up."""
-        assert self._held_until is not None
+        if self._held_until is None:
+            return  # the glance was in the queue already when a key stopped its timer
         left = self._held_until - monotonic()
         swept = self.runner.sweep is None or left <= TOGETHER - AT_ONCE
         if left <= 0 or (swept and not self._panels.preparing):

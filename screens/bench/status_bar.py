@@ -23,7 +23,7 @@ from screens.base.numbers import (
     signed,
 )
 from screens.base.reference_marks import counted, shares
-from screens.base.tokens import fit, one_line
+from screens.base.tokens import ELLIPSIS, fit, one_line
 from workbench.circuits.comparison import Comparison
 from workbench.models.info import ModelInfo
 from workbench.session.views import Status, TaskInfo
@@ -145,12 +145,15 @@ class StatusBar(Widget):
             )
         return text
 
-    def _who(self, width: int, *, brief: bool = False) -> Text:
-        """Model, task and how it is run: as much of it as there is room for, or is asked for."""
+    def _who(self, width: int, *, brief: bool = False, without: int = 0) -> Text:
+        """Model, task and how it is run: as much of it as there is room for, or is asked for.
+
+        `without`: so many of pairs and task are left out.
+        """
         task = self.task_info
         sample = self.status.sample
         of = "" if sample is None else f" of {count(sample.of)}"
-        always = [one_line(task.name), f"{count(task.n_pairs)}{of} pairs"]
+        always = [one_line(task.name), f"{count(task.n_pairs)}{of} pairs"][: 2 - without]
         n = len(task.interventions)
         many = f"{n} interventions" if n > 1 else "1 intervention"
         always += [keyed(f"{many}: {{key:bench.interventions}}")] if n else []
@@ -218,12 +221,13 @@ class StatusBar(Widget):
         value = "undefined" if share is None else plain(share, 4)
         return [self._item(f"all {count(sample.whole.pairs)}:", value, moving=True, style="strong")]
 
-    def _rest(self, of: str) -> list[Text]:
+    def _rest(self, of: str, *, took: bool = True) -> list[Text]:
+        """Edges, nodes, and how long the last command took; `took`: with this word before it."""
         status = self.status
         return [
             self._item("edges", f"{count(status.edges)}{of}{self._all_edges()}", moving=True),
             self._item("nodes", f"{count(status.nodes)}{of}{count(status.all_nodes)}", moving=True),
-            self._item("", seconds(status.seconds), moving=True),
+            self._item("took" if took else "", seconds(status.seconds), moving=True),
         ]
 
     def _all_edges(self) -> str:
@@ -242,6 +246,20 @@ class StatusBar(Widget):
         said = whole_sentences(one_line(self.status.message), width)
         text.append("   " + said, self.get_component_rich_style("status-bar--label"))
 
+    def _beside_message(self, width: int) -> Text:
+        """Model and task with the last message, which stands whole if it can: they give way."""
+        if not self.status.message:
+            return self._who(width)
+        for without in range(3 if self.size.width >= NARROW else 1):
+            who = self._who(width, brief=True, without=without)
+            space = width - who.cell_len - 4
+            said = whole_sentences(one_line(self.status.message), space)
+            if said and not said.endswith(ELLIPSIS):
+                break
+        if space >= LEAST_MESSAGE:
+            self._append_message(who, space)
+        return who
+
     def _beside(self, comparison: Comparison, width: int) -> Text:
         """Edges kept of the reference's, what differs, and as many further numbers as fit."""
         edges, nodes = comparison.edges, comparison.nodes
@@ -259,10 +277,7 @@ class StatusBar(Widget):
     def _narrow(self, width: int) -> list[Text]:
         right = self._openness()
         agreement = self._agreement()
-        who = self._who(width - right.cell_len - 2, brief=bool(self.status.message))
-        space = width - who.cell_len - right.cell_len - 6
-        if space >= LEAST_MESSAGE:
-            self._append_message(who, space)
+        who = self._beside_message(width - right.cell_len - 2)
         if width < NARROW:
             return [
                 _ends(who, right, width),
@@ -270,10 +285,13 @@ class StatusBar(Widget):
                 _spread([self._faithfulness(), *self._of_all(), agreement[1]], width),
                 _spread([*self._rest("/"), agreement[0]], width),
             ]
+        last = [self._faithfulness(), *self._of_all(), agreement[1], *self._rest("/")]
+        if _joined(last, " ").cell_len > width:
+            last[-1] = self._rest("/", took=False)[-1]
         return [
             _ends(who, right, width),
             _spread(self._metrics() + agreement[:1], width),
-            _spread([self._faithfulness(), *self._of_all(), agreement[1], *self._rest("/")], width),
+            _spread(last, width),
         ]
 
     def _wide(self, width: int) -> list[Text]:

@@ -15,7 +15,7 @@ from workbench.base.table import Table
 if TYPE_CHECKING:
     from workbench.discovery.clusters.find import Clusters
 
-HEADING = f"   {'pairs':>6}{'medoid':>8}{'edges':>8}{'own':>9}{'others':>9}"
+HEADING = f"   {'pairs':>6}{'medoid':>8}{'edges':>8}{'own':>9}{'others':>9}  (faithfulness)"
 
 
 @dataclass(frozen=True)

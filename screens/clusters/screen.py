@@ -37,6 +37,7 @@ from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from screens.widgets.split_off import split_off
+from screens.widgets.text_pane import TextPane
 from workbench.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class ClustersScreen(PaneSearch, Screen[None]):
                 yield ClusterList()
                 yield Static(id="criteria")
             yield PanelTabs()
-            with VerticalScroll(id="found"):
+            with TextPane(id="found"):
                 yield Static()
         yield KeyBar(BY_NAME["help"], id="keys")
 

@@ -16,6 +16,7 @@ from rich.text import Text
 from textual.binding import BindingType
 from textual.color import Color
 
+from screens.base.marks import ESTIMATE
 from screens.base.numbers import MINUS, plain
 from screens.base.tokens import short_role
 from screens.effects.keys import MAP_ACTIONS
@@ -33,7 +34,6 @@ SHADES = ((0.6, "█"), (0.3, "▓"), (0.12, "▒"), (0.04, "░"))
 """Least share of the largest effect, shade; what is smaller is a dot."""
 TINT = 0.6
 """Of the ink, behind the largest effect."""
-ESTIMATE = "~"
 
 
 class NodeGrid(LineList[int]):

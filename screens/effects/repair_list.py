@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from screens.base.numbers import ABSENT, MINUS, signed
+from screens.base.numbers import ABSENT, signed, whole_percent
 from screens.base.tokens import fit
 from screens.widgets.copying import Copies
 from screens.widgets.line_list import POINTER, LineList
@@ -154,4 +154,4 @@ def counts(row: Repair) -> bool:
 
 def share(value: float) -> str:
     """A share in whole percent."""
-    return f"{100 * value:.0f}%".replace("-", MINUS) if abs(value) < 10 else ABSENT
+    return whole_percent(value) if abs(value) < 10 else ABSENT

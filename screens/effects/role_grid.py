@@ -103,5 +103,5 @@ def of_roles(found: RoleMap | None, cell: tuple[int, int] | None, width: int) ->
 
 def title_of_roles(found: RoleMap | None, kind: str) -> str:
     """What is patched, and what changes."""
-    what = f"{KINDS[kind]}, by role"
-    return what if found is None else f"{what} · {found.metric_name}"
+    what = KINDS[kind]  # that it is by role stands in the tabs
+    return what if found is None else f"{found.metric_name} · {what}"

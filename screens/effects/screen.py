@@ -41,6 +41,7 @@ from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
+from screens.widgets.text_pane import TextPane
 from workbench.circuits.names import LOGITS, kind_of
 from workbench.effects.definitions import DEFINITIONS, METRIC
 from workbench.effects.requests import MapRequest, RepairRequest, RoleRequest
@@ -107,7 +108,7 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
                 yield NodeGrid(id="effects-map")
                 yield RepairList()
                 yield RoleGrid(id="effects-roles")
-            with VerticalScroll(id="effects-detail"):
+            with TextPane(id="effects-detail"):
                 yield Static()
         yield KeyBar(BY_NAME["help"], id="keys")
 
@@ -208,10 +209,11 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
             what = title_of_repair(self.compared.definition)
         done, share = "", self.computing.done
         if share is not None:
-            done = f" · {100 * share:.0f}%{PENDING} {BY_NAME['cancel'].shown} stops"
+            done = f"{100 * share:.0f}%{PENDING} {BY_NAME['cancel'].shown} stops · "
         elif self.computing.stopped:
-            done = f" · stopped, {BY_NAME['cancel'].shown} goes on"
-        return f"Effects  {ablation} · {asked.run} · {of} · {what}{done}"
+            done = f"stopped, {BY_NAME['cancel'].shown} goes on · "
+        # First what moves: on a narrow screen the end is cut.
+        return f"Effects  {done}{ablation} · {asked.run} · {of} · {what}"
 
     def _draw(self, found: SelfRepair | None) -> None:
         if self.view != PLOT or found is None:

@@ -32,6 +32,7 @@ from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
+from screens.widgets.text_pane import TextPane
 from workbench.errors import Cancelled
 from workbench.flow.files import tables_of
 from workbench.session.flow import VIEWS, FlowAnswer, View
@@ -83,7 +84,7 @@ class FlowScreen(PaneSearch, Screen[None]):
         yield KnockoutFields(self.flow)
         with Container(id="flow-body"):
             yield FlowMap()
-            with VerticalScroll(id="told"):
+            with TextPane(id="told"):
                 yield Static()
         yield KeyBar(BY_NAME["help"], id="keys")
 

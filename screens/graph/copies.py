@@ -18,7 +18,7 @@ def graph_copies(picture: Picture, node: str, links: Table) -> Copies:
         for name, layer in picture.layer.items()
     )
     every = tuple(
-        (link.source, link.destination, link.inputs, link.n_edges, link.effect)
+        (link.source, link.destination, link.inputs, link.n_edges, link.effect, link.estimated)
         for link in picture.links
     )
     return Copies(

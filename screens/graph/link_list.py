@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from rich.text import Text
 
+from screens.base.marks import ESTIMATE
 from screens.base.numbers import ABSENT, bar, digits_for, signed
 from screens.base.tokens import fit
 from screens.graph.layer_map import FED_BY, FEEDS
@@ -41,7 +42,7 @@ class LinkList(LineList[LinkRow]):
     HELP = """\
 Every link of the chosen node: ▲ what it feeds, ▼ what feeds it. Letters say which inputs of a head
 the edges enter: q, k or v. The effect is the change of the metric when the edge is corrupted: the
-exact one if it was computed, else its estimate (EAP).
+exact one if it was computed, else its estimate (EAP), marked ~ and with a hatched bar.
 """
     MOST_BAR = 10
 
@@ -73,15 +74,15 @@ exact one if it was computed, else its estimate (EAP).
 
     def table(self) -> Table:
         values = tuple(
-            (link.source, link.destination, link.inputs, link.n_edges, link.effect)
+            (link.source, link.destination, link.inputs, link.n_edges, link.effect, link.estimated)
             for link in (row.link for row in self.rows)
         )
-        columns = ("source", "destination", "inputs", "edges", "largest_effect")
+        columns = ("source", "destination", "inputs", "edges", "largest_effect", "estimated")
         return Table(f"links of {self._node}", columns, values)
 
     def heading(self, width: int) -> Text:
         margin = 9 if width >= WORDS else 3
-        return Text(fit(f"{'':{margin}} {'node':<{self._names}}{'into':<5}{'effect':>8}", width))
+        return Text(fit(f"{'':{margin}} {'node':<{self._names}}{'into':<5}{'effect':>10}", width))
 
     def empty(self) -> str:
         return "No kept edge."
@@ -92,9 +93,10 @@ exact one if it was computed, else its estimate (EAP).
             direction += " feeds " if row.out else " fed by"
         effect = row.link.effect
         number = ABSENT if effect is None else signed(effect, self._digits)
+        number = ESTIMATE + number if row.link.estimated else number
         text = f"{POINTER if under_cursor else ' '}{direction} "
-        text += f" {fit(row.other, self._names)}{fit(row.link.inputs, 5)}{number:>8} "
+        text += f" {fit(row.other, self._names)}{fit(row.link.inputs, 5)}{number:>10} "
         half = min(self.MOST_BAR, (width - len(text) - 1) // 2)
         if half >= 2 and effect is not None:
-            text += bar(effect, self._largest, half)
+            text += bar(effect, self._largest, half, estimate=row.link.estimated)
         return Text(text)

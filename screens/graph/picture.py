@@ -31,7 +31,7 @@ class Link:
     Attributes:
         inputs: which of the destination's inputs they enter, as 'qk'; empty for an MLP or the
         logits. n_edges: how many they are. effect: the largest known effect among them, by size;
-        None if none is known.
+        None if none is known. estimated: that one is an estimate.
     """
 
     source: str
@@ -39,6 +39,7 @@ class Link:
     inputs: str
     n_edges: int
     effect: float | None
+    estimated: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,25 +169,32 @@ def standing(picture: Picture, node: str) -> str:
     return (names or list(picture.layer))[-1]
 
 
-def told_by_tree(session: Session) -> tuple[dict[str, str], dict[str, float]]:
-    """The states of the nodes and the effects of the edges that the circuit's tree tells."""
+def told_by_tree(session: Session) -> tuple[dict[str, str], dict[str, tuple[float, bool]]]:
+    """The states of the nodes and the effects of the edges that the circuit's tree tells.
+
+    Beside each effect stands whether it is an estimate.
+    """
     state: dict[str, str] = {}
-    effect: dict[str, float] = {}
+    effect: dict[str, tuple[float, bool]] = {}
     for row in session.tree():
         state.setdefault(row.name, row.state)
         if row.edge is not None and row.effect is not None:
-            effect[row.edge] = row.effect
+            effect[row.edge] = row.effect, row.estimated
     return state, effect
 
 
-def link_of(source: str, destination: str, edges: list[str], effect: dict[str, float]) -> Link:
+def link_of(
+    source: str, destination: str, edges: list[str], effect: dict[str, tuple[float, bool]]
+) -> Link:
     """The link that these edges make; they may be edges at roles."""
     known = [effect[edge] for edge in edges if edge in effect]
+    largest, estimated = max(known, key=lambda one: abs(one[0])) if known else (None, False)
     inputs = {input_of(split_role(edge_ends(edge)[1])[0]) for edge in edges}
     return Link(
         source=source,
         destination=destination,
         inputs="".join(w for w in HEAD_INPUTS if w in inputs),
         n_edges=len(edges),
-        effect=max(known, key=abs) if known else None,
+        effect=largest,
+        estimated=estimated,
     )

@@ -139,8 +139,9 @@ what it does.
 """,
     "circuit": """\
 The circuit as a tree, back from the logits: below each node stand the sources of its kept edges,
-the largest effect first. The number is the effect of the edge into the node above. Letters before a
-node say which input of a head the edge enters: q, k or v.
+the largest effect first. The number is the effect of the edge into the node above, marked ~ where
+it is an estimate (EAP) still. Letters before a node say which input of a head the edge enters: q, k
+or v.
 
 Go to a node that is still open and expand it: its inputs are then made of the edges that pass the
 threshold, and the faithfulness shows what was left out.

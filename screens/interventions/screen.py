@@ -39,6 +39,7 @@ from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
+from screens.widgets.text_pane import TextPane
 from workbench.circuits.names import head_name
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.reliability.results import ReliabilitySettings
@@ -125,7 +126,7 @@ class InterventionsScreen(PaneSearch, Screen[None]):
             yield Choice("look at", [("", "heads"), ("neurons", "heads and neurons")], id="of")
             yield Label("second task")
             yield Input(placeholder="none", id="also")
-        with VerticalScroll(id="told"):
+        with TextPane(id="told"):
             yield Static()
         yield KeyBar(BY_NAME["help"], id="keys")
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from rich.text import Text
 
+from screens.base.marks import ESTIMATE
 from screens.base.numbers import digits_for, plain, signed
 from screens.base.tokens import fit
 from screens.widgets.line_list import POINTER, LineList
@@ -92,7 +93,7 @@ above the mean, and the place of the best of them among all tokens.
             mark = KEPT if row.kept else DROPPED
             effect, direct, act = self._digits
             value = row.estimate if row.exact is None else row.exact
-            about = "~" if row.exact is None and value is not None else ""
+            about = ESTIMATE if row.exact is None and value is not None else ""
             cells = (
                 about + signed(value, effect),
                 signed(row.direct, direct),

@@ -31,6 +31,7 @@ from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
+from screens.widgets.text_pane import TextPane
 from workbench.circuits.names import kind_of, mlp_name, parse_neuron
 from workbench.engine.effect_settings import FULL, SETTINGS
 from workbench.errors import Cancelled
@@ -68,10 +69,7 @@ class NeuronsScreen(PaneSearch, Screen[None]):
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
     AUTO_FOCUS = "NeuronRows"
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - the base class declares it
-        (0, "-narrow"),
-        (WIDE, "-wide"),
-    ]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012 - as the base class
     ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [
         *(action.binding() for action in ACTIONS),
@@ -102,7 +100,7 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         yield Static(id="neurons-title")
         with Container(id="neurons-body"):
             yield NeuronRows()
-            with VerticalScroll(id="told"):
+            with TextPane(id="told"):
                 yield Static()
         yield KeyBar(BY_NAME["help"], id="keys")
 

@@ -21,7 +21,7 @@ from workbench.neurons.results import (
     NeuronList,
     Promoted,
 )
-from workbench.readouts.results import TokenValue
+from workbench.readouts.results import TokenValue, position_words
 
 if TYPE_CHECKING:
     from workbench.session.neurons import SessionNeurons
@@ -55,7 +55,7 @@ def size_words(listed: NeuronList, within: bool) -> list[str]:
 def place_words(listed: NeuronList) -> str:
     """Of which prompt, and at which token where that is not the last."""
     over = "mean" if listed.pair is None else f"prompt {listed.pair + 1}"
-    return over if listed.position == -1 else f"{over} at {listed.position}"
+    return over if listed.position == -1 else f"{over} {position_words(listed.position)}"
 
 
 def told_of(neurons: SessionNeurons, name: str, position: int, pair: int | None) -> Told:

@@ -24,6 +24,8 @@ KIND = 8
 """Cells of the longest kind and a blank."""
 TITLE = 44
 """Cells of a title beside which its sentence stands, where there is room for both."""
+SENTENCE = 40
+"""Cells below which a sentence would be no more than its beginning: it stands below the list."""
 
 
 class EntryList(LineList[Entry]):
@@ -40,8 +42,8 @@ class EntryList(LineList[Entry]):
         text.append(fit(row.kind, KIND), self.ink("rows--quiet"))
         room = width - text.cell_len
         title = row.title
-        if row.about and room > TITLE + 16:
-            text.append(fit(title, max(TITLE, min(len(title), room - 16))) + " ")
+        if row.about and room > TITLE + SENTENCE:
+            text.append(fit(title, max(TITLE, min(len(title), room - SENTENCE))) + " ")
             text.append(fit(row.about, width - text.cell_len), self.ink("rows--quiet"))
         else:
             text.append(fit(title, room))
@@ -66,15 +68,20 @@ class Palette(ModalScreen[None]):
         & > Vertical {
             width: 110;
             max-width: 94%;
-            height: auto;
-            max-height: 80%;
+            height: 21;
+            max-height: 90%;
             margin-top: 2;
             padding: 0 1;
             border: round $border-blurred;
             background: $surface;
         }
         & Input { border: none; height: 1; padding: 0 1; background: $boost; }
-        & EntryList { height: 14; background: $surface; margin-top: 1; }
+        & EntryList { height: 1fr; background: $surface; margin-top: 1; }
+        & #about { height: 2; padding: 0 2; color: $text-muted; }
+        & EntryList > .rows--cursor {
+            background: $block-cursor-blurred-background;
+            text-style: bold;
+        }
         & #count { color: $text-muted; }
     }
     """
@@ -88,6 +95,7 @@ class Palette(ModalScreen[None]):
         with Vertical():
             yield Input(placeholder="an action, a node, an edge, words of a note or a prompt, …")
             yield EntryList()
+            yield Static(id="about")
             yield Static(id="count")
 
     def on_mount(self) -> None:
@@ -121,6 +129,14 @@ class Palette(ModalScreen[None]):
         rows.move_to(0)
         said = f"{len(found):,} of {len(self.entries):,} · ↑ ↓ choose · enter do it · esc close"
         put_text(self.query_one("#count", Static), Text(said))
+        self._tell()
+
+    @on(LineList.Highlighted)
+    def _tell(self) -> None:
+        """Say of what is chosen the whole sentence, which beside its title may be cut."""
+        chosen = self.query_one(EntryList).highlighted
+        about = "" if chosen is None else chosen.about
+        put_text(self.query_one("#about", Static), Text(about))
 
     def action_move(self, by: int) -> None:
         self.query_one(EntryList).action_move(by)

@@ -19,7 +19,7 @@ from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container, Vertical, VerticalScroll
+from textual.containers import Container, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input, Static
@@ -35,6 +35,7 @@ from screens.prompt_bench.text import draw_exam, draw_trial
 from screens.widgets.changes import put_text
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
+from screens.widgets.text_pane import TextPane
 from tasks.pair import Pair
 from workbench.base.text import counted
 from workbench.prompts.pair_exam import PairExam
@@ -100,7 +101,7 @@ class PromptBench(Screen[None]):
             yield PairList(id="pairs")
             with Vertical(id="typed"):
                 yield PairFields(lambda: self._vocabulary, id="fields")
-                with VerticalScroll(id="said"):
+                with TextPane(id="said"):
                     yield Static(id="words")
         yield KeyBar(BY_NAME["help"], id="keys")
 

@@ -107,7 +107,7 @@ def _selectors(reading: Reading, pending: bool, width: int) -> list[Content]:
     position = Content.assemble(("position ", QUIET), ("[,]", back), ("[.]", on))
     position += Content(fit(f" {place}", min(PLACE, width) - position.cell_length).rstrip())
     if place is None:
-        position = Content.assemble(("position ", QUIET), "−1 (fixed)")
+        position = Content.assemble(("position ", QUIET), "the last (fixed)")
     before, after = link("pair", -1, "bold"), link("pair", 1, "bold")
     prompt = Content.assemble(("prompt   ", QUIET), ("[<]", before), ("[>]", after))
     if pair is None:

@@ -337,7 +337,7 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
         self._body.set_class(isinstance(result, AttentionPattern | Grid), "-map")
         if plotted:
             assert isinstance(result, AnswerCurve)
-            put_content(text, lines(curve_heading(result)))
+            put_content(text, lines(curve_heading(result, width)))
             put_content(note, lines([Content(), *quiet(result.definition, width)]))
             self._show_plot(result, width)
         else:

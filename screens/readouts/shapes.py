@@ -13,7 +13,7 @@ from textual.content import Content
 from screens.base.numbers import MINUS, bar, signed
 from screens.base.tokens import fit, show_token
 from screens.readouts.heat_map import SHADES, legend, shade
-from screens.readouts.text import HEADING, MOST_BAR, QUIET, digits_of, lines, quiet
+from screens.readouts.text import MOST_BAR, QUIET, digits_of, headed, lines, quiet
 from workbench.base.text import printable
 from workbench.readouts.shapes import RANK, Grid, Ranking, Rows, Series, Shape
 
@@ -30,7 +30,7 @@ MOST_LABEL = 12
 
 def draw_shape(shape: Shape, width: int) -> Content:
     """Heading, values and definition, in lines of this width."""
-    parts = [Content.styled(fit(printable(shape.title), width).rstrip(), HEADING)]
+    parts = headed(printable(shape.title), width)
     if isinstance(shape, Ranking):
         parts += _bars(
             [name for name, _ in shape.values], [v for _, v in shape.values], shape.unit, width

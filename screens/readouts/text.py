@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.style import Style
 
-from screens.base.numbers import MINUS, bar, digits_for, signed
+from screens.base.numbers import MINUS, bar, digits_for, signed, whole_percent
 from screens.base.tokens import fit, show_token
 from workbench.readouts.results import (
     POSITION_EMBEDDING,
@@ -27,6 +27,8 @@ from workbench.readouts.results import (
     Position,
     ResidualLens,
     TokenValue,
+    ordinal,
+    position_words,
 )
 from workbench.readouts.runs import RUN_WORDS
 
@@ -60,6 +62,12 @@ def quiet(text: str, width: int) -> list[Content]:
     ]
 
 
+def headed(text: str, width: int) -> list[Content]:
+    """What stands above a readout, wrapped between words: nothing of it is cut."""
+    rows = textwrap.wrap(text, max(width, 10))
+    return [Content.styled(fit(row, width).rstrip(), HEADING) for row in rows]
+
+
 def link(action: str, argument: object, style: str = "") -> Style:
     """A style that makes text clickable."""
     meta = Style.from_meta({"readout": (action, argument)})
@@ -67,12 +75,12 @@ def link(action: str, argument: object, style: str = "") -> Style:
 
 
 def where(place: Place, with_position: bool = True) -> str:
-    """Which activation was read: 'at −1 ·to, prompt 3', counted from 1."""
+    """Which activation was read: 'at the last token ·to, prompt 3', counted from 1."""
     prompt = f"mean of {place.n_pairs}" if place.pair is None else f"prompt {place.pair + 1}"
     prompt += "" if place.run == "clean" else f", {RUN_WORDS[place.run]}"
     if not with_position:
         return prompt
-    return f"at {index(place.position)}{token_of(place)}, {prompt}"
+    return f"{position_words(place.position)}{token_of(place)}, {prompt}"
 
 
 def digits_of(largest: float) -> int:
@@ -110,7 +118,7 @@ def draw_lens(lens: Lens, width: int, mark: Marker) -> Content:
     promoted = _tokens("raises most", lens.promoted, column, largest, digits, mark)
     suppressed = _tokens("lowers most", lens.suppressed, column, largest, digits, mark)
     through = "" if lens.lens == "Logit lens" else f"{lens.lens}: "
-    parts = [Content.styled(f"{through}{lens.place.node} {where(lens.place)}", HEADING)]
+    parts = headed(f"{through}{lens.place.node} {where(lens.place)}", width)
     if two:
         parts += _beside(promoted, suppressed, column)
     else:
@@ -175,7 +183,7 @@ def draw_attribution(attribution: DirectAttribution, node: str | None, width: in
     digits = digits_of(max((abs(row.value) for row in ranked), default=0.0))
     of = "Logit difference" if place.target is None else place.target.words
     at = where(place, place.position != -1)
-    parts = [Content.styled(fit(f"{of}, {at}", width).rstrip(), HEADING)]
+    parts = headed(f"{of}, {at}", width)
     parts.append(Content(f"whole run {signed(attribution.total, digits)}, sum of all rows"))
     own = next((row for row in ranked if row.node == node), None)
     if own is None:
@@ -183,10 +191,10 @@ def draw_attribution(attribution: DirectAttribution, node: str | None, width: in
         parts.append(Content(chosen))
     else:
         rank = attribution.rank(own.node)
-        share = f"{100 * own.value / attribution.total:.0f}%" if attribution.total else ""
+        share = whole_percent(own.value / attribution.total) if attribution.total else ""
         text = f"{own.node} writes {signed(own.value, digits)}"
-        text += f" ({share.replace('-', MINUS)})" if share else ""
-        parts.append(Content.assemble((text, "bold"), f", {_ordinal(rank)} of {len(ranked)}"))
+        text += f" ({share})" if share else ""
+        parts.append(Content.assemble((text, "bold"), f", {ordinal(rank)} of {len(ranked)}"))
     parts.append(Content())
     number = max([len("direct"), *(len(signed(row.value, digits)) for row in ranked)])
     names = [row.node if width >= 60 else SHORT.get(row.node, row.node) for row in ranked]
@@ -219,7 +227,7 @@ def draw_curve_rows(curve: AnswerCurve, width: int) -> Content:
     name = min(18, longest, max(8, width - number - 13))
     says = bool(curve.probabilities) and width >= name + number + 20
     head = f"  {fit('label', name)} {'logit':>{number}}{'  run' if says else ''}"
-    parts = [*curve_heading(curve), Content.styled(fit(head, width), QUIET)]
+    parts = [*curve_heading(curve, width), Content.styled(fit(head, width), QUIET)]
     order = list(range(len(curve.labels)))
     words = "In the task's order. "
     if not is_scale(curve):
@@ -251,9 +259,9 @@ def is_scale(curve: AnswerCurve) -> bool:
     return all(label.strip().isdecimal() for label in curve.labels)
 
 
-def curve_heading(curve: AnswerCurve) -> list[Content]:
+def curve_heading(curve: AnswerCurve, width: int) -> list[Content]:
     """What was read; the means over answers and wrong answers, if all prompts have the same."""
-    parts = [Content.styled(f"{curve.place.node} {where(curve.place)}", HEADING)]
+    parts = headed(f"{curve.place.node} {where(curve.place)}", width)
     shares = (*curve.answers, *curve.wrong_answers)
     if any(0 < share < 1 for share in shares):
         # A mean over labels would mix what is right in one prompt and wrong in another.
@@ -291,8 +299,8 @@ def draw_residual(residual: ResidualLens, width: int) -> Content:
     head = fit("after" if roomy else "layer", depth) + f" {'diff':>{number}}"
     head = fit(head, width - room - 1) + "most likely"
     of = "Residual stream" if residual.lens == "Residual lens" else residual.lens
-    heading = Content.styled(fit(f"{of} {where(residual.place)}", width), HEADING)
-    parts = [heading, Content.styled(fit(head, width), QUIET)]
+    heading = headed(f"{of} {where(residual.place)}", width)
+    parts = [*heading, Content.styled(fit(head, width), QUIET)]
     shown = [[show_token(value.token, MOST_TOKEN) for value in row.top] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
     for row in rows:
@@ -341,12 +349,6 @@ def percent(probability: float) -> str:
 def _tint(value: float) -> str:
     """A colour that repeats what the sign says already."""
     return "$text-warning" if value < 0 else "$text-primary"
-
-
-def _ordinal(number: int) -> str:
-    if number % 100 in (11, 12, 13):
-        return f"{number}th"
-    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
 
 
 def marker(answers: Collection[str], wrong_answers: Collection[str]) -> Marker:

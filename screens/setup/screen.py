@@ -15,7 +15,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Button, Input, Static
@@ -26,6 +26,7 @@ from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.navigation import GoToSession, OpenSession, OpenTutorial
 from screens.setup.about_line import AboutLine
+from screens.setup.complaint_line import ComplaintLine
 from screens.setup.keys import (
     BACK,
     HELP,
@@ -48,6 +49,7 @@ from screens.widgets.choice import Choice
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.name_list import NameList, NameSuggester
+from screens.widgets.text_pane import TextPane
 from workbench.config.config import config
 from workbench.errors import WorkbenchError
 from workbench.experiment import ablations
@@ -145,8 +147,8 @@ class SetupScreen(Screen[None]):
             yield Input(asked.means or "", id="means", placeholder=hint)
         # Below all that is clicked, which therefore stays where it is.
         yield AboutLine(id="about")
-        yield Static(Text(self.complaint), id="complaint")
-        with VerticalScroll(id="prompts"):
+        yield ComplaintLine(self.complaint)
+        with TextPane(id="prompts"):
             yield Static(id="prompts-text")
         yield SessionList(id="sessions")
         yield KeyBar(QUIT, id="keys")
@@ -158,7 +160,6 @@ class SetupScreen(Screen[None]):
         put_title(self.query_one("#task-box"), "Task")
         put_title(self.query_one("#prompts"), "Prompts")
         self._offer_keys()
-        self.query_one("#complaint").display = bool(self.complaint)
         self._offer_means()
         self.looking = Worker(self, "setup")
         # What a key asked for, and on which the next one may depend.
@@ -327,9 +328,8 @@ class SetupScreen(Screen[None]):
         self.post_message(OpenTutorial())
 
     def _complain(self, said: str) -> None:
-        line = self.query_one("#complaint", Static)
-        line.update(Text(said))
-        line.display = bool(said)
+        self.query_one(ComplaintLine).say(said)
+        self._draw_prompts()
 
     # Prompts.
 
@@ -342,6 +342,7 @@ class SetupScreen(Screen[None]):
     @on(Choice.Changed)
     def _later(self) -> None:
         self._tell()
+        self.query_one(ComplaintLine).changed()
         if self._settling is not None:
             self._settling.stop()
         self._settling = self.set_timer(SETTLE, self._look_at_prompts)
@@ -406,7 +407,8 @@ class SetupScreen(Screen[None]):
         preview = self.preview
         if preview is None:
             put_title(box, "Prompts")
-            view.update(Text(self._said))
+            above = self._said == self.query_one(ComplaintLine).said  # it is said already
+            view.update(Text("" if above else self._said))
             return
         total = preview.n_pairs + sum(preview.bad.values())
         of = f" of {count(total)}" if preview.n_pairs else ""

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from workbench.session.session_engine import Scores
 
 FILTERS = ("all", "differing", "shared")
+SCORE_OF = (
+    "Score of an edge: its EAP estimate.",
+    "Score of an edge: in A its EAP estimate, in others what came with them.",
+)
+"""What the numbers beside an edge are: of one circuit, and of several."""
 BY_CHANCE = (
     "p by chance: how probable so many shared edges are, or more, if one circuit's edges were "
     "drawn at random from all that the model has."
@@ -137,6 +142,7 @@ class SideBySideScreen(Screen[str | None]):
             file, found = BY_NAME["add_file"].shown, BY_NAME["add_found"].shown
             words = f"{file} puts a file's circuit beside it, {found} that of a discovery."
             lines.append(Text(words, "dim"))
+        lines.append(Text(fit(SCORE_OF[len(places) > 1], width), "dim"))
         put_text(self.query_one("#circuits", Static), Text("\n").join(lines))
         kept = any(place.circuit.edges for place in places)
         self.query_one(EdgeTable).show_edges(rows, len(places), kept=kept)

@@ -35,6 +35,7 @@ class Dialog(PaneSearch, ModalScreen[Answer | None], Generic[Answer]):
     """A box in the middle; escape answers nothing. A subclass fills `.box`."""
 
     CSS_PATH = Path(__file__).with_name("dialogs.tcss")
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (22, "-high")]  # noqa: RUF012 - the base class declares it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Close without an answer", show=False),
         Binding("question_mark,f1", "app.help", "Explain this dialog", show=False),
@@ -76,7 +77,8 @@ class Ask(Dialog[str]):
             yield Input(self.value, suggester=self.suggester, select_on_focus=True)
             yield Static(Text(self.hint), classes="hint")
             yield Static(classes="error")
-            yield Static(Text("enter accept · → complete · esc cancel"), classes="keys")
+            complete = "" if self.suggester is None else "→ complete · "
+            yield Static(Text(f"enter accept · {complete}esc cancel"), classes="keys")
 
     def on_mount(self) -> None:
         self.query_one(Input).cursor_blink = False

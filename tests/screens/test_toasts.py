@@ -9,7 +9,7 @@ import pytest
 from screens.app import WorkbenchApp
 from screens.widgets.dialogs import Ask
 from tests.screens.bench.test_bench import settled
-from tests.support.tiny_sessions import tiny_session
+from tests.support.tiny_sessions import tiny_session, until
 
 
 def told(app: WorkbenchApp) -> list[str]:
@@ -57,6 +57,25 @@ async def test_none_says_what_is_said_already(tmp_path: Path) -> None:
         bench.failed("once")
         await pilot.pause()
         assert told(app).count("once") == 1
+
+
+async def test_keys_in_a_burst_do_not_pile_them_up(tmp_path: Path) -> None:
+    app = WorkbenchApp(session=tiny_session(tmp_path))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        bench = await settled(pilot)
+        app.clear_notifications()
+        bench.failed("an error stays")
+        for i in range(5):
+            bench.notify(f"{i} is done")
+            await pilot.pause()
+        bench.notify("A long one, which has to go on in the next line of its own, is no wider.")
+        await pilot.pause()
+        assert [words for words in told(app) if "is done" in words] == ["4 is done"]
+        assert told(app)[0] == "an error stays" and len(told(app)) == 3
+        await until(pilot, lambda: len(app.screen.query("Toast")) == 3)
+        shown = {toast.region.width for toast in app.screen.query("Toast")}
+        assert max(shown) == 57 and min(shown) < 20
+        assert all(toast.region.right < 80 for toast in app.screen.query("Toast"))
 
 
 async def test_it_goes_with_its_screen(tmp_path: Path) -> None:

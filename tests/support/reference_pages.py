@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from screens.base.actions import Action
+from screens.base.key_names import written
 from screens.help.meanings import MEANINGS
 from tests.support.paths import ROOT
 from tests.support.settings_text import ABOUT_KEYS_AND_THEMES, ABOUT_SETTINGS
@@ -91,11 +92,16 @@ def keys_page() -> str:
         for group in dict.fromkeys(action.group for action in found):
             lines += ["", f"### {group}", "", "| key | | id |", "| --- | --- | --- |"]
             lines += [
-                f"| {_cell(a.own_shown)} | {_cell(a.help)} | {f'`{a.id}`' if a.id else ''} |"
+                f"| {_cell(_keys(a))} | {_cell(a.help)} | {f'`{a.id}`' if a.id else ''} |"
                 for a in found
                 if a.group == group
             ]
     return "\n".join(lines) + "\n"
+
+
+def _keys(action: Action) -> str:
+    """The keys of this action alone: a footer may name its opposite's with them."""
+    return " ".join(written(key) for key in action.own_keys.split(","))
 
 
 def settings_page() -> str:

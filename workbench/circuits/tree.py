@@ -76,7 +76,8 @@ def tree(
     comparison: Comparison | None = None,
     *,
     missing: bool = False,
-    part_effect: Callable[[str], float | None] | None = None,
+    part_effect: Callable[[str], tuple[float, bool] | None] | None = None,
+    estimated: NDArray[np.bool_] | None = None,
 ) -> list[TreeRow]:
     """Rows depth first from the logits, the edges into each node by falling |effect|.
 
@@ -89,8 +90,9 @@ def tree(
         missing: also list the edges into these nodes that only the reference has; what feeds them
             is not listed.
         part_effect: an edge that is kept at some roles has a row for each; told the name of such an
-            edge at a role, it gives its effect, NaN where that is not known; None: it carries
-            nothing there, and has no row.
+            edge at a role, it gives its effect, NaN where that is not known, and whether that is an
+            estimate; None: it carries nothing there, and has no row.
+        estimated: [source, destination], which of the effects are estimates; None: not known.
     """
     graph, role_of, live = circuit.graph, roles(circuit.groups), live_nodes(circuit)
     states = {node: node_state(circuit, node, live) for node in graph.nodes}
@@ -133,6 +135,7 @@ def tree(
             edge=edge,
             destination=destination,
             effect=float(effects[s, d]),
+            estimated=estimated is not None and bool(estimated[s, d]),
             state=states[node] if kept else "missing",
             repeated=kept and node in seen,
             role=role_of.get(node),
@@ -150,15 +153,16 @@ def tree(
     return rows
 
 
-def _by_role(row: TreeRow, effect: Callable[[str], float | None]) -> list[TreeRow]:
+def _by_role(row: TreeRow, effect: Callable[[str], tuple[float, bool] | None]) -> list[TreeRow]:
     """A row for each role of an edge that is kept at some, the largest |effect| first."""
     parts = []
     for role in row.at:
         name = at_role(row.edge or "", role)
-        value = effect(name)
-        if value is not None:
+        found = effect(name)
+        if found is not None:
+            value, rough = found
             known = None if value != value else value
-            parts.append(replace(row, edge=name, at=(role,), effect=known))
+            parts.append(replace(row, edge=name, at=(role,), effect=known, estimated=rough))
     parts.sort(key=lambda part: -abs(part.effect or 0.0))
     return [*parts[:1], *(replace(part, repeated=True) for part in parts[1:])] or [row]
 
@@ -216,6 +220,7 @@ class TreeRow:
         neurons: how many of its neurons an MLP that is narrowed keeps; None for all.
         at: the roles at which an edge is kept that is kept at some only; of a row for one of them
             that one.
+        estimated: the effect is the EAP estimate.
     """
 
     name: str
@@ -231,3 +236,4 @@ class TreeRow:
     node_reference: Standing | None = None
     neurons: int | None = None
     at: tuple[str, ...] = ()
+    estimated: bool = False

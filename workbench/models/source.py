@@ -12,7 +12,9 @@ from workbench.errors import WorkbenchError
 from workbench.models.bundled import KNOWN, POCKET, SUMS, BundledModel
 
 # A hub id: `gpt2` or `owner/name`, in the characters the hub allows.
-HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
+_PART = r"(?=.{1,96}(/|$))[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_])?"
+HUB_ID = re.compile(rf"(?!.*(--|\.\.|\.git$)){_PART}(/{_PART})?")
+"""What the hub takes as the name of a repository: else its client refuses to look."""
 
 ADAPTER_CONFIG = "adapter_config.json"
 """Lies beside the weights of an adapter, as peft saves one."""

@@ -12,13 +12,13 @@ from workbench.readouts.activations import check_k, each_run, note, place_of
 from workbench.readouts.circuit_runs import InCircuit
 from workbench.readouts.jacobian.lens import JacobianLens
 from workbench.readouts.logit_lens import definition, frozen_outputs, node_logits
+from workbench.readouts.results import Position, position_words
 from workbench.readouts.shapes import Rows
 from workbench.readouts.target import Target
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
     from workbench.readouts.activations import RunChoice
-    from workbench.readouts.results import Position
 
 DIGITS = 6
 """Significant digits of a logit."""
@@ -74,7 +74,7 @@ def beside_circuit(
     lens = "Logit lens" if through is None else "Jacobian lens"
     of = f"prompt {pair + 1}" if pair is not None else f"mean of {place.n_pairs}"
     return Rows(
-        f"{lens} of {node} at {position} in model and circuit, {of}",
+        f"{lens} of {node} {position_words(position)} in model and circuit, {of}",
         ("token", "model", "circuit", "difference"),
         rows,
         definition(experiment, node, "clean", through) + note(InCircuit(run.circuit)),

@@ -16,12 +16,12 @@ from workbench.errors import WorkbenchError
 from workbench.readouts.activations import Activations, RunChoice, each_run, place_of
 from workbench.readouts.jacobian.lens import JacobianLens
 from workbench.readouts.logit_lens import definition, frozen_outputs, node_logits
+from workbench.readouts.results import Position, position_words
 from workbench.readouts.runs import RUN_WORDS
 from workbench.readouts.shapes import Grid
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
-    from workbench.readouts.results import Position
 
 MOST_NAMED = 3
 """Answers that a row is named by, where it is not named by the one before them."""
@@ -87,7 +87,7 @@ def curve_by_answer(
         read += len(pairs[key])
     shown = "" if place.run == "clean" else f", {RUN_WORDS[place.run]}"
     return Grid(
-        f"Lens of {node} at {position} by answers, {read} prompts{shown}",
+        f"Lens of {node} {position_words(position)} by answers, {read} prompts{shown}",
         tuple(names),
         tuple(label for label, _ in labels),
         torch.stack(rows).cpu().numpy(),

@@ -29,6 +29,7 @@ from workbench.readouts.activations import (
 )
 from workbench.readouts.jacobian.files import regular_file
 from workbench.readouts.jacobian.lens import JacobianLens
+from workbench.readouts.results import Position, position_words
 from workbench.readouts.runs import RUN_WORDS
 from workbench.readouts.shapes import Ranking
 from workbench.readouts.target import find_token
@@ -37,7 +38,6 @@ from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
-    from workbench.readouts.results import Position
 
 EMBEDDED, READ_BY = "embed:", "unembed:"
 """Before a token: what it embeds to, and what reads its logit (a column of the unembedding)."""
@@ -139,7 +139,7 @@ def direction_lens(
     of = f"prompt {pair + 1}" if pair is not None else f"mean of {place.n_pairs}"
     shown = "" if place.run == "clean" else f", {RUN_WORDS[place.run]}"
     return Ranking(
-        f"Lens of {found.name} at {position}, {of}{shown}",
+        f"Lens of {found.name} {position_words(position)}, {of}{shown}",
         values,
         definition=(
             f"The direction, as long as it is,{note} through the final norm with the run's scale "
@@ -182,7 +182,7 @@ def along_direction(
     of = f"prompt {pair + 1}" if pair is not None else f"mean of {place.n_pairs}"
     shown = "" if place.run == "clean" else f", {RUN_WORDS[place.run]}"
     return Ranking(
-        f"Along {found.name} at {position}, {of}{shown}: residual {whole:+.4g}",
+        f"Along {found.name} {position_words(position)}, {of}{shown}: residual {whole:+.4g}",
         tuple(sorted(rows.items(), key=lambda row: -abs(row[1]))),
         unit="length",
         definition=(

@@ -35,6 +35,23 @@ Position = int | str
 """From the end of a prompt if negative, else from its start; or a role: its last token."""
 
 
+def position_words(position: Position) -> str:
+    """Where that is, in a heading: 'at the last token', 'at the 3rd last token', 'at END'."""
+    if isinstance(position, str):
+        return f"at {position}"
+    if position == -1:
+        return "at the last token"
+    if position >= 0:
+        return f"at the {ordinal(position + 1)} token"
+    return f"at the {ordinal(-position)} last token"
+
+
+def ordinal(number: int) -> str:
+    """A number as a place in a row: '1st', '22nd', '11th'."""
+    teens = 10 < number % 100 < 14
+    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
 @dataclass(frozen=True)
 class Place:
     """Which activation a readout has read.

@@ -18,6 +18,7 @@ from workbench.readouts.results import (
     DirectAttribution,
     Lens,
     ResidualLens,
+    position_words,
 )
 from workbench.readouts.runs import RUN_WORDS
 
@@ -168,7 +169,7 @@ def to_json(shape: Shape) -> dict[str, Any]:
 
 
 def _where(result: Lens | AnswerCurve) -> str:
-    return f"{result.place.node} at {result.place.position}{_run(result)}"
+    return f"{result.place.node} {position_words(result.place.position)}{_run(result)}"
 
 
 def _run(result: BuiltIn) -> str:

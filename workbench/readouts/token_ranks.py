@@ -24,6 +24,7 @@ from workbench.readouts.residual_lens import (
     depths_read,
     residuals,
 )
+from workbench.readouts.results import Position, position_words
 from workbench.readouts.runs import RUN_WORDS, RUNS
 from workbench.readouts.shapes import RANK, Series
 from workbench.readouts.target import Target
@@ -31,7 +32,6 @@ from workbench.transformer.forward import unembed
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
-    from workbench.readouts.results import Position
 
 
 def token_ranks(
@@ -75,7 +75,7 @@ def token_ranks(
     shown = "" if name == "clean" else f", {RUN_WORDS[name]}"
     best = " (of several the best)" if target is None or len(target.answers or ()) > 1 else ""
     return Series(
-        f"Rank of {words} at {position}, {of}{shown}",
+        f"Rank of {words} {position_words(position)}, {of}{shown}",
         tuple(map(depth_name, depths)),
         tuple(float(ranks.quantile(0.5)) for ranks in by_depth),
         unit=RANK,

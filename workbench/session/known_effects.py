@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.circuits.graph import Graph
 from workbench.circuits.names import AT, edge_ends, split_role
@@ -176,6 +177,18 @@ class KnownEffects:
             exact = values.known[setting]
             best = np.where(np.isnan(exact), best, exact)
         return best
+
+    def estimated(self) -> NDArray[np.bool_]:
+        """[source, destination]: of which edges `best` is the estimate, nothing exact being known.
+
+        An estimate of zero where nothing is carried is counted among them.
+        """
+        known = self._values.known
+        return np.all([np.isnan(known[setting]) for setting in SETTINGS], axis=0)
+
+    def is_estimated(self, name: str) -> bool:
+        """As `estimated`, of an edge at a role."""
+        return not any(name in self._values.parts[setting] for setting in SETTINGS)
 
     def score_by_role(self, setting: str, carrying: CarryingRoles) -> RoleScores:
         """As `score`, of edges at roles; `carrying`: the roles by which they are told apart.

@@ -239,7 +239,14 @@ class ReadOnlySession:
         seen, effects = self._seen, self._effects
         how: dict[str, Any] = {"missing": missing}
         if by_role:
-            how["part_effect"] = lambda name: effects.best_of(name, seen.runs.carrying)
+            carrying = seen.runs.carrying
+
+            def part_effect(name: str) -> tuple[float, bool] | None:
+                value = effects.best_of(name, carrying)
+                return None if value is None else (value, effects.is_estimated(name))
+
+            how["part_effect"] = part_effect
+        how["estimated"] = effects.estimated()
         return tree(seen.state.circuit, effects.best(), seen.comparison, **how)
 
     def frontier(self) -> list[str]:

@@ -6,7 +6,16 @@ import math
 
 import pytest
 
-from screens.base.numbers import bar, digits_for, percent, plain, seconds, shorten, signed
+from screens.base.numbers import (
+    bar,
+    digits_for,
+    percent,
+    plain,
+    seconds,
+    shorten,
+    signed,
+    whole_percent,
+)
 from screens.base.tokens import one_line
 
 
@@ -82,3 +91,9 @@ def test_words_of_a_file_become_one_harmless_line() -> None:
     line = one_line("[b]bold[/b]\x1b[31m\n second   line\x00")
     assert "\x1b" not in line and "\n" not in line and "\x00" not in line
     assert line.startswith("[b]bold[/b]␛[31m")
+
+
+def test_a_share_in_whole_percent_has_a_sign_only_where_there_is_something() -> None:
+    shares = (0.634, -0.152, -0.001, 0.0, 1.0, -2.8)
+    told = ["63%", "−15%", "0%", "0%", "100%", "−280%"]
+    assert [whole_percent(share) for share in shares] == told

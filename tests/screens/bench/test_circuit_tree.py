@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from screens.bench.circuit_tree import CircuitTree
@@ -56,6 +57,56 @@ async def test_guides_marks_and_effects() -> None:
         ]
         assert text[1].endswith("+0.2500")
         assert {len(line) for line in text} == {39}
+
+
+async def test_a_number_is_never_cut_and_says_when_it_is_an_estimate() -> None:
+    """Roles, names and what is done to a node give way, in the narrowest tree too."""
+    long = replace(
+        row("a23.h13", 1, "m1"),
+        effect=-0.12345,
+        estimated=True,
+        role="raise years above YY",
+        at=tuple(f"role{i}" for i in range(9)),
+        edge="a23.h13->m1@role1",
+    )
+    deep = [row("logits", 0), *(replace(long, depth=depth) for depth in range(1, 12))]
+    deep = [replace(one, edge=f"{one.name}->m{i}") for i, one in enumerate(deep)]
+    app = Host(CircuitTree)
+    async with app.run_test(size=(40, 20)):
+        tree = app.query_one(CircuitTree)
+        tree.show_tree(TreeLayout.of(deep))
+        tree.mark_interventions({"a23.h13": "+[·Mary]"})
+        tree.mark_notes(["a23.h13"])
+        for width in (22, 28, 36, 60, 90):
+            for line in lines(tree, width)[1:]:
+                assert line.endswith(" ~−0.1235"), width
+                assert len(line) < width
+        assert "a23.h13 @" in lines(tree, 60)[1]
+        assert lines(tree, 36)[1].split()[2].startswith("a23")
+        tree.show_tree(TreeLayout.of([replace(one, estimated=False) for one in deep]))
+        assert "~" not in "".join(lines(tree))
+
+
+async def test_in_a_wide_tree_words_stand_whole_beside_the_numbers() -> None:
+    role = "raise the years above YY, and lower those below it"
+    rows = [row("logits", 0), replace(row("m1", 1, "logits"), role=role)]
+    app = Host(CircuitTree)
+    async with app.run_test(size=(40, 20)):
+        tree = app.query_one(CircuitTree)
+        tree.show_tree(TreeLayout.of(rows))
+        assert lines(tree, 120)[1].endswith(f"+0.2500  {role}")
+        assert "raise the years" in lines(tree, 78)[1] and lines(tree, 78)[1].endswith("+0.2500")
+
+
+async def test_of_the_first_keys_only_the_keys_are_bold() -> None:
+    app = Host(CircuitTree)
+    async with app.run_test(size=(30, 40)):
+        tree = app.query_one(CircuitTree)
+        tree.show_tree(TreeLayout.of([row("logits", 0, state="open")]))
+        lines = tree.below(30)
+        assert not any(str(line.style) for line in lines)
+        bold = {line.plain[span.start : span.end].strip() for line in lines for span in line.spans}
+        assert bold == {"e", "2", "D", "p", "?"}
 
 
 async def test_folding_hides_what_feeds_a_node() -> None:

@@ -111,6 +111,7 @@ async def test_settings_are_changed_by_keys_and_mouse_and_clusters_found(
         prompts = [pair.clean for pair in session._engine.batch.task.pairs]
         assert all(prompt in said(screen) for prompt in prompts[:N])
         assert f"◆{row.medoid:>5}  {prompts[row.medoid - 1]}" in said(screen)
+        assert "own   others  (faithfulness)" in str(screen.query_one(ClusterList).heading(60))
         screen.query_one(ClusterList).focus()
         await pilot.press("down", "enter")
         await until(pilot, lambda: prompts[N] in said(screen))

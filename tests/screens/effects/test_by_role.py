@@ -54,6 +54,7 @@ async def test_it_shows_what_the_library_has_and_begins_on_the_largest(
             assert f"{point} at {role}" in detail(screen) and "1. of" in detail(screen)
             assert "at the positions of one role alone" in detail(screen).replace("\n", " ")
             text = screen_text(app)
+            assert f"· {session.task.metric} · {KINDS[kind][:24]}" in text.splitlines()[0]
             assert found.rows[0] in text and "END" in text and "[4 By role]" in text
             await pilot.press("semicolon")
         await rested(pilot, screen)

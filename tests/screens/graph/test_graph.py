@@ -76,6 +76,10 @@ async def test_it_draws_the_circuit_and_lists_the_links(session: Session) -> Non
         assert {row.other for row in rows} == {"a2.h1", "m1", "a0.h0"}
         sizes = [abs(row.link.effect or 0) for row in rows]
         assert sizes == sorted(sizes, reverse=True)
+        links = app.graph.query_one(LinkList)
+        drawn = [str(links.line(row, 60, False)) for row in rows]
+        assert all("~" in line and "█" not in line for line in drawn), "all are estimates"
+        assert "▒" in drawn[0]
         assert "6 nodes, 8 edges" in said(app, "graph-title")
 
 

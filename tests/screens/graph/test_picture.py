@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from screens.graph.picture import UNREACHED, Link, Member, Picture, letter
+from screens.graph.picture import UNREACHED, Link, Member, Picture, letter, link_of
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.graph import Graph
 from workbench.circuits.tree import TreeRow
@@ -65,6 +65,12 @@ def test_links_are_found_from_both_ends_largest_effect_first() -> None:
     assert [link.destination for link in drawn.feeds["m0"]] == ["a1.h0", "a2.h1"]
     assert drawn.feeds["logits"] == ()
     assert drawn.fed_by["input"] == ()
+
+
+def test_a_link_says_when_its_largest_effect_is_an_estimate() -> None:
+    effect = {"m0->a1.h0<q>": (0.1, False), "m0->a1.h0<v>": (-0.4, True)}
+    told = link_of("m0", "a1.h0", list(effect), effect)
+    assert (told.effect, told.estimated) == (-0.4, True)
 
 
 def test_nodes_have_layers_and_states() -> None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
@@ -17,13 +18,14 @@ from textual.widgets import Static
 
 from screens.base.marks import SETTINGS, TREE_LEGEND
 from screens.bench import keys
+from screens.bench.circuit_tree import CircuitTree
 from screens.graph import keys as graph_keys
 from screens.graph.screen import GraphScreen
 from screens.help.glossary import numbers
 from screens.help.key_table import EVERYWHERE, HERE, SCREEN, SIDEWAYS, KeyRow, key_table, written
 from screens.help.screen import HelpScreen, help_text
 from screens.readouts.panel import Readouts
-from tests.support.tiny_sessions import tiny_session
+from tests.support.tiny_sessions import Host, tiny_session
 
 
 class Panel(Widget, can_focus=True):
@@ -220,6 +222,19 @@ async def test_a_panel_that_says_nothing_of_itself_is_explained_by_its_name() ->
     async with app.run_test() as pilot:
         await pilot.pause()
         assert shown(app).startswith("All edges that could feed the chosen node.")
+
+
+async def test_no_key_is_told_that_moves_nothing() -> None:
+    """A list shows its rows as wide as it is: nothing is beside them, whatever its size says."""
+    app = Host(CircuitTree)
+    async with app.run_test(size=(80, 16)) as pilot:
+        tree = app.query_one(CircuitTree)
+        tree.focus()
+        await pilot.pause()
+        tree.virtual_size = Size(100, 100)
+        assert tree.max_scroll_x > 0
+        told = {key for row in key_table(app.screen.active_bindings) for key in row.keys}
+        assert "PgDn" in told and not told & {"^PgUp", "^PgDn", "⇧←", "⇧→"}
 
 
 async def test_actions_of_one_name_are_those_of_the_screen_below(tmp_path: Path) -> None:

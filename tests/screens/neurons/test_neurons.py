@@ -171,7 +171,7 @@ async def test_prompts_are_looked_at_one_by_one(session: Session) -> None:
         listed = session.neurons.list("m1", pair=0, position=-2)
         row = screen.rows.rows[0]
         assert row.clean == pytest.approx(listed.rows[row.neuron].clean, abs=1e-6)
-        assert "prompt 1 at -2" in title(screen)
+        assert "prompt 1 at the 2nd last token" in title(screen)
         await pilot.press("full_stop", "full_stop", "0")
         await ready(pilot, screen)
         assert screen.pair is None and screen.position == -1

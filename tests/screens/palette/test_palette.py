@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from screens.app import WorkbenchApp
 from screens.assessment.screen import AssessmentScreen
@@ -152,6 +152,24 @@ async def test_a_burst_of_keys_finds_and_runs(tmp_path: Path) -> None:
         await calm(pilot)
         assert isinstance(app.screen, BenchScreen)
         assert session.commands() and session.commands()[0].startswith("Expanded logits")
+
+
+async def test_at_80_columns_titles_and_the_sentence_stand_whole(tmp_path: Path) -> None:
+    app = WorkbenchApp(session=tiny_session(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        palette = await opened(app, pilot, "sort the")
+        rows = palette.query_one(EntryList)
+        for row in rows.rows[:3]:
+            assert row.title in str(rows.line(row, rows.size.width, False))
+        told = palette.query_one("#about", Static)
+        for row in rows.rows[:3]:
+            assert str(told.content) == row.about
+            await pilot.press("down")
+        for id in ("#about", "#count"):
+            place = palette.query_one(id)
+            assert place.region.bottom < palette.query_one("Vertical").region.bottom <= 24
+            assert place.region.height == (2 if id == "#about" else 1)
 
 
 async def test_nothing_that_fits_is_said(tmp_path: Path) -> None:

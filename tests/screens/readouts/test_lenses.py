@@ -147,13 +147,13 @@ async def test_ranks_the_circuit_and_the_curves_by_answer(session: Session) -> N
     async with app.run_test(size=(80, 40)) as pilot:
         app.query_one(Readouts).show(session, "m0")
         await turned_to(pilot, app, "ranks")
-        assert text_of(app).startswith("Rank of the answers at -1, median of 4")
+        assert text_of(app).startswith("Rank of the answers at the last token, median of 4")
         await pilot.press("right")
         await settled(pilot)
-        assert text_of(app).startswith("Logit lens of m0 at -1 in model and circuit")
+        assert text_of(app).startswith("Logit lens of m0 at the last token in model and circuit")
         await pilot.press("right")
         await settled(pilot)
-        assert text_of(app).startswith("Lens of m0 at -1 by answers, 4 prompts")
+        assert text_of(app).startswith("Lens of m0 at the last token by answers, 4 prompts")
 
 
 def test_as_many_tabs_as_fit_stand_around_the_chosen_one() -> None:

@@ -61,7 +61,7 @@ async def test_each_view_shows_the_numbers_of_the_session(session: Session) -> N
         readouts.show(session, "a1.h0")
         await settled(pilot)
         lens = session.readouts.lens("a1.h0")
-        assert "a1.h0 at −1, mean of 4" in text_of(app)
+        assert "a1.h0 at the last token, mean of 4" in text_of(app)
         largest = max(abs(token.value) for token in (*lens.promoted, *lens.suppressed))
         assert signed(lens.promoted[0].value, digits_of(largest)) in text_of(app)
         assert lens.definition.split(" through ")[0] in text_of(app)
@@ -111,11 +111,11 @@ async def test_position_and_prompt_are_moved_by_keys(session: Session) -> None:
         await pilot.press("comma", "comma")
         assert readouts.position == -3
         await settled(pilot)
-        assert "m1 at −3, mean of 4" in text_of(app)
+        assert "m1 at the 3rd last token, mean of 4" in text_of(app)
         await pilot.press("greater_than_sign")
         await settled(pilot)
         prompt = session.prompts(0).clean
-        assert f"m1 at −3 {prompt[-3].replace(' ', '·')}, prompt 1" in text_of(app)
+        assert f"m1 at the 3rd last token {prompt[-3].replace(' ', '·')}, prompt 1" in text_of(app)
         await pilot.press("less_than_sign")
         pair = readouts.pair
         assert pair == session.task.n_pairs - 1
@@ -130,7 +130,7 @@ async def test_position_and_prompt_are_moved_by_keys(session: Session) -> None:
         shortest = min(len(session.prompts(i).clean) for i in range(session.task.n_pairs))
         assert readouts.position == -shortest
         await settled(pilot)
-        assert f"m1 at −{shortest}" in text_of(app)
+        assert f"m1 at the {shortest}th last token" in text_of(app)
 
 
 async def test_everything_can_be_clicked(session: Session) -> None:

@@ -16,6 +16,7 @@ from screens.app import WorkbenchApp
 from screens.bench.screen import BenchScreen
 from screens.loading import Loading, Progress
 from screens.setup.about_line import AboutLine
+from screens.setup.complaint_line import ComplaintLine
 from screens.setup.known import Known
 from screens.setup.screen import SetupScreen
 from screens.setup.session_list import SessionList
@@ -126,6 +127,25 @@ async def test_what_cannot_be_opened_is_a_sentence(
         await pilot.press("ctrl+o")
         assert words in str(setup.query_one("#complaint", Static).content)
         assert not opened
+
+
+async def test_what_went_wrong_is_said_once_beside_all_the_rest() -> None:
+    async with WorkbenchApp().run_test(size=(80, 24)) as pilot:
+        setup = await settled(pilot)
+        setup.query_one("#sessions").display = True
+        setup.query_one("#model", Input).value = "x" * 120
+        await pilot.press("ctrl+o")
+        await settled(pilot)
+        said = setup.query_one(ComplaintLine).said
+        assert said.startswith("There is no model") and prompts(setup) == ""
+        for id in ("#complaint", "#prompts", "#sessions", "#keys"):
+            assert setup.query_one(id).region.bottom <= 24, id
+        assert setup.query_one("#keys").region.height == 1
+        await pilot.press("backspace")
+        await settled(pilot)
+        assert (
+            setup.query_one(ComplaintLine).said == "" and not setup.query_one("#complaint").display
+        )
 
 
 async def test_what_has_the_focus_is_told_whole_and_moves_nothing_that_is_clicked() -> None:

@@ -121,6 +121,7 @@ async def test_two_circuits_are_put_beside_and_looked_at(
         own, other = session.side_by_side.places
         assert own.scores is not None and other.scores is not None
         assert "second.json" in text and "0.500" in text
+        assert "Score of an edge: in A its EAP estimate, in others what came with them." in text
         assert plain(own.scores.faithfulness, 3) in text
         assert plain(other.scores.faithfulness, 3) in text
         table = screen.query_one(EdgeTable)

@@ -57,6 +57,16 @@ def test_rows_go_depth_first_by_falling_effect_and_follow_a_node_once() -> None:
     assert rows[0].edge is None and rows[0].effect is None
 
 
+def test_rows_tell_which_effects_are_estimates() -> None:
+    circuit, values = example()
+    known = np.full(values.shape, True)
+    known[GRAPH.parse_edge("a1.h0->logits")] = False
+    told = {row.edge: row.estimated for row in tree(circuit, values, estimated=known)}
+    assert told.pop("a1.h0->logits") is False and told.pop(None) is False
+    assert set(told.values()) == {True}
+    assert not any(row.estimated for row in tree(circuit, values))
+
+
 def test_states_tell_what_is_open_and_what_is_dead() -> None:
     circuit, values = example()
     circuit.open = frozenset({"a1.h0<k>", "m0"})

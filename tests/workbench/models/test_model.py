@@ -184,7 +184,11 @@ def test_names_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize(
-    "name", ["./nothing", "no/such/folder/here", "missing.gguf", "two words", "", "a//b", "-x"]
+    "name",
+    [
+        *("./nothing", "no/such/folder/here", "missing.gguf", "two words", "", "a//b", "-x"),
+        *("x" * 97, f"owner/{'x' * 97}", "owner/x.", "owner-/x", "a--b", "owner/a..b", "a/b.git"),
+    ],
 )
 def test_what_is_no_model_name_is_refused_without_the_network(name: str) -> None:
     assert "There is no model" in refusal(name) or name == ""

@@ -24,6 +24,7 @@ from workbench.readouts.jacobian_lens import jacobian_lens
 from workbench.readouts.lens_map import lens_map
 from workbench.readouts.logit_lens import logit_lens
 from workbench.readouts.residual_lens import residual_lens
+from workbench.readouts.results import position_words
 from workbench.readouts.target import find_target
 from workbench.readouts.token_ranks import token_ranks
 
@@ -153,7 +154,7 @@ def test_ranks_of_a_token_that_is_asked_about() -> None:
     target = find_target(made.experiment.batch, [" John"])
     token = made.experiment.model.tokenizer(" John")["input_ids"][0]
     series = token_ranks(made.experiment, pair=1, run="corrupted", target=target)
-    assert series.title == "Rank of ' John' at -1, prompt 2, corrupted"
+    assert series.title == "Rank of ' John' at the last token, prompt 2, corrupted"
     for depth, rank in enumerate(series.values):
         logits = residual_logits(made, None, 1, "corrupted", depth, -1)
         assert rank == 1 + int((logits > logits[token]).sum())
@@ -319,3 +320,12 @@ def test_read_out_takes_a_lens_where_there_is_one() -> None:
     other = JacobianLens({1: torch.eye(5)}, 5, 1)
     with pytest.raises(WorkbenchError, match="of another model, one of width 5"):
         read_out(made.experiment, "map", through=other)
+
+
+def test_a_position_is_said_in_words() -> None:
+    said = [position_words(p) for p in (-1, -2, -3, -11, -22, 0, 3, "END")]
+    assert said == [
+        *("at the last token", "at the 2nd last token", "at the 3rd last token"),
+        *("at the 11th last token", "at the 22nd last token", "at the 1st token"),
+        *("at the 4th token", "at END"),
+    ]

@@ -307,6 +307,10 @@ def test_the_tree_has_roles_beside_edges_or_in_rows(session: Session) -> None:
     rows = [row for row in session.tree(by_role=True) if edge_of(row.edge or "") == EDGE]
     assert {row.edge for row in rows} == {f"{EDGE}@S2..END", f"{EDGE}@END"}
     assert [row.repeated for row in rows][1:] == [True]
+    assert all(row.estimated for row in rows)
+    assert session.sweep("a2.h1", by_role=True)
+    known = [row for row in session.tree(by_role=True) if edge_of(row.edge or "") == EDGE]
+    assert not any(row.estimated for row in known)
     assert CLEAN > CORRUPTED
 
 

@@ -123,6 +123,17 @@ def test_drop_costs_are_what_dropping_does(session: Session) -> None:
         assert candidate.drop_cost == pytest.approx(after - before, abs=1e-5)
 
 
+def test_the_tree_tells_estimates_from_exact_effects(session: Session) -> None:
+    session.expand("logits")
+    assert {row.estimated for row in session.tree()[1:]} == {True}
+    eap = {c.edge: c.eap for c in session.candidates("logits")}
+    assert all(row.effect == eap[row.edge or ""] for row in session.tree()[1:])
+    assert session.sweep("logits", setting="within")
+    for row in session.tree()[1:]:
+        assert not row.estimated
+        assert row.effect == exact(session, "logits", "within")[row.edge or ""]
+
+
 def test_a_cancelled_sweep_keeps_what_it_has(session: Session) -> None:
     cancel = threading.Event()
     status = session.status()
