@@ -58,6 +58,7 @@ from workbench.assessment.report.page import write_report as write_report
 from workbench.assessment.results.assessment import Assessment as Assessment
 
 # Neurons.
+from workbench.neurons.at_roles import neuron_by_role as neuron_by_role
 from workbench.neurons.firings import neuron_firings as neuron_firings
 from workbench.neurons.inputs import neuron_inputs as neuron_inputs
 from workbench.neurons.listing import neurons_of as neurons_of
