@@ -92,6 +92,7 @@ from workbench.readouts.direct_logit_attribution import (
     direct_logit_attribution as direct_logit_attribution,
 )
 from workbench.readouts.heads.finder import find_heads as find_heads
+from workbench.readouts.heads.on_prompts import heads_at as heads_at
 from workbench.readouts.heads.ov import ov_reading as ov_reading
 from workbench.readouts.heads.qk import qk_reading as qk_reading
 from workbench.readouts.heads.table import HeadTable as HeadTable

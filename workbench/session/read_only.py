@@ -124,6 +124,7 @@ class ReadOnlySession:
             seen.state.circuit.graph,
             journal=lambda: self.path,
             pairs=lambda: self.pairs_digest,
+            run_of=self.readouts.run_of,
             seed=opened.settings.seed,
         )
         self.assessor = SessionAssessments(
