@@ -123,6 +123,11 @@ def is_joined(edge: str) -> bool:
     return found is not None and found.kind == "head" and found.input is None
 
 
+def is_one_of(edge: str, joined: str) -> bool:
+    """Whether an edge is one of those into q, k and v of a head together."""
+    return is_joined(joined) and edge.startswith(f"{joined}<")
+
+
 def split_role(name: str) -> tuple[str, str]:
     """An edge's or a node's name, and the role at which it is meant; empty for all roles."""
     whole, _, role = name.partition(AT)
