@@ -252,7 +252,7 @@ class NeuronsScreen(Looking, PaneSearch, Screen[None]):
         elif self._listed is not None:
             within = self.session.circuit.writes(self.mlp)
             how = f"by {self.order}, {self.setting}"
-            words = [*size_words(self._listed, within), *words, how, self.where.words]
+            words = [*size_words(self._listed, within), self.where.words, *words, how]
         what = "Neurons found" if self.found is not None else f"Neurons of {self.mlp}"
         said = f"{what}  {' · '.join(words + [self._doing] * bool(self._doing))}"
         put_text(self.query_one("#neurons-title", Static), Text(said))
