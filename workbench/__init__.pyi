@@ -58,6 +58,7 @@ from workbench.assessment.report.page import write_report as write_report
 from workbench.assessment.results.assessment import Assessment as Assessment
 
 # Neurons.
+from workbench.neurons.at_roles import neuron_by_role as neuron_by_role
 from workbench.neurons.firings import neuron_firings as neuron_firings
 from workbench.neurons.inputs import neuron_inputs as neuron_inputs
 from workbench.neurons.listing import neurons_of as neurons_of
@@ -91,6 +92,7 @@ from workbench.readouts.direct_logit_attribution import (
     direct_logit_attribution as direct_logit_attribution,
 )
 from workbench.readouts.heads.finder import find_heads as find_heads
+from workbench.readouts.heads.on_prompts import heads_at as heads_at
 from workbench.readouts.heads.ov import ov_reading as ov_reading
 from workbench.readouts.heads.qk import qk_reading as qk_reading
 from workbench.readouts.heads.table import HeadTable as HeadTable

@@ -23,7 +23,7 @@ from screens.bench.edge_values import edge_table
 from screens.bench.keys import EDGES
 from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
-from workbench.circuits.names import input_of
+from workbench.circuits.names import input_of, is_one_of
 from workbench.circuits.parts import edge_of, role_words
 from workbench.session.views import Candidate
 
@@ -265,10 +265,13 @@ class Candidates(LineList[Candidate]):
     def move_to_edge(self, edge: str) -> bool:
         """Put the cursor on an edge; where it is split by role, or is no more, on what it is now.
 
+        That is also q, k and v together, of which it is one.
+
         False if it is not here.
         """
         whole = edge_of(edge)
-        here = [row.edge for row in self.rows if row.edge == edge or edge_of(row.edge) == whole]
+        rows = [row.edge for row in self.rows]
+        here = [name for name in rows if edge_of(name) == whole or is_one_of(whole, name)]
         return bool(here) and self.move_to_key(edge if edge in here else here[0])
 
     def key(self, row: Candidate) -> str:

@@ -18,12 +18,12 @@ from screens.bench.edge_filter import HELP
 from screens.bench.keys import BY_NAME
 from screens.bench.session_runner import EdgesView, Sweep
 from screens.widgets.changes import put_text
-from workbench.circuits.names import kind_of
+from workbench.circuits.names import TOGETHER, kind_of
 
 OLD = "effects of other pairs or metric, coming anew…"
 """What stands in the place of the progress until they are."""
 
-INPUTS = ("qkv", "q", "k", "v")
+INPUTS = ("qkv", "q", "k", "v", TOGETHER)
 
 
 class EdgesPanel(Vertical):
@@ -78,7 +78,7 @@ class EdgesPanel(Vertical):
         text.append(view.node, "bold")
         if kind_of(view.node) == "head":
             for name in INPUTS:
-                shown, chosen = name.replace("qkv", "q+k+v"), name == view.inputs
+                shown, chosen = name.replace("qkv", "q,k,v"), name == view.inputs
                 style = _link(f"screen.inputs('{name}')", chosen)
                 text.append(f" [{shown}]" if chosen else f"  {shown} ", style)
         text.append("  " + state, "dim")

@@ -18,6 +18,7 @@ from textual.message_pump import MessagePump
 
 from screens.base.worker import Worker, error_sentence
 from screens.bench.tree_layout import TreeLayout
+from workbench.circuits.names import TOGETHER, kind_of
 from workbench.errors import Cancelled
 from workbench.session.views import Candidate, Status
 
@@ -324,7 +325,8 @@ class SessionRunner:
             if sweep.what == "exact":
                 asked = view.node, view.inputs, view.setting
                 return session.sweep(*asked, by_role=view.by_role, **how)
-            return session.drop_costs(by_role=view.by_role, **how)
+            together = view.node if view.inputs == TOGETHER and kind_of(view.node) == "head" else ""
+            return session.drop_costs(by_role=view.by_role, together=together, **how)
 
         self._sweeps.put(
             work,

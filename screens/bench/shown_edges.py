@@ -19,7 +19,7 @@ from screens.bench.panels import Panels
 from screens.bench.repair_note import RepairNote
 from screens.bench.session_runner import AT_ONCE, EdgesView, SessionRunner, Sweep
 from screens.bench.tree_layout import TreeLayout
-from workbench.circuits.names import LOGITS, edge_ends, kind_of
+from workbench.circuits.names import LOGITS, TOGETHER, edge_ends, kind_of
 from workbench.circuits.parts import edge_of
 from workbench.config.config import config
 from workbench.engine.effect_settings import SETTINGS
@@ -36,7 +36,7 @@ STATES = {
     "dead": "dead: nothing live feeds it",
     "input": "the embeddings: nothing feeds them",
 }
-TOGETHER = 2 * AT_ONCE
+ONE_FRAME = 2 * AT_ONCE
 """Seconds that a node which the cursor came to is held back at most, until its readouts are there:
 then all of it is one frame."""
 GLANCE = 0.02
@@ -216,7 +216,7 @@ class ShownEdges:
         self.runner.leave(coming)
         self._sweep = None  # its table makes way: nobody wants it sorted anew
         self.runner.look_at(coming, coming.candidates(self.session))
-        self._held_until = monotonic() + TOGETHER
+        self._held_until = monotonic() + ONE_FRAME
         self._come_whole()
 
     def _come_whole(self) -> None:
@@ -224,7 +224,7 @@ class ShownEdges:
         if self._held_until is None:
             return  # the glance was in the queue already when a key stopped its timer
         left = self._held_until - monotonic()
-        swept = self.runner.sweep is None or left <= TOGETHER - AT_ONCE
+        swept = self.runner.sweep is None or left <= ONE_FRAME - AT_ONCE
         if left <= 0 or (swept and not self._panels.preparing):
             self._come()
         else:
@@ -254,7 +254,9 @@ class ShownEdges:
         return sweep if sweep is not None and sweep.view == self.view else None
 
     def _view_of(self, node: str) -> EdgesView:
-        return replace(self.view, node=node, inputs="qkv")
+        # q, k and v together are a way to look at edges, one of them is a part of a node.
+        inputs = TOGETHER if self.view.inputs == TOGETHER else "qkv"
+        return replace(self.view, node=node, inputs=inputs)
 
     def describe(self, threshold: float) -> None:
         """Bring the words around the table up to date."""
@@ -364,7 +366,10 @@ class ShownEdges:
         if kind_of(self.view.node) != "head":
             self._panels.screen.notify("Only attention heads read through q, k and v.", timeout=4)
             return
-        self.change_view(replace(self.view, inputs=chosen or _next(INPUTS, self.view.inputs)))
+        chosen = chosen or _next(INPUTS, self.view.inputs)
+        if chosen == TOGETHER and self.view.by_role:
+            chosen = INPUTS[0]
+        self.change_view(replace(self.view, inputs=chosen))
 
     def split_by_role(self) -> None:
         """Tell edges apart by token roles, in the table and the tree, or no more."""
@@ -374,7 +379,8 @@ class ShownEdges:
             return
         edge = self._table.highlighted
         self._wanted = "" if edge is None else edge.edge
-        self.show_as(replace(self.view, by_role=not self.view.by_role))
+        inputs = INPUTS[0] if self.view.inputs == TOGETHER else self.view.inputs
+        self.show_as(replace(self.view, by_role=not self.view.by_role, inputs=inputs))
 
     def show_as(self, view: EdgesView) -> None:
         """Show these edges; the tree by role as they are."""

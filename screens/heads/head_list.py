@@ -8,15 +8,15 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import BindingType
 
-from screens.base.numbers import ABSENT, signed
-from screens.base.tokens import fit
+from screens.base.numbers import ABSENT, plain, signed
+from screens.base.tokens import fit, short_role
 from screens.heads.keys import COLUMN_ACTIONS
 from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
 from workbench.readouts.heads.columns import COLUMNS, KINDS
-from workbench.readouts.heads.table import HEAD, HeadTable
+from workbench.readouts.heads.table import HEAD, HeadTable, by_weights
 
-NAME, KIND, NUMBER = 9, 10, 7
+NAME, KIND, LOOKS, NUMBER = 9, 10, 15, 7
 MARK = "kind"
 """The column of the kinds' marks; it is sorted by through the numbers that tell them."""
 
@@ -33,6 +33,11 @@ class HeadList(LineList[str]):
             f"- **{c.title}**{'' if c.name == c.title else f' ({c.name})'}: {c.definition}"
             for c in COLUMNS.values()
         )
+        + "\n\nOn the task's prompts ({key:heads.view}), patterns and direct are read at one place "
+        "of these:\n\n"
+        + "\n".join(f"- **{c.title}**: {c.here}" for c in COLUMNS.values() if c.here)
+        + "\n\n**looks at** has the role that it looks at most from there, a mean over the prompts "
+        "that have it before; the filter `@S1>0.3` goes by any role."
         + "\n\nKinds, told by one number each:\n\n"
         + "\n".join(f"- **{k.mark}**: {k.name}, {k.column} from {k.least} on" for k in KINDS)
         + "\n"
@@ -121,7 +126,12 @@ class HeadList(LineList[str]):
     # Lines.
 
     def _room(self, width: int) -> int:
-        return max(1, (width - 2 - NAME - KIND) // NUMBER)
+        return max(1, (width - 2 - NAME - KIND - self._looks) // NUMBER)
+
+    @property
+    def _looks(self) -> int:
+        """Cells of what a head looks at most; none of random tokens."""
+        return 0 if self.measured is None or self.measured.at is None else LOOKS
 
     def _columns(self, width: int) -> Sequence[str]:
         table = self.measured
@@ -137,6 +147,8 @@ class HeadList(LineList[str]):
         self._spans = [(HEAD, x, NAME + KIND)]
         text.append(fit("head" + self._arrow(HEAD), NAME) + fit(MARK, KIND))
         x += NAME + KIND
+        text.append("looks at".ljust(self._looks)[: self._looks])
+        x += self._looks
         for name in columns:
             text.append((COLUMNS[name].title + self._arrow(name)).rjust(NUMBER))
             self._spans.append((name, x, NUMBER))
@@ -155,9 +167,12 @@ class HeadList(LineList[str]):
             return text
         kinds = list(dict.fromkeys(kind.mark for kind, _ in table.kinds_of(row)))
         text.append(fit(" ".join(kinds), KIND))
+        if self._looks:
+            text.append(fit(look_words(table.most(row)[:1], LOOKS - 6), LOOKS))
+        difference = table.at is not None and table.at.is_difference
         for name in self._columns(width):
             value = table.value(row, name)
-            shown = ABSENT if value is None else _number(name, value)
+            shown = ABSENT if value is None else _number(name, value, difference)
             text.append(f"{shown} ".rjust(NUMBER), "bold" if name == self.by else "")
         return text
 
@@ -168,9 +183,14 @@ class HeadList(LineList[str]):
         return row is None
 
 
-def _number(column: str, value: float) -> str:
+def look_words(most: Sequence[tuple[str, float]], width: int) -> str:
+    """Roles that a head looks at, each in at most so many cells, with the share."""
+    return ", ".join(f"{short_role(role, width)} {plain(share, 2)}" for role, share in most)
+
+
+def _number(column: str, value: float, difference: bool) -> str:
     """A share or an amount without a plus sign; what has a sign of its own with it."""
     entry = COLUMNS[column]
-    if entry.name in ("eigenvalue", "direct"):
+    if entry.name in ("eigenvalue", "direct") or (difference and not by_weights(column)):
         return signed(value, entry.digits)
     return f"{value:.{entry.digits}f}"

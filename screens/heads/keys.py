@@ -19,6 +19,26 @@ ACTIONS = scoped("heads", (
     Action("way", "semicolon", ";", "another input",
            "Measure with W_E and what the first MLP adds, or with W_E alone, given to the heads.",
            HEADS),
+    Action("view", "V", "V", "prompts/random",
+           "From random tokens to the task's prompts, and back: where heads look there, and what "
+           "they write directly.", HEADS, "Heads on the prompts, or on random tokens"),
+    Action("by_role", "vertical_line", "|", "by role",
+           "On the prompts: step from role to role in place of single tokens, and back.", HEADS,
+           "Heads by role"),
+    Action("position(-1)", "comma", ", .", "position",
+           "On the prompts: read from the role or token before.", HEADS, "One token back",
+           id="previous_token"),
+    Action("position(1)", "full_stop", ".", "next token",
+           "On the prompts: read from the next role or token.", HEADS, "One token on",
+           id="next_token"),
+    Action("pair(-1)", "less_than_sign", "< >", "prompt", "Read the prompt before.", HEADS,
+           "Previous prompt", id="previous_prompt"),
+    Action("pair(1)", "greater_than_sign", ">", "next prompt", "Read the next prompt.", HEADS,
+           "Next prompt", id="next_prompt"),
+    Action("mean", "0", "0", "mean", "Read the mean over all prompts.", HEADS),
+    Action("run", "equals_sign", "=", "run",
+           "Read the corrupted prompts, the difference from them, the circuit, or that less the "
+           "model.", HEADS, "Heads in another run"),
     Action("measure", "A", "A", "measure",
            "Measure all heads, where that was stopped or is of other pairs.", HEADS),
     Action("cancel", "c", "c", "cancel", "Stop measuring; what was found before stays.", HEADS),
@@ -35,5 +55,6 @@ COLUMN_ACTIONS = scoped("heads", (
 """Bound by the table."""
 
 BY_NAME = {action.name: action for action in ACTIONS}
-FOOTER = ("leave", "go_in", "sort", "filter", "way", "measure", "cancel")
+FOOTER = ("leave", "go_in", "sort", "filter", "view", "position(-1)", "by_role", "pair(-1)",
+          "mean", "run", "way", "measure", "cancel")  # fmt: skip
 """What the footer offers, the most needed first."""

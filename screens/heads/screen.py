@@ -21,17 +21,19 @@ from screens.base.numbers import PENDING, count
 from screens.base.prose import prose
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
-from screens.heads.head_list import HeadList
+from screens.heads.head_list import HeadList, look_words
 from screens.heads.keys import ACTIONS, BY_NAME, FOOTER
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
 from screens.widgets.dialogs import Ask
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
+from screens.widgets.where import Looking, Where
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.readouts.heads.columns import COLUMNS
-from workbench.readouts.heads.table import HEAD
+from workbench.readouts.heads.table import HEAD, HeadTable
 from workbench.readouts.heads.ways import EFFECTIVE, EMBEDDING, INPUTS
+from workbench.readouts.runs import RUN_WORDS, RUNS
 
 if TYPE_CHECKING:
     from workbench.session.heads import FoundHeads
@@ -41,6 +43,8 @@ LOOK_AGAIN = 0.5
 """Seconds between looks at how far measuring is."""
 TALL = 36
 """Lines of a screen from which there is room for what was measured."""
+LOOKED_AT = 4
+"""Roles that are told of what the head under the cursor looks at."""
 OTHER = {EFFECTIVE: EMBEDDING, EMBEDDING: EFFECTIVE}
 FILTER_HINT = (
     "Words that must all hold: part of a name (a23.), a mark (ind, -copy), or a number, such as "
@@ -48,7 +52,7 @@ FILTER_HINT = (
 )
 
 
-class HeadsScreen(Screen[str | None]):
+class HeadsScreen(Looking, Screen[str | None]):
     """All heads. Answers the head to go to, or None.
 
     Attributes:
@@ -56,6 +60,9 @@ class HeadsScreen(Screen[str | None]):
         done: the fraction done.
         failed: the sentence with which the last measuring failed; "" if it did not.
         source: what heads are given for a token.
+        on_prompts: patterns and attribution are of the task's prompts, not of random tokens.
+        where: of which prompt, and at which token or role.
+        run: of which of `RUNS`.
     """
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
@@ -71,8 +78,13 @@ class HeadsScreen(Screen[str | None]):
         self.done = 0.0
         self.failed = ""
         self.source = EFFECTIVE
+        self.on_prompts = False
+        self.where = Where(session)
+        self.run = next(iter(RUNS))
         self._node = node
         self._cancel = threading.Event()
+        self._wish: tuple[object, ...] | None = None
+        self._read: HeadTable | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="heads-title")
@@ -82,6 +94,7 @@ class HeadsScreen(Screen[str | None]):
 
     def on_mount(self) -> None:
         self._background = Worker(self, "heads")
+        self._reader = Worker(self, "heads on the prompts")
         self.query_one(KeyBar).offer([BY_NAME[name] for name in FOOTER])
         held = self.session.heads.held
         if held is None:
@@ -96,6 +109,7 @@ class HeadsScreen(Screen[str | None]):
     def on_unmount(self) -> None:
         self._cancel.set()
         self._background.stop()
+        self._reader.stop()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.redraw)
@@ -111,21 +125,49 @@ class HeadsScreen(Screen[str | None]):
         """Show how far measuring is, and what was found."""
         rows, held = self.heads, self.session.heads.of(self.source)
         rows.say(f"Measuring{PENDING}" if self.running else "Not measured: A measures them.")
-        rows.measure(None if held is None else held.table)
+        table = None if held is None else held.table
+        if self.on_prompts:
+            self._want(held)
+            table = self._read
+            rows.say(self.failed or f"Reading{PENDING}")
+        rows.measure(table)
         put_text(self.query_one("#heads-title", Static), Text(self._title(held)))
         about = self.query_one("#about", Static)
         width = about.content_region.width or self.size.width - 2
-        put_text(about, Text("\n").join(self._about(held, max(20, width))))
+        put_text(about, Text("\n").join(self._about(table, max(20, width))))
+
+    def _want(self, held: FoundHeads | None) -> None:
+        """Read the heads at what is looked at, unless that is read or being read."""
+        revision = self.session.status().revision if "circuit" in self.run else None
+        place, run, pairs = self.where, self.run, self.session.pairs_digest
+        wish = (place.at, place.pair, run, revision, pairs, held)
+        if wish == self._wish:
+            return
+        self._wish, self.failed = wish, ""
+        at, pair, heads = place.at, place.pair, self.session.heads
+
+        def done(table: HeadTable) -> None:
+            if wish == self._wish:
+                self._read = table
+                self.redraw()
+
+        def failed(error: BaseException) -> None:
+            if wish == self._wish:
+                self._read, self.failed = None, one_line(error_sentence(error))
+                self.redraw()
+
+        self._reader.put(lambda: heads.at(at, pair=pair, run=run), done, failed)
 
     def _title(self, held: FoundHeads | None) -> str:
         words = [f"Heads  given {INPUTS[self.source]}"]
+        if self.on_prompts:
+            words = [f"Heads  {self.where.words}", RUN_WORDS[self.run]]
         if self.running:
             stop = BY_NAME["cancel"].shown
             words.append(f"measuring {100 * self.done:.0f}%{PENDING} {stop} stops")
         if held is not None:
             rows = self.heads
-            shown = count(len(rows.rows))
-            words.append(f"{shown} of {count(len(held.table.heads))}")
+            words.append(f"{count(len(rows.rows))} of {count(len(held.table.heads))}")
             words.append(f"by {'name' if rows.by == HEAD else rows.by}")
             if rows.filter:
                 words.append(f"filter {one_line(rows.filter)}")
@@ -133,12 +175,12 @@ class HeadsScreen(Screen[str | None]):
                 words.append("of other pairs: A measures anew")
         return " · ".join(words)
 
-    def _about(self, held: FoundHeads | None, width: int) -> list[Text]:
+    def _about(self, table: HeadTable | None, width: int) -> list[Text]:
         if self.failed:
             return prose(self.failed, width, "bold")
-        if held is None:
+        if table is None:
             return []
-        table, head, by = held.table, self.heads.highlighted, self.heads.by
+        head, by = self.heads.highlighted, self.heads.by
         lines: list[Text] = []
         if head is not None:
             seems = "; ".join(
@@ -148,9 +190,11 @@ class HeadsScreen(Screen[str | None]):
             if "copying" in table.columns:
                 rank = int(table.value(head, "rank") or 0)
                 words += f" · {count(rank)} of {count(len(table.heads))} by copying"
+            if most := table.most(head)[:LOOKED_AT]:
+                words += f" · looks at {look_words(most, 24)}"
             lines += prose(words, width, "bold")
         if by != HEAD:
-            lines += prose(f"{COLUMNS[by].title}: {COLUMNS[by].definition}", width)
+            lines += prose(f"{COLUMNS[by].title}: {table.definition(by)}", width)
         room = (6 if self.size.height >= TALL else 3) - len(lines)
         notes = [line for note in table.notes for line in prose(note, width, "dim")]
         return lines + notes[: max(0, room)]
@@ -202,6 +246,22 @@ class HeadsScreen(Screen[str | None]):
         if self.session.heads.show(self.source) is None:
             self._measure()
         self.redraw()
+
+    def look_again(self) -> None:
+        self.on_prompts = True
+        self.redraw()
+
+    def action_view(self) -> None:
+        self.on_prompts = not self.on_prompts
+        if self.on_prompts and self._wish is None:
+            self.where.switch()  # by role, to begin with
+        self.failed = ""
+        self.redraw()
+
+    def action_run(self) -> None:
+        runs = list(RUNS)
+        self.run = runs[(runs.index(self.run) + 1) % len(runs)]
+        self.look_again()
 
     def action_measure(self) -> None:
         held = self.session.heads.of(self.source)

@@ -22,7 +22,7 @@ from textual.widgets import Input, Label, Static
 from screens.base.actions import Action
 from screens.base.numbers import PENDING, count, plain, signed
 from screens.base.prose import prose
-from screens.base.tokens import one_line
+from screens.base.tokens import one_line, short_role
 from screens.base.worker import Worker, error_sentence
 from screens.interventions.keys import ACTIONS, BY_NAME, FOOTER
 from screens.interventions.list import InterventionList, InterventionRow
@@ -42,7 +42,7 @@ from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from screens.widgets.text_pane import TextPane
 from workbench.circuits.names import head_name
 from workbench.errors import Cancelled, WorkbenchError
-from workbench.reliability.results import ReliabilitySettings
+from workbench.reliability.results import OWN_RUNS, ReliabilitySettings
 
 if TYPE_CHECKING:
     from textual_plotext import PlotextPlot
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 VIEWS = ("effect", "curve", "reliability")
 TITLES = {"effect": "effect", "curve": "curve", "reliability": "sound and faulty"}
 MEASURING = "measuring"
+ASKED = ("of", "place", "own-run")
+"""The choices beside sound and faulty components."""
 NO_EFFECT = "Nothing is done to the model yet, so there is nothing to measure."
 NO_CURVE = "Enter on an intervention draws what the model does over its factor."
 NO_RELIABILITY = (
@@ -123,8 +125,11 @@ class InterventionsScreen(PaneSearch, Screen[None]):
         yield InterventionList(self._example)
         yield PanelTabs()
         with Horizontal(classes="asked", id="reliability-asked"):
-            yield Choice("look at", [("", "heads"), ("neurons", "heads and neurons")], id="of")
-            yield Label("second task")
+            yield Choice("look at", [("", "heads"), ("neurons", "heads, neurons")], id="of")
+            roles = [(role, short_role(role, 9)) for role in self.session.roles]
+            yield Choice("at", [("", "last"), *roles], id="place")
+            yield Choice("on", [(run, run) for run in OWN_RUNS], id="own-run")
+            yield Label("2nd task")
             yield Input(placeholder="none", id="also")
         with TextPane(id="told"):
             yield Static()
@@ -358,9 +363,10 @@ class InterventionsScreen(PaneSearch, Screen[None]):
         self._curve = found
 
     def _find(self) -> None:
-        neurons = bool(self.query_one("#of", Choice).value)
+        neurons, place, run = (self.query_one(f"#{id}", Choice).value for id in ASKED)
         also = self.query_one("#also", Input).value.strip() or None
-        settings, found = ReliabilitySettings(neurons=neurons), self.session.reliability
+        settings = ReliabilitySettings(neurons=bool(neurons), position=place or -1, run=run)
+        found = self.session.reliability
         self._compute(
             "looking at components",
             lambda **how: found.find(settings, also=also, **how),

@@ -143,7 +143,8 @@ def reliability_lines(found: Reliability, width: int) -> Iterable[Text]:
 
 def _map(found: ReliabilityMap, width: int) -> Iterable[Text]:
     """A row for each layer, a mark for each head, and how many neurons of each kind it has."""
-    yield heading("Heads by layer")
+    title = f"Heads by layer, by what they write at {found.settings.place}"
+    yield heading(fit(title, width).rstrip())
     key = "  ".join(f"{mark} {kind}" for kind, mark in MARKS.items())
     yield Text(key, "dim")
     kinds = {one.name: one.kind for one in found.components}

@@ -43,10 +43,13 @@ ACTIONS = scoped("neurons", (
     Action("pair(1)", "greater_than_sign", ">", "next prompt", "Look at the next prompt.", NEURONS,
            "Next prompt", id="next_prompt"),
     Action("position(-1)", "comma", ", .", "position",
-           "Read direct attribution and activation one token further back.", NEURONS,
+           "Read direct attribution and activation one token, or role, further back.", NEURONS,
            "One token back", id="previous_token"),
     Action("position(1)", "full_stop", ".", "next token",
            "Read them one token further on.", NEURONS, "One token on", id="next_token"),
+    Action("by_role", "vertical_line", "|", "by role",
+           "Step from role to role of the prompts in place of single tokens, and back; effects "
+           "are then of corrupting at that role alone.", NEURONS, "Neurons by role"),
     Action("mean", "0", "0", "mean", "Look at the mean over all prompts.", NEURONS),
     Action("go_in", "enter", "⏎", "go to",
            "Of a neuron that was searched for, show its MLP with the cursor on it.", NEURONS,
@@ -57,6 +60,7 @@ ACTIONS = scoped("neurons", (
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTER = ("leave", "keep_or_drop", "mlp(-1)", "narrow", "suffice", "undo", "sort", "ask",
-          "setting", "run_all", "clear", "pair(-1)", "mean", "position(-1)", "redo",
+          "setting", "run_all", "clear", "pair(-1)", "mean", "position(-1)", "by_role",
+          "redo",
           "cancel")  # fmt: skip
 """What the footer offers, the most needed first."""

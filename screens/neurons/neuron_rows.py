@@ -28,7 +28,9 @@ The neurons of one MLP: what enters its last linear map. ● the circuit keeps i
 there. **effect** is the change of the metric when the neuron alone is corrupted: exact, or with ~
 an estimate by attribution (act′ − act times the slope). **direct** is what it writes directly to
 the answers' logit difference; all of them and the bias sum to the MLP's. **act** is its activation
-on the clean prompts at the last token, **Δ** how far corrupting moves it.
+on the clean prompts at the last token, **Δ** how far corrupting moves it. By role, these two and
+**direct** are read at the role's last token, and **effect** is that of corrupting the neuron at the
+role alone.
 
 After a search: how many standard deviations of all logits that the neuron writes the tokens lie
 above the mean, and the place of the best of them among all tokens.

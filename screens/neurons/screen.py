@@ -18,20 +18,21 @@ from textual.containers import Container, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
-from screens.base.actions import Action
+from screens.base.actions import Action, keyed
 from screens.base.numbers import PENDING, count, plain
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.neurons.ask import ask_faithfulness, ask_number, ask_tokens
 from screens.neurons.keys import ACTIONS, BY_NAME, FOOTER
 from screens.neurons.neuron_rows import NeuronRows
-from screens.neurons.text import Told, describe, place_words, size_words, told_of
+from screens.neurons.text import Told, describe, size_words, told_of
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from screens.widgets.text_pane import TextPane
+from screens.widgets.where import Looking, Where
 from workbench.circuits.names import kind_of, mlp_name, parse_neuron
 from workbench.engine.effect_settings import FULL, SETTINGS
 from workbench.errors import Cancelled
@@ -46,6 +47,7 @@ from workbench.neurons.results import (
 )
 
 if TYPE_CHECKING:
+    from workbench.readouts.results import Position
     from workbench.session.session import Session
     from workbench.session.views import Status
 
@@ -53,17 +55,18 @@ WIDE = 100
 """Columns from which the list and what is told of a neuron stand side by side."""
 EXACT = 20
 """Neurons whose exact effects follow by themselves."""
+OF_A_ROLE = "At one role, effects are in the full model; {key:neurons.by_role} goes back to all."
 
 
-class NeuronsScreen(PaneSearch, Screen[None]):
+class NeuronsScreen(Looking, PaneSearch, Screen[None]):
     """The neurons of one MLP after the other.
 
     Attributes:
         mlp: which.
         order: by what they are sorted, one of `ORDERS`.
         setting: of the exact effects.
-        position: at which direct attribution and activation are read, from the prompts' ends.
-        pair: which prompt is looked at, from 0; None for the mean over all.
+        where: which prompt is looked at, and at which position direct attribution and activation
+            are read; at a role, effects are of it alone.
         found: what a search found, in place of the MLP's neurons; None: no search.
     """
 
@@ -86,12 +89,11 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         self.mlp = node if kind_of(node) == "mlp" else mlp_name(layer)
         self.order = next(iter(ORDERS))
         self.setting = FULL
-        self.position = -1
-        self.pair: int | None = None
+        self.where = Where(session)
         self.found: tuple[FoundNeuron, ...] | None = None
         self._listed: NeuronList | None = None
         self._cancel = threading.Event()
-        self._told: tuple[str, int, int | None] | None = None
+        self._told: tuple[str, Position, int | None] | None = None
         self._go_to = ""
         self._doing = ""
         self._workers: tuple[Worker, ...] = ()
@@ -152,7 +154,7 @@ class NeuronsScreen(PaneSearch, Screen[None]):
                 self.show()
                 self._follow_up(EXACT)
 
-        mlp, position, pair = self.mlp, self.position, self.pair
+        mlp, position, pair = self.mlp, self.where.at, self.where.pair
 
         def work() -> NeuronList:
             return self.neurons.list(mlp, position=position, pair=pair, cancel=cancel)
@@ -242,18 +244,16 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         return [listed.rows[row.neuron] for row in rough.sorted_by(self.order)]
 
     def entitle(self) -> None:
-        share = plain(self.session.status().faithfulness, 4)
-        words = [f"faithful {share}"]
+        words = [f"faithful {plain(self.session.status().faithfulness, 4)}"]
         if self.found is not None:
             words.insert(0, f"{count(len(self.found))} found")
         elif self._listed is not None:
-            listed, within = self._listed, self.session.circuit.writes(self.mlp)
-            words = [*size_words(listed, within), *words]
-            words += [f"by {self.order}, {self.setting}", place_words(listed)]
-        if self._doing:
-            words.append(self._doing)
+            within = self.session.circuit.writes(self.mlp)
+            how = f"by {self.order}, {self.setting}"
+            words = [*size_words(self._listed, within), self.where.words, *words, how]
         what = "Neurons found" if self.found is not None else f"Neurons of {self.mlp}"
-        put_text(self.query_one("#neurons-title", Static), Text(f"{what}  {' · '.join(words)}"))
+        said = f"{what}  {' · '.join(words + [self._doing] * bool(self._doing))}"
+        put_text(self.query_one("#neurons-title", Static), Text(said))
 
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         self._tell()
@@ -267,7 +267,7 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         row = self.rows.highlighted
         if row is None:
             return
-        wanted = self.rows.key(row), self.position, self.pair
+        wanted = self.rows.key(row), self.where.at, self.where.pair
         if self._told == wanted:
             return
         self._told = wanted
@@ -370,6 +370,9 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         self._follow_up(EXACT)
 
     def action_setting(self) -> None:
+        if self.where.role is not None:
+            self.notify(keyed(OF_A_ROLE), timeout=4)
+            return
         self.setting = SETTINGS[(SETTINGS.index(self.setting) + 1) % len(SETTINGS)]
         if self._listed is not None:
             self._stop()
@@ -385,22 +388,9 @@ class NeuronsScreen(PaneSearch, Screen[None]):
         self._stop()
         self.entitle()
 
-    def action_pair(self, by: int) -> None:
-        n = self.session.task.n_pairs
-        self.pair = (0 if by > 0 else n - 1) if self.pair is None else (self.pair + by) % n
-        self._again()
-
-    def action_position(self, by: int) -> None:
-        first = -len(self.session.prompts(self.pair or 0).clean)
-        self.position = max(first, min(-1, self.position + by))
-        self._again()
-
-    def action_mean(self) -> None:
-        if self.pair is not None:
-            self.pair = None
-            self._again()
-
-    def _again(self) -> None:
+    def look_again(self) -> None:
+        if self.where.role is not None:
+            self.setting = FULL
         row = self.rows.highlighted
         self._go_to = "" if row is None else self.rows.key(row)
         self.read()

@@ -11,17 +11,18 @@ from rich.text import Text
 
 from screens.base.numbers import count, percent, plain, signed
 from screens.base.prose import heading, prose
-from screens.base.tokens import fit, show_token
+from screens.base.tokens import fit, short_role, show_token
 from workbench.errors import WorkbenchError
 from workbench.neurons.results import (
     PROMOTES,
     Firing,
     Firings,
+    NeuronByRole,
     NeuronInputs,
     NeuronList,
     Promoted,
 )
-from workbench.readouts.results import TokenValue, position_words
+from workbench.readouts.results import Position, TokenValue
 
 if TYPE_CHECKING:
     from workbench.session.neurons import SessionNeurons
@@ -30,6 +31,8 @@ FEEDS = 8
 """Nodes that feed a neuron, as many as are told."""
 AROUND = 24
 """Cells of a prompt before the marked token."""
+ROLE = 12
+"""Cells of a role's name."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Told:
 
     tokens: Promoted
     inputs: NeuronInputs | str
+    by_role: NeuronByRole
     prompts: Firings
 
 
@@ -52,13 +56,7 @@ def size_words(listed: NeuronList, within: bool) -> list[str]:
     return [kept] if within else [kept, "not in circuit"]
 
 
-def place_words(listed: NeuronList) -> str:
-    """Of which prompt, and at which token where that is not the last."""
-    over = "mean" if listed.pair is None else f"prompt {listed.pair + 1}"
-    return over if listed.position == -1 else f"{over} {position_words(listed.position)}"
-
-
-def told_of(neurons: SessionNeurons, name: str, position: int, pair: int | None) -> Told:
+def told_of(neurons: SessionNeurons, name: str, position: Position, pair: int | None) -> Told:
     """Read a neuron; it computes, for a worker."""
     (tokens,) = neurons.promoted([name])
     inputs: NeuronInputs | str
@@ -66,7 +64,7 @@ def told_of(neurons: SessionNeurons, name: str, position: int, pair: int | None)
         inputs = neurons.inputs(name, position=position, pair=pair)
     except WorkbenchError as error:
         inputs = str(error)
-    return Told(tokens, inputs, neurons.firings(name))
+    return Told(tokens, inputs, neurons.by_role(name, pair=pair), neurons.firings(name))
 
 
 def describe(told: Told, width: int) -> list[Text]:
@@ -83,6 +81,7 @@ def describe(told: Told, width: int) -> list[Text]:
     )
     lines += prose(said, width, "dim")
     lines += [Text(), *_inputs(told.inputs, width), Text()]
+    lines += [*_roles(told.by_role, width), Text()]
     lines.append(heading("Where it is largest, and smallest"))
     lines += [_firing(one, width) for one in (*prompts.largest, *prompts.smallest[::-1])]
     share = percent(prompts.share)
@@ -118,6 +117,20 @@ def _inputs(inputs: NeuronInputs | str, width: int) -> list[Text]:
         more = f"{signed(up, 3):>10}" if gated else ""
         lines.append(Text(f"{fit(name, 30)}{signed(gate, 3):>10}{more}"))
     return lines
+
+
+def _roles(by_role: NeuronByRole, width: int) -> list[Text]:
+    """A line for each role: activation in both runs, their difference, direct attribution."""
+    over = "mean" if by_role.pair is None else f"prompt {by_role.pair + 1}"
+    lines = [heading(f"By role, {over}")]
+    titles = ("clean", "corrupted", "Δ", "direct")
+    lines.append(Text(fit(f"{'':{ROLE}}" + "".join(f"{t:>10}" for t in titles), width), "dim"))
+    for one in by_role.roles:
+        cells = plain(one.clean, 3), plain(one.corrupted, 3), signed(-one.difference, 3)
+        values = "".join(f"{cell:>10}" for cell in (*cells, signed(one.direct, 4)))
+        lines.append(Text(fit(f"{fit(short_role(one.role, ROLE - 1), ROLE)}{values}", width)))
+    said = "Each at the role's last token, over the prompts that have it; Δ: corrupted less clean."
+    return [*lines, *prose(said, width, "dim")]
 
 
 def _firing(one: Firing, width: int) -> Text:

@@ -18,6 +18,8 @@ NodeKind = Literal["input", "head", "mlp", "logits"]
 INPUT = "input"
 LOGITS = "logits"
 HEAD_INPUTS = ("q", "k", "v")
+TOGETHER = "q+k+v"
+"""A head's three inputs as one: the edge `m0->a9.h1` is those into its q, k and v together."""
 
 ARROW = "->"
 AT = "@"
@@ -113,6 +115,17 @@ def edge_ends(edge: str) -> tuple[str, str]:
     """The names of an edge's source and destination; the latter is empty if there is no arrow."""
     source, _, destination = edge.partition(ARROW)
     return source, destination
+
+
+def is_joined(edge: str) -> bool:
+    """Whether a name is that of the edges into q, k and v of a head together, as m0->a9.h1."""
+    found = parse_name(edge_ends(split_role(edge)[0])[1])
+    return found is not None and found.kind == "head" and found.input is None
+
+
+def is_one_of(edge: str, joined: str) -> bool:
+    """Whether an edge is one of those into q, k and v of a head together."""
+    return is_joined(joined) and edge.startswith(f"{joined}<")
 
 
 def split_role(name: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_roles import EdgeRoles, check_roles
 from workbench.circuits.graph import Graph
-from workbench.circuits.names import split_role
+from workbench.circuits.names import ARROW, at_role, edge_ends, is_joined, split_role
 from workbench.errors import WorkbenchError
 
 FEW = 3
@@ -24,6 +24,25 @@ FEW = 3
 def edge_of(name: str) -> str:
     """The edge that a name is about, without the role at which it is meant."""
     return split_role(name)[0]
+
+
+def members_of(graph: Graph, name: str) -> list[str]:
+    """The edges that a candidate is: itself, or those into q, k and v of a head together.
+
+    Args:
+        name: an edge's; `m0->a9.h1` is of three; with `@ROLE` each is at this role.
+
+    Raises:
+        WorkbenchError: there is no such edge.
+    """
+    edge, role = split_role(name)
+    names = [edge]
+    if is_joined(edge):
+        source, node = edge_ends(edge)
+        names = [f"{source}{ARROW}{destination}" for destination in graph.destinations_of(node)]
+    for one in names:
+        graph.parse_edge(one)
+    return [at_role(one, role) for one in names]
 
 
 def keep_parts(circuit: Circuit, names: Iterable[str]) -> None:

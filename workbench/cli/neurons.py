@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
     from workbench.experiment.experiment import Experiment
     from workbench.neurons.results import NeuronList
-    from workbench.readouts.results import TokenValue
+    from workbench.readouts.results import Position, TokenValue
 
 DIGITS = 4
 """Digits of every number in the table."""
@@ -63,6 +63,10 @@ def neurons(
     position: Annotated[
         int, typer.Option(help="Which token: from the end if negative, else from the start.")
     ] = -1,
+    role: Annotated[
+        str | None,
+        typer.Option(metavar="ROLE", help="At this role instead; effects are of it alone: S2."),
+    ] = None,
     pair: Annotated[
         int | None, typer.Option(min=1, help="Of which pair, from 1. [default: the mean over all]")
     ] = None,
@@ -87,6 +91,12 @@ def neurons(
     _check_what(settings, node, neuron, promoting)
     if (suffice or faithfulness is not None) and not (suffice and node):
         raise WorkbenchError("--faithfulness goes with --suffice, and --suffice with --node.")
+    if role is not None and position != -1:
+        raise WorkbenchError("Name a --position or a --role, not both.")
+    if role is not None and (setting != "full" or suffice):
+        raise WorkbenchError(
+            "At one --role effects are in the full model: leave out --setting and --suffice."
+        )
     if setting != "full" and circuit is None:
         raise WorkbenchError(f"Name the circuit's file for --setting {setting}: --circuit FILE.")
     table = None if out is None or suffice else _table_format(out)
@@ -112,13 +122,14 @@ def neurons(
         if pair is not None and pair > n_pairs:
             raise WorkbenchError(f"There is no pair {pair}; the task has {n_pairs}.")
         index = None if pair is None else pair - 1  # people count from 1, scripts from 0
+        where = position if role is None else role
         if promoting:
             results: Any = _search(model, promoting, top)
         elif neuron:
-            results = [_one(experiment, name, position, index) for name in neuron]
+            results = [_one(experiment, name, where, index) for name in neuron]
         else:
             assert node is not None
-            listed = _listed(experiment, node, given, position, index, progress)
+            listed = _listed(experiment, node, given, where, index, progress)
             if suffice:
                 whole = given or Circuit.full(experiment.graph)
                 results = _enough(experiment, whole, listed, faithfulness, out, progress)
@@ -181,7 +192,7 @@ def _listed(
     experiment: Experiment,
     node: str,
     circuit: Circuit | None,
-    position: int,
+    position: Position,
     pair: int | None,
     progress: Progress,
 ) -> NeuronList:
@@ -236,18 +247,22 @@ def _enough(
     return found
 
 
-def _one(experiment: Experiment, name: str, position: int, pair: int | None) -> tuple[Any, ...]:
+def _one(
+    experiment: Experiment, name: str, position: Position, pair: int | None
+) -> tuple[Any, ...]:
+    from workbench.neurons.at_roles import neuron_by_role
     from workbench.neurons.firings import neuron_firings
     from workbench.neurons.inputs import neuron_inputs
     from workbench.neurons.tokens import neuron_tokens
 
     (tokens,) = neuron_tokens(experiment.parts, experiment.batch.encoding, [name])
     fed = neuron_inputs(experiment, name, position=position, pair=pair)
-    return tokens, fed, neuron_firings(experiment, name)
+    by_role = neuron_by_role(experiment, name, pair=pair)
+    return tokens, fed, neuron_firings(experiment, name), by_role
 
 
 def _report_list(listed: NeuronList, rows: Sequence[Any], as_json: bool) -> None:
-    from workbench.neurons.results import ACTIVATION, DIRECT, ESTIMATE
+    from workbench.neurons.results import ACTIVATION, DIRECT, ESTIMATE, role_of
 
     table = listed.table(rows)
     if as_json:
@@ -257,6 +272,8 @@ def _report_list(listed: NeuronList, rows: Sequence[Any], as_json: bool) -> None
                 "neurons": len(listed.rows),
                 "kept": listed.kept,
                 "setting": listed.setting,
+                "position": listed.position,
+                "pair": listed.pair,
                 "direct_of_bias": listed.direct_of_bias,
                 "direct_of_mlp": listed.direct_of_mlp,
                 "exact_of_the_rest": listed.rest,
@@ -271,7 +288,9 @@ def _report_list(listed: NeuronList, rows: Sequence[Any], as_json: bool) -> None
         n = sum(row.exact is None for row in listed.rows)
         output.line(f"All other {n:,} neurons corrupted together: {listed.rest:.{DIGITS}g}")
     output.line(f"estimate: {ESTIMATE}.")
-    output.line(f"exact: its effect when it alone is corrupted, {listed.setting}.")
+    role = role_of(listed.position)
+    at = "" if role is None else f" at {role}"
+    output.line(f"exact: its effect when it alone is corrupted{at}, {listed.setting}.")
     output.line(f"direct: {DIRECT}.")
     output.line(f"clean, corrupted: {ACTIVATION}.")
 
@@ -280,12 +299,17 @@ def _report_neurons(found: Sequence[tuple[Any, ...]], as_json: bool) -> None:
     if as_json:
         output.as_json(
             [
-                {"tokens": tokens.to_json(), "inputs": fed.to_json(), "prompts": fired.to_json()}
-                for tokens, fed, fired in found
+                {
+                    "tokens": tokens.to_json(),
+                    "inputs": fed.to_json(),
+                    "prompts": fired.to_json(),
+                    "by_role": by_role.to_json(),
+                }
+                for tokens, fed, fired, by_role in found
             ]
         )
         return
-    for tokens, fed, fired in found:
+    for tokens, fed, fired, by_role in found:
         kind = f", a {tokens.kind} neuron" if tokens.kind else ""
         output.line(f"{tokens.name}{kind}")
         output.line(f"  promotes    {_tokens(tokens.promoted)}")
@@ -304,6 +328,12 @@ def _report_neurons(found: Sequence[tuple[Any, ...]], as_json: bool) -> None:
             f"  active      mean {fired.mean:.4g}, {fired.least:.4g} to {fired.most:.4g}, above 0 "
             f"at {fired.share:.0%} of tokens"
         )
+        for one in by_role.roles:
+            direct = "" if one.direct is None else f", direct {one.direct:+.4g}"
+            output.line(
+                f"  at {one.role:<8} clean {one.clean:+.4g}, corrupted {one.corrupted:+.4g}, "
+                f"difference {one.difference:+.4g}{direct}"
+            )
         for side, firings in (("largest", fired.largest), ("smallest", fired.smallest)):
             for one in firings:
                 marked = "".join(

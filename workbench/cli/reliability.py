@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -49,6 +49,19 @@ def reliability(
     also: Annotated[
         str | None, typer.Option(metavar="TASK", help="Tell what scaling does to this task.")
     ] = None,
+    role: Annotated[
+        str | None,
+        typer.Option(metavar="ROLE", help="Read what is written at this role, not at the end: S2."),
+    ] = None,
+    position: Annotated[
+        int, typer.Option(help="Or at this token: from the end if negative, else from the start.")
+    ] = -1,
+    pair: Annotated[
+        int | None, typer.Option(min=1, help="The map of this pair alone, from 1. [default: all]")
+    ] = None,
+    run: Annotated[
+        Literal["clean", "corrupted"], typer.Option(help="What is written on which prompts.")
+    ] = "clean",
     only_map: Annotated[
         bool, typer.Option("--map", help="Do not scale; the map is of all prompts then.")
     ] = False,
@@ -59,7 +72,11 @@ def reliability(
     from workbench.prompts.task_file import check_task
 
     # What costs nothing to find out comes before what takes seconds.
+    if role is not None and position != -1:
+        raise WorkbenchError("Name a --position or a --role, not both.")
     how = _settings(neurons, sound, harm, share, order, numbers, factors)
+    # People count from 1, scripts from 0.
+    how = replace(how, position=role or position, pair=None if pair is None else pair - 1, run=run)
     settings = settings.checked()
     if also is not None:
         check_task(also)
@@ -72,6 +89,8 @@ def reliability(
 
         model = settings.load_model(progress)
         experiment = prepare(model, settings.task, settings, progress)
+        if pair is not None and pair > experiment.n_pairs:
+            raise WorkbenchError(f"There is no pair {pair}; the task has {experiment.n_pairs}.")
         other = None
         if also is not None:
             own = replace(settings, task=also, metric=None, pairs=None, means=None)
@@ -118,6 +137,7 @@ def _report(found: Reliability, most: int | None) -> None:
     classes = found.map.classes
     counts = ", ".join(f"{n} of {c!r}" for n, c in zip(found.map.prompts, classes, strict=True))
     output.line(f"prompts       {counts}")
+    output.line(f"read at       {found.map.settings.place}")
     for kind in KINDS:
         own = found.map.of_kind(kind)
         output.line("")

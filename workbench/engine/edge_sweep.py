@@ -7,18 +7,16 @@ at single token roles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from workbench.base.table import Table
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.names import ARROW, AT, edge_ends, split_role
 from workbench.engine.effect_settings import DEFINITIONS, FULL, check_setting
-from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.evaluator import Evaluator
 from workbench.engine.patching import edge_effects
 from workbench.errors import WorkbenchError
 from workbench.experiment.carrying import CarryingRoles
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
 
 TOGETHER = "a head's q, k and v are corrupted together"
-AT_ONCE = 16
-"""Candidates of several edges that are computed at once."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +100,7 @@ def sweep_edges(
         out_of: nodes that write; () for all.
         setting: `full`, or `along` and `within` a circuit.
         circuit: what these refer to.
-        together: a head's q, k and v are one candidate; in the full model only.
+        together: a head's q, k and v are one candidate.
         by_role: each edge is one at every token role at which it can carry something, where these
             are several.
         progress: told the fraction done.
@@ -116,26 +112,19 @@ def sweep_edges(
     check_setting(setting)
     if setting != FULL and circuit is None:
         raise WorkbenchError(f"The setting {setting} refers to a circuit: name one.")
-    if setting != FULL and together:
-        raise WorkbenchError("q, k and v are swept together in the full model only.")
     if by_role and together:
         raise WorkbenchError("Sweep either q, k and v together or edges by role, not both.")
     graph = experiment.graph
     given, circuit = circuit, Circuit.full(graph) if circuit is None else circuit
     if circuit.graph != graph:
         raise WorkbenchError("The circuit belongs to another model.")
-    evaluator = Evaluator(experiment, circuit if not together else Circuit.full(graph))
+    evaluator = Evaluator(experiment, circuit)
     chosen = candidates(circuit, into, out_of, together)
     if by_role:
         carrying = CarryingRoles.of_experiment(experiment)
         chosen = {name: [name] for edge in chosen for name in carrying.parts(graph, edge)}
     found: list[EdgeRow] = []
-    batches = (
-        _together(evaluator, chosen, cancel)
-        if together
-        else edge_effects(evaluator, list(chosen), setting, cancel=cancel)
-    )
-    for names, effects in batches:
+    for names, effects in edge_effects(evaluator, list(chosen), setting, cancel=cancel):
         for name, effect in zip(names, effects, strict=True):
             kept = None if given is None else [circuit.has(edge) for edge in chosen[name]]
             share = None if kept is None else sum(kept) / len(kept)
@@ -181,17 +170,3 @@ def candidates(
     if not chosen:
         raise WorkbenchError("No edge leads there from there: what reads stands after what writes.")
     return chosen
-
-
-def _together(
-    evaluator: Evaluator, chosen: dict[str, list[str]], cancel: Stop | None
-) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Effects of candidates of several edges in the full model, batch by batch."""
-    clean = evaluator.experiment.clean.metric
-    names = list(chosen)
-    for first in range(0, len(names), AT_ONCE):
-        if cancel is not None and cancel.is_set():
-            return
-        some = names[first : first + AT_ONCE]
-        edits = [Edit(toggle=tuple(chosen[name])) for name in some]
-        yield some, evaluator.what_if(edits).mean(axis=1) - clean

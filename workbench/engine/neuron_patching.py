@@ -32,6 +32,7 @@ from workbench.engine.narrowed import by_layer, clean_neurons, corrupted_neurons
 from workbench.engine.patching import Batches
 from workbench.engine.plan import make_plan
 from workbench.engine.reach import Alternative
+from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.transformer.neurons import output_rows, require_neurons, written_by
 from workbench.transformer.recording import Recording
@@ -60,23 +61,33 @@ class NeuronPatching:
 
     Args:
         layer: whose MLP.
+        role: neurons are corrupted at the positions of this token role alone; None: at all.
 
     Raises:
-        WorkbenchError: the MLP has no neurons of its own.
+        WorkbenchError: the MLP has no neurons of its own, or no pair has the role.
     """
 
-    def __init__(self, experiment: Experiment, layer: int) -> None:
+    def __init__(self, experiment: Experiment, layer: int, role: str | None = None) -> None:
         self.experiment = experiment
         self.layer = layer
+        self.role = role
         require_neurons(experiment.parts.layers[layer], mlp_name(layer))
         self._last = layer == experiment.graph.n_layers - 1
         with torch.no_grad():
-            self._moved = [self._of(recording) for recording in experiment.recordings]
+            self._moved = [
+                self._of(recording, group.indices)
+                for recording, group in zip(
+                    experiment.recordings, experiment.batch.groups, strict=True
+                )
+            ]
 
-    def _of(self, recording: Recording) -> _Moved:
+    def _of(self, recording: Recording, pairs: Sequence[int]) -> _Moved:
         layer, index = recording.parts.layers[self.layer], self.layer
         clean = clean_neurons(recording, index)
         by = corrupted_neurons(recording, index) - clean
+        if self.role is not None:
+            here = self.experiment.batch.roles.marks(self.role, pairs, recording.start)
+            by = by * torch.tensor(here, device=by.device)[..., None]
         written = None if layer.post_mlp is None else written_by(layer, clean)
         last = self._last
         after = recording.clean.final if last else recording.clean.layers[index + 1].attn_in
@@ -153,6 +164,7 @@ def neuron_effects(
     neurons: Sequence[int],
     setting: str = FULL,
     *,
+    role: str | None = None,
     cancel: Stop | None = None,
 ) -> Iterator[tuple[list[int], NDArray[np.float64]]]:
     """Exact effects of neurons of a layer's MLP, batch by batch in the order given.
@@ -162,6 +174,7 @@ def neuron_effects(
         setting: full, the change of the mean metric when the neuron is corrupted in the model;
             along, when the change spreads along the circuit's edges and neurons only; within, when
             it is dropped from the circuit (of one that is not kept: less what keeping it changes).
+        role: neurons are corrupted at this token role alone, in the full model; None: everywhere.
         cancel: checked between batches.
 
     Yields:
@@ -169,9 +182,10 @@ def neuron_effects(
         task's order; an effect is their mean.
 
     Raises:
-        WorkbenchError: there is no such setting, or the MLP has no neurons of its own.
+        WorkbenchError: there is no such setting or role, or none of such a role, or the MLP has no
+            neurons of its own.
     """
-    run = _runner(evaluator, layer, check_setting(setting))
+    run = _runner(evaluator, layer, check_setting(setting), role)
     batches = Batches(len(neurons), cancel)
     for start, stop in batches:
         chosen = list(neurons[start:stop])
@@ -181,12 +195,17 @@ def neuron_effects(
 
 
 def _runner(
-    evaluator: Evaluator, layer: int, setting: str
+    evaluator: Evaluator, layer: int, setting: str, role: str | None
 ) -> Callable[[list[int]], NDArray[np.float64]]:
     """Gives the effects [neuron, pair] of some neurons in this setting."""
     experiment, graph = evaluator.experiment, evaluator.graph
+    if role is not None and setting != FULL:
+        raise WorkbenchError(
+            f"At one role, {role}, neurons' effects are those in the full model: choose the "
+            f"setting {FULL}, or leave the role out."
+        )
     if setting == FULL:
-        patching = NeuronPatching(experiment, layer)
+        patching = NeuronPatching(experiment, layer, role)
         return lambda chosen: patching.effects([(n,) for n in chosen])
     require_neurons(experiment.parts.layers[layer], mlp_name(layer))
     circuit, mlp = evaluator.circuit, mlp_name(layer)

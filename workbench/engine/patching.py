@@ -19,7 +19,7 @@ from workbench.circuits.circuit import all_edges
 from workbench.circuits.edge_roles import check_roles
 from workbench.circuits.graph import LOGITS
 from workbench.circuits.names import at_role, edge_ends, split_role
-from workbench.circuits.parts import edge_of
+from workbench.circuits.parts import edge_of, members_of
 from workbench.engine.baseline import CleanBaseline
 from workbench.engine.effect_settings import FULL, WITHIN, check_setting
 from workbench.engine.evaluator import Edit, Evaluator
@@ -47,7 +47,7 @@ def edge_effects(
 
     Args:
         evaluator: holds the circuit that "along" and "within" refer to.
-        edges: names.
+        edges: names; `m0->a9.h1` is the edges into q, k and v of the head together, as one.
         setting: one of `effect_settings.SETTINGS`, where `DEFINITIONS` says what each means.
         cancel: checked between batches.
 
@@ -57,7 +57,7 @@ def edge_effects(
     check_setting(setting)
     graph = evaluator.graph
     parsed = [split_role(name) for name in edges]
-    pairs = [graph.parse_edge(edge) for edge, _ in parsed]
+    members = [[graph.parse_edge(one) for one in members_of(graph, edge)] for edge, _ in parsed]
     names = evaluator.circuit.at.names
     for edge, role in parsed:
         check_roles(names, (role,) if role else (), edge)
@@ -76,8 +76,8 @@ def edge_effects(
     batches = Batches(len(edges), cancel)
     for start, stop in batches:
         changes = [
-            Alternative(((s, d, -1),), roles=(bits,))
-            for (s, d), bits in zip(pairs[start:stop], roles[start:stop], strict=True)
+            Alternative(tuple((s, d, -1) for s, d in own), roles=(bits,) * len(own))
+            for own, bits in zip(members[start:stop], roles[start:stop], strict=True)
         ]
         effects = np.empty(len(changes))
         for which, values in evaluator.run(bases, plan, changes):
@@ -89,26 +89,45 @@ def edge_effects(
 def _within(
     evaluator: Evaluator, edges: Sequence[str], cancel: Stop | None
 ) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
-    """m(C without e) - m(C with e), whichever of the two the circuit is now."""
-    circuit = evaluator.circuit
+    """m(C without e) - m(C with e), whichever of the two the circuit is now.
+
+    Of several edges together the circuit may be neither: then both are computed.
+    """
     here = evaluator.value().metric
     batches = Batches(len(edges), cancel)
     for start, stop in batches:
         names = list(edges[start:stop])
+        sides = [_without_and_with(evaluator, name) for name in names]
+        edits = [edit for both in sides for edit in both if edit is not None]
+        metrics = iter(evaluator.what_if(edits).mean(axis=1).tolist())
         effects = np.empty(len(names))
-        is_open = [edge_ends(edge_of(name))[1] in circuit.open for name in names]
-        # Into an open destination every edge is as if kept: dropping one closes it on all the
-        # others.
-        edits = [
-            _all_but(evaluator, name) if opened else Edit(toggle=(name,))
-            for name, opened in zip(names, is_open, strict=True)
-        ]
-        metric = evaluator.what_if(edits).mean(axis=1)
-        for i, (name, opened) in enumerate(zip(names, is_open, strict=True)):
-            kept = opened or circuit.has(name)
-            effects[i] = metric[i] - here if kept else here - metric[i]
+        for i, both in enumerate(sides):
+            without, with_it = (here if edit is None else next(metrics) for edit in both)
+            effects[i] = without - with_it
         batches.done()
         yield names, effects
+
+
+def _without_and_with(evaluator: Evaluator, name: str) -> tuple[Edit | None, Edit | None]:
+    """What drops all that a candidate is, and what keeps it; None where the circuit is so."""
+    circuit = evaluator.circuit
+    gone, come, closed = [], [], []
+    for edge in members_of(evaluator.graph, name):
+        # Into an open destination every edge is as if kept: dropping one closes it on all the
+        # others.
+        if edge_ends(edge_of(edge))[1] in circuit.open:
+            edit = _all_but(evaluator, edge)
+            closed += edit.close
+            gone += edit.toggle
+        elif circuit.has(edge):
+            gone.append(edge)
+        else:
+            come.append(edge)
+    dropping = gone or closed
+    return (
+        Edit(close=tuple(closed), toggle=tuple(gone)) if dropping else None,
+        Edit(toggle=tuple(come)) if come else None,
+    )
 
 
 def _all_but(evaluator: Evaluator, edge: str) -> Edit:

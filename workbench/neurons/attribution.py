@@ -18,6 +18,7 @@ from torch import Tensor
 
 from workbench.circuits.names import mlp_name
 from workbench.readouts.activations import Activations, activations, mean_columns
+from workbench.readouts.results import Position
 from workbench.transformer.frozen_norm import FrozenNorm
 from workbench.transformer.neurons import output_bias, output_rows, written_by
 
@@ -43,12 +44,13 @@ class NeuronValues:
 
 
 def neuron_values(
-    experiment: Experiment, layer: int, *, position: int = -1, pair: int | None = None
+    experiment: Experiment, layer: int, *, position: Position = -1, pair: int | None = None
 ) -> NeuronValues:
     """Activations and direct attributions of a layer's neurons.
 
     Args:
-        position: from the end of each prompt if negative, else from its start.
+        position: from the end of each prompt if negative, else from its start; or a role, read at
+            its last token in those of the pairs that have it.
         pair: a pair's number, or None for the mean over all pairs.
 
     Raises:

@@ -23,10 +23,15 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 
 
-def estimated_effects(experiment: Experiment, layer: int) -> Work[NDArray[np.float64] | None]:
+def estimated_effects(
+    experiment: Experiment, layer: int, role: str | None = None
+) -> Work[NDArray[np.float64] | None]:
     """The estimated change of each pair's metric when a neuron is corrupted, [pair, neuron].
 
     None where the metric has no slope at the clean run.
+
+    Args:
+        role: at the positions of this token role alone; None: at all.
     """
     try:
         require_slope(experiment)
@@ -34,7 +39,13 @@ def estimated_effects(experiment: Experiment, layer: int) -> Work[NDArray[np.flo
         return None
     by_group: list[Tensor] = []
     done, layers = 0, experiment.graph.n_layers - layer
-    for recording, metric in zip(experiment.recordings, experiment.metrics, strict=True):
+    for recording, metric, group in zip(
+        experiment.recordings, experiment.metrics, experiment.batch.groups, strict=True
+    ):
+        here = None
+        if role is not None:
+            marks = experiment.batch.roles.marks(role, group.indices, recording.start)
+            here = torch.tensor(marks, device=recording.clean.final.device)[..., None]
         corrupted = corrupted_neurons(recording, layer)
         of_group: list[Tensor] = []
         for pairs in slices(recording, 1):
@@ -48,7 +59,7 @@ def estimated_effects(experiment: Experiment, layer: int) -> Work[NDArray[np.flo
                 yield (done + steps) / experiment.n_pairs
             assert block.neurons is not None and found.neurons is not None
             moved = (corrupted[pairs] - block.neurons.detach()).double() * found.neurons.double()
-            of_group.append(moved.sum(1))
+            of_group.append((moved if here is None else moved * here[pairs]).sum(1))
             done += n
         by_group.append(torch.cat(of_group))
     return experiment.in_order(by_group)

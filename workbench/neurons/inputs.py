@@ -18,6 +18,7 @@ from workbench.discovery.gradients.mlp_slope import inside_of
 from workbench.errors import WorkbenchError
 from workbench.neurons.results import Feed, NeuronInputs
 from workbench.readouts.activations import Activations, activations
+from workbench.readouts.results import Position
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
@@ -28,13 +29,14 @@ REST = "position embedding and biases"
 
 
 def neuron_inputs(
-    experiment: Experiment, name: str, *, position: int = -1, pair: int | None = None
+    experiment: Experiment, name: str, *, position: Position = -1, pair: int | None = None
 ) -> NeuronInputs:
     """What feeds a neuron in the clean run.
 
     Args:
         name: such as m10.n421.
-        position: from the end of each prompt if negative, else from its start.
+        position: from the end of each prompt if negative, else from its start; or a role, read at
+            its last token in those of the pairs that have it.
         pair: a pair's number, or None for the mean over all pairs.
 
     Raises:

@@ -19,7 +19,8 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.neurons.attribution import neuron_values
 from workbench.neurons.estimates import estimated_effects
-from workbench.neurons.results import NeuronList, NeuronRow, with_exact
+from workbench.neurons.results import NeuronList, NeuronRow, role_of, with_exact
+from workbench.readouts.results import Position
 from workbench.transformer.neurons import require_neurons
 
 SHOWN = 20
@@ -43,7 +44,7 @@ def neuron_list(
     mlp: str,
     circuit: Circuit | None = None,
     *,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
 ) -> Work[NeuronList]:
     """An MLP's neurons with estimates; exact effects follow by `with_exact`.
@@ -51,8 +52,10 @@ def neuron_list(
     Args:
         circuit: whose kept neurons are marked.
         position: at which direct attribution and activation are read; effects are of all
-            positions.
-        pair: a pair's number, or None for the mean over all pairs.
+            positions. At a role these are read at its last token, and effects are those of
+            corrupting at its positions alone.
+        pair: a pair's number, or None for the mean over all pairs; at a role, over those that have
+            it.
 
     Raises:
         WorkbenchError: it is no MLP with neurons of its own, or there is no such pair or position.
@@ -60,8 +63,9 @@ def neuron_list(
     layer = layer_of(experiment.graph, mlp)
     require_neurons(experiment.parts.layers[layer], mlp)
     values = neuron_values(experiment, layer, position=position, pair=pair)
-    by_pair = yield from estimated_effects(experiment, layer)
-    estimates = None if by_pair is None else _one(by_pair, pair)
+    role = role_of(position)
+    by_pair = yield from estimated_effects(experiment, layer, role)
+    estimates = None if by_pair is None else _one(experiment, by_pair, pair, role)
     kept = None if circuit is None else circuit.neurons.get(mlp)
     chosen = None if kept is None else frozenset(kept)
     rows = tuple(
@@ -94,15 +98,21 @@ def exact_effects(
     """
     layer = layer_of(experiment.graph, listed.mlp)
     base = evaluator or Evaluator(experiment, Circuit.empty(experiment.graph))
-    for chosen, values in neuron_effects(base, layer, neurons, setting, cancel=cancel):
-        effects = _one(values.T, listed.pair)
+    role = role_of(listed.position)
+    for chosen, values in neuron_effects(base, layer, neurons, setting, role=role, cancel=cancel):
+        effects = _one(experiment, values.T, listed.pair, role)
         yield {n: float(value) for n, value in zip(chosen, effects, strict=True)}
 
 
-def _one(by_pair: NDArray[np.float64], pair: int | None) -> NDArray[np.float64]:
-    """Values [neuron] of a pair, or their mean, from [pair, neuron]."""
-    one: NDArray[np.float64] = by_pair.mean(axis=0) if pair is None else by_pair[pair]
-    return one
+def _one(
+    experiment: Experiment, by_pair: NDArray[np.float64], pair: int | None, role: str | None
+) -> NDArray[np.float64]:
+    """Values [neuron] of a pair, or their mean over those that have the role."""
+    if pair is not None:
+        one: NDArray[np.float64] = by_pair[pair]
+        return one
+    some = by_pair if role is None else by_pair[list(experiment.batch.roles.having(role))]
+    return np.asarray(some.mean(axis=0), dtype=np.float64)
 
 
 def neurons_of(
@@ -112,7 +122,7 @@ def neurons_of(
     *,
     exact: int | None = SHOWN,
     setting: str = FULL,
-    position: int = -1,
+    position: Position = -1,
     pair: int | None = None,
 ) -> NeuronList:
     """An MLP's neurons, with exact effects of some of them.
@@ -120,7 +130,7 @@ def neurons_of(
     Args:
         circuit: whose kept neurons are marked, and which the settings along and within refer to.
         exact: of how many, the first by estimated effect; None: of all.
-        setting: of the exact effects, see `engine.neuron_patching.neuron_effects`.
+        setting: of the exact effects, see `engine.neuron_patching.neuron_effects`; at a role, full.
         position, pair: as of `neuron_list`.
 
     Raises:
@@ -144,5 +154,7 @@ def with_rest(experiment: Experiment, listed: NeuronList) -> NeuronList:
     others = [row.neuron for row in listed.rows if row.exact is None]
     if listed.setting != FULL or not others:
         return listed
-    patching = NeuronPatching(experiment, layer_of(experiment.graph, listed.mlp))
-    return replace(listed, rest=float(_one(patching.effects([others]).T, listed.pair)[0]))
+    role = role_of(listed.position)
+    patching = NeuronPatching(experiment, layer_of(experiment.graph, listed.mlp), role)
+    effect = _one(experiment, patching.effects([others]).T, listed.pair, role)
+    return replace(listed, rest=float(effect[0]))

@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.base.table import Table
 from workbench.circuits.names import neuron_name
-from workbench.readouts.results import TokenValue
+from workbench.readouts.results import Position, TokenValue
 
 ESTIMATE = "attribution patching, sum over positions of (act' - act) . dm/dact at the clean run"
 DIRECT = (
@@ -33,6 +33,11 @@ class Plain:
     def to_json(self) -> dict[str, Any]:
         """Plain values under the attributes' names."""
         return asdict(self)
+
+
+def role_of(position: Position) -> str | None:
+    """The role that a position names, if it is no number."""
+    return position if isinstance(position, str) else None
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ class NeuronList:
     Attributes:
         mlp: its name.
         rows: in the order of their numbers.
-        position: at which direct attribution and activation are read.
+        position: at which direct attribution and activation are read; or the role: effects are then
+            of its positions alone.
         pair: of one pair, counted from 0; None: the mean over all.
         direct_of_bias: what the MLP's biases write directly; with all neurons it is the MLP's
             direct attribution. None as `NeuronRow.direct`.
@@ -81,7 +87,7 @@ class NeuronList:
 
     mlp: str
     rows: tuple[NeuronRow, ...]
-    position: int
+    position: Position
     pair: int | None
     direct_of_bias: float | None
     direct_of_mlp: float | None
@@ -242,6 +248,46 @@ class Firings(Plain):
     least: float
     most: float
     share: float
+
+
+@dataclass(frozen=True)
+class AtRole:
+    """A neuron at one token role: at its last token, mean over the pairs that have it.
+
+    Attributes:
+        role: its name.
+        pairs: how many have it.
+        token: of the clean prompt, where it is of one pair; else None.
+        clean, corrupted: the activation in both runs.
+        direct: direct attribution in the clean run; None where pairs lack answers.
+    """
+
+    role: str
+    pairs: int
+    token: str | None
+    clean: float
+    corrupted: float
+    direct: float | None
+
+    @property
+    def difference(self) -> float:
+        """Clean less corrupted activation."""
+        return self.clean - self.corrupted
+
+
+@dataclass(frozen=True)
+class NeuronByRole(Plain):
+    """A neuron at every token role.
+
+    Attributes:
+        name: of the neuron.
+        pair: of one pair, counted from 0; None: the mean over all.
+        roles: in the order in which they stand in the prompts.
+    """
+
+    name: str
+    pair: int | None
+    roles: tuple[AtRole, ...]
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,24 @@ class Roles:
         place = self.index(name)
         return tuple(at for at, role in enumerate(self.of_pairs[pair]) if role == place)
 
+    def having(self, name: str) -> tuple[int, ...]:
+        """The pairs that have a role somewhere.
+
+        Raises:
+            WorkbenchError: no pair has it.
+        """
+        place = self.index(name)
+        return tuple(pair for pair, row in enumerate(self.of_pairs) if place in row)
+
+    def marks(self, name: str, pairs: Sequence[int], first: int = 0) -> list[list[bool]]:
+        """Where a role stands in some pairs of one length, [pair, position - first].
+
+        Raises:
+            WorkbenchError: no pair has it.
+        """
+        place = self.index(name)
+        return [[role == place for role in self.of_pairs[pair][first:]] for pair in pairs]
+
 
 def roles_of(
     pairs: Sequence[Pair],

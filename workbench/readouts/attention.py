@@ -61,7 +61,7 @@ def attention_pattern(
     roles = experiment.batch.roles
     weights: Tensor | None = None
     for sign, selections in each_run(experiment, run, pair=pair):
-        each = [_weights(s, node.layer, node.head) for s in selections]
+        each = [pattern_weights(s, node.layer, node.head) for s in selections]
         if pair is None:
             indices = [index for s in selections for index in s.indices]
             every = [pattern for of_group in each for pattern in of_group]
@@ -103,8 +103,8 @@ def by_role(weights: Sequence[Tensor], roles: Sequence[Sequence[int]], n_roles: 
     return total / having.clamp(min=1)[:, None]
 
 
-def _weights(selection: Activations, layer: int, head: int) -> Tensor:
-    """[pair, query, key], float32."""
+def pattern_weights(selection: Activations, layer: int, head: int) -> Tensor:
+    """Where a head looks in the chosen pairs, [pair, query, key], float32."""
     recording = selection.recording
     attention = recording.parts.layers[layer].attention
     kv_head = int(attention.kv_of[head])

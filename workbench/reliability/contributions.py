@@ -2,12 +2,13 @@
 
 No final norm is applied: a norm's scale is the same for all tokens, and ranks and shares of the
 largest logit do not depend on it but for its weights. Of a head the write is z W_O, of a neuron its
-activation times its row of the MLP's output matrix, both at the last position of the clean prompts.
+activation times its row of the MLP's output matrix, both at one position of the prompts: the last,
+unless another, or a role, is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from workbench.transformer.neurons import Neurons, with_neurons
+from workbench.transformer.neurons import with_neurons
 from workbench.transformer.parts import ModelParts
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
+    from workbench.readouts.activations import Activations
 
 NEURONS_AT_ONCE = 512
 """Neurons that are unembedded at once."""
@@ -81,20 +83,24 @@ class Sayings:
     promotes_wrong: Tensor
 
 
-def prompts_of(experiment: Experiment, most: int, least: int) -> Prompts:
-    """An experiment's pairs in classes by their answers.
+def prompts_of(
+    experiment: Experiment, most: int, least: int, indices: Sequence[int] | None = None
+) -> Prompts:
+    """An experiment's pairs, or some of them, in classes by their answers.
 
     Where there are more classes than `most`, or one has fewer than `least` prompts, all are one.
     """
+    chosen = tuple(range(experiment.n_pairs)) if indices is None else tuple(indices)
     batch = experiment.batch
     rows: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
     for group in batch.groups:
         rows |= dict(
             zip(group.indices, zip(group.answers, group.wrong_answers, strict=True), strict=True)
         )
-    pairs = [rows[i] for i in range(experiment.n_pairs)]
+    pairs = [rows[i] for i in chosen]
     names: dict[tuple[int, ...], str] = {}
-    for (right, _), pair in zip(pairs, batch.task.pairs, strict=True):
+    for (right, _), i in zip(pairs, chosen, strict=True):
+        pair = batch.task.pairs[i]
         names.setdefault(right, "".join(pair.answers[:1]) + (" …" if right[1:] else ""))
     sizes = {right: sum(one == right for one, _ in pairs) for right in names}
     if len(names) > most or min(sizes.values()) < least:
@@ -117,7 +123,7 @@ def prompts_of(experiment: Experiment, most: int, least: int) -> Prompts:
     for c in range(len(order)):
         own[c] = is_right[of == c].any(0)
     return Prompts(
-        tuple(range(len(pairs))),
+        chosen,
         tuple(names.values()),
         of,
         is_right,
@@ -127,47 +133,51 @@ def prompts_of(experiment: Experiment, most: int, least: int) -> Prompts:
     )
 
 
-def in_order(experiment: Experiment, by_group: Sequence[Tensor], indices: Sequence[int]) -> Tensor:
-    """Rows [pair, ...] of each group as those of some pairs of the task, [prompt, ...]."""
-    numbers = [i for group in experiment.batch.groups for i in group.indices]
+def in_order(by_group: Sequence[Tensor], numbers: Iterable[int], indices: Sequence[int]) -> Tensor:
+    """Rows [pair, ...] of each group as those of some pairs of the task, [prompt, ...].
+
+    Args:
+        numbers: of the pairs whose rows they are, one group after the other.
+        indices: the pairs that are wanted.
+    """
     place = {number: row for row, number in enumerate(numbers)}
     return torch.cat(list(by_group))[[place[i] for i in indices]]
 
 
-def head_writes(experiment: Experiment, layer: int, indices: Sequence[int]) -> Tensor:
-    """What each head of a layer writes at the last position, float32 [head, prompt, d_model]."""
-    attention = experiment.parts.layers[layer].attention
-    last = [r.whole.layers[layer].z[:, :, -1].transpose(0, 1) for r in experiment.recordings]
-    z = in_order(experiment, last, indices).transpose(0, 1)
+def head_writes(read: Sequence[Activations], layer: int, indices: Sequence[int]) -> Tensor:
+    """What each head of a layer writes where it is read, float32 [head, prompt, d_model]."""
+    parts = read[0].parts
+    attention = parts.layers[layer].attention
+    values = [selection.heads(layer).transpose(0, 1) for selection in read]
+    z = in_order(values, _numbers(read), indices).transpose(0, 1)
     # Without blocks beside the residual: what it writes, whatever a reader is given of it.
-    w_o = attention.w_o[..., : len(experiment.parts.w_u)].float()
+    w_o = attention.w_o[..., : len(parts.w_u)].float()
     return torch.bmm(z.float(), w_o) * attention.multiplier
 
 
+def _numbers(read: Sequence[Activations]) -> list[int]:
+    return [index for selection in read for index in selection.indices]
+
+
 def neurons_of(
-    experiment: Experiment, layer: int, indices: Sequence[int]
+    read: Sequence[Activations], layer: int, indices: Sequence[int]
 ) -> tuple[Tensor, Tensor] | None:
     """A layer's neurons: activations [prompt, neuron] and output rows [neuron, d_model].
 
-    Both of the last position, float32; None where the layer has no one set of neurons.
+    Both float32, activations where they are read; None where the layer has no one set of neurons.
     """
-    acts = []
-    tap: Neurons | None = None
-    for recording in experiment.recordings:
-        tapped = with_neurons(recording.parts.layers[layer])
-        if tapped is None:
-            return None
-        changed, tap = tapped
-        with torch.no_grad():
-            changed.run_mlp(recording.whole.layers[layer].mlp_in[:, -1:])
-        acts.append(tap.seen[:, -1])
-    assert tap is not None
+    tapped = with_neurons(read[0].parts.layers[layer])
+    if tapped is None:
+        return None
+    tap = tapped[1]
+    with torch.no_grad():
+        acts = [selection.neurons(layer) for selection in read]
     linear = getattr(tap.linear, "linear", tap.linear)
     weight = linear.weight
     assert isinstance(weight, Tensor)
     # A Conv1D's weight is [in, out], a Linear's [out, in].
     rows = weight if type(linear).__name__ == "Conv1D" else weight.T
-    return in_order(experiment, acts, indices).float(), rows.float()
+    return in_order(acts, _numbers(read), indices).float(), rows.float()
 
 
 def say(parts: ModelParts, writes: Tensor, prompts: Prompts, share: float) -> Sayings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from workbench.base.work import Work
 from workbench.circuits.names import head_name, mlp_name
 from workbench.errors import WorkbenchError
+from workbench.readouts.activations import Activations, activations
 from workbench.reliability.contributions import (
     Prompts,
     Sayings,
@@ -35,13 +37,20 @@ LEAST_PROMPTS = 4
 """Prompts that a class has at least: two for finding and two for telling."""
 
 
-def classed(experiment: Experiment) -> Prompts:
+def classed(experiment: Experiment, settings: ReliabilitySettings | None = None) -> Prompts:
     """An experiment's prompts in classes.
 
+    Args:
+        settings: of one pair, or at a role, only that pair, or those that have the role.
+
     Raises:
-        WorkbenchError: some pair lacks answers or wrong answers.
+        WorkbenchError: some pair lacks answers or wrong answers, or there is no such pair or role.
     """
-    prompts = prompts_of(experiment, MOST_CLASSES, LEAST_PROMPTS)
+    indices = None
+    if settings is not None and (settings.pair is not None or isinstance(settings.position, str)):
+        read = activations(experiment, settings.position, settings.pair, settings.run)
+        indices = sorted(index for selection in read for index in selection.indices)
+    prompts = prompts_of(experiment, MOST_CLASSES, LEAST_PROMPTS, indices)
     if not (prompts.right.any(-1) & prompts.wrong.any(-1)).all():
         raise WorkbenchError(
             "Whether a component prefers the right answer takes right and wrong ones: some of "
@@ -68,17 +77,18 @@ def map_of(
 ) -> Work[ReliabilityMap]:
     """How reliable every head is on some prompts, and every neuron if asked for."""
     parts, graph = experiment.parts, experiment.graph
+    read = activations(experiment, settings.position, settings.pair, settings.run)
     found: list[ComponentReliability] = []
     with torch.no_grad():
         for layer in range(graph.n_layers):
-            writes = head_writes(experiment, layer, prompts.indices)
+            writes = head_writes(read, layer, prompts.indices)
             for head in range(graph.n_heads):
                 sayings = say(parts, writes[head : head + 1], prompts, settings.share)
                 names = [head_name(layer, head)]
                 found += _judged(names, layer, sayings, prompts, settings)
                 yield (layer + (head + 1) / (2 * graph.n_heads)) / graph.n_layers
             if settings.neurons:
-                found += yield from _neurons(experiment, layer, prompts, settings)
+                found += yield from _neurons(experiment, read, layer, prompts, settings)
     # Stable, so that equals stay in the order of depth.
     found.sort(key=lambda one: (-one.sound, -one.mean(settings.order)))
     return ReliabilityMap(
@@ -93,9 +103,13 @@ def map_of(
 
 
 def _neurons(
-    experiment: Experiment, layer: int, prompts: Prompts, settings: ReliabilitySettings
+    experiment: Experiment,
+    read: Sequence[Activations],
+    layer: int,
+    prompts: Prompts,
+    settings: ReliabilitySettings,
 ) -> Work[list[ComponentReliability]]:
-    known = neurons_of(experiment, layer, prompts.indices)
+    known = neurons_of(read, layer, prompts.indices)
     found: list[ComponentReliability] = []
     if known is None:
         return found

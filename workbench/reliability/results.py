@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from workbench.base.table import Cell, Table
 from workbench.errors import WorkbenchError
+from workbench.readouts.results import Position
 
 Kind = Literal["reliable", "harmful", "unreliable"]
 KINDS: dict[Kind, str] = {
@@ -18,8 +19,11 @@ KINDS: dict[Kind, str] = {
 Order = Literal["f1", "precision", "recall"]
 ORDERS: tuple[Order, ...] = ("f1", "precision", "recall")
 
+OWN_RUNS = ("clean", "corrupted")
+"""Of which run contributions may be."""
+
 DEFINITION = (
-    "A component's own contribution at the last position, z W_O of a head or activation times "
+    "A component's own contribution at {place}, z W_O of a head or activation times "
     "W_out of a neuron, is unembedded as it is, without the final norm. It is right on a prompt if "
     "a right answer then has a higher logit than every wrong one and is among the {rank} likeliest "
     "tokens of the contribution. Classes are the task's answer sets. It is reliable on a class if "
@@ -54,6 +58,11 @@ class ReliabilitySettings:
         order: by which mean over the classes reliable components come, see `ORDERS`.
         numbers: of components to scale; those beyond what is reliable are left out.
         factors: to scale them by.
+        position: at which contributions are read, from the prompts' ends if negative, else from
+            their starts; or a role, at its last token in those of the prompts that have it.
+        pair: of this pair alone, from 0; None: of all. Of one nothing is scaled up.
+        run: whose contributions, of the `clean` or the `corrupted` prompts; what is right is what
+            is right on the clean ones.
     """
 
     sound: float = 0.9
@@ -65,6 +74,9 @@ class ReliabilitySettings:
     order: Order = "recall"
     numbers: tuple[int, ...] = (1, 2, 3, 5, 10, 20, 30, 40, 50, 60)
     factors: tuple[float, ...] = (1.2, 1.4, 1.6, 1.8, 2.0)
+    position: Position = -1
+    pair: int | None = None
+    run: str = "clean"
 
     def __post_init__(self) -> None:
         """Raises WorkbenchError for what cannot be meant."""
@@ -79,11 +91,27 @@ class ReliabilitySettings:
             )
         if min(self.numbers) < 1:
             raise WorkbenchError("At least one component is scaled.")
+        if self.run not in OWN_RUNS:
+            raise WorkbenchError(
+                f"There is no run {self.run!r} here; choose of {', '.join(OWN_RUNS)}."
+            )
 
     @property
     def definition(self) -> str:
         """With these numbers."""
-        return DEFINITION.format(**vars(self))
+        return DEFINITION.format(**vars(self), place=self.place)
+
+    @property
+    def place(self) -> str:
+        """Where contributions are read, in words."""
+        place = f"position {self.position}"
+        if isinstance(self.position, str):
+            place = f"the last token of the role {self.position}"
+        elif self.position == -1:
+            place = "the last position"
+        over = "" if self.pair is None else f" of prompt {self.pair + 1}"
+        corrupted = "" if self.run == "clean" else ", on the corrupted prompts"
+        return f"{place}{over}{corrupted}"
 
     def words(self, kind: Kind) -> str:
         """What a kind means, with these numbers."""

@@ -50,15 +50,16 @@ def reliability(
     Args:
         experiment: whose pairs have right and wrong answers.
         settings: None: by the defaults.
-        scale_up: also scale; the map is then of one half of the prompts.
+        scale_up: also scale; the map is then of one half of the prompts. Not where it is of one
+            pair, or only one pair has its role.
         also: another task, on which it is told what that does.
 
     Raises:
         WorkbenchError: pairs lack answers, or there are too few.
     """
     settings = settings or ReliabilitySettings()
-    prompts = classed(experiment)
-    if not scale_up:
+    prompts = classed(experiment, settings)
+    if not scale_up or len(prompts.indices) == 1:
         return Reliability((yield from map_of(experiment, prompts, settings)))
     first, second = halves(prompts)
     found = yield from part(map_of(experiment, first, settings), 0, 0.4)
@@ -161,7 +162,8 @@ def _right(experiment: Experiment, does: Sequence[Intervention], prompts: Prompt
             logits = unembed(parts, record_clean(parts, tokens).final[:, -1])
             final[some] = logits.argmax(-1)
         finals.append(final)
-    likeliest = in_order(experiment, finals, prompts.indices).cpu()
+    numbers = (i for group in experiment.batch.groups for i in group.indices)
+    likeliest = in_order(finals, numbers, prompts.indices).cpu()
     is_answer = likeliest[:, None] == prompts.answers
     return (is_answer & prompts.right).any(-1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.comparison import Comparison, Standing
+from workbench.circuits.names import ARROW
 from workbench.circuits.tree import roles
 from workbench.experiment.carrying import CarryingRoles
 from workbench.session.known_effects import DROP, KnownEffects, Matrix
@@ -82,6 +83,36 @@ class Sight:
                     reference=self._standing.get(edge),
                     proposed=proposing is not None and bool(proposing[s, d]),
                 )
+
+    def together(self, node: str) -> Iterator[Candidate]:
+        """The edges from each source into q, k and v of a head as one candidate."""
+        graph = self.state.circuit.graph
+        exact, drop = self.effects.exact_parts(self.setting), self.effects.exact_parts(DROP)
+        into = graph.destinations_of(node)
+        by_source = zip(*(list(self.edges([destination])) for destination in into), strict=True)
+        for members in by_source:
+            first = members[0]
+            name = f"{first.source}{ARROW}{node}"
+            eap = sum(one.eap for one in members)
+            known, cost = exact.get(name), drop.get(name)
+            score = eap if known is None else known
+            standing = {one.reference for one in members}
+            yield replace(
+                first,
+                edge=name,
+                destination=node,
+                kept=all(one.kept for one in members),
+                preview=abs(score) >= self.state.threshold,
+                open=any(one.open for one in members),
+                eap=eap,
+                exact=known,
+                score=score,
+                drop_cost=cost,
+                reference=first.reference if len(standing) == 1 else None,
+                found=None if first.found is None else sum(one.found or 0.0 for one in members),
+                proposed=any(one.proposed for one in members),
+                at=first.at if len({one.at for one in members}) == 1 else (),
+            )
 
     def parts(
         self, into: Iterable[str], carrying: CarryingRoles, estimates: Matrix

@@ -14,6 +14,7 @@ from workbench.base.text import counted
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.circuits.kept_neurons import checked, of_spans, spans
+from workbench.circuits.names import HEAD_INPUTS, at_role, is_joined, split_role
 from workbench.circuits.parts import circuit_of_parts, edge_of
 from workbench.session.between_command import Between
 from workbench.session.command import KINDS, NO_CHANGE, Command, kept_words
@@ -68,7 +69,11 @@ class Toggle(Command):
         if self.change.closed:
             kept = kept_words(self.change)
             return f"Expanded {self.change.closed[0]} with {self.edge} switched: {kept}."
-        return f"{'Kept' if self.change.keeps(self.edge) else 'Dropped'} {self.edge}."
+        # Of q, k and v together some may have been kept already.
+        whole, role = split_role(self.edge)
+        inputs = HEAD_INPUTS if is_joined(whole) else ()
+        names = [at_role(f"{whole}<{one}>", role) for one in inputs] or [self.edge]
+        return f"{'Kept' if any(map(self.change.keeps, names)) else 'Dropped'} {self.edge}."
 
 
 @dataclass(frozen=True, kw_only=True)

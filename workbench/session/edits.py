@@ -13,19 +13,23 @@ import numpy as np
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.edge_roles import EdgeRoles, check_roles
 from workbench.circuits.graph import HEAD_INPUTS, INPUT, LOGITS, Graph
-from workbench.circuits.names import edge_ends, input_of, is_edge, split_role
-from workbench.circuits.parts import edge_of, in_order, parts_into, parts_out_of
+from workbench.circuits.names import TOGETHER, edge_ends, input_of, is_edge, split_role
+from workbench.circuits.parts import edge_of, in_order, members_of, parts_into, parts_out_of
 from workbench.errors import WorkbenchError
-from workbench.session.role_scores import Matrix, RoleScores
+from workbench.session.role_scores import RoleScores, Scored
 from workbench.session.state import Interventions, State
 
 
 def destinations(graph: Graph, node: str, inputs: str = "qkv") -> tuple[str, ...]:
     """These inputs of a node; `inputs` are letters of "qkv" and matter for heads only.
 
+    `TOGETHER` is all three.
+
     Raises:
         WorkbenchError: for an unknown node or letter.
     """
+    if inputs == TOGETHER:
+        return graph.destinations_of(node)
     if not inputs or not set(inputs) <= set(HEAD_INPUTS):
         raise WorkbenchError(f"A head's inputs are named by letters of 'qkv', not {inputs!r}.")
     return tuple(name for name in graph.destinations_of(node) if input_of(name) in inputs)
@@ -35,10 +39,6 @@ def _some_destinations(state: State, node: str, inputs: str) -> tuple[str, ...]:
     if node == INPUT:
         raise WorkbenchError("Nothing feeds the input embedding; choose another node.")
     return destinations(state.circuit.graph, node, inputs)
-
-
-Scored = Matrix | RoleScores
-"""Scores of edges [source, destination], or of edges at roles."""
 
 
 def previewed(state: State, destination: str, score: Scored) -> list[str]:
@@ -98,6 +98,11 @@ def expand(
     return _replace_into(state, into, edges)
 
 
+def _several_entered(state: State, name: str) -> tuple[str, ...]:
+    """The destinations of a candidate, which may be edges into q, k and v together."""
+    return tuple(_entered(state, one) for one in members_of(state.circuit.graph, name))
+
+
 def _entered(state: State, name: str) -> str:
     """The destination of an edge, or an edge at a role, that there can be.
 
@@ -114,16 +119,20 @@ def _entered(state: State, name: str) -> str:
 def toggle(state: State, edge: str, score: Callable[[], Scored]) -> State:
     """Keep or drop one edge, or edge at a role; what is open is first closed with its preview.
 
-    `score` is asked for where there is something open.
+    Edges into q, k and v together are dropped if all are kept. `score` is asked for where there is
+    something open.
 
     Glossary: docs/glossary.md#toggle.
     """
-    destination = _entered(state, edge)
-    if destination in state.circuit.open:
-        state = _replace_into(state, [destination], previewed(state, destination, score()))
-    if state.circuit.has(edge):
-        return state.with_edges(drop=[edge])
-    return state.with_edges(keep=[edge])
+    open_ones = [d for d in _several_entered(state, edge) if d in state.circuit.open]
+    if open_ones:
+        scores = score()
+        keep = [name for d in open_ones for name in previewed(state, d, scores)]
+        state = _replace_into(state, open_ones, keep)
+    members = members_of(state.circuit.graph, edge)
+    if all(map(state.circuit.has, members)):
+        return state.with_edges(drop=members)
+    return state.with_edges(keep=[name for name in members if not state.circuit.has(name)])
 
 
 def keep_above(state: State, node: str, inputs: str, score: Scored) -> State:

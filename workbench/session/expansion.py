@@ -39,7 +39,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.carrying import CarryingRoles
 from workbench.session import edits
 from workbench.session.known_effects import LASTING, KnownEffects
-from workbench.session.role_scores import RoleScores
+from workbench.session.role_scores import RoleScores, Scored
 from workbench.session.rules import EAP, LOSS, THRESHOLD, TOP_K, find_rule
 from workbench.session.scratch import Scratch
 from workbench.session.state import State
@@ -193,7 +193,7 @@ class Expansion:
                 return result
             yield fraction
 
-    def _scores(self, exact: Mapping[str, float]) -> edits.Scored:
+    def _scores(self, exact: Mapping[str, float]) -> Scored:
         """What edges are kept by: exact effects by name, estimates where there is none."""
         effects, graph = self._effects, self.circuit.graph
         if self._by_role is not None:
@@ -203,7 +203,7 @@ class Expansion:
             score[graph.parse_edge(edge)] = value
         return score
 
-    def _ranked(self, into: Sequence[str], score: edits.Scored) -> list[tuple[str, float]]:
+    def _ranked(self, into: Sequence[str], score: Scored) -> list[tuple[str, float]]:
         """All candidate edges with their |effect|, the largest first, as the model has equals."""
         graph, rows = self.circuit.graph, []
         if isinstance(score, RoleScores):
@@ -215,7 +215,7 @@ class Expansion:
             rows += [(graph.edge_name(s, d), float(size)) for s, size in enumerate(sizes)]
         return sorted(rows, key=lambda row: -row[1])
 
-    def _exact(self, into: Sequence[str]) -> Work[edits.Scored]:
+    def _exact(self, into: Sequence[str]) -> Work[Scored]:
         """Scores in which the candidates have their exact effects, computed in pieces."""
         graph = self.circuit.graph
         found: dict[str, float] = {}

@@ -15,12 +15,14 @@ from workbench.circuits.between import ANY_INPUT, between
 from workbench.circuits.circuit import Circuit, RoleGroup
 from workbench.circuits.edge_roles import check_roles
 from workbench.circuits.names import ARROW, HEAD_INPUTS, at_role, edge_ends, split_role
+from workbench.circuits.parts import members_of
 from workbench.errors import WorkbenchError
 from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.between_command import DROP, KEEP, Between
 from workbench.session.priority_lock import PriorityLock
 from workbench.session.read_only import Snapshot
+from workbench.session.role_scores import Scored
 from workbench.session.session_engine import SessionEngine
 from workbench.session.state import State
 from workbench.session.views import Status
@@ -45,7 +47,7 @@ def edit_between(
     readers: Sequence[str],
     inputs: str,
     did: str,
-    score: Callable[[], edits.Scored],
+    score: Callable[[], Scored],
     role: str = "",
 ) -> State:
     """Keep or drop every edge from some nodes to others, at all roles or at one.
@@ -97,7 +99,7 @@ class GroupCommands:
     """Part of a session."""
 
     _carry_out: Callable[..., Status]
-    _score: Callable[[str], edits.Scored]
+    _score: Callable[[str], Scored]
     _seen: Snapshot
     _engine: SessionEngine
     _lock: PriorityLock
@@ -218,8 +220,7 @@ class GroupCommands:
         """Source, node, what is to be done, and the role."""
         circuit = self._seen.state.circuit
         name, role = split_role(edge)
-        circuit.graph.parse_edge(name)
-        source, destination = edge_ends(name)
+        source, destination = edge_ends(members_of(circuit.graph, name)[0])
         node = circuit.graph.node_of(destination)
         names = [at_role(f"{source}{ARROW}{d}", role) for d in circuit.graph.destinations_of(node)]
         return source, node, DROP if all(map(circuit.has, names)) else KEEP, role

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.base.failures import failures_as_sentences
 from workbench.base.json_values import object_of, read_values, string
-from workbench.base.work import Stop
+from workbench.base.work import Stop, Work
 from workbench.base.write_file import write_bytes
 from workbench.errors import WorkbenchError
 from workbench.readouts.heads.table import HeadTable, restored
@@ -25,6 +25,8 @@ from workbench.session.session_engine import SessionEngine
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
+    from workbench.readouts.activations import RunChoice
+    from workbench.readouts.results import Position
 
 MOST_BYTES = 50_000_000
 """More than any table of heads takes: a larger file is not ours."""
@@ -54,6 +56,7 @@ class SessionHeads:
         *,
         journal: Callable[[], Path],
         pairs: Callable[[], str],
+        run_of: Callable[[str], RunChoice],
         seed: int,
     ) -> None:
         """Begin with what lies beside the journal.
@@ -64,6 +67,7 @@ class SessionHeads:
             graph: the model's.
             journal: gives the path of the session's journal.
             pairs: gives that by which the present set of pairs is known.
+            run_of: gives what is read by the name of a run.
             seed: of the random tokens.
         """
         self._engine = engine
@@ -71,6 +75,7 @@ class SessionHeads:
         self._graph = graph
         self._journal = journal
         self._pairs = pairs
+        self._run_of = run_of
         self._seed = max(0, seed)
         self._held: dict[str, FoundHeads] | None = None
         self._last = EFFECTIVE
@@ -132,6 +137,37 @@ class SessionHeads:
         with suppress(WorkbenchError):  # a folder that cannot be written costs the resuming only
             self._keep(self._held)
         return found
+
+    def at(
+        self,
+        position: Position = -1,
+        *,
+        pair: int | None = None,
+        run: str = "clean",
+        cancel: Stop | None = None,
+    ) -> HeadTable:
+        """All heads at one position or role of the prompts, with what was measured by weights.
+
+        Args:
+            position: from the prompts' ends if negative, else from their starts; or a role.
+            pair: of one pair, or None for the mean over all.
+            run: one of `readouts.runs.RUNS`, where the circuit is the session's as it stands.
+            cancel: stops it when set.
+
+        Raises:
+            Cancelled: it was stopped.
+            WorkbenchError: there is no such position, role, pair or run.
+        """
+        from workbench.readouts.heads.on_prompts import reading_heads
+
+        def work() -> Work[HeadTable]:
+            yield 0.0
+            table = None if self.held is None else self.held.table
+            how: dict[str, Any] = {"pair": pair, "run": self._run_of(run), "table": table}
+            return (yield from reading_heads(self._engine.experiment, position, **how))
+
+        with failures_as_sentences():
+            return finish_in_background(self._lock, work(), cancel)
 
     # Beside the journal.
 

@@ -3,8 +3,8 @@
 An exact value in the full model never goes stale; one along or within the circuit belongs to the
 circuit in which it was computed. Every matrix is float32 [source, destination], NaN where nothing
 is known, in units of the metric: the change of its mean over the pairs when the edge is corrupted.
-Of edges at roles the estimates are such matrices by role; their exact values, of which there are
-few, are kept by name.
+Of edges at roles the estimates are such matrices by role; their exact values, and those of edges
+into q, k and v of a head together, of which there are few, are kept by name.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.graph import Graph
-from workbench.circuits.names import AT, edge_ends, split_role
+from workbench.circuits.names import AT, HEAD_INPUTS, edge_ends, is_joined, split_role
+from workbench.circuits.parts import members_of
 from workbench.engine.effect_settings import FULL, SETTINGS
 from workbench.errors import WorkbenchError
 from workbench.experiment.carrying import CarryingRoles
-from workbench.session.role_scores import Matrix, RoleScores
+from workbench.session.role_scores import Matrix, RoleScores, Scored
 
 LASTING = FULL
 """The setting whose values do not depend on the circuit."""
@@ -134,14 +135,18 @@ class KnownEffects:
         return [
             name
             for name in edges
-            if (name not in parts if AT in name else np.isnan(matrix[self.graph.parse_edge(name)]))
+            if (
+                name not in parts
+                if by_name(name)
+                else np.isnan(matrix[self.graph.parse_edge(name)])
+            )
         ]
 
     def put(self, kind: str, edges: Sequence[str], values: Sequence[float]) -> None:
         """Enter values of one kind by the names of their edges, or edges at roles."""
         matrix, parts = self._values.known[kind], self._values.parts[kind]
         for name, value in zip(edges, values, strict=True):
-            if AT in name:
+            if by_name(name):
                 parts[name] = value
             else:
                 matrix[self.graph.parse_edge(name)] = value
@@ -165,6 +170,35 @@ class KnownEffects:
         values = self._values
         exact = values.known[setting]
         return np.where(np.isnan(exact), values.eap, exact)
+
+    def scored(
+        self, setting: str, carrying: CarryingRoles, *, by_role: bool, together: bool
+    ) -> Scored:
+        """By what candidates are kept, estimated first; in a turn of the caller's.
+
+        Args:
+            together: of edges into a head, those of its q, k and v together; not by role.
+        """
+        self.estimate()  # nothing is decided by effects on other pairs
+        if not by_role:
+            return self.score_together(setting) if together else self.score(setting)
+        self.estimate_by_role()
+        return self.score_by_role(setting, carrying)
+
+    def score_together(self, setting: str) -> Matrix:
+        """As `score`, but of each edge into a head that of those into its q, k and v together."""
+        graph, score = self.graph, self.score(setting)
+        eap, exact = self._values.eap, self._values.parts[setting]
+        for layer in range(graph.n_layers):
+            columns = [graph.head_inputs(layer, which) for which in range(len(HEAD_INPUTS))]
+            estimates = sum(eap[:, own] for own in columns)
+            for own in columns:
+                score[:, own] = estimates
+        for name, value in exact.items():
+            if is_joined(name) and AT not in name:
+                for edge in members_of(graph, name):
+                    score[graph.parse_edge(edge)] = value
+        return score
 
     def best(self) -> Matrix:
         """The most telling value of every edge.
@@ -221,7 +255,10 @@ class KnownEffects:
         return None if known is None or len(known) != len(carrying.names) else known
 
     def exact_parts(self, kind: str) -> Mapping[str, float]:
-        """Exact values of edges at roles, by name, of one of `SETTINGS` or `DROP`."""
+        """Exact values kept by name, of one of `SETTINGS` or `DROP`.
+
+        They are of edges at roles, and of edges into q, k and v together.
+        """
         return self._values.parts[kind]
 
     def best_of(self, name: str, carrying: CarryingRoles) -> float | None:
@@ -237,3 +274,14 @@ class KnownEffects:
         if known is None:
             return math.nan
         return float(known[carrying.names.index(role)][self.graph.parse_edge(edge)])
+
+
+def not_by_role(by_role: bool) -> None:
+    """Refuse edges at roles where q, k and v are one."""
+    if by_role:
+        raise WorkbenchError("q, k and v together are not told apart by role: leave out one.")
+
+
+def by_name(candidate: str) -> bool:
+    """Whether a candidate's exact values are kept by its name: it is no whole edge by itself."""
+    return AT in candidate or is_joined(candidate)

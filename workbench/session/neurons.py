@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from workbench.neurons.results import (
         Firings,
         FoundNeuron,
+        NeuronByRole,
         NeuronInputs,
         NeuronList,
         Promoted,
         Sufficient,
     )
+    from workbench.readouts.results import Position
 
 
 class SessionNeurons:
@@ -63,11 +65,15 @@ class SessionNeurons:
         self,
         mlp: str,
         *,
-        position: int = -1,
+        position: Position = -1,
         pair: int | None = None,
         cancel: Stop | None = None,
     ) -> NeuronList:
         """An MLP's neurons with estimated effects, direct attribution and activation.
+
+        Args:
+            position: from the prompts' ends if negative, else from their starts; or a role, at
+                whose positions alone effects are then those of corrupting.
 
         Raises:
             Cancelled: it was stopped.
@@ -152,12 +158,21 @@ class SessionNeurons:
             ids = [find_token(batch.encoding, text, prompt) for text in texts]
             return neurons_promoting(self._engine.model.parts, batch.encoding, ids, n)
 
-    def inputs(self, neuron: str, *, position: int = -1, pair: int | None = None) -> NeuronInputs:
+    def inputs(
+        self, neuron: str, *, position: Position = -1, pair: int | None = None
+    ) -> NeuronInputs:
         """What feeds a neuron."""
         from workbench.neurons.inputs import neuron_inputs
 
         with self._lock.background(), failures_as_sentences():
             return neuron_inputs(self._engine.experiment, neuron, position=position, pair=pair)
+
+    def by_role(self, neuron: str, *, pair: int | None = None) -> NeuronByRole:
+        """A neuron's activation and direct attribution at every token role."""
+        from workbench.neurons.at_roles import neuron_by_role
+
+        with self._lock.background(), failures_as_sentences():
+            return neuron_by_role(self._engine.experiment, neuron, pair=pair)
 
     def firings(self, neuron: str, k: int = 5) -> Firings:
         """Where a neuron is most and least active on the task's prompts."""

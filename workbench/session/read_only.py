@@ -18,7 +18,7 @@ from tasks.task import Task
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import Comparison, compare
 from workbench.circuits.graph import LOGITS, Graph
-from workbench.circuits.names import AT
+from workbench.circuits.names import AT, TOGETHER
 from workbench.circuits.parts import on_prompts
 from workbench.circuits.tree import TreeRow, frontier, tree
 from workbench.engine.effect_settings import check_setting
@@ -33,7 +33,7 @@ from workbench.session.by_pair import ByPair
 from workbench.session.candidate_rows import Sight
 from workbench.session.flow import SessionFlow
 from workbench.session.heads import SessionHeads
-from workbench.session.known_effects import DROP, LASTING, KnownEffects
+from workbench.session.known_effects import DROP, LASTING, KnownEffects, not_by_role
 from workbench.session.node_effects import NodeEffects
 from workbench.session.open import Opened
 from workbench.session.pair_runs import PairRuns, prompt_view, task_of
@@ -42,6 +42,7 @@ from workbench.session.priority_lock import lock_of
 from workbench.session.readouts import SessionReadouts
 from workbench.session.reference import Reference
 from workbench.session.results import DiscoveryResult
+from workbench.session.role_scores import Scored
 from workbench.session.side_by_side import SideBySide
 from workbench.session.state import State
 from workbench.session.views import Candidate, Status, TaskInfo
@@ -125,6 +126,7 @@ class ReadOnlySession:
             seen.state.circuit.graph,
             journal=lambda: self.path,
             pairs=lambda: self.pairs_digest,
+            run_of=self.readouts.run_of,
             seed=opened.settings.seed,
         )
         self.assessor = SessionAssessments(
@@ -279,6 +281,7 @@ class ReadOnlySession:
         """All edges into these inputs of a node, by falling |score|. Empty for the input.
 
         Args:
+            inputs: letters of "qkv"; `TOGETHER` ("q+k+v"): from each source the three as one.
             by_role: edges at roles, where edges are told apart by them; none before
                 `estimate_by_role`.
         """
@@ -298,6 +301,9 @@ class ReadOnlySession:
             self.node_effects.known_direct() if node == LOGITS else None,
         )
         rows = sight.edges(into) if estimates is None else sight.parts(into, carrying, estimates)
+        if inputs == TOGETHER and self.graph.is_head(node):
+            not_by_role(by_role)
+            rows = sight.together(node)
         return sorted(rows, key=lambda candidate: -abs(candidate.score))
 
     def effects_of(self, edges: Sequence[str]) -> list[float]:
@@ -332,10 +338,13 @@ class ReadOnlySession:
     ) -> int:
         """How many of the candidates would be kept at the threshold."""
         state, effects, carrying = self._seen.state, self._effects, self._seen.runs.carrying
-        score: edits.Scored = effects.score(check_setting(setting))
+        score: Scored = effects.score(check_setting(setting))
         if by_role:
             score = effects.score_by_role(setting, carrying)
         into = edits.destinations(self.graph, node, inputs)
+        if inputs == TOGETHER:
+            not_by_role(by_role)
+            score, into = effects.score_together(setting), into[:1]
         return sum(len(edits.previewed(state, destination, score)) for destination in into)
 
     def prompts(self, index: int) -> PromptView:
@@ -388,14 +397,25 @@ class ReadOnlySession:
         return self._compute(edges, setting, cancel, on_chunk)
 
     def drop_costs(
-        self, *, by_role: bool = False, cancel: Any = None, on_chunk: OnChunk | None = None
+        self,
+        *,
+        by_role: bool = False,
+        together: str = "",
+        cancel: Any = None,
+        on_chunk: OnChunk | None = None,
     ) -> bool:
         """What each kept edge, or (`by_role`) edge at a role, would cost if it were dropped now.
 
         Arguments and result as `sweep`.
+
+        Args:
+            together: of the edges into q, k and v of this head as one, where all three are kept.
         """
         circuit = self._seen.state.circuit
         kept = self._seen.runs.carrying.kept_parts(circuit) if by_role else circuit.edges()
+        if together:
+            rows = self.candidates(together, TOGETHER)
+            kept = [row.edge for row in rows if row.kept]
         return self._compute(kept, DROP, cancel, on_chunk)
 
     def _compute(self, edges: list[str], kind: str, cancel: Any, on_chunk: OnChunk | None) -> bool:

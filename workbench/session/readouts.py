@@ -111,7 +111,7 @@ class SessionReadouts:
             return self.jacobian if through else None
         return through
 
-    def _run(self, run: str) -> RunChoice:
+    def run_of(self, run: str) -> RunChoice:
         """What is read by this name; a circuit's runs are kept until it changes."""
         from workbench.readouts.circuit_runs import CircuitRuns, InCircuit
 
@@ -156,9 +156,9 @@ class SessionReadouts:
             how["turn"] = self._lock.background
         with failures_as_sentences():
             if entry.in_turns:
-                return read_out(self._experiment, name, node, run=self._run(run), **how)
+                return read_out(self._experiment, name, node, run=self.run_of(run), **how)
             with self._lock.background():
-                return read_out(self._experiment, name, node, run=self._run(run), **how)
+                return read_out(self._experiment, name, node, run=self.run_of(run), **how)
 
     def lens(
         self,
@@ -174,7 +174,7 @@ class SessionReadouts:
         from workbench.readouts.logit_lens import logit_lens
 
         with self._lock.background(), failures_as_sentences():
-            of: dict[str, Any] = {"run": self._run(run), "target": target}
+            of: dict[str, Any] = {"run": self.run_of(run), "target": target}
             of["through"] = self._through(through)
             return logit_lens(self._experiment, node, position=position, pair=pair, k=k, **of)
 
@@ -189,7 +189,7 @@ class SessionReadouts:
         from workbench.readouts.direct_logit_attribution import direct_logit_attribution
 
         with self._lock.background(), failures_as_sentences():
-            of: dict[str, Any] = {"run": self._run(run), "target": target}
+            of: dict[str, Any] = {"run": self.run_of(run), "target": target}
             return direct_logit_attribution(self._experiment, position=position, pair=pair, **of)
 
     def curve(
@@ -205,7 +205,7 @@ class SessionReadouts:
         from workbench.readouts.answer_curve import answer_curve
 
         with self._lock.background(), failures_as_sentences():
-            of: dict[str, Any] = {"run": self._run(run), "target": target}
+            of: dict[str, Any] = {"run": self.run_of(run), "target": target}
             of["through"] = self._through(through)
             return answer_curve(self._experiment, node, position=position, pair=pair, **of)
 
@@ -214,7 +214,7 @@ class SessionReadouts:
         from workbench.readouts.attention import attention_pattern
 
         with self._lock.background(), failures_as_sentences():
-            return attention_pattern(self._experiment, head, pair=pair, run=self._run(run))
+            return attention_pattern(self._experiment, head, pair=pair, run=self.run_of(run))
 
     def continuation(self, pair: int, n: int = 10, *, cancel: Stop | None = None) -> Continuation:
         """What the model and the circuit each go on with from a pair's clean prompt, greedily.
@@ -248,7 +248,7 @@ class SessionReadouts:
                 pair=pair,
                 k=k,
                 turn=self._lock.background,
-                run=self._run(run),
+                run=self.run_of(run),
                 target=target,
                 through=self._through(through),
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from workbench.circuits.graph import Graph
 from workbench.experiment.carrying import CarryingRoles
 
 Matrix = NDArray[np.float32]
+
+
+Scored: TypeAlias = "Matrix | RoleScores"
+"""Scores of edges [source, destination], or of edges at roles."""
 
 
 @dataclass(frozen=True)

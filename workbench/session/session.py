@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from workbench.base.work import Stop
+from workbench.circuits.names import TOGETHER, is_joined
 from workbench.circuits.parts import edge_of
 from workbench.engine.effect_settings import check_setting
 from workbench.session import commands as kinds
@@ -23,7 +24,6 @@ from workbench.session import edits
 from workbench.session.about import Titled, read_about
 from workbench.session.commands import Command
 from workbench.session.discoveries import Discoveries
-from workbench.session.edits import Scored
 from workbench.session.entry import entry
 from workbench.session.expander import Expander, Progressed
 from workbench.session.export import export
@@ -42,6 +42,7 @@ from workbench.session.prompt_pairs import PromptPairs
 from workbench.session.pruning import Pruner
 from workbench.session.read_only import OnChunk, Snapshot
 from workbench.session.reliability import SessionReliability
+from workbench.session.role_scores import Scored
 from workbench.session.rules import EAP
 from workbench.session.run_sets import RunSets
 from workbench.session.session_history import SessionHistory
@@ -172,8 +173,9 @@ class Session(SessionHistory, Titled, GroupCommands):
         None: the previewed edges, or (`by_role`) edges at roles. Inputs that are closed already
         stay as they are.
         """
+        how = setting, by_role, inputs
         return self._carry_out(
-            lambda state: edits.expand(state, node, inputs, keep, self._score(setting, by_role)),
+            lambda state: edits.expand(state, node, inputs, keep, self._score(*how)),
             lambda change: kinds.Expand(node=node, inputs=inputs, setting=setting, change=change),
             f"{node} is expanded already.",
         )
@@ -197,12 +199,13 @@ class Session(SessionHistory, Titled, GroupCommands):
         """Keep or drop one edge; an open destination is first closed with its preview.
 
         Args:
-            edge: its name, or that of one at a role: `m0->a9.h1<k>@S1`.
+            edge: its name, or that of one at a role: `m0->a9.h1<k>@S1`; `m0->a9.h1` is those into
+                q, k and v together, which are dropped if all are kept.
             setting: of the effects by which edges are previewed.
         """
-        by_role = edge_of(edge) != edge
+        how = edge_of(edge) != edge, TOGETHER if is_joined(edge) else ""
         return self._carry_out(
-            lambda state: edits.toggle(state, edge, lambda: self._score(setting, by_role)),
+            lambda state: edits.toggle(state, edge, lambda: self._score(setting, *how)),
             lambda change: kinds.Toggle(edge=edge, setting=setting, change=change),
         )
 
@@ -210,8 +213,9 @@ class Session(SessionHistory, Titled, GroupCommands):
         self, node: str, inputs: str = "qkv", setting: str = "full", *, by_role: bool = False
     ) -> Status:
         """Close these inputs and make their kept edges exactly the preview."""
+        how = setting, by_role, inputs
         return self._carry_out(
-            lambda state: edits.keep_above(state, node, inputs, self._score(setting, by_role)),
+            lambda state: edits.keep_above(state, node, inputs, self._score(*how)),
             lambda change: kinds.KeepAbove(
                 node=node, inputs=inputs, setting=setting, threshold=self.threshold, change=change
             ),
@@ -365,13 +369,9 @@ class Session(SessionHistory, Titled, GroupCommands):
 
     # How a command is carried out.
 
-    def _score(self, setting: str, by_role: bool = False) -> Scored:
-        check_setting(setting)
-        self._effects.estimate()  # nothing is decided by effects on other pairs
-        if not by_role:
-            return self._effects.score(setting)
-        self._effects.estimate_by_role()
-        return self._effects.score_by_role(setting, self._seen.runs.carrying)
+    def _score(self, setting: str, by_role: bool = False, inputs: str = "") -> Scored:
+        how = check_setting(setting), self._seen.runs.carrying
+        return self._effects.scored(*how, by_role=by_role, together=inputs == TOGETHER)
 
     def _carry_out(
         self,

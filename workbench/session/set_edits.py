@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from workbench.session import edits
 from workbench.session.commands import Command, DropTogether
+from workbench.session.role_scores import Scored
 from workbench.session.state import Change, State
 from workbench.session.views import Status
 
@@ -13,7 +14,7 @@ from workbench.session.views import Status
 class SetEdits:
     """A part of the session."""
 
-    def _score(self, setting: str) -> edits.Scored:
+    def _score(self, setting: str) -> Scored:
         raise NotImplementedError
 
     def _carry_out(

@@ -392,6 +392,10 @@ async def test_inputs_of_a_head_together_and_apart(toy: tuple[Session, ToyEngine
             assert f"[{which}]" in screen_text(app)
         await pilot.press("i")
         await settled(pilot)
+        assert {row.destination for row in bench.table.rows} == {"a5.h3"}
+        assert len(bench.table.rows) == 1 + 5 * 13 and "[q+k+v]" in screen_text(app)
+        await pilot.press("i")
+        await settled(pilot)
         assert len(bench.table.rows) == 3 * (1 + 5 * 13)
 
 

@@ -244,3 +244,34 @@ def test_the_help_tells_every_column_and_kind() -> None:
     rows = HeadList()
     rows.measured = table
     assert rows.line("a0.h0", 60, False).plain.rstrip().endswith("·")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_heads_are_read_on_the_prompts_by_role(known: Session, size: tuple[int, int]) -> None:
+    app = WorkbenchApp(session=known)
+    async with app.run_test(size=size) as pilot:
+        screen = await opened(pilot)
+        random = screen.heads.measured
+        await pilot.press("V")
+        await until(pilot, lambda: screen.heads.measured is not random)
+        table = screen.heads.measured
+        assert table is not None and table.at is not None
+        assert table.at.position == known.roles[-1] and table == known.heads.at(known.roles[-1])
+        assert random is not None and table.values["copying"] == random.values["copying"]
+        text = screen_text(app)
+        role, share = table.most(screen.heads.rows[0])[0]
+        assert "looks at" in text and f"mean at {known.roles[-1]}" in text
+        assert role in text and f"{share:.2f}" in text
+        await pilot.press("comma")
+        await until(pilot, lambda: f"at {known.roles[-2]}" in screen_text(app))
+        await pilot.press("greater_than_sign", "equals_sign")
+        wanted = known.heads.at(known.roles[-2], pair=0, run="corrupted")
+        await until(pilot, lambda: screen.heads.measured == wanted)
+        assert "prompt 1 at" in screen_text(app) and "corrupted" in screen_text(app)
+        await pilot.press("vertical_line")
+        await until(
+            pilot, lambda: screen.heads.measured == known.heads.at(-1, pair=0, run="corrupted")
+        )
+        await pilot.press("V")
+        await until(pilot, lambda: screen.heads.measured == random)
+        assert "looks at" not in screen_text(app)

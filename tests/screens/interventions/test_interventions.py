@@ -15,6 +15,7 @@ from screens.bench.screen import BenchScreen
 from screens.interventions.list import InterventionList
 from screens.interventions.screen import NO_EFFECT, VIEWS, InterventionsScreen
 from screens.interventions.text import curve_lines, effect_lines, reliability_lines
+from screens.widgets.choice import Choice
 from screens.widgets.copying import copies_of
 from tests.screens.bench.test_bench import screen_text, settled
 from tests.support.cluster_cases import mixed_session
@@ -168,6 +169,14 @@ async def test_sound_and_faulty_components_are_found_and_scaled(
             await pilot.press("L")
             await until(pilot, lambda: screen.query_one("#complaint").display)
         assert held.map.table() in screen.copies().tables
+        screen.query_one("#place", Choice).choose(session.roles[-2])
+        screen.query_one("#own-run", Choice).choose("corrupted")
+        await pilot.press("enter")
+        await until(pilot, lambda: session.reliability.held is not held and screen.quiet, 120)
+        there = session.reliability.held
+        assert there is not None and there.map.settings.run == "corrupted"
+        assert there.map.settings.position == session.roles[-2]
+        assert f"the role {session.roles[-2]}, on the corrupted" in " ".join(said(screen).split())
         session.interventions.add("a3.h0 * 0")
         assert session.reliability.is_old
 

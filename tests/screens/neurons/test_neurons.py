@@ -162,7 +162,7 @@ async def test_prompts_are_looked_at_one_by_one(session: Session) -> None:
         screen = await opened(pilot)
         await pilot.press("greater_than_sign")
         await ready(pilot, screen)
-        assert screen.pair == 0 and "prompt 1" in title(screen)
+        assert screen.where.pair == 0 and "prompt 1" in title(screen)
         listed = session.neurons.list("m1", pair=0)
         row = screen.rows.rows[0]
         assert row.estimate == pytest.approx(listed.rows[row.neuron].estimate, abs=1e-6)
@@ -174,7 +174,37 @@ async def test_prompts_are_looked_at_one_by_one(session: Session) -> None:
         assert "prompt 1 at the 2nd last token" in title(screen)
         await pilot.press("full_stop", "full_stop", "0")
         await ready(pilot, screen)
-        assert screen.pair is None and screen.position == -1
+        assert screen.where.pair is None and screen.where.position == -1
         await pilot.press("question_mark")
         await until(pilot, lambda: app.screen is not screen)
         assert "what enters its last linear map" in screen_text(app)
+
+
+async def test_neurons_are_looked_at_by_role(session: Session) -> None:
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("m", "vertical_line")
+        await ready(pilot, screen)
+        assert screen.where.role == session.roles[-1] and screen.setting == "full"
+        await pilot.press("comma")
+        await ready(pilot, screen)
+        role = session.roles[-2]
+        assert f"mean at {role}" in title(screen)
+        listed = session.neurons.list("m1", position=role)
+        first = screen.rows.rows[0]
+        assert first.estimate == pytest.approx(listed.rows[first.neuron].estimate, abs=1e-6)
+        value = session.neurons.exact(listed, [first.neuron])[first.neuron]
+        everywhere = session.neurons.exact(session.neurons.list("m1"), [first.neuron])
+        assert first.exact == pytest.approx(value, abs=1e-6)
+        assert abs(value - everywhere[first.neuron]) > 1e-5
+        here = screen.rows.highlighted
+        one = session.neurons.by_role(f"m1.n{here.neuron}").roles[-2]
+        assert one.role == role and one.clean == pytest.approx(here.clean, abs=1e-6)
+        (line,) = [line for line in told(screen).splitlines() if line.startswith(f"{role} ")]
+        assert plain(one.clean, 3) in line and signed(one.direct, 4) in line
+        await pilot.press("m")
+        assert screen.setting == "full", "along and within are of all positions"
+        await pilot.press("vertical_line", "greater_than_sign")
+        await ready(pilot, screen)
+        assert "prompt 1" in title(screen) and " at " not in title(screen)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench import find_heads, load_model, prepare
+from workbench import find_heads, heads_at, load_model, prepare
 from workbench.cli.main import main
 from workbench.readouts.heads.columns import COLUMNS
 
@@ -33,6 +33,26 @@ def test_all_heads_as_a_table(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert value["input"] == "effective" and not value["warnings"]
 
 
+def test_heads_on_the_prompts_from_a_role(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["heads", "known", "--task", "induction", "--pairs", "4", "--device", "cpu"]
+    model = load_model("known", device="cpu")
+    experiment = prepare(model, "induction", pairs=4)
+    role = experiment.batch.roles.names[-1]
+    asked = [*arguments, "--role", role, "--run", "clean-corrupted", "--pair", "2"]
+    assert main([*asked, "--sort", f"@{role}", "--top", "3"]) == 0
+    out = capsys.readouterr().out
+    wanted = heads_at(experiment, role, pair=1, run="clean-corrupted")
+    assert "looks at" in out and wanted.ordered(f"@{role}")[0] in out
+    assert main([*asked, "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert value["at"]["position"] == role and value["at"]["pair"] == 1
+    for row in value["heads"]:
+        for name in ("previous", "entropy", "direct", f"@{role}"):
+            assert row[name] == pytest.approx(wanted.value(row["head"], name), abs=1e-6)
+    assert main([*arguments, "--pair", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["at"]["position"] == -1
+
+
 def test_without_a_task_and_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["heads", "known", "--given", "embedding", "--device", "cpu", "--json"]) == 0
     value = json.loads(capsys.readouterr().out)
@@ -49,6 +69,10 @@ def test_without_a_task_and_the_list(capsys: pytest.CaptureFixture[str]) -> None
         (["heads", "known", "--sort", "size"], "no column 'size'"),
         (["heads", "known", "--sort", "direct"], "name one with --task"),
         (["heads", "known", "--filter", "size>1"], "no column 'size'"),
+        (["heads", "known", "--role", "END"], "name one with --task"),
+        (["heads", "known", "--task", "induction", "--role", "END", "--position", "1"], "not both"),
+        (["heads", "known", "--task", "induction", "--role", "XX"], "No pair has a role 'XX'"),
+        (["heads", "known", "--task", "induction", "--pair", "9", "--pairs", "4"], "no pair 9"),
         (["heads", "known", "-o", "heads.txt"], "ends in .csv"),
         (["heads", "known", "--task", "nothing"], "no task"),
         (["heads", "no-such-model-here/at-all"], "no-such-model-here"),

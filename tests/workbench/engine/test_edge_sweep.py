@@ -56,6 +56,32 @@ def test_q_k_and_v_together_are_one_candidate(experiment: Experiment) -> None:
 
 
 @pytest.mark.parametrize("setting", ["along", "within"])
+def test_q_k_and_v_together_along_and_within_a_circuit(
+    experiment: Experiment, setting: str
+) -> None:
+    kept = [f"m0->a1.h0<{which}>" for which in "qkv"]
+    circuit = Circuit.from_edges(
+        experiment.graph, ["input->m0", *kept[:2], "a1.h0->logits", "m0->logits"]
+    )
+    swept = sweep_edges(
+        experiment, ["a1.h0"], ["m0"], setting=setting, circuit=circuit, together=True
+    )
+    (row,) = swept.rows
+    assert row.edge == "m0->a1.h0" and row.kept == pytest.approx(2 / 3)
+    evaluator = Evaluator(experiment, circuit)
+    without = evaluator.what_if([Edit(toggle=tuple(kept[:2]))]).mean()
+    if setting == "within":
+        wanted = without - evaluator.what_if([Edit(toggle=(kept[2],))]).mean()
+    else:  # both travel on along the circuit: here it is as wide as the model's paths out of a1.h0
+        full = Circuit.full(experiment.graph)
+        ((_, alone),) = edge_effects(Evaluator(experiment, full), ["m0->a1.h0"], "along")
+        ((_, model),) = edge_effects(Evaluator(experiment, full), ["m0->a1.h0"], "full")
+        assert alone[0] == pytest.approx(model[0], abs=1e-5)
+        return
+    assert row.effect == pytest.approx(float(wanted), abs=1e-5)
+
+
+@pytest.mark.parametrize("setting", ["along", "within"])
 def test_a_circuits_settings_and_what_is_kept(experiment: Experiment, setting: str) -> None:
     circuit = Circuit.from_edges(
         experiment.graph, ["input->m0", "m0->a1.h0<v>", "a1.h0->logits", "m0->logits"]
@@ -90,9 +116,6 @@ def test_it_stops_with_what_it_has_and_refuses(experiment: Experiment) -> None:
     ):
         with pytest.raises(WorkbenchError, match=said):
             sweep_edges(experiment, into, out_of, setting=setting)
-    circuit = Circuit.full(experiment.graph)
-    with pytest.raises(WorkbenchError, match="in the full model only"):
-        sweep_edges(experiment, setting="within", circuit=circuit, together=True)
     other = Circuit.full(type(experiment.graph)(1, 1))
     with pytest.raises(WorkbenchError, match="another model"):
         sweep_edges(experiment, circuit=other)

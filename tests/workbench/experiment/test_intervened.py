@@ -32,6 +32,14 @@ pytestmark = pytest.mark.dependencies
 
 FAMILIES = ("gpt2", "llama", "gpt_neox", "gemma2", "olmo2", "phi", "phi3", "qwen3")
 families = pytest.mark.parametrize("name", FAMILIES)
+ROUNDING = {"phi3": 1e-4}
+"""Logits that float32 cannot tell apart better, where 2e-5 is too little.
+
+Longrope makes queries and keys √3 times as long, so that phi3's scores lie up to 75 apart where
+those of the others lie 30 apart at most: rounded, they move its attention ten times as far.
+Under these hooks transformers' own run in float32 is 1e-4 from its run in float64; with the factor
+left out phi3's attention in the first layer is as exact as the others'.
+"""
 LINES = (
     "a1.h0,a2.h3 * 2",
     "a0.h2 * 0 at -1,1",
@@ -175,7 +183,7 @@ def test_runs_are_transformers_own_under_hooks(name: str) -> None:
             with torch.no_grad():
                 found = unembed(recording.parts, run.final)
             expected = expected[:, -found.shape[1] :]
-            torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+            torch.testing.assert_close(found, expected, rtol=0, atol=ROUNDING.get(name, 2e-5))
             with torch.no_grad():
                 plain = hf(tokens, use_cache=False).logits[:, -found.shape[1] :]
             assert (found - plain).abs().max() > 0.05

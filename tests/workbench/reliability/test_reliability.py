@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -22,7 +23,7 @@ from workbench.experiment.interventions import Intervention
 from workbench.prompts.batch import make_batch
 from workbench.prompts.checks import Needs
 from workbench.reliability.find import classed, halves, map_of
-from workbench.reliability.results import GridPoint, ReliabilitySettings
+from workbench.reliability.results import GridPoint, ReliabilityMap, ReliabilitySettings
 from workbench.reliability.steering import (
     chosen,
     find_reliability,
@@ -54,9 +55,13 @@ def experiment_of(name: str) -> Experiment:
     return Experiment(model, make_batch(task, model.tokenizer))
 
 
-def slow(name: str) -> dict[str, dict[str, Any]]:
-    """What the definition says of every head, prompt by prompt, from hooks on the model."""
+def slow(name: str, role: str | None = None, run: str = "clean") -> dict[str, dict[str, Any]]:
+    """What the definition says of every head, prompt by prompt, from hooks on the model.
+
+    At the last position, or at the last token of a role in the prompts that have it.
+    """
     experiment = experiment_of(name)
+    roles = experiment.batch.roles
     hf, names = experiment.model.hf, names_of(experiment.model.hf)
     blocks, n_heads = list(hf.get_submodule(names.blocks)), hf.config.num_attention_heads
     unembedding = hf.get_output_embeddings().weight
@@ -64,7 +69,11 @@ def slow(name: str) -> dict[str, dict[str, Any]]:
     multiplier = getattr(hf.config, "residual_multiplier", 1.0)
     found: dict[str, dict[str, Any]] = {}
     unclear: set[str] = set()
-    for pair in experiment.batch.task.pairs:
+    for index, pair in enumerate(experiment.batch.task.pairs):
+        places = (-1,) if role is None else roles.positions(role, index)
+        if not places:
+            continue
+        at = places[-1]
         seen: dict[int, Tensor] = {}
         hidden: dict[int, Tensor] = {}
         handles = []
@@ -72,16 +81,20 @@ def slow(name: str) -> dict[str, dict[str, Any]]:
             out = block.get_submodule(f"{names.attention}.{names.out}")
             handles.append(
                 out.register_forward_pre_hook(
-                    lambda m, args, layer=layer, to=seen: to.__setitem__(layer, args[0][0, -1])
+                    lambda m, args, layer=layer, to=seen, at=at: to.__setitem__(
+                        layer, args[0][0, at]
+                    )
                 )
             )
             last = block.get_submodule(LAST_MAP.get(hf.config.model_type, "mlp.down_proj"))
             handles.append(
                 last.register_forward_pre_hook(
-                    lambda m, args, layer=layer, to=hidden: to.__setitem__(layer, args[0][0, -1])
+                    lambda m, args, layer=layer, to=hidden, at=at: to.__setitem__(
+                        layer, args[0].view(1, -1, args[0].shape[-1])[0, at]
+                    )
                 )
             )
-        tokens = torch.tensor([experiment.batch.encoding.prompts([pair.clean])[0]])
+        tokens = torch.tensor([experiment.batch.encoding.prompts([getattr(pair, run)])[0]])
         with torch.no_grad():
             hf(tokens, use_cache=False)
         for handle in handles:
@@ -128,9 +141,34 @@ def test_every_measure_is_the_slow_loops(name: str) -> None:
     experiment = experiment_of(name)
     prompts = classed(experiment)
     assert prompts.classes == ANSWERS
-    found = finish(map_of(experiment, prompts, LOOSE))
+    check_map(finish(map_of(experiment, prompts, LOOSE)), slow(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "run"),
+    [("gpt2", 1, "clean"), ("llama", -2, "corrupted"), ("phi3", 2, "clean")],
+)
+def test_at_a_role_too_over_the_prompts_that_have_it(name: str, role: int, run: str) -> None:
+    experiment = experiment_of(name)
+    roles = experiment.batch.roles
+    here = roles.names[role]
+    settings = replace(LOOSE, position=here, run=run)
+    prompts = classed(experiment, settings)
+    assert prompts.indices == roles.having(here) and prompts.classes == ANSWERS
+    check_map(finish(map_of(experiment, prompts, settings)), slow(name, here, run))
+    pair = prompts.indices[3]
+    alone = find_reliability(experiment, replace(settings, pair=pair, neurons=False))
+    assert alone.steering is None and alone.map.prompts == (1,)
+    assert f"the role {here} of prompt {pair + 1}" in alone.map.definition
+    at = roles.positions(here, pair)[-1]
+    same = find_reliability(experiment, replace(settings, pair=pair, position=at, neurons=False))
+    assert alone.map.components == same.map.components
+    told = find_reliability(experiment, replace(settings, numbers=(1,), factors=(2.0,)))
+    assert told.steering is None or sum(told.steering.told_prompts) < len(prompts.indices)
+
+
+def check_map(found: ReliabilityMap, expected: dict[str, dict[str, Any]]) -> None:
     by_name = {one.name: one for one in found.components}
-    expected = slow(name)
     heads = [n for n in expected if n.startswith("a")]
     assert set(heads) == {n for n in by_name if n.startswith("a")}
     assert any(n.startswith("m") for n in expected)

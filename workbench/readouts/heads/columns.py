@@ -26,6 +26,7 @@ class HeadColumn:
         group: what it is measured on: `patterns`, `weights` or `task`.
         digits: behind the point.
         rising: the smallest is what one looks for.
+        here: what it is where it is read at one place of the task's prompts; "" by weights.
     """
 
     name: str
@@ -34,6 +35,7 @@ class HeadColumn:
     group: str
     digits: int = 2
     rising: bool = False
+    here: str = ""
 
 
 COLUMNS: dict[str, HeadColumn] = {
@@ -43,41 +45,49 @@ COLUMNS: dict[str, HeadColumn] = {
             "previous", "prev",
             "How much it looks at the token right before: the pattern's mean along that diagonal.",
             "patterns",
+            here="How much it looks at the token right before.",
         ),
         HeadColumn(
             "duplicate", "dup",
             "How much it looks at where the same token stood before: the mean along the diagonal "
             "−T, where T random tokens are repeated once.",
             "patterns",
+            here="How much it looks at where the same token stood before, in prompts where it did.",
         ),
         HeadColumn(
             "induction", "ind",
             "How much it looks at what followed the same token before: the mean along the diagonal "
             "−T+1 (Olsson et al. 2022, 2209.11895).",
             "patterns",
+            here="How much it looks at what followed the same token before, in prompts where it "
+            "stood before.",
         ),
         HeadColumn(
             "self", "self",
             "How much it looks at the token itself: the mean of the diagonal.",
             "patterns",
+            here="How much it looks at the token itself.",
         ),
         HeadColumn(
             "first", "first",
             "How much it looks at the first position, BOS if there is one: the mean over all later "
             "positions.",
             "patterns",
+            here="How much it looks at the first position, BOS if there is one.",
         ),
         HeadColumn(
             "entropy", "entr",
             "Entropy of where it looks, in nats: the mean over all positions but the first.",
             "patterns",
             rising=True,
+            here="Entropy of where it looks, in nats.",
         ),
         HeadColumn(
             "distance", "dist",
             "How many positions back it looks: the mean over all positions but the first.",
             "patterns",
             digits=1,
+            here="How many positions back it looks, on average.",
         ),
         HeadColumn(
             "copying", "copy",
@@ -133,6 +143,8 @@ COLUMNS: dict[str, HeadColumn] = {
             "What it writes directly to the logit difference of the task's answers at the last "
             "token: the mean over the clean prompts.",
             "task",
+            here="What it writes directly to the logit difference of the task's answers, read at "
+            "this position.",
         ),
     )
 }  # fmt: skip

@@ -23,7 +23,7 @@ from workbench.readouts.heads.copying import (
 from workbench.readouts.heads.eigenvalues import all_chunks, eigenvalue_scores, products
 from workbench.readouts.heads.ordered_sets import Ordinals, ordinals_of
 from workbench.readouts.heads.patterns import Repeated, pattern_scores, repeated_tokens
-from workbench.readouts.heads.table import HeadTable
+from workbench.readouts.heads.table import DIRECT, HeadTable
 from workbench.readouts.heads.ways import EFFECTIVE, check_input, input_words
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _direct(experiment: Experiment) -> tuple[tuple[float | None, ...] | None, st
     rows = {row.node: row.value for row in found.rows}
     heads = tuple(rows[node] for node in graph.sources if graph.is_head(node))
     task, pairs = experiment.batch.task.name, experiment.batch.n_pairs
-    return heads, f"Direct attribution: the mean over {pairs} clean prompts of {task}."
+    return heads, f"{DIRECT} the mean over {pairs} clean prompts of {task}."
 
 
 def _plain(values: Tensor) -> tuple[float | None, ...]:

@@ -20,17 +20,61 @@ from workbench.circuits.names import head_name
 from workbench.errors import WorkbenchError
 from workbench.readouts.heads.columns import COLUMNS, KINDS, RANK, HeadKind
 from workbench.readouts.heads.ways import INPUTS
+from workbench.readouts.results import Position
+from workbench.readouts.runs import RUNS
 
 HEAD = "head"
 """The column of names, by which a table can be sorted too."""
 
-_COMPARED = re.compile(r"([a-z_]+)(<=|>=|<|>)(-?\d+(?:\.\d+)?)")
+LOOKS = "@"
+"""Before a role's name: how much a head looks at it, in a table of one place of the prompts."""
+
+DIRECT = "Direct attribution:"
+ON_PROMPTS = ("Patterns:", DIRECT, "No direct attribution")
+"""How notes begin that are of where heads were read; all others are of weights."""
+
+_COMPARED = re.compile(r"(@?[\w+.'-]+?)(<=|>=|<|>)(-?\d+(?:\.\d+)?)")
 _TELLS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
     "<=": operator.le,
     ">=": operator.ge,
 }
+
+
+@dataclass(frozen=True)
+class HeadsAt:
+    """The place of the task's prompts at which heads were read.
+
+    Attributes:
+        position: from the prompts' ends if negative, else from their starts; or the role.
+        pair: of one pair, from 0; None: the mean over all, at a role over those that have it.
+        n_pairs: how many these are.
+        run: one of `readouts.runs.RUNS`.
+        token: that stands there, of one pair.
+        roles: of the prompts, in order.
+        looks: [head, role], how much each head looks at each role from there; None where no pair
+            has the role before.
+    """
+
+    position: Position
+    pair: int | None
+    n_pairs: int
+    run: str
+    token: str | None
+    roles: tuple[str, ...]
+    looks: tuple[tuple[float | None, ...], ...]
+
+    @property
+    def is_difference(self) -> bool:
+        """The numbers are differences between two runs."""
+        return len(RUNS[self.run]) > 1
+
+    def most(self, head: int) -> tuple[tuple[str, float], ...]:
+        """The roles that a head looks at, by falling size of the share."""
+        shares = zip(self.roles, self.looks[head], strict=True)
+        known = [(role, share) for role, share in shares if share is not None]
+        return tuple(sorted(known, key=lambda one: -abs(one[1])))
 
 
 @dataclass(frozen=True)
@@ -43,6 +87,8 @@ class HeadTable:
         source: what stood for a token, one of `INPUTS`.
         seed: of the random tokens.
         notes: sentences on what was measured.
+        at: where patterns and direct attribution were read of the task's prompts; None: patterns
+            are of random tokens, direct attribution of the last token.
 
     Glossary: docs/glossary.md#head-table.
     """
@@ -53,6 +99,7 @@ class HeadTable:
     source: str
     seed: int
     notes: tuple[str, ...] = ()
+    at: HeadsAt | None = None
 
     @cached_property
     def heads(self) -> tuple[str, ...]:
@@ -71,7 +118,7 @@ class HeadTable:
         return tuple(name for name in COLUMNS if name in self.values)
 
     def value(self, head: str, column: str) -> float | None:
-        """One number; `rank` is the head's place by copying.
+        """One number; `rank` is the head's place by copying, `@S2` how much it looks at that role.
 
         Raises:
             WorkbenchError: there is no such head or column.
@@ -83,10 +130,21 @@ class HeadTable:
     def _column(self, name: str) -> tuple[float | None, ...]:
         if name == RANK and "copying" in self.values:
             return self._ranks
+        if self.at is not None and name.removeprefix(LOOKS) in self._roles(name):
+            place = self._roles(name).index(name.removeprefix(LOOKS))
+            return tuple(row[place] for row in self.at.looks)
         if name not in self.values:
-            known = ", ".join((HEAD, RANK, *self.columns))
+            looks = () if self.at is None else (f"{LOOKS}{role}" for role in self.at.roles)
+            known = ", ".join((HEAD, RANK, *self.columns, *looks))
             raise WorkbenchError(f"There is no column {name!r}; choose one of: {known}.")
         return self.values[name]
+
+    def _roles(self, name: str) -> tuple[str, ...]:
+        """The roles as people may write them in a column's name: in small letters too."""
+        if self.at is None or not name.startswith(LOOKS):
+            return ()
+        given = name.removeprefix(LOOKS)
+        return self.at.roles if given in self.at.roles else tuple(map(str.lower, self.at.roles))
 
     @cached_property
     def _ranks(self) -> tuple[float, ...]:
@@ -102,7 +160,7 @@ class HeadTable:
         if column == HEAD:
             return tuple(reversed(self.heads)) if reverse else self.heads
         values = dict(zip(self.heads, self._column(column), strict=True))
-        rising = column == RANK or COLUMNS[column].rising
+        rising = column == RANK or (column in COLUMNS and COLUMNS[column].rising)
         known = [head for head in self.heads if not math.isnan(_number(values[head]))]
         rest = [head for head in self.heads if math.isnan(_number(values[head]))]
         known.sort(key=lambda head: _number(values[head]), reverse=rising == reverse)
@@ -141,6 +199,8 @@ class HeadTable:
         at = self._place[head]
         found: list[tuple[HeadKind, float]] = []
         for kind in KINDS:
+            if self.at is not None and self.at.is_difference and not by_weights(kind.column):
+                continue  # a difference tells no kind
             value = _number(self.values.get(kind.column, (None,) * len(self.heads))[at])
             if value >= kind.least and not (kind.column == "carried" and found):
                 found.append((kind, value))
@@ -173,12 +233,25 @@ class HeadTable:
         chosen = self.heads if heads is None else tuple(heads)
         shown = {name: self.values[name] for name in self.columns}
         ranks = {RANK: self._column(RANK)} if "copying" in shown else {}
+        if self.at is not None:
+            ranks |= {f"{LOOKS}{role}": self._column(f"{LOOKS}{role}") for role in self.at.roles}
         rows: list[tuple[Cell, ...]] = []
         for head in chosen:
             kinds = " ".join(kind.mark for kind, _ in self.kinds_of(head))
             numbers = [values[self._place[head]] for values in (shown | ranks).values()]
             rows.append((head, kinds, *numbers))
         return Table("heads", (HEAD, "kinds", *shown, *ranks), tuple(rows))
+
+    def most(self, head: str) -> tuple[tuple[str, float], ...]:
+        """The roles that a head looks at from where it was read, most first; () of no place."""
+        return () if self.at is None else self.at.most(self._place[head])
+
+    def definition(self, column: str) -> str:
+        """What a column of this table is, in a sentence."""
+        if column.startswith(LOOKS):
+            return f"How much it looks at the role {column.removeprefix(LOOKS)} from there."
+        own = COLUMNS[column]
+        return own.here if self.at is not None and own.here else own.definition
 
     def to_json(self, heads: Sequence[str] | None = None) -> dict[str, Any]:
         """Plain values: a row for each of these heads, or of all."""
@@ -190,12 +263,18 @@ class HeadTable:
             "input": self.source,
             "seed": self.seed,
             "notes": list(self.notes),
-            "columns": {name: COLUMNS[name].definition for name in self.columns},
+            "at": None if self.at is None else self._place_json(),
+            "columns": {name: self.definition(name) for name in self.columns},
             "heads": rows,
         }
 
+    def _place_json(self) -> dict[str, Any]:
+        assert self.at is not None
+        names = ("position", "pair", "n_pairs", "run", "token", "roles")
+        return {name: getattr(self.at, name) for name in names}
+
     def kept(self) -> dict[str, Any]:
-        """As a file keeps it; `restored` reads it."""
+        """As a file keeps it; `restored` reads it. Not of one place of the prompts."""
         return {
             "n_layers": self.n_layers,
             "n_heads": self.n_heads,
@@ -214,7 +293,7 @@ def check_words(words: str) -> None:
     """
     for word in words.lower().split():
         compared = _COMPARED.fullmatch(word)
-        if compared is not None and compared[1] not in (RANK, *COLUMNS):
+        if compared is not None and compared[1] not in (RANK, *COLUMNS) and word[0] != LOOKS:
             known = ", ".join((RANK, *COLUMNS))
             raise WorkbenchError(f"There is no column {compared[1]!r}; choose one of: {known}.")
 
@@ -236,6 +315,11 @@ def restored(value: Any, n_layers: int, n_heads: int) -> HeadTable:
         columns[name] = tuple(map(maybe(real), numbers))
     notes = tuple(map(printable, strings(value["notes"])))
     return HeadTable(n_layers, n_heads, columns, value["source"], count(value["seed"]), notes)
+
+
+def by_weights(column: str) -> bool:
+    """Whether a column is by weights alone, the same wherever heads are read."""
+    return COLUMNS[column].group == "weights"
 
 
 def _number(value: float | None) -> float:
