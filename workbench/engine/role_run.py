@@ -191,10 +191,8 @@ class RoleRun(IncrementalRun):
             return NOTHING
         missing = wanted if held < need else wanted & ~self._at[source]
         changed[source] |= dirty | missing
-        if held == Positions.ALL and need == Positions.ALL:
+        if held == Positions.ALL:
             self._reset(source, lost & ~missing)
-        elif held == Positions.ALL and not missing:  # it is needed at the last position only
-            self._reset(source, lost)
         return np.uint64(missing)
 
     def _reset(self, source: int, positions: np.uint64) -> None:
