@@ -66,8 +66,8 @@ def test_where_a_source_no_longer_reaches_it_adds_nothing() -> None:
     reference = by_role("llama")
     c = reference.case
     names = [f"{edge}@{role}" for edge in ("input->m0", "m0->m1", "m0->a1.h0<v>") for role in "AB"]
-    circuit = circuit_with(c.graph, [*names, "m1->logits", "a1.h0->logits", "m0->a2.h1<k>"])
-    circuit.toggle("a2.h1->logits")
+    later = ["m1->logits", "a1.h0->logits", "m0->a2.h1<k>", "m1->a2.h1<v>", "a2.h1->logits"]
+    circuit = circuit_with(c.graph, [*names, *later])
     evaluator = Evaluator(c.experiment, circuit)
     before = evaluator.value().per_pair
     for name in ("input->m0@A", "input->m0@B"):
