@@ -186,7 +186,7 @@ def _live_bits(graph: Graph, edges: _Edges, is_open: Mask, layout: RoleLayout) -
     n_heads = graph.n_heads
     live = np.zeros(graph.n_sources, dtype=np.uint64)
     live[0] = layout.everywhere
-    fed = np.where(is_open, layout.everywhere, NOTHING)
+    fed: Bits = np.where(is_open, layout.everywhere, NOTHING)
     sources, destinations, bits = edges.by_destination
     for stage in graph.stages:
         here = stage.columns

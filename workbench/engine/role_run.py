@@ -420,8 +420,8 @@ class RoleRun(IncrementalRun):
         groups: dict[int, list[int]] = defaultdict(list)
         for place, missing in enumerate(todo.values()):
             groups[int(missing)].append(place)
-        for missing, members in groups.items():
-            rows, some = self._rows_of(np.uint64(missing)), [heads[i] for i in members]
+        for at, members in groups.items():
+            rows, some = self._rows_of(np.uint64(at)), [heads[i] for i in members]
             corrupted = self.recording.corrupted.layers[layer].z[some].flatten(1, 2)[:, rows]
             own = z[members][:, rows]
             for i, head in enumerate(some):
@@ -434,7 +434,7 @@ class RoleRun(IncrementalRun):
                 self._lay_out(source)
                 _flat(self._z[source])[rows] = own[i]
                 self.deltas.put_rows(source, rows, added[i, 0, 0])
-                self._at[source] |= np.uint64(missing)
+                self._at[source] |= np.uint64(at)
 
 
 def _flat(value: Tensor) -> Tensor:
