@@ -74,7 +74,8 @@ def measure_by_role(
                     percentile=True,
                     aim=0.03,
                     seconds=seconds,
-                    note="random, half of them kept, the others among its nodes; metric included",
+                    note="random where they carry something, half of them kept, the others among "
+                    "its nodes; metric included",
                 )
             )
         say("Measuring evaluations", 0.5)
@@ -111,11 +112,15 @@ def parts_of(circuit: Circuit) -> int:
 
 
 def _toggled(bench: Bench, circuit: Circuit, seed: int) -> list[str]:
-    """Edges at roles: as many at which they are kept as at which they are not, mixed."""
+    """Edges at roles: as many at which they are kept as at which they are not, mixed.
+
+    Only roles at which the two runs of a pair can differ: elsewhere an edge carries nothing.
+    """
     generator = random.Random(seed)
-    roles = bench.batch.roles.names
+    roles = carrying_roles(bench.experiment)
     graph = circuit.graph
-    kept = [at_role(e, r) for e in circuit.edges() for r in circuit.at.kept.get(e, roles)]
+    parts = [(e, r) for e in circuit.edges() for r in circuit.at.kept.get(e, roles)]
+    kept = [at_role(edge, role) for edge, role in parts if role in roles]
     nodes = set(circuit.nodes())
     others = [
         at_role(edge, role)
@@ -128,6 +133,15 @@ def _toggled(bench: Bench, circuit: Circuit, seed: int) -> list[str]:
     chosen = generator.sample(kept, TOGGLES) + generator.sample(others, min(TOGGLES, len(others)))
     generator.shuffle(chosen)
     return chosen
+
+
+def carrying_roles(experiment: Experiment) -> list[str]:
+    """The roles of the positions at which the two runs of some pair can differ."""
+    found = set()
+    for recording in experiment.recordings:
+        assert recording.role_of is not None
+        found |= set(np.unique(recording.role_of).tolist())
+    return [name for role, name in enumerate(experiment.batch.roles.names) if role in found]
 
 
 def _maps(bench: Bench) -> Figure:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_arrays import edge_names
 from workbench.circuits.graph import LOGITS
+from workbench.circuits.names import at_role, edge_ends
 from workbench.errors import WorkbenchError
 
 Standing = Literal["both", "missing", "extra", "undecided"]
@@ -165,6 +166,41 @@ def compare(circuit: Circuit, reference: Circuit) -> Comparison:
         for edge in {**circuit.at.kept, **reference.at.kept}
     }
     return Comparison(edges, nodes, narrowed, roles)
+
+
+def compare_at_roles(circuit: Circuit, reference: Circuit, edges: Agreement) -> Agreement | None:
+    """The same of edges at single roles, a whole edge being at all of them.
+
+    Where one input is open its edges are undecided at the roles at which the other has them.
+
+    Args:
+        edges: what `compare` found of them.
+
+    Returns:
+        Names as of `Circuit.parts`; None where neither has an edge at some roles only.
+    """
+    if not (circuit.at or reference.at):
+        return None
+    every = circuit.at.together(reference.at)
+    found: dict[Standing, list[str]] = {word: [] for word in STANDINGS}
+    n_circuit = n_reference = 0
+    for edge, standing in edges.standing.items():
+        mine, others = (
+            one.at.kept.get(edge, every)
+            if one.has(edge) and edge_ends(edge)[1] not in one.open
+            else ()
+            for one in (circuit, reference)
+        )
+        n_circuit, n_reference = n_circuit + len(mine), n_reference + len(others)
+        for role in every:
+            if role in mine and role in others:
+                found["both"].append(at_role(edge, role))
+            elif role in mine or role in others:
+                word: Standing = "extra" if role in mine else "missing"
+                word = standing if standing == "undecided" else word
+                found[word].append(at_role(edge, role))
+    both, missing, extra, undecided = (tuple(found[word]) for word in STANDINGS)
+    return Agreement(both, missing, extra, undecided, n_circuit, n_reference)
 
 
 def _share(part: int, whole: int) -> float | None:

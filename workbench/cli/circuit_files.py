@@ -77,6 +77,7 @@ def compare(
 ) -> None:
     """Compare a circuit with a reference: which edges are missing, which are extra."""
     from workbench.circuits.comparison import compare as compared
+    from workbench.circuits.comparison import compare_at_roles
     from workbench.cli.checks import read_circuit
     from workbench.formats import NeedsGraph
     from workbench.formats.chosen import load_chosen
@@ -85,10 +86,12 @@ def compare(
     path = find_reference(reference)
     try:
         mine = read_circuit(circuit, selection)
-        comparison = compared(mine, load_chosen(path, mine.graph))
+        other = load_chosen(path, mine.graph)
     except NeedsGraph:
         other = load_chosen(path)
-        comparison = compared(read_circuit(circuit, selection, other.graph), other)
+        mine = read_circuit(circuit, selection, other.graph)
+    comparison = compared(mine, other)
+    at_roles = compare_at_roles(mine, other, comparison.edges)
     if as_json:
         output.result_as_json(
             {
@@ -104,10 +107,11 @@ def compare(
                     edge: {"circuit": mine_at, "reference": other_at}
                     for edge, (mine_at, other_at) in comparison.roles.items()
                 },
+                "at_roles": None if at_roles is None else at_roles.to_json(),
             }
         )
     else:
-        output.comparison_as_text(comparison)
+        output.comparison_as_text(comparison, at_roles)
 
 
 def _graph(shape: str | None) -> Graph | None:

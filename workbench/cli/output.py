@@ -49,9 +49,15 @@ def _share(value: float) -> str:
     return "none" if math.isnan(value) else f"{value:.3f}"
 
 
-def comparison_as_text(comparison: Comparison) -> None:
-    """A circuit against a reference, for people: the numbers, then the edges that differ."""
-    for what, overlap in (("edges", comparison.edges), ("nodes", comparison.nodes)):
+def comparison_as_text(comparison: Comparison, at_roles: Agreement | None = None) -> None:
+    """A circuit against a reference, for people: the numbers, then the edges that differ.
+
+    `at_roles`: of edges at single roles, where there are any.
+    """
+    numbers = {"edges": comparison.edges, "at roles": at_roles, "nodes": comparison.nodes}
+    for what, overlap in numbers.items():
+        if overlap is None:
+            continue
         line(f"{what:<12}{_counts(overlap)}")
         shares = (overlap.recall, overlap.precision, overlap.jaccard)
         words = ("undefined" if share is None else f"{share:.4f}" for share in shares)

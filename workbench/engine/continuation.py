@@ -20,9 +20,9 @@ from torch import Tensor
 
 from workbench.base.work import Work, finish
 from workbench.engine.continuation_results import CONSTANT, DEFINITION, PATCHED, Continuation
-from workbench.engine.incremental import IncrementalRun
 from workbench.engine.kept_edges import kept_edges, open_inputs
 from workbench.engine.narrowed import by_layer
+from workbench.engine.role_run import RoleRun
 from workbench.engine.trial_results import TokenChance
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablated_run import record_ablated
@@ -258,7 +258,7 @@ def _circuit(start: _Start, circuit: Circuit) -> Next:
         recording = record(parts, clean, counterpart, first)
         if start.ablation != PATCHING:
             recording = record_ablated(parts, recording, clean, start.means)
-        final = IncrementalRun(graph, recording, kept, is_open, neurons).final[0].reshape(-1)
+        final = RoleRun(graph, recording, kept, is_open, neurons).final[0].reshape(-1)
         with torch.no_grad():
             return unembed(parts, final)
 

@@ -55,6 +55,22 @@ class Deltas:
             self._banks[Positions.ALL].put(source, value)
         self._banks[Positions.LAST].put(source, value[:, :, -1:])
 
+    def put_nothing(self, source: int) -> None:
+        """Let a source add nothing, at all positions."""
+        for bank in self._banks.values():
+            bank.put_nothing(source)
+
+    def put_rows(self, source: int, rows: Tensor, value: Tensor | float) -> None:
+        """Set what a source that was put at all positions adds at some; of one alternative only.
+
+        Args:
+            rows: indices of the flattened [pair, position].
+            value: [row, d_model], or a number.
+        """
+        whole = self._banks[Positions.ALL].get(source)
+        whole.view(-1, self.shape[3])[rows] = value
+        self._banks[Positions.LAST].put(source, whole[:, :, -1:])
+
     def drop(self, source: int) -> None:
         """Forget a source's delta."""
         for bank in self._banks.values():
@@ -68,17 +84,22 @@ class Deltas:
         """The tensors that hold the deltas."""
         return [bank.buffer for bank in self._banks.values()]
 
-    def sum(self, columns: Kept, positions: int) -> Tensor | None:
+    def sum(self, columns: Kept, positions: int, rows: Tensor | None = None) -> Tensor | None:
         """Sum of the chosen sources for each of several destinations.
 
         Args:
             columns: [destination, source], the first so many sources; only sources that were put.
                 With roles, a source adds up at their positions alone.
+            rows: at which rows of the flattened [pair, position], where edges are at roles and
+                there is one alternative; None: all.
 
         Returns:
-            [destination, pair, alternative, position or 1, d_model], or None if nothing is chosen.
+            [destination, pair, alternative, position or 1, d_model], or [destination, row,
+            d_model] at some rows; None if nothing is chosen.
         """
         bank = self._banks[positions]
+        if rows is not None:
+            return bank.sum_at_rows(columns, rows)
         return bank.sum_by_roles(columns) if has_roles(columns) else bank.sum(is_kept(columns))
 
 
@@ -108,6 +129,13 @@ class _Bank:
             slot = self._new_slot()
             self._slot[source] = slot
         self.buffer[slot].copy_(value)
+
+    def put_nothing(self, source: int) -> None:
+        slot = int(self._slot[source])
+        if slot < 0:
+            slot = self._new_slot()
+            self._slot[source] = slot
+        self.buffer[slot].zero_()
 
     def _new_slot(self) -> int:
         if self._free:
@@ -158,6 +186,21 @@ class _Bank:
             added = (left @ terms.reshape(len(terms), -1)).view(n, *terms.shape[1:])
             total[:, at_pairs, :, at_places] += added.transpose(0, 1)
         return total
+
+    def sum_at_rows(self, columns: Kept, rows: Tensor) -> Tensor | None:
+        """[destination, row, d_model] at some rows of [pair, position] of the one alternative."""
+        chosen = np.flatnonzero((columns != NOTHING).any(axis=0))
+        if not chosen.size:
+            return None
+        assert self._role_of is not None and self._shape[1] == 1
+        slots = self._indices(self._slot[chosen])
+        d_model = self._shape[-1]
+        # [row, source, d_model], so that each row is a product of its own.
+        terms = self.buffer.view(len(self.buffer), -1, d_model)[slots[None], rows[:, None]]
+        role_of = self._role_of.reshape(-1)[rows.cpu().numpy()].astype(np.uint64)
+        at = (columns[None, :, chosen] >> role_of[:, None, None]) & np.uint64(1)
+        left = torch.from_numpy(at.astype(np.float32)).to(self.buffer.device, self.buffer.dtype)
+        return torch.bmm(left, terms).transpose(0, 1)
 
     def _rows_of(self, role: int) -> tuple[Tensor, Tensor]:
         """The pairs and the positions at which a role stands, one of each for every place."""

@@ -31,7 +31,6 @@ from workbench.engine.budget import (
     row_bytes,
     what_if_bytes,
 )
-from workbench.engine.incremental import IncrementalRun
 from workbench.engine.kept_edges import (
     WHOLE,
     Kept,
@@ -45,6 +44,7 @@ from workbench.engine.narrowed import all_neurons, by_layer
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.reach import Alternative, Reach
 from workbench.engine.role_layout import RoleLayout
+from workbench.engine.role_run import RoleRun
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Evaluation, Experiment
 
@@ -91,7 +91,7 @@ class Evaluator:
         self._check_room(kept, is_open)
         neurons = self._kept_neurons(circuit)
         self.sheets = [
-            IncrementalRun(self.graph, r, kept, is_open, neurons) for r in experiment.recordings
+            RoleRun(self.graph, r, kept, is_open, neurons) for r in experiment.recordings
         ]
         self._value: Evaluation | None = None
 
@@ -162,7 +162,7 @@ class Evaluator:
         old, kept_before = self._present(), self._kept_neurons(self._circuit)
         neurons = self._kept_neurons(circuit)
         self._check_room(kept, is_open, held=self.memory())
-        done: list[IncrementalRun] = []
+        done: list[RoleRun] = []
         try:
             for sheet in self.sheets:
                 yield len(done) / len(self.sheets)

@@ -13,6 +13,7 @@ only what is live, needed for the metric, and changed: everything else stays as 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +23,6 @@ from torch import Tensor
 from workbench.circuits.graph import Graph, Stage
 from workbench.engine.deltas import Carry
 from workbench.engine.kept_edges import (
-    NOTHING,
-    WHOLE,
     Bits,
     Kept,
     as_bits,
@@ -31,7 +30,7 @@ from workbench.engine.kept_edges import (
     has_roles,
     is_kept,
 )
-from workbench.engine.live_positions import live_positions, live_positions_in
+from workbench.engine.live_positions import live_positions_in
 from workbench.engine.narrowed import NarrowedMlps
 from workbench.engine.node_math import (
     at_positions,
@@ -44,18 +43,16 @@ from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.post_norm import summed, sums_over_sources
 from workbench.engine.reach import Alternative, live_in
 from workbench.engine.recorded_residuals import residuals
-from workbench.engine.role_layout import LAST, RoleLayout
-from workbench.engine.role_rows import carried, needed_rows
+from workbench.engine.role_rows import carried
 from workbench.transformer.attention import Q
 from workbench.transformer.recording import Recording
 
 
 class IncrementalRun:
-    """A circuit's cells for one group.
+    """A circuit's cells for one group; `RoleRun` is of circuits with edges at roles too.
 
     Attributes:
-        kept: [source, destination], the kept edges; columns of open destinations are empty. Once
-            some were at roles, roles are told apart for good.
+        kept: [source, destination], the kept edges; columns of open destinations are empty.
         mask: bool [source, destination], which of them are kept at any role.
         is_open: bool [destination].
         final: the last residual at the last position, [pair, d_model].
@@ -85,11 +82,6 @@ class IncrementalRun:
             int, Tensor
         ] = {}  # destination -> q, k or v [pair, 1, position, d_head]
         self._z: dict[int, Tensor] = {}  # head source -> [pair, 1, position, d_head]
-        # Of each source, at which positions it is up to date, and can be anything but the
-        # constant; both only where edges are told apart by roles.
-        self._at = np.zeros(graph.n_sources, dtype=np.uint64)
-        self._live_at: NDArray[np.bool_] | None = None
-        self._layout: RoleLayout | None = None
         plan = make_plan(graph, kept, is_open)
         wanted = plan.live & (plan.need > Positions.NONE)
         pairs, positions = recording.n_pairs, recording.n_positions
@@ -105,7 +97,7 @@ class IncrementalRun:
                 (recording.clean.embedding - recording.corrupted.embedding)[:, None],
                 Positions.ALL,
             )
-        self._positions[0], self._at[0] = Positions.ALL, WHOLE
+        self._positions[0] = Positions.ALL
         self.update(kept, is_open)
 
     def update(
@@ -123,20 +115,15 @@ class IncrementalRun:
                 them there.
             neurons: which are kept of the MLPs that are narrowed; None: the same as before.
         """
-        if self._layout is not None or has_roles(kept):
-            kept = as_bits(kept)
-            self._tell_roles_apart()
-        edited = differing_columns(kept, self.kept) | (is_open != self.is_open)
-        plan = make_plan(self.graph, kept, is_open, demand, self._layout)
+        narrowed = [] if neurons is None else self.narrowed.differing(neurons)
+        plan = self._plan(kept, is_open, demand)
+        edited = self._edited(
+            kept, is_open, plan, [self.graph.mlp_destination(layer) for layer in narrowed]
+        )
         before, kept_before = (self.kept, self.mask, self.is_open), self.narrowed.kept
         self.kept, self.is_open = kept.copy(), is_open.copy()
         self.mask = is_kept(self.kept)
-        if self._layout is not None and self.recording.constants:
-            roles = self._roles()
-            self._live_at = live_positions(self.graph, as_bits(kept), is_open, roles)
         if neurons is not None:
-            for layer in self.narrowed.differing(neurons):
-                edited[self.graph.mlp_destination(layer)] = True
             self.narrowed.kept = dict(neurons)
         try:
             with torch.no_grad():
@@ -145,23 +132,38 @@ class IncrementalRun:
             # Some cells may already be of the new circuit. Forget them all rather than mix two
             # circuits.
             (self.kept, self.mask, self.is_open), self.narrowed.kept = before, kept_before
-            self._positions[1:], self._at[1:] = Positions.NONE, NOTHING
-            self._heads_in.clear()
+            self._forget()
             raise
+
+    def _plan(
+        self, kept: Kept, is_open: NDArray[np.bool_], demand: NDArray[np.uint8] | Bits | None
+    ) -> Plan:
+        return make_plan(self.graph, kept, is_open, demand)
+
+    def _edited(
+        self, kept: Kept, is_open: NDArray[np.bool_], plan: Plan, narrowed: Sequence[int]
+    ) -> NDArray[Any]:
+        """Which destinations' inputs a new circuit changes directly, bool [destination].
+
+        Args:
+            plan: of the new circuit.
+            narrowed: those of the MLPs of which other neurons are kept.
+        """
+        edited = differing_columns(kept, self.kept) | (is_open != self.is_open)
+        edited[narrowed] = True
+        return edited
+
+    def _forget(self) -> None:
+        """No cell is up to date but what the embedding adds."""
+        self._positions[1:] = Positions.NONE
+        self._heads_in.clear()
 
     def _roles(self) -> NDArray[np.int64]:
         """The role of each position, [pair, position]."""
         assert self.recording.role_of is not None
         return self.recording.role_of
 
-    def _tell_roles_apart(self) -> None:
-        """From now on cells may be up to date at some positions only."""
-        if self._layout is None:
-            self._layout = RoleLayout.of_rows(self._roles())
-            self._at[self._positions == Positions.ALL] = WHOLE
-            self._at[self._positions == Positions.LAST] = LAST
-
-    def _recompute(self, plan: Plan, edited: NDArray[np.bool_]) -> None:
+    def _recompute(self, plan: Plan, edited: NDArray[Any]) -> None:
         graph = self.graph
         changed = np.zeros(graph.n_sources, dtype=bool)
         carry = Carry(self.deltas)
@@ -183,13 +185,12 @@ class IncrementalRun:
     def _outdated(self, source: int, plan: Plan, dirty: bool, changed: NDArray[np.bool_]) -> bool:
         """Whether to compute a source now; forgets it if it is out of date and not needed."""
         wanted = int(plan.need[source]) if plan.live[source] else Positions.NONE
-        missing = plan.need_at is not None and bool(plan.need_at[source] & ~self._at[source])
-        if not dirty and not missing and self._positions[source] >= wanted:
+        if not dirty and self._positions[source] >= wanted:
             return False
         changed[source] = True
         if wanted == Positions.NONE:
             self.deltas.drop(source)
-            self._positions[source], self._at[source] = Positions.NONE, NOTHING
+            self._positions[source] = Positions.NONE
             self._z.pop(source, None)
         return wanted > Positions.NONE
 
@@ -216,7 +217,7 @@ class IncrementalRun:
         for positions, heads in todo.items():
             if heads:
                 self._write_heads(layer, heads, positions)
-                self._done([graph.head_source(layer, head) for head in heads], positions, plan)
+                self._positions[[graph.head_source(layer, head) for head in heads]] = positions
 
     def _project(self, stage: Stage, plan: Plan, todo: dict[int, list[int]], carry: Carry) -> None:
         """Compute the missing q, k and v of the heads to be computed."""
@@ -248,12 +249,6 @@ class IncrementalRun:
             for column, value in zip(columns, projected, strict=True):
                 self._heads_in[int(column)] = value
 
-    def _done(self, sources: list[int], positions: int, plan: Plan) -> None:
-        """These are up to date wherever they are needed."""
-        self._positions[sources] = positions
-        if plan.need_at is not None:
-            self._at[sources] = plan.need_at[sources]
-
     def _is_computed(self, column: int, parents: int, plan: Plan) -> bool:
         """Whether a destination's input is neither the clean nor the corrupted run's own."""
         return not self.is_open[column] and bool(
@@ -271,46 +266,35 @@ class IncrementalRun:
         run = self.recording.clean if self.is_open[column] else self.recording.corrupted
         return recorded_input(self.recording, run.layers[layer], which, head, positions)
 
-    def _write_heads(self, layer: int, heads: list[int], positions: int) -> None:
+    def _values(self, layer: int, heads: list[int], positions: int) -> Tensor:
+        """What heads make of their inputs before W_O, [head, pair, 1, position or 1, d_head]."""
         recording, graph = self.recording, self.graph
-        corrupted = at_positions(recording.corrupted.layers[layer].z[heads], positions)[:, :, None]
         clean = [
             all(self.is_open[graph.head_destination(layer, which, head)] for which in range(3))
             for head in heads
         ]
         if all(clean):
-            z = at_positions(recording.clean.layers[layer].z[heads], positions)[:, :, None]
-        else:
-            q, k, v = (
-                torch.stack(
-                    [
-                        self.head_input(layer, which, h, positions if which == Q else Positions.ALL)
-                        for h in heads
-                    ]
-                )
-                for which in range(3)
+            return at_positions(recording.clean.layers[layer].z[heads], positions)[:, :, None]
+        q, k, v = (
+            torch.stack(
+                [
+                    self.head_input(layer, which, h, positions if which == Q else Positions.ALL)
+                    for h in heads
+                ]
             )
-            z = head_values(recording, layer, heads, q, k, v)
-        for i, head in enumerate(heads):
-            self._write_constants(graph.head_source(layer, head), z[i], corrupted[i])
+            for which in range(3)
+        )
+        return head_values(recording, layer, heads, q, k, v)
+
+    def _write_heads(self, layer: int, heads: list[int], positions: int) -> None:
+        recording, graph = self.recording, self.graph
+        corrupted = at_positions(recording.corrupted.layers[layer].z[heads], positions)[:, :, None]
+        z = self._values(layer, heads, positions)
         added = head_outputs(recording, layer, heads, z - corrupted)
         for i, head in enumerate(heads):
             source = graph.head_source(layer, head)
             self._z[source] = z[i]
             self.deltas.put(source, added[i], positions)
-
-    def _write_constants(self, source: int, written: Tensor, constant: Tensor) -> None:
-        """Put a source's constant wherever nothing clean reaches it, in place.
-
-        Args:
-            written: [pair, 1, position or 1, any].
-            constant: of the same shape.
-        """
-        if self._live_at is None or self._live_at[source].all():
-            return
-        dead = torch.from_numpy(~self._live_at[source, :, -written.shape[2] :])
-        dead = dead[:, None, :, None].to(written.device)
-        written.copy_(torch.where(dead, constant, written))
 
     def _mlp(
         self, stage: Stage, plan: Plan, dirty: bool, changed: NDArray[np.bool_], carry: Carry
@@ -323,14 +307,12 @@ class IncrementalRun:
             out = at_positions(recording.clean.layers[stage.layer].mlp_out, positions)[:, None]
         else:
             x = self.inputs(np.array([stage.columns.start]), positions, carry)[0]
-            rows = needed_rows(plan, source, recording.role_of)
-            out = self.narrowed.run(stage.layer, x, rows=rows)
+            out = self.narrowed.run(stage.layer, x)
         corrupted = at_positions(recording.corrupted.layers[stage.layer].mlp_out, positions)[
             :, None
         ]
-        self._write_constants(source, out, corrupted)
         self.deltas.put(source, out - corrupted, positions)
-        self._done([source], positions, plan)
+        self._positions[source] = positions
 
     def inputs(
         self, columns: NDArray[np.int64], positions: int, carry: Carry | None = None
@@ -348,6 +330,23 @@ class IncrementalRun:
     ) -> tuple[Tensor, NDArray[np.int64]]:
         """As `inputs`, without repetition: the different inputs, and which each destination has."""
         clean, corrupted = residuals(self.graph, self.recording, int(columns[0]), positions)
+        chosen, is_open, index = self._different(columns, positions)
+        total = (carry or self.deltas).sum(chosen, positions)
+        shape = (len(chosen), *corrupted.shape)
+        x = corrupted.expand(shape) if total is None else corrupted + total
+        if is_open.any():
+            x = x.clone()
+            x[torch.from_numpy(is_open)] = clean
+        return x, index
+
+    def _different(
+        self, columns: NDArray[np.int64], positions: int
+    ) -> tuple[Kept, NDArray[np.bool_], NDArray[np.int64]]:
+        """The different inputs of a stage's destinations: their sources, and whether they are open.
+
+        Returns:
+            [input, source], [input], and [destination], which input each has.
+        """
         parents = self.graph.n_parents(int(columns[0]))
         live = self._positions[:parents] >= positions
         chosen = (self.kept[:parents, columns] * live[:, None].astype(self.kept.dtype)).T
@@ -357,14 +356,7 @@ class IncrementalRun:
             key = (bool(self.is_open[column]), chosen[i].tobytes())
             index[i] = keys.setdefault(key, len(keys))
         firsts = [int(np.flatnonzero(index == i)[0]) for i in range(len(keys))]
-        is_open = np.array([key[0] for key in keys])
-        total = (carry or self.deltas).sum(chosen[firsts], positions)
-        shape = (len(keys), *corrupted.shape)
-        x = corrupted.expand(shape) if total is None else corrupted + total
-        if is_open.any():
-            x = x.clone()
-            x[torch.from_numpy(is_open)] = clean
-        return x, index
+        return chosen[firsts], np.array([key[0] for key in keys]), index
 
     def head_value(self, source: int, positions: int) -> Tensor:
         """A head's value before W_O as the circuit has it, [pair, 1, position or 1, d_head]."""

@@ -33,11 +33,21 @@ def at_positions(value: Tensor, positions: int) -> Tensor:
 
 
 def finished(
-    recording: Recording, layer: int, which: int, projected: Tensor, heads: list[int] | None
+    recording: Recording,
+    layer: int,
+    which: int,
+    projected: Tensor,
+    heads: list[int] | None,
+    places: Tensor | None = None,
 ) -> Tensor:
-    """q, k or v [head, ..., position, d_head] of the last positions, as attention takes them."""
+    """q, k or v [head, ..., position, d_head] of the last positions, as attention takes them.
+
+    `places`: of these positions instead.
+    """
     rotation = recording.rotary[layer]
-    if rotation is not None and which != V:
+    if rotation is not None and which != V and places is not None:
+        rotation = rotation[0][places], rotation[1][places]
+    elif rotation is not None and which != V:
         n = projected.shape[-2]
         rotation = rotation[0][-n:], rotation[1][-n:]
     return finish_projection(
@@ -46,7 +56,13 @@ def finished(
 
 
 def project(
-    recording: Recording, layer: int, which: int, heads: list[int], normed: Tensor, shared: bool
+    recording: Recording,
+    layer: int,
+    which: int,
+    heads: list[int],
+    normed: Tensor,
+    shared: bool,
+    places: Tensor | None = None,
 ) -> Tensor:
     """q, k or v of some heads, ready for attention.
 
@@ -55,6 +71,7 @@ def project(
     Args:
         normed: after the norm; [pair, alternative, position, d_model] if all heads share their
             input, else with a leading [head].
+        places: at which positions, if they are not the last ones.
     """
     attention = recording.parts.layers[layer].attention
     if shared:
@@ -63,7 +80,7 @@ def project(
         projected = project_shared(attention, which, normed, None if every else heads)
     else:
         projected = project_each(attention, which, normed, heads)
-    return finished(recording, layer, which, projected, heads)
+    return finished(recording, layer, which, projected, heads, places)
 
 
 def project_entries(
@@ -72,6 +89,7 @@ def project_entries(
     entries: list[tuple[int, int]],
     normed: Tensor,
     index: NDArray[np.int64],
+    places: Tensor | None = None,
 ) -> list[Tensor]:
     """q, k or v of each (which, head), ready for attention.
 
@@ -80,6 +98,7 @@ def project_entries(
     Args:
         normed: the different inputs after the norm, [input, pair, alternative, position, d_model].
         index: [entry], which of the inputs it reads.
+        places: at which positions, if they are not the last ones.
     """
     out: dict[int, Tensor] = {}
     for which in (Q, K, V):
@@ -90,7 +109,7 @@ def project_entries(
         rows = index[mine]
         shared = bool((rows == rows[0]).all())
         own = normed[int(rows[0])] if shared else normed[torch.from_numpy(rows)]
-        value = project(recording, layer, which, heads, own, shared)
+        value = project(recording, layer, which, heads, own, shared, places)
         out.update({i: value[place] for place, i in enumerate(mine)})
     return [out[i] for i in range(len(entries))]
 

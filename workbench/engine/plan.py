@@ -55,6 +55,8 @@ class Plan:
         need_at: uint64 [source], where edges are kept at some roles: the bits of the positions at
             which it is needed and not the corrupted run's own, see `RoleLayout`. Else None.
         need_in_at: uint64 [destination], likewise the bits of `need_in`. Else None.
+        live_at: uint64 [source], likewise where something clean reaches it. Else None.
+        live_in_at: uint64 [destination], likewise where it reaches its input. Else None.
 
     Glossary: docs/glossary.md#demand, docs/glossary.md#live, docs/glossary.md#plan.
     """
@@ -64,6 +66,8 @@ class Plan:
     need_in: NDArray[np.uint8]
     need_at: Bits | None = None
     need_in_at: Bits | None = None
+    live_at: Bits | None = None
+    live_in_at: Bits | None = None
 
     @property
     def demand(self) -> NDArray[np.uint8] | Bits:
@@ -123,58 +127,111 @@ def live_and_read(graph: Graph, kept: Bits, layout: RoleLayout) -> tuple[Bits, B
     Of a closed circuit; both as bits of positions, [source] and [destination].
     """
     nothing_open = np.zeros(graph.n_destinations, dtype=bool)
-    live, _, need_in = _bits_by_roles(graph, layout.positions(kept), nothing_open, None, layout)
-    return live, need_in
+    plan = _plan_by_roles(graph, kept, nothing_open, None, layout)
+    assert plan.live_at is not None and plan.need_in_at is not None
+    return plan.live_at, plan.need_in_at
 
 
 def _plan_by_roles(
     graph: Graph, kept: Bits, is_open: Mask, demand: NDArray[Any] | None, layout: RoleLayout
 ) -> Plan:
     """The same reasoning with the bits of positions in the place of yes and no."""
-    live, need, need_in = _bits_by_roles(graph, layout.positions(kept), is_open, demand, layout)
-    whole = _positions(need), _positions(need_in)
-    return Plan(live != NOTHING, *whole, need & (live | ROOM), need_in)
+    edges = _Edges.of(graph, kept, layout)
+    live, fed = _live_bits(graph, edges, is_open, layout)
+    need, need_in = _need_bits(graph, edges, is_open, demand, layout)
+    return Plan(
+        live != NOTHING,
+        _positions(need),
+        _positions(need_in),
+        need & (live | ROOM),
+        need_in,
+        live,
+        fed,
+    )
 
 
-def _bits_by_roles(
-    graph: Graph, at: Bits, is_open: Mask, demand: NDArray[Any] | None, layout: RoleLayout
-) -> tuple[Bits, Bits, Bits]:
-    """Where sources are live, where they are needed, and where destinations' inputs are.
+@dataclass(frozen=True)
+class _Edges:
+    """The kept edges one after the other, by destination and by source.
 
-    Args:
-        at: uint64 [source, destination], the positions of each kept edge.
+    A circuit keeps few of all there are, and its plan is made for every edit.
+
+    Attributes:
+        by_destination, by_source: (sources, destinations, positions as bits), in that order.
+        into: [destination + 1], where in the first of them a destination's edges begin.
+        out_of: [source + 1], where in the other those of a source do.
     """
+
+    by_destination: tuple[NDArray[np.intp], NDArray[np.intp], Bits]
+    by_source: tuple[NDArray[np.intp], NDArray[np.intp], Bits]
+    into: NDArray[np.intp]
+    out_of: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, graph: Graph, kept: Bits, layout: RoleLayout) -> _Edges:
+        places = np.flatnonzero(kept)
+        sources, destinations = np.divmod(places, kept.shape[1])
+        bits = layout.positions(kept.reshape(-1)[places])
+        order = np.argsort(destinations, kind="stable")
+        return cls(
+            (sources[order], destinations[order], bits[order]),
+            (sources, destinations, bits),
+            np.searchsorted(destinations[order], np.arange(graph.n_destinations + 1)),
+            np.searchsorted(sources, np.arange(graph.n_sources + 1)),
+        )
+
+
+def _live_bits(graph: Graph, edges: _Edges, is_open: Mask, layout: RoleLayout) -> tuple[Bits, Bits]:
+    """Where sources are live, and where something clean reaches destinations' inputs."""
     n_heads = graph.n_heads
     live = np.zeros(graph.n_sources, dtype=np.uint64)
-    live[0] = WHOLE
-    for stage in graph.stages[:-1]:
-        columns = stage.columns
-        fed = np.bitwise_or.reduce(at[: stage.parents, columns] & live[: stage.parents, None])
-        fed = np.where(is_open[columns], WHOLE, fed)
+    live[0] = layout.everywhere
+    fed: Bits = np.where(is_open, layout.everywhere, NOTHING)
+    sources, destinations, bits = edges.by_destination
+    for stage in graph.stages:
+        here = stage.columns
+        own = slice(edges.into[here.start], edges.into[here.stop])
+        if own.start < own.stop:
+            np.bitwise_or.at(fed, destinations[own], bits[own] & live[sources[own]])
+        elif not is_open[here].any():
+            continue
         if stage.kind == "heads":
-            q, k, v = fed.astype(np.uint64).reshape(3, n_heads)
+            q, k, v = fed[here].reshape(3, n_heads)
             live[stage.rows] = q | layout.after(k | v)
-        else:
-            live[stage.rows] = fed
+        elif stage.kind == "mlp":
+            live[stage.rows] = fed[here]
+    return live, fed
+
+
+def _need_bits(
+    graph: Graph, edges: _Edges, is_open: Mask, demand: NDArray[Any] | None, layout: RoleLayout
+) -> tuple[Bits, Bits]:
+    """Where sources are needed, and where destinations' inputs are."""
     need = np.zeros(graph.n_sources, dtype=np.uint64)
     need_in = np.zeros(graph.n_destinations, dtype=np.uint64)
     if demand is not None:
         need |= demand if has_roles(demand) else _bits_of(demand)
     need_in[graph.logits_destination] = NOTHING if is_open[-1] else LAST
+    sources, destinations, bits = edges.by_source
     for stage in reversed(graph.stages[:-1]):
         here, rows = stage.columns, stage.rows
-        asked = here.stop + np.flatnonzero(need_in[here.stop :])
-        read = at[rows][:, asked] & need_in[asked]
-        wide = (read[:, need_in[asked] != LAST] != NOTHING).any(axis=1)
-        needed = need[rows] | np.bitwise_or.reduce(read, axis=1) | np.where(wide, ROOM, NOTHING)
-        need[rows] = needed
+        own = slice(edges.out_of[rows.start], edges.out_of[rows.stop])
+        if own.start < own.stop:
+            asked = need_in[destinations[own]]
+            read = bits[own] & asked
+            # Who reads at more than the last position asks for all of them at once.
+            read |= np.where((read != NOTHING) & (asked != LAST), ROOM, NOTHING)
+            np.bitwise_or.at(need, sources[own], read)
+        needed = need[rows]
+        if not needed.any():
+            continue
         if stage.kind == "heads":
             keys = layout.before(needed)
-            need_in[here] = np.concatenate((needed, keys, keys))
+            wanted = np.concatenate((needed, keys, keys))
         else:
-            need_in[here] = needed
-        need_in[here] = np.where(is_open[here], NOTHING, need_in[here])
-    return live, need, need_in
+            wanted = needed
+        need_in[here] = np.where(is_open[here], NOTHING, wanted)
+    return need, need_in
 
 
 def _bits_of(positions: NDArray[np.uint8]) -> Bits:

@@ -73,7 +73,7 @@ class _PostNormed(Deltas):
         self._graph = graph
         self._recording = recording
 
-    def sum(self, columns: Kept, positions: int) -> Tensor | None:
+    def sum(self, columns: Kept, positions: int, rows: Tensor | None = None) -> Tensor | None:
         rest = columns.copy()
         views: list[tuple[NDArray[np.int64], Tensor]] = []
         for index, layer in enumerate(self._recording.parts.layers):
@@ -87,12 +87,14 @@ class _PostNormed(Deltas):
             patterns, of = np.unique(chosen, axis=0, return_inverse=True)
             wanted = np.zeros_like(columns[: len(patterns)])
             wanted[:, heads] = patterns
-            added = super().sum(wanted, positions)
+            added = super().sum(wanted, positions, rows)
             assert added is not None, index
             corrupted = summed(self._recording.corrupted, index, positions)
+            if rows is not None:
+                corrupted = corrupted.reshape(-1, corrupted.shape[-1])[rows]
             view = layer.after_attention(corrupted + added) - layer.after_attention(corrupted)
             views.append((of.reshape(-1), view))
-        total = super().sum(rest, positions)
+        total = super().sum(rest, positions, rows)
         for of, view in views:
             share = view[torch.from_numpy(of)]
             total = share if total is None else total + share

@@ -73,6 +73,11 @@ class RoleLayout:
             raise ValueError
         return cls(np.uint64(at_last), pairs)
 
+    @cached_property
+    def everywhere(self) -> np.uint64:
+        """All positions that there are."""
+        return np.uint64(sum({1 << zone for pair in self.pairs for zone in pair}))
+
     def positions(self, bits: Bits) -> Bits:
         """The positions of an edge's roles."""
         return np.where(bits & self.at_last, bits | LAST, bits & ~LAST)

@@ -28,10 +28,15 @@ def needed_rows(plan: Plan, source: int, role_of: NDArray[np.int64] | None) -> T
     positions = plan.need_at[source]
     if positions == WHOLE or role_of is None:
         return None
+    rows = rows_at(role_of, positions)
+    return None if len(rows) > MOST * role_of.size else torch.from_numpy(rows)
+
+
+def rows_at(role_of: NDArray[np.int64], positions: np.uint64) -> NDArray[np.intp]:
+    """The rows of a flattened [pair, position] at these positions, as bits of a layout."""
     chosen = where(role_of, positions)
     chosen[:, -1] = bool(positions & LAST)
-    rows = np.flatnonzero(chosen)
-    return None if len(rows) > MOST * chosen.size else torch.from_numpy(rows)
+    return np.flatnonzero(chosen)
 
 
 def carried(delta: Tensor, bits: np.bool_ | np.uint64, role_of: NDArray[np.int64] | None) -> Tensor:

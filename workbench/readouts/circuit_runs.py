@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.engine.budget import what_if_bytes
-from workbench.engine.incremental import IncrementalRun
 from workbench.engine.kept_edges import has_roles, kept_edges, open_inputs
 from workbench.engine.narrowed import by_layer
 from workbench.engine.plan import Positions
 from workbench.engine.role_layout import where
+from workbench.engine.role_run import RoleRun
 from workbench.errors import WorkbenchError
 from workbench.transformer.recording import LayerRecord, Recording, Run, of_pairs
 
@@ -111,7 +111,7 @@ class CircuitRuns:
         at_once = max(1, room // (one * recording.parts.dtype.itemsize))
         for first in range(pairs.start, pairs.stop, at_once):
             some = slice(first, min(first + at_once, pairs.stop))
-            sheet = IncrementalRun(
+            sheet = RoleRun(
                 self._graph,
                 of_pairs(recording, some),
                 self._edges,
@@ -122,7 +122,7 @@ class CircuitRuns:
 
 
 @torch.no_grad()
-def _run(sheet: IncrementalRun, pairs: slice) -> CircuitRun:
+def _run(sheet: RoleRun, pairs: slice) -> CircuitRun:
     graph, recording, is_open = sheet.graph, sheet.recording, sheet.is_open
     everywhere = np.full(graph.n_sources, Positions.ALL, dtype=np.uint8)
     sheet.update(sheet.kept, is_open, everywhere)
@@ -166,7 +166,7 @@ def _run(sheet: IncrementalRun, pairs: slice) -> CircuitRun:
     return CircuitRun(pairs, recording, run, read)
 
 
-def _residual(sheet: IncrementalRun, layer: int) -> Tensor:
+def _residual(sheet: RoleRun, layer: int) -> Tensor:
     """What the logits read of all that stands before a layer, [pair, position, d_model]."""
     graph, recording = sheet.graph, sheet.recording
     logits = graph.logits_destination
@@ -180,7 +180,7 @@ def _residual(sheet: IncrementalRun, layer: int) -> Tensor:
     return base if added is None else base + added[0, :, 0]
 
 
-def _kept_by_logits(sheet: IncrementalRun, source: int) -> Tensor:
+def _kept_by_logits(sheet: RoleRun, source: int) -> Tensor:
     """Where the logits' edge from a source is kept, bool [pair or 1, position or 1, 1]."""
     bits = sheet.kept[source, sheet.graph.logits_destination]
     roles = sheet.recording.role_of
@@ -190,5 +190,5 @@ def _kept_by_logits(sheet: IncrementalRun, source: int) -> Tensor:
     return torch.from_numpy(where(roles, np.uint64(bits))[..., None]).to(device)
 
 
-def _live(sheet: IncrementalRun, sources: Sequence[int]) -> NDArray[np.bool_]:
+def _live(sheet: RoleRun, sources: Sequence[int]) -> NDArray[np.bool_]:
     return np.array([sheet.delta(source, Positions.ALL) is not None for source in sources])

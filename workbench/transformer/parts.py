@@ -137,7 +137,7 @@ class Layer:
     @property
     def is_plain(self) -> bool:
         """Whether the MLP does the same at all positions of all pairs: nothing is done to it."""
-        return self.edit is None and not has_edited_linear(self.mlp)
+        return self.edit is None and self.copies is None and not has_edited_linear(self.mlp)
 
     def run_mlp(self, residual: Tensor) -> Tensor:
         """What the MLP writes, [..., d_model], when it reads this residual."""

@@ -228,7 +228,12 @@ class FamilyReference:
             self._arguments = self._attention_arguments(clean)
             if self.whole_blocks:
                 self._block_arguments = self._arguments_of(clean, self.blocks)
-            self._starts = {id(t): self._before_the_blocks(t) for t in (clean, corrupted)}
+            starts = [self._before_the_blocks(t) for t in (clean, corrupted)]
+            self.places = self._position_table(clean, starts[0])
+            self._starts = {
+                id(t): start - self.places
+                for t, start in zip((clean, corrupted), starts, strict=True)
+            }
         self.corrupted_writes: dict[str, Tensor] = {}
         self.clean_writes: dict[str, Tensor] = {}
         self.clean_inputs: dict[str, Tensor] = {}
@@ -301,7 +306,7 @@ class FamilyReference:
             """The residual that a destination of this layer reads."""
             if destination in opened:
                 return self.clean_inputs[destination]
-            x = choose(destination, "input", writes)
+            x = choose(destination, "input", writes) + self.places
             for before in range(layer + heads_too):
                 heads = [
                     choose(destination, f"a{before}.h{h}", writes) for h in range(self.n_heads)
@@ -334,7 +339,7 @@ class FamilyReference:
         return self._module(layer, self.names.attention)
 
     def _before_the_blocks(self, tokens: Tensor) -> Tensor:
-        """The residual that enters the first block: positions too, the same in all runs."""
+        """The residual that enters the first block, positions too."""
         seen: list[Tensor] = []
 
         def keep(module: nn.Module, args: Any, kwargs: Any) -> None:
@@ -343,6 +348,14 @@ class FamilyReference:
         with _hooked(self.blocks[0].register_forward_pre_hook(keep, with_kwargs=True)):
             self.model(tokens, use_cache=False)
         return seen[0]
+
+    def _position_table(self, tokens: Tensor, start: Tensor) -> Tensor:
+        """What a learned table adds at every position whatever the token: no source writes it."""
+        if self.model.config.model_type not in ("gpt2", "gpt_bigcode", "gpt_neo", "opt"):
+            return torch.zeros_like(start[:1])
+        places = start - self.model.get_input_embeddings()(tokens)
+        torch.testing.assert_close(places, places[:1].expand_as(places))
+        return places[:1]
 
     def _attention_arguments(self, tokens: Tensor) -> list[dict[str, Any]]:
         """What the model gives each attention module besides the residual: masks, positions."""

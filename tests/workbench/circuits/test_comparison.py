@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.circuits.circuit import Circuit
-from workbench.circuits.comparison import STANDINGS, Agreement, compare
+from workbench.circuits.comparison import STANDINGS, Agreement, compare, compare_at_roles
+from workbench.circuits.edge_roles import EdgeRoles
 from workbench.circuits.graph import LOGITS, Graph
 from workbench.errors import WorkbenchError
 
@@ -119,3 +122,31 @@ def test_nothing_to_divide_by() -> None:
 def test_circuits_of_other_models_are_refused() -> None:
     with pytest.raises(WorkbenchError, match="different shape"):
         compare(Circuit.empty(GRAPH), Circuit.empty(Graph(2, 2, parallel=True)))
+
+
+@given(one=circuits(), other=circuits(), seed=st.integers(0, 99))
+@settings(deadline=None)
+def test_at_roles_it_is_set_arithmetic_on_edges_at_roles(
+    one: Circuit, other: Circuit, seed: int
+) -> None:
+    names = ("S", "T", "END")
+    rng = random.Random(seed)
+    for circuit in (one, other):
+        some = [edge for edge in circuit.edges() if rng.random() < 0.6]
+        circuit.at = EdgeRoles(names).with_all({e: rng.sample(names, 2) for e in some})
+    found = compare_at_roles(one, other, compare(one, other).edges)
+    if not one.at and not other.at:
+        assert found is None
+        return
+    assert found is not None
+    mine, others = (
+        {f"{edge}@{role}" for edge in effective(c) for role in names if c.has(f"{edge}@{role}")}
+        for c in (one, other)
+    )
+    waiting = compare(one, other).edges.undecided
+    undecided = {name for name in mine ^ others if name.partition("@")[0] in waiting}
+    assert set(found.both) == mine & others
+    assert set(found.missing) == others - mine - undecided
+    assert set(found.extra) == mine - others - undecided
+    assert set(found.undecided) == undecided
+    assert (found.n_circuit, found.n_reference) == (len(mine), len(others))

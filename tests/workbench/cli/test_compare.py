@@ -111,6 +111,10 @@ def test_edges_of_both_at_other_roles_are_told(run: Run, tmp_path: Path, referen
     assert json.loads(run(reference, at_role, "--json")[1])["roles"] == {
         "m1->logits": {"circuit": None, "reference": ["END"]}
     }
+    at_roles = json.loads(run(reference, at_role, "--json")[1])["at_roles"]
+    assert at_roles["extra"] == ["m1->logits@S1", "m1->logits@S2"] and at_roles["missing"] == []
+    assert "at roles    10 of the reference's 12; 2 missing, 0 extra\n" in out
+    assert json.loads(run(reference, reference, "--json")[1])["at_roles"] is None
     assert "at other roles" not in run(at_role, at_role)[1]
 
 

@@ -37,7 +37,7 @@ def test_circuits_by_role_equal_the_reference(family: str) -> None:
 
 
 @pytest.mark.parametrize("ablation", ["zero", "mean"])
-@pytest.mark.parametrize("family", ["llama", "gemma2", "gpt_neox"])
+@pytest.mark.parametrize("family", ["llama", "gemma2", "gpt_neox", "gpt2", "opt"])
 def test_constants_stand_wherever_nothing_clean_reaches(family: str, ablation: str) -> None:
     reference = by_role(family, ablation)
     c = reference.case

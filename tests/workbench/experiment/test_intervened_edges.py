@@ -11,8 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.support.cases.batches import ROLES
 from tests.support.cases.engine_cases import Case, in_float64, random_circuit, some_edges
 from tests.support.cases.family_cases import model_of, usual_case
+from tests.support.references.by_role import ByRole, circuit_with, mixed
 from tests.support.references.family import FamilyReference
 from tests.workbench.experiment.test_intervened import (
     close,
@@ -48,6 +50,7 @@ LINES = (
     "a2.h3->logits * 0",
     "m0->m1 * 1.5 at 1:",
     "m0->m1 * 2",
+    "m0->m1 * 3 at -1",
 )
 
 
@@ -135,6 +138,27 @@ def test_runs_circuits_and_what_if_equal_the_reference(name: str) -> None:
     edits = [*(Edit(toggle=(e,)) for e in edges), Edit(toggle=tuple(edges))]
     for edit, metric in zip(edits, evaluator.what_if(edits), strict=True):
         close(metric, c.circuit_metric(kept ^ set(edit.toggle), circuit.open))
+
+
+@pytest.mark.parametrize("name", ["gpt2", "gemma2", "qwen3"])
+def test_circuits_and_what_if_by_role_equal_the_reference(name: str) -> None:
+    """What is read of an edge depends on the position, so rows are not told by their role alone."""
+    reference = ByRole(changed_case(name))
+    c = reference.case
+    # Of an MLP that is read at all positions some are computed.
+    read = ["input->m0", "m0->m1", "m1->a2.h1<k>", "m1->a2.h1<v>", "a2.h1->logits", "m1->logits"]
+    for circuit in (circuit_with(c.graph, read), mixed(c.graph, 3, 0.5, 0.1)):
+        evaluator = Evaluator(c.experiment, circuit)
+        close(evaluator.value().per_pair, reference.metric(circuit))
+        edges = ["m0->m1", circuit.edges()[0]]
+        edits = [Edit(toggle=(f"{edge}@{role}",)) for edge in edges for role in ("A", "B", "END")]
+        for edit, values in zip(edits, evaluator.what_if(edits), strict=True):
+            after = circuit.copy()
+            after.at = after.at.named(ROLES)
+            after.toggle(edit.toggle[0])
+            close(values, reference.metric(after))
+            close(evaluator.commit(edit).per_pair, values)
+            close(evaluator.commit(edit).per_pair, reference.metric(circuit))
 
 
 @pytest.mark.parametrize("name", ["gpt2", "gemma2", "olmo2"])

@@ -95,13 +95,19 @@ def _names(circuits: Sequence[Circuit]) -> tuple[str, ...]:
 
 
 def _pair(i: int, j: int, first: Circuit, second: Circuit) -> PairOverlap:
-    from workbench.circuits.comparison import compare
+    from workbench.circuits.comparison import compare, compare_at_roles
 
     both = compare(first, second)
     graph = first.graph
     edges = _shared(both.edges, graph.n_edges, everywhere=0)
     nodes = _shared(both.nodes, len(graph.nodes), everywhere=1)
-    return PairOverlap(i, j, edges, nodes, _differences(first, second), len(both.at_other_roles))
+    by_role = compare_at_roles(first, second, both.edges)
+    n_roles = len(first.at.together(second.at))
+    at_roles = None
+    if by_role is not None:
+        at_roles = _shared(by_role, n_roles * graph.n_edges, everywhere=0)
+    elsewhere = len(both.at_other_roles)
+    return PairOverlap(i, j, edges, nodes, _differences(first, second), elsewhere, at_roles)
 
 
 def _shared(found: comparison.Agreement, population: int, everywhere: int) -> Shared:

@@ -17,7 +17,7 @@ from workbench.assessment.results.directions import Directions
 from workbench.assessment.results.faithfulness import Estimate, Faithfulness
 from workbench.assessment.results.hypotheses import Hypotheses
 from workbench.assessment.results.minimality import Minimality
-from workbench.assessment.results.overlap import Overlap
+from workbench.assessment.results.overlap import Overlap, Shared
 from workbench.assessment.results.stability import Stability
 from workbench.plugins import resolve
 
@@ -136,11 +136,17 @@ def _elsewhere(other_roles: int) -> str:
     return f" ({other_roles:,} of them at other token roles)" if other_roles else ""
 
 
+def _at_roles(shared: Shared | None) -> str:
+    if shared is None:
+        return ""
+    return f"; of edges at single roles {shared.both:,}, Jaccard {share(shared.jaccard)}"
+
+
 def overlap(result: Overlap) -> str:
     said = "; ".join(
         f"{result.names[pair.first]} and {result.names[pair.second]} share {pair.edges.both} "
         f"edges{_elsewhere(pair.other_roles)}, Jaccard {share(pair.edges.jaccard)}, "
-        f"p = {pair.edges.p:.3g}"
+        f"p = {pair.edges.p:.3g}{_at_roles(pair.at_roles)}"
         for pair in result.pairs
     )
     return f"{said}."

@@ -275,7 +275,12 @@ def overlap(result: Overlap) -> Iterator[Block]:
                 _number(shared.p),
             )
             for pair in result.pairs
-            for what, shared in (("edges", pair.edges), ("nodes", pair.nodes))
+            for what, shared in (
+                ("edges", pair.edges),
+                ("edges at roles", pair.at_roles),
+                ("nodes", pair.nodes),
+            )
+            if shared is not None
         ],
         left=2,
     )

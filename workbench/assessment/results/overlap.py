@@ -60,6 +60,8 @@ class PairOverlap:
         differences: edges of either that have a score in both, largest |difference| first; empty
             if a circuit has no scores.
         other_roles: how many of the edges of both they keep at different token roles.
+        at_roles: what they share of edges at single roles, whole ones at each of them; None where
+            both have whole edges only.
     """
 
     first: int
@@ -68,6 +70,7 @@ class PairOverlap:
     nodes: Shared
     differences: tuple[Difference, ...]
     other_roles: int = 0
+    at_roles: Shared | None = None
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from workbench.engine.alternatives import AlternativeRuns
 from workbench.engine.budget import alternative_rows, row_bytes, what_if_bytes
-from workbench.engine.incremental import IncrementalRun
 from workbench.engine.kept_edges import WHOLE, Kept, has_roles
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.post_norm import has_post_norms
 from workbench.engine.reach import Alternative, Reach
 from workbench.engine.recorded_residuals import residuals
 from workbench.engine.role_layout import RoleLayout
+from workbench.engine.role_run import RoleRun
 from workbench.experiment.experiment import Experiment
 
 
@@ -48,9 +48,7 @@ class Backward:
         )
         self.is_open = np.ones(graph.n_destinations, dtype=bool)
         self._experiment = experiment
-        self._sheets = [
-            IncrementalRun(graph, r, self.kept, self.is_open) for r in experiment.recordings
-        ]
+        self._sheets = [RoleRun(graph, r, self.kept, self.is_open) for r in experiment.recordings]
         self._plan: Plan | None = None
         self._column = -1
         self._inputs: list[Tensor] = []  # of the destination visited, as it is now, by group
@@ -136,7 +134,7 @@ class Backward:
         """Drop all edges into a destination whose node nothing reads."""
         self.is_open[column] = False
 
-    def _without(self, sheet: IncrementalRun, x: Tensor, dropped: Kept) -> Tensor:
+    def _without(self, sheet: RoleRun, x: Tensor, dropped: Kept) -> Tensor:
         """The destination's input, now x [pair, 1, position or 1, d_model], without some sources.
 
         Args:
@@ -163,9 +161,7 @@ class _Trials(AlternativeRuns):
         kept: [alternative, source], from which edges they are made.
     """
 
-    def __init__(
-        self, base: IncrementalRun, plan: Plan, column: int, inputs: Tensor, kept: Kept
-    ) -> None:
+    def __init__(self, base: RoleRun, plan: Plan, column: int, inputs: Tensor, kept: Kept) -> None:
         super().__init__(base, plan, [Alternative((), closed=(column,))] * len(inputs))
         self._new = inputs[:, :, 0].transpose(0, 1)
         if self._live is not None:

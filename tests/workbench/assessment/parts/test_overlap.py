@@ -55,6 +55,13 @@ def test_edges_of_both_at_other_roles_are_counted_and_told() -> None:
     found = overlap([one, two])
     assert found.pairs[0].other_roles == 1 and found.pairs[0].edges.both == 2
     assert "share 2 edges (1 of them at other token roles), Jaccard" in headline(found)
+    # 3 edges at both roles against 2 at one and 3 at both; in common one at one and one at both.
+    at = found.pairs[0].at_roles
+    assert at is not None
+    assert (at.first, at.second, at.both, at.population) == (6, 8, 3, 2 * GRAPH.n_edges)
+    assert at.p == pytest.approx(at_least(3, 2 * GRAPH.n_edges, 6, 8))
+    assert headline(found).endswith("; of edges at single roles 3, Jaccard 0.273.")
+    assert overlap([one, one]).pairs[0].at_roles is None
 
 
 def test_equal_empty_and_disjoint_circuits() -> None:
