@@ -74,6 +74,20 @@ def check_prompts(
     return torch.tensor([ids, other])
 
 
+def tokens_of(hf_model: Any, parts: ModelParts, tokenizer: Any) -> Tensor:
+    """The prompts [2, position] that a model is checked on."""
+    longest = int(getattr(hf_model.config, "max_position_embeddings", None) or MAX_TOKENS)
+    wanted = max(MAX_TOKENS, _beyond_window(hf_model, parts))
+    return check_prompts(tokenizer, parts.w_u.shape[1], longest, wanted).to(parts.device)
+
+
+def engine_logits(parts: ModelParts, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """The engine's logits of both prompts, the second from its first own token on."""
+    with torch.no_grad():
+        run = record(parts, tokens[:1], tokens[1:], min(N_SHARED, tokens.shape[1] - 1))
+        return unembed(parts, run.whole.final), unembed(parts, run.corrupted.final)
+
+
 def self_check(
     hf_model: Any, parts: ModelParts, tokenizer: Any, name: str = "this model"
 ) -> SelfCheck:
@@ -83,9 +97,7 @@ def self_check(
         WorkbenchError: they differ by more than float noise; the message names the first layer
             after which the residuals do.
     """
-    longest = int(getattr(hf_model.config, "max_position_embeddings", None) or MAX_TOKENS)
-    wanted = max(MAX_TOKENS, _beyond_window(hf_model, parts))
-    tokens = check_prompts(tokenizer, parts.w_u.shape[1], longest, wanted).to(parts.device)
+    tokens = tokens_of(hf_model, parts, tokenizer)
     shared = min(N_SHARED, tokens.shape[1] - 1)
     with torch.no_grad():
         expected = _own_logits(hf_model, tokens, name)
