@@ -1,4 +1,4 @@
-"""Self-checks that models passed, kept, so that the same model on the same device passes at once.
+"""Self-checks that models passed, kept: the same model on the same device passes at once.
 
 What was checked is named by all that a result depends on: the digest of weights, configuration and
 tokenizer, the number format, the device, the versions of the packages that compute, and the source

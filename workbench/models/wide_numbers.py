@@ -1,4 +1,4 @@
-"""A model in short numbers, computed in float32 for a while; and how much its rounding does.
+"""A model in short numbers, computed in float32 for a while; how much its rounding does.
 
 What a mistake does to the logits can be less than what rounding does to them in bfloat16, so that
 a check in those numbers alone lets it pass. In float32, the same weights tell it.
