@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 import torch
@@ -75,6 +76,13 @@ def choose_dtype(name: str | torch.dtype | None = None) -> torch.dtype:
         raise WorkbenchError(
             f"{name!r} is not a number format of ours: choose one of {', '.join(DTYPES)}."
         ) from None
+
+
+def kind_of(device: torch.device) -> str:
+    """What computes there: a GPU's name, else the kind of machine."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return platform.machine()
 
 
 def in_numbers(model: Any, dtype: torch.dtype) -> Any:

@@ -228,7 +228,7 @@ def load_model(
             hf_model, tokenizer, name=name, where=where, check=check, progress=say
         )
         if passed is None:
-            place.keep(model)
+            place.keep(model.info, hf_model, model.parts, tokenizer)
     model.chosen = ModelChoice(name, _named(device), _named(dtype), revision)
     return model
 

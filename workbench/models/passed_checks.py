@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -38,6 +37,7 @@ from workbench.base.json_values import (
 from workbench.base.progress import Progress, silent
 from workbench.base.write_file import write_bytes
 from workbench.errors import WorkbenchError
+from workbench.models.device import kind_of
 from workbench.models.file_digests import digest_of
 from workbench.models.file_tokenizer import SpecialTokens
 from workbench.models.folder import weight_files
@@ -155,8 +155,7 @@ def _place(digest: str, device: torch.device, dtype: torch.dtype) -> Path:
 
 
 def _device(device: torch.device) -> Sequence[str]:
-    what = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    return str(device), what
+    return str(device), kind_of(device)
 
 
 @cache

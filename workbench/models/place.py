@@ -1,13 +1,14 @@
-"""Where a model's files lie on this machine, and what was found of these very files before."""
+"""Where a model's files lie on this machine, and what was found of them before."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from workbench.base.failures import memory_errors
 from workbench.base.progress import Progress
@@ -20,12 +21,15 @@ from workbench.models.passed_checks import (
     keep_passed,
     passed_before,
 )
+from workbench.models.self_check import engine_logits, tokens_of
 from workbench.models.source import ModelSource, find_model
 from workbench.models.stand_in import StandIn, read_stand_in
+from workbench.transformer.families import parts_of
 from workbench.transformer.families.catalogue import BUILT_IN
 
 if TYPE_CHECKING:
-    from workbench.models.model import Model
+    from workbench.models.info import ModelInfo
+    from workbench.transformer.parts import ModelParts
 
 
 @dataclass(frozen=True)
@@ -85,17 +89,17 @@ class Place:
             made = read_stand_in(self.folder, self.name, self.dtype, self.device)
         return None if made is None else (made, self.folder)
 
-    def keep(self, model: Model) -> None:
+    def keep(self, info: ModelInfo, hf_model: Any, parts: ModelParts, tokenizer: Any) -> None:
         """Keep that a model of these files, read by transformers, passed its check now."""
         families = {family.model_type for family in BUILT_IN}
-        if self.digest is None or self.folder is None or model.info.family not in families:
+        if self.digest is None or self.folder is None or info.family not in families:
             return
-        tokens = same_tokens(self.folder, model.tokenizer)
-        made = None
+        same, tokens = False, same_tokens(self.folder, tokenizer)
         if tokens is not None:
             made = read_stand_in(self.folder, self.name, self.dtype, self.device)
-        same = made is not None and computes_the_same(made, model)
-        keep_passed(self.digest, self.device, self.dtype, Passed(model.info, same, tokens))
+            prompts = tokens_of(hf_model, parts, tokenizer)
+            same = made is not None and computes_the_same(made, parts, prompts)
+        keep_passed(self.digest, self.device, self.dtype, Passed(info, same, tokens))
 
 
 def source_of(name: str, revision: str | None) -> ModelSource:
@@ -107,19 +111,17 @@ def source_of(name: str, revision: str | None) -> ModelSource:
     return source
 
 
-def computes_the_same(stand_in: StandIn, model: Model) -> bool:
+def computes_the_same(stand_in: StandIn, parts: ModelParts, tokens: Tensor) -> bool:
     """Whether the engine makes the same logits, to the last bit, of a stand-in's parts.
 
-    On the prompts of the self-check, both runs.
+    Args:
+        parts: those of transformers' own model.
+        tokens: two prompts [2, position], of which both runs are made.
     """
-    from workbench.models.self_check import engine_logits, tokens_of
-    from workbench.transformer.families import parts_of
-
-    tokens = tokens_of(model.hf, model.parts, model.tokenizer)
-    parts = parts_of(stand_in)
-    if parts.graph() is not model.graph:
+    own = parts_of(stand_in)
+    if own.graph() is not parts.graph():
         return False
-    ours, theirs = engine_logits(parts, tokens), engine_logits(model.parts, tokens)
+    ours, theirs = engine_logits(own, tokens), engine_logits(parts, tokens)
     return all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 

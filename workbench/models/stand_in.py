@@ -1,4 +1,4 @@
-"""A stand-in for a transformers model: the same modules by the same names, read without it.
+"""A stand-in for a transformers model: the same modules by the same names, without it.
 
 Importing transformers takes longer than importing torch and reading a small model together. A
 stand-in is made of the folder alone, for the two families of the models that are looked at most,
@@ -169,7 +169,7 @@ def read_stand_in(
 
 
 def with_weights_of(stand_in: StandIn, hf_model: Any) -> Any:
-    """The transformers model of the same files, with the stand-in's weights in place of its own."""
+    """The transformers model of the same files, with the stand-in's weights for its own."""
     theirs = dict(hf_model.named_parameters())
     for name, weight in stand_in.named_parameters():
         theirs[name].data = weight.data
