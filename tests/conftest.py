@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The user's own settings are not tested: for these processes and those that they start.
 os.environ["WORKBENCH_CONFIG"] = tempfile.mkdtemp(prefix="workbench-config-")
+os.environ["WORKBENCH_STATE"] = tempfile.mkdtemp(prefix="workbench-state-")
 
 # A shell that starts something in the background lets it ignore Ctrl-C; some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

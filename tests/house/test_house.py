@@ -42,6 +42,7 @@ LONG_SIGNATURES = {
     "workbench/cli/grid.py grid",
     "workbench/cli/try_pair.py try_pair",
     # What a script may choose, by name.
+    "workbench/models/model.py from_hf",
     "workbench/assessment/assess.py assess",
     "workbench/discovery/request.py parse",
     "workbench/engine/edge_sweep.py sweep_edges",

@@ -40,6 +40,10 @@ def bench(
     by_role: Annotated[
         bool, typer.Option("--by-role", help="Measure edges at roles of the prompts instead.")
     ] = False,
+    start: Annotated[
+        bool,
+        typer.Option("--start", help="Measure the way from nothing to the first number instead."),
+    ] = False,
     threshold: Annotated[
         float | None, typer.Option(help="With --discovery: ACDC's tau, in units of the metric.")
     ] = None,
@@ -51,8 +55,14 @@ def bench(
 
     find_model(model)
     check_task(task)
-    flags = (("--discovery", discovery), ("--app", app_), ("--by-role", by_role), ("--long", long))
-    asked = [flag for flag, given in flags if given]
+    flags = {
+        "--discovery": discovery,
+        "--app": app_,
+        "--by-role": by_role,
+        "--long": long,
+        "--start": start,
+    }
+    asked = [flag for flag, given in flags.items() if given]
     if len(asked) > 1:
         raise WorkbenchError(f"{asked[0]} measures something else than {asked[1]}.")
     if threshold is not None and not discovery:
@@ -84,6 +94,12 @@ def bench(
                 dtype=dtype,
                 rounds=rounds,
                 progress=progress,
+            )
+        elif start:
+            from workbench.benchmarks.start import measure_start
+
+            figures = measure_start(
+                model, task, pairs=pairs or 16, rounds=rounds, progress=progress
             )
         elif app_:
             from workbench.benchmarks.whole_app import measure_in_app

@@ -271,7 +271,12 @@ def models(
             forget_checks()
 
             made = load_model(
-                check, device=device, dtype=dtype, revision=revision, progress=progress
+                check,
+                device=device,
+                dtype=dtype,
+                revision=revision,
+                recheck=True,
+                progress=progress,
             )
             footprint = of_model(made, pairs, tokens)
         if as_json:

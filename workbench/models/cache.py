@@ -23,6 +23,7 @@ from workbench.base.abandoned import is_abandoned, writer_token
 from workbench.base.folders import cache_folder
 from workbench.base.json_values import items, object_of, read_values
 from workbench.base.progress import Progress, silent
+from workbench.models.file_digests import digest_of
 
 LAYOUT = 2
 """Raised whenever what stands in an entry changes, so that old entries are made anew."""
@@ -64,15 +65,8 @@ class CacheEntry:
         Raises:
             OSError: the file cannot be read.
         """
-        digest = hashlib.blake2b(digest_size=12)
-        size, done = sum(one.stat().st_size for one in (file, *more)), 0
-        for one in (file, *more):
-            with one.open("rb") as stream:
-                while chunk := stream.read(CHUNK):
-                    digest.update(chunk)
-                    done += len(chunk)
-                    say("Looking for the converted model", done / size)
-        name = f"{file.stem[:60]}-{digest.hexdigest()}-{LAYOUT}"
+        digest = digest_of((file, *more), say, size=12, doing="Looking for the converted model")
+        name = f"{file.stem[:60]}-{digest}-{LAYOUT}"
         return cls(cache_folder() / name, file)
 
     def is_whole(self, say: Progress = silent) -> bool:

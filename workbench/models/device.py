@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import platform
+from typing import Any
+
 import torch
 
 from workbench.errors import WorkbenchError
+from workbench.transformer.torch_modules import set_buffer
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 """The number formats a model may be loaded in, by the name the user gives."""
@@ -72,6 +76,30 @@ def choose_dtype(name: str | torch.dtype | None = None) -> torch.dtype:
         raise WorkbenchError(
             f"{name!r} is not a number format of ours: choose one of {', '.join(DTYPES)}."
         ) from None
+
+
+def kind_of(device: torch.device) -> str:
+    """What computes there: a GPU's name, else the kind of machine."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return platform.machine()
+
+
+def in_numbers(model: Any, dtype: torch.dtype) -> Any:
+    """A transformers model with its weights in these numbers, in place.
+
+    Buffers that are in no file keep theirs, as when transformers reads a model in such numbers:
+    rotary frequencies in bfloat16 would be off by up to a radian from some hundred tokens on, which
+    `nn.Module.to` does not spare them.
+    """
+    saved = model.state_dict().keys()
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(dtype)
+    for name, buffer in list(model.named_buffers()):
+        if name in saved and buffer.is_floating_point():
+            set_buffer(model, name, buffer.to(dtype))
+    return model
 
 
 def free_memory(device: torch.device) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from workbench.base.failures import first_line, is_memory_error, memory_errors
 from workbench.base.progress import Progress
 from workbench.errors import WorkbenchError
 from workbench.models.cache import CacheEntry
+from workbench.models.device import in_numbers
 from workbench.models.folder import read_folder, sharing_weights, too_big
 from workbench.models.gguf_bounds import check_bounds
 from workbench.models.gguf_head import GGUFHead
@@ -57,7 +59,7 @@ def read_gguf(path: Path, name: str, dtype: torch.dtype, say: Progress) -> tuple
         if magic != MAGIC:
             raise WorkbenchError(f"{path} is not a GGUF file; fetch it again.")
         parts = parts_of_file(path)
-        entry = CacheEntry.of(parts[0], say, parts[1:])
+        entry = entry_of(parts, say)
     except OSError as error:
         raise WorkbenchError(f"{path} cannot be read ({error.strerror}).") from error
     if entry.is_whole(say):
@@ -80,7 +82,16 @@ def read_gguf(path: Path, name: str, dtype: torch.dtype, say: Progress) -> tuple
 
     say("Writing the converted weights", None)
     entry.store(write, sum(w.numel() * w.element_size() for w in model.parameters()))
-    return model.to(dtype), tokenizer
+    return in_numbers(model, dtype), tokenizer
+
+
+def entry_of(parts: Sequence[Path], say: Progress) -> CacheEntry:
+    """Where the converted model of a GGUF file, or of all parts of one, lies or would lie.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    return CacheEntry.of(parts[0], say, parts[1:])
 
 
 def check_gguf(path: Path, name: str, say: Progress) -> GGUFHead:
@@ -153,7 +164,7 @@ def _check_bounds(path: Path) -> None:
 def _convert(path: Path, name: str, head: GGUFHead, say: Progress) -> tuple[Any, Any]:
     """Model (float32) and tokenizer of a GGUF file, free of any trace of quantisation."""
     say("Converting the GGUF tokenizer", None)
-    with quiet_transformers(say), memory_errors(too_big(name)):
+    with quiet_transformers(say, gguf=True), memory_errors(too_big(name)):
         try:
             tokenizer = tokenizer_of(path.parent, name, gguf_file=path.name)
             say("Converting the GGUF weights", None)

@@ -17,6 +17,8 @@ class SelfCheck:
         tolerance: the largest `relative` that passes as float noise in this dtype.
         prompts, tokens: how many prompts were compared, and the length of each.
         passes: forward passes that it took, the model's own and the engine's.
+        numbers: the number format that it was made in, of weights in the model's own: float32 for
+            short ones, where there was memory for it.
     """
 
     difference: float
@@ -25,6 +27,7 @@ class SelfCheck:
     prompts: int
     tokens: int
     passes: int
+    numbers: str = "float32"
 
     @property
     def relative(self) -> float:

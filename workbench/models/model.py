@@ -8,9 +8,10 @@ and checks the engine's logits against the model's own (`self_check`).
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
@@ -18,13 +19,15 @@ from workbench.base.failures import first_line, memory_errors
 from workbench.base.progress import Progress, silent
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
-from workbench.models.device import choose_device, choose_dtype
+from workbench.models.device import choose_device, choose_dtype, in_numbers
+from workbench.models.file_tokenizer import TOKENIZER_FILE, KeptTokenizer
 from workbench.models.folder import read_folder, too_big
 from workbench.models.info import ModelInfo, SelfCheck
-from workbench.models.source import find_model
+from workbench.models.place import Place, source_of
 from workbench.models.text_inside import take_text
 
 if TYPE_CHECKING:
+    from workbench.models.passed_checks import Passed
     from workbench.transformer.parts import ModelParts
 
 
@@ -49,8 +52,9 @@ class Model:
     Attributes:
         name: as the user named it.
         graph: its computational graph.
-        hf: the transformers model.
-        tokenizer: its transformers tokenizer.
+        read_hf: gives the transformers model, with the weights that `parts` has; see `hf`.
+        tokenizer: its transformers tokenizer, or one that gives the same tokens and asks
+            transformers' own for the rest, see `file_tokenizer`.
         parts: the engine's view of weights and modules.
         device, dtype: where it runs and in which numbers.
         prepend_bos: whether the tokenizer by itself puts a BOS token before a prompt.
@@ -61,7 +65,7 @@ class Model:
 
     name: str
     graph: Graph
-    hf: Any
+    read_hf: Callable[[], Any]
     tokenizer: Any
     parts: ModelParts
     device: torch.device
@@ -79,8 +83,13 @@ class Model:
         """
         if self.parts.longest is not None:
             return self.parts.longest
-        longest = getattr(self.hf.config, "max_position_embeddings", None)
-        return None if self.parts.position_embedding is None or not longest else int(longest)
+        longest = self.info.architecture.context
+        return None if self.parts.position_embedding is None or not longest else longest
+
+    @cached_property
+    def hf(self) -> Any:
+        """The transformers model; read when it is first asked for, where a stand-in was loaded."""
+        return self.read_hf()
 
     @classmethod
     def from_hf(
@@ -92,6 +101,7 @@ class Model:
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
         where: str = "memory",
+        check: SelfCheck | None = None,
         progress: Progress | None = None,
     ) -> Model:
         """Make a model out of a transformers model and its tokenizer.
@@ -106,6 +116,7 @@ class Model:
             device: where to run it; None leaves it where it is.
             dtype: None leaves the numbers as they are.
             where: where the weights came from, for `ModelInfo`.
+            check: what the self-check of the very same model found before; None: it is made.
             progress: told what is being done.
 
         Raises:
@@ -127,14 +138,15 @@ class Model:
         where_to = parameter.device if device is None else choose_device(device)
         number = parameter.dtype if dtype is None else choose_dtype(dtype)
         with memory_errors(too_big(name)):
-            hf_model = hf_model.to(device=where_to, dtype=number).eval().requires_grad_(False)
+            hf_model = in_numbers(hf_model.to(device=where_to), number)
+        hf_model = hf_model.eval().requires_grad_(False)
         with known_parts(name, hf_model.config.model_type):
             with_plain_attention(hf_model)
         parts = parts_of(hf_model)
         graph = parts.graph()
         say("Checking the engine against the model", None)
         with known_parts(name, hf_model.config.model_type):
-            check = self_check(hf_model, parts, tokenizer, name)
+            check = check or self_check(hf_model, parts, tokenizer, name)
             architecture = architecture_of(hf_model, parts)
         bos = tokenizer_prepends_bos(tokenizer)
         info = ModelInfo(
@@ -158,7 +170,9 @@ class Model:
             where=where,
             notes=reading_notes(hf_model, name),
         )
-        return cls(name, graph, hf_model, tokenizer, parts, where_to, number, bos, check, info)
+        return cls(
+            name, graph, lambda: hf_model, tokenizer, parts, where_to, number, bos, check, info
+        )
 
     @cached_property
     def bridge(self) -> Any:
@@ -178,9 +192,14 @@ def load_model(
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     revision: str | None = None,
+    recheck: bool = False,
     progress: Progress | None = None,
 ) -> Model:
     """Find, read and check a model.
+
+    A model that passed its self-check before, with the same weights, versions, device and numbers,
+    is not checked again, see `passed_checks`; where its stand-in computes the same, transformers is
+    not imported before `hf` is asked for.
 
     Args:
         name: a short name (`pocket`), a folder in transformers' format, a `.gguf` file, or a hub
@@ -188,18 +207,70 @@ def load_model(
         device: `cpu`, `cuda`, `cuda:1`, `mps`; None: the best that is there.
         dtype: `float32` (the default), `bfloat16` or `float16`.
         revision: branch, tag or commit of a hub model.
+        recheck: make the self-check whatever is known.
         progress: called with what is being done and the fraction done (None: unknown).
 
     Raises:
         WorkbenchError: for every way in which this can fail that is not a defect of ours.
     """
     say = progress or silent
-    hf_model, tokenizer, where = read_model(
-        name, device=device, dtype=dtype, revision=revision, progress=say
-    )
-    model = Model.from_hf(hf_model, tokenizer, name=name, where=where, progress=say)
+    place = Place.of(name, revision, choose_device(device), choose_dtype(dtype), say)
+    passed = None if recheck else place.passed()
+
+    def read() -> tuple[Any, Any, str]:
+        return read_model(name, device=device, dtype=dtype, revision=revision, progress=say)
+
+    model = None if passed is None else _as_before(place, passed, read)
+    if model is None:
+        hf_model, tokenizer, where = read()
+        check = None if passed is None else passed.info.check
+        model = Model.from_hf(
+            hf_model, tokenizer, name=name, where=where, check=check, progress=say
+        )
+        if passed is None:
+            place.keep(model.info, hf_model, model.parts, tokenizer)
     model.chosen = ModelChoice(name, _named(device), _named(dtype), revision)
     return model
+
+
+Read: TypeAlias = Callable[[], tuple[Any, Any, str]]
+"""Reads transformers' model and tokenizer, and says where they came from."""
+
+
+def _as_before(place: Place, passed: Passed, read: Read) -> Model | None:
+    """A model that passed before, by its stand-in; None where it has none."""
+    made = place.stand_in(passed)
+    if made is None or passed.tokens is None:
+        return None
+    from workbench.transformer.families import parts_of
+
+    stand_in, folder = made
+    parts, info = parts_of(stand_in), passed.info
+    own = cache(read)
+
+    def read_hf() -> Any:
+        from workbench.models.stand_in import with_weights_of
+        from workbench.models.transformers_access import with_plain_attention
+
+        hf_model = own()[0].eval().requires_grad_(False)
+        with_plain_attention(hf_model)
+        return with_weights_of(stand_in, hf_model)
+
+    tokenizer = KeptTokenizer(folder / TOKENIZER_FILE, passed.tokens, lambda: own()[1])
+    where = torch.device(info.device)
+    numbers = choose_dtype(info.dtype)
+    return Model(
+        info.name,
+        parts.graph(),
+        read_hf,
+        tokenizer,
+        parts,
+        where,
+        numbers,
+        info.bos,
+        info.check,
+        info,
+    )
 
 
 def _named(choice: object) -> str | None:
@@ -220,10 +291,7 @@ def read_model(
     Args and errors are those of `load_model`.
     """
     say = progress or silent
-    source = find_model(name)
-    source.check()
-    if revision is not None and source.kind != "hub":
-        raise WorkbenchError(f"Only models of the hub have revisions; {name} is local.")
+    source = source_of(name, revision)
     chosen_device, chosen_dtype = choose_device(device), choose_dtype(dtype)
     say("Starting", None)
     path, where = source.path, "hub" if source.kind == "hub" else str(source.path)
@@ -243,7 +311,7 @@ def read_model(
         hf_model, tokenizer = read_folder(path, name, chosen_dtype, say)
     say("Moving the weights to the device", None)
     with memory_errors(too_big(name)):
-        hf_model = hf_model.to(device=chosen_device, dtype=chosen_dtype)
+        hf_model = in_numbers(hf_model.to(device=chosen_device), chosen_dtype)
     return hf_model, tokenizer, where
 
 

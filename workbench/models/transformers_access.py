@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -155,35 +155,50 @@ def with_plain_attention(model: Any) -> None:
 
 
 @contextmanager
-def silent_transformers(bar: Callable[..., Any]) -> Iterator[None]:
+def silent_transformers(bar: Callable[..., Any], *, gguf: bool = False) -> Iterator[None]:
     """While it lasts, transformers logs errors only, and its progress bars are made by `bar`.
 
     Args:
         bar: called as tqdm is.
+        gguf: a GGUF file is read, whose reader has a bar of its own, which no hook reaches.
 
     Raises:
         WorkbenchError: this release shows its bars in a way that was not tried.
     """
-    from transformers import modeling_gguf_pytorch_utils as gguf_loader
     from transformers.utils import logging
 
-    # The GGUF reader has a bar of its own, which no hook reaches.
-    if not hasattr(logging, "set_tqdm_hook") or not hasattr(gguf_loader, "tqdm"):
-        raise WorkbenchError(
-            f"transformers {version_of('transformers')} shows its progress in a way that the "
-            f"workbench does not know; install a release that was tried "
-            f"({admitted('transformers')})."
-        )
+    if not hasattr(logging, "set_tqdm_hook"):
+        raise _bars_unknown()
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     hook = logging.set_tqdm_hook(lambda factory, args, kwargs: bar(*args, **kwargs))
-    gguf_bar, gguf_loader.tqdm = gguf_loader.tqdm, bar
     try:
-        yield
+        with _gguf_bar(bar) if gguf else nullcontext():
+            yield
     finally:
         logging.set_verbosity(verbosity)
         logging.set_tqdm_hook(hook)
-        gguf_loader.tqdm = gguf_bar
+
+
+@contextmanager
+def _gguf_bar(bar: Callable[..., Any]) -> Iterator[None]:
+    from transformers import modeling_gguf_pytorch_utils as gguf_loader
+
+    if not hasattr(gguf_loader, "tqdm"):
+        raise _bars_unknown()
+    before, gguf_loader.tqdm = gguf_loader.tqdm, bar
+    try:
+        yield
+    finally:
+        gguf_loader.tqdm = before
+
+
+def _bars_unknown() -> WorkbenchError:
+    return WorkbenchError(
+        f"transformers {version_of('transformers')} shows its progress in a way that the "
+        f"workbench does not know; install a release that was tried "
+        f"({admitted('transformers')})."
+    )
 
 
 def _tokenizer_code(folder: Path) -> str | None:

@@ -62,12 +62,16 @@ class ReportingBar:
 
 
 @contextmanager
-def quiet_transformers(say: Progress) -> Iterator[None]:
-    """While it lasts, transformers prints nothing; its bars report to `say`."""
+def quiet_transformers(say: Progress, *, gguf: bool = False) -> Iterator[None]:
+    """While it lasts, transformers prints nothing; its bars report to `say`.
+
+    Args:
+        gguf: a GGUF file is read.
+    """
 
     def bar(iterable: Any = None, *args: Any, **kwargs: Any) -> ReportingBar:
         described = str(kwargs.get("desc") or "Reading weights")
         return ReportingBar(say, MESSAGES.get(described, described), iterable, kwargs.get("total"))
 
-    with silent_transformers(bar):
+    with silent_transformers(bar, gguf=gguf):
         yield

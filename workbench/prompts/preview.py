@@ -7,9 +7,7 @@ what transformers reads, and that is so for every model that we convert.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -19,16 +17,13 @@ from workbench.base.progress import silent
 from workbench.errors import WorkbenchError
 from workbench.metrics.catalogue import find_metric
 from workbench.models.cache import CacheEntry
+from workbench.models.file_tokenizer import TOKENIZER_FILE, FileTokenizer
 from workbench.models.source import find_model
 from workbench.prompts.checks import Needs, check_pairs, counted_reasons, warned
 from workbench.prompts.encoding import Encoding
 from workbench.prompts.files import hub
 from workbench.prompts.roles import roles_of
 from workbench.prompts.task_catalogue import find_task
-
-TOKENIZER_FILE = "tokenizer.json"
-SETTINGS_FILE = "tokenizer_config.json"
-"""Lies beside the tokenizer's file and names its special tokens."""
 
 
 @dataclass(frozen=True)
@@ -170,66 +165,6 @@ def find_tokenizer(model: str, revision: str | None = None) -> Any | None:
         raise WorkbenchError(
             f"The tokenizer of {model} cannot be read: {error.strerror}."
         ) from error
-
-
-class FileTokenizer:
-    """What tasks and `Encoding` ask of a transformers tokenizer, from `tokenizer.json` alone."""
-
-    is_fast = True
-    """It knows where its tokens stand in a text."""
-
-    def __init__(self, file: Path) -> None:
-        from tokenizers import Tokenizer
-
-        try:
-            self._tokenizer = Tokenizer.from_file(str(file))
-        except Exception as error:  # the library raises bare Exception
-            raise WorkbenchError(f"{file} is no tokenizer file: {error}.") from error
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        unknown = getattr(self._tokenizer.model, "unk_token", None)
-        self.unk_token = unknown
-        self.unk_token_id = None if unknown is None else self._tokenizer.token_to_id(unknown)
-        bos = _named_token(file.with_name(SETTINGS_FILE), "bos_token")
-        self.bos_token_id = None if bos is None else self._tokenizer.token_to_id(bos)
-
-    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """Ids of one text."""
-        return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
-
-    def __call__(
-        self,
-        texts: str | Sequence[str],
-        *,
-        add_special_tokens: bool = True,
-        return_offsets_mapping: bool = False,
-    ) -> dict[str, Any]:
-        """Ids of one text or of several, and of one where they stand, as transformers has it."""
-        if isinstance(texts, str):
-            one = self._tokenizer.encode(texts, add_special_tokens=add_special_tokens)
-            places = {"offset_mapping": list(one.offsets)} if return_offsets_mapping else {}
-            return {"input_ids": list(one.ids), **places}
-        made = self._tokenizer.encode_batch(list(texts), add_special_tokens=add_special_tokens)
-        return {"input_ids": [list(encoding.ids) for encoding in made]}
-
-    def decode(self, ids: Sequence[int], **_: Any) -> str:
-        """The text of ids, special tokens included."""
-        return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
-
-    def convert_ids_to_tokens(self, token: int) -> str | None:
-        """The token of an id as the vocabulary has it; None if there is none."""
-        text = self._tokenizer.id_to_token(token)
-        return None if text is None else str(text)
-
-
-def _named_token(file: Path, name: str) -> str | None:
-    """A special token's text; None if the file does not name it."""
-    try:
-        value = json.loads(file.read_text(encoding="utf-8")).get(name)
-    except (OSError, ValueError, AttributeError):
-        return None
-    value = value.get("content") if isinstance(value, dict) else value
-    return value if isinstance(value, str) else None
 
 
 def _make(

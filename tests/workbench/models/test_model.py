@@ -312,7 +312,7 @@ def test_running_out_of_memory_is_a_sentence(folder: Path, monkeypatch: pytest.M
             raise error
 
         monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", fail)
-        assert "does not fit into memory" in refusal(folder)
+        assert "does not fit into memory" in refusal(folder, recheck=True)
 
 
 def test_a_short_name_whose_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
