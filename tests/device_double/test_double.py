@@ -23,7 +23,7 @@ from tests.support.device_double.events import (
 from tests.support.device_double.models import host_copy, on_double
 from tests.support.device_double.tensors import Elsewhere, double
 from tests.support.tiny_models import tiny_gpt2
-from workbench.base.uploads import kept_index, uploaded
+from workbench.base.transfers import kept_index, uploaded
 
 
 @cache

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Unpack
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.base.work import Work, finish
 from workbench.engine.continuation_results import CONSTANT, DEFINITION, PATCHED, Continuation
 from workbench.engine.incremental import IncrementalRun
@@ -161,8 +162,8 @@ def continue_text(
     start = _Start(
         model,
         encoding,
-        torch.tensor(clean, device=model.device),
-        None if other is None else torch.tensor(other, device=model.device),
+        uploaded(clean, model.device),
+        None if other is None else uploaded(other, model.device),
         settings.ablation,
         means,
         None

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.engine.kept_edges import NOTHING, Bits, Kept, has_roles, is_kept, is_whole
 from workbench.engine.plan import Positions
 
@@ -153,8 +154,8 @@ class _Bank:
             slots = self._indices(self._slot[chosen])
             # Indices on both sides of a slice come first: [source, row, alternative, d_model].
             terms = self.buffer[slots[:, None], at_pairs, :, at_places]
-            left = torch.from_numpy(at[:, chosen].astype(np.float32))
-            left = left.to(self.buffer.device, self.buffer.dtype)
+            weights = at[:, chosen].astype(np.float32)
+            left = uploaded(weights, self.buffer.device, self.buffer.dtype)
             added = (left @ terms.reshape(len(terms), -1)).view(n, *terms.shape[1:])
             total[:, at_pairs, :, at_places] += added.transpose(0, 1)
         return total
@@ -168,7 +169,7 @@ class _Bank:
         return self._rows[role]
 
     def _indices(self, numbers: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(numbers).to(self.buffer.device)
+        return uploaded(numbers, self.buffer.device)
 
     def sum(self, columns: NDArray[np.bool_]) -> Tensor | None:
         chosen = np.flatnonzero(columns.any(axis=0))
@@ -188,8 +189,8 @@ class _Bank:
             terms = self.buffer[: self._used]
         else:
             weights = columns[:, chosen]
-            terms = self.buffer[torch.from_numpy(slots).to(self.buffer.device)]
-        left = torch.from_numpy(weights).to(self.buffer.device, self.buffer.dtype)
+            terms = self.buffer[uploaded(slots, self.buffer.device)]
+        left = uploaded(weights, self.buffer.device, self.buffer.dtype)
         return (left @ terms.reshape(len(terms), -1)).view(n, *self._shape)
 
 

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import kept_index, uploaded
 from workbench.circuits.graph import Graph, Stage
 from workbench.engine.deltas import Carry
 from workbench.engine.kept_edges import (
@@ -273,13 +274,14 @@ class IncrementalRun:
 
     def _write_heads(self, layer: int, heads: list[int], positions: int) -> None:
         recording, graph = self.recording, self.graph
-        corrupted = at_positions(recording.corrupted.layers[layer].z[heads], positions)[:, :, None]
+        index = kept_index(tuple(heads), recording.parts.device)
+        corrupted = at_positions(recording.corrupted.layers[layer].z[index], positions)[:, :, None]
         clean = [
             all(self.is_open[graph.head_destination(layer, which, head)] for which in range(3))
             for head in heads
         ]
         if all(clean):
-            z = at_positions(recording.clean.layers[layer].z[heads], positions)[:, :, None]
+            z = at_positions(recording.clean.layers[layer].z[index], positions)[:, :, None]
         else:
             q, k, v = (
                 torch.stack(
@@ -308,8 +310,8 @@ class IncrementalRun:
         """
         if self._live_at is None or self._live_at[source].all():
             return
-        dead = torch.from_numpy(~self._live_at[source, :, -written.shape[2] :])
-        dead = dead[:, None, :, None].to(written.device)
+        dead = ~self._live_at[source, :, -written.shape[2] :]
+        dead = uploaded(dead[:, None, :, None], written.device)
         written.copy_(torch.where(dead, constant, written))
 
     def _mlp(
@@ -341,7 +343,7 @@ class IncrementalRun:
         what the kept sources add, which have to be up to date at these positions.
         """
         unique, index = self.unique_inputs(columns, positions, carry)
-        return unique[torch.from_numpy(index)] if len(columns) > 1 else unique
+        return unique[uploaded(index, unique.device)] if len(columns) > 1 else unique
 
     def unique_inputs(
         self, columns: NDArray[np.int64], positions: int, carry: Carry | None = None
@@ -363,7 +365,7 @@ class IncrementalRun:
         x = corrupted.expand(shape) if total is None else corrupted + total
         if is_open.any():
             x = x.clone()
-            x[torch.from_numpy(is_open)] = clean
+            x[uploaded(np.flatnonzero(is_open), x.device)] = clean
         return x, index
 
     def head_value(self, source: int, positions: int) -> Tensor:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.circuits.graph import Graph
 from workbench.circuits.kept_neurons import Neurons
 from workbench.circuits.names import mlp_name
@@ -145,7 +146,7 @@ class NarrowedMlps:
         """
         layer = self._recording.parts.layers[index]
         if rows is not None and index not in self.kept and not changes and layer.is_plain:
-            return self._run_rows(index, x, rows.to(x.device))
+            return self._run_rows(index, x, uploaded(rows, x.device))
         whole = x.reshape(-1, *x.shape[-2:])
         if index not in self.kept and not changes:
             return layer.run_mlp(whole).view(x.shape)
@@ -156,7 +157,8 @@ class NarrowedMlps:
             mixed = own.clone() if kept is None else own
             if kept is not None:
                 mixed = torch.where(kept, own, self._other(index)[:, None, -n:])
-            for (at, keep), chosen in _by_alternative(changes).items():
+            for (at, keep), numbers in _by_alternative(changes).items():
+                chosen = uploaded(numbers, own.device)
                 source = own[:, at] if keep else self.corrupted(index)[:, -n:]
                 mixed[:, at, :, chosen] = source[..., chosen]
             return mixed.reshape(whole.shape[:-1] + own.shape[-1:])

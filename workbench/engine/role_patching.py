@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import kept_index
 from workbench.engine.model_layers import run_layers
 from workbench.engine.node_math import head_outputs
 from workbench.engine.node_patching import alternatives_at_once, corrupted_residual, later
@@ -88,5 +89,6 @@ def _difference(recording: Recording, point: Point) -> Tensor:
     if point.kind == MLP:
         return clean.mlp_out - corrupted.mlp_out
     heads = list(range(len(clean.z))) if point.head is None else [point.head]
-    z = (clean.z[heads] - corrupted.z[heads])[:, :, None]
+    index = kept_index(tuple(heads), clean.z.device)
+    z = (clean.z[index] - corrupted.z[index])[:, :, None]
     return head_outputs(recording, point.layer, heads, z).sum(0)[:, 0]

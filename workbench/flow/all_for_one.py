@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.base.work import Stop, Work, finish, part
 from workbench.engine.residual_means import ResidualMeans
 from workbench.errors import WorkbenchError
@@ -237,7 +238,7 @@ def prompts_of(experiment: Experiment, over: Batch | None) -> Iterator[Tensor]:
                 rows = [row for row in dict.fromkeys(map(tuple, other.clean.tolist()))
                         if row not in known]  # fmt: skip
                 if rows:
-                    yield torch.tensor(rows, device=group.clean.device)
+                    yield uploaded(rows, group.clean.device)
 
 
 def _alone(experiment: Experiment, means: ResidualMeans) -> float:

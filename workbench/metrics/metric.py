@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from workbench.base.transfers import uploaded
 from workbench.metrics.catalogue import check_metric, find_metric
 from workbench.plugins import resolve
 from workbench.transformer.forward import unembed
@@ -54,7 +55,7 @@ class Answers:
             for i, row in enumerate(rows):
                 ids[i, : len(row)] = torch.tensor(row, dtype=torch.long)
                 weight[i, : len(row)] = 1
-            return ids.to(device), weight.to(device)
+            return uploaded(ids, device), uploaded(weight, device)
 
         right_ids, right_weight = padded(right)
         wrong_ids, wrong_weight = padded(wrong)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from workbench.base.failures import is_memory_error
 from workbench.base.installed import version_of
+from workbench.base.transfers import array_of, uploaded
 from workbench.errors import WorkbenchError
 from workbench.models.info import SelfCheck
 from workbench.transformer.families.fit import NOT_AS_KNOWN
@@ -85,7 +86,8 @@ def self_check(
     """
     longest = int(getattr(hf_model.config, "max_position_embeddings", None) or MAX_TOKENS)
     wanted = max(MAX_TOKENS, _beyond_window(hf_model, parts))
-    tokens = check_prompts(tokenizer, parts.w_u.shape[1], longest, wanted).to(parts.device)
+    tokens = check_prompts(tokenizer, parts.w_u.shape[1], longest, wanted)
+    tokens = uploaded(tokens, parts.device)
     shared = min(N_SHARED, tokens.shape[1] - 1)
     with torch.no_grad():
         expected = _own_logits(hf_model, tokens, name)
@@ -96,13 +98,13 @@ def self_check(
     gaps = clean - expected[:1], corrupted - expected[1:, shared:]
     check = SelfCheck(
         difference=max((_middle if tied else _largest)(gap) for gap in gaps),
-        scale=expected.std().item(),
+        scale=float(array_of(expected.std())),
         tolerance=TOLERANCES.get(parts.dtype, 1e-4),
         prompts=tokens.shape[0],
         tokens=tokens.shape[1],
         passes=PASSES,
     )
-    if not bool(expected.isfinite().all()):
+    if not array_of(expected.isfinite().all()):
         raise WorkbenchError(_not_finite(hf_model, name, parts.dtype))
     # A NaN is never within the tolerance.
     if not check.passed:
@@ -158,12 +160,12 @@ def _beyond_window(hf_model: Any, parts: ModelParts) -> int:
 
 def _largest(difference: Tensor) -> float:
     """The largest root mean square over the last axis; NaN if there is one."""
-    return difference.pow(2).mean(-1).sqrt().max().item()
+    return float(array_of(difference.pow(2).mean(-1).sqrt().max()))
 
 
 def _middle(difference: Tensor) -> float:
     """The median root mean square over the last axis; NaN if there is one."""
-    return difference.pow(2).mean(-1).sqrt().median().item()
+    return float(array_of(difference.pow(2).mean(-1).sqrt().median()))
 
 
 def _first_difference(hf_model: Any, recording: Recording, tokens: Tensor, check: SelfCheck) -> str:
@@ -175,7 +177,7 @@ def _first_difference(hf_model: Any, recording: Recording, tokens: Tensor, check
     theirs = out.hidden_states
     runs = ((recording.whole, slice(0, 1), 0), (recording.corrupted, slice(1, 2), recording.start))
     for index in range(n_layers + 1):
-        scale = theirs[index].float().std().item()
+        scale = float(array_of(theirs[index].float().std()))
         for run, row, start in runs:
             last = index == n_layers
             ours = parts.norm_final(run.final) if last else run.layers[index].attn_in

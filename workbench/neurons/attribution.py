@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import array_of
 from workbench.circuits.names import mlp_name
 from workbench.readouts.activations import Activations, activations, mean_columns
 from workbench.transformer.frozen_norm import FrozenNorm
@@ -69,7 +70,7 @@ def neuron_values(
 
 
 def _mean(values: Tensor) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = values.double().mean(0).cpu().numpy()
+    found: NDArray[np.float64] = array_of(values.double().mean(0))
     return found
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.circuits.kept_neurons import find_neuron
 from workbench.circuits.names import mlp_name, neuron_name
 from workbench.errors import WorkbenchError
@@ -129,7 +130,7 @@ def _checked(parts: ModelParts, name: str) -> tuple[int, int]:
 
 
 def _rows_of(parts: ModelParts, layer: int, number: int) -> Tensor:
-    chosen = torch.tensor([number], device=parts.device)
+    chosen = uploaded([number], parts.device)
     return output_rows(parts.layers[layer], chosen).float()
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import on_host
 from workbench.transformer.neurons import Neurons, with_neurons
 from workbench.transformer.parts import ModelParts
 
@@ -179,10 +180,10 @@ def say(parts: ModelParts, writes: Tensor, prompts: Prompts, share: float) -> Sa
 def _one(parts: ModelParts, rows: Tensor, prompts: Prompts, share: float) -> tuple[Tensor, ...]:
     logits = rows @ parts.w_u.float()
     top = logits.amax(-1)
-    own = logits[:, prompts.answers.to(logits.device)].cpu()
+    own = on_host(logits[:, prompts.answers.to(logits.device)])
     right, wrong = _best(own, prompts.right), _best(own, prompts.wrong)
-    rank = (logits > right.to(logits.device)[:, None]).sum(-1).cpu() + 1
-    bar = share * top.cpu()
+    rank = on_host((logits > right.to(logits.device)[:, None]).sum(-1)) + 1
+    bar = share * on_host(top)
     of_class = torch.stack([_best(own, mask.expand_as(own)) for mask in prompts.own], -1)
     return right, wrong, rank, of_class >= bar[:, None], wrong >= bar
 
@@ -227,11 +228,11 @@ def say_neurons(
         above = torch.stack([(logits > own[:, a : a + 1]).sum(-1) for a in range(len(answers))], -1)
         below = torch.stack([(logits < own[:, a : a + 1]).sum(-1) for a in range(len(answers))], -1)
         chosen = ((above < extreme) | (below < extreme)).any(-1).nonzero()[:, 0]
-        ends = torch.stack([logits.amax(-1), -logits.amin(-1)], -1)[chosen].cpu()
-        signed = acts[:, start + chosen].T.cpu()
-        own, above, below = (x[chosen].cpu() for x in (own, above, below))
+        ends = on_host(torch.stack([logits.amax(-1), -logits.amin(-1)], -1)[chosen])
+        signed = on_host(acts[:, start + chosen].T)
+        own, above, below = (on_host(x[chosen]) for x in (own, above, below))
         yield NeuronSayings(
-            start + chosen.cpu(), _signed(signed, own, above, below, ends, prompts, share)
+            start + on_host(chosen), _signed(signed, own, above, below, ends, prompts, share)
         )
 
 

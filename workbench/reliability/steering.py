@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import on_host, uploaded
 from workbench.base.work import Work, finish, part
 from workbench.experiment.intervened import Intervened
 from workbench.experiment.interventions import Intervention
@@ -161,7 +162,7 @@ def _right(experiment: Experiment, does: Sequence[Intervention], prompts: Prompt
             logits = unembed(parts, record_clean(parts, tokens).final[:, -1])
             final[some] = logits.argmax(-1)
         finals.append(final)
-    likeliest = in_order(experiment, finals, prompts.indices).cpu()
+    likeliest = on_host(in_order(experiment, finals, prompts.indices))
     is_answer = likeliest[:, None] == prompts.answers
     return (is_answer & prompts.right).any(-1)
 
@@ -206,7 +207,7 @@ def perplexity(
     total, count = 0.0, 0
     at_once = min(TEXT_AT_ONCE, model.positions or TEXT_AT_ONCE)
     for start in range(0, len(ids) - 1, at_once):
-        piece = torch.tensor([ids[start : start + at_once]], device=model.device)
+        piece = uploaded([ids[start : start + at_once]], model.device)
         if piece.shape[1] < 2:
             break
         parts = model.parts if does is None else does.parts(piece, None, piece.shape[1])

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import kept_index
 from workbench.transformer.parts import Attention, Rotation
 
 Q, K, V = 0, 1, 2
@@ -62,11 +63,12 @@ def project_shared(
     """
     if attention.joint[which] is not None:
         out = project_jointly(attention, which, normed)
-        chosen = out if heads is None else out[..., _weight_heads(attention, which, heads), :]
-        return chosen.permute(3, 0, 1, 2, 4)
+        if heads is not None:
+            out = out[..., _on_device(_weight_heads(attention, which, heads), out), :]
+        return out.permute(3, 0, 1, 2, 4)
     weight, bias = attention.weight(which), attention.bias(which)
     if heads is not None:
-        index = _weight_heads(attention, which, heads)
+        index = _on_device(_weight_heads(attention, which, heads), weight)
         weight = weight[index]
         bias = None if bias is None else bias[index]
     n, d_model, d_head = weight.shape
@@ -96,9 +98,11 @@ def project_each(attention: Attention, which: int, normed: Tensor, heads: list[i
         out = (normed.reshape(-1, d_model) @ weight[index[0]])[None]
     else:
         whole = len(index) == weight.shape[0] and index == list(range(len(index)))
-        out = torch.bmm(normed.reshape(n, -1, d_model), weight if whole else weight[index])
+        out = torch.bmm(
+            normed.reshape(n, -1, d_model), weight if whole else weight[_on_device(index, weight)]
+        )
     if bias is not None:
-        out = out + bias[index][:, None, :]
+        out = out + bias[_on_device(index, bias)][:, None, :]
     return out.view(*normed.shape[:-1], weight.shape[-1])
 
 
@@ -147,6 +151,16 @@ def _weight_heads(attention: Attention, which: int, heads: list[int]) -> list[in
         return heads
     group = attention.w_q.shape[0] // attention.w_k.shape[0]
     return [head // group for head in heads]
+
+
+def _on_device(heads: list[int], beside: Tensor) -> Tensor:
+    """Heads as an index of a tensor, on its device."""
+    return kept_index(tuple(heads), beside.device)
+
+
+def kv_head_of(attention: Attention, head: int) -> int:
+    """Which head of keys and values a query head reads, as `kv_of` says on the device."""
+    return head * attention.w_k.shape[0] // attention.w_q.shape[0]
 
 
 def attend(
@@ -221,14 +235,16 @@ def bias_of_keys(attention: Attention, keys: int, heads: list[int] | None = None
     if attention.key_bias is None:
         return None
     bias = attention.key_bias(keys)
-    return bias if heads is None else bias[heads]
+    return bias if heads is None else bias[_on_device(heads, bias)]
 
 
 def sink_of_heads(attention: Attention, heads: list[int] | None = None) -> Tensor | None:
     """The score [head, 1, 1, 1, 1] of a key before all others whose value is nothing; or None."""
     if attention.sinks is None:
         return None
-    sinks = attention.sinks if heads is None else attention.sinks[heads]
+    sinks = attention.sinks
+    if heads is not None:
+        sinks = sinks[_on_device(heads, sinks)]
     return sinks[:, None, None, None, None]
 
 
@@ -304,7 +320,9 @@ def knocked_out(
     """
     if attention.hidden is None:
         return None
-    own = attention.hidden if heads is None else attention.hidden[heads]
+    own = attention.hidden
+    if heads is not None:
+        own = own[_on_device(heads, own)]
     return own[:, keys - queries : keys, :keys]
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.readouts.heads.columns import LOWEST, TOP
 from workbench.readouts.heads.inputs import head_input, token_tensor
 from workbench.readouts.heads.ordered_sets import Ordinals
@@ -103,12 +104,12 @@ def successor_scores(
     every = token_tensor(ordinals.tokens)
     place = {token: i for i, token in enumerate(ordinals.tokens)}
     asked = [place[token] for token, _ in ordinals.steps]
-    wanted = torch.tensor([place[token] for _, token in ordinals.steps], device=parts.device)
+    wanted = uploaded([place[token] for _, token in ordinals.steps], parts.device)
     x = head_input(parts, every, layer, source)
     written = head_writes(parts, layer, x[asked], range(parts.n_heads))
     logits = normed_writes(parts, written) @ parts.w_u[:, every.to(parts.device)].float()
     highest = logits.argmax(-1)
-    own = torch.tensor(asked, device=parts.device)
+    own = uploaded(asked, parts.device)
     return {
         "successor": (highest == wanted).float().mean(1),
         "ordinal_copy": (highest == own).float().mean(1),

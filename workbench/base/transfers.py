@@ -1,8 +1,9 @@
-"""Numbers of the host on the model's device, without waiting for it.
+"""What passes between the host and the model's device, and nothing else does.
 
 A device works through what it is asked for while the host goes on asking. A copy that is waited
 for, and every list or array used as an index is one, stops both. So indices and masks go there by
-these two functions, and nothing else: those that come back again and again are kept there.
+`uploaded` and `kept_index`, which wait for nothing, and what was computed comes back by `on_host`
+and `array_of`, which wait: once, at the end.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PINNED_FROM = 64 * 1024
 
 
 def uploaded(
-    numbers: NDArray[Any] | Tensor | Sequence[Any],
+    numbers: NDArray[Any] | Tensor | Sequence[Any] | float,
     device: torch.device,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
@@ -51,3 +52,17 @@ def uploaded(
 def kept_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
     """An index of such numbers, [number], made once for each device; nobody may write into it."""
     return uploaded(numbers, device, torch.long)
+
+
+def on_host(tensor: Tensor) -> Tensor:
+    """The same numbers on the CPU, waited for; on the CPU the tensor itself."""
+    return tensor.cpu()
+
+
+def array_of(tensor: Tensor) -> NDArray[Any]:
+    """A tensor's numbers as an array, waited for; on the CPU its own memory.
+
+    `tolist` and `item` of it are Python's numbers.
+    """
+    array: NDArray[Any] = on_host(tensor.detach()).numpy()
+    return array
