@@ -256,7 +256,7 @@ class _OfGroup:
         self.cost = float(recording.n_pairs * recording.n_positions)
         with torch.no_grad():
             if answers is None:
-                top = uncapped_logits(parts, final).argmax(-1).tolist()
+                top = array_of(uncapped_logits(parts, final).argmax(-1)).tolist()
                 answers = [(int(token),) for token in top], [()] * len(top)
             right, wrong = answers
             direction = mean_columns(parts.w_u, right) - mean_columns(parts.w_u, wrong)
@@ -271,7 +271,7 @@ class _OfGroup:
             if parts.b_u is not None:
                 b_u = parts.b_u[None] * parts.logit_scale
                 offset = offset + (mean_columns(b_u, right) - mean_columns(b_u, wrong)).sum()
-            self.logit = float(self.value.sum() + offset)
+            self.logit = float(array_of(self.value.sum() + offset))
 
     def begin(self, graph: Graph, sets: Sequence[Sequence[int]]) -> _Sums:
         """Nothing summed yet."""

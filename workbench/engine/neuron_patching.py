@@ -120,7 +120,8 @@ class NeuronPatching:
             by = moved.by[..., chosen].transpose(1, 2)[..., None]
             added = by * moved.rows[chosen][None, :, None]
         else:
-            each = [moved.by[..., one] @ moved.rows[one] for one in sets]
+            places = [uploaded(one, moved.rows.device, torch.long) for one in sets]
+            each = [moved.by[..., one] @ moved.rows[one] for one in places]
             added = torch.stack(each, dim=1)
         layer = recording.parts.layers[self.layer]
         if moved.written is not None and layer.post_mlp is not None:

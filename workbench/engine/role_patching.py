@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.base.transfers import kept_index
+from workbench.base.transfers import array_of, kept_index
 from workbench.engine.model_layers import run_layers
 from workbench.engine.node_math import head_outputs
 from workbench.engine.node_patching import alternatives_at_once, corrupted_residual, later
@@ -73,7 +74,7 @@ def _run(
 
 def _first(where: Tensor) -> int | None:
     """The first position that is patched in any pair."""
-    places = where.any(dim=0).nonzero()
+    places = np.flatnonzero(array_of(where.any(dim=0)))
     return int(places[0]) if len(places) else None
 
 

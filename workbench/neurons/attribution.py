@@ -64,8 +64,8 @@ def neuron_values(
         _mean(clean),
         _mean(corrupted),
         None if direct is None else _mean(direct[0]),
-        None if direct is None else float(direct[1].mean()),
-        None if direct is None else float(direct[2].mean()),
+        None if direct is None else float(array_of(direct[1].mean())),
+        None if direct is None else float(array_of(direct[2].mean())),
     )
 
 

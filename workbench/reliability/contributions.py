@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.base.transfers import on_host
+from workbench.base.transfers import array_of, kept_index, on_host, uploaded
 from workbench.transformer.neurons import Neurons, with_neurons
 from workbench.transformer.parts import ModelParts
 
@@ -132,7 +133,9 @@ def in_order(experiment: Experiment, by_group: Sequence[Tensor], indices: Sequen
     """Rows [pair, ...] of each group as those of some pairs of the task, [prompt, ...]."""
     numbers = [i for group in experiment.batch.groups for i in group.indices]
     place = {number: row for row, number in enumerate(numbers)}
-    return torch.cat(list(by_group))[[place[i] for i in indices]]
+    return torch.cat(list(by_group))[
+        kept_index(tuple(place[i] for i in indices), by_group[0].device)
+    ]
 
 
 def head_writes(experiment: Experiment, layer: int, indices: Sequence[int]) -> Tensor:
@@ -180,9 +183,9 @@ def say(parts: ModelParts, writes: Tensor, prompts: Prompts, share: float) -> Sa
 def _one(parts: ModelParts, rows: Tensor, prompts: Prompts, share: float) -> tuple[Tensor, ...]:
     logits = rows @ parts.w_u.float()
     top = logits.amax(-1)
-    own = on_host(logits[:, prompts.answers.to(logits.device)])
+    own = on_host(logits[:, uploaded(prompts.answers, logits.device)])
     right, wrong = _best(own, prompts.right), _best(own, prompts.wrong)
-    rank = on_host((logits > right.to(logits.device)[:, None]).sum(-1)) + 1
+    rank = on_host((logits > uploaded(right, logits.device)[:, None]).sum(-1)) + 1
     bar = share * on_host(top)
     of_class = torch.stack([_best(own, mask.expand_as(own)) for mask in prompts.own], -1)
     return right, wrong, rank, of_class >= bar[:, None], wrong >= bar
@@ -220,14 +223,15 @@ def say_neurons(
         rows: [neuron, d_model].
         extreme: an answer has to be among so many likeliest or unlikeliest tokens of the row.
     """
-    answers = prompts.answers.to(rows.device)
+    answers = uploaded(prompts.answers, rows.device)
     for start in range(0, len(rows), NEURONS_AT_ONCE):
         logits = rows[start : start + NEURONS_AT_ONCE] @ parts.w_u.float()
         own = logits[:, answers]
         # How many tokens stand before each answer, counted from either end.
         above = torch.stack([(logits > own[:, a : a + 1]).sum(-1) for a in range(len(answers))], -1)
         below = torch.stack([(logits < own[:, a : a + 1]).sum(-1) for a in range(len(answers))], -1)
-        chosen = ((above < extreme) | (below < extreme)).any(-1).nonzero()[:, 0]
+        some = array_of(((above < extreme) | (below < extreme)).any(-1))
+        chosen = uploaded(np.flatnonzero(some), rows.device)
         ends = on_host(torch.stack([logits.amax(-1), -logits.amin(-1)], -1)[chosen])
         signed = on_host(acts[:, start + chosen].T)
         own, above, below = (on_host(x[chosen]) for x in (own, above, below))

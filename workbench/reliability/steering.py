@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from workbench.base.transfers import on_host, uploaded
+from workbench.base.transfers import array_of, kept_index, on_host, uploaded
 from workbench.base.work import Work, finish, part
 from workbench.experiment.intervened import Intervened
 from workbench.experiment.interventions import Intervention
@@ -154,7 +154,7 @@ def _right(experiment: Experiment, does: Sequence[Intervention], prompts: Prompt
         final = group.clean.new_full((len(group.indices),), -1)
         rows = [row for row, i in enumerate(group.indices) if i in wanted]
         for start in range(0, len(rows), AT_ONCE):
-            some = rows[start : start + AT_ONCE]
+            some = kept_index(tuple(rows[start : start + AT_ONCE]), group.clean.device)
             tokens, other = group.clean[some], group.corrupted[some]
             parts = experiment.parts
             if every is not None:
@@ -212,7 +212,7 @@ def perplexity(
             break
         parts = model.parts if does is None else does.parts(piece, None, piece.shape[1])
         log_p = unembed(parts, record_clean(parts, piece).final[0, :-1]).float().log_softmax(-1)
-        total -= float(log_p.gather(-1, piece[0, 1:, None]).double().sum())
+        total -= float(array_of(log_p.gather(-1, piece[0, 1:, None]).double().sum()))
         count += piece.shape[1] - 1
     return math.exp(total / count), count
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from workbench.base.transfers import on_host
+from workbench.base.transfers import on_host, uploaded
 from workbench.base.work import Work
 from workbench.readouts.heads.columns import RANDOM_TOKENS, SEQUENCES
 from workbench.transformer.attention import head_pattern, kv_head_of
@@ -85,7 +85,7 @@ def pattern_scores(parts: ModelParts, repeated: Repeated) -> Work[dict[str, Tens
     totals = {name: torch.zeros(len(parts.layers), parts.n_heads) for name in PATTERNS}
     done, whole = 0, len(starts) * len(parts.layers)
     for start in starts:
-        rows = repeated.tokens[start : start + step].to(parts.device)
+        rows = uploaded(repeated.tokens[start : start + step], parts.device)
         with torch.no_grad():
             _, residual = embed(parts, rows, 0)
             rotary = parts.rotations(torch.arange(width))
