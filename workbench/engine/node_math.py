@@ -19,6 +19,7 @@ from workbench.transformer.attention import (
     V,
     attend,
     finish_projection,
+    kv_head_of,
     project_each,
     project_shared,
 )
@@ -120,10 +121,15 @@ def head_values(
     prefix_k, prefix_v = recording.prefix(layer)
     early = None
     if prefix_k is not None and prefix_v is not None:
-        of = attention.kv_of[kept_index(tuple(heads), q.device)]
+        of = kept_index(tuple(kv_head_of(attention, head) for head in heads), q.device)
         early = prefix_k[of], prefix_v[of]
     z = attend(attention, q, k, v, early, heads=heads)
     return z if attention.edit is None else attention.edit.apply(z, heads)
+
+
+def stacked(values: list[Tensor]) -> Tensor:
+    """Values with a leading axis; a view of the only one."""
+    return values[0][None] if len(values) == 1 else torch.stack(values)
 
 
 def head_outputs(recording: Recording, layer: int, heads: list[int], z: Tensor) -> Tensor:

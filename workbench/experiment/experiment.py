@@ -79,10 +79,10 @@ class Evaluation:
     def _whole(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         with torch.no_grad():
             results = [
-                metric.everything(final)
+                metric.correct_and_kl(final)
                 for metric, final in zip(self._experiment.metrics, self._finals, strict=True)
             ]
-        both = [torch.stack((right.double(), kl.double()), dim=1) for _, right, kl in results]
+        both = [torch.stack((right.double(), kl.double()), dim=1) for right, kl in results]
         values = self._experiment.in_order(both)
         return values[:, 0].copy(), values[:, 1].copy()
 

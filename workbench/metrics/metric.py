@@ -217,13 +217,13 @@ class Metric:
         unanswered = (self.answers.right_weight.sum(-1) == 0)[:, None]
         return correct.masked_fill(unanswered, float("nan"))
 
-    def everything(self, final: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Metric, accuracy and KL, each [pair], of final residuals [pair, d_model].
+    def correct_and_kl(self, final: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether the answer is right, and KL, each [pair], of final residuals [pair, d_model].
 
         It takes one product with W_U.
         """
         logits = unembed(self.parts, final)[:, None]
-        return self._of_logits(logits)[:, 0], self.correct(logits)[:, 0], self.kl(logits)[:, 0]
+        return self.correct(logits)[:, 0], self.kl(logits)[:, 0]
 
 
 def _pick(values: Tensor, ids: Tensor) -> Tensor:

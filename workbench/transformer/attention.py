@@ -10,6 +10,7 @@ d_head].
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeAlias
 
 import torch
@@ -19,6 +20,9 @@ from workbench.base.transfers import kept_index
 from workbench.transformer.parts import Attention, Rotation
 
 Q, K, V = 0, 1, 2
+
+SMALL_MASK = 2**16
+"""Queries times keys up to which a mask is kept."""
 
 Softmax: TypeAlias = Callable[[Tensor], Tensor]
 """From scores to probabilities, over the last axis."""
@@ -299,16 +303,27 @@ def hidden_keys(attention: Attention, queries: int, keys: int, device: torch.dev
     """bool [query, key], true where a query may not look.
 
     That is ahead of itself, beyond the window, and in chunks before its own. The queries are the
-    last of the keys, and where there are chunks the keys begin at the first position.
+    last of the keys, and where there are chunks the keys begin at the first position. Nobody may
+    write into it: small ones are kept.
     """
+    shape = queries, keys, attention.window, attention.chunk, device
+    return _hidden_keys(*shape) if queries * keys > SMALL_MASK else _kept_hidden_keys(*shape)
+
+
+def _hidden_keys(
+    queries: int, keys: int, window: int | None, chunk: int | None, device: torch.device
+) -> Tensor:
     everywhere = torch.ones(queries, keys, dtype=torch.bool, device=device)
     hidden = everywhere.triu(keys - queries + 1)
-    if attention.window is not None and keys > attention.window:
-        hidden |= everywhere.tril(keys - queries - attention.window)
-    if attention.chunk is not None and keys > attention.chunk:
-        chunks = torch.arange(keys, device=device) // attention.chunk
+    if window is not None and keys > window:
+        hidden |= everywhere.tril(keys - queries - window)
+    if chunk is not None and keys > chunk:
+        chunks = torch.arange(keys, device=device) // chunk
         hidden |= chunks[None] < chunks[keys - queries :, None]
     return hidden
+
+
+_kept_hidden_keys = lru_cache(maxsize=64)(_hidden_keys)
 
 
 def knocked_out(
