@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from workbench.base.text import shown_path
 from workbench.cli import console, output
 from workbench.cli.options import Device, Dtype, Json, ModelName, Seed
 from workbench.errors import WorkbenchError
@@ -40,6 +42,14 @@ def bench(
     by_role: Annotated[
         bool, typer.Option("--by-role", help="Measure edges at roles of the prompts instead.")
     ] = False,
+    gpu_report: Annotated[
+        Path | None,
+        typer.Option(
+            "--gpu-report",
+            metavar="FILE",
+            help="Measure this machine's GPU instead, and write a page to hand back.",
+        ),
+    ] = None,
     threshold: Annotated[
         float | None, typer.Option(help="With --discovery: ACDC's tau, in units of the metric.")
     ] = None,
@@ -52,11 +62,19 @@ def bench(
     find_model(model)
     check_task(task)
     flags = (("--discovery", discovery), ("--app", app_), ("--by-role", by_role), ("--long", long))
+    flags = (*flags, ("--gpu-report", gpu_report is not None))
     asked = [flag for flag, given in flags if given]
     if len(asked) > 1:
         raise WorkbenchError(f"{asked[0]} measures something else than {asked[1]}.")
     if threshold is not None and not discovery:
         raise WorkbenchError("--threshold goes with --discovery.")
+    if gpu_report is not None:
+        from workbench.benchmarks.gpu_report import write_gpu_report
+
+        with console.ProgressLine() as progress:
+            write_gpu_report(model, gpu_report, rounds=rounds, progress=progress)
+        output.line(f"Written to {shown_path(gpu_report)}.")
+        return
     with console.ProgressLine() as progress:
         if discovery:
             from workbench.benchmarks.discovery import measure_discovery
