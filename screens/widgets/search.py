@@ -7,7 +7,7 @@ types the nearest match is shown; escape leads back to where one was.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, cast
 
 from rich.text import Text
 from textual import on
@@ -260,5 +260,5 @@ class Search(ModalScreen[None]):
 def look_anew(target: Widget) -> None:
     """While words are typed that are searched for in here, something else is shown: find them."""
     top: object = target.app.screen_stack[-1]
-    if isinstance(top, Search) and top.is_mounted and top.target is target:
+    if isinstance(top, Search) and top.is_mounted and cast("object", top.target) is target:
         top.find()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from workbench.base.text import shown_path
 from workbench.cli import console, output
 from workbench.cli.options import Device, Dtype, Json, ModelName, Seed
 from workbench.errors import WorkbenchError
@@ -44,6 +46,14 @@ def bench(
         bool,
         typer.Option("--start", help="Measure the way from nothing to the first number instead."),
     ] = False,
+    gpu_report: Annotated[
+        Path | None,
+        typer.Option(
+            "--gpu-report",
+            metavar="FILE",
+            help="Measure this machine's GPU instead, and write a page to hand back.",
+        ),
+    ] = None,
     threshold: Annotated[
         float | None, typer.Option(help="With --discovery: ACDC's tau, in units of the metric.")
     ] = None,
@@ -61,12 +71,20 @@ def bench(
         "--by-role": by_role,
         "--long": long,
         "--start": start,
+        "--gpu-report": gpu_report is not None,
     }
     asked = [flag for flag, given in flags.items() if given]
     if len(asked) > 1:
         raise WorkbenchError(f"{asked[0]} measures something else than {asked[1]}.")
     if threshold is not None and not discovery:
         raise WorkbenchError("--threshold goes with --discovery.")
+    if gpu_report is not None:
+        from workbench.benchmarks.gpu_report import write_gpu_report
+
+        with console.ProgressLine() as progress:
+            write_gpu_report(model, gpu_report, rounds=rounds, progress=progress)
+        output.line(f"Written to {shown_path(gpu_report)}.")
+        return
     with console.ProgressLine() as progress:
         if discovery:
             from workbench.benchmarks.discovery import measure_discovery

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from workbench.base.transfers import on_host, uploaded
 from workbench.base.work import Stop
 from workbench.effects.role_map_results import RoleMap
 from workbench.effects.self_repair import RUNS
@@ -139,12 +140,12 @@ def _metric(
     for group, recording, metric in zip(
         experiment.batch.groups, experiment.recordings, experiment.metrics, strict=True
     ):
-        own = torch.tensor([rows[i] for i in group.indices], device=recording.clean.final.device)
+        own = uploaded([rows[i] for i in group.indices], recording.clean.final.device)
         own = own[:, recording.start :]
         patches = [(point, own == role) for point in chosen for role in range(n_roles)]
         made = torch.empty(len(own), len(patches))
         for which, finals in patched_finals(recording, patches):
             with torch.no_grad():
-                made[:, which] = metric.of_residual(finals).float().cpu()
+                made[:, which] = on_host(metric.of_residual(finals).float())
         values.append(made)
     return experiment.in_order(values).reshape(len(rows), len(chosen), n_roles)

@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import array_of, on_host
 from workbench.base.work import Stop, Work, finish
 from workbench.circuits.graph import Graph
 from workbench.circuits.names import layer_of_heads
@@ -183,7 +184,7 @@ def direct_changes(experiment: Experiment) -> tuple[NDArray[np.float64], float]:
     ]
     n = sum(group.n_pairs for group in groups)
     logit = sum(group.logit for group in groups) / n
-    return torch.stack(changes).sum(0).cpu().numpy() / n, least_noticed(logit)
+    return array_of(torch.stack(changes).sum(0)) / n, least_noticed(logit)
 
 
 def _cost(graph: Graph, sources: Sequence[int]) -> float:
@@ -219,24 +220,24 @@ class _Sums:
             total = (value - group.value[:, None]).double().sum(0)
             norms = (norm + made.norms).double().sum(0)
             metric = group.metric.of_residual(made.finals) - group.own_metric[:, None]
-        summed = change.sum(0).cpu()
+        summed = on_host(change.sum(0))
         own, writes = torch.zeros(len(made.which), summed.shape[1]), group.direct.double().sum(0)
         for place, i in enumerate(made.which):
             own[place, list(self.sets[i])] = 1
         own = own.double()
-        wrote = own @ writes.cpu()
+        wrote = own @ on_host(writes)
         columns = (
             wrote,
             wrote + (own * summed).sum(1),
-            total.cpu(),
+            on_host(total),
             ((1 - own) * self.is_head * summed).sum(1),
             ((1 - own) * (1 - self.is_head) * summed).sum(1),
-            norms.cpu(),
-            metric.double().sum(0).cpu(),
+            on_host(norms),
+            on_host(metric.double().sum(0)),
         )
         self.values[made.which] = torch.stack(columns, dim=1).numpy()
         self.changes[made.which] = summed.numpy()
-        self.attention[made.which] = made.attention.double().sum(0).cpu().numpy()
+        self.attention[made.which] = array_of(made.attention.double().sum(0))
 
 
 class _OfGroup:
@@ -255,7 +256,7 @@ class _OfGroup:
         self.cost = float(recording.n_pairs * recording.n_positions)
         with torch.no_grad():
             if answers is None:
-                top = uncapped_logits(parts, final).argmax(-1).tolist()
+                top = array_of(uncapped_logits(parts, final).argmax(-1)).tolist()
                 answers = [(int(token),) for token in top], [()] * len(top)
             right, wrong = answers
             direction = mean_columns(parts.w_u, right) - mean_columns(parts.w_u, wrong)
@@ -270,7 +271,7 @@ class _OfGroup:
             if parts.b_u is not None:
                 b_u = parts.b_u[None] * parts.logit_scale
                 offset = offset + (mean_columns(b_u, right) - mean_columns(b_u, wrong)).sum()
-            self.logit = float(self.value.sum() + offset)
+            self.logit = float(array_of(self.value.sum() + offset))
 
     def begin(self, graph: Graph, sets: Sequence[Sequence[int]]) -> _Sums:
         """Nothing summed yet."""
@@ -282,7 +283,7 @@ class _OfGroup:
             np.zeros((len(sets), len(VALUES))),
             np.zeros((len(sets), graph.n_sources)),
             np.zeros((len(sets), graph.n_sources)),
-            self.direct.double().sum(0).cpu().numpy(),
+            array_of(self.direct.double().sum(0)),
         )
         return self.sums
 

@@ -19,6 +19,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import kept_index
 from workbench.circuits.graph import Graph
 from workbench.engine.model_layers import mlp_rows
 from workbench.engine.node_patching import alternatives_at_once, later
@@ -261,9 +262,10 @@ class _Batch:
                 z[head, :, k, self.at] = other[head][:, self.at]
 
     def _ablate_mlp(self, index: int, source: int, out: Tensor, last: bool) -> Tensor:
-        ablating = self.of.get(source, ())
-        if not ablating:
+        of = self.of.get(source, ())
+        if not of:
             return out
+        ablating = kept_index(tuple(of), out.device)
         other, out = self.recording.corrupted.layers[index].mlp_out, out.clone()
         if not last:
             out[:, ablating, self.at] = other[:, None, self.at]

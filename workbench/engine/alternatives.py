@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.base.work import Work, finish
 from workbench.circuits.graph import Graph, Stage
 from workbench.engine.baseline import Baseline
@@ -33,6 +34,7 @@ from workbench.engine.node_math import (
     head_outputs,
     head_values,
     project_entries,
+    stacked,
 )
 from workbench.engine.plan import Plan, Positions
 from workbench.engine.post_norm import has_post_norms, summed
@@ -134,7 +136,7 @@ class AlternativeRuns:
         if len(which) == self._n:
             return x
         final = self._unchanged().clone()
-        final[:, torch.from_numpy(which)] = x
+        final[:, uploaded(which, x.device)] = x
         return final
 
     def _ordinary(self, index: int) -> Tensor:
@@ -153,7 +155,7 @@ class AlternativeRuns:
         if len(touched) == self._n:
             return x
         final = self._unchanged().clone()
-        final[:, torch.from_numpy(touched)] = x
+        final[:, uploaded(touched, x.device)] = x
         return final
 
     def _heads(self, stage: Stage) -> None:
@@ -209,7 +211,7 @@ class AlternativeRuns:
         for place, head in enumerate(heads):
             constant = at_positions(recording.corrupted.layers[layer].z[head], positions)
             self._write_constants(graph.head_source(layer, head), z[place], constant, which)
-        base = torch.stack(
+        base = stacked(
             [self.base.head_value(graph.head_source(layer, head), positions) for head in heads]
         )
         added = head_outputs(recording, layer, heads, z - base)
@@ -232,7 +234,7 @@ class AlternativeRuns:
         ]
         if any((i, head) in new for head in heads):
             values = [value.expand(-1, n, -1, -1) for value in values]
-        return torch.stack(values)
+        return stacked(values)
 
     def _mlp(self, stage: Stage) -> None:
         source, column = self.graph.mlp_source(stage.layer), stage.columns.start
@@ -262,18 +264,19 @@ class AlternativeRuns:
         """
         if self._live is None or self._live[source, which].all():
             return
-        dead = torch.from_numpy(~self._live[source, which]).to(written.device)
+        dead = ~self._live[source, which]
         if dead.ndim == 1:
-            written[:, dead] = constant[:, None]
+            written[:, uploaded(np.flatnonzero(dead), written.device)] = constant[:, None]
         else:
-            dead = dead.transpose(0, 1)[..., -written.shape[2] :, None]
-            written.copy_(torch.where(dead, constant[:, None], written))
+            dead = dead.swapaxes(0, 1)[..., -written.shape[2] :, None]
+            there = uploaded(dead, written.device)
+            written.copy_(torch.where(there, constant[:, None], written))
 
     def _put(self, source: int, added: Tensor, which: NDArray[np.int64], positions: int) -> None:
         """Keep what a source adds to the base in the alternatives that reach it; zero elsewhere."""
         if len(which) < self._n:
             whole = added.new_zeros(added.shape[0], self._n, *added.shape[2:])
-            whole[:, torch.from_numpy(which)] = added
+            whole[:, uploaded(which, added.device)] = added
             added = whole
         self.deltas.put(source, added, positions)
         self._have[source] = True
@@ -302,8 +305,8 @@ class AlternativeRuns:
         if self._behind_norms is not None:
             direct[:, self._behind_norms[:parents]] = 0
         total = self._carry.sum(direct, positions)
-        x = base[torch.from_numpy(base_index[firsts])]
-        picked = None if len(which) == self._n else torch.from_numpy(which)
+        x = base[uploaded(base_index[firsts], base.device)]
+        picked = None if len(which) == self._n else uploaded(which, base.device)
         if total is None:
             x = x.expand(-1, -1, len(which), -1, -1)
         else:
@@ -379,7 +382,7 @@ class AlternativeRuns:
             after = before.clone()
             added = self.deltas.sum(reached[None], positions)
             if added is not None:
-                after += added[0][:, torch.from_numpy(which)]
+                after += added[0][:, uploaded(which, x.device)]
             for k, opened in self._override.get(column, {}).items():
                 if k in place:
                     run = recording.clean if opened else recording.corrupted

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import kept_index, uploaded
 from workbench.engine.budget import alternative_rows, what_if_bytes
 from workbench.engine.changes import (
     Changes,
@@ -125,7 +126,7 @@ def changed_finals_of(
     final = recording.whole.final[:, -1:].repeat(1, len(ways), 1)
     with torch.no_grad():
         for chosen in _batches(parts, recording, ways):
-            final[:, chosen] = runner.run([ways[i] for i in chosen])
+            final[:, uploaded(chosen, final.device)] = runner.run([ways[i] for i in chosen])
     return final
 
 
@@ -196,7 +197,7 @@ class _Runner:
             return None
         parts, length = self._recording.parts, self._recording.whole.final.shape[1]
         masks = [knockout_mask(of, parts.n_heads, length)[:, start:] for of in named]
-        hidden = torch.stack(masks, dim=1).to(parts.device)
+        hidden = uploaded(torch.stack(masks, dim=1), parts.device)
         refuse_blind(parts.layers[index].attention, hidden, index)
         return hidden[:, None]
 
@@ -206,11 +207,13 @@ class _Runner:
             for one in way.replacements:
                 if one.layer == layer:
                     at = resolve_positions(one.positions, x.shape[2] + start)
-                    x[:, i, [p - start for p in at]] = self._stand_in(one, at)
+                    places = kept_index(tuple(p - start for p in at), x.device)
+                    x[:, i, places] = self._stand_in(one, at)
 
     def _stand_in(self, one: Replacement, at: list[int]) -> Tensor:
         """What stands in at these positions, [pair, position, d_model]."""
         layer, recording, clean = one.source_layer, self._recording, self._group.clean
+        places = kept_index(tuple(at), recording.parts.device)
         by = one.by
         if by in ("mean", "context-mean"):
             assert self._means is not None, "means were asked for and not taken"
@@ -218,20 +221,20 @@ class _Runner:
             found = self._means.of(clean, layer, by_token=by == "context-mean")
             if by == "context-mean" and last in at:
                 found[:, last] = self._means.of(clean, layer, by_token=False)[:, last]
-            return found[:, at]
+            return found[:, places]
         if by == "pair":
             assert one.pair is not None  # as was checked
             return self._of_pair(one.pair, layer, one.positions)
         own = residual_after(recording.whole, layer)
         if by == "own":
-            return own[:, at]
+            return own[:, places]
         if recording.constants:
             raise WorkbenchError(
                 "There is no corrupted run to take a residual from: use the ablation patching."
             )
         other = own.clone()
         other[:, recording.start :] = residual_after(recording.corrupted, layer)
-        return other[:, at]
+        return other[:, places]
 
     def _of_pair(self, pair: int, layer: int, positions: tuple[int, ...] | None) -> Tensor:
         """Another pair's clean residual, [1, position, d_model]; of prompts of its own length."""
@@ -245,7 +248,8 @@ class _Runner:
                 "name the positions at which its residual is put in."
             )
         at = _in_order(positions, group.length, self._group.length)
-        return residual_after(run, layer)[row : row + 1, at]
+        residual = residual_after(run, layer)
+        return residual[row : row + 1, kept_index(tuple(at), residual.device)]
 
 
 def _in_order(positions: tuple[int, ...] | None, length: int, of: int) -> list[int]:

@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.base.work import Work, finish
 from workbench.engine.continuation_results import CONSTANT, DEFINITION, PATCHED, Continuation
 from workbench.engine.kept_edges import kept_edges, open_inputs
@@ -161,8 +163,8 @@ def continue_text(
     start = _Start(
         model,
         encoding,
-        torch.tensor(clean, device=model.device),
-        None if other is None else torch.tensor(other, device=model.device),
+        uploaded(clean, model.device),
+        None if other is None else uploaded(other, model.device),
         settings.ablation,
         means,
         None
@@ -181,7 +183,7 @@ def _go_on(start: _Start, circuit: Circuit | None, n: int, top: int) -> Work[Con
     for number, side in enumerate(sides):
         chosen: list[TokenChance] = []
         for step in range(n):
-            so_far = start.clean.new_tensor([one.token for one in chosen])
+            so_far = uploaded([one.token for one in chosen], start.clean.device, torch.long)
             logits = after if number == 0 and step == 0 else side(so_far)
             chosen += _likeliest(start, logits, 1)
             yield (number * n + step + 1) / (n * len(sides))
@@ -193,8 +195,10 @@ def _go_on(start: _Start, circuit: Circuit | None, n: int, top: int) -> Work[Con
         instead = CONSTANT.format(ablation=start.ablation)
     pieces = start.encoding.pieces
     return Continuation(
-        prompt=tuple(pieces(start.clean.tolist())),
-        corrupted=() if start.corrupted is None else tuple(pieces(start.corrupted.tolist())),
+        prompt=tuple(pieces(array_of(start.clean).tolist())),
+        corrupted=()
+        if start.corrupted is None
+        else tuple(pieces(array_of(start.corrupted).tolist())),
         ablation=start.ablation,
         top=_likeliest(start, after, top),
         model=found[0],
@@ -247,7 +251,7 @@ def _circuit(start: _Start, circuit: Circuit) -> Next:
     kept, is_open = kept_edges(circuit), open_inputs(circuit)
     neurons = by_layer(start.model.parts, graph, circuit.neurons)
     other = start.clean if start.corrupted is None else start.corrupted
-    differing = (start.clean != other).nonzero()
+    differing = np.flatnonzero(array_of(start.clean != other))
     # Where the two are the same text, or nothing is read of the other, any position will do.
     first = int(differing[0]) if len(differing) else len(start.clean) - 1
 
@@ -268,6 +272,7 @@ def _circuit(start: _Start, circuit: Circuit) -> Next:
 def _likeliest(start: _Start, logits: Tensor, k: int) -> tuple[TokenChance, ...]:
     values, tokens = logits.float().topk(min(k, len(logits)))
     chances = logits.float().softmax(-1)[tokens]
-    texts = start.encoding.pieces(tokens.tolist())
-    rows = zip(texts, tokens.tolist(), chances.tolist(), values.tolist(), strict=True)
+    ids, *numbers = array_of(torch.stack((tokens.double(), chances.double(), values.double())))
+    named = [int(token) for token in ids]
+    rows = zip(start.encoding.pieces(named), named, *(n.tolist() for n in numbers), strict=True)
     return tuple(TokenChance(*row) for row in rows)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.engine.kept_edges import NOTHING, Bits, Kept, has_roles, is_kept, is_whole
 from workbench.engine.plan import Positions
 
@@ -116,6 +117,7 @@ class _Bank:
     ) -> None:
         self._shape = shape
         self._role_of = role_of
+        self._roles_there: Tensor | None = None
         self._rows: dict[int, tuple[Tensor, Tensor]] = {}
         self._slot = np.full(n_sources, -1, dtype=np.int64)
         self._free: list[int] = []
@@ -181,8 +183,8 @@ class _Bank:
             slots = self._indices(self._slot[chosen])
             # Indices on both sides of a slice come first: [source, row, alternative, d_model].
             terms = self.buffer[slots[:, None], at_pairs, :, at_places]
-            left = torch.from_numpy(at[:, chosen].astype(np.float32))
-            left = left.to(self.buffer.device, self.buffer.dtype)
+            weights = at[:, chosen].astype(np.float32)
+            left = uploaded(weights, self.buffer.device, self.buffer.dtype)
             added = (left @ terms.reshape(len(terms), -1)).view(n, *terms.shape[1:])
             total[:, at_pairs, :, at_places] += added.transpose(0, 1)
         return total
@@ -197,9 +199,11 @@ class _Bank:
         d_model = self._shape[-1]
         # [row, source, d_model], so that each row is a product of its own.
         terms = self.buffer.view(len(self.buffer), -1, d_model)[slots[None], rows[:, None]]
-        role_of = self._role_of.reshape(-1)[rows.cpu().numpy()].astype(np.uint64)
-        at = (columns[None, :, chosen] >> role_of[:, None, None]) & np.uint64(1)
-        left = torch.from_numpy(at.astype(np.float32)).to(self.buffer.device, self.buffer.dtype)
+        if self._roles_there is None:
+            self._roles_there = uploaded(self._role_of.reshape(-1), self.buffer.device)
+        role_of = self._roles_there[rows]
+        bits = uploaded(columns[:, chosen].view(np.int64), self.buffer.device)
+        left = ((bits[None] >> role_of[:, None, None]) & 1).to(self.buffer.dtype)
         return torch.bmm(left, terms).transpose(0, 1)
 
     def _rows_of(self, role: int) -> tuple[Tensor, Tensor]:
@@ -211,7 +215,7 @@ class _Bank:
         return self._rows[role]
 
     def _indices(self, numbers: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(numbers).to(self.buffer.device)
+        return uploaded(numbers, self.buffer.device)
 
     def sum(self, columns: NDArray[np.bool_]) -> Tensor | None:
         chosen = np.flatnonzero(columns.any(axis=0))
@@ -231,8 +235,8 @@ class _Bank:
             terms = self.buffer[: self._used]
         else:
             weights = columns[:, chosen]
-            terms = self.buffer[torch.from_numpy(slots).to(self.buffer.device)]
-        left = torch.from_numpy(weights).to(self.buffer.device, self.buffer.dtype)
+            terms = self.buffer[uploaded(slots, self.buffer.device)]
+        left = uploaded(weights, self.buffer.device, self.buffer.dtype)
         return (left @ terms.reshape(len(terms), -1)).view(n, *self._shape)
 
 

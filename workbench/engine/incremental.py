@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import kept_index, uploaded
 from workbench.circuits.graph import Graph, Stage
 from workbench.engine.deltas import Carry
 from workbench.engine.kept_edges import (
@@ -38,6 +39,7 @@ from workbench.engine.node_math import (
     head_values,
     project_entries,
     recorded_input,
+    stacked,
 )
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.post_norm import summed, sums_over_sources
@@ -269,14 +271,15 @@ class IncrementalRun:
     def _values(self, layer: int, heads: list[int], positions: int) -> Tensor:
         """What heads make of their inputs before W_O, [head, pair, 1, position or 1, d_head]."""
         recording, graph = self.recording, self.graph
+        index = kept_index(tuple(heads), recording.parts.device)
         clean = [
             all(self.is_open[graph.head_destination(layer, which, head)] for which in range(3))
             for head in heads
         ]
         if all(clean):
-            return at_positions(recording.clean.layers[layer].z[heads], positions)[:, :, None]
+            return at_positions(recording.clean.layers[layer].z[index], positions)[:, :, None]
         q, k, v = (
-            torch.stack(
+            stacked(
                 [
                     self.head_input(layer, which, h, positions if which == Q else Positions.ALL)
                     for h in heads
@@ -288,7 +291,8 @@ class IncrementalRun:
 
     def _write_heads(self, layer: int, heads: list[int], positions: int) -> None:
         recording, graph = self.recording, self.graph
-        corrupted = at_positions(recording.corrupted.layers[layer].z[heads], positions)[:, :, None]
+        index = kept_index(tuple(heads), recording.parts.device)
+        corrupted = at_positions(recording.corrupted.layers[layer].z[index], positions)[:, :, None]
         z = self._values(layer, heads, positions)
         added = head_outputs(recording, layer, heads, z - corrupted)
         for i, head in enumerate(heads):
@@ -323,7 +327,7 @@ class IncrementalRun:
         what the kept sources add, which have to be up to date at these positions.
         """
         unique, index = self.unique_inputs(columns, positions, carry)
-        return unique[torch.from_numpy(index)] if len(columns) > 1 else unique
+        return unique[uploaded(index, unique.device)] if len(columns) > 1 else unique
 
     def unique_inputs(
         self, columns: NDArray[np.int64], positions: int, carry: Carry | None = None
@@ -336,7 +340,7 @@ class IncrementalRun:
         x = corrupted.expand(shape) if total is None else corrupted + total
         if is_open.any():
             x = x.clone()
-            x[torch.from_numpy(is_open)] = clean
+            x[uploaded(np.flatnonzero(is_open), x.device)] = clean
         return x, index
 
     def _different(

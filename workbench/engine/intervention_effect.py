@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from workbench.base.transfers import on_host
 from workbench.base.work import Work, finish, part
 from workbench.engine.continuation import continuing_pair
 from workbench.engine.evaluator import Evaluator
@@ -133,7 +134,7 @@ def top_tokens(experiment: Experiment, pair: int, k: int) -> tuple[TokenChance, 
     group, row = experiment.batch.locate(pair)
     place = next(i for i, one in enumerate(groups) if one is group)
     recording = experiment.recordings[place]
-    logits = unembed(recording.parts, recording.clean.final[row, -1]).float().cpu()
+    logits = on_host(unembed(recording.parts, recording.clean.final[row, -1]).float())
     values, tokens = logits.topk(min(k, len(logits)))
     chances = logits.softmax(-1)[tokens]
     texts = experiment.batch.encoding.pieces(tokens.tolist())

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.circuits.graph import Graph
 from workbench.circuits.kept_neurons import Neurons
 from workbench.circuits.names import mlp_name
@@ -63,9 +64,9 @@ def by_layer(parts: ModelParts, graph: Graph, neurons: Neurons) -> dict[int, Ten
             raise WorkbenchError(
                 f"{mlp} has no neuron {numbers[-1]}: they are numbered from 0 to {width - 1:,}."
             )
-        kept = torch.zeros(width, dtype=torch.bool, device=parts.device)
+        kept = torch.zeros(width, dtype=torch.bool)
         kept[list(numbers)] = True
-        found[layer] = kept
+        found[layer] = uploaded(kept, parts.device)
     return found
 
 
@@ -106,11 +107,12 @@ class NarrowedMlps:
     def differing(self, kept: Mapping[int, Tensor]) -> set[int]:
         """The layers whose kept neurons would be others."""
         mine = self.kept
-        return {
-            layer
-            for layer in {*mine, *kept}
-            if layer not in mine or layer not in kept or not torch.equal(mine[layer], kept[layer])
-        }
+        found = {*mine, *kept} - (mine.keys() & kept.keys())
+        both = [layer for layer in mine.keys() & kept.keys() if mine[layer] is not kept[layer]]
+        if both:
+            differ = torch.stack([(mine[layer] != kept[layer]).any() for layer in both])
+            found |= {layer for layer, yes in zip(both, array_of(differ), strict=True) if yes}
+        return found
 
     def corrupted(self, layer: int) -> Tensor:
         """act' [pair, position, neuron], kept once it was computed."""
@@ -145,7 +147,7 @@ class NarrowedMlps:
         """
         layer = self._recording.parts.layers[index]
         if rows is not None and index not in self.kept and not changes and layer.is_plain:
-            return self._run_rows(index, x, rows.to(x.device))
+            return self._run_rows(index, x, uploaded(rows, x.device))
         whole = x.reshape(-1, *x.shape[-2:])
         if index not in self.kept and not changes:
             return layer.run_mlp(whole).view(x.shape)
@@ -156,7 +158,8 @@ class NarrowedMlps:
             mixed = own.clone() if kept is None else own
             if kept is not None:
                 mixed = torch.where(kept, own, self._other(index)[:, None, -n:])
-            for (at, keep), chosen in _by_alternative(changes).items():
+            for (at, keep), numbers in _by_alternative(changes).items():
+                chosen = uploaded(numbers, own.device)
                 source = own[:, at] if keep else self.corrupted(index)[:, -n:]
                 mixed[:, at, :, chosen] = source[..., chosen]
             return mixed.reshape(whole.shape[:-1] + own.shape[-1:])

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.base.work import Stop
 from workbench.circuits.names import mlp_name, neuron_name
 from workbench.engine.baseline import CleanBaseline
@@ -126,14 +127,12 @@ class NeuronPatching:
     def _finals(self, recording: Recording, moved: _Moved, sets: Sequence[Sequence[int]]) -> Tensor:
         """The last residuals [pair, set, d_model] with each set of neurons corrupted."""
         if all(len(one) == 1 for one in sets):
-            chosen = torch.tensor([one[0] for one in sets], device=moved.rows.device)
+            chosen = uploaded([one[0] for one in sets], moved.rows.device)
             by = moved.by[..., chosen].transpose(1, 2)[..., None]
             added = by * moved.rows[chosen][None, :, None]
         else:
-            each = [
-                moved.by[..., list(one)] @ moved.rows[torch.tensor(list(one), dtype=torch.long)]
-                for one in sets
-            ]
+            places = [uploaded(one, moved.rows.device, torch.long) for one in sets]
+            each = [moved.by[..., one] @ moved.rows[one] for one in places]
             added = torch.stack(each, dim=1)
         layer = recording.parts.layers[self.layer]
         if moved.written is not None and layer.post_mlp is not None:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import kept_index, uploaded
 from workbench.engine.plan import Positions
 from workbench.transformer.attention import (
     K,
@@ -18,6 +19,7 @@ from workbench.transformer.attention import (
     V,
     attend,
     finish_projection,
+    kv_head_of,
     project_each,
     project_shared,
 )
@@ -108,7 +110,7 @@ def project_entries(
         heads = [entries[i][1] for i in mine]
         rows = index[mine]
         shared = bool((rows == rows[0]).all())
-        own = normed[int(rows[0])] if shared else normed[torch.from_numpy(rows)]
+        own = normed[int(rows[0])] if shared else normed[uploaded(rows, normed.device)]
         value = project(recording, layer, which, heads, own, shared, places)
         out.update({i: value[place] for place, i in enumerate(mine)})
     return [out[i] for i in range(len(entries))]
@@ -138,10 +140,15 @@ def head_values(
     prefix_k, prefix_v = recording.prefix(layer)
     early = None
     if prefix_k is not None and prefix_v is not None:
-        of = attention.kv_of[heads]
+        of = kept_index(tuple(kv_head_of(attention, head) for head in heads), q.device)
         early = prefix_k[of], prefix_v[of]
     z = attend(attention, q, k, v, early, heads=heads)
     return z if attention.edit is None else attention.edit.apply(z, heads)
+
+
+def stacked(values: list[Tensor]) -> Tensor:
+    """Values with a leading axis; a view of the only one."""
+    return values[0][None] if len(values) == 1 else torch.stack(values)
 
 
 def head_outputs(recording: Recording, layer: int, heads: list[int], z: Tensor) -> Tensor:
@@ -159,7 +166,10 @@ def head_outputs(recording: Recording, layer: int, heads: list[int], z: Tensor) 
         out = z[0].reshape(-1, z.shape[-1]) @ w_o[heads[0]]
     else:
         whole = heads == list(range(len(w_o)))
-        out = torch.bmm(z.reshape(len(heads), -1, z.shape[-1]), w_o if whole else w_o[heads])
+        out = torch.bmm(
+            z.reshape(len(heads), -1, z.shape[-1]),
+            w_o if whole else w_o[kept_index(tuple(heads), w_o.device)],
+        )
     if attention.multiplier != 1:
         out = out * attention.multiplier
     return out.view(*z.shape[:-1], w_o.shape[-1])

@@ -14,6 +14,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import kept_index
 from workbench.circuits.graph import Graph
 from workbench.engine.baseline import clean_delta
 from workbench.engine.budget import alternative_rows, what_if_bytes
@@ -56,7 +57,8 @@ def corrupted_finals(
                 layer, is_head = stage
                 into_mlp = is_head and not recording.parts.parallel
                 first = layer if into_mlp else layer + 1
-                finals[:, batch] = run_layers(recording, x, first, from_mlp=into_mlp)
+                at = kept_index(tuple(batch), finals.device)
+                finals[:, at] = run_layers(recording, x, first, from_mlp=into_mlp)
     return finals
 
 

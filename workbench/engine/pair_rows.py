@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, kept_index
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.pair_row import PairRow
 from workbench.engine.trial_results import TokenChance
@@ -74,19 +75,22 @@ def _seen(
         logits = unembed(experiment.parts, finals[first : first + at_once]).float()
         top, tokens = logits.max(-1)
         chances = (top - logits.logsumexp(-1)).exp()
-        ids = tokens.tolist()
+        answers = group.answers[first : first + at_once]
+        read = [x.double() for x in (tokens, chances, top, _ranks(logits, answers))]
+        named, chance, value, rank = array_of(torch.stack(read)).tolist()
+        ids = [int(token) for token in named]
         texts = experiment.batch.encoding.pieces(ids)
-        tops = map(TokenChance, texts, ids, chances.tolist(), top.tolist())
-        ranks = _ranks(logits, group.answers[first : first + at_once])
+        tops = map(TokenChance, texts, ids, chance, value)
+        ranks = [int(r) if own else 0 for r, own in zip(rank, answers, strict=True)]
         yield from zip(ranks, tops, strict=True)
 
 
-def _ranks(logits: Tensor, answers: Sequence[tuple[int, ...]]) -> list[int]:
+def _ranks(logits: Tensor, answers: Sequence[tuple[int, ...]]) -> Tensor:
+    """The best answer's rank of each pair, [pair]; of no meaning without answers."""
     best = torch.stack(
         [
-            row[list(ids)].max() if ids else row.new_tensor(float("-inf"))
+            row[kept_index(tuple(ids), row.device)].max() if ids else row.new_full((), -torch.inf)
             for row, ids in zip(logits, answers, strict=True)
         ]
     )
-    ranks: list[int] = ((logits > best[:, None]).sum(-1) + 1).tolist()
-    return [rank if ids else 0 for rank, ids in zip(ranks, answers, strict=True)]
+    return (logits > best[:, None]).sum(-1) + 1

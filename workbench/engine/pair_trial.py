@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tasks.pair import Pair
 from tasks.task import Task
+from workbench.base.transfers import on_host, uploaded
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.trial_results import AnswerStanding, PairTrial, Standing, TokenChance
 from workbench.experiment.interventions import interventions_of
@@ -120,7 +121,7 @@ def trial_of(experiment: Experiment, circuit: Circuit | None, *, k: int = 10) ->
         value = evaluator.value().metric
         finals.append(evaluator.sheets[0].final[0].reshape(-1))
     with torch.no_grad():
-        logits = _unembedded(experiment, finals).float().cpu()
+        logits = on_host(_unembedded(experiment, finals).float())
         chances = logits.softmax(-1)
         pieces = batch.encoding.pieces
         runs = list(zip(logits, chances, strict=True))
@@ -169,11 +170,11 @@ def next_tokens(like: Experiment, prompt: str, k: int = 20) -> tuple[TokenChance
     model, encoding = like.model, like.batch.encoding
     alone = Needs(corrupted=False, answers=False, wrong_answers=False, positions=model.positions)
     refuse_unfit([Pair(prompt, "", (), ())], encoding, alone)
-    tokens = torch.tensor(encoding.prompts([prompt]), device=model.device)
+    tokens = uploaded(encoding.prompts([prompt]), model.device)
     parts = like.parts
     if like.intervened is not None:
         parts = like.intervened.parts(tokens, None, tokens.shape[1])
-    logits = clean_logits(parts, tokens)[0].float().cpu()
+    logits = on_host(clean_logits(parts, tokens)[0].float())
     return _top(logits, logits.softmax(-1), k, encoding.pieces)
 
 

@@ -18,10 +18,10 @@ Glossary: docs/glossary.md#post-norm.
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.circuits.graph import Graph
 from workbench.engine.deltas import Deltas
 from workbench.engine.kept_edges import Kept
@@ -96,6 +96,6 @@ class _PostNormed(Deltas):
             views.append((of.reshape(-1), view))
         total = super().sum(rest, positions, rows)
         for of, view in views:
-            share = view[torch.from_numpy(of)]
+            share = view[uploaded(of, view.device)]
             total = share if total is None else total + share
         return total

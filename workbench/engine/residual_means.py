@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.base.work import Work
 from workbench.experiment.means import ROWS_AT_ONCE
 from workbench.transformer.forward import embed, run_heads, write_heads
@@ -24,7 +25,7 @@ Cell = tuple[int, ...]
 
 def residuals(parts: ModelParts, tokens: Tensor) -> Iterator[Tensor]:
     """The residual [pair, position, d_model], of the embedding, then after every block."""
-    tokens = tokens.to(parts.device)
+    tokens = uploaded(tokens, parts.device)
     with torch.no_grad():
         x = embed(parts, tokens, 0)[1]
         yield x
@@ -73,12 +74,13 @@ class ResidualMeans:
         for kind in kinds:
             counts = torch.bincount(kind, minlength=spare + 1)[:spare]
             self._counts += counts
+        there = [uploaded(kind, self._parts.device) for kind in kinds]
         for number, x in enumerate(residuals(self._parts, tokens)):
             rows = x.flatten(0, 1).float()
             if number == len(self._sums):
                 self._sums.append(rows.new_zeros(spare + 1, rows.shape[1]))
-            for kind in kinds:
-                self._sums[number].index_add_(0, kind.to(rows.device), rows)
+            for kind in there:
+                self._sums[number].index_add_(0, kind, rows)
         self.n_prompts += len(tokens)
 
     def of(self, tokens: Tensor, layer: int, *, by_token: bool) -> Tensor:
@@ -91,8 +93,8 @@ class ResidualMeans:
         """
         places = self._of(tokens, by_token)
         total = self._sums[layer + 1]
-        counts = self._counts[places].to(total.device)[:, None]
-        found = (total[places.to(total.device)] / counts).to(self._parts.dtype)
+        counts = uploaded(self._counts[places], total.device)[:, None]
+        found = (total[uploaded(places, total.device)] / counts).to(self._parts.dtype)
         return found.view(*tokens.shape, -1)
 
     def counts(self, tokens: Tensor, *, by_token: bool) -> Tensor:
@@ -108,7 +110,7 @@ def _cells(tokens: Tensor) -> tuple[list[Cell], list[Cell]]:
     """The cells of prompts' tokens, row after row: by position, and by token at it."""
     n, length = tokens.shape
     positional: list[Cell] = [(length, p) for _ in range(n) for p in range(length)]
-    exact = [(*c, int(t)) for c, t in zip(positional, tokens.flatten().tolist(), strict=True)]
+    exact = [(*c, int(t)) for c, t in zip(positional, array_of(tokens.flatten()), strict=True)]
     return positional, exact
 
 

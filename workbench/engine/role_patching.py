@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, kept_index
 from workbench.engine.model_layers import run_layers
 from workbench.engine.node_math import head_outputs
 from workbench.engine.node_patching import alternatives_at_once, corrupted_residual, later
@@ -72,7 +74,7 @@ def _run(
 
 def _first(where: Tensor) -> int | None:
     """The first position that is patched in any pair."""
-    places = where.any(dim=0).nonzero()
+    places = np.flatnonzero(array_of(where.any(dim=0)))
     return int(places[0]) if len(places) else None
 
 
@@ -88,5 +90,6 @@ def _difference(recording: Recording, point: Point) -> Tensor:
     if point.kind == MLP:
         return clean.mlp_out - corrupted.mlp_out
     heads = list(range(len(clean.z))) if point.head is None else [point.head]
-    z = (clean.z[heads] - corrupted.z[heads])[:, :, None]
+    index = kept_index(tuple(heads), clean.z.device)
+    z = (clean.z[index] - corrupted.z[index])[:, :, None]
     return head_outputs(recording, point.layer, heads, z).sum(0)[:, 0]

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.engine.kept_edges import WHOLE
 from workbench.engine.plan import Plan, Positions
 from workbench.engine.role_layout import LAST, where
@@ -46,4 +47,4 @@ def carried(delta: Tensor, bits: np.bool_ | np.uint64, role_of: NDArray[np.int64
     assert role_of is not None
     chosen = where(role_of, bits)[:, -delta.shape[-2] :]
     shape = (len(chosen), *(1,) * (delta.ndim - 3), chosen.shape[1], 1)
-    return delta * torch.from_numpy(chosen).reshape(shape).to(delta.device)
+    return delta * uploaded(chosen.reshape(shape), delta.device)

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import kept_index, uploaded
 from workbench.circuits.graph import HEAD_INPUTS, Graph, Stage
 from workbench.engine.deltas import Carry
 from workbench.engine.incremental import IncrementalRun
@@ -161,8 +162,8 @@ class RoleRun(IncrementalRun):
         """The rows of the flattened [pair, position] at these positions."""
         key = int(positions)
         if key not in self._rows:
-            rows = torch.from_numpy(rows_at(self._roles(), positions))
-            self._rows[key] = rows.to(self.recording.clean.final.device)
+            rows = rows_at(self._roles(), positions)
+            self._rows[key] = uploaded(rows, self.recording.clean.final.device)
         return self._rows[key]
 
     def _missing(
@@ -217,13 +218,15 @@ class RoleRun(IncrementalRun):
             z = self.recording.corrupted.layers[node.layer].z[node.head]
             self._z[source] = z[:, None].clone(memory_format=torch.contiguous_format)
 
+    def _head_index(self, heads: Sequence[int]) -> Tensor:
+        return kept_index(tuple(heads), self.recording.clean.final.device)
+
     def _dead(self, source: int, rows: Tensor | None) -> Tensor | None:
         """Where a source writes its constant, bool [row, 1]; of the last position without rows."""
         if self._alive is None or self._alive[source].all():
             return None
-        dead = torch.from_numpy(~self._alive[source])
-        dead = dead[:, -1] if rows is None else dead.reshape(-1)[rows.cpu()]
-        return dead[:, None].to(self.recording.clean.final.device)
+        dead = uploaded(~self._alive[source], self.recording.clean.final.device)
+        return (dead[:, -1] if rows is None else dead.reshape(-1)[rows])[:, None]
 
     def _mlp_rows(
         self,
@@ -287,7 +290,8 @@ class RoleRun(IncrementalRun):
             x = corrupted.expand(len(chosen), *corrupted.shape).clone()
         else:
             x = corrupted + total
-        x[torch.from_numpy(is_open)] = clean
+        if is_open.any():
+            x[uploaded(np.flatnonzero(is_open), x.device)] = clean
         return x[:, None], index
 
     def _head_rows(
@@ -401,7 +405,9 @@ class RoleRun(IncrementalRun):
     def _write_last(self, layer: int, heads: list[int]) -> None:
         """What heads write at the last position, where alone they are needed."""
         z = self._values(layer, heads, Positions.LAST)
-        corrupted = at_positions(self.recording.corrupted.layers[layer].z[heads], Positions.LAST)
+        corrupted = at_positions(
+            self.recording.corrupted.layers[layer].z[self._head_index(heads)], Positions.LAST
+        )
         for i, head in enumerate(heads):
             dead = self._dead(self.graph.head_source(layer, head), None)
             if dead is not None:
@@ -422,7 +428,8 @@ class RoleRun(IncrementalRun):
             groups[int(missing)].append(place)
         for at, members in groups.items():
             rows, some = self._rows_of(np.uint64(at)), [heads[i] for i in members]
-            corrupted = self.recording.corrupted.layers[layer].z[some].flatten(1, 2)[:, rows]
+            recorded = self.recording.corrupted.layers[layer].z[self._head_index(some)]
+            corrupted = recorded.flatten(1, 2)[:, rows]
             own = z[members][:, rows]
             for i, head in enumerate(some):
                 dead = self._dead(self.graph.head_source(layer, head), rows)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.experiment.means import Means
 from workbench.transformer.edits import EditedEmbedding
 from workbench.transformer.forward import embed, run_heads, write_heads
@@ -34,7 +35,7 @@ def record_ablated(
     """
     whole = recording.whole
     with torch.no_grad():
-        embedding, start = embed(parts, tokens.to(parts.device), 0)
+        embedding, start = embed(parts, uploaded(tokens, parts.device), 0)
         positions = start - embedding
         if means is None:
             written = whole.embedding.new_zeros(*tokens.shape, len(parts.w_u))

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import array_of
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablated_run import record_ablated
 from workbench.experiment.ablations import ABLATIONS, PATCHING, check_ablation
@@ -78,11 +79,12 @@ class Evaluation:
     def _whole(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         with torch.no_grad():
             results = [
-                metric.everything(final)
+                metric.correct_and_kl(final)
                 for metric, final in zip(self._experiment.metrics, self._finals, strict=True)
             ]
-        in_order = self._experiment.in_order
-        return in_order([r[1] for r in results]), in_order([r[2] for r in results])
+        both = [torch.stack((right.double(), kl.double()), dim=1) for right, kl in results]
+        values = self._experiment.in_order(both)
+        return values[:, 0].copy(), values[:, 1].copy()
 
     @property
     def accuracy(self) -> float:
@@ -370,18 +372,18 @@ class Experiment:
 
     def in_order(self, by_group: Sequence[Tensor]) -> NDArray[np.float64]:
         """Values of all pairs in the task's order, from each group's [pair, ...]."""
-        values = torch.cat(list(by_group)).double().cpu().numpy()
+        values = array_of(torch.cat(list(by_group)).double())
         return np.asarray(values[self._order], dtype=np.float64)
 
     @property
     def same_input(self) -> bool:
         """Whether what the input writes is the same in both runs, as with context-aware means."""
+        differs = []
         for recording in self.recordings:
             one, other = recording.clean.embedding, recording.corrupted.embedding
             rounding = ROUNDING * torch.finfo(one.dtype).eps * one.abs().max()
-            if (one - other).abs().max() > rounding:
-                return False
-        return True
+            differs.append((one - other).abs().max() > rounding)
+        return not array_of(torch.stack(differs)).any()
 
     def faithfulness(self, metric: float) -> float | None:
         """See `workbench.experiment.faithfulness`; None where it means nothing."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.errors import WorkbenchError
 from workbench.experiment.knockouts import Knockout, resolve_positions
 from workbench.transformer.attention import hidden_keys, knocked_out
@@ -56,7 +57,7 @@ def refuse_blind(attention: Attention, hidden: Tensor, layer: int) -> None:
     if own is not None:
         # One mask for each head, whatever alternatives there are.
         unseen = unseen | (own if hidden.dim() == 3 else own[:, None])
-    if bool(unseen.all(-1).any()):
+    if array_of(unseen.all(-1).any()):
         raise WorkbenchError(
             f"In layer {layer} a query would see nothing at all: spare itself or the first "
             "position."
@@ -78,7 +79,7 @@ def with_knockouts(
     for index, layer in enumerate(parts.layers):
         own = [one for one in knockouts if one.in_layer(index)]
         if own:
-            hidden = knockout_mask(own, parts.n_heads, length, prompt).to(parts.device)
+            hidden = uploaded(knockout_mask(own, parts.n_heads, length, prompt), parts.device)
             refuse_blind(layer.attention, hidden, index)
             layer = replace(layer, attention=replace(layer.attention, hidden=hidden))
         layers.append(layer)

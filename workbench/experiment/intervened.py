@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from workbench.base.transfers import array_of, kept_index, uploaded
 from workbench.circuits.names import is_edge
 from workbench.errors import WorkbenchError
 from workbench.experiment.hidden_attention import with_knockouts
@@ -182,22 +183,24 @@ class Intervened:
         if kind == "corrupted":
             if corrupted is None:
                 raise WorkbenchError("There is no corrupted prompt here to take a value from.")
-            value = node_value(parts, self._corrupted_run(corrupted), place)[:, at]
+            value = node_value(parts, self._corrupted_run(corrupted), place)
+            value = value[:, kept_index(tuple(at), value.device)]
         else:
             bare = replace(one, vector=one.vector.removeprefix("unit:")) if in_edge else one
             vector = self._vectors.of(bare, written_by(node))
             if vector.dim() == 2:
-                vector = vector[_from_the_end(at, prompt, len(vector))]
+                rows = kept_index(tuple(_from_the_end(at, prompt, len(vector))), vector.device)
+                vector = vector[rows]
             value = vector.reshape(1, -1, vector.shape[-1])
             unit = unit and in_edge
-        value = value.to(parts.device, parts.dtype)
+        value = uploaded(value, parts.device, parts.dtype)
         whole = kind in ("token", "file")
         if in_edge and place.kind == "head" and not whole:
             attention = parts.layers[place.layer].attention
             value = value @ attention.w_o[place.index] * attention.multiplier
         if unit:
             length = value.norm(dim=-1, keepdim=True)
-            if bool((length == 0).any()):
+            if array_of((length == 0).any()):
                 raise WorkbenchError(f"{one.vector} is zero at {node}: it has no direction.")
             value = value / length
         return value, place.kind == "head" and whole and not in_edge

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, kept_index
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.transformer.edge_edits import LOGITS, MLP, Block, Reader, Source
@@ -32,25 +33,29 @@ class ChangedSum:
 
     def scale(self, at: list[int], by: float) -> None:
         """Do it to some positions times a factor."""
-        self.factor[at] *= by
+        index = self._index(at)
+        self.factor[index] *= by
         if self.offset is not None:
-            self.offset[:, at] *= by
+            self.offset[:, index] *= by
         if self.added is not None:
-            self.added[at] *= by
+            self.added[index] *= by
 
     def add(self, at: list[int], value: Tensor, *, beside: bool) -> None:
         """`value`: [pair or 1, position or 1, width]; `beside`: in d_model, beside a head."""
-        n = len(self.factor)
+        n, index = len(self.factor), self._index(at)
         if beside:
             if self.added is None:
                 self.added = value.new_zeros(n, value.shape[-1])
-            self.added[at] += value[0]
+            self.added[index] += value[0]
             return
         if self.offset is None:
             self.offset = value.new_zeros(1, n, value.shape[-1])
         if len(value) > len(self.offset):
             self.offset = self.offset.repeat(len(value), 1, 1)
-        self.offset[:, at] += value
+        self.offset[:, index] += value
+
+    def _index(self, at: list[int]) -> Tensor:
+        return kept_index(tuple(at), self.factor.device)
 
 
 def reader_of(graph: Graph, destination: str) -> Reader:
@@ -102,14 +107,14 @@ def _of_reader(own: Mapping[Source, ChangedSum]) -> list[Block]:
         if one.offset is not None:
             offset = one.offset if offset is None else offset + one.offset
     rows: dict[tuple[float, ...], list[int]] = {}
-    for position, row in enumerate(factors.tolist()):
+    for position, row in enumerate(array_of(factors.float()).tolist()):
         rows.setdefault(tuple(row), []).append(position)
     blocks = []
     for row, at in rows.items():
         if not any(row):
             continue
         where = factors.new_zeros(len(factors), 1)
-        where[at] = 1
+        where[kept_index(tuple(at), where.device)] = 1
         of = {source: factor for source, factor in zip(own, row, strict=True) if factor}
         whole = len(at) == len(factors)
         blocks.append(Block(of, offset if whole else None, where))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.errors import WorkbenchError
 from workbench.experiment.interventions import (
     VECTORS,
@@ -127,7 +128,7 @@ class Vectors:
             tokens = self._encoding.prompts([of[0]])
             if not tokens[0]:
                 raise WorkbenchError("The text of an intervention is empty.")
-            rows = torch.tensor(tokens, device=parts.device)
+            rows = uploaded(tokens, parts.device)
             return node_value(parts, record_clean(parts, rows), place)[0]
         if kind == "file":
             return file_row(of[0])
@@ -174,7 +175,7 @@ class Vectors:
         if not texts:
             raise WorkbenchError(f"There are no prompts in {path}: write one on each line.")
         ids = self._encoding.prompts(texts)
-        return [torch.tensor([row], device=self._parts.device) for row in ids]
+        return [uploaded([row], self._parts.device) for row in ids]
 
 
 def with_data(one: Intervention, vectors: Vectors) -> Intervention:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import ABLATIONS
 from workbench.transformer.neurons import hidden_values
@@ -46,7 +47,7 @@ def by_position(tokens: Tensor) -> list[list[Key]]:
 def by_token(tokens: Tensor) -> list[list[Key]]:
     """One for each token at such a position; the position's where there is no such token."""
     (places,) = by_position(tokens)
-    flat = tokens.reshape(-1).tolist()
+    flat = array_of(tokens.reshape(-1)).tolist()
     exact: list[Key] = [(*place, int(token)) for place, token in zip(places, flat, strict=True)]
     return [exact, places]
 
@@ -97,7 +98,7 @@ class Means:
             self._counts = written[0].new_zeros(n)
             self._sums = [value.new_zeros(n, value.shape[1]) for value in written]
         for keys in self._keys(tokens):
-            cells = torch.tensor([self._places[key] for key in keys], device=self._counts.device)
+            cells = uploaded([self._places[key] for key in keys], self._counts.device)
             self._counts.index_add_(0, cells, torch.ones_like(cells, dtype=torch.float32))
             for total, value in zip(self._sums, written, strict=True):
                 total.index_add_(0, cells, value)
@@ -152,7 +153,7 @@ class Means:
             if total is None:
                 total = values.new_zeros(len(self._places), values.shape[1])
             for keys in self._keys(tokens):
-                cells = torch.tensor([self._places[key] for key in keys], device=values.device)
+                cells = uploaded([self._places[key] for key in keys], values.device)
                 total.index_add_(0, cells, values)
         assert total is not None
         return total
@@ -172,7 +173,7 @@ class Means:
                     "others, or use --ablation mean."
                 )
             found.append(self._places[key])
-        return torch.tensor(found, device=self._counts.device)
+        return uploaded(found, self._counts.device)
 
 
 def _rows(run: Run) -> list[Tensor]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.base.work import Stop, Work, finish, part
 from workbench.engine.residual_means import ResidualMeans
 from workbench.errors import WorkbenchError
@@ -233,11 +234,11 @@ def prompts_of(experiment: Experiment, over: Batch | None) -> Iterator[Tensor]:
         yield group.clean
         for other in () if over is None else over.groups:
             if other.length == group.length:
-                known = {tuple(row) for row in group.clean.tolist()}
-                rows = [row for row in dict.fromkeys(map(tuple, other.clean.tolist()))
+                known = {tuple(row) for row in array_of(group.clean).tolist()}
+                rows = [row for row in dict.fromkeys(map(tuple, array_of(other.clean).tolist()))
                         if row not in known]  # fmt: skip
                 if rows:
-                    yield torch.tensor(rows, device=group.clean.device)
+                    yield uploaded(rows, group.clean.device)
 
 
 def _alone(experiment: Experiment, means: ResidualMeans) -> float:
@@ -268,7 +269,7 @@ def _remarks(experiment: Experiment, settings: AllForOneSettings, alone: float) 
             "nothing was taken from them: take the means over more prompts."
         )
     begin = getattr(experiment.model.tokenizer, "bos_token_id", None)
-    firsts = {t for group in experiment.batch.groups for t in group.clean[:, 0].tolist()}
+    firsts = {t for group in experiment.batch.groups for t in array_of(group.clean[:, 0]).tolist()}
     if settings.keep_first and firsts != {begin}:
         yield (
             "The prompts do not begin with a BOS token: the first token, at which all may look, is "

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import array_of, kept_index
 from workbench.base.work import Stop, Work, finish
 from workbench.engine.changed_run import changed_finals_of
 from workbench.engine.changes import Changes
@@ -142,7 +143,8 @@ class _Rows:
     def _spread(self, values: Tensor, seen: Sequence[int]) -> Tensor:
         """Values [pair, 1 + seen] at the columns of their positions; NaN elsewhere."""
         spread = values.new_full((len(values), 1 + len(self.positions)), float("nan"))
-        spread[:, [0, *(1 + self.positions.index(p) for p in seen)]] = values
+        columns = (0, *(1 + self.positions.index(p) for p in seen))
+        spread[:, kept_index(columns, values.device)] = values
         return spread
 
     def mean(self, values: NDArray[np.float64]) -> list[float | None]:
@@ -159,10 +161,11 @@ class _Rows:
     def tokens(self) -> Iterator[str]:
         """What stands at each position, if it is the same in all prompts asked about."""
         batch = self._experiment.batch
+        prompts = [array_of(group.clean) for group in batch.groups]
         for i, position in enumerate(self.positions):
             found = {
-                int(group.clean[row, position])
-                for group in batch.groups
+                int(tokens[row, position])
+                for group, tokens in zip(batch.groups, prompts, strict=True)
                 for row, index in enumerate(group.indices)
                 if self.known[index, i]
             }

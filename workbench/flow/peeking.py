@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import kept_index, uploaded
 from workbench.engine.changed_run import residual_after, run_block
 from workbench.engine.residual_means import ResidualMeans
 from workbench.flow.settings import AllForOneSettings
@@ -89,7 +90,7 @@ class Waited:
             for index in range(self._first, len(self._parts.layers)):
                 seen = [choice.get(index, frozenset()) for choice in choices]
                 kinds = list(dict.fromkeys(zip(row_of, seen, strict=True)))
-                x = x[:, [row for row, _ in kinds]]
+                x = x[:, kept_index(tuple(row for row, _ in kinds), x.device)]
                 place = {kind: i for i, kind in enumerate(kinds)}
                 row_of = [place[kind] for kind in zip(row_of, seen, strict=True)]
                 hidden = self._hidden([heads for _, heads in kinds])
@@ -98,7 +99,7 @@ class Waited:
                 prefix = before[index - self._first] if before else None
                 layer = self._parts.layers[index]
                 x, _ = run_block(self._parts, layer, x, turn, prefix, hidden)
-            return x[:, row_of, -1]
+            return x[:, kept_index(tuple(row_of), x.device), -1]
 
     def _hidden(self, seen: Sequence[frozenset[int] | None]) -> Tensor | None:
         """What the last token does not see, [head, 1, choice, 1, key]; None for nothing."""
@@ -109,4 +110,4 @@ class Waited:
             if heads is not None:
                 blind = [h for h in range(self._parts.n_heads) if h not in heads]
                 hidden[blind, i, 1 if self._settings.keep_first else 0 : -1] = True
-        return hidden[:, None, :, None].to(self._x.device)
+        return uploaded(hidden[:, None, :, None], self._x.device)

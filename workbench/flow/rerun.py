@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of
 from workbench.base.work import finish
 from workbench.engine.changed_run import changed_finals
 from workbench.engine.changes import Changes
@@ -59,5 +60,5 @@ def _top(experiment: Experiment, finals: list[Tensor]) -> tuple[tuple[str, float
         total = sum(unembed(experiment.parts, f).float().softmax(-1).sum(0) for f in finals)
         assert isinstance(total, Tensor)
         found = (total / experiment.n_pairs).topk(min(TOP, total.shape[0]))
-    texts = experiment.batch.encoding.pieces(found.indices.tolist())
-    return tuple(zip(texts, found.values.tolist(), strict=True))
+    texts = experiment.batch.encoding.pieces(array_of(found.indices).tolist())
+    return tuple(zip(texts, array_of(found.values).tolist(), strict=True))

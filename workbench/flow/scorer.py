@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.errors import WorkbenchError
 from workbench.flow.results import Score
 from workbench.metrics.metric import Metric
@@ -73,9 +74,10 @@ def accuracy_of(metric: Metric) -> Metric:
     """The accuracy of the same pairs, from the logits of their answers if that is enough."""
     accuracy, answers = metric.named("accuracy"), metric.answers
     counts = (answers.right_weight.sum(-1), answers.wrong_weight.sum(-1))
-    if any(bool((count == 0).any()) for count in counts):
+    if (array_of(torch.cat(counts)) == 0).any():
         return accuracy  # an answer has to beat the whole vocabulary
-    ids = torch.cat([answers.right.flatten(), answers.wrong.flatten()]).unique()
+    every = torch.cat([answers.right.flatten(), answers.wrong.flatten()])
+    ids = uploaded(np.unique(array_of(every)), every.device)
     few = copy.copy(accuracy)
     parts = metric.parts
     bias = None if parts.b_u is None else parts.b_u[ids]

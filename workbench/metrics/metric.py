@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from workbench.base.transfers import uploaded
 from workbench.metrics.catalogue import check_metric, find_metric
 from workbench.plugins import resolve
 from workbench.transformer.forward import unembed
@@ -54,7 +55,7 @@ class Answers:
             for i, row in enumerate(rows):
                 ids[i, : len(row)] = torch.tensor(row, dtype=torch.long)
                 weight[i, : len(row)] = 1
-            return ids.to(device), weight.to(device)
+            return uploaded(ids, device), uploaded(weight, device)
 
         right_ids, right_weight = padded(right)
         wrong_ids, wrong_weight = padded(wrong)
@@ -216,13 +217,13 @@ class Metric:
         unanswered = (self.answers.right_weight.sum(-1) == 0)[:, None]
         return correct.masked_fill(unanswered, float("nan"))
 
-    def everything(self, final: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Metric, accuracy and KL, each [pair], of final residuals [pair, d_model].
+    def correct_and_kl(self, final: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether the answer is right, and KL, each [pair], of final residuals [pair, d_model].
 
         It takes one product with W_U.
         """
         logits = unembed(self.parts, final)[:, None]
-        return self._of_logits(logits)[:, 0], self.correct(logits)[:, 0], self.kl(logits)[:, 0]
+        return self.correct(logits)[:, 0], self.kl(logits)[:, 0]
 
 
 def _pick(values: Tensor, ids: Tensor) -> Tensor:

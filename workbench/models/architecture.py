@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.models.info import Architecture
 from workbench.transformer.families.modules import Experts, Scaled
 from workbench.transformer.parts import Attention, Layer, ModelParts, Step
@@ -192,7 +193,7 @@ def _kind_of_step(step: Step, weight: Tensor) -> str:
     x = SMALL * _random(n_heads, 1, 1, 1, d_head, like=weight)
     if _same(step(2 * x, None), step(x, None)):
         return "normed, each head alone"
-    limit = step(torch.full_like(x, LARGE), None).abs().max().item()
+    limit = float(array_of(step(torch.full_like(x, LARGE), None).abs().max()))
     return f"clipped to ±{limit:g}" if limit < LARGE / 2 else "changed before rotation"
 
 
@@ -228,8 +229,8 @@ def _is_tied(hf_model: Any) -> bool:
 def _random(*shape: int, like: Tensor) -> Tensor:
     """The same values on every device, and without touching anybody's random numbers."""
     values = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    return values.to(like.device, like.dtype)
+    return uploaded(values, like.device, like.dtype)
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
-    return bool((a.float() - b.float()).norm() <= MUCH * a.float().norm())
+    return bool(array_of((a.float() - b.float()).norm() <= MUCH * a.float().norm()))

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from workbench.base.failures import is_memory_error
 from workbench.base.installed import version_of
+from workbench.base.transfers import array_of, uploaded
 from workbench.errors import WorkbenchError
 from workbench.models.device import free_memory
 from workbench.models.info import SelfCheck
@@ -100,7 +101,7 @@ def tokens_of(hf_model: Any, parts: ModelParts, tokenizer: Any) -> Tensor:
     """The prompts [2, position] that a model is checked on."""
     longest = int(getattr(hf_model.config, "max_position_embeddings", None) or MAX_TOKENS)
     wanted = max(MAX_TOKENS, _beyond_window(hf_model, parts))
-    return check_prompts(tokenizer, parts.w_u.shape[1], longest, wanted).to(parts.device)
+    return uploaded(check_prompts(tokenizer, parts.w_u.shape[1], longest, wanted), parts.device)
 
 
 def engine_logits(parts: ModelParts, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -175,14 +176,14 @@ def _compared(
     gap = _gap_of(parts)
     check = SelfCheck(
         difference=max(gap(clean - expected[:1]), gap(corrupted - expected[1:, shared:])),
-        scale=expected.std().item(),
+        scale=float(array_of(expected.std())),
         tolerance=tolerance,
         prompts=tokens.shape[0],
         tokens=tokens.shape[1],
         passes=PASSES,
         numbers=str(parts.dtype).removeprefix("torch."),
     )
-    if not bool(expected.isfinite().all()):
+    if not array_of(expected.isfinite().all()):
         raise WorkbenchError(_not_finite(hf_model, name, parts.dtype))
     # A NaN is never within the tolerance.
     if not check.passed:
@@ -243,12 +244,12 @@ def _wide(values: Tensor) -> Tensor:
 
 def _largest(difference: Tensor) -> float:
     """The largest root mean square over the last axis; NaN if there is one."""
-    return difference.pow(2).mean(-1).sqrt().max().item()
+    return float(array_of(difference.pow(2).mean(-1).sqrt().max()))
 
 
 def _middle(difference: Tensor) -> float:
     """The median root mean square over the last axis; NaN if there is one."""
-    return difference.pow(2).mean(-1).sqrt().median().item()
+    return float(array_of(difference.pow(2).mean(-1).sqrt().median()))
 
 
 def _first_difference(hf_model: Any, recording: Recording, tokens: Tensor, check: SelfCheck) -> str:
@@ -260,7 +261,7 @@ def _first_difference(hf_model: Any, recording: Recording, tokens: Tensor, check
     theirs = out.hidden_states
     runs = ((recording.whole, slice(0, 1), 0), (recording.corrupted, slice(1, 2), recording.start))
     for index in range(n_layers + 1):
-        scale = theirs[index].float().std().item()
+        scale = float(array_of(theirs[index].float().std()))
         for run, row, start in runs:
             last = index == n_layers
             ours = parts.norm_final(run.final) if last else run.layers[index].attn_in

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import array_of
 from workbench.circuits.names import mlp_name
 from workbench.readouts.activations import Activations, activations, mean_columns
 from workbench.readouts.results import Position
@@ -65,13 +66,13 @@ def neuron_values(
         _mean(clean),
         _mean(corrupted),
         None if direct is None else _mean(direct[0]),
-        None if direct is None else float(direct[1].mean()),
-        None if direct is None else float(direct[2].mean()),
+        None if direct is None else float(array_of(direct[1].mean())),
+        None if direct is None else float(array_of(direct[2].mean())),
     )
 
 
 def _mean(values: Tensor) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = values.double().mean(0).cpu().numpy()
+    found: NDArray[np.float64] = array_of(values.double().mean(0))
     return found
 
 

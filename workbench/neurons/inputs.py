@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from workbench.base.transfers import on_host
 from workbench.circuits.kept_neurons import find_neuron
 from workbench.discovery.gradients.mlp_slope import inside_of
 from workbench.errors import WorkbenchError
@@ -52,8 +53,8 @@ def neuron_inputs(
     with torch.no_grad():
         for selection in activations(experiment, position, pair, "clean"):
             of_sources, of_all = _shares(selection, layer, sources, weights)
-            shares += of_sources.sum(1).cpu()
-            totals += (of_all + biases).sum(0).cpu()
+            shares += on_host(of_sources.sum(1))
+            totals += on_host((of_all + biases).sum(0))
             n += of_all.shape[0]
     shares, totals = shares / n, totals / n
     rows = [(node, shares[i]) for i, node in enumerate(sources)]

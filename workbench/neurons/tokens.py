@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, kept_index, uploaded
 from workbench.circuits.kept_neurons import find_neuron
 from workbench.circuits.names import mlp_name, neuron_name
 from workbench.errors import WorkbenchError
@@ -53,16 +54,13 @@ def neuron_tokens(
         deviation = cosines - cosines.mean()
         variance = deviation.square().mean()
         standard = deviation / variance.sqrt().clamp(min=1e-12)
-        skew, kurtosis = float(standard.pow(3).mean()), float(standard.pow(4).mean())
+        moments = [standard.pow(3).mean(), standard.pow(4).mean(), raw.norm(), variance]
+        skew, kurtosis, norm, spread = array_of(torch.stack(moments)).tolist()
         kind = ""
         if kurtosis > KURTOSIS:
             kind = "prediction" if skew > 0 else "suppression"
         sides = [_tokens(encoding, logits, k, largest=side) for side in (True, False)]
-        found.append(
-            Promoted(
-                name, sides[0], sides[1], float(raw.norm()), float(variance), skew, kurtosis, kind
-            )
-        )
+        found.append(Promoted(name, sides[0], sides[1], norm, spread, skew, kurtosis, kind))
     return tuple(found)
 
 
@@ -86,7 +84,7 @@ def neurons_promoting(
     mean = w_u.mean(dim=1)
     centred = w_u - mean[:, None]
     spread = centred @ centred.T / w_u.shape[1]
-    direction = w_u[:, list(tokens)].mean(dim=1) - mean
+    direction = w_u[:, kept_index(tuple(tokens), w_u.device)].mean(dim=1) - mean
     best: list[tuple[float, float, float, str]] = []
     for index, layer in enumerate(parts.layers):
         if layer.routed:
@@ -97,9 +95,10 @@ def neurons_promoting(
         logits = rows @ direction
         deviations = logits / ((rows @ spread) * rows).sum(-1).clamp(min=1e-20).sqrt()
         top = deviations.topk(min(n, len(deviations)))
-        for value, neuron in zip(top.values.tolist(), top.indices.tolist(), strict=True):
-            name = neuron_name(mlp, neuron)
-            best.append((value, float(logits[neuron]), float(raw[neuron].norm()), name))
+        columns = [top.values, top.indices, logits[top.indices], raw[top.indices].norm(dim=-1)]
+        read = array_of(torch.stack([column.double() for column in columns], dim=1)).tolist()
+        for value, neuron, logit, norm in read:
+            best.append((value, logit, norm, neuron_name(mlp, int(neuron))))
     if not best:
         raise WorkbenchError("All MLPs of this model are layers of experts: no neuron has a name.")
     best.sort(key=lambda item: -item[0])
@@ -112,7 +111,8 @@ def neurons_promoting(
 def _rank(parts: ModelParts, name: str, tokens: Sequence[int]) -> int:
     raw = _rows_of(parts, *_checked(parts, name))
     logits = _logits(parts, _read_by_logits(parts, raw, name))[0]
-    return int((logits > logits[list(tokens)].max()).sum()) + 1
+    own = logits[kept_index(tuple(tokens), logits.device)]
+    return int(array_of((logits > own.max()).sum())) + 1
 
 
 def _checked(parts: ModelParts, name: str) -> tuple[int, int]:
@@ -129,7 +129,7 @@ def _checked(parts: ModelParts, name: str) -> tuple[int, int]:
 
 
 def _rows_of(parts: ModelParts, layer: int, number: int) -> Tensor:
-    chosen = torch.tensor([number], device=parts.device)
+    chosen = uploaded([number], parts.device)
     return output_rows(parts.layers[layer], chosen).float()
 
 
@@ -151,5 +151,5 @@ def _logits(parts: ModelParts, rows: Tensor) -> Tensor:
 
 def _tokens(encoding: Encoding, logits: Tensor, k: int, *, largest: bool) -> tuple[TokenValue, ...]:
     top = logits.topk(min(k, len(logits)), largest=largest)
-    ids = top.indices.tolist()
-    return tuple(map(TokenValue, encoding.pieces(ids), ids, top.values.tolist()))
+    ids = array_of(top.indices).tolist()
+    return tuple(map(TokenValue, encoding.pieces(ids), ids, array_of(top.values).tolist()))

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tasks.pair import Pair
 from tasks.task import BUILT_IN, Task
+from workbench.base.transfers import array_of, uploaded
 from workbench.errors import WorkbenchError
 from workbench.prompts.checks import (
     ALL,
@@ -159,7 +160,7 @@ class Batch:
     def tokens(self, index: int) -> tuple[list[str], list[str]]:
         """The clean and the corrupted prompt of a pair, token by token, as text."""
         group, row = self.locate(index)
-        clean, corrupted = (ids[row].tolist() for ids in (group.clean, group.corrupted))
+        clean, corrupted = array_of(torch.stack((group.clean[row], group.corrupted[row]))).tolist()
         return self.encoding.pieces(clean), self.encoding.pieces(corrupted)
 
 
@@ -242,8 +243,8 @@ def _groups(
         differ = (clean != corrupted).any(dim=0).nonzero()
         yield Group(
             indices=tuple(index for index, _ in placed),
-            clean=clean.to(device),
-            corrupted=corrupted.to(device),
+            clean=uploaded(clean, device),
+            corrupted=uploaded(corrupted, device),
             answers=tuple(right for right, _ in answers),
             wrong_answers=tuple(wrong for _, wrong in answers),
             first_difference=int(differ[0].item()) if needs.corrupted else 0,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, kept_index, uploaded
 from workbench.circuits.graph import INPUT, LOGITS
 from workbench.errors import WorkbenchError
 from workbench.readouts.circuit_runs import CircuitRuns, InCircuit
@@ -84,6 +85,11 @@ class Activations:
             return later, self.position - self.recording.start
         return self.recording.whole, self.position
 
+    @property
+    def _at(self) -> Tensor:
+        """The rows as an index on the model's device."""
+        return kept_index(tuple(self.rows), self.parts.device)
+
     def output(self, node: str) -> Tensor:
         """What a node wrote, [pair, d_model]; for `logits`, the final residual.
 
@@ -93,14 +99,14 @@ class Activations:
         """
         run, at = self._run()
         if node == INPUT:
-            return run.embedding[self.rows, at]
+            return run.embedding[self._at, at]
         if node == LOGITS:
-            return run.final[self.rows, at]
+            return run.final[self._at, at]
         place = self.parts.graph().parse_node(node)
         layer = place.layer
         if place.head is None:
-            return run.layers[layer].mlp_out[self.rows, at]
-        z = run.layers[layer].z[place.head][self.rows, at]
+            return run.layers[layer].mlp_out[self._at, at]
+        z = run.layers[layer].z[place.head][self._at, at]
         attention = self.parts.layers[layer].attention
         written = z @ attention.w_o[place.head] * attention.multiplier
         after = self.after_attention(layer)
@@ -121,12 +127,12 @@ class Activations:
         summed = run.layers[layer].attn_sum
         assert summed is not None, layer
         norm = FrozenNorm.of(module)
-        return norm, norm.scale(summed[self.rows, at])
+        return norm, norm.scale(summed[self._at, at])
 
     def mlp_input(self, layer: int) -> Tensor:
         """The residual [pair, d_model] that a layer's MLP reads; of no circuit."""
         run, at = self._run()
-        return run.layers[layer].mlp_in[self.rows, at]
+        return run.layers[layer].mlp_in[self._at, at]
 
     def neurons(self, layer: int) -> Tensor:
         """What enters the last linear map of a layer's MLP, [pair, neuron]; of no circuit.
@@ -137,21 +143,21 @@ class Activations:
         constant = self.recording.constant_neurons
         run, at = self._run()
         if run is self.recording.corrupted and constant is not None:
-            return constant(layer, slice(0, self.recording.n_pairs))[self.rows, at]
+            return constant(layer, slice(0, self.recording.n_pairs))[self._at, at]
         residual = self.mlp_input(layer)
         return hidden_values(self.parts.layers[layer], residual[:, None])[:, 0]
 
     def heads(self, layer: int) -> Tensor:
         """Values before W_O of all heads of a layer, [head, pair, d_head]."""
         run, at = self._run()
-        return run.layers[layer].z[:, self.rows, at]
+        return run.layers[layer].z[:, self._at, at]
 
     def residual(self, layer: int) -> Tensor:
         """The residual [pair, d_model] before a layer; for the number of layers, the final one."""
         run, at = self._run()
         if layer == len(run.layers):
-            return run.final[self.rows, at]
-        return run.layers[layer].attn_in[self.rows, at]
+            return run.final[self._at, at]
+        return run.layers[layer].attn_in[self._at, at]
 
     def answers(self) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
         """Token ids of each pair's answers and wrong answers; see `right` and `wrong`."""
@@ -376,13 +382,11 @@ def mean_columns(w_u: Tensor, ids: list[tuple[int, ...]]) -> Tensor:
     if not all(ids):
         whole = w_u.float().mean(-1)
         some = [row or (0,) for row in ids]
-        none = torch.tensor([not row for row in ids], device=w_u.device)[:, None]
+        none = uploaded([not row for row in ids], w_u.device)[:, None]
         return torch.where(none, whole, mean_columns(w_u, some))
-    flat = torch.tensor([i for row in ids for i in row], dtype=torch.long, device=w_u.device)
-    owner = torch.tensor(
-        [n for n, row in enumerate(ids) for _ in row], dtype=torch.long, device=w_u.device
-    )
-    share = torch.tensor([1 / len(row) for row in ids for _ in row], device=w_u.device)
+    flat = uploaded([i for row in ids for i in row], w_u.device, torch.long)
+    owner = uploaded([n for n, row in enumerate(ids) for _ in row], w_u.device, torch.long)
+    share = uploaded([1 / len(row) for row in ids for _ in row], w_u.device)
     columns = w_u[:, flat].T.float() * share[:, None]
     return torch.zeros(len(ids), w_u.shape[0], device=w_u.device).index_add_(0, owner, columns)
 
@@ -392,9 +396,9 @@ def token_values(
 ) -> tuple[TokenValue, ...]:
     """The k largest or smallest of values [vocabulary], with their tokens' text."""
     top = values.topk(min(k, values.shape[0]), largest=largest)
-    ids = top.indices.tolist()
+    ids = array_of(top.indices).tolist()
     texts = experiment.batch.encoding.pieces(ids)
-    return tuple(map(TokenValue, texts, ids, top.values.tolist()))
+    return tuple(map(TokenValue, texts, ids, array_of(top.values.float()).tolist()))
 
 
 def check_k(k: int) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, kept_index, on_host
 from workbench.circuits.graph import LOGITS
 from workbench.errors import WorkbenchError
 from workbench.readouts.activations import Activations, RunChoice, each_run, place_of
@@ -57,7 +58,8 @@ def answer_curve(
     runs = each_run(experiment, run, position=position, pair=pair, target=target)
     place = place_of(experiment, node, position, pair, run, target)
     ids = [token for _, token in answer_tokens]
-    logits, probabilities = torch.zeros(()), torch.zeros(len(ids))
+    probabilities = torch.zeros(len(ids))
+    logits = torch.zeros(())
     for sign, selections in runs:
         normed = frozen_outputs(experiment, selections, node, through)
         logits = logits + sign * node_logits(experiment, normed, node)
@@ -65,7 +67,7 @@ def answer_curve(
     return AnswerCurve(
         place=place,
         labels=tuple(label for label, _ in answer_tokens),
-        values=tuple((logits - logits.mean())[ids].tolist()),
+        values=tuple(array_of((logits - logits.mean())[_index(ids, logits)]).tolist()),
         answers=_shares(runs[0][1], ids, side=0),
         wrong_answers=_shares(runs[0][1], ids, side=1),
         definition=f"{definition(experiment, node, run, through)} {SAID}",
@@ -77,14 +79,18 @@ def answer_curve(
 def _said(selections: list[Activations], ids: list[int]) -> Tensor:
     """The runs' own probabilities among these tokens alone, mean over the pairs, [label]."""
     each = [_logits(one.parts, one.output(LOGITS), ids) for one in selections]
-    return torch.cat(each).float().softmax(-1).mean(0).cpu()
+    return on_host(torch.cat(each).float().softmax(-1).mean(0))
+
+
+def _index(ids: list[int], beside: Tensor) -> Tensor:
+    return kept_index(tuple(ids), beside.device)
 
 
 def _logits(parts: ModelParts, final: Tensor, ids: list[int]) -> Tensor:
     """The run's logits of these tokens alone, [pair, token]: the vocabulary may be large."""
-    logits = parts.norm_final(final) @ parts.w_u[:, ids]
+    logits = parts.norm_final(final) @ parts.w_u[:, _index(ids, final)]
     if parts.b_u is not None:
-        logits = logits + parts.b_u[ids]
+        logits = logits + parts.b_u[_index(ids, final)]
     logits, cap = logits * parts.logit_scale, parts.logit_cap
     return logits if cap is None else (logits / cap).tanh() * cap
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from workbench.base.transfers import array_of, kept_index, on_host
 from workbench.errors import WorkbenchError
 from workbench.readouts.activations import (
     Activations,
@@ -19,7 +20,7 @@ from workbench.readouts.activations import (
     place_of,
 )
 from workbench.readouts.results import AttentionPattern
-from workbench.transformer.attention import head_pattern
+from workbench.transformer.attention import head_pattern, kv_head_of
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
@@ -78,7 +79,7 @@ def attention_pattern(
     return AttentionPattern(
         place=place,
         tokens=tokens,
-        weights=weights.cpu().numpy().astype(np.float32),
+        weights=array_of(weights).astype(np.float32),
         definition=(BY_ROLE if pair is None else DEFINITION) + limit + note(run),
         row_at=rows,
         by_role=pair is None,
@@ -98,7 +99,7 @@ def by_role(weights: Sequence[Tensor], roles: Sequence[Sequence[int]], n_roles: 
     for own, places in zip(weights, roles, strict=True):
         at = one_hot(torch.tensor(places), n_roles).float()
         count = at.sum(0)
-        total += (at.T @ own.float().cpu() @ at) / count.clamp(min=1)[:, None]
+        total += (at.T @ on_host(own.float()) @ at) / count.clamp(min=1)[:, None]
         having += count > 0
     return total / having.clamp(min=1)[:, None]
 
@@ -107,9 +108,10 @@ def pattern_weights(selection: Activations, layer: int, head: int) -> Tensor:
     """Where a head looks in the chosen pairs, [pair, query, key], float32."""
     recording = selection.recording
     attention = recording.parts.layers[layer].attention
-    kv_head = int(attention.kv_of[head])
+    kv_head = kv_head_of(attention, head)
     whole = recording.whole.layers[layer]
-    q, k = whole.q[head][selection.rows], whole.k[kv_head][selection.rows]
+    rows = kept_index(tuple(selection.rows), whole.q.device)
+    q, k = whole.q[head][rows], whole.k[kv_head][rows]
     later = None if selection.run == "clean" else selection.later
     if later is not None:
         # Recorded from the first differing position on; before it all runs are the same. In a

@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import INPUT
 from workbench.circuits.names import head_name, mlp_name
@@ -36,6 +37,7 @@ from workbench.transformer.attention import (
     K,
     Q,
     finish_projection,
+    kv_head_of,
     project_shared,
     rotate,
 )
@@ -151,7 +153,7 @@ def attention_sources(
                 one = one + sign * part
         values = one / len(at) if values is None else values + one / len(at)
     assert values is not None
-    whole = (values / len(spots)).double().cpu().numpy()
+    whole = array_of((values / len(spots)).double())
     return AttentionSources(
         query=names[0],
         key=names[1],
@@ -314,12 +316,12 @@ def _projected(
     known = torch.cat(written)
     rows = torch.cat([known, residual.float() - known.sum(0, keepdim=True)])
     normed = rows if norm is None else norm.centre(rows) * norm.scale(residual) * norm.weight
-    of = head if which == Q else int(attention.kv_of[head])
+    of = head if which == Q else kv_head_of(attention, head)
     projected = normed @ attention.weight(which)[of].float()
     projected[-1:] += _constant(own, which, of, norm)
     projected = projected * _held(own, which, of, residual, projected.sum(0))
     if attention.rotary is not None:
-        place = torch.tensor([at.position], device=projected.device)
+        place = uploaded([at.position], projected.device)
         cos, sin = attention.rotary(place)
         projected = rotate(projected[:, None], cos, sin, attention.interleaved)[:, 0].float()
     return (*names, CONSTANTS), projected

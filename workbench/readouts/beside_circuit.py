@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import on_host
 from workbench.errors import WorkbenchError
 from workbench.readouts.activations import check_k, each_run, note, place_of
 from workbench.readouts.circuit_runs import InCircuit
@@ -58,7 +59,7 @@ def beside_circuit(
         logits = node_logits(
             experiment, frozen_outputs(experiment, selections, node, through), node
         )
-        both.append((logits - logits.mean()).cpu())
+        both.append(on_host(logits - logits.mean()))
     model, circuit = both
     named = [
         t for side in ((target.answers, target.distractors) if target else ()) for t in side or ()

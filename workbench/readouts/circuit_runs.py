@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.engine.budget import what_if_bytes
 from workbench.engine.kept_edges import has_roles, kept_edges, open_inputs
 from workbench.engine.narrowed import by_layer
@@ -187,7 +188,7 @@ def _kept_by_logits(sheet: RoleRun, source: int) -> Tensor:
     device = sheet.recording.clean.final.device
     if not has_roles(sheet.kept) or roles is None:
         return torch.full((1, 1, 1), bool(bits), device=device)
-    return torch.from_numpy(where(roles, np.uint64(bits))[..., None]).to(device)
+    return uploaded(where(roles, np.uint64(bits))[..., None], device)
 
 
 def _live(sheet: RoleRun, sources: Sequence[int]) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from workbench.base.text import printable
+from workbench.base.transfers import array_of, kept_index, uploaded
 from workbench.errors import WorkbenchError
 from workbench.readouts.activations import Activations, RunChoice, each_run, place_of
 from workbench.readouts.jacobian.lens import JacobianLens
@@ -66,7 +67,7 @@ def curve_by_answer(
         for selection in selections:
             normed = frozen_outputs(experiment, [selection], node, through)[0]
             for key, members in _groups(selection).items():
-                at = torch.tensor(members, device=normed.device)
+                at = uploaded(members, normed.device)
                 total = sign * normed[at].sum(0)
                 sums[key] = sums[key] + total if key in sums else total
                 if number == 0:
@@ -83,14 +84,14 @@ def curve_by_answer(
         if len(runs) > 1:
             logits = logits - node_logits(experiment, [torch.zeros_like(sums[key])[None]], node)
         names.append(_name(key, labels, order) or ", ".join(pieces(key[:MOST_NAMED])))
-        rows.append((logits - logits.mean())[ids])
+        rows.append((logits - logits.mean())[kept_index(tuple(ids), logits.device)])
         read += len(pairs[key])
     shown = "" if place.run == "clean" else f", {RUN_WORDS[place.run]}"
     return Grid(
         f"Lens of {node} {position_words(position)} by answers, {read} prompts{shown}",
         tuple(names),
         tuple(label for label, _ in labels),
-        torch.stack(rows).cpu().numpy(),
+        array_of(torch.stack(rows)),
         unit="logit",
         definition=(
             "A row is the mean over the prompts with the same answers; it is named by the label "

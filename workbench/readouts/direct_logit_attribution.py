@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, kept_index
 from workbench.circuits.graph import LOGITS
 from workbench.circuits.names import head_name, mlp_name
 from workbench.errors import WorkbenchError
@@ -83,16 +84,18 @@ def direct_logit_attribution(
     Raises:
         WorkbenchError: if there is no such pair, position or run, or pairs have no answers.
     """
-    rows: dict[str, float] = {}
-    total = 0.0
+    sums: dict[str, list[Tensor]] = {}
     for sign, read in each_run(experiment, run, position=position, pair=pair, target=target):
         selections = [selection.read_by_logits() for selection in read]
         _check_answers(selections, target)
         share = sign / sum(len(s.rows) for s in selections)
         for selection in selections:
             for name, values in _contributions(selection).items():
-                rows[name] = rows.get(name, 0.0) + share * float(values.sum())
-            total += share * float(_logit_difference(selection).sum())
+                sums.setdefault(name, []).append(share * values.sum().double())
+            sums.setdefault("", []).append(share * _logit_difference(selection).sum().double())
+    read_out = array_of(torch.stack([torch.stack(each).sum() for each in sums.values()]))
+    rows = dict(zip(sums, read_out.tolist(), strict=True))
+    total = rows.pop("")
     return DirectAttribution(
         rows=tuple(Contribution(name, value) for name, value in rows.items()),
         total=total,
@@ -176,7 +179,10 @@ def _logit_difference(selection: Activations) -> Tensor:
     right, wrong = selection.answers()
 
     def mean(ids: list[tuple[int, ...]]) -> Tensor:
-        picked = [row[list(i)] if i else row for row, i in zip(logits, ids, strict=True)]
+        picked = [
+            row[kept_index(tuple(i), row.device)] if i else row
+            for row, i in zip(logits, ids, strict=True)
+        ]
         return torch.stack([row.mean() for row in picked])
 
     return mean(right) - mean(wrong)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from workbench.base.text import printable, shown_path
+from workbench.base.transfers import array_of, uploaded
 from workbench.circuits.graph import LOGITS
 from workbench.errors import WorkbenchError
 from workbench.formats.torch_file import is_tensor, load_tensors, look_into_file
@@ -76,7 +77,7 @@ def find_direction(experiment: Experiment, text: str) -> Direction:
             name = f"{mark}{printable(encoding.pieces([token])[0])!r}"
             if mark == READ_BY:
                 return Direction(name, parts.w_u[:, token].detach().float())
-            ids = torch.tensor([[token]], device=parts.device)
+            ids = uploaded([[token]], parts.device)
             return Direction(name, parts.token_embedding(ids)[0, 0].detach().float())
     vector = _of_file(text).float().to(parts.device)
     if vector.shape != (parts.d_model,):
@@ -126,10 +127,10 @@ def direction_lens(
         depth = through.depth_at(after + 1, len(parts.layers))
         vector = through.carry(vector, depth)
         note = f", carried on from layer {depth - 1} by {through.note}," if depth else ""
-    scale = 0.0
+    scale: Tensor | float = 0.0
     for sign, read in runs:
         scales = torch.cat([norm.scale(one.output(LOGITS)) for one in read])
-        scale += sign * float(scales.mean())
+        scale = scale + sign * scales.mean()
     normed = (norm.centre(vector) * norm.weight).to(parts.w_u.dtype)
     logits = (normed @ parts.w_u).float() * scale * parts.logit_scale
     logits = logits - logits.mean()
@@ -166,18 +167,18 @@ def along_direction(
     runs = each_run(experiment, run, position=position, pair=pair)
     place = place_of(experiment, LOGITS, position, pair, run)
     sources = experiment.model.graph.sources
-    rows, whole = dict.fromkeys(sources, 0.0), 0.0
+    sums: list[Tensor] = []
     for sign, read in runs:
         selections = [one.read_by_logits() for one in read]
         share = sign / sum(len(one.rows) for one in selections)
         for one in selections:
-            for node in (LOGITS, *sources):
-                along = read_by_logits(one.parts, one.output(node)).float() @ unit
-                length = share * float(along.sum())
-                if node == LOGITS:
-                    whole += length
-                else:
-                    rows[node] += length
+            along = [
+                (read_by_logits(one.parts, one.output(node)).float() @ unit).sum().double()
+                for node in (LOGITS, *sources)
+            ]
+            sums.append(share * torch.stack(along))
+    whole, *lengths = array_of(torch.stack(sums).sum(0)).tolist()
+    rows = dict(zip(sources, lengths, strict=True))
     rows[REST] = whole - sum(rows.values())
     of = f"prompt {pair + 1}" if pair is not None else f"mean of {place.n_pairs}"
     shown = "" if place.run == "clean" else f", {RUN_WORDS[place.run]}"

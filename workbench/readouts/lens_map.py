@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, kept_index
 from workbench.errors import WorkbenchError
 from workbench.readouts.activations import Activations, RunChoice, at_role, each_run, run_name
 from workbench.readouts.circuit_runs import InCircuit
@@ -88,9 +89,12 @@ def lens_map(
             else:
                 back = len(labels) - column
                 at = [(sign, [_at(one, back) for one in read]) for sign, read in runs]
-            for row, probabilities in enumerate(_probabilities(at, depths, through)):
-                top, tokens[row, column] = (found.item() for found in probabilities.max(0))
-                values[row, column] = top if ids is None else _number(probabilities, ids, by)
+            cells = []
+            for probabilities in _probabilities(at, depths, through):
+                top, token = probabilities.max(0)
+                number = top if ids is None else _number(probabilities, ids, by)
+                cells.append(torch.stack((number.double(), token.double())))
+            values[:, column], tokens[:, column] = array_of(torch.stack(cells)).T
     texts = experiment.batch.encoding.pieces(tokens.flatten().tolist())
     return Grid(
         title=_title(experiment, pair, run, target, through),
@@ -140,11 +144,12 @@ def _probabilities(
         yield from torch.stack(totals).sum(0) / n_pairs
 
 
-def _number(probabilities: Tensor, ids: list[int], by: str) -> float:
-    """What the colour of a cell is of."""
+def _number(probabilities: Tensor, ids: list[int], by: str) -> Tensor:
+    """What the colour of a cell is of, []."""
+    own = probabilities[kept_index(tuple(ids), probabilities.device)]
     if by == PROBABILITY:
-        return float(probabilities[ids].sum())
-    return 1 + float((probabilities > probabilities[ids].max()).sum())
+        return own.sum()
+    return 1 + (probabilities > own.max()).sum()
 
 
 def _title(

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.circuits.graph import INPUT, LOGITS
 from workbench.readouts.activations import (
     Activations,
@@ -74,19 +75,20 @@ def logit_lens(
         through.check(experiment.model)
     runs = each_run(experiment, run, position=position, pair=pair, target=target)
     place = place_of(experiment, node, position, pair, run, target)
-    raw, right, wrong = torch.zeros(()), 0.0, 0.0
+    raw, sides = torch.zeros(()), torch.zeros(2)
+    sides = uploaded(sides, experiment.parts.device)
     for sign, selections in runs:
         normed = frozen_outputs(experiment, selections, node, through)
         raw = raw + sign * node_logits(experiment, normed, node)
-        means = _answer_means(experiment, selections, normed, node)
-        right, wrong = right + sign * means[0], wrong + sign * means[1]
-    mean = float(raw.mean())
+        sides = sides + sign * _answer_means(experiment, selections, normed, node)
+    mean = raw.mean()
+    right, wrong = array_of(sides.double() - mean.double()).tolist()
     return Lens(
         place=place,
         promoted=token_values(experiment, raw - mean, k, largest=True),
         suppressed=token_values(experiment, raw - mean, k, largest=False),
-        answers=right - mean,
-        wrong_answers=wrong - mean,
+        answers=right,
+        wrong_answers=wrong,
         definition=definition(experiment, node, run, through),
         lens="Logit lens" if through is None else "Jacobian lens",
     )
@@ -171,8 +173,8 @@ def _definition(experiment: Experiment, node: str, through: JacobianLens | None)
 
 def _answer_means(
     experiment: Experiment, selections: list[Activations], normed: list[Tensor], node: str
-) -> tuple[float, float]:
-    """Mean logit, not yet centred, of the pairs' answers and of their wrong answers."""
+) -> Tensor:
+    """Mean logit, not yet centred, of the pairs' answers and of their wrong answers, [2]."""
     parts = experiment.model.parts
     answers = [selection.answers() for selection in selections]
     means = []
@@ -183,5 +185,5 @@ def _answer_means(
             if node == LOGITS and parts.b_u is not None:
                 value = value + mean_columns(parts.b_u[None], both[side])[:, 0]
             values.append(value * parts.logit_scale)
-        means.append(float(torch.cat(values).mean()))
-    return means[0], means[1]
+        means.append(torch.cat(values).mean())
+    return torch.stack(means)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of
 from workbench.circuits.graph import LOGITS
 from workbench.metrics.metric import Answers, Metric
 from workbench.readouts.activations import (
@@ -106,14 +107,15 @@ def residual_lens(
         probabilities, values, differences = (
             torch.stack(sums).sum(0) / n_pairs for sums in zip(*reads, strict=True)
         )
+        read_out = array_of(torch.stack((differences.double(), values.double()), dim=1)).tolist()
         for i, depth in enumerate(depths):
             rows.append(
                 ResidualRow(
                     name=depth_name(depth),
                     layer=depth - 1,
                     top=token_values(experiment, probabilities[i], k, largest=True),
-                    logit_difference=float(differences[i]),
-                    metric=float(values[i]),
+                    logit_difference=read_out[i][0],
+                    metric=read_out[i][1],
                 )
             )
     return ResidualLens(

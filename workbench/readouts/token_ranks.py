@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import kept_index, on_host
 from workbench.circuits.graph import LOGITS
 from workbench.errors import WorkbenchError
 from workbench.readouts.activations import Activations, RunChoice, each_run, place_of, run_name
@@ -93,9 +94,9 @@ def _ranks(selection: Activations, depths: list[int], through: JacobianLens | No
     right, _ = selection.answers()
     ranks = []
     for row, ids in zip(logits, right, strict=True):
-        best = row[:, list(ids)].max(-1, keepdim=True).values
+        best = row[:, kept_index(tuple(ids), row.device)].max(-1, keepdim=True).values
         ranks.append(1.0 + (row > best).sum(-1))
-    return torch.stack(ranks).cpu()
+    return on_host(torch.stack(ranks))
 
 
 def _by_depth(found: list[Tensor], n_depths: int) -> list[Tensor]:

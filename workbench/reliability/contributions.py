@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, kept_index, on_host, uploaded
 from workbench.transformer.neurons import with_neurons
 from workbench.transformer.parts import ModelParts
 
@@ -141,7 +143,9 @@ def in_order(by_group: Sequence[Tensor], numbers: Iterable[int], indices: Sequen
         indices: the pairs that are wanted.
     """
     place = {number: row for row, number in enumerate(numbers)}
-    return torch.cat(list(by_group))[[place[i] for i in indices]]
+    return torch.cat(list(by_group))[
+        kept_index(tuple(place[i] for i in indices), by_group[0].device)
+    ]
 
 
 def head_writes(read: Sequence[Activations], layer: int, indices: Sequence[int]) -> Tensor:
@@ -189,10 +193,10 @@ def say(parts: ModelParts, writes: Tensor, prompts: Prompts, share: float) -> Sa
 def _one(parts: ModelParts, rows: Tensor, prompts: Prompts, share: float) -> tuple[Tensor, ...]:
     logits = rows @ parts.w_u.float()
     top = logits.amax(-1)
-    own = logits[:, prompts.answers.to(logits.device)].cpu()
+    own = on_host(logits[:, uploaded(prompts.answers, logits.device)])
     right, wrong = _best(own, prompts.right), _best(own, prompts.wrong)
-    rank = (logits > right.to(logits.device)[:, None]).sum(-1).cpu() + 1
-    bar = share * top.cpu()
+    rank = on_host((logits > uploaded(right, logits.device)[:, None]).sum(-1)) + 1
+    bar = share * on_host(top)
     of_class = torch.stack([_best(own, mask.expand_as(own)) for mask in prompts.own], -1)
     return right, wrong, rank, of_class >= bar[:, None], wrong >= bar
 
@@ -229,19 +233,20 @@ def say_neurons(
         rows: [neuron, d_model].
         extreme: an answer has to be among so many likeliest or unlikeliest tokens of the row.
     """
-    answers = prompts.answers.to(rows.device)
+    answers = uploaded(prompts.answers, rows.device)
     for start in range(0, len(rows), NEURONS_AT_ONCE):
         logits = rows[start : start + NEURONS_AT_ONCE] @ parts.w_u.float()
         own = logits[:, answers]
         # How many tokens stand before each answer, counted from either end.
         above = torch.stack([(logits > own[:, a : a + 1]).sum(-1) for a in range(len(answers))], -1)
         below = torch.stack([(logits < own[:, a : a + 1]).sum(-1) for a in range(len(answers))], -1)
-        chosen = ((above < extreme) | (below < extreme)).any(-1).nonzero()[:, 0]
-        ends = torch.stack([logits.amax(-1), -logits.amin(-1)], -1)[chosen].cpu()
-        signed = acts[:, start + chosen].T.cpu()
-        own, above, below = (x[chosen].cpu() for x in (own, above, below))
+        some = array_of(((above < extreme) | (below < extreme)).any(-1))
+        chosen = uploaded(np.flatnonzero(some), rows.device)
+        ends = on_host(torch.stack([logits.amax(-1), -logits.amin(-1)], -1)[chosen])
+        signed = on_host(acts[:, start + chosen].T)
+        own, above, below = (on_host(x[chosen]) for x in (own, above, below))
         yield NeuronSayings(
-            start + chosen.cpu(), _signed(signed, own, above, below, ends, prompts, share)
+            start + on_host(chosen), _signed(signed, own, above, below, ends, prompts, share)
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, kept_index, on_host, uploaded
 from workbench.base.work import Work, finish, part
 from workbench.experiment.intervened import Intervened
 from workbench.experiment.interventions import Intervention
@@ -154,7 +155,7 @@ def _right(experiment: Experiment, does: Sequence[Intervention], prompts: Prompt
         final = group.clean.new_full((len(group.indices),), -1)
         rows = [row for row, i in enumerate(group.indices) if i in wanted]
         for start in range(0, len(rows), AT_ONCE):
-            some = rows[start : start + AT_ONCE]
+            some = kept_index(tuple(rows[start : start + AT_ONCE]), group.clean.device)
             tokens, other = group.clean[some], group.corrupted[some]
             parts = experiment.parts
             if every is not None:
@@ -163,7 +164,7 @@ def _right(experiment: Experiment, does: Sequence[Intervention], prompts: Prompt
             final[some] = logits.argmax(-1)
         finals.append(final)
     numbers = (i for group in experiment.batch.groups for i in group.indices)
-    likeliest = in_order(finals, numbers, prompts.indices).cpu()
+    likeliest = on_host(in_order(finals, numbers, prompts.indices))
     is_answer = likeliest[:, None] == prompts.answers
     return (is_answer & prompts.right).any(-1)
 
@@ -208,12 +209,12 @@ def perplexity(
     total, count = 0.0, 0
     at_once = min(TEXT_AT_ONCE, model.positions or TEXT_AT_ONCE)
     for start in range(0, len(ids) - 1, at_once):
-        piece = torch.tensor([ids[start : start + at_once]], device=model.device)
+        piece = uploaded([ids[start : start + at_once]], model.device)
         if piece.shape[1] < 2:
             break
         parts = model.parts if does is None else does.parts(piece, None, piece.shape[1])
         log_p = unembed(parts, record_clean(parts, piece).final[0, :-1]).float().log_softmax(-1)
-        total -= float(log_p.gather(-1, piece[0, 1:, None]).double().sum())
+        total -= float(array_of(log_p.gather(-1, piece[0, 1:, None]).double().sum()))
         count += piece.shape[1] - 1
     return math.exp(total / count), count
 

@@ -10,14 +10,19 @@ d_head].
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import kept_index
 from workbench.transformer.parts import Attention, Rotation
 
 Q, K, V = 0, 1, 2
+
+SMALL_MASK = 2**16
+"""Queries times keys up to which a mask is kept."""
 
 Softmax: TypeAlias = Callable[[Tensor], Tensor]
 """From scores to probabilities, over the last axis."""
@@ -62,11 +67,12 @@ def project_shared(
     """
     if attention.joint[which] is not None:
         out = project_jointly(attention, which, normed)
-        chosen = out if heads is None else out[..., _weight_heads(attention, which, heads), :]
-        return chosen.permute(3, 0, 1, 2, 4)
+        if heads is not None:
+            out = out[..., _on_device(_weight_heads(attention, which, heads), out), :]
+        return out.permute(3, 0, 1, 2, 4)
     weight, bias = attention.weight(which), attention.bias(which)
     if heads is not None:
-        index = _weight_heads(attention, which, heads)
+        index = _on_device(_weight_heads(attention, which, heads), weight)
         weight = weight[index]
         bias = None if bias is None else bias[index]
     n, d_model, d_head = weight.shape
@@ -96,9 +102,11 @@ def project_each(attention: Attention, which: int, normed: Tensor, heads: list[i
         out = (normed.reshape(-1, d_model) @ weight[index[0]])[None]
     else:
         whole = len(index) == weight.shape[0] and index == list(range(len(index)))
-        out = torch.bmm(normed.reshape(n, -1, d_model), weight if whole else weight[index])
+        out = torch.bmm(
+            normed.reshape(n, -1, d_model), weight if whole else weight[_on_device(index, weight)]
+        )
     if bias is not None:
-        out = out + bias[index][:, None, :]
+        out = out + bias[_on_device(index, bias)][:, None, :]
     return out.view(*normed.shape[:-1], weight.shape[-1])
 
 
@@ -147,6 +155,16 @@ def _weight_heads(attention: Attention, which: int, heads: list[int]) -> list[in
         return heads
     group = attention.w_q.shape[0] // attention.w_k.shape[0]
     return [head // group for head in heads]
+
+
+def _on_device(heads: list[int], beside: Tensor) -> Tensor:
+    """Heads as an index of a tensor, on its device."""
+    return kept_index(tuple(heads), beside.device)
+
+
+def kv_head_of(attention: Attention, head: int) -> int:
+    """Which head of keys and values a query head reads, as `kv_of` says on the device."""
+    return head * attention.w_k.shape[0] // attention.w_q.shape[0]
 
 
 def attend(
@@ -221,14 +239,16 @@ def bias_of_keys(attention: Attention, keys: int, heads: list[int] | None = None
     if attention.key_bias is None:
         return None
     bias = attention.key_bias(keys)
-    return bias if heads is None else bias[heads]
+    return bias if heads is None else bias[_on_device(heads, bias)]
 
 
 def sink_of_heads(attention: Attention, heads: list[int] | None = None) -> Tensor | None:
     """The score [head, 1, 1, 1, 1] of a key before all others whose value is nothing; or None."""
     if attention.sinks is None:
         return None
-    sinks = attention.sinks if heads is None else attention.sinks[heads]
+    sinks = attention.sinks
+    if heads is not None:
+        sinks = sinks[_on_device(heads, sinks)]
     return sinks[:, None, None, None, None]
 
 
@@ -283,16 +303,27 @@ def hidden_keys(attention: Attention, queries: int, keys: int, device: torch.dev
     """bool [query, key], true where a query may not look.
 
     That is ahead of itself, beyond the window, and in chunks before its own. The queries are the
-    last of the keys, and where there are chunks the keys begin at the first position.
+    last of the keys, and where there are chunks the keys begin at the first position. Nobody may
+    write into it: small ones are kept.
     """
+    shape = queries, keys, attention.window, attention.chunk, device
+    return _hidden_keys(*shape) if queries * keys > SMALL_MASK else _kept_hidden_keys(*shape)
+
+
+def _hidden_keys(
+    queries: int, keys: int, window: int | None, chunk: int | None, device: torch.device
+) -> Tensor:
     everywhere = torch.ones(queries, keys, dtype=torch.bool, device=device)
     hidden = everywhere.triu(keys - queries + 1)
-    if attention.window is not None and keys > attention.window:
-        hidden |= everywhere.tril(keys - queries - attention.window)
-    if attention.chunk is not None and keys > attention.chunk:
-        chunks = torch.arange(keys, device=device) // attention.chunk
+    if window is not None and keys > window:
+        hidden |= everywhere.tril(keys - queries - window)
+    if chunk is not None and keys > chunk:
+        chunks = torch.arange(keys, device=device) // chunk
         hidden |= chunks[None] < chunks[keys - queries :, None]
     return hidden
+
+
+_kept_hidden_keys = lru_cache(maxsize=64)(_hidden_keys)
 
 
 def knocked_out(
@@ -304,7 +335,9 @@ def knocked_out(
     """
     if attention.hidden is None:
         return None
-    own = attention.hidden if heads is None else attention.hidden[heads]
+    own = attention.hidden
+    if heads is not None:
+        own = own[_on_device(heads, own)]
     return own[:, keys - queries : keys, :keys]
 
 

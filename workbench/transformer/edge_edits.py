@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from workbench.transformer.attention import kv_head_of
 from workbench.transformer.edits import Copies
 from workbench.transformer.families.modules import HeadNorms
 from workbench.transformer.parts import Attention, Layer, ModelParts, Step
@@ -263,7 +264,7 @@ def _ungrouped(layer: Layer) -> Layer:
     changes: dict[str, object] = {
         name: each(getattr(attention, name)) for name in ("w_k", "w_v", "b_k", "b_v")
     }
-    numbers = of.tolist()
+    numbers = [kv_head_of(attention, head) for head in range(len(of))]
     q, k, v = attention.steps
     changes["steps"] = (q, _of_each(k, numbers), _of_each(v, numbers))
     joint = attention.joint[1]

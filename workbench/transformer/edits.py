@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from workbench.base.transfers import kept_index
 from workbench.transformer.torch_modules import children, with_children
 
 Pairs = slice | Tensor
@@ -77,11 +78,19 @@ class HeadEdit:
             z: [head, pair, alternative, position, d_head].
         """
         n = z.shape[-2]
-        factor = self.factor if heads is None else self.factor[heads]
+        factor = (
+            self.factor
+            if heads is None
+            else self.factor[kept_index(tuple(heads), self.factor.device)]
+        )
         z = z * factor[:, None, None, -n:]
         if self.offset is None:
             return z
-        offset = self.offset if heads is None else self.offset[heads]
+        offset = (
+            self.offset
+            if heads is None
+            else self.offset[kept_index(tuple(heads), self.offset.device)]
+        )
         return z + offset[:, :, None, -n:]
 
     def back(self, gradient: Tensor) -> Tensor:

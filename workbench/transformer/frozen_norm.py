@@ -18,6 +18,7 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
+from workbench.base.transfers import array_of
 from workbench.errors import WorkbenchError
 from workbench.transformer.edge_edits import Parted, Reading
 
@@ -83,7 +84,8 @@ class FrozenNorm:
             )
             for centred, weight in product((False, True), weights)
         ]
-        errors = [frozen._error(norm, shape[0]) for frozen in candidates]
+        every = torch.stack([frozen._error(norm, shape[0]) for frozen in candidates])
+        errors = array_of(every).tolist()
         least = min(errors)
         if not least <= TOLERANCE:
             raise WorkbenchError(
@@ -92,7 +94,7 @@ class FrozenNorm:
             )
         return candidates[errors.index(least)]
 
-    def _error(self, norm: nn.Module, d_model: int) -> float:
+    def _error(self, norm: nn.Module, d_model: int) -> Tensor:
         """How far the formula is from the module on two vectors, a small one because of eps."""
         like = next(norm.parameters(), torch.ones(()))
         ramp = torch.linspace(-1.0, 2.0, d_model, device=like.device)
@@ -101,7 +103,7 @@ class FrozenNorm:
             theirs = norm(probes.to(like.dtype)[None])[0].float()
         ours = self.centre(probes) * self.scale(probes) * self.weight
         ours = ours if self.bias is None else ours + self.bias
-        return float((ours - theirs).abs().max() / theirs.abs().max())
+        return (ours - theirs).abs().max() / theirs.abs().max()
 
     def centre(self, x: Tensor) -> Tensor:
         """x [..., d_model] less its mean over d_model if this is a LayerNorm; in float32."""

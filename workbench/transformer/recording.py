@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.transformer.forward import embed, run_heads, unembed, write_heads
 from workbench.transformer.parts import ModelParts, Rotation
 
@@ -240,7 +241,7 @@ def _run(
     Args:
         kept: what is kept of each layer; None: all.
     """
-    tokens = tokens.to(parts.device)
+    tokens = uploaded(tokens, parts.device)
     embedding, residual = embed(parts, tokens, start)
     rotary = parts.rotations(torch.arange(start, start + tokens.shape[1]))
     layers = []

@@ -31,7 +31,7 @@ def some_edit(circuit: Circuit, rng: np.random.Generator) -> Edit:
         return Edit(close=(name,), toggle=(f"{source}->{name}@{rng.choice(ROLES)}",))
     edges = circuit.edges() if rng.random() < 0.5 and circuit.n_edges else list(graph.edges())
     edges = [edge for edge in edges if edge.partition("->")[2] not in circuit.open]
-    chosen = rng.choice(edges, min(len(edges), rng.integers(1, 4)), replace=False).tolist()
+    chosen = rng.choice(edges, min(len(edges), int(rng.integers(1, 4))), replace=False).tolist()
     return Edit(
         toggle=tuple(e if rng.random() < 0.2 else f"{e}@{rng.choice(ROLES)}" for e in chosen)
     )

@@ -16,6 +16,7 @@ from torch import Tensor
 from workbench.assessment.results.faithfulness import Faithfulness, PromptScore
 from workbench.assessment.settings import AssessmentSettings
 from workbench.assessment.tools.bootstrap import Bootstrap
+from workbench.base.transfers import on_host
 from workbench.base.work import Work
 from workbench.circuits.circuit import Circuit
 from workbench.engine.evaluator import Evaluator
@@ -120,7 +121,7 @@ def _read(metric: Metric, final: Tensor) -> Tensor:
                 logits.argmax(-1),
                 rank,
             )
-            rows.append(torch.stack([column.double().cpu() for column in columns], dim=1))
+            rows.append(torch.stack([on_host(column.double()) for column in columns], dim=1))
     return torch.cat(rows)
 
 

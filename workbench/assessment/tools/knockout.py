@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.base.work import Work
 from workbench.circuits.graph import Graph
 from workbench.engine.budget import alternative_rows, what_if_bytes
@@ -72,7 +73,7 @@ def _final(graph: Graph, recording: Recording, removed: NDArray[np.bool_]) -> Te
         removed: bool [subset, source].
     """
     parts, device = recording.parts, recording.parts.device
-    out = torch.from_numpy(removed).to(device)
+    out = uploaded(removed, device)
     sources = np.flatnonzero(removed.any(axis=0))
     if not sources.size:
         return recording.clean.final[:, -1:].expand(-1, len(removed), -1)

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.discovery.gradients.backward_rules import PLAIN, Rules
 from workbench.discovery.gradients.mlp_slope import mlp_back
 from workbench.discovery.gradients.norm_slope import NormSlope, with_frozen_scale
@@ -29,6 +30,7 @@ from workbench.transformer.attention import (
     V,
     attend,
     finish_projection,
+    kv_head_of,
     project_shared,
     rotate,
 )
@@ -227,9 +229,9 @@ def _through_joint_norm(
     flat = weight.permute(1, 0, 2).reshape(weight.shape[1], -1)
     together = layer.norm1(taped.attn_in[:, -gradient.shape[2] :]) @ flat
     above = gradient.new_zeros(*gradient.shape[:3], len(weight), gradient.shape[-1])
-    own = attention.kv_of if len(weight) != len(gradient) else range(len(gradient))
-    for head, place in enumerate(own):
-        above[head, ..., int(place), :] = gradient[head]
+    for head in range(len(gradient)):
+        place = kv_head_of(attention, head) if len(weight) != len(gradient) else head
+        above[head, ..., place, :] = gradient[head]
     return NormSlope(joint, together, rules.frozen_norms).back(above.flatten(-2)) @ flat.T
 
 
@@ -271,13 +273,13 @@ class _ByRole:
         self._differences = differences
         self._order = self._sorted(self._roles)
         rows = differences.flatten(1, 2)
-        self._laid_out = rows[:, self._order[0].to(rows.device)]
+        self._laid_out = rows[:, self._order[0]]
 
     def _sorted(self, roles: NDArray[np.int64]) -> tuple[Tensor, list[int]]:
         """The rows of [pair, position] role by role, and where each role ends among them."""
         order = np.argsort(roles, axis=None, kind="stable")
         ends = np.cumsum(np.bincount(roles.reshape(-1), minlength=self._n_roles))
-        return torch.from_numpy(order), [0, *(int(end) for end in ends)]
+        return uploaded(order, self._differences.device), [0, *(int(end) for end in ends)]
 
     def products(self, parents: int, gradient: Tensor) -> Tensor:
         """As `products` of the first so many sources, [role, source, destination]."""
@@ -286,8 +288,8 @@ class _ByRole:
             (order, ends), left = self._order, self._laid_out[:parents]
         else:
             order, ends = self._sorted(self._roles[:, -n:])
-            left = self._differences[:parents, :, -n:].flatten(1, 2)[:, order.to(gradient.device)]
-        right = gradient.flatten(1, 2)[:, order.to(gradient.device)]
+            left = self._differences[:parents, :, -n:].flatten(1, 2)[:, order]
+        right = gradient.flatten(1, 2)[:, order]
         out = gradient.new_zeros(self._n_roles, parents, len(gradient))
         for role, (start, end) in enumerate(pairwise(ends)):
             if end > start:

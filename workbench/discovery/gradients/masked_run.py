@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import array_of, kept_index, uploaded
 from workbench.circuits.graph import Graph
 from workbench.engine.node_math import at_positions, head_outputs, head_values, project
 from workbench.engine.plan import Plan, Positions, make_plan
@@ -83,14 +84,14 @@ class MaskedRun:
         self.recording = recording
         by_role = mask.ndim == 3
         mask = mask if by_role else mask[None]
-        carrying = (mask != 0).any(0).cpu().numpy()
+        carrying = array_of((mask != 0).any(0))
         plan = make_plan(graph, carrying, np.zeros(graph.n_destinations, dtype=bool))
         wanted = plan.live & (plan.need > Positions.NONE)
         wanted[0] = True  # the plan does not ask for the input, which is always there
         self._sources = np.flatnonzero(wanted)
         like = recording.clean.final
-        self._index = torch.from_numpy(self._sources).to(like.device)
-        self._mask = mask.to(like.device, like.dtype)[:, self._index]
+        self._index = uploaded(self._sources, like.device)
+        self._mask = uploaded(mask, like.device, like.dtype)[:, self._index]
         self._rows = _Rows(len(mask), recording.role_of if by_role else None, like.device)
         self._jobs = list(self._make_jobs(plan))
         # The mask of what is added as it is, and the layers whose heads go through a norm.
@@ -151,13 +152,14 @@ class MaskedRun:
                 yield _Job(stage.layer, heads, slots, positions, reads, parents)
 
     def _slots(self, places: list[int]) -> Tensor:
-        return torch.tensor(places, device=self._mask.device)
+        return kept_index(tuple(places), self._mask.device)
 
     def _input(self, parents: int, columns: NDArray[np.int64], positions: int) -> Tensor:
         """What destinations of one stage read, [destination, pair, position or 1, d_model]."""
         corrupted = residuals(self.graph, self.recording, int(columns[0]), positions)[1][:, 0]
+        into = self._index_of(columns)
         x = corrupted + self._rows.sum(
-            self._plain[:, :parents, columns], at_positions(self._added[:parents], positions)
+            self._plain[:, :parents, into], at_positions(self._added[:parents], positions)
         )
         for layer, slots in self._normed:
             if slots.stop > parents:
@@ -173,8 +175,13 @@ class MaskedRun:
         """What destinations see of a layer's heads before the norm that follows them."""
         without = summed(self.recording.corrupted, layer, positions)[:, 0]
         return without + self._rows.sum(
-            self._mask[:, slots, columns], at_positions(self._added[slots], positions)
+            self._mask[:, slots, self._index_of(columns)],
+            at_positions(self._added[slots], positions),
         )
+
+    def _index_of(self, columns: NDArray[np.int64]) -> Tensor:
+        """Destinations as an index on the device."""
+        return kept_index(tuple(columns.tolist()), self._mask.device)
 
     def _compute(self, job: _Job, inputs: list[Tensor]) -> Tensor:
         """D of a job's nodes, [node, pair, position or 1, d_model], from what they read."""
@@ -188,7 +195,9 @@ class MaskedRun:
             for which, piece in zip((Q, K, V), pieces, strict=True)
         )
         z = head_values(recording, index, job.heads, q, k, v)
-        without = at_positions(corrupted.z[job.heads], positions)[:, :, None]
+        without = at_positions(
+            corrupted.z[kept_index(tuple(job.heads), self._mask.device)], positions
+        )[:, :, None]
         return head_outputs(recording, index, job.heads, z - without)[:, :, 0]
 
     def gradient(self, at_final: Tensor) -> Tensor:
@@ -224,7 +233,8 @@ class MaskedRun:
         positions: int,
     ) -> None:
         """Take the gradient at what destinations read to their edges and to the edges' sources."""
-        plain, normed, rows = self._plain[:, :parents, columns], self._normed, self._rows
+        into, normed, rows = self._index_of(columns), self._normed, self._rows
+        plain = self._plain[:, :parents, into]
         dots = rows.dots(at_positions(self._added[:parents], positions), at_input)
         for layer, slots in normed:
             if slots.stop > parents:
@@ -236,9 +246,9 @@ class MaskedRun:
             (at_sum,) = torch.autograd.grad(view, seen, at_input)
             dots[:, slots] = rows.dots(at_positions(self._added[slots], positions), at_sum)
             at_positions(gradient.added[slots], positions).add_(
-                rows.sum(self._mask[:, slots, columns].mT, at_sum)
+                rows.sum(self._mask[:, slots, into].mT, at_sum)
             )
-        gradient.mask[:, :parents, columns] = dots
+        gradient.mask[:, :parents, into] = dots
         rows.add_sum(at_positions(gradient.added[:parents], positions), plain.mT, at_input)
 
 
@@ -270,7 +280,7 @@ class _Rows:
         if (role, n_positions) not in self._known:
             assert self._role_of is not None
             rows = np.flatnonzero(self._role_of[:, -n_positions:] == role)
-            self._known[role, n_positions] = torch.from_numpy(rows).to(self._device)
+            self._known[role, n_positions] = uploaded(rows, self._device)
         return self._known[role, n_positions]
 
     def sum(self, weights: Tensor, terms: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import array_of
 from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
 from workbench.discovery.catalogue import find_method, methods_per_pair
@@ -32,7 +33,7 @@ def pair_scores(experiment: Experiment, method: str, options: Options) -> Work[N
     out = np.empty((experiment.n_pairs, len(edges)), dtype=np.float32)
 
     def seen(piece: Slice, scores: Tensor) -> None:
-        out[list(piece.indices)] = scores.flatten(1).cpu().numpy()[:, edges]
+        out[list(piece.indices)] = array_of(scores.flatten(1))[:, edges]
 
     pieces = slices(experiment, anew=scorer.anew)
     yield from each_slice(pieces, experiment.n_pairs, scorer, seen)
@@ -58,7 +59,7 @@ def pair_scores_by_role(
     out = np.zeros((experiment.n_pairs, len(names), len(edges)), dtype=np.float32)
 
     def seen(piece: Slice, scores: Tensor) -> None:
-        out[piece.indices[0]] = scores.flatten(1).cpu().numpy()[:, edges]
+        out[piece.indices[0]] = array_of(scores.flatten(1))[:, edges]
 
     pieces = slices(experiment, anew=scorer.anew, n_roles=len(names), most=1)
     yield from each_slice(pieces, experiment.n_pairs, scorer, seen)

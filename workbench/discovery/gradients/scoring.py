@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import array_of
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
@@ -117,23 +119,33 @@ class Total:
     """Scores of every edge, added up over pairs; and by role, if there are so many."""
 
     def __init__(self, graph: Graph, n_roles: int = 0) -> None:
-        self._sum = np.zeros((n_roles or 1, graph.n_sources, graph.n_destinations))
+        self._shape = (n_roles or 1, graph.n_sources, graph.n_destinations)
+        self._sum: Tensor | None = None  # on the device of the scores, float64 where it has that
         self._by_role = n_roles > 0
         self._pairs = 0
 
     def add(self, piece: Slice, scores: Tensor) -> None:
         """Add a slice's [pair, source, destination], or [role, source, destination]."""
-        for i, row in enumerate(scores.cpu().numpy()):  # not all at once in float64
-            self._sum[i if self._by_role else 0] += row
+        wide = torch.float32 if scores.device.type == "mps" else torch.float64
+        if self._sum is None:
+            self._sum = scores.new_zeros(self._shape, dtype=wide)
+        if self._by_role:
+            self._sum += scores
+        else:
+            self._sum[0] += scores.sum(0, dtype=wide)
         self._pairs += piece.n_pairs
+
+    def _on_host(self) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = np.zeros(self._shape)
+        return found if self._sum is None else array_of(self._sum)
 
     def mean(self) -> NDArray[np.float32]:
         """[source, destination], over the pairs added so far."""
-        return (self._sum.sum(axis=0) / self._pairs).astype(np.float32)
+        return (self._on_host().sum(axis=0) / self._pairs).astype(np.float32)
 
     def by_role(self) -> NDArray[np.float32]:
         """[role, source, destination]; a pair without the role counts as 0."""
-        return (self._sum / self._pairs).astype(np.float32)
+        return (self._on_host() / self._pairs).astype(np.float32)
 
 
 def each_slice(

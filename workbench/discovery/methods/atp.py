@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.transfers import array_of
 from workbench.base.work import Work
 from workbench.circuits.names import mlp_name
 from workbench.discovery.findings import Findings
@@ -81,13 +82,13 @@ def _scores(
         gradient = gradients.residual
         heads = dot(block.z, gradients.z).sum(1)
         mlp = dot(block.mlp_out, gradients.mlp_out).sum(0)
-        effects = np.concatenate((heads.cpu().numpy(), mlp[None].cpu().numpy()))
+        effects = np.concatenate((array_of(heads), array_of(mlp[None])))
         differences, of_neurons = block.neuron_differences(experiment.ablation), None
         if differences is not None and gradients.neurons is not None:
             moved = differences.float() * gradients.neurons.float()
-            of_neurons = moved.sum((0, 1)).cpu().numpy().astype(np.float64)
+            of_neurons = array_of(moved.sum((0, 1))).astype(np.float64)
         sources = graph.layer_rows(index)
         yield sources, effects.astype(np.float64), of_neurons
     moved = recording.corrupted.embedding[pairs] - recording.clean.embedding[pairs]
-    effects = dot(moved, gradient).sum(0)[None].cpu().numpy()
+    effects = array_of(dot(moved, gradient).sum(0)[None])
     yield slice(0, 1), effects.astype(np.float64), None

@@ -27,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import array_of
 from workbench.base.work import Work, part
 from workbench.circuits.graph import Graph
 from workbench.circuits.names import mlp_name
@@ -198,4 +199,4 @@ def _add_block(
 
 
 def _total(values: Tensor) -> NDArray[np.float64]:
-    return values.cpu().numpy().astype(np.float64)
+    return array_of(values).astype(np.float64)

@@ -22,6 +22,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import kept_index, uploaded
 from workbench.base.work import Work
 from workbench.circuits.graph import Graph, Node
 from workbench.discovery.findings import Findings
@@ -110,13 +111,13 @@ def _add_scores(piece: Slice, batch: _Batch, total: Tensor) -> None:
     pairs = torch.arange(piece.n_pairs, device=total.device).repeat(n)
     places = pairs + (piece.pairs.start or 0)
     parts, metric = parts.of_pairs(places), piece.metric.part(pairs)
-    raw = piece.written()[list(batch.sources)]
-    shares = raw.new_tensor(batch.shares)[:, None, None, None]
+    raw = piece.written()[kept_index(tuple(batch.sources), total.device)]
+    shares = uploaded(batch.shares, raw.device, raw.dtype)[:, None, None, None]
     roles: Tensor | None = None  # [pair, position, role], one where the role stands
     if piece.n_roles:
         assert recording.role_of is not None
         own = torch.from_numpy(recording.role_of[piece.pairs])
-        roles = torch.nn.functional.one_hot(own, piece.n_roles).to(raw.device, raw.dtype)
+        roles = uploaded(torch.nn.functional.one_hot(own, piece.n_roles), raw.device, raw.dtype)
     change, added = (shares * raw).flatten(0, 1), raw.flatten(0, 1)
 
     def score(column: int, gradient: Tensor) -> None:

@@ -29,6 +29,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.base.work import Work
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.masked_run import MaskedRun, pair_bytes
@@ -82,28 +83,29 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
     wanted = min(wanted, len(places))
     findings.needed = 1
     random = torch.Generator().manual_seed(options.seed)
-    gates = Gates(len(places), wanted, steps)
+    device = _gates_device(experiment.parts.device)
+    gates, at = Gates(len(places), wanted, steps, device), uploaded(places, device)
     batches = _minibatches(experiment, random)
     for step in range(steps):
         batch = next(batches)
         n = sum(pairs.stop - pairs.start for _, pairs in batch)
         noise = torch.rand(len(places), generator=random, dtype=torch.float64)
-        mask = torch.zeros(units.real.size, dtype=torch.float64)
-        mask[torch.from_numpy(places)] = gates.draw(noise)
+        mask = torch.zeros(units.real.size, dtype=torch.float64, device=device)
+        mask[at] = gates.draw(uploaded(noise, device))
         mask = mask.view(units.real.shape if units.layout else units.real.shape[1:])
         gradient = torch.zeros_like(mask)
         done = 0
         for which, pairs in batch:
             recording, metric = experiment.recordings[which], experiment.metrics[which]
             for part in _slices(experiment, recording, pairs):
-                gradient += _gradient(experiment, recording, metric, part, mask).cpu()
+                gradient += _gradient(experiment, recording, metric, part, mask).to(device)
                 done += part.stop - part.start
                 if done < n:
                     yield (step + done / n) / steps
-        gates.learn(gradient.view(-1)[torch.from_numpy(places)] / n)
-        units.scores.reshape(-1)[places] = gates.open_probability().float().numpy()
+        gates.learn(gradient.view(-1)[at] / n)
+        units.scores.reshape(-1)[places] = array_of(gates.open_probability().float())
         units.strongest()
-        findings.kept = _most_probable(units, places, gates.a.numpy(), wanted)
+        findings.kept = _most_probable(units, places, array_of(gates.a), wanted)
         findings.complete = step == steps - 1
         yield (step + 1) / steps
 
@@ -115,6 +117,7 @@ class Gates:
         n: how many gates.
         wanted: how many are to be open at last, in expectation.
         steps: how often they learn.
+        device: where they live.
 
     Attributes:
         a: float64 [gate], the parameters.
@@ -122,10 +125,12 @@ class Gates:
     Glossary: docs/glossary.md#gate.
     """
 
-    def __init__(self, n: int, wanted: int, steps: int) -> None:
-        self.a = torch.full((n,), FIRST, dtype=torch.float64)
+    def __init__(
+        self, n: int, wanted: int, steps: int, device: torch.device = torch.device("cpu")
+    ) -> None:
+        self.a = torch.full((n,), FIRST, dtype=torch.float64, device=device)
         self._wanted, self._steps, self._step = wanted, steps, 0
-        self._begin = float(self.open_probability().sum())
+        self._begin = float(array_of(self.open_probability().sum()))
         self._mean = torch.zeros_like(self.a)
         self._square = torch.zeros_like(self.a)
         self._slope = torch.zeros_like(self.a)
@@ -158,22 +163,26 @@ class Gates:
         self._square = MEMORY * self._square + (1 - MEMORY) * at_a**2
         mean = self._mean / (1 - MOMENTUM**self._step)
         square = self._square / (1 - MEMORY**self._step)
-        scale = square.clamp(min=float(square.mean())).sqrt()
+        scale = torch.maximum(square, square.mean()).sqrt()
         left = (self._steps - self._step + 1) / ((1 - DESCENT) * self._steps)
         self.a -= RATE * min(1.0, left) * mean / scale.clamp(min=1e-30)
         self._meet(self.target())
 
     def _meet(self, target: float) -> None:
         """Shift all parameters by the number with which so many gates are open in expectation."""
-        low, high = -2 * LARGEST, 2 * LARGEST
+        low, high = self.a.new_full((), -2 * LARGEST), self.a.new_full((), 2 * LARGEST)
         before = self.a
         for _ in range(60):
             shift = (low + high) / 2
             self.a = (before + shift).clamp(-LARGEST, LARGEST)
-            if float(self.open_probability().sum()) > target:
-                high = shift
-            else:
-                low = shift
+            # Chosen without asking the device which it is.
+            too_many = self.open_probability().sum() > target
+            low, high = torch.where(too_many, low, shift), torch.where(too_many, shift, high)
+
+
+def _gates_device(device: torch.device) -> torch.device:
+    """The model's, where it knows float64: Apple's GPUs do not."""
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def _gradient(

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of
 from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
@@ -62,7 +63,7 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
             here = np.eye(n_roles)[role_of.reshape(-1)[rows]].T
             weight = 1 / (n_positions * experiment.n_pairs)
             for stage, shares in zip(graph.stages, _shares(recording, rows), strict=True):
-                of_roles = weight * (here @ shares.cpu().numpy())
+                of_roles = weight * (here @ array_of(shares))
                 total[:, : stage.parents, stage.columns] += of_roles[:, :, None]
             done += weight * (rows.stop - rows.start)
             found = total.sum(axis=0) / done

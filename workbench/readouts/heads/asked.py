@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.tokens import single_token
 from tasks.words import NAMES
 from workbench.base.text import printable
+from workbench.base.transfers import array_of
 from workbench.errors import WorkbenchError
 from workbench.prompts.encoding import Encoding
 from workbench.readouts.activations import lacking
@@ -86,7 +87,7 @@ def prompt_tokens(experiment: Experiment, pair: int) -> list[int]:
         WorkbenchError: there is no such pair.
     """
     group, row = experiment.batch.locate(pair)
-    ids: list[int] = group.clean[row].tolist()
+    ids: list[int] = array_of(group.clean[row]).tolist()
     return ids
 
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.readouts.heads.columns import LOWEST, TOP
 from workbench.readouts.heads.inputs import head_input, token_tensor
 from workbench.readouts.heads.ordered_sets import Ordinals
@@ -49,7 +51,7 @@ def own_ranks(
     Returns:
         Two int tensors [head, word]; a number of `LOWEST` or more may be larger in truth.
     """
-    ids = token_tensor(tokens).to(parts.device)
+    ids = uploaded(token_tensor(tokens), parts.device)
     x = head_input(parts, ids, layer, source)
     written = head_writes(parts, layer, x, range(parts.n_heads))
     if carried:
@@ -71,7 +73,8 @@ def own_ranks(
             logits.scatter_(1, place, skipped)
             above[at] += (logits >= own[at, None]).sum(1)
             below[at] += (logits <= own[at, None]).sum(1)
-        left = left[(above[left] < LOWEST) | (below[left] < LOWEST)]
+        undecided = array_of((above[left] < LOWEST) | (below[left] < LOWEST))
+        left = left[uploaded(np.flatnonzero(undecided), left.device)]
     shape = (parts.n_heads, len(ids))
     return above.view(shape), below.view(shape)
 
@@ -103,12 +106,12 @@ def successor_scores(
     every = token_tensor(ordinals.tokens)
     place = {token: i for i, token in enumerate(ordinals.tokens)}
     asked = [place[token] for token, _ in ordinals.steps]
-    wanted = torch.tensor([place[token] for _, token in ordinals.steps], device=parts.device)
+    wanted = uploaded([place[token] for _, token in ordinals.steps], parts.device)
     x = head_input(parts, every, layer, source)
-    written = head_writes(parts, layer, x[asked], range(parts.n_heads))
-    logits = normed_writes(parts, written) @ parts.w_u[:, every.to(parts.device)].float()
+    own = uploaded(asked, parts.device)
+    written = head_writes(parts, layer, x[own], range(parts.n_heads))
+    logits = normed_writes(parts, written) @ parts.w_u[:, uploaded(every, parts.device)].float()
     highest = logits.argmax(-1)
-    own = torch.tensor(asked, device=parts.device)
     return {
         "successor": (highest == wanted).float().mean(1),
         "ordinal_copy": (highest == own).float().mean(1),
@@ -123,7 +126,7 @@ def sought_scores(
 
     Keys stand at the usual distance before the query, where positions are rotated.
     """
-    ids, heads = token_tensor(tokens).to(parts.device), range(parts.n_heads)
+    ids, heads = uploaded(token_tensor(tokens), parts.device), range(parts.n_heads)
     x = head_input(parts, ids, layer, source)
     back = torch.zeros(len(ids), dtype=torch.long, device=parts.device)
     reads = parts.w_u[:, ids].T

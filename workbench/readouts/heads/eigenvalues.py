@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from workbench.base.transfers import on_host
 from workbench.readouts.heads.inputs import vocabulary_chunks, vocabulary_inputs
 from workbench.transformer.frozen_norm import FrozenNorm
 
@@ -103,10 +104,10 @@ def eigenvalue_scores(parts: ModelParts, layer: int, product: Tensor) -> Tensor:
         if module is not None:
             norm = FrozenNorm.of(module)
             written = norm.centre(written) * norm.weight
-    small = (written @ read @ w_v).double().cpu()
+    small = on_host((written @ read @ w_v).double())
     values = torch.linalg.eigvals(small)
     sizes = values.abs().sum(-1)
     # What cancels leaves rounding, whose eigenvalues would say something of nothing.
     largest = written.norm(dim=(1, 2)) * read.norm() * w_v.norm(dim=(1, 2))
-    nothing = sizes <= ROUNDING * largest.double().cpu()
+    nothing = sizes <= ROUNDING * on_host(largest.double())
     return torch.where(nothing, torch.nan, values.real.sum(-1) / sizes)

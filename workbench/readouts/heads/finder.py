@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import on_host
 from workbench.base.work import Work, finish, part
 from workbench.errors import WorkbenchError
 from workbench.prompts.encoding import Encoding
@@ -106,7 +107,7 @@ def _words(
         if ordinals is not None:
             columns |= successor_scores(parts, layer, ordinals, source)
         for name, values in columns.items():
-            found.setdefault(name, []).append(values.cpu())
+            found.setdefault(name, []).append(on_host(values))
         yield (layer + 1) / len(parts.layers)
     return {name: torch.stack(values) for name, values in found.items()}
 

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.readouts.heads.ways import EFFECTIVE, check_input
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def head_input(parts: ModelParts, tokens: Tensor, layer: int, source: str) -> Te
         WorkbenchError: there is no such source.
     """
     check_input(source)
-    embedded = parts.token_embedding(tokens.to(parts.device)[None])
+    embedded = parts.token_embedding(uploaded(tokens, parts.device)[None])
     if source == EFFECTIVE and layer > 0:
         embedded = embedded + parts.layers[0].run_mlp(embedded)
     return embedded[0]
@@ -70,7 +71,7 @@ def vocabulary_inputs(parts: ModelParts, chunk: range, layer: int, source: str) 
         whole = torch.full(size, torch.nan, dtype=parts.dtype, device=parts.device)
         _kept[parts.norm_final] = whole
     rows = whole[chunk.start : chunk.stop]
-    if bool(rows[-1].isnan().any()):
+    if array_of(rows[-1].isnan().any()):
         rows.copy_(head_input(parts, torch.arange(chunk.start, chunk.stop), layer, source))
     return rows
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import array_of, kept_index, uploaded
 from workbench.readouts.activations import check_k, token_values
 from workbench.readouts.heads.asked import head_of, looked_at, name_of, word_tokens
 from workbench.readouts.heads.inputs import head_input, token_tensor
@@ -60,7 +61,10 @@ def head_writes(parts: ModelParts, layer: int, x: Tensor, heads: Sequence[int]) 
     chosen = list(heads)
     v = project_shared(attention, V, block.norm1(x)[None, None], chosen)
     v = finish_projection(attention, V, v, chosen, None)[:, 0, 0]
-    written = torch.bmm(v, attention.w_o[chosen]).float() * attention.multiplier
+    written = (
+        torch.bmm(v, attention.w_o[kept_index(tuple(chosen), x.device)]).float()
+        * attention.multiplier
+    )
     if block.post_attention is None:
         return written
     norm = FrozenNorm.of(block.post_attention)
@@ -137,11 +141,13 @@ def ov_reading(
     values = [(t.token, t.value) for t in token_values(experiment, logits, k, largest=True)]
     lowest = token_values(experiment, logits, k, largest=False)
     values += [(t.token, t.value) for t in reversed(lowest)]
-    rank = 1 + int((logits > logits[tokens[0]]).sum())
+    itself = logits[tokens[0]]
+    read = array_of(torch.stack(((logits > itself).sum().double(), itself.double())))
+    rank = 1 + int(read[0])
     return Ranking(
         f"{head} looking at {own}",
         tuple(values),
-        definition=f"{own} itself: {float(logits[tokens[0]]):.4g}, {rank:,} of {len(logits):,}. "
+        definition=f"{own} itself: {read[1]:.4g}, {rank:,} of {len(logits):,}. "
         + definition
         + _silence(logits, way),
     )
@@ -171,18 +177,19 @@ def _rows(
 ) -> Rows:
     layer, number = head_of(experiment, head)
     logits = _logits(experiment, layer, number, tokens, way)
-    own = logits.gather(1, token_tensor(tokens).to(logits.device)[:, None])
-    ranks = 1 + (logits > own).sum(1)
+    own = logits.gather(1, uploaded(token_tensor(tokens), logits.device)[:, None])
+    ranks = array_of(1 + (logits > own).sum(1))
+    at_itself = array_of(own[:, 0].float())
+    raised_and_lowered = [
+        array_of(logits.topk(OF_EACH, largest=largest).indices) for largest in (True, False)
+    ]
     rows = []
     for i, token in enumerate(tokens):
         sides = [
-            " ".join(
-                name_of(experiment, int(one))
-                for one in logits[i].topk(OF_EACH, largest=largest).indices
-            )
-            for largest in (True, False)
+            " ".join(name_of(experiment, int(one)) for one in side[i])
+            for side in raised_and_lowered
         ]
-        rows.append((name_of(experiment, token), f"{float(own[i, 0]):+.2f}", f"{int(ranks[i]):,}"))
+        rows.append((name_of(experiment, token), f"{at_itself[i]:+.2f}", f"{ranks[i]:,}"))
         rows[-1] += tuple(sides)  # type: ignore[assignment]
     columns: tuple[Any, ...] = ("looking at", "itself", "rank", "raises", "lowers")
     definition += _silence(logits, way)
@@ -191,7 +198,7 @@ def _rows(
 
 def _silence(logits: Tensor, way: str) -> str:
     """What to look at where a head by itself moves no logit at all."""
-    if float(logits.abs().max()) > SILENT:
+    if float(array_of(logits.abs().max())) > SILENT:
         return ""
     more = (
         ""

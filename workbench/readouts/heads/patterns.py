@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import on_host, uploaded
 from workbench.base.work import Work
 from workbench.readouts.heads.columns import RANDOM_TOKENS, SEQUENCES
-from workbench.transformer.attention import head_pattern
+from workbench.transformer.attention import head_pattern, kv_head_of
 from workbench.transformer.forward import embed, run_heads, write_heads
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def pattern_scores(parts: ModelParts, repeated: Repeated) -> Work[dict[str, Tens
     totals = {name: torch.zeros(len(parts.layers), parts.n_heads) for name in PATTERNS}
     done, whole = 0, len(starts) * len(parts.layers)
     for start in starts:
-        rows = repeated.tokens[start : start + step].to(parts.device)
+        rows = uploaded(repeated.tokens[start : start + step], parts.device)
         with torch.no_grad():
             _, residual = embed(parts, rows, 0)
             rotary = parts.rotations(torch.arange(width))
@@ -93,7 +94,7 @@ def pattern_scores(parts: ModelParts, repeated: Repeated) -> Work[dict[str, Tens
                 q, k, _, z = run_heads(layer, residual[:, None], rotary[index], None)
                 found = _measured(layer, q[:, :, 0], k[:, :, 0], repeated)
                 for name, values in found.items():
-                    totals[name][index] += values.cpu() * (len(rows) / n)
+                    totals[name][index] += on_host(values) * (len(rows) / n)
                 if index + 1 < len(parts.layers):
                     residual = _after(parts, layer, residual, z)
             done += 1
@@ -113,7 +114,7 @@ def _measured(layer: Layer, q: Tensor, k: Tensor, repeated: Repeated) -> dict[st
     attention = layer.attention
     found: dict[str, list[Tensor]] = {name: [] for name in PATTERNS}
     for head in range(q.shape[0]):
-        keys = k[int(attention.kv_of[head])].float()
+        keys = k[kv_head_of(attention, head)].float()
         products = (q[head].float() * attention.scale) @ keys.transpose(-1, -2)
         pattern = head_pattern(attention, head, products)
         for name, value in scores_of(pattern, repeated.prefix, repeated.length).items():

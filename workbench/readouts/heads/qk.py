@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.errors import WorkbenchError
 from workbench.readouts.activations import check_k, token_values
 from workbench.readouts.heads.asked import (
@@ -39,7 +40,14 @@ from workbench.readouts.heads.inputs import (
 )
 from workbench.readouts.heads.ways import DISTANCE, EFFECTIVE, PROMPT, check_input, input_words
 from workbench.readouts.shapes import Grid, Ranking, Rows
-from workbench.transformer.attention import K, Q, capped, finish_projection, project_shared
+from workbench.transformer.attention import (
+    K,
+    Q,
+    capped,
+    finish_projection,
+    kv_head_of,
+    project_shared,
+)
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
@@ -170,7 +178,7 @@ def _vocabulary_keys(
     turn: Callable[[], AbstractContextManager[None]],
 ) -> Tensor:
     """Keys [vocabulary, d_head] at position 0, kept until another head is asked about."""
-    asked = (layer, int(parts.layers[layer].attention.kv_of[number]), source)
+    asked = (layer, kv_head_of(parts.layers[layer].attention, number), source)
     known = _keys.get(parts.norm_final)
     if known is not None and known[0] == asked:
         return known[1]
@@ -190,8 +198,9 @@ def _ranking(
 ) -> Ranking:
     top = [(t.token, t.value) for t in token_values(experiment, values, k, largest=True)]
     low = [(t.token, t.value) for t in token_values(experiment, values, k, largest=False)]
-    own, rank = name_of(experiment, token), 1 + int((values > values[token]).sum())
-    itself = f"{own} itself: {float(values[token]):.4g}, {rank:,} of {len(values):,}. "
+    read = array_of(torch.stack(((values > values[token]).sum().double(), values[token].double())))
+    own, rank = name_of(experiment, token), 1 + int(read[0])
+    itself = f"{own} itself: {read[1]:.4g}, {rank:,} of {len(values):,}. "
     title = f"{head} from {own} looks at"
     return Ranking(title, (*top, *reversed(low)), "score", itself + definition)
 
@@ -200,12 +209,18 @@ def _rows(
     experiment: Experiment, head: str, tokens: Sequence[int], values: Tensor, definition: str
 ) -> Rows:
     rows = []
-    for token, row in zip(tokens, values, strict=True):
-        sides = (row.topk(OF_EACH, largest=largest).indices for largest in (True, False))
-        most, least = (" ".join(name_of(experiment, int(one)) for one in side) for side in sides)
-        rank = 1 + int((row > row[token]).sum())
+    at_itself = values.gather(1, uploaded(token_tensor(tokens), values.device)[:, None])
+    ranks = array_of(1 + (values > at_itself).sum(1))
+    most_and_least = [
+        array_of(values.topk(OF_EACH, largest=largest).indices) for largest in (True, False)
+    ]
+    scores_ = array_of(at_itself[:, 0].float())
+    for i, token in enumerate(tokens):
+        most, least = (
+            " ".join(name_of(experiment, int(one)) for one in side[i]) for side in most_and_least
+        )
         own = name_of(experiment, token)
-        rows.append((own, f"{float(row[token]):+.2f}", f"{rank:,}", most, least))
+        rows.append((own, f"{scores_[i]:+.2f}", f"{ranks[i]:,}", most, least))
     columns = ("from", "at itself", "rank", "most at", "least at")
     return Rows(f"{head} looks from each", columns, tuple(rows), definition)
 
@@ -219,7 +234,7 @@ def _of_prompt(experiment: Experiment, head: str, pair: int, source: str) -> Gri
     x = head_input(parts, token_tensor(tokens), layer, source)
     at = torch.arange(len(tokens), device=parts.device)
     q, k = (projected(parts, layer, which, x, [number], at)[0] for which in (Q, K))
-    values = scores(parts, layer, q, k).cpu().numpy().astype(np.float64)
+    values = array_of(scores(parts, layer, q, k)).astype(np.float64)
     values[np.triu_indices(len(tokens), 1)] = np.nan
     window = parts.layers[layer].attention.window
     if window is not None:

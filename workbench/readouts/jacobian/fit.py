@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from workbench.base.failures import memory_errors
+from workbench.base.transfers import on_host, uploaded
 from workbench.base.work import Work
 from workbench.errors import WorkbenchError
 from workbench.models.model import Model
@@ -78,7 +79,7 @@ def fitting(
         WorkbenchError: a prompt is too short, the slopes are not finite, or memory runs out.
     """
     for number in range(sums.n_prompts, len(prompts)):
-        tokens = torch.tensor(prompts[number], device=model.device)
+        tokens = uploaded(prompts[number], model.device)
         if len(tokens) < skip + 2:
             raise WorkbenchError(
                 f"Prompt {number + 1} has {len(tokens)} tokens, and a lens that skips {skip} needs "
@@ -116,7 +117,9 @@ def _of_prompt(
         last = rows.stop == d_model
         slopes = torch.autograd.grad(final, earlier, asked, retain_graph=not last)
         for depth, slope in enumerate(slopes):
-            found[depth][rows.start : rows.stop] = slope[: len(rows), counted].float().mean(1).cpu()
+            found[depth][rows.start : rows.stop] = on_host(
+                slope[: len(rows), counted].float().mean(1)
+            )
         yield (number + rows.stop / d_model) / n_prompts
     return found
 

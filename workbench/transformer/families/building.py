@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from workbench.base.transfers import array_of, kept_index
 from workbench.errors import WorkbenchError
 from workbench.transformer.parts import Attention, Layer, ModelParts
 
@@ -31,7 +32,7 @@ def strided(fused: Any, period: int, chosen: list[int], d_head: int) -> Affine:
 
     def pick(value: Tensor) -> Tensor:
         groups = value.detach().unflatten(0, (-1, period, d_head))
-        return groups[:, chosen].flatten(0, 2)
+        return groups[:, kept_index(tuple(chosen), groups.device)].flatten(0, 2)
 
     weight, bias = affine(fused)
     return pick(weight), None if bias is None else pick(bias)
@@ -116,7 +117,7 @@ def build(
         position_embedding=position_embedding,
         norm_final=norm_final,
         w_u=unembedding.weight.detach().T,
-        b_u=None if bias is None or not bias.any() else bias.detach(),
+        b_u=None if bias is None or not array_of(bias.detach().any()) else bias.detach(),
         parallel=parallel,
         logit_scale=float(logit_scale),
         logit_cap=None if logit_cap is None else float(logit_cap),

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from workbench.base.transfers import uploaded
 from workbench.transformer.families.building import (
     affine,
     attention_of,
@@ -201,7 +201,7 @@ def _embedding(hf: Any) -> nn.Module:
     if hasattr(module, "embed_scale"):
         return module
     weight = hf.lm_head.weight
-    root = torch.tensor(hf.config.hidden_size**0.5, dtype=weight.dtype, device=weight.device)
+    root = uploaded(hf.config.hidden_size**0.5, weight.device, weight.dtype)
     return Scaled(module, root)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench.base.transfers import uploaded
 from workbench.transformer.parts import Rotary, Rotation, Step
 from workbench.transformer.torch_modules import children, with_children, with_weight
 
@@ -108,7 +109,7 @@ def module_rotary(
     def rotary(positions: Tensor) -> Rotation:
         empty = torch.zeros(1, dtype=like.dtype, device=like.device)
         with torch.no_grad():
-            cos, sin = module(empty, positions.to(like.device)[None], **kind)
+            cos, sin = module(empty, uploaded(positions, like.device)[None], **kind)
         cos, sin = laid_out(cos[0]), laid_out(sin[0])
         return cos.to(dtype or cos.dtype), sin.to(dtype or sin.dtype)
 
@@ -138,7 +139,7 @@ def complex_rotary(module: nn.Module, like: Tensor) -> Rotary:
     def rotary(positions: Tensor) -> Rotation:
         empty = torch.zeros(1, dtype=like.dtype, device=like.device)
         with torch.no_grad():
-            turns = module(empty, positions.to(like.device)[None])[0]
+            turns = module(empty, uploaded(positions, like.device)[None])[0]
         return turns.real.repeat_interleave(2, -1), turns.imag.repeat_interleave(2, -1)
 
     return rotary

@@ -1,0 +1,68 @@
+"""What passes between the host and the model's device, and nothing else does.
+
+A device works through what it is asked for while the host goes on asking. A copy that is waited
+for, and every list or array used as an index is one, stops both. So indices and masks go there by
+`uploaded` and `kept_index`, which wait for nothing, and what was computed comes back by `on_host`
+and `array_of`, which wait: once, at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+KEPT = 4096
+"""Indices that are kept on their device; a circuit's edits use a few hundred."""
+
+PINNED_FROM = 64 * 1024
+"""Bytes from which CUDA waits for a copy from memory that is not pinned."""
+
+
+def uploaded(
+    numbers: NDArray[Any] | Tensor | Sequence[Any] | float,
+    device: torch.device,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """The same numbers on a device; on the CPU an array's own memory, as it is.
+
+    Args:
+        numbers: of the host; a tensor that is on the device already stays as it is.
+        dtype: None for what they have.
+    """
+    if isinstance(numbers, Tensor):
+        tensor = numbers
+    elif isinstance(numbers, np.ndarray):
+        tensor = torch.from_numpy(numbers)
+    else:
+        tensor = torch.tensor(numbers, dtype=dtype)
+    if device.type == "cuda" and tensor.device.type == "cpu" and tensor.nbytes >= PINNED_FROM:
+        tensor = tensor.pin_memory()
+    # Apple's GPUs would read the host's memory later, when it may hold something else.
+    ahead = device.type != "mps"
+    return tensor.to(device, tensor.dtype if dtype is None else dtype, non_blocking=ahead)
+
+
+@lru_cache(maxsize=KEPT)
+def kept_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    """An index of such numbers, [number], made once for each device; nobody may write into it."""
+    return uploaded(numbers, device, torch.long)
+
+
+def on_host(tensor: Tensor) -> Tensor:
+    """The same numbers on the CPU, waited for; on the CPU the tensor itself."""
+    return tensor.cpu()
+
+
+def array_of(tensor: Tensor) -> NDArray[Any]:
+    """A tensor's numbers as an array, waited for; on the CPU its own memory.
+
+    `tolist` and `item` of it are Python's numbers.
+    """
+    array: NDArray[Any] = on_host(tensor.detach()).numpy()
+    return array
