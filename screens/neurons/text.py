@@ -111,11 +111,12 @@ def _inputs(inputs: NeuronInputs | str, width: int) -> list[Text]:
         return [heading("What feeds it"), *prose(inputs, width)]
     gated = inputs.up is not None
     lines = [heading("What feeds it")]
-    lines.append(Text(f"{'':30}{'gate':>10}{'up' if gated else '':>10}", "dim"))
+    name_width = max(8, min(30, width - (20 if gated else 10)))
+    lines.append(Text(f"{'':{name_width}}{'gate':>10}{'up' if gated else '':>10}".rstrip(), "dim"))
     rows = [(feed.node, feed.gate, feed.up) for feed in inputs.feeds[:FEEDS]]
     for name, gate, up in (*rows, ("in all", inputs.gate, inputs.up)):
         more = f"{signed(up, 3):>10}" if gated else ""
-        lines.append(Text(f"{fit(name, 30)}{signed(gate, 3):>10}{more}"))
+        lines.append(Text(f"{fit(name, name_width)}{signed(gate, 3):>10}{more}"))
     return lines
 
 

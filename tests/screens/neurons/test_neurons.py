@@ -208,3 +208,21 @@ async def test_neurons_are_looked_at_by_role(session: Session) -> None:
         await pilot.press("vertical_line", "greater_than_sign")
         await ready(pilot, screen)
         assert "prompt 1" in title(screen) and " at " not in title(screen)
+
+
+@pytest.mark.parametrize("width", [100, 130])
+async def test_what_was_done_is_not_told_over_the_list(session: Session, width: int) -> None:
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=(width, 30), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await ready(pilot, screen)
+        pane = screen.query_one("#told")
+        lines = told(screen).splitlines()
+        assert max(map(len, lines)) <= pane.scrollable_content_region.width
+        assert any(line.split() in (["gate"], ["gate", "up"]) for line in lines)
+        await pilot.press("space")
+        await ready(pilot, screen)
+        await until(pilot, lambda: bool(screen.query("Toast")))
+        for toast in screen.query("Toast"):
+            assert toast.region.x > screen.rows.region.right
+            assert toast.region.right <= width
