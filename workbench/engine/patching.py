@@ -111,7 +111,9 @@ def _within(
 def _without_and_with(evaluator: Evaluator, name: str) -> tuple[Edit | None, Edit | None]:
     """What drops all that a candidate is, and what keeps it; None where the circuit is so."""
     circuit = evaluator.circuit
-    gone, come, closed = [], [], []
+    gone: list[str] = []
+    come: list[str] = []
+    closed: list[str] = []
     for edge in members_of(evaluator.graph, name):
         # Into an open destination every edge is as if kept: dropping one closes it on all the
         # others.
