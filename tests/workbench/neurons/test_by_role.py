@@ -76,8 +76,8 @@ def test_estimates_at_all_roles_add_up_and_values_are_those_of_the_last_token(na
     whole = finish(estimated_effects(experiment, 1))
     each = [finish(estimated_effects(experiment, 1, role)) for role in roles.names]
     assert whole is not None
-    given = [one for one in each if one is not None]
-    np.testing.assert_allclose(np.sum(given, axis=0), whole, rtol=0, atol=1e-6)
+    summed = np.sum([one for one in each if one is not None], axis=0)
+    np.testing.assert_allclose(summed, whole, rtol=0, atol=1e-6)
     role = roles.names[1]
     having = roles.having(role)
     singly = [
