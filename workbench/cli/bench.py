@@ -61,8 +61,13 @@ def bench(
 
     find_model(model)
     check_task(task)
-    flags = (("--discovery", discovery), ("--app", app_), ("--by-role", by_role), ("--long", long))
-    flags = (*flags, ("--gpu-report", gpu_report is not None))
+    flags = (
+        ("--discovery", discovery),
+        ("--app", app_),
+        ("--by-role", by_role),
+        ("--long", long),
+        ("--gpu-report", gpu_report is not None),
+    )
     asked = [flag for flag, given in flags if given]
     if len(asked) > 1:
         raise WorkbenchError(f"{asked[0]} measures something else than {asked[1]}.")

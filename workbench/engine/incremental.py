@@ -312,8 +312,8 @@ class IncrementalRun:
         if self._live_at is None or self._live_at[source].all():
             return
         dead = ~self._live_at[source, :, -written.shape[2] :]
-        dead = uploaded(dead[:, None, :, None], written.device)
-        written.copy_(torch.where(dead, constant, written))
+        there = uploaded(dead[:, None, :, None], written.device)
+        written.copy_(torch.where(there, constant, written))
 
     def _mlp(
         self, stage: Stage, plan: Plan, dirty: bool, changed: NDArray[np.bool_], carry: Carry

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 
 from torch import Tensor
 
@@ -50,7 +51,7 @@ class Place:
 
 def here() -> Place:
     """The innermost line of the packages that is being run; without one, of the tests."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     test: Place | None = None
     while frame is not None:
         code = frame.f_code
@@ -59,7 +60,7 @@ def here() -> Place:
             return _place(file, code.co_qualname, frame.f_lineno)
         if test is None and file.startswith(TESTS) and not file.startswith(HERE):
             test = _place(file, code.co_qualname, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return test or Place(BACKWARD, "", 0)
 
 
