@@ -20,9 +20,6 @@ from torch import Tensor
 KEPT = 4096
 """Indices that are kept on their device; a circuit's edits use a few hundred."""
 
-PINNED_FROM = 64 * 1024
-"""Bytes from which CUDA waits for a copy from memory that is not pinned."""
-
 
 def uploaded(
     numbers: NDArray[Any] | Tensor | Sequence[Any] | float,
@@ -41,8 +38,6 @@ def uploaded(
         tensor = torch.from_numpy(numbers)
     else:
         tensor = torch.tensor(numbers, dtype=dtype)
-    if device.type == "cuda" and tensor.device.type == "cpu" and tensor.nbytes >= PINNED_FROM:
-        tensor = tensor.pin_memory()
     # Apple's GPUs would read the host's memory later, when it may hold something else.
     ahead = device.type != "mps"
     return tensor.to(device, tensor.dtype if dtype is None else dtype, non_blocking=ahead)

@@ -1,4 +1,4 @@
-"""What is worth knowing of a GPU, measured by one command and written on a page to hand back.
+"""A page on a GPU, to hand back: what is worth knowing of it, measured by one command.
 
 The same few figures of a model in float32 and bfloat16, and of a model of Llama-3.1-8B's shape with
 random weights: a toggle, EAP, a circuit from nothing, ACDC beside its loop, memory beside what was
@@ -42,7 +42,7 @@ from workbench.experiment.prepare import NO_MEMORY, load_task
 from workbench.experiment.provenance import now, versions
 from workbench.experiment.room import Shape
 from workbench.model_report.footprint import predict
-from workbench.models.device import devices, free_memory
+from workbench.models.device import choose_device, devices, free_memory
 from workbench.models.folder import sharing_weights
 from workbench.models.model import Model, read_model
 from workbench.prompts.batch import Batch, make_batch
@@ -84,7 +84,7 @@ def write_gpu_report(
     rounds: int = 5,
     progress: Progress | None = None,
 ) -> None:
-    """Measure a model, and one of Llama-3.1-8B's shape, on this machine's GPU, and write the page.
+    """Measure a model, and one of Llama-3.1-8B's shape, on the GPU here; write the page.
 
     Args:
         name: as for `load_model`.
@@ -130,11 +130,10 @@ def gpu() -> str:
     Raises:
         WorkbenchError: there is none.
     """
-    if torch.cuda.is_available():
-        return "cuda"
-    if torch.backends.mps.is_available():
-        return "mps"
-    raise WorkbenchError(NO_GPU)
+    found = choose_device()
+    if found.type == "cpu":
+        raise WorkbenchError(NO_GPU)
+    return str(found)
 
 
 def random_llama(shape: dict[str, Any], device: torch.device, dtype: torch.dtype) -> Any:

@@ -59,6 +59,8 @@ def test_a_metric_is_what_its_definition_says(name: str, family: str) -> None:
             assert float(kl) == pytest.approx(
                 by_hand("kl", logits[i, k], clean_logits[i], RIGHT[i], WRONG[i]), abs=1e-4
             )
+    if name == "logit_diff":  # from all logits, as where they are capped
+        torch.testing.assert_close(metric.logit_difference(logits), found, rtol=0, atol=1e-4)
     torch.testing.assert_close(
         metric.part(slice(1, 3)).of_residual(finals[1:]), found[1:], rtol=0, atol=1e-5
     )
