@@ -36,9 +36,9 @@ ACTIONS = scoped("heads", (
     Action("pair(1)", "greater_than_sign", ">", "next prompt", "Read the next prompt.", HEADS,
            "Next prompt", id="next_prompt"),
     Action("mean", "0", "0", "mean", "Read the mean over all prompts.", HEADS),
-    Action("run", "equals_sign", "=", "run",
+    Action("run(1)", "equals_sign", "=", "run",
            "Read the corrupted prompts, the difference from them, the circuit, or that less the "
-           "model.", HEADS, "Heads in another run"),
+           "model.", HEADS, "Heads in another run", id="next_run"),
     Action("measure", "A", "A", "measure",
            "Measure all heads, where that was stopped or is of other pairs.", HEADS),
     Action("cancel", "c", "c", "cancel", "Stop measuring; what was found before stays.", HEADS),
@@ -56,5 +56,5 @@ COLUMN_ACTIONS = scoped("heads", (
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTER = ("leave", "go_in", "sort", "filter", "view", "position(-1)", "by_role", "pair(-1)",
-          "mean", "run", "way", "measure", "cancel")  # fmt: skip
+          "mean", "run(1)", "way", "measure", "cancel")  # fmt: skip
 """What the footer offers, the most needed first."""

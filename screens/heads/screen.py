@@ -258,9 +258,9 @@ class HeadsScreen(Looking, Screen[str | None]):
         self.failed = ""
         self.redraw()
 
-    def action_run(self) -> None:
+    def action_run(self, by: int) -> None:
         runs = list(RUNS)
-        self.run = runs[(runs.index(self.run) + 1) % len(runs)]
+        self.run = runs[(runs.index(self.run) + by) % len(runs)]
         self.look_again()
 
     def action_measure(self) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.base.table import Cell, Table
 from workbench.errors import WorkbenchError
-from workbench.readouts.results import Position
+
+if TYPE_CHECKING:
+    from workbench.readouts.results import Position
 
 Kind = Literal["reliable", "harmful", "unreliable"]
 KINDS: dict[Kind, str] = {

@@ -1,4 +1,4 @@
-"""Where heads look, and what they write, at one position or token role of the task's prompts.
+"""Where heads look and what they write, at one position or role of the prompts.
 
 On random tokens a head shows what it does wherever it can; here is what it does on the prompts,
 from the token that is read: `S2` looks at where its name stood before, `END` at the name that it is

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.base.json_values import count, items, maybe, object_of, real, string, strings
 from workbench.base.table import Cell, Table
@@ -20,8 +20,10 @@ from workbench.circuits.names import head_name
 from workbench.errors import WorkbenchError
 from workbench.readouts.heads.columns import COLUMNS, KINDS, RANK, HeadKind
 from workbench.readouts.heads.ways import INPUTS
-from workbench.readouts.results import Position
 from workbench.readouts.runs import RUNS
+
+if TYPE_CHECKING:
+    from workbench.readouts.results import Position
 
 HEAD = "head"
 """The column of names, by which a table can be sorted too."""
