@@ -40,7 +40,7 @@ from workbench.errors import WorkbenchError
 from workbench.models.device import kind_of
 from workbench.models.file_digests import digest_of
 from workbench.models.file_tokenizer import SpecialTokens
-from workbench.models.folder import weight_files
+from workbench.models.folder import check_tokenizer, weight_files
 from workbench.models.info import Architecture, ModelInfo, SelfCheck
 
 COMPUTING = ("torch", "transformers", "tokenizers", "safetensors")
@@ -85,6 +85,7 @@ def digest_of_folder(folder: Path, name: str, say: Progress = silent) -> str | N
     None where there are too many bytes for it to be worth its time, or they cannot be read.
     """
     try:
+        check_tokenizer(folder, name)  # what is too large to be read is not read here either
         weights = weight_files(folder, name)
         if sum(file.stat().st_size for file in weights) > LARGEST:
             return None
