@@ -238,8 +238,9 @@ class CopyDialog(Dialog[None]):
 async def offer_copies(app: App[Any]) -> None:
     """Ask what to copy: what the screen says, else the widget with the focus."""
     screen, focused = app.screen, app.focused
-    if isinstance(focused, Late):
-        await focused.caught_up()
+    late: object = focused
+    if isinstance(late, Late):
+        await late.caught_up()
     own = screen.copies() if isinstance(screen, Copying) else Copies()
     found = own or copies_of(focused)
     session = next(

@@ -160,7 +160,7 @@ class Haste:
         later = MessagePump.set_timer
 
         def sooner(pump: MessagePump, delay: float, *others: Any, **named: Any) -> Any:
-            timer = later(pump, delay * self.factor, *others, **named)
+            timer: Any = later(pump, delay * self.factor, *others, **named)
             timer.due = time.monotonic() + delay * self.factor
             return timer
 
