@@ -7,11 +7,9 @@ the latest wish is computed next, and a result is shown only if it is still wish
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from contextlib import suppress
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -54,14 +52,10 @@ if TYPE_CHECKING:
 DEBOUNCE = 0.08
 """Seconds that a selection must stand still before it is computed: a held key skips some."""
 HOLD = 0.25
-"""Seconds after which the head says that newer values are being computed. The older ones stand as
-they are, below the name of what they are of: to dim them would write them all again."""
+"""Seconds after which the head says that newer values are computed. The older ones stand undimmed,
+below the name of what they are of: to dim them would write them all again."""
 PATIENCE = 1.0
 """Seconds after which older values make way for the word that newer ones are being computed."""
-MOMENT = 0.1
-"""Seconds for which a search waits for what is to be read."""
-GLANCE = 0.003
-"""Seconds between two looks whether it is there."""
 LOOK_AGAIN = 0.25
 """Seconds between looks whether hidden readouts with something to compute have come into sight."""
 REMEMBERED = 256
@@ -224,20 +218,20 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
             self._draw_head()
             if self._hold is None:
                 self._hold = self.set_timer(HOLD, self._wait)
-            self._debounce = self.set_timer(DEBOUNCE, self._compute)
+            self._debounce = self.set_timer(DEBOUNCE, self.hasten)
             nothing = self._shown is None or isinstance(self._shown, str)
             self._patience = self.set_timer(HOLD if nothing else PATIENCE, self._make_way)
 
     def on_show(self) -> None:
         self._want()
 
-    def _compute(self) -> None:
+    def hasten(self) -> None:
         """Start to compute the wish, unless something is being computed: then it is next."""
         if self.is_on_screen:
             self._begin(self.wish())
         else:
             # What cannot be seen is not computed. Not every way to come into sight sends a `Show`.
-            self._debounce = self.set_timer(LOOK_AGAIN, self._compute)
+            self._debounce = self.set_timer(LOOK_AGAIN, self.hasten)
 
     def _begin(self, wish: ReadoutRequest | str) -> None:
         session, background = self.session, self._background
@@ -328,8 +322,7 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
 
     def _show(self, result: ReadoutResult | str) -> None:
         """Draw a result, or a sentence in its place."""
-        other_kind = type(result) is not type(self._shown)
-        self._shown = result
+        other_kind, self._shown = type(result) is not type(self._shown), result
         width = self._width()
         text = self.query_one("#readout-text", Static)
         note = self.query_one("#readout-note", Static)
@@ -435,13 +428,6 @@ class Readouts(PaneSearch, LensChoice, Widget, can_focus=True):
         self.pair = pair
         self.position = max(-longest(self), self.position)
         self._want()
-
-    async def caught_up(self) -> None:
-        """Wait a moment for what is to be read: what comes next is about it."""
-        end = monotonic() + MOMENT
-        self._compute()
-        while self.pending and monotonic() < end:
-            await asyncio.sleep(GLANCE)
 
     def search_pane(self) -> ScrollableContainer:
         return self._body

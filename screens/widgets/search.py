@@ -6,8 +6,10 @@ types the nearest match is shown; escape leads back to where one was.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from typing import ClassVar, Protocol, cast
+from time import monotonic
+from typing import ClassVar, Protocol
 
 from rich.text import Text
 from textual import on
@@ -26,6 +28,10 @@ from screens.widgets.keys import SEARCH
 SEARCH_BINDINGS: tuple[BindingType, ...] = tuple(action.binding() for action in SEARCH)
 """To be bound by whatever can be searched."""
 
+MOMENT = 0.1
+"""Seconds for which a search waits for what is to be shown."""
+GLANCE = 0.003
+"""Seconds between two looks whether it is there."""
 MARK = "bold underline"
 """How the words that were found look."""
 
@@ -96,8 +102,20 @@ class PaneSearch:
         """What scrolls; None: there is nothing to search."""
         raise NotImplementedError
 
+    @property
+    def pending(self) -> bool:
+        """Whether what is shown is not yet what was chosen."""
+        return False
+
+    def hasten(self) -> None:
+        """Begin at once to compute what is to be shown."""
+
     async def caught_up(self) -> None:
-        """Wait a moment for what is about to be shown."""
+        """Wait a moment for what is to be shown: what comes next is about it."""
+        end = monotonic() + MOMENT
+        self.hasten()
+        while self.pending and monotonic() < end:
+            await asyncio.sleep(GLANCE)
 
     async def action_search(self) -> None:
         assert isinstance(self, Widget)
@@ -260,5 +278,6 @@ class Search(ModalScreen[None]):
 def look_anew(target: Widget) -> None:
     """While words are typed that are searched for in here, something else is shown: find them."""
     top: object = target.app.screen_stack[-1]
-    if isinstance(top, Search) and top.is_mounted and cast("object", top.target) is target:
+    searched: object = top.target if isinstance(top, Search) else None
+    if isinstance(top, Search) and top.is_mounted and searched is target:
         top.find()

@@ -160,8 +160,8 @@ class Haste:
         later = MessagePump.set_timer
 
         def sooner(pump: MessagePump, delay: float, *others: Any, **named: Any) -> Any:
-            timer = later(pump, delay * self.factor, *others, **named)
-            vars(timer)["due"] = time.monotonic() + delay * self.factor
+            timer: Any = later(pump, delay * self.factor, *others, **named)
+            timer.due = time.monotonic() + delay * self.factor
             return timer
 
         with pytest.MonkeyPatch.context() as patch:

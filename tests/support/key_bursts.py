@@ -134,14 +134,14 @@ async def _until_calm(
     return True
 
 
-async def calm(pilot: Pilot[Any], rest: float = 0.0, seconds: float = 20) -> None:
+async def calm(pilot: Pilot[Any], rest: float = 0.0, seconds: float = 120) -> None:
     """Wait until no key waits, nothing computes or is due, and for a while nothing more comes."""
     app = pilot.app
     assert isinstance(app, WorkbenchApp)
     assert await _until_calm(app, time.monotonic() + seconds, rest), "it took too long"
 
 
-async def heard(pilot: Pilot[Any], seconds: float = 10) -> None:
+async def heard(pilot: Pilot[Any], seconds: float = 60) -> None:
     """Wait until the last key has had its effect, but for what it computes and shows late."""
     app = pilot.app
     assert isinstance(app, WorkbenchApp)

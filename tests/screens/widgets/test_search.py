@@ -16,8 +16,9 @@ from textual.widgets import Input, Static
 
 from screens.app import WorkbenchApp
 from screens.help.screen import HelpScreen
-from screens.readouts import panel as module
+from screens.readouts import panel
 from screens.readouts.panel import Readouts
+from screens.widgets import search
 from screens.widgets.line_list import LineList
 from screens.widgets.prompts import PromptsDialog
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch, Search, matches, next_match
@@ -204,8 +205,8 @@ async def test_readouts_are_waited_for_a_moment_and_searched_once_they_come(
         await until(pilot, lambda: found(app) == "1 of 1")
         await pilot.press("escape")
 
-        monkeypatch.setattr(module, "MOMENT", 10)
-        monkeypatch.setattr(module, "DEBOUNCE", 10)
+        monkeypatch.setattr(search, "MOMENT", 10)
+        monkeypatch.setattr(panel, "DEBOUNCE", 10)
         slow.gate.clear()
         readouts.show(double, "a2.h0")
         threading.Timer(0.05, slow.gate.set).start()
