@@ -346,7 +346,7 @@ class IncrementalRun:
     def _different(
         self, columns: NDArray[np.int64], positions: int
     ) -> tuple[Kept, NDArray[np.bool_], NDArray[np.int64]]:
-        """The different inputs of a stage's destinations: their sources, and whether they are open.
+        """The different inputs of destinations: their sources, and whether they are open.
 
         Returns:
             [input, source], [input], and [destination], which input each has.
