@@ -196,8 +196,7 @@ class AlternativeRuns:
                 continue
             indices = [graph.head_destination(layer, i, head) for i, head in entries]
             x, index = self._inputs(indices, own, which)
-            normed = recording.parts.layers[layer].norm1(x)
-            projected = project_entries(recording, layer, entries, normed, index)
+            projected = project_entries(recording, layer, entries, x, index)
             new.update(zip(entries, projected, strict=True))
         q, k, v = (
             self._stacked(layer, heads, i, new, len(which), positions if i == Q else Positions.ALL)

@@ -8,16 +8,26 @@ a circuit is only needed there.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.engine.kept_edges import NOTHING, Bits, Kept, has_roles, is_kept, is_whole
+from workbench.engine.kept_edges import NOTHING, Bits, Kept, Mask, has_roles, is_kept, is_whole
 from workbench.engine.plan import Positions
 
 # Below this many summands a column is cheaper summed anew than by extending an earlier sum.
 _CARRY_FROM = 24
+
+# What sums that are taken ahead of their stage may take, in bytes: those of three layers of
+# 16 pairs of SmolLM2. More rows in a product are little faster from there on.
+_AHEAD_BYTES = 48 * 2**20
+
+# Fewer sums than these are not worth while.
+_FEW_AHEAD = 8
 
 
 class Deltas:
@@ -32,6 +42,9 @@ class Deltas:
 
     Glossary: docs/glossary.md#delta.
     """
+
+    adds_up = True
+    """Whether a sum is the sums of its parts, which it is not where a norm follows some."""
 
     def __init__(
         self,
@@ -55,6 +68,25 @@ class Deltas:
             self._banks[Positions.ALL].put(source, value)
         self._banks[Positions.LAST].put(source, value[:, :, -1:])
 
+    def place_for(self, sources: list[int], positions: int) -> Tensor | None:
+        """Where what new sources add can be written to straight away; None if in no one place.
+
+        Returns:
+            [source, pair, alternative, position or 1, d_model]; `put_in_place` is to follow.
+        """
+        return self._banks[positions].place_for(sources)
+
+    def put_in_place(self, sources: list[int], positions: int) -> None:
+        """What these add was written to the place that `place_for` gave."""
+        if positions == Positions.ALL:
+            for source in sources:
+                self._banks[Positions.LAST].put(source, self.get(source, positions)[:, :, -1:])
+
+    def clear(self) -> None:
+        """Forget all deltas but the input's."""
+        for bank in self._banks.values():
+            bank.clear()
+
     def drop(self, source: int) -> None:
         """Forget a source's delta."""
         for bank in self._banks.values():
@@ -63,6 +95,15 @@ class Deltas:
     def get(self, source: int, positions: int) -> Tensor:
         """[pair, alternative, position or 1, d_model]; a view."""
         return self._banks[positions].get(source)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of what one source adds at all positions."""
+        return math.prod(self.shape) * self._banks[Positions.ALL].buffer.element_size()
+
+    def room(self, n: int) -> Tensor:
+        """Room for n sums at all positions, with nothing in it yet."""
+        return self._banks[Positions.ALL].buffer.new_empty((n, *self.shape))
 
     def tensors(self) -> list[Tensor]:
         """The tensors that hold the deltas."""
@@ -80,6 +121,10 @@ class Deltas:
         """
         bank = self._banks[positions]
         return bank.sum_by_roles(columns) if has_roles(columns) else bank.sum(is_kept(columns))
+
+    def add(self, total: Tensor, columns: Mask, positions: int) -> None:
+        """Add such sums, of whole edges, to `total` [destination, ...], in place."""
+        self._banks[positions].add(total, columns)
 
 
 class _Bank:
@@ -99,8 +144,8 @@ class _Bank:
         self._slot = np.full(n_sources, -1, dtype=np.int64)
         self._free: list[int] = []
         self._used = 0
-        # Zeros, not garbage: a dense product multiplies unused slots by zero, and 0 x NaN is NaN.
-        self.buffer = like.new_zeros((capacity, *shape))
+        # Not filled: a slot is written to when it is first given away, and read only after that.
+        self.buffer = like.new_empty((capacity, *shape))
 
     def put(self, source: int, value: Tensor) -> None:
         slot = int(self._slot[source])
@@ -109,11 +154,26 @@ class _Bank:
             self._slot[source] = slot
         self.buffer[slot].copy_(value)
 
+    def place_for(self, sources: list[int]) -> Tensor | None:
+        first = self._used
+        new = (self._slot[sources] < 0).all() and not self._free
+        if not new or first + len(sources) > len(self.buffer):
+            return None
+        self._slot[sources] = np.arange(first, first + len(sources))
+        self._used += len(sources)
+        return self.buffer[first : self._used]
+
+    def clear(self) -> None:
+        """Forget all but the first source; what was given away may not be written to yet."""
+        self._slot[1:] = -1
+        self._used, self._free = 1, []
+        self._slot[0] = 0
+
     def _new_slot(self) -> int:
         if self._free:
             return self._free.pop()
         if self._used == len(self.buffer):
-            grown = self.buffer.new_zeros((grown_size(self._used), *self._shape))
+            grown = self.buffer.new_empty((grown_size(self._used), *self._shape))
             grown[: self._used] = self.buffer
             self.buffer = grown
         self._used += 1
@@ -170,7 +230,7 @@ class _Bank:
     def _indices(self, numbers: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(numbers).to(self.buffer.device)
 
-    def sum(self, columns: NDArray[np.bool_]) -> Tensor | None:
+    def sum(self, columns: Mask) -> Tensor | None:
         chosen = np.flatnonzero(columns.any(axis=0))
         if not chosen.size:
             return None
@@ -182,15 +242,29 @@ class _Bank:
             for slot in slots[1:]:
                 total = total + self.buffer[slot]
             return total[None]
-        if 2 * chosen.size > self._used:
-            weights = np.zeros((n, self._used), dtype=bool)
-            weights[:, slots] = columns[:, chosen]
-            terms = self.buffer[: self._used]
+        left, terms = self._product(columns[:, chosen], slots)
+        return (left @ terms).view(n, *self._shape)
+
+    def add(self, total: Tensor, columns: Mask) -> None:
+        """Add the sums of chosen sources to `total` [destination, ...], in place."""
+        chosen = np.flatnonzero(columns.any(axis=0))
+        if chosen.size:
+            left, terms = self._product(columns[:, chosen], self._slot[chosen])
+            total.view(len(total), -1).addmm_(left, terms)
+
+    def _product(self, columns: Mask, slots: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Weights [destination, term] and terms [term, value] whose product is the sums."""
+        low, high = int(slots.min()), int(slots.max()) + 1
+        if 2 * len(slots) > high - low:
+            # Terms as they lie, those that are not chosen with weight 0, are not copied.
+            weights = np.zeros((len(columns), high - low), dtype=bool)
+            weights[:, slots - low] = columns
+            terms = self.buffer[low:high]
         else:
-            weights = columns[:, chosen]
+            weights = columns
             terms = self.buffer[torch.from_numpy(slots).to(self.buffer.device)]
         left = torch.from_numpy(weights).to(self.buffer.device, self.buffer.dtype)
-        return (left @ terms.reshape(len(terms), -1)).view(n, *self._shape)
+        return left, terms.reshape(len(terms), -1)
 
 
 def _roles_in(bits: Bits) -> list[int]:
@@ -202,6 +276,14 @@ def _roles_in(bits: Bits) -> list[int]:
 def grown_size(used: int) -> int:
     """How many sources there is room for after growing, when a full one gets one more."""
     return used + max(8, used // 4)
+
+
+@dataclass
+class _Ahead:
+    """Where a sum that is taken ahead lies, and how many destinations begin with it."""
+
+    row: int
+    readers: int = 0
 
 
 class Carry:
@@ -217,6 +299,76 @@ class Carry:
         self._deltas = deltas
         self._sums: dict[int, dict[bytes, Tensor]] = {Positions.ALL: {}, Positions.LAST: {}}
         self._parents: dict[int, int] = {Positions.ALL: 0, Positions.LAST: 0}
+        self._ahead: dict[bytes, _Ahead] = {}
+        self._ahead_parents = 0
+        self._room: Tensor | None = None
+
+    def look_ahead(self, columns: Mask) -> int:
+        """Sum what has been written so far for destinations of several stages, as one product.
+
+        A product over all sources reads every delta once, however many destinations it is for: for
+        the single one of an MLP that takes as long as for eight. Only sums at all positions.
+
+        Args:
+            columns: [destination, source], the sources before the first of these stages.
+
+        Returns:
+            Of how many destinations, the first so many, the sums were taken; the others are too
+            many for the memory that this may take.
+        """
+        most = _AHEAD_BYTES // self._deltas.row_bytes
+        self._ahead, firsts, taken = {}, [], 0
+        for i, column in enumerate(columns):
+            place = self._ahead.setdefault(column.tobytes(), _Ahead(len(firsts)))
+            if place.row == len(firsts):
+                if place.row == most:
+                    break
+                firsts.append(i)
+            place.readers += 1
+            taken = i + 1
+        if len(firsts) < _FEW_AHEAD or not columns[firsts].any():
+            self._ahead = {}
+            return taken
+        if self._room is None or len(self._room) < len(firsts):
+            self._room = self._deltas.room(len(firsts))
+        self._room[: len(firsts)].zero_()
+        self._deltas.add(self._room[: len(firsts)], columns[firsts], Positions.ALL)
+        self._ahead_parents = columns.shape[1]
+        return taken
+
+    def forget_ahead(self) -> None:
+        """What was summed ahead is of no more use."""
+        self._ahead = {}
+
+    def onto(self, base: Tensor, columns: Kept, positions: int) -> Tensor | None:
+        """`base`, which is the same for all destinations, and the sum; None for no sum at all."""
+        ahead = self._from_ahead(columns, positions)
+        if ahead is not None:
+            return ahead.add_(base)
+        total = self.sum(columns, positions)
+        return None if total is None else base + total
+
+    def _from_ahead(self, columns: Kept, positions: int) -> Tensor | None:
+        """`sum` by what was summed ahead, if it was for all of these; nobody else's to keep."""
+        if not self._ahead or positions != Positions.ALL or has_roles(columns):
+            return None
+        assert self._room is not None
+        before = self._ahead_parents
+        found = [self._ahead.get(column[:before].tobytes()) for column in columns]
+        places = [place for place in found if place is not None]
+        if len(places) < len(found):
+            return None
+        rows = [place.row for place in places]
+        if rows == list(range(rows[0], rows[0] + len(rows))):
+            total = self._room[rows[0] : rows[0] + len(rows)]
+            if any(place.readers > 1 for place in places):
+                total = total.clone()
+        else:
+            total = self._room[torch.tensor(rows).to(self._room.device)]
+        rest = is_kept(columns).copy()
+        rest[:, :before] = False
+        self._deltas.add(total, rest, positions)
+        return total
 
     def sum(self, columns: Kept, positions: int) -> Tensor | None:
         """As `Deltas.sum`; `columns` [destination, source] must come in the order of the stages."""

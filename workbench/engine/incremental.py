@@ -50,6 +50,12 @@ from workbench.transformer.attention import Q
 from workbench.transformer.recording import Recording
 
 
+_LAYERS_AHEAD = 3
+"""Of so many layers what was written before is summed at once, where all of it is new."""
+_SUMMANDS_AHEAD = 48
+"""So many summands for each destination of a layer make it worth while."""
+
+
 class IncrementalRun:
     """A circuit's cells for one group.
 
@@ -147,6 +153,7 @@ class IncrementalRun:
             (self.kept, self.mask, self.is_open), self.narrowed.kept = before, kept_before
             self._positions[1:], self._at[1:] = Positions.NONE, NOTHING
             self._heads_in.clear()
+            self.deltas.clear()
             raise
 
     def _roles(self) -> NDArray[np.int64]:
@@ -164,9 +171,11 @@ class IncrementalRun:
     def _recompute(self, plan: Plan, edited: NDArray[np.bool_]) -> None:
         graph = self.graph
         changed = np.zeros(graph.n_sources, dtype=bool)
-        carry = Carry(self.deltas)
+        carry, ahead = Carry(self.deltas), 0
         for stage in self._stages:
             parents, columns = slice(0, stage.parents), stage.columns
+            if stage.kind == "heads" and stage.layer >= ahead:
+                ahead = self._look_ahead(stage, plan, edited, carry)
             dirty = edited[columns].copy()
             if changed[parents].any():
                 touched = self.mask[parents, columns][changed[parents]].any(axis=0)
@@ -179,6 +188,28 @@ class IncrementalRun:
                 self.final = self.inputs(np.array([columns.start]), Positions.LAST, carry)[0][
                     :, 0, 0
                 ]
+
+    def _look_ahead(
+        self, stage: Stage, plan: Plan, edited: NDArray[np.bool_], carry: Carry
+    ) -> int:
+        """Sum what was written before a layer for it and the next ones, if all are new.
+
+        Returns:
+            The layer before which it is worth another look.
+        """
+        carry.forget_ahead()
+        first, per_layer = stage.columns.start, self.graph.destinations_per_layer
+        coming = slice(first, first + _LAYERS_AHEAD * per_layer)
+        wanted = edited[coming] & (plan.need_in[coming] == Positions.ALL) & ~self.is_open[coming]
+        columns = first + np.flatnonzero(wanted)
+        summands = self.mask[: stage.parents, columns].sum(axis=0)
+        if not self.deltas.adds_up or self._layout is not None or summands.sum() < _SUMMANDS_AHEAD * per_layer:
+            return stage.layer + 1
+        live = self._positions[: stage.parents] == Positions.ALL
+        taken = carry.look_ahead((self.mask[: stage.parents, columns] & live[:, None]).T)
+        if taken == len(columns):
+            return stage.layer + _LAYERS_AHEAD
+        return max(stage.layer + 1, int((columns[taken] - first) // per_layer) + stage.layer)
 
     def _outdated(self, source: int, plan: Plan, dirty: bool, changed: NDArray[np.bool_]) -> bool:
         """Whether to compute a source now; forgets it if it is out of date and not needed."""
@@ -237,14 +268,12 @@ class IncrementalRun:
                     rows = 1 if asked == Positions.LAST else self.recording.n_positions
                     if known is None or known.shape[2] < rows:
                         missing[asked].append((which, head))
-        norm = self.recording.parts.layers[layer].norm1
         for positions, entries in missing.items():
             if not entries:
                 continue
             columns = np.array([graph.head_destination(layer, *entry) for entry in entries])
             x, index = self.unique_inputs(columns, positions, carry)
-            normed = norm(x)
-            projected = project_entries(self.recording, layer, entries, normed, index)
+            projected = project_entries(self.recording, layer, entries, x, index)
             for column, value in zip(columns, projected, strict=True):
                 self._heads_in[int(column)] = value
 
@@ -293,11 +322,15 @@ class IncrementalRun:
             z = head_values(recording, layer, heads, q, k, v)
         for i, head in enumerate(heads):
             self._write_constants(graph.head_source(layer, head), z[i], corrupted[i])
-        added = head_outputs(recording, layer, heads, z - corrupted)
-        for i, head in enumerate(heads):
-            source = graph.head_source(layer, head)
-            self._z[source] = z[i]
-            self.deltas.put(source, added[i], positions)
+        sources = [graph.head_source(layer, head) for head in heads]
+        self._z.update(zip(sources, z, strict=True))
+        place = self.deltas.place_for(sources, positions)
+        added = head_outputs(recording, layer, heads, z - corrupted, place)
+        if place is not None:
+            self.deltas.put_in_place(sources, positions)
+            return
+        for source, value in zip(sources, added, strict=True):
+            self.deltas.put(source, value, positions)
 
     def _write_constants(self, source: int, written: Tensor, constant: Tensor) -> None:
         """Put a source's constant wherever nothing clean reaches it, in place.
@@ -353,14 +386,16 @@ class IncrementalRun:
         chosen = (self.kept[:parents, columns] * live[:, None].astype(self.kept.dtype)).T
         keys: dict[tuple[bool, bytes], int] = {}
         index = np.empty(len(columns), dtype=np.int64)
+        firsts = []
         for i, column in enumerate(columns):
             key = (bool(self.is_open[column]), chosen[i].tobytes())
+            if key not in keys:
+                firsts.append(i)
             index[i] = keys.setdefault(key, len(keys))
-        firsts = [int(np.flatnonzero(index == i)[0]) for i in range(len(keys))]
         is_open = np.array([key[0] for key in keys])
-        total = (carry or self.deltas).sum(chosen[firsts], positions)
-        shape = (len(keys), *corrupted.shape)
-        x = corrupted.expand(shape) if total is None else corrupted + total
+        x = (carry or Carry(self.deltas)).onto(corrupted, chosen[firsts], positions)
+        if x is None:
+            x = corrupted.expand(len(keys), *corrupted.shape)
         if is_open.any():
             x = x.clone()
             x[torch.from_numpy(is_open)] = clean
