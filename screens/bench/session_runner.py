@@ -86,8 +86,12 @@ class SessionRunner:
         done: Callable[[Status], None],
         failed: Callable[[str], None],
         progress: Callable[[], None],
+        agreed: Callable[[], None],
     ) -> None:
-        """`done` after each command, `failed` with a sentence, `progress` when a sweep moved."""
+        """`done` after each command, `failed` with a sentence, `progress` when a sweep moved.
+
+        `agreed` when accuracy and KL of the present circuit are known.
+        """
         self.session = session
         self.sweep: Sweep | None = None
         self.stopped = False
@@ -96,6 +100,7 @@ class SessionRunner:
         self._sweeps = Worker(receiver, "sweeps")
         self._reads = Worker(receiver, "reads", owes=True)
         self.repairs = Worker(receiver, "self-repair")
+        self._agreements = Worker(receiver, "agreement")
         self._read_once_more = False
         # Of a revision of the circuit, and whether by role.
         self._laid_out: tuple[tuple[int, bool], TreeLayout] | None = None
@@ -103,6 +108,7 @@ class SessionRunner:
         self._done = done
         self._failed = failed
         self._progress = progress
+        self._agreed = agreed
         self._computed: set[tuple[EdgesView, str, int]] = set()
 
     @property
@@ -112,7 +118,7 @@ class SessionRunner:
 
     @property
     def _threads(self) -> tuple[Worker, ...]:
-        return (self._commands, self._sweeps, self._reads, self.repairs)
+        return (self._commands, self._sweeps, self._reads, self._agreements, self.repairs)
 
     @property
     def idle(self) -> bool:
@@ -125,6 +131,7 @@ class SessionRunner:
         self._commands.stop()
         self._sweeps.stop()
         self._reads.stop()
+        self._agreements.stop()
         self.repairs.stop()
 
     # Commands.
@@ -142,6 +149,17 @@ class SessionRunner:
             return status
 
         self._commands.put(work, self._done, lambda error: self._failed(error_sentence(error)))
+
+    def agree(self, status: Status) -> None:
+        """Compute accuracy and KL after a command that did not wait for them."""
+        if status.agreement.known:
+            return
+
+        def work() -> bool:
+            present = self.session.status().revision == status.revision
+            return present and bool(status.agreement.read())
+
+        self._agreements.put(work, lambda _: self._agreed(), self._unknown)
 
     def other(self, call: Callable[[], object], done: Callable[[], None]) -> None:
         """Run something else in its turn among the commands, such as an export."""

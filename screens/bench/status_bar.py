@@ -69,6 +69,7 @@ class StatusBar(Widget):
         self.task_info = task
         self.status = status
         self.pending = False
+        self._agreed = (float("nan"), float("nan"))  # accuracy and KL that were known last
         self._dim = False
         self._hold: Timer | None = None
         self.comparison: Comparison | None = None
@@ -124,11 +125,13 @@ class StatusBar(Widget):
 
     # Pieces.
 
-    def _item(self, label: str, value: str, *, moving: bool = False, style: str = "") -> Text:
+    def _item(
+        self, label: str, value: str, *, moving: bool = False, style: str = "", coming: bool = False
+    ) -> Text:
         text = Text()
         if label:
             text.append(label + " ", self.get_component_rich_style("status-bar--label"))
-        if moving and self._dim:
+        if coming or (moving and self._dim):
             text.append(value + PENDING, "dim")
         else:
             text.append(
@@ -206,10 +209,15 @@ class StatusBar(Widget):
         return f"{count(self.status.all_edges)}{at}"
 
     def _agreement(self) -> list[Text]:
-        status = self.status
+        """Accuracy and KL; those of before look so until the new ones are known."""
+        agreement = self.status.agreement
+        if agreement.known:
+            self._agreed = agreement.read()
+        accuracy, kl = self._agreed
+        coming = not agreement.known
         return [
-            self._item("accuracy", percent(status.accuracy), moving=True),
-            self._item("KL", plain(status.kl, 4), moving=True),
+            self._item("accuracy", percent(accuracy), moving=True, coming=coming),
+            self._item("KL", plain(kl, 4), moving=True, coming=coming),
         ]
 
     def _append_message(self, text: Text, width: int) -> None:

@@ -49,7 +49,6 @@ from workbench.engine.role_rows import carried, needed_rows
 from workbench.transformer.attention import Q
 from workbench.transformer.recording import Recording
 
-
 _LAYERS_AHEAD = 3
 """Of so many layers what was written before is summed at once, where all of it is new."""
 _SUMMANDS_AHEAD = 48
@@ -189,9 +188,7 @@ class IncrementalRun:
                     :, 0, 0
                 ]
 
-    def _look_ahead(
-        self, stage: Stage, plan: Plan, edited: NDArray[np.bool_], carry: Carry
-    ) -> int:
+    def _look_ahead(self, stage: Stage, plan: Plan, edited: NDArray[np.bool_], carry: Carry) -> int:
         """Sum what was written before a layer for it and the next ones, if all are new.
 
         Returns:
@@ -203,7 +200,11 @@ class IncrementalRun:
         wanted = edited[coming] & (plan.need_in[coming] == Positions.ALL) & ~self.is_open[coming]
         columns = first + np.flatnonzero(wanted)
         summands = self.mask[: stage.parents, columns].sum(axis=0)
-        if not self.deltas.adds_up or self._layout is not None or summands.sum() < _SUMMANDS_AHEAD * per_layer:
+        if (
+            not self.deltas.adds_up
+            or self._layout is not None
+            or summands.sum() < _SUMMANDS_AHEAD * per_layer
+        ):
             return stage.layer + 1
         live = self._positions[: stage.parents] == Positions.ALL
         taken = carry.look_ahead((self.mask[: stage.parents, columns] & live[:, None]).T)
