@@ -40,7 +40,7 @@ from workbench.engine.node_math import (
     project_entries,
     recorded_input,
 )
-from workbench.engine.plan import Plan, Positions, make_plan
+from workbench.engine.plan import Plan, Positions, make_plan, tables
 from workbench.engine.post_norm import summed, sums_over_sources
 from workbench.engine.reach import Alternative, live_in
 from workbench.engine.recorded_residuals import residuals
@@ -168,25 +168,36 @@ class IncrementalRun:
             self._at[self._positions == Positions.LAST] = LAST
 
     def _recompute(self, plan: Plan, edited: NDArray[np.bool_]) -> None:
-        graph = self.graph
+        graph, table = self.graph, tables(self.graph)
         changed = np.zeros(graph.n_sources, dtype=bool)
-        carry, ahead = Carry(self.deltas), 0
-        for stage in self._stages:
-            parents, columns = slice(0, stage.parents), stage.columns
-            if stage.kind == "heads" and stage.layer >= ahead:
-                ahead = self._look_ahead(stage, plan, edited, carry)
-            dirty = edited[columns].copy()
-            if changed[parents].any():
-                touched = self.mask[parents, columns][changed[parents]].any(axis=0)
-                dirty |= touched & ~self.is_open[columns]
+        dirty = edited.copy()
+        stale = self._positions < np.where(plan.live, plan.need, Positions.NONE)
+        if plan.need_at is not None:
+            stale[1:] |= (plan.need_at & ~self._at)[1:] != NOTHING
+        visited = np.zeros(len(self._stages), dtype=bool)
+        visited[table.stage_of_input[dirty]] = True
+        visited[table.stage_of_source[stale]] = True
+        many = np.count_nonzero(edited) > graph.destinations_per_layer
+        carry, ahead = Carry(self.deltas), 0 if many else graph.n_layers + 1
+        for number, stage in enumerate(self._stages):
+            if not visited[number]:
+                continue
+            columns = stage.columns
             if stage.kind == "heads":
-                self._heads(stage, plan, dirty, changed, carry)
+                if stage.layer >= ahead:
+                    ahead = self._look_ahead(stage, plan, edited, carry)
+                self._heads(stage, plan, dirty[columns], changed, carry)
             elif stage.kind == "mlp":
-                self._mlp(stage, plan, bool(dirty[0]), changed, carry)
-            elif dirty[0]:
+                self._mlp(stage, plan, bool(dirty[columns.start]), changed, carry)
+            elif dirty[columns.start]:
                 self.final = self.inputs(np.array([columns.start]), Positions.LAST, carry)[0][
                     :, 0, 0
                 ]
+            rows = stage.rows.start + np.flatnonzero(changed[stage.rows])
+            if rows.size:
+                touched = self.mask[rows].any(axis=0) & ~self.is_open
+                dirty |= touched
+                visited[table.stage_of_input[touched]] = True
 
     def _look_ahead(self, stage: Stage, plan: Plan, edited: NDArray[np.bool_], carry: Carry) -> int:
         """Sum what was written before a layer for it and the next ones, if all are new.

@@ -9,7 +9,6 @@ from workbench.session.commands import Command
 from workbench.session.state import Change
 from workbench.session.views import Status
 
-
 _NOT_KEPT = Agreement.of(float("nan"), float("nan"))
 
 
