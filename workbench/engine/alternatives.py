@@ -24,7 +24,8 @@ from torch import Tensor
 from workbench.base.work import Work, finish
 from workbench.circuits.graph import Graph, Stage
 from workbench.engine.baseline import Baseline
-from workbench.engine.deltas import Carry, Deltas
+from workbench.engine.carry import Carry
+from workbench.engine.deltas import Deltas
 from workbench.engine.kept_edges import Kept
 from workbench.engine.model_layers import run_layers
 from workbench.engine.narrowed import NeuronChange

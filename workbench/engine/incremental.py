@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.circuits.graph import Graph, Stage
-from workbench.engine.deltas import Carry
+from workbench.engine.carry import Carry, look_ahead
 from workbench.engine.kept_edges import (
     NOTHING,
     WHOLE,
@@ -31,7 +31,8 @@ from workbench.engine.kept_edges import (
     has_roles,
     is_kept,
 )
-from workbench.engine.live_positions import live_positions, live_positions_in
+from workbench.engine.live_positions import live_positions, live_positions_in, write_constants
+from workbench.engine.live_rows import LiveRows, Rows, as_indices
 from workbench.engine.narrowed import NarrowedMlps
 from workbench.engine.node_math import (
     at_positions,
@@ -48,11 +49,6 @@ from workbench.engine.role_layout import LAST, RoleLayout
 from workbench.engine.role_rows import carried, needed_rows
 from workbench.transformer.attention import Q
 from workbench.transformer.recording import Recording
-
-_LAYERS_AHEAD = 3
-"""Of so many layers what was written before is summed at once, where all of it is new."""
-_SUMMANDS_AHEAD = 48
-"""So many summands for each destination of a layer make it worth while."""
 
 
 class IncrementalRun:
@@ -95,6 +91,7 @@ class IncrementalRun:
         self._at = np.zeros(graph.n_sources, dtype=np.uint64)
         self._live_at: NDArray[np.bool_] | None = None
         self._layout: RoleLayout | None = None
+        self._rows = LiveRows(recording)
         plan = make_plan(graph, kept, is_open)
         wanted = plan.live & (plan.need > Positions.NONE)
         pairs, positions = recording.n_pairs, recording.n_positions
@@ -178,14 +175,16 @@ class IncrementalRun:
         visited[table.stage_of_input[dirty]] = True
         visited[table.stage_of_source[stale]] = True
         many = np.count_nonzero(edited) > graph.destinations_per_layer
-        carry, ahead = Carry(self.deltas), 0 if many else graph.n_layers + 1
+        worth_it = many and self.deltas.adds_up and self._layout is None
+        carry, ahead = Carry(self.deltas), 0 if worth_it else graph.n_layers + 1
         for number, stage in enumerate(self._stages):
             if not visited[number]:
                 continue
             columns = stage.columns
             if stage.kind == "heads":
                 if stage.layer >= ahead:
-                    ahead = self._look_ahead(stage, plan, edited, carry)
+                    wanted = edited & (plan.need_in == Positions.ALL) & ~self.is_open
+                    ahead = look_ahead(carry, stage, self.mask, self._positions, wanted)
                 self._heads(stage, plan, dirty[columns], changed, carry)
             elif stage.kind == "mlp":
                 self._mlp(stage, plan, bool(dirty[columns.start]), changed, carry)
@@ -198,30 +197,6 @@ class IncrementalRun:
                 touched = self.mask[rows].any(axis=0) & ~self.is_open
                 dirty |= touched
                 visited[table.stage_of_input[touched]] = True
-
-    def _look_ahead(self, stage: Stage, plan: Plan, edited: NDArray[np.bool_], carry: Carry) -> int:
-        """Sum what was written before a layer for it and the next ones, if all are new.
-
-        Returns:
-            The layer before which it is worth another look.
-        """
-        carry.forget_ahead()
-        first, per_layer = stage.columns.start, self.graph.destinations_per_layer
-        coming = slice(first, first + _LAYERS_AHEAD * per_layer)
-        wanted = edited[coming] & (plan.need_in[coming] == Positions.ALL) & ~self.is_open[coming]
-        columns = first + np.flatnonzero(wanted)
-        summands = self.mask[: stage.parents, columns].sum(axis=0)
-        if (
-            not self.deltas.adds_up
-            or self._layout is not None
-            or summands.sum() < _SUMMANDS_AHEAD * per_layer
-        ):
-            return stage.layer + 1
-        live = self._positions[: stage.parents] == Positions.ALL
-        taken = carry.look_ahead((self.mask[: stage.parents, columns] & live[:, None]).T)
-        if taken == len(columns):
-            return stage.layer + _LAYERS_AHEAD
-        return max(stage.layer + 1, int((columns[taken] - first) // per_layer) + stage.layer)
 
     def _outdated(self, source: int, plan: Plan, dirty: bool, changed: NDArray[np.bool_]) -> bool:
         """Whether to compute a source now; forgets it if it is out of date and not needed."""
@@ -260,6 +235,10 @@ class IncrementalRun:
             if heads:
                 self._write_heads(layer, heads, positions)
                 self._done([graph.head_source(layer, head) for head in heads], positions, plan)
+        for head in todo[Positions.ALL] if self._rows.useful else ():
+            columns = (graph.head_destination(layer, which, head) for which in range(3))
+            rows = (self._rows_into(column, stage.parents) for column in columns)
+            self._rows.set_head(graph.head_source(layer, head), *rows)
 
     def _project(self, stage: Stage, plan: Plan, todo: dict[int, list[int]], carry: Carry) -> None:
         """Compute the missing q, k and v of the heads to be computed."""
@@ -333,7 +312,7 @@ class IncrementalRun:
             )
             z = head_values(recording, layer, heads, q, k, v)
         for i, head in enumerate(heads):
-            self._write_constants(graph.head_source(layer, head), z[i], corrupted[i])
+            write_constants(self._live_at, graph.head_source(layer, head), z[i], corrupted[i])
         sources = [graph.head_source(layer, head) for head in heads]
         self._z.update(zip(sources, z, strict=True))
         place = self.deltas.place_for(sources, positions)
@@ -343,19 +322,6 @@ class IncrementalRun:
             return
         for source, value in zip(sources, added, strict=True):
             self.deltas.put(source, value, positions)
-
-    def _write_constants(self, source: int, written: Tensor, constant: Tensor) -> None:
-        """Put a source's constant wherever nothing clean reaches it, in place.
-
-        Args:
-            written: [pair, 1, position or 1, any].
-            constant: of the same shape.
-        """
-        if self._live_at is None or self._live_at[source].all():
-            return
-        dead = torch.from_numpy(~self._live_at[source, :, -written.shape[2] :])
-        dead = dead[:, None, :, None].to(written.device)
-        written.copy_(torch.where(dead, constant, written))
 
     def _mlp(
         self, stage: Stage, plan: Plan, dirty: bool, changed: NDArray[np.bool_], carry: Carry
@@ -368,14 +334,26 @@ class IncrementalRun:
             out = at_positions(recording.clean.layers[stage.layer].mlp_out, positions)[:, None]
         else:
             x = self.inputs(np.array([stage.columns.start]), positions, carry)[0]
-            rows = needed_rows(plan, source, recording.role_of)
+            if plan.need_at is not None or positions != Positions.ALL:
+                rows = needed_rows(plan, source, recording.role_of)
+            else:
+                rows = as_indices(self._rows_into(stage.columns.start, stage.parents))
             out = self.narrowed.run(stage.layer, x, rows=rows)
         corrupted = at_positions(recording.corrupted.layers[stage.layer].mlp_out, positions)[
             :, None
         ]
-        self._write_constants(source, out, corrupted)
+        write_constants(self._live_at, source, out, corrupted)
         self.deltas.put(source, out - corrupted, positions)
         self._done([source], positions, plan)
+        if positions == Positions.ALL:
+            self._rows.set_mlp(source, self._rows_into(stage.columns.start, stage.parents))
+
+    def _rows_into(self, column: int, parents: int) -> Rows | None:
+        """Where the input of a destination differs from the corrupted run's."""
+        if self._layout is not None or not self._rows.useful:
+            return None
+        feeding = np.flatnonzero(self.mask[:parents, column] & (self._positions[:parents] > 0))
+        return self._rows.into(feeding.tolist(), is_open=bool(self.is_open[column]))
 
     def inputs(
         self, columns: NDArray[np.int64], positions: int, carry: Carry | None = None

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from workbench.circuits.graph import Graph
 from workbench.engine.kept_edges import NOTHING, Bits
@@ -64,3 +66,20 @@ def live_positions_in(
             )
         found.append(live_positions(graph, own, opened, role_of))
     return np.stack(found, axis=1)
+
+
+def write_constants(
+    live: NDArray[np.bool_] | None, source: int, written: Tensor, constant: Tensor
+) -> None:
+    """Put a source's constant wherever nothing clean reaches it, in place.
+
+    Args:
+        live: bool [source, pair, position]; None where all compute what they write.
+        written: [pair, 1, position or 1, any].
+        constant: of the same shape.
+    """
+    if live is None or live[source].all():
+        return
+    dead = torch.from_numpy(~live[source, :, -written.shape[2] :])
+    dead = dead[:, None, :, None].to(written.device)
+    written.copy_(torch.where(dead, constant, written))

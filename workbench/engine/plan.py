@@ -29,7 +29,6 @@ from workbench.engine.kept_edges import (
 )
 from workbench.engine.role_layout import LAST, ROOM, RoleLayout
 
-
 _FEW_EDGES = 3000
 """Up to so many edges a plan goes edge by edge, above by whole stages of the mask."""
 
