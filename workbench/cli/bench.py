@@ -10,6 +10,9 @@ from workbench.cli import console, output
 from workbench.cli.options import Device, Dtype, Json, ModelName, Seed
 from workbench.errors import WorkbenchError
 
+QUICK = 2
+"""How often each item is timed with --quick."""
+
 
 def bench(
     model: ModelName,
@@ -30,6 +33,9 @@ def bench(
             "--app",
             help="Measure the app instead: first paint, keys while it computes, bytes a key.",
         ),
+    ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Time each item twice, and toggle fewer edges.")
     ] = False,
     long: Annotated[
         bool, typer.Option("--long", help="Also toggle 10,000 times: drift and memory.")
@@ -57,6 +63,7 @@ def bench(
         raise WorkbenchError(f"{asked[0]} measures something else than {asked[1]}.")
     if threshold is not None and not discovery:
         raise WorkbenchError("--threshold goes with --discovery.")
+    rounds = min(rounds, QUICK) if quick else rounds
     with console.ProgressLine() as progress:
         if discovery:
             from workbench.benchmarks.discovery import measure_discovery

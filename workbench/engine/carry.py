@@ -74,7 +74,8 @@ class Carry:
             many for the memory that this may take.
         """
         most = _AHEAD_BYTES // self._deltas.row_bytes
-        self._ahead, firsts, taken = {}, [], 0
+        firsts: list[int] = []
+        self._ahead, taken = {}, 0
         for i, column in enumerate(columns):
             place = self._ahead.setdefault(column.tobytes(), _Ahead(len(firsts)))
             if place.row == len(firsts):
