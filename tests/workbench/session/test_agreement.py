@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from tests.support.cases.session_cases import fresh_experiment, new_session
 from workbench.engine.evaluator import Evaluator
@@ -30,11 +31,14 @@ def expected(session: Session) -> tuple[float, float]:
 
 
 def test_an_edit_computes_no_logits(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
+    calls: list[Tensor] = []
     whole = Metric.everything
-    monkeypatch.setattr(
-        Metric, "everything", lambda self, final: (calls.append(1), whole(self, final))[1]
-    )
+
+    def counted(self: Metric, final: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        calls.append(final)
+        return whole(self, final)
+
+    monkeypatch.setattr(Metric, "everything", counted)
     status = session.toggle(EDGES[0])
     session.undo()
     session.redo()
@@ -63,13 +67,12 @@ def test_the_log_holds_no_residuals(session: Session) -> None:
 
 
 def test_what_fails_is_a_sentence_and_may_succeed_later() -> None:
-    answers = iter([MemoryError("out of memory"), (1.0, 0.5)])
+    failures = [MemoryError("out of memory")]
 
     def compute() -> tuple[float, float]:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if failures:
+            raise failures.pop()
+        return 1.0, 0.5
 
     agreement = Agreement(compute)
     with pytest.raises(WorkbenchError, match="memory"):
