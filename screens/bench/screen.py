@@ -105,7 +105,7 @@ class BenchScreen(OneOfSeveral):
             done=self.command_done,
             failed=self.failed,
             progress=lambda: self.shown.moved(),
-            agreed=lambda: self.query_one("#status", StatusBar).refresh(),
+            agreed=lambda: self.query_one("#status", StatusBar).agreed(),
         )
         self.shown = ShownEdges(session, runner, self.panels, changed=self.describe)
         self.place = PlaceKeeper(session, self, self.panels, self.shown)

@@ -86,7 +86,7 @@ class SessionRunner:
         done: Callable[[Status], None],
         failed: Callable[[str], None],
         progress: Callable[[], None],
-        agreed: Callable[[], object],
+        agreed: Callable[[], None],
     ) -> None:
         """`done` after each command, `failed` with a sentence, `progress` when a sweep moved.
 

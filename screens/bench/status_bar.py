@@ -93,6 +93,10 @@ class StatusBar(Widget):
         if status is not None or not pending:
             self.refresh()
 
+    def agreed(self) -> None:
+        """Accuracy and KL of what is shown are known now."""
+        self.refresh()
+
     def _dims(self) -> None:
         self._dim = self.pending
         self.refresh()
