@@ -105,6 +105,7 @@ class BenchScreen(OneOfSeveral):
             done=self.command_done,
             failed=self.failed,
             progress=lambda: self.shown.moved(),
+            agreed=lambda: self.query_one("#status", StatusBar).agreed(),
         )
         self.shown = ShownEdges(session, runner, self.panels, changed=self.describe)
         self.place = PlaceKeeper(session, self, self.panels, self.shown)
@@ -265,6 +266,7 @@ class BenchScreen(OneOfSeveral):
             self.query_one("#status", StatusBar).update(status, pending=True)
         else:
             self._caught_up()
+        self.runner.agree(status)
         self._announce(status)
         self._last = status
 

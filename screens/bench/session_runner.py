@@ -106,8 +106,12 @@ class SessionRunner:
         done: Callable[[Status], None],
         failed: Callable[[str], None],
         progress: Callable[[], None],
+        agreed: Callable[[], None],
     ) -> None:
-        """`done` after each command, `failed` with a sentence, `progress` when a sweep moved."""
+        """`done` after each command, `failed` with a sentence, `progress` when a sweep moved.
+
+        `agreed` when accuracy and KL of the present circuit are known.
+        """
         self.session = session
         self.sweep: Sweep | None = None
         self.stopped = False
@@ -119,6 +123,7 @@ class SessionRunner:
         self._sweeps = Worker(receiver, "sweeps")
         self._reads = Worker(receiver, "reads", owes=True)
         self.repairs = Worker(receiver, "self-repair")
+        self._agreements = Worker(receiver, "agreement")
         self._read_once_more = False
         # Of a revision of the circuit, and whether by role.
         self._laid_out: tuple[tuple[int, bool], TreeLayout] | None = None
@@ -126,6 +131,7 @@ class SessionRunner:
         self._done = done
         self._failed = failed
         self._progress = progress
+        self._agreed = agreed
         self._computed: set[tuple[EdgesView, str, int]] = set()
 
     @property
@@ -135,7 +141,14 @@ class SessionRunner:
 
     @property
     def _threads(self) -> tuple[Worker, ...]:
-        return (self._commands, self._sweeps, self._reads, self._settles, self.repairs)
+        return (
+            self._commands,
+            self._sweeps,
+            self._reads,
+            self._settles,
+            self._agreements,
+            self.repairs,
+        )
 
     @property
     def idle(self) -> bool:
@@ -150,6 +163,7 @@ class SessionRunner:
         self._sweeps.stop()
         self._reads.stop()
         self._settles.stop()
+        self._agreements.stop()
         self.repairs.stop()
 
     # Commands.
@@ -168,6 +182,17 @@ class SessionRunner:
             return status
 
         self._commands.put(work, self._done, lambda error: self._failed(error_sentence(error)))
+
+    def agree(self, status: Status) -> None:
+        """Compute accuracy and KL after a command that did not wait for them."""
+        if status.agreement.known:
+            return
+
+        def work() -> bool:
+            present = self.session.status().revision == status.revision
+            return present and bool(status.agreement.read())
+
+        self._agreements.put(work, lambda _: self._agreed(), self._unknown)
 
     def other(self, call: Callable[[], object], done: Callable[[], None]) -> None:
         """Run something else in its turn among the commands, such as an export."""

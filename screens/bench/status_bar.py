@@ -72,6 +72,7 @@ class StatusBar(Widget):
         self.status = status
         self.pending = False
         self.settling: float | None = None
+        self._agreed = (float("nan"), float("nan"))  # accuracy and KL that were known last
         self._dim = False
         self._hold: Timer | None = None
         self.comparison: Comparison | None = None
@@ -100,6 +101,10 @@ class StatusBar(Widget):
         self.settling = far
         if not self.pending:
             self.update(status, pending=False)
+
+    def agreed(self) -> None:
+        """Accuracy and KL of what is shown are known now."""
+        self.refresh()
 
     def _dims(self) -> None:
         self._dim = self.pending
@@ -133,11 +138,13 @@ class StatusBar(Widget):
 
     # Pieces.
 
-    def _item(self, label: str, value: str, *, moving: bool = False, style: str = "") -> Text:
+    def _item(
+        self, label: str, value: str, *, moving: bool = False, style: str = "", coming: bool = False
+    ) -> Text:
         text = Text()
         if label:
             text.append(label + " ", self.get_component_rich_style("status-bar--label"))
-        if moving and self._dim:
+        if coming or (moving and self._dim):
             text.append(value + PENDING, "dim")
         else:
             text.append(
@@ -236,10 +243,15 @@ class StatusBar(Widget):
         return f"{count(self.status.all_edges)}{at}"
 
     def _agreement(self) -> list[Text]:
-        status = self.status
+        """Accuracy and KL; those of before look so until the new ones are known."""
+        agreement = self.status.agreement
+        if agreement.known:
+            self._agreed = agreement.read()
+        accuracy, kl = self._agreed
+        coming = not agreement.known
         return [
-            self._item("accuracy", percent(status.accuracy), moving=True),
-            self._item("KL", plain(status.kl, 4), moving=True),
+            self._item("accuracy", percent(accuracy), moving=True, coming=coming),
+            self._item("KL", plain(kl, 4), moving=True, coming=coming),
         ]
 
     def _append_message(self, text: Text, width: int) -> None:

@@ -33,6 +33,7 @@ from workbench.model_report.footprint import Footprint
 from workbench.models.info import Architecture, ModelInfo, SelfCheck
 from workbench.prompts.roles import Roles
 from workbench.readouts.results import Lens, Place, TokenValue
+from workbench.session.agreement import Agreement
 from workbench.session.known_effects import Matrix
 from workbench.session.open import Opened
 from workbench.session.scores import Scores
@@ -108,6 +109,8 @@ class ToyEngine:
         self.weights = weights(graph)
         self.gate = threading.Event()
         self.gate.set()
+        self.agreement_gate = threading.Event()
+        self.agreement_gate.set()
         self.failure: BaseException | None = None
         self.computed: list[str] = []
         self.moves = 0
@@ -139,13 +142,20 @@ class ToyEngine:
             missing += lost * float(self.weights[where] * column[where[1]])
         metric = CLEAN - missing
         share = (metric - CORRUPTED) / (CLEAN - CORRUPTED)
-        return Scores(metric, share, 1.0 if share > 0.5 else 0.5, abs(missing) / 8)
+
+        def agreement() -> tuple[float, float]:
+            assert self.agreement_gate.wait(20), "the test never opened the gate"
+            return 1.0 if share > 0.5 else 0.5, abs(missing) / 8
+
+        return Scores(metric, share, Agreement(agreement))
 
     def direct_changes(self) -> None:
         """Of no answers there are no direct effects."""
 
     def evaluate(self, circuit: Circuit) -> Scores:
-        return self._score(circuit)
+        scores = self._score(circuit)
+        scores.agreement.read()
+        return scores
 
     def move(self, before: Circuit, after: Circuit) -> Scores:
         self._wait()

@@ -12,14 +12,13 @@ from workbench.base.progress import Progress, silent
 from workbench.base.work import finish
 from workbench.benchmarks.engine import (
     SMALL,
-    TOGGLES,
     Bench,
     prepared,
-    toggle_times,
     top_circuit,
     value_of,
 )
 from workbench.benchmarks.figures import Figure, Figures
+from workbench.benchmarks.toggles import TOGGLES, toggle_times
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.names import at_role, edge_ends
 from workbench.discovery.catalogue import find_method
@@ -64,7 +63,9 @@ def measure_by_role(
             (whole, f"{whole.n_edges} whole edges"),
             (at_roles, f"{parts_of(at_roles)} edges at roles"),
         ):
-            ratios, seconds = toggle_times(bench, circuit, _toggled(bench, circuit, seed))
+            ratios, seconds = toggle_times(
+                bench.experiment, bench.watch, circuit, _toggled(bench, circuit, seed)
+            )
             label = f"toggling an edge at a role in a circuit of {of}"
             figures.add(
                 Figure.of(

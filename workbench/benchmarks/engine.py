@@ -21,6 +21,15 @@ from workbench.base.progress import Progress, silent
 from workbench.benchmarks.figures import Figure, Figures
 from workbench.benchmarks.one_pair import one_pair
 from workbench.benchmarks.stopwatch import Stopwatch, peak_memory, resident
+from workbench.benchmarks.toggles import (
+    AIMS,
+    EARLY,
+    EARLY_AIMS,
+    among_its_nodes,
+    differing_early,
+    toggle_figures,
+    toggled_edges,
+)
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import LOGITS, Graph
 from workbench.discovery.estimates import eap
@@ -39,12 +48,6 @@ from workbench.prompts.batch import Batch, make_batch
 
 SMALL, LARGE = 200, 1000
 """Edges of the two circuits that are toggled in."""
-
-TOGGLES = 50
-"""Kept edges, and as many dropped ones, that are toggled in each circuit."""
-
-FORWARD_EVERY = 10
-"""Toggles between two plain forward passes."""
 
 LONG = 10_000
 """Toggles of the long run."""
@@ -105,7 +108,8 @@ def measure(
         for work in (bench.watch.forward, bench.watch.backward):
             work()  # the first one is slower
         items: list[tuple[str, Callable[[], Sequence[Figure]]]] = [
-            ("toggles", lambda: _toggles(bench, seed)),
+            ("toggles", lambda: _toggles(bench, seed, rounds)),
+            ("prompts that differ early", lambda: _early(bench, rounds, seed)),
             ("evaluations", lambda: _evaluations(bench, rounds, seed)),
             ("EAP", lambda: _eap(bench, rounds)),
             ("effects into the logits", lambda: _into_logits(bench, rounds)),
@@ -213,82 +217,33 @@ def random_half(graph: Graph, seed: int) -> Circuit:
     return Circuit(graph, real & (np.random.default_rng(seed).random(real.shape) < 0.5))
 
 
-def toggled_edges(circuit: Circuit, generator: random.Random, n: int) -> list[str]:
-    """n random kept and n random dropped edges of a circuit, mixed."""
-    graph = circuit.graph
-
-    def some(mask: NDArray[np.bool_]) -> list[str]:
-        places = np.argwhere(mask)
-        chosen = generator.sample(range(len(places)), min(n, len(places)))
-        return [graph.edge_name(int(s), int(d)) for s, d in places[chosen]]
-
-    edges = some(circuit.mask) + some(all_edges(graph) & ~circuit.mask)
-    generator.shuffle(edges)
-    return edges
-
-
-def among_its_nodes(circuit: Circuit) -> NDArray[np.bool_]:
-    """Dropped edges between two nodes of a circuit: those that somebody would really toggle."""
-    graph, nodes = circuit.graph, set(circuit.nodes())
-    sources = np.array([name in nodes for name in graph.sources])
-    destinations = np.array([graph.node_of(name) in nodes for name in graph.destinations])
-    return all_edges(graph) & ~circuit.mask & sources[:, None] & destinations[None, :]
-
-
-def _toggles(bench: Bench, seed: int) -> list[Figure]:
+def _toggles(bench: Bench, seed: int, rounds: int) -> list[Figure]:
     figures = []
-    for n, aim, aim_p90 in ((SMALL, 0.06, 0.25), (LARGE, 0.18, None)):
+    for n in (SMALL, LARGE):
         circuit = bench.circuits[n]
-        generator = random.Random(seed)
-        edges = toggled_edges(circuit, generator, TOGGLES)
-        label = f"toggling an edge in a circuit of {circuit.n_edges} edges"
-        ratios, seconds = toggle_times(bench, circuit, edges)
-        figures.append(
-            Figure.of(
-                label,
-                ratios,
-                "F",
-                percentile=True,
-                aim=aim,
-                aim_p90=aim_p90,
-                seconds=seconds,
-                note="random kept and dropped edges, exact metric included",
-            )
+        figures += toggle_figures(
+            bench.experiment, bench.watch, circuit, seed, rounds, AIMS if n == SMALL else {}
         )
-        places = np.argwhere(among_its_nodes(circuit))
-        chosen = generator.sample(range(len(places)), min(TOGGLES, len(places)))
-        inside = [circuit.graph.edge_name(int(s), int(d)) for s, d in places[chosen]]
-        if inside:
-            ratios, seconds = toggle_times(bench, circuit, inside)
-            figures.append(
-                Figure.of(
-                    "  only dropped edges between its own nodes",
-                    ratios,
-                    "F",
-                    percentile=True,
-                    seconds=seconds,
-                )
-            )
     return figures
 
 
-def toggle_times(
-    bench: Bench, circuit: Circuit, edges: Sequence[str]
-) -> tuple[list[float], list[float]]:
-    """Each toggle's time in F and in seconds; each is taken back before the next."""
-    evaluator = Evaluator(bench.experiment, circuit)
-    evaluator.value()
-    ratios, times = [], []
-    forward = bench.watch.forward()
-    for number, edge in enumerate(edges):
-        if number % FORWARD_EVERY == 0:
-            forward = (bench.watch.forward() + bench.watch.forward()) / 2
-        edit = Edit(toggle=(edge,))
-        taken = bench.watch.seconds(partial(evaluator.commit, edit))
-        ratios.append(taken / forward)
-        times.append(taken)
-        evaluator.commit(edit)
-    return ratios, times
+def _early(bench: Bench, rounds: int, seed: int) -> list[Figure]:
+    """The same of prompts that differ from their first token on: nothing is shared by two runs."""
+    batch = differing_early(bench.batch)
+    experiment = Experiment(bench.model, batch, metric="logit_diff")
+    circuit = top_circuit(bench.model.graph, eap(experiment), SMALL)
+    measured = experiment, bench.watch, circuit, seed, rounds
+    figures = toggle_figures(*measured, EARLY_AIMS, EARLY)
+    graph = bench.model.graph
+    for label, one, aim in (
+        (f"{circuit.n_edges} edges", circuit, 0.36),
+        ("all edges", Circuit.full(graph), 1.1),
+        ("a random half", random_half(graph, seed), 1.6),
+    ):
+        ratios, seconds = bench.watch.ratios(partial(value_of, experiment, one), rounds)
+        name = f"from nothing: {label}{EARLY}"
+        figures.append(Figure.of(name, ratios, "F", aim=aim, seconds=seconds))
+    return figures
 
 
 def _evaluations(bench: Bench, rounds: int, seed: int) -> list[Figure]:

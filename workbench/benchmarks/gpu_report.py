@@ -24,14 +24,13 @@ from workbench.base.write_file import write_whole
 from workbench.benchmarks.engine import (
     LARGE,
     SMALL,
-    TOGGLES,
     Bench,
-    toggle_times,
     top_circuit,
     value_of,
 )
 from workbench.benchmarks.figures import Figure
 from workbench.benchmarks.stopwatch import Stopwatch, peak_memory
+from workbench.benchmarks.toggles import TOGGLES, toggle_times
 from workbench.discovery.estimates import eap
 from workbench.discovery.findings import Findings
 from workbench.discovery.methods import acdc, acdc_sequential
@@ -178,7 +177,7 @@ def measured(hf: Any, tokenizer: Any, title: str, rounds: int, say: Progress) ->
     for circuit in circuits.values():
         edges = [str(edge) for edge in circuit.edges()]
         chosen = random.Random(0).sample(edges, min(TOGGLES, len(edges)))
-        ratios, seconds = toggle_times(bench, circuit, chosen)
+        ratios, seconds = toggle_times(bench.experiment, bench.watch, circuit, chosen)
         what = f"toggling a kept edge of {circuit.n_edges}"
         milliseconds = [1000 * taken for taken in seconds]
         aim = 10 if circuit is circuits[SMALL] else None

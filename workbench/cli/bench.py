@@ -12,6 +12,9 @@ from workbench.cli import console, output
 from workbench.cli.options import Device, Dtype, Json, ModelName, Seed
 from workbench.errors import WorkbenchError
 
+QUICK = 2
+"""How often each item is timed with --quick."""
+
 
 def bench(
     model: ModelName,
@@ -32,6 +35,9 @@ def bench(
             "--app",
             help="Measure the app instead: first paint, keys while it computes, bytes a key.",
         ),
+    ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Time each item twice, and toggle fewer edges.")
     ] = False,
     long: Annotated[
         bool, typer.Option("--long", help="Also toggle 10,000 times: drift and memory.")
@@ -85,6 +91,7 @@ def bench(
             write_gpu_report(model, gpu_report, rounds=rounds, progress=progress)
         output.line(f"Written to {shown_path(gpu_report)}.")
         return
+    rounds = min(rounds, QUICK) if quick else rounds
     with console.ProgressLine() as progress:
         if discovery:
             from workbench.benchmarks.discovery import measure_discovery

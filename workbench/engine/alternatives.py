@@ -25,7 +25,8 @@ from workbench.base.transfers import uploaded
 from workbench.base.work import Work, finish
 from workbench.circuits.graph import Graph, Stage
 from workbench.engine.baseline import Baseline
-from workbench.engine.deltas import Carry, Deltas
+from workbench.engine.carry import Carry
+from workbench.engine.deltas import Deltas
 from workbench.engine.kept_edges import Kept
 from workbench.engine.model_layers import run_layers
 from workbench.engine.narrowed import NeuronChange
@@ -198,8 +199,7 @@ class AlternativeRuns:
                 continue
             indices = [graph.head_destination(layer, i, head) for i, head in entries]
             x, index = self._inputs(indices, own, which)
-            normed = recording.parts.layers[layer].norm1(x)
-            projected = project_entries(recording, layer, entries, normed, index)
+            projected = project_entries(recording, layer, entries, x, index)
             new.update(zip(entries, projected, strict=True))
         q, k, v = (
             self._stacked(layer, heads, i, new, len(which), positions if i == Q else Positions.ALL)

@@ -8,17 +8,16 @@ a circuit is only needed there.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.base.transfers import uploaded
-from workbench.engine.kept_edges import NOTHING, Bits, Kept, has_roles, is_kept, is_whole
+from workbench.engine.kept_edges import NOTHING, Bits, Kept, Mask, has_roles, is_kept, is_whole
 from workbench.engine.plan import Positions
-
-# Below this many summands a column is cheaper summed anew than by extending an earlier sum.
-_CARRY_FROM = 24
 
 
 class Deltas:
@@ -33,6 +32,9 @@ class Deltas:
 
     Glossary: docs/glossary.md#delta.
     """
+
+    adds_up = True
+    """Whether a sum is the sums of its parts, which it is not where a norm follows some."""
 
     def __init__(
         self,
@@ -72,6 +74,25 @@ class Deltas:
         whole.view(-1, self.shape[3])[rows] = value
         self._banks[Positions.LAST].put(source, whole[:, :, -1:])
 
+    def place_for(self, sources: list[int], positions: int) -> Tensor | None:
+        """Where what new sources add can be written to straight away; None if in no one place.
+
+        Returns:
+            [source, pair, alternative, position or 1, d_model]; `put_in_place` is to follow.
+        """
+        return self._banks[positions].place_for(sources)
+
+    def put_in_place(self, sources: list[int], positions: int) -> None:
+        """What these add was written to the place that `place_for` gave."""
+        if positions == Positions.ALL:
+            for source in sources:
+                self._banks[Positions.LAST].put(source, self.get(source, positions)[:, :, -1:])
+
+    def clear(self) -> None:
+        """Forget all deltas but the input's."""
+        for bank in self._banks.values():
+            bank.clear()
+
     def drop(self, source: int) -> None:
         """Forget a source's delta."""
         for bank in self._banks.values():
@@ -80,6 +101,15 @@ class Deltas:
     def get(self, source: int, positions: int) -> Tensor:
         """[pair, alternative, position or 1, d_model]; a view."""
         return self._banks[positions].get(source)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of what one source adds at all positions."""
+        return math.prod(self.shape) * self._banks[Positions.ALL].buffer.element_size()
+
+    def room(self, n: int) -> Tensor:
+        """Room for n sums at all positions, with nothing in it yet."""
+        return self._banks[Positions.ALL].buffer.new_empty((n, *self.shape))
 
     def tensors(self) -> list[Tensor]:
         """The tensors that hold the deltas."""
@@ -103,6 +133,10 @@ class Deltas:
             return bank.sum_at_rows(columns, rows)
         return bank.sum_by_roles(columns) if has_roles(columns) else bank.sum(is_kept(columns))
 
+    def add(self, total: Tensor, columns: Mask, positions: int) -> None:
+        """Add such sums, of whole edges, to `total` [destination, ...], in place."""
+        self._banks[positions].add(total, columns)
+
 
 class _Bank:
     """Slots of one shape in one growing buffer, so that a sum is one product."""
@@ -122,8 +156,8 @@ class _Bank:
         self._slot = np.full(n_sources, -1, dtype=np.int64)
         self._free: list[int] = []
         self._used = 0
-        # Zeros, not garbage: a dense product multiplies unused slots by zero, and 0 x NaN is NaN.
-        self.buffer = like.new_zeros((capacity, *shape))
+        # Not filled: a slot is written to when it is first given away, and read only after that.
+        self.buffer = like.new_empty((capacity, *shape))
 
     def put(self, source: int, value: Tensor) -> None:
         slot = int(self._slot[source])
@@ -139,11 +173,26 @@ class _Bank:
             self._slot[source] = slot
         self.buffer[slot].zero_()
 
+    def place_for(self, sources: list[int]) -> Tensor | None:
+        first = self._used
+        new = (self._slot[sources] < 0).all() and not self._free
+        if not new or first + len(sources) > len(self.buffer):
+            return None
+        self._slot[sources] = np.arange(first, first + len(sources))
+        self._used += len(sources)
+        return self.buffer[first : self._used]
+
+    def clear(self) -> None:
+        """Forget all but the first source; what was given away may not be written to yet."""
+        self._slot[1:] = -1
+        self._used, self._free = 1, []
+        self._slot[0] = 0
+
     def _new_slot(self) -> int:
         if self._free:
             return self._free.pop()
         if self._used == len(self.buffer):
-            grown = self.buffer.new_zeros((grown_size(self._used), *self._shape))
+            grown = self.buffer.new_empty((grown_size(self._used), *self._shape))
             grown[: self._used] = self.buffer
             self.buffer = grown
         self._used += 1
@@ -217,7 +266,7 @@ class _Bank:
     def _indices(self, numbers: NDArray[np.int64]) -> Tensor:
         return uploaded(numbers, self.buffer.device)
 
-    def sum(self, columns: NDArray[np.bool_]) -> Tensor | None:
+    def sum(self, columns: Mask) -> Tensor | None:
         chosen = np.flatnonzero(columns.any(axis=0))
         if not chosen.size:
             return None
@@ -229,15 +278,29 @@ class _Bank:
             for slot in slots[1:]:
                 total = total + self.buffer[slot]
             return total[None]
-        if 2 * chosen.size > self._used:
-            weights = np.zeros((n, self._used), dtype=bool)
-            weights[:, slots] = columns[:, chosen]
-            terms = self.buffer[: self._used]
+        left, terms = self._product(columns[:, chosen], slots)
+        return (left @ terms).view(n, *self._shape)
+
+    def add(self, total: Tensor, columns: Mask) -> None:
+        """Add the sums of chosen sources to `total` [destination, ...], in place."""
+        chosen = np.flatnonzero(columns.any(axis=0))
+        if chosen.size:
+            left, terms = self._product(columns[:, chosen], self._slot[chosen])
+            total.view(len(total), -1).addmm_(left, terms)
+
+    def _product(self, columns: Mask, slots: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Weights [destination, term] and terms [term, value] whose product is the sums."""
+        low, high = int(slots.min()), int(slots.max()) + 1
+        if 2 * len(slots) > high - low:
+            # Terms as they lie, those that are not chosen with weight 0, are not copied.
+            weights = np.zeros((len(columns), high - low), dtype=bool)
+            weights[:, slots - low] = columns
+            terms = self.buffer[low:high]
         else:
-            weights = columns[:, chosen]
+            weights = columns
             terms = self.buffer[uploaded(slots, self.buffer.device)]
         left = uploaded(weights, self.buffer.device, self.buffer.dtype)
-        return (left @ terms.reshape(len(terms), -1)).view(n, *self._shape)
+        return left, terms.reshape(len(terms), -1)
 
 
 def _roles_in(bits: Bits) -> list[int]:
@@ -249,52 +312,3 @@ def _roles_in(bits: Bits) -> list[int]:
 def grown_size(used: int) -> int:
     """How many sources there is room for after growing, when a full one gets one more."""
     return used + max(8, used // 4)
-
-
-class Carry:
-    """Sums of an earlier stage, to be extended instead of summed anew.
-
-    Where a circuit keeps every edge of a region, all its destinations read one running residual;
-    then a stage's sum is the former stage's plus what was written in between.
-
-    Glossary: docs/glossary.md#carry.
-    """
-
-    def __init__(self, deltas: Deltas) -> None:
-        self._deltas = deltas
-        self._sums: dict[int, dict[bytes, Tensor]] = {Positions.ALL: {}, Positions.LAST: {}}
-        self._parents: dict[int, int] = {Positions.ALL: 0, Positions.LAST: 0}
-
-    def sum(self, columns: Kept, positions: int) -> Tensor | None:
-        """As `Deltas.sum`; `columns` [destination, source] must come in the order of the stages."""
-        known, before = self._sums[positions], self._parents[positions]
-        pieces: list[Tensor | None] = []
-        keep: dict[bytes, Tensor] = {}
-        fresh: list[int] = []
-        for i, column in enumerate(columns):
-            many = np.count_nonzero(column) >= _CARRY_FROM
-            earlier = known.get(column[:before].tobytes()) if many else None
-            if earlier is None:
-                fresh.append(i)
-                pieces.append(None)
-                continue
-            rest = column.copy()
-            rest[:before] = 0
-            added = self._deltas.sum(rest[None], positions)
-            pieces.append(earlier if added is None else earlier + added[0])
-        if fresh:
-            total = self._deltas.sum(columns[fresh], positions)
-            if total is None and len(fresh) == len(columns):
-                return None
-            for at, i in enumerate(fresh):
-                # A column without live sources adds nothing.
-                pieces[i] = None if total is None else total[at]
-        for column, piece in zip(columns, pieces, strict=True):
-            many = np.count_nonzero(column) >= _CARRY_FROM
-            if piece is not None and many and len(keep) < 4:
-                keep[column.tobytes()] = piece
-        self._sums[positions], self._parents[positions] = keep, columns.shape[1]
-        if len(fresh) == len(columns):
-            return total
-        template = next(p for p in pieces if p is not None)
-        return torch.stack([torch.zeros_like(template) if p is None else p for p in pieces])

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from workbench.base.transfers import kept_index, uploaded
 from workbench.circuits.graph import Graph, Stage
-from workbench.engine.deltas import Carry
+from workbench.engine.carry import Carry, look_ahead
 from workbench.engine.kept_edges import (
     Bits,
     Kept,
@@ -32,6 +32,7 @@ from workbench.engine.kept_edges import (
     is_kept,
 )
 from workbench.engine.live_positions import live_positions_in
+from workbench.engine.live_rows import LiveRows, Rows, as_indices
 from workbench.engine.narrowed import NarrowedMlps
 from workbench.engine.node_math import (
     at_positions,
@@ -41,7 +42,7 @@ from workbench.engine.node_math import (
     recorded_input,
     stacked,
 )
-from workbench.engine.plan import Plan, Positions, make_plan
+from workbench.engine.plan import Plan, Positions, make_plan, tables
 from workbench.engine.post_norm import summed, sums_over_sources
 from workbench.engine.reach import Alternative, live_in
 from workbench.engine.recorded_residuals import residuals
@@ -84,6 +85,7 @@ class IncrementalRun:
             int, Tensor
         ] = {}  # destination -> q, k or v [pair, 1, position, d_head]
         self._z: dict[int, Tensor] = {}  # head source -> [pair, 1, position, d_head]
+        self._nonzero = LiveRows(recording)
         plan = make_plan(graph, kept, is_open)
         wanted = plan.live & (plan.need > Positions.NONE)
         pairs, positions = recording.n_pairs, recording.n_positions
@@ -159,6 +161,7 @@ class IncrementalRun:
         """No cell is up to date but what the embedding adds."""
         self._positions[1:] = Positions.NONE
         self._heads_in.clear()
+        self.deltas.clear()
 
     def _roles(self) -> NDArray[np.int64]:
         """The role of each position, [pair, position]."""
@@ -166,23 +169,36 @@ class IncrementalRun:
         return self.recording.role_of
 
     def _recompute(self, plan: Plan, edited: NDArray[Any]) -> None:
-        graph = self.graph
+        graph, table = self.graph, tables(self.graph)
         changed = np.zeros(graph.n_sources, dtype=bool)
-        carry = Carry(self.deltas)
-        for stage in self._stages:
-            parents, columns = slice(0, stage.parents), stage.columns
-            dirty = edited[columns].copy()
-            if changed[parents].any():
-                touched = self.mask[parents, columns][changed[parents]].any(axis=0)
-                dirty |= touched & ~self.is_open[columns]
+        dirty = edited.copy()
+        stale = self._positions < np.where(plan.live, plan.need, Positions.NONE)
+        visited = np.zeros(len(self._stages), dtype=bool)
+        visited[table.stage_of_input[dirty]] = True
+        visited[table.stage_of_source[stale]] = True
+        many = np.count_nonzero(edited) > graph.destinations_per_layer
+        worth_it = many and self.deltas.adds_up
+        carry, ahead = Carry(self.deltas), 0 if worth_it else graph.n_layers + 1
+        for number, stage in enumerate(self._stages):
+            if not visited[number]:
+                continue
+            columns = stage.columns
             if stage.kind == "heads":
-                self._heads(stage, plan, dirty, changed, carry)
+                if stage.layer >= ahead:
+                    wanted = edited & (plan.need_in == Positions.ALL) & ~self.is_open
+                    ahead = look_ahead(carry, stage, self.mask, self._positions, wanted)
+                self._heads(stage, plan, dirty[columns], changed, carry)
             elif stage.kind == "mlp":
-                self._mlp(stage, plan, bool(dirty[0]), changed, carry)
-            elif dirty[0]:
+                self._mlp(stage, plan, bool(dirty[columns.start]), changed, carry)
+            elif dirty[columns.start]:
                 self.final = self.inputs(np.array([columns.start]), Positions.LAST, carry)[0][
                     :, 0, 0
                 ]
+            rows = stage.rows.start + np.flatnonzero(changed[stage.rows])
+            if rows.size:
+                touched = self.mask[rows].any(axis=0) & ~self.is_open
+                dirty |= touched
+                visited[table.stage_of_input[touched]] = True
 
     def _outdated(self, source: int, plan: Plan, dirty: bool, changed: NDArray[np.bool_]) -> bool:
         """Whether to compute a source now; forgets it if it is out of date and not needed."""
@@ -220,6 +236,10 @@ class IncrementalRun:
             if heads:
                 self._write_heads(layer, heads, positions)
                 self._positions[[graph.head_source(layer, head) for head in heads]] = positions
+        for head in todo[Positions.ALL] if self._nonzero.useful else ():
+            columns = (graph.head_destination(layer, which, head) for which in range(3))
+            rows = (self._rows_into(column, stage.parents) for column in columns)
+            self._nonzero.set_head(graph.head_source(layer, head), *rows)
 
     def _project(self, stage: Stage, plan: Plan, todo: dict[int, list[int]], carry: Carry) -> None:
         """Compute the missing q, k and v of the heads to be computed."""
@@ -240,14 +260,12 @@ class IncrementalRun:
                     rows = 1 if asked == Positions.LAST else self.recording.n_positions
                     if known is None or known.shape[2] < rows:
                         missing[asked].append((which, head))
-        norm = self.recording.parts.layers[layer].norm1
         for positions, entries in missing.items():
             if not entries:
                 continue
             columns = np.array([graph.head_destination(layer, *entry) for entry in entries])
             x, index = self.unique_inputs(columns, positions, carry)
-            normed = norm(x)
-            projected = project_entries(self.recording, layer, entries, normed, index)
+            projected = project_entries(self.recording, layer, entries, x, index)
             for column, value in zip(columns, projected, strict=True):
                 self._heads_in[int(column)] = value
 
@@ -294,11 +312,15 @@ class IncrementalRun:
         index = kept_index(tuple(heads), recording.parts.device)
         corrupted = at_positions(recording.corrupted.layers[layer].z[index], positions)[:, :, None]
         z = self._values(layer, heads, positions)
-        added = head_outputs(recording, layer, heads, z - corrupted)
-        for i, head in enumerate(heads):
-            source = graph.head_source(layer, head)
-            self._z[source] = z[i]
-            self.deltas.put(source, added[i], positions)
+        sources = [graph.head_source(layer, head) for head in heads]
+        self._z.update(zip(sources, z, strict=True))
+        place = self.deltas.place_for(sources, positions)
+        added = head_outputs(recording, layer, heads, z - corrupted, place)
+        if place is not None:
+            self.deltas.put_in_place(sources, positions)
+            return
+        for source, value in zip(sources, added, strict=True):
+            self.deltas.put(source, value, positions)
 
     def _mlp(
         self, stage: Stage, plan: Plan, dirty: bool, changed: NDArray[np.bool_], carry: Carry
@@ -311,12 +333,23 @@ class IncrementalRun:
             out = at_positions(recording.clean.layers[stage.layer].mlp_out, positions)[:, None]
         else:
             x = self.inputs(np.array([stage.columns.start]), positions, carry)[0]
-            out = self.narrowed.run(stage.layer, x)
+            everywhere = positions == Positions.ALL
+            rows = self._rows_into(stage.columns.start, stage.parents) if everywhere else None
+            out = self.narrowed.run(stage.layer, x, rows=as_indices(rows, x.device))
         corrupted = at_positions(recording.corrupted.layers[stage.layer].mlp_out, positions)[
             :, None
         ]
         self.deltas.put(source, out - corrupted, positions)
         self._positions[source] = positions
+        if positions == Positions.ALL:
+            self._nonzero.set_mlp(source, self._rows_into(stage.columns.start, stage.parents))
+
+    def _rows_into(self, column: int, parents: int) -> Rows | None:
+        """Where the input of a destination differs from the corrupted run's."""
+        if not self._nonzero.useful:
+            return None
+        feeding = np.flatnonzero(self.mask[:parents, column] & (self._positions[:parents] > 0))
+        return self._nonzero.into(feeding.tolist(), is_open=bool(self.is_open[column]))
 
     def inputs(
         self, columns: NDArray[np.int64], positions: int, carry: Carry | None = None
@@ -335,9 +368,9 @@ class IncrementalRun:
         """As `inputs`, without repetition: the different inputs, and which each destination has."""
         clean, corrupted = residuals(self.graph, self.recording, int(columns[0]), positions)
         chosen, is_open, index = self._different(columns, positions)
-        total = (carry or self.deltas).sum(chosen, positions)
-        shape = (len(chosen), *corrupted.shape)
-        x = corrupted.expand(shape) if total is None else corrupted + total
+        x = (carry or Carry(self.deltas)).onto(corrupted, chosen, positions)
+        if x is None:
+            x = corrupted.expand(len(chosen), *corrupted.shape)
         if is_open.any():
             x = x.clone()
             x[uploaded(np.flatnonzero(is_open), x.device)] = clean
@@ -356,10 +389,12 @@ class IncrementalRun:
         chosen = (self.kept[:parents, columns] * live[:, None].astype(self.kept.dtype)).T
         keys: dict[tuple[bool, bytes], int] = {}
         index = np.empty(len(columns), dtype=np.int64)
+        firsts = []
         for i, column in enumerate(columns):
             key = (bool(self.is_open[column]), chosen[i].tobytes())
+            if key not in keys:
+                firsts.append(i)
             index[i] = keys.setdefault(key, len(keys))
-        firsts = [int(np.flatnonzero(index == i)[0]) for i in range(len(keys))]
         return chosen[firsts], np.array([key[0] for key in keys]), index
 
     def head_value(self, source: int, positions: int) -> Tensor:

@@ -89,31 +89,49 @@ def project_entries(
     recording: Recording,
     layer: int,
     entries: list[tuple[int, int]],
-    normed: Tensor,
+    inputs: Tensor,
     index: NDArray[np.int64],
     places: Tensor | None = None,
+    *,
+    is_normed: bool = False,
 ) -> list[Tensor]:
     """q, k or v of each (which, head), ready for attention.
 
     Each is [pair, alternative, position, d_head].
 
     Args:
-        normed: the different inputs after the norm, [input, pair, alternative, position, d_model].
+        inputs: the different inputs before the norm, [input, pair, alternative, position,
+            d_model].
         index: [entry], which of the inputs it reads.
         places: at which positions, if they are not the last ones.
+        is_normed: the norm was applied to the inputs already.
     """
     out: dict[int, Tensor] = {}
-    for which in (Q, K, V):
-        mine = [i for i, (w, _) in enumerate(entries) if w == which]
+    norm = recording.parts.layers[layer].norm1
+    of_which = [[i for i, (w, _) in enumerate(entries) if w == which] for which in (Q, K, V)]
+    # Where q, k and v share no input, each norm by itself keeps what it makes in the cache.
+    apart = len(index) == len(inputs) and not is_normed
+    normed = inputs if apart or is_normed else norm(inputs)
+    for which, mine in enumerate(of_which):
         if not mine:
             continue
         heads = [entries[i][1] for i in mine]
         rows = index[mine]
         shared = bool((rows == rows[0]).all())
-        own = normed[int(rows[0])] if shared else normed[uploaded(rows, normed.device)]
+        own = normed[int(rows[0])] if shared else _rows(normed, rows)
+        if apart:
+            own = norm(own)
         value = project(recording, layer, which, heads, own, shared, places)
         out.update({i: value[place] for place, i in enumerate(mine)})
     return [out[i] for i in range(len(entries))]
+
+
+def _rows(values: Tensor, rows: NDArray[np.int64]) -> Tensor:
+    """Some rows; a view where they are evenly spaced."""
+    step = int(rows[1] - rows[0])
+    if step > 0 and (np.diff(rows) == step).all():
+        return values[int(rows[0]) : int(rows[-1]) + 1 : step]
+    return values[uploaded(rows, values.device)]
 
 
 def recorded_input(
@@ -151,25 +169,28 @@ def stacked(values: list[Tensor]) -> Tensor:
     return values[0][None] if len(values) == 1 else torch.stack(values)
 
 
-def head_outputs(recording: Recording, layer: int, heads: list[int], z: Tensor) -> Tensor:
+def head_outputs(
+    recording: Recording, layer: int, heads: list[int], z: Tensor, place: Tensor | None = None
+) -> Tensor:
     """What each head writes for values (or differences of values) z: z W_O, without the bias.
 
     Args:
         z: [head, pair, alternative, position, d_head].
+        place: where to write it; None for a place of its own.
 
     Returns:
         [head, pair, alternative, position, d_model].
     """
     attention = recording.parts.layers[layer].attention
     w_o = attention.w_o
+    to = None if place is None else place.view(len(heads), -1, w_o.shape[-1])
     if len(heads) == 1:
-        out = z[0].reshape(-1, z.shape[-1]) @ w_o[heads[0]]
+        rows = z[0].reshape(-1, z.shape[-1])
+        out = torch.mm(rows, w_o[heads[0]], out=None if to is None else to[0])
     else:
         whole = heads == list(range(len(w_o)))
-        out = torch.bmm(
-            z.reshape(len(heads), -1, z.shape[-1]),
-            w_o if whole else w_o[kept_index(tuple(heads), w_o.device)],
-        )
+        rows = z.reshape(len(heads), -1, z.shape[-1])
+        out = torch.bmm(rows, w_o if whole else w_o[kept_index(tuple(heads), w_o.device)], out=to)
     if attention.multiplier != 1:
-        out = out * attention.multiplier
+        out = out * attention.multiplier if to is None else out.mul_(attention.multiplier)
     return out.view(*z.shape[:-1], w_o.shape[-1])

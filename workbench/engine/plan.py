@@ -10,7 +10,8 @@ queries is needed at the last position alone, which is where most of a circuit's
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ from workbench.engine.kept_edges import (
     is_kept,
 )
 from workbench.engine.role_layout import LAST, ROOM, RoleLayout
+
+_FEW_EDGES = 3000
+"""Up to so many edges a plan goes edge by edge, above by whole stages of the mask."""
 
 
 class Positions:
@@ -95,6 +99,9 @@ def make_plan(
     if has_roles(kept) and layout is not None:
         return _plan_by_roles(graph, as_bits(kept), is_open, demand, layout)
     mask, wanted = is_kept(kept), cast("NDArray[np.uint8] | None", demand)
+    edges = np.flatnonzero(mask)
+    if len(edges) <= _FEW_EDGES:
+        return _plan_of_few(graph, edges, is_open, wanted)
     return Plan(_live(graph, mask, is_open), *_needs(graph, mask, is_open, wanted))
 
 
@@ -244,6 +251,89 @@ def _positions(bits: Bits) -> NDArray[np.uint8]:
     """`Positions` that include these."""
     found = np.where(bits == LAST, Positions.LAST, Positions.ALL)
     return np.where(bits == NOTHING, Positions.NONE, found).astype(np.uint8)
+
+
+def _plan_of_few(
+    graph: Graph,
+    edges: NDArray[np.int64],
+    is_open: NDArray[np.bool_],
+    demand: NDArray[np.uint8] | None,
+) -> Plan:
+    """The same edge by edge: of a small circuit in a large graph most of the mask is nothing.
+
+    Args:
+        edges: places of the kept edges in the flattened mask.
+    """
+    table = tables(graph)
+    sources, columns = np.divmod(edges, graph.n_destinations)
+    # By depth: all that a source is made of lies in columns before those that it feeds.
+    order = np.argsort(columns, kind="stable")
+    opened = is_open[columns]
+    owners = table.owners[columns]
+    rows = list(
+        zip(
+            sources[order].tolist(),
+            owners[order].tolist(),
+            opened[order].tolist(),
+            table.is_key[columns][order].tolist(),
+            strict=True,
+        )
+    )
+    live = np.zeros(graph.n_sources + 1, dtype=bool)  # the last is for the logits, which write not
+    live[0] = True
+    live[table.owners[is_open]] = True
+    alive = live.tolist()
+    for source, owner, _, _ in rows:
+        if alive[source]:
+            alive[owner] = True
+    needs = [Positions.NONE] * (graph.n_sources + 1) if demand is None else [*demand.tolist(), 0]
+    needs[-1] = Positions.LAST
+    for source, owner, closed_off, is_key in reversed(rows):
+        wanted = needs[owner]
+        if wanted == Positions.NONE or closed_off:
+            continue
+        wanted = Positions.ALL if is_key else wanted
+        if source and wanted > needs[source]:
+            needs[source] = wanted
+    need = np.array(needs, dtype=np.uint8)
+    need_in = need[table.owners]
+    need_in[table.is_key & (need_in > Positions.NONE)] = Positions.ALL
+    need_in[is_open] = Positions.NONE
+    return Plan(np.array(alive[:-1]), need[:-1], need_in)
+
+
+class Tables(NamedTuple):
+    """What a graph's numbers say, as arrays.
+
+    Attributes:
+        owners: [destination], the source that it is an input of; the number of sources for the
+            logits.
+        is_key: bool [destination], a head's key or value, which is read at all positions.
+        stage_of_input: [destination], at which stage it is read.
+        stage_of_source: [source], at which stage it is computed; 0 for the input.
+    """
+
+    owners: NDArray[np.int64]
+    is_key: NDArray[np.bool_]
+    stage_of_input: NDArray[np.int64]
+    stage_of_source: NDArray[np.int64]
+
+
+@lru_cache(maxsize=8)
+def tables(graph: Graph) -> Tables:
+    """The tables of a graph."""
+    found = Tables(
+        np.array([graph.n_sources if row is None else row for row in graph.owners]),
+        np.zeros(graph.n_destinations, dtype=bool),
+        np.zeros(graph.n_destinations, dtype=np.int64),
+        np.zeros(graph.n_sources, dtype=np.int64),
+    )
+    for number, stage in enumerate(graph.stages):
+        found.stage_of_input[stage.columns] = number
+        found.stage_of_source[stage.rows] = number
+        if stage.kind == "heads":
+            found.is_key[stage.columns.start + graph.n_heads : stage.columns.stop] = True
+    return found
 
 
 def _live(graph: Graph, mask: NDArray[np.bool_], is_open: NDArray[np.bool_]) -> NDArray[np.bool_]:

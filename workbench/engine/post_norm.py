@@ -61,6 +61,8 @@ def sums_over_sources(
 class _PostNormed(Deltas):
     """Sums beyond the corrupted run where each layer's heads go through their norm together."""
 
+    adds_up = False
+
     def __init__(
         self,
         graph: Graph,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from workbench.base.transfers import kept_index, uploaded
 from workbench.circuits.graph import HEAD_INPUTS, Graph, Stage
-from workbench.engine.deltas import Carry
+from workbench.engine.carry import Carry
 from workbench.engine.incremental import IncrementalRun
 from workbench.engine.kept_edges import (
     NOTHING,
@@ -387,7 +387,9 @@ class RoleRun(IncrementalRun):
             else:  # where an intervention on edges is, a norm is not the same everywhere
                 x, index = self.unique_inputs(columns, positions, carry)
                 normed = part.norm1(x).flatten(1, 3)[:, None, None, rows]
-        projected = project_entries(recording, layer, entries, normed, index, places)
+        projected = project_entries(
+            recording, layer, entries, normed, index, places, is_normed=True
+        )
         for column, value in zip(columns.tolist(), projected, strict=True):
             known = self._heads_in.get(column)
             if rows is None and known is None:

@@ -427,7 +427,7 @@ class Session(SessionHistory, Titled, GroupCommands):
                 self._sets.stay()
             raise
         self._history.record(command, after, Measured.from_entry(line))
-        self.log.append(LogEntry(command, change, self._seen.status, status))
+        self.log.append(LogEntry.of(command, change, self._seen.status, status))
         if change.edits_value:
             self._sets.go_to(runs)
             self._effects.circuit_changed()

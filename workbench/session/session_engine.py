@@ -70,9 +70,6 @@ class SessionEngine:
         """What the circuit is on these prompts, of which some may lack roles that it names."""
         return on_prompts(circuit, self.batch.roles.names)
 
-    def _scores(self, evaluation: Evaluation) -> Scores:
-        return Scores.of(self.experiment, evaluation)
-
     def scratch(self, circuit: Circuit) -> Scratch:
         """A circuit beside the session's own, to be edited on trial; it is not altered."""
         return Scratch(self.experiment, circuit)
@@ -81,7 +78,7 @@ class SessionEngine:
         """What a circuit scores, from nothing; the engine is at this circuit from now on."""
         self.forget()
         with failures_as_sentences():
-            return self._scores(self._at(circuit).value())
+            return Scores.of(self.experiment, self._at(circuit).value())
 
     def value(self, circuit: Circuit) -> Evaluation:
         """What a circuit, at which the engine is, does; nothing is computed if it is known."""
@@ -95,7 +92,8 @@ class SessionEngine:
         """
         try:
             with failures_as_sentences():
-                return self._scores(self._at(before).become(self._here(after)))
+                value = self._at(before).become(self._here(after))
+                return Scores.of(self.experiment, value, at_once=False)
         except BaseException:
             self.forget()
             raise

@@ -8,9 +8,11 @@ component has a negative effect.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from workbench.session.agreement import Agreement
 
 if TYPE_CHECKING:
     from workbench.circuits.comparison import Standing
@@ -31,10 +33,7 @@ class Status:
         faithfulness: (circuit - corrupted) / (model - corrupted), a ratio of means; None if the two
             hardly differ.
         change: what the last edit did to the faithfulness; None before the first edit.
-        accuracy: fraction of pairs on which the circuit gives the best answer more than the best
-            wrong one.
-        kl: mean over the pairs of KL(model || circuit) at the last position, over the vocabulary,
-            in nats.
+        agreement: accuracy and KL, which may still have to be computed.
         edges: kept edges, dead ends included, as a circuit file would list them.
         all_edges: edges of the model's graph.
         nodes: nodes from which kept edges lead to the logits, the logits included.
@@ -59,8 +58,7 @@ class Status:
     circuit_metric: float
     faithfulness: float | None
     change: float | None
-    accuracy: float
-    kl: float
+    agreement: Agreement = field(compare=False)
     edges: int
     all_edges: int
     nodes: int
@@ -76,6 +74,19 @@ class Status:
     revision: int
     at_roles: int = 0
     sample: Sample | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of pairs on which the circuit gives the best answer more than the best wrong."""
+        return self.agreement.read()[0]
+
+    @property
+    def kl(self) -> float:
+        """Mean over the pairs of KL(model || circuit) at the last position, in nats.
+
+        Summed over the vocabulary.
+        """
+        return self.agreement.read()[1]
 
 
 @dataclass(frozen=True)

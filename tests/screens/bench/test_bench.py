@@ -198,6 +198,32 @@ async def test_rapid_keys_are_queued_in_order_and_none_is_lost(
         assert len(session.commands()) == 12
 
 
+async def test_the_metric_does_not_wait_for_accuracy_and_kl(
+    toy: tuple[Session, ToyEngine],
+) -> None:
+    session, engine = toy
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        engine.agreement_gate.clear()
+        await pilot.press("e", "2")
+        bar = app.screen.query_one(StatusBar)
+        await until(pilot, lambda: session.status().edges > 0 and not bar.pending)
+        shown = f"faithfulness {session.status().faithfulness:.4g}"
+        await until(pilot, lambda: shown in screen_text(app))
+        # Those of the circuit before, and they look so.
+        text = screen_text(app)
+        assert "accuracy 100.0%…" in text and "KL 0.0000…" in text
+        await pilot.press("space")  # nor does the next edit
+        await until(pilot, lambda: len(session.commands()) == 2 and not bar.pending)
+        engine.agreement_gate.set()
+        await settled(pilot)
+        kl = session.status().kl
+        assert kl > 0
+        await until(pilot, lambda: f"KL {kl:.4f}".rstrip("0") in screen_text(app))
+        assert "%…" not in screen_text(app)
+
+
 async def test_the_same_edge_toggled_thrice_ends_where_it_should(
     toy: tuple[Session, ToyEngine],
 ) -> None:

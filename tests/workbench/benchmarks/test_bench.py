@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.support.tiny_models import tiny_gpt2, tiny_llama
-from workbench.benchmarks import app, engine, key_answers
+from workbench.benchmarks import app, engine, key_answers, toggles
 from workbench.benchmarks.discovery import copies_bytes, measure_discovery
 from workbench.benchmarks.figures import Figure, quantile
 from workbench.benchmarks.pseudo_terminal import Screen
@@ -55,7 +55,10 @@ def test_everything_is_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     parts = (
         "one plain forward pass",
         "one backward pass",
-        "toggling an edge",
+        "toggling a kept edge in",
+        "toggling an edge between two of its nodes in",
+        "accuracy and KL",
+        "differing early",
         "from nothing",
         "all edges",
         "random half",
@@ -78,7 +81,7 @@ def test_everything_is_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "Measuring toggles" in told_names
     strict = json.loads(json.dumps(figures.to_json(), allow_nan=False))
     assert len(strict["figures"]) == len(figures.figures)
-    assert any("aim 0.06" in line for line in figures.lines())
+    assert any("aim 0.02" in line for line in figures.lines())
 
 
 def burn(seconds: float) -> None:
@@ -164,14 +167,32 @@ def test_a_circuit_of_about_so_many_edges() -> None:
 def test_toggled_edges_are_kept_and_dropped_ones() -> None:
     graph = Graph(3, 3)
     circuit = Circuit.from_edges(graph, ["input->a0.h0<v>", "a0.h0->m2", "m2->logits"])
-    edges = engine.toggled_edges(circuit, random.Random(0), 50)
+    edges = toggles.toggled_edges(circuit, random.Random(0), 50)
     kept = [edge for edge in edges if circuit.has(edge)]
     assert sorted(kept) == sorted(circuit.edges())
     assert len(edges) == len(set(edges)) == 53
-    inside = engine.among_its_nodes(circuit)
+    inside = toggles.among_its_nodes(circuit)
     names = {graph.edge_name(int(s), int(d)) for s, d in np.argwhere(inside)}
     assert "input->m2" in names and "input->logits" in names and "a0.h0->logits" in names
     assert not any("m1" in name or "a1" in name for name in names)
+
+
+def test_kinds_of_toggles_are_all_edges_once() -> None:
+    graph = Graph(3, 3)
+    circuit = Circuit.from_edges(graph, ["input->a0.h0<v>", "a0.h0->m2", "m2->logits"])
+    kinds = toggles.toggle_kinds(circuit)
+    assert np.array_equal(sum(mask.astype(int) for mask in kinds.values()), all_edges(graph))
+    assert kinds["an edge between two of its nodes"].sum() > 0
+
+
+def test_prompts_that_differ_early_differ_in_every_pair() -> None:
+    hf, tokenizer = tiny_gpt2()
+    batch = make_batch(load_task("ioi", Model.from_hf(hf, tokenizer), pairs=4), tokenizer)
+    for before, group in zip(batch.groups, toggles.differing_early(batch).groups, strict=True):
+        at = group.first_difference
+        assert at == int(batch.prepend_bos)
+        assert bool((group.corrupted[:, at] != group.clean[:, at]).all())
+        assert torch.equal(group.corrupted[:, at + 1 :], before.corrupted[:, at + 1 :])
 
 
 def test_quantiles_and_lines() -> None:

@@ -62,7 +62,7 @@ NO_MEMORY = [
 
 
 @pytest.mark.parametrize("error", NO_MEMORY, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("place", [(Evaluator, "become"), (Metric, "everything")], ids=str)
+@pytest.mark.parametrize("place", [(Evaluator, "become"), (Metric, "of_residual")], ids=str)
 def test_too_little_memory_for_a_command(
     session: Session, monkeypatch: pytest.MonkeyPatch, error: Exception, place: tuple[type, str]
 ) -> None:
