@@ -228,7 +228,7 @@ def _toggles(bench: Bench, seed: int, rounds: int) -> list[Figure]:
 
 
 def _early(bench: Bench, rounds: int, seed: int) -> list[Figure]:
-    """The same of prompts that differ from their first token on: nothing is shared by two runs."""
+    """The same of prompts that differ from the first token on, so that nothing is shared."""
     batch = differing_early(bench.batch)
     experiment = Experiment(bench.model, batch, metric="logit_diff")
     circuit = top_circuit(bench.model.graph, eap(experiment), SMALL)

@@ -1,4 +1,4 @@
-"""At which rows what a circuit's sources add can be other than zero; a row is a position of a pair.
+"""At which rows, positions of pairs, what a circuit's sources add can be other than zero.
 
 A source adds nothing where nothing that reaches it differs from the corrupted run: an MLP where
 none of the sources that feed it adds anything, a head where its query is the corrupted run's and so
