@@ -117,6 +117,14 @@ def test_what_is_computed_waits_for_its_answers_alone(name: str) -> None:
     np.testing.assert_allclose(found, COMPUTED[name](here), atol=1e-4)
 
 
+def test_some_heads_of_a_layer_are_no_list_either() -> None:
+    there, here = (experiment("three heads", there=yes) for yes in (True, False))
+    with watched() as seen:
+        found = edits(there)
+    seen.check()
+    np.testing.assert_allclose(found, edits(here), atol=1e-4)
+
+
 QUICK = AssessmentSettings(resamples=20, n_random=3, n_subsets=3, n_repeats=2)
 
 

@@ -14,6 +14,7 @@ from workbench.models.model import Model
 
 FAMILIES = {
     "gpt2": lambda: tiny_gpt2(layers=2, heads=2),
+    "three heads": lambda: tiny_gpt2(layers=2, heads=3),
     "llama": lambda: tiny_llama(layers=2, heads=2, n_kv_heads=1),
 }
 
