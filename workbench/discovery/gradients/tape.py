@@ -15,7 +15,7 @@ from torch import Tensor
 from workbench.discovery.gradients.mlp_slope import inside_of
 from workbench.transformer.forward import run_heads, write_heads
 from workbench.transformer.parts import Layer, ModelParts, Rotation
-from workbench.transformer.recording import Recording, Run
+from workbench.transformer.recording import LayerRecord, Recording, Run
 
 
 @dataclass
@@ -37,6 +37,18 @@ class LayerTape:
     mlp_in: Tensor
     attn_sum: Tensor | None
     before: tuple[Tensor, ...] | None = None
+
+    @classmethod
+    def of(cls, record: LayerRecord, pairs: slice) -> LayerTape:
+        """Of some pairs of a recorded layer; views."""
+        return cls(
+            record.attn_in[pairs],
+            record.q[:, pairs],
+            record.k[:, pairs],
+            record.v[:, pairs],
+            record.mlp_in[pairs],
+            None if record.attn_sum is None else record.attn_sum[pairs],
+        )
 
 
 @dataclass
@@ -62,17 +74,7 @@ class Tape:
     @classmethod
     def of(cls, recording: Recording, run: Run, pairs: slice) -> Tape:
         """Some pairs of a recorded run; views."""
-        layers = {
-            index: LayerTape(
-                layer.attn_in[pairs],
-                layer.q[:, pairs],
-                layer.k[:, pairs],
-                layer.v[:, pairs],
-                layer.mlp_in[pairs],
-                None if layer.attn_sum is None else layer.attn_sum[pairs],
-            )
-            for index, layer in enumerate(run.layers)
-        }
+        layers = {index: LayerTape.of(layer, pairs) for index, layer in enumerate(run.layers)}
         final = run.final[pairs, -1:]
         parts = recording.parts.of_pairs(pairs)
         return cls(parts, layers, final, _prefixes(recording, pairs), recording.rotary)
