@@ -252,17 +252,34 @@ class Walk:
         Args:
             prefix: its keys and values [kv_head, pair, start, d_head] before `start`, or None.
         """
+        made = self.attend(prefix)
+        self.add(made, self._parts.layers[self._index].run_mlp(made.mlp_in))
+        return made
+
+    def attend(self, prefix: tuple[Tensor, Tensor] | None, *, last: bool = False) -> LayerRecord:
+        """Through the next layer's heads; what its MLP writes is missing until `add`.
+
+        Args:
+            prefix: as of `step`.
+            last: at the last position alone, but for `attn_in`, k and v, which are of all.
+        """
         layer, attn_in = self._parts.layers[self._index], self.residual
-        q, k, v, z = run_heads(layer, attn_in[:, None], self.rotary[self._index], prefix)
+        rotary = self.rotary[self._index]
+        q, k, v, z = run_heads(layer, attn_in[:, None], rotary, prefix, last=last)
         attn_sum = write_heads(layer, z)[:, 0]
-        residual = attn_in + layer.after_attention(attn_sum)
-        mlp_in = attn_in if self._parts.parallel else residual
-        mlp_out = layer.run_mlp(mlp_in)
-        self.residual = residual + mlp_out
-        self._index += 1
+        before = attn_in[:, -attn_sum.shape[1] :]
+        residual = before + layer.after_attention(attn_sum)
+        self.residual = residual
         heads = (q[:, :, 0], k[:, :, 0], v[:, :, 0], z[:, :, 0])
         summed = None if layer.post_attention is None else attn_sum
-        return LayerRecord(attn_in, *heads, mlp_in, mlp_out, summed)
+        mlp_in = before if self._parts.parallel else residual
+        return LayerRecord(attn_in, *heads, mlp_in, mlp_in, summed)
+
+    def add(self, made: LayerRecord, mlp_out: Tensor) -> None:
+        """What the layer's MLP writes, at the positions that `attend` was asked for."""
+        made.mlp_out = mlp_out
+        self.residual = self.residual + mlp_out
+        self._index += 1
 
 
 def _run(

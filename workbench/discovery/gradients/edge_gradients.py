@@ -29,6 +29,7 @@ from workbench.transformer.attention import (
     rotate,
 )
 from workbench.transformer.families.modules import HeadNorms
+from workbench.transformer.forward import write_heads
 from workbench.transformer.parts import Attention, Layer, Step
 
 
@@ -72,7 +73,11 @@ def gradients(tape: Tape, above: Tensor, rules: Rules = PLAIN, first: int = 0) -
 
 
 def at_final(tape: Tape, metric: Metric, rules: Rules = PLAIN) -> Tensor:
-    """The metric's gradient, summed over the pairs, at the last residual, at the last position, [pair, 1, d_model]."""
+    """The metric's gradient, summed over the pairs, at the end.
+
+    Returns:
+        At the last residual's last position, [pair, 1, d_model].
+    """
     if rules.frozen_norms:
         metric = metric.with_final_norm(with_frozen_scale(metric.parts.norm_final))
     with torch.enable_grad():
@@ -90,7 +95,8 @@ def _layer_back(tape: Tape, index: int, above: Tensor, rules: Rules) -> AtLayer:
     """
     parts, layer, taped = tape.parts, tape.parts.layers[index], tape.layers.pop(index)
     known = above.shape[1]
-    at_mlp = mlp_back(layer, taped.mlp_in[:, -known:], above, rules, taped.before)
+    mlp_in = (_mlp_in(tape, index, taped) if taped.mlp_in is None else taped.mlp_in)[:, -known:]
+    at_mlp = mlp_back(layer, mlp_in, above, rules, taped.before)
     at_heads = above if parts.parallel else above + at_mlp
     at_sum = at_heads
     if layer.post_attention is not None:
@@ -101,6 +107,21 @@ def _layer_back(tape: Tape, index: int, above: Tensor, rules: Rules) -> AtLayer:
     before = _before_projections(layer, taped.attn_in, projected, rules)
     before[:, -known:] += above + at_mlp
     return AtLayer(index, taped.attn_in, projected, at_mlp, before)
+
+
+def _mlp_in(tape: Tape, index: int, taped: LayerTape) -> Tensor:
+    """The residual that a layer's MLP reads, [pair, last position, d_model], made again."""
+    parts, layer, prefix = tape.parts, tape.parts.layers[index], tape.prefix[index]
+    if parts.parallel:
+        return taped.attn_in
+    attention = layer.attention
+    of = attention.kv_of
+    early = None if prefix is None else (prefix[0][of], prefix[1][of])
+    q, k, v = (value[:, :, None] for value in (taped.q, taped.k[of], taped.v[of]))
+    z = attend(attention, q, k, v, early)
+    z = z if attention.edit is None else attention.edit.apply(z)
+    written = layer.after_attention(write_heads(layer, z)[:, 0])
+    return taped.attn_in[:, -written.shape[1] :] + written
 
 
 def _at_projected(

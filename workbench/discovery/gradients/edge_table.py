@@ -64,7 +64,7 @@ def edge_scores(piece: Slice, tape: Tape, rules: Rules = PLAIN) -> Tensor:
     }
     graph, layers = tape.parts.graph(), tape.parts.layers
     arriving = Arriving(piece.written(), graph, layers, sums, rules.frozen_norms)
-    table = EdgeTable(tape.parts, piece.rows, arriving, rules)
+    table = EdgeTable(tape.parts, piece.rows, arriving, rules, tight=piece.tight)
     above = at_final(tape, piece.metric, rules)
     with torch.no_grad():
         table.add_logits(above)
@@ -81,13 +81,22 @@ class EdgeTable:
         scores: float32 [group, source, destination]; of no meaning where there is no edge.
     """
 
-    def __init__(self, parts: ModelParts, rows: Rows, arriving: Arriving, rules: Rules) -> None:
+    def __init__(
+        self,
+        parts: ModelParts,
+        rows: Rows,
+        arriving: Arriving,
+        rules: Rules,
+        *,
+        tight: bool = False,
+    ) -> None:
         self._parts, self._rows, self._arriving, self._rules = parts, rows, arriving, rules
         self._graph = parts.graph()
         shape = rows.n_groups, self._graph.n_sources, self._graph.n_destinations
         self.scores = torch.zeros(shape, device=parts.device)
         self._held: list[_Held] = []
-        self._block, self._most = block_rows(parts), held_bytes(parts)
+        self._block = block_rows(parts, tight=tight)
+        self._most = held_bytes(parts, tight=tight)
 
     def add_logits(self, gradient: Tensor) -> None:
         """Score the edges into the logits; the gradient is [pair, 1, d_model]."""

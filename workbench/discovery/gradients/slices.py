@@ -7,7 +7,7 @@ prompts are run for it alone and let go of with it (`streamed`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -16,20 +16,20 @@ from torch import Tensor
 
 from workbench.discovery.gradients.rows import Rows
 from workbench.discovery.gradients.table_room import block_columns, block_rows, held_bytes
-from workbench.discovery.gradients.tape import LayerTape, Tape
+from workbench.discovery.gradients.tape import LayerTape, Tape, run_mlp
 from workbench.discovery.gradients.written import Written
 from workbench.engine.budget import FLOAT32
 from workbench.experiment.room import Shape, runs_bytes
 from workbench.metrics.metric import Answers, Metric
-from workbench.transformer.recording import Recording, Walk, record
+from workbench.transformer.recording import LayerRecord, Recording, Walk, record
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
-    from workbench.transformer.parts import ModelParts
+    from workbench.transformer.parts import Layer, ModelParts
 
-SLICE_BYTES = {"cpu": 112 * 2**20}
+SLICE_BYTES = {"cpu": 168 * 2**20}
 SLICE_BYTES_ELSEWHERE = 3 * 2**29
 """What one slice may take beside the recordings of an experiment, in bytes."""
 
@@ -41,6 +41,8 @@ ANEW_FACTOR = 2
 # made anew: what goes into the activation and the product.
 _LAYER = 30
 _INSIDE = 8
+# Rows from which on more at a time are hardly faster to multiply.
+_ENOUGH_ROWS = 96
 # In values [head, query, key]: scores, pattern, and the gradients of each.
 _PATTERNS = 6
 
@@ -54,6 +56,7 @@ class Slice:
         metric: of these pairs alone.
         indices: their places in the task.
         rows: the positions from the first difference on, in the groups that scores are summed over.
+        tight: the table of scores is to take no more than it has to.
 
     Glossary: docs/glossary.md#slice.
     """
@@ -62,6 +65,7 @@ class Slice:
     metric: Metric
     indices: tuple[int, ...]
     rows: Rows
+    tight: bool
 
     @property
     def n_pairs(self) -> int:
@@ -142,12 +146,16 @@ class Keeping:
         lean: of them no more is kept than a `LeanSlice` has.
         anew: another run is made for the slice.
         apart: scores are kept pair by pair.
+        inside: what goes into each MLP's activation and product in the clean run is kept.
+        tight: one pair is already more than there is to be: what can be made again is not kept.
     """
 
     recorded: bool = False
     lean: bool = False
     anew: bool = False
     apart: bool = False
+    inside: bool = False
+    tight: bool = False
 
 
 _NOTHING = Keeping()
@@ -190,7 +198,7 @@ def slices(
                 rows = Rows.by_role(recording.role_of[pairs], n_roles)
             else:
                 rows = (Rows.by_pair if grouping is Grouping.PAIRS else Rows.together)(*shape)
-            yield RecordedSlice(parts, own, indices, rows, recording, pairs)
+            yield RecordedSlice(parts, own, indices, rows, False, recording, pairs)
 
 
 def streamed(
@@ -206,6 +214,8 @@ def streamed(
     for group in batch.groups:
         start = group.first_difference
         keeping = Keeping(recorded=True, lean=lean, anew=anew)
+        if lean:
+            keeping = lean_keeping(parts, group.length, start, len(group.indices))
         room = pairs_at_once(parts, group.length, start, keeping)
         for pairs in _cut(len(group.indices), room):
             answers = Answers.of(
@@ -214,7 +224,8 @@ def streamed(
             prompts = group.clean[pairs], group.corrupted[pairs]
             made: Slice
             if lean:
-                made = _lean(parts, prompts, start, (metric, answers), group.indices[pairs])
+                of = metric, answers
+                made = _lean(parts, prompts, start, of, group.indices[pairs], keeping)
             else:
                 made = _recorded(parts, prompts, start, (metric, answers), group.indices[pairs])
             yield made
@@ -233,7 +244,7 @@ def _recorded(
         metric = Metric(of[0], parts, of[1], recording.clean.final[:, -1])
     rows = Rows.together(recording.n_pairs, recording.n_positions)
     every = slice(0, recording.n_pairs)
-    return RecordedSlice(parts, metric, indices, rows, recording, every)
+    return RecordedSlice(parts, metric, indices, rows, False, recording, every)
 
 
 def _lean(
@@ -242,6 +253,7 @@ def _lean(
     start: int,
     of: tuple[str, Answers],
     indices: tuple[int, ...],
+    room: Keeping,
 ) -> LeanSlice:
     """Both runs side by side, of which the tape and the differences are kept."""
     rows = Rows.together(len(indices), prompts[0].shape[1] - start)
@@ -250,18 +262,66 @@ def _lean(
         moved = Written(rows.arranged(there.embedding - here.embedding[:, start:]), [], [])
         layers, prefixes = {}, []
         for index in range(len(parts.layers)):
-            own, prefix = here.step(None), None
+            # What the last layer writes is read at the last position alone.
+            last = index == len(parts.layers) - 1
+            own, prefix = here.attend(None, last=last), None
             if start:
-                before, own = own.split(start)
-                prefix = before.k, before.v
-            other = there.step(prefix)
-            moved.z.append(rows.arranged(other.z.sub_(own.z)))
-            moved.mlp.append(rows.arranged(other.mlp_out.sub_(own.mlp_out)))
-            layers[index] = LayerTape.of(own, slice(None))
+                prefix = own.k[:, :, :start].clone(), own.v[:, :, :start].clone()
+            other = there.attend(prefix, last=last)
+            before = _mlps(parts.layers[index], here, there, own, other, start)
+            n = other.z.shape[2]
+            moved.z.append(rows.arranged(other.z.sub_(own.z[:, :, -n:])))
+            moved.mlp.append(rows.arranged(other.mlp_out - own.mlp_out[:, -n:]))
+            layers[index] = _kept(own, start, n, before, room)
             prefixes.append(prefix)
         metric = Metric(of[0], parts, of[1], here.residual[:, -1])
     tape = Tape(parts, layers, here.residual[:, -1:].clone(), prefixes, there.rotary)
-    return LeanSlice(parts, metric, indices, rows, tape, moved)
+    return LeanSlice(parts, metric, indices, rows, room.tight, tape, moved)
+
+
+def _mlps(
+    layer: Layer, here: Walk, there: Walk, own: LayerRecord, other: LayerRecord, start: int
+) -> tuple[Tensor, ...] | None:
+    """Both runs through a layer's MLP, as rows of one product where it does the same to all.
+
+    Returns:
+        `LayerTape.before` of the clean run, of the positions from `start` on.
+    """
+    if not layer.is_plain or layer.copies is not None:
+        before, mine = run_mlp(layer, own.mlp_in)
+        here.add(own, mine)
+        there.add(other, layer.run_mlp(other.mlp_in))
+    else:
+        flat = [record.mlp_in.flatten(0, 1) for record in (own, other)]
+        before, both = run_mlp(layer, torch.cat(flat)[None])
+        mine, theirs = both[0].split([len(part) for part in flat])
+        here.add(own, mine.view_as(own.mlp_in))
+        there.add(other, theirs.view_as(other.mlp_in))
+        if before is not None:
+            before = tuple(b[0, : len(flat[0])].unflatten(0, own.mlp_in.shape[:2]) for b in before)
+    n = other.mlp_in.shape[1]
+    return before if before is None else tuple(value[:, -n:] for value in before)
+
+
+def _kept(
+    own: LayerRecord, start: int, n: int, before: tuple[Tensor, ...] | None, room: Keeping
+) -> LayerTape:
+    """What is kept of a layer of the clean run; copies of what is more than that."""
+
+    def late(value: Tensor, first: int) -> Tensor:
+        return value[..., first:, :].clone() if start else value
+
+    tape = LayerTape(
+        late(own.attn_in, start),
+        late(own.q, -n),
+        late(own.k, start),
+        late(own.v, start),
+        None if room.tight else late(own.mlp_in, -n),
+        None if own.attn_sum is None else late(own.attn_sum, -n),
+    )
+    if before is not None and room.inside:
+        tape.before = tuple(value.clone() for value in before)
+    return tape
 
 
 def _cut(n: int, room: int) -> Iterator[slice]:
@@ -273,16 +333,30 @@ def _cut(n: int, room: int) -> Iterator[slice]:
 
 def pairs_at_once(parts: ModelParts, tokens: int, start: int, keeping: Keeping = _NOTHING) -> int:
     """How many pairs make one slice; arguments as for `pair_bytes`."""
+    return max(1, _room(parts, tokens, start, keeping))
+
+
+def _room(parts: ModelParts, tokens: int, start: int, keeping: Keeping) -> int:
     budget = SLICE_BYTES.get(parts.device.type, SLICE_BYTES_ELSEWHERE)
     budget *= ANEW_FACTOR if keeping.anew else 1
     left = budget - table_bytes(parts)
-    return max(1, left // pair_bytes(parts, tokens, start, keeping))
+    return max(0, left // pair_bytes(parts, tokens, start, keeping))
+
+
+def lean_keeping(parts: ModelParts, tokens: int, start: int, n_pairs: int) -> Keeping:
+    """What there is room to keep of pairs that are run for a `LeanSlice`."""
+    inside = Keeping(recorded=True, lean=True, inside=True)
+    room = min(n_pairs, _room(parts, tokens, start, inside))
+    if room and (room == n_pairs or room * (tokens - start) >= _ENOUGH_ROWS):
+        return inside
+    usual = replace(inside, inside=False)
+    return usual if _room(parts, tokens, start, usual) else replace(usual, tight=True)
 
 
 def slice_bytes(parts: ModelParts, shape: Shape, keeping: Keeping = _NOTHING) -> int:
     """What a slice of this shape takes while it is scored."""
     pairs = shape.pairs * pair_bytes(parts, shape.tokens, shape.start, keeping)
-    return pairs + table_bytes(parts, shape.rows)
+    return pairs + table_bytes(parts, shape.rows, tight=keeping.tight)
 
 
 def pair_bytes(parts: ModelParts, tokens: int, start: int, keeping: Keeping = _NOTHING) -> int:
@@ -296,11 +370,12 @@ def pair_bytes(parts: ModelParts, tokens: int, start: int, keeping: Keeping = _N
     positions = tokens - start
     queries, keys = parts.n_heads * parts.d_head, parts.n_kv_heads * parts.d_head
     normed = any(layer.post_attention is not None for layer in parts.layers)
-    tape = layers * ((2 + normed) * d_model + queries + 2 * keys)
+    residuals = 1 if keeping.tight else 2
+    tape = layers * ((residuals + normed) * d_model + queries + 2 * keys)
     # What sources write; and on the way through one layer.
     values = (layers + 1) * d_model + layers * queries + _LAYER * d_model + 2 * (queries + keys)
     if keeping.lean:
-        values += tape
+        values += tape + (layers * _INSIDE * d_model if keeping.inside else 0)
     elif keeping.anew:
         values += tape + layers * _INSIDE * d_model
     patterns = _PATTERNS * parts.n_heads * positions * tokens
@@ -315,16 +390,17 @@ def pair_bytes(parts: ModelParts, tokens: int, start: int, keeping: Keeping = _N
     return own
 
 
-def table_bytes(parts: ModelParts, rows: int | None = None) -> int:
+def table_bytes(parts: ModelParts, rows: int | None = None, *, tight: bool = False) -> int:
     """What the table of scores of so many rows takes while it is made; None for any number.
 
     That is gradients of some layers, a block of rows d_model wide, and the scores.
     """
     graph, size = parts.graph(), parts.dtype.itemsize
-    block = block_rows(parts) if rows is None else min(block_rows(parts), rows)
+    block = block_rows(parts, tight=tight)
+    block = block if rows is None else min(block, rows)
     columns = min(block_columns(graph), graph.n_destinations)
     made = block * (graph.n_sources + columns + graph.head_inputs_per_layer) * parts.d_model * size
-    held = held_bytes(parts)
+    held = held_bytes(parts, tight=tight)
     if rows is not None:
         width = graph.head_inputs_per_layer * parts.d_head + 2 * parts.d_model
         held = min(held + rows * width * size, len(parts.layers) * rows * width * size)

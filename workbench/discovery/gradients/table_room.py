@@ -17,10 +17,11 @@ BLOCK_BYTES_ELSEWHERE = 2**29
 COLUMNS = 170
 """Destinations multiplied at a time: fewer are slower, more take more memory."""
 
-HELD_BYTES = {"cpu": 20 * 2**20}
+HELD_BYTES = {"cpu": 32 * 2**20}
 HELD_BYTES_ELSEWHERE = 2**29
+TIGHT = 3
 """Layers' gradients kept until they are scored together, in bytes: what sources write is made
-d_model wide once for them all."""
+d_model wide once for them all. A part of it where memory is tight."""
 
 
 def layers_at_once(graph: Graph) -> int:
@@ -33,15 +34,16 @@ def block_columns(graph: Graph) -> int:
     return layers_at_once(graph) * graph.destinations_per_layer
 
 
-def block_rows(parts: ModelParts) -> int:
+def block_rows(parts: ModelParts, *, tight: bool = False) -> int:
     """How many rows are made d_model wide at a time, at most."""
     device, graph = parts.device.type, parts.graph()
     least, most = BLOCK_ROWS.get(device, BLOCK_ROWS_ELSEWHERE)
     row = (graph.n_sources + block_columns(graph)) * parts.d_model * parts.dtype.itemsize
     room = BLOCK_BYTES.get(device, BLOCK_BYTES_ELSEWHERE) // row
-    return int(min(most, max(least, room)))
+    return int(least if tight else min(most, max(least, room)))
 
 
-def held_bytes(parts: ModelParts) -> int:
+def held_bytes(parts: ModelParts, *, tight: bool = False) -> int:
     """What gradients kept until they are scored may take, in bytes."""
-    return HELD_BYTES.get(parts.device.type, HELD_BYTES_ELSEWHERE)
+    held = HELD_BYTES.get(parts.device.type, HELD_BYTES_ELSEWHERE)
+    return held // TIGHT if tight else held

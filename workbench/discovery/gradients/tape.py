@@ -23,7 +23,8 @@ class LayerTape:
     """One layer of one run, at the positions from the first difference on.
 
     Attributes:
-        attn_in, mlp_in: [pair, position, d_model], the residuals that attention and MLP read.
+        attn_in: [pair, position, d_model], the residual that attention reads.
+        mlp_in: the same that the MLP reads; None if it is to be made again.
         q: [head, pair, position, d_head]; k, v: [kv_head, pair, position, d_head]; q and k rotated.
         attn_sum: [pair, position, d_model], what the heads and the output bias write together; None
             where no norm follows that.
@@ -34,7 +35,7 @@ class LayerTape:
     q: Tensor
     k: Tensor
     v: Tensor
-    mlp_in: Tensor
+    mlp_in: Tensor | None
     attn_sum: Tensor | None
     before: tuple[Tensor, ...] | None = None
 

@@ -11,7 +11,13 @@ from tests.support.live_bytes import LiveBytes
 from tests.workbench.model_report.test_footprint import NAMES, experiment
 from workbench.base.work import finish
 from workbench.discovery.gradients.scoring import streamed_scores
-from workbench.discovery.gradients.slices import pair_bytes, pairs_at_once, slices, streamed
+from workbench.discovery.gradients.slices import (
+    Keeping,
+    pairs_at_once,
+    slice_bytes,
+    slices,
+    streamed,
+)
 from workbench.discovery.methods import clean_corrupted, eap, eap_ig, gim, relp
 from workbench.discovery.options import Options
 from workbench.experiment.room import Shape
@@ -37,8 +43,8 @@ def test_a_slice_takes_what_is_counted(name: str, dtype: torch.dtype) -> None:
             (piece,) = slices(made, anew=scorer.anew)
             with LiveBytes() as live:
                 finish(scorer.score(piece))
-            one = pair_bytes(made.parts, shape.tokens, shape.start, anew=scorer.anew)
-            assert 0.4 < live.peak / (shape.pairs * one) < 1, module
+            counted = slice_bytes(made.parts, shape, Keeping(anew=scorer.anew))
+            assert 0.4 < live.peak / counted < 1, module
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
