@@ -1,4 +1,4 @@
-"""Rows: every position of every pair of a slice, in an order in which groups stand together.
+"""Rows: positions of a slice's pairs, in an order in which groups stand together.
 
 Scores are sums over the rows of a group: all of them, those of a pair, or those of a role. In that
 order a group is one stretch, and a sum over it one matrix product of a part of a table.
@@ -50,7 +50,8 @@ class Rows:
         """A group for each role; the roles are [pair, position]."""
         order = np.argsort(roles, axis=None, kind="stable")
         ends = np.cumsum(np.bincount(roles.reshape(-1), minlength=n_roles))
-        return cls(*roles.shape, (0, *(int(end) for end in ends)), torch.from_numpy(order))
+        n_pairs, n_positions = roles.shape
+        return cls(n_pairs, n_positions, (0, *(int(end) for end in ends)), torch.from_numpy(order))
 
     @property
     def n_groups(self) -> int:

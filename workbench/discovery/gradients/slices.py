@@ -39,8 +39,8 @@ ANEW_FACTOR = 2
 # In values [pair, position, d_model]. On the way through a layer: what goes into an MLP's
 # activation and product, what comes out, and their gradients; residuals. For each layer of a run
 # made anew: what goes into the activation and the product.
-_LAYER = 30
-_INSIDE = 8
+_LAYER = 16
+_INSIDE = 6
 # Rows from which on more at a time are hardly faster to multiply.
 _ENOUGH_ROWS = 96
 # In values [head, query, key]: scores, pattern, and the gradients of each.

@@ -1,4 +1,4 @@
-"""What corrupting each source adds to the residual, kept as narrow as it is, made for some rows.
+"""What corrupting each source adds to the residual, kept narrow, made for some rows.
 
 Heads stay as values before W_O, d_head instead of d_model wide: what is d_model wide for every
 source there is for a stretch of rows at a time.
@@ -18,7 +18,7 @@ from workbench.transformer.parts import Layer
 
 @dataclass(frozen=True)
 class Written:
-    """What sources write in the corrupted run, minus what they write in the clean one, at rows.
+    """What sources write in the corrupted run, minus the same in the clean one, at rows.
 
     Attributes:
         embedding: of the input, [row, d_model].
@@ -29,12 +29,6 @@ class Written:
     embedding: Tensor
     z: list[Tensor]
     mlp: list[Tensor]
-
-    def of_heads(self, layer: Layer, index: int, rows: slice | Tensor) -> Tensor:
-        """What a layer's heads write, [head, row, d_model]; before a norm that follows."""
-        attention = layer.attention
-        out = torch.bmm(self.z[index][:, rows], attention.w_o)
-        return out if attention.multiplier == 1 else out * attention.multiplier
 
     def fill(
         self, out: Tensor, graph: Graph, layers: tuple[Layer, ...], rows: slice | Tensor
