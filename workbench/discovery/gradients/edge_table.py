@@ -150,8 +150,7 @@ class EdgeTable:
         layer = self._rows.reading(self._parts.layers[held.index], rows)
         x = held.attn_in[rows]
         n_heads = len(held.projected[Q])
-        for which in (Q, K, V):
-            place = out[which * n_heads : (which + 1) * n_heads]
+        for which, place in zip((Q, K, V), out[:-1].split(n_heads), strict=True):
             gradient = held.projected[which][:, rows]
             if layer.attention.joint[which] is None:
                 unprojected(layer.attention, which, gradient, place)
