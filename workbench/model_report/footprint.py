@@ -10,7 +10,7 @@ Glossary: docs/glossary.md#footprint.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.budget import FLOAT32
@@ -162,7 +162,7 @@ def _what_if(
 
 def _eap(parts: ModelParts, shape: Shape) -> int:
     """One slice of pairs, while it is scored."""
-    from workbench.discovery.gradients.slices import pair_bytes, pairs_at_once
+    from workbench.discovery.gradients.slices import pairs_at_once, slice_bytes
 
     at_once = min(shape.pairs, pairs_at_once(parts, shape.tokens, shape.start))
-    return at_once * pair_bytes(parts, shape.tokens, shape.start)
+    return slice_bytes(parts, replace(shape, pairs=at_once))

@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.base.transfers import uploaded
 from workbench.transformer.forward import embed, run_heads, unembed, write_heads
 from workbench.transformer.parts import ModelParts, Rotation
 
@@ -228,6 +227,61 @@ def clean_logits(parts: ModelParts, tokens: Tensor) -> Tensor:
         return unembed(parts, final)
 
 
+class Walk:
+    """One run, a layer at a time; nothing is kept of it but where it is.
+
+    Args:
+        tokens: [pair, position], from position `start` on.
+
+    Attributes:
+        embedding: what `input` writes, [pair, position, d_model].
+        residual: the residual after the layers walked through so far, [pair, position, d_model].
+        rotary: each layer's rotation of these positions, or None.
+    """
+
+    def __init__(self, parts: ModelParts, tokens: Tensor, start: int) -> None:
+        self._parts = parts
+        self._index = 0
+        tokens = uploaded(tokens, parts.device)
+        self.embedding, self.residual = embed(parts, tokens, start)
+        self.rotary = parts.rotations(torch.arange(start, start + tokens.shape[1]))
+
+    def step(self, prefix: tuple[Tensor, Tensor] | None) -> LayerRecord:
+        """Through the next layer.
+
+        Args:
+            prefix: its keys and values [kv_head, pair, start, d_head] before `start`, or None.
+        """
+        made = self.attend(prefix)
+        self.add(made, self._parts.layers[self._index].run_mlp(made.mlp_in))
+        return made
+
+    def attend(self, prefix: tuple[Tensor, Tensor] | None, *, last: bool = False) -> LayerRecord:
+        """Through the next layer's heads; what its MLP writes is missing until `add`.
+
+        Args:
+            prefix: as of `step`.
+            last: at the last position alone, but for `attn_in`, k and v, which are of all.
+        """
+        layer, attn_in = self._parts.layers[self._index], self.residual
+        rotary = self.rotary[self._index]
+        q, k, v, z = run_heads(layer, attn_in[:, None], rotary, prefix, last=last)
+        attn_sum = write_heads(layer, z)[:, 0]
+        before = attn_in[:, -attn_sum.shape[1] :]
+        residual = before + layer.after_attention(attn_sum)
+        self.residual = residual
+        heads = (q[:, :, 0], k[:, :, 0], v[:, :, 0], z[:, :, 0])
+        summed = None if layer.post_attention is None else attn_sum
+        mlp_in = before if self._parts.parallel else residual
+        return LayerRecord(attn_in, *heads, mlp_in, mlp_in, summed)
+
+    def add(self, made: LayerRecord, mlp_out: Tensor) -> None:
+        """What the layer's MLP writes, at the positions that `attend` was asked for."""
+        made.mlp_out = mlp_out
+        self.residual = self.residual + mlp_out
+        self._index += 1
+
+
 def _run(
     parts: ModelParts,
     tokens: Tensor,
@@ -241,27 +295,16 @@ def _run(
     Args:
         kept: what is kept of each layer; None: all.
     """
-    tokens = uploaded(tokens, parts.device)
-    embedding, residual = embed(parts, tokens, start)
-    rotary = parts.rotations(torch.arange(start, start + tokens.shape[1]))
+    walk = Walk(parts, tokens, start)
     layers = []
-    for index, layer in enumerate(parts.layers):
+    for index in range(len(parts.layers)):
         prefix = None
         if before is not None:
             prefix = (before.layers[index].k[:, :, :start], before.layers[index].v[:, :, :start])
-        attn_in = residual
-        q, k, v, z = run_heads(layer, attn_in[:, None], rotary[index], prefix)
-        attn_sum = write_heads(layer, z)[:, 0]
-        residual = residual + layer.after_attention(attn_sum)
-        mlp_in = attn_in if parts.parallel else residual
-        mlp_out = layer.run_mlp(mlp_in)
-        residual = residual + mlp_out
-        heads = (q[:, :, 0], k[:, :, 0], v[:, :, 0], z[:, :, 0])
-        summed = None if layer.post_attention is None else attn_sum
-        made = LayerRecord(attn_in, *heads, mlp_in, mlp_out, summed)
+        made = walk.step(prefix)
         layers.append(made if kept is None else kept(made))
         tick(index)
-    return Run(embedding, layers, residual)
+    return Run(walk.embedding, layers, walk.residual)
 
 
 def of_pairs(recording: Recording, pairs: slice) -> Recording:

@@ -1,27 +1,22 @@
-"""Gradients of the metric at every destination, and the scores of all edges from them.
+"""Gradients of the metric at every destination of a run.
 
 The backward pass goes from the logits down, layer by layer, with only one layer in hand: what it
-needs of a run is its tape. At a run all inputs of a layer are the same residual, so gradients are
-taken at the outputs of the projections, brought back through W and the one slope of the norm, and
-a layer's destinations are scored against all earlier sources by one matrix product.
+needs of a run is its tape. At a run all inputs of a layer are the same residual, so gradients stay
+at the outputs of the projections, where they are d_head wide; what is wanted of them at the
+residual is brought through W and the one slope of the norm later (`edge_table`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.base.transfers import uploaded
 from workbench.discovery.gradients.backward_rules import PLAIN, Rules
 from workbench.discovery.gradients.mlp_slope import mlp_back
 from workbench.discovery.gradients.norm_slope import NormSlope, with_frozen_scale
-from workbench.discovery.gradients.slices import Slice
 from workbench.discovery.gradients.tape import LayerTape, Tape
 from workbench.metrics.metric import Metric
 from workbench.transformer.attention import (
@@ -35,45 +30,55 @@ from workbench.transformer.attention import (
     rotate,
 )
 from workbench.transformer.families.modules import HeadNorms
+from workbench.transformer.forward import write_heads
 from workbench.transformer.parts import Attention, Layer, Step
 
 
 @dataclass(frozen=True)
-class AtStage:
-    """Gradients at destinations that are read at one time.
+class AtLayer:
+    """Gradients at one layer's destinations, as narrow as they are.
 
     Attributes:
-        columns: which destinations: the logits, or those of a layer.
-        gradient: [destination, pair, position, d_model]; of the logits, at the last position alone.
-        residual: the gradient at the residual before it, [pair, position, d_model]; before the
-            logits likewise.
+        index: of the layer.
+        attn_in: the residual that its heads read, [pair, position, d_model].
+        projected: at each head's own query, key and value as they come out of the projections: q
+            [head, pair, last position, d_head], k and v [head, pair, position, d_head].
+        mlp: at the residual that its MLP reads, [pair, last position, d_model].
+        residual: at the residual before it, [pair, position, d_model].
     """
 
-    columns: slice
-    gradient: Tensor
+    index: int
+    attn_in: Tensor
+    projected: list[Tensor]
+    mlp: Tensor
     residual: Tensor
 
 
-def gradients(
-    tape: Tape, metric: Metric, rules: Rules = PLAIN, first: int = 0
-) -> Iterator[AtStage]:
-    """Gradients of the metric, summed over the pairs, at all destinations.
+def gradients(tape: Tape, above: Tensor, rules: Rules = PLAIN, first: int = 0) -> Iterator[AtLayer]:
+    """Gradients of the metric, summed over the pairs, at the destinations of layers.
+
+    The tape is used up: each layer of it is let go of.
+
+    Args:
+        above: as of `at_final`.
+        first: the lowest layer.
 
     Yields:
-        The logits, then layer by layer down to layer `first`.
+        Layer by layer, from the last one down.
     """
-    graph = tape.parts.graph()
-    with torch.no_grad():
-        above = _at_final(tape, metric, rules)
-        logits = graph.logits_destination
-        yield AtStage(slice(logits, logits + 1), above[None], above)
-        for index in reversed(range(first, graph.n_layers)):
-            found, above = _layer_back(tape, index, above, rules)
-            yield AtStage(graph.layer_columns(index), found, above)
+    for index in reversed(range(first, len(tape.parts.layers))):
+        with torch.no_grad():
+            at = _layer_back(tape, index, above, rules)
+        above = at.residual
+        yield at
 
 
-def _at_final(tape: Tape, metric: Metric, rules: Rules) -> Tensor:
-    """The metric's gradient at the last residual, at the last position, [pair, 1, d_model]."""
+def at_final(tape: Tape, metric: Metric, rules: Rules = PLAIN) -> Tensor:
+    """The metric's gradient, summed over the pairs, at the end.
+
+    Returns:
+        At the last residual's last position, [pair, 1, d_model].
+    """
     if rules.frozen_norms:
         metric = metric.with_final_norm(with_frozen_scale(metric.parts.norm_final))
     with torch.enable_grad():
@@ -82,35 +87,47 @@ def _at_final(tape: Tape, metric: Metric, rules: Rules) -> Tensor:
     return out
 
 
-def _layer_back(tape: Tape, index: int, above: Tensor, rules: Rules) -> tuple[Tensor, Tensor]:
+def _layer_back(tape: Tape, index: int, above: Tensor, rules: Rules) -> AtLayer:
     """Back through one layer.
 
     Args:
         above: the gradient at the residual after it, [pair, position, d_model]; or at its last
             position alone, being zero elsewhere.
-
-    Returns:
-        Gradients at its destinations, q, k and v of each head, then the MLP, [destination, pair,
-        position, d_model]; and at the residual before it, [pair, position, d_model].
     """
-    parts, layer, taped = tape.parts, tape.parts.layers[index], tape.layers[index]
+    parts, layer, taped = tape.parts, tape.parts.layers[index], tape.layers.pop(index)
     known = above.shape[1]
-    at_mlp = mlp_back(layer, taped.mlp_in[:, -known:], above, rules, taped.before)
+    mlp_in = (_mlp_in(tape, index, taped) if taped.mlp_in is None else taped.mlp_in)[:, -known:]
+    at_mlp = mlp_back(layer, mlp_in, above, rules, taped.before)
     at_heads = above if parts.parallel else above + at_mlp
     at_sum = at_heads
     if layer.post_attention is not None:
         assert taped.attn_sum is not None, index
         summed = taped.attn_sum[:, -known:]
         at_sum = NormSlope(layer.post_attention, summed, rules.frozen_norms).back(at_heads)
-    found = at_sum.new_zeros(parts.graph().destinations_per_layer, *taped.attn_in.shape)
-    found[-1, :, -known:] = at_mlp
-    _through_projections(layer, taped, _at_projected(tape, index, at_sum, rules), rules, found)
-    before = found[:-1].sum(0)
+    projected = _at_projected(tape, index, taped, at_sum, rules)
+    before = _before_projections(layer, taped.attn_in, projected, rules)
     before[:, -known:] += above + at_mlp
-    return found, before
+    return AtLayer(index, taped.attn_in, projected, at_mlp, before)
 
 
-def _at_projected(tape: Tape, index: int, at_sum: Tensor, rules: Rules) -> list[Tensor]:
+def _mlp_in(tape: Tape, index: int, taped: LayerTape) -> Tensor:
+    """The residual that a layer's MLP reads, [pair, last position, d_model], made again."""
+    parts, layer, prefix = tape.parts, tape.parts.layers[index], tape.prefix[index]
+    if parts.parallel:
+        return taped.attn_in
+    attention = layer.attention
+    of = attention.kv_of
+    early = None if prefix is None else (prefix[0][of], prefix[1][of])
+    q, k, v = (value[:, :, None] for value in (taped.q, taped.k[of], taped.v[of]))
+    z = attend(attention, q, k, v, early)
+    z = z if attention.edit is None else attention.edit.apply(z)
+    written = layer.after_attention(write_heads(layer, z)[:, 0])
+    return taped.attn_in[:, -written.shape[1] :] + written
+
+
+def _at_projected(
+    tape: Tape, index: int, taped: LayerTape, at_sum: Tensor, rules: Rules
+) -> list[Tensor]:
     """Gradients at each head's own query, key and value as they come out of the projections.
 
     Every query head has a key and a value of its own here, as destinations have it.
@@ -121,7 +138,7 @@ def _at_projected(tape: Tape, index: int, at_sum: Tensor, rules: Rules) -> list[
     Returns:
         q [head, pair, last position, d_head], k and v [head, pair, position, d_head].
     """
-    layer, taped, prefix = tape.parts.layers[index], tape.layers[index], tape.prefix[index]
+    layer, prefix = tape.parts.layers[index], tape.prefix[index]
     attention = layer.attention
     of, n = attention.kv_of, at_sum.shape[1]
     heads, d_head, d_model = attention.w_o.shape
@@ -183,131 +200,71 @@ def _frozen_step(attention: Attention, which: int) -> Step | None:
     return HeadNorms(tuple(with_frozen_scale(norm) for norm in step.norms))
 
 
-def _through_projections(
-    layer: Layer, taped: LayerTape, projected: list[Tensor], rules: Rules, out: Tensor
-) -> None:
-    """Fill in gradients at the inputs of a layer's heads from those at their projections.
+def _before_projections(
+    layer: Layer, attn_in: Tensor, projected: list[Tensor], rules: Rules
+) -> Tensor:
+    """The gradient at the residual that a layer's heads read, [pair, position, d_model].
 
-    They are [q then k then v of each head, pair, position, d_model]. The way is from the
-    projections' outputs through W, then through the slope of the norm at the one residual that all
-    of them read.
+    That is the sum of those at their inputs; heads that share a weight go through it together.
     """
     attention = layer.attention
-    n_heads = len(attention.w_q)
-    by_input = out[:-1].unflatten(0, (3, n_heads))
-    slope = NormSlope(layer.norm1, taped.attn_in, rules.frozen_norms)
-    for which, gradient in zip((Q, K, V), projected, strict=True):
-        n = gradient.shape[2]
-        if attention.joint[which] is not None:
-            at_normed = _through_joint_norm(layer, taped, which, gradient, rules)
+    total: Tensor | None = None
+    for which, gradient in zip((K, V, Q), (projected[i] for i in (K, V, Q)), strict=True):
+        weight = attention.weight(which)
+        if len(weight) != len(gradient):
+            gradient = gradient.unflatten(0, (len(weight), -1)).sum(1)
+        rows = gradient.permute(1, 2, 0, 3).flatten(2)
+        joint, n = attention.joint[which], rows.shape[1]
+        flat = weight.transpose(1, 2).reshape(-1, weight.shape[1])
+        if joint is not None:
+            together = layer.norm1(attn_in[:, -n:]) @ flat.T
+            rows = NormSlope(joint, together, rules.frozen_norms).back(rows)
+        made = rows @ flat
+        if total is None:
+            total = made
+        elif n == total.shape[1]:
+            total += made
         else:
-            weight = attention.weight(which)
-            if len(weight) != n_heads:
-                weight = weight[attention.kv_of]
-            rows = gradient.reshape(n_heads, -1, gradient.shape[-1])
-            at_normed = torch.bmm(rows, weight.transpose(1, 2)).view(*gradient.shape[:3], -1)
-        if n == taped.attn_in.shape[1]:
-            found = slope.back(at_normed)
-        else:
-            found = NormSlope(layer.norm1, taped.attn_in[:, -n:], rules.frozen_norms).back(
-                at_normed
-            )
-        by_input[which, :, :, -n:] = found
+            total[:, -n:] += made
+    assert total is not None
+    return NormSlope(layer.norm1, attn_in, rules.frozen_norms).back(total)
 
 
-def _through_joint_norm(
-    layer: Layer, taped: LayerTape, which: int, gradient: Tensor, rules: Rules
+def unprojected(attention: Attention, which: int, gradient: Tensor, out: Tensor) -> None:
+    """Gradients at the normed inputs of heads from those at their projections.
+
+    Args:
+        gradient: [head, row, d_head].
+        out: where they are put, [head, row, d_model].
+    """
+    weight = attention.weight(which).transpose(1, 2)
+    n_weights = len(weight)
+    if n_weights != len(gradient):
+        # Heads that share a weight are rows of one product.
+        gradient = gradient.reshape(n_weights, -1, gradient.shape[-1])
+        out = out.view(n_weights, -1, out.shape[-1])
+    torch.bmm(gradient, weight, out=out)
+
+
+def at_joint_norm(
+    layer: Layer, attn_in: Tensor, which: int, gradient: Tensor, rules: Rules
 ) -> Tensor:
-    """Gradients at the normed input of each head's query or key.
+    """Gradients at the normed inputs of heads where a norm over all heads stands behind them.
 
-    They are [head, pair, position, d_model]; a norm over all heads stands between that input and
-    the head's own.
+    Args:
+        attn_in: the residual that they read, [..., d_model].
+        gradient: at each head's own query or key, [head, ..., d_head].
+
+    Returns:
+        [head, ..., d_model].
     """
     attention, joint = layer.attention, layer.attention.joint[which]
     assert joint is not None, which
     weight = attention.weight(which)
     flat = weight.permute(1, 0, 2).reshape(weight.shape[1], -1)
-    together = layer.norm1(taped.attn_in[:, -gradient.shape[2] :]) @ flat
-    above = gradient.new_zeros(*gradient.shape[:3], len(weight), gradient.shape[-1])
+    together = layer.norm1(attn_in) @ flat
+    above = gradient.new_zeros(*gradient.shape[:-1], len(weight), gradient.shape[-1])
     for head in range(len(gradient)):
         place = kv_head_of(attention, head) if len(weight) != len(gradient) else head
         above[head, ..., place, :] = gradient[head]
     return NormSlope(joint, together, rules.frozen_norms).back(above.flatten(-2)) @ flat.T
-
-
-def edge_scores(part: Slice, tape: Tape, rules: Rules = PLAIN) -> Tensor:
-    """(e' - e) . dL/de of every edge for each pair of a slice, with the gradients at one run.
-
-    Returns:
-        float32 [pair, source, destination]; of no meaning where there is no edge. Of a slice that
-        is asked for roles [role, source, destination], summed over the pairs.
-    """
-    graph = tape.parts.graph()
-    differences = part.differences(tape, rules)
-    n = part.n_roles or part.n_pairs
-    out = torch.zeros(n, graph.n_sources, graph.n_destinations, device=differences.device)
-    by_role = _ByRole(part, differences) if part.n_roles else None
-    for at in gradients(tape, part.metric, rules):
-        parents = graph.n_parents(at.columns.stop - 1)
-        found = (
-            products(differences[:parents], at.gradient)
-            if by_role is None
-            else by_role.products(parents, at.gradient)
-        )
-        out[:, :parents, at.columns] = found.float()
-    return out
-
-
-class _ByRole:
-    """Products of differences and gradients, summed over the positions of each role.
-
-    The differences are laid out once with the positions of a role beside one another, so that a
-    role's product is one of a part of them.
-    """
-
-    def __init__(self, part: Slice, differences: Tensor) -> None:
-        roles = part.recording.role_of
-        assert roles is not None
-        self._roles = roles[part.pairs]
-        self._n_roles = part.n_roles
-        self._differences = differences
-        self._order = self._sorted(self._roles)
-        rows = differences.flatten(1, 2)
-        self._laid_out = rows[:, self._order[0]]
-
-    def _sorted(self, roles: NDArray[np.int64]) -> tuple[Tensor, list[int]]:
-        """The rows of [pair, position] role by role, and where each role ends among them."""
-        order = np.argsort(roles, axis=None, kind="stable")
-        ends = np.cumsum(np.bincount(roles.reshape(-1), minlength=self._n_roles))
-        return uploaded(order, self._differences.device), [0, *(int(end) for end in ends)]
-
-    def products(self, parents: int, gradient: Tensor) -> Tensor:
-        """As `products` of the first so many sources, [role, source, destination]."""
-        n = gradient.shape[2]
-        if n == self._roles.shape[1]:
-            (order, ends), left = self._order, self._laid_out[:parents]
-        else:
-            order, ends = self._sorted(self._roles[:, -n:])
-            left = self._differences[:parents, :, -n:].flatten(1, 2)[:, order]
-        right = gradient.flatten(1, 2)[:, order]
-        out = gradient.new_zeros(self._n_roles, parents, len(gradient))
-        for role, (start, end) in enumerate(pairwise(ends)):
-            if end > start:
-                out[role] = left[:, start:end].flatten(1) @ right[:, start:end].flatten(1).T
-        return out
-
-
-def products(differences: Tensor, gradient: Tensor) -> Tensor:
-    """Difference times gradient, summed over positions and dimensions, of each pair.
-
-    Args:
-        differences: [source, pair, position, d_model].
-        gradient: [destination, pair, last position, d_model].
-
-    Returns:
-        [pair, source, destination].
-    """
-    n = gradient.shape[2]
-    left = differences[:, :, -n:].flatten(2).transpose(0, 1)
-    right = gradient.flatten(2).permute(1, 2, 0)
-    return torch.bmm(left, right)

@@ -99,8 +99,20 @@ class NormSlope:
             return gradient
         if self._scaling is None:
             return self._back_by_autograd(gradient)
-        out = gradient * self._factor
-        if self._scaling.centred:
+        return self._scaled_back(gradient * self._factor, self._scaling)
+
+    def back_in_place(self, gradient: Tensor) -> None:
+        """`back`, put in the place of the gradients given."""
+        if self._parts is None and self._identity:
+            return
+        if self._parts is not None or self._scaling is None:
+            gradient.copy_(self.back(gradient))
+            return
+        self._scaled_back(gradient.mul_(self._factor), self._scaling)
+
+    def _scaled_back(self, out: Tensor, scaling: _Scaling) -> Tensor:
+        """What is left to do in place when the factor of every value is multiplied in."""
+        if scaling.centred:
             out -= out.mean(-1, keepdim=True)
         if not self._frozen:
             share = torch.linalg.vecdot(out, self._row) / -out.shape[-1]

@@ -11,7 +11,7 @@ from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
 from workbench.discovery.catalogue import find_method, methods_per_pair
 from workbench.discovery.gradients.scoring import Scorer, each_slice
-from workbench.discovery.gradients.slices import Slice, slices
+from workbench.discovery.gradients.slices import Grouping, Slice, slices
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
@@ -35,7 +35,7 @@ def pair_scores(experiment: Experiment, method: str, options: Options) -> Work[N
     def seen(piece: Slice, scores: Tensor) -> None:
         out[list(piece.indices)] = array_of(scores.flatten(1))[:, edges]
 
-    pieces = slices(experiment, anew=scorer.anew)
+    pieces = slices(experiment, anew=scorer.anew, grouping=Grouping.PAIRS)
     yield from each_slice(pieces, experiment.n_pairs, scorer, seen)
     return out
 
@@ -61,7 +61,7 @@ def pair_scores_by_role(
     def seen(piece: Slice, scores: Tensor) -> None:
         out[piece.indices[0]] = array_of(scores.flatten(1))[:, edges]
 
-    pieces = slices(experiment, anew=scorer.anew, n_roles=len(names), most=1)
+    pieces = slices(experiment, anew=scorer.anew, grouping=Grouping.ROLES, most=1)
     yield from each_slice(pieces, experiment.n_pairs, scorer, seen)
     return out
 

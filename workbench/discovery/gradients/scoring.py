@@ -17,7 +17,7 @@ from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.backward_rules import PLAIN, Rules
 from workbench.discovery.gradients.mlp_slope import require_insides
-from workbench.discovery.gradients.slices import Slice, slices, streamed
+from workbench.discovery.gradients.slices import Grouping, Slice, slices, streamed
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import PATCHING
 from workbench.metrics.catalogue import changes_in_steps
@@ -36,11 +36,12 @@ class Scorer:
 
     Attributes:
         name: as sentences have it.
-        score: of a slice, scores of every edge for each of its pairs, float32 [pair, source,
-            destination]; of no meaning where there is no edge.
+        score: of a slice, scores of every edge summed over each of its groups of rows, float32
+            [group, source, destination]; of no meaning where there is no edge.
         anew: it makes runs that are not recorded.
         patching: it needs the corrupted prompt.
         rules: of its backward pass.
+        lean: a `LeanSlice` is enough.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Scorer:
     anew: bool = False
     patching: bool = False
     rules: Rules = PLAIN
+    lean: bool = False
 
     def check(self, parts: ModelParts, metric: str, ablation: str) -> None:
         """Refuse what it is not defined for.
@@ -88,7 +90,8 @@ def fill_in(experiment: Experiment, findings: Findings, scorer: Scorer) -> Work[
             roles[:] = np.where(real, total.by_role(), np.nan)
         findings.edges[:] = np.where(real, total.mean(), np.nan)
 
-    pieces = slices(experiment, anew=scorer.anew, n_roles=n_roles)
+    grouping = Grouping.ALL if roles is None else Grouping.ROLES
+    pieces = slices(experiment, anew=scorer.anew, grouping=grouping)
     yield from each_slice(pieces, experiment.n_pairs, scorer, seen)
     findings.complete = True
 
@@ -110,7 +113,7 @@ def streamed_scores(
     scorer.check(model.parts, metric, PATCHING)
     total = Total(model.graph)
     n_pairs = sum(len(group.indices) for group in batch.groups)
-    pieces = streamed(model, batch, metric, anew=scorer.anew)
+    pieces = streamed(model, batch, metric, anew=scorer.anew, lean=scorer.lean)
     yield from each_slice(pieces, n_pairs, scorer, total.add)
     return np.where(all_edges(model.graph), total.mean(), np.float32(0))
 
@@ -125,14 +128,12 @@ class Total:
         self._pairs = 0
 
     def add(self, piece: Slice, scores: Tensor) -> None:
-        """Add a slice's [pair, source, destination], or [role, source, destination]."""
+        """Add a slice's [group, source, destination], the groups being roles or whatever else."""
         wide = torch.float32 if scores.device.type == "mps" else torch.float64
         if self._sum is None:
             self._sum = scores.new_zeros(self._shape, dtype=wide)
-        if self._by_role:
-            self._sum += scores
-        else:
-            self._sum[0] += scores.sum(0, dtype=wide)
+        for i, row in enumerate(scores):  # not all at once in float64
+            self._sum[i if self._by_role else 0] += row
         self._pairs += piece.n_pairs
 
     def _on_host(self) -> NDArray[np.float64]:
@@ -158,7 +159,7 @@ def each_slice(
 
     Args:
         n_pairs: of all slices together.
-        seen: given each slice and its scores [pair, source, destination].
+        seen: given each slice and its scores [group, source, destination].
     """
     done = 0
     for piece in pieces:

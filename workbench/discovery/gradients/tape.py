@@ -15,7 +15,7 @@ from torch import Tensor
 from workbench.discovery.gradients.mlp_slope import inside_of
 from workbench.transformer.forward import run_heads, write_heads
 from workbench.transformer.parts import Layer, ModelParts, Rotation
-from workbench.transformer.recording import Recording, Run
+from workbench.transformer.recording import LayerRecord, Recording, Run
 
 
 @dataclass
@@ -23,7 +23,8 @@ class LayerTape:
     """One layer of one run, at the positions from the first difference on.
 
     Attributes:
-        attn_in, mlp_in: [pair, position, d_model], the residuals that attention and MLP read.
+        attn_in: [pair, position, d_model], the residual that attention reads.
+        mlp_in: the same that the MLP reads; None if it is to be made again.
         q: [head, pair, position, d_head]; k, v: [kv_head, pair, position, d_head]; q and k rotated.
         attn_sum: [pair, position, d_model], what the heads and the output bias write together; None
             where no norm follows that.
@@ -34,9 +35,21 @@ class LayerTape:
     q: Tensor
     k: Tensor
     v: Tensor
-    mlp_in: Tensor
+    mlp_in: Tensor | None
     attn_sum: Tensor | None
     before: tuple[Tensor, ...] | None = None
+
+    @classmethod
+    def of(cls, record: LayerRecord, pairs: slice) -> LayerTape:
+        """Of some pairs of a recorded layer; views."""
+        return cls(
+            record.attn_in[pairs],
+            record.q[:, pairs],
+            record.k[:, pairs],
+            record.v[:, pairs],
+            record.mlp_in[pairs],
+            None if record.attn_sum is None else record.attn_sum[pairs],
+        )
 
 
 @dataclass
@@ -62,17 +75,7 @@ class Tape:
     @classmethod
     def of(cls, recording: Recording, run: Run, pairs: slice) -> Tape:
         """Some pairs of a recorded run; views."""
-        layers = {
-            index: LayerTape(
-                layer.attn_in[pairs],
-                layer.q[:, pairs],
-                layer.k[:, pairs],
-                layer.v[:, pairs],
-                layer.mlp_in[pairs],
-                None if layer.attn_sum is None else layer.attn_sum[pairs],
-            )
-            for index, layer in enumerate(run.layers)
-        }
+        layers = {index: LayerTape.of(layer, pairs) for index, layer in enumerate(run.layers)}
         final = run.final[pairs, -1:]
         parts = recording.parts.of_pairs(pairs)
         return cls(parts, layers, final, _prefixes(recording, pairs), recording.rotary)

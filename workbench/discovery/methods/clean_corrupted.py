@@ -11,9 +11,9 @@ from torch import Tensor
 
 from workbench.base.work import Work
 from workbench.discovery.findings import Findings
-from workbench.discovery.gradients.edge_gradients import edge_scores
+from workbench.discovery.gradients.edge_table import edge_scores
 from workbench.discovery.gradients.scoring import Scorer, fill_in
-from workbench.discovery.gradients.slices import Slice
+from workbench.discovery.gradients.slices import RecordedSlice, Slice
 from workbench.discovery.options import Options
 from workbench.experiment.experiment import Experiment
 
@@ -33,6 +33,7 @@ def scorer(options: Options) -> Scorer:
 
 
 def _score(piece: Slice) -> Work[Tensor]:
+    assert isinstance(piece, RecordedSlice)
     total = edge_scores(piece, piece.clean())
     yield 0.5
     return (total + edge_scores(piece, piece.corrupted())) / 2

@@ -19,9 +19,9 @@ from torch import Tensor
 from workbench.base.work import Work
 from workbench.discovery.catalogue import METHODS
 from workbench.discovery.findings import Findings
-from workbench.discovery.gradients.edge_gradients import edge_scores
+from workbench.discovery.gradients.edge_table import edge_scores
 from workbench.discovery.gradients.scoring import Scorer, fill_in
-from workbench.discovery.gradients.slices import Slice
+from workbench.discovery.gradients.slices import RecordedSlice, Slice
 from workbench.discovery.gradients.tape import Tape
 from workbench.discovery.options import Options
 from workbench.errors import WorkbenchError
@@ -62,6 +62,7 @@ def steps_of(options: Options, method: str) -> int:
 
 
 def _score(steps: int, piece: Slice) -> Work[Tensor]:
+    assert isinstance(piece, RecordedSlice)
     total = edge_scores(piece, piece.corrupted())
     for step in range(1, steps):
         yield step / steps
@@ -69,7 +70,7 @@ def _score(steps: int, piece: Slice) -> Work[Tensor]:
     return total / steps
 
 
-def _run_at(piece: Slice, share: float) -> Tape:
+def _run_at(piece: RecordedSlice, share: float) -> Tape:
     """The run whose embeddings have gone this share of the way from corrupted to clean."""
     clean, corrupted = piece.recording.clean, piece.recording.corrupted
     start = corrupted.layers[0].attn_in[piece.pairs]

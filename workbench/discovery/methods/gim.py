@@ -25,7 +25,7 @@ from torch import Tensor
 from workbench.base.work import Work
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.backward_rules import Rules
-from workbench.discovery.gradients.edge_gradients import edge_scores
+from workbench.discovery.gradients.edge_table import edge_scores
 from workbench.discovery.gradients.scoring import Scorer, fill_in
 from workbench.discovery.gradients.slices import Slice
 from workbench.discovery.options import Options
@@ -71,7 +71,7 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
 
 def scorer(options: Options) -> Scorer:
     """How it scores; heeds no option."""
-    return Scorer("GIM", _score, rules=GIM)
+    return Scorer("GIM", _score, rules=GIM, lean=True)
 
 
 def _score(piece: Slice) -> Work[Tensor]:

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from tests.support.cases.family_cases import CASES, model_of, usual_case
 from workbench.discovery.gradients.backward_rules import PLAIN, Rules
-from workbench.discovery.gradients.edge_gradients import gradients
+from workbench.discovery.gradients.edge_gradients import at_final, gradients
 from workbench.discovery.gradients.mlp_slope import inside_of, mlp_back
 from workbench.discovery.gradients.norm_slope import NormSlope, with_frozen_scale
 from workbench.discovery.gradients.slices import slices
@@ -206,7 +206,8 @@ def test_rules_in_every_family(name: str, rules: Rules, monkeypatch: pytest.Monk
     c = usual_case(name)
     found = []
     for piece in slices(c.experiment):
-        for at in gradients(piece.clean(), piece.metric, rules):
+        above = at_final(piece.clean(), piece.metric, rules)
+        for at in gradients(piece.clean(), above, rules):
             below = at.residual
         found.append(below)
     with ruled(c.model.hf, rules, monkeypatch) as hf:
