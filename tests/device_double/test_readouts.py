@@ -20,7 +20,7 @@ from workbench.readouts.shapes import shape_of, to_json
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # the tiny models know no task
 
-MOST = 12
+MOST = 16
 """Answers that a readout may wait for: a map has one for each position."""
 
 CASES = [(r, way, pair) for r in BUILT_IN for way in (r.ways or ("",)) for pair in (0, None)]

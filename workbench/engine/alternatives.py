@@ -35,7 +35,6 @@ from workbench.engine.node_math import (
     head_outputs,
     head_values,
     project_entries,
-    stacked,
 )
 from workbench.engine.plan import Plan, Positions
 from workbench.engine.post_norm import has_post_norms, summed
@@ -211,7 +210,7 @@ class AlternativeRuns:
         for place, head in enumerate(heads):
             constant = at_positions(recording.corrupted.layers[layer].z[head], positions)
             self._write_constants(graph.head_source(layer, head), z[place], constant, which)
-        base = stacked(
+        base = torch.stack(
             [self.base.head_value(graph.head_source(layer, head), positions) for head in heads]
         )
         added = head_outputs(recording, layer, heads, z - base)
@@ -234,7 +233,7 @@ class AlternativeRuns:
         ]
         if any((i, head) in new for head in heads):
             values = [value.expand(-1, n, -1, -1) for value in values]
-        return stacked(values)
+        return torch.stack(values)
 
     def _mlp(self, stage: Stage) -> None:
         source, column = self.graph.mlp_source(stage.layer), stage.columns.start

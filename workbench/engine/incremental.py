@@ -40,7 +40,6 @@ from workbench.engine.node_math import (
     head_values,
     project_entries,
     recorded_input,
-    stacked,
 )
 from workbench.engine.plan import Plan, Positions, make_plan, tables
 from workbench.engine.post_norm import summed, sums_over_sources
@@ -297,7 +296,7 @@ class IncrementalRun:
         if all(clean):
             return at_positions(recording.clean.layers[layer].z[index], positions)[:, :, None]
         q, k, v = (
-            stacked(
+            torch.stack(
                 [
                     self.head_input(layer, which, h, positions if which == Q else Positions.ALL)
                     for h in heads

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.base.transfers import array_of, uploaded
+from workbench.base.transfers import uploaded
 from workbench.engine.role_rows import MOST
 from workbench.transformer.recording import Recording
 
@@ -33,8 +33,7 @@ class LiveRows:
     """
 
     def __init__(self, recording: Recording) -> None:
-        one, other = recording.clean.embedding, recording.corrupted.embedding
-        differs = array_of((one != other).any(dim=-1))
+        differs = recording.differing
         # Where the two runs differ at all: from there on, a later position may have looked back.
         self._of_open: Rows = np.logical_or.accumulate(differs, axis=1)
         # With constants in the place of outputs anything may differ anywhere.

@@ -88,7 +88,7 @@ class NeuronPatching:
         by = corrupted_neurons(recording, index) - clean
         if self.role is not None:
             here = self.experiment.batch.roles.marks(self.role, pairs, recording.start)
-            by = by * torch.tensor(here, device=by.device)[..., None]
+            by = by * uploaded(here, by.device)[..., None]
         written = None if layer.post_mlp is None else written_by(layer, clean)
         last = self._last
         after = recording.clean.final if last else recording.clean.layers[index + 1].attn_in

@@ -164,11 +164,6 @@ def head_values(
     return z if attention.edit is None else attention.edit.apply(z, heads)
 
 
-def stacked(values: list[Tensor]) -> Tensor:
-    """Values with a leading axis; a view of the only one."""
-    return values[0][None] if len(values) == 1 else torch.stack(values)
-
-
 def head_outputs(
     recording: Recording, layer: int, heads: list[int], z: Tensor, place: Tensor | None = None
 ) -> Tensor:

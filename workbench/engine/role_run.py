@@ -432,7 +432,7 @@ class RoleRun(IncrementalRun):
             rows, some = self._rows_of(np.uint64(at)), [heads[i] for i in members]
             recorded = self.recording.corrupted.layers[layer].z[self._head_index(some)]
             corrupted = recorded.flatten(1, 2)[:, rows]
-            own = z[members][:, rows]
+            own = z[kept_index(tuple(members), z.device)][:, rows]
             for i, head in enumerate(some):
                 dead = self._dead(self.graph.head_source(layer, head), rows)
                 if dead is not None:

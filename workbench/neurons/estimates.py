@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.base.work import Work
 from workbench.discovery.gradients.node_gradients import (
     Block,
@@ -45,7 +46,7 @@ def estimated_effects(
         here = None
         if role is not None:
             marks = experiment.batch.roles.marks(role, group.indices, recording.start)
-            here = torch.tensor(marks, device=recording.clean.final.device)[..., None]
+            here = uploaded(marks, recording.clean.final.device)[..., None]
         corrupted = corrupted_neurons(recording, layer)
         of_group: list[Tensor] = []
         for pairs in slices(recording, 1):

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.transfers import array_of, uploaded
 from workbench.transformer.forward import embed, run_heads, unembed, write_heads
 from workbench.transformer.parts import ModelParts, Rotation
 
@@ -143,6 +145,13 @@ class Recording:
     def n_positions(self) -> int:
         """Positions from `start` on."""
         return int(self.clean.final.shape[1])
+
+    @cached_property
+    def differing(self) -> NDArray[np.bool_]:
+        """At which positions from `start` on the two prompts differ, bool [pair, position]."""
+        one, other = self.clean.embedding, self.corrupted.embedding
+        differing: NDArray[np.bool_] = array_of((one != other).any(dim=-1))
+        return differing
 
     def prefix(self, layer: int) -> tuple[Tensor, Tensor] | tuple[None, None]:
         """Keys (rotated) and values of the common prefix, [kv_head, pair, start, d_head]."""
