@@ -189,9 +189,8 @@ class BenchScreen(OneOfSeveral):
         self.table.compare(reference is not None)
         held = self.session.discoveries.shown
         found_by = "" if held is None else held.name
-        if held is not None and found_by and self.session.discoveries.is_old(held):
-            found_by = f"{found_by}, other pairs"
-        self.table.find_by(found_by)
+        old = held is not None and found_by and self.session.discoveries.is_old(held)
+        self.table.find_by(f"{found_by}, other pairs" if old else found_by)
         self.table.roles = self.panels.tree_rows.roles = self.session.roles
         self.table.mark_heads(self.session.heads.marks())
         self.shown.read_tree()

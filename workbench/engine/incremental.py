@@ -6,8 +6,7 @@ the kept heads. The input of a destination d is never kept but summed when it is
     x_d = r'_stage(d) + sum of D_s over the kept edges s -> d,
 
 so that no error builds up from edit to edit. An update visits the stages in order of depth and
-computes
-only what is live, needed for the metric, and changed: everything else stays as it was.
+computes only what is live, needed for the metric, and changed: everything else stays as it was.
 """
 
 from __future__ import annotations
@@ -243,10 +242,8 @@ class IncrementalRun:
     def _project(self, stage: Stage, plan: Plan, todo: dict[int, list[int]], carry: Carry) -> None:
         """Compute the missing q, k and v of the heads to be computed."""
         layer, graph = stage.layer, self.graph
-        missing: dict[int, list[tuple[int, int]]] = {
-            Positions.LAST: [],
-            Positions.ALL: [],
-        }  # -> (which, head)
+        # -> (which, head)
+        missing: dict[int, list[tuple[int, int]]] = {Positions.LAST: [], Positions.ALL: []}
         for positions, heads in todo.items():
             for head in heads:
                 for which in range(3):

@@ -48,3 +48,13 @@ def carried(delta: Tensor, bits: np.bool_ | np.uint64, role_of: NDArray[np.int64
     chosen = where(role_of, bits)[:, -delta.shape[-2] :]
     shape = (len(chosen), *(1,) * (delta.ndim - 3), chosen.shape[1], 1)
     return delta * uploaded(chosen.reshape(shape), delta.device)
+
+
+def flat_rows(value: Tensor) -> Tensor:
+    """[pair, ..., position, any] of one alternative as [row, any]: a view, to be written to."""
+    return value.view(-1, value.shape[-1])
+
+
+def some_rows(value: Tensor, rows: Tensor) -> Tensor:
+    """Some rows of [pair, ..., position, any] of one alternative, [row, any]."""
+    return value.reshape(-1, value.shape[-1])[rows]

@@ -39,7 +39,7 @@ from workbench.engine.node_math import (
 from workbench.engine.plan import Plan, Positions, make_plan
 from workbench.engine.recorded_residuals import residuals
 from workbench.engine.role_layout import LAST, RoleLayout
-from workbench.engine.role_rows import MOST, rows_at
+from workbench.engine.role_rows import MOST, flat_rows, rows_at, some_rows
 from workbench.transformer.attention import Q
 from workbench.transformer.recording import Recording
 
@@ -205,7 +205,7 @@ class RoleRun(IncrementalRun):
         if source in self._z:
             node = self.graph.node_table[source]
             z = self.recording.corrupted.layers[node.layer].z[node.head]
-            _flat(self._z[source])[rows] = _some(z, rows)
+            flat_rows(self._z[source])[rows] = some_rows(z, rows)
 
     def _lay_out(self, source: int) -> None:
         """Make room for what a source adds at all positions: nothing yet."""
@@ -250,7 +250,7 @@ class RoleRun(IncrementalRun):
             self._positions[source], self._at[source] = Positions.LAST, LAST
             return
         rows = self._rows_of(missing)
-        out = self._mlp_out(stage, rows, carry) - _some(corrupted, rows)
+        out = self._mlp_out(stage, rows, carry) - some_rows(corrupted, rows)
         if (dead := self._dead(source, rows)) is not None:
             out = out.masked_fill(dead, 0)
         self._lay_out(source)
@@ -263,13 +263,13 @@ class RoleRun(IncrementalRun):
         part = self.recording.parts.layers[layer]
         if self.is_open[column[0]] and layer not in self.narrowed.kept:
             clean = self.recording.clean.layers[layer].mlp_out
-            return clean[:, -1] if rows is None else _some(clean, rows)
+            return clean[:, -1] if rows is None else some_rows(clean, rows)
         if rows is None:
             x = self.inputs(column, Positions.LAST, carry)[0]
             return self.narrowed.run(layer, x)[:, 0, 0]
         if layer in self.narrowed.kept or not part.is_plain:
             x = self.inputs(column, Positions.ALL, carry)[0]
-            return _some(self.narrowed.run(layer, x), rows)
+            return some_rows(self.narrowed.run(layer, x), rows)
         return part.run_mlp(self._inputs_at(column, rows, carry)[0])[0]
 
     def _inputs_at(
@@ -281,7 +281,7 @@ class RoleRun(IncrementalRun):
             x, index = self.unique_inputs(columns, Positions.ALL, carry)
             return x.flatten(1, 3)[:, None, rows], index
         clean, corrupted = (
-            _some(run, rows)
+            some_rows(run, rows)
             for run in residuals(self.graph, self.recording, int(columns[0]), Positions.ALL)
         )
         chosen, is_open, index = self._different(columns, Positions.ALL)
@@ -331,7 +331,7 @@ class RoleRun(IncrementalRun):
             self._heads_in.pop(column, None)
         elif lost:
             rows = self._rows_of(lost)
-            _flat(self._heads_in[column])[rows] = _some(self._recorded(column), rows)
+            flat_rows(self._heads_in[column])[rows] = some_rows(self._recorded(column), rows)
 
     def _recorded(self, column: int) -> Tensor:
         """The corrupted run's q, k or v, [pair, 1, position, d_head]."""
@@ -401,7 +401,7 @@ class RoleRun(IncrementalRun):
                 if known is None:
                     known = self._recorded(column).clone(memory_format=torch.contiguous_format)
                     self._heads_in[column] = known
-                _flat(known)[rows] = value[0, 0]
+                flat_rows(known)[rows] = value[0, 0]
             self._in_at[column] |= at
 
     def _write_last(self, layer: int, heads: list[int]) -> None:
@@ -441,16 +441,6 @@ class RoleRun(IncrementalRun):
             for i, head in enumerate(some):
                 source = self.graph.head_source(layer, head)
                 self._lay_out(source)
-                _flat(self._z[source])[rows] = own[i]
+                flat_rows(self._z[source])[rows] = own[i]
                 self.deltas.put_rows(source, rows, added[i, 0, 0])
                 self._at[source] |= np.uint64(at)
-
-
-def _flat(value: Tensor) -> Tensor:
-    """[pair, ..., position, any] of one alternative as [row, any]: a view, to be written to."""
-    return value.view(-1, value.shape[-1])
-
-
-def _some(value: Tensor, rows: Tensor) -> Tensor:
-    """Some rows of [pair, ..., position, any] of one alternative, [row, any]."""
-    return value.reshape(-1, value.shape[-1])[rows]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workbench.base.transfers import uploaded
 from workbench.discovery.gradients.backward_rules import PLAIN, Rules
 from workbench.discovery.gradients.edge_gradients import (
     AtLayer,
@@ -102,9 +103,9 @@ class EdgeTable:
         """Score the edges into the logits; the gradient is [pair, 1, d_model]."""
         logits = self._graph.logits_destination
         for group, rows, pairs in self._rows.last():
-            at = gradient[pairs.to(gradient.device), 0]
+            at = gradient[uploaded(pairs, gradient.device), 0]
             made = at.new_empty(self._graph.n_sources, *at.shape)
-            self._arriving.fill(made, rows.to(at.device))
+            self._arriving.fill(made, uploaded(rows, at.device))
             self.scores[group, :, logits] = (made.flatten(1) @ at.reshape(-1)).float()
 
     def add(self, at: AtLayer) -> None:

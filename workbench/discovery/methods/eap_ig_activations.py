@@ -22,7 +22,7 @@ from itertools import groupby, pairwise
 import torch
 from torch import Tensor
 
-from workbench.base.transfers import uploaded
+from workbench.base.transfers import kept_index, uploaded
 from workbench.base.work import Work
 from workbench.circuits.graph import Graph, Node
 from workbench.discovery.findings import Findings
@@ -171,7 +171,7 @@ def _raw(piece: RecordedSlice, batch: _Batch) -> Tensor:
     first = piece.parts.graph().head_rows(batch.layer).start
     heads = list(range(len(z)))
     every = head_outputs(piece.recording, batch.layer, heads, z)[:, :, 0]
-    return every[[source - first for source in batch.sources]]
+    return every[kept_index(tuple(source - first for source in batch.sources), every.device)]
 
 
 def _products(added: Tensor, gradient: Tensor) -> Tensor:
