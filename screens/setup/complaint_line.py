@@ -28,6 +28,10 @@ class ComplaintLine(Static):
         self.update(Text(said))
         self.display = bool(said)
 
+    def filled_in(self) -> None:
+        """Fields were filled in by themselves, which mends nothing."""
+        self._about = self._fields()
+
     def changed(self) -> None:
         """Fields may say something else: then what was wrong with them is told no more."""
         if self.said and self._about and self._fields() != self._about:

@@ -198,6 +198,7 @@ class SetupScreen(Screen[None]):
             model.value = known.models[0][0]
         if not task.value and known.tasks:
             task.value = known.tasks[0][0]
+        self.query_one(ComplaintLine).filled_in()
 
     def _show_sessions(self, found: tuple[SessionRow, ...]) -> None:
         sessions = self.query_one("#sessions", SessionList)

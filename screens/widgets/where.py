@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.readouts.results import Position, position_words
+
 if TYPE_CHECKING:
-    from workbench.readouts.results import Position
     from workbench.session.session import Session
 
 
@@ -33,7 +34,7 @@ class Where:
     def words(self) -> str:
         """Of which prompt, and at which token where that is not the last."""
         over = "mean" if self.pair is None else f"prompt {self.pair + 1}"
-        return over if self.at == -1 else f"{over} at {self.at}"
+        return over if self.at == -1 else f"{over} {position_words(self.at)}"
 
     def turn(self, by: int) -> None:
         """To the next prompt, or the one before."""

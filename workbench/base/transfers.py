@@ -59,5 +59,7 @@ def array_of(tensor: Tensor) -> NDArray[Any]:
 
     `tolist` and `item` of it are Python's numbers.
     """
-    array: NDArray[Any] = on_host(tensor.detach()).numpy()
+    there = on_host(tensor.detach())
+    # NumPy has no bfloat16.
+    array: NDArray[Any] = (there.float() if there.dtype == torch.bfloat16 else there).numpy()
     return array

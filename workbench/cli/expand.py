@@ -117,7 +117,7 @@ def _json(session: Session, command: ExpandAll | None) -> dict[str, Any]:
     return {
         **{name: asked.get(name) for name in names},
         "steps": steps,
-        "status": vars(session.status()),
+        "status": session.status().to_json(),
         "interventions": [one.text for one in session.interventions.present],
         "circuit": session.circuit.parts(),
         "roles": list(session.circuit.at.names) if session.circuit.at else [],

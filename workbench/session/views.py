@@ -88,6 +88,12 @@ class Status:
         """
         return self.agreement.read()[1]
 
+    def to_json(self) -> dict[str, Any]:
+        """As plain values under the attributes' names."""
+        value = {name: each for name, each in vars(self).items() if name != "agreement"}
+        sample = None if self.sample is None else asdict(self.sample)
+        return value | {"accuracy": self.accuracy, "kl": self.kl, "sample": sample}
+
 
 @dataclass(frozen=True)
 class Candidate:

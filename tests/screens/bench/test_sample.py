@@ -38,7 +38,8 @@ async def test_the_numbers_of_all_pairs_follow_every_edit(
             assert sample is not None and sample.whole is not None and sample.margin is not None
             assert sample.whole.faithfulness is not None
             text = screen_text(app)
-            assert "5 of 12 pairs" in text and f"±{sample.margin:.3f}" in text
+            assert size[0] < 100 or "5 of 12 pairs" in text  # there the last message stands
+            assert f"±{sample.margin:.3f}" in text
             assert f"all 12: {sample.whole.faithfulness:.4f}".replace("-", "−") in text
 
 

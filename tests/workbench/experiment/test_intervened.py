@@ -240,12 +240,16 @@ def test_all_edges_are_the_clean_run_and_none_the_corrupted(name: str, ablation:
 
 
 @families
-def test_factor_one_changes_no_bit(name: str) -> None:
+def test_factor_one_changes_no_bit_of_the_model_and_no_more_of_a_circuit_than_noise(
+    name: str,
+) -> None:
     plain = usual_case(name).experiment
     same = with_interventions(name, ["a0.h0,a1.h2,m1,input * 1", "m0.n1,m2.n4 * 1 at -1"])
     assert same.clean.per_pair == plain.clean.per_pair
     circuit = random_circuit(plain.graph, 0.5, seed=3)
-    assert Evaluator(same, circuit).value().per_pair == Evaluator(plain, circuit).value().per_pair
+    here, there = (Evaluator(each, circuit).value().per_pair for each in (same, plain))
+    # Rows at which nothing differs are left out of plain MLPs alone, so products have other shapes.
+    assert here == pytest.approx(there, rel=1e-6, abs=1e-7)
 
 
 @families

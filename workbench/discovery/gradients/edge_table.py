@@ -29,6 +29,7 @@ from workbench.discovery.gradients.table_room import block_rows, held_bytes, lay
 from workbench.discovery.gradients.tape import Tape
 from workbench.discovery.gradients.written import Arriving
 from workbench.transformer.attention import K, Q, V
+from workbench.transformer.edge_edits import Reading
 from workbench.transformer.parts import ModelParts
 
 
@@ -151,13 +152,20 @@ class EdgeTable:
         layer = self._rows.reading(self._parts.layers[held.index], rows)
         x = held.attn_in[rows]
         n_heads = len(held.projected[Q])
-        for which, place in zip((Q, K, V), out[:-1].split(n_heads), strict=True):
+        # A norm of blocks beside the residual gives less, or more, than it reads.
+        width = layer.attention.weight(Q).shape[1]
+        above = out[:-1] if width == out.shape[-1] else out.new_empty(*out[:-1].shape[:-1], width)
+        for which, place in zip((Q, K, V), above.split(n_heads), strict=True):
             gradient = held.projected[which][:, rows]
             if layer.attention.joint[which] is None:
                 unprojected(layer.attention, which, gradient, place)
             else:
                 place.copy_(at_joint_norm(layer, x, which, gradient, self._rules))
-        NormSlope(layer.norm1, x, self._rules.frozen_norms).back_in_place(out[:-1])
+        slope = NormSlope(layer.norm1, x, self._rules.frozen_norms)
+        if width == out.shape[-1] and not isinstance(layer.norm1, Reading):
+            slope.back_in_place(above)
+        else:
+            out[:-1] = slope.back(above)
         out[-1] = held.mlp[rows]
 
     def _multiply(self, product: _Product, low: int, high: int) -> None:
