@@ -97,12 +97,12 @@ class KeyQueue:
 
     @property
     def _drawing(self) -> bool:
-        """Whether the screen is to be laid out, or something done once it is drawn.
+        """Whether the screen is to be laid out or scrolled, or something done once it is drawn.
 
         A page is as long as its screen, and what has no place yet cannot be scrolled.
         """
         screens = self._app.screen_stack
-        due = ("_callbacks", "_layout_required")
+        due = ("_callbacks", "_layout_required", "_layout_widgets", "_scroll_required")
         return bool(screens) and any(getattr(screens[-1], one, None) for one in due)
 
     def _pumps(self) -> Iterator[Widget | App[Any]]:
