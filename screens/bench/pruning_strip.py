@@ -44,7 +44,8 @@ class PruningStrip(Widget, can_focus=True):
     KEYS_OF: ClassVar[str] = "pruning"
     HELP = """\
 A **cut** goes through all edges that you keep, those kept by hand too: what is weaker by the named
-score is dropped, and what is a dead end without it. The strip shows the exact **faithfulness** of
+score is dropped, and what is a dead end without it. Edges at token roles go role by role, and so do
+whole ones while the bench tells edges apart by role. The strip shows the exact **faithfulness** of
 the cuts that were tried so far, from the weakest edge to the strongest. Nothing is changed before
 you press enter, and one undo takes it back.
 """
@@ -74,6 +75,7 @@ you press enter, and one undo takes it back.
         self.at = 0
         self.known: dict[int, float | None] = {}
         self._left = 0
+        self._by_role = self._estimating = False
         self._command = command
         self._before: Widget | None = None
         self._wanted: tuple[Cuts, int] | None = None
@@ -104,10 +106,11 @@ you press enter, and one undo takes it back.
         if what in steps:
             self._go_to(max(0, min(n - 1, self.at + steps[what])))
         elif what == "score":
-            names = self.session.pruner.scores
+            by_role = self._by_role
+            names = self.session.pruner.offered(by_role=by_role)
             name = self.cuts.score
             following = names[(names.index(name) + 1) % len(names)] if name in names else names[0]
-            self._take(self.session.pruner.cuts(following))
+            self._take(self.session.pruner.cuts(following, by_role=by_role))
         elif what == "make":
             cuts, at = self.cuts, self.at
             self._command(lambda: self.session.pruner.prune(cuts, at))
@@ -116,7 +119,11 @@ you press enter, and one undo takes it back.
             self.end()
 
     def _open(self) -> bool:
-        cuts = self.session.pruner.cuts()
+        if not self.session.pruner.ready(by_role=self._by_role):
+            self.notify("Estimating effects; the cut is there then.", timeout=4)
+            self._estimate(self._open)
+            return False
+        cuts = self.session.pruner.cuts(by_role=self._by_role)
         if not cuts.levels:
             self.notify("No edge is kept yet: there is nothing to prune.", timeout=5)
             return False
@@ -127,6 +134,26 @@ you press enter, and one undo takes it back.
         self.focus()
         return True
 
+    def _estimate(self, then: Callable[[], object]) -> None:
+        """Have the estimates that a cut needs, away from the screen."""
+        by_role = self._by_role
+
+        def done(_: Cuts) -> None:
+            self._estimating = False
+            if self.screen.is_current:
+                then()
+
+        def failed(error: BaseException) -> None:
+            self._estimating = False
+            self._failed(error)
+
+        if not self._estimating:
+            self._estimating = True
+            self._thread.put(lambda: self.session.pruner.cuts(by_role=by_role), done, failed)
+
+    def _failed(self, error: BaseException) -> None:
+        self.notify(error_sentence(error), severity="error", timeout=10, markup=False)
+
     def end(self) -> None:
         """Leave the circuit as it is."""
         focused, before = self.has_focus, self._before
@@ -136,13 +163,24 @@ you press enter, and one undo takes it back.
         if focused and before is not None and before.is_attached:
             before.focus()
 
+    def look(self, *, by_role: bool) -> None:
+        """As `renew`; `by_role`: the bench tells edges apart by role."""
+        self._by_role = by_role
+        self.renew()
+
     def renew(self) -> None:
         """The circuit may have been changed: cut through what it is now, by the same score."""
-        cuts = self.cuts
-        if cuts is None or cuts.revision == self.session.status().revision:
+        cuts, by_role = self.cuts, self._by_role
+        if cuts is None:
+            return
+        if cuts.revision == self.session.status().revision and cuts.by_role == by_role:
             return
         pruner = self.session.pruner
-        new = pruner.cuts(cuts.score if cuts.score in pruner.scores else pruner.scores[0])
+        if not pruner.ready(by_role=by_role):
+            self._estimate(self.renew)
+            return
+        names = pruner.offered(by_role=by_role)
+        new = pruner.cuts(cuts.score if cuts.score in names else names[0], by_role=by_role)
         if new.levels:
             self._take(new)
         else:
@@ -157,7 +195,7 @@ you press enter, and one undo takes it back.
     def _go_to(self, at: int) -> None:
         assert self.cuts is not None
         self.at = at
-        self._left = self.cuts.after(at).n_edges
+        self._left = self.cuts.left(self.cuts.after(at))
         if at not in self.known:
             self._ask(self.cuts, at)
         self.refresh()
@@ -177,7 +215,7 @@ you press enter, and one undo takes it back.
 
         def failed(error: BaseException) -> None:
             if not isinstance(error, Cancelled):
-                self.notify(error_sentence(error), severity="error", timeout=10, markup=False)
+                self._failed(error)
 
         self._thread.put(work, done, failed)
 
@@ -198,11 +236,12 @@ you press enter, and one undo takes it back.
         text = Text.assemble(
             " prune by ", (one_line(cuts.score), "bold"),
             f" ≥ {plain(level, digits_for(cuts.levels[-1]))}  ",
-            f"{count(self._left)} of {count(cuts.circuit.n_edges)} edges  faithfulness ",
+            f"{count(self._left)} of {count(cuts.n_kept)} edges{' by role' if cuts.parts else ''}",
+            "  faithfulness ",
             (told or plain(share, 4), "bold"),
         )  # fmt: skip
-        if cuts.circuit.at:
-            text.append("  edges at roles go whole")
+        if not cuts.parts and (cuts.circuit.at or cuts.by_role):
+            text.append("  all edges go whole")
         if cuts.unscored:
             text.append(f"  {count(cuts.unscored)} without a score stay")
         return text

@@ -217,7 +217,7 @@ class BenchScreen(OneOfSeveral):
         titles = [edges, f"Edges into {self.view.node}", reading, reading, "Pairs one by one"]
         self.panels.entitle(titles)
         self.strip.renew()
-        self.rules.strip.renew()
+        self.rules.strip.look(by_role=self.view.by_role)
         compares = self.session.reference is not None
         self.query_one("#keys", KeyBar).offer(footer(self.keys_of, compares=compares))
 

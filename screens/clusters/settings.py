@@ -29,10 +29,11 @@ class ClusterSettings(Container):
 What scores the edges of each pair; how many edges each circuit is to have, before dead ends are
 taken out; how many clusters, as a number or by a criterion; how clusters are made; and whether
 every pair's scores are **scaled** to length 1 before, so that pairs are compared by which edges
-they need, not by how much.
+they need, not by how much. *by role* scores and chooses edges at each token role alone.
 """
     CRITERIA: ClassVar = [(name, f"by {name}") for name in ("silhouette", "elbow", "gap")]
     ALGORITHMS: ClassVar = [("k-means", "k-means"), ("average-linkage", "average linkage")]
+    OVER: ClassVar = [("", "whole"), ("role", "by role")]
     SCALES: ClassVar = [("", "as they are"), ("scaled", "scaled")]
 
     def __init__(self, session: Session) -> None:
@@ -55,6 +56,7 @@ they need, not by how much.
             yield Choice("made by", self.ALGORITHMS, first.algorithm, id="algorithm")
             scale = "scaled" if first.normalise else ""
             yield Choice("scores", self.SCALES, scale, id="scores")
+            yield Choice("edges", self.OVER, "role" if first.by_role else "", id="over")
             yield Button("Find", compact=True)
 
     def on_mount(self) -> None:
@@ -71,6 +73,7 @@ they need, not by how much.
             by=cast("Criterion", "silhouette" if by_number else number),
             algorithm=cast("Algorithm", self._value("algorithm")),
             normalise=bool(self._value("scores")),
+            by_role=bool(self._value("over")),
         )
 
     def _value(self, name: str) -> str:

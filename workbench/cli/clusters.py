@@ -39,6 +39,10 @@ def clusters(
     signed: Annotated[
         bool, typer.Option("--signed", help="Best is what the task needs most, not |score|.")
     ] = False,
+    by_role: Annotated[
+        bool,
+        typer.Option("--by-role", help="Score and choose edges at each role alone."),
+    ] = False,
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="How many clusters. [default: see --by]")
     ] = None,
@@ -87,6 +91,7 @@ def clusters(
             normalise=normalise,
             signed=signed,
             splits=splits,
+            by_role=by_role,
         ).checked(metric=settings.metric, ablation=settings.ablation)
         if to is not None:
             check_folder(to)
@@ -115,6 +120,7 @@ def _report(found: PromptClusters) -> None:
         output.line("")
         output.line(
             f"cluster {number}     {len(cluster.pairs)} pairs, {cluster.circuit.n_edges:,} edges"
+            + (f", {len(at.kept):,} at some roles" if (at := cluster.circuit.at) else "")
         )
         output.line(f"  such as     {found.prompt(cluster.medoid)}")
         if tasks := found.tasks_in(number):

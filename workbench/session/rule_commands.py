@@ -63,5 +63,6 @@ class Prune(Command):
     cut: float
 
     def describe(self) -> str:
-        dropped = counted(len(self.change.removed), "edge")
-        return f"Pruned below {self.cut:.3g} by {self.score}: {dropped} dropped."
+        dropped, at = counted(len(self.change.removed), "edge"), self.change.n_at_roles
+        left = f", {at:,} left at fewer roles" if at else ""
+        return f"Pruned below {self.cut:.3g} by {self.score}: {dropped} dropped{left}."

@@ -100,6 +100,50 @@ async def test_expand_and_apply_go_by_what_is_shown(toy: tuple[Session, ToyEngin
         assert len([name for name in session.circuit.parts() if "->m2@" in name]) == 2
 
 
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_the_cut_goes_by_what_is_shown(
+    toy: tuple[Session, ToyEngine], size: tuple[int, int]
+) -> None:
+    session, engine = toy
+    session.keep_all("a2.h1")
+    session.toggle("m0->a2.h1<k>@S2")
+    before = session.circuit
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=size) as pilot:
+        bench = await settled(pilot)
+        strip = bench.rules.strip
+        # What is kept at some roles needs estimates, which come in the background.
+        assert not session.pruner.ready()
+        engine.gate.clear()
+        await pilot.press("}")
+        assert not strip.display
+        engine.gate.set()
+        await until(pilot, lambda: strip.display)
+        await settled(pilot)
+        assert strip.cuts is not None and {name.split("@")[0] for name in strip.cuts.parts} == {
+            "m0->a2.h1<k>"
+        }
+        await pilot.press("vertical_line")
+        await settled(pilot)
+        cuts = strip.cuts
+        assert strip.has_focus and cuts.by_role and cuts.n_kept > before.n_edges
+        await pilot.press("}", "}", "}")
+        await settled(pilot)
+        assert f"{cuts.left(cuts.after(strip.at))} of {cuts.n_kept} edges by role" in screen_text(
+            app
+        )
+        await pilot.press("m")
+        await settled(pilot)
+        assert "prune by EAP" in screen_text(app) and strip.cuts.by_role
+        wanted = strip.cuts.after(strip.at)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert session.circuit == wanted != before and len(wanted.at.kept) > 1
+        await pilot.press("u")
+        await settled(pilot)
+        assert session.circuit == before
+
+
 async def test_the_tree_has_a_row_for_each_role(toy: tuple[Session, ToyEngine]) -> None:
     session, _ = toy
     session.keep_all("a2.h1")

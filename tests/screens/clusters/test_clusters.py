@@ -119,6 +119,25 @@ async def test_settings_are_changed_by_keys_and_mouse_and_clusters_found(
         assert "clusters for these settings" in told(app) and not screen.running
 
 
+async def test_edges_are_scored_by_role_where_that_is_chosen(session: Session) -> None:
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=SIZES[0]) as pilot:
+        screen = await opened(pilot)
+        fields = screen.query_one(ClusterSettings)
+        over = fields.query_one("#over", Choice)
+        assert over.region.right <= screen.size.width and "whole" in screen_text(app)
+        await pilot.click(over)
+        assert fields.request().by_role and "by role" in screen_text(app)
+        await pilot.click(Button)
+        await until(pilot, lambda: session.clusterer.held is not None and not screen.running, 60)
+        held = session.clusterer.held
+        assert held is not None and held.request.by_role
+        circuit = held.clusters.clusters[0].circuit
+        assert circuit.at
+        session.clusterer.take(1)
+        assert session.circuit == circuit
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_every_view_is_reached_and_says_what_was_found(
     session: Session, size: tuple[int, int]

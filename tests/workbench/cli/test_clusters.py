@@ -73,6 +73,18 @@ def test_json_and_files(
         assert out["cross"][i][i] == about["faithfulness_on_own_pairs"]
 
 
+def test_by_role(pairs_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "circuits"
+    assert run(pairs_file, "--by-role", "--splits", "1", "--json", "-o", str(folder)) == 0
+    out: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert out["labels"] == [0] * N + [1] * N and out["selection"]["by_role"]
+    for cluster, path in zip(out["clusters"], out["written"], strict=True):
+        circuit = load_circuit(path, pocket().graph)
+        assert circuit.at and circuit.parts() == cluster["edges"]
+    assert run(pairs_file, "--by-role", "--splits", "1") == 0
+    assert " at some roles" in capsys.readouterr().out
+
+
 def test_text(pairs_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(pairs_file, "--splits", "1") == 0
     out = capsys.readouterr().out

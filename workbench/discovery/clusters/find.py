@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit, all_edges
-from workbench.circuits.comparison import compare
+from workbench.circuits.comparison import compare, compare_at_roles
 from workbench.discovery.clusters.clustering import (
     Algorithm,
     Criteria,
@@ -34,7 +34,10 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 
 Select: TypeAlias = Callable[[NDArray[np.float32]], Circuit]
-"""From scores [source, destination], NaN where there is no edge, to a circuit."""
+"""From scores [source, destination], NaN where there is no edge, to a circuit.
+
+Of edges at roles, [role, source, destination].
+"""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ class Clusters:
             ratio of means over these; None where the model does not tell them apart.
         others: faithfulness of each cluster's circuit on all pairs of the other clusters, likewise;
             None also where there is no other cluster.
-        overlap: [circuit][circuit], Jaccard index of their edges; None of two empty circuits.
+        overlap: [circuit][circuit], Jaccard index of their edges, or of their edges at single roles
+            where some are told apart; None of two empty circuits.
         worth: of the clusters' circuits.
         together: of the one circuit that the mean over all pairs selects.
         control: of random splits into clusters of the same sizes.
@@ -122,7 +126,7 @@ class Clusters:
         return {"mean": float(np.mean(values)), "least": min(values), "largest": max(values)}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values under the attributes' names; circuits as lists of edges."""
+        """Plain values under the attributes' names; circuits as `Circuit.parts` names them."""
         names = tuple(vars(self.worth))
         return {
             "algorithm": self.algorithm,
@@ -132,7 +136,7 @@ class Clusters:
             "criteria": None if self.criteria is None else self.criteria.to_json(),
             "labels": self.labels,
             "clusters": [
-                {"pairs": list(c.pairs), "medoid": c.medoid, "edges": c.circuit.edges()}
+                {"pairs": list(c.pairs), "medoid": c.medoid, "edges": c.circuit.parts()}
                 for c in self.clusters
             ],
             "cross": [list(row) for row in self.cross],
@@ -159,7 +163,8 @@ def find_clusters(
 
     Args:
         scores: of each pair by itself, [pair, edge], edges in the order of
-            `np.flatnonzero(all_edges(graph))`.
+            `np.flatnonzero(all_edges(graph))`; or of edges at roles, [pair, role, edge], 0 where a
+            pair has no such role.
         select: from the mean scores of some pairs to a circuit.
         request: how they are clustered, checked; where it names no number of clusters, as many are
             made as its criterion says of 1 to `LARGEST`.
@@ -168,12 +173,12 @@ def find_clusters(
     Raises:
         WorkbenchError: there are too few pairs, or the scores are of others.
     """
-    if scores.shape != (experiment.n_pairs, experiment.graph.n_edges):
+    if (len(scores), scores.shape[-1]) != (experiment.n_pairs, experiment.graph.n_edges):
         raise WorkbenchError(
-            f"The scores are of {scores.shape[0]} pairs and {scores.shape[1]} edges, the task has "
+            f"The scores are of {scores.shape[0]} pairs and {scores.shape[-1]} edges, the task has "
             f"{experiment.n_pairs} pairs and the model {experiment.graph.n_edges} edges."
         )
-    values = reduced(scores, normalise=request.normalise, seed=seed)
+    values = reduced(scores.reshape(len(scores), -1), normalise=request.normalise, seed=seed)
     said, k = None, request.k
     if k is None:
         asking = criteria(values, request.algorithm, seed=seed)
@@ -208,11 +213,16 @@ def find_clusters(
             evaluation.faithfulness(row[pairs], pairs)
             for row, pairs in zip(metric, outside, strict=True)
         ),
-        overlap=tuple(tuple(compare(a, b).edges.jaccard for b in circuits) for a in circuits),
+        overlap=tuple(tuple(_overlap(a, b) for b in circuits) for a in circuits),
         worth=evaluation.worth(labels, metric),
         together=evaluation.worth(np.zeros_like(labels), together[1]),
         control=tuple(control),
     )
+
+
+def _overlap(one: Circuit, other: Circuit) -> float | None:
+    edges = compare(one, other).edges
+    return (compare_at_roles(one, other, edges) or edges).jaccard
 
 
 class _Evaluation:
@@ -254,9 +264,10 @@ class _Evaluation:
 
     def _circuit(self, pairs: NDArray[np.bool_]) -> Circuit:
         graph = self._experiment.graph
-        mean = np.full((graph.n_sources, graph.n_destinations), np.nan, dtype=np.float32)
-        mean.reshape(-1)[self._places] = self._scores[pairs].mean(axis=0, dtype=np.float64)
-        return self._select(mean)
+        roles, matrix = self._scores.shape[1:-1], (graph.n_sources, graph.n_destinations)
+        mean = np.full((*roles, matrix[0] * matrix[1]), np.nan, dtype=np.float32)
+        mean[..., self._places] = self._scores[pairs].mean(axis=0, dtype=np.float64)
+        return self._select(mean.reshape(*roles, *matrix))
 
     def worth(self, labels: NDArray[np.int64], metric: NDArray[np.float64]) -> Worth:
         """What the circuits are worth together; `metric` is [circuit, pair]."""

@@ -29,6 +29,7 @@ class ClusterChoices(TypedDict, total=False):
     algorithm: Algorithm
     normalise: bool
     splits: int
+    by_role: bool
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class ClusterRequest:
         normalise: whether every pair's scores are scaled to length 1 before.
         signed: what the cluster needs most is selected, not the largest |score|.
         splits: random splits to compare with.
+        by_role: edges are scored, and chosen, at each token role alone.
     """
 
     method: str = "eap-ig"
@@ -56,6 +58,7 @@ class ClusterRequest:
     normalise: bool = True
     signed: bool = False
     splits: int = SPLITS
+    by_role: bool = False
 
     def checked(self, *, metric: str | None, ablation: str) -> ClusterRequest:
         """This request, if all that can be said before anything is loaded speaks for it.
@@ -81,5 +84,10 @@ class ClusterRequest:
     def scoring(self, seed: int = 0) -> DiscoveryRequest:
         """How pairs are scored and a circuit is selected by scores, defaults filled in."""
         return DiscoveryRequest.parse(
-            self.method, edges=self.edges, steps=self.steps, signed=self.signed, seed=seed
+            self.method,
+            edges=self.edges,
+            steps=self.steps,
+            signed=self.signed,
+            by_role=self.by_role,
+            seed=seed,
         ).with_defaults()

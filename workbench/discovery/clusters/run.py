@@ -21,8 +21,9 @@ from workbench.discovery.catalogue import Method
 from workbench.discovery.clusters.find import Clusters, find_clusters
 from workbench.discovery.clusters.request import ClusterChoices, ClusterRequest
 from workbench.discovery.findings import Findings
-from workbench.discovery.gradients.pair_scores import pair_scores
+from workbench.discovery.gradients.pair_scores import pair_scores, pair_scores_by_role
 from workbench.discovery.options import Options
+from workbench.discovery.role_selection import check_input_differs
 from workbench.discovery.selection import Selection, select
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
@@ -178,9 +179,9 @@ def cluster_prompts(
         under: how the task is run; None: by the defaults.
         cancel: when it is set, the work stops.
         choices: what is asked for (`edges`, `steps`, `signed`, `k`, `by`, `algorithm`, `normalise`,
-            `splits`; see `ClusterRequest`), and settings by their names; `pairs` is of use where
-            `task` is a name or a file. `interventions` or their lines of text are done to the
-            model in all runs.
+            `splits`, `by_role`; see `ClusterRequest`), and settings by their names; `pairs` is of
+            use where `task` is a name or a file. `interventions` or their lines of text are done to
+            the model in all runs.
 
     Raises:
         Cancelled: if `cancel` was set.
@@ -234,13 +235,19 @@ def clusters_of(experiment: Experiment, request: ClusterRequest, seed: int) -> W
     scoring = request.scoring(seed)
     selection = scoring.selection
     assert selection is not None, "the method scores edges"
-    scores = yield from part(pair_scores(experiment, scoring.method, scoring.options), 0, SCORING)
+    by_role = request.by_role
+    if by_role:  # before anything takes long
+        check_input_differs(Findings.about(experiment, scoring.method, by_role=True))
+    scored = pair_scores_by_role if by_role else pair_scores
+    scores = yield from part(scored(experiment, scoring.method, scoring.options), 0, SCORING)
 
     def circuit(mean: NDArray[np.float32]) -> Circuit:
-        findings = Findings.about(experiment, scoring.method)
-        findings.edges[:] = mean
+        findings = Findings.about(experiment, scoring.method, by_role=by_role)
+        findings.edges[:] = mean.sum(axis=0) if by_role else mean
+        if findings.at_roles is not None:
+            findings.at_roles[:] = mean
         chosen = select(findings, selection).circuit
-        return replace(chosen, scores=np.where(chosen.mask, mean, np.float32(np.nan)))
+        return replace(chosen, scores=np.where(chosen.mask, findings.edges, np.float32(np.nan)))
 
     finding = find_clusters(experiment, scores, circuit, request, seed=seed)
     found = yield from part(finding, SCORING, 1)

@@ -15,10 +15,12 @@ from tasks.task import Task
 from workbench import load_model, load_task
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit, all_edges
+from workbench.circuits.parts import circuit_of_parts
+from workbench.discovery.clusters.clustering import partition, reduced
 from workbench.discovery.clusters.find import Clusters, find_clusters
 from workbench.discovery.clusters.request import ClusterRequest
-from workbench.discovery.clusters.run import PromptClusters
-from workbench.discovery.estimates import eap
+from workbench.discovery.clusters.run import PromptClusters, clusters_of
+from workbench.discovery.estimates import eap, role_estimates
 from workbench.engine.evaluator import Evaluator
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
@@ -211,3 +213,53 @@ def test_purity_is_the_share_of_the_most_frequent_task_of_each_cluster() -> None
     assert pure("abab", (0, 1), (2, 3)) == pytest.approx(1 / 2)
     assert pure("aa", (0,), (1,)) is None, "one task"
     assert pure("a b", (0, 1), (2,)) is None, "not all are known"
+
+
+def scores_by_role() -> np.ndarray:
+    """[pair, role, edge]: each pair's own EAP scores at the roles that it has, by itself."""
+    real, names = all_edges(pocket().graph), experiment().batch.roles.names
+    rows = np.zeros((2 * N, len(names), int(real.sum())), dtype=np.float32)
+    for row, pair in zip(rows, mixed().pairs, strict=True):
+        alone = of_task(replace(mixed(), pairs=(pair,)))
+        for role, own in zip(alone.batch.roles.names, role_estimates(alone), strict=True):
+            row[names.index(role)] = own[real]
+    return rows
+
+
+def test_clusters_by_role_go_by_edges_at_roles() -> None:
+    request = ClusterRequest("eap", edges=EDGES, k=2, splits=1, by_role=True)
+    made = finish(clusters_of(experiment(), request, 0))
+    alone, real = scores_by_role(), np.flatnonzero(all_edges(pocket().graph))
+    names, graph = experiment().batch.roles.names, pocket().graph
+    flat = alone.reshape(len(alone), -1)
+    assert made.clusters.labels == partition(reduced(flat, normalise=True), 2, "k-means").tolist()
+    for i, cluster in enumerate(made.clusters.clusters):
+        pairs = list(cluster.pairs)
+        mean = flat[pairs].mean(axis=0)
+        best = set()
+        for place in np.argsort(-np.abs(mean), kind="stable")[:EDGES]:
+            role, edge = divmod(int(place), len(real))
+            source, destination = divmod(int(real[edge]), graph.n_destinations)
+            best.add(f"{graph.edge_name(source, destination)}@{names[role]}")
+        kept = {part for part in best if cluster.circuit.has(part)}
+        assert cluster.circuit.at and circuit_of_parts(graph, kept, names) == cluster.circuit
+        # What was chosen and is not kept are dead ends: with them the metric is the same.
+        circuit = circuit_of_parts(graph, best, names)
+        metric = np.array(Evaluator(experiment(), circuit).value().per_pair)[pairs].mean()
+        clean, corrupted = (
+            np.array(run.per_pair)[pairs].mean()
+            for run in (experiment().clean, experiment().corrupted)
+        )
+        share = (metric - corrupted) / (clean - corrupted)
+        assert made.clusters.cross[i][i] == pytest.approx(share, abs=1e-4)
+        told = made.to_json()["clusters"][i]
+        assert set(told["edges"]) == set(cluster.circuit.parts())
+    one, other = (set(c.circuit.parts()) for c in made.clusters.clusters)
+    assert made.clusters.overlap[0][1] == pytest.approx(len(one & other) / len(one | other))
+    assert made.to_json()["selection"]["by_role"] is True
+
+
+def test_by_role_needs_an_input_that_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Experiment, "same_input", property(lambda _: True))
+    with pytest.raises(WorkbenchError, match="choose another ablation, or whole edges"):
+        next(clusters_of(experiment(), ClusterRequest("eap", by_role=True, k=2), 0))

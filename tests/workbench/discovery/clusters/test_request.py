@@ -25,6 +25,7 @@ ASKED: dict[str, Any] = {
     "algorithm": "average-linkage",
     "normalise": True,
     "splits": 1,
+    "by_role": False,
 }
 
 
