@@ -102,6 +102,7 @@ class SetupScreen(Screen[None]):
         self.settings = settings or config().settings
         self.complaint = complaint
         self.preview: TaskPreview | None = None
+        self._said = ""  # of the prompts, in place of them
         self.pair = 0
         self.known = Known()
         self._settling: Timer | None = None

@@ -1,4 +1,4 @@
-"""python -m tests.campaign --kills 1000 --files 100000 --minutes 60
+"""python -m tests.campaign --kills 1000 --files 100000 --keys 10000 --minutes 60
 
 Prints a table of what was tried and what failed; the exit code says whether anything did.
 """
@@ -36,8 +36,9 @@ class Row:
             self.faults[wrong] += 1
 
 
-def campaign(kills: int, files: int, minutes: float, seed: int) -> dict[str, Row]:
-    """Damage files, kill sessions and trouble places, until all is tried or the time is over."""
+def campaign(kills: int, files: int, keys: int, minutes: float, seed: int) -> dict[str, Row]:
+    """Damage files, kill sessions, trouble places, press keys, until all is tried or it is time."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # what is opened by chance is looked for here
     from tests.campaign.files import kinds, try_file
     from tests.campaign.kills import one_kill, one_place
     from tests.support.cases.session_cases import new_session, ready
@@ -54,10 +55,10 @@ def campaign(kills: int, files: int, minutes: float, seed: int) -> dict[str, Row
             table[kind.name] = Row()
             if wrong := try_file(kind, kind.whole, math.inf):  # it imports what reads it
                 table[kind.name].note(f"undamaged: {wrong}")
-        # In turn, so that every kind has its share of a short time; half of it is for the kills.
-        half = end - 30 * minutes
+        # In turn, so that every kind has its share of a short time; so has each part.
+        share = 60 * minutes / max(1, sum(map(bool, (kills, files, keys))))
         for n in range(files):
-            if time.monotonic() > half:
+            if time.monotonic() > end - share * (bool(kills) + bool(keys)):
                 break
             kind = whole[n % len(whole)]
             table[kind.name].note(try_file(kind, kind.damaged(chance)))
@@ -71,12 +72,18 @@ def campaign(kills: int, files: int, minutes: float, seed: int) -> dict[str, Row
 
         table["killed"] = Row()
         for n in range(kills):
-            if time.monotonic() > end:
+            if time.monotonic() > end - share * bool(keys):
                 break
             table["killed"].note(one_kill(make, path, chance))
             if n % 4 == 0:
                 name, wrong = one_place(make, path, chance)
                 table.setdefault(f"place: {name}", Row()).note(wrong)
+        if keys:  # last: what is forked above has no threads of an app's
+            os.environ["WORKBENCH_CONFIG"] = str(folder)
+            from tests.campaign.keys import try_keys
+
+            table["keys"] = Row()
+            try_keys(folder / "keys", keys, end, seed, table["keys"].note)
     return table
 
 
@@ -85,10 +92,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.campaign")
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--keys", type=int, default=10_000)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    table = campaign(asked.kills, asked.files, asked.minutes, asked.seed)
+    table = campaign(asked.kills, asked.files, asked.keys, asked.minutes, asked.seed)
     print(f"{'what':<40}{'tried':>8}{'failed':>8}")
     for name, row in table.items():
         print(f"{name:<40}{row.tried:>8,}{sum(row.faults.values()):>8,}")

@@ -129,6 +129,16 @@ async def test_what_cannot_be_opened_is_a_sentence(
         assert not opened
 
 
+async def test_a_wrong_name_is_told_of_before_any_prompts_were_looked_up() -> None:
+    async with WorkbenchApp().run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(pilot.app.screen, SetupScreen))
+        setup = pilot.app.screen
+        assert isinstance(setup, SetupScreen)
+        setup.query_one("#pairs", Input).value = "0"
+        setup.action_open()
+        assert "at least one pair" in setup.query_one(ComplaintLine).said
+
+
 async def test_what_went_wrong_is_said_once_beside_all_the_rest() -> None:
     async with WorkbenchApp().run_test(size=(80, 24)) as pilot:
         setup = await settled(pilot)
