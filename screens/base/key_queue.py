@@ -73,12 +73,13 @@ class KeyQueue:
     async def _take_turns(self) -> None:
         try:
             await self._settled()
-            self._heard()
-            while self._waiting:
+            while not self._ended:
+                self._heard()
+                if not self._waiting:
+                    return
                 self._released = self._waiting.popleft()
                 self._app.post_message(self._released)
                 await self._settled()
-                self._heard()
         finally:
             self._task = None
 
@@ -86,7 +87,7 @@ class KeyQueue:
         """Wait until nothing that the last key set off is under way."""
         began = monotonic()
         looks = 0
-        while monotonic() - began < STUCK:
+        while monotonic() - began < STUCK and not self._ended:
             if not all(_rests(pump) for pump in self._pumps()):
                 looks += 1
                 await asyncio.sleep(0 if looks % SPIN else GLANCE)
@@ -94,6 +95,12 @@ class KeyQueue:
                 await asyncio.sleep(GLANCE)
             else:
                 return
+
+    @property
+    def _ended(self) -> bool:
+        """Whether the app is leaving: its screens are being taken apart, and hear nothing more."""
+        screens = self._app.screen_stack
+        return not self._app.is_running or any(not one.is_attached for one in screens[-1:])
 
     @property
     def _drawing(self) -> bool:

@@ -80,6 +80,21 @@ async def test_keys_wait_for_what_is_owed_but_not_when_it_is_late() -> None:
         assert app.spoiled == 2
 
 
+async def test_nothing_is_heard_once_the_app_is_leaving() -> None:
+    told: list[bool] = []
+    app = Typing()
+    app.queue = KeyQueue(app, lambda _: False, lambda: told.append(app.is_running))
+    async with app.run_test():
+        app.type(*letters("xxxxx"))
+        await asyncio.sleep(0)
+        app.exit()
+        told.clear()
+    async with asyncio.timeout(1):
+        while not app.queue.idle:
+            await asyncio.sleep(0.001)
+    assert told == []
+
+
 async def test_a_message_that_never_ends_holds_no_key_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
