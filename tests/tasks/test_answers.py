@@ -22,6 +22,7 @@ from tasks.gender_bias import HE, SHE
 from tasks.hypernymy import KINDS
 from tests.support.small_tokenizers import sentence_piece
 from tests.support.task_tokenizers import bytes_tokenizer, words_tokenizer
+from workbench.models.model import read_model
 from workbench.prompts.preview import find_tokenizer
 
 N = 24
@@ -176,7 +177,11 @@ NEEDS_SMOLLM2 = pytest.mark.skipif(
 
 @functools.cache
 def tokenizer_of(model: str) -> Any:
-    return find_tokenizer(model)
+    found = find_tokenizer(model)
+    if found is None:  # it was never converted on this machine
+        read_model(model)
+        found = find_tokenizer(model)
+    return found
 
 
 MAKERS: dict[str, Callable[[], Any]] = {
