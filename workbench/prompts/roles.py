@@ -176,6 +176,8 @@ def _character_span(
 ) -> Iterator[int]:
     """The tokens of a span; the space before a word need not be in it."""
     start, stop = span.start, span.stop
+    if start == stop:
+        raise RoleError(f"the role {span.role} has no character: its range ends where it begins")
     if not 0 <= start < stop <= len(text):
         raise RoleError(
             f"the role {span.role} has characters {start} to {stop - 1}, and the prompt has 0 to "

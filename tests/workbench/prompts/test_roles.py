@@ -123,6 +123,7 @@ def test_what_does_not_fit_is_one_sentence() -> None:
     assert "cuts through the token ' Mary'" in refused(RoleSpan("IO", 6, 13))
     assert "and the prompt has 0 to 57" in refused(RoleSpan("IO", 5, 900))
     assert "and the prompt has 0 to" in refused(RoleSpan("IO", -3, 2))
+    assert "ends where it begins" in refused(RoleSpan("IO", 4, 4))
     assert "covers no token" in refused(RoleSpan("IO", 4, 5))
     assert "tokens 90 to 90" in refused(RoleSpan("IO", 90, 91, tokens=True))
     assert "is no name of a role" in refused(RoleSpan("I O", 5, 9))
