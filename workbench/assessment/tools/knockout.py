@@ -1,7 +1,8 @@
 """The model without some of its nodes: what they write ablated for every reader at once.
 
 Every other edge is kept, so that the inputs of a layer are one residual: this is the model's
-ordinary forward pass, from the first layer on that loses a node.
+ordinary forward pass, from the first layer on that loses a node. Sets that have lost the same nodes
+so far share what is computed so far, as those of a greedy search do for most of the way.
 
 Glossary: docs/glossary.md#knock-out.
 """
@@ -16,15 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.base.transfers import uploaded
-from workbench.base.work import Work
+from workbench.base.work import Work, part
 from workbench.circuits.graph import Graph
 from workbench.engine.budget import alternative_rows, what_if_bytes
+from workbench.engine.model_layers import mlp_rows
 from workbench.experiment.experiment import Experiment
 from workbench.transformer.forward import run_heads, write_heads
 from workbench.transformer.recording import Recording
 
-_AT_ONCE = 4
-"""Sets of nodes to a piece of work."""
+_AT_ONCE = 16
+"""Sets of nodes that are run together: those of a greedy step share most, which are ten."""
 
 
 def model_without(
@@ -41,19 +43,25 @@ def model_without(
         row[[graph.source_index(node) for node in nodes]] = True
     assert not removed[:, 0].any()
     found = np.empty((len(subsets), experiment.n_pairs))
-    # Those that begin at about the same layer together.
-    order = np.argsort(removed.argmax(axis=1), kind="stable")
+    # Those that have most of their first nodes in common together.
+    order = np.lexsort(removed.T[::-1])
     at_once = max(
         1, min(_AT_ONCE, what_if_bytes(experiment.parts.device.type) // _bytes(experiment))
     )
+    groups = list(zip(experiment.recordings, experiment.metrics, strict=True))
     for start in range(0, len(subsets), at_once):
         which = order[start : start + at_once]
+        end = min(len(subsets), start + at_once)
         values = []
-        for recording, metric in zip(experiment.recordings, experiment.metrics, strict=True):
+        for number, (recording, metric) in enumerate(groups):
+            share = (end - start) / len(subsets) / len(groups)
+            begin = start / len(subsets) + number * share
+            run = _final(graph, recording, removed[which])
+            final = yield from part(run, begin, begin + share)
             with torch.no_grad():
-                values.append(metric.of_residual(_final(graph, recording, removed[which])))
+                values.append(metric.of_residual(final))
         found[which] = experiment.in_order(values).T
-        yield min(1.0, (start + at_once) / len(subsets))
+        yield end / len(subsets)
     return found
 
 
@@ -66,30 +74,56 @@ def _bytes(experiment: Experiment) -> int:
     )
 
 
-def _final(graph: Graph, recording: Recording, removed: NDArray[np.bool_]) -> Tensor:
-    """The last residual at the last position, [pair, subset, d_model].
+def _final(graph: Graph, recording: Recording, removed: NDArray[np.bool_]) -> Work[Tensor]:
+    """The last residual at the last position, [pair, subset, d_model], layer by layer.
 
     Args:
         removed: bool [subset, source].
     """
     parts, device = recording.parts, recording.parts.device
-    out = uploaded(removed, device)
     sources = np.flatnonzero(removed.any(axis=0))
     if not sources.size:
         return recording.clean.final[:, -1:].expand(-1, len(removed), -1)
-    first = graph.node_table[sources[0]].layer
-    x = recording.clean.layers[first].attn_in[:, None].expand(-1, len(removed), -1, -1)
-    for index in range(first, len(parts.layers)):
+    first, last = graph.node_table[sources[0]].layer, len(parts.layers) - 1
+    # One residual for all subsets that have lost the same nodes so far, and whose it is.
+    x = recording.clean.layers[first].attn_in[:, None]
+    own = np.zeros(len(removed), dtype=np.int64)
+    for index in range(first, last + 1):
         layer, ablated = parts.layers[index], recording.corrupted.layers[index]
+        heads, mlp = graph.head_rows(index), graph.mlp_source(index)
         prefix_k, prefix_v = recording.prefix(index)
         prefix = None if prefix_k is None or prefix_v is None else (prefix_k, prefix_v)
-        z = run_heads(layer, x, recording.rotary[index], prefix)[3]
-        heads = out[:, graph.head_rows(index)].T[:, None, :, None, None]
-        z = torch.where(heads, ablated.z[:, :, None], z)
-        written = layer.after_attention(write_heads(layer, z))
-        mlp_in = x if parts.parallel else x + written
-        x = x + written
-        mlp = layer.run_mlp(mlp_in.flatten(0, 1)).view(x.shape)
-        without = out[:, graph.mlp_source(index), None, None]
-        x = x + torch.where(without, ablated.mlp_out[:, None], mlp)
-    return x[:, :, -1]
+        with torch.no_grad():
+            # What the last layer writes before the last position nobody reads.
+            z = run_heads(layer, x, recording.rotary[index], prefix, last=index == last)[3]
+            n = z.shape[3]
+            before, without, own = _told_apart(own, removed[:, heads])
+            from_ = uploaded(before, device)
+            x = x[:, from_, -n:]
+            gone = uploaded(without.T, device)[:, None, :, None, None]
+            z = torch.where(gone, ablated.z[:, :, None, -n:], z[:, :, from_])
+            mlp_in, x = x, x + layer.after_attention(write_heads(layer, z))
+            out = mlp_rows(layer, mlp_in if parts.parallel else x)
+            before, without, own = _told_apart(own, removed[:, mlp : mlp + 1])
+            from_ = uploaded(before, device)
+            gone = uploaded(without[:, 0], device)[:, None, None]
+            x = x[:, from_] + torch.where(gone, ablated.mlp_out[:, None, -n:], out[:, from_])
+        yield (index - first + 1) / (last - first + 1)
+    return x[:, uploaded(own, device), -1]
+
+
+def _told_apart(
+    own: NDArray[np.int64], removed: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Runs of subsets after some nodes, by the runs before them and which of the nodes are lost.
+
+    Args:
+        own: [subset], which run was its.
+        removed: bool [subset, node].
+
+    Returns:
+        [run], the run that it was before; bool [run, node], what it loses; [subset], which is its.
+    """
+    keys = np.concatenate((own[:, None], removed), axis=1)
+    runs, now = np.unique(keys, axis=0, return_inverse=True)
+    return runs[:, 0], runs[:, 1:].astype(bool), now.reshape(-1)
