@@ -11,6 +11,7 @@ at roles M is [role, source, destination], and a position's numbers are those of
 
 The gradient is taken stage by stage from the end, each stage's inputs being summed anew from the
 kept D: beside what the sources wrote, and the gradients there, one stage is in memory at a time.
+Both ways are work in pieces of a stage each, so that many pairs can be taken together.
 Nodes that no edge of a mask other than zero connects to both ends are not computed, and those that
 are read at the last position alone are computed there.
 """
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.base.transfers import array_of, kept_index, uploaded
+from workbench.base.work import Work, finish
 from workbench.circuits.graph import Graph
 from workbench.engine.node_math import at_positions, head_outputs, head_values, project
 from workbench.engine.plan import Plan, Positions, make_plan
@@ -75,8 +77,6 @@ class MaskedRun:
         mask: float [source, destination], or [role, source, destination]; zero where there is no
             edge.
 
-    Attributes:
-        final: the last residual at the last position, [pair, d_model].
     """
 
     def __init__(self, graph: Graph, recording: Recording, mask: Tensor) -> None:
@@ -108,10 +108,23 @@ class MaskedRun:
                 len(self._sources), recording.n_pairs, recording.n_positions, like.shape[-1]
             )
             self._added[0] = recording.clean.embedding - recording.corrupted.embedding
-            for job in self._jobs:
+        self._final: Tensor | None = None
+
+    @property
+    def final(self) -> Tensor:
+        """The last residual at the last position, [pair, d_model]."""
+        return finish(self.running()) if self._final is None else self._final
+
+    def running(self) -> Work[Tensor]:
+        """Compute it, stage by stage."""
+        for number, job in enumerate(self._jobs):
+            with torch.no_grad():
                 wrote = self._compute(job, [self._input(job.parents, *read) for read in job.reads])
                 self._added[job.slots, :, -wrote.shape[2] :] = wrote
-            self.final = self._input(*self._logits)[0, :, -1]
+            yield (number + 1) / len(self._jobs)
+        with torch.no_grad():
+            self._final = self._input(*self._logits)[0, :, -1]
+        return self._final
 
     @property
     def _logits(self) -> tuple[int, NDArray[np.int64], int]:
@@ -205,12 +218,17 @@ class MaskedRun:
 
         It is zero at the edges of nodes that the mask cuts off from an end.
         """
+        return finish(self.going_back(at_final))
+
+    def going_back(self, at_final: Tensor) -> Work[Tensor]:
+        """The same, stage by stage; after the run."""
         gradient = _Gradient(
             torch.zeros_like(self._added),
             torch.zeros(self._mask.shape, dtype=torch.float32, device=self._mask.device),
         )
         self._back(gradient, at_final[None, :, None], *self._logits)
-        for job in reversed(self._jobs):
+        for number, job in enumerate(reversed(self._jobs)):
+            yield number / len(self._jobs)
             with torch.no_grad():
                 inputs = [self._input(job.parents, *read) for read in job.reads]
             with torch.enable_grad():

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.base.transfers import array_of, uploaded
-from workbench.base.work import Work
+from workbench.base.work import Work, part
 from workbench.discovery.findings import Findings
 from workbench.discovery.gradients.masked_run import MaskedRun, pair_bytes
 from workbench.discovery.options import Options
@@ -58,8 +58,9 @@ DESCENT = 0.7
 """The share of the steps in which the target falls; in the rest it stays."""
 PAIRS_A_STEP, CHUNK = 32, 8
 """Pairs in a step, and how many neighbours among them are always taken together."""
-SLICE_SHARE = 0.3
-"""Of the memory for a batch of alternatives; more would make a piece of work last seconds."""
+SLICE_FACTOR = 2.5
+"""A slice of pairs takes so much of the memory for a batch of alternatives: each reads all weights
+twice, whatever its size."""
 
 
 def find(experiment: Experiment, findings: Findings, options: Options) -> Work[None]:
@@ -93,15 +94,18 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
         mask = torch.zeros(units.real.size, dtype=torch.float64, device=device)
         mask[at] = gates.draw(uploaded(noise, device))
         mask = mask.view(units.real.shape if units.layout else units.real.shape[1:])
-        gradient = torch.zeros_like(mask)
-        done = 0
+        gradient, done = torch.zeros_like(mask), 0.0
         for which, pairs in batch:
             recording, metric = experiment.recordings[which], experiment.metrics[which]
-            for part in _slices(experiment, recording, pairs):
-                gradient += _gradient(experiment, recording, metric, part, mask).to(device)
-                done += part.stop - part.start
-                if done < n:
-                    yield (step + done / n) / steps
+            for some in _slices(experiment, recording, pairs):
+                share = (some.stop - some.start) / n
+                found = yield from part(
+                    _gradient(experiment, recording, metric, some, mask),
+                    (step + done) / steps,
+                    (step + done + share) / steps,
+                )
+                gradient += found.to(device)
+                done += share
         gates.learn(gradient.view(-1)[at] / n)
         units.scores.reshape(-1)[places] = array_of(gates.open_probability().float())
         units.strongest()
@@ -187,14 +191,15 @@ def _gates_device(device: torch.device) -> torch.device:
 
 def _gradient(
     experiment: Experiment, recording: Recording, metric: Metric, pairs: slice, mask: Tensor
-) -> Tensor:
+) -> Work[Tensor]:
     """The gradient at the mask, and of its shape, of the KL summed over some pairs."""
     run = MaskedRun(experiment.graph, of_pairs(recording, pairs), mask)
+    final = yield from part(run.running(), 0.0, 0.4)
     with torch.enable_grad():
-        final = run.final.requires_grad_()
+        final = final.requires_grad_()
         kl = metric.part(pairs).kl(unembed(recording.parts, final)[:, None])
         (at_final,) = torch.autograd.grad(kl.sum(), final)
-    return run.gradient(at_final)
+    return (yield from part(run.going_back(at_final), 0.4, 1.0))
 
 
 def _most_probable(
@@ -238,7 +243,7 @@ def _joined(batch: list[tuple[int, slice]]) -> list[tuple[int, slice]]:
 
 def _slices(experiment: Experiment, recording: Recording, pairs: slice) -> Iterator[slice]:
     """Runs of pairs that are one piece of work and fit the memory."""
-    bytes_at_once = SLICE_SHARE * what_if_bytes(experiment.parts.device.type)
+    bytes_at_once = SLICE_FACTOR * what_if_bytes(experiment.parts.device.type)
     room = max(1, int(bytes_at_once / pair_bytes(experiment.graph, recording)))
     for start in range(pairs.start, pairs.stop, room):
         yield slice(start, min(start + room, pairs.stop))
