@@ -16,7 +16,6 @@ from workbench.base.work import Work, finish
 from workbench.benchmarks.engine import SMALL, prepared, top_circuit
 from workbench.benchmarks.figures import Figure, Figures
 from workbench.benchmarks.stopwatch import Stopwatch
-from workbench.benchmarks.toggles import EARLY, differing_early
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.estimates import eap
 from workbench.discovery.findings import Findings
@@ -52,45 +51,36 @@ def measure_assessment(
     dtype: str | None = None,
     progress: Progress | None = None,
 ) -> Figures:
-    """Measure each once, for it lasts; arguments and errors as of `engine.measure`.
-
-    Prompts that differ from the first token on are measured too, but not their stability: no others
-    of their kind can be made.
-    """
+    """Measure each once, for it lasts; arguments and errors as of `engine.measure`."""
     say = progress or silent
     model, batch, watch, figures = prepared(name, task, pairs, seed, device, dtype, say)
     with memory_errors(NO_MEMORY):
         watch.forward()  # the first one is slower
-        for early in (False, True):
-            label = EARLY if early else ""
-            experiment = Experiment(model, differing_early(batch) if early else batch)
-            circuit = top_circuit(model.graph, eap(experiment), SMALL)
-            works: list[tuple[str, float, int, Callable[[], object]]] = [
-                (
-                    f"{part} of {circuit.n_edges} edges",
-                    aim,
-                    1,
-                    _assessing(assess, experiment, circuit, seed),
-                )
-                for part, (assess, aim) in PARTS.items()
-                if not (early and part == "stability")
-            ]
-            works.append(
-                ("edge pruning, a step", 3, PRUNING_STEPS, lambda e=experiment: _prune(e, seed))
+        experiment = Experiment(model, batch)
+        circuit = top_circuit(model.graph, eap(experiment), SMALL)
+        works: list[tuple[str, float, int, Callable[[], object]]] = [
+            (
+                f"{part} of {circuit.n_edges} edges",
+                aim,
+                1,
+                _assessing(assess, experiment, circuit, seed),
             )
-            works.append(("EAP-IG-activations", 100, 1, lambda e=experiment: _activations(e)))
-            for number, (what, aim, n, work) in enumerate(works):
-                say(f"Measuring {what}{label}", number / len(works))
-                figures.add(_figure(watch, what + label, aim, n, work))
+            for part, (assess, aim) in PARTS.items()
+        ]
+        works += [
+            ("edge pruning, a step", 3, PRUNING_STEPS, lambda: _prune(experiment, seed)),
+            ("EAP-IG-activations", 100, 1, lambda: _activations(experiment)),
+        ]
+        for number, (what, aim, n, work) in enumerate(works):
+            say(f"Measuring {what}", number / len(works))
+            figures.add(_figure(watch, what, aim, n, work))
     figures.figures[:0] = [
         Figure.of("F, one plain forward pass of the batch", watch.forward_seconds, "s"),
     ]
     return figures
 
 
-def _figure(
-    watch: Stopwatch, what: str, aim: float, n: int, work: Callable[[], object]
-) -> Figure:
+def _figure(watch: Stopwatch, what: str, aim: float, n: int, work: Callable[[], object]) -> Figure:
     ratios, seconds = watch.ratios(work, 1, unit=lambda: (watch.forward() + watch.forward()) / 2)
     return Figure(what, ratios[0] / n, "F", aim=aim, seconds=seconds[0] / n)
 

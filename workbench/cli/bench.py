@@ -45,6 +45,13 @@ def bench(
     discovery: Annotated[
         bool, typer.Option("--discovery", help="Measure discovery and assessment instead.")
     ] = False,
+    assessment: Annotated[
+        bool,
+        typer.Option(
+            "--assessment",
+            help="Measure the dearest parts of an assessment, edge pruning and EAP-IG-activations.",
+        ),
+    ] = False,
     by_role: Annotated[
         bool, typer.Option("--by-role", help="Measure edges at roles of the prompts instead.")
     ] = False,
@@ -73,6 +80,7 @@ def bench(
     check_task(task)
     flags = {
         "--discovery": discovery,
+        "--assessment": assessment,
         "--app": app_,
         "--by-role": by_role,
         "--long": long,
@@ -105,6 +113,18 @@ def bench(
                 dtype=dtype,
                 rounds=rounds,
                 threshold=threshold,
+                progress=progress,
+            )
+        elif assessment:
+            from workbench.benchmarks.assessment import measure_assessment
+
+            figures = measure_assessment(
+                model,
+                task,
+                pairs=pairs or 16,
+                seed=seed,
+                device=device,
+                dtype=dtype,
                 progress=progress,
             )
         elif by_role:

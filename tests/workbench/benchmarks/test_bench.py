@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.support.tiny_models import tiny_gpt2, tiny_llama
-from workbench.benchmarks import app, engine, key_answers, toggles
+from workbench.benchmarks import app, assessment, engine, key_answers, toggles
 from workbench.benchmarks.discovery import copies_bytes, measure_discovery
 from workbench.benchmarks.figures import Figure, quantile
 from workbench.benchmarks.pseudo_terminal import Screen
@@ -82,6 +82,18 @@ def test_everything_is_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     strict = json.loads(json.dumps(figures.to_json(), allow_nan=False))
     assert len(strict["figures"]) == len(figures.figures)
     assert any("aim 0.02" in line for line in figures.lines())
+
+
+def test_an_assessment_is_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {part: assessment.PARTS[part] for part in ("directions", "curve")}
+    monkeypatch.setattr(assessment, "PARTS", chosen)
+    found = assessment.measure_assessment(str(folder), pairs=4, device="cpu").figures
+    names = [figure.name for figure in found]
+    assert [name.split(" of ")[0] for name in names[1:3]] == ["directions", "curve"]
+    assert names[3:] == ["edge pruning, a step", "EAP-IG-activations"]
+    assert all(figure.value > 0 and figure.aim and figure.unit == "F" for figure in found[1:])
+    step, once = (f.seconds or 0 for f in found[3:])
+    assert step > 0 and once > 0
 
 
 def burn(seconds: float) -> None:

@@ -18,6 +18,7 @@ from workbench.circuits.graph import INPUT, LOGITS
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
     from workbench.assessment.settings import AssessmentSettings
     from workbench.circuits.circuit import Circuit
@@ -96,19 +97,40 @@ class _Knockouts:
     def __init__(self, experiment: Experiment, evaluator: Evaluator) -> None:
         self.experiment = experiment
         self._evaluator = evaluator
+        self._circuit = evaluator.circuit
         self._known: dict[tuple[str, ...], tuple[float, float]] = {}
 
-    def measure(self, sets: Iterable[tuple[str, ...]]) -> Work[None]:
-        """Compute those that are not known yet."""
+    def measure(
+        self, sets: Iterable[tuple[str, ...]], bases: Iterable[tuple[str, ...]] = ((),)
+    ) -> Work[None]:
+        """Compute those that are not known yet.
+
+        Args:
+            bases: each of the sets holds one of these, from which the circuit without it departs.
+        """
         from workbench.assessment.tools.knockout import model_without
-        from workbench.assessment.tools.variants import scores, without_nodes
 
         new = [nodes for nodes in dict.fromkeys(sets) if nodes not in self._known]
         model = yield from part(model_without(self.experiment, new), 0.0, 0.7)
-        targets = [partial(without_nodes, self._evaluator.circuit, nodes) for nodes in new]
-        circuit = yield from part(scores(self._evaluator, targets), 0.7, 1.0)
-        for nodes, of_model, of_circuit in zip(new, model, circuit, strict=True):
-            self._known[nodes] = float(of_model.mean()), float(of_circuit.mean())
+        of_model = dict(zip(new, model, strict=True))
+        for base in dict.fromkeys(bases):
+            own = [nodes for nodes in new if nodes not in self._known and set(base) <= set(nodes)]
+            circuit = yield from part(self._without(base, own), 0.7, 1.0)
+            for nodes, values in zip(own, circuit, strict=True):
+                self._known[nodes] = float(of_model[nodes].mean()), float(values.mean())
+
+    def _without(
+        self, base: tuple[str, ...], sets: Sequence[tuple[str, ...]]
+    ) -> Work[NDArray[np.float64]]:
+        """The metric [set, pair] of the circuit without sets that all hold the base."""
+        from workbench.assessment.tools.carrying import with_kept
+        from workbench.assessment.tools.variants import alive, scores, without_nodes
+
+        if sets:
+            without = with_kept(self._circuit, without_nodes(self._circuit, base))
+            self._evaluator.become(alive(without, self.experiment.batch.roles))
+        targets = [partial(without_nodes, self._circuit, nodes) for nodes in sets]
+        return (yield from scores(self._evaluator, targets))
 
     def gap(self, nodes: tuple[str, ...]) -> float:
         model, circuit = self._known[nodes]
@@ -152,7 +174,7 @@ def _greedy(
                 [tuple(sorted((*members, rest[i]), key=order.__getitem__)) for i in picked]
             )
         flat = [option for of_start in options for option in of_start]
-        yield from part(gaps.measure(flat), step / steps, (step + 1) / steps)
+        yield from part(gaps.measure(flat, grown), step / steps, (step + 1) / steps)
         grown = [max(of_start, key=gaps.gap) for of_start in options]
         for start, members in enumerate(grown):
             name = f"start {start + 1}, step {step + 1}"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
     from workbench.discovery.options import Options
     from workbench.experiment.experiment import Experiment
+    from workbench.prompts.batch import Batch
 
     Mask = NDArray[np.bool_]
     PairScores: TypeAlias = Callable[[Experiment, str, Options], Work[NDArray[np.float32]]]
@@ -88,26 +89,33 @@ def assess_part(
         for start in range(0, settings.resamples, _AT_ONCE):
             n = min(_AT_ONCE, settings.resamples - start)
             drawn = random.integers(0, len(scores), (n, len(scores)))
-            for pairs in drawn:
-                found.add(_largest(scores[pairs].mean(axis=0), size))
+            # How often each pair was drawn, times its scores.
+            times = (drawn[:, :, None] == np.arange(len(scores))).sum(axis=1)
+            means = (times / len(scores)).astype(np.float32) @ scores
+            for of_draw in means:
+                found.add(_largest(of_draw, size))
             yield 0.1 + 0.2 * (start + n) / settings.resamples
         resamplings.append(found.resampling(BOOTSTRAP))
     try:
         found = _Tally(counted, own)
         for i in range(settings.n_repeats):
-            other = rephrased(experiment, i + 1)
-            work = score(other, settings.method, options)
+            if not circuit.at and pair_scores is None and _streams(experiment):
+                batch = other_pairs(experiment, i + 1)
+                work = _streamed(experiment, batch, settings.method, options)
+            else:
+                other = rephrased(experiment, i + 1)
+                work = _means(score(other, settings.method, options))
             others = yield from part(
                 work, 0.3 + 0.7 * i / settings.n_repeats, 0.3 + 0.7 * (i + 1) / settings.n_repeats
             )
-            found.add(_largest(others.mean(axis=0), size))
+            found.add(_largest(others, size))
         resamplings.append(found.resampling(REPHRASED))
     except WorkbenchError as error:
         remarks.append(str(error))
     return Stability(settings.method, size, tuple(resamplings), tuple(remarks))
 
 
-def rephrased(experiment: Experiment, number: int) -> Experiment:
+def other_pairs(experiment: Experiment, number: int) -> Batch:
     """As many other pairs of the same task.
 
     Args:
@@ -116,7 +124,6 @@ def rephrased(experiment: Experiment, number: int) -> Experiment:
     Raises:
         WorkbenchError: the task is a file's, which has no other pairs, or has too few.
     """
-    from workbench.experiment.experiment import Experiment
     from workbench.prompts.batch import make_batch
     from workbench.prompts.task_file import resolve_task
 
@@ -131,17 +138,51 @@ def rephrased(experiment: Experiment, number: int) -> Experiment:
         pairs=batch.n_pairs,
         seed=batch.task.seed + number,
     )
-    made = make_batch(
+    return make_batch(
         task, model.tokenizer, prepend_bos=batch.prepend_bos, device=model.device, mismatch="drop"
     )
+
+
+def rephrased(experiment: Experiment, number: int) -> Experiment:
+    """The same experiment on other pairs; arguments and errors as of `other_pairs`."""
+    from workbench.experiment.experiment import Experiment
+
     return Experiment(
-        model,
-        made,
+        experiment.model,
+        other_pairs(experiment, number),
         metric=experiment.metric_name,
         ablation=experiment.ablation,
         means=experiment.means,
         interventions=experiment.interventions,
     )
+
+
+def _streams(experiment: Experiment) -> bool:
+    """Whether other pairs can be scored without an experiment of them."""
+    from workbench.experiment.ablations import PATCHING
+
+    return experiment.ablation == PATCHING and not experiment.interventions
+
+
+def _streamed(
+    experiment: Experiment, batch: Batch, method: str, options: Options
+) -> Work[NDArray[np.float32]]:
+    """Mean scores [edge] of other pairs, of whose runs no more is kept than they take."""
+    from workbench.circuits.circuit import all_edges
+    from workbench.discovery.gradients.pair_scores import scorer_per_pair
+    from workbench.discovery.gradients.scoring import streamed_scores
+
+    scorer = scorer_per_pair(experiment, method, options)
+    scores = yield from streamed_scores(experiment.model, batch, scorer, experiment.metric_name)
+    return scores[all_edges(experiment.graph)]
+
+
+def _means(scoring: Work[NDArray[np.float32]]) -> Work[NDArray[np.float32]]:
+    """Of scores [pair, edge] the means over the pairs."""
+    import numpy as np
+
+    scores = yield from scoring
+    return np.asarray(scores.mean(axis=0))
 
 
 def _largest(scores: NDArray[np.float32], n: int) -> Mask:

@@ -28,7 +28,7 @@ def pair_scores(experiment: Experiment, method: str, options: Options) -> Work[N
     Raises:
         WorkbenchError: the method does not score pairs by themselves, or is not defined here.
     """
-    scorer = _scorer(experiment, method, options)
+    scorer = scorer_per_pair(experiment, method, options)
     edges = np.flatnonzero(all_edges(experiment.graph))
     out = np.empty((experiment.n_pairs, len(edges)), dtype=np.float32)
 
@@ -51,7 +51,7 @@ def pair_scores_by_role(
     Raises:
         WorkbenchError: as `pair_scores`, or the method does not score edges by role.
     """
-    scorer = _scorer(experiment, method, options)
+    scorer = scorer_per_pair(experiment, method, options)
     if not find_method(method).by_role:
         raise WorkbenchError(f"{method} does not score edges by role; choose eap, for one.")
     names = experiment.batch.roles.names
@@ -66,7 +66,12 @@ def pair_scores_by_role(
     return out
 
 
-def _scorer(experiment: Experiment, method: str, options: Options) -> Scorer:
+def scorer_per_pair(experiment: Experiment, method: str, options: Options) -> Scorer:
+    """How a method scores pairs by themselves.
+
+    Raises:
+        WorkbenchError: it does not, or is not defined on this metric and ablation.
+    """
     entry = find_method(method)
     if entry.per_pair is None:
         raise WorkbenchError(

@@ -45,6 +45,19 @@ def test_the_model_without_nodes_equals_the_reference(family: str) -> None:
         np.testing.assert_allclose(values, expected, atol=3e-5)
 
 
+@pytest.mark.parametrize("family", ["llama", "gemma2"] if "gemma2" in FAMILIES else ["llama"])
+def test_sets_that_share_their_first_nodes_score_what_each_does_alone(family: str) -> None:
+    c = case(family)
+    nodes = [c.graph.nodes[i] for i in range(1, len(c.graph.nodes) - 1)]
+    random = np.random.default_rng(0)
+    sets = [tuple(n for n in nodes if random.random() < 0.3) for _ in range(17)]
+    sets += [(*members, last) for members in sets[:4] for last in nodes[-2:]]
+    together = finish(model_without(c.experiment, sets))
+    for members, values in zip(sets, together, strict=True):
+        (alone,) = finish(model_without(c.experiment, [members]))
+        np.testing.assert_allclose(values, alone, atol=1e-5)
+
+
 @pytest.mark.parametrize("ablation", ["zero", "mean"])
 def test_the_model_without_nodes_where_they_write_constants(ablation: str) -> None:
     c = ablated_case("llama", ablation)
