@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from workbench.model_report.footprint import Footprint
+from workbench.model_report.costs import STEPS, Costs
+from workbench.model_report.footprint import Footprint, Room
 from workbench.models.info import ModelInfo, SelfCheck
 
 Fact = tuple[str, str]
@@ -77,6 +78,42 @@ def memory_facts(footprint: Footprint) -> list[Fact]:
         ("  what-ifs", f"{size(footprint.what_if)} at most, for one batch of alternatives"),
         ("  EAP", f"{size(footprint.eap)}, before there is a circuit"),
         ("  at once", f"{size(footprint.peak)} at most, beside the weights"),
+        *_room_facts(footprint.room, pairs),
+        *_cost_facts(footprint.costs),
+    ]
+
+
+def _room_facts(room: Room | None, pairs: int) -> list[Fact]:
+    """Whether so many pairs fit, and how they are run if they do not."""
+    if room is None:
+        return []
+    free = f"{size(room.free)} free"
+    if not room.fit:
+        return [("  room", f"{free}: not one pair fits; take shorter prompts or a smaller dtype")]
+    if room.at_once == pairs:
+        return [("  room", f"{free}: all at once")]
+    said = f"{free}: in pieces of up to {_count(room.at_once, 'pair')}"
+    if room.fit == pairs:
+        return [("  room", said)]
+    return [
+        ("  room", said),
+        ("", f"what takes all at once (ACDC, searches) fits with {_count(room.fit, 'pair')}"),
+    ]
+
+
+def _cost_facts(costs: Costs | None) -> list[Fact]:
+    """What is done with these pairs, in forward passes of them."""
+    if costs is None:
+        return []
+    return [
+        ("work", "in F, one plain forward pass of these pairs; by counted operations"),
+        ("  to begin", f"{costs.runs:.2g} F: both runs"),
+        ("  scores", f"EAP {costs.eap:.2g} F, EAP-IG with {STEPS} steps {costs.eap_ig:.2g} F"),
+        (
+            "  circuits",
+            f"all edges {costs.all_edges:.2g} F, any other {costs.circuit:.2g} F at most",
+        ),
+        ("  an edge", f"toggled or tried by ACDC, {costs.edge:.2g} F at most on average over all"),
     ]
 
 

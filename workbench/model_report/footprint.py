@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.budget import FLOAT32
 from workbench.errors import WorkbenchError
-from workbench.experiment.room import Shape, runs_bytes
+from workbench.experiment.room import (
+    AFTERWARDS,
+    AT_ONCE,
+    WORTH_A_LOOK,
+    Shape,
+    room_at_once,
+    runs_bytes,
+)
+from workbench.model_report.costs import Costs, count
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
@@ -30,6 +38,34 @@ VOCABULARY_COPIES = 2
 
 
 @dataclass(frozen=True)
+class Room:
+    """The memory that is free, and how many pairs fit in it.
+
+    Attributes:
+        free: bytes, on the model's device.
+        at_once: pairs that are run together at most; the rest follow in pieces.
+        fit: pairs that fit at all together, for what cannot be done in pieces.
+    """
+
+    free: int
+    at_once: int
+    fit: int
+
+    @classmethod
+    def of(cls, parts: ModelParts, runs: int, pairs: int) -> Room:
+        """That for pairs whose runs take so many bytes together."""
+        from workbench.models.device import free_memory
+
+        free, needed = free_memory(parts.device), AFTERWARDS * runs
+        one = needed / pairs
+        limit = min(free, AT_ONCE.get(parts.device.type, free))
+        fit = pairs if needed < WORTH_A_LOOK else min(pairs, int(free / one))
+        if needed < WORTH_A_LOOK or needed <= limit:
+            return cls(free, pairs, fit)
+        return cls(free, min(fit, max(1, int(room_at_once(parts) / one))), fit)
+
+
+@dataclass(frozen=True)
 class Footprint:
     """Predicted memory beyond the model's weights, in bytes.
 
@@ -41,6 +77,8 @@ class Footprint:
         circuit: the cells of a circuit, if every edge is kept: the most they can take.
         what_if: one batch of alternatives.
         eap: the estimate of all edges' effects, while it is computed.
+        costs: in F, of what is done with the batch.
+        room: what there is for it; None where that was not asked.
     """
 
     shapes: tuple[Shape, ...]
@@ -50,6 +88,8 @@ class Footprint:
     circuit: int
     what_if: int
     eap: int
+    costs: Costs | None = None
+    room: Room | None = None
 
     @property
     def peak(self) -> int:
@@ -71,6 +111,7 @@ def predict(parts: ModelParts, shapes: Sequence[Shape], metric: str = "logit_dif
         # One group of pairs after the other.
         what_if=max(_what_if(parts, graph, shape, needed, metric) for shape in shapes),
         eap=max(_eap(parts, shape) for shape in shapes),
+        costs=count(parts, shapes),
     )
 
 
@@ -93,7 +134,8 @@ def of_model(
         raise WorkbenchError(
             f"{model.name} has {context:,} positions, which are too few for {tokens:,} tokens."
         )
-    return predict(parts, [Shape(pairs, tokens, start)], metric)
+    found = predict(parts, [Shape(pairs, tokens, start)], metric)
+    return replace(found, room=Room.of(parts, found.runs, pairs))
 
 
 def _row(parts: ModelParts, shape: Shape) -> int:
