@@ -109,6 +109,22 @@ def test_the_model_without_a_circuit_equals_the_evaluator(ablation: str) -> None
             np.testing.assert_allclose(values, c.circuit_metric(set(rest.edges())), atol=3e-5)
 
 
+@pytest.mark.parametrize(
+    ("family", "ablation"),
+    [("llama", "zero"), ("llama", "mean"), ("llama", "patching"), ("neox", "patching")],
+)
+def test_models_without_few_edges_and_without_all(family: str, ablation: str) -> None:
+    """Some inputs lose all that they read: nothing is left but rounding, which a norm magnifies."""
+    c = case(family) if ablation == "patching" else ablated_case(family, ablation)
+    random, every = np.random.default_rng(0), all_edges(c.graph)
+    taken = [every & (random.random(every.shape) < share) for share in (0.0, 0.05, 0.4, 1.0)]
+    found = finish(complement_scores(c.experiment, taken))
+    for edges, values in zip(taken, found, strict=True):
+        left = Circuit(c.graph, every & ~edges)
+        expected = Evaluator(c.experiment, left).value().per_pair
+        np.testing.assert_allclose(values, expected, atol=2e-5)
+
+
 def test_every_test_from_nothing() -> None:
     c = case("llama")
     graph, clean = c.graph, c.experiment.clean.metric
