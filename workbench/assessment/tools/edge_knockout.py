@@ -151,12 +151,16 @@ class _Run:
 
     def _own(self, column: int, k: int, x: Tensor) -> Tensor:
         """What a destination reads in a set, [pair, 1, last positions, d_model], in place of x."""
-        sources, n = self._sources[column][k], x.shape[2]
-        if len(sources) == self.graph.n_parents(column):
-            # The corrupted run's own: what is left of a difference would be rounding.
-            return residuals(self.graph, self.recording, column, Positions.ALL)[1][:, :, -n:]
-        for source in sources:
-            x = x - self._delta(source, k)[:, :, -n:]
+        lost, n = self._sources[column][k], x.shape[2]
+        parents = range(self.graph.n_parents(column))
+        if 2 * len(lost) < len(parents):
+            for source in lost:
+                x = x - self._delta(source, k)[:, :, -n:]
+            return x
+        # Where little is left it is added up: as a difference it would be lost in rounding.
+        x = residuals(self.graph, self.recording, column, Positions.ALL)[1][:, :, -n:]
+        for source in set(parents) - set(lost):
+            x = x + self._delta(source, k)[:, :, -n:]
         return x
 
     def _delta(self, source: int, k: int) -> Tensor:

@@ -122,7 +122,7 @@ def test_models_without_few_edges_and_without_all(family: str, ablation: str) ->
     for edges, values in zip(taken, found, strict=True):
         left = Circuit(c.graph, every & ~edges)
         expected = Evaluator(c.experiment, left).value().per_pair
-        np.testing.assert_allclose(values, expected, atol=3e-4 if ablation == "zero" else 2e-5)
+        np.testing.assert_allclose(values, expected, atol=2e-5)
 
 
 def test_every_test_from_nothing() -> None:
