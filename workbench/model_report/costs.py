@@ -1,4 +1,4 @@
-"""What work on a batch costs in F, one plain forward pass of it, by the operations it takes.
+"""What work on a batch costs, in F: one plain forward pass of the same pairs.
 
 Multiplications are counted, each with its addition, as the formulas of engine and methods have
 them; what exists beside them (norms, copies, Python) is not. Importing this module loads no torch.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,8 @@ def test_costs_are_those_that_torch_counts(made: tuple[Model, Batch, float]) -> 
     assert nothing <= costs.circuit <= 3 * nothing
     evaluator = Evaluator(experiment, half)
     edges = list(model.graph.edges())[::29]
-    edits = [counted(lambda e=e: evaluator.commit(Edit(toggle=(e,)))) / forward for e in edges]
+    changes = [Edit(toggle=(edge,)) for edge in edges]
+    edits = [counted(partial(evaluator.commit, change)) / forward for change in changes]
     assert 0 < np.mean(edits) <= costs.edge < costs.circuit
 
 

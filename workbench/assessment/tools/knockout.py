@@ -115,7 +115,7 @@ def _final(graph: Graph, recording: Recording, removed: NDArray[np.bool_]) -> Wo
 def _told_apart(
     own: NDArray[np.int64], removed: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
-    """Runs of subsets after some nodes, by the runs before them and which of the nodes are lost.
+    """Runs of subsets after some nodes, by the runs before and the nodes that are lost.
 
     Args:
         own: [subset], which run was its.
@@ -126,4 +126,4 @@ def _told_apart(
     """
     keys = np.concatenate((own[:, None], removed), axis=1)
     runs, now = np.unique(keys, axis=0, return_inverse=True)
-    return runs[:, 0], runs[:, 1:].astype(bool), now.reshape(-1)
+    return runs[:, 0].astype(np.int64), runs[:, 1:].astype(np.bool_), now.reshape(-1)

@@ -190,26 +190,34 @@ def complement_scores(experiment: Experiment, taken: Sequence[Kept]) -> Work[NDA
     layout = RoleLayout.of(experiment.batch.roles)
     found = np.empty((len(taken), experiment.n_pairs))
     if can_be_shared(experiment) and not any(map(has_roles, taken)):
-        for start in range(0, len(taken), _MODELS_AT_ONCE):
-            some = taken[start : start + _MODELS_AT_ONCE]
-            changes = [towards(graph, every, complement(graph, edges)).edges for edges in some]
-            removed = [[(s, d) for s, d, _ in edges] for edges in changes]
-            end, values = start + len(some), []
-            for number, recording in enumerate(experiment.recordings):
-                n = len(taken) * len(experiment.recordings)
-                done = start * len(experiment.recordings) + number * len(some)
-                run = final_without(graph, recording, removed)
-                final = yield from part(run, done / n, (done + len(some)) / n)
-                with torch.no_grad():
-                    values.append(experiment.metrics[number].of_residual(final))
-            found[start:end] = experiment.in_order(values).T
-            yield end / len(taken)
-        return found
+        changes = [towards(graph, every, complement(graph, edges)).edges for edges in taken]
+        removed = [[(s, d) for s, d, _ in edges] for edges in changes]
+        return (yield from _models_without(experiment, removed))
     for i, edges in enumerate(taken):
         change = towards(graph, every, complement(graph, edges), layout)
         for _, values in evaluator.run(bases, plan, [change]):
             found[i] = values
         yield (i + 1) / len(taken)
+    return found
+
+
+def _models_without(
+    experiment: Experiment, removed: Sequence[Sequence[tuple[int, int]]]
+) -> Work[NDArray[np.float64]]:
+    """The metric [set, pair] of the model without sets of edges."""
+    found = np.empty((len(removed), experiment.n_pairs))
+    groups = list(zip(experiment.recordings, experiment.metrics, strict=True))
+    for start in range(0, len(removed), _MODELS_AT_ONCE):
+        some = removed[start : start + _MODELS_AT_ONCE]
+        share, values = len(some) / len(removed) / len(groups), []
+        for number, (recording, metric) in enumerate(groups):
+            begin = start / len(removed) + number * share
+            run = final_without(experiment.graph, recording, some)
+            final = yield from part(run, begin, begin + share)
+            with torch.no_grad():
+                values.append(metric.of_residual(final))
+        found[start : start + len(some)] = experiment.in_order(values).T
+        yield (start + len(some)) / len(removed)
     return found
 
 
