@@ -36,6 +36,12 @@ def grid(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that compute; 0: this one alone.")
     ] = 0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Compute on Ray: local, or a cluster's address. docs/clusters.md."
+        ),
+    ] = None,
     cell: Annotated[
         str | None, typer.Option(metavar="NAME", help="Compute this cell alone, as a job does.")
     ] = None,
@@ -59,7 +65,7 @@ def grid(
         return _plan(sweep, as_json)
     if cell is not None:
         return _cell(sweep, cell)
-    return _run(sweep, workers, retry, as_json)
+    return _run(sweep, workers, ray, retry, as_json)
 
 
 def _check(sweep: Sweep, as_json: bool) -> int:
@@ -129,7 +135,7 @@ def _cell(sweep: Sweep, name: str) -> int:
     return 0
 
 
-def _run(sweep: Sweep, workers: int, retry: bool, as_json: bool) -> int:
+def _run(sweep: Sweep, workers: int, ray: str | None, retry: bool, as_json: bool) -> int:
     from workbench.sweeps.run import run_sweep
 
     def told(cell: Cell, reason: str) -> None:
@@ -138,7 +144,13 @@ def _run(sweep: Sweep, workers: int, retry: bool, as_json: bool) -> int:
 
     with console.ProgressLine() as progress, first_interrupt() as cancel:
         found = run_sweep(
-            sweep, workers=workers, retry=retry, told=told, progress=progress, cancel=cancel
+            sweep,
+            workers=workers,
+            ray=ray,
+            retry=retry,
+            told=told,
+            progress=progress,
+            cancel=cancel,
         )
     failed = [{"cell": cell.name, "reason": reason} for cell, reason in found.failed]
     written = [str(path) for path in found.written]
