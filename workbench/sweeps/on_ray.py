@@ -149,7 +149,9 @@ def _connected(address: str) -> Iterator[ModuleType]:
         try:
             ray.init(**how, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:
-            raise WorkbenchError(f"Ray cannot be used at {address}: {_first_line(error)}.") from None
+            raise WorkbenchError(
+                f"Ray cannot be used at {address}: {_first_line(error)}."
+            ) from None
     try:
         yield ray
     finally:
@@ -347,8 +349,8 @@ class _Handing:
 
         if version != __version__:
             raise WorkbenchError(
-                f"{host} has version {version} of the workbench, and this is {__version__}: install "
-                "the same one on all nodes."
+                f"{host} has version {version} of the workbench, and this is {__version__}: "
+                "install the same one on all nodes."
             )
         worker.host, self._failed_starts = host or "?", 0
 
@@ -419,4 +421,6 @@ class _Handing:
 
 def _first_line(error: Exception) -> str:
     lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return printable(lines[-1 if len(lines) > 4 else 0][:200]).rstrip(". ") if lines else "no reason"
+    return (
+        printable(lines[-1 if len(lines) > 4 else 0][:200]).rstrip(". ") if lines else "no reason"
+    )

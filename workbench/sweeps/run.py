@@ -29,6 +29,7 @@ class SweepRun:
         failed: each cell that failed, with its reason, also of earlier runs.
         left: how many are neither; more than 0 only if the run was stopped.
         written: the tables and the page.
+        interrupted: it was stopped before it had tried all that it was to compute.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class SweepRun:
     failed: tuple[tuple[Cell, str], ...]
     left: int
     written: tuple[Path, ...]
+    interrupted: bool = False
 
     @property
     def complete(self) -> bool:
@@ -86,7 +88,7 @@ def run_sweep(
             for cell in sweep.cells
             if not folder.is_done(cell) and bool(folder.failure(cell)) == retry
         ]
-        ended = _compute(sweep, folder, open_, ray or workers, told, say, cancel)
+        ended, whole = _compute(sweep, folder, open_, ray or workers, told, say, cancel)
         written = write_results(sweep, folder)
     finished = sum(folder.is_done(cell) for cell in sweep.cells)
     failed = tuple(
@@ -95,7 +97,7 @@ def run_sweep(
         if not folder.is_done(cell) and (reason := folder.failure(cell))
     )
     left = len(sweep.cells) - finished - len(failed)
-    return SweepRun(sweep.folder, finished, ended, failed, left, written)
+    return SweepRun(sweep.folder, finished, ended, failed, left, written, not whole)
 
 
 def run_cell(sweep: Sweep, name: str, progress: Progress | None = None) -> str:
@@ -126,8 +128,8 @@ def _compute(
     told: Callable[[Cell, str], None] | None,
     say: Progress,
     cancel: Stop | None,
-) -> int:
-    """How many were finished.
+) -> tuple[int, bool]:
+    """How many were finished, and whether all were tried.
 
     Args:
         by: how many processes, or an address of Ray.
@@ -166,7 +168,7 @@ def _compute(
             _compute_here(folder, units, ended, at, cancel)
     except Cancelled:
         pass
-    return finished
+    return finished, done == len(cells)
 
 
 def _compute_here(

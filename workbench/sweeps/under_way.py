@@ -143,5 +143,5 @@ def _read(path: Path) -> UnderWay | None:
         return None
     if holder.process() is None if holder.is_here else silent > SILENT:
         return None
-    shown = {name: printable(getattr(at, name))[:200] for name in ("message", "where")}
-    return replace(at, **shown) if at.cell == path.stem else None
+    at = replace(at, message=printable(at.message)[:200], where=printable(at.where)[:200])
+    return at if at.cell == path.stem else None

@@ -148,7 +148,7 @@ def test_cells_that_no_node_can_hold_fail_in_a_sentence_and_an_address_that_is_n
     found = run_sweep(sweep, ray=cluster.address)
     assert len(found.failed) == len(sweep.cells)
     assert "1,000,000.0 GB of memory, and no node" in found.failed[0][1]
-    with pytest.raises(WorkbenchError, match="Nothing answers at localhost:1:") as error:
+    with pytest.raises(WorkbenchError, match="Nothing answers at localhost") as error:
         run_sweep(sweep, ray="localhost:1", retry=True)
     assert "\n" not in str(error.value)
 
@@ -167,7 +167,7 @@ def test_without_ray_one_sentence_says_what_to_install(
 def test_ray_is_not_told_which_card(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     sweep.path.write_text(FILE + 'device = "cuda:1"\n')
-    with pytest.raises(WorkbenchError, match='write device = "cuda" in s.toml'):
+    with pytest.raises(WorkbenchError, match=r'write device = "cuda" in s\.toml'):
         run_sweep(sweep.path, ray="local")
 
 
