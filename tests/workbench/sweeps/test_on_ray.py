@@ -1,7 +1,7 @@
 """Sweeps on a real Ray: two nodes on one machine, one killed; the driver killed; nothing twice.
 
-These need `pip install '.[cluster]'`, which the tests' environment is not given: they take most of
-a minute, and run with `pytest tests/workbench/sweeps/test_on_ray.py` where Ray is installed.
+What starts a Ray is slow, and skipped where Ray is not installed:
+`pytest tests/workbench/sweeps/test_on_ray.py` runs all of it.
 """
 
 from __future__ import annotations
