@@ -1,4 +1,4 @@
-"""The screen of a sweep: which cells are finished, run, failed and wait, and the table so far.
+"""The screen of a sweep: the state of every cell, and the table so far.
 
 It reads the sweep's folder, whoever runs it: nothing is computed here, and leaving stops nothing.
 """

@@ -1,8 +1,8 @@
-"""Cells handed out to a cluster by Ray; what they come to is written here. No torch is loaded.
+"""Cells handed out to a cluster by Ray; what they come to is written here.
 
-A worker is an actor that asks for what the plan of its model says, and is handed cells of that
-model as long as there are some. One that is lost, with its node or alone, loses the cell that it
-was at; that is handed out again, and after three times counts as failed.
+No torch is loaded. A worker is an actor that asks for what the plan of its model says, and is
+handed cells of that model as long as there are some. One that is lost, with its node or alone,
+loses the cell that it was at; that is handed out again, and after three times counts as failed.
 """
 
 from __future__ import annotations
