@@ -147,7 +147,7 @@ class WorkbenchApp(App[None]):
         elif self.sweep is not None:
             from screens.sweep.screen import SweepScreen
 
-            self._show_front(SweepScreen(self.sweep))
+            self._show_front(SweepScreen(self.sweep, alone=True))
             self._entitle(f"Sweep {one_line(self.sweep.path.name)}")
         elif self.tutorial is not None:
             self.open_tutorial(restart=self.tutorial == "restart")

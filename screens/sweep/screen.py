@@ -45,8 +45,10 @@ class SweepScreen(Screen[None]):
     ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in ACTIONS]
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(self, sweep: Sweep, *, alone: bool = False) -> None:
+        """`alone`: nothing else is shown, so that leaving it leaves the app."""
         super().__init__()
+        self._alone = alone
         self.sweep = sweep
         self.status: SweepStatus | None = None
         self._watch = SweepWatch(sweep)
@@ -61,7 +63,7 @@ class SweepScreen(Screen[None]):
         yield KeyBar(BY_NAME["help"], id="keys")
 
     def on_mount(self) -> None:
-        self._reader = Worker(self, "sweep")
+        self._reader = Worker(self, "sweep", owes=True)
         self.query_one(KeyBar).offer([BY_NAME[name] for name in FOOTER])
         self._look()
         self.set_interval(LOOK_AGAIN, self._look)
@@ -162,7 +164,10 @@ class SweepScreen(Screen[None]):
         self.redraw()
 
     def action_leave(self) -> None:
-        self.app.exit()
+        if self._alone:
+            self.app.exit()
+        else:
+            self.dismiss(None)
 
     def action_help(self) -> None:
         from screens.help.screen import HelpScreen

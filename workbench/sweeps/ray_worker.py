@@ -1,4 +1,4 @@
-"""What runs on a node of Ray: one process that keeps a model, and hands back files as bytes.
+"""What runs on a node of Ray: a process that keeps a model, and hands back files.
 
 A node needs no disk of the one that hands out cells: a cell is computed in a folder of the node's
 own, and what it comes to is returned. Importing this loads no torch.

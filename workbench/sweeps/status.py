@@ -1,4 +1,4 @@
-"""How a sweep stands, read from its folder: also of one that runs elsewhere. No torch is loaded."""
+"""How a sweep stands, read from its folder, also if it runs elsewhere. Without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which cells of a sweep are being computed, as files in its folder that anybody may look at.
+"""Which cells of a sweep are being computed, as files in its folder.
 
 Whoever computes a cell, on whatever machine, writes `now/NAME.json` every two seconds and removes
 it at the end. A file whose process is gone, or that nobody has written for a while, says nothing.

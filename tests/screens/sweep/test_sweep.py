@@ -115,3 +115,23 @@ async def test_the_screen_shows_states_reasons_and_the_table_so_far(sweep: Sweep
         await pilot.press("question_mark")
         await pilot.pause()
         assert app.screen is not screen
+
+
+@pytest.mark.screens
+async def test_the_palette_asks_for_a_sweep_and_leaving_it_leads_back(sweep: Sweep) -> None:
+    app = WorkbenchApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        setup = app.screen
+        commands = {one.title: one for one in app.get_system_commands(setup)}
+        commands["Watch a sweep"].callback()
+        await pilot.pause()
+        app.screen.query_one("Input").value = str(sweep.path)  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        for _ in range(200):
+            if isinstance(app.screen, SweepScreen):
+                break
+            await pilot.pause(0.02)
+        assert isinstance(app.screen, SweepScreen)
+        await pilot.press("escape")
+        assert app.screen is setup
