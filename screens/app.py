@@ -11,7 +11,6 @@ import signal
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -51,7 +50,6 @@ from screens.terminal.driver import entitle, erases_in_colour, light_driver
 from screens.terminal.line import Line
 from screens.toasts import Toasts
 from screens.widgets.too_small import fit_screen
-from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
@@ -59,6 +57,7 @@ if TYPE_CHECKING:
     from screens.loading import Progress
     from workbench.formats.chosen import FileSelection
     from workbench.session.session import Session
+    from workbench.sweeps.cells import Sweep
 
 LEAVING_KEYS = ("q", "ctrl+q")
 
@@ -73,6 +72,7 @@ class WorkbenchApp(App[None]):
         tutorial: take the tutorial: 'go on' where it was left, or 'restart'.
         circuit: a circuit file that whatever is opened begins with.
         selection: how a circuit is selected from the scores in that file.
+        sweep: show this sweep, and nothing else.
         sessions: those that are open, each with its bench.
         line: what stands between the app and the terminal.
     """
@@ -96,6 +96,7 @@ class WorkbenchApp(App[None]):
         session: Session | None = None,
         tutorial: Literal["go on", "restart"] | None = None,
         circuit: Path | None = None,
+        sweep: Sweep | None = None,
     ) -> None:
         self.line = Line(erases=erases_in_colour())
         super().__init__()
@@ -106,6 +107,7 @@ class WorkbenchApp(App[None]):
         self.resuming = resume
         self.session = session
         self.tutorial = tutorial
+        self.sweep = sweep
         self.sessions = OpenSessions(self)
         self._leaving = Leaving(self, self.sessions)
         self.error_log = ErrorLog()
@@ -142,6 +144,11 @@ class WorkbenchApp(App[None]):
             if not self.is_headless:
                 set_aside()
             self.show_bench(self.session)
+        elif self.sweep is not None:
+            from screens.sweep.screen import SweepScreen
+
+            self._show_front(SweepScreen(self.sweep, alone=True))
+            self._entitle(f"Sweep {one_line(self.sweep.path.name)}")
         elif self.tutorial is not None:
             self.open_tutorial(restart=self.tutorial == "restart")
         elif self.resuming is not None:
@@ -433,17 +440,9 @@ class WorkbenchApp(App[None]):
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         """Write the screen to a file of the folder that one is in, and say its name."""
-        from workbench.base.write_file import write_bytes
+        from screens.screenshot import write_screenshot
 
-        folder = Path(path or ".").absolute()
-        free = (n for i in count(1) if not (folder / (n := f"workbench-{i}.svg")).exists())
-        written = folder / (filename or next(free))
-        try:
-            write_bytes(written, self.export_screenshot().encode())
-        except WorkbenchError as error:
-            self.notify(str(error), severity="error", markup=False, timeout=10)
-        else:
-            self.notify(f"Written: {written}", markup=False, timeout=8)
+        write_screenshot(self, filename, path)
 
     def on_unmount(self) -> None:
         self.error_log.close()

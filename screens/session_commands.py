@@ -1,4 +1,4 @@
-"""What is done with sessions from any screen: going to one, naming it, taking one over."""
+"""What is done from any screen: going to a session, naming or taking it over; sweeps."""
 
 from __future__ import annotations
 
@@ -35,6 +35,22 @@ def session_commands(app: App[Any], sessions: OpenSessions) -> Iterator[Command]
             sentence = f"Go to this session, which is open: {name}, {commands}."
             go = partial(app.post_message, GoToSession(bench.session.path))
             yield f"Session: {bench.name_of_session}", sentence, go
+    sentence = "Show how a sweep of a TOML file stands, whoever runs it, on whatever machine."
+    yield "Watch a sweep", sentence, partial(ask_sweep, app)
+
+
+def ask_sweep(app: App[Any]) -> None:
+    """Ask for the file of a sweep, then show how the sweep stands."""
+    from screens.sweep.screen import SweepScreen
+    from screens.widgets.ask_path import AskPath
+    from workbench.sweeps.cells import read_sweep
+
+    def go(path: str | None) -> None:
+        if path is not None:
+            app.push_screen(SweepScreen(read_sweep(path)))
+
+    hint = "The sweep's TOML file; docs/sweeps.md says what stands in it."
+    app.push_screen(AskPath("Watch a sweep", hint=hint, check=read_sweep), go)
 
 
 def entitle_session(app: App[Any], sessions: OpenSessions, event: EntitleSession) -> None:

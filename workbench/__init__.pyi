@@ -122,6 +122,8 @@ from workbench.sweeps.cells import read_sweep as read_sweep
 from workbench.sweeps.cells import sweep_cells as sweep_cells
 from workbench.sweeps.run import SweepRun as SweepRun
 from workbench.sweeps.run import run_sweep as run_sweep
+from workbench.sweeps.status import SweepStatus as SweepStatus
+from workbench.sweeps.status import sweep_status as sweep_status
 
 # Sessions.
 from workbench.session.session import Session as Session

@@ -36,6 +36,7 @@ from screens.readouts.keys import MOVES as READOUTS
 from screens.setup.keys import SESSION_ACTIONS
 from screens.setup.keys import SETUP_ACTIONS as SETUP
 from screens.side_by_side.keys import ACTIONS as BESIDE
+from screens.sweep.keys import ACTIONS as SWEEP
 from screens.tutorial.keys import TUTORIAL_ACTIONS
 from screens.widgets.dialog_keys import (
     CHOOSING,
@@ -78,6 +79,7 @@ PLACES: dict[str, tuple[tuple[Action, ...], ...]] = {
     "the settings of the setup": (CHOICE, SETUP),
     "what is gone on with": (GOING_ON, SEARCH),
     "the results of discoveries": (LIST, SEARCH, RESULT_ACTIONS),
+    "a sweep": (LIST, SEARCH, SWEEP),
     "a question": (CONFIRM,),
     "a text": (TEXT, SEARCH),
     "what to copy": (COPY_DIALOG, LIST, SEARCH),

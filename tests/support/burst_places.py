@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 REFERENCE = "reference.json"
 """A circuit file in the folder in which the app runs."""
+SWEEP = "sweep.toml"
+"""A sweep there, of which nothing was computed."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ SCREENS = {
     "prompt bench": Place("PromptBench", "e␙"),
     "a pair": Place("PromptBench", "e␙+", " Maryto#1"),
     "likeliest": Place("Likeliest", "e␙⏎⊽"),
+    "a sweep": Place("SweepScreen", f"^watch a sweep⏎{SWEEP}⏎"),
     "lists": Place("AskLists", "e␙+[NAME1] and⇥[NAME2] and⏎", "ab:;, 1"),
 }
 SETUP = {

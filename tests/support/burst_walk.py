@@ -22,7 +22,7 @@ from screens.app import WorkbenchApp
 from screens.bench.screen import BenchScreen
 from screens.bench.session_runner import EdgesView
 from screens.tutorial.guided import GuidedBench
-from tests.support.burst_places import REFERENCE, Place
+from tests.support.burst_places import REFERENCE, SWEEP, Place
 from tests.support.drawing import without_drawing
 from tests.support.key_bursts import bound, calm, ended, heard, seen, send, send_slowly
 from tests.support.no_settings import forget_settings
@@ -34,6 +34,8 @@ from workbench.readouts.heads.ways import INPUTS
 from workbench.session.about import SessionAbout, write_about
 from workbench.session.session import Session
 from workbench.tutorial.tour import Tour
+
+A_SWEEP = 'models = ["pocket"]\ntasks = ["ioi"]\nmethods = ["eap"]\nsizes = [4, 9, 20]\n'
 
 
 class LoadingApp(WorkbenchApp):
@@ -97,6 +99,7 @@ def prepared(folder: Path) -> Session:
         session.node_effects.roles(RoleRequest(kind))
     found = session.discoveries.run("eap", selection=Selection(n=12))
     session.discoveries.export(found.number, folder / REFERENCE)
+    (folder / SWEEP).write_text(A_SWEEP, encoding="utf-8")
     return session
 
 

@@ -40,6 +40,7 @@ SCREENS = {
     "The heads": "screens.heads.keys",
     "Neurons": "screens.neurons.keys",
     "Interventions": "screens.interventions.keys",
+    "A sweep": "screens.sweep.keys",
     "Results of discoveries": "screens.discovery.keys",
     "The setup": "screens.setup.keys",
     "Lists and dialogs": "screens.widgets.keys",

@@ -33,9 +33,22 @@ def grid(
     retry: Annotated[
         bool, typer.Option("--retry", help="Run the cells that failed, and no others.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show on screen how it stands, whoever runs it.")
+    ] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Tell once how it stands, whoever runs it.")
+    ] = False,
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that compute; 0: this one alone.")
     ] = 0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Compute on Ray: local, or a cluster's address. docs/clusters.md.",
+        ),
+    ] = None,
     cell: Annotated[
         str | None, typer.Option(metavar="NAME", help="Compute this cell alone, as a job does.")
     ] = None,
@@ -46,8 +59,10 @@ def grid(
     `workbench sweep FILE.toml` is the same. Finished cells are skipped, so that the same command
     goes on where Ctrl-C stopped it.
     """
-    if sum((check, dry_run, print_, retry, cell is not None)) > 1:
-        raise WorkbenchError("Give one of --check, --dry-run, --print, --retry and --cell.")
+    if sum((check, dry_run, print_, retry, watch, status, cell is not None)) > 1:
+        raise WorkbenchError(
+            "Give one of --check, --dry-run, --print, --retry, --watch, --status and --cell."
+        )
     from workbench.sweeps.cells import read_sweep
 
     sweep = read_sweep(file)
@@ -55,11 +70,17 @@ def grid(
         return _check(sweep, as_json)
     if print_:
         return _print(sweep, as_json)
+    if watch:
+        from workbench.cli.launch import show
+
+        return show(sweep=sweep)
+    if status:
+        return _status(sweep, as_json)
     if dry_run:
         return _plan(sweep, as_json)
     if cell is not None:
         return _cell(sweep, cell)
-    return _run(sweep, workers, retry, as_json)
+    return _run(sweep, workers, ray, retry, as_json)
 
 
 def _check(sweep: Sweep, as_json: bool) -> int:
@@ -89,6 +110,25 @@ def _print(sweep: Sweep, as_json: bool) -> int:
     else:
         for line in lines:
             output.line(line)
+    return 0
+
+
+def _status(sweep: Sweep, as_json: bool) -> int:
+    from workbench.sweeps.status import sweep_status
+
+    found = sweep_status(sweep)
+    if as_json:
+        output.as_json(found.to_json())
+        return 0
+    for one in found.cells:
+        if one.now is not None:
+            done = "" if one.now.fraction is None else f" {one.now.fraction:.0%}"
+            output.line(f"running  {one.cell.name}{done}  {one.now.message} on {one.now.where}")
+        elif one.state == "failed":
+            output.line(f"failed   {one.cell.name}: {one.row['reason']}")
+    counts = ", ".join(f"{n:,} {state}" for state, n in found.counts.items())
+    left = found.seconds_left
+    output.line(f"{counts}{'' if left is None else f'; {left:,.0f} s left'}")
     return 0
 
 
@@ -129,7 +169,7 @@ def _cell(sweep: Sweep, name: str) -> int:
     return 0
 
 
-def _run(sweep: Sweep, workers: int, retry: bool, as_json: bool) -> int:
+def _run(sweep: Sweep, workers: int, ray: str | None, retry: bool, as_json: bool) -> int:
     from workbench.sweeps.run import run_sweep
 
     def told(cell: Cell, reason: str) -> None:
@@ -138,7 +178,13 @@ def _run(sweep: Sweep, workers: int, retry: bool, as_json: bool) -> int:
 
     with console.ProgressLine() as progress, first_interrupt() as cancel:
         found = run_sweep(
-            sweep, workers=workers, retry=retry, told=told, progress=progress, cancel=cancel
+            sweep,
+            workers=workers,
+            ray=ray,
+            retry=retry,
+            told=told,
+            progress=progress,
+            cancel=cancel,
         )
     failed = [{"cell": cell.name, "reason": reason} for cell, reason in found.failed]
     written = [str(path) for path in found.written]
@@ -155,8 +201,13 @@ def _run(sweep: Sweep, workers: int, retry: bool, as_json: bool) -> int:
             output.line(f"failed   {one['cell']}: {one['reason']}")
         for path in written:
             output.line(f"written  {path}")
-    if found.left and not retry:
-        console.say(f"workbench: interrupted; {found.left:,} cells are left for the same command.")
+    if found.interrupted:
+        again = (
+            "--retry runs the failed cells again."
+            if retry
+            else f"{found.left:,} cells are left for the same command."
+        )
+        console.say(f"workbench: interrupted; {again}")
         return console.EXIT_INTERRUPTED
     if failed:
         console.say("workbench: --retry runs the failed cells again.")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workbench.config.config import Config
     from workbench.config.problem import Problem
     from workbench.formats.chosen import FileSelection
+    from workbench.sweeps.cells import Sweep
 
 CANNOT_DRAW = ("dumb", "unknown")
 """Values of TERM with which no app can be shown."""
@@ -26,6 +27,7 @@ def show(
     resuming: Path | None = None,
     tutorial: Literal["go on", "restart"] | None = None,
     selection: FileSelection | None = None,
+    sweep: Sweep | None = None,
 ) -> int:
     """Run the app until the user leaves it.
 
@@ -35,6 +37,7 @@ def show(
         resuming: the journal of a session to go on with.
         selection: how a circuit is selected from the scores in that file.
         tutorial: take the tutorial, where it was left or from its start.
+        sweep: show how this sweep stands, and nothing else.
 
     Raises:
         WorkbenchError: there is no terminal to show it in, or one that cannot move its cursor.
@@ -54,7 +57,7 @@ def show(
     use_files(config().plugins)
     from screens.app import WorkbenchApp
 
-    app = WorkbenchApp(settings, resuming, tutorial=tutorial, circuit=circuit)
+    app = WorkbenchApp(settings, resuming, tutorial=tutorial, circuit=circuit, sweep=sweep)
     app.selection = selection
     app.run()
     if app.left is not None and app.left.commands():

@@ -18,6 +18,7 @@ from workbench.base.work import Stop, finish
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.sweeps.cells import Cell
 from workbench.sweeps.folder import CIRCUIT, RESULT, SweepFolder, disk_errors
+from workbench.sweeps.under_way import Board
 
 if TYPE_CHECKING:
     from workbench.discovery.findings import Findings
@@ -43,11 +44,16 @@ class Computer:
 
     def __init__(self, folder: SweepFolder) -> None:
         self.folder = folder
+        self._board = Board(folder)
         self.loaded = 0
         self._of_model: tuple[Any, ...] | None = None
         self._model: Model | None = None
         self._of_runs: Any = None
         self._runs: Experiment | Pieces | None = None
+
+    def use(self, folder: SweepFolder) -> None:
+        """Go on in another folder."""
+        self.folder, self._board = folder, Board(folder)
 
     def compute(
         self,
@@ -58,6 +64,9 @@ class Computer:
     ) -> None:
         """Compute cells that share scores, one after the other; a failed one stops no other.
 
+        Args:
+            progress: told what is being done of the present cell, and the fraction of that cell.
+
         Raises:
             Cancelled: `cancel` was set; what is finished by then is written.
         """
@@ -67,8 +76,10 @@ class Computer:
             if self.folder.is_done(cell):
                 told(cell, "")
                 continue
+            say = self._telling(cell, progress or silent)
+            self._board.begin(cell)
             try:
-                self._cell(cell, progress or silent, cancel)
+                self._cell(cell, say, cancel)
                 reason = ""
             except WorkbenchError as error:
                 reason = str(error)
@@ -76,12 +87,24 @@ class Computer:
                 raise
             except Exception as error:
                 reason = _sentence(error)
+            finally:
+                self._board.end(cell)
             if reason:
                 self.folder.write_failure(cell, reason)
             told(cell, reason)
 
+    def _telling(self, cell: Cell, say: Progress) -> Progress:
+        """Of the cell's parts its method alone counts: it is what takes long."""
+
+        def tell(message: str, fraction: float | None) -> None:
+            done = fraction if message == _running(cell) else None
+            self._board.say(cell, message, done)
+            say(message, done)
+
+        return tell
+
     def _cell(self, cell: Cell, say: Progress, cancel: Stop | None) -> None:
-        request = cell.request()
+        request, began = cell.request(), time.perf_counter()
         remarks: list[str] = []
         with warnings.catch_warnings(record=True) as warned, memory_errors(NO_MEMORY):
             warnings.simplefilter("always")
@@ -95,6 +118,7 @@ class Computer:
         def fill(folder: Path) -> None:
             found.save(folder / CIRCUIT)
             told = found.to_json() | {"command": cell.command(), "warnings": remarks}
+            told["wall_seconds"] = time.perf_counter() - began
             text = json.dumps(strict_json(told), indent=1, allow_nan=False)
             (folder / RESULT).write_text(text, encoding="utf-8")
 
@@ -162,7 +186,7 @@ class Computer:
             return findings, float(about["seconds"])
 
         def step(fraction: float) -> None:
-            say(f"Running {request.method}", fraction)
+            say(_running(cell), fraction)
 
         began = time.perf_counter()
         if isinstance(runs, Pieces):
@@ -180,6 +204,10 @@ class Computer:
                 path.parent.mkdir(parents=True, exist_ok=True)
             save_findings(path, findings, {"seconds": seconds})
         return replace(findings, remarks=list(findings.remarks)), seconds
+
+
+def _running(cell: Cell) -> str:
+    return f"Running {cell.method}"
 
 
 def _sentence(error: Exception) -> str:

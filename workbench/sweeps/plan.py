@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ class CellPlan:
         cell: the cell.
         state: finished, failed or open.
         bytes: weights, and the most beyond them that is predicted for its pairs; None: unknown.
+        weights: the weights alone, in bytes.
         seconds: the mean of the finished cells of this model and method; None: there are none.
         reason: why it cannot be; "" if nothing speaks against it.
     """
@@ -30,29 +32,41 @@ class CellPlan:
     cell: Cell
     state: str
     bytes: int | None
+    weights: int | None
     seconds: float | None
     reason: str
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         told = {"cell": self.cell.name, "command": self.cell.command()}
-        rest = ("state", "bytes", "seconds", "reason")
+        rest = ("state", "bytes", "weights", "seconds", "reason")
         return told | {name: getattr(self, name) for name in rest}
 
 
 def plan_sweep(sweep: Sweep, progress: Progress | None = None) -> list[CellPlan]:
     """What each cell will take. Every model is loaded, one after the other."""
-    folder, say = SweepFolder(sweep.folder), progress or silent
+    return plan_cells(sweep.cells, SweepFolder(sweep.folder), progress)
+
+
+def plan_cells(
+    cells: Sequence[Cell], folder: SweepFolder, progress: Progress | None = None
+) -> list[CellPlan]:
+    """The same of some cells.
+
+    Args:
+        folder: where what is finished is; it need not exist.
+    """
+    say = progress or silent
     timed: dict[Any, list[float]] = {}
-    for cell in sweep.cells:
+    for cell in cells:
         if folder.is_done(cell):
-            seconds = float(folder.result(cell)["seconds"])
-            timed.setdefault((cell.of_model(), cell.method), []).append(seconds)
+            took = float(folder.result(cell)["seconds"])
+            timed.setdefault((cell.of_model(), cell.method), []).append(took)
     loaded: tuple[Any, Model] | None = None
-    memory: dict[Any, int | str] = {}
+    memory: dict[Any, tuple[int, int] | str] = {}
     plans = []
-    for cell in sweep.cells:
-        reason, needed = cell.check(), None
+    for cell in cells:
+        reason, needed, weights = cell.check(), None, None
         if not reason:
             if cell.settings not in memory:
                 try:
@@ -63,16 +77,21 @@ def plan_sweep(sweep: Sweep, progress: Progress | None = None) -> list[CellPlan]
                 except WorkbenchError as error:
                     memory[cell.settings] = str(error)
             found = memory[cell.settings]
-            needed, reason = (None, found) if isinstance(found, str) else (found, "")
+            if isinstance(found, str):
+                reason = found
+            else:
+                needed, weights = found
         state = "finished" if folder.is_done(cell) else "open"
         if state == "open" and folder.failure(cell):
             state = "failed"
         times = timed.get((cell.of_model(), cell.method))
-        plans.append(CellPlan(cell, state, needed, fmean(times) if times else None, reason))
+        seconds = fmean(times) if times else None
+        plans.append(CellPlan(cell, state, needed, weights, seconds, reason))
     return plans
 
 
-def _bytes(cell: Cell, model: Model) -> int:
+def _bytes(cell: Cell, model: Model) -> tuple[int, int]:
+    """With the weights, and the weights alone."""
     from workbench.experiment.prepare import task_batch
     from workbench.experiment.room import shapes_of
     from workbench.model_report.footprint import predict
@@ -81,4 +100,5 @@ def _bytes(cell: Cell, model: Model) -> int:
     batch = task_batch(model, task, cell.settings)
     shapes = shapes_of(batch, cell.settings.ablation)
     found = predict(model.parts, shapes, cell.settings.metric or task.metric)
-    return model.info.weight_bytes + found.peak
+    weights = model.info.weight_bytes
+    return weights + found.peak, weights

@@ -32,10 +32,15 @@ Row = Mapping[str, Any]
 
 def rows_of(sweep: Sweep, folder: SweepFolder) -> list[Row]:
     """One row for each cell, in the sweep's order, under the names in `COLUMNS`."""
-    return [_row(cell, folder) for cell in sweep.cells]
+    return [row_of(cell, folder) for cell in sweep.cells]
 
 
-def _row(cell: Cell, folder: SweepFolder) -> Row:
+def row_of(cell: Cell, folder: SweepFolder, *, known: bool = True) -> Row:
+    """The row of one cell.
+
+    Args:
+        known: False of one that is neither finished nor failed: nothing is looked for.
+    """
     settings = cell.settings
     row: dict[str, Any] = dict.fromkeys(COLUMNS) | {
         "cell": cell.name,
@@ -49,6 +54,8 @@ def _row(cell: Cell, folder: SweepFolder) -> Row:
         "ablation": settings.ablation,
         "command": cell.command(),
     }
+    if not known:
+        return row | {"state": "open"}
     if folder.is_done(cell):
         try:
             found = folder.result(cell)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ from workbench.sweeps.folder import SweepFolder
 
 LOOK = 0.2
 """Seconds between two looks whether the work is to stop."""
+TELL = 0.5
+"""Seconds between two words of a worker on how far its cell is."""
+At = Callable[[Cell, float], None]
+"""Told how much of a cell that is being computed is done."""
 
 
 @dataclass
@@ -47,10 +52,18 @@ def serve(path: Path, line: Connection, threads: int) -> None:
 
     torch.set_num_threads(threads)
     computer = Computer(SweepFolder(path))
+    told = 0.0
+
+    def say(message: str, fraction: float | None) -> None:
+        nonlocal told
+        if fraction is not None and time.monotonic() - told > TELL:
+            told = time.monotonic()
+            line.send(fraction)
+
     with suppress(EOFError, BrokenPipeError, OSError):
         while True:
             cells = line.recv()
-            computer.compute(cells, lambda cell, reason: line.send((cell.name, reason)))
+            computer.compute(cells, lambda cell, reason: line.send((cell.name, reason)), say)
 
 
 def compute_with(
@@ -58,6 +71,7 @@ def compute_with(
     folder: SweepFolder,
     units: Sequence[list[Cell]],
     told: Callable[[Cell, str], None],
+    at: At,
     cancel: Stop | None = None,
 ) -> None:
     """Hand out cells to n processes until all are computed.
@@ -65,6 +79,7 @@ def compute_with(
     Args:
         units: cells that share scores, in the order in which they are best computed.
         told: called here, after each cell, with why it failed or "".
+        at: called here, now and then, with how much of a cell is done.
 
     Raises:
         Cancelled: `cancel` was set; the processes are ended, and what was finished is there.
@@ -83,7 +98,7 @@ def compute_with(
 
     def hand(worker: Worker) -> None:
         if waiting:
-            worker.at = waiting.pop(_best(waiting, worker.last))
+            worker.at = waiting.pop(best(waiting, worker.last))
             worker.last = worker.at[0]
             with suppress(OSError):  # it died: its line says so when it is read
                 worker.line.send(worker.at)
@@ -114,10 +129,14 @@ def compute_with(
             ready = wait([worker.line for worker in workers], LOOK)
             for worker in [worker for worker in workers if worker.line in ready]:
                 try:
-                    name, reason = worker.line.recv()
+                    word = worker.line.recv()
                 except (EOFError, OSError):
                     died(worker)
                     continue
+                if isinstance(word, float):
+                    at(worker.at[0], word)
+                    continue
+                name, reason = word
                 cell = next(cell for cell in worker.at if cell.name == name)
                 worker.at.remove(cell)
                 told(cell, reason)
@@ -131,7 +150,7 @@ def compute_with(
             worker.process.join()
 
 
-def _best(waiting: Sequence[list[Cell]], last: Cell | None) -> int:
+def best(waiting: Sequence[list[Cell]], last: Cell | None) -> int:
     """Which is best next after a cell: of its runs, else of its model, else the first."""
     if last is not None:
         for alike in (

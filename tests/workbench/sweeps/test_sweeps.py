@@ -77,6 +77,11 @@ def test_cells_are_what_plain_commands_find_and_scores_are_computed_once(
         assert main([*command[1:], "--json"]) == 0
         plain = json.loads(capsys.readouterr().out)
         found = values(folder.cell(cell) / "result.json")
+        # Runs that another method used before are the same but for rounding.
+        nodes = found.pop("nodes")
+        assert nodes == (
+            None if plain["nodes"] is None else pytest.approx(plain["nodes"], rel=1e-5)
+        )
         assert found == {name: plain[name] for name in found}
         kept = load_circuit(folder.cell(cell) / "circuit.json")
         assert (kept.mask == load_circuit(file.with_name("plain.json")).mask).all()
@@ -129,6 +134,43 @@ def test_a_plain_run_leaves_failed_cells_alone(file: Path) -> None:
     tried: list[str] = []
     found = run_sweep(sweep, told=lambda cell, reason: tried.append(cell.name))
     assert not tried and [cell for cell, _ in found.failed] == list(sweep.cells)
+
+
+def test_ctrl_c_amid_retry_leaves_the_rest_failed_and_the_same_command_goes_on(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = read_sweep(file)
+    folder, cancel = SweepFolder(sweep.folder), threading.Event()
+    for cell in sweep.cells:
+        folder.write_failure(cell, "It is too large.")
+    stopped = run_sweep(sweep, retry=True, cancel=cancel, told=lambda *_: cancel.set())
+    assert (stopped.computed, len(stopped.failed), stopped.left) == (1, len(sweep.cells) - 1, 0)
+    assert stopped.interrupted
+    found = run_sweep(sweep, retry=True)
+    assert found.computed == len(sweep.cells) - 1 and not found.failed and not found.interrupted
+
+
+def test_ctrl_c_amid_retry_ends_as_ctrl_c_does(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = read_sweep(file)
+    SweepFolder(sweep.folder).write_failure(sweep.cells[0], "It is too large.")
+    cell = Computer._cell
+
+    def interrupted(*given: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        cell(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Computer, "_cell", interrupted)
+    assert main(["grid", str(file), "--retry"]) == 130
+    assert "--retry runs the failed cells again" in capsys.readouterr().err
+
+
+def test_progress_counts_what_is_done_of_the_present_cell(file: Path) -> None:
+    told: list[float] = []
+    file.write_text(FILE.replace("[0, 1]", "[0]").replace('"eap", "atp", ', ""))
+    run_sweep(file, progress=lambda message, fraction: told.append(fraction or 0.0))
+    assert told == sorted(told) and len([f for f in told if 0 < f < 1]) > 1
 
 
 def test_what_changes_scores_keeps_them_apart(file: Path) -> None:
