@@ -485,8 +485,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_open_hands_every_flag_to_the_app(run: Run, model: Path, circuit: Path) -> None:
     code, _, err = run(
         "open", model, "--task", "ioi", "--pairs", 7, "--seed", 5, "--metric", "kl",
-        "--device", "cpu", "--device-map", "auto", "--dtype", "float32", "--no-bos", "--mismatch", "drop", "--drop-bad",
-        "--circuit", circuit, "--revision", "main",
+        "--device", "cpu", "--dtype", "float32", "--no-bos", "--mismatch", "drop", "--drop-bad",
+        "--circuit", circuit, "--revision", "main", "--device-map", "auto",
         "--ablation", "mean", "--means-from", "greater-than", "--sample", 3,
     )  # fmt: skip
     assert code == 0, err
