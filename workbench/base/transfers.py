@@ -1,4 +1,4 @@
-"""What passes between the host and the model's device, and nothing else does.
+"""What passes between the host and the model's devices, and nothing else does.
 
 A device works through what it is asked for while the host goes on asking. A copy that is waited
 for, and every list or array used as an index is one, stops both. So indices and masks go there by
@@ -49,9 +49,20 @@ def kept_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
     return uploaded(numbers, device, torch.long)
 
 
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """The same numbers on another device of the model's.
+
+    Of weights that lie on several devices and of what they make; gradients go back the same way.
+    Where they are there already, the tensor itself.
+    """
+    return tensor.to(device, non_blocking=device.type not in ("cpu", "mps"))
+
+
 def on_host(tensor: Tensor) -> Tensor:
     """The same numbers on the CPU, waited for; on the CPU the tensor itself."""
-    return tensor.cpu()
+    # A weight that lies elsewhere says that it is at home, which may be the CPU.
+    there = getattr(tensor, "there", tensor)
+    return there.cpu() if isinstance(there, Tensor) else tensor.cpu()
 
 
 def array_of(tensor: Tensor) -> NDArray[Any]:

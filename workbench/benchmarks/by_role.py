@@ -42,13 +42,14 @@ def measure_by_role(
     pairs: int = 16,
     seed: int = 0,
     device: str | None = None,
+    device_map: str | None = None,
     dtype: str | None = None,
     rounds: int = 5,
     progress: Progress | None = None,
 ) -> Figures:
     """Measure edges at roles; arguments and errors as of `engine.measure`."""
     say = progress or silent
-    model, batch, watch, figures = prepared(name, task, pairs, seed, device, dtype, say)
+    model, batch, watch, figures = prepared(name, task, pairs, seed, device, dtype, say, device_map)
     with memory_errors(NO_MEMORY):
         experiment = Experiment(model, batch, metric="logit_diff")
         scores = eap(experiment)

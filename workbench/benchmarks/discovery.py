@@ -57,6 +57,7 @@ def measure_discovery(
     pairs: int = 16,
     seed: int = 0,
     device: str | None = None,
+    device_map: str | None = None,
     dtype: str | None = None,
     rounds: int = 5,
     threshold: float | None = None,
@@ -73,7 +74,7 @@ def measure_discovery(
         WorkbenchError: the model or task cannot be loaded, or there is too little memory.
     """
     say = progress or silent
-    model, batch, watch, figures = prepared(name, task, pairs, seed, device, dtype, say)
+    model, batch, watch, figures = prepared(name, task, pairs, seed, device, dtype, say, device_map)
     with memory_errors(NO_MEMORY):
         say("Measuring EAP", None)
         watch.forward()

@@ -43,7 +43,7 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.prepare import NO_MEMORY, load_task
 from workbench.experiment.provenance import versions
 from workbench.models.folder import sharing_weights
-from workbench.models.model import Model, read_model
+from workbench.models.model import Model, load_model, read_model
 from workbench.prompts.batch import Batch, make_batch
 
 SMALL, LARGE = 200, 1000
@@ -81,6 +81,7 @@ def measure(
     pairs: int = 32,
     seed: int = 0,
     device: str | None = None,
+    device_map: str | None = None,
     dtype: str | None = None,
     rounds: int = 5,
     long: bool = False,
@@ -100,7 +101,7 @@ def measure(
         WorkbenchError: the model or task cannot be loaded, or there is too little memory.
     """
     say = progress or silent
-    model, batch, watch, figures = prepared(name, task, pairs, seed, device, dtype, say)
+    model, batch, watch, figures = prepared(name, task, pairs, seed, device, dtype, say, device_map)
     with memory_errors(NO_MEMORY):
         say("Measuring memory", None)
         with peak_memory(model.device) as peak:
@@ -151,11 +152,16 @@ def prepared(
     device: str | None,
     dtype: str | None,
     say: Progress,
+    device_map: str | None = None,
 ) -> tuple[Model, Batch, Stopwatch, Figures]:
     """A model, a batch, a stopwatch that times the plain model beside it, and no figures yet."""
-    hf_model, tokenizer, where = read_model(name, device=device, dtype=dtype, progress=say)
-    plain = sharing_weights(hf_model)
-    model = Model.from_hf(hf_model, tokenizer, name=name, where=where, progress=say)
+    if device_map is None:
+        hf_model, tokenizer, where = read_model(name, device=device, dtype=dtype, progress=say)
+        plain = sharing_weights(hf_model)
+        model = Model.from_hf(hf_model, tokenizer, name=name, where=where, progress=say)
+    else:
+        model = load_model(name, device=device, dtype=dtype, device_map=device_map, progress=say)
+        plain, tokenizer = model.hf, model.tokenizer
     made = load_task(task, model, pairs=pairs, seed=seed)
     batch = make_batch(made, tokenizer, device=model.device)
     watch = Stopwatch(plain, batch, model.device)

@@ -9,7 +9,7 @@ import typer
 
 from workbench.base.text import shown_path
 from workbench.cli import console, output
-from workbench.cli.options import Device, Dtype, Json, ModelName, Seed
+from workbench.cli.options import Device, DeviceMap, Dtype, Json, ModelName, Seed
 from workbench.errors import WorkbenchError
 
 QUICK = 2
@@ -25,6 +25,7 @@ def bench(
     ] = None,
     seed: Seed = 0,
     device: Device = None,
+    device_map: DeviceMap = None,
     dtype: Dtype = None,
     rounds: Annotated[
         int, typer.Option(min=1, help="How often each item is timed; medians are reported.")
@@ -99,6 +100,8 @@ def bench(
             write_gpu_report(model, gpu_report, rounds=rounds, progress=progress)
         output.line(f"Written to {shown_path(gpu_report)}.")
         return
+    if device_map is not None and (start or app_):
+        raise WorkbenchError("--device-map goes with neither --start nor --app.")
     rounds = min(rounds, QUICK) if quick else rounds
     with console.ProgressLine() as progress:
         if discovery:
@@ -110,6 +113,7 @@ def bench(
                 pairs=pairs or 16,
                 seed=seed,
                 device=device,
+                device_map=device_map,
                 dtype=dtype,
                 rounds=rounds,
                 threshold=threshold,
@@ -136,6 +140,7 @@ def bench(
                 pairs=pairs or 16,
                 seed=seed,
                 device=device,
+                device_map=device_map,
                 dtype=dtype,
                 rounds=rounds,
                 progress=progress,
@@ -166,6 +171,7 @@ def bench(
                 pairs=pairs or 32,
                 seed=seed,
                 device=device,
+                device_map=device_map,
                 dtype=dtype,
                 rounds=rounds,
                 long=long,

@@ -9,7 +9,7 @@ import typer
 
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
-from workbench.cli.options import Device, Dtype, Json, ModelName, Revision
+from workbench.cli.options import Device, DeviceMap, Dtype, Json, ModelName, Revision
 
 if TYPE_CHECKING:
     from workbench.readouts.jacobian.lens import JacobianLens
@@ -40,6 +40,7 @@ def fit(
         typer.Option(min=2, help="Tokens of each prompt at most. [default: 128, or all positions]"),
     ] = None,
     device: Device = None,
+    device_map: DeviceMap = None,
     dtype: Dtype = None,
     revision: Revision = None,
     as_json: Json = False,
@@ -60,7 +61,14 @@ def fit(
 
         check_lens_target(out)
         texts = texts_in(text)
-        made = load_model(model, device=device, dtype=dtype, revision=revision, progress=progress)
+        made = load_model(
+            model,
+            device=device,
+            device_map=device_map,
+            dtype=dtype,
+            revision=revision,
+            progress=progress,
+        )
 
         def tell(words: str, fraction: float) -> None:
             progress("Fitting the lens", fraction)

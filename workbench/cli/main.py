@@ -37,6 +37,7 @@ from workbench.cli.neurons import neurons
 from workbench.cli.options import (
     CircuitPath,
     Device,
+    DeviceMap,
     Dtype,
     Json,
     Revision,
@@ -255,11 +256,25 @@ def models(
         int, typer.Option(min=1, help="With --check: tokens of each of its prompts.")
     ] = 16,
     device: Device = None,
+    device_map: DeviceMap = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZES",
+            help="With --check FOLDER: plan it over such devices (80GiB,80GiB,cpu:200GiB) by its "
+            "config.json alone.",
+        ),
+    ] = None,
     dtype: Dtype = None,
     revision: Revision = None,
     as_json: Json = False,
 ) -> None:
     """List the models on this machine and the families that are exact, or check one model."""
+    if devices is not None:
+        if check is None:
+            raise WorkbenchError("--devices goes with --check FOLDER.")
+        _plan(check, devices, device_map or "balanced", dtype, pairs, tokens, as_json)
+        return
     if check is not None:
         with console.ProgressLine() as progress:
             progress("Starting", None)
@@ -273,6 +288,7 @@ def models(
             made = load_model(
                 check,
                 device=device,
+                device_map=device_map,
                 dtype=dtype,
                 revision=revision,
                 recheck=True,
@@ -284,8 +300,10 @@ def models(
         else:
             output.as_model(made.info, footprint)
         return
-    if device or dtype or revision:
-        raise WorkbenchError("--device, --dtype and --revision go with --check MODEL.")
+    if device or device_map or dtype or revision:
+        raise WorkbenchError(
+            "--device, --device-map, --dtype and --revision go with --check MODEL."
+        )
     from workbench.models.known import converted_models
     from workbench.session.journals import models_to_offer
     from workbench.transformer.families.catalogue import words_of_families
@@ -310,6 +328,33 @@ def models(
     )
     for family, description in words_of_families().items():
         output.line(f"  {family}: {description}")
+
+
+def _plan(
+    folder: str,
+    devices: str,
+    device_map: str,
+    dtype: str | None,
+    pairs: int,
+    tokens: int,
+    as_json: bool,
+) -> None:
+    """Say what goes where of a model whose weights need not be here."""
+    with console.ProgressLine() as progress:
+        progress("Starting", None)
+        from workbench.model_report.device_plan import plan_spread
+        from workbench.models.device import choose_dtype
+        from workbench.models.device_map import stated_rooms
+
+        rooms = stated_rooms(devices)
+        plan = plan_spread(
+            folder, Path(folder), choose_dtype(dtype), rooms, pairs, tokens, device_map
+        )
+    if as_json:
+        output.as_json(plan.to_json())
+        return
+    for label, words in plan.facts():
+        output.line(f"{label:<14}{words}")
 
 
 app.command()(convert)

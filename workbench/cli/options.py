@@ -36,6 +36,13 @@ Device = Annotated[
     str | None,
     typer.Option(help="cpu, cuda, cuda:N or mps. [default: the best there is]"),
 ]
+DeviceMap = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|balanced|FILE",
+        help="Spread the weights over several devices and the host; FILE: JSON, module to device.",
+    ),
+]
 Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16. [default: float32]")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a model of the hub.")]
 Bos = Annotated[
@@ -91,6 +98,7 @@ _BLOCK: dict[str, Any] = {
     "seed": Seed,
     "metric": Metric,
     "device": Device,
+    "device_map": DeviceMap,
     "dtype": Dtype,
     "revision": Revision,
     "bos": Bos,

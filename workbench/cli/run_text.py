@@ -13,6 +13,7 @@ from workbench.cli.options import (
     Ablation,
     Bos,
     Device,
+    DeviceMap,
     Dtype,
     Json,
     Means,
@@ -50,6 +51,7 @@ def run_text(
     means: Means = None,
     bos: Bos = None,
     device: Device = None,
+    device_map: DeviceMap = None,
     dtype: Dtype = None,
     revision: Revision = None,
     as_json: Json = False,
@@ -81,7 +83,14 @@ def run_text(
         from workbench.experiment.interventions import interventions_of
         from workbench.models.model import load_model
 
-        made = load_model(model, device=device, dtype=dtype, revision=revision, progress=progress)
+        made = load_model(
+            model,
+            device=device,
+            device_map=device_map,
+            dtype=dtype,
+            revision=revision,
+            progress=progress,
+        )
         if circuit is not None:
             loaded = loaded or read_circuit(circuit, selection, made.graph)
             warn_of_empty(loaded, circuit)

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.cli import console, output
-from workbench.cli.options import Ablation, Bos, Device, Dtype, Json, Metric, Revision, Seed
+from workbench.cli.options import (
+    Ablation,
+    Bos,
+    Device,
+    DeviceMap,
+    Dtype,
+    Json,
+    Metric,
+    Revision,
+    Seed,
+)
 from workbench.errors import WorkbenchError
 from workbench.experiment.ability import FEW_PAIRS
 from workbench.experiment.ablations import PATCHING
@@ -62,6 +72,7 @@ def tasks(
     ablation: Ablation = PATCHING,
     seed: Seed = 0,
     device: Device = None,
+    device_map: DeviceMap = None,
     dtype: Dtype = None,
     revision: Revision = None,
     bos: Bos = None,
@@ -80,6 +91,7 @@ def tasks(
             metric=metric,
             ablation=ablation,
             device=device,
+            device_map=device_map,
             dtype=dtype,
             revision=revision,
             bos=bos,
@@ -89,7 +101,7 @@ def tasks(
     if for_model or metric or ablation != PATCHING:
         raise WorkbenchError("--model, --metric and --ablation go with --check FILE.")
     if model is None:
-        if pairs or right or device or dtype or revision or bos is not None:
+        if pairs or right or device or device_map or dtype or revision or bos is not None:
             raise WorkbenchError("These options go with a model: workbench tasks MODEL.")
         _list(as_json)
         return 0
@@ -102,7 +114,15 @@ def tasks(
     for name in only or ():
         check_task(name)
     settings = ExperimentSettings(
-        model, "", pairs, seed, device=device, dtype=dtype, revision=revision, bos=bos
+        model,
+        "",
+        pairs,
+        seed,
+        device=device,
+        device_map=device_map,
+        dtype=dtype,
+        revision=revision,
+        bos=bos,
     )
     if right is not None:
         if only is None or len(only) != 1:

@@ -48,6 +48,7 @@ class ModelChoices(TaskChoices, total=False):
     device: str | None
     dtype: str | None
     revision: str | None
+    device_map: str | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class ExperimentSettings:
         pairs: how many pairs to generate or take; None: 32 of a built-in task, or the whole file.
         seed: of the task's generator, and of whatever else is random.
         metric: name of a metric; None: the task's own.
-        device, dtype, revision: as `load_model` takes them; None: the defaults.
+        device, dtype, revision, device_map: as `load_model` takes them; None: the defaults.
         bos: whether a BOS token is prepended; None: as the tokenizer does by itself.
         mismatch: 'refuse' or 'drop' pairs whose two prompts differ in token length.
         drop_bad: leave out every pair that cannot be used, whatever the reason.
@@ -87,6 +88,7 @@ class ExperimentSettings:
     ablation: str = "patching"
     means: str | None = None
     sample: int | None = None
+    device_map: str | None = None
 
     @classmethod
     def of(
@@ -186,5 +188,6 @@ class ExperimentSettings:
             device=self.device,
             dtype=self.dtype,
             revision=self.revision,
+            device_map=self.device_map,
             progress=progress,
         )

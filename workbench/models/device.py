@@ -6,7 +6,9 @@ import platform
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from workbench.base.transfers import sent
 from workbench.errors import WorkbenchError
 from workbench.transformer.torch_modules import set_buffer
 
@@ -47,6 +49,37 @@ def choose_device(name: str | torch.device | None = None) -> torch.device:
     elif device.type != "cpu":
         raise WorkbenchError(f"{name!r} is not a device of ours: say cpu, cuda, cuda:N or mps.")
     return device
+
+
+def accelerators() -> list[torch.device]:
+    """What there is to compute on beside the CPU."""
+    if torch.cuda.is_available():
+        return [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
+    return [torch.device("mps")] if torch.backends.mps.is_available() else []
+
+
+def accelerator_name(of: int | str) -> str:
+    """An accelerator's whole name by its number, or by a name that may leave the number out."""
+    if isinstance(of, int):
+        return f"cuda:{of}"
+    return "cuda:0" if of == "cuda" else of
+
+
+def copied_aside(weight: Tensor, device: torch.device) -> Tensor:
+    """A copy on a device, whole when this returns, while the device goes on with other things."""
+    if device.type != "cuda":
+        return sent(weight, device)
+    stream = torch.cuda.Stream(device)
+    with torch.cuda.stream(stream):
+        copied = sent(weight, device)
+    stream.synchronize()
+    return copied
+
+
+def used_here(copied: Tensor) -> None:
+    """What was copied aside is used now: its memory stays its own until that is done."""
+    if copied.device.type == "cuda":
+        copied.record_stream(torch.cuda.current_stream(copied.device))
 
 
 def devices() -> list[str]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -20,6 +21,7 @@ from workbench.base.json_values import read_values
 from workbench.base.progress import Progress
 from workbench.base.text import quoted
 from workbench.errors import WorkbenchError
+from workbench.models.device_map import quiet_accelerate
 from workbench.models.source import ADAPTER_CONFIG
 from workbench.models.text_inside import take_text
 from workbench.models.transformers_access import require_no_kernels, tokenizer_of, weights_of
@@ -67,7 +69,17 @@ SIZES = frozenset(
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
 
 
-def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> tuple[Any, Any]:
+Entries: TypeAlias = Callable[[Path], dict[str, str]]
+"""Makes of a folder a device map of its model: names of modules, and the device of each."""
+
+
+def read_folder(
+    folder: Path,
+    name: str,
+    dtype: torch.dtype,
+    say: Progress,
+    entries: Entries | None = None,
+) -> tuple[Any, Any]:
     """The transformers model and tokenizer that lie in a folder.
 
     Args:
@@ -75,6 +87,8 @@ def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> t
         name: what to call the model in messages.
         dtype: numbers to read the weights into.
         say: told how far it is.
+        entries: a device map by which weights are read to their devices; None: to the host, as
+            those of a model that reads images always are.
 
     Raises:
         WorkbenchError: the folder is no model of a supported family, or its files are incomplete or
@@ -118,7 +132,13 @@ def read_folder(folder: Path, name: str, dtype: torch.dtype, say: Progress) -> t
         say("Reading weights", None)
         with memory_errors(too_big(name)):
             try:
-                model, report = weights_of(folder, dtype, multimodal=inside is not None)
+                where = {} if inside or entries is None else {"device_map": entries(folder)}
+                with quiet_accelerate(name) if where else nullcontext():
+                    model, report = weights_of(
+                        folder, dtype, multimodal=inside is not None, **where
+                    )
+            except WorkbenchError:
+                raise
             except Exception as error:
                 if is_memory_error(error):
                     raise

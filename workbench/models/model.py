@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
@@ -20,8 +21,9 @@ from workbench.base.progress import Progress, silent
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
 from workbench.models.device import choose_device, choose_dtype, in_numbers
+from workbench.models.device_map import MapChoice, Spread, rooms_here, spread_of
 from workbench.models.file_tokenizer import TOKENIZER_FILE, KeptTokenizer
-from workbench.models.folder import read_folder, too_big
+from workbench.models.folder import Entries, read_folder, too_big
 from workbench.models.info import ModelInfo, SelfCheck
 from workbench.models.place import Place, source_of
 from workbench.models.text_inside import take_text
@@ -36,13 +38,14 @@ class ModelChoice:
     """What chooses a model: equal choices load equal models.
 
     Attributes:
-        name, device, dtype, revision: as `load_model` takes them.
+        name, device, dtype, revision, device_map: as `load_model` takes them.
     """
 
     name: str
     device: str | None = None
     dtype: str | None = None
     revision: str | None = None
+    device_map: str | None = None
 
 
 @dataclass
@@ -100,6 +103,7 @@ class Model:
         name: str = "model",
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
+        device_map: MapChoice | Spread | None = None,
         where: str = "memory",
         check: SelfCheck | None = None,
         progress: Progress | None = None,
@@ -115,6 +119,7 @@ class Model:
             name: what to call it.
             device: where to run it; None leaves it where it is.
             dtype: None leaves the numbers as they are.
+            device_map: as of `load_model`; None: all on one device.
             where: where the weights came from, for `ModelInfo`.
             check: what the self-check of the very same model found before; None: it is made.
             progress: told what is being done.
@@ -125,6 +130,13 @@ class Model:
         """
         from workbench.models.architecture import architecture_of, weight_bytes
         from workbench.models.self_check import self_check
+        from workbench.models.spread_model import (
+            as_the_engine_sees,
+            dispatched,
+            spread_over,
+            told,
+            with_resident_mlps,
+        )
         from workbench.models.transformers_access import reading_notes, with_plain_attention
         from workbench.transformer.families import parts_of
         from workbench.transformer.families.fit import known_parts
@@ -135,19 +147,36 @@ class Model:
         if text_inside(hf_model.config) is not None:
             hf_model = take_text(hf_model, name)
         parameter = next(hf_model.parameters())
-        where_to = parameter.device if device is None else choose_device(device)
         number = parameter.dtype if dtype is None else choose_dtype(dtype)
+        spread = None
+        if isinstance(device_map, Spread):
+            spread = device_map
+        elif device_map is not None:
+            spread = spread_of(device_map, hf_model, number, rooms_here(device), name)
+        where_to = parameter.device if device is None else choose_device(device)
+        if spread is not None:
+            where_to = torch.device(spread.home)
+            spread = spread if spread.is_spread else None
         with memory_errors(too_big(name)):
-            hf_model = in_numbers(hf_model.to(device=where_to), number)
+            moved = (
+                hf_model.to(device=where_to) if spread is None else spread_over(hf_model, spread)
+            )
+            hf_model = in_numbers(moved, number)
         hf_model = hf_model.eval().requires_grad_(False)
         with known_parts(name, hf_model.config.model_type):
             with_plain_attention(hf_model)
-        parts = parts_of(hf_model)
+        seen, notes = hf_model, reading_notes(hf_model, name)
+        if spread is not None:
+            seen = as_the_engine_sees(hf_model, spread)
+            notes = (*notes, told(spread, spread.weights(hf_model, number)))
+            hf_model = dispatched(hf_model, spread, name)
+        parts = parts_of(seen)
+        parts = parts if spread is None else with_resident_mlps(parts)
         graph = parts.graph()
         say("Checking the engine against the model", None)
         with known_parts(name, hf_model.config.model_type):
             check = check or self_check(hf_model, parts, tokenizer, name)
-            architecture = architecture_of(hf_model, parts)
+            architecture = architecture_of(seen, parts)
         bos = tokenizer_prepends_bos(tokenizer)
         info = ModelInfo(
             name=name,
@@ -157,8 +186,8 @@ class Model:
             kv_heads=parts.n_kv_heads,
             d_model=parts.d_model,
             d_head=parts.d_head,
-            parameters=sum(weight.numel() for weight in hf_model.parameters()),
-            weight_bytes=weight_bytes(hf_model, parts),
+            parameters=sum(weight.numel() for weight in seen.parameters()),
+            weight_bytes=weight_bytes(seen, parts),
             nodes=len(graph.nodes),
             edges=graph.n_edges,
             vocabulary=int(parts.w_u.shape[1]),
@@ -168,7 +197,7 @@ class Model:
             check=check,
             bos=bos,
             where=where,
-            notes=reading_notes(hf_model, name),
+            notes=notes,
         )
         return cls(
             name, graph, lambda: hf_model, tokenizer, parts, where_to, number, bos, check, info
@@ -192,6 +221,7 @@ def load_model(
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     revision: str | None = None,
+    device_map: MapChoice | None = None,
     recheck: bool = False,
     progress: Progress | None = None,
 ) -> Model:
@@ -207,6 +237,9 @@ def load_model(
         device: `cpu`, `cuda`, `cuda:1`, `mps`; None: the best that is there.
         dtype: `float32` (the default), `bfloat16` or `float16`.
         revision: branch, tag or commit of a hub model.
+        device_map: `auto` or `balanced`, a JSON file of modules' names and devices, or that as a
+            mapping: weights lie on several devices, or on the host; None: all on `device`. With
+            one, `device` is the accelerator that the engine computes on.
         recheck: make the self-check whatever is known.
         progress: called with what is being done and the fraction done (None: unknown).
 
@@ -214,6 +247,8 @@ def load_model(
         WorkbenchError: for every way in which this can fail that is not a defect of ours.
     """
     say = progress or silent
+    if device_map is not None:
+        return _spread(name, device_map, device, dtype, revision, say)
     place = Place.of(name, revision, choose_device(device), choose_dtype(dtype), say)
     passed = None if recheck else place.passed()
 
@@ -230,6 +265,40 @@ def load_model(
         if passed is None:
             place.keep(model.info, hf_model, model.parts, tokenizer)
     model.chosen = ModelChoice(name, _named(device), _named(dtype), revision)
+    return model
+
+
+def _spread(
+    name: str,
+    device_map: MapChoice,
+    device: str | torch.device | None,
+    dtype: str | torch.dtype | None,
+    revision: str | None,
+    say: Progress,
+) -> Model:
+    """A model over several devices; its check is made whenever it is loaded."""
+    from workbench.models.spread_model import empty_model
+
+    number, found = choose_dtype(dtype), None
+
+    def entries(folder: Path) -> dict[str, str]:
+        nonlocal found
+        found = spread_of(device_map, empty_model(folder, number), number, rooms_here(device), name)
+        return dict(found.entries)
+
+    hf_model, tokenizer, where = _from_source(name, number, revision, say, entries)
+    model = Model.from_hf(
+        hf_model,
+        tokenizer,
+        name=name,
+        device=device,
+        dtype=number,
+        device_map=found or device_map,
+        where=where,
+        progress=say,
+    )
+    if isinstance(device_map, str):
+        model.chosen = ModelChoice(name, _named(device), _named(dtype), revision, device_map)
     return model
 
 
@@ -290,9 +359,29 @@ def read_model(
 
     Args and errors are those of `load_model`.
     """
-    say = progress or silent
-    source = source_of(name, revision)
     chosen_device, chosen_dtype = choose_device(device), choose_dtype(dtype)
+    say = progress or silent
+    hf_model, tokenizer, where = _from_source(name, chosen_dtype, revision, say)
+    say("Moving the weights to the device", None)
+    with memory_errors(too_big(name)):
+        hf_model = in_numbers(hf_model.to(device=chosen_device), chosen_dtype)
+    return hf_model, tokenizer, where
+
+
+def _from_source(
+    name: str,
+    dtype: torch.dtype,
+    revision: str | None,
+    say: Progress,
+    entries: Entries | None = None,
+) -> tuple[Any, Any, str]:
+    """The transformers model, its tokenizer, and where they came from.
+
+    Args:
+        entries: a folder's device map, by which its weights are read to their devices; what else a
+            model is read from is read to the host.
+    """
+    source = source_of(name, revision)
     say("Starting", None)
     path, where = source.path, "hub" if source.kind == "hub" else str(source.path)
     if path is None:
@@ -302,17 +391,12 @@ def read_model(
     if source.kind == "gguf":
         from workbench.models.gguf import read_gguf
 
-        hf_model, tokenizer = read_gguf(path, name, chosen_dtype, say)
-    elif source.kind == "adapter":
+        return *read_gguf(path, name, dtype, say), where
+    if source.kind == "adapter":
         from workbench.models.adapter import read_adapter
 
-        hf_model, tokenizer, where = read_adapter(path, name, chosen_dtype, say)
-    else:
-        hf_model, tokenizer = read_folder(path, name, chosen_dtype, say)
-    say("Moving the weights to the device", None)
-    with memory_errors(too_big(name)):
-        hf_model = in_numbers(hf_model.to(device=chosen_device), chosen_dtype)
-    return hf_model, tokenizer, where
+        return read_adapter(path, name, dtype, say)
+    return *read_folder(path, name, dtype, say, entries), where
 
 
 def tokenizer_prepends_bos(tokenizer: Any) -> bool:

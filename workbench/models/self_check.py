@@ -122,7 +122,8 @@ def self_check(
     """
     tokens = tokens_of(hf_model, parts, tokenizer)
     most, short = TOLERANCES.get(parts.dtype, 1e-4), parts.dtype in SHORT
-    if not short or wide_bytes(hf_model) > ROOM * free_memory(parts.device):
+    # Weights that accelerate puts aside are none that could be made float32 for a while.
+    if not short or parts.is_spread or wide_bytes(hf_model) > ROOM * free_memory(parts.device):
         allowed = _by_chance(hf_model, parts, tokens, name) if short else most
         return _compared(hf_model, parts, tokens, name, min(most, allowed))
     check = _compared(hf_model, parts, tokens, name, most)

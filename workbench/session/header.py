@@ -38,10 +38,11 @@ def at_start(created: str, model_metric: float, corrupted_metric: float) -> Meas
 
 def header(opened: Opened, threshold: float) -> dict[str, Any]:
     """The first line of the journal: plain values."""
-    graph, info = opened.engine.model.graph, opened.info
+    graph, info, chosen = opened.engine.model.graph, opened.info, opened.settings.device_map
+    mapped = {} if chosen is None else {"device_map": chosen}
     return {
         "created": now(),
-        "settings": {name: getattr(opened.settings, name) for name in SETTINGS},
+        "settings": {name: getattr(opened.settings, name) for name in SETTINGS} | mapped,
         "graph": asdict(graph),
         "task": {**vars(opened.task), "pairs": list(map(pair_to_json, opened.task.pairs))},
         "metric": info.metric,

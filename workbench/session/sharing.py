@@ -20,18 +20,21 @@ if TYPE_CHECKING:
 def shared_model(settings: ExperimentSettings, beside: Iterable[Session]) -> Model | None:
     """The model that one of these sessions has loaded, if the settings choose the same.
 
-    What chooses a model are its name, device, number format and revision. One that was not made by
-    `load_model` is chosen by no settings.
+    What chooses a model are its name, device, number format, revision and device map. One that was
+    not made by `load_model` is chosen by no settings.
 
     Args:
         settings: with the model's lasting name, as a session keeps it.
         beside: sessions that are open in this process.
     """
-    wanted = (settings.model, settings.device, settings.dtype, settings.revision)
+    wanted = (
+        *(settings.model, settings.device, settings.dtype, settings.revision),
+        settings.device_map,
+    )
     for session in beside:
         chosen = session.loaded_model.chosen
         if chosen is not None and wanted == (
-            chosen.name, chosen.device, chosen.dtype, chosen.revision
+            chosen.name, chosen.device, chosen.dtype, chosen.revision, chosen.device_map
         ):  # fmt: skip
             return session.loaded_model
     return None

@@ -26,6 +26,7 @@ from workbench.transformer.edits import (
     has_edited_linear,
     with_linear_of_pairs,
 )
+from workbench.transformer.placed import Resident
 
 Rotation: TypeAlias = tuple[Tensor, Tensor]
 """Cosines and sines [position, n_rotary] of some positions."""
@@ -118,6 +119,7 @@ class Layer:
         post_mlp: the same of what the MLP writes; it belongs to its node's output.
         edit: a change of what the MLP writes by an intervention, after that norm; None for none.
         copies: what of that stands in blocks beside the residual, see `edge_edits`; None without.
+        elsewhere: the MLP on another accelerator, where its weights lie; None where it is at home.
     """
 
     norm1: nn.Module
@@ -129,6 +131,7 @@ class Layer:
     post_mlp: nn.Module | None = None
     edit: ValueEdit | None = None
     copies: Copies | None = None
+    elsewhere: Resident | None = None
 
     def after_attention(self, summed: Tensor) -> Tensor:
         """What attention adds to the residual when its heads and output bias write this sum."""
@@ -141,7 +144,10 @@ class Layer:
 
     def run_mlp(self, residual: Tensor) -> Tensor:
         """What the MLP writes, [..., d_model], when it reads this residual."""
-        out: Tensor = self.mlp(self.norm2(residual))
+        # An MLP that something is done to is another module, whose weights travel each by itself.
+        there = self.elsewhere
+        run = self.mlp if there is None or there.module is not self.mlp else there
+        out: Tensor = run(self.norm2(residual))
         return self.finish_mlp(out)
 
     def finish_mlp(self, out: Tensor) -> Tensor:
@@ -181,6 +187,7 @@ class ModelParts:
         by_pair: an intervention does something else to every pair, see `of_pairs`.
         copies: what of the embedding stands in blocks beside the residual, see `edge_edits`; None
             where there are none.
+        is_spread: weights lie on several devices; the engine computes on `device` all the same.
         start: what stands in the blocks from the beginning, [pair or 1, position, d_model]; it
             belongs to no source. None for nothing.
 
@@ -201,6 +208,7 @@ class ModelParts:
     by_pair: bool = False
     copies: Copies | None = None
     start: Tensor | None = None
+    is_spread: bool = False
 
     @property
     def n_heads(self) -> int:
@@ -224,7 +232,7 @@ class ModelParts:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights lie."""
+        """Where the engine computes: where the weights lie, or those that lie at home do."""
         return self.w_u.device
 
     @property

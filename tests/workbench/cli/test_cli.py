@@ -486,7 +486,7 @@ def test_open_hands_every_flag_to_the_app(run: Run, model: Path, circuit: Path) 
     code, _, err = run(
         "open", model, "--task", "ioi", "--pairs", 7, "--seed", 5, "--metric", "kl",
         "--device", "cpu", "--dtype", "float32", "--no-bos", "--mismatch", "drop", "--drop-bad",
-        "--circuit", circuit, "--revision", "main",
+        "--circuit", circuit, "--revision", "main", "--device-map", "auto",
         "--ablation", "mean", "--means-from", "greater-than", "--sample", 3,
     )  # fmt: skip
     assert code == 0, err
@@ -509,6 +509,7 @@ def test_open_hands_every_flag_to_the_app(run: Run, model: Path, circuit: Path) 
         "ablation": "mean",
         "means": "greater-than",
         "sample": 3,
+        "device_map": "auto",
     }
 
 

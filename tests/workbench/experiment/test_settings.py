@@ -13,7 +13,9 @@ from workbench.experiment.settings import ExperimentSettings, ModelChoices, Task
 def test_the_choices_are_the_fields() -> None:
     names = {field.name for field in fields(ExperimentSettings)} - {"model", "task"}
     assert ModelChoices.__annotations__.keys() == names
-    assert TaskChoices.__annotations__.keys() == names - {"device", "dtype", "revision"}
+    assert TaskChoices.__annotations__.keys() == names - {
+        *("device", "device_map", "dtype", "revision")
+    }
 
 
 @pytest.mark.parametrize(
