@@ -92,6 +92,8 @@ def intervention_effects(
     n: int = TOKENS,
 ) -> Work[InterventionEffect]:
     """`intervention_effect` in pieces."""
+    if top < 1:
+        raise WorkbenchError(f"At least one likely token is listed, not {top}.")
     measured = [measures(one, plain, circuit) for one in (plain, done)]
     yield 0.2
     tops = [top_tokens(one, pair, top) for one in (plain, done)]

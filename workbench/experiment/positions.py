@@ -9,7 +9,7 @@ Glossary: docs/glossary.md#token-role.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from workbench.errors import WorkbenchError
 
@@ -72,6 +72,26 @@ def positions_at(at: str, prompt: int, length: int, roles: Sequence[str] = ()) -
         else:
             raise WorkbenchError(f"A prompt of {prompt} tokens has no position {one}.")
     return sorted(chosen)
+
+
+def check_from_end(position: int | None, lengths: Iterable[int]) -> None:
+    """Refuse a position counted from the prompts' ends that some prompt does not have.
+
+    Args:
+        position: 0 is the last; None for all positions.
+        lengths: of the prompts, in tokens.
+
+    Raises:
+        WorkbenchError: some prompt does not have it.
+    """
+    if position is None:
+        return
+    most = min(lengths) - 1
+    if not 0 <= position <= most:
+        raise WorkbenchError(
+            f"There is no position {position}: it is counted from the prompts' ends, 0 for the "
+            f"last token to {most} for the first of the shortest prompt."
+        )
 
 
 def positions_of_role(role: str, roles: Sequence[str]) -> list[int]:
