@@ -73,9 +73,11 @@ def neuron_values(
         _mean(clean),
         _mean(corrupted),
         _mean(own[0]),
-        *(float(array_of(value.mean())) for value in own[1:]),
+        float(array_of(own[1].mean())),
+        float(array_of(own[2].mean())),
         _mean(other[0]),
-        *(float(array_of(value.mean())) for value in other[1:]),
+        float(array_of(other[1].mean())),
+        float(array_of(other[2].mean())),
     )
 
 

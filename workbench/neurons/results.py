@@ -42,7 +42,7 @@ def role_of(position: Position) -> str | None:
 
 
 def direct_in(run: str, clean: float | None, corrupted: float | None) -> float | None:
-    """A direct attribution in one of `DIRECT_RUNS`, of those in both; None where it is not known."""
+    """A direct attribution in one of `DIRECT_RUNS`; None where it is not known."""
     if run == "clean-corrupted":
         return None if clean is None or corrupted is None else clean - corrupted
     return clean if run == "clean" else corrupted
@@ -152,7 +152,7 @@ COLUMNS = (
 )
 
 DIRECT_RUNS = ("clean", "corrupted", "clean-corrupted")
-"""Of which prompts a direct attribution is: of one run of `readouts.runs.RUNS`, or their difference."""
+"""Of which prompts a direct attribution is, by names of `readouts.runs.RUNS`."""
 
 ORDERS: dict[str, str] = {
     "effect": "by effect: the exact one where it is known, else the estimate",

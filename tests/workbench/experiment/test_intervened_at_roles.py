@@ -1,8 +1,9 @@
-"""Interventions at token roles: in each prompt at its own positions, against the model's modules."""
+"""Interventions at token roles, against hooks on the model's own modules."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -181,8 +182,8 @@ def test_tokens_are_gone_on_with_and_have_no_role() -> None:
                 value[:, positions] *= by
                 return value
 
-            heads = {(1, 0): lambda v, last=last: scaled(v, last, 40)}
-            mlps = {1: [lambda v, a=a: scaled(v, a, 4)]}
+            heads: Any = {(1, 0): partial(scaled, positions=last, by=40)}
+            mlps: Any = {1: [partial(scaled, positions=a, by=4)]}
             logits = hooked_logits(hf, tokens, heads, {}, mlps, names)
             expected.append(int(logits[0, -1].argmax()))
             tokens = torch.cat([tokens, torch.tensor([[expected[-1]]])], 1)

@@ -107,8 +107,12 @@ def test_direct_attributions_in_both_runs_and_their_difference_sum_to_the_mlps(
 
 @pytest.mark.parametrize(
     ("name", "final"),
-    [("gpt2", "transformer.ln_f"), ("llama", "model.norm"), ("gpt_neox", "gpt_neox.final_layer_norm")],
-)  # fmt: skip
+    [
+        ("gpt2", "transformer.ln_f"),
+        ("llama", "model.norm"),
+        ("gpt_neox", "gpt_neox.final_layer_norm"),
+    ],
+)
 def test_each_neurons_direct_attribution_is_its_write_through_the_norm_of_its_run(
     name: str, final: str
 ) -> None:
