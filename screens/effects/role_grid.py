@@ -95,7 +95,7 @@ def of_roles(found: RoleMap | None, cell: tuple[int, int] | None, width: int) ->
     if math.isnan(value):
         return lines + prose("Not known yet.", width)
     ranked = [(name, at) for name, at, _ in found.ranked()]
-    place = f"{ranked.index((point, role)) + 1}. of {len(ranked)} by size"
+    place = f"number {ranked.index((point, role)) + 1} of {len(ranked)} by size"
     of = f"; mean of {pairs} pair{'' if pairs == 1 else 's'} with this role"
     said = f"{signed(value, 3)}, {place}{of if found.pair is None else ''}."
     return lines + prose(said, width)

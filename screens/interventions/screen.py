@@ -57,6 +57,7 @@ MEASURING = "measuring"
 ASKED = ("of", "place", "own-run")
 """The choices beside sound and faulty components."""
 NO_EFFECT = "Nothing is done to the model yet, so there is nothing to measure."
+ON = dict(zip(OWN_RUNS, ("clean", "corrupted", "difference"), strict=True))
 NO_CURVE = "Enter on an intervention draws what the model does over its factor."
 NO_RELIABILITY = (
     "Enter finds how often each head's own contribution prefers the right answer, and which "
@@ -128,7 +129,7 @@ class InterventionsScreen(PaneSearch, Screen[None]):
             yield Choice("look at", [("", "heads"), ("neurons", "heads, neurons")], id="of")
             roles = [(role, short_role(role, 9)) for role in self.session.roles]
             yield Choice("at", [("", "last"), *roles], id="place")
-            yield Choice("on", [(run, run) for run in OWN_RUNS], id="own-run")
+            yield Choice("on", list(ON.items()), id="own-run")
             yield Label("2nd task")
             yield Input(placeholder="none", id="also")
         with TextPane(id="told"):

@@ -29,6 +29,9 @@ ACTIONS = scoped("neurons", (
     Action("sort", "s", "s", "sort",
            "Sort by effect, by direct attribution, or by how far corrupting moves the activation.",
            NEURONS),
+    Action("run(1)", "equals_sign", "=", "run",
+           "Direct attribution on the clean prompts, on the corrupted ones, or their difference.",
+           NEURONS, "Neurons' direct attribution in another run", id="run"),
     Action("setting", "m", "m", "setting",
            "Exact effects in the full model, along the circuit, or within the circuit.", NEURONS,
            "Setting of the neurons' exact effects"),
@@ -61,6 +64,6 @@ ACTIONS = scoped("neurons", (
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTER = ("leave", "keep_or_drop", "mlp(-1)", "narrow", "suffice", "undo", "sort", "ask",
           "setting", "run_all", "clear", "pair(-1)", "mean", "position(-1)", "by_role",
-          "redo",
+          "run(1)", "redo",
           "cancel")  # fmt: skip
 """What the footer offers, the most needed first."""

@@ -12,10 +12,12 @@ from screens.base.numbers import digits_for, plain, signed
 from screens.base.tokens import fit
 from screens.widgets.line_list import POINTER, LineList
 from workbench.base.table import Table
-from workbench.neurons.results import FoundNeuron, NeuronList, NeuronRow
+from workbench.neurons.results import DIRECT_RUNS, FoundNeuron, NeuronList, NeuronRow
 
 KEPT, DROPPED = "●", "·"
 NAME, VALUE = 12, 10
+DIRECT = dict(zip(DIRECT_RUNS, ("direct", "direct′", "Δ direct"), strict=True))
+"""What stands above direct attributions of each run."""
 ROW = NeuronRow | FoundNeuron
 
 
@@ -27,7 +29,9 @@ class NeuronRows(LineList[ROW]):
 The neurons of one MLP: what enters its last linear map. ● the circuit keeps it, · it is corrupted
 there. **effect** is the change of the metric when the neuron alone is corrupted: exact, or with ~
 an estimate by attribution (act′ − act times the slope). **direct** is what it writes directly to
-the answers' logit difference; all of them and the bias sum to the MLP's. **act** is its activation
+the answers' logit difference, through the final norm as in that run; all of them and the bias sum
+to the MLP's. {key:neurons.run} goes on to what it writes on the corrupted prompts, **direct′**, and
+to clean less corrupted, **Δ direct**. **act** is its activation
 on the clean prompts at the last token, **Δ** how far corrupting moves it. By role, these two and
 **direct** are read at the role's last token, and **effect** is that of corrupting the neuron at the
 role alone.
@@ -38,6 +42,7 @@ above the mean, and the place of the best of them among all tokens.
 
     def __init__(self) -> None:
         super().__init__()
+        self.run = DIRECT_RUNS[0]
         self.listed: NeuronList | None = None
         self.waiting = "Reading …"
         self._digits = (4, 4, 3)
@@ -46,7 +51,7 @@ above the mean, and the place of the best of them among all tokens.
         """Show an MLP's neurons in this order; the cursor goes to the neuron of this name."""
         self.listed = listed
         effects = [row.estimate if row.exact is None else row.exact for row in rows]
-        columns = (effects, [row.direct for row in rows], [row.clean for row in rows])
+        columns = (effects, [row.direct_in(self.run) for row in rows], [row.clean for row in rows])
         self._digits = tuple(  # type: ignore[assignment]
             digits_for(max((abs(v) for v in column if v is not None), default=1.0))
             for column in columns
@@ -78,7 +83,7 @@ above the mean, and the place of the best of them among all tokens.
         return self.waiting
 
     def heading(self, width: int) -> Text:
-        names = ("effect", "direct", "act", "Δ")
+        names = ("effect", DIRECT[self.run], "act", "Δ")
         if self.listed is None and self.rows:
             names = ("deviations", "logit", "rank", "norm")
         text = f"    {'neuron':<{NAME}}" + "".join(f"{name:>{VALUE}}" for name in names)
@@ -98,7 +103,7 @@ above the mean, and the place of the best of them among all tokens.
             about = ESTIMATE if row.exact is None and value is not None else ""
             cells = (
                 about + signed(value, effect),
-                signed(row.direct, direct),
+                signed(row.direct_in(self.run), direct),
                 plain(row.clean, act),
                 signed(-row.difference, act),
             )

@@ -24,7 +24,7 @@ from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.neurons.ask import ask_faithfulness, ask_number, ask_tokens
 from screens.neurons.keys import ACTIONS, BY_NAME, FOOTER
-from screens.neurons.neuron_rows import NeuronRows
+from screens.neurons.neuron_rows import DIRECT, NeuronRows
 from screens.neurons.text import Told, describe, size_words, told_of
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
@@ -241,7 +241,7 @@ class NeuronsScreen(Looking, PaneSearch, Screen[None]):
         rough = listed
         if any(row.exact is None for row in listed.rows):
             rough = without_exact(listed)
-        return [listed.rows[row.neuron] for row in rough.sorted_by(self.order)]
+        return [listed.rows[row.neuron] for row in rough.sorted_by(self.order, self.rows.run)]
 
     def entitle(self) -> None:
         words = [f"faithful {plain(self.session.status().faithfulness, 4)}"]
@@ -249,7 +249,8 @@ class NeuronsScreen(Looking, PaneSearch, Screen[None]):
             words.insert(0, f"{count(len(self.found))} found")
         elif self._listed is not None:
             within = self.session.circuit.writes(self.mlp)
-            how = f"by {self.order}, {self.setting}"
+            order = DIRECT[self.rows.run] if self.order == "direct" else self.order
+            how = f"by {order}, {self.setting}"
             words = [*size_words(self._listed, within), self.where.words, *words, how]
         what = "Neurons found" if self.found is not None else f"Neurons of {self.mlp}"
         said = f"{what}  {' · '.join(words + [self._doing] * bool(self._doing))}"
@@ -280,7 +281,7 @@ class NeuronsScreen(Looking, PaneSearch, Screen[None]):
             if told is not None and self._told == wanted:
                 pane = self.search_pane()
                 width = max(20, pane.scrollable_content_region.width - 1)
-                lines = describe(told, width)
+                lines = describe(told, width, self.rows.run)
                 put_text(self.query_one("#told Static", Static), Text("\n").join(lines))
                 pane.scroll_home(animate=False)
 
@@ -367,6 +368,13 @@ class NeuronsScreen(Looking, PaneSearch, Screen[None]):
         names = list(ORDERS)
         self.order = names[(names.index(self.order) + 1) % len(names)]
         self.show()
+        self._follow_up(EXACT)
+
+    def action_run(self, by: int) -> None:
+        runs = list(DIRECT)
+        self.rows.run = runs[(runs.index(self.rows.run) + by) % len(runs)]
+        self.show()
+        self._tell_again()
         self._follow_up(EXACT)
 
     def action_setting(self) -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 from screens.base.numbers import count, percent, plain, signed
 from screens.base.prose import heading, prose
 from screens.base.tokens import fit, short_role, show_token
+from screens.neurons.neuron_rows import DIRECT
 from workbench.errors import WorkbenchError
 from workbench.neurons.results import (
     PROMOTES,
@@ -67,8 +68,8 @@ def told_of(neurons: SessionNeurons, name: str, position: Position, pair: int | 
     return Told(tokens, inputs, neurons.by_role(name, pair=pair), neurons.firings(name))
 
 
-def describe(told: Told, width: int) -> list[Text]:
-    """The lines."""
+def describe(told: Told, width: int, run: str = "clean") -> list[Text]:
+    """The lines; `run`: whose direct attribution."""
     tokens, prompts = told.tokens, told.prompts
     kind = f", a {tokens.kind} neuron" if tokens.kind else ""
     lines = [heading(f"{tokens.name}{kind}")]
@@ -81,7 +82,7 @@ def describe(told: Told, width: int) -> list[Text]:
     )
     lines += prose(said, width, "dim")
     lines += [Text(), *_inputs(told.inputs, width), Text()]
-    lines += [*_roles(told.by_role, width), Text()]
+    lines += [*_roles(told.by_role, width, run), Text()]
     lines.append(heading("Where it is largest, and smallest"))
     lines += [_firing(one, width) for one in (*prompts.largest, *prompts.smallest[::-1])]
     share = percent(prompts.share)
@@ -120,15 +121,15 @@ def _inputs(inputs: NeuronInputs | str, width: int) -> list[Text]:
     return lines
 
 
-def _roles(by_role: NeuronByRole, width: int) -> list[Text]:
+def _roles(by_role: NeuronByRole, width: int, run: str) -> list[Text]:
     """A line for each role: activation in both runs, their difference, direct attribution."""
     over = "mean" if by_role.pair is None else f"prompt {by_role.pair + 1}"
     lines = [heading(f"By role, {over}")]
-    titles = ("clean", "corrupted", "Δ", "direct")
+    titles = ("clean", "corrupted", "Δ", DIRECT[run])
     lines.append(Text(fit(f"{'':{ROLE}}" + "".join(f"{t:>10}" for t in titles), width), "dim"))
     for one in by_role.roles:
         cells = plain(one.clean, 3), plain(one.corrupted, 3), signed(-one.difference, 3)
-        values = "".join(f"{cell:>10}" for cell in (*cells, signed(one.direct, 4)))
+        values = "".join(f"{cell:>10}" for cell in (*cells, signed(one.direct_in(run), 4)))
         lines.append(Text(fit(f"{fit(short_role(one.role, ROLE - 1), ROLE)}{values}", width)))
     said = "Each at the role's last token, over the prompts that have it; Δ: corrupted less clean."
     return [*lines, *prose(said, width, "dim")]

@@ -58,8 +58,8 @@ def intervene(
         str | None,
         typer.Option(
             metavar="POSITIONS",
-            help="For all of --scale, --set and --add: -1, 0,3, -2: as Python counts. "
-            "[default: all]",
+            help="For all of --scale, --set and --add: -1, 0,3, -2: as Python counts, or token "
+            "roles, S2. [default: all]",
         ),
     ] = None,
     circuit: Annotated[
@@ -156,7 +156,7 @@ def _parsed(
     graph: Graph | None = None,
 ) -> Intervention:
     one = Intervention.parse(line) if graph is None else parse_with_groups(line, groups, graph)
-    return one if at is None else replace(one, at=at)
+    return one if at is None else replace(one, at="".join(at.split()))
 
 
 def _report(found: InterventionEffect) -> None:

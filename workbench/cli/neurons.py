@@ -45,6 +45,10 @@ def neurons(
         Literal["effect", "direct", "activation"],
         typer.Option(help="By what they are sorted."),
     ] = "effect",
+    run: Annotated[
+        Literal["clean", "corrupted", "clean-corrupted"],
+        typer.Option(help="With --by direct: of which prompts, or the difference."),
+    ] = "clean",
     setting: Annotated[
         Literal["full", "along", "within"],
         typer.Option(help="Of the exact effects; along and within need --circuit."),
@@ -135,7 +139,7 @@ def neurons(
                 results = _enough(experiment, whole, listed, faithfulness, out, progress)
             else:
                 results = _exact(
-                    experiment, listed, given, setting, by, None if all_ else top, progress
+                    experiment, listed, given, setting, (by, run), None if all_ else top, progress
                 )
     if promoting:
         _report_search(results, as_json)
@@ -144,7 +148,7 @@ def neurons(
     elif suffice:
         _report_enough(results, out, as_json)
     else:
-        rows = results.sorted_by(by)[:top]
+        rows = results.sorted_by(by, run)[:top]
         if table is not None and out is not None:
             from workbench.base.write_file import write_whole
 
@@ -208,7 +212,7 @@ def _exact(
     listed: NeuronList,
     circuit: Circuit | None,
     setting: str,
-    by: str,
+    by: tuple[str, str],
     top: int | None,
     progress: Progress,
 ) -> NeuronList:
@@ -216,7 +220,7 @@ def _exact(
     from workbench.neurons.listing import exact_effects, with_rest
     from workbench.neurons.results import with_exact
 
-    wanted = [row.neuron for row in listed.sorted_by(by)[:top]]
+    wanted = [row.neuron for row in listed.sorted_by(*by)[:top]]
     evaluator = None if circuit is None else Evaluator(experiment, circuit)
     values: dict[int, float] = {}
     for chunk in exact_effects(experiment, listed, wanted, evaluator=evaluator, setting=setting):
@@ -276,6 +280,8 @@ def _report_list(listed: NeuronList, rows: Sequence[Any], as_json: bool) -> None
                 "pair": listed.pair,
                 "direct_of_bias": listed.direct_of_bias,
                 "direct_of_mlp": listed.direct_of_mlp,
+                "direct_of_bias_corrupted": listed.direct_of_bias_corrupted,
+                "direct_of_mlp_corrupted": listed.direct_of_mlp_corrupted,
                 "exact_of_the_rest": listed.rest,
                 "rows": [dict(zip(table.columns, row, strict=True)) for row in table.rows],
                 "warnings": console.warned(),
@@ -329,7 +335,9 @@ def _report_neurons(found: Sequence[tuple[Any, ...]], as_json: bool) -> None:
             f"at {fired.share:.0%} of tokens"
         )
         for one in by_role.roles:
-            direct = "" if one.direct is None else f", direct {one.direct:+.4g}"
+            direct = ""
+            if one.direct is not None and one.direct_corrupted is not None:
+                direct = f", direct {one.direct:+.4g} and {one.direct_corrupted:+.4g} corrupted"
             output.line(
                 f"  at {one.role:<8} clean {one.clean:+.4g}, corrupted {one.corrupted:+.4g}, "
                 f"difference {one.difference:+.4g}{direct}"

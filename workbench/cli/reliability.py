@@ -60,7 +60,8 @@ def reliability(
         int | None, typer.Option(min=1, help="The map of this pair alone, from 1. [default: all]")
     ] = None,
     run: Annotated[
-        Literal["clean", "corrupted"], typer.Option(help="What is written on which prompts.")
+        Literal["clean", "corrupted", "clean-corrupted"],
+        typer.Option(help="What is written on which prompts, or the difference."),
     ] = "clean",
     only_map: Annotated[
         bool, typer.Option("--map", help="Do not scale; the map is of all prompts then.")

@@ -33,6 +33,7 @@ from workbench.effects.repair_results import Repair, SelfRepair, least_noticed
 from workbench.effects.requests import RepairRequest
 from workbench.engine.ablated_runs import AblatedRuns, ablated_runs
 from workbench.errors import WorkbenchError
+from workbench.experiment.positions import check_from_end
 from workbench.readouts.activations import mean_columns
 from workbench.readouts.target import Target
 from workbench.transformer.direct_reading import DirectReading
@@ -83,7 +84,7 @@ def self_repair(
         cancel: checked between batches.
 
     Raises:
-        WorkbenchError: there is no such node, pair, run, definition, ablation or target.
+        WorkbenchError: there is no such node, pair, run, definition, ablation, target or position.
         Cancelled: if `cancel` was set.
     """
     chosen = None if nodes is None else tuple(nodes)
@@ -124,6 +125,7 @@ def repair_work(
     chosen, run, pair = find_definition(request.definition), request.run, request.pair
     if run not in RUNS:
         raise WorkbenchError(f"There is no run {run!r} here; choose one of: {', '.join(RUNS)}.")
+    check_from_end(request.position, (group.length for group in experiment.batch.groups))
     graph, named = experiment.graph, request.target or chosen.target
     if isinstance(named, str) and named not in TARGETS:
         raise WorkbenchError(f"There is no target {named!r}; choose one of: {', '.join(TARGETS)}.")

@@ -59,6 +59,7 @@ class _Start:
         clean, corrupted: tokens [position]; corrupted is None where nothing is read of it.
         means: what mean ablations put in place of outputs.
         intervened: what is done to the model; None for nothing.
+        roles: of the positions of `clean`; empty for a text by itself.
     """
 
     model: Model
@@ -68,12 +69,13 @@ class _Start:
     ablation: str
     means: Means | None
     intervened: Intervened | None = None
+    roles: tuple[str, ...] = ()
 
     def parts(self, tokens: Tensor, other: Tensor | None) -> ModelParts:
         """The model's parts for these tokens [1, position] and their corrupted counterpart."""
         if self.intervened is None:
             return self.model.parts
-        return self.intervened.parts(tokens, other, len(self.clean))
+        return self.intervened.parts(tokens, other, len(self.clean), self.roles)
 
 
 def continue_pair(
@@ -107,6 +109,7 @@ def continuing_pair(
         experiment.ablation,
         experiment.stand_ins,
         experiment.intervened,
+        experiment.batch.roles.at(pair),
     )
     return _go_on(start, circuit, n, TOP)
 

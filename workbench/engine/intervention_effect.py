@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from workbench.base.transfers import on_host
+from workbench.base.transfers import kept_index, on_host
 from workbench.base.work import Work, finish, part
 from workbench.engine.continuation import continuing_pair
 from workbench.engine.evaluator import Evaluator
@@ -28,6 +29,7 @@ from workbench.transformer.recording import record_clean
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
+    from workbench.prompts.batch import Batch
 
 TOP, TOKENS = 10, 10
 """Next tokens that are listed, and that are gone on with, unless told otherwise."""
@@ -90,6 +92,8 @@ def intervention_effects(
     n: int = TOKENS,
 ) -> Work[InterventionEffect]:
     """`intervention_effect` in pieces."""
+    if top < 1:
+        raise WorkbenchError(f"At least one likely token is listed, not {top}.")
     measured = [measures(one, plain, circuit) for one in (plain, done)]
     yield 0.2
     tops = [top_tokens(one, pair, top) for one in (plain, done)]
@@ -115,7 +119,7 @@ def intervention_effects(
 def measures(done: Experiment, plain: Experiment, circuit: Circuit | None) -> Measures:
     """What is measured of a model with interventions, `plain` being the model without."""
     finals = [read_by_logits(r.parts, r.clean.final[:, -1]) for r in done.recordings]
-    against = Evaluation(plain, finals)
+    against = Evaluation(plain, grouped_as(plain, done.batch, finals))
     value = None if circuit is None else Evaluator(done, circuit).value().metric
     return Measures(
         clean=against.metric if plain.metric_name == "kl" else done.clean.metric,
@@ -125,6 +129,17 @@ def measures(done: Experiment, plain: Experiment, circuit: Circuit | None) -> Me
         circuit=value,
         faithfulness=None if value is None else done.faithfulness(value),
     )
+
+
+def grouped_as(plain: Experiment, batch: Batch, finals: Sequence[Tensor]) -> list[Tensor]:
+    """Values [pair, ...] of the groups of a batch, as an experiment groups the same pairs."""
+    order = [index for group in batch.groups for index in group.indices]
+    place = {index: row for row, index in enumerate(order)}
+    every = torch.cat(list(finals))
+    return [
+        every[kept_index(tuple(place[index] for index in group.indices), every.device)]
+        for group in plain.batch.groups
+    ]
 
 
 @torch.no_grad()
@@ -196,11 +211,13 @@ def _point(
     if circuit is not None:
         done = with_interventions(plain, intervened.interventions)
         share = done.faithfulness(Evaluator(done, circuit).value().metric)
+        batch = done.batch
         finals = [read_by_logits(r.parts, r.clean.final[:, -1]) for r in done.recordings]
     else:
-        finals = []
-        for group in plain.batch.groups:
-            parts = intervened.parts(group.clean, group.corrupted, group.length)
+        batch, finals = intervened.grouped(plain.batch), []
+        for group in batch.groups:
+            own = (group.length, batch.roles_of(group))
+            parts = intervened.parts(group.clean, group.corrupted, *own)
             finals.append(read_by_logits(parts, record_clean(parts, group.clean).final[:, -1]))
-    value = Evaluation(plain, finals)
+    value = Evaluation(plain, grouped_as(plain, batch, finals))
     return AlphaPoint(alpha, value.metric, value.accuracy, value.kl, share)

@@ -184,6 +184,16 @@ def neuron_effects(
         WorkbenchError: there is no such setting or role, or none of such a role, or the MLP has no
             neurons of its own.
     """
+    parts = evaluator.experiment.parts
+    if not 0 <= layer < len(parts.layers):
+        raise WorkbenchError(f"There is no layer {layer}: they are 0 to {len(parts.layers) - 1}.")
+    require_neurons(parts.layers[layer], mlp_name(layer))
+    width = len(output_rows(parts.layers[layer]))
+    for n in neurons:
+        if not 0 <= n < width:
+            raise WorkbenchError(
+                f"{mlp_name(layer)} has no neuron {n}: they are numbered from 0 to {width - 1:,}."
+            )
     run = _runner(evaluator, layer, check_setting(setting), role)
     batches = Batches(len(neurons), cancel)
     for start, stop in batches:
@@ -206,7 +216,6 @@ def _runner(
     if setting == FULL:
         patching = NeuronPatching(experiment, layer, role)
         return lambda chosen: patching.effects([(n,) for n in chosen])
-    require_neurons(experiment.parts.layers[layer], mlp_name(layer))
     circuit, mlp = evaluator.circuit, mlp_name(layer)
     if setting == WITHIN:
         here, kept = np.array(evaluator.value().per_pair), circuit.neurons.get(mlp)

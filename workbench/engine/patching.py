@@ -29,6 +29,7 @@ from workbench.engine.node_patching import corrupted_finals
 from workbench.engine.plan import make_plan
 from workbench.engine.reach import Alternative
 from workbench.errors import WorkbenchError
+from workbench.experiment.positions import check_from_end
 
 # A caller may want to answer a key between two batches, so a batch should not take longer than
 # this.
@@ -171,8 +172,12 @@ def node_effects(
 
     Yields:
         Names of a batch of nodes, and the change of the mean metric.
+
+    Raises:
+        WorkbenchError: there is no such node or position.
     """
     graph, experiment = evaluator.graph, evaluator.experiment
+    check_from_end(position, (group.length for group in experiment.batch.groups))
     if LOGITS in nodes:
         raise WorkbenchError("The logits write nothing that could be patched; choose another node.")
     sources = [graph.source_index(name) for name in nodes]

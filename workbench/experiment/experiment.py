@@ -134,7 +134,8 @@ class Experiment:
 
     Args:
         model: the model; only its parts and graph are used.
-        batch: tokens of every pair, grouped by length.
+        batch: tokens of every pair, grouped by length; where something is done at token roles, the
+            experiment's own is also grouped by where they stand.
         metric: a name of `metrics.catalogue.METRICS`.
         ablation: a name of `ablations.ABLATIONS`.
         progress: told the fraction done.
@@ -183,6 +184,8 @@ class Experiment:
         if interventions and self.intervened is None:
             how = (batch.encoding, batch)
             self.intervened = Intervened(model.parts, model.graph, interventions, *how)
+        if self.intervened is not None:
+            self.batch = batch = self.intervened.grouped(batch)
         self.recordings: list[Recording] = []
         self.metrics: list[Metric] = []
         self.n_pairs = sum(len(group.indices) for group in batch.groups)
@@ -197,7 +200,8 @@ class Experiment:
             both = (group.clean, group.corrupted, group.first_difference)
             parts, small = self.parts, like is not None and group.clean.numel() <= TOGETHER
             if self.intervened is not None:
-                parts = self.intervened.parts(group.clean, group.corrupted, group.length)
+                own = (group.length, batch.roles_of(group))
+                parts = self.intervened.parts(group.clean, group.corrupted, *own)
             self.recordings.append(
                 record_together(parts, *both)
                 if small and not parts.by_pair
@@ -361,6 +365,8 @@ class Experiment:
             # It is frozen for others, and this is a copy that nobody else has yet.
             object.__setattr__(other.batch, "groups", (only,))
             object.__setattr__(other.batch, "n_pairs", 1)
+            roles = replace(self.batch.roles, of_pairs=(self.batch.roles.of_pairs[pair],))
+            object.__setattr__(other.batch, "roles", roles)
             other.recordings = [of_pairs(recording, row)]
             other.metrics = [metric.part(row)]
             other.n_pairs, other._order = 1, np.array([0])

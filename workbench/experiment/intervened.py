@@ -29,10 +29,10 @@ from workbench.experiment.intervened_edges import (
 from workbench.experiment.intervention_vectors import Vectors, node_value, with_data
 from workbench.experiment.interventions import (
     Intervention,
-    positions_at,
     split_vector,
 )
 from workbench.experiment.knockouts import read_knockout
+from workbench.experiment.positions import positions_at, positions_of_role
 from workbench.experiment.targets import Place, place_of, readers_of, written_by
 from workbench.transformer.edge_edits import Reader, Source, with_edges
 from workbench.transformer.edits import EditedEmbedding, EditedLinear, HeadEdit, ValueEdit
@@ -81,6 +81,8 @@ class Intervened:
                     self._check_edge(one, node)
                 else:
                     _check_neuron(parts, node)
+        if batch is not None:
+            batch.grouped_at(roles_at(interventions))  # so that a role that is not there is told
         self.interventions = tuple(with_data(one, self._vectors) for one in interventions)
         for one in self.interventions:
             if one.do not in ("scale", "hide") and _kind(one) != "corrupted":
@@ -111,25 +113,41 @@ class Intervened:
         other.interventions = tuple(interventions)
         return other
 
-    def parts(self, tokens: Tensor, corrupted: Tensor | None, prompt: int) -> ModelParts:
+    def grouped(self, batch: Batch) -> Batch:
+        """A batch in whose groups every role at which something is done has the same positions.
+
+        Raises:
+            WorkbenchError: a pair does not have such a role.
+        """
+        return batch.grouped_at(roles_at(self.interventions))
+
+    def parts(
+        self, tokens: Tensor, corrupted: Tensor | None, prompt: int, roles: Sequence[str] = ()
+    ) -> ModelParts:
         """The parts for sequences of one length.
 
         Args:
             tokens: [pair, position].
             corrupted: of the same shape; None where there are none.
             prompt: how many of the tokens are the prompt's, in which positions are counted.
+            roles: of the prompt's positions, the same in all pairs; empty where there are none.
 
         Raises:
-            WorkbenchError: a prompt has no such position, or there is no corrupted one to read.
+            WorkbenchError: a prompt has no such position or role, or there is no corrupted one to
+                read.
         """
         sums: dict[Place, ChangedSum] = {}
         edges: dict[tuple[Source, Reader], ChangedSum] = {}
         n = tokens.shape[1]
-        hidden = [read_knockout(one.vector) for one in self.interventions if one.do == "hide"]
+        hidden = [
+            read_knockout(one.vector, of_role=lambda role: positions_of_role(role, roles))
+            for one in self.interventions
+            if one.do == "hide"
+        ]
         for one in self.interventions:
             if one.do == "hide":
                 continue
-            at = positions_at(one.at, prompt, n)
+            at = positions_at(one.at, prompt, n, roles)
             for node in one.nodes:
                 if is_edge(node):
                     own = self._of_edge(edges, node, n)
@@ -285,6 +303,11 @@ class Intervened:
                     return layer
         # The MLP is no more than its last map.
         return replace(layer, mlp=edited)
+
+
+def roles_at(interventions: Sequence[Intervention]) -> tuple[str, ...]:
+    """The token roles at which anything of this is done."""
+    return tuple(dict.fromkeys(role for one in interventions for role in one.roles))
 
 
 def _kind(one: Intervention) -> str:

@@ -13,6 +13,7 @@ changed. Each has one line of text, by which it is written down, shown and typed
     a23.h3->logits * 0.5                what the logits read of a head is halved, nothing else
     a5.h1->a9.h1 = mean                 what a head reads of another by q, k and v is set
     hide 5..8:last<0..3                 attention knocked out: the last token does not see the first
+    a3.h1 * 0 at S2                     switched off at a token role, in each prompt at its own
 
 Several at one node are done one after the other. Importing this loads no torch.
 """
@@ -32,6 +33,7 @@ from workbench.circuits.graph import Graph
 from workbench.circuits.names import edge_ends, head_name, is_edge, parse_name
 from workbench.errors import WorkbenchError
 from workbench.experiment.knockouts import check_knockout, read_knockout
+from workbench.experiment.positions import ROLE, parse_positions
 from workbench.experiment.targets import Place, check_edge, place_of, readers_of, written_by
 
 if TYPE_CHECKING:
@@ -59,19 +61,22 @@ KEY = "interventions"
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _TARGET = r"[\w.]+(?:->[\w.]+(?:<\w>)?)?"
+_PLACE = rf"(?:{ROLE}|-?\d*:-?\d*)"
+_PLACES = rf"{_PLACE}(?:\s*,\s*{_PLACE})*"
 _LINE = re.compile(
     rf"\s*(?P<nodes>{_TARGET}(?:\s*,\s*{_TARGET})*)\s*"
     rf"(?:\*\s*(?P<scale>{_NUMBER})"
     rf"|=\s*(?P<set>.+?)"
     rf"|\+\s*(?:(?P<by>{_NUMBER})\s*\*\s*)?(?P<add>.+?))"
-    rf"(?:\s+at\s+(?P<at>[-\d:,\s]+|all))?\s*",
+    rf"(?:\s+at\s+(?P<at>[-\d:,\s]+|{_PLACES}))?\s*",
     re.DOTALL,
 )
+_OPEN_TEXT = re.compile(r"(?:unit:)?prompt:(?!.*\"$)", re.DOTALL)
 _VECTOR = re.compile(r"(?P<unit>unit:)?(?P<kind>[a-z]+)(?::(?P<of>.*))?", re.DOTALL)
-_POSITION = re.compile(r"-?\d+|(-?\d+)?:(-?\d+)?")
 HOW = (
     "Write NODE * FACTOR, NODE = VECTOR, NODE + NUMBER * VECTOR or hide LAYERS:QUERIES<KEYS; NODE "
-    "may be an edge, a5.h1->m7, or group:NAME, and positions may follow: a5.h1 * 2 at -1."
+    "may be an edge, a5.h1->m7, or group:NAME, and positions or token roles may follow: "
+    "a5.h1 * 2 at -1, a5.h1 * 2 at S2."
 )
 
 
@@ -89,7 +94,8 @@ class Intervention:
         vector: one of `VECTORS`, `unit:` before it for its direction with length 1; of a neuron
             also a number. Empty for `scale`.
         at: positions of the prompt: `all`, or numbers and slices as Python counts them, `-1`,
-            `0,3`, `-2:`. A slice without an end goes on with tokens that are generated.
+            `0,3`, `-2:`, or token roles, `S2`, of each prompt its own. A slice without an end goes
+            on with tokens that are generated.
         data: the numbers of a vector that was read from files, float32, little-endian, base64.
 
     Glossary: docs/glossary.md#intervention.
@@ -104,7 +110,7 @@ class Intervention:
 
     def __post_init__(self) -> None:
         if self.do == "hide":
-            read_knockout(self.vector)
+            read_knockout(self.vector, of_role=_anywhere)
             return
         if not self.nodes or len(set(self.nodes)) != len(self.nodes):
             raise WorkbenchError("An intervention names at least one node, and none twice.")
@@ -163,6 +169,20 @@ class Intervention:
         return f"{self.factor:+g}·d{where}"
 
     @property
+    def roles(self) -> tuple[str, ...]:
+        """The token roles at which it is done; empty where it is done at all or at numbers."""
+        if self.do != "hide":
+            return tuple(one for one in parse_positions(self.at) if isinstance(one, str))
+        named: list[str] = []
+
+        def seen(role: str) -> tuple[int, ...]:
+            named.append(role)
+            return (0,)
+
+        read_knockout(self.vector, of_role=seen)
+        return tuple(dict.fromkeys(named))
+
+    @property
     def needs_pairs(self) -> bool:
         """What it does is taken of the pairs of prompts."""
         if self.do in ("scale", "hide") or self.data or _as_number(self.vector) is not None:
@@ -183,7 +203,8 @@ class Intervention:
     def check(self, graph: Graph) -> None:
         """Raises WorkbenchError where the model has no such node; neurons are checked later."""
         if self.do == "hide":
-            check_knockout(read_knockout(self.vector), graph.n_layers, graph.n_heads)
+            hidden = read_knockout(self.vector, of_role=_anywhere)
+            check_knockout(hidden, graph.n_layers, graph.n_heads)
         for node in self.nodes:
             if is_edge(node):
                 readers_of(node, graph)
@@ -225,10 +246,14 @@ class Intervention:
         at = "".join((found["at"] or "all").split())
         if found["scale"] is not None:
             return cls(nodes, "scale", float(found["scale"]), at=at)
+        vector = (found["set"] or found["add"]).strip()
+        if _OPEN_TEXT.match(vector) and any(isinstance(one, str) for one in parse_positions(at)):
+            # A text without quotes goes on to the end of the line: prompt:she is at home.
+            vector, at = text[text.index(vector) :].strip(), "all"
         if found["set"] is not None:
-            return cls(nodes, "set", vector=found["set"].strip(), at=at)
+            return cls(nodes, "set", vector=vector, at=at)
         by = 1.0 if found["by"] is None else float(found["by"])
-        return cls(nodes, "add", by, found["add"].strip(), at)
+        return cls(nodes, "add", by, vector, at)
 
 
 def split_vector(vector: str) -> tuple[bool, str, tuple[str, ...]]:
@@ -257,6 +282,11 @@ def split_vector(vector: str) -> tuple[bool, str, tuple[str, ...]]:
     return found["unit"] is not None, kind, parts
 
 
+def _anywhere(role: str) -> tuple[int, ...]:
+    """A position for a role where it does not matter which."""
+    return (0,)
+
+
 def _number(value: float) -> str:
     """As short as it reads back the same."""
     short = f"{value:g}"
@@ -265,48 +295,6 @@ def _number(value: float) -> str:
 
 def _as_number(vector: str) -> float | None:
     return float(vector) if re.fullmatch(_NUMBER, vector) else None
-
-
-def parse_positions(at: str) -> tuple[slice | int, ...]:
-    """Positions as Python's slices and numbers. Raises WorkbenchError for others."""
-    if at == "all":
-        return (slice(None),)
-    out: list[slice | int] = []
-    for word in at.split(","):
-        found = _POSITION.fullmatch(word)
-        if found is None:
-            raise WorkbenchError(
-                f"{at!r} are no positions: write all, or numbers and slices such as -1, 0,3, -2:."
-            )
-        if ":" not in word:
-            out.append(int(word))
-            continue
-        first, last = (None if part is None else int(part) for part in found.groups())
-        out.append(slice(first, last))
-    return tuple(out)
-
-
-def positions_at(at: str, prompt: int, length: int) -> list[int]:
-    """Positions of a sequence, counted in its prompt.
-
-    Args:
-        prompt: how many tokens the prompt has.
-        length: how many with those that were generated.
-
-    Raises:
-        WorkbenchError: the prompt has no such position.
-    """
-    chosen: set[int] = set()
-    for one in parse_positions(at):
-        if isinstance(one, slice):
-            chosen.update(range(prompt)[one])
-            if one.stop is None:
-                chosen.update(range(prompt, length))
-        elif -prompt <= one < prompt:
-            chosen.add(one % prompt)
-        else:
-            raise WorkbenchError(f"A prompt of {prompt} tokens has no position {one}.")
-    return sorted(chosen)
 
 
 def parse_all(interventions: Iterable[Intervention | str]) -> tuple[Intervention, ...]:
@@ -377,7 +365,7 @@ def _blinded(one: Intervention) -> list[str]:
     """The heads that are named in a knock-out; none where it is of all heads of a layer."""
     if one.do != "hide":
         return []
-    knockout = read_knockout(one.vector)
+    knockout = read_knockout(one.vector, of_role=_anywhere)
     layers, heads = knockout.layers or (), knockout.heads or ()
     return [head_name(layer, head) for layer in layers for head in heads]
 

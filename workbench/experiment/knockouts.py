@@ -8,10 +8,14 @@ of prompts of every length. Importing this loads no torch.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from workbench.errors import WorkbenchError
+from workbench.experiment.positions import ROLE
+
+OfRole = Callable[[str], Sequence[int]]
+"""Gives the positions of a token role in the prompts at hand."""
 
 
 @dataclass(frozen=True)
@@ -102,14 +106,42 @@ def read_numbers(text: str, what: str) -> tuple[int, ...] | None:
     )
 
 
-def read_knockout(text: str) -> Knockout:
+def read_places(text: str, what: str, of_role: OfRole | None) -> tuple[int, ...] | None:
+    """Positions as they are typed: as `read_numbers`, and token roles between commas.
+
+    Args:
+        of_role: the positions of a role; None where there are no roles.
+
+    Raises:
+        WorkbenchError: it is none of these, or there is no such role.
+    """
+    words = [word.strip() for word in text.split(",")]
+    named = [word for word in words if _is_role(word)]
+    if of_role is None or not named or "all" in map(str.lower, words):
+        return read_numbers(text, what)
+    found: list[int] = []
+    for word in words:
+        found += of_role(word) if word in named else read_numbers(word, what) or ()
+    return tuple(dict.fromkeys(found))
+
+
+def _is_role(word: str) -> bool:
+    known = word.lower() in ("all", "last") or _SPAN.fullmatch(word)
+    return not known and re.fullmatch(ROLE, word) is not None
+
+
+def read_knockout(text: str, *, of_role: OfRole | None = None) -> Knockout:
     """A knock-out as it is typed: LAYERS:QUERIES<KEYS, as "5..8:last<0..3".
 
     Heads may follow the layers, "5[0,2]:last<0..3". "self" and "first" after a slash are spared:
     "all:all<all/self,first".
 
+    Args:
+        of_role: the positions of a token role, which may then stand among queries and keys, as in
+            "5..8:END<S1"; None: there are numbers alone.
+
     Raises:
-        WorkbenchError: it is not of this form.
+        WorkbenchError: it is not of this form, or there is no such role.
     """
     found = re.fullmatch(r"([^:<[]+)(?:\[([^:<]+)\])?:([^:<]+)<([^:</]+)(?:/([a-z, ]+))?", text)
     if found is None:
@@ -122,8 +154,8 @@ def read_knockout(text: str) -> Knockout:
         raise WorkbenchError("What a knock-out can spare is self and first, after a slash.")
     return Knockout(
         read_numbers(layers, "Layers"),
-        read_numbers(queries, "Queries"),
-        read_numbers(keys, "Keys"),
+        read_places(queries, "Queries", of_role),
+        read_places(keys, "Keys", of_role),
         None if heads is None else read_numbers(heads, "Heads"),
         "self" in kept,
         "first" in kept,

@@ -201,18 +201,22 @@ def means_over(
     """
     pieces: list[Tensor] = []
     others: list[Tensor | None] = []
+    roles: list[tuple[str, ...]] = []
+    if intervened is not None:
+        batch = intervened.grouped(batch)
     for group in batch.groups:
         at_once = max(1, ROWS_AT_ONCE // group.length)
         pieces += group.clean.split(at_once)
         others += group.corrupted.split(at_once)
+        roles += [batch.roles_of(group)] * (len(pieces) - len(roles))
     if not in_pairs:
         others = [None] * len(pieces)
 
     def runs() -> Iterator[tuple[Tensor, Run]]:
-        for tokens, other in zip(pieces, others, strict=True):
+        for tokens, other, named in zip(pieces, others, roles, strict=True):
             own = parts
             if intervened is not None:
-                own = intervened.parts(tokens, other, tokens.shape[1])
+                own = intervened.parts(tokens, other, tokens.shape[1], named)
             yield tokens, record_clean(own, tokens)
 
     return Means(parts, kind).over(runs(), pieces)

@@ -230,15 +230,18 @@ def _matrix(
 
 def prompts_of(experiment: Experiment, over: Batch | None) -> Iterator[Tensor]:
     """The experiment's clean prompts, and those of `over` of the same lengths, each once."""
+    known: dict[int, set[tuple[int, ...]]] = {}
     for group in experiment.batch.groups:
         yield group.clean
-        for other in () if over is None else over.groups:
-            if other.length == group.length:
-                known = {tuple(row) for row in array_of(group.clean).tolist()}
-                rows = [row for row in dict.fromkeys(map(tuple, array_of(other.clean).tolist()))
-                        if row not in known]  # fmt: skip
-                if rows:
-                    yield uploaded(rows, group.clean.device)
+        known.setdefault(group.length, set()).update(map(tuple, array_of(group.clean).tolist()))
+    for other in () if over is None else over.groups:
+        if other.length in known:
+            own = known[other.length]
+            found = dict.fromkeys(map(tuple, array_of(other.clean).tolist()))
+            rows = [row for row in found if row not in own]
+            own.update(rows)
+            if rows:
+                yield uploaded(rows, experiment.batch.groups[0].clean.device)
 
 
 def _alone(experiment: Experiment, means: ResidualMeans) -> float:

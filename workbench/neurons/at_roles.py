@@ -44,5 +44,7 @@ def neuron_by_role(experiment: Experiment, name: str, *, pair: int | None = None
         direct = None if values.direct is None else float(values.direct[number])
         clean, corrupted = float(values.clean[number]), float(values.corrupted[number])
         pairs = 1 if pair is not None else len(batch.roles.having(role))
-        rows.append(AtRole(role, pairs, token, clean, corrupted, direct))
+        other = values.direct_corrupted
+        there = None if other is None else float(other[number])
+        rows.append(AtRole(role, pairs, token, clean, corrupted, direct, there))
     return NeuronByRole(name, pair, tuple(rows))

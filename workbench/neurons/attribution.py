@@ -33,8 +33,10 @@ class NeuronValues:
 
     Attributes:
         clean, corrupted: activations [neuron].
-        direct: direct attribution in the clean run [neuron]; None where pairs lack answers.
-        of_bias, of_mlp: what the biases, and the whole MLP, write directly.
+        direct, direct_corrupted: direct attribution in both runs [neuron], each through its own
+            final norm; None where pairs lack answers.
+        of_bias, of_mlp: what the biases, and the whole MLP, write directly in the clean run.
+        of_bias_corrupted, of_mlp_corrupted: and in the corrupted one.
     """
 
     clean: NDArray[np.float64]
@@ -42,6 +44,9 @@ class NeuronValues:
     direct: NDArray[np.float64] | None
     of_bias: float | None
     of_mlp: float | None
+    direct_corrupted: NDArray[np.float64] | None = None
+    of_bias_corrupted: float | None = None
+    of_mlp_corrupted: float | None = None
 
 
 def neuron_values(
@@ -61,13 +66,18 @@ def neuron_values(
         runs = [activations(experiment, position, pair, run) for run in ("clean", "corrupted")]
         clean, corrupted = (torch.cat([s.neurons(layer) for s in run]) for run in runs)
         answered = all(r and w for s in runs[0] for r, w in zip(*s.answers(), strict=True))
-        direct = _direct(runs[0], layer) if answered else None
+        if not answered:
+            return NeuronValues(_mean(clean), _mean(corrupted), None, None, None)
+        own, other = (_direct(run, layer) for run in runs)
     return NeuronValues(
         _mean(clean),
         _mean(corrupted),
-        None if direct is None else _mean(direct[0]),
-        None if direct is None else float(array_of(direct[1].mean())),
-        None if direct is None else float(array_of(direct[2].mean())),
+        _mean(own[0]),
+        float(array_of(own[1].mean())),
+        float(array_of(own[2].mean())),
+        _mean(other[0]),
+        float(array_of(other[1].mean())),
+        float(array_of(other[2].mean())),
     )
 
 

@@ -76,10 +76,22 @@ def neuron_list(
             None if values.direct is None else float(values.direct[n]),
             float(clean),
             float(corrupted),
+            direct_corrupted=None
+            if values.direct_corrupted is None
+            else float(values.direct_corrupted[n]),
         )
         for n, (clean, corrupted) in enumerate(zip(values.clean, values.corrupted, strict=True))
     )
-    return NeuronList(mlp, rows, position, pair, values.of_bias, values.of_mlp)
+    return NeuronList(
+        mlp,
+        rows,
+        position,
+        pair,
+        values.of_bias,
+        values.of_mlp,
+        direct_of_bias_corrupted=values.of_bias_corrupted,
+        direct_of_mlp_corrupted=values.of_mlp_corrupted,
+    )
 
 
 def exact_effects(

@@ -15,8 +15,9 @@ from workbench.readouts.results import Position, TokenValue
 
 ESTIMATE = "attribution patching, sum over positions of (act' - act) . dm/dact at the clean run"
 DIRECT = (
-    "act . LN(W_out[n]) . u at the position, LN with the clean run's scale, u the answers' mean "
-    "unembedding less the wrong answers'"
+    "act . LN(W_out[n]) . u at the position, LN with its own run's scale, u the answers' mean "
+    "unembedding less the wrong answers'; on the clean prompts, on the corrupted ones, and the "
+    "difference, clean less corrupted"
 )
 ACTIVATION = "what enters the MLP's last linear map at the position, mean over pairs"
 PROMOTES = (
@@ -40,6 +41,13 @@ def role_of(position: Position) -> str | None:
     return position if isinstance(position, str) else None
 
 
+def direct_in(run: str, clean: float | None, corrupted: float | None) -> float | None:
+    """A direct attribution in one of `DIRECT_RUNS`; None where it is not known."""
+    if run == "clean-corrupted":
+        return None if clean is None or corrupted is None else clean - corrupted
+    return clean if run == "clean" else corrupted
+
+
 @dataclass(frozen=True)
 class NeuronRow:
     """A neuron of an MLP.
@@ -48,9 +56,10 @@ class NeuronRow:
         neuron: its number.
         kept: whether the circuit keeps it.
         estimate: of its effect in the full model; None where the metric has no slope.
-        direct: its direct attribution; None where pairs lack answers.
+        direct: its direct attribution in the clean run; None where pairs lack answers.
         clean, corrupted: its activation in both runs.
         exact: its exact effect, in the setting of the list; None where it is not computed yet.
+        direct_corrupted: its direct attribution in the corrupted run.
     """
 
     neuron: int
@@ -60,11 +69,16 @@ class NeuronRow:
     clean: float
     corrupted: float
     exact: float | None = None
+    direct_corrupted: float | None = None
 
     @property
     def difference(self) -> float:
         """Clean less corrupted activation."""
         return self.clean - self.corrupted
+
+    def direct_in(self, run: str) -> float | None:
+        """Its direct attribution in one of `DIRECT_RUNS`; None where pairs lack answers."""
+        return direct_in(run, self.direct, self.direct_corrupted)
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,7 @@ class NeuronList:
         direct_of_bias: what the MLP's biases write directly; with all neurons it is the MLP's
             direct attribution. None as `NeuronRow.direct`.
         direct_of_mlp: that sum, computed from what the MLP writes.
+        direct_of_bias_corrupted, direct_of_mlp_corrupted: the same in the corrupted run.
         setting: of the exact effects.
         rest: in the full model, the exact effect of corrupting all neurons together that have none
             by themselves; None where it is not computed, or there are none.
@@ -93,6 +108,8 @@ class NeuronList:
     direct_of_mlp: float | None
     setting: str = "full"
     rest: float | None = None
+    direct_of_bias_corrupted: float | None = None
+    direct_of_mlp_corrupted: float | None = None
 
     def name(self, row: NeuronRow) -> str:
         """A row's neuron by its name."""
@@ -103,11 +120,15 @@ class NeuronList:
         """How many are kept."""
         return sum(row.kept for row in self.rows)
 
-    def sorted_by(self, order: str) -> tuple[NeuronRow, ...]:
-        """The rows by falling size of one of `ORDERS`; equal ones by their number."""
+    def sorted_by(self, order: str, run: str = "clean") -> tuple[NeuronRow, ...]:
+        """The rows by falling size of one of `ORDERS`; equal ones by their number.
+
+        Args:
+            run: whose direct attribution, of `DIRECT_RUNS`.
+        """
 
         def place(row: NeuronRow) -> tuple[bool, float, int]:
-            known, size = _size(row, order)
+            known, size = _size(row, order, run)
             return not known, -size, row.neuron
 
         return tuple(sorted(self.rows, key=place))
@@ -118,13 +139,20 @@ class NeuronList:
             (
                 *(self.name(row), row.kept, row.estimate, row.exact, row.direct),
                 *(row.clean, row.corrupted, row.difference),
+                *(row.direct_corrupted, row.direct_in("clean-corrupted")),
             )
             for row in rows
         )
         return Table(f"neurons of {self.mlp}", COLUMNS, cells)
 
 
-COLUMNS = ("neuron", "kept", "estimate", "exact", "direct", "clean", "corrupted", "difference")
+COLUMNS = (
+    *("neuron", "kept", "estimate", "exact", "direct", "clean", "corrupted", "difference"),
+    *("direct corrupted", "direct difference"),
+)
+
+DIRECT_RUNS = ("clean", "corrupted", "clean-corrupted")
+"""Of which prompts a direct attribution is, by names of `readouts.runs.RUNS`."""
 
 ORDERS: dict[str, str] = {
     "effect": "by effect: the exact one where it is known, else the estimate",
@@ -134,10 +162,10 @@ ORDERS: dict[str, str] = {
 """By what a list of neurons is sorted."""
 
 
-def _size(row: NeuronRow, order: str) -> tuple[bool, float]:
+def _size(row: NeuronRow, order: str, run: str) -> tuple[bool, float]:
     """What is sorted by; a neuron whose effect is not known at all comes after those that are."""
     if order == "direct":
-        return True, abs(row.direct or 0.0)
+        return True, abs(row.direct_in(run) or 0.0)
     value = row.estimate if row.exact is None else row.exact
     if order == "activation" or value is None:
         return order == "activation", abs(row.difference)
@@ -259,7 +287,7 @@ class AtRole:
         pairs: how many have it.
         token: of the clean prompt, where it is of one pair; else None.
         clean, corrupted: the activation in both runs.
-        direct: direct attribution in the clean run; None where pairs lack answers.
+        direct, direct_corrupted: direct attribution in both runs; None where pairs lack answers.
     """
 
     role: str
@@ -268,11 +296,16 @@ class AtRole:
     clean: float
     corrupted: float
     direct: float | None
+    direct_corrupted: float | None = None
 
     @property
     def difference(self) -> float:
         """Clean less corrupted activation."""
         return self.clean - self.corrupted
+
+    def direct_in(self, run: str) -> float | None:
+        """Its direct attribution in one of `DIRECT_RUNS`; None where pairs lack answers."""
+        return direct_in(run, self.direct, self.direct_corrupted)
 
 
 @dataclass(frozen=True)

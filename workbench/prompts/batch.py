@@ -146,6 +146,42 @@ class Batch:
             ),
         )
 
+    def grouped_at(self, roles: Sequence[str]) -> Batch:
+        """The same pairs in groups in each of which these roles stand at the same positions.
+
+        Raises:
+            WorkbenchError: a pair has no token of one of them.
+        """
+        if not roles:
+            return self
+        for role in roles:
+            missing = sorted({*range(self.n_pairs)} - {*self.roles.having(role)})
+            if missing:
+                which = f"Pair {missing[0] + 1} has"
+                if missing[1:]:
+                    which = f"{len(missing)} pairs, such as pair {missing[0] + 1}, have"
+                raise WorkbenchError(
+                    f"{which} no token of the role {role}, at which something is to be done: leave "
+                    "such pairs out, or name positions (at -1)."
+                )
+        groups: list[Group] = []
+        for group in self.groups:
+            alike: dict[tuple[tuple[int, ...], ...], list[int]] = {}
+            for index in group.indices:
+                where = tuple(self.roles.positions(role, index) for role in roles)
+                alike.setdefault(where, []).append(index)
+            if len(alike) == 1:
+                groups.append(group)
+            else:
+                groups += [group.part({i: i for i in indices}) for indices in alike.values()]
+        if len(groups) == len(self.groups):
+            return self
+        return replace(self, groups=tuple(groups))
+
+    def roles_of(self, group: Group) -> tuple[str, ...]:
+        """The role of each position of a group's first pair; of all where `grouped_at` made it."""
+        return self.roles.at(group.indices[0])
+
     def locate(self, index: int) -> tuple[Group, int]:
         """The group of a pair and its row in it.
 

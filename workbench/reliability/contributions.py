@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
     from workbench.readouts.activations import Activations
 
+SignedRuns = Sequence[tuple[float, "Sequence[Activations]"]]
+"""What is read of each run, with its sign: one run, or two for their difference."""
+
 NEURONS_AT_ONCE = 512
 """Neurons that are unembedded at once."""
 
@@ -148,15 +151,19 @@ def in_order(by_group: Sequence[Tensor], numbers: Iterable[int], indices: Sequen
     ]
 
 
-def head_writes(read: Sequence[Activations], layer: int, indices: Sequence[int]) -> Tensor:
+def head_writes(read: SignedRuns, layer: int, indices: Sequence[int]) -> Tensor:
     """What each head of a layer writes where it is read, float32 [head, prompt, d_model]."""
-    parts = read[0].parts
+    parts = read[0][1][0].parts
     attention = parts.layers[layer].attention
-    values = [selection.heads(layer).transpose(0, 1) for selection in read]
-    z = in_order(values, _numbers(read), indices).transpose(0, 1)
+    each = [
+        in_order([one.heads(layer).transpose(0, 1) for one in run], _numbers(run), indices).float()
+        * sign
+        for sign, run in read
+    ]
+    z = torch.stack(each).sum(0).transpose(0, 1)
     # Without blocks beside the residual: what it writes, whatever a reader is given of it.
     w_o = attention.w_o[..., : len(parts.w_u)].float()
-    return torch.bmm(z.float(), w_o) * attention.multiplier
+    return torch.bmm(z, w_o) * attention.multiplier
 
 
 def _numbers(read: Sequence[Activations]) -> list[int]:
@@ -164,24 +171,27 @@ def _numbers(read: Sequence[Activations]) -> list[int]:
 
 
 def neurons_of(
-    read: Sequence[Activations], layer: int, indices: Sequence[int]
+    read: SignedRuns, layer: int, indices: Sequence[int]
 ) -> tuple[Tensor, Tensor] | None:
     """A layer's neurons: activations [prompt, neuron] and output rows [neuron, d_model].
 
     Both float32, activations where they are read; None where the layer has no one set of neurons.
     """
-    tapped = with_neurons(read[0].parts.layers[layer])
+    tapped = with_neurons(read[0][1][0].parts.layers[layer])
     if tapped is None:
         return None
     tap = tapped[1]
     with torch.no_grad():
-        acts = [selection.neurons(layer) for selection in read]
+        each = [
+            in_order([one.neurons(layer) for one in run], _numbers(run), indices).float() * sign
+            for sign, run in read
+        ]
     linear = getattr(tap.linear, "linear", tap.linear)
     weight = linear.weight
     assert isinstance(weight, Tensor)
     # A Conv1D's weight is [in, out], a Linear's [out, in].
     rows = weight if type(linear).__name__ == "Conv1D" else weight.T
-    return in_order(acts, _numbers(read), indices).float(), rows.float()
+    return torch.stack(each).sum(0), rows.float()
 
 
 def say(parts: ModelParts, writes: Tensor, prompts: Prompts, share: float) -> Sayings:
@@ -198,7 +208,10 @@ def _one(parts: ModelParts, rows: Tensor, prompts: Prompts, share: float) -> tup
     rank = on_host((logits > uploaded(right, logits.device)[:, None]).sum(-1)) + 1
     bar = share * on_host(top)
     of_class = torch.stack([_best(own, mask.expand_as(own)) for mask in prompts.own], -1)
-    return right, wrong, rank, of_class >= bar[:, None], wrong >= bar
+    # What writes nothing promotes nothing, as where the two runs do not differ.
+    active = on_host(logits.abs().amax(-1)) > 0
+    promotes = (of_class >= bar[:, None]) & active[:, None]
+    return right, wrong, rank, promotes, (wrong >= bar) & active
 
 
 def _best(logits: Tensor, mask: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,10 +10,12 @@ from torch import Tensor
 from workbench.base.work import Work
 from workbench.circuits.names import head_name, mlp_name
 from workbench.errors import WorkbenchError
-from workbench.readouts.activations import Activations, activations
+from workbench.readouts.activations import activations
+from workbench.readouts.runs import RUNS
 from workbench.reliability.contributions import (
     Prompts,
     Sayings,
+    SignedRuns,
     head_writes,
     neurons_of,
     prompts_of,
@@ -48,7 +49,7 @@ def classed(experiment: Experiment, settings: ReliabilitySettings | None = None)
     """
     indices = None
     if settings is not None and (settings.pair is not None or isinstance(settings.position, str)):
-        read = activations(experiment, settings.position, settings.pair, settings.run)
+        read = activations(experiment, settings.position, settings.pair)
         indices = sorted(index for selection in read for index in selection.indices)
     prompts = prompts_of(experiment, MOST_CLASSES, LEAST_PROMPTS, indices)
     if not (prompts.right.any(-1) & prompts.wrong.any(-1)).all():
@@ -77,7 +78,10 @@ def map_of(
 ) -> Work[ReliabilityMap]:
     """How reliable every head is on some prompts, and every neuron if asked for."""
     parts, graph = experiment.parts, experiment.graph
-    read = activations(experiment, settings.position, settings.pair, settings.run)
+    read = [
+        (sign, activations(experiment, settings.position, settings.pair, run))
+        for sign, run in RUNS[settings.run]
+    ]
     found: list[ComponentReliability] = []
     with torch.no_grad():
         for layer in range(graph.n_layers):
@@ -104,7 +108,7 @@ def map_of(
 
 def _neurons(
     experiment: Experiment,
-    read: Sequence[Activations],
+    read: SignedRuns,
     layer: int,
     prompts: Prompts,
     settings: ReliabilitySettings,

@@ -21,7 +21,7 @@ KINDS: dict[Kind, str] = {
 Order = Literal["f1", "precision", "recall"]
 ORDERS: tuple[Order, ...] = ("f1", "precision", "recall")
 
-OWN_RUNS = ("clean", "corrupted")
+OWN_RUNS = ("clean", "corrupted", "clean-corrupted")
 """Of which run contributions may be."""
 
 DEFINITION = (
@@ -45,6 +45,13 @@ STEERING = (
 )
 
 
+_ON = {
+    "clean": "",
+    "corrupted": ", on the corrupted prompts",
+    "clean-corrupted": ", on the clean prompts less on the corrupted ones",
+}
+
+
 @dataclass(frozen=True)
 class ReliabilitySettings:
     """By what components are told apart.
@@ -63,8 +70,9 @@ class ReliabilitySettings:
         position: at which contributions are read, from the prompts' ends if negative, else from
             their starts; or a role, at its last token in those of the prompts that have it.
         pair: of this pair alone, from 0; None: of all. Of one nothing is scaled up.
-        run: whose contributions, of the `clean` or the `corrupted` prompts; what is right is what
-            is right on the clean ones.
+        run: whose contributions, of the `clean` or the `corrupted` prompts, or their difference,
+            `clean-corrupted`, what is written on the clean ones less what is on the corrupted; what
+            is right is what is right on the clean ones.
     """
 
     sound: float = 0.9
@@ -112,8 +120,7 @@ class ReliabilitySettings:
         elif self.position == -1:
             place = "the last position"
         over = "" if self.pair is None else f" of prompt {self.pair + 1}"
-        corrupted = "" if self.run == "clean" else ", on the corrupted prompts"
-        return f"{place}{over}{corrupted}"
+        return f"{place}{over}{_ON[self.run]}"
 
     def words(self, kind: Kind) -> str:
         """What a kind means, with these numbers."""

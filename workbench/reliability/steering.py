@@ -159,7 +159,8 @@ def _right(experiment: Experiment, does: Sequence[Intervention], prompts: Prompt
             tokens, other = group.clean[some], group.corrupted[some]
             parts = experiment.parts
             if every is not None:
-                parts = every.parts(tokens, other, group.length)
+                own = (group.length, experiment.batch.roles_of(group))
+                parts = every.parts(tokens, other, *own)
             logits = unembed(parts, record_clean(parts, tokens).final[:, -1])
             final[some] = logits.argmax(-1)
         finals.append(final)

@@ -51,7 +51,7 @@ async def test_it_shows_what_the_library_has_and_begins_on_the_largest(
             cell = screen.roles.cell
             assert cell is not None and abs(found.grid()[cell]) == np.abs(found.values).max()
             point, role = found.rows[cell[0]], found.columns[cell[1]]
-            assert f"{point} at {role}" in detail(screen) and "1. of" in detail(screen)
+            assert f"{point} at {role}" in detail(screen) and "number 1 of" in detail(screen)
             assert "at the positions of one role alone" in detail(screen).replace("\n", " ")
             text = screen_text(app)
             assert f"· {session.task.metric} · {KINDS[kind][:24]}" in text.splitlines()[0]

@@ -59,6 +59,13 @@ async def test_the_list_comes_sorted_with_exact_effects_and_a_neuron_is_told(
     async with app.run_test(size=size) as pilot:
         screen = await opened(pilot)
         listed = session.neurons.list("m1")
+        own = screen.rows.rows[0].neuron
+        for run, word in (("corrupted", "direct′"), ("clean-corrupted", "Δ direct")):
+            await pilot.press("equals_sign")
+            await ready(pilot, screen)
+            value = listed.rows[own].direct_in(run)
+            assert word in screen_text(app) and signed(value, 4)[:6] in screen_text(app)
+        await pilot.press("equals_sign")
         exact = [row for row in screen._listed.rows if row.exact is not None]
         assert len(exact) == min(EXACT, len(listed.rows))
         first = screen.rows.rows[0]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from workbench.prompts.batch import Group
+from workbench.prompts.batch import Batch, Group
 from workbench.prompts.roles import Roles
 
 ROLES = ("A", "B", "C", "D", "END")
@@ -24,4 +23,6 @@ def batch_of(groups: Sequence[Group], **more: Any) -> Any:
             inner = rng.integers(0, len(ROLES) - 1, group.length - 1)
             of_pairs[index] = (*(int(role) for role in inner), len(ROLES) - 1)
     roles = Roles(ROLES, tuple(of_pairs), True)
-    return SimpleNamespace(groups=tuple(groups), roles=roles, **more)
+    nothing: dict[str, Any] = {"task": None, "dropped": 0, "left_out": {}, "warnings": ()}
+    nothing |= {"prepend_bos": False, "answer_tokens": (), "encoding": None}
+    return Batch(groups=tuple(groups), n_pairs=n, roles=roles, **nothing | more)

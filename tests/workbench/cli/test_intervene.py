@@ -41,6 +41,15 @@ def test_json_is_what_the_library_finds(capsys: Any) -> None:
     assert [point["alpha"] for point in found["curve"]["points"]] == [0, 1]
 
 
+def test_roles_are_positions_too(capsys: Any) -> None:
+    code, out, _ = ran(capsys, "--scale", "a2.h1=0", "--at", "S2, END", "--tokens", "0", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["interventions"] == ["a2.h1 * 0 at S2,END"]
+    plain = prepare(load_model("pocket", device="cpu"), "ioi", pairs=3)
+    done = with_interventions(plain, found["interventions"])
+    assert found["done"]["clean"] == done.clean.metric != plain.clean.metric
+
+
 def test_text_has_a_line_for_each_thing(capsys: Any) -> None:
     code, out, _ = ran(capsys, "--scale", "a2.h1=0", "--alphas", "0,2", "--tokens", "0")
     assert code == 0
@@ -57,6 +66,7 @@ def test_text_has_a_line_for_each_thing(capsys: Any) -> None:
         (["--set", "m1=mean", "--alphas", "1,2"], "no factor"),
         (["--scale", "m1=2", "--pair", "9"], "no pair 9"),
         (["--scale", "m1=2", "--at", "99"], "no position 99"),
+        (["--scale", "m1=2", "--at", "S9"], "No pair has a role 'S9'"),
         (["--scale", "m1=2", "--circuit", "nowhere.json"], "nowhere.json"),
     ],
 )

@@ -85,7 +85,8 @@ def test_estimates_at_all_roles_add_up_and_values_are_those_of_the_last_token(na
         for pair in having
     ]
     found = neuron_values(experiment, 1, position=role)
-    for field in ("clean", "corrupted", "direct", "of_bias", "of_mlp"):
+    own_fields = ("clean", "corrupted", "direct", "of_bias", "of_mlp")
+    for field in (*own_fields, "direct_corrupted", "of_bias_corrupted", "of_mlp_corrupted"):
         mean = np.mean([getattr(one, field) for one in singly], axis=0)
         np.testing.assert_allclose(getattr(found, field), mean, rtol=0, atol=1e-5)
     rows = {one.role: one for one in neuron_by_role(experiment, "m1.n5").roles}

@@ -15,8 +15,9 @@ from tests.support.cases.readout_cases import PAIRS
 from tests.support.references.node import NodeReference
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit
+from workbench.effects.self_repair import self_repair
 from workbench.engine.evaluator import Evaluator
-from workbench.engine.neuron_patching import NeuronPatching
+from workbench.engine.neuron_patching import NeuronPatching, neuron_effects
 from workbench.engine.patching import node_effects
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
@@ -83,6 +84,65 @@ def test_direct_attributions_and_the_bias_sum_to_the_mlps(name: str) -> None:
         assert found.direct is not None and found.of_bias is not None
         assert found.direct.sum() + found.of_bias == pytest.approx(whole[f"m{layer}"], abs=2e-5)
         assert found.of_mlp == pytest.approx(whole[f"m{layer}"], abs=2e-5)
+
+
+@families
+@pytest.mark.parametrize("pair", [None, 1])
+def test_direct_attributions_in_both_runs_and_their_difference_sum_to_the_mlps(
+    name: str, pair: int | None
+) -> None:
+    experiment = experiment_of(name)
+    attributed = {}
+    for run in ("clean", "corrupted", "clean-corrupted"):
+        found = direct_logit_attribution(experiment, pair=pair, run=run)
+        attributed[run] = {row.node: row.value for row in found.rows}["m1"]
+    listed = finish(neuron_list(experiment, "m1", pair=pair))
+    bias = {"clean": listed.direct_of_bias, "corrupted": listed.direct_of_bias_corrupted}
+    assert listed.direct_of_mlp_corrupted == pytest.approx(attributed["corrupted"], abs=2e-5)
+    bias["clean-corrupted"] = (bias["clean"] or 0.0) - (bias["corrupted"] or 0.0)
+    for run, value in attributed.items():
+        total = sum(row.direct_in(run) or 0.0 for row in listed.rows)
+        assert total + (bias[run] or 0.0) == pytest.approx(value, abs=4e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "final"),
+    [
+        ("gpt2", "transformer.ln_f"),
+        ("llama", "model.norm"),
+        ("gpt_neox", "gpt_neox.final_layer_norm"),
+    ],
+)
+def test_each_neurons_direct_attribution_is_its_write_through_the_norm_of_its_run(
+    name: str, final: str
+) -> None:
+    experiment = experiment_of(name)
+    listed = finish(neuron_list(experiment, "m1", pair=1))
+    group, row = experiment.batch.locate(1)
+    reference = references(name)[[one is group for one in experiment.batch.groups].index(True)]
+    norm, u = reference.model.get_submodule(final), reference.model.get_output_embeddings().weight
+    u = u[list(group.answers[row])].mean(0) - u[list(group.wrong_answers[row])].mean(0)
+    seen: list[Any] = []
+    handle = norm.register_forward_pre_hook(lambda m, args: seen.append(args[0][row, -1]))
+    runs = (
+        ("clean", reference.clean, reference.values),
+        ("corrupted", reference.corrupted, reference.corrupted_values),
+    )
+    for run, tokens, values in runs:
+        with torch.no_grad():
+            reference.run(lambda seen, x: x, tokens)
+        x = seen[-1]
+        act = at_last(reference, values["m1.neurons"])[row]
+        writes = act[:, None] * output_rows(experiment.parts.layers[1]).double()
+        if isinstance(norm, torch.nn.LayerNorm):
+            writes = writes - writes.mean(-1, keepdim=True)
+            scale = (x.var(unbiased=False) + norm.eps).sqrt()
+        else:
+            scale = (x.pow(2).mean() + norm.variance_epsilon).sqrt()
+        expected = (writes / scale * norm.weight) @ u
+        found = np.array([one.direct_in(run) for one in listed.rows])
+        np.testing.assert_allclose(found, expected.detach(), rtol=1e-4, atol=2e-5)
+    handle.remove()
 
 
 @some
@@ -229,3 +289,20 @@ def test_readings_and_refusals() -> None:
         neuron_inputs(experiment, "m0.n4000")
     (selection, *_) = activations(experiment)
     assert logit_reading(selection).shape[-1] == experiment.parts.d_model
+
+
+@pytest.mark.parametrize("position", [-1, -3, 99])
+def test_positions_and_numbers_that_there_are_not_are_said(position: int) -> None:
+    experiment = experiment_of("gpt2")
+    evaluator = Evaluator(experiment, Circuit.empty(experiment.graph))
+    longest = max(group.length for group in experiment.batch.groups)
+    for at in (position, longest):
+        with pytest.raises(WorkbenchError, match="There is no position"):
+            list(node_effects(evaluator, ["m1"], position=at))
+        with pytest.raises(WorkbenchError, match="There is no position"):
+            self_repair(experiment, ["m1"], position=at)
+    for setting in ("full", "along", "within"):
+        with pytest.raises(WorkbenchError, match="m1 has no neuron"):
+            list(neuron_effects(evaluator, 1, [3, position * 10_000], setting))
+        with pytest.raises(WorkbenchError, match="There is no layer"):
+            list(neuron_effects(evaluator, position, [3], setting))

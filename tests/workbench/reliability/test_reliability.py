@@ -55,6 +55,33 @@ def experiment_of(name: str) -> Experiment:
     return Experiment(model, make_batch(task, model.tokenizer))
 
 
+def _hooked(
+    experiment: Experiment, text: str, at: int
+) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """What enters each layer's output matrix of heads, and of the MLP, at a token of a text."""
+    hf, names = experiment.model.hf, names_of(experiment.model.hf)
+    seen: dict[int, Tensor] = {}
+    hidden: dict[int, Tensor] = {}
+    handles = []
+    for layer, block in enumerate(hf.get_submodule(names.blocks)):
+        out = block.get_submodule(f"{names.attention}.{names.out}")
+        last = block.get_submodule(LAST_MAP.get(hf.config.model_type, "mlp.down_proj"))
+        for module, to in ((out, seen), (last, hidden)):
+            handles.append(
+                module.register_forward_pre_hook(
+                    lambda m, args, layer=layer, to=to: to.__setitem__(
+                        layer, args[0].view(1, -1, args[0].shape[-1])[0, at]
+                    )
+                )
+            )
+    tokens = torch.tensor([experiment.batch.encoding.prompts([text])[0]])
+    with torch.no_grad():
+        hf(tokens, use_cache=False)
+    for handle in handles:
+        handle.remove()
+    return seen, hidden
+
+
 def slow(name: str, role: str | None = None, run: str = "clean") -> dict[str, dict[str, Any]]:
     """What the definition says of every head, prompt by prompt, from hooks on the model.
 
@@ -74,31 +101,11 @@ def slow(name: str, role: str | None = None, run: str = "clean") -> dict[str, di
         if not places:
             continue
         at = places[-1]
-        seen: dict[int, Tensor] = {}
-        hidden: dict[int, Tensor] = {}
-        handles = []
-        for layer, block in enumerate(blocks):
-            out = block.get_submodule(f"{names.attention}.{names.out}")
-            handles.append(
-                out.register_forward_pre_hook(
-                    lambda m, args, layer=layer, to=seen, at=at: to.__setitem__(
-                        layer, args[0][0, at]
-                    )
-                )
-            )
-            last = block.get_submodule(LAST_MAP.get(hf.config.model_type, "mlp.down_proj"))
-            handles.append(
-                last.register_forward_pre_hook(
-                    lambda m, args, layer=layer, to=hidden, at=at: to.__setitem__(
-                        layer, args[0].view(1, -1, args[0].shape[-1])[0, at]
-                    )
-                )
-            )
-        tokens = torch.tensor([experiment.batch.encoding.prompts([getattr(pair, run)])[0]])
-        with torch.no_grad():
-            hf(tokens, use_cache=False)
-        for handle in handles:
-            handle.remove()
+        each = [_hooked(experiment, getattr(pair, one), at) for one in run.split("-")]
+        seen, hidden = (
+            {layer: part[0][layer] - sum(other[layer] for other in part[1:]) for layer in part[0]}
+            for part in zip(*each, strict=True)
+        )
         c = ANSWERS.index(pair.answers[0])
         for layer, block in enumerate(blocks):
             out = block.get_submodule(f"{names.attention}.{names.out}")
@@ -132,8 +139,9 @@ def _say(found: dict[str, Any], name: str, logits: Tensor, ids: list[int], c: in
     rank = 1 + int((logits > best).sum())
     own["right"][c].append(best > max(others) and rank <= LOOSE.rank)
     bar = LOOSE.share * float(logits.max())
-    own["promotes"][c].append([float(logits[i]) >= bar for i in ids])
-    own["harm"].append(max(others) >= bar)
+    active = bool(logits.abs().max() > 0)
+    own["promotes"][c].append([active and float(logits[i]) >= bar for i in ids])
+    own["harm"].append(active and max(others) >= bar)
 
 
 @families
@@ -146,8 +154,9 @@ def test_every_measure_is_the_slow_loops(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "role", "run"),
-    [("gpt2", 1, "clean"), ("llama", -2, "corrupted"), ("phi3", 2, "clean")],
-)
+    [("gpt2", 1, "clean"), ("llama", -2, "corrupted"), ("phi3", 2, "clean"),
+     ("gpt2", -1, "clean-corrupted"), ("qwen3", -3, "clean-corrupted")],
+)  # fmt: skip
 def test_at_a_role_too_over_the_prompts_that_have_it(name: str, role: int, run: str) -> None:
     experiment = experiment_of(name)
     roles = experiment.batch.roles

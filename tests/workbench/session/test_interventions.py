@@ -154,6 +154,39 @@ def test_the_script_does_the_same(session: Session) -> None:
     assert scope["score"].circuit == pytest.approx(status.circuit_metric, abs=1e-5)
 
 
+def test_at_a_role_it_is_journalled_exported_and_in_the_script(
+    session: Session, tmp_path: Path
+) -> None:
+    roles = session._seen.runs.experiment.batch.roles
+    where = {r: [roles.positions(r, pair) for pair in range(4)] for r in roles.names}
+    role = next(r for r, own in where.items() if all(own) and len(set(own)) > 1)
+    line = f"a1.h0 * 3 at {role},END"
+    before = session.status().model_metric
+    session.expand("logits", keep=["m2->logits", "a1.h0->logits"])
+    status = session.interventions.add(line)
+    assert status.model_metric == pytest.approx(expected(session, [line])[0], abs=1e-6) != before
+    assert session.interventions.marks == {"a1.h0": f"×3@{role},END"}
+    assert session.interventions.effect(1).done.clean == status.model_metric
+    assert session.interventions.curve(1, (3.0,)).points[0].metric == pytest.approx(
+        status.model_metric, abs=1e-6
+    )
+    path = tmp_path / "circuit.json"
+    session.export(path)
+    circuit = load_circuit(path, session.graph)
+    score = evaluate(session.loaded_model, session.task_with_pairs, circuit)
+    assert score.circuit == pytest.approx(status.circuit_metric, abs=1e-5)
+    assert repr(line) in session.snippet()
+    with pytest.raises(WorkbenchError, match="No pair has a role 'S9'"):
+        session.interventions.add("a1.h0 * 3 at S9")
+    assert session.undo().model_metric == pytest.approx(before, abs=1e-6)
+    session.redo()
+    session.close()
+    with resume_session(session.path, model=session.loaded_model) as again:
+        assert again.status().model_metric == status.model_metric
+        again.pairs.remove([3])
+        assert again.task.interventions == (line,)
+
+
 def test_the_effect_is_that_of_two_plain_runs(session: Session) -> None:
     session.expand("logits", keep=["m2->logits", "a1.h0->logits"])
     session.interventions.add("a1.h0 * 3")
