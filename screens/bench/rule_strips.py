@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from screens.bench.decisions import DecisionLine, Decisions
 from screens.bench.expand_dialog import ExpandDialog, ExpandRequest
 from screens.bench.expansion_line import ExpansionLine
 from screens.bench.pruning_strip import PruningStrip
@@ -43,10 +44,14 @@ class RuleStrips(Vertical):
         self._command = command
         self._done = done
         self._asked: ExpandRequest | None = None
+        self.decisions = Decisions()
 
     def compose(self) -> ComposeResult:
-        yield PruningStrip(self.session, command=self._command)
+        yield PruningStrip(
+            self.session, command=self._command, decisions=self.decisions, decided=self.decided
+        )
         yield ExpansionLine(self.session, over=self._over)
+        yield DecisionLine(self.decisions, self._keys_waiting)
 
     @property
     def line(self) -> ExpansionLine:
@@ -55,6 +60,20 @@ class RuleStrips(Vertical):
     @property
     def strip(self) -> PruningStrip:
         return self.query_one(PruningStrip)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What a `SessionRunner` needs of it."""
+        return {"decisions": self.decisions, "decided": self.decided, "turn": self.line.turn}
+
+    def _keys_waiting(self) -> int:
+        queue = getattr(self.app, "key_queue", None)
+        return 0 if queue is None else int(queue.waiting)
+
+    def decided(self) -> None:
+        """A decision moved on."""
+        if self.is_mounted:
+            self.query_one(DecisionLine).look()
 
     @property
     def idle(self) -> bool:
