@@ -159,6 +159,10 @@ class KnownEffects:
         if kind != LASTING:
             self._stale.add(kind)
 
+    def take_exact(self, where: NDArray[np.uint32], values: Matrix) -> None:
+        """Enter exact values in the full model, by their places in the flattened matrix."""
+        self._values.known[LASTING].ravel()[where] = values
+
     def circuit_changed(self) -> None:
         """Forget what belongs to the circuit as it was.
 

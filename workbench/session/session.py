@@ -24,6 +24,7 @@ from workbench.session.about import Titled, read_about
 from workbench.session.commands import Command
 from workbench.session.deciding import Decider
 from workbench.session.discoveries import Discoveries
+from workbench.session.effects_file import load_effects, save_effects
 from workbench.session.entry import entry
 from workbench.session.expander import Expander, Progressed
 from workbench.session.export import export
@@ -127,8 +128,9 @@ class Session(SessionHistory, Titled, GroupCommands):
             runs=lambda: self._seen.runs,
             **how,
         )
-        if self.discoveries.damage:
-            status = replace(status, message=" ".join([message, *self.discoveries.damage]))
+        unread = load_effects(journal.path, self._effects, seen.runs.digest)
+        if damage := [*self.discoveries.damage, *filter(None, [unread])]:
+            status = replace(status, message=" ".join([message, *damage]))
             self._seen = replace(seen, status=status)
         self.clusterer = PromptClusterer(self._engine, self._lock, opened.settings.seed, **how)
         parts = (self._engine, self._lock, self._effects, lambda: self._seen)
@@ -148,9 +150,10 @@ class Session(SessionHistory, Titled, GroupCommands):
         return self._journal.is_open
 
     def close(self) -> None:
-        """Let go of the journal, so that another process may resume it. Further commands fail."""
+        """Let go of the journal, for another process to resume it. Further commands fail."""
         with self._lock.foreground(), closing(self._journal):
             self.expander.conclude()
+            save_effects(self.path, self._effects, self.pairs_digest)
 
     def __enter__(self) -> Session:
         return self
@@ -171,9 +174,8 @@ class Session(SessionHistory, Titled, GroupCommands):
     ) -> Status:
         """Close those of the node's inputs that are open, keeping `keep`.
 
-        None: those whose effect reaches the threshold, or (`by_role`) edges at roles. Exact effects
-        that are not known yet are computed first; `setting` "eap" goes by the estimates. Inputs
-        that are closed already stay as they are.
+        None: those that reach the threshold, or (`by_role`) edges at roles. Exact effects are all
+        computed first; `setting` "eap" goes by the estimates. What is closed already stays.
         """
         score = self.decider.by(setting, by_role, inputs)
         return self._carry_out(
@@ -358,11 +360,7 @@ class Session(SessionHistory, Titled, GroupCommands):
             return self._perform(kinds.NameState(state=number, name=name), started)
 
     def export(self, path: Path, format: str = "circuit") -> tuple[str, ...]:
-        """Write a circuit file: 'circuit' (ours, with all that is known) or 'eap-ig'.
-
-        Returns:
-            One sentence on each thing that the format cannot hold.
-        """
+        """Write a file, 'circuit' (ours) or 'eap-ig'; returns a sentence on each thing it lacks."""
         with self._lock.foreground():
             self._effects.estimate()
             known = self._history.done, self._effects.eap
