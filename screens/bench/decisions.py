@@ -1,4 +1,4 @@
-"""Decisions under way: commands by exact effects that are computed first, and the line on them.
+"""Decisions under way: commands whose exact effects are computed first, and their line.
 
 What a key decides must not depend on how far a sweep has come. So a command that goes by effects
 which are not known yet is carried out once they are; the keys after it wait for that, and escape
@@ -45,9 +45,17 @@ class Decision:
 
 
 class Decisions:
-    """Those under way, oldest first. All but `told` belongs to the thread of the screen."""
+    """Those under way, oldest first; all of it belongs to the thread of the screen."""
 
-    def __init__(self) -> None:
+    def __init__(self, moved: Callable[[], None], turn: Callable[[], None]) -> None:
+        """For a bench.
+
+        Args:
+            moved: called when one of them has come further, or is over.
+            turn: called in the thread of the commands before each that edits the circuit.
+        """
+        self.moved = moved
+        self.turn = turn
         self._under_way: list[Decision] = []
 
     @property

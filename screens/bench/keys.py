@@ -22,7 +22,7 @@ ACTIONS = scoped("bench", (
     Action("go_back", "backspace", "⌫", "back",
            "Go back to the node looked at before.", STEP, "Go back"),
     Action("expand", "e", "e", "expand",
-           "Expand the chosen node: keep what reaches the threshold, by exact effects of all edges. "
+           "Expand the chosen node: keep what reaches the threshold by exact effects of all edges. "
            "Those not known yet are computed first; keys wait, and esc drops it.",
            STEP, "Expand the node"),
     Action("next_frontier", "w", "w", "next open",

@@ -72,18 +72,15 @@ you press enter, and one undo takes it back.
         *,
         command: Callable[[Callable[[], Status]], None],
         decisions: Decisions,
-        decided: Callable[[], None],
     ) -> None:
         """For a session.
 
         Args:
             command: queues a command of it.
             decisions: where it is told that scores are computed first, for which keys wait.
-            decided: called when that moved on.
         """
         super().__init__()
         self._decisions = decisions
-        self._moved_on = decided
         self.session = session
         self.cuts: Cuts | None = None
         self.at = 0
@@ -166,7 +163,7 @@ you press enter, and one undo takes it back.
 
         def moved(_: object, done: int, total: int) -> None:
             decision.done, decision.total = done, total
-            self._thread.deliver(self._moved_on)
+            self._thread.deliver(self._decisions.moved)
 
         def work() -> Cuts:
             with session.decider.watched(decision.cancel, moved):
@@ -175,7 +172,7 @@ you press enter, and one undo takes it back.
         def end() -> None:
             self._computing = False
             self._decisions.end(decision)
-            self._moved_on()
+            self._decisions.moved()
 
         def done(_: Cuts) -> None:
             end()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -44,27 +44,21 @@ class RuleStrips(Vertical):
         self._command = command
         self._done = done
         self._asked: ExpandRequest | None = None
-        self.decisions = Decisions()
+        self._line = ExpansionLine(session, over=self._over)
+        self.decisions = Decisions(self.decided, self._line.turn)
 
     def compose(self) -> ComposeResult:
-        yield PruningStrip(
-            self.session, command=self._command, decisions=self.decisions, decided=self.decided
-        )
-        yield ExpansionLine(self.session, over=self._over)
+        yield PruningStrip(self.session, command=self._command, decisions=self.decisions)
+        yield self._line
         yield DecisionLine(self.decisions, self._keys_waiting)
 
     @property
     def line(self) -> ExpansionLine:
-        return self.query_one(ExpansionLine)
+        return self._line
 
     @property
     def strip(self) -> PruningStrip:
         return self.query_one(PruningStrip)
-
-    @property
-    def parts(self) -> dict[str, Any]:
-        """What a `SessionRunner` needs of it."""
-        return {"decisions": self.decisions, "decided": self.decided, "turn": self.line.turn}
 
     def _keys_waiting(self) -> int:
         queue = getattr(self.app, "key_queue", None)

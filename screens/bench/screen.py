@@ -106,7 +106,7 @@ class BenchScreen(OneOfSeveral):
             failed=self.failed,
             progress=lambda: self.shown.moved(),
             agreed=lambda: self.query_one("#status", StatusBar).agreed(),
-            **self.rules.parts,
+            decisions=self.rules.decisions,
         )
         self.shown = ShownEdges(session, runner, self.panels, changed=self.describe)
         self.place = PlaceKeeper(session, self, self.panels, self.shown)

@@ -113,17 +113,12 @@ class SessionRunner:
         progress: Callable[[], None],
         agreed: Callable[[], None],
         decisions: Decisions,
-        decided: Callable[[], None],
-        turn: Callable[[], None],
     ) -> None:
         """`done` after each command, `failed` with a sentence, `progress` when a sweep moved.
 
-        `agreed` when accuracy and KL of the present circuit are known, `decided` when a decision
-        moved. `turn` is called in the thread of the commands before each that edits the circuit.
+        `agreed` when accuracy and KL of the present circuit are known; `decisions` are told of.
         """
         self.decisions = decisions
-        self._decided = decided
-        self._turn = turn
         self.session = session
         self.sweep: Sweep | None = None
         self.stopped = False
@@ -201,11 +196,11 @@ class SessionRunner:
         def moved(_: object, done: int, total: int) -> None:
             assert decision is not None
             decision.done, decision.total = done, total
-            self._commands.deliver(self._decided)
+            self._commands.deliver(self.decisions.moved)
 
         def carried_out() -> Status:
             if edits:
-                self._turn()
+                self.decisions.turn()
             if decision is None:
                 return call()
             with self.session.decider.watched(decision.cancel, moved):
@@ -220,7 +215,7 @@ class SessionRunner:
         def end() -> None:
             if decision is not None:
                 self.decisions.end(decision)
-                self._decided()
+                self.decisions.moved()
 
         def done(status: Status) -> None:
             end()

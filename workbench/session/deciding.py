@@ -1,4 +1,4 @@
-"""Deciding: the effects by which edges are kept, complete before anything is decided by them.
+"""Deciding: effects by which edges are kept, all of them known before it is decided.
 
 A sweep computes exact effects while somebody looks around. Were a command to take those that it has
 by then and estimates for the rest, it would keep other edges the sooner it comes. So a command that
@@ -78,9 +78,9 @@ class Decider:
 
     @contextmanager
     def watched(self, cancel: Stop, on_chunk: OnChunk) -> Iterator[None]:
-        """What this thread calls in here tells how far it is, and can be stopped while it computes.
+        """What this thread calls in here tells how far it is, and can be stopped.
 
-        It raises `Cancelled` then, and the session is as before.
+        Stopped while it computes, it raises `Cancelled`, and the session is as before.
 
         Args:
             cancel: stops it when set; once the command itself is carried out it is not heeded.

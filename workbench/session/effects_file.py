@@ -54,7 +54,11 @@ def save_effects(journal: Path, effects: KnownEffects, pairs: str) -> None:
 
 
 def load_effects(journal: Path, effects: KnownEffects, pairs: str) -> str:
-    """Take up what is kept, if it is of these pairs and estimates; a sentence on a damaged file."""
+    """Take up what is kept, if it is of these pairs and estimates.
+
+    Returns:
+        A sentence on a damaged file, else nothing.
+    """
     path = effects_path(journal)
     if not path.exists() or effects.old:
         return ""
