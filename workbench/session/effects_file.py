@@ -1,4 +1,4 @@
-"""Exact effects on the disk, beside the journal: a session that is resumed still knows them.
+"""Exact effects on the disk, beside the journal, so that a resumed session knows them.
 
 Only those in the full model are kept, as they do not depend on the circuit. Beside each value
 stands its estimate: they are taken up where pairs and estimates are those of the session, so that
