@@ -111,7 +111,7 @@ class WorkbenchApp(App[None]):
         self.sessions = OpenSessions(self)
         self._leaving = Leaving(self, self.sessions)
         self.error_log = ErrorLog()
-        self.key_queue = KeyQueue(self, owed, self.sessions.heard)
+        self.key_queue = KeyQueue(self, owed, self.sessions.heard, self.sessions.deciding)
         self.toasts = Toasts(self)
 
     @property

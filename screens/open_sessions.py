@@ -20,6 +20,7 @@ from screens.setup.session_row import OpenHere
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
+    from screens.bench.decisions import Decision
     from screens.bench.screen import BenchScreen
     from workbench.session.session import Session
 
@@ -115,6 +116,11 @@ class OpenSessions:
             app.switch_screen(screen)
         else:
             app.push_screen(screen)
+
+    def deciding(self) -> Decision | None:
+        """What is decided on the shown bench, for which effects are computed first."""
+        bench = self.current
+        return None if bench is None or not bench.is_mounted else bench.rules.decisions.now
 
     # Closing.
 

@@ -8,13 +8,15 @@ to lists that have not been filtered yet. Here the next one waits.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from textual import events
 from textual.app import App
+from textual.errors import NoWidget
 from textual.widget import Widget
 
 PATIENCE = 0.1
@@ -25,8 +27,20 @@ STUCK = 2.0
 """Seconds after which a key goes on though messages are still being dealt with."""
 GLANCE = 0.003
 """Seconds between two looks at what is being computed."""
+LEAVING = ("ctrl+q", "ctrl+c", "ctrl+l")
+"""Keys that do not wait for what is decided."""
 SPIN = 64
 """Looks at messages between two rests."""
+
+
+class Deciding(Protocol):
+    """What is decided once enough is computed for it; dropped while it is `computing`."""
+
+    cancel: threading.Event
+
+    @property
+    def computing(self) -> bool:
+        """It can be dropped by setting `cancel`."""
 
 
 class KeyQueue:
@@ -37,12 +51,19 @@ class KeyQueue:
         computing: whether something was asked for in these last seconds that is still computed in
             a thread, and on which the next key may depend.
         heard: called when a key has had its effect, before the next one is heard.
+        deciding: what was asked for and is decided once enough is computed for it; keys wait for as
+            long as that takes, and escape drops it and those before it.
     """
 
     def __init__(
-        self, app: App[Any], computing: Callable[[float], bool], heard: Callable[[], None]
+        self,
+        app: App[Any],
+        computing: Callable[[float], bool],
+        heard: Callable[[], None],
+        deciding: Callable[[], Deciding | None] = lambda: None,
     ) -> None:
         self._app = app
+        self._deciding = deciding
         self._computing = computing
         self._heard = heard
         self._waiting: deque[events.Event] = deque()
@@ -60,6 +81,8 @@ class KeyQueue:
             return False
         if isinstance(event, events.InputEvent) and event.is_forwarded:
             return False
+        if self._passes(event):
+            return False
         apart = _apart(event)
         if self._task is not None or len(apart) > 1:
             self._waiting.extend(apart)
@@ -69,6 +92,36 @@ class KeyQueue:
         if not isinstance(event, events.MouseMove):  # which sets off nothing that others need
             self._task = asyncio.create_task(self._take_turns())
         return False
+
+    @property
+    def waiting(self) -> int:
+        """How many keys wait."""
+        return sum(isinstance(event, events.Key) for event in self._waiting)
+
+    def _passes(self, event: events.Event) -> bool:
+        """Whether an event need not wait for what is decided: it looks, leaves, or drops that."""
+        deciding = self._deciding()
+        if deciding is None or not deciding.computing:
+            return False
+        if isinstance(event, events.Key):
+            return event.key in LEAVING
+        if isinstance(event, events.MouseDown | events.MouseUp):
+            try:
+                widget, _ = self._app.screen.get_widget_at(event.x, event.y)
+            except NoWidget:
+                return False
+            return bool(getattr(widget, "AT_ONCE", False))
+        return isinstance(event, events.MouseEvent)
+
+    def _drops(self, deciding: Deciding) -> bool:
+        """Escape waits: drop what is decided, and the keys before it."""
+        keys = [isinstance(e, events.Key) and e.key == "escape" for e in self._waiting]
+        if not deciding.computing or True not in keys:
+            return False
+        for _ in range(keys.index(True) + 1):
+            self._waiting.popleft()
+        deciding.cancel.set()
+        return True
 
     async def _take_turns(self) -> None:
         try:
@@ -88,7 +141,11 @@ class KeyQueue:
         began = monotonic()
         looks = 0
         while monotonic() - began < STUCK and not self._ended:
-            if not all(_rests(pump) for pump in self._pumps()):
+            if (deciding := self._deciding()) is not None:
+                self._drops(deciding)
+                began = monotonic()
+                await asyncio.sleep(GLANCE)
+            elif not all(_rests(pump) for pump in self._pumps()):
                 looks += 1
                 await asyncio.sleep(0 if looks % SPIN else GLANCE)
             elif self._computing(PATIENCE) or (self._drawing and monotonic() - began < DRAWN):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.engine.effect_settings import ALONG, FULL, WITHIN
+from workbench.engine.effect_settings import ALONG, EAP, FULL, WITHIN
 
 KEPT, PREVIEWED, DROPPED = "●", "◌", "○"
 PROPOSED = "◇"
@@ -40,5 +40,6 @@ SETTINGS = {
     FULL: ("in the full model", "Δ {metric} when the edge is corrupted"),
     ALONG: ("along the circuit", "Δ {metric}, passed on by kept edges"),
     WITHIN: ("within the circuit", "Δ {metric}, the rest corrupted too"),
+    EAP: ("estimates alone", "nothing exact is computed, keys go by EAP"),
 }
 """Name and definition of each setting of the exact effects, short enough for a panel."""

@@ -35,7 +35,7 @@ class EditActions:
         screen: Screen[Any],
         table: Candidates,
         *,
-        command: Callable[[Callable[[], Status]], None],
+        command: Callable[..., None],
         cursor: Callable[[], Cursor],
         describe: Callable[[], None],
     ) -> None:
@@ -44,7 +44,7 @@ class EditActions:
         Args:
             screen: asks and notifies.
             table: of edges, whose marks change at once.
-            command: queues a command.
+            command: queues a command, as `SessionRunner.command`.
             cursor: says where the user is.
             describe: brings the words on the screen up to date.
         """
@@ -61,7 +61,7 @@ class EditActions:
     def expand(self) -> None:
         view = self._cursor().chosen
         how: dict[str, Any] = {"setting": view.setting, "by_role": view.by_role}
-        self._command(lambda: self.session.expand(view.node, view.inputs, **how))
+        self._command(lambda: self.session.expand(view.node, view.inputs, **how), decides=True)
 
     def keep_or_drop(self) -> None:
         at = self._cursor()
@@ -83,12 +83,14 @@ class EditActions:
         if edge is None:
             self._screen.notify("Go to an edge first: in the table of edges, or below a node.")
             return
-        self._command(partial(self.session.toggle_inputs, edge, setting=at.view.setting))
+        toggle = partial(self.session.toggle_inputs, edge, setting=at.view.setting)
+        self._command(toggle, decides=True)
 
     def keep_above(self) -> None:
         view = self._cursor().chosen
         asked = view.node, view.inputs, view.setting
-        self._command(lambda: self.session.keep_above(*asked, by_role=view.by_role))
+        keep = partial(self.session.keep_above, *asked, by_role=view.by_role)
+        self._command(keep, decides=True)
 
     def drop_all(self) -> None:
         view = self._cursor().chosen
@@ -110,7 +112,7 @@ class EditActions:
             found = session.node_effects.repair_of(node)
             return session.drop_together(found.together(node), setting=setting)
 
-        self._command(drop)
+        self._command(drop, decides=True)
 
     def reopen(self) -> None:
         view = self._cursor().chosen
@@ -140,7 +142,8 @@ class EditActions:
         )
         self._screen.set_timer(AT_ONCE, table.mark_in_flight)
         setting = self._cursor().view.setting
-        self._command(lambda: self.session.toggle(edge.edge, setting=setting))
+        toggle = partial(self.session.toggle, edge.edge, setting=setting)
+        self._command(toggle, decides=edge.open)
 
     # The threshold.
 
@@ -154,7 +157,7 @@ class EditActions:
         """Show the new threshold at once; the preview follows when the session has it."""
         value = float(f"{value:.3g}")
         self.threshold = value
-        self._command(lambda: self.session.set_threshold(value))
+        self._command(lambda: self.session.set_threshold(value), edits=False)
         self._screen.set_timer(AT_ONCE, self._describe)
 
     def threshold_exactly(self) -> None:
@@ -187,7 +190,8 @@ class EditActions:
 
         def write(text: str | None) -> None:
             if text is not None:
-                self._command(lambda: self.session.note(target, text.strip()))
+                note = partial(self.session.note, target, text.strip())
+                self._command(note, edits=False)
 
         now = self.session.circuit.notes.get(target, "")
         hint = "It goes into the exported circuit. An empty note removes it."

@@ -51,6 +51,8 @@ class ExpansionLine(Widget):
         self._cancel = threading.Event()
         self._now = Progressed((), None, 0.0)
         self._over = over
+        self._idle = threading.Event()
+        self._idle.set()
 
     def on_mount(self) -> None:
         self._thread = Worker(self, "expansion")
@@ -59,6 +61,10 @@ class ExpansionLine(Widget):
     def on_unmount(self) -> None:
         self.cancel()
         self._thread.stop()
+
+    def turn(self) -> None:
+        """Wait until no expansion is under way. From a thread that is not the screen's."""
+        self._idle.wait()
 
     @property
     def running(self) -> bool:
@@ -76,10 +82,14 @@ class ExpansionLine(Widget):
 
         def work() -> Status:
             how: dict[str, Any] = {"setting": request.setting, "by_role": request.by_role}
-            return session.expand_all(
-                request.rule, request.value, **how, progress=told, cancel=cancel
-            )
+            try:
+                return session.expand_all(
+                    request.rule, request.value, **how, progress=told, cancel=cancel
+                )
+            finally:
+                self._idle.set()
 
+        self._idle.clear()
         self._thread.put(work, self._done, self._failed)
         self._clock.resume()
         self._show()

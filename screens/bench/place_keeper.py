@@ -20,7 +20,7 @@ from screens.bench.panels import PANELS, Panels
 from screens.bench.session_runner import EdgesView
 from screens.bench.shown_edges import ShownEdges
 from workbench.circuits.names import kind_of
-from workbench.engine.effect_settings import SETTINGS
+from workbench.engine.effect_settings import DECIDING
 from workbench.errors import WorkbenchError
 from workbench.session.place import Place, PlaceFile
 
@@ -76,7 +76,7 @@ class PlaceKeeper:
             table.sort, table.descending = place.sort, place.descending
         node = place.node if graph.has_node(place.node) else "logits"
         inputs = place.inputs if place.inputs in INPUTS and kind_of(node) == "head" else "qkv"
-        setting = place.setting if place.setting in SETTINGS else "full"
+        setting = place.setting if place.setting in DECIDING else "full"
         by_role = place.by_role and self.session.can_split
         self._shown.show_as(EdgesView(node, inputs, setting, place.costs, by_role))
         with suppress(ValueError):

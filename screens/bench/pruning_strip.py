@@ -18,6 +18,7 @@ from screens.base.actions import keyed
 from screens.base.numbers import ABSENT, PENDING, count, digits_for, plain
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
+from screens.bench.decisions import Decisions
 from screens.bench.rule_keys import PRUNING_ACTIONS
 from screens.widgets.sparkline import strip_of
 from workbench.errors import Cancelled
@@ -66,16 +67,26 @@ you press enter, and one undo takes it back.
     """
 
     def __init__(
-        self, session: Session, *, command: Callable[[Callable[[], Status]], None]
+        self,
+        session: Session,
+        *,
+        command: Callable[[Callable[[], Status]], None],
+        decisions: Decisions,
     ) -> None:
-        """`command`: queues a command of the session."""
+        """For a session.
+
+        Args:
+            command: queues a command of it.
+            decisions: where it is told that scores are computed first, for which keys wait.
+        """
         super().__init__()
+        self._decisions = decisions
         self.session = session
         self.cuts: Cuts | None = None
         self.at = 0
         self.known: dict[int, float | None] = {}
         self._left = 0
-        self._by_role = self._estimating = False
+        self._by_role = self._computing = False
         self._command = command
         self._before: Widget | None = None
         self._wanted: tuple[Cuts, int] | None = None
@@ -96,10 +107,11 @@ you press enter, and one undo takes it back.
         if self.cuts is None:
             if what not in ("more", "less"):
                 return
-            if not self._open():
+            if not self._open(lambda: self.act(what)):
                 return
         self.renew()
-        assert self.cuts is not None
+        if self.cuts is None:
+            return
         n = len(self.cuts.levels)
         coarse = max(1, n // COARSE)
         steps = {"more": coarse, "less": -coarse, "finer": 1, "back": -1}
@@ -110,7 +122,7 @@ you press enter, and one undo takes it back.
             names = self.session.pruner.offered(by_role=by_role)
             name = self.cuts.score
             following = names[(names.index(name) + 1) % len(names)] if name in names else names[0]
-            self._take(self.session.pruner.cuts(following, by_role=by_role))
+            self._with(following, lambda: self._take(self._cuts(following)))
         elif what == "make":
             cuts, at = self.cuts, self.at
             self._command(lambda: self.session.pruner.prune(cuts, at))
@@ -118,12 +130,13 @@ you press enter, and one undo takes it back.
         elif what == "end":
             self.end()
 
-    def _open(self) -> bool:
-        if not self.session.pruner.ready(by_role=self._by_role):
-            self.notify("Estimating effects; the cut is there then.", timeout=4)
-            self._estimate(self._open)
+    def _open(self, then: Callable[[], None]) -> bool:
+        """Open with all cuts, now or once they can be made: `then` is called after that."""
+        score = self.session.pruner.offered()[0]
+        if not self.session.pruner.ready(score, by_role=self._by_role):
+            self._with(score, then)
             return False
-        cuts = self.session.pruner.cuts(by_role=self._by_role)
+        cuts = self._cuts(score)
         if not cuts.levels:
             self.notify("No edge is kept yet: there is nothing to prune.", timeout=5)
             return False
@@ -134,22 +147,44 @@ you press enter, and one undo takes it back.
         self.focus()
         return True
 
-    def _estimate(self, then: Callable[[], object]) -> None:
-        """Have the estimates that a cut needs, away from the screen."""
-        by_role = self._by_role
+    def _cuts(self, score: str) -> Cuts:
+        return self.session.pruner.cuts(score, by_role=self._by_role)
+
+    def _with(self, score: str, then: Callable[[], object]) -> None:
+        """Go on once a score is known of every kept edge; computed away from the screen."""
+        by_role, session = self._by_role, self.session
+        if session.pruner.ready(score, by_role=by_role):
+            then()
+            return
+        if self._computing:
+            return
+        self._computing = True
+        decision = self._decisions.begin()
+
+        def moved(_: object, done: int, total: int) -> None:
+            decision.done, decision.total = done, total
+            self._thread.deliver(self._decisions.moved)
+
+        def work() -> Cuts:
+            with session.decider.watched(decision.cancel, moved):
+                return session.pruner.cuts(score, by_role=by_role)
+
+        def end() -> None:
+            self._computing = False
+            self._decisions.end(decision)
+            self._decisions.moved()
 
         def done(_: Cuts) -> None:
-            self._estimating = False
+            end()
             if self.screen.is_current:
                 then()
 
         def failed(error: BaseException) -> None:
-            self._estimating = False
-            self._failed(error)
+            end()
+            if not isinstance(error, Cancelled):
+                self._failed(error)
 
-        if not self._estimating:
-            self._estimating = True
-            self._thread.put(lambda: self.session.pruner.cuts(by_role=by_role), done, failed)
+        self._thread.put(work, done, failed)
 
     def _failed(self, error: BaseException) -> None:
         self.notify(error_sentence(error), severity="error", timeout=10, markup=False)
@@ -175,12 +210,12 @@ you press enter, and one undo takes it back.
             return
         if cuts.revision == self.session.status().revision and cuts.by_role == by_role:
             return
-        pruner = self.session.pruner
-        if not pruner.ready(by_role=by_role):
-            self._estimate(self.renew)
+        names = self.session.pruner.offered(by_role=by_role)
+        score = cuts.score if cuts.score in names else names[0]
+        if not self.session.pruner.ready(score, by_role=by_role):
+            self._with(score, self.renew)
             return
-        names = pruner.offered(by_role=by_role)
-        new = pruner.cuts(cuts.score if cuts.score in names else names[0], by_role=by_role)
+        new = self._cuts(score)
         if new.levels:
             self._take(new)
         else:

@@ -7,7 +7,8 @@ from screens.base.actions import Action, scoped
 RULES = "By one number"
 RULE_ACTIONS = (
     Action("expand_all", "E", "E", "expand all",
-           "Expand all that is open by a rule: a threshold, the strongest edges, or a loss.",
+           "Expand all that is open by a rule: a threshold, the strongest edges, or a loss. "
+           "Edits wait until it is over or stopped.",
            RULES, "Expand all by a rule"),
     Action("prune('more')", "right_curly_bracket", "{ }", "prune",
            "Raise the cut through all kept edges, and see what is left.",
@@ -25,7 +26,7 @@ PRUNING_ACTIONS = scoped("pruning", (
     Action("prune('back')", "left,h", "←", "one edge",
            "Move the cut back by one edge.", PRUNING),
     Action("prune('score')", "m", "m", "score",
-           "Cut by the next score: effect, EAP, drop cost, or a discovery's.", PRUNING),
+           "Cut by the next score: exact effect, EAP, drop cost, or a discovery's.", PRUNING),
     Action("prune('end')", "escape", "esc", "leave",
            "Leave the circuit as it is.", PRUNING),
 ))  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from screens.bench.decisions import DecisionLine, Decisions
 from screens.bench.expand_dialog import ExpandDialog, ExpandRequest
 from screens.bench.expansion_line import ExpansionLine
 from screens.bench.pruning_strip import PruningStrip
@@ -43,18 +44,30 @@ class RuleStrips(Vertical):
         self._command = command
         self._done = done
         self._asked: ExpandRequest | None = None
+        self._line = ExpansionLine(session, over=self._over)
+        self.decisions = Decisions(self.decided, self._line.turn)
 
     def compose(self) -> ComposeResult:
-        yield PruningStrip(self.session, command=self._command)
-        yield ExpansionLine(self.session, over=self._over)
+        yield PruningStrip(self.session, command=self._command, decisions=self.decisions)
+        yield self._line
+        yield DecisionLine(self.decisions, self._keys_waiting)
 
     @property
     def line(self) -> ExpansionLine:
-        return self.query_one(ExpansionLine)
+        return self._line
 
     @property
     def strip(self) -> PruningStrip:
         return self.query_one(PruningStrip)
+
+    def _keys_waiting(self) -> int:
+        queue = getattr(self.app, "key_queue", None)
+        return 0 if queue is None else int(queue.waiting)
+
+    def decided(self) -> None:
+        """A decision moved on."""
+        if self.is_mounted:
+            self.query_one(DecisionLine).look()
 
     @property
     def idle(self) -> bool:

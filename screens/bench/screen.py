@@ -106,6 +106,7 @@ class BenchScreen(OneOfSeveral):
             failed=self.failed,
             progress=lambda: self.shown.moved(),
             agreed=lambda: self.query_one("#status", StatusBar).agreed(),
+            decisions=self.rules.decisions,
         )
         self.shown = ShownEdges(session, runner, self.panels, changed=self.describe)
         self.place = PlaceKeeper(session, self, self.panels, self.shown)
@@ -114,16 +115,10 @@ class BenchScreen(OneOfSeveral):
             session, self, table, command=self.command, cursor=self.cursor, describe=self.describe
         )
         how: dict[str, Any] = {"command": self.command, "refresh": self.refresh_all}
-        self.discovering = DiscoveryActions(
-            session, runner, self, line=self.discovery, strip=self.strip, **how
-        )
+        strips: dict[str, Any] = {"line": self.discovery, "strip": self.strip}
+        self.discovering = DiscoveryActions(session, runner, self, **strips, **how)
         self.dialogs = BenchDialogs(
-            session,
-            runner,
-            self,
-            **how,
-            choose=self.shown.choose,
-            go_to_edge=self.go_to_edge,
+            *(session, runner, self), **how, choose=self.shown.choose, go_to_edge=self.go_to_edge
         )
 
     def on_unmount(self) -> None:
@@ -255,9 +250,9 @@ class BenchScreen(OneOfSeveral):
 
     # Commands, and what comes of them.
 
-    def command(self, call: Callable[[], Status]) -> None:
-        """Queue a command of the session; the numbers that it will change look so from now on."""
-        self.runner.command(call)
+    def command(self, call: Callable[[], Status], **how: bool) -> None:
+        """As the runner does; what it will change looks so from now on."""
+        self.runner.command(call, **how)
         self.query_one("#status", StatusBar).update(pending=True)
 
     def command_done(self, status: Status) -> None:
@@ -323,6 +318,7 @@ class BenchScreen(OneOfSeveral):
 
     # What the keys do.
 
+    action_drop_decision = by(lambda bench: bench.rules.decisions.drop)
     action_expand = by(lambda bench: bench.edits.expand)
     action_keep_or_drop = by(lambda bench: bench.edits.keep_or_drop)
     action_keep_above = by(lambda bench: bench.edits.keep_above)
@@ -413,8 +409,8 @@ class BenchScreen(OneOfSeveral):
         def go(node: str | None) -> None:
             if node is not None:
                 self.shown.choose(node)
-                if self.panels.row_of(node) is None:
-                    self.action_panel("candidates")  # it is in no row of the tree
+                if self.panels.row_of(node) is None:  # it is in no row of the tree
+                    self.action_panel("candidates")
 
         self.dialogs.jump(self.panels.tree_rows.laid_out, go)
 

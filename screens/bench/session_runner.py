@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from textual.message_pump import MessagePump
 
 from screens.base.worker import Worker, error_sentence
+from screens.bench.decisions import Decisions
 from screens.bench.tree_layout import TreeLayout
 from workbench.circuits.names import TOGETHER, kind_of
+from workbench.engine.effect_settings import EAP
 from workbench.errors import Cancelled
 from workbench.session.views import Candidate, Status
 
@@ -32,6 +34,9 @@ SETTLING_TOLD = 1.0
 AT_ONCE = 0.1
 """Seconds in which nobody sees a delay: what is computed by then is shown in one frame with what
 asked for it."""
+
+DROPPED = "Dropped: the circuit is as it was. {key:bench.setting} chooses estimates, ready at once."
+"""Said where a key was taken back before its effects were computed."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +112,13 @@ class SessionRunner:
         failed: Callable[[str], None],
         progress: Callable[[], None],
         agreed: Callable[[], None],
+        decisions: Decisions,
     ) -> None:
         """`done` after each command, `failed` with a sentence, `progress` when a sweep moved.
 
-        `agreed` when accuracy and KL of the present circuit are known.
+        `agreed` when accuracy and KL of the present circuit are known; `decisions` are told of.
         """
+        self.decisions = decisions
         self.session = session
         self.sweep: Sweep | None = None
         self.stopped = False
@@ -158,6 +165,7 @@ class SessionRunner:
         """Cancel the sweep, take nothing more, and call `last` after the commands that wait."""
         self._let_go()
         self._unsettle()
+        self.decisions.drop_all()
         self._commands.put(last, lambda _: None, lambda _: None)
         self._commands.stop()
         self._sweeps.stop()
@@ -168,20 +176,56 @@ class SessionRunner:
 
     # Commands.
 
-    def command(self, call: Callable[[], Status]) -> None:
+    def command(
+        self, call: Callable[[], Status], *, decides: bool = False, edits: bool = True
+    ) -> None:
         """Run a command of the session after those that wait already.
 
         After the last one the tree is laid out with it, so that both are shown at once.
+
+        Args:
+            decides: it goes by effects, which are computed first where they are not known; keys
+                wait for it then.
+            edits: it waits for an expansion under way, so that it does not cut it short.
         """
         self._unsettle()
+        decision = self.decisions.begin() if decides else None
+        if decides:
+            self._let_go()  # what was swept is kept, and the rest is computed for the command
+
+        def moved(_: object, done: int, total: int) -> None:
+            assert decision is not None
+            decision.done, decision.total = done, total
+            self._commands.deliver(self.decisions.moved)
+
+        def carried_out() -> Status:
+            if edits:
+                self.decisions.turn()
+            if decision is None:
+                return call()
+            with self.session.decider.watched(decision.cancel, moved):
+                return call()
 
         def work() -> Status:
-            status = call()
+            status = carried_out()
             if self._commands.waiting == 1:
                 self._laid_out = ((status.revision, self.by_role), self._lay_out())
             return status
 
-        self._commands.put(work, self._done, lambda error: self._failed(error_sentence(error)))
+        def end() -> None:
+            if decision is not None:
+                self.decisions.end(decision)
+                self.decisions.moved()
+
+        def done(status: Status) -> None:
+            end()
+            self._done(status)
+
+        def failed(error: BaseException) -> None:
+            end()
+            self._failed(DROPPED if isinstance(error, Cancelled) else error_sentence(error))
+
+        self._commands.put(work, done, failed)
 
     def agree(self, status: Status) -> None:
         """Compute accuracy and KL after a command that did not wait for them."""
@@ -262,7 +306,7 @@ class SessionRunner:
             sweep = Sweep(view, "drop costs", threading.Event(), revision)
             if sweep.computes not in self._computed:
                 return self._start(sweep)
-        if any(edge.exact is None for edge in edges):
+        if view.setting != EAP and any(edge.exact is None for edge in edges):
             sweep = Sweep(view, "exact", threading.Event(), revision, total=len(edges))
             if sweep.computes not in self._computed:
                 return self._start(sweep)

@@ -22,7 +22,7 @@ from screens.bench.tree_layout import TreeLayout
 from workbench.circuits.names import LOGITS, TOGETHER, edge_ends, kind_of
 from workbench.circuits.parts import edge_of
 from workbench.config.config import config
-from workbench.engine.effect_settings import SETTINGS
+from workbench.engine.effect_settings import DECIDING
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
@@ -401,8 +401,8 @@ class ShownEdges:
             self.runner.estimate(done, by_role=by_role)
 
     def next_setting(self) -> None:
-        """Show exact effects in the next of the settings."""
-        self.change_view(replace(self.view, setting=_next(SETTINGS, self.view.setting)))
+        """Show exact effects in the next of the settings, or go by the estimates alone."""
+        self.change_view(replace(self.view, setting=_next(DECIDING, self.view.setting)))
 
     def drop_costs(self) -> None:
         """Show drop costs, or hide them."""

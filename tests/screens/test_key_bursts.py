@@ -25,14 +25,21 @@ from textual.screen import Screen
 import screens
 from screens.app import WorkbenchApp
 from screens.base import key_queue
+from tests.support import burst_walk
 from tests.support.burst_places import ABSTRACT, GROUPS, PICKED, PICKED_SETUP, Place
 from tests.support.burst_walk import APPS, Walk, drawn_keys
 from tests.support.key_bursts import GAP
+from tests.support.tiny_sessions import tiny_session
+from workbench.session.session import Session
 
 pytestmark = pytest.mark.usefixtures("every_frame")
 
 BURSTS = int(os.environ.get("WORKBENCH_BURSTS", "1"))
 """How often random keys are tried at each place."""
+
+
+UNSWEPT = ("ewew[[ea", "ew}}⏎emmmwe&")
+"""Keys that decide by effects, before any of them is exact."""
 
 
 class Try(NamedTuple):
@@ -42,6 +49,11 @@ class Try(NamedTuple):
     way: str
     keys: tuple[str, ...]
     outcome: str
+
+
+def commands_of(tried: Try) -> str:
+    """The circuit's commands, below all that is seen."""
+    return tried.outcome[tried.outcome.rindex("\n", 0, tried.outcome.index(" > ")) :]
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +125,39 @@ async def test_picked_keys(tmp_path: Path, strings: tuple[str, ...]) -> None:
         return tries
 
     await compare(tmp_path, type_them)
+
+
+async def test_keys_decide_the_same_however_far_the_effects_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fresh(folder: Path) -> Session:
+        folder.mkdir(parents=True)
+        return tiny_session(folder)
+
+    async def type_them(walk: Walk) -> list[Try]:
+        tries = []
+        for keys in UNSWEPT:
+            await walk.start()  # so that nothing is known from before
+            await walk.go("")
+            tries.append(Try("unswept", "", tuple(keys), await walk.press(keys)))
+        return tries
+
+    def swept(folder: Path) -> Session:
+        session = fresh(folder)
+        for node in session.graph.nodes:
+            session.sweep(node)
+        return session
+
+    # Keys that find all effects known, and keys that come at once and find none.
+    monkeypatch.setattr(burst_walk, "prepared", swept)
+    typing = Walk(tmp_path / "typed", slowly=True)
+    async with typing.running():
+        tries = await type_them(typing)
+    monkeypatch.setattr(burst_walk, "prepared", fresh)
+    burst = Walk(tmp_path / "burst", slowly=False)
+    async with burst.running():
+        for one, again in zip(tries, await type_them(burst), strict=True):
+            assert commands_of(one) == commands_of(again), " ".join(one.keys)
 
 
 def test_every_screen_and_dialog_is_such_a_place() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any
 
 from workbench.config.setting import Setting, matching, one_of, switch, text, texts, whole
-from workbench.engine.effect_settings import SETTINGS as EFFECTS
+from workbench.engine.effect_settings import DECIDING as EFFECTS
 from workbench.session.threshold_rule import DEFAULT_RULE, FORMS, ThresholdRule
 
 DEFAULT_THEME = "textual-dark"
@@ -60,7 +60,8 @@ _ALL = (
             "metric, a value in its units, or the size of the K-th largest estimate.",
             _rule),
     one_of("effects", "Which exact effects the bench shows at first: in the full model, along the "
-           "circuit or within it (`m` changes it).", lambda: EFFECTS, default="full"),
+           "circuit or within it; eap: none, estimates alone (`m` changes it).",
+           lambda: EFFECTS, default="full"),
     texts("plugins", "Plug-ins in files of your own; a relative path begins in this file's folder.",
           r".+\.py:[A-Za-z_]\w*", 'a list of texts "FILE.py:NAME"', example=("./lab.py:METHOD",)),
     switch("layout.more", "Show more at once: two readouts on a wide terminal, the circuit above "

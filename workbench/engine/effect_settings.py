@@ -22,6 +22,11 @@ NAMES: dict[str, str] = {
 }
 """The settings as they are called in a sentence."""
 
+EAP = "eap"
+"""In place of a setting: decided by the estimates alone, nothing exact being computed."""
+DECIDING = (*SETTINGS, EAP)
+"""What edges can be kept by."""
+
 
 def check_setting(setting: str) -> str:
     """The setting back, if it is one.
@@ -34,3 +39,8 @@ def check_setting(setting: str) -> str:
             f"There is no setting {setting!r}; choose one of: {', '.join(SETTINGS)}."
         )
     return setting
+
+
+def check_deciding(by: str) -> str:
+    """A setting, or "eap", back. Raises WorkbenchError for anything else."""
+    return by if by == EAP else check_setting(by)

@@ -5,7 +5,7 @@ Pure functions: they compute no metric and write nothing down.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from workbench.circuits.graph import HEAD_INPUTS, INPUT, LOGITS, Graph
 from workbench.circuits.names import TOGETHER, edge_ends, input_of, is_edge, split_role
 from workbench.circuits.parts import edge_of, in_order, members_of, parts_into, parts_out_of
 from workbench.errors import WorkbenchError
-from workbench.session.role_scores import RoleScores, Scored
+from workbench.session.role_scores import RoleScores, Scored, Scoring
 from workbench.session.state import Interventions, State
 
 
@@ -51,6 +51,14 @@ def previewed(state: State, destination: str, score: Scored) -> list[str]:
     return [graph.edge_name(int(s), d) for s in np.flatnonzero(np.abs(column) >= state.threshold)]
 
 
+def _passing(state: State, into: Sequence[str], score: Scoring) -> list[str]:
+    """Edges into some destinations that their expansion would keep; none asks for no scores."""
+    if not into:
+        return []
+    scores = score(into)
+    return [edge for d in into for edge in previewed(state, d, scores)]
+
+
 def kept_into(state: State, destination: str) -> list[str]:
     """Names of the kept edges into a destination, those at some roles at each of them."""
     return parts_into(state.circuit, destination)
@@ -78,16 +86,18 @@ def _replace_into(state: State, into: Iterable[str], keep: Iterable[str]) -> Sta
 
 
 def expand(
-    state: State, node: str, inputs: str, keep: Sequence[str] | None, score: Scored
+    state: State, node: str, inputs: str, keep: Sequence[str] | None, score: Scoring
 ) -> State:
     """Close those of the inputs that are open; the others stay as they are.
+
+    Scores are asked for where `keep` does not say what to keep.
 
     Glossary: docs/glossary.md#expand.
     """
     wanted = _some_destinations(state, node, inputs)
     into = [d for d in wanted if d in state.circuit.open]
     if keep is None:
-        edges = [edge for d in into for edge in previewed(state, d, score)]
+        edges = _passing(state, into, score)
     else:
         for name in keep:
             if _entered(state, name) not in wanted:
@@ -116,7 +126,7 @@ def _entered(state: State, name: str) -> str:
     return edge_ends(edge)[1]
 
 
-def toggle(state: State, edge: str, score: Callable[[], Scored]) -> State:
+def toggle(state: State, edge: str, score: Scoring) -> State:
     """Keep or drop one edge, or edge at a role; what is open is first closed with its preview.
 
     Edges into q, k and v together are dropped if all are kept. `score` is asked for where there is
@@ -126,22 +136,20 @@ def toggle(state: State, edge: str, score: Callable[[], Scored]) -> State:
     """
     open_ones = [d for d in _several_entered(state, edge) if d in state.circuit.open]
     if open_ones:
-        scores = score()
-        keep = [name for d in open_ones for name in previewed(state, d, scores)]
-        state = _replace_into(state, open_ones, keep)
+        state = _replace_into(state, open_ones, _passing(state, open_ones, score))
     members = members_of(state.circuit.graph, edge)
     if all(map(state.circuit.has, members)):
         return state.with_edges(drop=members)
     return state.with_edges(keep=[name for name in members if not state.circuit.has(name)])
 
 
-def keep_above(state: State, node: str, inputs: str, score: Scored) -> State:
+def keep_above(state: State, node: str, inputs: str, score: Scoring) -> State:
     """Keep of the edges into a node's inputs those whose score passes the threshold.
 
     By scores of whole edges, one that is kept at some roles stays there.
     """
     into = _some_destinations(state, node, inputs)
-    return _replace_into(state, into, [edge for d in into for edge in previewed(state, d, score)])
+    return _replace_into(state, into, _passing(state, into, score))
 
 
 def drop_all(state: State, node: str, inputs: str) -> State:
@@ -185,7 +193,7 @@ def toggle_node(state: State, node: str) -> State:
     return replace(restored, dropped_nodes=shelf)
 
 
-def drop_together(state: State, nodes: Sequence[str], into: str, score: Scored) -> State:
+def drop_together(state: State, nodes: Sequence[str], into: str, score: Scoring) -> State:
     """Drop every kept edge out of and into several nodes; `toggle_node` restores each.
 
     What of `into` is open is closed first, on what it would keep without them.
@@ -202,8 +210,7 @@ def drop_together(state: State, nodes: Sequence[str], into: str, score: Scored) 
         graph.source_index(node)
     closing = [d for d in _some_destinations(state, into, "qkv") if d in state.circuit.open]
     if closing:
-        keep = [edge for d in closing for edge in previewed(state, d, score)]
-        state = _replace_into(state, closing, keep)
+        state = _replace_into(state, closing, _passing(state, closing, score))
     for node in nodes:
         mask = state.circuit.mask
         into_it = any(kept_into(state, d) for d in graph.destinations_of(node))

@@ -6,7 +6,6 @@ Importing this loads no torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +19,10 @@ from workbench.errors import WorkbenchError
 from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.between_command import DROP, KEEP, Between
+from workbench.session.deciding import Decider
 from workbench.session.priority_lock import PriorityLock
 from workbench.session.read_only import Snapshot
-from workbench.session.role_scores import Scored
+from workbench.session.role_scores import Scoring
 from workbench.session.session_engine import SessionEngine
 from workbench.session.state import State
 from workbench.session.views import Status
@@ -47,7 +47,7 @@ def edit_between(
     readers: Sequence[str],
     inputs: str,
     did: str,
-    score: Callable[[], Scored],
+    score: Scoring,
     role: str = "",
 ) -> State:
     """Keep or drop every edge from some nodes to others, at all roles or at one.
@@ -72,11 +72,12 @@ def edit_between(
 
     if did == DROP:
         return state.with_edges(drop=named(mask & circuit.mask))
-    for column in np.flatnonzero(mask.any(0)):
-        destination = graph.destinations[column]
-        if destination in circuit.open:
-            kept = edits.previewed(state, destination, score())
-            state = state.with_edges(close=[destination], keep=kept)
+    into = [graph.destinations[column] for column in np.flatnonzero(mask.any(0))]
+    closing = [destination for destination in into if destination in circuit.open]
+    if closing:
+        scores = score(closing)
+        kept = [edge for d in closing for edge in edits.previewed(state, d, scores)]
+        state = state.with_edges(close=closing, keep=kept)
     return state.with_edges(keep=named(mask))
 
 
@@ -99,7 +100,7 @@ class GroupCommands:
     """Part of a session."""
 
     _carry_out: Callable[..., Status]
-    _score: Callable[[str], Scored]
+    decider: Decider
     _seen: Snapshot
     _engine: SessionEngine
     _lock: PriorityLock
@@ -168,7 +169,7 @@ class GroupCommands:
         """
         return self._carry_out(
             lambda state: edit_between(
-                state, sources, readers, inputs, did, lambda: self._score(setting), role
+                state, sources, readers, inputs, did, self.decider.by(setting), role
             ),
             lambda change: Between(
                 sources=tuple(sources),
@@ -193,11 +194,15 @@ class GroupCommands:
         role: str = "",
     ) -> tuple[float, float | None]:
         """The metric and faithfulness that `set_between` would lead to, as one what-if."""
-        with self._lock.background():
-            state = self._seen.state
-            score = partial(self._score, setting)
-            after = edit_between(state, sources, readers, inputs, did, score, role)
-            return self._engine.if_edited(state.circuit, after.circuit)
+        score = self.decider.by(setting)
+
+        def tried() -> tuple[float, float | None]:
+            with self._lock.background():
+                state = self._seen.state
+                after = edit_between(state, sources, readers, inputs, did, score, role)
+                return self._engine.if_edited(state.circuit, after.circuit)
+
+        return self.decider.decided(tried)
 
     def toggle_inputs(self, edge: str, *, setting: str = "full") -> Status:
         """Keep or drop the edges from a source into q, k and v of a head, as one command.

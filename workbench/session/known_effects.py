@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from workbench.circuits.graph import Graph
 from workbench.circuits.names import AT, HEAD_INPUTS, edge_ends, is_joined, split_role
 from workbench.circuits.parts import members_of
-from workbench.engine.effect_settings import FULL, SETTINGS
+from workbench.engine.effect_settings import DECIDING, EAP, FULL, SETTINGS
 from workbench.errors import WorkbenchError
 from workbench.experiment.carrying import CarryingRoles
-from workbench.session.role_scores import Matrix, RoleScores, Scored
+from workbench.session.role_scores import Matrix, RoleScores
 
 LASTING = FULL
 """The setting whose values do not depend on the circuit."""
@@ -82,8 +82,9 @@ class KnownEffects:
         self._kept: dict[str, _Values] = {}
 
     def _begin(self, eap: Matrix, *, old: bool = False) -> _Values:
-        known = {kind: np.full(eap.shape, np.nan, dtype=np.float32) for kind in (*SETTINGS, DROP)}
-        return _Values(eap, old, known, None, {kind: {} for kind in (*SETTINGS, DROP)})
+        kinds = (*DECIDING, DROP)  # by estimates there is nothing exact, ever
+        known = {kind: np.full(eap.shape, np.nan, dtype=np.float32) for kind in kinds}
+        return _Values(eap, old, known, None, {kind: {} for kind in kinds})
 
     @property
     def eap(self) -> Matrix:
@@ -126,11 +127,16 @@ class KnownEffects:
             self._values = replace(self._values, by_role=self._estimate_by_role())
 
     def exact(self, kind: str) -> Matrix:
-        """Exact values of one of `SETTINGS`, or `DROP`."""
+        """Exact values of one of `SETTINGS`, or `DROP`; of "eap" there is none."""
         return self._values.known[kind]
 
     def unknown(self, kind: str, edges: Sequence[str]) -> list[str]:
-        """Those of the edges that have no exact value of this kind yet, in order."""
+        """Those of the edges that have no exact value of this kind yet, in order.
+
+        None of the kind "eap", which stands for the estimates.
+        """
+        if kind == EAP:
+            return []
         matrix, parts = self._values.known[kind], self._values.parts[kind]
         return [
             name
@@ -153,6 +159,10 @@ class KnownEffects:
         if kind != LASTING:
             self._stale.add(kind)
 
+    def take_exact(self, where: NDArray[np.uint32], values: Matrix) -> None:
+        """Enter exact values in the full model, by their places in the flattened matrix."""
+        self._values.known[LASTING].ravel()[where] = values
+
     def circuit_changed(self) -> None:
         """Forget what belongs to the circuit as it was.
 
@@ -166,24 +176,13 @@ class KnownEffects:
         self._stale.clear()
 
     def score(self, setting: str) -> Matrix:
-        """Exact values in a setting where they are known, EAP elsewhere."""
+        """Exact values in a setting where they are known, EAP elsewhere.
+
+        To decide by them have all of them known before, see `deciding`.
+        """
         values = self._values
         exact = values.known[setting]
         return np.where(np.isnan(exact), values.eap, exact)
-
-    def scored(
-        self, setting: str, carrying: CarryingRoles, *, by_role: bool, together: bool
-    ) -> Scored:
-        """By what candidates are kept, estimated first; in a turn of the caller's.
-
-        Args:
-            together: of edges into a head, those of its q, k and v together; not by role.
-        """
-        self.estimate()  # nothing is decided by effects on other pairs
-        if not by_role:
-            return self.score_together(setting) if together else self.score(setting)
-        self.estimate_by_role()
-        return self.score_by_role(setting, carrying)
 
     def score_together(self, setting: str) -> Matrix:
         """As `score`, but of each edge into a head that of those into its q, k and v together."""

@@ -22,9 +22,11 @@ from workbench.circuits.circuit import Circuit
 from workbench.circuits.names import at_role, edge_ends, split_role
 from workbench.circuits.parts import drop_parts, edge_of
 from workbench.discovery.catalogue import METHODS
+from workbench.engine.effect_settings import EAP, FULL
 from workbench.errors import WorkbenchError
 from workbench.experiment.carrying import CarryingRoles
 from workbench.session.carry_out import CarryOut
+from workbench.session.deciding import Decider
 from workbench.session.known_effects import DROP, KnownEffects, Matrix
 from workbench.session.pair_runs import PairRuns
 from workbench.session.priority_lock import PriorityLock
@@ -37,7 +39,10 @@ from workbench.session.state import State
 from workbench.session.views import Status
 
 EFFECT, ESTIMATE, COST = "effect", "EAP", "drop cost"
-"""Scores of the session's own: the best effect known, the estimate, what dropping costs now."""
+"""Scores of the session's own: the exact effect in the full model, the estimate, what dropping
+costs now."""
+EXACT = {EFFECT: FULL, COST: DROP}
+"""Those that are exact, and computed first where they are not known."""
 
 PartScore = Callable[[str], float]
 """The score of an edge at a role that can carry something, by its name; NaN for none."""
@@ -145,6 +150,7 @@ class Pruner:
         *,
         shown: Callable[[], DiscoveryResult | None],
         carry_out: CarryOut,
+        decider: Decider,
     ) -> None:
         """For a session.
 
@@ -153,7 +159,9 @@ class Pruner:
             seen: what it shows now.
             shown: the result of a discovery that stands beside the candidates, if any.
             carry_out: carries out a command.
+            decider: has exact scores computed first.
         """
+        self._decider = decider
         self._engine = engine
         self._lock = lock
         self._effects = effects
@@ -167,16 +175,12 @@ class Pruner:
         seen, effects = self._seen(), self._effects
         circuit, carrying = seen.state.circuit, seen.runs.carrying
         estimates = effects.eap_by_role(carrying)
+        parts_of = {score: effects.exact_parts(kind) for score, kind in EXACT.items()}
         scores: dict[str, tuple[Matrix, PartScore | None]] = {
-            EFFECT: (effects.best(), lambda name: _number(effects.best_of(name, carrying))),
+            EFFECT: (effects.exact(FULL), lambda name: parts_of[EFFECT].get(name, math.nan)),
             ESTIMATE: (effects.eap, _at_roles(circuit, carrying.names, estimates)),
+            COST: (effects.exact(DROP), lambda name: parts_of[COST].get(name, math.nan)),
         }
-        whole = _whole(circuit, parts)
-        costs, of_parts = effects.exact(DROP), effects.exact_parts(DROP)
-        carry = [name for name in parts if _carries(circuit, carrying, name)]
-        known = not np.isnan(costs[whole]).any() and all(name in of_parts for name in carry)
-        if known and (whole.any() or carry):
-            scores[COST] = costs, of_parts.__getitem__
         result = self._shown()
         if result is not None and METHODS[result.method].kind == "edges":
             found = result.found
@@ -205,16 +209,27 @@ class Pruner:
         return self.offered()
 
     def offered(self, *, by_role: bool = False) -> tuple[str, ...]:
-        """Names of the scores to cut by, the best first; drop costs once all are known."""
+        """Names of the scores to cut by, whatever is known of them yet."""
         return tuple(self._scores(self._parts(by_role)))
 
-    def ready(self, *, by_role: bool = False) -> bool:
-        """All estimates that `cuts` needs are there: it computes nothing."""
-        known = self._effects.by_role or not self._parts(by_role)
-        return known and not self._effects.old
+    def ready(self, score: str = EFFECT, *, by_role: bool = False) -> bool:
+        """All that `cuts` needs is there: it computes nothing."""
+        if self._effects.old or not (self._effects.by_role or not self._parts(by_role)):
+            return False
+        return not self._effects.unknown(*self._needed(score, by_role))
+
+    def _needed(self, score: str, by_role: bool) -> tuple[str, list[str]]:
+        """Exact values that a cut by the score goes by: their kind, and of which edges."""
+        if score not in EXACT:
+            return EAP, []
+        seen, parts = self._seen(), self._parts(by_role)
+        circuit, carrying = seen.state.circuit, seen.runs.carrying
+        graph = circuit.graph
+        whole = [graph.edge_name(int(s), int(d)) for s, d in np.argwhere(_whole(circuit, parts))]
+        return EXACT[score], [*whole, *(n for n in parts if _carries(circuit, carrying, n))]
 
     def cuts(self, score: str = EFFECT, *, by_role: bool = False) -> Cuts:
-        """All cuts of the circuit as it stands; estimates that are missing are computed first.
+        """All cuts of the circuit as it stands; what is missing of the scores is computed first.
 
         Args:
             by_role: whole edges go role by role too, where edges are told apart by role. Those
@@ -222,12 +237,14 @@ class Pruner:
 
         Raises:
             WorkbenchError: for an unknown score.
+            Cancelled: whoever watches it stopped it.
         """
-        if not self.ready(by_role=by_role):
+        if not self.ready(score, by_role=by_role):
             with self._lock.background():
                 self._effects.estimate()
                 if self._parts(by_role):
                     self._effects.estimate_by_role()
+            self._decider.decided(lambda: self._decider.need(*self._needed(score, by_role)))
         seen, parts = self._seen(), self._parts(by_role)
         scores = self._scores(parts)
         if score not in scores:
@@ -303,10 +320,6 @@ def _at_roles(circuit: Circuit, roles: Sequence[str], values: Matrix | None) -> 
         return float(values[roles.index(role)][circuit.graph.parse_edge(edge)])
 
     return score
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def _dropped(before: Circuit, after: Circuit) -> list[str]:

@@ -21,7 +21,7 @@ from workbench.circuits.graph import LOGITS, Graph
 from workbench.circuits.names import AT, TOGETHER
 from workbench.circuits.parts import on_prompts
 from workbench.circuits.tree import TreeRow, frontier, tree
-from workbench.engine.effect_settings import check_setting
+from workbench.engine.effect_settings import check_deciding
 from workbench.errors import Cancelled
 from workbench.experiment.settings import ExperimentSettings
 from workbench.model_report.footprint import Footprint
@@ -282,10 +282,11 @@ class ReadOnlySession:
 
         Args:
             inputs: letters of "qkv"; `TOGETHER` ("q+k+v"): from each source the three as one.
+            setting: of the exact effects; "eap": the estimates alone.
             by_role: edges at roles, where edges are told apart by them; none before
                 `estimate_by_role`.
         """
-        check_setting(setting)
+        check_deciding(setting)
         into = edits.destinations(self.graph, node, inputs)
         seen, effects, shown = self._seen, self._effects, self._shown_result()
         carrying = seen.runs.carrying
@@ -338,7 +339,7 @@ class ReadOnlySession:
     ) -> int:
         """How many of the candidates would be kept at the threshold."""
         state, effects, carrying = self._seen.state, self._effects, self._seen.runs.carrying
-        score: Scored = effects.score(check_setting(setting))
+        score: Scored = effects.score(check_deciding(setting))
         if by_role:
             score = effects.score_by_role(setting, carrying)
         into = edits.destinations(self.graph, node, inputs)
@@ -389,7 +390,7 @@ class ReadOnlySession:
 
         Glossary: docs/glossary.md#sweep.
         """
-        check_setting(setting)
+        check_deciding(setting)
         if by_role:
             self.estimate_by_role()
         rows = self.candidates(node, inputs, by_role=by_role)

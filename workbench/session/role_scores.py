@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,6 +17,9 @@ Matrix = NDArray[np.float32]
 
 Scored: TypeAlias = "Matrix | RoleScores"
 """Scores of edges [source, destination], or of edges at roles."""
+
+Scoring: TypeAlias = "Callable[[Sequence[str]], Scored]"
+"""Gives the scores by which edges into these destinations are kept."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.discovery.options import Number, OneOf, Whole
-from workbench.engine.effect_settings import NAMES, SETTINGS
+from workbench.engine.effect_settings import EAP, NAMES, SETTINGS
 from workbench.errors import WorkbenchError
 
 
@@ -64,7 +64,6 @@ LOSS = Rule(
 
 RULES: dict[str, Rule] = {rule.name: rule for rule in (THRESHOLD, TOP_K, LOSS)}
 
-EAP = "eap"
 EFFECTS = OneOf(
     "effects",
     ((EAP, "EAP estimates"), *((setting, f"exact {NAMES[setting]}") for setting in SETTINGS)),

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 from workbench.base.work import Stop
 from workbench.circuits.names import TOGETHER, is_joined
 from workbench.circuits.parts import edge_of
-from workbench.engine.effect_settings import check_setting
 from workbench.session import commands as kinds
 from workbench.session import edits
 from workbench.session.about import Titled, read_about
 from workbench.session.commands import Command
+from workbench.session.deciding import Decider
 from workbench.session.discoveries import Discoveries
+from workbench.session.effects_file import load_effects, save_effects
 from workbench.session.entry import entry
 from workbench.session.expander import Expander, Progressed
 from workbench.session.export import export
@@ -42,7 +43,6 @@ from workbench.session.prompt_pairs import PromptPairs
 from workbench.session.pruning import Pruner
 from workbench.session.read_only import OnChunk, Snapshot
 from workbench.session.reliability import SessionReliability
-from workbench.session.role_scores import Scored
 from workbench.session.rules import EAP
 from workbench.session.run_sets import RunSets
 from workbench.session.session_history import SessionHistory
@@ -77,6 +77,7 @@ class Session(SessionHistory, Titled, GroupCommands):
         clusterer: finds clusters of the task's prompts, a circuit for each.
         expander: expands all that is open by a rule.
         pruner: drops the weakest of all kept edges.
+        decider: has the effects computed by which a command decides.
         pairs: the pairs of prompts that it looks at, and trying others.
         metric: what it measures by.
         neurons: what the neurons of MLPs do, and which of them the circuit keeps.
@@ -117,6 +118,7 @@ class Session(SessionHistory, Titled, GroupCommands):
         self.log: list[LogEntry] = []
         self.exported: list[Path] = []
         self._journal = journal
+        self.decider = Decider(self._effects, lambda: self._seen, self._compute)
         self._sets = RunSets(self._engine, opened.task, opened.settings, opened.runs)
         carry: dict[str, Any] = {"carry_out": self._carry_out}
         how = carry | {"exported": self.exported.append}
@@ -126,13 +128,14 @@ class Session(SessionHistory, Titled, GroupCommands):
             runs=lambda: self._seen.runs,
             **how,
         )
-        if self.discoveries.damage:
-            status = replace(status, message=" ".join([message, *self.discoveries.damage]))
+        unread = load_effects(journal.path, self._effects, seen.runs.digest)
+        if damage := [*self.discoveries.damage, *filter(None, [unread])]:
+            status = replace(status, message=" ".join([message, *damage]))
             self._seen = replace(seen, status=status)
         self.clusterer = PromptClusterer(self._engine, self._lock, opened.settings.seed, **how)
         parts = (self._engine, self._lock, self._effects, lambda: self._seen)
         self.expander = Expander(*parts, apply=self._apply)
-        self.pruner = Pruner(*parts, shown=self._shown_result, **carry)
+        self.pruner = Pruner(*parts, shown=self._shown_result, decider=self.decider, **carry)
         self.pairs = PromptPairs(self._lock, lambda: self._seen, opened.settings, **how)
         self.metric = MetricChoice(self._sets, opened.task.metric, parts[-1], **carry)
         self.neurons = SessionNeurons(self._engine, self._lock, parts[-1], **carry)
@@ -147,9 +150,10 @@ class Session(SessionHistory, Titled, GroupCommands):
         return self._journal.is_open
 
     def close(self) -> None:
-        """Let go of the journal, so that another process may resume it. Further commands fail."""
+        """Let go of the journal, for another process to resume it. Further commands fail."""
         with self._lock.foreground(), closing(self._journal):
             self.expander.conclude()
+            save_effects(self.path, self._effects, self.pairs_digest)
 
     def __enter__(self) -> Session:
         return self
@@ -170,12 +174,12 @@ class Session(SessionHistory, Titled, GroupCommands):
     ) -> Status:
         """Close those of the node's inputs that are open, keeping `keep`.
 
-        None: the previewed edges, or (`by_role`) edges at roles. Inputs that are closed already
-        stay as they are.
+        None: those that reach the threshold, or (`by_role`) edges at roles. Exact effects are all
+        computed first; `setting` "eap" goes by the estimates. What is closed already stays.
         """
-        how = setting, by_role, inputs
+        score = self.decider.by(setting, by_role, inputs)
         return self._carry_out(
-            lambda state: edits.expand(state, node, inputs, keep, self._score(*how)),
+            lambda state: edits.expand(state, node, inputs, keep, score),
             lambda change: kinds.Expand(node=node, inputs=inputs, setting=setting, change=change),
             f"{node} is expanded already.",
         )
@@ -201,21 +205,22 @@ class Session(SessionHistory, Titled, GroupCommands):
         Args:
             edge: its name, or that of one at a role: `m0->a9.h1<k>@S1`; `m0->a9.h1` is those into
                 q, k and v together, which are dropped if all are kept.
-            setting: of the effects by which edges are previewed.
+            setting: of the effects by which what is open is closed, as of `expand`.
         """
-        how = edge_of(edge) != edge, TOGETHER if is_joined(edge) else ""
+        inputs = TOGETHER if is_joined(edge) else ""
+        score = self.decider.by(setting, edge_of(edge) != edge, inputs)
         return self._carry_out(
-            lambda state: edits.toggle(state, edge, lambda: self._score(setting, *how)),
+            lambda state: edits.toggle(state, edge, score),
             lambda change: kinds.Toggle(edge=edge, setting=setting, change=change),
         )
 
     def keep_above(
         self, node: str, inputs: str = "qkv", setting: str = "full", *, by_role: bool = False
     ) -> Status:
-        """Close these inputs and make their kept edges exactly the preview."""
-        how = setting, by_role, inputs
+        """Close these inputs and keep exactly what reaches the threshold, as `expand` does."""
+        score = self.decider.by(setting, by_role, inputs)
         return self._carry_out(
-            lambda state: edits.keep_above(state, node, inputs, self._score(*how)),
+            lambda state: edits.keep_above(state, node, inputs, score),
             lambda change: kinds.KeepAbove(
                 node=node, inputs=inputs, setting=setting, threshold=self.threshold, change=change
             ),
@@ -355,11 +360,7 @@ class Session(SessionHistory, Titled, GroupCommands):
             return self._perform(kinds.NameState(state=number, name=name), started)
 
     def export(self, path: Path, format: str = "circuit") -> tuple[str, ...]:
-        """Write a circuit file: 'circuit' (ours, with all that is known) or 'eap-ig'.
-
-        Returns:
-            One sentence on each thing that the format cannot hold.
-        """
+        """Write a file, 'circuit' (ours) or 'eap-ig'; returns a sentence on each thing it lacks."""
         with self._lock.foreground():
             self._effects.estimate()
             known = self._history.done, self._effects.eap
@@ -369,23 +370,20 @@ class Session(SessionHistory, Titled, GroupCommands):
 
     # How a command is carried out.
 
-    def _score(self, setting: str, by_role: bool = False, inputs: str = "") -> Scored:
-        how = check_setting(setting), self._seen.runs.carrying
-        return self._effects.scored(*how, by_role=by_role, together=inputs == TOGETHER)
-
     def _carry_out(
         self,
         edit: Callable[[State], State],
         command: Callable[[Change], Command],
         idle: str = "Nothing to change.",
     ) -> Status:
-        """Carry out the command that makes of the state what `edit` does.
+        """Carry out the command that makes of the state what `edit` does, else say `idle`."""
 
-        `idle` is the message if that changes nothing.
-        """
-        with self._lock.foreground():
-            self.expander.give_way(edit)
-            return self._apply(edit, command, idle)
+        def carried_out() -> Status:
+            with self._lock.foreground():
+                self.expander.give_way(edit)
+                return self._apply(edit, command, idle)
+
+        return self.decider.decided(carried_out)
 
     def _apply(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from workbench.session import edits
 from workbench.session.commands import Command, DropTogether
-from workbench.session.role_scores import Scored
+from workbench.session.deciding import Decider
 from workbench.session.state import Change, State
 from workbench.session.views import Status
 
@@ -14,8 +14,7 @@ from workbench.session.views import Status
 class SetEdits:
     """A part of the session."""
 
-    def _score(self, setting: str) -> Scored:
-        raise NotImplementedError
+    decider: Decider
 
     def _carry_out(
         self,
@@ -41,7 +40,7 @@ class SetEdits:
         chosen = tuple(dict.fromkeys(nodes))
         words = f"{', '.join(chosen)} have no edges in the circuit, and nothing is left to close."
         return self._carry_out(
-            lambda state: edits.drop_together(state, chosen, into, self._score(setting)),
+            lambda state: edits.drop_together(state, chosen, into, self.decider.by(setting)),
             lambda change: DropTogether(nodes=chosen, into=into, setting=setting, change=change),
             words,
         )

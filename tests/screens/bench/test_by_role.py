@@ -127,7 +127,7 @@ async def test_the_cut_goes_by_what_is_shown(
         await settled(pilot)
         cuts = strip.cuts
         assert strip.has_focus and cuts.by_role and cuts.n_kept > before.n_edges
-        await pilot.press("}", "}", "}")
+        await pilot.press("}")
         await settled(pilot)
         assert f"{cuts.left(cuts.after(strip.at))} of {cuts.n_kept} edges by role" in screen_text(
             app

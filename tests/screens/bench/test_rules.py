@@ -263,6 +263,7 @@ async def test_the_newest_cut_wins(
 ) -> None:
     session, engine = toy
     session.expand_all("top-k", 5)
+    session.pruner.cuts()
     app = WorkbenchApp(session=session)
     async with app.run_test(size=WIDE) as pilot:
         bench = await settled(pilot)

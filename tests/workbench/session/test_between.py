@@ -58,6 +58,7 @@ def test_edges_between_groups_are_dropped_and_come_back_with_one_undo(session: S
 
 
 def test_keeping_closes_what_is_open_as_a_toggle_does(session: Session, tmp_path: Path) -> None:
+    session.sweep("logits")
     preview = session.preview("logits")
     session.set_between(["m0", "a1.h0"], ["logits"])
     edges = set(session.circuit.edges())

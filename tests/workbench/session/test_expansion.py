@@ -42,9 +42,7 @@ def nearest_open(session: Session) -> str | None:
 def by_hand(session: Session, threshold: float, setting: str) -> Status:
     session.set_threshold(threshold)
     while (node := nearest_open(session)) is not None:
-        if setting != "eap":
-            assert session.sweep(node, setting=setting)
-        session.expand(node, setting="full" if setting == "eap" else setting)
+        session.expand(node, setting=setting)
     return session.status()
 
 

@@ -141,7 +141,7 @@ def test_nothing_is_decided_by_effects_on_other_pairs(session: Session) -> None:
     fresh = eap(fresh_experiment(session))
     session.set_threshold(float(np.quantile(np.abs(fresh[:, -1]), 0.5)))
     assert scores(session) is None
-    session.expand("logits")
+    session.expand("logits", setting="eap")
     logits = session.graph.destination_index("logits")
     kept = session.circuit.mask[:, logits]
     assert (kept == (np.abs(fresh[:, logits]) >= session.threshold)).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from tests.support.cases.session_cases import FAMILIES, fresh_metric, new_session, same, tiny
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.selection import Selection
-from workbench.errors import WorkbenchError
+from workbench.errors import Cancelled, WorkbenchError
 from workbench.session.commands import Prune
 from workbench.session.pruning import COST, EFFECT, ESTIMATE
 from workbench.session.session import Session
@@ -89,18 +90,44 @@ def scores(session: Session) -> list[str]:
     return list(session.pruner.scores)
 
 
-def test_scores_are_offered_once_they_are_known(session: Session) -> None:
-    assert scores(session) == [EFFECT, ESTIMATE]
-    session.drop_costs()
+def test_scores_are_offered_whatever_is_known_of_them(session: Session) -> None:
+    pruner = session.pruner
     assert scores(session) == [EFFECT, ESTIMATE, COST]
     session.discoveries.run("eap-ig", selection=Selection(n=5))
     assert scores(session) == [EFFECT, ESTIMATE, COST, "eap-ig"]
-    costs = session.pruner.cuts(COST)
+    assert pruner.ready(ESTIMATE) and not pruner.ready(COST)
+    costs = pruner.cuts(COST)
+    rows = {c.edge: c.drop_cost for c in session.candidates("logits") if c.kept}
+    assert pruner.ready(COST) and None not in rows.values()
+    levels = [round(level, 5) for level in costs.levels]
+    assert all(round(abs(cost or 0.0), 5) in levels for cost in rows.values())
     assert len(costs.levels) <= session.status().edges
     session.toggle(session.circuit.edges()[0])
-    assert COST not in scores(session)  # stale
+    assert not pruner.ready(COST)  # stale
     with pytest.raises(WorkbenchError, match="no score"):
+        pruner.cuts("nonsense")
+
+
+def test_effects_of_all_kept_edges_are_exact_before_it_cuts_by_them(session: Session) -> None:
+    edges = session.circuit.edges()
+    cuts = session.pruner.cuts()
+    assert not cuts.unscored and len(edges) == cuts.n_kept
+    rows = {c.edge: c.exact for node in session.graph.nodes for c in session.candidates(node)}
+    for edge in edges:
+        assert rows[edge] == cuts.values[session.graph.parse_edge(edge)]
+
+
+def test_scores_that_are_computed_first_can_be_stopped(session: Session) -> None:
+    cancel = threading.Event()
+    told: list[tuple[int, int]] = []
+
+    def on_chunk(_: object, done: int, total: int) -> None:
+        told.append((done, total))
+        cancel.set()
+
+    with session.decider.watched(cancel, on_chunk), pytest.raises(Cancelled):
         session.pruner.cuts(COST)
+    assert told[0] == (0, session.status().edges) and not session.pruner.ready(COST)
 
 
 def test_edges_that_the_score_does_not_know_stay(session: Session) -> None:

@@ -180,17 +180,16 @@ def test_a_role_that_no_pair_has_is_not_cut(tmp_path: Path) -> None:
         assert cuts.after(above).at.kept == {here: ("S2",), away: ("S2",)}
 
 
-def test_scores_of_edges_at_roles_are_offered_once_they_are_known(toy: Session) -> None:
-    assert not toy.pruner.ready(by_role=True) and toy.pruner.ready()
+def test_scores_of_edges_at_roles_are_computed_where_they_are_not_known(toy: Session) -> None:
+    assert not toy.pruner.ready(ESTIMATE, by_role=True) and toy.pruner.ready(ESTIMATE)
     pruner = toy.pruner
-    assert pruner.offered(by_role=True) == (EFFECT, ESTIMATE)
+    assert pruner.offered(by_role=True) == (EFFECT, ESTIMATE, COST)
     toy.drop_costs()
-    assert COST in pruner.scores and COST not in pruner.offered(by_role=True)
-    toy.drop_costs(by_role=True)
+    assert pruner.ready(COST) and not pruner.ready(COST, by_role=True)
     costs = pruner.cuts(COST, by_role=True)
     rows = {row.edge: row.drop_cost for row in toy.candidates("a2.h1", by_role=True)}
     assert costs.parts and all(costs.parts[name] == rows[name] for name in costs.parts)
-    assert toy.pruner.ready(by_role=True)
+    assert pruner.ready(COST, by_role=True)
 
 
 def test_a_result_cuts_by_what_it_has_scored(session: Session) -> None:

@@ -94,6 +94,7 @@ def test_a_metric_without_slope_says_so(tmp_path: Path, metric: str, session: Se
 
 
 def test_expanding_keeps_exactly_the_preview(session: Session) -> None:
+    session.sweep("logits")
     expected = previewed(session, "logits")
     assert 0 < len(expected) == session.preview("logits")
     status = session.expand("logits")
@@ -193,6 +194,7 @@ def test_toggling_into_an_open_input_closes_it_with_its_preview_in_one_command(
 ) -> None:
     session.expand("logits")
     edge = "input->m1"
+    session.sweep("m1")
     expected = previewed(session, "m1") ^ {edge}
     session.toggle(edge)
     assert into(session, "m1") == expected
@@ -204,6 +206,7 @@ def test_toggling_into_an_open_input_closes_it_with_its_preview_in_one_command(
 def test_keep_above_replaces_what_was_kept(session: Session) -> None:
     session.keep_all("logits")
     assert len(into(session, "logits")) == session.graph.n_sources
+    session.sweep("logits")
     scores = sorted(abs(c.score) for c in session.candidates("logits"))
     session.set_threshold((scores[-2] + scores[-3]) / 2)
     expected = previewed(session, "logits")

@@ -40,7 +40,7 @@ def reference(session: Session, node: str, setting: str) -> dict[str, float]:
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_sweep_computes_the_exact_values(session: Session, setting: str) -> None:
     session.expand("logits")
-    session.expand("a2.h0", "qv")
+    session.expand("a2.h0", "qv", setting="eap")
     assert set(exact(session, "a2.h0", setting).values()) == {None}
     assert session.sweep("a2.h0", setting=setting)
     assert exact(session, "a2.h0", setting) == pytest.approx(
@@ -124,7 +124,7 @@ def test_drop_costs_are_what_dropping_does(session: Session) -> None:
 
 
 def test_the_tree_tells_estimates_from_exact_effects(session: Session) -> None:
-    session.expand("logits")
+    session.expand("logits", setting="eap")
     assert {row.estimated for row in session.tree()[1:]} == {True}
     eap = {c.edge: c.eap for c in session.candidates("logits")}
     assert all(row.effect == eap[row.edge or ""] for row in session.tree()[1:])

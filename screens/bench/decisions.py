@@ -1,0 +1,144 @@
+"""Decisions under way: commands whose exact effects are computed first, and their line.
+
+What a key decides must not depend on how far a sweep has come. So a command that goes by effects
+which are not known yet is carried out once they are; the keys after it wait for that, and escape
+drops it together with them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+
+from rich.style import Style
+from rich.text import Text
+from textual.strip import Strip
+from textual.widget import Widget
+
+from screens.base.numbers import count
+
+TICK = 0.5
+"""Seconds between two looks at how far it has come: each costs a line."""
+SOON = 0.2
+"""Seconds in which most are carried out: the line would only flicker."""
+
+
+@dataclass(eq=False)
+class Decision:
+    """A command that may have to wait for effects.
+
+    Attributes:
+        done, total: of the effects that are computed for it; a total of 0: none so far.
+    """
+
+    cancel: threading.Event = field(default_factory=threading.Event)
+    began: float = field(default_factory=monotonic)
+    done: int = 0
+    total: int = 0
+
+    @property
+    def computing(self) -> bool:
+        """Effects are computed for it, so that it can still be dropped."""
+        return self.total > 0 and not self.cancel.is_set()
+
+
+class Decisions:
+    """Those under way, oldest first; all of it belongs to the thread of the screen."""
+
+    def __init__(self, moved: Callable[[], None], turn: Callable[[], None]) -> None:
+        """For a bench.
+
+        Args:
+            moved: called when one of them has come further, or is over.
+            turn: called in the thread of the commands before each that edits the circuit.
+        """
+        self.moved = moved
+        self.turn = turn
+        self._under_way: list[Decision] = []
+
+    @property
+    def now(self) -> Decision | None:
+        """The one that is carried out next; None: keys need not wait."""
+        return self._under_way[0] if self._under_way else None
+
+    def begin(self) -> Decision:
+        decision = Decision()
+        self._under_way.append(decision)
+        return decision
+
+    def end(self, decision: Decision) -> None:
+        if decision in self._under_way:
+            self._under_way.remove(decision)
+
+    def drop(self) -> bool:
+        """Let none of those be carried out for which something is still computed."""
+        dropped = [decision for decision in self._under_way if decision.computing]
+        for decision in dropped:
+            decision.cancel.set()
+        return bool(dropped)
+
+    def drop_all(self) -> None:
+        """The screen is leaving."""
+        for decision in self._under_way:
+            decision.cancel.set()
+
+
+class DecisionLine(Widget):
+    """How far the effects are by which is decided, and how to drop it; else not there."""
+
+    ALLOW_SELECT = False
+    AT_ONCE = True
+    """Clicks on it are heard while keys wait."""
+    DEFAULT_CSS = """
+    DecisionLine {
+        display: none;
+        height: 1;
+        background: $boost;
+        &.-running { display: block; }
+    }
+    """
+
+    def __init__(self, decisions: Decisions, waiting: Callable[[], int]) -> None:
+        """`waiting`: says how many keys wait."""
+        super().__init__()
+        self._decisions = decisions
+        self._waiting = waiting
+
+    def on_mount(self) -> None:
+        self._clock = self.set_interval(TICK, self.look, pause=True)
+
+    def look(self) -> None:
+        """Show how far it is; called at every change too."""
+        now = self._decisions.now
+        shown = now is not None and now.computing and monotonic() - now.began >= SOON
+        if now is None:
+            self._clock.pause()
+        elif not shown:
+            self.set_timer(SOON, self.look)
+            self._clock.resume()
+        if shown or self.has_class("-running"):
+            self.set_class(shown, "-running")
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        now, width = self._decisions.now, self.size.width
+        text = Text()
+        if now is not None and now.computing:
+            text = decision_line(now, self._waiting(), width)
+        strip = Strip(text.render(self.app.console, end="")).adjust_cell_length(width)
+        return strip.apply_style(self.rich_style)
+
+
+def decision_line(now: Decision, waiting: int, width: int) -> Text:
+    """The line at this width; its last words can be clicked."""
+    text = Text(" exact effects first ", "bold")
+    text.append(f"{count(now.done)} of {count(now.total)}")
+    end = "esc drops it"
+    words = [f"{count(waiting)} {'key waits' if waiting == 1 else 'keys wait'}"] if waiting else []
+    for more in words:
+        if text.cell_len + len(more) + len(end) + 8 <= width:
+            text.append(f" · {more}")
+    text.append(" · ")
+    return text.append(end, Style(meta={"@click": "screen.drop_decision()"}, underline=True))
