@@ -51,7 +51,9 @@ def _keys(chance: random.Random) -> list[bytes]:
         chance.choice(WAYS) + chance.choice(GO) + "".join(chance.choices(some, k=6)) + "⎋⎋"
         for _ in range(6)
     ]
-    return ["".join(BYTES.get(NAMED.get(key, key), key) for key in keys).encode() for keys in strings]
+    return [
+        "".join(BYTES.get(NAMED.get(key, key), key) for key in keys).encode() for keys in strings
+    ]
 
 
 def _app(command: Sequence[str], master: int, slave: int, pipe: int) -> None:
