@@ -434,7 +434,7 @@ class PromptBench(Screen[None]):
                 "Save the pairs in use to",
                 f"{Path(self.session.task.name).stem}-pairs.jsonl",
                 hint=hint,
-                check=lambda typed: check_target(meant_path(typed)),
+                check=check_target,
             ),
             save,
         )

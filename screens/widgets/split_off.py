@@ -65,7 +65,7 @@ def split_off(
             "Split off as the task file",
             name,
             hint=hint,
-            check=lambda typed: check_target(meant_path(typed)),
+            check=check_target,
         ),
         go,
     )

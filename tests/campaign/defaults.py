@@ -63,8 +63,8 @@ each; made by `python -m tests.campaign.defaults`, which fails where something o
 
 A cell has the edges kept and the faithfulness. Asked for are a tenth of the edges, a quarter of the
 nodes of methods that choose nodes, and a threshold of {THRESHOLD} of `acdc`. Marked with ° is what
-is empty, the whole model, or no better than no circuit: there a remark of the discovery says so, and
-what to try. A method has no cell under an ablation that it does not take.
+is empty, the whole model, or no better than no circuit: there a remark of the discovery says so,
+and what to try. A method has no cell under an ablation that it does not take.
 
 With ablations other than patching the corrupted end is no prompt, and few edges may leave the
 circuit further from the model than none at all. `sums` adds numbers with most of its edges: a tenth

@@ -11,6 +11,7 @@ import os
 import pty
 import random
 import select
+import signal
 import string
 import struct
 import termios
@@ -30,7 +31,6 @@ from tests.support.pseudo_terminal import KEYS
 from workbench.cli.main import main
 from workbench.session.journal import Journal
 
-HANG_UP = "hang-up"
 LONGEST = 6.0
 """Seconds after which something befalls it, at the latest."""
 PATIENCE = 60.0
@@ -116,18 +116,18 @@ def one_terminal(folder: Path, chance: random.Random) -> tuple[str, str]:
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", *chance.choice(SIZES), 0, 0))
     child = Forked(lambda pipe: _app(command, master, slave, pipe))
     os.close(slave)
-    what = chance.choice([*SIGNALS, HANG_UP])
+    what: signal.Signals | None = chance.choice([*SIGNALS, None])
     _press(master, _keys(chance), child, chance.random() * LONGEST)
-    if isinstance(what, str):
+    if what is None:
         os.close(master)
     else:
         child.kill(what)
-    gone = _gone(child, None if isinstance(what, str) else master)
+    gone = _gone(child, None if what is None else master)
     heard = child.hear(0.1)
     child.end()
-    if not isinstance(what, str):
+    if what is not None:
         os.close(master)
-    name = f"terminal: {what if isinstance(what, str) else what.name}"
+    name = f"terminal: {'hang-up' if what is None else what.name}"
     if not gone:
         return name, f"not gone after {PATIENCE:.0f} s"
     told = known + Counter(heard.decode().splitlines())

@@ -17,9 +17,9 @@ _kept = False
 
 
 def meant_path(text: str | os.PathLike[str]) -> Path:
-    """A path as it was typed, `~` and `~user` as a shell takes them: of nobody's name it stays.
+    """A path as it was typed, with `~` and `~user` as a shell takes them.
 
-    `Path.expanduser` raises RuntimeError for a name that is nobody's.
+    `~name` of nobody's stays as it is, where `Path.expanduser` raises RuntimeError.
     """
     return Path(os.path.expanduser(text))
 
