@@ -20,6 +20,7 @@ from collections.abc import ItemsView, Iterable, Iterator, MutableMapping, Value
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from workbench.base.home import meant_path
 from workbench.base.text import printable, shown_path
 from workbench.errors import WorkbenchError
 
@@ -262,7 +263,7 @@ def value_in_file(text: str) -> tuple[str, object]:
     named = IN_FILE.fullmatch(text.strip())
     if named is None:
         raise WorkbenchError(f"A plug-in in a file is FILE.py:NAME, not {text[:60]!r}.")
-    path = Path(named["file"]).expanduser()
+    path = meant_path(named["file"])
     try:
         with _LOADING:
             value = getattr(_module_of(path), named["name"], None)

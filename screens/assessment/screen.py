@@ -37,6 +37,7 @@ from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
 from screens.widgets.text_pane import TextPane
 from workbench.assessment.catalogue import Part, parts_of_one
 from workbench.assessment.report.tables import tables_of
+from workbench.base.home import meant_path
 from workbench.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -267,11 +268,11 @@ class AssessmentScreen(PaneSearch, Screen[None]):
         from workbench.assessment.report.page import check_report
 
         def check(text: str) -> None:
-            check_report(Path(text).expanduser())
+            check_report(meant_path(text))
 
         def write(text: str | None) -> None:
             if text is not None:
-                path = Path(text).expanduser()
+                path = meant_path(text)
                 self._reports.put(
                     lambda: self.session.assessor.write_report(path), written, refused
                 )

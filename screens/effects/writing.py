@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
 from screens.base.worker import Worker, error_sentence
+from workbench.base.home import meant_path
 from workbench.effects.map_results import NodeMap
 from workbench.effects.role_map_results import RoleMap
 
@@ -34,14 +34,14 @@ def ask_and_write(screen: Screen[str | None], found: Found | None, sort: str, by
         return
 
     def check(text: str) -> None:
-        check_readout_file(Path(text).expanduser())
+        check_readout_file(meant_path(text))
 
     def refused(error: BaseException) -> None:
         screen.notify(error_sentence(error), severity="error", markup=False, timeout=10)
 
     def write(text: str | None) -> None:
         if text is not None:
-            path = Path(text).expanduser()
+            path = meant_path(text)
             by.put(
                 lambda: write_effects(found, path, sort=sort),
                 lambda _: screen.notify(f"Written: {path}", markup=False, timeout=6),

@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 from screens.widgets.choice import Choice
 from screens.widgets.dialogs import Confirm, Dialog
 from screens.widgets.path_suggester import PathSuggester
+from workbench.base.home import meant_path
 from workbench.errors import WorkbenchError
 from workbench.pictures.settings import DrawingSettings, GroupsAs
 
@@ -75,7 +76,7 @@ class PictureDialog(Dialog[Answer]):
     def _accept(self, event: Input.Submitted) -> None:
         from workbench.pictures.draw import check_picture
 
-        path = Path(event.value.strip()).expanduser()
+        path = meant_path(event.value.strip())
         try:
             check_picture(path)
             answer = (path, self.settings())

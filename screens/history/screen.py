@@ -30,6 +30,7 @@ from screens.history.strip import strip
 from screens.widgets.changes import put_text
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
+from workbench.base.home import meant_path
 from workbench.base.text import counted
 from workbench.session.side_by_side import MOST
 from workbench.session.state import Change
@@ -293,7 +294,7 @@ class HistoryScreen(Screen[str | None]):
         from workbench.session.report import write_session_report
 
         def check(text: str) -> None:
-            check_report(Path(text).expanduser())
+            check_report(meant_path(text))
 
         def write(text: str | None) -> None:
             if text is not None:

@@ -37,6 +37,7 @@ from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.text_pane import TextPane
 from tasks.pair import Pair
+from workbench.base.home import meant_path
 from workbench.base.text import counted
 from workbench.prompts.pair_exam import PairExam
 from workbench.prompts.template import Filled, slots
@@ -418,7 +419,7 @@ class PromptBench(Screen[None]):
 
         def save(text: str | None) -> None:
             if text is not None:
-                path = Path(text).expanduser()
+                path = meant_path(text)
                 self._doing.put(
                     lambda: self.session.pairs.save(path),
                     lambda n: self.notify(
@@ -433,7 +434,7 @@ class PromptBench(Screen[None]):
                 "Save the pairs in use to",
                 f"{Path(self.session.task.name).stem}-pairs.jsonl",
                 hint=hint,
-                check=lambda typed: check_target(Path(typed).expanduser()),
+                check=check_target,
             ),
             save,
         )

@@ -27,6 +27,7 @@ from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
+from workbench.base.home import meant_path
 from workbench.base.table import Cell, Table
 from workbench.errors import WorkbenchError
 from workbench.session.side_by_side import MOST, EdgeRow, Entry
@@ -203,11 +204,11 @@ class SideBySideScreen(Screen[str | None]):
             return
 
         def check(text: str) -> object:
-            return load_chosen(Path(text).expanduser(), self.session.graph)
+            return load_chosen(meant_path(text), self.session.graph)
 
         def put(text: str | None) -> None:
             if text is not None:
-                path = Path(text).expanduser()
+                path = meant_path(text)
                 self._background.put(
                     lambda: self.side_by_side.put_file(path), self._put, self._refused
                 )

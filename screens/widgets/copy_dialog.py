@@ -27,6 +27,7 @@ from screens.widgets.dialog_keys import COPY_DIALOG
 from screens.widgets.dialogs import Ask, Confirm, Dialog
 from screens.widgets.line_list import POINTER, LineList
 from screens.widgets.path_suggester import PathSuggester
+from workbench.base.home import meant_path
 from workbench.base.table import FORMATS, Table
 from workbench.base.text import counted
 from workbench.base.write_file import check_target, write_bytes
@@ -187,7 +188,7 @@ class CopyDialog(Dialog[None]):
         hint = "Ends in .svg, .pdf or .png." if item.plot else ""
 
         def check(text: str) -> str | None:
-            path = Path(text.strip()).expanduser()
+            path = meant_path(text.strip())
             if not text.strip():
                 return "Type a file name."
             if item.plot is not None and path.suffix.lower() not in PICTURES:
@@ -201,7 +202,7 @@ class CopyDialog(Dialog[None]):
         def named(text: str | None) -> None:
             if text is None:
                 return
-            path = Path(text.strip()).expanduser()
+            path = meant_path(text.strip())
             if path.exists():
                 self.app.push_screen(
                     Confirm(f"{path.name} exists. Replace it?", "Replace"),

@@ -23,6 +23,7 @@ from screens.widgets.choice import Choice
 from screens.widgets.keys import CONFIRM
 from screens.widgets.path_suggester import PathSuggester
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
+from workbench.base.home import meant_path
 from workbench.base.write_file import check_target
 from workbench.errors import WorkbenchError
 from workbench.formats.catalogue import FORMATS
@@ -161,7 +162,7 @@ class Export(Dialog[tuple[Path, str]]):
         if not event.value.strip():
             self.complain("Type a file name.")
             return
-        path = Path(event.value.strip()).expanduser()
+        path = meant_path(event.value.strip())
         answer = (path, self.query_one("#format", Choice).value)
         try:
             if path.is_dir():

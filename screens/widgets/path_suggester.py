@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from textual.suggester import Suggester
+
+from workbench.base.home import meant_path
 
 LOOKED_AT = (
     2000  # entries of a folder read for one suggestion; a folder on a slow disk may hold millions
@@ -27,7 +28,7 @@ class PathSuggester(Suggester):
     def _complete(self, value: str) -> str | None:
         folder, begun = os.path.split(value)
         try:
-            with os.scandir(Path(folder or ".").expanduser()) as entries:
+            with os.scandir(meant_path(folder or ".")) as entries:
                 fitting = []
                 for _, entry in zip(range(LOOKED_AT), entries, strict=False):
                     visible = begun.startswith(".") or not entry.name.startswith(".")

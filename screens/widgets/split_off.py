@@ -13,6 +13,7 @@ from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.navigation import OpenBeside
 from tasks.pair import Pair
+from workbench.base.home import meant_path
 from workbench.base.text import counted
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def split_off(
 
     def go(typed: str | None) -> None:
         if typed is not None:
-            path = Path(typed).expanduser()
+            path = meant_path(typed)
             worker.put(lambda: session.by_pair.split_off(path, pairs), written, failed)
 
     hint = (
@@ -64,7 +65,7 @@ def split_off(
             "Split off as the task file",
             name,
             hint=hint,
-            check=lambda typed: check_target(Path(typed).expanduser()),
+            check=check_target,
         ),
         go,
     )

@@ -1,6 +1,8 @@
 """python -m tests.campaign --kills 1000 --files 100000 --keys 10000 --minutes 60
 
-Prints a table of what was tried and what failed; the exit code says whether anything did.
+Prints a table of what was tried and what failed; the exit code says whether anything did. Of eight
+kills two have a session beside them in a place that does not do as it should, two a conversion that
+something befalls, and one an app in a terminal that is killed or left.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,9 +42,12 @@ class Row:
 def campaign(kills: int, files: int, keys: int, minutes: float, seed: int) -> dict[str, Row]:
     """Damage files, kill sessions, trouble places, press keys, until all is tried or it is time."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # what is opened by chance is looked for here
+    from tests.campaign.conversions import Conversions
     from tests.campaign.files import kinds, try_file
     from tests.campaign.kills import one_kill, one_place
+    from tests.campaign.terminals import one_terminal
     from tests.support.cases.session_cases import new_session, ready
+    from workbench.base.folders import sessions_folder
     from workbench.session.session import Session
 
     table: dict[str, Row] = {}
@@ -70,14 +76,22 @@ def campaign(kills: int, files: int, keys: int, minutes: float, seed: int) -> di
         def make() -> Session:
             return new_session(sessions, name=path.name)
 
+        besides: list[tuple[int, Callable[[], tuple[str, str]]]] = [
+            (4, lambda: one_place(make, path, chance)),
+            (8, lambda: one_terminal(sessions_folder(), chance)),
+        ]
+        if kills:
+            conversions = Conversions(folder)
+            besides.append((4, lambda: conversions.one(chance)))
         table["killed"] = Row()
         for n in range(kills):
             if time.monotonic() > end - share * bool(keys):
                 break
             table["killed"].note(one_kill(make, path, chance))
-            if n % 4 == 0:
-                name, wrong = one_place(make, path, chance)
-                table.setdefault(f"place: {name}", Row()).note(wrong)
+            for each, trouble in besides:
+                if n % each == 0:
+                    name, wrong = trouble()
+                    table.setdefault(name, Row()).note(wrong)
         if keys:  # last: what is forked above has no threads of an app's
             os.environ["WORKBENCH_CONFIG"] = str(folder)
             from tests.campaign.keys import try_keys

@@ -1,8 +1,7 @@
 """Sessions that are killed, kept from writing or opened twice, each in a process of its own.
 
-The process is forked from one that has everything loaded, so that a try costs a fraction of a
-second. It tells each command that was acknowledged through a pipe; afterwards the journal has to
-hold all of them and at most one more, replay, and every exported file has to be whole.
+The process tells each command that was acknowledged; afterwards the journal has to hold all of
+them and at most one more, replay, and every exported file has to be whole.
 """
 
 from __future__ import annotations
@@ -10,16 +9,15 @@ from __future__ import annotations
 import os
 import random
 import resource
-import select
 import shutil
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
 
 from tests.campaign.files import fault
+from tests.campaign.forks import SIGNALS, Forked
 from workbench.errors import WorkbenchError
 from workbench.formats import load_circuit
 from workbench.session.header import Header
@@ -29,14 +27,14 @@ from workbench.session.journals import list_sessions
 from workbench.session.session import Session
 from workbench.session.start import replayed
 
-SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 LONGEST = 1.0
 """Seconds after which a process is killed at the latest."""
 COMMANDS = 60
 
 
 def act(session: Session, chance: random.Random, folder: Path) -> None:
-    """Something that a user does: an edit mostly, now and then an export or a discovery."""
+    """Something that a user does: an edit mostly, now and then what takes a while or a file."""
+    from workbench.discovery.clusters.request import ClusterRequest
     from workbench.discovery.selection import Selection
 
     edge = chance.choice(list(session.graph.edges()))
@@ -51,16 +49,15 @@ def act(session: Session, chance: random.Random, folder: Path) -> None:
         lambda: session.go_to(0),
         lambda: session.export(folder / f"{chance.randrange(3)}.json"),
         lambda: session.discoveries.run("eap", selection=Selection(n=8)),
+        lambda: session.assessor.run(chance.choice(["faithfulness", "minimality", "chance"])),
+        lambda: session.assessor.write_report(folder / "report.md"),
+        lambda: session.clusterer.run(ClusterRequest(method="eap", edges=8, k=2, splits=2)),
     ]
     chance.choice(calls)()
 
 
-def _child(make: Callable[[], Session], seed: int, pipe: int, folder: Path) -> NoReturn:
+def _acting(make: Callable[[], Session], seed: float, folder: Path, pipe: int) -> None:
     """Act until killed; one byte for each entry of the journal, 'x' and a message for a fault."""
-    for number in SIGNALS:
-        if number != signal.SIGKILL:
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     chance = random.Random(seed)
     told = 0
     session = make()
@@ -77,47 +74,31 @@ def _child(make: Callable[[], Session], seed: int, pipe: int, folder: Path) -> N
         if (new := session.n_entries - told) > 0:
             os.write(pipe, b"." * new)
             told += new
-    os._exit(0)
 
 
-def _empty(folder: Path) -> None:
+def empty(folder: Path) -> None:
+    """Make a folder anew."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
 
 
 def one_kill(make: Callable[[], Session], path: Path, chance: random.Random) -> str:
     """A session that is killed at some moment; what is wrong afterwards, or nothing."""
-    _empty(path.parent)
-    ours, theirs = os.pipe()
+    empty(path.parent)
     seed, after, number = chance.random(), chance.random() * LONGEST, chance.choice(SIGNALS)
-    # A signal that comes before the child heeds it would end in the parent's code.
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    pid = os.fork()
-    if not pid:
-        try:
-            os.close(ours)
-            _child(make, hash(seed), theirs, path.parent)
-        finally:
-            os._exit(1)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    os.close(theirs)
-    heard = _hear(ours, after)
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
-    heard += _hear(ours, LONGEST)
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    os.close(ours)
-    return _judged(path, heard)
-
-
-def _judged(path: Path, heard: bytes) -> str:
+    child = Forked(lambda pipe: _acting(make, seed, path.parent, pipe))
+    child.hear(after)
+    child.kill(number)
+    heard = child.hear(LONGEST)
+    child.end()
     acknowledged, _, wrong = heard.partition(b"x")
-    if wrong:
-        return wrong.decode()
+    return wrong.decode() or judged(path, len(acknowledged))
+
+
+def judged(path: Path, acknowledged: int) -> str:
+    """What is wrong with a journal that has to hold so many entries, or one more; or nothing."""
     if not path.exists():
-        return f"{len(acknowledged)} commands and no journal" if acknowledged else ""
+        return f"{acknowledged} commands and no journal" if acknowledged else ""
     try:
         if is_held(path):
             return "still held"
@@ -126,25 +107,14 @@ def _judged(path: Path, heard: bytes) -> str:
             return listed[0].damage
         opened, reading = Journal.open(path)
         opened.close()
-        if not 0 <= len(reading.entries) - len(acknowledged) <= 1:
-            return f"{len(acknowledged)} acknowledged, {len(reading.entries)} in the journal"
+        if not 0 <= len(reading.entries) - acknowledged <= 1:
+            return f"{acknowledged} acknowledged, {len(reading.entries)} in the journal"
         replayed(Header.from_json(reading.header), reading, path)
         for circuit in path.parent.glob("[0-9].json"):
             load_circuit(circuit)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""
-
-
-def _hear(pipe: int, seconds: float) -> bytes:
-    """What comes through the pipe until it closes, or for so long."""
-    heard, end = b"", time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        if select.select([pipe], [], [], left)[0]:
-            if not (piece := os.read(pipe, 65536)):
-                break
-            heard += piece
-    return heard
 
 
 # Places that do not do as they should. Each runs in a fork, so that limits stay there.
@@ -190,11 +160,9 @@ PLACES = (no_room, no_folder, no_right, turned_clock, opened_twice)
 def one_place(make: Callable[[], Session], path: Path, chance: random.Random) -> tuple[str, str]:
     """A session in a place that does not do as it should: which, and what is wrong, or nothing."""
     trouble = chance.choice(PLACES)
-    _empty(path.parent)
-    ours, theirs = os.pipe()
-    pid = os.fork()
-    if not pid:
-        os.close(ours)
+    empty(path.parent)
+
+    def work(pipe: int) -> None:
         wrong = ""
         try:
             session = make()
@@ -207,16 +175,13 @@ def one_place(make: Callable[[], Session], path: Path, chance: random.Random) ->
             wrong = f"{lost} acknowledged commands are not in the journal" if lost else ""
         except BaseException as error:
             wrong = fault(error)
-        os.write(theirs, wrong.encode())
-        os._exit(0)
-    os.close(theirs)
-    heard = _hear(ours, 30)
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    os.close(ours)
+        os.write(pipe, wrong.encode())
+
+    child = Forked(work)
+    heard = child.hear(30)
+    child.end()
     away = path.parent.with_name("away")
     if away.is_dir():
         shutil.rmtree(path.parent, ignore_errors=True)
         away.rename(path.parent)
-    return trouble.__name__, heard.decode()
+    return f"place: {trouble.__name__}", heard.decode()

@@ -19,4 +19,5 @@ def test_nothing_is_lost_and_nothing_ends_without_a_sentence(tmp_path: Path) -> 
     environment = {**os.environ, "WORKBENCH_STATE": str(tmp_path), "WORKBENCH_CACHE": str(tmp_path)}
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert all(part in run.stdout for part in ("killed", "journal", "keys"))
+    parts = ("killed", "conversion", "terminal", "journal", "keys")
+    assert all(part in run.stdout for part in parts)

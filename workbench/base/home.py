@@ -10,9 +10,18 @@ import os
 import re
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 _kept = False
+
+
+def meant_path(text: str | os.PathLike[str]) -> Path:
+    """A path as it was typed, with `~` and `~user` as a shell takes them.
+
+    `~name` of nobody's stays as it is, where `Path.expanduser` raises RuntimeError.
+    """
+    return Path(os.path.expanduser(text))
 
 
 def keep_paths(kept: bool) -> None:

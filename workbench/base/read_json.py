@@ -14,9 +14,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from workbench.base.home import meant_path
 from workbench.base.text import shown_path
 from workbench.errors import WorkbenchError
 
@@ -117,7 +117,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     shown = shown_path(path)
     try:
         # A pipe without a writer would block for ever on opening, so look before opening.
-        status = os.stat(Path(path).expanduser())
+        status = os.stat(meant_path(path))
         if stat.S_ISDIR(status.st_mode):
             raise WorkbenchError(f"{shown} is a folder; name the circuit file in it.")
         if not stat.S_ISREG(status.st_mode):
@@ -127,14 +127,14 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
                 f"{shown} has {status.st_size / 1e6:,.0f} MB; circuit files are read up to "
                 f"{MAX_BYTES / 1e6:,.0f} MB."
             )
-        with open(Path(path).expanduser(), "rb") as file:
+        with open(meant_path(path), "rb") as file:
             return file.read(MAX_BYTES)
     except FileNotFoundError:
         raise WorkbenchError(f"There is no file {shown}.") from None
     except PermissionError:
         raise WorkbenchError(f"{shown} may not be read: permission denied.") from None
-    except (OSError, ValueError, RuntimeError) as error:
-        # ValueError: a zero byte in the path. RuntimeError: no home folder for "~".
+    except (OSError, ValueError) as error:
+        # ValueError: a zero byte in the path.
         code = error.errno if isinstance(error, OSError) else None
         why = os.strerror(code) if code else "it is not a possible path"
         if code == errno.ENOTDIR:

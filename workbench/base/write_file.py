@@ -15,6 +15,7 @@ from pathlib import Path
 
 from workbench.base.abandoned import is_abandoned, writer_token
 from workbench.base.folders import is_private
+from workbench.base.home import meant_path
 from workbench.base.read_json import MAX_BYTES
 from workbench.base.text import shown_path
 from workbench.errors import WorkbenchError
@@ -57,7 +58,7 @@ def write_whole(path: str | os.PathLike[str], text: str) -> None:
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """The same of bytes, of any size."""
     try:
-        given = Path(path).expanduser()
+        given = meant_path(path)
         # A link is followed, so that the file it leads to is replaced and not the link; but not in
         # the state folder, where nobody has put one but to have something else overwritten.
         private = is_private(given)
@@ -73,7 +74,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
             return
         rights = 0o600 if private else None if mode is None else stat.S_IMODE(mode)
         _replace(target, data, rights)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         code = error.errno if isinstance(error, OSError) else None
         why = _REASONS.get(code or 0) or (
             os.strerror(code) if code else "it is not a possible path"
@@ -88,7 +89,7 @@ def check_target(path: str | os.PathLike[str]) -> None:
         WorkbenchError: it is a folder, or its own folder does not exist.
     """
     try:
-        given = Path(path).expanduser()
+        given = meant_path(path)
         folder = Path(os.path.realpath(given)).parent
         if given.is_dir():
             raise _not_written(path, _REASONS[errno.EISDIR])
@@ -98,7 +99,7 @@ def check_target(path: str | os.PathLike[str]) -> None:
             raise _not_written(path, _REASONS[errno.ENOENT])
         if not os.access(folder, os.W_OK):
             raise _not_written(path, _REASONS[errno.EACCES])
-    except (OSError, ValueError, RuntimeError):
+    except (OSError, ValueError):
         raise _not_written(path, "it is not a possible path") from None
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.base.folders import config_folder
+from workbench.base.home import meant_path
 from workbench.config.catalogue import DEFAULTS, KEYS, SETTINGS, TABLES
 from workbench.config.layout import Layout
 from workbench.config.problem import Problem, nearest
@@ -152,7 +153,7 @@ class Config:
 
     def _beside(self, path: str) -> Path:
         """A path of the file's, which begins in its folder."""
-        return self.folder / Path(path).expanduser()
+        return self.folder / meant_path(path)
 
     # Reading.
 

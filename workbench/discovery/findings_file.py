@@ -14,12 +14,12 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.home import meant_path
 from workbench.base.text import shown_path
 from workbench.base.write_file import write_bytes
 from workbench.circuits.edge_arrays import real_edges
@@ -113,10 +113,10 @@ def load_findings(
 
 def _bytes(path: str | os.PathLike[str]) -> bytes:
     try:
-        return Path(path).expanduser().read_bytes()
+        return meant_path(path).read_bytes()
     except FileNotFoundError:
         raise WorkbenchError(f"There is no file {shown_path(path)}.") from None
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else None
         raise WorkbenchError(
             f"{shown_path(path)} cannot be read: {why or 'it is not a possible path'}."

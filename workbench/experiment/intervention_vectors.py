@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from workbench.base.home import meant_path
 from workbench.base.transfers import uploaded
 from workbench.errors import WorkbenchError
 from workbench.experiment.interventions import (
@@ -168,7 +168,7 @@ class Vectors:
 
     def _file_prompts(self, path: str) -> list[Tensor]:
         try:
-            lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+            lines = meant_path(path).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise WorkbenchError(f"The prompts in {path} cannot be read: {error}.") from None
         texts = [line for line in lines if line.strip()]
@@ -200,7 +200,7 @@ def file_row(where: str) -> Tensor:
     found = _ROW.fullmatch(where)
     if found is None:
         raise WorkbenchError(f"This is how it is written: {VECTORS['file']}.")
-    path, name, row = Path(found["path"]).expanduser(), found["name"], found["row"]
+    path, name, row = meant_path(found["path"]), found["name"], found["row"]
     try:
         with safe_open(str(path), framework="pt") as file:
             names = list(file.keys())

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.base.folders import make_private, state_folder
+from workbench.base.home import meant_path
 from workbench.base.json_values import object_of, read_values, real, shaped
 from workbench.base.write_file import write_bytes
 from workbench.errors import WorkbenchError
@@ -61,7 +62,7 @@ def _path() -> Path:
 def _key(model: str) -> str:
     """The name, or the whole path of a folder or file."""
     with suppress(OSError, RuntimeError, ValueError):
-        path = Path(model).expanduser()
+        path = meant_path(model)
         if path.exists():
             return str(path.resolve())
     return model

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.home import meant_path
 from workbench.base.text import counted, shown_path
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_arrays import real_edges
@@ -74,7 +75,7 @@ def asked_for(text: str) -> tuple[Path, FileSelection | None]:
     """
     found = _ASKED.fullmatch(text.strip())
     if found is None:
-        return Path(text.strip()).expanduser(), None
+        return meant_path(text.strip()), None
     told = found["options"].split()
     numbers = dict(pairwise(told))
     how = numbers.get("--select", "top")
@@ -85,7 +86,7 @@ def asked_for(text: str) -> tuple[Path, FileSelection | None]:
     )
     signed = "--signed" in told
     select: Literal["top", "greedy"] = "greedy" if how == "greedy" else "top"
-    return Path(found["path"]).expanduser(), FileSelection(edges, nodes, select, signed)
+    return meant_path(found["path"]), FileSelection(edges, nodes, select, signed)
 
 
 def load_chosen(

@@ -8,8 +8,8 @@ no circuit file is named for what it is.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
+from workbench.base.home import meant_path
 from workbench.base.read_json import Document, json_document, read_bytes, text_document
 from workbench.base.text import shown_path
 from workbench.errors import WorkbenchError
@@ -25,8 +25,8 @@ def opened(path: str | os.PathLike[str]) -> tuple[Document, Format]:
     Raises:
         WorkbenchError: it cannot be read, or it is no circuit file: then what it is instead.
     """
-    if os.fspath(path) and os.path.isdir(Path(path).expanduser()):
-        path = file_in(Path(path).expanduser())
+    if os.fspath(path) and os.path.isdir(meant_path(path)):
+        path = file_in(meant_path(path))
     data = read_bytes(path)
     shown = shown_path(path)
     try:

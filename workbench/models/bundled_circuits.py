@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from workbench.base.home import meant_path
 from workbench.errors import WorkbenchError
 from workbench.models.bundled import BundledModel
 from workbench.models.source import SHORT_NAMES
@@ -27,7 +28,7 @@ def find_reference(name: str) -> Path:
         WorkbenchError: a model of that name brings none along, or is damaged.
     """
     if name not in SHORT_NAMES:
-        return Path(name).expanduser()
+        return meant_path(name)
     short = SHORT_NAMES[name]
     if not isinstance(short, BundledModel) or short.circuit_of is None:
         raise WorkbenchError(

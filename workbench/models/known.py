@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.base.folders import cache_folder
+from workbench.base.home import meant_path
 from workbench.models.cache import STAMP
 from workbench.models.source import SHORT_NAMES
 from workbench.transformer.families.catalogue import FAMILIES
@@ -53,10 +54,10 @@ def downloads() -> list[KnownModel]:
 def _hub_cache() -> Path:
     """Where the hub's client keeps downloads, by its own rules; to import it takes longer."""
     if cache := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
-        return Path(cache).expanduser()
+        return meant_path(cache)
     base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("HF_HOME", os.path.join(base, "huggingface"))
-    return Path(home).expanduser() / "hub"
+    return meant_path(home) / "hub"
 
 
 def _family(config: Path) -> str:

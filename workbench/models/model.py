@@ -325,7 +325,10 @@ def _as_before(place: Place, passed: Passed, read: Read) -> Model | None:
         with_plain_attention(hf_model)
         return with_weights_of(stand_in, hf_model)
 
-    tokenizer = KeptTokenizer(folder / TOKENIZER_FILE, passed.tokens, lambda: own()[1])
+    try:
+        tokenizer = KeptTokenizer(folder / TOKENIZER_FILE, passed.tokens, lambda: own()[1])
+    except WorkbenchError:  # taken away since it was found: reading the model makes it, or says why
+        return None
     where = torch.device(info.device)
     numbers = choose_dtype(info.dtype)
     return Model(

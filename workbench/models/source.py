@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from workbench.base.home import meant_path
 from workbench.errors import WorkbenchError
 from workbench.models.bundled import KNOWN, POCKET, SUMS, BundledModel
 
@@ -121,7 +122,7 @@ def find_model(name: str) -> ModelSource:
                 f"{short.install_command}"
             )
         return ModelSource(name, "gguf", weights)
-    path = Path(name).expanduser()
+    path = meant_path(name)
     try:
         if path.is_dir():
             return _folder(name, path)

@@ -9,7 +9,6 @@ Texts are kept as they are, spaces included: " Mary" is another answer than "Mar
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tasks import Pair, Task, TaskError, Tokenizer
+from workbench.base.home import meant_path
 from workbench.base.text import printable
 from workbench.errors import WorkbenchError
 from workbench.metrics.catalogue import check_metric, find_metric
@@ -250,9 +250,7 @@ def read_file(
     """
     if metric is not None:
         metric = check_metric(metric)
-    place = hub.local_file(str(path)) or Path(path)
-    with contextlib.suppress(RuntimeError):  # ~nobody: then there is no such file either
-        place = place.expanduser()
+    place = meant_path(hub.local_file(str(path)) or path)
     source = str(path) if hub.is_address(str(path)) else str(place.absolute())
     records = _records(place, _raw(place))
     if len(records.records) > MAX_PAIRS:

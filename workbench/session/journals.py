@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from workbench.base.folders import sessions_folder
+from workbench.base.home import meant_path
 from workbench.base.json_values import object_of, string
 from workbench.errors import WorkbenchError
 from workbench.models.known import KnownModel, downloads, short_names
@@ -70,8 +71,8 @@ def find_session(name: str | None) -> Path:
     Raises:
         WorkbenchError: there is none, or several are called so.
     """
-    if name is not None and Path(name).expanduser().is_file():
-        return Path(name).expanduser()
+    if name is not None and meant_path(name).is_file():
+        return meant_path(name)
     sessions = list_sessions()
     if name is None:
         sessions = [session for session in sessions if not session.damage]

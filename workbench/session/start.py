@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from tasks import TASKS
 from workbench.base.folders import new_journal_path
+from workbench.base.home import meant_path
 from workbench.base.progress import Progress, silent
 from workbench.base.text import counted
 from workbench.errors import WorkbenchError
@@ -320,11 +321,11 @@ def _lasting_name(model_name: str) -> str:
     source = find_model(model_name)
     if source.path is None or model_name in SHORT_NAMES:
         return model_name
-    return str(Path(model_name).expanduser().resolve())
+    return str(meant_path(model_name).resolve())
 
 
 def _lasting_task(name: str | None) -> str | None:
     """The same of a task: a file by its whole path."""
-    if name is None or not Path(name).expanduser().is_file():
+    if name is None or not meant_path(name).is_file():
         return name
-    return str(Path(name).expanduser().resolve())
+    return str(meant_path(name).resolve())

@@ -17,6 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from workbench.base.home import meant_path
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.request import DiscoveryRequest
 from workbench.errors import WorkbenchError
@@ -166,7 +167,7 @@ def read_sweep(path: str | os.PathLike[str]) -> Sweep:
         WorkbenchError: one sentence: the file cannot be used, or a method has no sizes.
     """
     # Whole, so that cells have the same names wherever the command is given.
-    file = Path(os.path.abspath(Path(path).expanduser()))
+    file = Path(os.path.abspath(meant_path(path)))
     told = read_file(file)
     folder = file.parent / (told.folder or file.stem)
     if folder.exists() and not folder.is_dir():
@@ -237,7 +238,7 @@ def _own(method: MethodTable) -> dict[str, Any]:
 
 def _path(name: str, beside: Path) -> str:
     """A file or folder beside the sweep's file by its path; any other name as it is."""
-    found = beside / Path(name).expanduser()
+    found = beside / meant_path(name)
     return str(found) if ("/" in name or "." in name) and found.exists() else name
 
 

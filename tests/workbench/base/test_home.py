@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from screens.widgets.path_suggester import PathSuggester
 from tests.workbench.formats.test_bad_input import OURS
 from workbench.base import home
-from workbench.base.home import keep_paths, without_home
+from workbench.base.home import keep_paths, meant_path, without_home
 from workbench.formats import load_circuit, save_circuit
 
 
@@ -47,3 +49,10 @@ def test_a_circuit_file_has_whole_paths_only_if_asked(tmp_path: Path) -> None:
     finally:
         keep_paths(False)
     assert "/home/maria/tiny" in (tmp_path / "out.json").read_text()
+
+
+def test_a_path_of_nobodys_stays_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/maria")
+    assert meant_path("~/a.json") == Path("/home/maria/a.json")
+    assert meant_path("~n0body/a.json") == Path("~n0body/a.json")
+    assert asyncio.run(PathSuggester().get_suggestion("~n0body/a")) is None

@@ -360,3 +360,12 @@ def test_with_context_aware_means_edges_are_kept() -> None:
     assert found.selected.joined == sum(e.startswith("input->") for e in found.circuit.edges()) > 0
     assert any("carries nothing" in remark for remark in found.remarks)
     assert found.score.faithfulness is not None and abs(found.score.faithfulness - 1) < 0.1
+
+
+def test_with_context_aware_means_a_learned_circuit_is_joined_to_the_input() -> None:
+    model = load_model("known")
+    found = discover(
+        model, "induction", "edge-pruning", edges=11, steps=30, pairs=4, ablation="context-mean"
+    )
+    assert found.circuit.n_edges
+    assert any(edge.startswith("input->") for edge in found.circuit.edges())

@@ -25,7 +25,7 @@ from workbench.assessment.report.document import (
 from workbench.assessment.report.headlines import estimate, share
 from workbench.assessment.report.sections import bullets, section
 from workbench.assessment.results.assessment import Assessment, CircuitAssessment
-from workbench.base.home import without_home
+from workbench.base.home import meant_path, without_home
 from workbench.base.text import shown_path
 from workbench.base.write_file import check_target, write_bytes
 from workbench.errors import WorkbenchError
@@ -71,7 +71,7 @@ def write_page(blocks: Sequence[Block], path: str | os.PathLike[str]) -> tuple[P
     Raises:
         WorkbenchError: a file could not be written.
     """
-    page = Path(path).expanduser()
+    page = meant_path(path)
     if page.suffix.lower() in HTML:
         write_bytes(page, without_home(to_html(blocks)).encode("utf-8"))
         return (page,)

@@ -207,7 +207,7 @@ def _most_probable(
 ) -> Kept:
     chosen = np.zeros_like(units.real)
     chosen.reshape(-1)[places[np.argsort(-a, kind="stable")[:wanted]]] = True
-    return units.kept(units.pruned(chosen))
+    return units.kept(units.whole(chosen))
 
 
 def _minibatches(

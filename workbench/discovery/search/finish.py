@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from workbench.circuits.selection import pruned_circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
 from workbench.discovery.search.units import Units
@@ -27,18 +24,10 @@ def number(options: Options, method: str) -> int:
 def finish_search(findings: Findings, units: Units) -> None:
     """Prune the dead ends of what a search kept, and say how many units that were."""
     assert findings.kept is not None
-    if units.layout is None:
-        # Where the input is the same in both runs its edges carry nothing, and no search keeps one.
-        places, before = np.flatnonzero(findings.kept), int(findings.kept.sum())
-        same_input = findings.same_input
-        pruned = pruned_circuit(findings.graph, places, None, same_input=same_input).circuit
-        after = pruned.n_edges
-        findings.kept[:] = pruned.mask
-    else:
-        chosen = units.arrays(findings.kept)
-        left = units.pruned(chosen)
-        before, after = int(chosen.sum()), int(left.sum())
-        findings.kept = units.kept(left)
+    chosen = units.arrays(findings.kept)
+    left = units.whole(chosen)
+    before, after = int(chosen.sum()), int(left.sum())
+    findings.kept = units.kept(left)
     what = "edges" if units.layout is None else "edges at roles"
     findings.remarks.append(
         f"{findings.tried:,} {what} tried, {before:,} kept; {after:,} without dead ends."

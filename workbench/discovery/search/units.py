@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_arrays import real_edges
 from workbench.circuits.names import at_role, input_of
+from workbench.circuits.selection import pruned_circuit
 from workbench.discovery.findings import Findings
 from workbench.discovery.role_selection import check_input_differs
 from workbench.engine.kept_edges import (
@@ -92,6 +93,17 @@ class Units:
         if self.layout is None:
             return Circuit(self.graph, chosen[0]).pruned().mask[None]
         return self.arrays(pruned_by_roles(self.graph, role_bits_of(chosen), self.layout))
+
+    def whole(self, chosen: Mask) -> Mask:
+        """The same without dead ends, as a result.
+
+        Where the input is the same in both runs its edges carry nothing, and a search may keep
+        none: those that join the rest to the input are added, see `Selected.joined`.
+        """
+        if self.layout is not None or not self._findings.same_input:
+            return self.pruned(chosen)
+        places = np.flatnonzero(chosen[0])
+        return pruned_circuit(self.graph, places, None, same_input=True).circuit.mask[None]
 
     def reached_by(self, role: int) -> np.uint64:
         """At which positions a source is read by a unit at a role, as bits."""

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workbench.base.home import meant_path
 from workbench.base.text import shown_path
 from workbench.base.write_file import check_target, write_bytes
 from workbench.errors import WorkbenchError
@@ -118,7 +119,7 @@ def regular_file(path: str | os.PathLike[str]) -> Path:
     """
     shown = shown_path(path)
     try:
-        found = Path(path).expanduser()
+        found = meant_path(path)
         mode = os.stat(found).st_mode
         with open(found, "rb") if stat.S_ISREG(mode) else io.BytesIO():
             pass

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from workbench.base.home import meant_path
 from workbench.base.text import shown_path
 from workbench.base.work import Stop
 from workbench.base.write_file import write_bytes
@@ -127,7 +128,7 @@ def fit_lens(
         )
     too_short = sum(len(prompt) < skip + 2 for prompt in ids)
     of = _fingerprint(model, read, skip)
-    part = Path(f"{Path(path).expanduser()}{PART}")
+    part = Path(f"{meant_path(path)}{PART}")
     sums = _resumed(part, of) if part.exists() else Sums()
     before, ended = sums.n_prompts, False
     work, written = fitting(model, read, sums, skip=skip), time.monotonic()
