@@ -73,10 +73,7 @@ class PromptBench(Screen[None]):
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
     AUTO_FOCUS = "PairList"
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - the base class declares it
-        (0, "-narrow"),
-        (120, "-wide"),
-    ]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 - as the base class has it
     ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in ACTIONS]
 
