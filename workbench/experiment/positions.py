@@ -75,22 +75,22 @@ def positions_at(at: str, prompt: int, length: int, roles: Sequence[str] = ()) -
 
 
 def check_from_end(position: int | None, lengths: Iterable[int]) -> None:
-    """Refuse a position counted from the prompts' ends that some prompt does not have.
+    """Refuse a position counted from the prompts' ends that no prompt has.
 
     Args:
         position: 0 is the last; None for all positions.
         lengths: of the prompts, in tokens.
 
     Raises:
-        WorkbenchError: some prompt does not have it.
+        WorkbenchError: no prompt has it.
     """
     if position is None:
         return
-    most = min(lengths) - 1
+    most = max(lengths) - 1
     if not 0 <= position <= most:
         raise WorkbenchError(
             f"There is no position {position}: it is counted from the prompts' ends, 0 for the "
-            f"last token to {most} for the first of the shortest prompt."
+            f"last token to {most} for the first of the longest prompt."
         )
 
 

@@ -156,7 +156,7 @@ def plan_spread(
     """
     from workbench.models.device_map import spread_of
     from workbench.models.folder import read_config
-    from workbench.models.spread_model import empty_model
+    from workbench.models.transformers_access import empty_model
     from workbench.transformer.families import parts_of
     from workbench.transformer.families.supported import require_supported
 

@@ -277,7 +277,7 @@ def _spread(
     say: Progress,
 ) -> Model:
     """A model over several devices; its check is made whenever it is loaded."""
-    from workbench.models.spread_model import empty_model
+    from workbench.models.transformers_access import empty_model
 
     number, found = choose_dtype(dtype), None
 

@@ -8,7 +8,6 @@ elsewhere than its home is `Placed`, while norms and biases, which are small, ar
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,20 +24,6 @@ from workbench.transformer.visits import Visits
 
 MATRIX = 2
 """Axes from which on a weight stays where it lies."""
-
-
-def empty_model(folder: Path, dtype: torch.dtype) -> Any:
-    """A folder's causal language model without its weights, on the meta device.
-
-    Only its configuration is read.
-    """
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    from workbench.models.transformers_access import SAFE
-
-    config = AutoConfig.from_pretrained(str(folder), **SAFE)
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="eager")
 
 
 def spread_over(hf_model: Any, spread: Spread) -> Any:

@@ -74,6 +74,18 @@ def _without_word_of_length(tokenizer: Any) -> Any:
     return tokenizer
 
 
+def empty_model(folder: Path, dtype: torch.dtype) -> Any:
+    """A folder's causal language model without its weights, on the meta device.
+
+    Only its configuration is read.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(str(folder), **SAFE)
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="eager")
+
+
 def weights_of(
     folder: Path, dtype: torch.dtype, *, multimodal: bool = False, **where: Any
 ) -> tuple[Any, dict[str, Any]]:

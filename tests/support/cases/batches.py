@@ -13,6 +13,12 @@ from workbench.prompts.roles import Roles
 ROLES = ("A", "B", "C", "D", "END")
 
 
+class OpenBatch(Batch):
+    """A batch whose fields tests may set."""
+
+    __setattr__ = object.__setattr__
+
+
 def batch_of(groups: Sequence[Group], **more: Any) -> Any:
     """The groups with roles: three of four stand anywhere, some pairs lack one, `END` is last."""
     n = sum(len(group.indices) for group in groups)
@@ -25,4 +31,4 @@ def batch_of(groups: Sequence[Group], **more: Any) -> Any:
     roles = Roles(ROLES, tuple(of_pairs), True)
     nothing: dict[str, Any] = {"task": None, "dropped": 0, "left_out": {}, "warnings": ()}
     nothing |= {"prepend_bos": False, "answer_tokens": (), "encoding": None}
-    return Batch(groups=tuple(groups), n_pairs=n, roles=roles, **nothing | more)
+    return OpenBatch(groups=tuple(groups), n_pairs=n, roles=roles, **nothing | more)

@@ -461,7 +461,12 @@ class FakeApp:
     circuit: Any = None
 
     def __init__(
-        self, settings: Any = None, resume: Any = None, tutorial: Any = None, circuit: Any = None
+        self,
+        settings: Any = None,
+        resume: Any = None,
+        tutorial: Any = None,
+        circuit: Any = None,
+        sweep: Any = None,
     ) -> None:
         FakeApp.shown = (settings, resume)
         FakeApp.tutorial, FakeApp.circuit = tutorial, circuit

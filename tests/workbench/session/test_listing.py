@@ -10,6 +10,7 @@ import pytest
 from tests.support.toy_session import toy_session
 from workbench.errors import WorkbenchError
 from workbench.session.about import LONGEST, SessionAbout, about_path, read_about, write_about
+from workbench.session.effects_file import effects_path
 from workbench.session.holder import HeldElsewhere
 from workbench.session.journals import find_session, list_sessions, recent_models, summarised
 from workbench.session.removal import files_of, remove_session
@@ -28,6 +29,7 @@ def session_at(folder: Path, name: str, title: str = "") -> Path:
     session, _ = toy_session(folder)
     session.expand("logits")
     session.close()
+    effects_path(session.path).unlink(missing_ok=True)
     path = session.path.rename(folder / f"{name}.jsonl")
     if title:
         write_about(path, SessionAbout.parse(title))
