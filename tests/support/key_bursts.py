@@ -30,6 +30,8 @@ GAP = 0.05
 """Seconds between two keys of somebody who types fast."""
 LOOKS = 3
 """How often the app has to be found calm."""
+FRAMES = 50
+"""Looks at screens below a dialog: for as long as three frames take."""
 GLANCE = 0.001
 """Seconds between two looks."""
 WORDS = {" ": "space", "/": "slash", ".": "full_stop", "[": "left_square_bracket",
@@ -139,6 +141,11 @@ async def calm(pilot: Pilot[Any], rest: float = 0.0, seconds: float = 120) -> No
     app = pilot.app
     assert isinstance(app, WorkbenchApp)
     assert await _until_calm(app, time.monotonic() + seconds, rest), "it took too long"
+    # What shows below a dialog is laid out in its own time; what is hidden, perhaps never.
+    for _ in range(FRAMES):
+        if not any(screen._layout_required for screen in app._background_screens):
+            break
+        await asyncio.sleep(GLANCE)
 
 
 async def heard(pilot: Pilot[Any], seconds: float = 60) -> None:
