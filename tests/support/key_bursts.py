@@ -172,10 +172,19 @@ def bound(screen: Screen[Any]) -> list[str]:
 
 
 def seen(app: WorkbenchApp) -> str:
-    """What is on the screen, what has the focus, and where the cursor of an input stands."""
+    """What is on the screen, what has the focus, and where the cursor of an input stands.
+
+    Readouts below a dialog are left out: what came before it opened is shown, the rest is not
+    computed until it closes.
+    """
     visible_screen_stack.set(app._background_screens)  # a dialog shows what lies below
     strips = app.screen._compositor.render_strips()
-    text = "\n".join("".join(segment.text for segment in strip) for strip in strips)
+    rows = ["".join(segment.text for segment in strip) for strip in strips]
+    for screen in app._background_screens:
+        for region in (panel.region for panel in screen.query(Readouts) if panel.display):
+            for y in range(region.y, min(region.bottom, len(rows))):
+                rows[y] = rows[y][: region.x] + rows[y][region.right :]
+    text = "\n".join(rows)
     focused = app.focused
     where = f"{type(focused).__name__} {focused.id}" if focused is not None else "nothing"
     if isinstance(focused, Input):
