@@ -82,12 +82,12 @@ def pressed(measured: dict[str, tuple[Pressed, Sweep]], request: pytest.FixtureR
 
 
 @contextmanager
-def opened(size: tuple[int, int], folder: Path, pairs: int) -> Iterator[Listener]:
+def opened(size: tuple[int, int], folder: Path, pairs: int, *flags: str) -> Iterator[Listener]:
     environment = {
         "WORKBENCH_STATE": tempfile.mkdtemp(dir=folder),
         "OMP_NUM_THREADS": "1",
     }
-    with open_app("pocket", [*FLAGS, str(pairs)], environment, size) as child:
+    with open_app("pocket", [*FLAGS, str(pairs), *flags], environment, size) as child:
         app = Listener(child, PAUSE)
         app.wait(READY)
         app.rest(2 * REST)
@@ -105,7 +105,8 @@ def press(size: tuple[int, int], folder: Path) -> Pressed:
 
 def sweep(folder: Path) -> dict[str, Sweep]:
     found = {}
-    with opened(LARGE, folder, 1200) as app:
+    # All of them, not a sample: the sweep has to take a while.
+    with opened(LARGE, folder, 6000, "--sample", "6000") as app:
         for name, node in SWEPT.items():
             app.child.resize(SIZES[name])
             app.rest(REST)
