@@ -17,6 +17,9 @@ from workbench.errors import WorkbenchError
 from workbench.models import device_map
 from workbench.models.device_map import Room, Spread, rooms_here, spread_of, stated_rooms
 
+pytestmark = pytest.mark.dependencies
+
+
 LAYERS = 4
 WIDE = torch.float32
 
