@@ -28,6 +28,7 @@ from tests.campaign.kills import empty, judged
 from tests.support.burst_places import GROUPS
 from tests.support.key_bursts import NAMED
 from tests.support.pseudo_terminal import KEYS
+from workbench.base.folders import state_folder
 from workbench.cli.main import main
 from workbench.session.journal import Journal
 
@@ -59,6 +60,7 @@ def _keys(chance: random.Random) -> list[bytes]:
 def _app(command: Sequence[str], master: int, slave: int, pipe: int) -> None:
     """Run a command of the command line in a terminal; each entry's journal is told."""
     os.close(master)  # or it would never hang up
+    os.chdir(state_folder())  # where it writes files
     os.setsid()
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for stream in (0, 1, 2):
