@@ -85,8 +85,8 @@ def campaign(kills: int, files: int, keys: int, minutes: float, seed: int) -> di
             besides.append((4, lambda: conversions.one(chance)))
         table["killed"] = Row()
         for n in range(kills):
-            if time.monotonic() > end - share * bool(keys):
-                break
+            if n and time.monotonic() > end - share * bool(keys):
+                break  # one of each in any case
             table["killed"].note(one_kill(make, path, chance))
             for each, trouble in besides:
                 if n % each == 0:
