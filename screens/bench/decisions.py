@@ -15,9 +15,9 @@ from time import monotonic
 from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
-from textual.widget import Widget
 
 from screens.base.numbers import count
+from screens.widgets.running_line import RunningLine
 
 TICK = 0.5
 """Seconds between two looks at how far it has come: each costs a line."""
@@ -85,20 +85,11 @@ class Decisions:
             decision.cancel.set()
 
 
-class DecisionLine(Widget):
+class DecisionLine(RunningLine):
     """How far the effects are by which is decided, and how to drop it; else not there."""
 
-    ALLOW_SELECT = False
     AT_ONCE = True
     """Clicks on it are heard while keys wait."""
-    DEFAULT_CSS = """
-    DecisionLine {
-        display: none;
-        height: 1;
-        background: $boost;
-        &.-running { display: block; }
-    }
-    """
 
     def __init__(self, decisions: Decisions, waiting: Callable[[], int]) -> None:
         """`waiting`: says how many keys wait."""

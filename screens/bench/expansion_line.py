@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
-from textual.widget import Widget
 
 from screens.base.actions import keyed
 from screens.base.numbers import count, plain
 from screens.base.worker import Worker, error_sentence
 from screens.bench.expand_dialog import ExpandRequest
+from screens.widgets.running_line import RunningLine
 from screens.widgets.sparkline import strip_of
 from workbench.errors import Cancelled
 from workbench.session.expander import Progressed
@@ -30,18 +30,8 @@ LEAST_STRIP = 8
 MOST_STRIP = 60
 
 
-class ExpansionLine(Widget):
+class ExpansionLine(RunningLine):
     """Node, steps, edges, faithfulness over the steps, and how to end it; else not there."""
-
-    ALLOW_SELECT = False
-    DEFAULT_CSS = """
-    ExpansionLine {
-        display: none;
-        height: 1;
-        background: $boost;
-        &.-running { display: block; }
-    }
-    """
 
     def __init__(self, session: Session, *, over: Callable[[Status], None]) -> None:
         """`over`: told the status with which an expansion ended, whoever ended it."""

@@ -14,11 +14,11 @@ from rich.style import Style
 from rich.text import Text
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from screens.base.actions import keyed
 from screens.base.numbers import seconds
 from screens.base.worker import Worker
+from screens.widgets.running_line import RunningLine
 
 if TYPE_CHECKING:
     from screens.discovery.dialog import DiscoveryRequest
@@ -52,18 +52,8 @@ class RunningDiscovery:
         return took * (1 - self.fraction) / self.fraction
 
 
-class DiscoveryLine(Widget):
+class DiscoveryLine(RunningLine):
     """Method, bar, share done, time left, and how to end it; not there while nothing runs."""
-
-    ALLOW_SELECT = False
-    DEFAULT_CSS = """
-    DiscoveryLine {
-        display: none;
-        height: 1;
-        background: $boost;
-        &.-running { display: block; }
-    }
-    """
 
     class Found(Message):
         """A discovery is over, and this is held of it."""
