@@ -42,6 +42,7 @@ class Row:
 def campaign(kills: int, files: int, keys: int, minutes: float, seed: int) -> dict[str, Row]:
     """Damage files, kill sessions, trouble places, press keys, until all is tried or it is time."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # what is opened by chance is looked for here
+    os.environ["OMP_NUM_THREADS"] = "1"  # a fork has none of the threads that torch would wait for
     from tests.campaign.conversions import Conversions
     from tests.campaign.files import kinds, try_file
     from tests.campaign.kills import one_kill, one_place
