@@ -106,9 +106,14 @@ class State:
     def on_roles(self, names: tuple[str, ...]) -> State:
         """With the roles of the prompts by which edges can be told apart; nothing is lost.
 
-        Those that the prompts lack, and at which an edge is kept all the same, come last.
+        Those that the prompts lack, and at which an edge is kept all the same, come last. So do
+        those by which an edge is told apart that is at all roles of these prompts: it is at the
+        same roles again when the other pairs come back.
         """
-        own = in_order(names, self.circuit.at.kept)
+        at = self.circuit.at
+        own = in_order(names, at.kept)
+        if len(own.kept) < len(at.kept):
+            own = in_order((*own.names, *at.names), at.kept)
         if own.names == self.circuit.at.names:
             return self
         return replace(self, circuit=replace(self.circuit, at=own))
@@ -171,7 +176,9 @@ class Change:
                 "These circuits belong to models of different shape; compare like with like."
             )
         order = old.graph.destination_index
-        at = () if old.at == new.at else differences(old.at.kept, new.at.kept)
+        at = tuple(
+            (edge, a, b) for edge, a, b in differences(old.at.kept, new.at.kept) if _set(a) != _set(b)
+        )
         return cls(
             added=_names(old.graph, new.mask & ~old.mask),
             removed=_names(old.graph, old.mask & ~new.mask),
@@ -285,7 +292,8 @@ class Change:
         update(dropped, self.dropped_nodes)
 
     def _write_roles(self, circuit: Circuit) -> None:
-        if any(circuit.at.kept.get(edge) != before for edge, before, _ in self.at):
+        # As sets: other prompts may have had their roles in another order when this was done.
+        if any(_set(circuit.at.kept.get(edge)) != _set(before) for edge, before, _ in self.at):
             raise WorkbenchError("Edges are kept at other roles than were then.")
         if self.at:
             kept = updated(circuit.at.kept, self.at)
@@ -421,6 +429,10 @@ def _both(read: Callable[[Any], T], value: Any) -> tuple[T, T] | None:
         return None
     before, after = items(value)
     return read(before), read(after)
+
+
+def _set(roles: Iterable[str] | None) -> frozenset[str] | None:
+    return None if roles is None else frozenset(roles)
 
 
 def _maybe(read: Callable[[Any], T], value: Any) -> T | None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.pair import Pair
-from tests.support.cases.session_cases import fresh_metric, new_session
+from tests.support.cases.session_cases import fresh_metric, new_session, tiny
 from tests.support.toy_session import CLEAN, CORRUPTED, NAMES, SHARES, toy_session, weights
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import compare
@@ -28,6 +28,7 @@ from workbench.session.proposal import accepted, proposed
 from workbench.session.recorded import RecordedSession
 from workbench.session.rule_commands import ExpandAll
 from workbench.session.session import Session
+from workbench.session.start import resume_session
 from workbench.session.state import Change, State
 
 GRAPH = Graph(4, 2)
@@ -346,6 +347,47 @@ def test_roles_that_no_pair_has_any_more_are_kept_for_when_they_come_back(tmp_pa
         assert session.roles[-1] == "END" and "S2" in session.roles
         assert session.status().circuit_metric == pytest.approx(value, abs=1e-6)
         assert session.circuit == before
+
+
+def test_an_edge_at_all_roles_of_the_pairs_left_is_told_apart_when_others_return(
+    tmp_path: Path,
+) -> None:
+    with new_session(tmp_path) as session:
+        session.keep_all("logits")
+        session.keep_all("a1.h0")
+        several = session.roles
+        session.pairs.only(0)
+        own = session.roles
+        assert {*own} < {*several}
+        session.undo()
+        session.toggle("m0->a1.h0<k>")
+        for role in own:
+            session.toggle(f"m0->a1.h0<k>@{role}")
+        before, value = session.circuit, session.status().circuit_metric
+        status = session.pairs.only(0)
+        assert session.roles == own
+        assert status.circuit_metric == pytest.approx(fresh_metric(session), abs=1e-5)
+        session.toggle("input->a1.h0<v>@END")
+        session.undo()
+        session.undo()
+        assert session.circuit == before
+        assert session.status().circuit_metric == pytest.approx(value, abs=1e-6)
+        session.redo()
+        session.toggle("m0->a1.h0<k>@END")
+        end = session.circuit
+        session.close()
+        with resume_session(session.path, model=tiny()[0]) as resumed:
+            assert resumed.circuit == end
+
+
+def test_roles_in_another_order_are_the_same_roles(tmp_path: Path) -> None:
+    """What a journal says of an edge was written when other pairs gave the roles another order."""
+    there = state("m0->m1@IO", "m0->m1@S1")
+    turned = replace(there, circuit=replace(there.circuit, at=there.circuit.at.named(NAMES[::-1])))
+    assert turned.circuit.at.kept["m0->m1"] != there.circuit.at.kept["m0->m1"]
+    gone = there.with_edges(drop=["m0->m1"])
+    assert not Change.between(there, turned)
+    assert Change.between(there, gone).apply(turned) == gone
 
 
 def test_a_file_with_a_role_of_no_pair_is_refused(session: Session, tmp_path: Path) -> None:
