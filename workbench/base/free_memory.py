@@ -21,6 +21,14 @@ def free_memory() -> int:
     return max(0, min(left))
 
 
+def address_space_is_limited() -> bool:
+    """Whether what is mapped counts, of files too, as under `ulimit -v`."""
+    with suppress(ImportError, ValueError, OSError):
+        _of_address_space()
+        return True
+    return False
+
+
 def _of_address_space() -> int:
     """What `ulimit -v` leaves.
 

@@ -49,24 +49,32 @@ def alternative_rows(at_all: int, at_last: int, width: int, *, tail: bool) -> fl
 def cells_bytes(experiment: Experiment, plan: Plan) -> int:
     """What a circuit's cells take: what its sources add, and q, k, v and z of its heads.
 
-    A little more is allocated: a source's row at the last position too.
+    A little more is allocated: a source's row at the last position too. Where the runs lie in a
+    file, what sources add lies there too and takes no memory.
     """
     rows = sum(r.n_pairs * r.n_positions for r in experiment.recordings)
-    return bytes_of_cells(experiment.parts, plan, rows, experiment.n_pairs)
+    in_file = any(recording.file is not None for recording in experiment.recordings)
+    return bytes_of_cells(experiment.parts, plan, rows, experiment.n_pairs, in_file=in_file)
 
 
-def bytes_of_cells(parts: ModelParts, plan: Plan, rows: int, n_pairs: int) -> int:
+def bytes_of_cells(
+    parts: ModelParts, plan: Plan, rows: int, n_pairs: int, *, in_file: bool = False
+) -> int:
     """The same of pairs that are not run yet.
 
     Args:
         rows: positions at which anything is computed, of all pairs together.
         n_pairs: how many pairs.
+        in_file: what sources add lies in a file.
     """
     graph = parts.graph()
     wanted = plan.live & (plan.need > 0)
     n_all = 1 + int((plan.need[wanted] == Positions.ALL).sum())
     n_heads = sum(graph.node_table[source].kind == "head" for source in np.flatnonzero(wanted))
-    width = n_all * parts.d_model + 4 * n_heads * parts.d_head
+    of_heads = 4 * n_heads * parts.d_head
+    if in_file:
+        return rows * of_heads * parts.dtype.itemsize
+    width = n_all * parts.d_model + of_heads
     at_last = n_pairs * (1 + int(wanted.sum())) * parts.d_model
     return (rows * width + at_last) * parts.dtype.itemsize
 

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.scratch_file import ScratchFile
 from workbench.base.transfers import uploaded
 from workbench.engine.kept_edges import NOTHING, Bits, Kept, Mask, has_roles, is_kept, is_whole
 from workbench.engine.plan import Positions
@@ -29,6 +30,7 @@ class Deltas:
         capacity: how many sources to make room for at first, (at all positions, at the last).
         like: gives device and dtype.
         role_of: of each position its role, [pair, position]; needed where edges are at roles.
+        file: where the values lie, if memory has no room for them.
 
     Glossary: docs/glossary.md#delta.
     """
@@ -43,13 +45,14 @@ class Deltas:
         capacity: tuple[int, int],
         like: Tensor,
         role_of: NDArray[np.int64] | None = None,
+        file: ScratchFile | None = None,
     ) -> None:
         self.shape = shape
         last = None if role_of is None else role_of[:, -1:]
         at_last = (shape[0], shape[1], 1, shape[3])
         self._banks: dict[int, _Bank] = {
-            Positions.ALL: _Bank(n_sources, shape, capacity[0], like, role_of),
-            Positions.LAST: _Bank(n_sources, at_last, capacity[1], like, last),
+            Positions.ALL: _Bank(n_sources, shape, capacity[0], like, role_of, file),
+            Positions.LAST: _Bank(n_sources, at_last, capacity[1], like, last, file),
         }
 
     def put(self, source: int, value: Tensor, positions: int) -> None:
@@ -148,8 +151,10 @@ class _Bank:
         capacity: int,
         like: Tensor,
         role_of: NDArray[np.int64] | None,
+        file: ScratchFile | None,
     ) -> None:
         self._shape = shape
+        self._file = file
         self._role_of = role_of
         self._roles_there: Tensor | None = None
         self._rows: dict[int, tuple[Tensor, Tensor]] = {}
@@ -157,7 +162,18 @@ class _Bank:
         self._free: list[int] = []
         self._used = 0
         # Not filled: a slot is written to when it is first given away, and read only after that.
-        self.buffer = like.new_empty((capacity, *shape))
+        self._buffer = self._room(capacity, like)
+
+    @property
+    def buffer(self) -> Tensor:
+        """[slot, ...]; asked for whenever it is read or written."""
+        if self._file is not None:
+            self._file.touched(id(self), self._buffer.nbytes)
+        return self._buffer
+
+    def _room(self, n: int, like: Tensor) -> Tensor:
+        shape = (n, *self._shape)
+        return like.new_empty(shape) if self._file is None else self._file.empty(shape, like.dtype)
 
     def put(self, source: int, value: Tensor) -> None:
         slot = int(self._slot[source])
@@ -192,9 +208,9 @@ class _Bank:
         if self._free:
             return self._free.pop()
         if self._used == len(self.buffer):
-            grown = self.buffer.new_empty((grown_size(self._used), *self._shape))
+            grown = self._room(grown_size(self._used), self.buffer)
             grown[: self._used] = self.buffer
-            self.buffer = grown
+            self._buffer = grown
         self._used += 1
         return self._used - 1
 

@@ -54,7 +54,7 @@ def sums_over_sources(
     """
     like = recording.clean.final
     if not has_post_norms(recording):
-        return Deltas(graph.n_sources, shape, capacity, like, recording.role_of)
+        return Deltas(graph.n_sources, shape, capacity, like, recording.role_of, recording.file)
     return _PostNormed(graph, recording, shape, capacity, like)
 
 
@@ -71,7 +71,7 @@ class _PostNormed(Deltas):
         capacity: tuple[int, int],
         like: Tensor,
     ) -> None:
-        super().__init__(graph.n_sources, shape, capacity, like, recording.role_of)
+        super().__init__(graph.n_sources, shape, capacity, like, recording.role_of, recording.file)
         self._graph = graph
         self._recording = recording
 

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.scratch_file import ScratchFile
 from workbench.base.transfers import array_of
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablated_run import record_ablated
@@ -33,6 +34,7 @@ from workbench.transformer.recording import (
     record_alone,
     record_together,
 )
+from workbench.transformer.stowed import again_stowed, stowed
 
 if TYPE_CHECKING:
     from workbench.circuits.graph import Graph
@@ -143,6 +145,7 @@ class Experiment:
             own.
         like: an experiment whose means are taken as they are, see `beside`, or those means.
         interventions: what is done to the model in all of its runs.
+        file: where what the layers wrote is to lie, if memory has no room for it.
 
     Attributes:
         recordings: one per group of `batch`.
@@ -170,6 +173,7 @@ class Experiment:
         means: Batch | None = None,
         like: Experiment | Shared | None = None,
         interventions: Sequence[Intervention] = (),
+        file: ScratchFile | None = None,
     ) -> None:
         self.model = model
         self.batch = batch
@@ -202,11 +206,12 @@ class Experiment:
             if self.intervened is not None:
                 own = (group.length, batch.roles_of(group))
                 parts = self.intervened.parts(group.clean, group.corrupted, *own)
-            self.recordings.append(
+            made = (
                 record_together(parts, *both)
                 if small and not parts.by_pair
                 else record(parts, *both, tick=tick)
             )
+            self.recordings.append(made if file is None else stowed(made, file))
             done += len(group.indices)
         if self.intervened is not None and self.intervened.of_edges:
             self.parts = self.recordings[0].parts
@@ -248,7 +253,7 @@ class Experiment:
                 runs = zip(tokens, (r.whole for r in self.recordings), strict=True)
                 means = Means(self.model.parts, self.ablation).over(runs, tokens)
         self.recordings = [
-            record_ablated(recording.parts, recording, group.clean, means)
+            again_stowed(record_ablated(recording.parts, recording, group.clean, means), recording)
             for recording, group in zip(self.recordings, self.batch.groups, strict=True)
         ]
         self.stand_ins = means
@@ -318,7 +323,7 @@ class Experiment:
         if ablation == PATCHING:
             if self.ablation != PATCHING:
                 other.recordings = [
-                    record(r.parts, g.clean, g.corrupted, g.first_difference)
+                    again_stowed(record(r.parts, g.clean, g.corrupted, g.first_difference), r)
                     for g, r in zip(groups, self.recordings, strict=True)
                 ]
             if swapped:
@@ -331,8 +336,14 @@ class Experiment:
                 other._ablate(self.means)
             if swapped:
                 other.recordings = [
-                    record_ablated(
-                        r.parts, record_alone(r.parts, g.corrupted), g.corrupted, other.stand_ins
+                    again_stowed(
+                        record_ablated(
+                            r.parts,
+                            record_alone(r.parts, g.corrupted),
+                            g.corrupted,
+                            other.stand_ins,
+                        ),
+                        r,
                     )
                     for g, r in zip(groups, self.recordings, strict=True)
                 ]

@@ -16,7 +16,7 @@ from workbench.base.notices import notice
 from workbench.base.progress import Progress, silent
 from workbench.experiment.ablations import check_means
 from workbench.experiment.interventions import Intervention, parse_all
-from workbench.experiment.room import check_room, room_for_pieces
+from workbench.experiment.room import placed, room_for_pieces
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
 from workbench.prompts.checks import Needs
 
@@ -146,7 +146,7 @@ def _whole(
 
     say = progress or silent
     with memory_errors(NO_MEMORY):
-        check_room(model.parts, batch, settings.ablation, why=why)
+        batch, file = placed(model.parts, batch, settings.ablation, why=why)
         experiment = Experiment(
             model,
             batch,
@@ -155,6 +155,7 @@ def _whole(
             means=means_batch(model, settings),
             interventions=parse_all(interventions),
             progress=lambda fraction: say("Recording both runs", fraction),
+            file=file,
         )
         clean, corrupted = experiment.clean, experiment.corrupted
         measurable = experiment.faithfulness(clean.metric) is not None

@@ -5,14 +5,18 @@ Importing this loads no torch.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.base.notices import notice
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import PATCHING
 
 if TYPE_CHECKING:
-    from workbench.prompts.batch import Batch
+    from workbench.base.scratch_file import ScratchFile
+    from workbench.prompts.batch import Batch, Group
     from workbench.transformer.parts import ModelParts
 
 AFTERWARDS = 1.4
@@ -27,6 +31,12 @@ leave behind is not all in one."""
 AT_ONCE = {"cpu": 2 * 2**30}
 """What pairs may take that are worked on at once, in bytes, on a device on which more of them are
 no faster; on all others it is `SHARE` of what is free."""
+
+OF_A_GROUP = 2**29
+"""Bytes of both runs of pairs that are worked on together where runs lie in a file."""
+
+TOGETHER = 8
+"""Pairs in a group there come in such numbers, as methods that go through pairs take them."""
 
 WORTH_A_LOOK = 2**28
 """Bytes from which on it is looked whether there is so much; less there is."""
@@ -122,17 +132,67 @@ def room_for_pieces(
     return max(one, room_at_once(parts))
 
 
-def check_room(parts: ModelParts, batch: Batch, ablation: str, *, why: str = "") -> None:
-    """Refuse pairs whose runs need more memory than is free, before they are run.
+def placed(
+    parts: ModelParts, batch: Batch, ablation: str, *, why: str = ""
+) -> tuple[Batch, ScratchFile | None]:
+    """A batch as it is to be run, and where its runs are to lie if not in memory.
+
+    In a file they lie group by group, in groups that memory has room for, each worked on by itself.
 
     Args:
         why: a sentence on why they have to be run all at once.
 
+    Returns:
+        The batch, and None for memory; of a file that is said.
+
     Raises:
-        WorkbenchError: how many pairs would fit.
+        WorkbenchError: there is no room in either, and how many pairs would fit.
     """
     needed = needed_bytes(parts, batch, ablation)
-    refuse_too_many(parts, batch.n_pairs, needed, "both runs of", why=why)
+    if needed < WORTH_A_LOOK:
+        return batch, None
+    from workbench.base.scratch_file import ScratchFile
+    from workbench.models.device import free_memory
+
+    free = free_memory(parts.device)
+    if needed <= SHARE * free:
+        return batch, None
+    shapes = shapes_of(batch, ablation)
+    one = max(runs_bytes(parts, shape) / shape.pairs for shape in shapes)
+    folder = folder_for_runs(parts, needed, AFTERWARDS * one, free)
+    if folder is None:
+        refuse_too_many(parts, batch.n_pairs, needed, "both runs of", why=why)
+        return batch, None
+    share = min(OF_A_GROUP, free * SHARE / 4)
+
+    def pairs_of(group: Group) -> int:
+        # At all positions, whatever the pairs: where they differ is of each group's own.
+        each = runs_bytes(parts, Shape(1, group.length))
+        return max(1, int(share / each) // TOGETHER * TOGETHER)
+
+    notice(
+        f"Both runs of {batch.n_pairs:,} pairs need {needed / 2**30:.1f} GiB of memory, and "
+        f"{free / 2**30:.1f} GiB are free: they lie in a file in {folder}, and memory holds "
+        "those that are worked on."
+    )
+    return batch.in_groups_of(pairs_of), ScratchFile(folder, 2 * share)
+
+
+def folder_for_runs(parts: ModelParts, needed: float, one: float, free: float) -> Path | None:
+    """Where runs may lie that memory has no room for; None: nowhere.
+
+    Args:
+        needed: bytes of all pairs.
+        one: of a single one.
+        free: what memory has.
+    """
+    from workbench.base.free_memory import address_space_is_limited
+    from workbench.base.scratch_file import scratch_folder
+
+    if parts.device.type != "cpu" or 2 * one > free or address_space_is_limited():
+        return None
+    folder = scratch_folder()
+    return folder if folder and shutil.disk_usage(folder).free >= needed else None
 
 
 def refuse_too_many(

@@ -95,10 +95,8 @@ def _room_facts(room: Room | None, pairs: int) -> list[Fact]:
     said = f"{free}: in pieces of up to {_count(room.at_once, 'pair')}"
     if room.fit == pairs:
         return [("  room", said)]
-    return [
-        ("  room", said),
-        ("", f"what takes all at once (ACDC, searches) fits with {_count(room.fit, 'pair')}"),
-    ]
+    fits = f"what takes all at once (ACDC, searches) fits with {_count(room.fit, 'pair')}"
+    return [("  room", said), ("", fits + (", more in a file" if room.in_file else ""))]
 
 
 def _cost_facts(costs: Costs | None) -> list[Fact]:

@@ -20,6 +20,7 @@ from workbench.experiment.room import (
     AT_ONCE,
     WORTH_A_LOOK,
     Shape,
+    folder_for_runs,
     room_at_once,
     runs_bytes,
 )
@@ -44,12 +45,14 @@ class Room:
     Attributes:
         free: bytes, on the model's device.
         at_once: pairs that are run together at most; the rest follow in pieces.
-        fit: pairs that fit at all together, for what cannot be done in pieces.
+        fit: pairs that fit the memory together, for what cannot be done in pieces.
+        in_file: whether the runs of more may lie in a file.
     """
 
     free: int
     at_once: int
     fit: int
+    in_file: bool = False
 
     @classmethod
     def of(cls, parts: ModelParts, runs: int, pairs: int) -> Room:
@@ -62,7 +65,8 @@ class Room:
         fit = pairs if needed < WORTH_A_LOOK else min(pairs, int(free / one))
         if needed < WORTH_A_LOOK or needed <= limit:
             return cls(free, pairs, fit)
-        return cls(free, min(fit, max(1, int(room_at_once(parts) / one))), fit)
+        in_file = folder_for_runs(parts, needed, one, free) is not None
+        return cls(free, min(fit, max(1, int(room_at_once(parts) / one))), fit, in_file)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ lengths form a group, and nothing is padded.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -176,6 +176,15 @@ class Batch:
                 groups += [group.part({i: i for i in indices}) for indices in alike.values()]
         if len(groups) == len(self.groups):
             return self
+        return replace(self, groups=tuple(groups))
+
+    def in_groups_of(self, most: Callable[[Group], int]) -> Batch:
+        """The same pairs in groups of at most so many, each from where its own first differ."""
+        groups: list[Group] = []
+        for group in self.groups:
+            n = most(group)
+            cuts = [group.indices[at : at + n] for at in range(0, len(group.indices), n)]
+            groups += [group.part({i: i for i in cut}) for cut in cuts]
         return replace(self, groups=tuple(groups))
 
     def roles_of(self, group: Group) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from workbench.experiment.carrying import CarryingRoles
 from workbench.experiment.interventions import Intervention
 from workbench.experiment.prepare import task_batch, task_warnings
 from workbench.experiment.provenance import digest
-from workbench.experiment.room import check_room
+from workbench.experiment.room import placed
 from workbench.experiment.settings import ExperimentSettings
 from workbench.prompts.preview import PromptView
 from workbench.session.pair_set import PairSet, in_use
@@ -82,9 +82,9 @@ def run_pairs(
     from workbench.experiment.experiment import Experiment
 
     batch = task_batch(model, task, settings)
-    check_room(model.parts, batch, settings.ablation)
+    batch, file = placed(model.parts, batch, settings.ablation)
     how: dict[str, Any] = {"metric": task.metric, "ablation": settings.ablation}
-    how["interventions"] = interventions
+    how |= {"interventions": interventions, "file": file}
     return batch, Experiment(model, batch, means=means, progress=tick, **how)
 
 

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.scratch_file import ScratchFile
 from workbench.base.transfers import array_of, uploaded
 from workbench.transformer.forward import embed, run_heads, unembed, write_heads
 from workbench.transformer.parts import ModelParts, Rotation
@@ -121,6 +122,7 @@ class Recording:
             position, neuron].
         role_of: the role of each position from `start` on, [pair, position], as a number; where
             the prompts have roles.
+        file: where its layers lie, and the cells of its circuits, if memory has no room for them.
 
     Glossary: docs/glossary.md#lean, docs/glossary.md#position, docs/glossary.md#prefix,
     docs/glossary.md#recording.
@@ -135,6 +137,7 @@ class Recording:
     constants: bool = False
     constant_neurons: Callable[[int, slice], Tensor] | None = None
     role_of: NDArray[np.int64] | None = None
+    file: ScratchFile | None = None
 
     @property
     def n_pairs(self) -> int:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tasks.task import Task
 from tests.support.tiny_models import tiny_llama
 from workbench import Circuit, Model, discover, evaluate, load_task
+from workbench.base import scratch_file
 from workbench.base.progress import silent
 from workbench.cli import main
 from workbench.discovery.catalogue import BUILT_IN, METHODS
@@ -312,8 +313,13 @@ def test_a_large_circuit_is_scored_in_pieces_where_the_runs_alone_would_fit(
 
 @pytest.mark.parametrize("method", [method.name for method in BUILT_IN if not method.adds_up])
 def test_a_method_that_needs_all_at_once_is_refused(
-    model: Model, task: Task, left: list[float], method: str
+    model: Model,
+    task: Task,
+    left: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
 ) -> None:
+    monkeypatch.setattr(scratch_file, "scratch_folder", lambda: None)  # no file helps
     left[0] = needed_bytes(model.parts, batch_of(model, task), "patching") / 2
     number: dict[str, Any] = {"nodes": 3} if METHODS[method].kind == "nodes" else {"edges": 3}
     if method == "acdc":

@@ -11,6 +11,7 @@ import torch
 
 from tests.support.tiny_models import tiny_llama
 from workbench.base import free_memory as of_machine
+from workbench.base import scratch_file
 from workbench.circuits.circuit import Circuit
 from workbench.cli import main
 from workbench.engine import budget
@@ -34,8 +35,9 @@ def model() -> Model:
 
 @pytest.fixture
 def left(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The one item is how many bytes are free; everything is worth a look."""
+    """The one item is how many bytes are free, and no file helps; everything is worth a look."""
     bytes_left = [2**40]
+    monkeypatch.setattr(scratch_file, "scratch_folder", lambda: None)
     monkeypatch.setattr(device, "free_memory", lambda _: bytes_left[0])
     for module in (room, budget):
         monkeypatch.setattr(module, "WORTH_A_LOOK", 0)
