@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from workbench.base.number_formats import NUMBER_FORMATS
 from workbench.experiment.ablations import ABLATIONS
 from workbench.experiment.settings import ExperimentSettings
 
@@ -43,7 +44,8 @@ DeviceMap = Annotated[
         help="Spread the weights over several devices and the host; FILE: JSON, module to device.",
     ),
 ]
-Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16. [default: float32]")]
+_FORMATS = f"{', '.join(NUMBER_FORMATS[:-1])} or {NUMBER_FORMATS[-1]}"
+Dtype = Annotated[str | None, typer.Option(help=f"{_FORMATS}. [default: {NUMBER_FORMATS[0]}]")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a model of the hub.")]
 Bos = Annotated[
     bool | None,

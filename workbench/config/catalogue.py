@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from workbench.base.number_formats import NUMBER_FORMATS
 from workbench.config.setting import Setting, matching, one_of, switch, text, texts, whole
 from workbench.engine.effect_settings import DECIDING as EFFECTS
 from workbench.session.threshold_rule import DEFAULT_RULE, FORMS, ThresholdRule
@@ -79,7 +80,7 @@ _ALL = (
     matching("defaults.device", "Where the model runs.", r"cpu|mps|cuda(:\d+)?",
              "the name of a device: cpu, cuda, cuda:N or mps", example="cpu"),
     one_of("defaults.dtype", "Of the model's weights.",
-           lambda: ("float32", "bfloat16", "float16"), example="float32"),
+           lambda: NUMBER_FORMATS, example="float32"),
     one_of("defaults.ablation", "What an edge left out carries.", _ablations,
            listed='"patching", "zero", "mean", "positional-mean", "context-mean"',
            example="patching"),

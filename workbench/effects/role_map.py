@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from workbench.base.numbers import wide, wide_type
 from workbench.base.transfers import on_host, uploaded
 from workbench.base.work import Stop
 from workbench.effects.role_map_results import RoleMap
@@ -143,9 +144,9 @@ def _metric(
         own = uploaded([rows[i] for i in group.indices], recording.clean.final.device)
         own = own[:, recording.start :]
         patches = [(point, own == role) for point in chosen for role in range(n_roles)]
-        made = torch.empty(len(own), len(patches))
+        made = torch.empty(len(own), len(patches), dtype=wide_type(experiment.parts.dtype))
         for which, finals in patched_finals(recording, patches):
             with torch.no_grad():
-                made[:, which] = on_host(metric.of_residual(finals).float())
+                made[:, which] = on_host(wide(metric.of_residual(finals)))
         values.append(made)
     return experiment.in_order(values).reshape(len(rows), len(chosen), n_roles)

@@ -19,6 +19,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import kept_index
 from workbench.circuits.graph import Graph
 from workbench.engine.model_layers import mlp_rows
@@ -117,7 +118,7 @@ class _LastRow:
     def __call__(self, scores: Tensor) -> Tensor:
         """Patterns of scores [head, pair, alternative, query, key]."""
         pattern = plain_softmax(scores)
-        self.row = pattern[..., -1, :].float()
+        self.row = wide(pattern[..., -1, :])
         return pattern
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, uploaded
 from workbench.base.work import Work, finish
 from workbench.engine.continuation_results import CONSTANT, DEFINITION, PATCHED, Continuation
@@ -273,8 +274,8 @@ def _circuit(start: _Start, circuit: Circuit) -> Next:
 
 
 def _likeliest(start: _Start, logits: Tensor, k: int) -> tuple[TokenChance, ...]:
-    values, tokens = logits.float().topk(min(k, len(logits)))
-    chances = logits.float().softmax(-1)[tokens]
+    values, tokens = wide(logits).topk(min(k, len(logits)))
+    chances = wide(logits).softmax(-1)[tokens]
     ids, *numbers = array_of(torch.stack((tokens.double(), chances.double(), values.double())))
     named = [int(token) for token in ids]
     rows = zip(start.encoding.pieces(named), named, *(n.tolist() for n in numbers), strict=True)

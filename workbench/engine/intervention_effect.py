@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import kept_index, on_host
 from workbench.base.work import Work, finish, part
 from workbench.engine.continuation import continuing_pair
@@ -149,7 +150,7 @@ def top_tokens(experiment: Experiment, pair: int, k: int) -> tuple[TokenChance, 
     group, row = experiment.batch.locate(pair)
     place = next(i for i, one in enumerate(groups) if one is group)
     recording = experiment.recordings[place]
-    logits = on_host(unembed(recording.parts, recording.clean.final[row, -1]).float())
+    logits = on_host(wide(unembed(recording.parts, recording.clean.final[row, -1])))
     values, tokens = logits.topk(min(k, len(logits)))
     chances = logits.softmax(-1)[tokens]
     texts = experiment.batch.encoding.pieces(tokens.tolist())

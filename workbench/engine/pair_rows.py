@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, kept_index
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.pair_row import PairRow
@@ -72,7 +73,7 @@ def _seen(
     """The best answer's rank and the likeliest token of each pair's final residual."""
     at_once = max(1, LOGITS_AT_ONCE // experiment.parts.w_u.shape[1])
     for first in range(0, len(finals), at_once):
-        logits = unembed(experiment.parts, finals[first : first + at_once]).float()
+        logits = wide(unembed(experiment.parts, finals[first : first + at_once]))
         top, tokens = logits.max(-1)
         chances = (top - logits.logsumexp(-1)).exp()
         answers = group.answers[first : first + at_once]

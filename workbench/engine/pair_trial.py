@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tasks.pair import Pair
 from tasks.task import Task
+from workbench.base.numbers import wide
 from workbench.base.transfers import on_host, uploaded
 from workbench.engine.evaluator import Evaluator
 from workbench.engine.trial_results import AnswerStanding, PairTrial, Standing, TokenChance
@@ -121,7 +122,7 @@ def trial_of(experiment: Experiment, circuit: Circuit | None, *, k: int = 10) ->
         value = evaluator.value().metric
         finals.append(evaluator.sheets[0].final[0].reshape(-1))
     with torch.no_grad():
-        logits = on_host(_unembedded(experiment, finals).float())
+        logits = on_host(wide(_unembedded(experiment, finals)))
         chances = logits.softmax(-1)
         pieces = batch.encoding.pieces
         runs = list(zip(logits, chances, strict=True))
@@ -174,7 +175,7 @@ def next_tokens(like: Experiment, prompt: str, k: int = 20) -> tuple[TokenChance
     parts = like.parts
     if like.intervened is not None:
         parts = like.intervened.parts(tokens, None, tokens.shape[1])
-    logits = on_host(clean_logits(parts, tokens)[0].float())
+    logits = on_host(wide(clean_logits(parts, tokens)[0]))
     return _top(logits, logits.softmax(-1), k, encoding.pieces)
 
 

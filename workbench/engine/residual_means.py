@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, uploaded
 from workbench.base.work import Work
 from workbench.experiment.means import ROWS_AT_ONCE
@@ -76,7 +77,7 @@ class ResidualMeans:
             self._counts += counts
         there = [uploaded(kind, self._parts.device) for kind in kinds]
         for number, x in enumerate(residuals(self._parts, tokens)):
-            rows = x.flatten(0, 1).float()
+            rows = wide(x.flatten(0, 1))
             if number == len(self._sums):
                 self._sums.append(rows.new_zeros(spare + 1, rows.shape[1]))
             for kind in there:

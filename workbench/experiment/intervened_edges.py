@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, kept_index
 from workbench.circuits.graph import Graph
 from workbench.errors import WorkbenchError
@@ -107,7 +108,7 @@ def _of_reader(own: Mapping[Source, ChangedSum]) -> list[Block]:
         if one.offset is not None:
             offset = one.offset if offset is None else offset + one.offset
     rows: dict[tuple[float, ...], list[int]] = {}
-    for position, row in enumerate(array_of(factors.float()).tolist()):
+    for position, row in enumerate(array_of(wide(factors)).tolist()):
         rows.setdefault(tuple(row), []).append(position)
     blocks = []
     for row, at in rows.items():

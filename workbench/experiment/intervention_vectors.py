@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.base.home import meant_path
+from workbench.base.numbers import wide
 from workbench.base.transfers import uploaded
 from workbench.errors import WorkbenchError
 from workbench.experiment.interventions import (
@@ -62,7 +63,7 @@ def mean_value(parts: ModelParts, place: Place, tokens: Iterable[Tensor], *, las
     total, count = None, 0
     for rows in tokens:
         for piece in rows.split(max(1, ROWS_AT_ONCE // rows.shape[1])):
-            value = node_value(parts, record_clean(parts, piece), place).float()
+            value = wide(node_value(parts, record_clean(parts, piece), place))
             value = (value[:, -1:] if last else value).flatten(0, 1)
             total = value.sum(0) if total is None else total + value.sum(0)
             count += len(value)
@@ -103,7 +104,7 @@ class Vectors:
         if one.number is not None:
             return torch.tensor([one.number])
         unit, kind, of = split_vector(one.vector)
-        vector = self._read(one, place, kind, of).float()
+        vector = wide(self._read(one, place, kind, of))
         if not unit:
             return vector
         length = vector.norm(dim=-1, keepdim=True)
@@ -222,4 +223,4 @@ def file_row(where: str) -> Tensor:
         raise WorkbenchError(
             f"{name} has shape {list(tensor.shape)}: name a row that is a vector of floats, [ROW]."
         )
-    return tensor.float()
+    return wide(tensor)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, uploaded
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import ABLATIONS
@@ -92,14 +93,14 @@ class Means:
         return self
 
     def _add(self, tokens: Tensor, run: Run) -> None:
-        written = [value.float() for value in _rows(run)]
+        written = [wide(value) for value in _rows(run)]
         if self._counts is None:
             n = len(self._places)
             self._counts = written[0].new_zeros(n)
             self._sums = [value.new_zeros(n, value.shape[1]) for value in written]
         for keys in self._keys(tokens):
             cells = uploaded([self._places[key] for key in keys], self._counts.device)
-            self._counts.index_add_(0, cells, torch.ones_like(cells, dtype=torch.float32))
+            self._counts.index_add_(0, cells, torch.ones_like(cells, dtype=self._counts.dtype))
             for total, value in zip(self._sums, written, strict=True):
                 total.index_add_(0, cells, value)
 
@@ -149,7 +150,7 @@ class Means:
         for tokens in self._prompts:
             with torch.no_grad():
                 mlp_in = record_clean(self._parts, tokens).layers[layer].mlp_in
-                values = hidden_values(self._parts.layers[layer], mlp_in).flatten(0, 1).float()
+                values = wide(hidden_values(self._parts.layers[layer], mlp_in).flatten(0, 1))
             if total is None:
                 total = values.new_zeros(len(self._places), values.shape[1])
             for keys in self._keys(tokens):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of
 from workbench.base.work import finish
 from workbench.engine.changed_run import changed_finals
@@ -57,7 +58,7 @@ def rerun(experiment: Experiment, changes: Changes, *, over: Batch | None = None
 def _top(experiment: Experiment, finals: list[Tensor]) -> tuple[tuple[str, float], ...]:
     """The likeliest next tokens by their mean probability over all pairs."""
     with torch.no_grad():
-        total = sum(unembed(experiment.parts, f).float().softmax(-1).sum(0) for f in finals)
+        total = sum(wide(unembed(experiment.parts, f)).softmax(-1).sum(0) for f in finals)
         assert isinstance(total, Tensor)
         found = (total / experiment.n_pairs).topk(min(TOP, total.shape[0]))
     texts = experiment.batch.encoding.pieces(array_of(found.indices).tolist())

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, uploaded
 from workbench.errors import WorkbenchError
 from workbench.flow.results import Score
@@ -58,10 +59,10 @@ class Scorer:
         metrics, in_order = self._experiment.metrics, self._experiment.in_order
         with torch.no_grad():
             correct = [
-                accuracy.of_residual(final).float()
+                wide(accuracy.of_residual(final))
                 for accuracy, final in zip(self._accuracies, finals, strict=True)
             ]
-            value = [m.of_residual(final).float() for m, final in zip(metrics, finals, strict=True)]
+            value = [wide(m.of_residual(final)) for m, final in zip(metrics, finals, strict=True)]
         return in_order(correct), in_order(value)
 
     def scores(self, finals: Sequence[Tensor]) -> list[Score]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import uploaded
 from workbench.metrics.catalogue import check_metric, find_metric
 from workbench.plugins import resolve
@@ -112,7 +113,7 @@ class Metric:
         """
         if self._clean is None:
             with torch.no_grad():
-                log_p = unembed(self.parts, self._clean_final).float().log_softmax(-1)
+                log_p = wide(unembed(self.parts, self._clean_final)).log_softmax(-1)
                 p = log_p.exp()
                 self._clean = p, (p * log_p).sum(-1)
         return self._clean
@@ -156,7 +157,7 @@ class Metric:
         if self.name == "logit_diff":
             return self.logit_difference(logits)
         if self.name == "prob_diff":
-            log_p = logits.float().log_softmax(-1)
+            log_p = wide(logits).log_softmax(-1)
             return (
                 (_pick(log_p, self.answers.right).exp() * self.answers.right_weight[:, None]).sum(
                     -1
@@ -193,7 +194,7 @@ class Metric:
     def kl(self, logits: Tensor) -> Tensor:
         """KL(model || these logits) [pair, alternative], summed over the vocabulary, in nats."""
         # sum p log q = sum p logits - logsumexp: one pass over the vocabulary less than by log q.
-        logits = logits.float()
+        logits = wide(logits)
         clean_p, negative_entropy = self._clean_distribution()
         cross = torch.einsum("pv,pav->pa", clean_p, logits) - logits.logsumexp(-1)
         # The difference of two large numbers may come out a rounding error below zero.

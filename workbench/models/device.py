@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workbench.base.number_formats import NUMBER_FORMATS
 from workbench.base.transfers import sent
 from workbench.errors import WorkbenchError
 from workbench.transformer.torch_modules import set_buffer
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in NUMBER_FORMATS}
 """The number formats a model may be loaded in, by the name the user gives."""
 
 

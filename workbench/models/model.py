@@ -129,6 +129,7 @@ class Model:
                 logits differ from the model's own by more than float noise.
         """
         from workbench.models.architecture import architecture_of, weight_bytes
+        from workbench.models.in_float64 import in_float64
         from workbench.models.self_check import self_check
         from workbench.models.spread_model import (
             as_the_engine_sees,
@@ -154,6 +155,8 @@ class Model:
         elif device_map is not None:
             spread = spread_of(device_map, hf_model, number, rooms_here(device), name)
         where_to = parameter.device if device is None else choose_device(device)
+        if number == torch.float64 and where_to.type == "mps":
+            raise WorkbenchError("Apple's GPUs know no float64: say --device cpu beside it.")
         if spread is not None:
             where_to = torch.device(spread.home)
             spread = spread if spread.is_spread else None
@@ -165,6 +168,8 @@ class Model:
         hf_model = hf_model.eval().requires_grad_(False)
         with known_parts(name, hf_model.config.model_type):
             with_plain_attention(hf_model)
+            if number == torch.float64:
+                hf_model = in_float64(hf_model)
         seen, notes = hf_model, reading_notes(hf_model, name)
         if spread is not None:
             seen = as_the_engine_sees(hf_model, spread)
@@ -235,7 +240,8 @@ def load_model(
         name: a short name (`pocket`), a folder in transformers' format, a `.gguf` file, or a hub
             id (`gpt2`). What is on this machine is read without a look at the network.
         device: `cpu`, `cuda`, `cuda:1`, `mps`; None: the best that is there.
-        dtype: `float32` (the default), `bfloat16` or `float16`.
+        dtype: `float32` (the default), `bfloat16`, `float16`, or `float64`, in which next to
+            nothing is rounding.
         revision: branch, tag or commit of a hub model.
         device_map: `auto` or `balanced`, a JSON file of modules' names and devices, or that as a
             mapping: weights lie on several devices, or on the host; None: all on `device`. With

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from workbench.base.failures import is_memory_error
 from workbench.base.installed import version_of
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, uploaded
 from workbench.errors import WorkbenchError
 from workbench.models.device import free_memory
@@ -56,7 +57,12 @@ AFFORDABLE_ELSEWHERE = 10**13
 # Largest difference allowed, relative to the scale of the logits. In the short formats it is some
 # twenty spacings of the numbers near 1: measured, a model's logits move by up to ten of them when
 # it is run in that format instead of float32.
-TOLERANCES = {torch.float32: 1e-4, torch.float16: 3e-2, torch.bfloat16: 1.5e-1}
+TOLERANCES = {
+    torch.float64: 1e-10,
+    torch.float32: 1e-4,
+    torch.float16: 3e-2,
+    torch.bfloat16: 1.5e-1,
+}
 
 MARGIN, MARGIN_OF_EXPERTS = 1.25, 3.0
 """In short numbers the engine may differ by so much of what rounding by chance does: measured on
@@ -172,8 +178,8 @@ def _compared(
     with torch.no_grad():
         expected = _own_logits(hf_model, tokens, name)
         recording = record(parts, tokens[:1], tokens[1:], shared)
-        clean = _wide(unembed(parts, recording.whole.final))
-        corrupted = _wide(unembed(parts, recording.corrupted.final))
+        clean = wide(unembed(parts, recording.whole.final))
+        corrupted = wide(unembed(parts, recording.corrupted.final))
     gap = _gap_of(parts)
     check = SelfCheck(
         difference=max(gap(clean - expected[:1]), gap(corrupted - expected[1:, shared:])),
@@ -204,7 +210,7 @@ def _own_logits(hf_model: Any, tokens: Tensor, name: str) -> Tensor:
         WorkbenchError: it cannot be run, as with a configuration whose sizes do not fit together.
     """
     try:
-        return _wide(torch.as_tensor(hf_model(tokens, use_cache=False).logits))
+        return wide(torch.as_tensor(hf_model(tokens, use_cache=False).logits))
     except NOT_AS_KNOWN as error:
         if is_memory_error(error):
             raise
@@ -238,11 +244,6 @@ def _beyond_window(hf_model: Any, parts: ModelParts) -> int:
     return length if length * weights <= affordable else 0
 
 
-def _wide(values: Tensor) -> Tensor:
-    """In float32 at least."""
-    return values if values.dtype == torch.float64 else values.float()
-
-
 def _largest(difference: Tensor) -> float:
     """The largest root mean square over the last axis; NaN if there is one."""
     return float(array_of(difference.pow(2).mean(-1).sqrt().max()))
@@ -268,7 +269,7 @@ def _first_difference(hf_model: Any, recording: Recording, tokens: Tensor, check
             ours = parts.norm_final(run.final) if last else run.layers[index].attn_in
             if parts.residual_factors is not None and not last:
                 ours = ours * parts.residual_factors[index]
-            gap = _largest(_wide(ours) - _wide(theirs[index][row, start:]))
+            gap = _largest(wide(ours) - wide(theirs[index][row, start:]))
             if not gap <= check.tolerance * scale:
                 return "in the embeddings" if index == 0 else f"in layer {index - 1}"
     return "in the final norm or the unembedding"

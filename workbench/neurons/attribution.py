@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of
 from workbench.circuits.names import mlp_name
 from workbench.readouts.activations import Activations, activations, mean_columns
@@ -92,7 +93,7 @@ def _direct(selections: list[Activations], layer: int) -> tuple[Tensor, Tensor, 
     for selection in selections:
         own = selection.parts.layers[layer]
         reading = logit_reading(selection)
-        by_mlp.append((selection.output(mlp_name(layer)).float() * reading).sum(-1))
+        by_mlp.append((wide(selection.output(mlp_name(layer))) * reading).sum(-1))
         hidden = selection.neurons(layer)
         rest = torch.zeros_like(reading[:, 0])
         if own.copies is not None:
@@ -100,11 +101,11 @@ def _direct(selections: list[Activations], layer: int) -> tuple[Tensor, Tensor, 
         if own.edit is not None:
             at = selection.position
             if own.edit.offset is not None:
-                offset = own.edit.offset[:, at].float()
+                offset = wide(own.edit.offset[:, at])
                 rest = rest + (
                     reading * (offset if len(offset) == 1 else offset[selection.rows])
                 ).sum(-1)
-            reading = reading * own.edit.factor[at].float()
+            reading = reading * wide(own.edit.factor[at])
         if own.post_mlp is not None:
             norm = FrozenNorm.of(own.post_mlp)
             if norm.bias is not None:
@@ -113,8 +114,8 @@ def _direct(selections: list[Activations], layer: int) -> tuple[Tensor, Tensor, 
             reading = norm.centre(reading * norm.weight) * norm.scale(written)
         bias = output_bias(own)
         if bias is not None:
-            rest = rest + reading @ bias.float()
-        by_neuron.append(hidden.float() * (reading @ output_rows(own).float().T))
+            rest = rest + reading @ wide(bias)
+        by_neuron.append(wide(hidden) * (reading @ wide(output_rows(own)).T))
         by_bias.append(rest)
     return torch.cat(by_neuron), torch.cat(by_bias), torch.cat(by_mlp)
 

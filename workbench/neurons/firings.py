@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import on_host
 from workbench.circuits.kept_neurons import find_neuron
 from workbench.errors import WorkbenchError
@@ -45,7 +46,7 @@ def neuron_firings(experiment: Experiment, name: str, k: int = K) -> Firings:
         for group, recording in zip(experiment.batch.groups, experiment.recordings, strict=True):
             residual = recording.whole.layers[layer].mlp_in
             first = group.length - residual.shape[1]
-            values = on_host(hidden_values(own, residual)[..., number].float())
+            values = on_host(wide(hidden_values(own, residual)[..., number]))
             every.append(values.flatten())
             for pair, row in zip(group.indices, values, strict=True):
                 for at in {int(row.argmax()), int(row.argmin())}:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import on_host
 from workbench.circuits.kept_neurons import find_neuron
 from workbench.discovery.gradients.mlp_slope import inside_of
@@ -71,9 +72,9 @@ def _shares(
     """Shares of each source [source, pair, gate or up], and of the whole residual [pair, ...]."""
     module = selection.parts.layers[layer].norm2
     residual = selection.mlp_input(layer)
-    written = torch.stack([selection.output(source) for source in sources]).float()
+    written = wide(torch.stack([selection.output(source) for source in sources]))
     if isinstance(module, nn.Identity):
-        return written @ weights.T, residual.float() @ weights.T
+        return written @ weights.T, wide(residual) @ weights.T
     norm = FrozenNorm.of(module)
     scale = norm.scale(residual)
 
@@ -104,6 +105,6 @@ def _reading(experiment: Experiment, layer: int, mlp: str, number: int) -> tuple
                 f"{mlp} has no neuron {number}: they are numbered from 0 to "
                 f"{weight.shape[0] // halves - 1:,}."
             )
-        rows += [part[number].float() for part in weight.chunk(halves)]
-        biases += [part[number].float() for part in bias.chunk(halves)]
+        rows += [wide(part[number]) for part in weight.chunk(halves)]
+        biases += [wide(part[number]) for part in bias.chunk(halves)]
     return torch.stack(rows).detach(), torch.stack(biases).detach()

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, kept_index, uploaded
 from workbench.circuits.kept_neurons import find_neuron
 from workbench.circuits.names import mlp_name, neuron_name
@@ -49,7 +50,7 @@ def neuron_tokens(
     for name in neurons:
         raw = _rows_of(parts, *_checked(parts, name))[0]
         logits = _logits(parts, _read_by_logits(parts, raw[None], name))[0]
-        cosines = (raw @ parts.w_u.float()) / (raw.norm() * parts.w_u.float().norm(dim=0))
+        cosines = (raw @ wide(parts.w_u)) / (raw.norm() * wide(parts.w_u).norm(dim=0))
         cosines = torch.nan_to_num(cosines)
         deviation = cosines - cosines.mean()
         variance = deviation.square().mean()
@@ -80,7 +81,7 @@ def neurons_promoting(
         raise WorkbenchError('Name a token to promote, such as " plus".')
     if n < 1:
         raise WorkbenchError(f"At least one neuron is listed, not {n}.")
-    w_u = parts.w_u.float()
+    w_u = wide(parts.w_u)
     mean = w_u.mean(dim=1)
     centred = w_u - mean[:, None]
     spread = centred @ centred.T / w_u.shape[1]
@@ -90,7 +91,7 @@ def neurons_promoting(
         if layer.routed:
             continue
         mlp = mlp_name(index)
-        raw = output_rows(layer).float()
+        raw = wide(output_rows(layer))
         rows = _read_by_logits(parts, raw, mlp) * parts.logit_scale
         logits = rows @ direction
         deviations = logits / ((rows @ spread) * rows).sum(-1).clamp(min=1e-20).sqrt()
@@ -130,7 +131,7 @@ def _checked(parts: ModelParts, name: str) -> tuple[int, int]:
 
 def _rows_of(parts: ModelParts, layer: int, number: int) -> Tensor:
     chosen = uploaded([number], parts.device)
-    return output_rows(parts.layers[layer], chosen).float()
+    return wide(output_rows(parts.layers[layer], chosen))
 
 
 def _read_by_logits(parts: ModelParts, rows: Tensor, name: str) -> Tensor:
@@ -145,7 +146,7 @@ def _read_by_logits(parts: ModelParts, rows: Tensor, name: str) -> Tensor:
 
 def _logits(parts: ModelParts, rows: Tensor) -> Tensor:
     """Logits [neuron, vocabulary], less their mean."""
-    logits = (rows.to(parts.w_u.dtype) @ parts.w_u).float() * parts.logit_scale
+    logits = wide(rows.to(parts.w_u.dtype) @ parts.w_u) * parts.logit_scale
     return logits - logits.mean(-1, keepdim=True)
 
 

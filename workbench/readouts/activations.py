@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, kept_index, uploaded
 from workbench.circuits.graph import INPUT, LOGITS
 from workbench.errors import WorkbenchError
@@ -373,22 +374,22 @@ def difference_note(run: RunChoice) -> str:
 
 
 def mean_columns(w_u: Tensor, ids: list[tuple[int, ...]]) -> Tensor:
-    """Mean of the unembedding's columns over each pair's tokens, [pair, d_model], float32.
+    """Mean of the unembedding's columns over each pair's tokens, `wide` [pair, d_model].
 
     Args:
         w_u: [d_model, vocabulary].
         ids: token ids of each pair; () for the whole vocabulary.
     """
     if not all(ids):
-        whole = w_u.float().mean(-1)
+        whole = wide(w_u).mean(-1)
         some = [row or (0,) for row in ids]
         none = uploaded([not row for row in ids], w_u.device)[:, None]
         return torch.where(none, whole, mean_columns(w_u, some))
     flat = uploaded([i for row in ids for i in row], w_u.device, torch.long)
     owner = uploaded([n for n, row in enumerate(ids) for _ in row], w_u.device, torch.long)
     share = uploaded([1 / len(row) for row in ids for _ in row], w_u.device)
-    columns = w_u[:, flat].T.float() * share[:, None]
-    return torch.zeros(len(ids), w_u.shape[0], device=w_u.device).index_add_(0, owner, columns)
+    columns = wide(w_u[:, flat].T) * share[:, None]
+    return columns.new_zeros(len(ids), w_u.shape[0]).index_add_(0, owner, columns)
 
 
 def token_values(
@@ -398,7 +399,7 @@ def token_values(
     top = values.topk(min(k, values.shape[0]), largest=largest)
     ids = array_of(top.indices).tolist()
     texts = experiment.batch.encoding.pieces(ids)
-    return tuple(map(TokenValue, texts, ids, array_of(top.values.float()).tolist()))
+    return tuple(map(TokenValue, texts, ids, array_of(wide(top.values)).tolist()))
 
 
 def check_k(k: int) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, kept_index, on_host
 from workbench.circuits.graph import LOGITS
 from workbench.errors import WorkbenchError
@@ -79,7 +80,7 @@ def answer_curve(
 def _said(selections: list[Activations], ids: list[int]) -> Tensor:
     """The runs' own probabilities among these tokens alone, mean over the pairs, [label]."""
     each = [_logits(one.parts, one.output(LOGITS), ids) for one in selections]
-    return on_host(torch.cat(each).float().softmax(-1).mean(0))
+    return on_host(wide(torch.cat(each)).softmax(-1).mean(0))
 
 
 def _index(ids: list[int], beside: Tensor) -> Tensor:

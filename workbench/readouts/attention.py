@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, kept_index, on_host
 from workbench.errors import WorkbenchError
 from workbench.readouts.activations import (
@@ -99,7 +100,7 @@ def by_role(weights: Sequence[Tensor], roles: Sequence[Sequence[int]], n_roles: 
     for own, places in zip(weights, roles, strict=True):
         at = one_hot(torch.tensor(places), n_roles).float()
         count = at.sum(0)
-        total += (at.T @ on_host(own.float()) @ at) / count.clamp(min=1)[:, None]
+        total += (at.T @ on_host(wide(own)) @ at) / count.clamp(min=1)[:, None]
         having += count > 0
     return total / having.clamp(min=1)[:, None]
 
@@ -120,5 +121,5 @@ def pattern_weights(selection: Activations, layer: int, head: int) -> Tensor:
         keys = other.k[head if selection.run == "circuit" else kv_head]
         q = torch.cat((q[:, :start], other.q[head][selection.rows]), dim=1)
         k = torch.cat((k[:, :start], keys[selection.rows]), dim=1)
-    scores = (q.float() * attention.scale) @ k.float().transpose(-1, -2)
+    scores = (wide(q) * attention.scale) @ wide(k).transpose(-1, -2)
     return head_pattern(attention, head, scores)

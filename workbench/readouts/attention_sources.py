@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, uploaded
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import INPUT
@@ -314,26 +315,26 @@ def _projected(
     residual = at.residual(layer)
     names, written = zip(*_written(at, layer), strict=True)
     known = torch.cat(written)
-    rows = torch.cat([known, residual.float() - known.sum(0, keepdim=True)])
+    rows = torch.cat([known, wide(residual) - known.sum(0, keepdim=True)])
     normed = rows if norm is None else norm.centre(rows) * norm.scale(residual) * norm.weight
     of = head if which == Q else kv_head_of(attention, head)
-    projected = normed @ attention.weight(which)[of].float()
+    projected = normed @ wide(attention.weight(which)[of])
     projected[-1:] += _constant(own, which, of, norm)
     projected = projected * _held(own, which, of, residual, projected.sum(0))
     if attention.rotary is not None:
         place = uploaded([at.position], projected.device)
         cos, sin = attention.rotary(place)
-        projected = rotate(projected[:, None], cos, sin, attention.interleaved)[:, 0].float()
+        projected = wide(rotate(projected[:, None], cos, sin, attention.interleaved)[:, 0])
     return (*names, CONSTANTS), projected
 
 
 def _written(at: Activations, layer: int) -> Iterator[tuple[str, Tensor]]:
     """What every node before a layer's attention writes, [pair, d_model], in order."""
-    yield INPUT, at.output(INPUT).float()
+    yield INPUT, wide(at.output(INPUT))
     for index in range(layer):
         heads = len(at.parts.layers[index].attention.w_q)
         for name in (*(head_name(index, head) for head in range(heads)), mlp_name(index)):
-            yield name, at.output(name).float()
+            yield name, wide(at.output(name))
 
 
 def _norm(layer: Layer) -> FrozenNorm | None:
@@ -343,11 +344,11 @@ def _norm(layer: Layer) -> FrozenNorm | None:
 
 def _constant(layer: Layer, which: int, head: int, norm: FrozenNorm | None) -> Tensor:
     """What the norm's bias and the projection's own bring, [1, d_head]."""
-    weight, bias = layer.attention.weight(which)[head].float(), layer.attention.bias(which)
+    weight, bias = wide(layer.attention.weight(which)[head]), layer.attention.bias(which)
     found = weight.new_zeros(1, weight.shape[-1])
     if norm is not None and norm.bias is not None:
         found = found + norm.bias @ weight
-    return found if bias is None else found + bias[head].float()
+    return found if bias is None else found + wide(bias[head])
 
 
 def _held(layer: Layer, which: int, head: int, residual: Tensor, total: Tensor) -> Tensor:
@@ -356,5 +357,5 @@ def _held(layer: Layer, which: int, head: int, residual: Tensor, total: Tensor) 
     if attention.steps[which] is None and attention.joint[which] is None:
         return torch.ones_like(total)
     projected = project_shared(attention, which, layer.norm1(residual)[:, None, None], None)
-    finished = finish_projection(attention, which, projected, None, None)[head].flatten().float()
+    finished = wide(finish_projection(attention, which, projected, None, None)[head].flatten())
     return torch.where(total == 0, torch.ones_like(total), finished / total)

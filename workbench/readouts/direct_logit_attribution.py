@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, kept_index
 from workbench.circuits.graph import LOGITS
 from workbench.circuits.names import head_name, mlp_name
@@ -136,7 +137,7 @@ def _contributions(selection: Activations) -> dict[str, Tensor]:
     reading = norm.wider(norm.centre(direction * norm.weight) * scale)
 
     def read(x: Tensor) -> Tensor:
-        return (x.float() * reading).sum(-1)
+        return (wide(x) * reading).sum(-1)
 
     rows = {"input": read(selection.output("input"))}
     biases = torch.zeros_like(reading[:, 0])
@@ -149,16 +150,16 @@ def _contributions(selection: Activations) -> dict[str, Tensor]:
             of_heads = norm_after.centre(reading * norm_after.weight) * scale_after
             if norm_after.bias is not None:
                 biases, biased = biases + reading @ norm_after.bias, True
-        by_head = torch.einsum("hem,pm->hpe", attention.w_o.float(), of_heads)
-        values = (selection.heads(index).float() * by_head).sum(-1) * attention.multiplier
+        by_head = torch.einsum("hem,pm->hpe", wide(attention.w_o), of_heads)
+        values = (wide(selection.heads(index)) * by_head).sum(-1) * attention.multiplier
         rows |= {head_name(index, head): value for head, value in enumerate(values)}
         mlp = mlp_name(index)
         rows[mlp] = read(selection.output(mlp))
         if attention.b_o is not None:
-            bias = attention.b_o.float() * attention.multiplier
+            bias = wide(attention.b_o) * attention.multiplier
             biases, biased = biases + of_heads @ bias, True
         if attention.edit is not None and attention.edit.added is not None:
-            beside = attention.edit.added[selection.position].float()
+            beside = wide(attention.edit.added[selection.position])
             biases, biased = biases + of_heads @ beside, True
     if parts.position_embedding is not None:
         rows[POSITION_EMBEDDING] = read(selection.residual(0) - selection.output("input"))
@@ -175,7 +176,7 @@ def _contributions(selection: Activations) -> dict[str, Tensor]:
 
 def _logit_difference(selection: Activations) -> Tensor:
     """The logit difference [pair] from the run's own logits, nothing frozen or taken apart."""
-    logits = uncapped_logits(selection.parts, selection.output(LOGITS)).float()
+    logits = wide(uncapped_logits(selection.parts, selection.output(LOGITS)))
     right, wrong = selection.answers()
 
     def mean(ids: list[tuple[int, ...]]) -> Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide, wide_type
 from workbench.base.text import printable, shown_path
 from workbench.base.transfers import array_of, uploaded
 from workbench.circuits.graph import LOGITS
@@ -76,10 +77,10 @@ def find_direction(experiment: Experiment, text: str) -> Direction:
             token = find_token(encoding, text.removeprefix(mark), prompt)
             name = f"{mark}{printable(encoding.pieces([token])[0])!r}"
             if mark == READ_BY:
-                return Direction(name, parts.w_u[:, token].detach().float())
+                return Direction(name, wide(parts.w_u[:, token].detach()))
             ids = uploaded([[token]], parts.device)
-            return Direction(name, parts.token_embedding(ids)[0, 0].detach().float())
-    vector = _of_file(text).float().to(parts.device)
+            return Direction(name, wide(parts.token_embedding(ids)[0, 0].detach()))
+    vector = _of_file(text).to(parts.device, wide_type(parts.dtype))
     if vector.shape != (parts.d_model,):
         raise WorkbenchError(
             f"{printable(text)} is a vector of {len(vector):,} numbers, and the residual stream of "
@@ -132,7 +133,7 @@ def direction_lens(
         scales = torch.cat([norm.scale(one.output(LOGITS)) for one in read])
         scale = scale + sign * scales.mean()
     normed = (norm.centre(vector) * norm.weight).to(parts.w_u.dtype)
-    logits = (normed @ parts.w_u).float() * scale * parts.logit_scale
+    logits = wide(normed @ parts.w_u) * scale * parts.logit_scale
     logits = logits - logits.mean()
     top = token_values(experiment, logits, k, largest=True)
     bottom = token_values(experiment, logits, k, largest=False)
@@ -173,7 +174,7 @@ def along_direction(
         share = sign / sum(len(one.rows) for one in selections)
         for one in selections:
             along = [
-                (read_by_logits(one.parts, one.output(node)).float() @ unit).sum().double()
+                (wide(read_by_logits(one.parts, one.output(node))) @ unit).sum().double()
                 for node in (LOGITS, *sources)
             ]
             sums.append(share * torch.stack(along))

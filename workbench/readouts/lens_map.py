@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, kept_index
 from workbench.errors import WorkbenchError
 from workbench.readouts.activations import Activations, RunChoice, at_role, each_run, run_name
@@ -137,7 +138,7 @@ def _probabilities(
     for first in range(0, len(depths), at_once):
         some = depths[first : first + at_once]
         totals = [
-            sign * unembed(parts, residuals(one, some, through)).float().softmax(-1).sum(0)
+            sign * wide(unembed(parts, residuals(one, some, through))).softmax(-1).sum(0)
             for sign, read in runs
             for one in read
         ]

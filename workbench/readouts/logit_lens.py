@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, uploaded
 from workbench.circuits.graph import INPUT, LOGITS
 from workbench.readouts.activations import (
@@ -123,9 +124,9 @@ def node_logits(experiment: Experiment, normed: list[Tensor], node: str) -> Tens
     """
     parts = experiment.model.parts
     mean = torch.cat(normed).mean(0)
-    logits = (mean.to(parts.w_u.dtype) @ parts.w_u).float()
+    logits = wide(mean.to(parts.w_u.dtype) @ parts.w_u)
     if node == LOGITS and parts.b_u is not None:
-        logits = logits + parts.b_u.float()
+        logits = logits + wide(parts.b_u)
     return logits * parts.logit_scale
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of
 from workbench.circuits.graph import LOGITS
 from workbench.metrics.metric import Answers, Metric
@@ -160,14 +161,14 @@ def _read(
     logits = unembed(selection.parts, residual)
     if alone:
         named = metric.answers.right[:, None].expand(-1, logits.shape[1], -1)
-        differences = logits.gather(-1, named).float().mean(-1) - logits.float().mean(-1)
+        differences = wide(logits.gather(-1, named)).mean(-1) - wide(logits).mean(-1)
     else:
-        differences = metric.logit_difference(logits).float()
+        differences = wide(metric.logit_difference(logits))
     differences = differences.sum(0)
     values = differences
     if metric.name != "logit_diff":
-        values = metric.of_residual(residual).float().sum(0)
-    return logits.float().softmax(-1).sum(0), values, differences
+        values = wide(metric.of_residual(residual)).sum(0)
+    return wide(logits).softmax(-1).sum(0), values, differences
 
 
 def residuals(selection: Activations, depths: list[int], through: JacobianLens | None) -> Tensor:

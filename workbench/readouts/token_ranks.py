@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import kept_index, on_host
 from workbench.circuits.graph import LOGITS
 from workbench.errors import WorkbenchError
@@ -90,7 +91,7 @@ def token_ranks(
 @torch.no_grad()
 def _ranks(selection: Activations, depths: list[int], through: JacobianLens | None) -> Tensor:
     """Ranks [pair, depth] of each pair's best answer."""
-    logits = unembed(selection.parts, residuals(selection, depths, through)).float()
+    logits = wide(unembed(selection.parts, residuals(selection, depths, through)))
     right, _ = selection.answers()
     ranks = []
     for row, ids in zip(logits, right, strict=True):

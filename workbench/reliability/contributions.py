@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, kept_index, on_host, uploaded
 from workbench.transformer.neurons import with_neurons
 from workbench.transformer.parts import ModelParts
@@ -156,13 +157,13 @@ def head_writes(read: SignedRuns, layer: int, indices: Sequence[int]) -> Tensor:
     parts = read[0][1][0].parts
     attention = parts.layers[layer].attention
     each = [
-        in_order([one.heads(layer).transpose(0, 1) for one in run], _numbers(run), indices).float()
+        wide(in_order([one.heads(layer).transpose(0, 1) for one in run], _numbers(run), indices))
         * sign
         for sign, run in read
     ]
     z = torch.stack(each).sum(0).transpose(0, 1)
     # Without blocks beside the residual: what it writes, whatever a reader is given of it.
-    w_o = attention.w_o[..., : len(parts.w_u)].float()
+    w_o = wide(attention.w_o[..., : len(parts.w_u)])
     return torch.bmm(z, w_o) * attention.multiplier
 
 
@@ -183,7 +184,7 @@ def neurons_of(
     tap = tapped[1]
     with torch.no_grad():
         each = [
-            in_order([one.neurons(layer) for one in run], _numbers(run), indices).float() * sign
+            wide(in_order([one.neurons(layer) for one in run], _numbers(run), indices)) * sign
             for sign, run in read
         ]
     linear = getattr(tap.linear, "linear", tap.linear)
@@ -191,7 +192,7 @@ def neurons_of(
     assert isinstance(weight, Tensor)
     # A Conv1D's weight is [in, out], a Linear's [out, in].
     rows = weight if type(linear).__name__ == "Conv1D" else weight.T
-    return torch.stack(each).sum(0), rows.float()
+    return torch.stack(each).sum(0), wide(rows)
 
 
 def say(parts: ModelParts, writes: Tensor, prompts: Prompts, share: float) -> Sayings:
@@ -201,7 +202,7 @@ def say(parts: ModelParts, writes: Tensor, prompts: Prompts, share: float) -> Sa
 
 
 def _one(parts: ModelParts, rows: Tensor, prompts: Prompts, share: float) -> tuple[Tensor, ...]:
-    logits = rows @ parts.w_u.float()
+    logits = rows @ wide(parts.w_u)
     top = logits.amax(-1)
     own = on_host(logits[:, uploaded(prompts.answers, logits.device)])
     right, wrong = _best(own, prompts.right), _best(own, prompts.wrong)
@@ -248,7 +249,7 @@ def say_neurons(
     """
     answers = uploaded(prompts.answers, rows.device)
     for start in range(0, len(rows), NEURONS_AT_ONCE):
-        logits = rows[start : start + NEURONS_AT_ONCE] @ parts.w_u.float()
+        logits = rows[start : start + NEURONS_AT_ONCE] @ wide(parts.w_u)
         own = logits[:, answers]
         # How many tokens stand before each answer, counted from either end.
         above = torch.stack([(logits > own[:, a : a + 1]).sum(-1) for a in range(len(answers))], -1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, kept_index, on_host, uploaded
 from workbench.base.work import Work, finish, part
 from workbench.experiment.intervened import Intervened
@@ -214,7 +215,7 @@ def perplexity(
         if piece.shape[1] < 2:
             break
         parts = model.parts if does is None else does.parts(piece, None, piece.shape[1])
-        log_p = unembed(parts, record_clean(parts, piece).final[0, :-1]).float().log_softmax(-1)
+        log_p = wide(unembed(parts, record_clean(parts, piece).final[0, :-1])).log_softmax(-1)
         total -= float(array_of(log_p.gather(-1, piece[0, 1:, None]).double().sum()))
         count += piece.shape[1] - 1
     return math.exp(total / count), count

@@ -16,6 +16,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import kept_index
 from workbench.transformer.parts import Attention, Rotation
 
@@ -195,8 +196,8 @@ def attend(
     prefix = 0 if prefix_k is None else prefix_k.shape[2]
     windowed = sees_not_all(attention, prefix + positions)
     if attention.upcast:
-        q, k = q.float(), k.float()
-        prefix_k = None if prefix_k is None else prefix_k.float()
+        q, k = wide(q), wide(k)
+        prefix_k = None if prefix_k is None else wide(prefix_k)
     # In short formats rounded as the models do it: the product first, then its scale.
     short = q.dtype != torch.float32
     q = q if short else q * attention.scale

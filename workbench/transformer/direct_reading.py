@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.transformer.forward import write_heads
 from workbench.transformer.frozen_norm import FrozenNorm
 from workbench.transformer.parts import ModelParts
@@ -68,16 +69,16 @@ class DirectReading:
             after = FrozenNorm.of(layer.post_attention)
             norm = after, after.scale(summed[:, -1])
             of_sum = after.centre(of_sum * after.weight) * norm[1]
-        by_head = torch.einsum("hem,pm->hpe", attention.w_o.float(), of_sum)
+        by_head = torch.einsum("hem,pm->hpe", wide(attention.w_o), of_sum)
         return HeadReading(by_head * attention.multiplier, of_sum, norm)
 
     def of_heads(self, index: int, z: Tensor) -> Tensor:
         """[pair, alternative, head] of values before W_O [head, pair, alternative, d_head]."""
-        return torch.einsum("hpke,hpe->pkh", z.float(), self.layers[index].by_head)
+        return torch.einsum("hpke,hpe->pkh", wide(z), self.layers[index].by_head)
 
     def of_residual(self, x: Tensor) -> Tensor:
         """[pair, alternative] of something added to the residual, [pair, alternative, d_model]."""
-        return torch.einsum("pkm,pm->pk", x.float(), self.reading)
+        return torch.einsum("pkm,pm->pk", wide(x), self.reading)
 
     def everything(self, run: Run) -> Tensor:
         """The direct effects [pair, source] of a run of the same pairs, in the graph's order."""

@@ -18,6 +18,7 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of
 from workbench.errors import WorkbenchError
 from workbench.transformer.edge_edits import Parted, Reading
@@ -74,12 +75,12 @@ class FrozenNorm:
         bias = getattr(norm, "bias", None)
         weights = [torch.ones(())]
         if own is not None:
-            weights = [own.detach().float(), 1 + own.detach().float()]
+            weights = [wide(own.detach()), 1 + wide(own.detach())]
         candidates = [
             cls(
                 centred=centred,
                 weight=weight,
-                bias=bias.detach().float() if isinstance(bias, Tensor) else None,
+                bias=wide(bias.detach()) if isinstance(bias, Tensor) else None,
                 eps=USUAL_EPS if eps is None else float(eps),
             )
             for centred, weight in product((False, True), weights)
@@ -100,7 +101,7 @@ class FrozenNorm:
         ramp = torch.linspace(-1.0, 2.0, d_model, device=like.device)
         probes = torch.stack((ramp, 3e-3 * ramp))
         with torch.no_grad():
-            theirs = norm(probes.to(like.dtype)[None])[0].float()
+            theirs = wide(norm(probes.to(like.dtype)[None])[0])
         ours = self.centre(probes) * self.scale(probes) * self.weight
         ours = ours if self.bias is None else ours + self.bias
         return (ours - theirs).abs().max() / theirs.abs().max()
@@ -109,7 +110,7 @@ class FrozenNorm:
         """x [..., d_model] less its mean over d_model if this is a LayerNorm; in float32."""
         if self.reading is not None and x.shape[-1] != self.reading.width:
             x = self.reading.read(x)[0]
-        x = x.float()
+        x = wide(x)
         return x - x.mean(-1, keepdim=True) if self.centred else x
 
     def wider(self, reading: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ def test_every_setting_refuses_another_type_and_says_what_it_takes(tmp_path: Pat
         "defaults.pairs = 0",
         "defaults.pairs = true",
         "defaults.device = 'gpu'",
-        "defaults.dtype = 'float64'",
+        "defaults.dtype = 'float128'",
         "defaults.metric = 'none'",
         "defaults.ablation = 'none'",
     ],

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import uploaded
 from workbench.discovery.gradients.backward_rules import PLAIN, Rules
 from workbench.discovery.gradients.edge_gradients import (
@@ -107,7 +108,7 @@ class EdgeTable:
             at = gradient[uploaded(pairs, gradient.device), 0]
             made = at.new_empty(self._graph.n_sources, *at.shape)
             self._arriving.fill(made, uploaded(rows, at.device))
-            self.scores[group, :, logits] = (made.flatten(1) @ at.reshape(-1)).float()
+            self.scores[group, :, logits] = wide(made.flatten(1) @ at.reshape(-1))
 
     def add(self, at: AtLayer) -> None:
         """Keep a layer's gradients; score when they are many. Layers come from the last down."""
@@ -215,4 +216,4 @@ class _Product:
         if left.dtype == scores.dtype:
             scores.addmm_(left, right.T)
         else:
-            scores += (left @ right.T).float()
+            scores += wide(left @ right.T)

@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.numbers import wide, wide_type
 from workbench.base.transfers import array_of, kept_index, uploaded
 from workbench.base.work import Work, finish
 from workbench.circuits.graph import Graph
@@ -224,7 +225,7 @@ class MaskedRun:
         """The same, stage by stage; after the run."""
         gradient = _Gradient(
             torch.zeros_like(self._added),
-            torch.zeros(self._mask.shape, dtype=torch.float32, device=self._mask.device),
+            self._mask.new_zeros(self._mask.shape, dtype=wide_type(self._added.dtype)),
         )
         self._back(gradient, at_final[None, :, None], *self._logits)
         for number, job in enumerate(reversed(self._jobs)):
@@ -327,11 +328,11 @@ class _Rows:
         float32 [role, source, destination].
         """
         if not self.by_role:
-            return (left.flatten(1) @ right.flatten(1).T).float()[None]
+            return wide(left.flatten(1) @ right.flatten(1).T)[None]
         out = left.new_zeros(self._n_roles, len(left), len(right))
         ours, others = left.flatten(1, 2), right.flatten(1, 2)
         for role in range(self._n_roles):
             rows = self._of(role, left.shape[2])
             if len(rows):
                 out[role] = ours[:, rows].flatten(1) @ others[:, rows].flatten(1).T
-        return out.float()
+        return wide(out)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.circuits.names import mlp_name
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import PATCHING, ZERO
@@ -166,4 +167,4 @@ def neuron_remarks(experiment: Experiment) -> list[str]:
 
 def dot(difference: Tensor, gradient: Tensor) -> Tensor:
     """The product summed over the last dimension, in float32."""
-    return (difference.float() * gradient.float()).sum(-1)
+    return (wide(difference) * wide(gradient)).sum(-1)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.discovery.gradients.node_gradients import dot
 from workbench.transformer.attention import (
     attend,
@@ -79,7 +80,7 @@ class HeadInputs:
         self._by_query, self._by_keys = moved(other_q, k), moved(q, other_k)
         self._v_moved = other_v - v
         every_k = k if prefix_k is None else torch.cat((prefix_k, k), dim=2)
-        self._v = (v if prefix_v is None else torch.cat((prefix_v, v), dim=2)).float()
+        self._v = wide(v if prefix_v is None else torch.cat((prefix_v, v), dim=2))
         bias, sink = bias_of_keys(attention, every_k.shape[2]), sink_of_heads(attention)
         hidden = hidden_keys(attention, q.shape[2], every_k.shape[2], q.device)
         own = knocked_out(attention, q.shape[2], every_k.shape[2])
@@ -88,23 +89,23 @@ class HeadInputs:
 
         def scores(keys: Tensor) -> Tensor:
             """[head, pair, query, key], of the last keys; -inf where a query may not look."""
-            products = (q.float() * attention.scale) @ keys.float().transpose(-1, -2)
+            products = (wide(q) * attention.scale) @ wide(keys).transpose(-1, -2)
             unseen = hidden[..., hidden.shape[-1] - keys.shape[2] :]
             found = capped(attention, products)
             if bias is not None:
-                found = found + bias[:, None, None, -keys.shape[2] :].float()
+                found = found + wide(bias[:, None, None, -keys.shape[2] :])
             return found.masked_fill(unseen, float("-inf"))
 
         every = scores(every_k)
         if sink is not None:  # one more key, whose value is nothing
-            every = torch.cat((sink[..., 0].float().expand(*every.shape[:-1], 1), every), dim=-1)
+            every = torch.cat((wide(sink[..., 0]).expand(*every.shape[:-1], 1), every), dim=-1)
             self._v = torch.cat((torch.zeros_like(self._v[:, :, :1]), self._v), dim=2)
         self._row = _Row(every, scores(other_k))
         self._edit = attention.edit
 
     def effects(self, z: Tensor) -> InputEffects:
         """Effects by the gradient at the heads' values, [head, pair, position, d_head]."""
-        z = z.float()
+        z = wide(z)
         before = z if self._edit is None else self._edit.back(z[:, :, None])[:, :, 0]
         read = self._row.pattern[..., -self._v_moved.shape[2] :].transpose(-1, -2) @ before
         return InputEffects(

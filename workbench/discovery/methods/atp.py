@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of
 from workbench.base.work import Work
 from workbench.circuits.names import mlp_name
@@ -85,7 +86,7 @@ def _scores(
         effects = np.concatenate((array_of(heads), array_of(mlp[None])))
         differences, of_neurons = block.neuron_differences(experiment.ablation), None
         if differences is not None and gradients.neurons is not None:
-            moved = differences.float() * gradients.neurons.float()
+            moved = wide(differences) * wide(gradients.neurons)
             of_neurons = array_of(moved.sum((0, 1))).astype(np.float64)
         sources = graph.layer_rows(index)
         yield sources, effects.astype(np.float64), of_neurons

@@ -27,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of
 from workbench.base.work import Work, part
 from workbench.circuits.graph import Graph
@@ -192,7 +193,7 @@ def _add_block(
     found.nodes[2, heads] += weight * _total(effects.keys.abs().sum(1))
     found.positions[2, heads] += weight * _total(effects.key.abs().sum(1))
     if moved is not None and gradients.neurons is not None:
-        by_pair = torch.einsum("pin,pin->pn", moved.float(), gradients.neurons.float())
+        by_pair = torch.einsum("pin,pin->pn", wide(moved), wide(gradients.neurons))
         values = weight * _total(by_pair.abs().sum(0))
         name = mlp_name(block.index)
         found.neurons[name] = found.neurons.get(name, 0) + values

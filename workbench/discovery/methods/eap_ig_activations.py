@@ -22,6 +22,7 @@ from itertools import groupby, pairwise
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import kept_index, uploaded
 from workbench.base.work import Work
 from workbench.circuits.graph import Graph, Node
@@ -213,7 +214,7 @@ class _Table:
         """Add products [destination, alternative and pair, last position]."""
         rows = self._rows
         of_source = found.unflatten(1, (len(self._sources), rows.n_pairs))[..., None]
-        at_rows = rows.arranged(of_source)[..., 0].float()
+        at_rows = wide(rows.arranged(of_source)[..., 0])
         for group, (start, end) in enumerate(pairwise(rows.ends)):
             made = at_rows[..., start:end].sum(-1)
             for place, source in enumerate(self._sources):

@@ -29,6 +29,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, uploaded
 from workbench.base.work import Work, part
 from workbench.discovery.findings import Findings
@@ -107,7 +108,7 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
                 gradient += found.to(device)
                 done += share
         gates.learn(gradient.view(-1)[at] / n)
-        units.scores.reshape(-1)[places] = array_of(gates.open_probability().float())
+        units.scores.reshape(-1)[places] = array_of(wide(gates.open_probability()))
         units.strongest()
         findings.kept = _most_probable(units, places, array_of(gates.a), wanted)
         findings.complete = step == steps - 1

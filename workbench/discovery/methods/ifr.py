@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of
 from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
@@ -93,7 +94,7 @@ def _shares(recording: Recording, rows: slice) -> Iterator[Tensor]:
         return values.flatten(-3, -2)[..., rows, :]
 
     with torch.no_grad():
-        embedding = taken(run.embedding).float()
+        embedding = wide(taken(run.embedding))
         # Sources come second, so that those of one position lie together.
         written = embedding.new_empty(len(embedding), graph.n_sources, parts.d_model)
         written[:, 0] = embedding
@@ -101,9 +102,7 @@ def _shares(recording: Recording, rows: slice) -> Iterator[Tensor]:
             first, mlp = graph.head_source(index, 0), graph.mlp_source(index)
             yield _closest(written[:, :first], taken(record.attn_in))
             z = taken(record.z)[:, :, None, None]
-            heads = head_outputs(recording, index, list(range(parts.n_heads)), z)[
-                :, :, 0, 0
-            ].float()
+            heads = wide(head_outputs(recording, index, list(range(parts.n_heads)), z)[:, :, 0, 0])
             norm = parts.layers[index].post_attention
             if norm is not None and record.attn_sum is not None:
                 frozen = FrozenNorm.of(norm)
@@ -112,7 +111,7 @@ def _shares(recording: Recording, rows: slice) -> Iterator[Tensor]:
             written[:, first:mlp] = heads.transpose(0, 1)
             seen = first if parts.parallel else mlp
             yield _closest(written[:, :seen], taken(record.mlp_in))
-            written[:, mlp] = taken(record.mlp_out).float()
+            written[:, mlp] = wide(taken(record.mlp_out))
         yield _closest(written, taken(run.final))
 
 
@@ -121,7 +120,7 @@ def _closest(written: Tensor, residual: Tensor) -> Tensor:
 
     What they write is [row, source, d_model].
     """
-    residual = residual.float()
+    residual = wide(residual)
     distance = torch.cdist(written, residual[:, None], p=1)[:, :, 0]
     closeness = (residual.abs().sum(-1, keepdim=True) - distance).clamp(min=0)
     whole = closeness.sum(-1, keepdim=True)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, uploaded
 from workbench.readouts.heads.columns import LOWEST, TOP
 from workbench.readouts.heads.inputs import head_input, token_tensor
@@ -57,7 +58,7 @@ def own_ranks(
     if carried:
         written = carried_writes(parts, layer, written)
     rows = normed_writes(parts, written).reshape(-1, parts.d_model)
-    own = (rows * parts.w_u[:, ids].T.float().repeat(parts.n_heads, 1)).sum(-1)
+    own = (rows * wide(parts.w_u[:, ids].T).repeat(parts.n_heads, 1)).sum(-1)
     if parts.dtype != torch.float32:  # as rounded as what it is compared with
         own = own.to(parts.dtype).float()
     above, below = (torch.zeros(len(rows), dtype=torch.long, device=rows.device) for _ in "ab")
@@ -65,7 +66,7 @@ def own_ranks(
     for columns in _columns(int(parts.w_u.shape[1])):
         for at in left.split(max(1, MAX_LOGITS // len(columns))):
             chosen = parts.w_u[:, columns.start : columns.stop]
-            logits = (rows[at].to(parts.dtype) @ chosen).float()
+            logits = wide(rows[at].to(parts.dtype) @ chosen)
             # A token counts neither above nor below itself, however its product is rounded there.
             inside = (mine[at] >= columns.start) & (mine[at] < columns.stop)
             place = (mine[at] - columns.start).clamp(0, len(columns) - 1)[:, None]
@@ -110,7 +111,7 @@ def successor_scores(
     x = head_input(parts, every, layer, source)
     own = uploaded(asked, parts.device)
     written = head_writes(parts, layer, x[own], range(parts.n_heads))
-    logits = normed_writes(parts, written) @ parts.w_u[:, uploaded(every, parts.device)].float()
+    logits = normed_writes(parts, written) @ wide(parts.w_u[:, uploaded(every, parts.device)])
     highest = logits.argmax(-1)
     return {
         "successor": (highest == wanted).float().mean(1),

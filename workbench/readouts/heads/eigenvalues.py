@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import on_host
 from workbench.readouts.heads.inputs import vocabulary_chunks, vocabulary_inputs
 from workbench.transformer.frozen_norm import FrozenNorm
@@ -53,10 +54,10 @@ class VocabularyProduct:
     def add(self, chunk: range) -> None:
         """Add a piece of the vocabulary."""
         parts = self._parts
-        x = vocabulary_inputs(parts, chunk, self._layer, self._source).float()
+        x = wide(vocabulary_inputs(parts, chunk, self._layer, self._source))
         if self._norm is not None:
             x = self._norm.centre(x) * self._norm.scale(x)
-        self._sum += parts.w_u[:, chunk.start : chunk.stop].float() @ x
+        self._sum += wide(parts.w_u[:, chunk.start : chunk.stop]) @ x
 
     def value(self) -> Tensor:
         """The product over all that was added."""
@@ -98,8 +99,8 @@ def eigenvalue_scores(parts: ModelParts, layer: int, product: Tensor) -> Tensor:
     read = product
     if not isinstance(block.norm1, nn.Identity):
         read = read * FrozenNorm.of(block.norm1).weight
-    w_v = attention.w_v[attention.kv_of].float()
-    written = attention.w_o.float()
+    w_v = wide(attention.w_v[attention.kv_of])
+    written = wide(attention.w_o)
     for module in (block.post_attention, parts.norm_final):
         if module is not None:
             norm = FrozenNorm.of(module)

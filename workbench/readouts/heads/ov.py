@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, kept_index, uploaded
 from workbench.readouts.activations import check_k, token_values
 from workbench.readouts.heads.asked import head_of, looked_at, name_of, word_tokens
@@ -62,7 +63,7 @@ def head_writes(parts: ModelParts, layer: int, x: Tensor, heads: Sequence[int]) 
     v = project_shared(attention, V, block.norm1(x)[None, None], chosen)
     v = finish_projection(attention, V, v, chosen, None)[:, 0, 0]
     written = (
-        torch.bmm(v, attention.w_o[kept_index(tuple(chosen), x.device)]).float()
+        wide(torch.bmm(v, attention.w_o[kept_index(tuple(chosen), x.device)]))
         * attention.multiplier
     )
     if block.post_attention is None:
@@ -82,7 +83,7 @@ def carried_writes(parts: ModelParts, layer: int, written: Tensor) -> Tensor:
     if parts.parallel and layer == last:
         return written
     made: Tensor = parts.layers[last].run_mlp(written.to(parts.dtype))
-    return written + made.float()
+    return written + wide(made)
 
 
 def normed_writes(parts: ModelParts, written: Tensor) -> Tensor:
@@ -95,7 +96,7 @@ def normed_writes(parts: ModelParts, written: Tensor) -> Tensor:
 def write_logits(parts: ModelParts, written: Tensor) -> Tensor:
     """Logits [..., vocabulary] of what is written, [..., d_model], by itself; not yet centred."""
     normed = normed_writes(parts, written)
-    logits: Tensor = (normed.to(parts.w_u.dtype) @ parts.w_u).float() * parts.logit_scale
+    logits: Tensor = wide(normed.to(parts.w_u.dtype) @ parts.w_u) * parts.logit_scale
     return logits
 
 
@@ -179,7 +180,7 @@ def _rows(
     logits = _logits(experiment, layer, number, tokens, way)
     own = logits.gather(1, uploaded(token_tensor(tokens), logits.device)[:, None])
     ranks = array_of(1 + (logits > own).sum(1))
-    at_itself = array_of(own[:, 0].float())
+    at_itself = array_of(wide(own[:, 0]))
     raised_and_lowered = [
         array_of(logits.topk(OF_EACH, largest=largest).indices) for largest in (True, False)
     ]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import on_host, uploaded
 from workbench.base.work import Work
 from workbench.readouts.heads.columns import RANDOM_TOKENS, SEQUENCES
@@ -114,8 +115,8 @@ def _measured(layer: Layer, q: Tensor, k: Tensor, repeated: Repeated) -> dict[st
     attention = layer.attention
     found: dict[str, list[Tensor]] = {name: [] for name in PATTERNS}
     for head in range(q.shape[0]):
-        keys = k[kv_head_of(attention, head)].float()
-        products = (q[head].float() * attention.scale) @ keys.transpose(-1, -2)
+        keys = wide(k[kv_head_of(attention, head)])
+        products = (wide(q[head]) * attention.scale) @ keys.transpose(-1, -2)
         pattern = head_pattern(attention, head, products)
         for name, value in scores_of(pattern, repeated.prefix, repeated.length).items():
             found[name].append(value)

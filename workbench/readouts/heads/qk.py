@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, uploaded
 from workbench.errors import WorkbenchError
 from workbench.readouts.activations import check_k, token_values
@@ -84,7 +85,7 @@ def projected(
     made = project_shared(attention, which, block.norm1(x)[None, None], chosen)
     rotary = attention.rotary
     rotation = None if rotary is None else rotary(positions)
-    return finish_projection(attention, which, made, chosen, rotation)[:, 0, 0].float()
+    return wide(finish_projection(attention, which, made, chosen, rotation)[:, 0, 0])
 
 
 def scores(parts: ModelParts, layer: int, queries: Tensor, keys: Tensor) -> Tensor:
@@ -214,7 +215,7 @@ def _rows(
     most_and_least = [
         array_of(values.topk(OF_EACH, largest=largest).indices) for largest in (True, False)
     ]
-    scores_ = array_of(at_itself[:, 0].float())
+    scores_ = array_of(wide(at_itself[:, 0]))
     for i, token in enumerate(tokens):
         most, least = (
             " ".join(name_of(experiment, int(one)) for one in side[i]) for side in most_and_least

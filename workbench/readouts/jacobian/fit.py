@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from workbench.base.failures import memory_errors
+from workbench.base.numbers import wide
 from workbench.base.transfers import on_host, uploaded
 from workbench.base.work import Work
 from workbench.errors import WorkbenchError
@@ -118,7 +119,7 @@ def _of_prompt(
         slopes = torch.autograd.grad(final, earlier, asked, retain_graph=not last)
         for depth, slope in enumerate(slopes):
             found[depth][rows.start : rows.stop] = on_host(
-                slope[: len(rows), counted].float().mean(1)
+                wide(slope[: len(rows), counted]).mean(1)
             )
         yield (number + rows.stop / d_model) / n_prompts
     return found

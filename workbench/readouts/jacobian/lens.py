@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from workbench.base.numbers import wide
 from workbench.base.text import printable
 from workbench.errors import WorkbenchError
 
@@ -75,7 +76,10 @@ class JacobianLens:
     def carry(self, x: Tensor, depth: int) -> Tensor:
         """What x [..., d_model] at a depth becomes by the last layer; as it is past the last."""
         matrix = self.matrices.get(depth)
-        return x if matrix is None else x.float() @ matrix.to(x.device).float().T
+        if matrix is None:
+            return x
+        x = wide(x)
+        return x @ matrix.to(x.device, x.dtype).T
 
     def check(self, model: Model, *, by_name: bool = True) -> JacobianLens:
         """Itself, if it is one of this model.

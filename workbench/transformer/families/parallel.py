@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import nn
 
+from workbench.base.numbers import wide_type
 from workbench.transformer.families.building import build, linear_attention
 from workbench.transformer.families.modules import module_rotary, norm_of_each, shared_norm
 from workbench.transformer.parts import Layer, ModelParts
@@ -62,7 +62,8 @@ def cohere(hf: Any) -> ModelParts:
     The rotation is computed in float32.
     """
     core = hf.model
-    rotary = module_rotary(core.rotary_emb, hf.lm_head.weight, dtype=torch.float32)
+    like = hf.lm_head.weight
+    rotary = module_rotary(core.rotary_emb, like, dtype=wide_type(like.dtype))
 
     def layer(block: Any) -> Layer:
         attn = block.self_attn
@@ -82,7 +83,8 @@ def cohere(hf: Any) -> ModelParts:
 def cohere2(hf: Any) -> ModelParts:
     """Command R 7B, Command A (Cohere 2): layers with a window, and others that do not rotate."""
     core = hf.model
-    rotary = module_rotary(core.rotary_emb, hf.lm_head.weight, dtype=torch.float32)
+    like = hf.lm_head.weight
+    rotary = module_rotary(core.rotary_emb, like, dtype=wide_type(like.dtype))
 
     def layer(block: Any) -> Layer:
         attn = block.self_attn
