@@ -62,7 +62,7 @@ def test_smollm2() -> None:
     hf, tokenizer, _ = read_model("smollm2", device="cpu")
     at = on(Model.from_hf(on_double(hf), tokenizer, name="smollm2"))
     scored, circuit = eap(at)
-    assert scored.waits == 1 and scored.launches <= 3800
+    assert scored.waits == 1 and scored.launches <= 3950
     made, evaluator = from_nothing(at, circuit)
     assert (made.waits, made.host_indices) == (1, 0) and made.launches <= 760
     counted = toggles(evaluator)
