@@ -6,6 +6,7 @@ norms of Gemma with their one added, what its reader takes for granted left out.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,13 @@ BLOCK = {
     "mlp.gate_up_proj": "ffn_up",
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
+    "mlp.c_fc": "ffn_up",
+    "mlp.c_proj": "ffn_down",
+    "mlp.gate": "ffn_gate_inp",
+    "mlp.shared_expert.gate_proj": "ffn_gate_shexp",
+    "mlp.shared_expert.up_proj": "ffn_up_shexp",
+    "mlp.shared_expert.down_proj": "ffn_down_shexp",
+    "mlp.shared_expert_gate": "ffn_gate_inp_shexp",
 }
 GEMMA = {
     **BLOCK,
@@ -53,7 +61,7 @@ def write_model_gguf(
     architecture: str,
     factors: list[float] | None = None,
     parts: int = 1,
-    **entries: float | int | str,
+    **entries: float | str,
 ) -> Path:
     """Write a model's weights in float32, and return the path of the (first) file.
 
@@ -97,18 +105,22 @@ def _head(writer: Any, config: Any, architecture: str, entries: dict[str, Any]) 
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_head_count(config.num_attention_heads)
     writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    if hasattr(config, "rms_norm_eps"):
+        writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    else:
+        names = ("layer_norm_eps", "norm_epsilon", "norm_eps")
+        writer.add_layer_norm_eps(next(getattr(config, n) for n in names if hasattr(config, n)))
     rope = config.rope_parameters
     writer.add_rope_freq_base(rope.get("full_attention", rope)["rope_theta"])
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    if architecture in ("llama", "phi3"):
-        writer.add_rope_dimension_count(width)
+    if architecture in ("llama", "phi3", "stablelm", "nemotron"):
+        writer.add_rope_dimension_count(int(width * rope.get("partial_rotary_factor", 1)))
     if architecture != "phi3":
         writer.add_key_length(width)
         writer.add_value_length(width)
     for name, value in entries.items():
         key = f"{architecture}.{name.replace('__', '.')}"
-        kind = {float: "float32", int: "uint32", str: "string"}[type(value)]
+        kind = {float: "float32", int: "uint32", str: "string", bool: "bool"}[type(value)]
         getattr(writer, f"add_{kind}")(key, value)
 
 
@@ -141,18 +153,33 @@ def _tensors(model: Any, architecture: str) -> Any:
             if not model.config.tie_word_embeddings:
                 yield "output.weight", value
             continue
-        if gemma and key.endswith("norm.weight"):
+        if (gemma or architecture == "nemotron") and "norm" in key and key.endswith(".weight"):
             value = value + 1
         path, leaf = key.removeprefix("model.").rsplit(".", 1)
         if path == "embed_tokens":
             yield "token_embd.weight", value
         elif path == "norm":
-            yield "output_norm.weight", value
+            yield f"output_norm.{leaf}", value
         else:
             _, layer, inner = path.split(".", 2)
+            if inner.startswith("mlp.experts"):
+                yield from _experts(f"blk.{layer}.ffn", leaf, value)
+                continue
+            if inner == "mlp.shared_expert_gate":
+                value = value[0]
             if architecture == "llama" and inner in ("self_attn.q_proj", "self_attn.k_proj"):
                 value = _in_pairs(value, model.config.head_dim)
             yield f"blk.{layer}.{names[inner]}.{leaf}", value
+
+
+def _experts(name: str, leaf: str, value: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+    """All experts' weights of one kind in one tensor, gate and up apart."""
+    if leaf == "down_proj":
+        yield f"{name}_down_exps.weight", value
+    else:
+        gate, up = value.chunk(2, dim=1)
+        yield f"{name}_gate_exps.weight", gate
+        yield f"{name}_up_exps.weight", up
 
 
 def _in_pairs(weight: torch.Tensor, width: int) -> torch.Tensor:

@@ -19,6 +19,24 @@ LONG_ROPE = ("rope_factors_long.weight", "rope_factors_short.weight")
 LARGE = {"gemma2": 46, "gemma3": 62}
 """Layers of the sizes (27B) whose scores are scaled by the width of a head in d_model instead."""
 
+SOME_ROTATED = ("stablelm", "nemotron")
+"""Architectures of which a part of each head is rotated."""
+
+EXPERTS = {"qwen2moe": False, "qwen3moe": True}
+"""Whether the weights of the experts taken are made to sum to one, by architecture."""
+
+ENTRIES = (
+    ("attn_logit_softcapping", "attn_logit_softcapping"),
+    ("final_logit_softcapping", "final_logit_softcapping"),
+    ("attention.sliding_window", "sliding_window"),
+    ("attention.layer_norm_epsilon", "layer_norm_eps"),
+    ("attention.layer_norm_epsilon", "norm_eps"),
+    ("expert_feed_forward_length", "moe_intermediate_size"),
+    ("expert_shared_feed_forward_length", "shared_expert_intermediate_size"),
+    ("use_parallel_residual", "use_parallel_residual"),
+)
+"""Entries of the head, and transformers' of the same meaning, where a family has them."""
+
 
 @dataclass(frozen=True)
 class GGUFHead:
@@ -62,6 +80,10 @@ class GGUFHead:
         if self.factors is not None and (self.architecture != "llama" or scaling != "none"):
             return "scales its rotary positions by factors of its own"
         width, rotated = self._width(), self.fields.get("rope.dimension_count")
+        if self.architecture == "stablelm" and "blk.0.attn_q_norm.weight" in self.names:
+            return "norms the queries of each head by itself"
+        if self.architecture in SOME_ROTATED:
+            return None
         if self.architecture != "gpt2" and rotated is not None and rotated != width:
             return f"rotates {rotated} of {width} dimensions of a head"
         return None
@@ -79,13 +101,13 @@ class GGUFHead:
             large = config.num_hidden_layers == LARGE[self.architecture]
             by_model = config.hidden_size // config.num_attention_heads
             config.query_pre_attn_scalar = by_model if large else config.head_dim
-        for key, name in (
-            ("attn_logit_softcapping", "attn_logit_softcapping"),
-            ("final_logit_softcapping", "final_logit_softcapping"),
-            ("attention.sliding_window", "sliding_window"),
-        ):
-            if key in self.fields:
+        for key, name in ENTRIES:
+            if key in self.fields and hasattr(config, name):
                 setattr(config, name, self.fields[key])
+        if self.architecture in EXPERTS:
+            config.norm_topk_prob = EXPERTS[self.architecture]
+        if self.architecture == "stablelm":
+            config.use_qkv_bias = "blk.0.attn_q.bias" in self.names
         self._rotation(config)
 
     def _width(self) -> int:
@@ -98,8 +120,11 @@ class GGUFHead:
         base = self.fields.get("rope.freq_base")
         linear = str(self.fields.get("rope.scaling.type", "none")) == "linear"
         own: dict[str, Any] = {"rope_type": "default"}
+        rotated = self.fields.get("rope.dimension_count")
+        if self.architecture in SOME_ROTATED and rotated is not None:
+            own["partial_rotary_factor"] = rotated / self._width()
         if linear:
-            own = {"rope_type": "linear", "factor": float(self.fields["rope.scaling.factor"])}
+            own |= {"rope_type": "linear", "factor": float(self.fields["rope.scaling.factor"])}
         if self.factors is not None:
             # The same factors whatever the length, and no factor on the rotated: theirs alone.
             factors = list(self.factors)

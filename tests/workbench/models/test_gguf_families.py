@@ -20,6 +20,9 @@ from workbench.models.model import load_model
 pytestmark = pytest.mark.dependencies
 
 TOKENS = torch.tensor([[5, 80, 100, 17, 33, 60, 12, 9, 71, 44, 8]])
+SHORT = {"rope_type": "default", "rope_theta": 90.0}
+"""A rotation that differs from the usual one within the prompt."""
+
 SHAPE: dict[str, Any] = {"num_key_value_heads": 2, "num_hidden_layers": 2}
 
 
@@ -94,6 +97,68 @@ def phi3() -> tuple[Any, dict[str, Any]]:
     return model, {"attention__sliding_window": 4}
 
 
+def qwen2moe() -> tuple[Any, dict[str, Any]]:
+    """A shared expert."""
+    experts = {"num_experts": 5, "num_experts_per_tok": 2}
+    widths = {"moe_intermediate_size": 12, "shared_expert_intermediate_size": 20}
+    model = tiny("qwen2moe", hf.Qwen2MoeForCausalLM, hf.Qwen2MoeConfig, **experts, **widths)
+    entries = {"expert_count": 5, "expert_used_count": 2, "expert_feed_forward_length": 12}
+    return model, {**entries, "expert_shared_feed_forward_length": 20}
+
+
+def qwen3moe() -> tuple[Any, dict[str, Any]]:
+    """Experts' weights sum to one, which stands in no file."""
+    model = tiny(
+        "qwen3moe",
+        hf.Qwen3MoeForCausalLM,
+        hf.Qwen3MoeConfig,
+        head_dim=6,
+        num_experts=5,
+        num_experts_per_tok=2,
+        moe_intermediate_size=12,
+        norm_topk_prob=True,
+    )
+    entries = {"expert_count": 5, "expert_used_count": 2, "expert_feed_forward_length": 12}
+    return model, entries
+
+
+def starcoder2() -> tuple[Any, dict[str, Any]]:
+    return tiny(
+        "starcoder2",
+        hf.Starcoder2ForCausalLM,
+        hf.Starcoder2Config,
+        norm_epsilon=0.1,
+        rope_parameters=SHORT,
+    ), {}
+
+
+def stablelm() -> tuple[Any, dict[str, Any]]:
+    """Parallel, with biases of queries, and a part of each head rotated."""
+    model = tiny(
+        "stablelm",
+        hf.StableLmForCausalLM,
+        hf.StableLmConfig,
+        hidden_size=32,
+        use_parallel_residual=True,
+        use_qkv_bias=True,
+        layer_norm_eps=0.1,
+        rope_parameters=SHORT | {"partial_rotary_factor": 0.5},
+    )
+    return model, {"use_parallel_residual": True}
+
+
+def nemotron() -> tuple[Any, dict[str, Any]]:
+    model = tiny(
+        "nemotron",
+        hf.NemotronForCausalLM,
+        hf.NemotronConfig,
+        hidden_size=32,
+        norm_eps=0.1,
+        rope_parameters=SHORT | {"partial_rotary_factor": 0.5},
+    )
+    return model, {}
+
+
 MADE: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "llama": llama3,
     "qwen2": qwen2,
@@ -101,6 +166,11 @@ MADE: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "gemma2": gemma2,
     "gemma3": gemma3,
     "phi3": phi3,
+    "qwen2moe": qwen2moe,
+    "qwen3moe": qwen3moe,
+    "starcoder2": starcoder2,
+    "stablelm": stablelm,
+    "nemotron": nemotron,
 }
 
 
@@ -130,6 +200,16 @@ def test_a_split_model_is_read_from_any_part(tmp_path: Path) -> None:
     alone = first.rename(tmp_path / "renamed.gguf")
     with pytest.raises(WorkbenchError, match="under another name"):
         load_model(str(alone), device="cpu")
+
+
+def test_norms_of_single_heads_are_refused(tmp_path: Path) -> None:
+    model, entries = stablelm()
+    keys = model.state_dict()
+    keys["model.layers.0.self_attn.q_norm.weight"] = torch.ones(4, 8)
+    model.state_dict = lambda: keys
+    file = write_model_gguf(tmp_path / "tiny.gguf", model, "stablelm", **entries)
+    with pytest.raises(WorkbenchError, match="norms the queries of each head by itself"):
+        load_model(str(file), device="cpu")
 
 
 @pytest.mark.parametrize(
