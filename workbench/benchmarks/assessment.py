@@ -49,11 +49,12 @@ def measure_assessment(
     seed: int = 0,
     device: str | None = None,
     dtype: str | None = None,
+    device_map: str | None = None,
     progress: Progress | None = None,
 ) -> Figures:
     """Measure each once, for it lasts; arguments and errors as of `engine.measure`."""
     say = progress or silent
-    model, batch, watch, figures = prepared(name, task, pairs, seed, device, dtype, say)
+    model, batch, watch, figures = prepared(name, task, pairs, seed, device, dtype, say, device_map)
     with memory_errors(NO_MEMORY):
         watch.forward()  # the first one is slower
         experiment = Experiment(model, batch)

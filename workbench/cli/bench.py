@@ -15,6 +15,13 @@ from workbench.errors import WorkbenchError
 QUICK = 2
 """How often each item is timed with --quick."""
 
+UNHEEDED = {
+    "--gpu-report": ("--device", "--device-map", "--dtype"),
+    "--start": ("--device", "--device-map", "--dtype"),
+    "--app": ("--device-map", "--dtype"),
+}
+"""By what is measured, the options that it makes nothing of: better refused than passed over."""
+
 
 def bench(
     model: ModelName,
@@ -93,6 +100,11 @@ def bench(
         raise WorkbenchError(f"{asked[0]} measures something else than {asked[1]}.")
     if threshold is not None and not discovery:
         raise WorkbenchError("--threshold goes with --discovery.")
+    given = {"--device": device, "--device-map": device_map, "--dtype": dtype}
+    for mode in asked:
+        for name in UNHEEDED.get(mode, ()):
+            if given[name] is not None:
+                raise WorkbenchError(f"{name} does not go with {mode}, which chooses by itself.")
     if gpu_report is not None:
         from workbench.benchmarks.gpu_report import write_gpu_report
 
@@ -100,8 +112,6 @@ def bench(
             write_gpu_report(model, gpu_report, rounds=rounds, progress=progress)
         output.line(f"Written to {shown_path(gpu_report)}.")
         return
-    if device_map is not None and (start or app_):
-        raise WorkbenchError("--device-map goes with neither --start nor --app.")
     rounds = min(rounds, QUICK) if quick else rounds
     with console.ProgressLine() as progress:
         if discovery:
@@ -128,6 +138,7 @@ def bench(
                 pairs=pairs or 16,
                 seed=seed,
                 device=device,
+                device_map=device_map,
                 dtype=dtype,
                 progress=progress,
             )
