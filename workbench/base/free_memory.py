@@ -21,6 +21,14 @@ def free_memory() -> int:
     return max(0, min(left))
 
 
+def give_back() -> None:
+    """Hand memory that was freed back to the system, where the C library would keep it."""
+    import ctypes
+
+    with suppress(AttributeError, OSError):  # glibc's
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def address_space_is_limited() -> bool:
     """Whether what is mapped counts, of files too, as under `ulimit -v`."""
     with suppress(ImportError, ValueError, OSError):

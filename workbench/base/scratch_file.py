@@ -21,6 +21,7 @@ from weakref import WeakSet
 import torch
 from torch import Tensor
 
+from workbench.base.free_memory import give_back
 from workbench.errors import WorkbenchError
 
 ALIGNED = 64
@@ -85,10 +86,11 @@ class ScratchFile:
         return sum(self._held.values())
 
     def release(self) -> None:
-        """Let all of it leave the process; what was written stays written."""
+        """Let all of it leave the process, and what was freed; what was written stays written."""
         self._held = {}
         for mapped in list(self._maps):
             mapped.madvise(mmap.MADV_DONTNEED)
+        give_back()
 
 
 class Room:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -206,12 +206,15 @@ class Experiment:
             if self.intervened is not None:
                 own = (group.length, batch.roles_of(group))
                 parts = self.intervened.parts(group.clean, group.corrupted, *own)
-            made = (
-                record_together(parts, *both)
+            recorded = (
+                partial(record_together, parts, *both)
                 if small and not parts.by_pair
-                else record(parts, *both, tick=tick)
+                else partial(record, parts, *both, tick=tick)
             )
-            self.recordings.append(made if file is None else stowed(made, file))
+            # Called in the call, so that nothing holds what was moved to the file.
+            self.recordings.append(recorded() if file is None else stowed(recorded(), file))
+            if file is not None:
+                file.release()
             done += len(group.indices)
         if self.intervened is not None and self.intervened.of_edges:
             self.parts = self.recordings[0].parts

@@ -19,6 +19,9 @@ from workbench.transformer.recording import LayerRecord, Recording, Run
 def stowed(recording: Recording, file: ScratchFile) -> Recording:
     """The same recording with its layers in a file, and the cells of its circuits with them.
 
+    What was moved is written and still held: `file.release` is to follow once the recording given
+    is gone.
+
     Raises:
         WorkbenchError: the disk has no room for it.
     """
@@ -35,7 +38,6 @@ def stowed(recording: Recording, file: ScratchFile) -> Recording:
         if id(run) not in made:
             layers = StowedLayers(map(mover.layer, run.layers), file)
             made[id(run)] = replace(run, layers=layers)
-    file.release()
     whole, clean, corrupted = (made[id(run)] for run in runs)
     return replace(recording, whole=whole, clean=clean, corrupted=corrupted, file=file)
 
