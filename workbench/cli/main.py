@@ -20,6 +20,7 @@ from workbench.cli.all_for_one import all_for_one
 from workbench.cli.assess import assess
 from workbench.cli.bench import bench
 from workbench.cli.circuit_files import compare, convert
+from workbench.cli.checkpoints import checkpoints
 from workbench.cli.clusters import clusters
 from workbench.cli.config import app as config_app
 from workbench.cli.config import heeded
@@ -227,6 +228,7 @@ app.command()(heads)
 app.command()(neurons)
 app.command()(sweep)
 app.command()(grid)
+app.command()(checkpoints)
 app.command()(intervene)
 app.command()(reliability)
 app.command("all-for-one")(all_for_one)

@@ -18,7 +18,9 @@ from workbench.models.model import load_model
 SMALL = replace(Recipe(), layers=1, heads=2, d_model=8, batch=2, steps=6, warm=2)
 
 
-@pytest.mark.parametrize(("n", "steps"), [(2, 1), (2, 3000), (3, 2), (24, 3000), (301, 300), (7, 6)])
+@pytest.mark.parametrize(
+    ("n", "steps"), [(2, 1), (2, 3000), (3, 2), (24, 3000), (301, 300), (7, 6)]
+)
 def test_steps_begin_with_none_and_end_with_all_and_grow(n: int, steps: int) -> None:
     found = checkpoint_steps(n, steps)
     assert (len(found), found[0], found[-1]) == (n, 0, steps)
@@ -63,7 +65,8 @@ def test_a_training_that_goes_on_is_the_one_that_was_not_interrupted(tmp_path: P
     assert torch.equal(last["transformer.wte.weight"], whole["transformer.wte.weight"])
     first = load_model(str(tmp_path / "checkpoint-0"), device="cpu").hf.state_dict()
     assert torch.equal(
-        first["transformer.wte.weight"], Training(SMALL).model.state_dict()["transformer.wte.weight"]
+        first["transformer.wte.weight"],
+        Training(SMALL).model.state_dict()["transformer.wte.weight"],
     )
 
 

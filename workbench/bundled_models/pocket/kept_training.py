@@ -11,12 +11,14 @@ from typing import Any
 import torch
 
 from workbench.base.abandoned import is_abandoned, writer_token
+from workbench.base.progress import silent
 from workbench.base.text import shown_path
 from workbench.base.work import Stop
 from workbench.base.write_file import ABANDONED, write_bytes
 from workbench.bundled_models.pocket.recipe import Recipe, Training
 from workbench.bundled_models.pocket.vocabulary import make_tokenizer
 from workbench.errors import Cancelled, WorkbenchError
+from workbench.models.transformers_progress import quiet_transformers
 
 STATE = "training.pt"
 KEPT = 100
@@ -120,7 +122,8 @@ class KeptTraining:
             return
         try:
             half.mkdir()
-            training.model.save_pretrained(half)
+            with quiet_transformers(silent):
+                training.model.save_pretrained(half)
             make_tokenizer(self.recipe.length).save_pretrained(half)
             half.rename(place)
         except OSError as error:
