@@ -173,8 +173,8 @@ class CheckpointRuns:
         from workbench.engine.score_pieces import score_some
 
         _check_shape(checkpoint, runs.model, circuit)
-        whole = circuit is None
-        found = score_some(runs, Circuit.full(runs.model.graph) if whole else circuit, say).score
+        scored = Circuit.full(runs.model.graph) if circuit is None else circuit
+        found = score_some(runs, scored, say).score
         at = AtCheckpoint(
             checkpoint,
             found.metric,
@@ -183,7 +183,7 @@ class CheckpointRuns:
             found.corrupted,
             found.clean_accuracy,
         )
-        if whole:
+        if circuit is None:
             return at
         return replace(
             at,
@@ -205,7 +205,7 @@ def _check_shape(checkpoint: Checkpoint, model: Model, circuit: Circuit | None) 
 
 
 def over_checkpoints(
-    checkpoints: Given | Sequence[Checkpoint],
+    checkpoints: Given,
     task: Task | str | os.PathLike[str],
     circuit: Circuit | str | os.PathLike[str] | None = None,
     *,
@@ -238,10 +238,7 @@ def over_checkpoints(
     """
     from workbench.experiment.interventions import interventions_of
 
-    if isinstance(checkpoints, Sequence) and all(isinstance(c, Checkpoint) for c in checkpoints):
-        sequence = tuple(checkpoints)
-    else:
-        sequence = read_checkpoints(checkpoints)
+    sequence = read_checkpoints(checkpoints)
     name = task.name if isinstance(task, Task) else os.fspath(task)
     settings = replace(under or ExperimentSettings("", name), **choices)
     if circuit is not None and not isinstance(circuit, Circuit):

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,10 +25,6 @@ _SHAPE = (
     *("hidden_size", "n_embd", "d_model", "num_attention_heads", "n_head", "vocab_size"),
 )
 """Entries of a configuration that are the same all over a training."""
-
-Given: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Mapping[str, Any]
-"""A folder that holds folders checkpoint-N, a pattern of folders, `MODEL@REVISION,REVISION`, a list
-of folders or `MODEL@REVISION`, or a mapping with `model` and `revisions`."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,12 @@ class Checkpoint:
     def label(self) -> str:
         """On an axis: the step, or the name."""
         return self.name if self.step is None else f"{self.step:,}"
+
+
+Listed: TypeAlias = str | os.PathLike[str] | Checkpoint
+Given: TypeAlias = str | os.PathLike[str] | Sequence[Listed] | Mapping[str, Any]
+"""A folder that holds folders checkpoint-N, a pattern of folders, `MODEL@REVISION,REVISION`, a list
+of folders or `MODEL@REVISION`, or a mapping with `model` and `revisions`."""
 
 
 def step_of(name: str) -> int | None:
@@ -90,7 +93,7 @@ def read_checkpoints(given: Given, beside: Path | None = None) -> tuple[Checkpoi
             "or leave it out."
         )
     ordered = tuple(sorted(found, key=lambda one: one.step or 0))
-    for one, other in zip(ordered, ordered[1:], strict=False):
+    for one, other in pairwise(ordered):
         if one.step == other.step:
             raise WorkbenchError(
                 f"{_shown(one)} and {_shown(other)} are both of step {one.label}: leave one out."
@@ -109,7 +112,9 @@ def _found(given: Given, beside: Path | None) -> tuple[Checkpoint, ...]:
         return _by_name(os.fspath(given), beside)
     if not given:
         raise WorkbenchError("The list of checkpoints is empty.")
-    return tuple(_one(os.fspath(one), beside) for one in given)
+    return tuple(
+        one if isinstance(one, Checkpoint) else _one(os.fspath(one), beside) for one in given
+    )
 
 
 def _by_name(name: str, beside: Path | None) -> tuple[Checkpoint, ...]:
@@ -188,11 +193,11 @@ def _shape(folder: Path) -> dict[str, Any] | None:
 
 def _same_tokens(one: Path, other: Path) -> bool:
     """Whether two folders' tokenizer.json have one vocabulary and its merges; True if unknown."""
-    files = [folder / "tokenizer.json" for folder in (one, other)]
+    first, second = (folder / "tokenizer.json" for folder in (one, other))
     try:
-        if filecmp.cmp(*files):
+        if filecmp.cmp(first, second):
             return True
-        models = [read_values(file)["model"] for file in files]
+        models = [read_values(file)["model"] for file in (first, second)]
     except (OSError, ValueError, LookupError, TypeError):
         return True
     return bool(models[0] == models[1])

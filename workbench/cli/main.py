@@ -19,8 +19,8 @@ from workbench.cli import console, output
 from workbench.cli.all_for_one import all_for_one
 from workbench.cli.assess import assess
 from workbench.cli.bench import bench
-from workbench.cli.circuit_files import compare, convert
 from workbench.cli.checkpoints import checkpoints
+from workbench.cli.circuit_files import compare, convert
 from workbench.cli.clusters import clusters
 from workbench.cli.config import app as config_app
 from workbench.cli.config import heeded

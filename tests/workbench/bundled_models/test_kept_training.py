@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,12 @@ SMALL = replace(Recipe(), layers=1, heads=2, d_model=8, batch=2, steps=6, warm=2
 def test_steps_begin_with_none_and_end_with_all_and_grow(n: int, steps: int) -> None:
     found = checkpoint_steps(n, steps)
     assert (len(found), found[0], found[-1]) == (n, 0, steps)
-    assert all(a < b for a, b in zip(found, found[1:], strict=False))
+    assert all(a < b for a, b in pairwise(found))
 
 
 def test_steps_lie_a_ratio_apart() -> None:
     found = checkpoint_steps(7, 300_000)
-    ratios = [b / a for a, b in zip(found[1:], found[2:], strict=False)]
+    ratios = [b / a for a, b in pairwise(found[1:])]
     assert found[1] == 1000 and ratios == pytest.approx([300 ** (1 / 5)] * 5, rel=1e-3)
 
 

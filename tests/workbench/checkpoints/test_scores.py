@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_another_tokenizer_is_found_out_by_the_prompts(training: Path) -> None:
     one, two = sorted(vocabulary, key=vocabulary.__getitem__)[-2:]
     vocabulary[one], vocabulary[two] = vocabulary[two], vocabulary[one]
     names = [name for name in vocabulary if name.strip("Ġ ") in ("Mary", "John", "the", "to")]
-    for name, other in zip(names, names[1:], strict=False):
+    for name, other in pairwise(names):
         vocabulary[name], vocabulary[other] = vocabulary[other], vocabulary[name]
     path.write_text(json.dumps(tokens))
     found = over_checkpoints(sequence, "ioi", under=SETTINGS)

@@ -24,7 +24,7 @@ STATE = "training.pt"
 KEPT = 100
 """Steps between two times that the state is written."""
 FIRST = 300
-"""The first checkpoint after step 0 comes after this part of the steps: before, nothing is learnt."""
+"""The first checkpoint after 0 comes after this part of the steps: before, nothing is learnt."""
 
 
 def checkpoint_steps(n: int, steps: int) -> tuple[int, ...]:
