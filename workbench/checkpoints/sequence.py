@@ -76,12 +76,17 @@ def read_checkpoints(given: Given, beside: Path | None = None) -> tuple[Checkpoi
     when it is.
 
     Args:
+        given: as `Given` says; checkpoints that were read before stay as they are.
         beside: the folder that relative paths are from; None: where the command is given.
 
     Raises:
         WorkbenchError: there are none, one step is there twice, some names have a number and some
             have none, or two folders are of models of different shape or tokenizer.
     """
+    if not isinstance(given, str | os.PathLike | Mapping) and given:
+        read = tuple(one for one in given if isinstance(one, Checkpoint))
+        if len(read) == len(given):
+            return read
     found = _found(given, beside)
     steps = [one.step for one in found]
     if any(step is None for step in steps):
