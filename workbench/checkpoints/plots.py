@@ -21,8 +21,7 @@ DASHES = ("-", "--", ":", "-.")
 TICKS = 8
 """Names below an axis, at most."""
 SHOWN = (-0.5, 1.5)
-"""Faithfulness that is drawn where it is: while a model does not do the task, it is a ratio of
-noise."""
+"""Faithfulness that is drawn where it is; what is beyond is drawn at the edge."""
 
 
 def over_steps(
@@ -125,6 +124,7 @@ def plot_of(rows: Sequence[AtCheckpoint]) -> Drawing:
     with stacked(6.4, 4.6, 2) as (both, done):
         draw(both[0], checkpoints, curves, metric, lines=(0,))
         both[0].set_xlabel("")
-        share = {"faithfulness": [row.faithfulness for row in rows]}
+        # While a model does not do the task, it is a ratio of noise.
+        share = {"faithfulness": [row.faithfulness if row.does_task else None for row in rows]}
         draw(both[1], checkpoints, share, "faithfulness", lines=(0, 1), limits=SHOWN)
     return done()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from workbench.base.table import Table
 from workbench.checkpoints.sequence import Checkpoint
+from workbench.experiment.prepare import LOW_ACCURACY, SMALL_SHARE
 
 NUMBERS = (
     *("clean", "corrupted", "clean_accuracy", "circuit", "faithfulness", "accuracy", "kl"),
@@ -47,10 +49,28 @@ class AtCheckpoint:
     edges: int | None = None
     reason: str = ""
 
+    @property
+    def does_task(self) -> bool:
+        """Whether the model does the task, see `does_task`."""
+        return does_task(self.clean, self.corrupted, self.clean_accuracy)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values; the checkpoint's step, model and revision among them."""
         own = {one.name: getattr(self, one.name) for one in fields(self)[1:]}
         return {**asdict(self.checkpoint), **own}
+
+
+def does_task(clean: float | None, corrupted: float | None, accuracy: float | None) -> bool:
+    """Whether a model does a task so well that a faithfulness means something.
+
+    It is right on `LOW_ACCURACY` of the clean prompts at least, where it can be told, and
+    corrupting them changes `SMALL_SHARE` of the metric at least: what a model of a task is warned
+    of otherwise.
+    """
+    if clean is None or corrupted is None:
+        return False
+    able = accuracy is None or math.isnan(accuracy) or accuracy >= LOW_ACCURACY
+    return able and abs(clean - corrupted) >= SMALL_SHARE * max(abs(clean), abs(corrupted))
 
 
 COLUMNS = ("step", "model", "revision", "metric", "pairs", *NUMBERS, "reason")

@@ -107,6 +107,12 @@ def read_checkpoints(given: Given, beside: Path | None = None) -> tuple[Checkpoi
     return ordered
 
 
+def place_of(model: str, revision: str | None = None) -> tuple[str, str | None]:
+    """A model's name and revision as they can be compared: a folder by its whole path."""
+    path = meant_path(model)
+    return str(path.resolve()) if path.exists() else model, revision
+
+
 def _found(given: Given, beside: Path | None) -> tuple[Checkpoint, ...]:
     if isinstance(given, Mapping):
         revisions, model = given.get("revisions"), given.get("model")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.base.text import shown_path
 from workbench.cli import console, output
 from workbench.cli.checks import check_circuit
 from workbench.cli.interrupt import first_interrupt
@@ -17,6 +18,7 @@ from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
     from workbench.checkpoints.results import AtCheckpoint
+    from workbench.checkpoints.sequence import Checkpoint
 
 SEQUENCE = typer.Argument(
     metavar="CHECKPOINTS",
@@ -80,6 +82,24 @@ def checkpoints(
         )
         return console.EXIT_INTERRUPTED
     return console.EXIT_USER if rows and all(row.reason for row in rows) else 0
+
+
+def checkpoints_with(given: str, settings: ExperimentSettings) -> tuple[Checkpoint, ...]:
+    """The checkpoints of a sequence, one of which the settings choose.
+
+    Raises:
+        WorkbenchError: there is no such sequence, or the model is none of them.
+    """
+    from workbench.checkpoints.sequence import place_of, read_checkpoints
+
+    found = read_checkpoints(given)
+    chosen = place_of(settings.model, settings.revision)
+    if all(place_of(one.model, one.revision) != chosen for one in found):
+        raise WorkbenchError(
+            f"{settings.model} is none of these checkpoints: name one of them as the model, such "
+            f"as {shown_path(found[-1].model)}."
+        )
+    return found
 
 
 def _report(rows: list[AtCheckpoint], written: list[str]) -> None:

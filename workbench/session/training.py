@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary, proxy
 
 from workbench.base.failures import failures_as_sentences
-from workbench.base.home import meant_path
 from workbench.base.progress import Progress
 from workbench.base.work import Stop
 from workbench.checkpoints.results import AtCheckpoint
-from workbench.checkpoints.sequence import Checkpoint, Given, read_checkpoints
+from workbench.checkpoints.sequence import Checkpoint, Given, place_of, read_checkpoints
 from workbench.circuits.parts import on_prompts
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
@@ -50,9 +49,9 @@ class Training:
 
     def named(self, settings: ExperimentSettings) -> Checkpoint | None:
         """The checkpoint that settings choose; None if it is none of them."""
-        wanted = _place(settings.model), settings.revision
+        wanted = place_of(settings.model, settings.revision)
         for one in self.checkpoints:
-            if (_place(one.model), one.revision) == wanted:
+            if place_of(one.model, one.revision) == wanted:
                 return one
         return None
 
@@ -97,7 +96,7 @@ class SessionTraining:
         Raises:
             Cancelled: `cancel` was set, or the circuit or the pairs changed meanwhile.
         """
-        session, what = self._session, self._what()
+        session, what = self._session, self.what()
         with failures_as_sentences():
             circuit, runs = self._prepared(what)
         lock = lock_of(session.loaded_model)
@@ -105,7 +104,7 @@ class SessionTraining:
         for checkpoint in self._nearest_first():
             with lock.background():  # commands go first; the turn itself is not wanted
                 pass
-            if (cancel is not None and cancel.is_set()) or self._what() != what:
+            if (cancel is not None and cancel.is_set()) or self.what() != what:
                 raise Cancelled
             here = checkpoint == self.present
             found[checkpoint] = self._here(what) if here else runs.at(checkpoint, circuit)
@@ -113,8 +112,8 @@ class SessionTraining:
                 told(found[checkpoint])
         return tuple(found[one] for one in self.checkpoints)
 
-    def _what(self) -> What:
-        """What is scored: pairs, metric, interventions, and the circuit's revision."""
+    def what(self) -> What:
+        """What is scored now: pairs, metric, interventions, and the circuit's revision."""
         session = self._session
         done = tuple(one.text for one in session.interventions.present)
         return session.pairs_digest, session.task.metric, done, session.status().revision
@@ -252,9 +251,3 @@ def _carry(session: Session, other: Session, present: Checkpoint) -> None:
         path = Path(folder) / "circuit.json"
         session.export(path)
         other.load(path, called=f"the circuit at {present.name}")
-
-
-def _place(model: str) -> str:
-    """A model's name as one that can be compared: a folder by its whole path."""
-    path = meant_path(model)
-    return str(path.resolve()) if path.exists() else model

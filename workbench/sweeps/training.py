@@ -15,8 +15,10 @@ from workbench.assessment.report.document import Block, Figure, Heading, Paragra
 from workbench.assessment.report.plots import with_own_names
 from workbench.base.table import Table as PlainTable
 from workbench.checkpoints.plots import SHOWN, Curves, over_steps
+from workbench.checkpoints.results import does_task
 from workbench.checkpoints.sequence import Checkpoint
 from workbench.errors import WorkbenchError
+from workbench.experiment.prepare import LOW_ACCURACY
 from workbench.pictures.figure import axes
 from workbench.readouts.heads.columns import COLUMNS, KINDS
 from workbench.sweeps.results import Circuits, Row, without
@@ -125,16 +127,18 @@ def _faithfulness(checkpoints: Sequence[Checkpoint], told: Sequence[Told]) -> It
         lambda: defaultdict(lambda: defaultdict(list))
     )
     for cell, row in told:
-        if row["faithfulness"] is not None and cell.checkpoint is not None:
+        able = does_task(row["clean"], row["corrupted"], row["clean_accuracy"])
+        if row["faithfulness"] is not None and cell.checkpoint is not None and able:
             values = groups[row["task"], row["ablation"]][_words(cell)]
             values[cell.checkpoint].append(row["faithfulness"])
     if not groups:
         return
     yield Heading("Faithfulness over training", 2)
     yield Paragraph(
-        "Each on its own checkpoint's clean and corrupted runs; the mean over seeds. While the "
-        "model does not do the task, faithfulness is a ratio of noise: what is beyond "
-        f"{SHOWN[0]:g} and {SHOWN[1]:g} is drawn there.",
+        "Each on its own checkpoint's clean and corrupted runs; the mean over seeds. It is drawn "
+        f"where the model does the task: right on {LOW_ACCURACY:.0%} of the clean prompts, and "
+        "corrupting them changes a tenth of the metric; before, it is a ratio of noise. What is "
+        f"beyond {SHOWN[0]:g} and {SHOWN[1]:g} is drawn there.",
         quiet=True,
     )
     for i, ((task, ablation), by_words) in enumerate(groups.items()):

@@ -138,9 +138,7 @@ def test_each_checkpoint_has_its_own_session_and_the_circuit_goes_along(
         assert other.status().message == "Loaded the circuit at checkpoint-20."
         moved = training_of(other)
         assert moved is not None and moved.present == later
-        same = evaluate(
-            load_model(later.model, device="cpu"), "ioi", session.circuit, pairs=3
-        )
+        same = evaluate(load_model(later.model, device="cpu"), "ioi", session.circuit, pairs=3)
         assert other.status().circuit_metric == pytest.approx(same.circuit, rel=1e-5)
         # Back: the session that was there, changed by a command that undo takes back.
         other.drop_all("m0")
