@@ -109,7 +109,9 @@ async def test_without_a_training_there_is_no_strip_and_the_key_says_how(tmp_pat
         await settled(pilot)
         assert not strip(app).display and strip(app).idle
         await pilot.press("R")
-        await until(pilot, lambda: "on no training" in screen_text(app))
+        await until(
+            pilot, lambda: any("on no training" in note.message for note in app._notifications)
+        )
 
 
 async def test_the_app_opens_on_a_training(runs: Path) -> None:
