@@ -57,10 +57,7 @@ class Training:
 
 
 class SessionTraining:
-    """What the circuit of a session scores at each checkpoint. From any thread.
-
-    Glossary: docs/glossary.md#checkpoint.
-    """
+    """What the circuit of a session scores at each checkpoint. From any thread."""
 
     def __init__(self, session: Session, training: Training, present: Checkpoint) -> None:
         """For a session on one of the checkpoints."""

@@ -138,11 +138,9 @@ def _stability(circuits: Circuits) -> Iterator[Block]:
 def _overlaps(circuits: Circuits) -> Iterator[Block]:
     drawn = 0
     for setting, many in (("task", "tasks"), ("model", "models")):
-        groups = [
-            group
-            for group in circuits.overlaps(without(setting))
-            if setting != "model" or group[0][0].checkpoint is None
-        ]
+        # Those of checkpoints are told over training.
+        of_models = (cell for cell in circuits.cells if cell.checkpoint is None)
+        groups = list(circuits.overlaps(without(setting), of_models))
         if not groups:
             continue
         yield Heading(f"Overlaps over {many}", 2)

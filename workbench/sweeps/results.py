@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations, groupby
 from statistics import fmean
@@ -101,14 +101,17 @@ class Circuits:
         return self._read[cell.name]
 
     def overlaps(
-        self, differ: Callable[[Cell], Any]
+        self, differ: Callable[[Cell], Any], cells: Iterable[Cell] | None = None
     ) -> Iterator[tuple[list[Cell], list[list[float | None]]]]:
         """Of cells that are alike but in one thing, the Jaccard index of each two.
 
         Args:
             differ: the cell with that one thing taken out.
+            cells: some of the finished ones that found a circuit; None: all.
         """
-        ordered = sorted(self.cells, key=lambda cell: repr(differ(cell)))
+        ordered = sorted(
+            self.cells if cells is None else cells, key=lambda cell: repr(differ(cell))
+        )
         for _, group in groupby(ordered, key=lambda cell: repr(differ(cell))):
             alike = list(group)
             if len(alike) > 1:

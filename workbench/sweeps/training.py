@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,7 @@ def training_blocks(
         *_ability(checkpoints, finished),
         *_faithfulness(checkpoints, finished),
         *_overlaps(circuits),
+        *_between_tasks(checkpoints, circuits),
         *_kinds(checkpoints, [one for one in heads if one.cell.checkpoint is not None]),
     ]
 
@@ -153,24 +155,47 @@ def _faithfulness(checkpoints: Sequence[Checkpoint], told: Sequence[Told]) -> It
 
 def _overlaps(circuits: Circuits) -> Iterator[Block]:
     drawn = 0
-    for cells, index in circuits.overlaps(without("model", "revision")):
-        at = [i for i, cell in enumerate(cells) if cell.checkpoint is not None]
-        known = any(index[i][j] is not None for i in at for j in at)
-        if len(at) < 2 or not known:
+    for cells, index in circuits.overlaps(without("model", "revision"), _of(circuits)):
+        if not any(value is not None for row in index for value in row):
             continue
         if not drawn:
             yield Heading("Overlaps over training", 2)
         if drawn == MOST_MAPS:
             yield Paragraph(f"The first {MOST_MAPS} maps are shown.", quiet=True)
             return
-        name, first = f"overlap-training-{drawn}", cells[at[0]]
+        name, first = f"overlap-training-{drawn}", cells[0]
         drawn += 1
-        drawing = _map(
-            [_label(cells[i].checkpoint) for i in at], [[index[i][j] for j in at] for i in at]
-        )
+        drawing = _map([_label(cell.checkpoint) for cell in cells], index)
         about = f"{Path(first.settings.task).name}, {_words(first)}, seed {first.settings.seed}"
         caption = f"Jaccard index of edges at two times: {about}, {first.settings.ablation}"
         yield Figure(name, with_own_names(drawing, name), caption)
+
+
+def _between_tasks(checkpoints: Sequence[Checkpoint], circuits: Circuits) -> Iterator[Block]:
+    """How the circuits of each two tasks overlap, over training."""
+    groups: dict[str, dict[str, dict[Checkpoint, list[float]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
+    for cells, index in circuits.overlaps(without("task"), _of(circuits)):
+        for i, j in combinations(range(len(cells)), 2):
+            value, at = index[i][j], cells[i].checkpoint
+            if value is not None and at is not None:
+                names = sorted(Path(cells[k].settings.task).name for k in (i, j))
+                groups[_words(cells[i])][" and ".join(names)][at].append(value)
+    for i, (words, by_tasks) in enumerate(groups.items()):
+        name = f"overlap-tasks-{i}"
+        curves: Curves = {
+            tasks: [fmean(at[one]) if one in at else None for one in checkpoints]
+            for tasks, at in by_tasks.items()
+        }
+        drawing = over_steps(checkpoints, curves, "Jaccard index", lines=(0, 1))
+        tasks = f": {next(iter(curves))}" if len(curves) == 1 else ""
+        caption = f"Overlap between tasks at each time: {words}{tasks}"
+        yield Figure(name, with_own_names(drawing, name), caption)
+
+
+def _of(circuits: Circuits) -> list[Cell]:
+    return [cell for cell in circuits.cells if cell.checkpoint is not None]
 
 
 def _map(labels: Sequence[str], index: Sequence[Sequence[float | None]]) -> str:
