@@ -24,10 +24,13 @@ from workbench import (
     save_circuit,
     sweep_cells,
 )
+from workbench.assessment.report.document import Figure
+from workbench.checkpoints.results import does_task
 from workbench.cli.main import main
 from workbench.sweeps.folder import SweepFolder
-from workbench.sweeps.results import jaccard
+from workbench.sweeps.results import Circuits, jaccard, rows_of
 from workbench.sweeps.schema import schema
+from workbench.sweeps.training import training_blocks
 
 FILE = """
 checkpoints = "runs"
@@ -111,9 +114,11 @@ def test_tables_and_page_have_the_steps(made: Path) -> None:
         (str(step), head) for step in STEPS for head in ("a0.h0", "a0.h1")
     ]
     page = (made / "s" / "page.html").read_text()
-    for words in ("What the model does", "Faithfulness", "Overlaps", "Kinds of heads"):
-        assert f"{words}{'' if 'does' not in words else ','} over training" in page
-    assert "Faithfulness over sizes" not in page and "Overlaps over models" not in page
+    for words in ("What the model does,", "Overlaps", "Kinds of heads"):
+        assert f"{words} over training" in page
+    # These models do no task, so that a faithfulness would be a ratio of noise.
+    for words in ("Faithfulness over training", "Faithfulness over sizes", "Overlaps over models"):
+        assert words not in page
     cells = [cell for cell in sweep_cells(made / "s.toml") if cell.kind == "found"]
     first, second = (
         load_circuit(SweepFolder(made / "s").cell(cell) / "circuit.json") for cell in cells[:2]
@@ -122,17 +127,35 @@ def test_tables_and_page_have_the_steps(made: Path) -> None:
     assert index is not None and f">{index:.2f}<" in page
 
 
+def test_faithfulness_is_drawn_where_the_model_does_the_task(made: Path) -> None:
+    sweep, folder = read_sweep(made / "s.toml"), SweepFolder(made / "s")
+    able = {"clean": 2.0, "corrupted": 0.0, "clean_accuracy": 0.8, "faithfulness": 0.625}
+    for able_from, points in ((0, 3), (9, 2), (101, 0)):
+        told = [
+            (cell, row if row["step"] < able_from or cell.kind == "heads" else {**row, **able})
+            for cell, row in zip(sweep.cells, rows_of(sweep, folder), strict=True)
+        ]
+        blocks = training_blocks(told, Circuits(sweep, folder), [])
+        drawn = [one for one in blocks if isinstance(one, Figure) and one.name == "training-0"]
+        assert len(drawn) == (points > 0)
+        if drawn:  # the marks of two curves, and one of each in the legend
+            assert drawn[0].svg.count("<use ") >= 2 * points
+    assert does_task(2.0, 0.0, 0.7) and does_task(2.0, 1.7, float("nan"))
+    assert not (does_task(2.0, 0.0, 0.69) or does_task(2.0, 1.9, 1.0) or does_task(None, 1, 1))
+
+
 def test_what_is_done_is_done_and_what_is_damaged_stops_no_other(copied: Path) -> None:
     shutil.rmtree(copied / "s")
+    (copied / "s.toml").write_text(FILE.replace("heads = true", ""))
     (copied / "runs" / "checkpoint-9" / "model.safetensors").write_bytes(b"none")
     found = run_sweep(copied / "s.toml")
-    assert found.finished == 6 and found.left == 0
+    assert found.finished == 4 and found.left == 0
     assert all("truncated or corrupt" in reason for _, reason in found.failed)
     assert run_sweep(copied / "s.toml").computed == 0
     hf, tokenizer = tiny_gpt2(layers=1, heads=2, seed=8)
     hf.save_pretrained(copied / "runs" / "checkpoint-8")
     tokenizer.save_pretrained(copied / "runs" / "checkpoint-8")
-    assert run_sweep(copied / "s.toml").computed == 3
+    assert run_sweep(copied / "s.toml").computed == 2
     # A circuit that is changed is another circuit.
     graph = load_circuit(copied / "c.json").graph
     save_circuit(Circuit.full(graph), copied / "c.json")
