@@ -165,7 +165,7 @@ ACTIONS = scoped("bench", (
            FILES, "Load a circuit"),
     Action("note", "W", "W", "note",
            "Write a note on the highlighted node or edge.", FILES, "Write a note"),
-    Action("checkpoints", "R", "R", "checkpoint",
+    Action("checkpoints", "apostrophe", "'", "checkpoint",
            "Go to another checkpoint of the model's training with this circuit.",
            FILES, "Another checkpoint of the training"),
     Action("history", "H", "H", "history",

@@ -44,7 +44,7 @@ NONE = (
 
 
 class TrainingStrip(Widget):
-    """Two lines of bars, a checkpoint each: faithfulness, and how well the model does the task.
+    """Two lines of bars, one for each checkpoint: faithfulness, and the model's accuracy.
 
     Attributes:
         rows: what is known of the present circuit, by checkpoint.

@@ -1,6 +1,6 @@
-"""Plots over training: a number's curve over the steps, or over the names where none has one.
+"""Plots over training: curves over the steps, or over names without a number. No torch.
 
-No torch. Matplotlib is imported when something is drawn.
+Matplotlib is imported when something is drawn.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A circuit scored at each checkpoint: one model after the other, each on its own two runs."""
+"""A circuit scored at each checkpoint: each model on its own two runs, one at a time."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def circuit_for(
     settings: ExperimentSettings,
     selection: FileSelection | None = None,
 ) -> Circuit:
-    """The circuit of a file; where the file says nothing of the model, the first that is read does.
+    """The circuit of a file, which may need a model: then the first that can be read.
 
     Raises:
         WorkbenchError: as of `load_chosen`, or no checkpoint can be read.

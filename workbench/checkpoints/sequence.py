@@ -1,4 +1,4 @@
-"""A sequence of checkpoints: a folder, a pattern, a list, or revisions of a model. No torch."""
+"""A sequence of checkpoints: a folder, a pattern, a list, or revisions. No torch."""
 
 from __future__ import annotations
 

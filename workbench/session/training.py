@@ -1,4 +1,4 @@
-"""A session on one checkpoint of a training: its circuit at all the others, and the way there.
+"""A session on a checkpoint of a training: its circuit at the others, the way there.
 
 Each checkpoint is a model of its own, with a session and a journal of its own. What goes from one
 to the other is the circuit, which a command of the other session loads. Importing this module loads

@@ -1,4 +1,4 @@
-"""What a sweep over checkpoints tells beside its table: everything over the steps. No torch."""
+"""What a sweep over checkpoints tells beside its table: all over the steps. No torch."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ async def test_the_strip_follows_the_circuit(session: Session) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         before = await known(pilot, app)
-        assert "2 of 3: step 20" in screen_text(app) and "R another" in screen_text(app)
+        assert "2 of 3: step 20" in screen_text(app) and "' another" in screen_text(app)
         for edits in (lambda: session.expand("logits", keep=["a0.h1->logits"]), session.undo):
             app.screen.command(edits)  # type: ignore[attr-defined]
             await settled(pilot)
@@ -79,7 +79,7 @@ async def test_a_key_takes_the_circuit_to_another_checkpoint(session: Session) -
     async with app.run_test(size=(100, 30)) as pilot:
         await settled(pilot)
         await known(pilot, app)
-        await pilot.press("R")
+        await pilot.press("apostrophe")
         await until(pilot, lambda: isinstance(app.screen, CheckpointDialog))
         await pilot.press("right", "enter")
         await until(pilot, lambda: app.left is not None and app.left is not session)
@@ -108,7 +108,7 @@ async def test_without_a_training_there_is_no_strip_and_the_key_says_how(tmp_pat
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         assert not strip(app).display and strip(app).idle
-        await pilot.press("R")
+        await pilot.press("apostrophe")
         await until(
             pilot, lambda: any("on no training" in note.message for note in app._notifications)
         )
