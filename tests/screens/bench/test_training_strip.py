@@ -60,6 +60,7 @@ async def test_the_strip_follows_the_circuit(session: Session) -> None:
         assert "2 of 3: step 20" in screen_text(app) and "' another" in screen_text(app)
         for edits in (lambda: session.expand("logits", keep=["a0.h1->logits"]), session.undo):
             app.screen.command(edits)  # type: ignore[attr-defined]
+            await until(pilot, lambda: strip(app).old)  # so it is told of the circuit before
             await settled(pilot)
             rows = await known(pilot, app)
             assert sorted(rows) == list(STEPS)
