@@ -77,7 +77,7 @@ class SessionTraining:
 
     def run(
         self,
-        told: Callable[[AtCheckpoint], None] | None = None,
+        told: Callable[[AtCheckpoint], object] | None = None,
         cancel: Stop | None = None,
     ) -> tuple[AtCheckpoint, ...]:
         """Score the present circuit at each checkpoint, on the pairs in use, the nearest first.

@@ -82,7 +82,7 @@ def test_a_change_meanwhile_cancels_it_and_leaves_no_old_numbers(
     followed = follow_training(session, runs)
     assert followed is not None
     with pytest.raises(Cancelled):
-        followed.run(lambda row: session.drop_all("logits") and None)
+        followed.run(lambda row: session.drop_all("logits"))
     stop = threading.Event()
     stop.set()
     with pytest.raises(Cancelled):
