@@ -55,6 +55,7 @@ from workbench.experiment.settings import ExperimentSettings
 if TYPE_CHECKING:
     from screens.bench.screen import BenchScreen
     from screens.loading import Progress
+    from workbench.checkpoints.sequence import Checkpoint
     from workbench.formats.chosen import FileSelection
     from workbench.session.session import Session
     from workbench.sweeps.cells import Sweep
@@ -70,8 +71,8 @@ class WorkbenchApp(App[None]):
         resuming: the journal of the session to go on with; None: begin one.
         session: a session that is open already, made by a script.
         tutorial: take the tutorial: 'go on' where it was left, or 'restart'.
-        circuit: a circuit file that whatever is opened begins with.
-        selection: how a circuit is selected from the scores in that file.
+        circuit, selection: a file that all begins with, and how its scores are selected from.
+        checkpoints: of the training that the model is on, if it is on one.
         sweep: show this sweep, and nothing else.
         sessions: those that are open, each with its bench.
         line: what stands between the app and the terminal.
@@ -104,10 +105,10 @@ class WorkbenchApp(App[None]):
         self.settings = settings
         self.circuit = circuit
         self.selection: FileSelection | None = None
+        self.checkpoints: tuple[Checkpoint, ...] = ()
         self.resuming = resume
         self.session = session
-        self.tutorial = tutorial
-        self.sweep = sweep
+        self.tutorial, self.sweep = tutorial, sweep
         self.sessions = OpenSessions(self)
         self._leaving = Leaving(self, self.sessions)
         self.error_log = ErrorLog()
@@ -192,9 +193,9 @@ class WorkbenchApp(App[None]):
         from screens.loading import begin
 
         self.settings = settings
-        beside = list(self.sessions)
         title = f"{one_line(settings.model)} · {one_line(settings.task)}"
-        self._load(title, lambda say: begin(settings, say, self.circuit, beside, self.selection))
+        how = (self.circuit, list(self.sessions), self.selection, self.checkpoints)
+        self._load(title, lambda say: begin(settings, say, *how))
 
     def resume_session(self, path: Path, *, take_over: bool = False) -> None:
         """Go on with a session: show it if it is open here, else load it.
@@ -292,7 +293,8 @@ class WorkbenchApp(App[None]):
         from screens.loading import begin_beside
 
         title = f"{one_line(event.settings.model)} · {one_line(event.settings.task)}"
-        self._load(title, lambda say: begin_beside(event.session, event.settings, say))
+        how = event.settings, list(self.sessions)
+        self._load(title, lambda say: begin_beside(event.session, say, *how))
 
     def on_resume_session(self, event: ResumeSession) -> None:
         self.resume_session(event.path, take_over=event.take_over)

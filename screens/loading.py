@@ -29,6 +29,7 @@ from workbench.errors import Cancelled
 from workbench.experiment.settings import AS_FITS, ExperimentSettings
 
 if TYPE_CHECKING:
+    from workbench.checkpoints.sequence import Checkpoint
     from workbench.formats.chosen import FileSelection
     from workbench.session.session import Session
 
@@ -44,6 +45,7 @@ def begin(
     circuit: Path | None = None,
     beside: Sequence[Session] = (),
     selection: FileSelection | None = None,
+    checkpoints: tuple[Checkpoint, ...] = (),
 ) -> Session:
     """Start the session that is asked for. In a thread: this imports torch.
 
@@ -51,13 +53,14 @@ def begin(
         circuit: a circuit file to begin with.
         beside: sessions that are open already, whose model may serve this one too.
         selection: how a circuit is selected from the scores in that file.
+        checkpoints: of the training that its model is on, if it is one of them.
     """
     say("Importing torch and transformers", None)
     from workbench.session.start import begin_session
 
     rule = config().threshold
     settings = replace(settings, sample=settings.sample or AS_FITS)
-    return begin_session(
+    session = begin_session(
         settings,
         circuit=circuit,
         selection=selection,
@@ -65,12 +68,31 @@ def begin(
         progress=say,
         beside=beside,
     )
+    if checkpoints:
+        from workbench.session.training import follow_training
+
+        follow_training(session, checkpoints)
+    return session
 
 
-def begin_beside(session: Session, settings: ExperimentSettings, say: Progress) -> Session:
-    """Start another session on the model of one that is open. In a thread."""
+def begin_beside(
+    session: Session, say: Progress, settings: ExperimentSettings, beside: Sequence[Session] = ()
+) -> Session:
+    """Start another session on the model of one that is open. In a thread.
+
+    Or on another checkpoint of its training, where the settings name one.
+    """
     from workbench.session.start import another_session
+    from workbench.session.training import at_checkpoint, training_of
 
+    followed = training_of(session)
+    other = None if followed is None else followed.training.named(settings)
+    if followed is not None and other is not None and other != followed.present:
+        rule = config().threshold
+        found = at_checkpoint(session, other, threshold=rule, progress=say, beside=beside)
+        if found in beside:  # it is not closed, whoever cancels this
+            say("Showing it", None)
+        return found
     how: dict[str, Any] = {"pairs": None, "metric": settings.metric, "sample": AS_FITS}
     return another_session(session, settings.task, progress=say, **how)
 

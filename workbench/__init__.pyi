@@ -117,6 +117,11 @@ from workbench.readouts.attention_sources import attention_without as attention_
 from workbench.effects.self_repair import self_repair as self_repair
 
 # Sweeps over cells.
+from workbench.checkpoints.results import AtCheckpoint as AtCheckpoint
+from workbench.checkpoints.scores import over_checkpoints as over_checkpoints
+from workbench.checkpoints.sequence import Checkpoint as Checkpoint
+from workbench.checkpoints.sequence import read_checkpoints as read_checkpoints
+from workbench.session.training import follow_training as follow_training
 from workbench.sweeps.cells import Cell as Cell
 from workbench.sweeps.cells import read_sweep as read_sweep
 from workbench.sweeps.cells import sweep_cells as sweep_cells

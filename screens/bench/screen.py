@@ -34,6 +34,7 @@ from screens.bench.rule_strips import RuleStrips
 from screens.bench.session_runner import EdgesView, SessionRunner
 from screens.bench.shown_edges import ShownEdges
 from screens.bench.status_bar import StatusBar
+from screens.bench.training_strip import TrainingStrip
 from screens.discovery.discovery_line import DiscoveryLine
 from screens.discovery.proposal_strip import ProposalStrip
 from screens.navigation import ShowSetup
@@ -83,6 +84,7 @@ class BenchScreen(OneOfSeveral):
         yield RuleStrips(self.session, command=self.command, done=self.command_done, id="rules")
         yield DiscoveryLine(self.session, id="discovery")
         yield StatusBar(self.session.model, self.session.task, self._last, id="status")
+        yield TrainingStrip(self.session, id="training")
         yield KeyBar(BY_NAME["help"], id="keys")
 
     def on_mount(self) -> None:
@@ -178,6 +180,7 @@ class BenchScreen(OneOfSeveral):
         bar = self.query_one("#status", StatusBar)
         self.runner.settle(bar.settled)
         bar.update(status, pending=self.runner.busy, task=self.session.task)
+        self.query_one(TrainingStrip).follow()
         self.shown.estimate(self.refresh_all)
         reference = self.session.reference
         bar.show_comparison(self.session.comparison, reference.name if reference else "")
@@ -355,6 +358,7 @@ class BenchScreen(OneOfSeveral):
     action_clusters = by(lambda bench: bench.dialogs.clusters)
     action_neurons = by(lambda bench: lambda: bench.dialogs.neurons(bench.cursor().node))
     action_flow = by(lambda bench: bench.dialogs.flow)
+    action_checkpoints = by(lambda bench: bench.query_one(TrainingStrip).ask)
     action_history = by(lambda bench: bench.dialogs.history)
     action_graph = by(lambda bench: lambda: bench.dialogs.graph(bench.graph_screen()))
     action_heads = by(lambda b: lambda: b.dialogs.heads(b.cursor().node, b.action_reading))

@@ -102,9 +102,14 @@ here is read from the sweep's folder, so that a sweep shows which runs elsewhere
 def words(row: CellStatus) -> str:
     """A cell in words: what stands in its name, without the folders of files."""
     told = row.row
-    size = f"{told['size']:,} {told['unit']}" if told["size"] else f"at {told['threshold']}"
-    model, task = (str(told[name]).rpartition("/")[2] for name in ("model", "task"))
-    parts = [model, task, told["method"], size, f"seed {told['seed']}"]
+    size = f"{told['size']:,} {told['unit']}" if told["size"] else ""
+    size = size if told["threshold"] is None else f"at {told['threshold']}"
+    model, task, file = (
+        str(told[name] or "").rpartition("/")[2] for name in ("model", "task", "file")
+    )
+    model = f"{model}@{told['revision']}" if told["revision"] else model
+    parts = [model, task, told["method"], file or size, f"seed {told['seed']}"]
+    parts = [part for part in parts if part]
     if told["ablation"] != "patching":
         parts.append(told["ablation"])
     return one_line(" ".join(str(part) for part in parts))

@@ -12,6 +12,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
 
 if TYPE_CHECKING:
+    from workbench.checkpoints.sequence import Checkpoint
     from workbench.config.config import Config
     from workbench.config.problem import Problem
     from workbench.formats.chosen import FileSelection
@@ -28,6 +29,7 @@ def show(
     tutorial: Literal["go on", "restart"] | None = None,
     selection: FileSelection | None = None,
     sweep: Sweep | None = None,
+    checkpoints: tuple[Checkpoint, ...] = (),
 ) -> int:
     """Run the app until the user leaves it.
 
@@ -38,6 +40,7 @@ def show(
         selection: how a circuit is selected from the scores in that file.
         tutorial: take the tutorial, where it was left or from its start.
         sweep: show how this sweep stands, and nothing else.
+        checkpoints: follow the circuit over these, of which the model is one.
 
     Raises:
         WorkbenchError: there is no terminal to show it in, or one that cannot move its cursor.
@@ -58,7 +61,7 @@ def show(
     from screens.app import WorkbenchApp
 
     app = WorkbenchApp(settings, resuming, tutorial=tutorial, circuit=circuit, sweep=sweep)
-    app.selection = selection
+    app.selection, app.checkpoints = selection, checkpoints
     app.run()
     if app.left is not None and app.left.commands():
         console.say(f"Go on with this session: workbench resume {shown_path(app.left.path.stem)}")

@@ -19,6 +19,7 @@ from workbench.cli import console, output
 from workbench.cli.all_for_one import all_for_one
 from workbench.cli.assess import assess
 from workbench.cli.bench import bench
+from workbench.cli.checkpoints import checkpoints, checkpoints_with
 from workbench.cli.circuit_files import compare, convert
 from workbench.cli.clusters import clusters
 from workbench.cli.config import app as config_app
@@ -132,6 +133,14 @@ def open_(
     settings: ExperimentSettings,
     selection: Selecting,
     circuit: Annotated[Path | None, typer.Option(help="A circuit file to begin with.")] = None,
+    checkpoints: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHECKPOINTS",
+            help="Follow the circuit over the training of which the model is a checkpoint: its "
+            "folder, a pattern, or MODEL@REVISION,REVISION.",
+        ),
+    ] = None,
 ) -> int:
     """Open a model and a task in the app."""
     from workbench.cli.checks import check_circuit
@@ -142,7 +151,8 @@ def open_(
         check_circuit(circuit, selection)
     elif selection is not None:
         raise WorkbenchError("--edges, --nodes, --select and --signed go with --circuit FILE.")
-    return show(settings, circuit, selection=selection)
+    followed = () if checkpoints is None else checkpoints_with(checkpoints, settings)
+    return show(settings, circuit, selection=selection, checkpoints=followed)
 
 
 @app.command()
@@ -227,6 +237,7 @@ app.command()(heads)
 app.command()(neurons)
 app.command()(sweep)
 app.command()(grid)
+app.command()(checkpoints)
 app.command()(intervene)
 app.command()(reliability)
 app.command("all-for-one")(all_for_one)

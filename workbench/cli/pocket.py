@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.cli import console, output
+from workbench.cli.interrupt import first_interrupt
+from workbench.errors import Cancelled
 
 if TYPE_CHECKING:
     from workbench.bundled_models.pocket.examination import Result
@@ -22,12 +24,30 @@ def train(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Fewer for a trial. [default: the recipe's]")
     ] = None,
+    checkpoints: Annotated[
+        int | None,
+        typer.Option(min=2, help="Leave so many folders checkpoint-N in it. docs/checkpoints.md."),
+    ] = None,
 ) -> int:
-    """Train it from nothing, which takes well under an hour on two cores, and examine it."""
+    """Train it from nothing, which takes well under an hour on two cores, and examine it.
+
+    After Ctrl-C the same command goes on.
+    """
     from workbench.bundled_models.pocket.making import make_pocket
 
-    with console.ProgressLine() as progress:
-        results = make_pocket(folder, seed=seed, steps=steps, progress=progress)
+    try:
+        with console.ProgressLine() as progress, first_interrupt() as cancel:
+            results = make_pocket(
+                folder,
+                seed=seed,
+                steps=steps,
+                checkpoints=checkpoints,
+                progress=progress,
+                cancel=cancel,
+            )
+    except Cancelled:
+        console.say("workbench: interrupted; the same command goes on with the training.")
+        return console.EXIT_INTERRUPTED
     return _show(results)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -86,12 +86,22 @@ def styled() -> Iterator[None]:
 @contextmanager
 def axes(width: float, height: float) -> Iterator[tuple[Any, Callable[[], Drawing]]]:
     """Axes to draw on, and what gives the drawing when that is done; sizes in inches."""
+    with stacked(width, height, 1) as ((ax,), done):
+        yield ax, done
+
+
+@contextmanager
+def stacked(
+    width: float, height: float, n: int
+) -> Iterator[tuple[Sequence[Any], Callable[[], Drawing]]]:
+    """The same of n axes, one below the other, with one horizontal axis; sizes are of all."""
     from matplotlib.figure import Figure
 
     made: list[Drawing] = []
     with styled():
         figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure.add_subplot(), lambda: made[0]
+        found = figure.subplots(n, sharex=True, squeeze=False)[:, 0]
+        yield tuple(found), lambda: made[0]
         made.append(Drawing.of(figure))
 
 

@@ -259,21 +259,23 @@ class Session(SessionHistory, Titled, GroupCommands):
         """Back to everything open; groups and notes stay."""
         return self._carry_out(edits.clear, lambda change: kinds.Clear(change=change))
 
-    def load(self, path: Path, selection: FileSelection | None = None) -> Status:
+    def load(
+        self, path: Path, selection: FileSelection | None = None, *, called: str = ""
+    ) -> Status:
         """Replace the circuit by that of a file, or by one selected from the file's scores.
 
-        It is closed, unless the file says what is open. Groups and notes come with it. Its scores
-        are not taken over, but what it says is done to the model. Errors as of `load_chosen`.
+        It is closed, unless the file says what is open. Groups and notes come with it, scores not;
+        what it says is done to the model. It is told as `called`. Errors as of `load_chosen`.
         """
         from workbench.formats.chosen import load_chosen
 
-        circuit = load_chosen(path, self.graph, selection)
+        circuit, name = load_chosen(path, self.graph, selection), called or str(path)
         circuit.at = circuit.at.named(self._seen.runs.batch.roles.names)
         done = self.interventions.of_file(circuit)
         return self._carry_out(
             lambda state: edits.load(state, circuit, done),
-            lambda change: kinds.Load(path=str(path), change=change),
-            f"The circuit in {path} is this one.",
+            lambda change: kinds.Load(path=name, change=change),
+            "This is the circuit already." if called else f"The circuit in {path} is this one.",
         )
 
     # Commands on what is shown and said.

@@ -1,4 +1,4 @@
-"""Cells: what a sweep consists of, each one discovery with its own name.
+"""Cells: what a sweep consists of, each one computation with its own name.
 
 Importing this loads no torch.
 """
@@ -10,51 +10,70 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from workbench.base.home import meant_path
+from workbench.checkpoints.sequence import Checkpoint, read_checkpoints
 from workbench.discovery.catalogue import find_method
 from workbench.discovery.request import DiscoveryRequest
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
-from workbench.sweeps.schema import MethodTable, SweepFile, read_file
+from workbench.sweeps.schema import MethodTable, RevisionTable, SweepFile, read_file
 
 OF_MODEL = ("model", "device", "dtype", "revision")
 """The settings that a loaded model depends on."""
 
+GIVEN, HEADS = "circuit", "heads"
+"""What stands for a method in cells that score a circuit file, and that measure a model's heads."""
+
 
 @dataclass(frozen=True)
 class Cell:
-    """One discovery of a sweep.
+    """One discovery of a sweep, one circuit file scored, or the heads of one model.
 
     Attributes:
-        settings: model, task, seed, ablation and how both are run.
-        method: its name in the catalogue.
-        told: what else `DiscoveryRequest.parse` is told; only what differs from its defaults.
+        settings: model, task, seed, ablation and how both are run; no task of a model's heads.
+        method: its name in the catalogue, `GIVEN` or `HEADS`.
+        told: what else `DiscoveryRequest.parse` is told; only what differs from its defaults. Of a
+            given circuit its file, and the digest of what stood in it.
+        checkpoint: which one the model is, where the sweep is over a training.
     """
 
     settings: ExperimentSettings
     method: str
     told: dict[str, Any]
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def kind(self) -> Literal["found", "given", "heads"]:
+        """What is done: a circuit is found, one is given and scored, or heads are measured."""
+        if "file" in self.told:
+            return "given"
+        return "heads" if self.told.get("heads") is True else "found"
 
     @cached_property
     def name(self) -> str:
         """Of its folder: readable, and another one as soon as anything of the cell is another."""
         exact = json.dumps([asdict(self.settings), self.method, self.told], sort_keys=True)
         size = self.size if self.size is not None else self.told.get("threshold", "")
+        size = Path(self.told["file"]).stem if self.kind == "given" else size
+        revision = [] if self.checkpoint is None else [self.settings.revision or ""]
         words = (
             Path(self.settings.model).name,
+            *revision,
             Path(self.settings.task).name,
             self.method.rpartition(":")[2],
             f"{size}",
             f"s{self.settings.seed}",
             self.settings.ablation,
         )
+        words = tuple(word for word in words if word or self.kind == "found")
         shown = "-".join(re.sub(r"[^A-Za-z0-9.]+", "-", word)[:24] for word in words)
         return f"{shown.strip('-.')}-{hashlib.sha256(exact.encode()).hexdigest()[:8]}"
 
@@ -72,7 +91,7 @@ class Cell:
     @property
     def shares_scores(self) -> bool:
         """Whether other sizes are selected from the same scores."""
-        return find_method(self.method).kind in ("edges", "nodes")
+        return self.kind == "found" and find_method(self.method).kind in ("edges", "nodes")
 
     def of_model(self) -> tuple[Any, ...]:
         """Equal of cells that one loaded model serves."""
@@ -106,8 +125,14 @@ class Cell:
 
     def check(self) -> str:
         """Why this cell cannot be, as far as that is known before a model is loaded; or ""."""
+        from workbench.models.source import find_model
+
         try:
-            self.request()
+            if self.kind == "heads":
+                find_model(self.settings.model)
+                return ""
+            if self.kind == "found":
+                self.request()
             self.settings.checked()
         except WorkbenchError as error:
             return str(error)
@@ -119,9 +144,15 @@ class Cell:
         Args:
             to: where it is to write the circuit.
         """
-        settings, words = self.settings, ["workbench", "discover"]
-        words += [settings.model, settings.task, "--method", self.method]
-        told = {k: v for k, v in self.told.items() if k != "options"}
+        settings, words = self.settings, ["workbench"]
+        told: dict[str, Any] = {}
+        if self.kind == "found":
+            words += ["discover", settings.model, settings.task, "--method", self.method]
+            told = {k: v for k, v in self.told.items() if k != "options"}
+        elif self.kind == "given":
+            words += ["evaluate", settings.model, settings.task, self.told["file"]]
+        else:
+            words += ["heads", settings.model]
         for name, value in told.items():
             words += [f"--{name}"] if value is True else [f"--{name}", _text(value)]
         for name, value in self.told.get("options", {}).items():
@@ -135,10 +166,11 @@ class Cell:
         for name in ("pairs", "seed", "metric", "device", "dtype", "revision", "mismatch"):
             if given[name] != defaults[name]:
                 words += [f"--{name}", str(given[name])]
-        words += ["--ablation", settings.ablation]
+        if self.kind != "heads":
+            words += ["--ablation", settings.ablation]
         if settings.means is not None:
             words += ["--means-from", settings.means]
-        return shlex.join([*words, "-o", to])
+        return shlex.join([*words, *(["-o", to] if self.kind == "found" else ["--json"])])
 
 
 @dataclass(frozen=True)
@@ -186,28 +218,71 @@ def sweep_cells(path: str | os.PathLike[str]) -> tuple[Cell, ...]:
     return read_sweep(path).cells
 
 
+def _models(told: SweepFile, beside: Path) -> Iterator[tuple[str, str | None, Checkpoint | None]]:
+    """Each model with its revision, those of a training one after the other."""
+    for model in told.models:
+        yield _path(model, beside), told.revision, None
+    if told.checkpoints is None:
+        return
+    if told.revision is not None:
+        raise WorkbenchError("A sweep over checkpoints has their revisions, and no revision.")
+    given = told.checkpoints
+    named = given.model_dump() if isinstance(given, RevisionTable) else given
+    for one in read_checkpoints(named, beside):
+        yield one.model, one.revision, one
+
+
+def _given(names: Sequence[str], beside: Path) -> list[dict[str, Any]]:
+    """The circuit files, each with the digest of its content: a changed one is another cell's."""
+    from workbench.formats import NeedsGraph
+    from workbench.formats.chosen import load_chosen
+
+    found = []
+    for name in names:
+        path = beside / meant_path(name)
+        with suppress(NeedsGraph):
+            load_chosen(path)
+        data = path.read_bytes() if path.is_file() else b""
+        found.append({"file": str(path), "digest": hashlib.sha256(data).hexdigest()[:16]})
+    return found
+
+
 def _cells(told: SweepFile, beside: Path) -> Iterator[Cell]:
+    given = _given(told.circuits, beside)
     methods = [MethodTable(name=m) if isinstance(m, str) else m for m in told.methods]
     asked = [(method, list(_sizes(method, told))) for method in methods]
     common = {
         name: getattr(told, name)
-        for name in ("pairs", "metric", "device", "dtype", "revision", "bos", "mismatch")
+        for name in ("pairs", "metric", "device", "dtype", "bos", "mismatch")
     } | {"drop_bad": told.drop_bad, "means": told.means and _path(told.means, beside)}
-    for model in told.models:
+    for model, revision, checkpoint in _models(told, beside):
+        if told.heads:
+            alone = ExperimentSettings(
+                model,
+                "",
+                seed=told.seeds[0],
+                device=told.device,
+                dtype=told.dtype,
+                revision=revision,
+            )
+            yield Cell(alone, HEADS, {"heads": True}, checkpoint)
         for task in told.tasks:
             for ablation in told.ablations:
                 for seed in told.seeds:
                     settings = ExperimentSettings(
-                        _path(model, beside),
+                        model,
                         _path(task, beside),
                         seed=seed,
                         ablation=ablation,
+                        revision=revision,
                         **common,
                     )
+                    for one in given:
+                        yield Cell(settings, GIVEN, one, checkpoint)
                     for method, sizes in asked:
                         own = _own(method)
                         for size in sizes:
-                            yield Cell(settings, method.name, size | own)
+                            yield Cell(settings, method.name, size | own, checkpoint)
 
 
 def _sizes(method: MethodTable, told: SweepFile) -> Iterator[dict[str, Any]]:

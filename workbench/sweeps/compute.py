@@ -1,4 +1,7 @@
-"""Cells computed: scores once, then each circuit that is selected from them."""
+"""Cells computed: scores once, then each circuit that is selected from them.
+
+A circuit file is scored, and a model's heads are measured, in cells of their own.
+"""
 
 from __future__ import annotations
 
@@ -104,47 +107,88 @@ class Computer:
         return tell
 
     def _cell(self, cell: Cell, say: Progress, cancel: Stop | None) -> None:
-        request, began = cell.request(), time.perf_counter()
+        began, found = time.perf_counter(), None
         remarks: list[str] = []
         with warnings.catch_warnings(record=True) as warned, memory_errors(NO_MEMORY):
             warnings.simplefilter("always")
-            runs = self._prepared(cell, request, say)
-            request.check_metric(runs.metric_name)
-            found = self._found(cell, request, runs, say, cancel)
+            if cell.kind == "found":
+                request = cell.request()
+                runs = self._prepared(cell, request.entry.adds_up, say)
+                request.check_metric(runs.metric_name)
+                found = self._found(cell, request, runs, say, cancel)
+                told = found.to_json()
+            else:
+                told = self._heads(cell, say) if cell.kind == "heads" else self._given(cell, say)
         remarks += [str(one.message) for one in warned if "workbench" in one.filename]
-        if not found.complete:  # what is stopped is begun anew, not kept in part
-            raise Cancelled
+        if found is not None and not found.complete:
+            raise Cancelled  # what is stopped is begun anew, not kept in part
+        told |= {"command": cell.command(), "warnings": remarks}
 
         def fill(folder: Path) -> None:
-            found.save(folder / CIRCUIT)
-            told = found.to_json() | {"command": cell.command(), "warnings": remarks}
+            if found is not None:
+                found.save(folder / CIRCUIT)
             told["wall_seconds"] = time.perf_counter() - began
             text = json.dumps(strict_json(told), indent=1, allow_nan=False)
             (folder / RESULT).write_text(text, encoding="utf-8")
 
         self.folder.write_cell(cell, fill)
 
-    def _prepared(
-        self, cell: Cell, request: DiscoveryRequest, say: Progress
-    ) -> Experiment | Pieces:
-        from workbench.experiment.pieces import Pieces
+    def _given(self, cell: Cell, say: Progress) -> dict[str, Any]:
+        """A circuit file scored, as `workbench evaluate --json` says it."""
+        from workbench.engine.score_pieces import score_some
+        from workbench.experiment.interventions import interventions_of
         from workbench.experiment.prepare import prepare_some
+        from workbench.formats.chosen import load_chosen
 
+        model = self._loaded(cell, say)
+        circuit = load_chosen(cell.told["file"], model.graph)
+        done = interventions_of(circuit)
+        began = time.perf_counter()
+        if done:
+            runs = prepare_some(model, cell.settings.task, cell.settings, say, done)
+        else:
+            runs = self._prepared(cell, True, say)
+        scored = score_some(runs, circuit, say)
+        for warning in scored.warnings:
+            warnings.warn(warning, stacklevel=2)
+        told = {"evaluation": scored.score.to_json(), "seconds": time.perf_counter() - began}
+        return told | ({"interventions": [one.text for one in done]} if done else {})
+
+    def _heads(self, cell: Cell, say: Progress) -> dict[str, Any]:
+        """The heads of a model, as `workbench heads --json` says them."""
+        from workbench.readouts.heads.finder import find_heads
+
+        model, began = self._loaded(cell, say), time.perf_counter()
+        found = find_heads(
+            model, seed=cell.settings.seed, progress=lambda fraction: say(_running(cell), fraction)
+        )
+        return found.to_json() | {"seconds": time.perf_counter() - began}
+
+    def _loaded(self, cell: Cell, say: Progress) -> Model:
         if cell.of_model() != self._of_model:
             self._model = self._runs = self._of_runs = self._of_model = None
-            self._model = cell.settings.checked().load_model(say)
+            if cell.kind != "heads":
+                cell.settings.checked()
+            self._model = cell.settings.load_model(say)
             self._of_model = cell.of_model()
             self.loaded += 1
         assert self._model is not None
-        adds_up = request.entry.adds_up
+        return self._model
+
+    def _prepared(self, cell: Cell, adds_up: bool, say: Progress) -> Experiment | Pieces:
+        """The runs of a cell; all pairs at once where its method's numbers do not add up."""
+        from workbench.experiment.pieces import Pieces
+        from workbench.experiment.prepare import prepare_some
+
+        model = self._loaded(cell, say)
         settings, of_one = self._of_runs or (None, None)
         # What is run in pieces for one method may have to be refused of another.
         fits = of_one is None or of_one == adds_up
         if self._runs is None or settings != cell.settings or not fits:
             self._runs = self._of_runs = None
-            why = "" if adds_up else f"{request.method} needs all of them at once."
+            why = "" if adds_up else f"{cell.method} needs all of them at once."
             self._runs = prepare_some(
-                self._model, cell.settings.task, cell.settings, say, all_at_once=why
+                model, cell.settings.task, cell.settings, say, all_at_once=why
             )
             of_one = adds_up if isinstance(self._runs, Pieces) else None
             self._of_runs = (cell.settings, of_one)

@@ -1,4 +1,4 @@
-"""The page of a sweep: faithfulness over sizes, stability over seeds, overlaps. No torch."""
+"""The page of a sweep: faithfulness over sizes, stability, overlaps, training. No torch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from workbench.assessment.report.document import Block, Bullets, Figure, Heading
 from workbench.assessment.report.plots import with_own_names
 from workbench.pictures.figure import BLUE, FAINT, GREY, ORANGE, axes
 from workbench.sweeps.results import Circuits, Row, stability, without
+from workbench.sweeps.training import HeadsAtCheckpoint, training_blocks
 
 if TYPE_CHECKING:
     from workbench.sweeps.cells import Cell
@@ -21,12 +22,27 @@ DASHES = ("-", "--", ":", "-.")
 MOST_MAPS = 24
 
 
-def page(title: str, rows: Sequence[Row], circuits: Circuits) -> list[Block]:
-    """The whole page."""
+def page(
+    title: str,
+    rows: Sequence[Row],
+    circuits: Circuits,
+    cells: Sequence[Cell],
+    heads: Sequence[HeadsAtCheckpoint],
+) -> list[Block]:
+    """The whole page.
+
+    Args:
+        cells: those of the rows.
+        heads: what was measured of models' heads.
+    """
+    told = list(zip(cells, rows, strict=True))
+    # What is over training has curves of its own, and would be a picture for each checkpoint here.
+    by_size = [row for cell, row in told if cell.checkpoint is None and cell.kind == "found"]
     return [
         Heading(f"Sweep {title}", 1),
         *_summary(rows),
-        *_faithfulness(rows),
+        *training_blocks(told, circuits, heads),
+        *_faithfulness(by_size),
         *_stability(circuits),
         *_overlaps(circuits),
         *_table(rows),
@@ -122,7 +138,9 @@ def _stability(circuits: Circuits) -> Iterator[Block]:
 def _overlaps(circuits: Circuits) -> Iterator[Block]:
     drawn = 0
     for setting, many in (("task", "tasks"), ("model", "models")):
-        groups = list(circuits.overlaps(without(setting)))
+        # Those of checkpoints are told over training.
+        of_models = (cell for cell in circuits.cells if cell.checkpoint is None)
+        groups = list(circuits.overlaps(without(setting), of_models))
         if not groups:
             continue
         yield Heading(f"Overlaps over {many}", 2)
@@ -161,25 +179,42 @@ def _table(rows: Sequence[Row]) -> Iterator[Block]:
     if not finished:
         return
     yield Heading("All cells", 2)
-    names = ("model", "task", "method", "asked", "seed", "ablation", "edges", "faithfulness", "s")
+    names = (
+        *("model", "task", "method", "asked", "seed", "ablation", "metric", "clean", "accuracy"),
+        *("edges", "faithfulness", "s"),
+    )
     yield Table(
         names,
         tuple(
             (
-                _short(row["model"]),
+                _short(row["model"]) + (f"@{row['revision']}" if row["revision"] else ""),
                 _short(row["task"]),
                 row["method"],
-                f"{row['size'] if row['threshold'] is None else row['threshold']}",
+                _asked(row),
                 f"{row['seed']}",
                 row["ablation"],
-                f"{row['edges']:,}",
+                row["metric"] or "",
+                _number(row["clean"]),
+                _number(row["clean_accuracy"], 3),
+                "" if row["edges"] is None else f"{row['edges']:,}",
                 "none" if row["faithfulness"] is None else f"{row['faithfulness']:.4f}",
                 f"{row['seconds']:.3g}",
             )
             for row in finished
         ),
-        right=frozenset({3, 4, 6, 7, 8}),
+        right=frozenset({3, 4, 7, 8, 9, 10, 11}),
     )
+
+
+def _asked(row: Row) -> str:
+    if row["file"] is not None:
+        return _short(row["file"])
+    asked = row["size"] if row["threshold"] is None else row["threshold"]
+    return "" if asked is None else f"{asked}"
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "" if value is None else f"{value:.{digits}g}"
 
 
 def _failed(rows: Sequence[Row]) -> Iterator[Block]:

@@ -91,7 +91,9 @@ def plan_cells(
 
 
 def _bytes(cell: Cell, model: Model) -> tuple[int, int]:
-    """With the weights, and the weights alone."""
+    """With the weights, and the weights alone; a model's heads are measured on few sequences."""
+    if cell.kind == "heads":
+        return model.info.weight_bytes, model.info.weight_bytes
     from workbench.experiment.prepare import task_batch
     from workbench.experiment.room import shapes_of
     from workbench.model_report.footprint import predict

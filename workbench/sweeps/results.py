@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations, groupby
 from statistics import fmean
@@ -22,7 +22,8 @@ SCORED = (
     *("edges", "nodes", "all_edges", "pairs", "dropped", "metric"),
 )
 COLUMNS = (
-    *("cell", "state", "model", "task", "method", "size", "unit", "threshold", "seed", "ablation"),
+    *("cell", "state", "model", "revision", "step", "task", "method", "file", "size", "unit"),
+    *("threshold", "seed", "ablation"),
     *SCORED,
     *("seconds", "reason", "command"),
 )
@@ -45,10 +46,13 @@ def row_of(cell: Cell, folder: SweepFolder, *, known: bool = True) -> Row:
     row: dict[str, Any] = dict.fromkeys(COLUMNS) | {
         "cell": cell.name,
         "model": settings.model,
+        "revision": settings.revision,
+        "step": None if cell.checkpoint is None else cell.checkpoint.step,
+        "file": cell.told.get("file"),
         "task": settings.task,
         "method": cell.method,
         "size": cell.size,
-        "unit": cell.unit,
+        "unit": cell.unit if cell.kind == "found" else None,
         "threshold": cell.told.get("threshold"),
         "seed": settings.seed,
         "ablation": settings.ablation,
@@ -59,7 +63,8 @@ def row_of(cell: Cell, folder: SweepFolder, *, known: bool = True) -> Row:
     if folder.is_done(cell):
         try:
             found = folder.result(cell)
-            scored = {name: found["evaluation"][name] for name in SCORED}
+            scored = found["evaluation"] if cell.kind != "heads" else dict.fromkeys(SCORED)
+            scored = {name: scored[name] for name in SCORED}
             return row | scored | {"state": "finished", "seconds": found["seconds"]}
         except (WorkbenchError, LookupError, TypeError) as error:
             why = str(error) if isinstance(error, WorkbenchError) else "Its result is damaged."
@@ -77,10 +82,11 @@ def jaccard(one: Circuit, other: Circuit) -> float | None:
 
 
 class Circuits:
-    """The circuits of finished cells, read when they are asked for."""
+    """The circuits that finished cells found, read when they are asked for."""
 
     def __init__(self, sweep: Sweep, folder: SweepFolder) -> None:
-        self.cells = [cell for cell in sweep.cells if folder.is_done(cell)]
+        done = (cell for cell in sweep.cells if cell.kind == "found" and folder.is_done(cell))
+        self.cells = list(done)
         self._folder = folder
         self._read: dict[str, Circuit | None] = {}
 
@@ -95,14 +101,17 @@ class Circuits:
         return self._read[cell.name]
 
     def overlaps(
-        self, differ: Callable[[Cell], Any]
+        self, differ: Callable[[Cell], Any], cells: Iterable[Cell] | None = None
     ) -> Iterator[tuple[list[Cell], list[list[float | None]]]]:
         """Of cells that are alike but in one thing, the Jaccard index of each two.
 
         Args:
             differ: the cell with that one thing taken out.
+            cells: some of the finished ones that found a circuit; None: all.
         """
-        ordered = sorted(self.cells, key=lambda cell: repr(differ(cell)))
+        ordered = sorted(
+            self.cells if cells is None else cells, key=lambda cell: repr(differ(cell))
+        )
         for _, group in groupby(ordered, key=lambda cell: repr(differ(cell))):
             alike = list(group)
             if len(alike) > 1:

@@ -46,12 +46,28 @@ class MethodTable(Strict):
     options: dict[str, OptionValue] = Field(default_factory=dict)
 
 
+class RevisionTable(Strict):
+    """Revisions of a model of the hub."""
+
+    model: Name
+    revisions: Annotated[list[Name], Field(min_length=1)]
+
+
 class SweepFile(Strict):
     """A sweep: every combination of its lists is a cell."""
 
-    models: Annotated[list[Name], Field(min_length=1)]
+    models: list[Name] = []
+    checkpoints: Name | list[Name] | RevisionTable | None = Field(
+        default=None,
+        description="models of one training: a folder that holds folders checkpoint-N, a pattern "
+        "of folders, MODEL@REVISION,REVISION, a list, or a model and its revisions",
+    )
     tasks: Annotated[list[Name], Field(min_length=1)]
-    methods: Annotated[list[Name | MethodTable], Field(min_length=1)]
+    methods: list[Name | MethodTable] = []
+    circuits: list[Name] = Field(
+        default=[], description="circuit files, each scored on every model"
+    )
+    heads: bool = Field(default=False, description="measure the heads of every model")
     sizes: Sizes | None = Field(default=None, description="how many edges a circuit has")
     nodes: Sizes | None = Field(default=None, description="the same of methods that score nodes")
     seeds: Annotated[list[int], Field(min_length=1)] = [0]
@@ -92,27 +108,42 @@ def read_file(path: Path) -> SweepFile:
     if file.problem is not None:
         raise WorkbenchError(file.problem.sentence)
     try:
-        return SweepFile.model_validate(file.values)
+        told = SweepFile.model_validate(file.values)
     except ValidationError as error:
         raise WorkbenchError(_sentence(error, file)) from None
+    if not told.models and told.checkpoints is None:
+        raise WorkbenchError(f"{shown_path(path.name)}: it has to say models or checkpoints.")
+    if not (told.methods or told.circuits or told.heads):
+        raise WorkbenchError(
+            f"{shown_path(path.name)}: it has to say methods, circuits or heads = true."
+        )
+    return told
+
+
+KINDS = ("MethodTable", "RevisionTable", "constrained-str", "list[constrained-str]")
+"""How pydantic calls what a value may be of."""
 
 
 def _sentence(error: ValidationError, file: TomlFile) -> str:
     """The first fault, or of a table among names the one that lies deepest in it."""
     faults = error.errors(include_url=False)
+    # A list's entry is by its number; what is no list is by its name alone.
+    depth = 1 if faults[0]["loc"][:1] == ("checkpoints",) else 2
     first = max(
-        (one for one in faults if one["loc"][:2] == faults[0]["loc"][:2]),
+        (one for one in faults if one["loc"][:depth] == faults[0]["loc"][:depth]),
         key=lambda one: len(one["loc"]),
     )
     # Which of the kinds that a value may have was tried is no part of its name.
-    where = [str(at) for at in first["loc"] if str(at) not in ("MethodTable", "constrained-str")]
+    where = [str(at) for at in first["loc"] if str(at) not in KINDS]
     line = file.line(where[0]) if where else 0
     at = f"{shown_path(file.path.name)}{f', line {line}' if line else ''}: "
     name = ".".join(where)
     if first["type"] == "extra_forbidden":
         from workbench.config.problem import nearest
 
-        known = MethodTable.model_fields if len(where) > 1 else SweepFile.model_fields
+        tables: dict[str, type[Strict]] = {"methods": MethodTable, "checkpoints": RevisionTable}
+        table = tables.get(where[0], SweepFile) if len(where) > 1 else SweepFile
+        known = table.model_fields
         return f"{at}there is no setting {name!r} of a sweep.{nearest(where[-1], known)}"
     if first["type"] == "missing":
         return f"{at}it has to say {name}."

@@ -217,7 +217,7 @@ def test_a_job_computes_its_cell_alone(file: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "it has to say models"),
+        ("", "it has to say tasks"),
         ("sise = [3]", "no setting 'sise' of a sweep. Did you mean 'sizes'"),
         ("pairs = 0", "greater than or equal to 1"),
         ("pairs = ", "not TOML"),

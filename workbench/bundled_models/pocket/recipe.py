@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -75,42 +76,95 @@ def new_model(recipe: Recipe) -> Any:
     )
 
 
-def train(recipe: Recipe, progress: Progress | None = None) -> Any:
+class Training:
+    """A training under way: the model, its optimizer, and the documents that come next.
+
+    Attributes:
+        recipe: what is done.
+        model: in training mode.
+        step: how many steps are done.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.model = new_model(recipe).train()
+        self.step = 0
+        self._rng = random.Random(recipe.seed)
+        self._stream = documents(self._rng, recipe.length)
+        matrices = [weight for weight in self.model.parameters() if weight.ndim > 1]
+        rest = [weight for weight in self.model.parameters() if weight.ndim <= 1]
+        self._optimizer = torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": recipe.decay},
+                {"params": rest, "weight_decay": 0.0},
+            ],
+            lr=recipe.peak,
+            betas=(0.9, 0.98),
+        )
+
+    def advance(self) -> float:
+        """Do one step, and return its loss."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.recipe.rate(self.step)
+        drawn = [next(self._stream) for _ in range(self.recipe.batch)]
+        ids = torch.tensor([document.ids for document in drawn])
+        weights = torch.tensor([document.weights for document in drawn])[:, 1:]
+        loss = weighted_loss(self.model(ids).logits, ids, weights)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self._optimizer.step()
+        self.step += 1
+        return loss.item()
+
+    def state(self) -> dict[str, Any]:
+        """All that the next steps follow from."""
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "documents": self._rng.getstate(),
+        }
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Take over what `state` gave: the steps that follow are those that would have been."""
+        self.model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        # A document is drawn whole before it is given, so that nothing else is under way.
+        self._rng.setstate(state["documents"])
+        self.step = int(state["step"])
+
+
+def train(
+    recipe: Recipe,
+    progress: Progress | None = None,
+    *,
+    training: Training | None = None,
+    after: Callable[[Training], None] | None = None,
+) -> Any:
     """A trained model in evaluation mode.
 
     Args:
         recipe: what to do.
         progress: told the loss and the fraction done.
+        training: one that was begun, of the same recipe; None: a new one.
+        after: called before the first step and after each one; an error of it ends the training.
     """
     say = progress or silent
-    model = new_model(recipe).train()
-    stream = documents(random.Random(recipe.seed), recipe.length)
-    matrices = [weight for weight in model.parameters() if weight.ndim > 1]
-    rest = [weight for weight in model.parameters() if weight.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": matrices, "weight_decay": recipe.decay},
-            {"params": rest, "weight_decay": 0.0},
-        ],
-        lr=recipe.peak,
-        betas=(0.9, 0.98),
-    )
-    began = time.monotonic()
-    for step in range(recipe.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.rate(step)
-        drawn = [next(stream) for _ in range(recipe.batch)]
-        ids = torch.tensor([document.ids for document in drawn])
-        weights = torch.tensor([document.weights for document in drawn])[:, 1:]
-        loss = weighted_loss(model(ids).logits, ids, weights)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if (step + 1) % REPORTED == 0:
-            left = (time.monotonic() - began) * (recipe.steps / (step + 1) - 1) / 60
-            say(f"Training, loss {loss.item():.2f}, {left:.0f} min left", (step + 1) / recipe.steps)
-    return model.eval()
+    training = training or Training(recipe)
+    began, first = time.monotonic(), training.step
+    if after is not None:
+        after(training)
+    while training.step < recipe.steps:
+        loss = training.advance()
+        if training.step % REPORTED == 0:
+            a_step = (time.monotonic() - began) / (training.step - first)
+            left = a_step * (recipe.steps - training.step) / 60
+            done = training.step / recipe.steps
+            say(f"Training, loss {loss:.2f}, {left:.0f} min left", done)
+        if after is not None:
+            after(training)
+    return training.model.eval()
 
 
 def weighted_loss(logits: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
