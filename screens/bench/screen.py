@@ -190,7 +190,7 @@ class BenchScreen(OneOfSeveral):
         self.table.mark_heads(self.session.heads.marks())
         self.shown.read_tree()
         self.panels.pairs.follow(self.session)
-        self.panels.frontier.show_nodes(self.session.frontier(), closed=status.closed)
+        self.panels.frontier.show_nodes(self.session.frontier(ranked=True), closed=status.closed)
         self.edits.threshold = self.session.threshold
         self.shown.settle()
         self.shown.look(anew=anew)

@@ -52,8 +52,10 @@ class EdgesView:
     costs: bool = False
     by_role: bool = False
 
-    def candidates(self, session: Session) -> list[Candidate]:
-        return session.candidates(self.node, self.inputs, self.setting, by_role=self.by_role)
+    def candidates(self, session: Session, *, ranked: bool = False) -> list[Candidate]:
+        """The edges; `ranked`: with the values by which they are put in order."""
+        how = {"by_role": self.by_role, "ranked": ranked}
+        return session.candidates(self.node, self.inputs, self.setting, **how)
 
 
 @dataclass
@@ -265,7 +267,7 @@ class SessionRunner:
         self._reads.put(self._lay_out, done, lambda error: self._failed(error_sentence(error)))
 
     def _lay_out(self) -> TreeLayout:
-        return TreeLayout.of(self.session.tree(missing=True, by_role=self.by_role))
+        return TreeLayout.of(self.session.tree(missing=True, by_role=self.by_role, ranked=True))
 
     # Sweeps.
 
