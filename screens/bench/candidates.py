@@ -314,7 +314,7 @@ class Candidates(LineList[Candidate]):
         spare = width - 2 - sum(w for _, w in wanted) - (11 if self.costs_shown else 0)
         if self.finder:
             # Its whole name stands over the column if a bar still fits beside it.
-            whole, least = len(self.finder) + 2, max(10, self._found_digits + 7)
+            whole, least = len(self._found_by) + 2, max(10, self._found_digits + 7)
             cells = max(whole, least) if spare - max(whole, least) >= 4 + 2 * WITH_NAME else least
             if spare >= cells:
                 wanted.insert(-1, ("found", cells))
@@ -343,13 +343,18 @@ class Candidates(LineList[Candidate]):
             x += cells
         return spans
 
+    @property
+    def _found_by(self) -> str:
+        """What stands over the scores of a result: not the estimates, which have a name like it."""
+        return f"by {self.finder}"
+
     def heading(self, width: int) -> Text:
         self._spans = self.columns(width)
         text = Text("  ")
         for name, _, cells in self._spans:
             title = TITLES[name]
-            if name == "found" and len(self.finder) + 2 <= cells:
-                title = self.finder
+            if name == "found" and len(self._found_by) + 2 <= cells:
+                title = self._found_by
             arrow = ("▾" if self.descending else "▴") if name == self.sort else " "
             if name == "effect":
                 half = (cells - 3) // 2

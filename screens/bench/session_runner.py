@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from textual.message_pump import MessagePump
 
 from screens.base.worker import Worker, error_sentence
-from screens.bench.decisions import Decisions
+from screens.widgets.decisions import DROPPED, Decisions
 from screens.bench.tree_layout import TreeLayout
 from workbench.circuits.names import TOGETHER, kind_of
 from workbench.engine.effect_settings import EAP
@@ -35,7 +35,6 @@ AT_ONCE = 0.1
 """Seconds in which nobody sees a delay: what is computed by then is shown in one frame with what
 asked for it."""
 
-DROPPED = "Dropped: the circuit is as it was. {key:bench.setting} chooses estimates, ready at once."
 """Said where a key was taken back before its effects were computed."""
 
 
