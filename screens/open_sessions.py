@@ -21,8 +21,8 @@ from screens.widgets.decisions import Decides
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from screens.widgets.decisions import Decision
     from screens.bench.screen import BenchScreen
+    from screens.widgets.decisions import Decision
     from workbench.session.session import Session
 
 FRONT = "front"

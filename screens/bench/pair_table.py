@@ -57,23 +57,28 @@ def _share(value: float | None) -> str:
 
 
 COLUMNS = (
-    Column("shortfall", "shortfall", 11, 10, lambda row: row.shortfall, lambda row: signed(row.shortfall, 3)),
-    Column("pair", "pair", 6, 5, lambda row: row.index, lambda row: str(row.index + 1), falling=False),
-    Column("faithful", "faithful", 10, 9, lambda row: -1e9 if row.faithfulness is None else row.faithfulness,
+    Column("shortfall", "shortfall", 11, 10,
+           lambda row: row.shortfall, lambda row: signed(row.shortfall, 3)),
+    Column("pair", "pair", 6, 5,
+           lambda row: row.index, lambda row: str(row.index + 1), falling=False),
+    Column("faithful", "faithful", 10, 9,
+           lambda row: -1e9 if row.faithfulness is None else row.faithfulness,
            lambda row: _share(row.faithfulness), falling=False),
     Column("model", "model", 8, 8, lambda row: row.clean, lambda row: signed(row.clean, 3)),
     Column("circuit", "circuit", 9, 8, lambda row: row.circuit, lambda row: signed(row.circuit, 3)),
-    Column("rank", "rank", 7, 6, lambda row: row.model_rank, lambda row: str(row.model_rank or ABSENT)),
-    Column("its rank", "its", 10, 5, lambda row: row.circuit_rank, lambda row: str(row.circuit_rank or ABSENT)),
+    Column("rank", "rank", 7, 6,
+           lambda row: row.model_rank, lambda row: str(row.model_rank or ABSENT)),
+    Column("its rank", "its", 10, 5,
+           lambda row: row.circuit_rank, lambda row: str(row.circuit_rank or ABSENT)),
 )  # fmt: skip
 TOKEN, SHORT_TOKEN = 12, 7
 """Cells of a likeliest token, and where there is little room."""
 SAYS, SHORT_SAYS = ("model says", "circuit says"), ("says", "it says")
 LEGEND = (
-    "shortfall: how much worse the circuit's metric is than the model's on this pair; faithful: the "
-    "faithfulness of the pair alone; model, circuit: the metric of each; rank: of the best answer in "
-    "the model, 1 for the likeliest, and in the circuit; then the likeliest token of each, dim where "
-    "it is no answer."
+    "shortfall: how much worse the circuit's metric is than the model's on this pair; faithful: "
+    "the faithfulness of the pair alone; model, circuit: the metric of each; rank: of the best "
+    "answer in the model, 1 for the likeliest, and in the circuit; then the likeliest token of "
+    "each, dim where it is no answer."
 )
 """What the columns are, below the last row."""
 ROOM = 80
@@ -96,7 +101,7 @@ What the model and the circuit make of each pair.
 - **shortfall**: how much worse the circuit's metric is than the model's on this pair
 - **faithful**: faithfulness of this pair alone
 - **model**, **circuit**: the metric of each
-- **rank**, **its rank**: rank of the best answer in the model and in the circuit, 1 for the likeliest
+- **rank**, **its rank**: of the best answer in the model and in the circuit, 1 for the likeliest
 - then the likeliest token of the model, and of the circuit
 
 **{key:pairs.choose}** turns the readouts to the pair, **{key:pairs.only}** everything: all others

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from screens.widgets.decisions import DecisionLine, Decisions
 from screens.bench.expand_dialog import ExpandDialog, ExpandRequest
 from screens.bench.expansion_line import ExpansionLine
 from screens.bench.pruning_strip import PruningStrip
+from screens.widgets.decisions import DecisionLine, Decisions
 from workbench.session.views import Status
 
 if TYPE_CHECKING:

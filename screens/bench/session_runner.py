@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from textual.message_pump import MessagePump
 
 from screens.base.worker import Worker, error_sentence
-from screens.widgets.decisions import DROPPED, Decisions
 from screens.bench.tree_layout import TreeLayout
+from screens.widgets.decisions import DROPPED, Decisions
 from workbench.circuits.names import TOGETHER, kind_of
 from workbench.engine.effect_settings import EAP
 from workbench.errors import Cancelled

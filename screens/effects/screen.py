@@ -37,7 +37,7 @@ from screens.effects.scatter import draw_scatter
 from screens.effects.writing import ask_and_write
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
-from screens.widgets.decisions import DecisionLine, Decides
+from screens.widgets.decisions import Decides, DecisionLine
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs

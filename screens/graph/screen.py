@@ -35,7 +35,7 @@ from screens.graph.role_picture import RolePicture
 from screens.graph.words import about, legend
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
-from screens.widgets.decisions import DecisionLine, Decides
+from screens.widgets.decisions import Decides, DecisionLine
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from workbench.base.text import counted

@@ -45,9 +45,17 @@ def _in_order(typed: str, node: str) -> bool:
 
 
 class Jump(ModalScreen[str | None]):
-    """An input and the nodes that match; `known` says what stands beside a node's name."""
+    """An input and the nodes that match; `known` says what stands beside a node's name.
+
+    A subclass may let other things be chosen.
+    """
 
     CSS_PATH = Path(__file__).with_name("dialogs.tcss")
+    TITLE: ClassVar[str] = "Jump to a node"
+    PLACEHOLDER: ClassVar[str] = "a9.h1, m10, logits; or 9.1"
+    KEYS: ClassVar[str] = "enter go · ↑ ↓ choose · tab complete · esc cancel"
+    NOTHING: ClassVar[str] = "No node of this model has such a name."
+    NAME: ClassVar[int] = 9
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", show=False),
         Binding("f1", "app.help", "Explain this dialog", show=False),
@@ -65,30 +73,33 @@ class Jump(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(Text("Jump to a node"), classes="title")
-            yield Input(placeholder="a9.h1, m10, logits; or 9.1")
+            yield Static(Text(self.TITLE), classes="title")
+            yield Input(placeholder=self.PLACEHOLDER)
             yield OptionList(markup=False, compact=True)
-            yield Static(Text("enter go · ↑ ↓ choose · tab complete · esc cancel"), classes="keys")
+            yield Static(Text(self.KEYS), classes="keys")
 
     def on_mount(self) -> None:
         self.query_one(Input).cursor_blink = False
         self.query_one(OptionList).can_focus = False
-        self._list("")
+        self.list_matches("")
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
-        self._list(event.value)
+        self.list_matches(event.value)
 
-    def _list(self, typed: str) -> None:
+    def words(self, node: str) -> str:
+        """What stands beside a name."""
+        return one_line(self.known.get(node, ""))
+
+    def list_matches(self, typed: str) -> None:
+        """Show what fits, with the cursor on the first."""
         self.matches = matching(typed, self.nodes)[:SHOWN]
         options = self.query_one(OptionList)
         options.set_options(
-            Option(Text(f"{node:<9} {one_line(self.known.get(node, ''))}")) for node in self.matches
+            Option(Text(f"{node:<{self.NAME}} {self.words(node)}")) for node in self.matches
         )
         if not self.matches:
-            options.add_option(
-                Option(Text("No node of this model has such a name."), disabled=True)
-            )
+            options.add_option(Option(Text(self.NOTHING), disabled=True))
         else:
             options.highlighted = 0
 
@@ -98,7 +109,7 @@ class Jump(ModalScreen[str | None]):
             options.highlighted = ((options.highlighted or 0) + by) % len(self.matches)
 
     def action_complete(self) -> None:
-        if (node := self._chosen()) is not None:
+        if (node := self.chosen) is not None:
             entry = self.query_one(Input)
             entry.value = node
             entry.cursor_position = len(node)
@@ -108,13 +119,15 @@ class Jump(ModalScreen[str | None]):
 
     @on(Input.Submitted)
     def _go(self) -> None:
-        if (node := self._chosen()) is not None:
+        if (node := self.chosen) is not None:
             self.dismiss(node)
 
     @on(OptionList.OptionSelected)
     def _clicked(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(self.matches[event.option_index])
 
-    def _chosen(self) -> str | None:
+    @property
+    def chosen(self) -> str | None:
+        """What the cursor stands on."""
         at = self.query_one(OptionList).highlighted
         return self.matches[at] if at is not None and at < len(self.matches) else None

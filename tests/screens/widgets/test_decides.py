@@ -23,7 +23,7 @@ async def test_keys_wait_and_escape_drops_it(tmp_path: Path, key: str, sets: str
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.key_queue.idle and app.screen.is_mounted)
         await pilot.press("c", key)  # what is swept would hold up all
-        await until(pilot, lambda: isinstance(app.screen, Decides))
+        await until(pilot, lambda: isinstance(app.screen, Decides) and app.key_queue.idle)
         screen = app.screen
         assert isinstance(screen, Decides)
         worker = getattr(screen, "_commands", None) or screen._background
