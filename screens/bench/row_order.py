@@ -24,7 +24,7 @@ REST = 0.3
 
 
 class RowOrder:
-    """Lets what is known count for the order of tree, table and frontier, when that is welcome."""
+    """Lets what is known count for the order of the bench's rows when that is welcome."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The chooser of themes: what is taken is seen at once, and kept; the list stays to try others."""
+"""The chooser of themes: what is taken is seen at once and kept; the list stays."""
 
 from __future__ import annotations
 

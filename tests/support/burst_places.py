@@ -128,7 +128,7 @@ GROUPS = {
 }
 """Places that follow one another in one app."""
 
-ABSTRACT = {"Dialog", "OneOfSeveral", "Reading"}
+ABSTRACT = {"Decides", "Dialog", "OneOfSeveral", "Reading"}
 """Screens that others are made of."""
 
 PICKED = (

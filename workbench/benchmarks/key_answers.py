@@ -159,7 +159,7 @@ class _App:
     def measure_resting(self, say: Progress) -> Figure:
         """Press keys while nothing is computed but what each of them asks for."""
         self.wait_for(KNOWN)
-        times = []
+        times: list[float] = []
         while len(times) < KEYS:
             say("Measuring the answer to keys while nothing computes", len(times) / KEYS)
             self._child.read(self._pauses.uniform(*PAUSES))

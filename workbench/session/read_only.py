@@ -232,9 +232,7 @@ class ReadOnlySession:
     def tree(
         self, *, missing: bool = False, by_role: bool = False, ranked: bool = False
     ) -> list[TreeRow]:
-        """The circuit back from the logits, depth first.
-
-        Each node's feeders come by falling |effect|.
+        """The circuit back from the logits, depth first, feeders by falling |effect|.
 
         Args:
             missing: also list, as rows of the state 'missing', the edges into the listed nodes that
@@ -242,7 +240,9 @@ class ReadOnlySession:
             by_role: an edge that is kept at some roles has a row for each of them.
             ranked: in the order that was the right one at the last `rank`.
         """
-        return tree_rows(self._seen, self._effects, (missing, by_role, ranked))
+        seen, wanted = self._seen, (missing, by_role, ranked)
+        how = (seen.state.circuit, seen.comparison, self._effects, seen.runs.carrying)
+        return tree_rows(*how, wanted)
 
     def frontier(self, *, ranked: bool = False) -> list[str]:
         """Nodes that are kept but not wholly expanded, the most promising first; as `tree`."""

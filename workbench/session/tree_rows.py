@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from workbench.circuits.tree import TreeRow, tree
+from workbench.circuits.circuit import Circuit
+from workbench.circuits.comparison import Comparison
+from workbench.circuits.tree import FeederOrder, TreeRow, tree
+from workbench.experiment.carrying import CarryingRoles
 from workbench.session.known_effects import KnownEffects
-
-if TYPE_CHECKING:
-    from workbench.session.read_only import Snapshot
 
 
 def tree_rows(
-    seen: Snapshot,
+    circuit: Circuit,
+    comparison: Comparison | None,
     effects: KnownEffects,
+    carrying: CarryingRoles,
     wanted: tuple[bool, bool, bool],
 ) -> list[TreeRow]:
-    """The circuit back from the logits; `wanted`: missing, by_role and ranked of its `tree`."""
+    """The circuit back from the logits.
+
+    Args:
+        comparison: with the reference, if there is one.
+        carrying: the roles by which edges are told apart.
+        wanted: `missing`, `by_role` and `ranked` of a session's `tree`.
+    """
     missing, by_role, ranked = wanted
     how: dict[str, Any] = {"missing": missing, "estimated": effects.estimated()}
-    carrying, graph = seen.runs.carrying, effects.graph
     if ranked:
         values = effects.ranked
-        how["order"] = values.best()
 
-        def part_order(name: str) -> float:
-            value = values.best_of(graph, name, carrying)
+        def of_part(name: str) -> float:
+            value = values.best_of(effects.graph, name, carrying)
             return 0.0 if value is None or math.isnan(value) else value
 
-        how["part_order"] = part_order
+        how["order"] = FeederOrder(values.best(), of_part)
     if by_role:
 
         def part_effect(name: str) -> tuple[float, bool] | None:
@@ -37,4 +43,4 @@ def tree_rows(
             return None if value is None else (value, effects.is_estimated(name))
 
         how["part_effect"] = part_effect
-    return tree(seen.state.circuit, effects.best(), seen.comparison, **how)
+    return tree(circuit, effects.best(), comparison, **how)

@@ -30,7 +30,7 @@ def gated_session(folder: Path, gate: threading.Event) -> Any:
             gate.wait(0.01)
         return sweep(*asked, cancel=cancel, **how)
 
-    session.sweep = waiting  # type: ignore[method-assign]
+    session.sweep = waiting  # type: ignore[method-assign,assignment]
     return session
 
 

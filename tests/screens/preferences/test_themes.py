@@ -121,8 +121,8 @@ async def test_the_chooser_takes_themes_one_after_the_other() -> None:
         assert isinstance(chooser, ThemeChooser) and chooser.chosen == before
         await pilot.press(*"solarized-l", "enter")
         await pilot.pause()
-        assert app.theme == "solarized-light" and app.screen is chooser
-        assert "● now" in chooser.words("solarized-light")
+        assert app.theme == "solarized-light" and app.screen_stack[-1] is chooser
+        assert "● now" in ThemeChooser.words(chooser, "solarized-light")
         await pilot.press("home", *["delete"] * 12, "escape")
         await pilot.pause()
         assert app.theme == "solarized-light" and app.screen is not chooser

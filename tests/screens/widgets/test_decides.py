@@ -26,7 +26,7 @@ async def test_keys_wait_and_escape_drops_it(tmp_path: Path, key: str, sets: str
         await until(pilot, lambda: isinstance(app.screen, Decides) and app.key_queue.idle)
         screen = app.screen
         assert isinstance(screen, Decides)
-        worker = getattr(screen, "_commands", None) or screen._background
+        worker = getattr(screen, "_commands", None) or getattr(screen, "_background")  # noqa: B009
         ended: list[object] = []
         screen.decide(worker, partial(session.expand, sets), ended.append, ended.append)
         await send(app, "jj", 0)  # the first may set off anything
