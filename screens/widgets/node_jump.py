@@ -16,6 +16,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from screens.base.tokens import one_line
+from screens.widgets.line_list import POINTER
 
 SHOWN = 50  # matches listed: more are not read, and a list of thousands takes time to build
 
@@ -70,6 +71,7 @@ class Jump(ModalScreen[str | None]):
         self.nodes = [n for n in nodes if n in known] + [n for n in nodes if n not in known]
         self.known = known
         self.matches: list[str] = []
+        self._pointed: int | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
@@ -91,13 +93,27 @@ class Jump(ModalScreen[str | None]):
         """What stands beside a name."""
         return one_line(self.known.get(node, ""))
 
+    def _line(self, node: str, pointer: str = " ") -> Text:
+        return Text(f"{pointer} {node:<{self.NAME}} {self.words(node)}")
+
+    @on(OptionList.OptionHighlighted)
+    def _point(self, event: OptionList.OptionHighlighted) -> None:
+        """Mark the line under the cursor, also where there are no colours."""
+        here, before = event.option_list.highlighted, self._pointed
+        if before is not None and before < len(self.matches):
+            line = self._line(self.matches[before])
+            event.option_list.replace_option_prompt_at_index(before, line)
+        self._pointed = here
+        if here is not None and here < len(self.matches):
+            line = self._line(self.matches[here], POINTER)
+            event.option_list.replace_option_prompt_at_index(here, line)
+
     def list_matches(self, typed: str) -> None:
         """Show what fits, with the cursor on the first."""
         self.matches = matching(typed, self.nodes)[:SHOWN]
         options = self.query_one(OptionList)
-        options.set_options(
-            Option(Text(f"{node:<{self.NAME}} {self.words(node)}")) for node in self.matches
-        )
+        options.set_options(Option(self._line(node)) for node in self.matches)
+        self._pointed = None
         if not self.matches:
             options.add_option(Option(Text(self.NOTHING), disabled=True))
         else:

@@ -117,12 +117,13 @@ async def test_the_chooser_takes_themes_one_after_the_other() -> None:
         before = app.theme
         app.search_themes()
         await pilot.pause()
-        chooser = app.screen
+        chooser = app.screen_stack[-1]
         assert isinstance(chooser, ThemeChooser) and chooser.chosen == before
+        words = chooser.words
         await pilot.press(*"solarized-l", "enter")
         await pilot.pause()
-        assert app.theme == "solarized-light" and app.screen_stack[-1] is chooser
-        assert "● now" in ThemeChooser.words(chooser, "solarized-light")
+        assert app.theme == "solarized-light" and app.screen_stack[-1] == chooser
+        assert "● now" in words("solarized-light")
         await pilot.press("home", *["delete"] * 12, "escape")
         await pilot.pause()
-        assert app.theme == "solarized-light" and app.screen is not chooser
+        assert app.theme == "solarized-light" and app.screen_stack[-1] != chooser
