@@ -93,6 +93,7 @@ class BenchScreen(OneOfSeveral):
         self.refresh_all(anew=True)
         self.shown.read_component()
         self.place.begin()
+        self.runner.agree(self._last)  # a script's session may not have been asked for it
         self.shown.estimate(self.refresh_all)
         for news in welcome(self.session):
             tell(self, news)
