@@ -45,6 +45,7 @@ from screens.navigation import (
 )
 from screens.open_sessions import FRONT, OpenSessions
 from screens.preferences.app_settings import take_up
+from screens.preferences.theme_chooser import choose_theme
 from screens.session_commands import entitle_session, offer_to_take_over, session_commands
 from screens.terminal.driver import entitle, erases_in_colour, light_driver
 from screens.terminal.line import Line
@@ -83,6 +84,7 @@ class WorkbenchApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {FRONT: Screen}
     DEFAULT_MODE = FRONT
+    search_themes = choose_theme
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Leave", show=False, priority=True),
         Binding("ctrl+l", "redraw", "Draw the screen anew", show=False, priority=True),

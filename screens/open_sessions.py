@@ -17,11 +17,12 @@ from textual.screen import Screen
 
 from screens.base.pauses import set_aside
 from screens.setup.session_row import OpenHere
+from screens.widgets.decisions import Decides
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from screens.bench.decisions import Decision
     from screens.bench.screen import BenchScreen
+    from screens.widgets.decisions import Decision
     from workbench.session.session import Session
 
 FRONT = "front"
@@ -118,7 +119,10 @@ class OpenSessions:
             app.push_screen(screen)
 
     def deciding(self) -> Decision | None:
-        """What is decided on the shown bench, for which effects are computed first."""
+        """What is decided on the shown screen or bench, for which effects are computed first."""
+        above = self._app.screen_stack[-1:]
+        if above and isinstance(above[0], Decides) and above[0].decisions.now is not None:
+            return above[0].decisions.now
         bench = self.current
         return None if bench is None or not bench.is_mounted else bench.rules.decisions.now
 

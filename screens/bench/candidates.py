@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import BindingType
@@ -19,6 +19,7 @@ from screens.base.numbers import ABSENT, PENDING, bar, digits_for, signed
 from screens.base.reference_marks import SIGNS
 from screens.base.tokens import fit, one_line
 from screens.bench.edge_filter import EdgeFilter
+from screens.bench.edge_order import SORTS, sort_key
 from screens.bench.edge_values import edge_table
 from screens.bench.keys import EDGES
 from screens.widgets.line_list import POINTER, LineList
@@ -45,41 +46,6 @@ WITH_NAME = 6  # cells of a bar's side that must be left beside a result's whole
 KIND = 6  # cells of what kind a head is, beside its name
 MOST_AT = 14  # cells of the roles at which an edge is
 MOST_BAR = 14  # cells of a bar on either side of the axis
-SORTS = ("effect", "eap", "found", "exact", "direct", "source", "at", "kept", "reference", "drop")
-"""Columns to sort by, in the order in which the key goes through them."""
-DIFFERING = {"both": 0, "undecided": 1, "extra": 2, "missing": 3}
-
-
-def sort_key(
-    column: str, order: Callable[[str], int], roles: Sequence[str] = ()
-) -> Callable[[Candidate], tuple[Any, ...]]:
-    """What a column sorts by, the largest first.
-
-    Args:
-        column: one of `TITLES`.
-        order: gives a source's place in the model.
-        roles: in the order in which they stand in the prompts.
-    """
-    places = {role: -place for place, role in enumerate(roles)}
-    keys: dict[str, Callable[[Candidate], tuple[Any, ...]]] = {
-        "effect": lambda c: (_size(c.score),),
-        "eap": lambda c: (_size(c.eap),),
-        "exact": lambda c: (_size(c.exact),),
-        "direct": lambda c: (_size(c.direct),),
-        "found": lambda c: (_size(c.found),),
-        "source": lambda c: (order(c.source), c.destination),
-        "input": lambda c: (-ord(input_of(c.destination) or "q"), _size(c.score)),
-        "at": lambda c: (bool(c.at), [places.get(role, 0) for role in c.at], _size(c.score)),
-        "kept": lambda c: (c.kept, c.preview, _size(c.score)),
-        "reference": lambda c: (DIFFERING.get(c.reference or "", -1), _size(c.score)),
-        "drop": lambda c: (_size(c.drop_cost), _size(c.score)),
-        "role": lambda c: (bool(c.role), c.role or "", _size(c.score)),
-    }
-    return keys[column]
-
-
-def _size(value: float | None) -> float:
-    return -1.0 if value is None or math.isnan(value) else abs(value)
 
 
 def _of_kind(marks: str) -> str:
@@ -99,6 +65,10 @@ class Candidates(LineList[Candidate]):
     roles: of the prompts, in order.
     finder: name of the result of a discovery whose scores have a column; "" for none.
     in_flight: edges whose keeping or dropping is under way, with the mark that they will have.
+    ranked: gives the same edges with the values that put them in order and that a filter goes by.
+    at_work: the cursor is being used here, so that rows have to stay where they are.
+    behind: they would stand in another order, were they sorted anew.
+    times_sorted: how often they have been, or were other rows, by somebody's wish.
     """
 
     HEADING = 1
@@ -140,6 +110,9 @@ class Candidates(LineList[Candidate]):
         self.noted: frozenset[str] = frozenset()
         self.kinds: Mapping[str, str] = {}
         self.in_flight: dict[str, bool] = {}
+        self.ranked: Callable[[], Sequence[Candidate]] = lambda: self.all
+        self.at_work = self.behind = False
+        self.times_sorted = 0
         self.order: Callable[[str], int] = lambda name: 0
         self.nothing = "No edges."
         self._before: dict[str, tuple[float | None, float | None]] = {}
@@ -163,13 +136,15 @@ class Candidates(LineList[Candidate]):
         self._remember(by_edge if same else {})
         self.all = list(edges)
         self._measure()
-        if same and not self.filter.depends_on_values:
+        if same and (self.behind or not self.filter.depends_on_values):
             for i, old in enumerate(self.rows):
                 new = by_edge[old.edge]
                 if new != old:
                     self.rows[i] = new
                     self.redraw(i)
             return
+        if anew:
+            self._sorts()
         self.resort(to=to)
 
     def mark_in_flight(self) -> None:
@@ -179,15 +154,34 @@ class Candidates(LineList[Candidate]):
                 self.redraw(i)
 
     def resort(self, *, to: str | None = None) -> None:
-        shown = [c for c in self.all if self.filter.matches(c)]
+        self.behind = False
+        self.show(self._sorted(), to=to)
+
+    def _sorted(self) -> list[Candidate]:
+        """The rows that pass the filter, in order."""
+        now = {c.edge: c for c in self.all}
+        ranked = [c for c in self.ranked() if c.edge in now]
+        if len(ranked) < len(now):
+            ranked = self.all
+        shown = [c for c in ranked if self.filter.matches(c)]
         # Two stable sorts: equal rows stay in the session's order, whichever way the column runs.
         shown.sort(key=sort_key(self.sort, self.order, self.roles), reverse=self.descending)
-        self.show(shown, to=to)
+        return [now[c.edge] for c in shown]
+
+    def in_order(self) -> bool:
+        """Sorted anew, the rows would stand as they do."""
+        return [row.edge for row in self._sorted()] == [row.edge for row in self.rows]
+
+    def _sorts(self) -> None:
+        """What is shown from now on was asked for: it may be put in order until it is used."""
+        self.times_sorted += 1
+        self.at_work = False
 
     def sort_by(self, column: str) -> None:
         """Sort by a column; by the one that it is sorted by already: the other way round."""
         self.descending = not self.descending if column == self.sort else True
         self.sort = column
+        self._sorts()
         self.resort()
         self.post_message(self.Sorted())
 
@@ -207,6 +201,12 @@ class Candidates(LineList[Candidate]):
                 self.sort_by("effect")
             self.refresh()
 
+    def sort_anew(self) -> None:
+        """Sort by the same column, by what is known now."""
+        self._sorts()
+        self.resort()
+        self.post_message(self.Sorted())
+
     def next_sort(self) -> None:
         absent = {
             "drop": not self.costs_shown,
@@ -222,6 +222,7 @@ class Candidates(LineList[Candidate]):
     def set_filter(self, words: str) -> None:
         """Show only matching edges. Raises ValueError with a sentence if the words say nothing."""
         self.filter = EdgeFilter(words)
+        self._sorts()
         self.resort()
 
     def _remember(self, coming: dict[str, Candidate]) -> None:
@@ -313,7 +314,7 @@ class Candidates(LineList[Candidate]):
         spare = width - 2 - sum(w for _, w in wanted) - (11 if self.costs_shown else 0)
         if self.finder:
             # Its whole name stands over the column if a bar still fits beside it.
-            whole, least = len(self.finder) + 2, max(10, self._found_digits + 7)
+            whole, least = len(self._found_by) + 2, max(10, self._found_digits + 7)
             cells = max(whole, least) if spare - max(whole, least) >= 4 + 2 * WITH_NAME else least
             if spare >= cells:
                 wanted.insert(-1, ("found", cells))
@@ -342,13 +343,18 @@ class Candidates(LineList[Candidate]):
             x += cells
         return spans
 
+    @property
+    def _found_by(self) -> str:
+        """What stands over the scores of a result: not the estimates, which have a name like it."""
+        return f"by {self.finder}"
+
     def heading(self, width: int) -> Text:
         self._spans = self.columns(width)
         text = Text("  ")
         for name, _, cells in self._spans:
             title = TITLES[name]
-            if name == "found" and len(self.finder) + 2 <= cells:
-                title = self.finder
+            if name == "found" and len(self._found_by) + 2 <= cells:
+                title = self._found_by
             arrow = ("▾" if self.descending else "▴") if name == self.sort else " "
             if name == "effect":
                 half = (cells - 3) // 2
@@ -428,6 +434,7 @@ class Candidates(LineList[Candidate]):
         return (ABSENT + " ").rjust(cells), "dim"
 
     def clicked(self, row: Candidate | None, x: int) -> bool:
+        self.at_work = row is not None
         column = next((name for name, at, cells in self._spans if at <= x < at + cells), None)
         if row is None:
             if column is not None:

@@ -120,7 +120,7 @@ class CircuitTree(LineList[TreeRow]):
         lines = prose(NOTHING_YET, width - 2)
         for name in FIRST_KEYS:
             key = Text.assemble((f"{BY_NAME[name].shown:>7}  ", "bold"))
-            told = prose(BY_NAME[name].help, width - 11)
+            told = prose(BY_NAME[name].help.split(". ")[0].removesuffix(".") + ".", width - 11)
             lines += [key + told[0], *(Text(" " * 9) + line for line in told[1:])]
         return [Text(" ") + line for line in lines]
 

@@ -115,7 +115,8 @@ class EdgesPanel(Vertical):
             progress = f" {count(sweep.done)}/{count(sweep.total)}" if sweep.total else ""
             return f"drop costs{progress}… ({cancel} stops)"
         if known == total:
-            return f"exact: all {count(total)}" if total else ""
+            sorts = f" · {BY_NAME['sort'].shown} puts them in order" if self.table.behind else ""
+            return f"exact: all {count(total)}{sorts}" if total else ""
         return f"exact {count(known)}/{count(total)}{f' ({cancel} goes on)' if stopped else ''}"
 
     # The filter's input.

@@ -75,7 +75,8 @@ ACTIONS = scoped("bench", (
     Action("drop_costs", "d", "d", "drop cost",
            "Show what each kept edge would cost if it were dropped now.", VIEW, "Drop costs"),
     Action("sort", "s", "s", "sort",
-           "Sort by the next column; click a heading to choose one.", VIEW, "Sort"),
+           "Sort by the next column, or anew by effects that have come since; click a heading to "
+           "choose one.", VIEW, "Sort"),
     Action("filter", "f", "f", "filter",
            "Show only the edges that match some words.", VIEW, "Filter"),
     Action("cancel", "c", "c", "cancel",

@@ -11,6 +11,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from screens.base.numbers import ABSENT, plain, signed
+from screens.base.prose import prose
 from screens.base.tokens import fit, one_line, show_token
 from screens.base.worker import Worker, error_sentence
 from screens.bench.pair_keys import PAIR_ACTIONS
@@ -31,18 +32,24 @@ class Column:
     """One column.
 
     Attributes:
-        title: its heading.
-        cells: its width.
+        title, short: its heading, and where there is little room.
+        wide, narrow: its cells, and where there is little room.
         value: what it is sorted by.
         text: how it is shown.
         falling: the largest comes first.
     """
 
     title: str
-    cells: int
+    short: str
+    wide: int
+    narrow: int
     value: Callable[[PairRow], Any]
     text: Callable[[PairRow], str]
     falling: bool = True
+
+    def cells(self, *, wide: bool) -> int:
+        """Its width in a wide table, or in a narrow one."""
+        return self.wide if wide else self.narrow
 
 
 def _share(value: float | None) -> str:
@@ -50,17 +57,30 @@ def _share(value: float | None) -> str:
 
 
 COLUMNS = (
-    Column("short", 8, lambda row: row.shortfall, lambda row: signed(row.shortfall, 3)),
-    Column("pair", 5, lambda row: row.index, lambda row: str(row.index + 1), falling=False),
-    Column("faith", 7, lambda row: -1e9 if row.faithfulness is None else row.faithfulness,
+    Column("shortfall", "shortfall", 11, 10,
+           lambda row: row.shortfall, lambda row: signed(row.shortfall, 3)),
+    Column("pair", "pair", 6, 5,
+           lambda row: row.index, lambda row: str(row.index + 1), falling=False),
+    Column("faithful", "faithful", 10, 9,
+           lambda row: -1e9 if row.faithfulness is None else row.faithfulness,
            lambda row: _share(row.faithfulness), falling=False),
-    Column("model", 8, lambda row: row.clean, lambda row: signed(row.clean, 3)),
-    Column("circuit", 8, lambda row: row.circuit, lambda row: signed(row.circuit, 3)),
-    Column("rank", 6, lambda row: row.model_rank, lambda row: str(row.model_rank or ABSENT)),
-    Column("in c.", 6, lambda row: row.circuit_rank, lambda row: str(row.circuit_rank or ABSENT)),
+    Column("model", "model", 8, 8, lambda row: row.clean, lambda row: signed(row.clean, 3)),
+    Column("circuit", "circuit", 9, 8, lambda row: row.circuit, lambda row: signed(row.circuit, 3)),
+    Column("rank", "rank", 7, 6,
+           lambda row: row.model_rank, lambda row: str(row.model_rank or ABSENT)),
+    Column("its rank", "its", 10, 5,
+           lambda row: row.circuit_rank, lambda row: str(row.circuit_rank or ABSENT)),
 )  # fmt: skip
-TOKEN, SHORT_TOKEN = 10, 7
+TOKEN, SHORT_TOKEN = 12, 7
 """Cells of a likeliest token, and where there is little room."""
+SAYS, SHORT_SAYS = ("model says", "circuit says"), ("says", "it says")
+LEGEND = (
+    "shortfall: how much worse the circuit's metric is than the model's on this pair; faithful: "
+    "the faithfulness of the pair alone; model, circuit: the metric of each; rank: of the best "
+    "answer in the model, 1 for the likeliest, and in the circuit; then the likeliest token of "
+    "each, dim where it is no answer."
+)
+"""What the columns are, below the last row."""
 ROOM = 80
 """Cells from which there is room."""
 MARGIN = 2
@@ -78,10 +98,10 @@ class PairTable(LineList[PairRow]):
     HELP = """\
 What the model and the circuit make of each pair.
 
-- **short**: shortfall, how much worse the circuit's metric is than the model's on this pair
-- **faith**: faithfulness of this pair alone
+- **shortfall**: how much worse the circuit's metric is than the model's on this pair
+- **faithful**: faithfulness of this pair alone
 - **model**, **circuit**: the metric of each
-- **rank**, **in c.**: rank of the best answer in the model and in the circuit, 1 for the likeliest
+- **rank**, **its rank**: of the best answer in the model and in the circuit, 1 for the likeliest
 - then the likeliest token of the model, and of the circuit
 
 **{key:pairs.choose}** turns the readouts to the pair, **{key:pairs.only}** everything: all others
@@ -181,11 +201,13 @@ are put aside, which undo takes back.
 
     def heading(self, width: int) -> Text:
         text = Text(" " * MARGIN)
+        wide, token = width >= ROOM, _token(width)
         for i, column in enumerate(COLUMNS):
             arrow = ("▾" if self._falling else "▴") if i == self._by else ""
-            text.append(f"{column.title + arrow:>{column.cells}}")
-        token = _token(width)
-        text.append(f"  {fit('says', token)} {fit('circuit', token)} prompt")
+            title = (column.title if wide else column.short) + arrow
+            text.append(title.rjust(column.cells(wide=wide)))
+        model, circuit = SAYS if wide else SHORT_SAYS
+        text.append(f"  {fit(model, token)} {fit(circuit, token)} prompt")
         text.truncate(width)
         return text
 
@@ -193,7 +215,8 @@ are put aside, which undo takes back.
         text = Text(POINTER if under_cursor else " ")
         text.append(MARKED if row.index in self.marked else " ")
         for column in COLUMNS:
-            text.append(f"{column.text(row):>{column.cells}}", "bold" if column.cells == 5 else "")
+            cells = column.cells(wide=width >= ROOM)
+            text.append(column.text(row).rjust(cells), "bold" if column.title == "pair" else "")
         text.append("◂ " if row.index == self.read else "  ", "bold")
         token = _token(width)
         for top, rank in ((row.model_top, row.model_rank), (row.circuit_top, row.circuit_rank)):
@@ -202,6 +225,9 @@ are put aside, which undo takes back.
         text.append(fit(one_line(row.clean_prompt), max(0, width - text.cell_len)), "dim")
         return text
 
+    def below(self, width: int) -> list[Text]:
+        return [Text(" ") + line for line in prose(LEGEND, width - 2)]
+
     # Keys and mouse.
 
     def clicked(self, row: PairRow | None, x: int) -> bool:
@@ -209,7 +235,7 @@ are put aside, which undo takes back.
             return False
         end = MARGIN
         for i, column in enumerate(COLUMNS):
-            end += column.cells
+            end += column.cells(wide=self.scrollable_content_region.width >= ROOM)
             if x < end:
                 self._sort_by(i)
                 break

@@ -18,8 +18,8 @@ from screens.base.actions import keyed
 from screens.base.numbers import ABSENT, PENDING, count, digits_for, plain
 from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
-from screens.bench.decisions import Decisions
 from screens.bench.rule_keys import PRUNING_ACTIONS
+from screens.widgets.decisions import Decisions
 from screens.widgets.sparkline import strip_of
 from workbench.errors import Cancelled
 from workbench.session.pruning import Cuts

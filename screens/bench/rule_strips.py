@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from screens.bench.decisions import DecisionLine, Decisions
 from screens.bench.expand_dialog import ExpandDialog, ExpandRequest
 from screens.bench.expansion_line import ExpansionLine
 from screens.bench.pruning_strip import PruningStrip
+from screens.widgets.decisions import DecisionLine, Decisions
 from workbench.session.views import Status
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class RuleStrips(Vertical):
     def compose(self) -> ComposeResult:
         yield PruningStrip(self.session, command=self._command, decisions=self.decisions)
         yield self._line
-        yield DecisionLine(self.decisions, self._keys_waiting)
+        yield DecisionLine(self.decisions)
 
     @property
     def line(self) -> ExpansionLine:
@@ -59,10 +59,6 @@ class RuleStrips(Vertical):
     @property
     def strip(self) -> PruningStrip:
         return self.query_one(PruningStrip)
-
-    def _keys_waiting(self) -> int:
-        queue = getattr(self.app, "key_queue", None)
-        return 0 if queue is None else int(queue.waiting)
 
     def decided(self) -> None:
         """A decision moved on."""

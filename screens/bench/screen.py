@@ -95,6 +95,7 @@ class BenchScreen(OneOfSeveral):
         self.refresh_all(anew=True)
         self.shown.read_component()
         self.place.begin()
+        self.runner.agree(self._last)  # a script's session may not have been asked for it
         self.shown.estimate(self.refresh_all)
         for news in welcome(self.session):
             tell(self, news)
@@ -193,7 +194,7 @@ class BenchScreen(OneOfSeveral):
         self.table.mark_heads(self.session.heads.marks())
         self.shown.read_tree()
         self.panels.pairs.follow(self.session)
-        self.panels.frontier.show_nodes(self.session.frontier(), closed=status.closed)
+        self.panels.frontier.show_nodes(self.session.frontier(ranked=True), closed=status.closed)
         self.edits.threshold = self.session.threshold
         self.shown.settle()
         self.shown.look(anew=anew)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from textual.message_pump import MessagePump
 
 from screens.base.worker import Worker, error_sentence
-from screens.bench.decisions import Decisions
 from screens.bench.tree_layout import TreeLayout
+from screens.widgets.decisions import DROPPED, Decisions
 from workbench.circuits.names import TOGETHER, kind_of
 from workbench.engine.effect_settings import EAP
 from workbench.errors import Cancelled
@@ -35,7 +35,6 @@ AT_ONCE = 0.1
 """Seconds in which nobody sees a delay: what is computed by then is shown in one frame with what
 asked for it."""
 
-DROPPED = "Dropped: the circuit is as it was. {key:bench.setting} chooses estimates, ready at once."
 """Said where a key was taken back before its effects were computed."""
 
 
@@ -52,8 +51,10 @@ class EdgesView:
     costs: bool = False
     by_role: bool = False
 
-    def candidates(self, session: Session) -> list[Candidate]:
-        return session.candidates(self.node, self.inputs, self.setting, by_role=self.by_role)
+    def candidates(self, session: Session, *, ranked: bool = False) -> list[Candidate]:
+        """The edges; `ranked`: with the values by which they are put in order."""
+        how = {"by_role": self.by_role, "ranked": ranked}
+        return session.candidates(self.node, self.inputs, self.setting, **how)
 
 
 @dataclass
@@ -265,7 +266,7 @@ class SessionRunner:
         self._reads.put(self._lay_out, done, lambda error: self._failed(error_sentence(error)))
 
     def _lay_out(self) -> TreeLayout:
-        return TreeLayout.of(self.session.tree(missing=True, by_role=self.by_role))
+        return TreeLayout.of(self.session.tree(missing=True, by_role=self.by_role, ranked=True))
 
     # Sweeps.
 

@@ -17,6 +17,7 @@ from screens.bench.candidates import TITLES
 from screens.bench.edges_panel import INPUTS
 from screens.bench.panels import Panels
 from screens.bench.repair_note import RepairNote
+from screens.bench.row_order import RowOrder
 from screens.bench.session_runner import AT_ONCE, EdgesView, SessionRunner, Sweep
 from screens.bench.tree_layout import TreeLayout
 from workbench.circuits.names import LOGITS, TOGETHER, edge_ends, kind_of
@@ -57,6 +58,7 @@ class ShownEdges:
         view: the chosen node, which of its inputs, and the setting of the exact effects.
         visited: the nodes chosen before, oldest first.
         repair: says where a total effect hides a direct one.
+        row_order: when what has come puts rows in another order.
     """
 
     def __init__(
@@ -77,11 +79,14 @@ class ShownEdges:
         self._table = panels.table
         self._changed = changed
         self.repair = RepairNote(session, runner.repairs, changed=self._warned)
+        self.row_order = RowOrder(
+            session, panels.screen, self._table, ready=self._all_came, changed=self._ordered
+        )
+        self._table.ranked = lambda: self.view.candidates(session, ranked=True)
         self._settling: Timer | None = None
         # Until when what is read of the node under the cursor is waited for, to be shown with it.
         self._held_until: float | None = None
         self._wanted = ""  # edge to put the cursor on, once there are rows
-        self._sweep: Sweep | None = None  # whose values came into the table last
         self._looked = 0.0
         self._pause = FIRST_LOOK  # until the next look at a sweep
         self._look_later: Timer | None = None
@@ -91,7 +96,8 @@ class ShownEdges:
     @property
     def quiet(self) -> bool:
         """The cursor rests, and no look is due."""
-        return self._settling is None and self._look_later is None
+        came = self._settling is None and self._look_later is None
+        return came and self.row_order.quiet
 
     # Looking.
 
@@ -128,10 +134,7 @@ class ShownEdges:
         if edges and self._wanted:
             table.move_to_edge(self._wanted)
             self._wanted = ""
-        if self._sweep is not None and self._sweep is not sweep:
-            table.resort()  # once, at the end: rows do not jump while they are read
-            self.read_tree()  # which orders by what is known best
-        self._sweep = sweep if sweep is not None and sweep.what == "exact" else None
+        self.row_order.look()
         self._changed()
         begins = sweep is None or not sweep.done
         rest = FIRST_LOOK if begins else READABLE
@@ -189,6 +192,7 @@ class ShownEdges:
         self._came = "" if row is None else row.name
         if self._leaving and self._came == came:
             self.catch_up()
+        self.row_order.heard()
 
     def settle(self) -> None:
         """After a moment without another move: start the sweep and the readouts.
@@ -214,7 +218,6 @@ class ShownEdges:
         coming = self._view_of(row.name)
         self._panels.prepare(self.session, row.name)
         self.runner.leave(coming)
-        self._sweep = None  # its table makes way: nobody wants it sorted anew
         self.runner.look_at(coming, coming.candidates(self.session))
         self._held_until = monotonic() + ONE_FRAME
         self._come_whole()
@@ -234,8 +237,10 @@ class ShownEdges:
 
     def _come(self) -> None:
         """Show the node that the cursor has come to, and what of it is to be read."""
-        swept = self._held_until is not None and self.runner.sweep is None
+        held = self._held_until is not None
         self._stop_settling()
+        if held and self._all_came():
+            self.row_order.count()  # before it is shown: then it is in order at once
         row = self._tree.highlighted
         follow, self._follow = self._follow, False
         if follow and row is not None and row.name != self.view.node:
@@ -245,8 +250,18 @@ class ShownEdges:
         elif self._own_sweep() is None:  # else its next look is soon enough
             self.look()
         self.read_component()
-        if swept:
-            self.read_tree()  # which orders by what is known best
+
+    def _all_came(self) -> bool:
+        """Nothing is computed or carried out by which rows will be put in order."""
+        runner = self.runner
+        return runner.sweep is None and not runner.busy and self._settling is None
+
+    def _ordered(self) -> None:
+        """Rows have another order: the tree and what is to be expanded next follow."""
+        self.read_tree()
+        self._panels.frontier.show_nodes(
+            self.session.frontier(ranked=True), closed=self.session.status().closed
+        )
 
     def _own_sweep(self) -> Sweep | None:
         """The sweep under way, if it is for the edges that are shown."""
@@ -332,7 +347,6 @@ class ShownEdges:
         self._tree.choose(view.node)
         if other_node and table.filter:
             table.filter = type(table.filter)("")
-        self._sweep = None
         if other_node:
             table.clear()
         self.settle()
@@ -354,7 +368,7 @@ class ShownEdges:
 
     def next_frontier(self) -> None:
         """To the next node that can be expanded."""
-        nodes = self.session.frontier()
+        nodes = self.session.frontier(ranked=True)
         if not nodes:
             self._panels.screen.notify("Nothing is left to expand.", timeout=4)
             return
@@ -409,8 +423,11 @@ class ShownEdges:
         self.change_view(replace(self.view, costs=not self.view.costs))
 
     def sort(self) -> None:
-        """Sort by the next column."""
-        self._table.next_sort()
+        """Sort anew where other values are known by now, else by the next column."""
+        if self._table.behind:
+            self._table.sort_anew()
+        else:
+            self._table.next_sort()
         self._panels.screen.notify(f"Sorted by {TITLES[self._table.sort] or 'kept'}.", timeout=2)
 
     def cancel(self) -> None:

@@ -249,9 +249,11 @@ class StatusBar(Widget):
             self._agreed = agreement.read()
         accuracy, kl = self._agreed
         coming = not agreement.known
+        first = coming and accuracy != accuracy  # nothing is known of before
+        said = ("", "") if first else (percent(accuracy), plain(kl, 4))
         return [
-            self._item("accuracy", percent(accuracy), moving=True, coming=coming),
-            self._item("KL", plain(kl, 4), moving=True, coming=coming),
+            self._item(name, number, moving=True, coming=coming)
+            for name, number in zip(("accuracy", "KL"), said, strict=True)
         ]
 
     def _append_message(self, text: Text, width: int) -> None:

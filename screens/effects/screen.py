@@ -7,6 +7,7 @@ at once and its exact values follow. The ablation is this screen's own: the sess
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +15,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -37,6 +37,7 @@ from screens.effects.scatter import draw_scatter
 from screens.effects.writing import ask_and_write
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
+from screens.widgets.decisions import Decides, DecisionLine
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
@@ -64,7 +65,7 @@ WIDE = 120
 """Columns from which what is said of a node stands beside the map."""
 
 
-class EffectsScreen(PaneSearch, Screen[str | None]):
+class EffectsScreen(PaneSearch, Decides):
     """Effects of nodes; answers with the node to go to.
 
     Attributes:
@@ -110,6 +111,7 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
                 yield RoleGrid(id="effects-roles")
             with TextPane(id="effects-detail"):
                 yield Static()
+        yield DecisionLine(self.decisions)
         yield KeyBar(BY_NAME["help"], id="keys")
 
     def on_mount(self) -> None:
@@ -120,6 +122,7 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
         self._ask()
 
     def on_unmount(self) -> None:
+        self.decisions.drop_all()
         self.computing.cancel()
         self._background.stop()
         self._commands.stop()
@@ -393,7 +396,8 @@ class EffectsScreen(PaneSearch, Screen[str | None]):
                 f"{said} {{key:bench.undo}} on the bench takes it back.", markup=False, timeout=6
             )
 
-        self._commands.put(lambda: self.session.drop_together(nodes), done, self._refused)
+        drop = partial(self.session.drop_together, nodes)
+        self.decide(self._commands, drop, done, self._refused)
 
     def action_write(self) -> None:
         ask_and_write(self, self.known, self.table.sort, self._commands)

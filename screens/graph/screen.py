@@ -16,7 +16,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
-from textual.screen import Screen
 from textual.widgets import Static
 
 from screens.base.actions import Action
@@ -36,6 +35,7 @@ from screens.graph.role_picture import RolePicture
 from screens.graph.words import about, legend
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
+from screens.widgets.decisions import Decides, DecisionLine
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from workbench.base.text import counted
@@ -50,7 +50,7 @@ LOOK_AGAIN = 0.5
 """Seconds between looks whether a command that was under way has changed the circuit."""
 
 
-class GraphScreen(Screen[str | None]):
+class GraphScreen(Decides):
     """The circuit as a picture. Answers the node to go to, or None.
 
     Attributes:
@@ -94,6 +94,7 @@ class GraphScreen(Screen[str | None]):
                 yield Static(id="about")
                 yield LinkList(id="links")
                 yield Static(id="legend")
+        yield DecisionLine(self.decisions)
         yield KeyBar(BY_NAME["help"], id="keys")
 
     def on_mount(self) -> None:
@@ -105,6 +106,7 @@ class GraphScreen(Screen[str | None]):
             self._show_groups()
 
     def on_unmount(self) -> None:
+        self.decisions.drop_all()
         self._background.stop()
 
     def on_resize(self) -> None:
@@ -436,4 +438,4 @@ class GraphScreen(Screen[str | None]):
             self._refused(error)
             self.renew()
 
-        self._background.put(call, done, failed)
+        self.decide(self._background, call, done, failed)

@@ -17,6 +17,8 @@ from workbench.readouts.heads.columns import COLUMNS, KINDS
 from workbench.readouts.heads.table import HEAD, HeadTable, by_weights
 
 NAME, KIND, LOOKS, NUMBER = 9, 10, 15, 7
+MORE_BEFORE, MORE_AFTER = "‹", "›"
+"""There are more columns to the left, to the right."""
 MARK = "kind"
 """The column of the kinds' marks; it is sorted by through the numbers that tell them."""
 
@@ -147,13 +149,29 @@ class HeadList(LineList[str]):
         self._spans = [(HEAD, x, NAME + KIND)]
         text.append(fit("head" + self._arrow(HEAD), NAME) + fit(MARK, KIND))
         x += NAME + KIND
+        if columns and self.measured is not None and columns[0] != self.measured.columns[0]:
+            text = text[:-1] + Text(MORE_BEFORE)
         text.append("looks at".ljust(self._looks)[: self._looks])
         x += self._looks
         for name in columns:
             text.append((COLUMNS[name].title + self._arrow(name)).rjust(NUMBER))
             self._spans.append((name, x, NUMBER))
             x += NUMBER
+        if columns and self.measured is not None and columns[-1] != self.measured.columns[-1]:
+            text = text[: width - 1] + Text(MORE_AFTER.rjust(width - min(x, width - 1)))
         return text
+
+    @property
+    def hidden(self) -> str:
+        """How many columns there is no room for, with the keys that turn to them."""
+        table = self.measured
+        if table is None:
+            return ""
+        shown, every = len(self._columns(self.scrollable_content_region.width)), len(table.columns)
+        if shown == every:
+            return ""
+        keys = " ".join(action.shown.split()[0] for action in reversed(COLUMN_ACTIONS))
+        return f"columns {self.first + 1}–{self.first + shown} of {every} ({keys})"
 
     def _arrow(self, column: str) -> str:
         if column != self.by:

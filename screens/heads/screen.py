@@ -169,6 +169,8 @@ class HeadsScreen(Looking, Screen[str | None]):
             rows = self.heads
             words.append(f"{count(len(rows.rows))} of {count(len(held.table.heads))}")
             words.append(f"by {'name' if rows.by == HEAD else rows.by}")
+            if rows.hidden:
+                words.append(rows.hidden)
             if rows.filter:
                 words.append(f"filter {one_line(rows.filter)}")
             if held.pairs != self.session.pairs_digest:

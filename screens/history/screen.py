@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
@@ -26,7 +27,7 @@ from screens.base.worker import Worker, error_sentence
 from screens.history.keys import ACTIONS, BY_NAME, FOOTER
 from screens.history.preview import preview
 from screens.history.state_list import StateList
-from screens.history.strip import strip
+from screens.history.strip import state_at, strip
 from screens.widgets.changes import put_text
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
@@ -179,6 +180,14 @@ class HistoryScreen(Screen[str | None]):
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         self._describe()
         self._rest()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on the strip: the cursor goes to the step that stands there."""
+        pointed = self.query_one("#strip", Static)
+        if event.widget is pointed and (at := event.get_content_offset(pointed)) is not None:
+            row = state_at(self._line, at.x, self.size.width - 2)
+            if row is not None:
+                self.states.move_to_key(str(row.n))
 
     def _rest(self) -> None:
         """Once the cursor rests, find out what going to the state would change."""

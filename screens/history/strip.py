@@ -35,14 +35,7 @@ def strip(rows: Sequence[StateRow], at: int | None, width: int) -> Text:
     low, high = min(known), max(known)
     if high - low < LEAST_SPAN:
         low = high - LEAST_SPAN
-    lead = f"faithfulness {plain(min(known), 3)} to {plain(max(known), 3)}  "
-    if width - len(lead) < LEAST_CELLS:
-        lead = ""
-    room = max(1, width - len(lead))
-    cells = min(room, MOST_CELLS * len(values))
-    # With more steps than cells each cell has the last of its steps: the strip ends with the
-    # present state.
-    last = [-(-(i + 1) * len(values) // cells) - 1 for i in range(cells)]
+    lead, last = _cells(values, width)
     text = Text(lead, "dim")
     for i in last:
         text.append(_block(values[i], low, high))
@@ -57,6 +50,28 @@ def strip(rows: Sequence[StateRow], at: int | None, width: int) -> Text:
         else:
             text.append(" " * (len(lead) + cell) + pointed, "dim")
     return text
+
+
+def state_at(rows: Sequence[StateRow], x: int, width: int) -> StateRow | None:
+    """The state whose block stands in a cell of the strip; None where there is none."""
+    lead, last = _cells([row.faithfulness for row in rows], width)
+    place = x - len(lead)
+    return rows[last[place]] if 0 <= place < len(last) else None
+
+
+def _cells(values: Sequence[float | None], width: int) -> tuple[str, list[int]]:
+    """The words before the strip, and which step each of its cells shows."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "", []
+    lead = f"faithfulness {plain(min(known), 3)} to {plain(max(known), 3)}  "
+    if width - len(lead) < LEAST_CELLS:
+        lead = ""
+    room = max(1, width - len(lead))
+    cells = min(room, MOST_CELLS * len(values))
+    # With more steps than cells each cell has the last of its steps: the strip ends with the
+    # present state.
+    return lead, [-(-(i + 1) * len(values) // cells) - 1 for i in range(cells)]
 
 
 def _block(value: float | None, low: float, high: float) -> str:

@@ -19,10 +19,18 @@ NAME, RUN = 12, 24
 """Cells of an answer at least, and of a run in the table of tokens at most."""
 OLD = "of the pair or the circuit as it was: ⏎ evaluates it anew"
 
+EMPTY = (
+    "Type both prompts, an answer and a wrong one; what does not fit is said here as you type, and "
+    "⏎ tries the pair. With [NAME] in them they are a template, whose lists are asked for."
+)
+"""What stands below a pair of which nothing is typed."""
+
 
 def draw_exam(exam: PairExam, width: int) -> Text:
     """The tokens of both prompts, aligned, and what is wrong or odd."""
     lines: list[Text] = []
+    if not (exam.pair.clean.strip() or exam.pair.corrupted.strip()):  # nothing is wrong yet
+        return Text("\n").join(prose(EMPTY, width))
     names = slots(exam.pair)
     if names:
         listed = " ".join(f"[{name}]" for name in names)

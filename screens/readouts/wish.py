@@ -122,7 +122,9 @@ def reading_of(chosen: Chosen) -> Reading:
     view, session = chosen.view, chosen.session
     place = None
     if view.by_position or view.name == "attention":
-        place = f"{index(chosen.position)}{place_at(chosen)}"
+        nth = "last" if chosen.position == -1 else index(chosen.position)
+        there = place_at(chosen).strip()
+        place = f"{there} ({nth})" if there else nth
         if chosen.role is not None and view.by_position:
             place = f"role {chosen.role}"
     way = way_of(chosen)

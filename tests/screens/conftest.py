@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from screens.bench import row_order
 from tests.support.drawing import drawing_at_rest
 from tests.support.style_sheets import parsed_once
 
@@ -18,6 +19,12 @@ def _drawn_at_rest(request: pytest.FixtureRequest) -> Iterator[None]:
     else:
         with drawing_at_rest():
             yield
+
+
+@pytest.fixture(autouse=True)
+def _rests_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits here for rows to be put in order."""
+    monkeypatch.setattr(row_order, "REST", 0.01)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from textual.screen import Screen
 import screens
 from screens.app import WorkbenchApp
 from screens.base import key_queue
+from screens.bench import row_order
 from tests.support import burst_walk
 from tests.support.burst_places import ABSTRACT, GROUPS, PICKED, PICKED_SETUP, Place
 from tests.support.burst_walk import APPS, Walk, drawn_keys
@@ -63,6 +64,7 @@ def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     Keys wait for what they depend on as long as a busy machine takes.
     """
     monkeypatch.setattr(key_queue, "PATIENCE", 1.0)
+    monkeypatch.setattr(row_order, "REST", 2 * GAP)
     monkeypatch.setenv("WORKBENCH_STATE", "set by each run, and put back after the test")
     for name in ("open_session", "resume_session", "open_tutorial", "exit"):
         monkeypatch.setattr(WorkbenchApp, name, lambda *_, **__: None)

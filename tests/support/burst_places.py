@@ -63,7 +63,7 @@ EVERYWHERE = {
     "jump": Place("Jump", "J", "a1mh."),
     "search": Place("Search", "e2/", "a01mh."),
     "palette": Place("Palette", "e^", "am01 lens"),
-    "themes": Place("CommandPalette", "^theme⏎", "ano"),
+    "themes": Place("ThemeChooser", "^theme⏎", "ano", ("enter",)),
     "letters": Place("Overlay", "e@", "asdfgzx"),
     "copy": Place("CopyDialog", "e2Y"),
     "help": Place("HelpScreen", "?", "a01"),
@@ -128,7 +128,7 @@ GROUPS = {
 }
 """Places that follow one another in one app."""
 
-ABSTRACT = {"Dialog", "OneOfSeveral", "Reading"}
+ABSTRACT = {"Decides", "Dialog", "OneOfSeveral", "Reading"}
 """Screens that others are made of."""
 
 PICKED = (

@@ -57,7 +57,7 @@ YEARS = ExperimentSettings(model="pocket", task="greater-than", pairs=16, device
 NAMES = ExperimentSettings(model="pocket", task="ioi", pairs=8, device="cpu")
 HEAD = ("e", "J", *"a23.h3", "enter", "e")
 BRACKETS = ExperimentSettings(model="smollm2", task="parentheses", pairs=40, device="cpu")
-FOUND = ("D", "slash", *"eap-ig", "enter", "enter", "2", "~EAP est. +eap-ig")
+FOUND = ("D", "slash", *"eap-ig", "enter", "enter", "2", "~EAP est. +by eap-ig")
 
 PICTURES = {
     "bench": Picture(LARGE, (*HEAD, "d", "~drop cost", "3", "l", "~whole run"), IOI, 1600),

@@ -6,6 +6,9 @@ read until the cursor stands on another row, and after a pause the next key is p
 a key is that from writing it to the terminal to reading the bytes after which the cursor had moved.
 None is left out: one that has no effect for `GIVEN_UP` seconds counts as so long.
 
+First keys are timed while nothing computes: on a busy machine they wait too, and the others' times
+are to be read beside theirs.
+
 A key counts only if the computation ran before and after it. One that is over too soon for `KEYS`
 keys is begun again, `ROUNDS` times at most.
 
@@ -51,6 +54,9 @@ BEGINS = 3.0
 
 ROW = 10
 """Keys in one direction before the cursor turns back."""
+
+KNOWN = r"exact: all \d"
+"""What the panel of edges shows once the sweep that it began with is over."""
 
 DOWN, UP = b"\x1b[B", b"\x1b[A"
 
@@ -105,7 +111,7 @@ def measure_keys(
         app = _App(child)
         app.wait_for(r"faithfulness")
         app.press(b"\t", b"2")  # into the panel of edges
-        figures = [app.measure([sweep_of(node) for node in nodes], say)]
+        figures = [app.measure_resting(say), app.measure([sweep_of(node) for node in nodes], say)]
         app.press(b"c")  # a sweep would compute beside what comes
         for method in METHODS:
             figures.append(app.measure([discovery_by(method)] * ROUNDS, say))
@@ -148,15 +154,18 @@ class _App:
                 f"{name} is over before a key can be pressed: take a larger model, or more pairs."
             )
         again = f", begun {begun} times" if begun > 1 else ""
-        return Figure(
-            f"a key's effect on screen during {name}, 95th percentile",
-            quantile(times, 0.95),
-            "ms",
-            low=min(times),
-            high=max(times),
-            aim=AIM,
-            note=f"median {quantile(times, 0.5):.0f}; {len(times)} keys{again}",
-        )
+        return _figure(f"during {name}", times, again)
+
+    def measure_resting(self, say: Progress) -> Figure:
+        """Press keys while nothing is computed but what each of them asks for."""
+        self.wait_for(KNOWN)
+        times: list[float] = []
+        while len(times) < KEYS:
+            say("Measuring the answer to keys while nothing computes", len(times) / KEYS)
+            self._child.read(self._pauses.uniform(*PAUSES))
+            self._screen.take(self._child)
+            times.append(1000 * self._press_one())
+        return _figure("while nothing computes", times)
 
     def stop(self, what: Computation) -> None:
         """End a discovery, whose result stays in the list."""
@@ -204,3 +213,16 @@ class _App:
         self._pressed += 1
         pressed = self._child.write(key)
         return self._screen.cursor_moved(self._child, pressed + GIVEN_UP) - pressed
+
+
+def _figure(when: str, times: Sequence[float], note: str = "") -> Figure:
+    """Milliseconds that keys took."""
+    return Figure(
+        f"a key's effect on screen {when}, 95th percentile",
+        quantile(times, 0.95),
+        "ms",
+        low=min(times),
+        high=max(times),
+        aim=AIM,
+        note=f"median {quantile(times, 0.5):.0f}; {len(times)} keys{note}",
+    )

@@ -70,6 +70,19 @@ def node_state(circuit: Circuit, node: str, live: set[str]) -> NodeState:
     return "expanded" if node in live else "dead"
 
 
+@dataclass(frozen=True)
+class FeederOrder:
+    """Effects that put what feeds a node in order, where they are not those that are shown.
+
+    Attributes:
+        effects: [source, destination].
+        of_part: the same of an edge at a role, by its name.
+    """
+
+    effects: NDArray[np.float32]
+    of_part: Callable[[str], float]
+
+
 def tree(
     circuit: Circuit,
     effects: NDArray[np.float32],
@@ -78,6 +91,7 @@ def tree(
     missing: bool = False,
     part_effect: Callable[[str], tuple[float, bool] | None] | None = None,
     estimated: NDArray[np.bool_] | None = None,
+    order: FeederOrder | None = None,
 ) -> list[TreeRow]:
     """Rows depth first from the logits, the edges into each node by falling |effect|.
 
@@ -85,7 +99,7 @@ def tree(
     repeated.
 
     Args:
-        effects: [source, destination], for the order and the `effect` of the rows.
+        effects: [source, destination], the `effect` of the rows.
         comparison: of the circuit with a reference, for the rows to say where they stand in it.
         missing: also list the edges into these nodes that only the reference has; what feeds them
             is not listed.
@@ -93,7 +107,9 @@ def tree(
             edge at a role, it gives its effect, NaN where that is not known, and whether that is an
             estimate; None: it carries nothing there, and has no row.
         estimated: [source, destination], which of the effects are estimates; None: not known.
+        order: what puts the rows in order; None: `effects` and `part_effect`.
     """
+    sizes = effects if order is None else order.effects
     graph, role_of, live = circuit.graph, roles(circuit.groups), live_nodes(circuit)
     states = {node: node_state(circuit, node, live) for node in graph.nodes}
     edge_standing = comparison.edges.standing if comparison is not None else {}
@@ -119,7 +135,7 @@ def tree(
     ]
     seen = {LOGITS}
     # What is still to be listed, the next one last: (source, destination, depth), or a row.
-    stack: list[tuple[int, int, int] | TreeRow] = [*_feeders(graph, listed, effects, LOGITS, 1)]
+    stack: list[tuple[int, int, int] | TreeRow] = [*_feeders(graph, listed, sizes, LOGITS, 1)]
     while stack:
         entry = stack.pop()
         if isinstance(entry, TreeRow):
@@ -144,16 +160,20 @@ def tree(
             neurons=len(circuit.neurons[node]) if node in circuit.neurons else None,
             at=circuit.at.kept.get(edge, ()),
         )
-        first, *others = [row] if part_effect is None else _by_role(row, part_effect)
+        first, *others = [row] if part_effect is None else _by_role(row, part_effect, order)
         rows.append(first)
         stack += others[::-1]
         if kept and node not in seen:
             seen.add(node)
-            stack += _feeders(graph, listed, effects, node, depth + 1)
+            stack += _feeders(graph, listed, sizes, node, depth + 1)
     return rows
 
 
-def _by_role(row: TreeRow, effect: Callable[[str], tuple[float, bool] | None]) -> list[TreeRow]:
+def _by_role(
+    row: TreeRow,
+    effect: Callable[[str], tuple[float, bool] | None],
+    order: FeederOrder | None,
+) -> list[TreeRow]:
     """A row for each role of an edge that is kept at some, the largest |effect| first."""
     parts = []
     for role in row.at:
@@ -163,7 +183,10 @@ def _by_role(row: TreeRow, effect: Callable[[str], tuple[float, bool] | None]) -
             value, rough = found
             known = None if value != value else value
             parts.append(replace(row, edge=name, at=(role,), effect=known, estimated=rough))
-    parts.sort(key=lambda part: -abs(part.effect or 0.0))
+    if order is None:
+        parts.sort(key=lambda part: -abs(part.effect or 0.0))
+    else:
+        parts.sort(key=lambda part: -abs(order.of_part(part.edge or "")))
     return [*parts[:1], *(replace(part, repeated=True) for part in parts[1:])] or [row]
 
 

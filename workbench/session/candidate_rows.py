@@ -15,6 +15,7 @@ from workbench.circuits.comparison import Comparison, Standing
 from workbench.circuits.names import ARROW
 from workbench.circuits.tree import roles
 from workbench.experiment.carrying import CarryingRoles
+from workbench.session.effect_values import EffectValues
 from workbench.session.known_effects import DROP, KnownEffects, Matrix
 from workbench.session.proposal import differing, differing_roles
 from workbench.session.results import DiscoveryResult
@@ -37,7 +38,7 @@ class Sight:
     """
 
     state: State
-    effects: KnownEffects
+    effects: KnownEffects | EffectValues
     setting: str
     comparison: Comparison | None
     shown: DiscoveryResult | None

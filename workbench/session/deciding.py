@@ -131,10 +131,14 @@ class Decider:
         return partial(self.scored, check_deciding(setting), by_role=by_role, together=together)
 
     def need(self, kind: str, edges: Sequence[str]) -> None:
-        """Raises NotYetExact if any of the edges can have an exact value and has none."""
+        """Raises NotYetExact if any of the edges can have an exact value and has none.
+
+        Else they count for the order from now on: on whatever is known when is waited for.
+        """
         unknown = self._effects.unknown(kind, edges)
         if any((kind, edge) not in self._call.unknowable for edge in unknown):
             raise NotYetExact(kind, unknown)
+        self._effects.rank_edges(kind, edges)
 
     def scored(
         self, setting: str, into: Sequence[str], *, by_role: bool = False, together: bool = False

@@ -9,19 +9,19 @@ into q, k and v of a head together, of which there are few, are kept by name.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.circuits.graph import Graph
-from workbench.circuits.names import AT, HEAD_INPUTS, edge_ends, is_joined, split_role
+from workbench.circuits.names import AT, HEAD_INPUTS, is_joined
 from workbench.circuits.parts import members_of
 from workbench.engine.effect_settings import DECIDING, EAP, FULL, SETTINGS
 from workbench.errors import WorkbenchError
 from workbench.experiment.carrying import CarryingRoles
+from workbench.session.effect_values import EffectValues
 from workbench.session.role_scores import Matrix, RoleScores
 
 LASTING = FULL
@@ -34,17 +34,6 @@ NOT_BY_ROLE = "The effects of edges at roles are not estimated yet: do that firs
 
 MOST_SETS = 8
 """Sets of pairs whose values are kept for when the session comes back to them."""
-
-
-@dataclass(frozen=True)
-class _Values:
-    """What is known of one set of pairs; replaced as a whole when the session goes to another."""
-
-    eap: Matrix
-    old: bool
-    known: dict[str, Matrix]
-    by_role: Matrix | None
-    parts: dict[str, dict[str, float]]
 
 
 class KnownEffects:
@@ -78,13 +67,16 @@ class KnownEffects:
         self._estimate = estimate
         # The kinds with values that the next edit makes stale.
         self._stale: set[str] = set()
+        # The kinds with values that do not count for the order yet.
+        self._unranked: set[str] = set()
         self._values = self._begin(eap)
-        self._kept: dict[str, _Values] = {}
+        self._ranked = self._begin(eap)
+        self._kept: dict[str, tuple[EffectValues, EffectValues]] = {}
 
-    def _begin(self, eap: Matrix, *, old: bool = False) -> _Values:
+    def _begin(self, eap: Matrix, *, old: bool = False) -> EffectValues:
         kinds = (*DECIDING, DROP)  # by estimates there is nothing exact, ever
         known = {kind: np.full(eap.shape, np.nan, dtype=np.float32) for kind in kinds}
-        return _Values(eap, old, known, None, {kind: {} for kind in kinds})
+        return EffectValues(eap, old, known, None, {kind: {} for kind in kinds})
 
     @property
     def eap(self) -> Matrix:
@@ -101,14 +93,15 @@ class KnownEffects:
         if pairs == self._pairs:
             return
         self.circuit_changed()
-        left = self._values
+        left, ranked = self._values, self._ranked
         if not left.old:
-            self._kept[self._pairs] = left
+            self._kept[self._pairs] = left, ranked
             while len(self._kept) > MOST_SETS:
                 del self._kept[next(iter(self._kept))]
         self._pairs = pairs
-        known = self._kept.pop(pairs) if pairs in self._kept else None
-        self._values = known or self._begin(left.eap, old=True)
+        nothing = self._begin(left.eap, old=True), self._begin(ranked.eap, old=True)
+        self._values, self._ranked = self._kept.pop(pairs, nothing)
+        self._unranked = set(self._values.known)
 
     def estimate(self) -> None:
         """Have the estimates of the pairs that the session is at; in a turn of the caller's."""
@@ -124,11 +117,52 @@ class KnownEffects:
         """Have the estimates of edges at roles too; in a turn of the caller's."""
         self.estimate()
         if self._values.by_role is None:
-            self._values = replace(self._values, by_role=self._estimate_by_role())
+            found = self._estimate_by_role()
+            self._values = replace(self._values, by_role=found)
+            if self._ranked.by_role is None:  # there is no order yet that could change
+                self._ranked = replace(self._ranked, by_role=found)
 
     def exact(self, kind: str) -> Matrix:
         """Exact values of one of `SETTINGS`, or `DROP`; of "eap" there is none."""
         return self._values.known[kind]
+
+    @property
+    def ranked(self) -> EffectValues:
+        """Those of the values by which things are put in order; they change at `rank` alone.
+
+        An order that changed with each value that comes would move what somebody reaches for.
+        """
+        return self._ranked
+
+    def rank(self) -> bool:
+        """Let all that is known by now count for the order; whether anything is new to it."""
+        now, before, unranked = self._values, self._ranked, self._unranked
+        self._unranked = set()
+        new = now.eap is not before.eap or now.by_role is not before.by_role
+        if new or unranked:
+            self._ranked = before.with_all_of(now, unranked)
+        return new or any(
+            self._ranked.parts[kind] != before.parts[kind]
+            or not np.array_equal(self._ranked.known[kind], before.known[kind], equal_nan=True)
+            for kind in unranked
+        )
+
+    def rank_edges(self, kind: str, edges: Sequence[str]) -> None:
+        """Let what is known of these edges count for the order: something is decided by it."""
+        if kind == EAP:
+            return
+        matrix, parts = self._values.known[kind], self._values.parts[kind]
+        places = [self.graph.parse_edge(name) for name in edges if not by_name(name)]
+        named = {name: parts[name] for name in edges if name in parts}
+        at = tuple(np.array(places, dtype=np.intp).reshape(-1, 2).T)
+        ranked = self._ranked
+        if not np.array_equal(ranked.known[kind][at], matrix[at], equal_nan=True):
+            ranked = ranked.with_all_of(ranked, {kind})
+            ranked.known[kind][at] = matrix[at]
+        if not named.items() <= ranked.parts[kind].items():
+            ranked = ranked.with_all_of(ranked, {kind})
+            ranked.parts[kind].update(named)
+        self._ranked = ranked
 
     def unknown(self, kind: str, edges: Sequence[str]) -> list[str]:
         """Those of the edges that have no exact value of this kind yet, in order.
@@ -156,12 +190,15 @@ class KnownEffects:
                 parts[name] = value
             else:
                 matrix[self.graph.parse_edge(name)] = value
+        self._unranked.add(kind)
         if kind != LASTING:
             self._stale.add(kind)
 
     def take_exact(self, where: NDArray[np.uint32], values: Matrix) -> None:
         """Enter exact values in the full model, by their places in the flattened matrix."""
         self._values.known[LASTING].ravel()[where] = values
+        self._unranked.add(LASTING)
+        self.rank()
 
     def circuit_changed(self) -> None:
         """Forget what belongs to the circuit as it was.
@@ -169,10 +206,8 @@ class KnownEffects:
         Whoever still reads keeps the old matrices.
         """
         if self._stale:
-            nothing = self._begin(self._values.eap)
-            known = self._values.known | {kind: nothing.known[kind] for kind in self._stale}
-            parts = self._values.parts | {kind: nothing.parts[kind] for kind in self._stale}
-            self._values = replace(self._values, known=known, parts=parts)
+            self._values = self._values.without(self._stale)
+            self._ranked = self._ranked.without(self._stale)
         self._stale.clear()
 
     def score(self, setting: str) -> Matrix:
@@ -204,12 +239,7 @@ class KnownEffects:
 
         In the full model, else along, else within, else EAP.
         """
-        values = self._values
-        best = values.eap
-        for setting in reversed(SETTINGS):
-            exact = values.known[setting]
-            best = np.where(np.isnan(exact), best, exact)
-        return best
+        return self._values.best()
 
     def estimated(self) -> NDArray[np.bool_]:
         """[source, destination]: of which edges `best` is the estimate, nothing exact being known.
@@ -246,12 +276,8 @@ class KnownEffects:
         return RoleScores(self.graph, carrying, self._values.eap, known, exact)
 
     def eap_by_role(self, carrying: CarryingRoles) -> Matrix | None:
-        """Estimates [role, source, destination] on prompts of these roles; None if not known.
-
-        While the session goes to other pairs they may be of other roles, and are not known then.
-        """
-        known = self._values.by_role
-        return None if known is None or len(known) != len(carrying.names) else known
+        """As `EffectValues.eap_by_role`."""
+        return self._values.eap_by_role(carrying)
 
     def exact_parts(self, kind: str) -> Mapping[str, float]:
         """Exact values kept by name, of one of `SETTINGS` or `DROP`.
@@ -262,17 +288,17 @@ class KnownEffects:
 
     def best_of(self, name: str, carrying: CarryingRoles) -> float | None:
         """As `best`, of an edge at a role; NaN where nothing is known, None where it has none."""
-        values = self._values
-        for setting in SETTINGS:
-            if name in values.parts[setting]:
-                return values.parts[setting][name]
-        edge, role = split_role(name)
-        if role not in carrying.into(self.graph, edge_ends(edge)[1]):
-            return None
-        known = self.eap_by_role(carrying)
-        if known is None:
-            return math.nan
-        return float(known[carrying.names.index(role)][self.graph.parse_edge(edge)])
+        return self._values.best_of(self.graph, name, carrying)
+
+    def best_of_all(self, names: Sequence[str], carrying: CarryingRoles) -> list[float]:
+        """As `best`, of edges and edges at roles; zero where nothing is carried."""
+        best = self.best()
+        return [
+            self.best_of(name, carrying) or 0.0
+            if AT in name
+            else float(best[self.graph.parse_edge(name)])
+            for name in names
+        ]
 
 
 def not_by_role(by_role: bool) -> None:

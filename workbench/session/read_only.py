@@ -18,9 +18,9 @@ from tasks.task import Task
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.comparison import Comparison, compare
 from workbench.circuits.graph import LOGITS, Graph
-from workbench.circuits.names import AT, TOGETHER
+from workbench.circuits.names import TOGETHER
 from workbench.circuits.parts import on_prompts
-from workbench.circuits.tree import TreeRow, frontier, tree
+from workbench.circuits.tree import TreeRow, frontier
 from workbench.engine.effect_settings import check_deciding
 from workbench.errors import Cancelled
 from workbench.experiment.settings import ExperimentSettings
@@ -45,6 +45,7 @@ from workbench.session.results import DiscoveryResult
 from workbench.session.role_scores import Scored
 from workbench.session.side_by_side import SideBySide
 from workbench.session.state import State
+from workbench.session.tree_rows import tree_rows
 from workbench.session.views import Candidate, Status, TaskInfo
 
 if TYPE_CHECKING:
@@ -228,32 +229,32 @@ class ReadOnlySession:
         """The file with the model's true circuit for this task, if the model brings it along."""
         return truth(self._opened.settings.model, self.task.name)
 
-    def tree(self, *, missing: bool = False, by_role: bool = False) -> list[TreeRow]:
-        """The circuit back from the logits, depth first.
-
-        Each node's feeders come by falling |effect|.
+    def tree(
+        self, *, missing: bool = False, by_role: bool = False, ranked: bool = False
+    ) -> list[TreeRow]:
+        """The circuit back from the logits, depth first, feeders by falling |effect|.
 
         Args:
             missing: also list, as rows of the state 'missing', the edges into the listed nodes that
                 only the reference has.
             by_role: an edge that is kept at some roles has a row for each of them.
+            ranked: in the order that was the right one at the last `rank`.
         """
-        seen, effects = self._seen, self._effects
-        how: dict[str, Any] = {"missing": missing}
-        if by_role:
-            carrying = seen.runs.carrying
+        seen, wanted = self._seen, (missing, by_role, ranked)
+        how = (seen.state.circuit, seen.comparison, self._effects, seen.runs.carrying)
+        return tree_rows(*how, wanted)
 
-            def part_effect(name: str) -> tuple[float, bool] | None:
-                value = effects.best_of(name, carrying)
-                return None if value is None else (value, effects.is_estimated(name))
+    def frontier(self, *, ranked: bool = False) -> list[str]:
+        """Nodes that are kept but not wholly expanded, the most promising first; as `tree`."""
+        effects = self._effects.ranked if ranked else self._effects
+        return frontier(self._seen.state.circuit, effects.best())
 
-            how["part_effect"] = part_effect
-        how["estimated"] = effects.estimated()
-        return tree(seen.state.circuit, effects.best(), seen.comparison, **how)
+    def rank(self) -> bool:
+        """Let what is known by now count for the order of what is `ranked`; whether that is news.
 
-    def frontier(self) -> list[str]:
-        """Nodes that are kept but not, or not wholly, expanded; the most promising first."""
-        return frontier(self._seen.state.circuit, self._effects.best())
+        Exact effects by which a command decides count for it from then on.
+        """
+        return self._effects.rank()
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -276,7 +277,13 @@ class ReadOnlySession:
             self._effects.estimate_by_role()
 
     def candidates(
-        self, node: str, inputs: str = "qkv", setting: str = "full", *, by_role: bool = False
+        self,
+        node: str,
+        inputs: str = "qkv",
+        setting: str = "full",
+        *,
+        by_role: bool = False,
+        ranked: bool = False,
     ) -> list[Candidate]:
         """All edges into these inputs of a node, by falling |score|. Empty for the input.
 
@@ -285,10 +292,12 @@ class ReadOnlySession:
             setting: of the exact effects; "eap": the estimates alone.
             by_role: edges at roles, where edges are told apart by them; none before
                 `estimate_by_role`.
+            ranked: with the values by which they are put in order, as of `tree`.
         """
         check_deciding(setting)
         into = edits.destinations(self.graph, node, inputs)
-        seen, effects, shown = self._seen, self._effects, self._shown_result()
+        seen, shown = self._seen, self._shown_result()
+        effects = self._effects.ranked if ranked else self._effects
         carrying = seen.runs.carrying
         estimates = effects.eap_by_role(carrying) if by_role else None
         if by_role and estimates is None:
@@ -309,23 +318,15 @@ class ReadOnlySession:
 
     def effects_of(self, edges: Sequence[str]) -> list[float]:
         """The best effect known of each edge, as the tree has it; zero where it carries nothing."""
-        best = self._effects.best()
-        carrying = self._seen.runs.carrying
-        return [
-            self._effects.best_of(name, carrying) or 0.0
-            if AT in name
-            else float(best[self.graph.parse_edge(name)])
-            for name in edges
-        ]
+        return self._effects.best_of_all(edges, self._seen.runs.carrying)
 
     def snippet(self) -> str:
         """A script that rebuilds model, task and circuit as they stand."""
         from workbench.session.snippet import snippet
 
-        opened = self._opened
-        seen = self._seen
-        how = (self.task.metric, seen.state.circuit, seen.state.interventions)
-        return snippet(opened.settings, seen.runs.task, *how)
+        seen, state = self._seen, self._seen.state
+        how = (self.task.metric, state.circuit, state.interventions)
+        return snippet(self._opened.settings, seen.runs.task, *how)
 
     def drawn(self) -> Circuit:
         """The circuit for a picture: a copy whose scores are the best effects known."""

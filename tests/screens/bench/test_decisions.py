@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from screens.app import WorkbenchApp
-from screens.bench.decisions import Decision, decision_line
+from screens.widgets.decisions import Decision, decision_line
 from tests.screens.bench.test_bench import screen_text, settled
 from tests.support.key_bursts import send
 from tests.support.tiny_sessions import until

@@ -30,7 +30,7 @@ async def test_pairs_are_ranked_chosen_and_split_off(tmp_path: Path) -> None:
         await until(pilot, lambda: not table.pending)
         rows = sorted(session.by_pair.rows(), key=lambda row: -row.shortfall)
         assert table.rows == rows
-        assert "5 Pairs one by one" in screen_text(app) and "short▾" in screen_text(app)
+        assert "5 Pairs one by one" in screen_text(app) and "shortfall▾" in screen_text(app)
         await pilot.press("s")
         assert [row.index for row in table.rows] == [0, 1, 2, 3]
         await pilot.press("down", "enter")

@@ -275,3 +275,16 @@ async def test_heads_are_read_on_the_prompts_by_role(known: Session, size: tuple
         await pilot.press("V")
         await until(pilot, lambda: screen.heads.measured == random)
         assert "looks at" not in screen_text(app)
+
+
+async def test_hidden_columns_are_told_of(known: Session) -> None:
+    app = WorkbenchApp(session=known)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        every = len(screen.heads.measured.columns) if screen.heads.measured else 0
+        heading = screen.heads.heading(80).plain
+        assert heading.endswith("›") and "‹" not in heading
+        assert f"of {every} (← →)" in screen._title(known.heads.held)
+        await pilot.press(*["right"] * every)
+        heading = screen.heads.heading(80).plain
+        assert "‹" in heading and not heading.endswith("›")

@@ -279,3 +279,15 @@ async def test_the_session_is_written_as_a_page(session: Session, tmp_path: Path
         await pilot.press("enter")
         await until(pilot, lambda: any("page.md" in n.message for n in app._notifications))
         assert (tmp_path / "page_files" / "circuit.svg").exists()
+
+
+async def test_a_click_on_the_strip_goes_to_the_step_there(session: Session) -> None:
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        line = said(screen, "#strip").splitlines()[0]
+        first = next(i for i, sign in enumerate(line) if sign in BLOCKS)
+        for x, n in ((first, 0), (first + 3, 1), (len(line) - 1, 4), (0, 4)):
+            await pilot.click("#strip", offset=(x + screen.query_one("#strip").gutter.left, 0))
+            await rested(pilot)
+            assert screen.highlighted is not None and screen.highlighted.n == n

@@ -9,6 +9,7 @@ import pytest
 
 from screens.app import WorkbenchApp
 from screens.preferences.check import problems
+from screens.preferences.theme_chooser import ThemeChooser
 from screens.preferences.themes import own_themes
 from tests.screens.bench.test_bench import settled
 from tests.support.toy_session import toy_session
@@ -108,3 +109,21 @@ async def test_a_file_that_cannot_be_written_is_told(folder: Path) -> None:
         await pilot.pause()
         assert [n for n in app._notifications if "Settings are not kept" in n.message]
         assert app.theme == "dracula"
+
+
+async def test_the_chooser_takes_themes_one_after_the_other() -> None:
+    app = WorkbenchApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        before = app.theme
+        app.search_themes()
+        await pilot.pause()
+        chooser = app.screen_stack[-1]
+        assert isinstance(chooser, ThemeChooser) and chooser.chosen == before
+        words = chooser.words
+        await pilot.press(*"solarized-l", "enter")
+        await pilot.pause()
+        assert app.theme == "solarized-light" and app.screen_stack[-1] == chooser
+        assert "● now" in words("solarized-light")
+        await pilot.press("home", *["delete"] * 12, "escape")
+        await pilot.pause()
+        assert app.theme == "solarized-light" and app.screen_stack[-1] != chooser

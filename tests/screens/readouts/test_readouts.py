@@ -471,14 +471,14 @@ async def test_the_head_says_the_role_of_the_position(
         readouts.show(session, "m1")
         await settled(pilot)
         shared = {session.prompts(i).roles[-1] for i in range(session.task.n_pairs)}
-        assert shared == {"END"} and "−1 END" in head_of(app)
+        assert shared == {"END"} and "END (last)" in head_of(app)
         await pilot.press("greater_than_sign")
         roles, seen = session.prompts(0).roles, set()
         for back in range(2, len(roles) + 1):
             await pilot.press("comma")
             await settled(pilot)
             role, token = roles[-back], session.prompts(0).clean[-back].replace(" ", "·")
-            assert f"−{back} {short_role(role, ROLE)} {token}" in head_of(app)
+            assert f"{short_role(role, ROLE)} {token} (−{back})" in head_of(app)
             seen.add(role)
         assert {"IO", "S1", "S2"} <= seen
 

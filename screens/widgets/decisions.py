@@ -11,18 +11,27 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from rich.style import Style
 from rich.text import Text
+from textual.screen import Screen
 from textual.strip import Strip
 
 from screens.base.numbers import count
+from screens.base.worker import Worker
 from screens.widgets.running_line import RunningLine
+from workbench.errors import Cancelled
+
+if TYPE_CHECKING:
+    from workbench.session.session import Session
 
 TICK = 0.5
 """Seconds between two looks at how far it has come: each costs a line."""
 SOON = 0.2
 """Seconds in which most are carried out: the line would only flicker."""
+DROPPED = "Dropped: the circuit is as it was. {key:bench.setting} chooses estimates, ready at once."
+"""What is said once a decision is dropped."""
 
 
 @dataclass(eq=False)
@@ -91,11 +100,9 @@ class DecisionLine(RunningLine):
     AT_ONCE = True
     """Clicks on it are heard while keys wait."""
 
-    def __init__(self, decisions: Decisions, waiting: Callable[[], int]) -> None:
-        """`waiting`: says how many keys wait."""
+    def __init__(self, decisions: Decisions) -> None:
         super().__init__()
         self._decisions = decisions
-        self._waiting = waiting
 
     def on_mount(self) -> None:
         self._clock = self.set_interval(TICK, self.look, pause=True)
@@ -113,11 +120,16 @@ class DecisionLine(RunningLine):
             self.set_class(shown, "-running")
             self.refresh()
 
+    @property
+    def _keys_waiting(self) -> int:
+        queue = getattr(self.app, "key_queue", None)
+        return 0 if queue is None else int(queue.waiting)
+
     def render_line(self, y: int) -> Strip:
         now, width = self._decisions.now, self.size.width
         text = Text()
         if now is not None and now.computing:
-            text = decision_line(now, self._waiting(), width)
+            text = decision_line(now, self._keys_waiting, width)
         strip = Strip(text.render(self.app.console, end="")).adjust_cell_length(width)
         return strip.apply_style(self.rich_style)
 
@@ -133,3 +145,55 @@ def decision_line(now: Decision, waiting: int, width: int) -> Text:
             text.append(f" · {more}")
     text.append(" · ")
     return text.append(end, Style(meta={"@click": "screen.drop_decision()"}, underline=True))
+
+
+class Decides(Screen[Any]):
+    """A screen whose commands may have effects computed first; it shows a `DecisionLine`."""
+
+    session: Session
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decisions = Decisions(self._decided, lambda: None)
+
+    def _decided(self) -> None:
+        if self.is_mounted:
+            self.query_one(DecisionLine).look()
+
+    def decide(
+        self,
+        worker: Worker,
+        call: Callable[[], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """Let a worker carry out such a command; keys wait for it."""
+        decision = self.decisions.begin()
+
+        def moved(_: object, known: int, total: int) -> None:
+            decision.done, decision.total = known, total
+            worker.deliver(self._decided)
+
+        def work() -> Any:
+            with self.session.decider.watched(decision.cancel, moved):
+                return call()
+
+        def end() -> None:
+            self.decisions.end(decision)
+            self._decided()
+
+        def carried_out(result: Any) -> None:
+            end()
+            done(result)
+
+        def broke(error: BaseException) -> None:
+            end()
+            if isinstance(error, Cancelled):
+                self.notify(DROPPED, timeout=6)
+            else:
+                failed(error)
+
+        worker.put(work, carried_out, broke)
+
+    def action_drop_decision(self) -> None:
+        self.decisions.drop()
