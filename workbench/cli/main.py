@@ -31,6 +31,7 @@ from workbench.cli.grid import grid
 from workbench.cli.heads import heads
 from workbench.cli.history import history
 from workbench.cli.intervene import intervene
+from workbench.cli.jobs import app as jobs
 from workbench.cli.knock_out import knock_out, rerun
 from workbench.cli.lens import app as lens
 from workbench.cli.neurons import neurons
@@ -214,6 +215,7 @@ def evaluate(
 app.command()(tasks)
 app.command()(resume)
 app.add_typer(sessions, name="sessions")
+app.add_typer(jobs, name="jobs")
 app.command()(discover)
 app.command()(expand)
 app.command()(clusters)
@@ -377,6 +379,7 @@ def main(args: list[str] | None = None) -> int:
         try:
             group = typer.main.get_command(app)
             given = _meant(sys.argv[1:] if args is None else args)
+            console.give(given)
             code = group(given, standalone_mode=False, default_map=heeded(group, given[:1]))
         except Carried as carried:
             raise carried.__cause__ or KeyboardInterrupt from None
