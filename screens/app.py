@@ -30,7 +30,7 @@ from screens.base.tokens import one_line
 from screens.base.worker import leave_without_waiting, owed
 from screens.error_log import ErrorLog
 from screens.hang_up import LOOK, end, is_gone
-from screens.jobs.jobs_app import JobsApp
+from screens.jobs_app import JobsApp
 from screens.leaving import Leaving
 from screens.navigation import (
     CloseSession,

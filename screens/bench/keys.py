@@ -154,8 +154,8 @@ ACTIONS = scoped("bench", (
            "Stop the running discovery; what it has found is kept.",
            DISCOVER, "Stop the discovery"),
     Action("detach", KEYS, SHOWN, "detach",
-           "Let the running discovery, or one that is asked for now, go on by itself as a job, also "
-           "when the app is closed.",
+           "Let the running discovery, or one asked for now, go on by itself as a job, also when "
+           "the app is closed.",
            DISCOVER, "Detach the discovery"),
     Action("app.jobs", "f5", "F5", "jobs",
            "Show the jobs that go on by themselves. From anywhere.", DISCOVER, "Jobs"),

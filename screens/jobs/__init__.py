@@ -1,1 +1,1 @@
-"""Jobs in the app: the list of all, what is done to one, and what comes back into a session."""
+"""Jobs in the app: the list of all, and what is done to one."""

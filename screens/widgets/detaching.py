@@ -1,4 +1,4 @@
-"""Detaching: a computation of this screen becomes a job, which needs neither app nor terminal."""
+"""Detaching: a computation of this screen becomes a job, which needs no terminal."""
 
 from __future__ import annotations
 

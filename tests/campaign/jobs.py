@@ -1,4 +1,4 @@
-"""python -m tests.campaign.jobs --kills 200
+"""python -m tests.campaign.jobs --kills 200.
 
 Jobs of all kinds, killed by SIGKILL at moments left to chance, again and again, and gone on with:
 at the end each has to have found what one that nobody disturbed has found, to the last bit. Prints
@@ -55,6 +55,7 @@ def _discovery(method: str, options: Options, selection: Selection | None = None
 
 
 TOP = Selection(n=40)
+COMMAND = ("discover", MODEL, "ioi", "--pairs", str(PAIRS), "-m", "acdc", "--threshold", "0.02")
 ALL = (
     _discovery("eap-ig", Options(steps=40), TOP),
     _discovery("exact", Options(), TOP),
@@ -71,8 +72,7 @@ ALL = (
     Asked(
         "discover, a command",
         lambda _, folder: detach.detach_command(
-            ["discover", MODEL, "ioi", "--pairs", str(PAIRS), "-m", "acdc", "--threshold", "0.02"]
-            + ["-o", str(folder / "circuit.json"), "--json"]
+            [*COMMAND, "-o", str(folder / "circuit.json"), "--json"]
         ),
     ),
 )

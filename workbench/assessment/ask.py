@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from workbench.assessment.catalogue import PARTS, Part
 from workbench.base.failures import is_memory_error
 from workbench.base.kept_values import kept_text, value_of
@@ -16,6 +14,7 @@ from workbench.errors import Cancelled, WorkbenchError
 from workbench.plugins import resolve
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from workbench.assessment.settings import AssessmentSettings
@@ -76,6 +75,8 @@ def _answer(part: Part, *about: Any) -> Work[Any]:
 
 def _text(work: Work[Any]) -> Work[NDArray[np.uint8]]:
     """What a part finds as a text, to be kept."""
+    import numpy as np
+
     result = yield from work
     return np.frombuffer(kept_text(result).encode(), dtype=np.uint8)
 

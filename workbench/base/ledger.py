@@ -26,16 +26,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from workbench.base.work import Work
 from workbench.base.write_file import write_bytes
 from workbench.errors import WorkbenchError
 
-Values = Mapping[str, NDArray[Any]]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Values: TypeAlias = "Mapping[str, NDArray[Any]]"
 
 LOG = "pieces.log"
 MAGIC = b"cwp1"
@@ -47,7 +47,9 @@ LARGEST_HEAD = 2**16
 
 
 class EndedByRequest(BaseException):
-    """Somebody asked this process to end; what is finished is kept. No error: nothing catches it.
+    """Somebody asked this process to end; what is finished is kept.
+
+    No error: whatever catches those lets it pass.
 
     Glossary: docs/glossary.md#job.
     """
@@ -137,6 +139,8 @@ class Ledger:
         if about["key"] != key:
             self._differs = True
             return None
+        import numpy as np
+
         self._file.seek(start)
         data = self._file.read(stop - start)
         self.recalled += 1
@@ -148,6 +152,8 @@ class Ledger:
         Raises:
             EndedByRequest: `end_soon` was called.
         """
+        import numpy as np
+
         value = np.asarray(value, order="C")
         about = {"at": at, "key": key, "dtype": value.dtype.str, "shape": value.shape}
         head, data = json.dumps(about).encode(), value.tobytes()
@@ -194,9 +200,10 @@ class Ledger:
 
 
 class Standing:
-    """Sums that pieces are added to: written over, whole or not at all, and read when it goes on.
+    """Sums that pieces are added to, read again when it goes on.
 
-    They are written no more often than takes `SHARE` of the time; `done` writes the last ones.
+    They are written over, whole or not at all, and no more often than takes `SHARE` of the time;
+    `done` writes the last ones.
     """
 
     def __init__(self, ledger: Ledger | None, at: str = "", key: str = "") -> None:
@@ -208,6 +215,8 @@ class Standing:
         """The sums as they were last written; None if there are none."""
         if self._ledger is None or self._ledger.differs():
             return None
+        import numpy as np
+
         try:
             data = self._ledger.path(self._at).read_bytes()
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
@@ -243,6 +252,8 @@ class Standing:
         """Write the sums if they have grown; if that cannot be done, the ledger says why."""
         if self._ledger is None or self._make is None:
             return
+        import numpy as np
+
         values, self._make = self._make(), None
         began = time.monotonic()
         file = io.BytesIO()

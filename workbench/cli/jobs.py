@@ -117,21 +117,6 @@ def remove(job: JobName) -> None:
     output.line(f"{folder.id}  removed")
 
 
-@app.command(hidden=True)
-def work(folder: Path) -> int:
-    """Compute the job in this folder, in this process."""
-    from workbench.jobs.work import work as compute
-
-    return compute(folder, _run_command)
-
-
-def _run_command(arguments: list[str], say: Callable[[str, float | None], None]) -> int:
-    from workbench.cli.main import main
-
-    with console.watched(say):
-        return main(arguments)
-
-
 def detached(model: str, task: str) -> int:
     """Begin the command that is being run as a job, and say so."""
     from workbench.jobs.detach import detach_command

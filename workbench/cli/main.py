@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from workbench.base.home import keep_paths
+from workbench.base.progress import Progress
 from workbench.cli import console, output
 from workbench.cli.all_for_one import all_for_one
 from workbench.cli.assess import assess
@@ -392,6 +393,18 @@ def main(args: list[str] | None = None) -> int:
 
     with console.our_warnings():
         return console.run(command)
+
+
+@jobs.command(hidden=True)
+def work(folder: Path) -> int:
+    """Compute the job in this folder, in this process."""
+    from workbench.jobs.work import work as compute
+
+    def run(arguments: list[str], say: Progress) -> int:
+        with console.watched(say):
+            return main(arguments)
+
+    return compute(folder, run)
 
 
 # A wrong flag or argument. Typer carries its own copy of click, or older ones need click itself:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from workbench.base.ledger import recorded
+from workbench.base.ledger import is_kept, recorded
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from workbench.experiment.experiment import Experiment
 
 SAME = 1e-3
@@ -24,6 +24,10 @@ def check_same_runs(experiment: Experiment) -> None:
     Raises:
         WorkbenchError: the model, its prompts or the software give other numbers than then.
     """
+    if not is_kept():
+        return
+    import numpy as np
+
     now = np.array([experiment.clean.per_pair, experiment.corrupted.per_pair])
     then = recorded("both runs", bytes, lambda: now)
     check_same_numbers(then.reshape(-1), now.reshape(-1))
@@ -37,6 +41,8 @@ def check_same_numbers(
     Raises:
         WorkbenchError: they are others.
     """
+    import numpy as np
+
     before, after = np.asarray(then), np.asarray(now)
     span = max(1e-6, float(np.ptp(before)))
     if before.shape != after.shape or float(np.abs(after - before).max()) > SAME * span:

@@ -1,4 +1,4 @@
-"""Detaching: a discovery, an assessment or clusters of a session, or a command, become a job."""
+"""Detaching: what a session would compute, or a command, becomes a job."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def detach_discovery(
     options: Options | None = None,
     selection: Selection | None = None,
 ) -> Job:
-    """Run a method of discovery as a job: on the session's pairs, model and metric of this moment.
+    """Run a method of discovery as a job, on the pairs and the model of this moment.
 
     It goes on whatever becomes of this process; `pick_up` brings the result into the session.
 

@@ -1,4 +1,4 @@
-"""Picking up: what the jobs of a session found comes into the session, also after it was closed.
+"""Picking up: what the jobs of a session found comes into it, also after it was closed.
 
 Nothing in the session is altered by it: the journal, the circuit and the history stay as they are.
 """

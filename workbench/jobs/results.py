@@ -1,4 +1,4 @@
-"""What a job of a session found, in its folder: written by its process, read by the session.
+"""What a job of a session found, in its folder, for the session to read.
 
 A discovery's result lies beside the job's copy of the journal, as a session keeps it. Importing
 this loads no torch.

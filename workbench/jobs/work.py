@@ -1,4 +1,4 @@
-"""The process of a job: it computes what is asked, and says how far it is and how it ended.
+"""The process of a job: it computes what is asked, and says how far it is.
 
 Importing this loads no torch.
 """

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.screens
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     jobs_here(tmp_path / "state", monkeypatch)
-    monkeypatch.setattr("screens.jobs.jobs_app.LOOK", 0.1)
+    monkeypatch.setattr("screens.jobs_app.LOOK", 0.1)
     with tiny_session(tmp_path) as made:
         yield made
 

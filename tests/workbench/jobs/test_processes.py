@@ -1,4 +1,4 @@
-"""The process of a job: it outlives who started it, is told from others, stopped and gone on with.
+"""The process of a job: it outlives who started it, is stopped and gone on with.
 
 The jobs here follow a job that this test holds, so that they last and load no torch.
 """

@@ -8,7 +8,6 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from screens.base.worker import Worker
-from screens.discovery.discovery_line import DiscoveryLine
 
 if TYPE_CHECKING:
     from screens.bench.screen import BenchScreen
@@ -58,6 +57,8 @@ class JobsApp(App[None]):
 
     def _tell(self, bench: BenchScreen, found: PickedUp) -> None:
         if found.number is not None and not found.failed:
+            from screens.discovery.discovery_line import DiscoveryLine
+
             result = bench.session.discoveries.result(found.number)
             bench.post_message(DiscoveryLine.Found(result))  # as if it were found here
             return
