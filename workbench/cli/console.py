@@ -200,8 +200,8 @@ class ProgressLine:
 
     def _report(self, message: str, fraction: float | None) -> None:
         if _WATCHING:
-            for say in _WATCHING:
-                say(message, fraction)
+            for tell in _WATCHING:
+                tell(message, fraction)
             return
         if message != self._last:
             self._last, self._began = message, time.monotonic()

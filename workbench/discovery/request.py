@@ -212,7 +212,7 @@ def options_from_json(method: str, told: Mapping[str, Any]) -> Options:
     values = {name: value for name, value in told.items() if name in heeded}
     for name, value in values.items():
         heeded[name].check(value)
-    return Options(count(told.get("seed", 0)), **values)
+    return Options(**(values | {"seed": count(told.get("seed", 0))}))
 
 
 def _scores(method: Method) -> bool:

@@ -13,8 +13,10 @@ import pytest
 from tests.support.cases.session_cases import expand_all, new_session
 from tests.support.jobs_here import compute, jobs_here
 from workbench.base.kept_values import kept_text
+from workbench.discovery.catalogue import METHODS
 from workbench.discovery.clusters.request import ClusterRequest
 from workbench.discovery.options import Options
+from workbench.discovery.request import DiscoveryRequest
 from workbench.discovery.selection import Selection
 from workbench.errors import WorkbenchError
 from workbench.jobs.detach import detach_assessment, detach_clusters, detach_discovery
@@ -186,3 +188,11 @@ def test_what_was_found_and_is_damaged_is_told(session: Session) -> None:
     found.write_bytes(b"nothing")
     (picked,) = pick_up(session)
     assert "found nothing" in picked.sentence and session.discoveries.results == ()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_asked_of_any_method_is_read_as_it_was_written(method: str) -> None:
+    told = {option.name: option.default for option in METHODS[method].options}
+    given = {name: value for name, value in told.items() if value is not None} | {"seed": 3}
+    asked = DiscoveryRequest(method, Options(**given), Selection(n=4))
+    assert DiscoveryRequest.from_json(method, json.loads(json.dumps(asked.to_json()))) == asked
