@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
 
 from screens.base.worker import Worker
 
@@ -62,7 +63,7 @@ class JobsApp(App[None]):
             result = bench.session.discoveries.result(found.number)
             bench.post_message(DiscoveryLine.Found(result))  # as if it were found here
             return
-        severity = "error" if found.failed else "information"
+        severity: SeverityLevel = "error" if found.failed else "information"
 
         def tell() -> None:
             self.notify(found.sentence, severity=severity, timeout=10, markup=False)

@@ -143,7 +143,7 @@ def campaign(kills: int, seed: int, each: int = 20) -> tuple[Counter[str], Count
     with tempfile.TemporaryDirectory() as made:
         beside = Path(made)
         os.environ["WORKBENCH_STATE"] = str(beside / "state")
-        started, detach.start = detach.start, job_of  # type: ignore[assignment]
+        started, detach.start = detach.start, job_of
         with start_session(MODEL, "ioi", pairs=PAIRS) as session:
             circuit = session.discoveries.run("eap", selection=TOP)
             session.discoveries.take(circuit.number)
@@ -176,7 +176,7 @@ def campaign(kills: int, seed: int, each: int = 20) -> tuple[Counter[str], Count
                         while folder.is_running():
                             process.reap()
                             time.sleep(0.01)
-                        detach.start = job_of  # type: ignore[assignment]
+                        detach.start = job_of
                     else:
                         forked = one_process(folder)
                         # Mostly once it computes; the first moments load the model.

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -193,6 +194,7 @@ def test_what_was_found_and_is_damaged_is_told(session: Session) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_asked_of_any_method_is_read_as_it_was_written(method: str) -> None:
     told = {option.name: option.default for option in METHODS[method].options}
-    given = {name: value for name, value in told.items() if value is not None} | {"seed": 3}
+    given: dict[str, Any] = {n: value for n, value in told.items() if value is not None}
+    given |= {"seed": 3}
     asked = DiscoveryRequest(method, Options(**given), Selection(n=4))
     assert DiscoveryRequest.from_json(method, json.loads(json.dumps(asked.to_json()))) == asked

@@ -107,9 +107,10 @@ def assess_part(
                     return _streamed(experiment, batch, settings.method, options)
                 return _means(score(rephrased(experiment, number), settings.method, options))
 
-            start, end = (0.3 + 0.7 * (i + more) / settings.n_repeats for more in (0, 1))
             work = recorded_work("scores of other pairs", str(i).encode, again)
-            others = yield from part(work, start, end)
+            others = yield from part(
+                work, 0.3 + 0.7 * i / settings.n_repeats, 0.3 + 0.7 * (i + 1) / settings.n_repeats
+            )
             found.add(_largest(others, size))
         resamplings.append(found.resampling(REPHRASED))
     except WorkbenchError as error:

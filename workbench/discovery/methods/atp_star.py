@@ -116,7 +116,7 @@ def magnitudes(experiment: Experiment, findings: Findings) -> Work[Magnitudes]:
     sums = SliceSums(nodes=none.nodes, positions=none.positions)
     own = "nodes", "positions"
     neurons = {name: values for name, values in sums.arrays.items() if name not in own}
-    whole, done = Magnitudes(*(sums.arrays[name] for name in own), neurons), 0
+    whole, done = Magnitudes(sums.arrays["nodes"], sums.arrays["positions"], neurons), 0
 
     def show() -> None:
         findings.nodes = (whole.nodes.max(axis=0) / done).astype(np.float32)
