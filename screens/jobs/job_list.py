@@ -15,7 +15,7 @@ from workbench.jobs.listing import Job
 STATE, OF, TIME = 12, 26, 10
 LEAST = 20
 WIDE = 100
-MARKS = {"running": "▶", "done": "●", "stopped": "■", "killed": "‼", "failed": "✗"}
+MARKS = {"running": "▶", "done": "●", "stopped": "■", "killed": "!", "failed": "✗"}
 """Of states, so that none needs a colour."""
 COLUMNS = (
     *("id", "state", "what", "model", "task", "session", "created", "fraction", "seconds", "left"),
@@ -34,7 +34,7 @@ its session, also after that was closed and resumed.
 
 - **▶**: it is computed now; the percentage is of what it is at
 - **● done**: a session's result is in the session, a command's in its files
-- **■ stopped**, **‼ killed**: what is finished is kept, {key:jobs.resume} goes on from there
+- **■ stopped**, **! killed**: what is finished is kept, {key:jobs.resume} goes on from there
 - **✗ failed**: why is told below
 """
 

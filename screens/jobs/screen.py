@@ -109,20 +109,21 @@ class JobsScreen(Screen[None]):
             return prose(self._failed, width, "bold")
         if row is None:
             return []
-        lines = prose(one_line(f"{row.words} · {row.what}"), width, "bold")
+        lines = prose(f"{row.words} · {one_line(row.what)}", width, "bold")
         if row.sentence:
             lines += prose(one_line(row.sentence), width)
         if row.state == "running":
             left = "" if row.left is None else f", {seconds(row.left)} left"
-            lines += prose(one_line(f"{row.message or 'Starting'}{left}"), width)
-        lines += prose(one_line(f"{row.model} · {row.task}{self._whose(row)}"), width)
+            lines += prose(f"{one_line(row.message or 'Starting')}{left}", width)
+        lines += prose(f"{one_line(row.model)} · {one_line(row.task)}{self._whose(row)}", width)
         return lines + prose(one_line(row.id), width, "dim")
 
     def _whose(self, row: Job) -> str:
         if not row.session:
             return ""
         taken = ", taken over" if row.picked else ""
-        return f" · of {'this session' if row.session == self.session else row.session}{taken}"
+        whose = "this session" if row.session == self.session else one_line(row.session)
+        return f" · of {whose}{taken}"
 
     def copies(self) -> Copies:
         """All jobs."""

@@ -130,8 +130,13 @@ def _spec(kind: Kind, what: str, model: str, task: str) -> JobSpec:
 
 
 def _words(request: DiscoveryRequest) -> str:
-    """A discovery in a few words."""
-    told = [f"{name} {value}" for name, value in request.options.told.items() if name != "seed"]
+    """A discovery in a few words: what it is told beyond the method's own."""
+    own = request.entry.defaults | {"seed": 0}
+    told = [
+        f"{name} {value}"
+        for name, value in request.options.told.items()
+        if name not in own or own[name] != value
+    ]
     chosen = request.selection
     if chosen is not None:
         size = f"{chosen.n}" if chosen.n is not None else f"from {chosen.threshold:g}"
