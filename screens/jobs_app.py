@@ -89,5 +89,7 @@ def _found_by_jobs(sessions: list[Session]) -> list[tuple[Session, PickedUp]]:
     if not jobs_folder().is_dir():
         return []
     from workbench.jobs.pick_up import pick_up
+    from workbench.jobs.process import reap
 
+    reap()
     return [(one, found) for one in sessions if one.is_open for found in pick_up(one, show=False)]

@@ -78,7 +78,8 @@ class Ledger:
         self._differs = False
         self._waiting: Standing | None = None
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        self._file = os.fdopen(os.open(folder / LOG, flags, 0o600), "r+b")
+        # Without a buffer, in which what could not be written would wait for the next piece.
+        self._file = os.fdopen(os.open(folder / LOG, flags, 0o600), "r+b", buffering=0)
         self._places = self._read()
 
     def close(self) -> None:
@@ -160,8 +161,9 @@ class Ledger:
         end = self._file.seek(0, os.SEEK_END)
         try:
             check = zlib.crc32(data, zlib.crc32(head))
-            self._file.write(_HEAD.pack(MAGIC, check, len(head), len(data)) + head + data)
-            self._file.flush()
+            rest = memoryview(_HEAD.pack(MAGIC, check, len(head), len(data)) + head + data)
+            while rest:
+                rest = rest[self._file.write(rest) :]
             self.written += 1
             self.trouble = ""
         except OSError as error:

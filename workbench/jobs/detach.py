@@ -113,6 +113,7 @@ def _of_session(session: Session, kind: Kind, what: str, asked: dict[str, Any]) 
         spec,
         session=session.path.stem,
         pairs=session.pairs_digest,
+        folder=os.getcwd(),
         metrics=(session.task.model_metric, session.task.corrupted_metric),
         asked=asked,
     )

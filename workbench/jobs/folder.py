@@ -246,6 +246,12 @@ class JobFolder:
                     return found["state"], printable(str(found["sentence"]))
         return "", ""
 
+    def ended_at(self) -> int:
+        """When it said last how it ended, to tell one end from the next; 0 if it has not."""
+        with contextlib.suppress(OSError):
+            return self._end.stat().st_mtime_ns
+        return 0
+
     # What a session took from it.
 
     def picked(self) -> bool:

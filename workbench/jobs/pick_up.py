@@ -39,7 +39,7 @@ class PickedUp:
 
 
 _SEEN: WeakKeyDictionary[Session, set[str]] = WeakKeyDictionary()
-"""Jobs whose results an open session holds, or has said that there are none."""
+"""Ends of jobs whose results an open session holds, or has said that there are none."""
 
 
 def pick_up(session: Session, *, show: bool = True) -> list[PickedUp]:
@@ -54,7 +54,8 @@ def pick_up(session: Session, *, show: bool = True) -> list[PickedUp]:
     seen = _SEEN.setdefault(session, set())
     found = []
     for folder in reversed(folders()):
-        if folder.id in seen or folder.is_running():
+        end = f"{folder.id} {folder.ended_at()}"
+        if end in seen or folder.is_running():
             continue
         try:
             spec = folder.spec()
@@ -63,7 +64,7 @@ def pick_up(session: Session, *, show: bool = True) -> list[PickedUp]:
         state, why = folder.end()
         if spec.session != session.path.stem or state not in (DONE, FAILED):
             continue
-        seen.add(folder.id)
+        seen.add(end)
         if spec.kind == "discovery" and folder.picked():
             continue
         found.append(_picked(session, folder, spec, why, show))
@@ -89,7 +90,6 @@ def _discovery(
         return None, f"The job {folder.id} found nothing."
     found = replace(found, seconds=folder.progress().seconds)
     taken = session.discoveries.take_over(found, show=show)
-    folder.mark_picked()
     return taken.number, f"The job is done: {taken.name} found {taken.circuit.n_edges:,} edges."
 
 

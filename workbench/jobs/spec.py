@@ -37,7 +37,7 @@ class JobSpec:
         workbench: the version that it was detached by.
         pairs: the digest of the session's pairs, metric and interventions; "" of a command.
         metrics: of a session the metric of the model and of the corrupted run.
-        folder: from where a command is run.
+        folder: from where it is run, so that files are called as they were then.
         asked: of a discovery `method` and what `DiscoveryRequest.to_json` gives; of an assessment
             `parts` and `settings`; of clusters the request's fields; of a command `arguments`.
         version: of this form.

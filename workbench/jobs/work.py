@@ -184,6 +184,13 @@ def _forget_pieces(folder: JobFolder) -> None:
 
 def _computed(folder: JobFolder, spec: JobSpec, board: Board, run_command: RunCommand) -> str:
     """Compute it; returns why that failed, or nothing."""
+    try:
+        os.chdir(spec.folder or ".")
+    except OSError as error:
+        raise WorkbenchError(
+            f"The folder {printable(spec.folder)} from which it was begun cannot be entered: "
+            f"{(error.strerror or '').lower()}."
+        ) from None
     if spec.kind == "command":
         return _command(folder, spec, board, run_command)
     return _of_session(folder, spec, board)
@@ -191,13 +198,6 @@ def _computed(folder: JobFolder, spec: JobSpec, board: Board, run_command: RunCo
 
 def _command(folder: JobFolder, spec: JobSpec, board: Board, run_command: RunCommand) -> str:
     arguments = [str(one) for one in spec.asked["arguments"]]
-    try:
-        os.chdir(spec.folder)
-    except OSError as error:
-        raise WorkbenchError(
-            f"The folder {printable(spec.folder)} from which it was begun cannot be entered: "
-            f"{(error.strerror or '').lower()}."
-        ) from None
     sys.argv = ["workbench", *arguments]
     with keep_ledger(folder.pieces) as board.ledger:
         code = run_command(arguments, board.say)
