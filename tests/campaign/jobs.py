@@ -81,9 +81,10 @@ ALL = (
 def found(folder: JobFolder, beside: Path) -> dict[str, Any]:
     """All that a job found, in plain values and arrays, without times."""
     told: dict[str, Any] = {}
-    for path in sorted((folder.path / "session.found").glob("*.npz")):
-        with np.load(path) as arrays:
-            told |= {f"{path.name} {name}": arrays[name].tobytes() for name in arrays.files}
+    # Killed before that was there, a job leaves scores to which nothing belongs.
+    for path in sorted((folder.path / "session.found").glob("*.json")):
+        with np.load(path.with_suffix(".npz")) as arrays:
+            told |= {f"scores: {name}": arrays[name].tobytes() for name in arrays.files}
     for path in [*folder.path.glob("part-*.json"), folder.path / "clusters.json"]:
         if path.is_file():
             value = json.loads(path.read_text())
@@ -191,8 +192,9 @@ def campaign(kills: int, seed: int, each: int = 20) -> tuple[Counter[str], Count
                     finish(folder)
                 if folder.end()[0] != DONE:
                     wrong[f"{asked.name} does not end: {job_of(folder)}"] += 1
-                elif found(folder, beside) != whole:
-                    wrong[f"{asked.name} found something else"] += 1
+                elif (other := found(folder, beside)) != whole:
+                    names = [n for n in {*other, *whole} if other.get(n) != whole.get(n)]
+                    wrong[f"{asked.name} found something else: {', '.join(names)}"] += 1
                 process.remove(folder)
     print(f"{recalled} of {killed.total()} kills left pieces behind to go on from")
     return killed, wrong
