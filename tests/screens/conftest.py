@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.drawing import drawing_at_rest
 from tests.support.style_sheets import parsed_once
+from workbench.jobs import detach
+from workbench.jobs.listing import job_of
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +25,12 @@ def _drawn_at_rest(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def every_frame() -> None:
     """Draw as the app does for a user."""
+
+
+@pytest.fixture(autouse=True)
+def _no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that keys detach by the way is not computed: its process would outlive the test."""
+    monkeypatch.setattr(detach, "start", job_of)
 
 
 @pytest.fixture(autouse=True)
